@@ -2,11 +2,9 @@
 
 import re
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Header
-from werkzeug.datastructures import ETags
-from werkzeug.http import parse_etags
 
 from api.problems import ProblemError, declare, kind_of
 from domain.shared.errors import VERSION_CHANGED
@@ -14,7 +12,8 @@ from domain.shared.errors import VERSION_CHANGED
 INVALID_ETAG = declare("invalid-etag", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid entity tag")
 MATCH_ERRORS = (INVALID_ETAG, kind_of(VERSION_CHANGED))
 """Problems of every operation that takes `If-Match`."""
-_TAG = '(W/)?"[!#-~]*"'
+_TAG = '(W/)?"([!#-~]*)"'
+_VERSION = re.compile("[1-9][0-9]{0,8}")
 _TAGS = rf"(\*|{_TAG}([ ]*,[ ]*{_TAG})*)"
 
 IfMatch = Annotated[
@@ -50,18 +49,20 @@ def versions_in(if_match: str | None) -> tuple[int, ...] | None:
     if if_match is None:
         return None
     tags = _tags("If-Match", if_match)
-    if tags.star_tag:
-        return None
-    return tuple(int(tag) for tag in sorted(tags.as_set()) if re.fullmatch("[1-9][0-9]{0,8}", tag))
+    return None if tags == "*" else tuple(int(tag) for weak, tag in tags if not weak and _VERSION.fullmatch(tag))
 
 
 def is_known(if_none_match: str | None, version: int) -> bool:
     """Return True if the client has this version. Raises ProblemError 422."""
-    return if_none_match is not None and _tags("If-None-Match", if_none_match).contains_weak(str(version))
+    if if_none_match is None:
+        return False
+    tags = _tags("If-None-Match", if_none_match)
+    return tags == "*" or any(tag == str(version) for _, tag in tags)
 
 
-def _tags(header: str, given: str) -> ETags:
+def _tags(header: str, given: str) -> Literal["*"] | list[tuple[str, str]]:
+    """Return `*`, or the mark of a weak tag, which may be empty, and the text of each. Raises ProblemError 422."""
     if not re.fullmatch(_TAGS, given.strip()):
         detail = f"{header} must be the ETag of an answer, quotes included; several with commas between them; or *."
         raise ProblemError(INVALID_ETAG, detail, accepted=['"12"', "*", f"no {header}"])
-    return parse_etags(given)
+    return "*" if given.strip() == "*" else re.findall(_TAG, given)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError
-from sqlalchemy import Column, Table, exists, insert, or_, select, update
+from sqlalchemy import Column, Table, exists, func, insert, or_, select, update
 
 from domain.shared.actors import RESERVED, Person, Role
 from domain.shared.operator_errors import OperatorError
@@ -330,12 +330,13 @@ def _readable(
     else:
         yield from whole
         return
-    # One bad value fails the whole statement; whom it is about must not decide for all others.
-    for row_id in connection.scalars(select(table.c.id).order_by(table.c.id)).all():
+    # One bad value fails the whole statement, an id as well; whom it is about must not decide for all others.
+    for place in range(connection.scalar(select(func.count()).select_from(table)) or 0):
         try:
-            yield read(connection.execute(select(table).where(table.c.id == row_id)).mappings().one())
+            one = select(table).order_by(table.c.id).limit(1).offset(place)
+            yield read(connection.execute(one).mappings().one())
         except Exception as error:  # noqa: BLE001 - as above
-            log.error("the row %s of %s cannot be read: %s", row_id, table.name, _in_one_line(error))  # noqa: TRY400 - one line will do
+            log.error("the row %d by id of %s cannot be read: %s", place + 1, table.name, _in_one_line(error))  # noqa: TRY400 - one line will do
 
 
 def _in_one_line(error: Exception) -> str:

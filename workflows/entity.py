@@ -154,13 +154,13 @@ class EntityWorkflow(ChecksStart):
 
     def _check_acknowledged(self, version: int) -> None:
         """Raise ApplicationError if SQL has more than the workflow, which was reset or replaced."""
-        own = self._entity.version
-        if version > own:
+        if version > self._entity.version:
+            # Neither version nor state: roles are not checked yet, and by those of a workflow that was reset cannot be.
             message = (
-                f"SQL has version {version}, its workflow {own}: the workflow was reset or replaced. An operator brings"
-                " it back by `hotline rebuild workflows --case NUMBER`."
+                "SQL has more than its workflow, which was reset or replaced. An operator brings it back by"
+                " `hotline rebuild workflows --case NUMBER`."
             )
-            raise self._refusal(Refused(BEHIND_SQL, message))
+            raise ApplicationError(message, type=f"{BEHIND_SQL.kind}:{BEHIND_SQL.code}", non_retryable=True)
 
     def _refusal(self, refused: Refused, *, in_both_languages: bool = False) -> ApplicationError:
         return ApplicationError(

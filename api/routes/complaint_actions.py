@@ -10,7 +10,16 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend, not_found
 from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
-from api.problems import BEHIND_SQL, OUT_OF_TURN, UNKNOWN, WORKFLOW_LOST, ProblemError, declare, workflow_lost
+from api.problems import (
+    BEHIND_SQL,
+    OUT_OF_TURN,
+    UNKNOWN,
+    WORKFLOW_LOST,
+    WRONG_ROLE,
+    ProblemError,
+    declare,
+    workflow_lost,
+)
 from api.rights import require_reach
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
@@ -26,6 +35,7 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
 from domain.case.lifecycle import OPEN, State
 from domain.case.views import CaseView, Outcome
+from domain.rights.masking import masks_for
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
@@ -89,7 +99,15 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
     if isinstance(body, Correct):
+        _check_caller(body, actor)
         _check_codes(backend, body)
+
+
+def _check_caller(body: Correct, actor: Actor) -> None:
+    """Raise ProblemError for a caller whom the person sees masked: that nothing changes would confirm a guess."""
+    if body.caller is not None and "caller.phone" in masks_for(actor.role, ended=False):
+        detail = f"The caller is masked for the role {actor.role}; correct it without the caller."
+        raise ProblemError(WRONG_ROLE, detail, accepted=["a correction without caller"])
 
 
 def _check_codes(backend: Backend, body: Correct) -> None:

@@ -1,6 +1,7 @@
 """Masking of callers' personal data (个人信息脱敏): which fields a role sees clear, and how the others are shown."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +13,11 @@ from domain.shared.value import NamedCode
 STAR = "*"
 _MOBILE = "1[3-9][0-9]{9}"
 _DIALLED_MOBILE = re.compile(f"(?:00)?(?:86)?({_MOBILE})")
-_MOBILE_IN_WORDS = re.compile(rf"(?<![0-9]){_MOBILE}(?![0-9])")
+_DIGIT, _SIGN = "[0-9０-９]", "[-－‐‑ \u00a0\u3000]?"
+_MOBILE_IN_WORDS = re.compile(
+    rf"(?<!{_DIGIT})(?:(?:[+＋]|[0０]{{2}})?[8８][6６]{_SIGN})?[1１]{_SIGN}[3-9３-９](?:{_SIGN}{_DIGIT}){{9}}(?!{_DIGIT})"
+)
+"""Mobile number as people write it: with the country code or without, in groups, in the full width of keyboards."""
 _HOUSE_NUMBER = re.compile("[0-9０-９]|[零〇一二三四五六七八九十百甲乙丙丁]+[号號栋幢座楼室单弄巷]")
 
 
@@ -53,7 +58,7 @@ def mask_address(address: str) -> str:
 
 def mask_words(text: str) -> str:
     """Return free text with the mobile numbers in it masked. Names in it stay."""
-    return _MOBILE_IN_WORDS.sub(lambda found: mask_phone(found[0]), text)
+    return _MOBILE_IN_WORDS.sub(lambda found: mask_phone(unicodedata.normalize("NFKC", found[0])), text)
 
 
 def _hide(_: object) -> None:

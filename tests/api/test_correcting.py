@@ -117,6 +117,14 @@ async def test_a_repeated_correction_is_answered_as_the_first_time(on_sqlite: Ap
         assert (answer.status_code, case["version"], case["priority"]) == (200, 3, "P1")
 
 
+async def test_who_sees_a_caller_masked_corrects_none_and_confirms_no_guess(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered", caller={"phone": "13800138000"})
+    for phone in ("13800138000", "13700000000"):
+        guess = {"reason": "x", "caller": {"phone": phone}}
+        problem(await on_sqlite.act(number, "correct", guess, "zhou"), 403, "wrong-role")
+    assert await on_sqlite.actions(number) == ["register"]
+
+
 async def test_to_take_a_fact_away_is_another_request_than_to_leave_it(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched", caller={"name": "陈先生", "phone": "0760 8823 0001"})
     taken = await on_sqlite.act(number, "correct", {"reason": "x", "caller": {"name": None}}, "li", key="a-name")

@@ -97,6 +97,12 @@ async def test_what_is_no_entity_tag_is_refused(on_sqlite: Api, tag: str) -> Non
     assert found["accepted"] == ['"12"', "*", "no If-Match"]
 
 
+@pytest.mark.parametrize("tag", ['""', 'W/"2"', '"1", ""'])
+async def test_a_tag_of_no_version_stands_for_none(on_sqlite: Api, tag: str) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    problem(await act(on_sqlite, number, "comment", {"note": "?"}, tag), 412, "version-changed")
+
+
 async def test_an_incident_has_versions_as_well(on_sqlite: Api) -> None:
     body = {"title": "咸潮", "services": ["water_quality"], "districts": ["shenwan"]}
     declared = await on_sqlite.post("/v1/incidents", body, "zhou")

@@ -24,7 +24,7 @@ NEVER_ENTERED = {
         "complaint.ComplaintWorkflow.check_catalogue_change",
         "complaint.ComplaintWorkflow.check_settle",
         "entity.EntityWorkflow._check_acknowledged",
-        "entity.EntityWorkflow._is_for_another_version",
+        "entity.EntityWorkflow._version_refusal",
         "entity.EntityWorkflow._refusal",
         "entity.EntityWorkflow.check",
         "incident.IncidentWorkflow.check_absorb",

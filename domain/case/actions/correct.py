@@ -166,7 +166,7 @@ ACTION = Action(
     sources=OPEN,
     body=Correct,
     sent=Correction,
-    example=Correct(reason="The caller had given an old number.", caller=Caller(phone="0760 8823 9999")),
+    example=Correct(reason="The leak is two doors further on.", location=Location(address="莲塘东路18号")),
     problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED),
     data=Corrected,
     decide=decide,
