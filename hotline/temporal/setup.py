@@ -93,7 +93,7 @@ async def _set_retention(client: Client, wanted: timedelta, *, shorten: bool) ->
 
 
 async def _add_attributes(client: Client) -> tuple[str, ...]:
-    """Add the search attributes that are missing, and wait until the cluster shows them. Return their names."""
+    """Add the search attributes that are missing, and wait until the cluster takes them. Return their names."""
     wanted = {key.name: int(key.indexed_value_type) for key in REGISTRY}
     request = ListSearchAttributesRequest(namespace=client.namespace)
 
@@ -103,15 +103,18 @@ async def _add_attributes(client: Client) -> tuple[str, ...]:
         listed = await _unless(RPCStatusCode.NOT_FOUND, listing)
         return None if listed is None else _missing(listed.custom_attributes, wanted)
 
-    async def complete() -> bool | None:
-        return None if await missing() else True
+    async def usable() -> object | None:
+        # The front end that starts workflows learns of them seconds after the one that lists them.
+        naming_all = " AND ".join(f"{name} IS NULL" for name in wanted)
+        return await _unless(RPCStatusCode.INVALID_ARGUMENT, client.count_workflows(naming_all))
 
     if added := await _shown(missing, f"the namespace {client.namespace}"):
         adding = AddSearchAttributesRequest(namespace=client.namespace)
         for name in added:
             adding.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
         await _unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(adding, retry=True))
-        await _shown(complete, f"the search attributes {', '.join(added)}")
+    # Somebody else may have added them a moment ago.
+    await _shown(usable, f"the search attributes {', '.join(wanted)}")
     return added
 
 
