@@ -19,9 +19,8 @@ from domain.shared.event import EventData
 
 _TO_SIGN = TO_DISPATCH | {State.DISPATCHED}
 _AHEAD: dict[ClockName, AbstractSet[State]] = {
-    # Whether the crew has arrived is not known where nobody had promised it: no clock for what may lie behind.
     "acknowledge": _TO_SIGN,
-    "arrive": _TO_SIGN,
+    "arrive": BEFORE_REPLY - {State.PENDING_REPLY},
     "resolve": BEFORE_REPLY - {State.PENDING_REPLY},
     "reply": BEFORE_REPLY,
     "follow_up": OPEN,
@@ -120,7 +119,7 @@ def _opened(case: CaseState, terms: Terms, at: datetime, serial: int) -> tuple[C
     """Return clocks for new promises that are still to be kept, counted from when they would have begun."""
     now = [clock for clock in case.clocks if clock.cycle == case.cycle and not clock.part and not clock.cancelled]
     there = {clock.name for clock in now} | {promise.name for promise in case.terms.promises}
-    new = [each for each in terms.promises if each.name not in there and case.state in _AHEAD[each.name]]
+    new = [each for each in terms.promises if each.name not in there and _is_ahead(case, each.name)]
     return tuple(
         _begun(
             case,
@@ -131,6 +130,12 @@ def _opened(case: CaseState, terms: Terms, at: datetime, serial: int) -> tuple[C
         )
         for place, promise in enumerate(new, start=1)
     )
+
+
+def _is_ahead(case: CaseState, name: ClockName) -> bool:
+    """Return True if what is promised is still to be done, by the department that has the case."""
+    there = case.arrived_at and case.dispatched_at and case.arrived_at >= case.dispatched_at
+    return case.state in _AHEAD[name] and not (name == "arrive" and there)
 
 
 def _begun(case: CaseState, clock: Clock, since: datetime | None, terms: Terms, at: datetime) -> Clock:

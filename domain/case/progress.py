@@ -130,6 +130,7 @@ class Progress(BaseModel):
     flags: tuple[str, ...] = ()
     clocks: tuple[Clock, ...] = ()
     dispatched_at: datetime | None = None
+    arrived_at: datetime | None = omit_default(None, "When a department's crew arrived last, or had done its work.")
     closed_at: datetime | None = None
     reopen_ends_at: datetime | None = None
     wake_at: datetime | None = None

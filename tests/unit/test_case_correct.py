@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from domain.case.actions.arrive import Arrive
 from domain.case.actions.correct import CatalogueTerms, Correct, Correction
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
+from domain.case.clocks import ClockStatus
 from domain.case.events import Event
 from domain.case.intake import THANKS, Caller, Location
 from domain.case.lifecycle import OPEN, State
@@ -134,6 +136,20 @@ class TestService:
                 "budget_after": 1800,
             }
         ]
+
+    @pytest.mark.parametrize(("arrives", "status"), [(False, ClockStatus.RUNNING), (True, ClockStatus.CANCELLED)])
+    def test_and_back_again_promises_anew_what_is_still_to_be_done(self, arrives: bool, status: ClockStatus) -> None:
+        case = case_in(State.IN_PROGRESS)
+        after(case, leak(promises=tuple(each for each in PROMISES if each.name != "arrive")))
+        assert clock(case, "arrive").status is ClockStatus.CANCELLED
+        if arrives:
+            do(case, Arrive(), MONDAY + minutes(7), CREW)
+        back = CatalogueTerms(terms=terms(), edition=EDITION, district="west")
+        correction = Correction(reason="It was no water.", service_code="no_water", in_force=back)
+        do(case, correction, MONDAY + minutes(8), AGENT)
+        assert clock(case, "arrive").status is status
+        if not arrives:
+            assert clock(case, "arrive").due_at(case.calendar) == MONDAY + minutes(60)
 
     def test_does_to_the_clocks_what_another_catalogue_does(self) -> None:
         corrected, moved = case_in(State.IN_PROGRESS), case_in(State.IN_PROGRESS)

@@ -58,6 +58,7 @@ def evolve(case: CaseState, data: Completed, event: Event) -> None:
     case.extension = None
     case.completed = True
     case.result = data.result
+    case.arrived_at = event.at  # Who has done the work was there.
     case.stop_clocks(event.at, *DEPARTMENT)
     _finish(case, data, event)
 
