@@ -1,4 +1,4 @@
-"""Late recognition of callers: if SQL did not answer in time at intake, it is asked again and the case is told."""
+"""Late recognition of callers: of intakes that could not wait for it, and of corrected ones."""
 
 import asyncio
 import logging
@@ -19,11 +19,11 @@ PAUSES = (1.0, 5.0, 25.0, 125.0, 600.0)
 
 
 class Recognition:
-    """Lookups that intake could not wait for. They are in memory only: those of an API that ends are lost.
+    """Lookups that nobody waits for. They are in memory only: those of an API that ends are lost.
 
     Args:
         reader: tells what was known of the caller before this case.
-        complaints: tells the case, once.
+        complaints: tells the case, once of each version.
         projection: writes what the case returns.
     """
 
@@ -33,9 +33,9 @@ class Recognition:
         self._projection = projection
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, number: str, intake: Intake, at: datetime) -> None:
-        """Look the caller up in the background."""
-        task = asyncio.create_task(self._look_up(number, intake, at))
+    def begin(self, number: str, intake: Intake, at: datetime, corrected: int | None = None) -> None:
+        """Look the caller of an intake at this instant up in the background; `corrected` is the version that is so."""
+        task = asyncio.create_task(self._look_up(number, intake, at, corrected))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -45,15 +45,15 @@ class Recognition:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _look_up(self, number: str, intake: Intake, at: datetime) -> None:
+    async def _look_up(self, number: str, intake: Intake, at: datetime, corrected: int | None) -> None:
         for pause in PAUSES:
             await asyncio.sleep(pause)
             try:
                 known = await self._reader.known_late(intake, at, number)
-                if known != UNKNOWN_CALLER.facts and (
-                    batch := await self._complaints.recognise(number, Recognised(**known._asdict()))
-                ):
-                    await self._projection.write(batch)
+                if known != UNKNOWN_CALLER.facts or corrected:
+                    said = Recognised(**known._asdict(), corrected=corrected is not None)
+                    if batch := await self._complaints.recognise(number, said, f"recognise-{corrected or 1}"):
+                        await self._projection.write(batch)
             except ProblemError:
                 continue
             return

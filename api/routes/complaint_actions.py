@@ -33,6 +33,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
+from domain.case.intake import Intake
 from domain.case.lifecycle import OPEN, State
 from domain.case.views import CaseView, Outcome
 from domain.rights.masking import masks_for
@@ -166,5 +167,9 @@ async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor)
     view, shown = await backend.projected(number, outcome, actor)
     # Meanwhile another department may have the case, or when the request is repeated.
     require_reach(READ_CASES, actor, number, view, f"The action was carried out, as version {outcome.version}. ")
+    if outcome.action == "correct":
+        facts = {name: getattr(view, name) for name in Intake.model_fields if hasattr(view, name)}
+        intake = Intake.model_construct(**facts)
+        backend.recognition.begin(number, intake, view.registered_at, corrected=outcome.version)
     status = HTTPStatus.OK if shown else HTTPStatus.ACCEPTED
     return render.answer(render.complaint(view, actor, backend.temporal_case_url), status, etag(view.version))

@@ -64,13 +64,15 @@ class ComplaintClient(EntityClient[Outcome]):
                 return (source, ()) if isinstance(source, Case) else Case.register(source)
         raise LookupError(f"the history of case {number} is empty")
 
-    async def recognise(self, number: str, known: Recognised) -> ProjectionBatch | None:
+    async def recognise(self, number: str, known: Recognised, key: str) -> ProjectionBatch | None:
         """Tell a case what is known of its caller; return the batch to write, None if it is nothing new to the case.
+
+        Of several with this key, the case hears the first.
 
         Raises ProblemError.
         """
         update = self._handle(number).execute_update(
-            ComplaintWorkflow.recognise, known, id="recognise", rpc_timeout=timedelta(seconds=self._timeout)
+            ComplaintWorkflow.recognise, known, id=key, rpc_timeout=timedelta(seconds=self._timeout)
         )
         async with answering(self._timeout, "The caller"):
             try:

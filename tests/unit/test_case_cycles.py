@@ -253,6 +253,15 @@ class TestRecognise:
         assert told == [f"assignee:{CREW.id}", f"owner:{OWNER.id}"]
         assert case.recognise(self.KNOWN, THEN) == ()
 
+    def test_of_a_corrected_caller_takes_the_place_of_what_was_known_of_the_other(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, BODIES["urge"], THEN)
+        case.recognise(Recognised(flags=(IntakeFlag.HARDSHIP,), customer_class="business"), THEN)
+        other = Recognised(flags=(IntakeFlag.REPEAT_CALLER,), corrected=True)
+        one(case.recognise(other, THEN))
+        assert (case.flags, case.customer_class) == (("repeat_caller", "urged"), "household")
+        assert case.recognise(other, THEN) == ()
+
     def test_one_flag_that_is_known_does_not_hide_another(self) -> None:
         case = case_in(State.IN_PROGRESS)
         case.recognise(Recognised(flags=(IntakeFlag.HARDSHIP,)), THEN)

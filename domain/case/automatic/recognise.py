@@ -1,4 +1,4 @@
-"""recognise 补充识别: what is known of the caller came too late for the intake."""
+"""recognise 补充识别: what is known of the caller came too late for the intake, or the caller was corrected."""
 
 from datetime import datetime
 
@@ -20,18 +20,25 @@ class Recognised(EventData):
     flags: tuple[IntakeFlag, ...]
     possible_duplicates: tuple[str, ...] = ()
     customer_class: CustomerClass = omit_default(USUAL_CLASS, "As the registry has it (客户类别).")
+    corrected: bool = omit_default(False, "The caller was corrected: what was known of the other one is wrong.")
 
 
 def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
     """Return True if the case does not know it, and people can still act on the case."""
-    is_known = set(known.flags) <= set(case.flags) and known.customer_class in (USUAL_CLASS, case.customer_class)
+    flags = {*known.flags}
+    if known.corrected:
+        is_known = (flags, known.customer_class) == ({*IntakeFlag} & {*case.flags}, case.customer_class)
+    else:
+        is_known = flags <= {*case.flags} and known.customer_class in (USUAL_CLASS, case.customer_class)
     return not is_known and case.is_active(at)
 
 
 def evolve(case: CaseState, data: Recognised, _: Event) -> None:
     """Flag the case; credits that were owed before keep their amount."""
+    if data.corrected:
+        case.remove_flags(*IntakeFlag)
     case.add_flags(*data.flags)
-    if data.customer_class != USUAL_CLASS:
+    if data.corrected or data.customer_class != USUAL_CLASS:
         case.customer_class = data.customer_class
 
 
@@ -43,7 +50,7 @@ def text(number: str, _: Recognised, __: Event) -> tuple[str, str]:
 KIND = EventKind(
     name="recognise",
     zh="补充识别",
-    description="The caller was recognised after the intake; the event lists possible duplicates.",
+    description="The caller was recognised after the intake or a correction; the event lists possible duplicates.",
     data=Recognised,
     evolve=evolve,
     notifies=("assignee", "owner"),
