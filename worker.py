@@ -18,6 +18,7 @@ from activities.catalogue_rollout import CatalogueRollout
 from activities.handover import Handovers
 from activities.incident import Incidents
 from activities.incident_teller import IncidentTeller
+from activities.incident_titles import IncidentTitles
 from activities.notifications.caller_links import Links
 from activities.notifications.courier import CourierConfig, case_teller, courier
 from activities.notifications.delivery import Pace
@@ -47,10 +48,12 @@ from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow
+from workflows.details import DetailsWhenAsked
 from workflows.handover import HandoverWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
+from workflows.presentation.details.words import Known
 from workflows.presentation.incident import incident_id
 from workflows.reconciler import ReconcilerWorkflow
 from workflows.surge_watch import SurgeWatchWorkflow
@@ -93,6 +96,11 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     tell = case_teller(client, workflow_id)
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
+    titles = IncidentTitles(reader)
+
+    def known() -> Known:
+        return Known({each.code: f"{each.name_zh} {each.name}" for each in in_force.catalogue.districts}, titles.titles)
+
     watch = SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
     notifications = courier_config(settings, in_force)
     async with grouped as writer, courier(writer, notifications, tell) as sender:
@@ -128,7 +136,11 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 reconciler.reconcile,
                 PeopleFinder(reader, takes_unknown=settings.unknown_people == "allow").find_actor,
             ],
-            interceptors=[UnsignedCommands(lambda kind, code: getattr(in_force.catalogue, kind)(code).code), people],
+            interceptors=[
+                UnsignedCommands(lambda kind, code: getattr(in_force.catalogue, kind)(code).code),
+                people,
+                DetailsWhenAsked(known),
+            ],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             max_concurrent_workflow_task_polls=POLLS,
@@ -136,7 +148,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
             graceful_shutdown_timeout=GRACE,
         )
-        async with worker:
+        async with worker, titles.kept_fresh():
             yield worker
     database.dispose()
     reader.dispose()

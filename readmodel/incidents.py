@@ -107,6 +107,11 @@ def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
     return [Incident.model_validate_json(document) for document in connection.scalars(statement)]
 
 
+def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
+    """Return the title of each of these incidents by its number."""
+    return {incident.number: incident.title for incident in recent(connection, since)}
+
+
 def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
     """Return number and scope of the incidents that new cases are linked to, oldest first."""
     return [(incident.number, incident.scope) for incident in _open(connection, TAKING)]

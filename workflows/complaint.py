@@ -23,9 +23,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.entity import EntityWorkflow
     from workflows.incident_link import IncidentLink
     from workflows.messages import ComplaintStart, Done
-    from workflows.presentation.complaint import details, search_attributes
+    from workflows.presentation.complaint import search_attributes
+    from workflows.presentation.details.complaint import details
+    from workflows.presentation.details.timeline import RECENT, lines
+    from workflows.presentation.details.words import Known
     from workflows.presentation.search_attributes import Values
-    from workflows.presentation.timeline import RECENT, timeline_line
     from workflows.start_checks import checked
     from workflows.updates import COMPLAINT_UPDATES, with_updates
 
@@ -45,7 +47,7 @@ class ComplaintWorkflow(EntityWorkflow):
             self._case = start.source
         else:
             self._case, registered = Case.register(start.source)
-        self._recent = deque(start.recent, maxlen=RECENT)
+        self._recent: deque[str | Event] = deque(start.recent, maxlen=RECENT)
         self._changes = dict(start.changes)
         self._ends = False
         self._timer = DeadlineTimer(self._wake)
@@ -164,7 +166,7 @@ class ComplaintWorkflow(EntityWorkflow):
     def _keep(self, *events: Event) -> None:  # type: ignore[override]  # an entity has events of its own kind
         super()._keep(*events)
         self._changes[self._case.version] = self._changed_at
-        self._recent.extend(timeline_line(event, self._case) for event in events)
+        self._recent.extend(events)
 
     def _batch(self) -> ProjectionBatch:
         since = self._outbox[0].seq - 1
@@ -181,8 +183,9 @@ class ComplaintWorkflow(EntityWorkflow):
     def _search_attributes(self) -> Values:
         return search_attributes(self._case, self._changed_at)
 
-    def _details(self) -> str:
-        return details(self._case, workflow.now(), self._recent)
+    def details(self, known: Known) -> str:
+        """Return the details of the case as Markdown."""
+        return details(self._case, workflow.now(), self._recent, known)
 
     def _answer(self, done: Done, command: Command[Any]) -> Outcome:
         batch = None if command.acknowledged is None else self._batch_for_sender()
@@ -199,6 +202,6 @@ class ComplaintWorkflow(EntityWorkflow):
             changed_at=self._changed_at,
             outbox=tuple(self._outbox),
             changes=self._changes,
-            recent=tuple(self._recent),
+            recent=tuple(lines(self._recent, self._case)),
             linked_incident=self._link.told,
         )

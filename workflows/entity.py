@@ -22,6 +22,7 @@ from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
 from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
+from workflows.presentation.details.words import Known
 from workflows.presentation.refusals import bilingual
 from workflows.presentation.search_attributes import Values, changes
 from workflows.start_checks import unreadable
@@ -96,7 +97,7 @@ class EntityWorkflow(ChecksStart):
         """Return the search attributes of the entity."""
 
     @abstractmethod
-    def _details(self) -> str:
+    def details(self, known: Known) -> str:
         """Return the details of the entity as Markdown."""
 
     @abstractmethod
@@ -225,7 +226,7 @@ class EntityWorkflow(ChecksStart):
         self._tasks[name] = asyncio.create_task(task)
 
     def _show(self) -> None:
-        """Show a changed entity in the UI. A search attribute is a billable action: only what differs is upserted."""
+        """Show a changed entity in the lists. An upsert is a billable action: only what differs is upserted."""
         if not self._changed:
             return
         self._changed = False
@@ -233,7 +234,6 @@ class EntityWorkflow(ChecksStart):
         if changed := changes(self._shown, now):
             workflow.upsert_search_attributes(changed)
             self._shown = now
-        workflow.set_current_details(self._details())
 
     def _publish(self, activity: Callable[[Any, Any], Coroutine[Any, Any, None]], make: Callable[[], Any]) -> None:
         """Publish the outbox, one batch at a time, if it has events that nobody else writes."""

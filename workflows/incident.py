@@ -30,7 +30,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.event import BaseEvent
     from workflows.entity import LOWEST, RETRY, EntityWorkflow
     from workflows.messages import Done, IncidentOutcome, IncidentStart
-    from workflows.presentation.incident import incident_details, incident_search_attributes
+    from workflows.presentation.details.incident import incident_details
+    from workflows.presentation.details.words import Known
+    from workflows.presentation.incident import incident_search_attributes
     from workflows.presentation.search_attributes import Values
     from workflows.start_checks import checked
     from workflows.updates import INCIDENT_UPDATES, with_updates
@@ -278,7 +280,8 @@ class IncidentWorkflow(EntityWorkflow):
     def _search_attributes(self) -> Values:
         return incident_search_attributes(self._incident)
 
-    def _details(self) -> str:
+    def details(self, known: Known) -> str:  # noqa: ARG002 - it has what it shows
+        """Return the details of the incident as Markdown."""
         return incident_details(self._incident, len(self._waiting), self._counts, self._names)
 
     def _answer(self, done: Done, command: Command[Any]) -> IncidentOutcome:

@@ -24,6 +24,7 @@ from domain.case.state import CaseState
 from domain.catalogue.terms import Organisation, Unit
 from tests.support.build import (
     BODIES,
+    DISPATCHER,
     INCIDENT,
     MONDAY,
     OTHER_CREW,
@@ -37,10 +38,11 @@ from tests.support.build import (
     one,
     registration,
 )
-from workflows.presentation.complaint import details, search_attributes
+from workflows.presentation.complaint import search_attributes
+from workflows.presentation.details.complaint import details
+from workflows.presentation.details.timeline import LONGEST_WORDS, timeline_line
+from workflows.presentation.details.words import FLAG_ZH, Known, duration, plain
 from workflows.presentation.search_attributes import NEXT_DUE_AT
-from workflows.presentation.timeline import LONGEST_WORDS, timeline_line
-from workflows.presentation.words import FLAG_ZH, duration, plain
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
 CHART = Organisation(
@@ -53,8 +55,11 @@ CHART = Organisation(
 )
 
 
+KNOWN = Known(districts={"west": "西区 West"}, incidents={INCIDENT: "爆管 *Burst* main"})
+
+
 def shown(case: CaseState, at: datetime = THEN) -> str:
-    return details(case, at, ())
+    return details(case, at, (), KNOWN)
 
 
 def section(case: CaseState, heading: str) -> list[str]:
@@ -75,6 +80,19 @@ class TestOverview:
         do(case, BODIES["involve"], THEN)
         assert "抢修队 Repair crew `repair`" in shown(case)
         assert "计量部 Metering `metering`" in section(case, "部门联动 · Parts of other departments")[0]
+
+    def test_names_the_district_and_the_incident(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, LinkIncident(incident=INCIDENT), THEN, DISPATCHER)
+        assert "西区 West `west`" in shown(case)
+        assert section(case, "并案 · Incident") == [rf"- {INCIDENT} · 爆管 \*Burst\* main"]
+
+    def test_shows_what_a_worker_does_not_know_by_its_code(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, LinkIncident(incident=INCIDENT), THEN, DISPATCHER)
+        text = details(case, THEN, (), Known())
+        assert "| `west` |" in text.replace("\N{EN SPACE}", " ")
+        assert f"- {INCIDENT}\n" in text
 
     def test_what_people_wrote_has_no_effect_as_markdown(self) -> None:
         case = case_in(State.IN_PROGRESS)
@@ -181,11 +199,6 @@ class TestDone:
         [line] = section(case, "未送达 · Not delivered")
         assert line == "- 2026-09-07 09:03 · 来电人 caller · 渠道 channel sms · 错误 error HTTP 503"
         assert "收件人 recipient: 来电人 caller; 渠道 channel: sms; 错误 error: HTTP 503" in timeline_line(event, case)
-
-    def test_names_its_incident(self) -> None:
-        case = case_in(State.DISPATCHED)
-        do(case, LinkIncident(incident=INCIDENT), THEN)
-        assert section(case, "并案 · Incident") == [f"- {INCIDENT}"]
 
 
 class TestTimeline:

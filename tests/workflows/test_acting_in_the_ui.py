@@ -45,7 +45,7 @@ from tests.workflows.test_signatures import CONVERTER, FORGERY, KEPT, accepted, 
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
-from workflows.presentation.timeline import UNVERIFIED
+from workflows.presentation.details.timeline import UNVERIFIED
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

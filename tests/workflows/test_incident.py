@@ -258,6 +258,14 @@ async def run_of(cause: Cause) -> str | None:
 
 
 class TestWhatStaffSee:
+    async def test_a_linked_case_names_its_incident_and_its_district(self, hotline: Hotline) -> None:
+        cause = await declare(hotline, "nanlang")
+        [complaint] = await linked(hotline, cause, 1)
+        shown = await until(
+            lambda: metadata(complaint.handle), lambda shown: f"- {cause.number} · 爆管" in shown.current_details
+        )
+        assert "南朗街道 Nanlang `nanlang`" in shown.current_details
+
     async def test_summary_attributes_details_and_how_far_it_is(self, hotline: Hotline) -> None:
         cause = await declare(hotline, "nanlang")
         await linked(hotline, cause, 2)

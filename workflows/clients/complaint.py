@@ -13,8 +13,8 @@ from domain.case.events import Event
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart, Done
 from workflows.presentation.complaint import search_attributes, summary, urgency, workflow_id
+from workflows.presentation.details.timeline import RECENT, timeline_line
 from workflows.presentation.search_attributes import CHANGED_AT, typed
-from workflows.presentation.timeline import RECENT, timeline_line
 
 
 def case_workflows(client: Client, people: PeopleFirst, task_queue: str) -> CaseWorkflows:

@@ -3,7 +3,7 @@
 from domain.case.clocks import CLOCK_ZH, Clock, ClockStatus
 from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
 from domain.case.state import CaseState
-from workflows.presentation.words import BREAK, department, duration, local
+from workflows.presentation.details.words import BREAK, department, duration, local
 
 _STARTS = {
     "registration": "自受理起 from the registration",

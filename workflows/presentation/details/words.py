@@ -1,8 +1,9 @@
 """Words of the Temporal UI: local time, durations, people and departments in Chinese and English, safe Markdown."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.case.state import CaseState
@@ -40,6 +41,13 @@ FLAG_ZH = {
     "unreachable": "未联系上",
     "urged": "已催办",
 }
+
+
+class Known(NamedTuple):
+    """Names that a worker knows and a case does not: both names of districts by code, titles of incidents by number."""
+
+    districts: Mapping[str, str] = {}
+    incidents: Mapping[str, str] = {}
 
 
 def plain(text: str | None, longest: int = LONGEST) -> str:
@@ -80,6 +88,13 @@ def department(case: CaseState, code: str | None) -> str:
         return "-"
     unit = case.terms.unit(code)
     return f"`{code}`" if unit.name == code else f"{plain(unit.name_zh)} {plain(unit.name)} `{code}`"
+
+
+def district(code: str | None, known: Known) -> str:
+    """Return a district with both names, if they are known, and its code; a dash for None."""
+    if code is None:
+        return "-"
+    return f"{plain(known.districts[code])} `{code}`" if code in known.districts else f"`{code}`"
 
 
 def recipient(case: CaseState, address: str) -> str:

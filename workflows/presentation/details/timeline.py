@@ -1,6 +1,6 @@
 """Entries of a case's timeline in words, as the Temporal UI shows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ from domain.case.lifecycle import State
 from domain.case.progress import recipient_of
 from domain.case.state import CaseState
 from domain.shared.actors import Role
-from workflows.presentation.words import department, local, person, plain, recipient
+from workflows.presentation.details.words import department, local, person, plain, recipient
 
 RECENT = 10
 """Entries of the timeline that the details show."""
@@ -65,6 +65,11 @@ _SAID: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
 }
 """Facts of an event that an entry tells, with their names in both languages. All others are left out: the intake, the
 caller, the terms."""
+
+
+def lines(recent: Iterable[str | Event], case: CaseState) -> list[str]:
+    """Return the entries of a timeline as lines; of an earlier run, they are lines already."""
+    return [entry if isinstance(entry, str) else timeline_line(entry, case) for entry in recent]
 
 
 def timeline_line(event: Event, case: CaseState) -> str:
