@@ -132,12 +132,14 @@ def _tried(database: Engine) -> Iterator[Values]:
         single = {name: [*_ends(_counts(connection, name)), _longest_past(connection, name)] for name in COLUMNS}
         single = {name: list(dict.fromkeys(values)) for name, values in single.items()}
         yield from ({name: value} for name, values in single.items() for value in values)
+        worst: dict[tuple[str, str], tuple[Any, Any]] = {}
         for one, other in combinations(COLUMNS, 2):
+            pairs = _pairs(connection, one, other)
+            worst[one, other] = pairs[-1]
             ends = [(single[one][0], single[other][-1]), (single[one][-1], single[other][0])]
-            pairs = dict.fromkeys([*_pairs(connection, one, other), *ends])
-            yield from ({one: a, other: b} for a, b in pairs)
+            yield from ({one: a, other: b} for a, b in dict.fromkeys([*pairs, *ends]))
         for one, other, third in combinations(COLUMNS, 3):
-            a, b = _pairs(connection, one, other)[-1]
+            a, b = worst[one, other]
             yield {one: a, other: b, third: single[third][0]}
     for words in SEARCHES:
         yield from ({"q": words, "sort": sort} for sort in Sort)

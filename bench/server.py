@@ -62,7 +62,7 @@ class Service:
         self.url = f"http://127.0.0.1:{api}"
         self.temporal_address = f"127.0.0.1:{temporal}"
         unsafe = synchronous == NORMAL
-        self._settings = Settings(
+        self.settings = Settings(
             data_dir=data_dir, api_port=api, temporal_port=temporal, ui_port=ui, unsafe_at_power_loss=unsafe
         )
         self._hotline = str(programs / "hotline")
@@ -70,7 +70,7 @@ class Service:
             HOTLINE_DATA_DIR=str(data_dir),
             HOTLINE_API_PORT=str(api),
             HOTLINE_ACTIONS_PER_CASE="0",
-            HOTLINE_TEMPORAL_FILE=str(local_service.temporal_file(self._settings)),
+            HOTLINE_TEMPORAL_FILE=str(local_service.temporal_file(self.settings)),
             TEMPORAL_ADDRESS=self.temporal_address,
             TEMPORAL_CONFIG_FILE=os.devnull,
             **{variable(UNSAFE): str(unsafe)},
@@ -97,8 +97,8 @@ class Service:
             ServiceError: a command failed, or the service was not ready within `READY_WITHIN_SECONDS`.
             OperatorError: a program ended again and again.
         """
-        ui = local_service.LOOPBACK, self._settings.ui_port
-        self._supervisor.start(local_service.temporal(self._settings, self._environment, ui))
+        ui = local_service.LOOPBACK, self.settings.ui_port
+        self._supervisor.start(local_service.temporal(self.settings, self._environment, ui))
         await self.hotline("migrate")
         # Until Temporal answers, it is started again.
         await self._supervisor.start(self._program("temporal-setup"), until_success=True)

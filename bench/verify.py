@@ -1,0 +1,78 @@
+"""Comparison of both stores by `hotline verify`, with as many cases as a water company has open at its worst.
+
+The cases are written to SQL and started in Temporal as the service does both, many at a time, and without a worker:
+the comparison asks none.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from temporalio.client import Client
+
+from bench.server import Service
+from domain.case.batch import ProjectionBatch
+from domain.case.case import Case
+from domain.case.intake import Intake, Location, Registration
+from domain.shared.actors import Actor, Role
+from domain.shared.instants import to_milliseconds
+from domain.shared.numbers import local_day, number_of
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
+from hotline.temporal.converter import DATA_CONVERTER
+from readmodel.database import engine, writing
+from readmodel.projection import write
+from workflows.clients.complaint import options_of, start_from
+from workflows.clients.start import Request, start_once
+from workflows.complaint import ComplaintWorkflow
+
+AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Seconds of the command from its start to its end, and what it printed."""
+
+    cases: int
+    seconds: float
+    printed: str
+
+
+async def measure(service: Service, cases: int) -> Compared:
+    """Put so many open cases into both stores and compare them. Raises ServiceError if they differ."""
+    os.kill(service.processes()["worker"], signal.SIGSTOP)
+    await _fill(service, cases)
+    began = time.perf_counter()
+    printed = await service.hotline("verify")
+    seconds = time.perf_counter() - began
+    os.kill(service.processes()["worker"], signal.SIGCONT)
+    return Compared(cases, seconds, printed.strip())
+
+
+async def _fill(service: Service, cases: int) -> None:
+    settings = service.settings
+    client = await Client.connect(service.temporal_address, data_converter=DATA_CONVERTER)
+    database = engine(settings.database_url)
+    catalogue, now = load_catalogue(DEFAULT_CATALOGUE), datetime.now(UTC)
+    terms, agent = catalogue.terms("leak", "west", now), Actor(id="agent", role=Role.AGENT)
+    intake = Intake(service_code="leak", location=Location(district="west"), description="A wet wall.")
+    day, changed_at = local_day(now), to_milliseconds(now)
+    numbers = list(dict.fromkeys(number_of(day, str(key)) for key in range(2 * cases)))[:cases]
+
+    async def start(number: str) -> ProjectionBatch:
+        registration = Registration(number=number, at=now, actor=agent, owner=agent.id, intake=intake, terms=terms)
+        case, events = Case.register(registration)
+        options = options_of(case, changed_at)
+        message = start_from(case, events, changed_at, {})
+        request = Request(key=number)
+        await start_once(client, request, ComplaintWorkflow.run, message, task_queue=settings.task_queue, **options)
+        return ProjectionBatch.of(case, events, changed_at)
+
+    for first in range(0, cases, AT_ONCE):
+        batches = await asyncio.gather(*map(start, numbers[first : first + AT_ONCE]))
+        with writing(database) as connection:
+            write(connection, batches, {batch.number: 1 for batch in batches})
+    database.dispose()
