@@ -1,6 +1,5 @@
 """People of an action from the Temporal UI or CLI: their roles and departments are those of the directory."""
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 
@@ -10,7 +9,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from domain.shared.actors import Actor, PersonId, shown_name
 from domain.shared.value import Immutable
-from readmodel.database import reading
+from readmodel.database import read_in_thread
 from readmodel.people import Directory, Member, NamingFault, members
 
 FIND_ACTOR = "find_actor"
@@ -54,7 +53,7 @@ class PeopleFinder:
     @activity.defn(name=FIND_ACTOR)
     async def find_actor(self, acting: Acting) -> Found:
         """Return who acts, and the people named. Raises ApplicationError for one who is not accepted."""
-        known = await asyncio.to_thread(self._read)
+        known = await read_in_thread(self._engine, lambda sql: Directory(people=members(sql)))
         actor = _found("as", acting.person, known.one).actor
         changes, names = dict[str, str](), dict[str, str]()
         named: list[tuple[str, Member]] = []
@@ -72,10 +71,6 @@ class PeopleFinder:
             changes[field] = person.id
             names |= {person.id: name} if (name := shown_name(person.id, person.name)) else {}
         return Found(actor=actor, changes=changes, people=names)
-
-    def _read(self) -> Directory:
-        with reading(self._engine) as connection:
-            return Directory(people=members(connection))
 
 
 def _found(field: str, text: str, find: Callable[[str], Member], department: str | None = None) -> Member:

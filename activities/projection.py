@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from domain.case.batch import ProjectionBatch
-from readmodel.database import ReadConnection, reading
+from readmodel.database import ReadConnection, read_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError
 from readmodel.writer import DOWN, GroupWriter
 
@@ -86,13 +86,8 @@ class SenderWriter:
 
 async def read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
     """Run a query in a thread. Raises ApplicationError if SQL does not answer it."""
-
-    def run() -> T:
-        with reading(engine) as connection:
-            return query(connection)
-
     with plain_errors():
-        return await asyncio.to_thread(run)
+        return await read_in_thread(engine, query)
 
 
 @contextmanager

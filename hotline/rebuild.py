@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
@@ -33,7 +33,7 @@ from domain.incident.notifications import News
 from hotline.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident
 from readmodel import incidents
 from readmodel.case_queries import has_cases, states, versions
-from readmodel.database import ReadConnection, reading, writing
+from readmodel.database import ReadConnection, read_in_thread, writing
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from workflows.clients.singletons import last_report
 from workflows.complaint import ComplaintWorkflow
@@ -46,7 +46,6 @@ logger = logging.getLogger(__name__)
 CASES_AT_ONCE = 32
 """Histories that are read together, and written in one transaction."""
 
-T = TypeVar("T")
 _Runs = Mapping[str, Sequence[WorkflowExecution]]
 """Workflow ids, and the runs of each, in any order."""
 Progress = Callable[[int, int], None]
@@ -84,7 +83,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
     runs = await chains(client)
     kept, kept_open = await _count_kept(client, engine, runs)
     until = await in_sql_until(client)
-    if until is None and not await _read(engine, has_cases) and await _was_filled(client, runs):
+    if until is None and not await read_in_thread(engine, has_cases) and await _was_filled(client, runs):
         until = datetime.max.replace(tzinfo=UTC)
     done, batches, failed = 0, 0, dict[str, Exception]()
     for group in _groups(runs):
@@ -126,14 +125,6 @@ async def _was_filled(client: Client, runs: _Runs) -> bool:
     return False
 
 
-async def _read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
-    def run() -> T:
-        with reading(engine) as connection:
-            return query(connection)
-
-    return await asyncio.to_thread(run)
-
-
 async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -> tuple[int, int]:
     """Return the number of cases that Temporal no longer has, and of the open ones among them.
 
@@ -144,7 +135,7 @@ async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -
         found = ((workflow_id(number), state in OPEN) for number, state in states(connection))
         return [(one, is_open) for one, is_open in found if one not in listed]
 
-    unlisted = await _read(engine, missing)
+    unlisted = await read_in_thread(engine, missing)
     kept_open = [one for one, is_open in unlisted if is_open and not await _exists(client, one)]
     return sum(not is_open for _, is_open in unlisted) + len(kept_open), len(kept_open)
 
@@ -198,7 +189,7 @@ async def repair_incidents(client: Client, engine: Engine) -> int:
     An incident that has ended is written if SQL lacks it or shows it as open. Raises what `rebuild` raises.
     """
     found = await chains(client, IncidentWorkflow)
-    there = await _read(engine, lambda connection: incidents.standing(connection, map(_number, found)))
+    there = await read_in_thread(engine, lambda connection: incidents.standing(connection, map(_number, found)))
     written = 0
     for one, runs in found.items():
         shown = there.get(_number(one))
@@ -230,7 +221,7 @@ class _Written(NamedTuple):
 async def _rebuild_cases(client: Client, engine: Engine, runs: _Runs, until: datetime | None) -> _Written:
     """Write these cases. What SQL never had is left to a case that runs; it once had every change `until` then."""
     histories, unreadable = await _histories(client, runs)
-    there = await _read(engine, lambda connection: _versions(connection, runs))
+    there = await read_in_thread(engine, lambda connection: _versions(connection, runs))
     histories = {one: history.beyond(there.get(one, 0)) for one, history in histories.items()}
     plans = {one: _plan(history, there.get(one, 0), until) for one, history in histories.items()}
     failed = unreadable | await asyncio.to_thread(_write, engine, plans)

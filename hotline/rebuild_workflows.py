@@ -28,7 +28,7 @@ from domain.shared.numbers import is_incident
 from domain.shared.value import Start
 from hotline.histories import chains, keys_seen
 from hotline.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
-from readmodel.database import ReadConnection, reading, writing
+from readmodel.database import ReadConnection, read_in_thread, writing
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.reconciliation import mark
 from readmodel.recorded import RecordedCase, active_cases, active_incidents, recorded_case, recorded_incident
@@ -89,8 +89,8 @@ class WorkflowRebuild:
         """
         self._until = await in_sql_until(self._client)
         await repair_incidents(self._client, self._engine)
-        found = await self._read(active_incidents)
-        active = await self._read(partial(active_cases, at=_now()))
+        found = await read_in_thread(self._engine, active_incidents)
+        active = await read_in_thread(self._engine, partial(active_cases, at=_now()))
         running = {number async for chunk in self._workflows.running() for number in chunk}
         lost = [number for number, why in active.items() if number not in running or why == "reset"]
         counts, failed = Counter[str](), dict[str, str]()
@@ -240,20 +240,13 @@ class WorkflowRebuild:
     async def _recorded(self, query: Callable[[ReadConnection, str], T | None], number: str) -> T:
         """Return what SQL has recorded. Raises NotRebuiltError if that is nothing, or not all."""
         try:
-            found = await self._read(lambda connection: query(connection, number))
+            found = await read_in_thread(self._engine, lambda connection: query(connection, number))
         except ValueError as error:
             why = type(error).__name__ if isinstance(error, ValidationError) else error
             raise NotRebuiltError(f"SQL does not have all of its events: {why}") from None
         if found is None:
             raise NotRebuiltError("SQL does not have it")
         return found
-
-    async def _read(self, query: Callable[[ReadConnection], T]) -> T:
-        def run() -> T:
-            with reading(self._engine) as connection:
-                return query(connection)
-
-        return await asyncio.to_thread(run)
 
 
 async def _for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[None]]) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -20,7 +20,7 @@ from activities.case_workflows import Seen
 from activities.people_first import PeopleFirst
 from domain.shared.instants import to_milliseconds
 from readmodel import incidents
-from readmodel.database import ReadConnection, reading
+from readmodel.database import ReadConnection, read_in_thread
 from readmodel.facts import CaseFacts, all_facts, facts_of
 from readmodel.recorded import active_incidents
 from workflows.clients.complaint import case_workflows
@@ -48,7 +48,6 @@ _ATTRIBUTES: Mapping[str, SearchAttributeKey[Any]] = {
     "changed_at": keys.CHANGED_AT,
 }
 _LISTS, _INSTANTS = ("flags", "involved"), ("next_due_at", "changed_at")
-T = TypeVar("T")
 
 
 class Difference(NamedTuple):
@@ -94,11 +93,11 @@ async def verify(
                 if number not in there or _is_later(run, there[number]):
                     there[number] = run
             progress(len(there))
-    compared, past, doubtful = await asyncio.to_thread(_compare_all, engine, there)
+    compared, past, doubtful = await read_in_thread(engine, partial(_compare_all, there=there))
 
     async def compare(number: str) -> list[Difference]:
         seen = await workflows.get(number)
-        facts = await _read(engine, partial(facts_of, at=_now(), number=number))
+        facts = await read_in_thread(engine, partial(facts_of, at=_now(), number=number))
         return [*_differences(number, facts, _in_temporal(seen) if seen else None)]
 
     differences = list[Difference]()
@@ -119,17 +118,16 @@ async def _each(numbers: Sequence[str], compare: Callable[[str], Awaitable[list[
     return differences
 
 
-def _compare_all(engine: Engine, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:
+def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:
     """Return the number of cases in both stores, of those past the retention, and the cases that seem to differ."""
     compared, past, doubtful, left = 0, 0, list[str](), {*there}
-    with reading(engine) as connection:
-        for number, facts in all_facts(connection, _now()):
-            left.discard(number)
-            seen = there.get(number)
-            compared += seen is not None
-            past += seen is None and not facts.active
-            if any(_differences(number, facts, seen)):
-                doubtful.append(number)
+    for number, facts in all_facts(connection, _now()):
+        left.discard(number)
+        seen = there.get(number)
+        compared += seen is not None
+        past += seen is None and not facts.active
+        if any(_differences(number, facts, seen)):
+            doubtful.append(number)
     return compared, past, [*doubtful, *sorted(left)]
 
 
@@ -196,10 +194,10 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
             f'WorkflowType = "{IncidentWorkflow.__name__}" AND ExecutionStatus = "Running"'
         )
     }
-    active = await _read(engine, active_incidents)
+    active = await read_in_thread(engine, active_incidents)
     differences = list[Difference]()
     for number in sorted({*running, *active}):
-        incident = await _read(engine, partial(incidents.get, number=number))
+        incident = await read_in_thread(engine, partial(incidents.get, number=number))
         shown = running.get(number)
         if incident is None or shown is None:
             sides = incident.state if incident else "-", str(shown.get(keys.STATE)) if shown else "-"
@@ -207,14 +205,6 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
         elif incident.state != shown.get(keys.STATE):
             differences.append(Difference(number, "state", incident.state, str(shown.get(keys.STATE))))
     return len(active), differences
-
-
-async def _read(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
-    def run() -> T:
-        with reading(engine) as connection:
-            return query(connection)
-
-    return await asyncio.to_thread(run)
 
 
 def _now() -> datetime:

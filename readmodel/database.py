@@ -1,8 +1,9 @@
 """Connections to the read model, on SQLite or PostgreSQL, to read or to write."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NewType
+from typing import Any, NewType, TypeVar
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event, make_url
@@ -15,6 +16,7 @@ BUSY_SECONDS = 5
 STATEMENT_SECONDS = 4
 """Longest run of one statement on PostgreSQL: less than the 5 s that writing a batch may take."""
 POOL_SIZE = 5
+T = TypeVar("T")
 
 ReadConnection = NewType("ReadConnection", Connection)
 """Connection in a transaction in which the database refuses to write."""
@@ -40,6 +42,16 @@ def reading(engine: Engine) -> Iterator[ReadConnection]:
     """Open a transaction to read in; one snapshot on SQLite, one for each statement on PostgreSQL."""
     with engine.connect() as connection:
         yield ReadConnection(connection)
+
+
+async def read_in_thread(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
+    """Return the answer of a query, which runs in a thread. Raises SQLAlchemyError."""
+
+    def run() -> T:
+        with reading(engine) as connection:
+            return query(connection)
+
+    return await asyncio.to_thread(run)
 
 
 @contextmanager
