@@ -3,8 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
@@ -40,6 +39,7 @@ REFUSED = "refused"
 TRIES = 3
 """Attempts of the activity in which a case without an answer fails the attempt; from the last one on it is left."""
 
+T = TypeVar("T")
 Answer = tuple[str, ProjectionBatch | None]
 """Answer of a case in one word, and the batch that it returned for SQL."""
 Ask = Callable[[str], Awaitable[Answer]]
@@ -62,10 +62,16 @@ async def fan_out(
     """
     details = activity.info().heartbeat_details
     done, answers = (int(details[0]), Counter[str](details[1])) if details else (0, Counter[str]())
+
+    async def ask_one(number: str) -> Answer:
+        await people.step_aside()
+        answer = await _answer(ask, number)
+        activity.heartbeat(done, dict(answers))
+        return answer
+
     while done < len(numbers):
         group = numbers[done : done + pace.checkpoint]
-        alive = partial(activity.heartbeat, done, dict(answers))
-        answered = await _ask_all(group, ask, people, pace.concurrency, alive)
+        answered = await for_each(group, ask_one, pace.concurrency)
         await write([batch for _, batch in answered if batch])
         answers.update(answer for answer, _ in answered)
         done += len(group)
@@ -76,25 +82,22 @@ async def fan_out(
     return answers, tuple(answer.removeprefix(SILENT) for answer in silent)
 
 
-async def _ask_all(
-    numbers: Iterable[str], ask: Ask, people: PeopleFirst, concurrency: int, alive: Callable[[], None]
-) -> list[Answer]:
-    waiting, answers = iter(numbers), list[Answer]()
+async def for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[T]], concurrency: int) -> list[T]:
+    """Do the work for each number, so many at the same time; return the results in order. Raises the first error."""
+    waiting, results = enumerate(numbers), dict[int, T]()
 
-    async def ask_in_turn() -> None:
-        for number in waiting:
-            await people.step_aside()
-            answers.append(await _answer(ask, number))
-            alive()
+    async def work_in_turn() -> None:
+        for place, number in waiting:
+            results[place] = await work(number)
 
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
-                group.create_task(ask_in_turn())
+                group.create_task(work_in_turn())
     except ExceptionGroup as failed:
-        # One stands for all: the next attempt meets the others again.
+        # One stands for all: another attempt meets the others again.
         raise failed.exceptions[0] from failed.exceptions[0].__cause__
-    return answers
+    return [results[place] for place in sorted(results)]
 
 
 async def _answer(ask: Ask, number: str) -> Answer:

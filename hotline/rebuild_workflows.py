@@ -9,7 +9,7 @@ A workflow that runs and agrees with SQL is never touched, and of two rebuilds a
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.fan_out import for_each
 from activities.history_errors import ForeignError, UnreadableError
 from activities.people_first import PeopleFirst
 from domain.incident.lifecycle import TAKING
@@ -103,7 +104,7 @@ class WorkflowRebuild:
             progress(counts.total() + len(failed), len(found) + len(lost))
 
         for numbers in (found, lost):
-            await _for_each(numbers, attempt)
+            await for_each(numbers, attempt, AT_ONCE)
         return Rebuilt(counts, failed)
 
     async def one(self, number: str) -> str:
@@ -247,22 +248,6 @@ class WorkflowRebuild:
         if found is None:
             raise NotRebuiltError("SQL does not have it")
         return found
-
-
-async def _for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[None]]) -> None:
-    """Do the work for each, a few at a time."""
-    waiting = iter(numbers)
-
-    async def in_turn() -> None:
-        for number in waiting:
-            await work(number)
-
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(AT_ONCE):
-                tasks.create_task(in_turn())
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
 
 
 def _now() -> datetime:

@@ -7,9 +7,10 @@ reported, the workflow is described, which is exact, and SQL is read again.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
@@ -17,6 +18,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
 from activities.case_workflows import Seen
+from activities.fan_out import for_each
 from activities.people_first import PeopleFirst
 from domain.shared.instants import to_milliseconds
 from readmodel import incidents
@@ -103,19 +105,10 @@ async def verify(
     differences = list[Difference]()
     for attempt in range(TRIES):
         await asyncio.sleep(PAUSE_SECONDS if attempt and doubtful else 0)
-        differences = await _each(doubtful, compare)
+        differences = [*chain.from_iterable(await for_each(doubtful, compare, AT_ONCE))]
         doubtful = list(dict.fromkeys(one.number for one in differences))
     count, of_incidents = await _verify_incidents(client, engine)
     return Verified(compared, past, count, differences + of_incidents)
-
-
-async def _each(numbers: Sequence[str], compare: Callable[[str], Awaitable[list[Difference]]]) -> list[Difference]:
-    """Return the differences of these cases, which are compared a few at a time."""
-    differences = list[Difference]()
-    for start in range(0, len(numbers), AT_ONCE):
-        for found in await asyncio.gather(*map(compare, numbers[start : start + AT_ONCE])):
-            differences += found
-    return differences
 
 
 def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:
