@@ -1,7 +1,6 @@
 """Updates and queries that an activity sends to many cases, and the writing of what they return."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from pydantic import BaseModel
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.fan_out import GENTLE, Ask, Pace, fan_out
+from activities.fan_out import GENTLE, Answers, Ask, Pace, fan_out
 from activities.people_first import PeopleFirst
 from activities.projection import SenderWriter
 
@@ -63,8 +62,6 @@ class CaseUpdates:
             return True
         return case.incident in incidents
 
-    async def for_each(
-        self, numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE
-    ) -> tuple[Counter[str], tuple[str, ...]]:
+    async def for_each(self, numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE) -> Answers:
         """Ask every case and write what they return; see `fan_out`."""
         return await fan_out(numbers, ask, self._sender.write_all, self._people, pace)

@@ -8,7 +8,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.case_updates import CaseUpdates
-from activities.fan_out import BRISK, SILENT, Answer
+from activities.fan_out import BRISK, NO_ANSWER, Answer, Left
 from activities.internal_updates import CATALOGUE_CHANGE
 from activities.projection import read
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
@@ -21,8 +21,8 @@ from domain.shared.value import Immutable
 from readmodel.case_queries import get_cases
 from readmodel.open_cases import open_numbers
 
-CHANGED, SAME, KEPT = "changed", "same", "kept"
-"""Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes."""
+CHANGED, SAME, KEPT, SILENT = "changed", "same", "kept", "silent"
+"""Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes; none."""
 
 
 class OpenCasesQuery(Immutable):
@@ -77,29 +77,29 @@ class CatalogueRollout:
         info = activity.info()
         update_id = f"{CATALOGUE_CHANGE}-{info.workflow_run_id}"
 
-        async def ask(number: str) -> Answer:
+        async def ask(number: str) -> Answer | Left:
             if not (case := cases.get(number)):
-                return SILENT + number, None  # SQL has lost its first event, and will have it again
+                return NO_ANSWER  # SQL has lost its first event, and will have it again
             try:
                 terms = rollout.terms(case)
             except UnknownCode:
-                return KEPT, None
+                return Answer(KEPT)
             new = NewTerms(terms=terms, edition=change.edition, acknowledged=case.version)
             # An attempt whose answer was lost has moved others.
             is_moved = case.catalogue_change or is_change(case, new, info.current_attempt_scheduled_time)
             if change.second_pass and not is_moved:
-                return SAME, None
+                return Answer(SAME)
             return await self._ask(number, new, update_id)
 
-        answers, silent = await self._cases.for_each(change.numbers, ask, BRISK)
-        answers[SILENT] = len(silent)
-        return dict(+answers)
+        counts, left = await self._cases.for_each(change.numbers, ask, BRISK)
+        counts[SILENT] = len(left)
+        return dict(+counts)
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> Answer:
         try:
             returned: Returned = await self._cases.send(number, CATALOGUE_CHANGE, new, Returned, update_id)
         except WorkflowUpdateFailedError as failed:
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == SAME_TERMS:
-                return SAME, None
+                return Answer(SAME)
             raise
-        return CHANGED, returned.batch
+        return Answer(CHANGED, returned.batch)

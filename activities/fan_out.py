@@ -32,26 +32,44 @@ BRISK = Pace(concurrency=16, checkpoint=64)
 """An operator waits for the end, and chooses the hour. Each of them steps aside for people as well."""
 GONE = "gone"
 """Answer of a case whose workflow has ended."""
-SILENT = "silent"
-"""Answer, with its number, of a case that does not answer: the others must not wait for it."""
 REFUSED = "refused"
 """Answer of a case that refused the update."""
 TRIES = 3
 """Attempts of the activity in which a case without an answer fails the attempt; from the last one on it is left."""
 
 T = TypeVar("T")
-Answer = tuple[str, ProjectionBatch | None]
-"""Answer of a case in one word, and the batch that it returned for SQL."""
-Ask = Callable[[str], Awaitable[Answer]]
+
+
+class Answer(NamedTuple):
+    """Answer of a case in one word, and the batch that it returned for SQL."""
+
+    word: str
+    batch: ProjectionBatch | None = None
+
+
+class Left(NamedTuple):
+    """Result for a case that was left as it is: the reason, instead of an answer."""
+
+    reason: str
+
+
+class Answers(NamedTuple):
+    """Number of cases by their answer, and the reasons why cases were left, by number."""
+
+    counts: Counter[str]
+    left: dict[str, str]
+
+
+NO_ANSWER = Left("It did not answer.")
+"""Result for a case that does not answer: the others must not wait for it."""
+Ask = Callable[[str], Awaitable[Answer | Left]]
 """Updates the case of this number. Asked again, it returns the same."""
 Write = Callable[[Sequence[ProjectionBatch]], Awaitable[None]]
 """Writes batches together. A later attempt asks none of their cases again."""
 
 
-async def fan_out(
-    numbers: Sequence[str], ask: Ask, write: Write, people: PeopleFirst, pace: Pace = GENTLE
-) -> tuple[Counter[str], tuple[str, ...]]:
-    """Ask every case; return the count of each answer, and the numbers of the cases that did not answer.
+async def fan_out(numbers: Sequence[str], ask: Ask, write: Write, people: PeopleFirst, pace: Pace = GENTLE) -> Answers:
+    """Ask every case; return the counts of their answers, and why cases were left.
 
     For an activity with a heartbeat time-out. Heartbeats are checkpoints: a later attempt continues from the last one.
 
@@ -60,26 +78,28 @@ async def fan_out(
         TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
         WorkflowUpdateFailedError: the worker of a case cannot read the update; the same.
     """
-    details = activity.info().heartbeat_details
-    done, answers = (int(details[0]), Counter[str](details[1])) if details else (0, Counter[str]())
+    details = activity.info().heartbeat_details or (0, {}, {})
+    done, counts, left = int(details[0]), Counter[str](details[1]), dict[str, str](details[2])
 
-    async def ask_one(number: str) -> Answer:
+    def beat() -> None:
+        activity.heartbeat(done, dict(counts), dict(left))
+
+    async def ask_one(number: str) -> Answer | Left:
         await people.step_aside()
-        answer = await _answer(ask, number)
-        activity.heartbeat(done, dict(answers))
-        return answer
+        result = await _answer(ask, number)
+        beat()
+        return result
 
     while done < len(numbers):
         group = numbers[done : done + pace.checkpoint]
-        answered = await for_each(group, ask_one, pace.concurrency)
-        await write([batch for _, batch in answered if batch])
-        answers.update(answer for answer, _ in answered)
+        results = await for_each(group, ask_one, pace.concurrency)
+        answers = [each for each in results if isinstance(each, Answer)]
+        await write([batch for _, batch in answers if batch])
+        counts.update(word for word, _ in answers)
+        left |= {number: each.reason for number, each in zip(group, results, strict=True) if isinstance(each, Left)}
         done += len(group)
-        activity.heartbeat(done, dict(answers))
-    silent = [answer for answer in answers if answer.startswith(SILENT)]
-    for answer in silent:
-        del answers[answer]
-    return answers, tuple(answer.removeprefix(SILENT) for answer in silent)
+        beat()
+    return Answers(counts, left)
 
 
 async def for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[T]], concurrency: int) -> list[T]:
@@ -100,24 +120,24 @@ async def for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[T]], 
     return [results[place] for place in sorted(results)]
 
 
-async def _answer(ask: Ask, number: str) -> Answer:
+async def _answer(ask: Ask, number: str) -> Answer | Left:
     try:
         return await ask(number)
     except (WorkflowUpdateFailedError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         if is_refusal(error):
-            return REFUSED, None
+            return Answer(REFUSED)
         # The SDK turns the cancellation of a task of the group into an error of its own.
         if (task := asyncio.current_task()) and task.cancelling():
             raise asyncio.CancelledError from None
         if activity.info().attempt < TRIES:
             raise
-        return SILENT + number, None
+        return NO_ANSWER
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            return GONE, None
+            return Answer(GONE)
         # Temporal answers so for a case whose workflow task fails again and again.
         if error.status is RPCStatusCode.FAILED_PRECONDITION and activity.info().attempt >= TRIES:
-            return SILENT + number, None
+            return NO_ANSWER
         raise
 
 

@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.case_updates import CaseUpdates
-from activities.fan_out import BRISK, SILENT, Answer, is_refusal
+from activities.fan_out import BRISK, NO_ANSWER, Answer, Left, is_refusal
 from activities.projection import read
 from domain.case.actions.hand_over import ACTION, HandOver
 from domain.case.handover import Handover
@@ -18,8 +18,6 @@ from readmodel.workload import owned_by, owners
 
 HANDED_OVER, OTHERS = "handed_over", "others"
 """Answers of a case: it has the new owner; somebody else has given it to a third person."""
-_REFUSED = "refused "
-"""Answer of a case that refused, with its number and the reason."""
 
 
 class OwnedQuery(Immutable):
@@ -70,12 +68,12 @@ class Handovers:
         # The same for every attempt, so that an attempt whose answer was lost is answered again.
         key = f"handover-{handover.id}"
 
-        async def ask(number: str) -> Answer:
+        async def ask(number: str) -> Answer | Left:
             if number not in known:
-                return SILENT + number, None  # SQL has lost it, and will have it again
+                return NO_ANSWER  # SQL has lost it, and will have it again
             owner, version = known[number]
             if owner != handover.previous_owner:  # moved by an attempt whose answer was lost, or by somebody else
-                return HANDED_OVER if owner == handover.owner else OTHERS, None
+                return Answer(HANDED_OVER if owner == handover.owner else OTHERS)
             command = Command(
                 actor=handover.actor,
                 body=body,
@@ -89,14 +87,12 @@ class Handovers:
             except WorkflowUpdateFailedError as failed:
                 if not (isinstance(failed.cause, ApplicationError) and is_refusal(failed)):
                     raise
-                return f"{_REFUSED}{number} {failed.cause.message}", None
+                return Left(failed.cause.message)
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:
                     raise
-                return f"{_REFUSED}{number} Its workflow has ended.", None
-            return HANDED_OVER, outcome.batch
+                return Left("Its workflow has ended.")
+            return Answer(HANDED_OVER, outcome.batch)
 
-        answers, silent = await self._cases.for_each(page.numbers, ask, BRISK)
-        told = [answer.removeprefix(_REFUSED).split(" ", 1) for answer in answers if answer.startswith(_REFUSED)]
-        unanswered = dict.fromkeys(silent, "It did not answer.")
-        return HandedOver(handed_over=answers[HANDED_OVER], refused={**dict(told), **unanswered})
+        counts, left = await self._cases.for_each(page.numbers, ask, BRISK)
+        return HandedOver(handed_over=counts[HANDED_OVER], refused=left)

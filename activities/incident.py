@@ -1,6 +1,5 @@
 """Activities of incidents: rows in SQL, news to callers, and updates of the linked cases."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -9,7 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.case_updates import CaseUpdates
-from activities.fan_out import GONE, Answer
+from activities.fan_out import GONE, Answer, Answers
 from activities.internal_updates import SETTLE
 from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
@@ -81,8 +80,8 @@ class Incidents:
     async def gather(self, gathering: Gathering) -> Gathered:
         """Link the next cases of the scope; return their count and the number to continue after."""
         numbers = await read(self._engine, lambda connection: incidents.candidates(connection, gathering, BATCH))
-        answers, _ = await self._link_all(numbers, gathering.incident, "gather")
-        return Gathered(linked=answers[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
+        counts, _ = await self._link_all(numbers, gathering.incident, "gather")
+        return Gathered(linked=counts[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="settle_cases")
     async def settle(self, settling: Settling) -> BatchResult:
@@ -98,11 +97,11 @@ class Incidents:
             chosen = sampled(incident, number, settling.follow_up_percent)
             told = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
             settled: Settled = await self._cases.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
-            return settled.outcome, settled.batch
+            return Answer(settled.outcome, settled.batch)
 
-        answers, silent = await self._cases.for_each(settling.numbers, ask)
-        answers[OVER] += answers.pop(GONE, 0)
-        return BatchResult(counts=+answers, silent=silent)
+        counts, left = await self._cases.for_each(settling.numbers, ask)
+        counts[OVER] += counts.pop(GONE, 0)
+        return BatchResult(counts=+counts, silent=tuple(left))
 
     @activity.defn(name="relink_cases")
     async def relink(self, relinking: Relinking) -> BatchResult:
@@ -111,12 +110,12 @@ class Incidents:
         A case that is linked to neither was linked elsewhere since, or never said that it is linked here.
         """
         why = f"{relinking.incident}->{relinking.to}"
-        answers, silent = await self._link_all(relinking.numbers, relinking.to, why, leaves=relinking.incident)
-        return BatchResult(counts=answers, silent=silent)
+        counts, left = await self._link_all(relinking.numbers, relinking.to, why, leaves=relinking.incident)
+        return BatchResult(counts=counts, silent=tuple(left))
 
     async def _link_all(
         self, numbers: Sequence[str], incident: str | None, why: str, leaves: str | None = None
-    ) -> tuple[Counter[str], tuple[str, ...]]:
+    ) -> Answers:
         """Link cases by updates with keys, so that a case knows it if it is asked again.
 
         `leaves`: only cases that are linked to this incident, or that were asked before.
@@ -125,12 +124,12 @@ class Incidents:
 
         async def ask(number: str) -> Answer:
             if leaves and not await self._cases.is_linked(number, leaves, incident):
-                return OVER, None
+                return Answer(OVER)
             key = f"{why}-{incident}-{number}"
             body = LinkIncident(incident=incident)
             command = Command(actor=SYSTEM, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
             outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome)
-            return LINKED, outcome.batch
+            return Answer(LINKED, outcome.batch)
 
         return await self._cases.for_each(numbers, ask)
 

@@ -1,6 +1,7 @@
 """A fan-out asks many cases, a few at a time, and a later attempt continues from the last checkpoint."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.fan_out import GONE, REFUSED, TRIES, Answer, Pace, fan_out
+from activities.fan_out import GONE, REFUSED, TRIES, Answer, Answers, Left, Pace, fan_out, for_each
 from activities.people_first import PeopleFirst
 from domain.case.batch import ProjectionBatch
 from tests.support.batches import published
@@ -25,30 +26,33 @@ NUMBERS = [f"{number:013}" for number in range(10)]
 class Cases:
     """Notes who is asked, and how many at the same time; `answers` says what some of them do instead."""
 
-    def __init__(self, **answers: Exception) -> None:
+    def __init__(self, **answers: Exception | Left) -> None:
         self.asked: list[str] = []
         self.written: list[int] = []
         self.answers = {number: answers.get(f"no{int(number)}") for number in NUMBERS}
 
-    async def ask(self, number: str) -> Answer:
+    async def ask(self, number: str) -> Answer | Left:
         self.asked.append(number)
-        if error := self.answers[number]:
-            raise error
-        return "settled", BATCH
+        match self.answers[number]:
+            case Exception() as error:
+                raise error
+            case Left() as left:
+                return left
+        return Answer("settled", BATCH)
 
     async def write(self, batches: Sequence[ProjectionBatch]) -> None:
         self.written.append(len(batches))
 
 
-async def attempt(cases: Cases, *progress: Any) -> tuple[dict[str, int], list[Sequence[Any]]]:
+async def attempt(cases: Cases, *progress: Any) -> tuple[Answers, list[Sequence[Any]]]:
     """Return the answers of a try after one with this progress, and what it told Temporal meanwhile."""
     environment, told = ActivityEnvironment(), list[Sequence[Any]]()
     environment.info = replace(environment.info, heartbeat_details=progress)
     environment.on_heartbeat = lambda *details: told.append(details)
-    answers, _ = await environment.run(
+    answers = await environment.run(
         fan_out, NUMBERS, cases.ask, cases.write, PeopleFirst(), Pace(concurrency=4, checkpoint=4)
     )
-    return dict(answers), told
+    return answers, told
 
 
 def lost(status: RPCStatusCode) -> RPCError:
@@ -58,10 +62,22 @@ def lost(status: RPCStatusCode) -> RPCError:
 async def test_every_case_is_asked_once_and_temporal_hears_how_far_it_is() -> None:
     cases = Cases()
     answers, told = await attempt(cases)
-    assert answers == {"settled": 10}
+    assert answers == Answers(Counter(settled=10), {})
     assert cases.asked == NUMBERS
-    steps = [(0, {}), (4, {"settled": 4}), (8, {"settled": 8}), (10, {"settled": 10})]
+    steps = [(done, {"settled": done} if done else {}, dict[str, str]()) for done in (0, 4, 8, 10)]
     assert told == [*steps[:1] * 4, *steps[1:2] * 5, *steps[2:3] * 3, *steps[3:]]
+
+
+async def test_results_have_the_order_of_the_numbers_whoever_answers_first() -> None:
+    last_asked = asyncio.Event()
+
+    async def work(number: str) -> str:
+        if number == NUMBERS[-1]:
+            last_asked.set()
+        await (last_asked.wait() if number == NUMBERS[0] else asyncio.sleep(0))
+        return number
+
+    assert await for_each(NUMBERS, work, 2) == NUMBERS
 
 
 async def test_batches_are_written_before_temporal_hears_of_their_cases() -> None:
@@ -71,7 +87,7 @@ async def test_batches_are_written_before_temporal_hears_of_their_cases() -> Non
         log.append(f"wrote {len(batches)}")
 
     environment = ActivityEnvironment()
-    environment.on_heartbeat = lambda done, _: log.append(f"told {done}")
+    environment.on_heartbeat = lambda done, *_: log.append(f"told {done}")
     await environment.run(fan_out, NUMBERS, cases.ask, write, PeopleFirst(), Pace(concurrency=2, checkpoint=6))
     assert log == [*["told 0"] * 6, "wrote 6", "told 6", *["told 6"] * 4, "wrote 4", "told 10"]
 
@@ -90,9 +106,9 @@ async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries(err
         with pytest.raises(type(error)):
             await environment.run(fan_out, NUMBERS, late.ask, late.write, PeopleFirst())
     environment.info = replace(environment.info, attempt=TRIES)
-    answers, silent = await environment.run(fan_out, NUMBERS, late.ask, late.write, PeopleFirst())
-    assert silent == (NUMBERS[5],)
-    assert answers == {"settled": 9}
+    counts, left = await environment.run(fan_out, NUMBERS, late.ask, late.write, PeopleFirst())
+    assert left == {NUMBERS[5]: "It did not answer."}
+    assert counts == {"settled": 9}
 
 
 async def test_a_task_that_is_ended_with_another_one_asks_no_further_case() -> None:
@@ -109,25 +125,26 @@ async def test_a_task_that_is_ended_with_another_one_asks_no_further_case() -> N
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             raise TimeoutError from None
-        return "settled", BATCH
+        return Answer("settled", BATCH)
 
     with pytest.raises(RPCError, match="the workflow is away"):
         await environment.run(fan_out, NUMBERS, ask, Cases().write, PeopleFirst(), Pace(concurrency=2, checkpoint=10))
     assert asked == NUMBERS[:2]
 
 
-async def test_a_later_try_goes_on_where_the_last_one_got_to_and_keeps_its_counts() -> None:
-    cases = Cases()
-    answers, told = await attempt(cases, 8, {"settled": 7, "kept": 1})
+async def test_a_later_try_goes_on_where_the_last_one_got_to_and_keeps_what_it_counted() -> None:
+    cases = Cases(no9=Left("It is closed."))
+    answers, told = await attempt(cases, 8, {"settled": 6, "kept": 1}, {NUMBERS[3]: "It is refused."})
     assert cases.asked == NUMBERS[8:]
-    assert answers == {"settled": 9, "kept": 1}
-    assert told[-1] == (10, {"settled": 9, "kept": 1})
+    left = {NUMBERS[3]: "It is refused.", NUMBERS[9]: "It is closed."}
+    assert answers == Answers(Counter(settled=7, kept=1), left)
+    assert told[-1] == (10, {"settled": 7, "kept": 1}, left)
 
 
 async def test_a_case_that_has_ended_or_refuses_is_counted_and_stops_nobody() -> None:
     refusal = WorkflowUpdateFailedError(ApplicationError("no", type="conflict:out_of_turn"))
     answers, _ = await attempt(Cases(no1=lost(RPCStatusCode.NOT_FOUND), no2=refusal))
-    assert answers == {"settled": 8, GONE: 1, REFUSED: 1}
+    assert answers == Answers(Counter({"settled": 8, GONE: 1, REFUSED: 1}), {})
 
 
 async def test_the_attempt_fails_if_temporal_does_not_answer() -> None:
