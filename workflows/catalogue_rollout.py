@@ -15,15 +15,11 @@ with workflow.unsafe.imports_passed_through():
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
-    from workflows.entity import LOWEST, RETRY
+    from workflows.pages import ask_page, next_numbers
     from workflows.start_checks import checked
 
 PAGE = 500
 """Cases of one activity: its input holds the catalogue, so not too few; its progress is kept in heartbeats."""
-LIST_TIMEOUT = timedelta(seconds=30)
-CHANGE_TIMEOUT = timedelta(minutes=30)
-HEARTBEAT_TIMEOUT = timedelta(seconds=15)
-"""Longer than a few cases that do not answer may take; a worker that died with a page is noticed this late."""
 CLOCK_MARGIN = timedelta(seconds=60)
 """Time by which the clock of an API process, which dates registrations, may be off."""
 DAY = timedelta(days=1)
@@ -95,14 +91,8 @@ class CatalogueRolloutWorkflow:
 
     async def _next_page(self, since: datetime | None) -> list[str]:
         start, after = self._start, self._progress.after
-        return await workflow.execute_activity_method(
-            CatalogueRollout.list_open_cases,
-            OpenCasesQuery(closed_after=start.closed_after, since=since, after=after, limit=start.page),
-            start_to_close_timeout=LIST_TIMEOUT,
-            retry_policy=RETRY,
-            priority=LOWEST,
-            summary=f"which cases come after {after or 'the first'} 后续工单",
-        )
+        query = OpenCasesQuery(closed_after=start.closed_after, since=since, after=after, limit=start.page)
+        return await next_numbers(CatalogueRollout.list_open_cases, query, after)
 
     async def _change(self, numbers: list[str]) -> dict[str, int]:
         change = TermsChange(
@@ -111,17 +101,7 @@ class CatalogueRolloutWorkflow:
             numbers=numbers,
             second_pass=self._progress.second_pass,
         )
-        return await workflow.execute_activity_method(
-            CatalogueRollout.change_catalogue,
-            change,
-            start_to_close_timeout=CHANGE_TIMEOUT,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            retry_policy=RETRY,
-            priority=LOWEST,
-            # After a rollout was ended, it changes no case any more.
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=f"{len(numbers)} cases to {numbers[-1]} 逐单改用",
-        )
+        return await ask_page(CatalogueRollout.change_catalogue, change, numbers, "逐单改用")
 
     def _note(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
