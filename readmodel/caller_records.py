@@ -7,8 +7,9 @@ from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 
 from domain.case.intake import THANKS, Caller, Registered
-from domain.case.lifecycle import OPEN, State
+from domain.case.lifecycle import State
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
+from readmodel.conditions import IS_OPEN
 from readmodel.customers import CallerIdentity, customer_of, get_customer, shares_phone
 from readmodel.database import ReadConnection
 from readmodel.incidents import open_in
@@ -43,7 +44,7 @@ def known_caller(connection: ReadConnection, caller: Caller, area_code: str = ""
     district = at_home or next((case.district for case in record.earlier_cases if case.district), None)
     return KnownCaller(
         **dict(record),
-        open_cases=tuple(map(_case, _cases(connection, identity, cases.c.state.in_(sorted(OPEN))))),
+        open_cases=tuple(map(_case, _cases(connection, identity, IS_OPEN))),
         incidents=tuple(
             OpenIncident.model_validate({**dict(incident), "services": incident.scope.services})
             for incident in open_in(connection, district)

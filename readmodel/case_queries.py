@@ -3,14 +3,15 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import JSON, RowMapping, bindparam, func, select, tuple_, type_coerce
+from sqlalchemy import RowMapping, bindparam, func, select, tuple_
 
 from domain.case.case import Case
 from domain.case.intake import Registered
-from domain.case.lifecycle import OPEN, State
+from domain.case.lifecycle import State
 from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
 from domain.shared.value import Immutable
+from readmodel.conditions import IS_OPEN, PROGRESS
 from readmodel.database import ReadConnection
 from readmodel.filters import CaseFilters
 from readmodel.paging import Page, Place, page_of
@@ -24,7 +25,7 @@ PAGE = 1000
 # Built once: readiness and repeated requests ask this.
 _VERSIONS = select(cases.c.number, cases.c.version).where(cases.c.number.in_(bindparam("numbers", expanding=True)))
 
-_COUNT_OPEN = select(func.count()).select_from(cases).where(cases.c.state.in_(sorted(state.value for state in OPEN)))
+_COUNT_OPEN = select(func.count()).select_from(cases).where(IS_OPEN)
 
 
 class _NewTerms(Immutable):
@@ -99,7 +100,7 @@ def count_cases(connection: ReadConnection, filters: CaseFilters, area_code: str
     return [Count(*row) for row in connection.execute(select(*by, func.count()).where(*where).group_by(*by))]
 
 
-_RESULT, _REPLY = (type_coerce(cases.c.document, JSON)[name].as_string().label(name) for name in ("result", "reply"))
+_RESULT, _REPLY = (PROGRESS[name].as_string().label(name) for name in ("result", "reply"))
 _ROW = select(*(column for column in cases.c if column.name not in ("document", "changed_at")), _RESULT, _REPLY)
 
 

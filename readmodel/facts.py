@@ -10,8 +10,8 @@ from sqlalchemy import Row, Select, func, select
 
 from domain.case.parts import UNFINISHED
 from readmodel.case_queries import PAGE
+from readmodel.conditions import is_not_over
 from readmodel.database import ReadConnection
-from readmodel.recorded import is_active
 from readmodel.tables import cases, events, parts
 
 
@@ -82,7 +82,7 @@ def _statement(at: datetime) -> Select[Any]:
         cases.c.service_code.label("service"),
         *(cases.c[name] for name in (*names, "changed_at", "version")),
         counted.label("events"),
-        is_active(at).label("active"),
+        is_not_over(at).label("active"),
     )
 
 

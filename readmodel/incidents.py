@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pydantic_core import to_json
-from sqlalchemy import JSON, Text, cast, func, or_, select, type_coerce
+from sqlalchemy import Text, cast, func, or_, select
 
 from domain.case.incident_link import OVER, OWN_CAUSE
 from domain.case.lifecycle import BEFORE_REPLY
@@ -14,6 +14,7 @@ from domain.incident.incident import Incident
 from domain.incident.lifecycle import LINKABLE, TAKING, IncidentState
 from domain.incident.notifications import News, incident_notifications, news_notifications
 from domain.incident.opening import Scope
+from readmodel.conditions import PROGRESS
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import notification_row
 from readmodel.paging import Page, Place, newest_first, page_of
@@ -52,7 +53,7 @@ def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, s
     A caller whose case ended or was replied to apart from the incident is not told; one whose case has no row yet is.
     `sent`: the notifications count as sent.
     """
-    settled = type_coerce(cases.c.document, JSON)["settled"].as_string()
+    settled = PROGRESS["settled"].as_string()
     apart = {*connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), settled == OVER))}
     notices = news_notifications(news, (number for number in numbers if number not in apart))
     rows = [notification_row(number, news.seq, news.at, notice, sent=sent) for number, notice in notices.items()]

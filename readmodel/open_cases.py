@@ -6,12 +6,12 @@ from datetime import datetime
 from sqlalchemy import Select, select, union_all
 
 from domain.case.case import Case
-from domain.case.lifecycle import OPEN, State
+from domain.case.lifecycle import State
 from readmodel.case_queries import get_cases
+from readmodel.conditions import IS_OPEN
 from readmodel.database import ReadConnection
 from readmodel.tables import cases
 
-_OPEN = sorted(state.value for state in OPEN)
 _OVER = (State.REFUSED.value, State.WITHDRAWN.value)
 
 
@@ -30,7 +30,7 @@ def _statement(closed_after: datetime, after: str, limit: int, since: datetime |
     registered = select(cases.c.number).where(cases.c.lost.is_(None))
     if since is not None:
         registered = registered.where(cases.c.registered_at >= since)
-    open_ones = registered.where(cases.c.state.in_(_OPEN), cases.c.number > after)
+    open_ones = registered.where(IS_OPEN, cases.c.number > after)
     # The number as an expression, and "closed" by the other states: otherwise SQLite reads all numbers, or all closed
     # cases, instead of the few that were closed lately.
     number = cases.c.number.concat("")

@@ -6,13 +6,12 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import bindparam, func, select, update
 
-from domain.case.lifecycle import OPEN
+from readmodel.conditions import IS_OPEN
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.tables import cases, events
 
 Lost = Literal["ended", "missing", "reset"]
 """Loss of the workflow of an open case: ended by hand, deleted, or reset to an earlier version."""
-_OPEN = sorted(state.value for state in OPEN)
 _MARK = update(cases).where(cases.c.number == bindparam("the_number")).values(lost=bindparam("the_reason"))
 _HELD = select(
     cases.c.number,
@@ -45,7 +44,7 @@ def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, 
     """Return the next open cases after this number, in order, and when they changed last."""
     statement = (
         select(cases.c.number, cases.c.changed_at)
-        .where(cases.c.state.in_(_OPEN), cases.c.number > after)
+        .where(IS_OPEN, cases.c.number > after)
         .order_by(cases.c.number)
         .limit(limit)
     )

@@ -5,23 +5,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import JSON, ColumnElement, Text, and_, cast, or_, select, type_coerce
+from sqlalchemy import select
 
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.lifecycle import OPEN
-from domain.case.state import CREDIT_WAITS
 from domain.incident.automatic import ABSORB, Widened
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from readmodel import incidents
+from readmodel.conditions import PROGRESS, is_not_over
 from readmodel.database import ReadConnection
 from readmodel.reconciliation import Lost
 from readmodel.tables import cases, incident_events
 from readmodel.tables import incidents as incident_rows
 from readmodel.timelines import incident_timeline, timeline
-
-_PROGRESS = type_coerce(cases.c.document, JSON)
 
 
 class RecordedCase(NamedTuple):
@@ -47,17 +44,9 @@ class RecordedIncident(NamedTuple):
     absorbed: bool
 
 
-def is_active(at: datetime) -> ColumnElement[bool]:
-    """Return the condition for a case that is not over at `at`: something can still happen to it."""
-    reopenable = _PROGRESS["reopen_ends_at"].as_string() > at.isoformat()
-    undecided = cast(cases.c.flags, Text).like(f'%"{CREDIT_WAITS}"%')
-    ended = and_(cases.c.closed_at.is_not(None), or_(reopenable, undecided))
-    return or_(cases.c.state.in_(sorted(state.value for state in OPEN)), ended)
-
-
 def active_cases(connection: ReadConnection, at: datetime) -> dict[str, Lost | None]:
     """Return the cases that are not over at `at`, in order, and how the workflow of each was lost, if it is marked."""
-    statement = select(cases.c.number, cases.c.lost).where(is_active(at)).order_by(cases.c.number)
+    statement = select(cases.c.number, cases.c.lost).where(is_not_over(at)).order_by(cases.c.number)
     return {row.number: row.lost for row in connection.execute(statement)}
 
 
@@ -86,7 +75,7 @@ def recorded_incident(connection: ReadConnection, number: str) -> RecordedIncide
     events = incident_timeline(connection, number, 0).items
     if len(events) != incident.version:
         raise ValueError(f"SQL has {len(events)} of {incident.version} events")
-    settled = _PROGRESS["settled"].as_string()
+    settled = PROGRESS["settled"].as_string()
     linked = connection.execute(
         select(cases.c.number, settled.label("settled")).where(cases.c.incident == number).order_by(cases.c.number)
     ).all()

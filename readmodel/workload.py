@@ -6,19 +6,18 @@ from sqlalchemy import JSON, func, select, type_coerce
 
 from domain.case.actions import assign
 from domain.case.handover import OpenWork
-from domain.case.lifecycle import OPEN
 from domain.case.parts import PART_AT_WORK
+from readmodel.conditions import IS_OPEN, PROGRESS
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.tables import cases, parts
 
-_IS_OPEN = cases.c.state.in_(sorted(state.value for state in OPEN))
-_COMPLETED = type_coerce(cases.c.document, JSON)["completed"].as_boolean().label("completed")
+_COMPLETED = PROGRESS["completed"].as_boolean().label("completed")
 _ASSIGNEE_OF_PART = type_coerce(parts.c.document, JSON)["assignee"].as_string()
 
 
 def owned_by(connection: ReadConnection, person: str, after: str, limit: int) -> list[str]:
     """Return the numbers of the open cases that a person owns, in order, from after this one on."""
-    owned = select(cases.c.number).where(cases.c.owner == person, _IS_OPEN)
+    owned = select(cases.c.number).where(cases.c.owner == person, IS_OPEN)
     return list(connection.scalars(owned.where(cases.c.number > after).order_by(cases.c.number).limit(limit)))
 
 
@@ -30,7 +29,7 @@ def owners(connection: ReadConnection, numbers: Collection[str]) -> dict[str, tu
 
 def count_owned(connection: ReadConnection | WriteConnection, person: str) -> int:
     """Return the number of open cases that a person owns."""
-    statement = select(func.count()).select_from(cases).where(cases.c.owner == person, _IS_OPEN)
+    statement = select(func.count()).select_from(cases).where(cases.c.owner == person, IS_OPEN)
     return connection.scalar(statement) or 0
 
 
