@@ -25,6 +25,11 @@ SHORTEST = timedelta(seconds=0.5)
 RUNNING = WorkflowExecutionStatus.RUNNING
 
 
+def is_lost(status: WorkflowExecutionStatus | None) -> bool:
+    """Return True if Temporal has no run of an entity that is not over, or its latest run was ended by hand."""
+    return status not in (RUNNING, WorkflowExecutionStatus.COMPLETED)
+
+
 class Seen(NamedTuple):
     """The latest run of a case: when the case changed last, the run's status, its start, and its search attributes."""
 

@@ -24,11 +24,10 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
-from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.case_workflows import CHUNK, CaseWorkflows, Seen
+from activities.case_workflows import CHUNK, CaseWorkflows, Seen, is_lost
 from activities.history_errors import UnreadableError
 from activities.projection import SenderWriter, read
 from activities.reconcile_report import NAMED, Report
@@ -360,11 +359,11 @@ class Reconciler:
         seen = await self._workflows.get(number)
         if seen is None:
             return "missing"
-        if seen.status is WorkflowExecutionStatus.COMPLETED:
+        if is_lost(seen.status):
+            return "ended"
+        if not seen.runs:
             await self._catch_up(number, seen, None)
             return None
-        if not seen.runs:
-            return "ended"
         return "reset" if seen.changed_at < changed_at else None
 
 

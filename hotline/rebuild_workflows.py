@@ -32,7 +32,7 @@ from hotline.rebuild import Progress, in_sql_until, repair_case, repair_incident
 from readmodel.database import ReadConnection, read_in_thread, writing
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.reconciliation import mark
-from readmodel.recorded import RecordedCase, active_cases, active_incidents, recorded_case, recorded_incident
+from readmodel.recorded import RecordedCase, cases_not_over, incidents_not_over, recorded_case, recorded_incident
 from workflows.clients import complaint, incident
 from workflows.clients.start import Request, request_of, start_again
 from workflows.complaint import ComplaintWorkflow
@@ -90,10 +90,10 @@ class WorkflowRebuild:
         """
         self._until = await in_sql_until(self._client)
         await repair_incidents(self._client, self._engine)
-        found = await read_in_thread(self._engine, active_incidents)
-        active = await read_in_thread(self._engine, partial(active_cases, at=_now()))
+        found = await read_in_thread(self._engine, incidents_not_over)
+        not_over = await read_in_thread(self._engine, partial(cases_not_over, at=_now()))
         running = {number async for chunk in self._workflows.running() for number in chunk}
-        lost = [number for number, why in active.items() if number not in running or why == "reset"]
+        lost = [number for number, why in not_over.items() if number not in running or why == "reset"]
         counts, failed = Counter[str](), dict[str, str]()
 
         async def attempt(number: str) -> None:

@@ -17,14 +17,14 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
-from activities.case_workflows import Seen
+from activities.case_workflows import Seen, is_lost
 from activities.fan_out import for_each
 from activities.people_first import PeopleFirst
 from domain.shared.instants import to_milliseconds
 from readmodel import incidents
 from readmodel.database import ReadConnection, read_in_thread
 from readmodel.facts import CaseFacts, all_facts, facts_of
-from readmodel.recorded import active_incidents
+from readmodel.recorded import incidents_not_over
 from workflows.clients.complaint import case_workflows
 from workflows.incident import IncidentWorkflow
 from workflows.presentation import search_attributes as keys
@@ -118,7 +118,7 @@ def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -
         left.discard(number)
         seen = there.get(number)
         compared += seen is not None
-        past += seen is None and not facts.active
+        past += seen is None and facts.over
         if any(_differences(number, facts, seen)):
             doubtful.append(number)
     return compared, past, [*doubtful, *sorted(left)]
@@ -131,8 +131,7 @@ def _differences(number: str, facts: CaseFacts | None, seen: _InTemporal | None)
         return
     if facts.events != facts.version:
         yield Difference(number, "events", str(facts.events), str(facts.version))
-    is_lost = seen is None or seen.status not in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
-    if is_lost and facts.active:
+    if not facts.over and is_lost(seen.status if seen else None):
         yield Difference(number, "workflow", facts.state, _status(seen))
     elif seen:
         for name, other in zip(_ATTRIBUTES, seen.facts, strict=True):
@@ -187,9 +186,9 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
             f'WorkflowType = "{IncidentWorkflow.__name__}" AND ExecutionStatus = "Running"'
         )
     }
-    active = await read_in_thread(engine, active_incidents)
+    not_over = await read_in_thread(engine, incidents_not_over)
     differences = list[Difference]()
-    for number in sorted({*running, *active}):
+    for number in sorted({*running, *not_over}):
         incident = await read_in_thread(engine, partial(incidents.get, number=number))
         shown = running.get(number)
         if incident is None or shown is None:
@@ -197,7 +196,7 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
             differences.append(Difference(number, "incident" if shown else "workflow", *sides))
         elif incident.state != shown.get(keys.STATE):
             differences.append(Difference(number, "state", incident.state, str(shown.get(keys.STATE))))
-    return len(active), differences
+    return len(not_over), differences
 
 
 def _now() -> datetime:

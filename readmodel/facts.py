@@ -16,7 +16,7 @@ from readmodel.tables import cases, events, parts
 
 
 class CaseFacts(NamedTuple):
-    """Facts of one case. `events` is their number, `active` False once nothing can happen to the case any more.
+    """Facts of one case. `events` is their number, `over` True once nothing can happen to the case any more.
 
     The fields up to `changed_at` are those of its search attributes, except `overdue`. `changed_at` is later with every
     version.
@@ -37,7 +37,7 @@ class CaseFacts(NamedTuple):
     changed_at: datetime
     version: int
     events: int
-    active: bool
+    over: bool
 
 
 def all_facts(connection: ReadConnection, at: datetime) -> Iterator[tuple[str, CaseFacts]]:
@@ -82,10 +82,10 @@ def _statement(at: datetime) -> Select[Any]:
         cases.c.service_code.label("service"),
         *(cases.c[name] for name in (*names, "changed_at", "version")),
         counted.label("events"),
-        is_not_over(at).label("active"),
+        is_not_over(at).label("not_over"),
     )
 
 
 def _facts(row: Row[Any], involved: Sequence[str]) -> CaseFacts:
-    given = {name: getattr(row, name) for name in CaseFacts._fields if name not in ("flags", "involved", "active")}
-    return CaseFacts(**given, flags=tuple(from_json(row.flags)), involved=tuple(involved), active=bool(row.active))
+    given = {name: getattr(row, name) for name in CaseFacts._fields if name not in ("flags", "involved", "over")}
+    return CaseFacts(**given, flags=tuple(from_json(row.flags)), involved=tuple(involved), over=not row.not_over)

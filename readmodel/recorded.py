@@ -44,7 +44,7 @@ class RecordedIncident(NamedTuple):
     absorbed: bool
 
 
-def active_cases(connection: ReadConnection, at: datetime) -> dict[str, Lost | None]:
+def cases_not_over(connection: ReadConnection, at: datetime) -> dict[str, Lost | None]:
     """Return the cases that are not over at `at`, in order, and how the workflow of each was lost, if it is marked."""
     statement = select(cases.c.number, cases.c.lost).where(is_not_over(at)).order_by(cases.c.number)
     return {row.number: row.lost for row in connection.execute(statement)}
@@ -62,7 +62,7 @@ def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | Non
     return RecordedCase(case, events, row.changed_at, row.lost)
 
 
-def active_incidents(connection: ReadConnection) -> list[str]:
+def incidents_not_over(connection: ReadConnection) -> list[str]:
     """Return the numbers of the incidents that are not over, in order."""
     numbers = select(incident_rows.c.number).where(incident_rows.c.closed_at.is_(None))
     return list(connection.scalars(numbers.order_by(incident_rows.c.number)))

@@ -1,6 +1,5 @@
 """The actions on complaints: one operation for each action of the lifecycle table."""
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -35,7 +34,8 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
 from domain.case.intake import Intake
 from domain.case.lifecycle import OPEN, State
-from domain.case.views import CaseView, Outcome
+from domain.case.progress import Progress
+from domain.case.views import Outcome
 from domain.rights.masking import masks_for
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
@@ -146,7 +146,8 @@ async def _gone(backend: Backend, number: str, action: str, actor: Actor) -> Pro
     if view is None:
         return not_found(number)
     require_reach(READ_CASES, actor, number, view)
-    if not _is_over(view, backend.clock()) and await backend.complaints.is_lost(number):
+    progress = Progress.model_construct(**dict(view))  # the view has what decides if it is over
+    if not progress.is_over(backend.clock()) and await backend.complaints.is_lost(number):
         return workflow_lost(number, view.state, view.version, view.state)
     if view.state in OPEN:
         detail = f"SQL has the case {number} as {view.state} (version {view.version}), and no workflow runs for it."
@@ -155,12 +156,6 @@ async def _gone(backend: Backend, number: str, action: str, actor: Actor) -> Pro
         f"The case {number} is {view.state} (version {view.version}) and has ended; {action} is not possible any more."
     )
     return ProblemError(OUT_OF_TURN, detail, accepted=[], state=view.state, version=view.version, available_actions=[])
-
-
-def _is_over(view: CaseView, at: datetime) -> bool:
-    """Return True once nothing can happen to the case any more, as `Progress.is_over`."""
-    reopenable = view.reopen_ends_at is not None and at < view.reopen_ends_at
-    return view.state not in OPEN and not reopenable and all(owed.approved is not None for owed in view.credits)
 
 
 async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor) -> Response:

@@ -22,6 +22,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.case_workflows import is_lost
 from activities.command_faults import INVALID_ARGUMENTS, NO_HANDLER
 from activities.signatures import UNSIGNED
 from api.limits import Limit
@@ -98,14 +99,11 @@ class EntityClient(Generic[OutcomeT]):
         return found
 
     async def is_lost(self, number: str) -> bool:
-        """Return True if no workflow has the id, or its last run was ended by hand. Raises ProblemError."""
+        """Return True if the workflow of an entity that is not over is lost. Raises ProblemError."""
         timeout = timedelta(seconds=self._query_timeout)
         async with answering(self._query_timeout, "The workflow"):
             found = await unless_gone(self._handle(number).describe(rpc_timeout=timeout))
-        return found is None or found.status not in (
-            WorkflowExecutionStatus.RUNNING,
-            WorkflowExecutionStatus.COMPLETED,
-        )
+        return is_lost(found.status if found else None)
 
     def _handle(self, number: str) -> WorkflowHandle[Any, Any]:
         return self._client.get_workflow_handle(type(self).workflow_id(number))
