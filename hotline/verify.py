@@ -13,8 +13,10 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
+from pydantic.alias_generators import to_snake
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
 from activities.case_workflows import Seen, is_lost
@@ -35,21 +37,8 @@ TRIES = 2
 AT_ONCE = 8
 """Cases that are compared again at the same time."""
 PAUSE_SECONDS = 1.0
-_ATTRIBUTES: Mapping[str, SearchAttributeKey[Any]] = {
-    "state": keys.STATE,
-    "service": keys.SERVICE,
-    "district": keys.DISTRICT,
-    "department": keys.DEPARTMENT,
-    "owner": keys.OWNER,
-    "priority": keys.PRIORITY,
-    "sla": keys.SLA,
-    "incident": keys.INCIDENT,
-    "next_due_at": keys.NEXT_DUE_AT,
-    "flags": keys.FLAGS,
-    "involved": keys.INVOLVED,
-    "changed_at": keys.CHANGED_AT,
-}
-_LISTS, _INSTANTS = ("flags", "involved"), ("next_due_at", "changed_at")
+_ATTRIBUTES = {to_snake(key.name): key for key in keys.REGISTRY}
+"""Search attributes by the field of `CaseFacts` that has the same."""
 
 
 class Difference(NamedTuple):
@@ -147,7 +136,7 @@ def _status(seen: _InTemporal | None) -> str:
 
 
 def _in_temporal(seen: Seen) -> _InTemporal:
-    return _InTemporal(seen.status, seen.started_at, tuple(_shown(seen, name) for name in _ATTRIBUTES))
+    return _InTemporal(seen.status, seen.started_at, tuple(_shown(seen, key) for key in _ATTRIBUTES.values()))
 
 
 def _is_later(one: _InTemporal, other: _InTemporal) -> bool:
@@ -156,13 +145,15 @@ def _is_later(one: _InTemporal, other: _InTemporal) -> bool:
     return one.status is runs or (other.status is not runs and one.started_at > other.started_at)
 
 
-def _shown(seen: Seen, name: str) -> Any:  # noqa: ANN401 - of any type
-    shown = seen.shown.get(_ATTRIBUTES[name].name)
+def _shown(seen: Seen, key: SearchAttributeKey[Any]) -> Any:  # noqa: ANN401 - of any type
+    shown = seen.shown.get(key.name)
     value = json.loads(shown.data) if shown and shown.data else None
-    if value and name in _INSTANTS:
-        value = datetime.fromisoformat(value)
-    # Temporal gives a list of one as its only value.
-    return _comparable(tuple([value] if isinstance(value, str) else value or ()) if name in _LISTS else value)
+    match key.indexed_value_type:
+        case Kind.DATETIME if value:
+            value = datetime.fromisoformat(value)
+        case Kind.KEYWORD_LIST:  # Temporal gives a list of one as its only value
+            value = tuple([value] if isinstance(value, str) else value or ())
+    return _comparable(value)
 
 
 def _comparable(value: Any) -> Any:  # noqa: ANN401 - of any type

@@ -18,8 +18,7 @@ from readmodel.tables import cases, events, parts
 class CaseFacts(NamedTuple):
     """Facts of one case. `events` is their number, `over` True once nothing can happen to the case any more.
 
-    The fields up to `changed_at` are those of its search attributes, except `overdue`. `changed_at` is later with every
-    version.
+    Each search attribute is a field, in lower case. `changed_at` is later with every version.
     """
 
     state: str
@@ -65,22 +64,10 @@ _PARTS = (
 
 def _statement(at: datetime) -> Select[Any]:
     counted = select(func.count()).where(events.c.number == cases.c.number).scalar_subquery()
-    names = (
-        "state",
-        "district",
-        "department",
-        "owner",
-        "priority",
-        "sla",
-        "incident",
-        "next_due_at",
-        "overdue",
-        "flags",
-    )
     return select(
         cases.c.number,
         cases.c.service_code.label("service"),
-        *(cases.c[name] for name in (*names, "changed_at", "version")),
+        *(cases.c[name] for name in CaseFacts._fields if name in cases.c),
         counted.label("events"),
         is_not_over(at).label("not_over"),
     )
