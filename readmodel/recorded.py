@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.incident.automatic import ABSORB, Widened
+from domain.incident.automatic import ABSORPTION, Widened
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from readmodel import incidents
@@ -90,6 +90,6 @@ def recorded_incident(connection: ReadConnection, number: str) -> RecordedIncide
 
 def _has_absorbed(connection: ReadConnection, into: str, number: str) -> bool:
     statement = select(incident_events.c.data).where(
-        incident_events.c.number == into, incident_events.c.action == ABSORB.name
+        incident_events.c.number == into, incident_events.c.action == ABSORPTION.name
     )
     return any(Widened.model_validate_json(data).incident == number for data in connection.scalars(statement))

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.internal_updates import ABSORB
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.inform import Inform
-    from domain.incident.automatic import ABSORB as ABSORBED
+    from domain.incident.automatic import ABSORPTION
     from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, Relinking, Settling
     from domain.incident.incident import Incident
     from domain.incident.kind import IncidentEvent
@@ -46,7 +46,7 @@ LATER = timedelta(minutes=5)
 SECOND_SEARCH = timedelta(seconds=15)
 """Pause before the second search: then SQL shows cases that were registered while the incident was confirmed."""
 
-_WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORBED.name)
+_WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORPTION.name)
 """Events after which cases of the scope are searched for."""
 _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on cases"
 """Names of the tasks."""

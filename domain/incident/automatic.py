@@ -48,7 +48,7 @@ SUSPECT = IncidentKind(
     data=Opened,
     notifies=("dispatcher", "supervisor"),
 )
-ABSORB = IncidentKind(
+ABSORPTION = IncidentKind(
     name="absorb",
     zh="并入",
     description="Another incident was merged into this one.",
@@ -70,4 +70,4 @@ FINISH = IncidentKind(
     data=Finished,
     notifies=("dispatcher", "supervisor"),
 )
-INCIDENT_AUTOMATIC: tuple[IncidentKind, ...] = (CANCELLATION, SUSPECT, ABSORB, MERGE_FAILED, FINISH)
+INCIDENT_AUTOMATIC: tuple[IncidentKind, ...] = (CANCELLATION, SUSPECT, ABSORPTION, MERGE_FAILED, FINISH)

@@ -5,7 +5,7 @@ from typing import Any
 
 from domain.incident.actions import INCIDENT_ACTION_OF, INCIDENT_ACTIONS, INCIDENT_COMMANDS, declare
 from domain.incident.automatic import (
-    ABSORB,
+    ABSORPTION,
     CANCELLATION,
     FINISH,
     INCIDENT_AUTOMATIC,
@@ -72,7 +72,7 @@ class Incident(IncidentFields):
     def absorb(self, other: str, scope: Scope, at: datetime) -> IncidentEvent:
         """Widen the scope by that of another incident, which was merged into this one."""
         both = self.scope.with_(scope.services, scope.districts)
-        return self._happen(ABSORB.name, at, Widened(incident=other, scope=both))
+        return self._happen(ABSORPTION.name, at, Widened(incident=other, scope=both))
 
     def fail_merge(self, at: datetime) -> IncidentEvent:
         """Go back to the state before the merge: the other incident had ended."""

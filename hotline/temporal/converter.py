@@ -21,14 +21,12 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from activities.command_faults import NO_HANDLER, Unreadable
+from activities.command_faults import MOST_FAULTS, NO_HANDLER, Unreadable
 from activities.signatures import remember
 from domain.shared.command import Command
 from domain.shared.value import Start
 from workflows.start_checks import Undecoded
 
-MOST_FAULTS = 5
-"""Faults that a message names."""
 _UNCHECKED = (BinaryPlainPayloadConverter, BinaryProtoPayloadConverter, JSONProtoPayloadConverter)
 """Converters of the SDK that ignore the expected type."""
 _QUOTES_INPUT = ("value_error", "assertion_error", "union_tag_invalid")
