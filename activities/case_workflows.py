@@ -11,8 +11,8 @@ from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError, RPCStatusCode
 
+from activities.gone import unless_gone
 from activities.people_first import PeopleFirst
 from domain.shared.numbers import is_number
 
@@ -106,13 +106,8 @@ class CaseWorkflows:
 
     async def get(self, number: str) -> Seen | None:
         """Return the latest run of a case, as it is now; None if Temporal has none. Raises RPCError."""
-        try:
-            found = await self._client.get_workflow_handle(f"{self._prefix}{number}").describe()
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return None
-        return self._seen(found.raw_info)
+        found = await unless_gone(self._client.get_workflow_handle(f"{self._prefix}{number}").describe())
+        return self._seen(found.raw_info) if found else None
 
     async def _chunks(self, condition: str) -> AsyncIterator[dict[str, Seen]]:
         query, token = f"{self._condition} AND {condition}", b""

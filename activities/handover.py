@@ -4,10 +4,10 @@ from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.case_updates import CaseUpdates
 from activities.fan_out import BRISK, NO_ANSWER, Answer, Left, is_refusal
+from activities.gone import unless_gone
 from activities.projection import read
 from domain.case.actions.hand_over import ACTION, HandOver
 from domain.case.handover import Handover
@@ -83,16 +83,13 @@ class Handovers:
                 acknowledged=version,
             )
             try:
-                outcome: Outcome = await self._cases.send(number, ACTION.name, command, Outcome, key)
+                update = self._cases.send(number, ACTION.name, command, Outcome, key)
+                outcome: Outcome | None = await unless_gone(update)
             except WorkflowUpdateFailedError as failed:
                 if not (isinstance(failed.cause, ApplicationError) and is_refusal(failed)):
                     raise
                 return Left(failed.cause.message)
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-                return Left("Its workflow has ended.")
-            return Answer(HANDED_OVER, outcome.batch)
+            return Answer(HANDED_OVER, outcome.batch) if outcome else Left("Its workflow has ended.")
 
         counts, left = await self._cases.for_each(page.numbers, ask, BRISK)
         return HandedOver(handed_over=counts[HANDED_OVER], refused=left)

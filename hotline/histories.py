@@ -15,8 +15,8 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
-from temporalio.service import RPCError, RPCStatusCode
 
+from activities.gone import unless_gone
 from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
 from activities.signatures import HEADER, Subject, UndecidedError, signatures_of
 from domain.case.batch import ProjectionBatch, Returned
@@ -233,11 +233,8 @@ async def _decode(converter: DataConverter, payloads: Sequence[Payload], kind: t
 async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[HistoryEvent]:
     """Yield the events of these runs, in order; none of a run that Temporal has deleted."""
     for run in sorted(runs, key=attrgetter("start_time")):
-        try:
-            history = await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
+        history = await unless_gone(client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history())
+        if history is None:
             continue
         _check_start(client, history.events[0])
         for event in history.events:

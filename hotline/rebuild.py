@@ -22,8 +22,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from activities.gone import unless_gone
 from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
 from activities.incident import SLICE
 from activities.reconcile import is_ahead
@@ -141,13 +142,7 @@ async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -
 
 
 async def _exists(client: Client, one: str) -> bool:
-    try:
-        await client.get_workflow_handle(one).describe()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return False
-    return True
+    return await unless_gone(client.get_workflow_handle(one).describe()) is not None
 
 
 async def in_sql_until(client: Client) -> datetime | None:

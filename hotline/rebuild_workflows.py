@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,8 +21,10 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.fan_out import for_each
+from activities.gone import unless_gone
 from activities.history_errors import ForeignError, UnreadableError
 from activities.people_first import PeopleFirst
+from activities.shift import now
 from domain.incident.lifecycle import TAKING
 from domain.shared.event import BaseEvent
 from domain.shared.numbers import is_incident
@@ -91,7 +93,7 @@ class WorkflowRebuild:
         self._until = await in_sql_until(self._client)
         await repair_incidents(self._client, self._engine)
         found = await read_in_thread(self._engine, incidents_not_over)
-        not_over = await read_in_thread(self._engine, partial(cases_not_over, at=_now()))
+        not_over = await read_in_thread(self._engine, partial(cases_not_over, at=now()))
         running = {number async for chunk in self._workflows.running() for number in chunk}
         lost = [number for number, why in not_over.items() if number not in running or why == "reset"]
         counts, failed = Counter[str](), dict[str, str]()
@@ -129,7 +131,8 @@ class WorkflowRebuild:
             agrees = await self._agrees(number, latest, recorded.changed_at)
             if latest.status is WorkflowExecutionStatus.RUNNING:
                 if not agrees:
-                    await self._terminate(latest)
+                    handle = self._client.get_workflow_handle(latest.id, run_id=latest.run_id)
+                    await unless_gone(handle.terminate(reason=REPLACED))
                     return await self.case(number)
                 await self._unmark(recorded)
                 return RUNS
@@ -137,7 +140,7 @@ class WorkflowRebuild:
                 return OVER
             recorded = await self._recorded(recorded_case, number)
         case = recorded.case
-        if case.is_over(_now()):
+        if case.is_over(now()):
             return OVER
         seen = await self._keys(ComplaintWorkflow, latest, recorded.events)
         start = complaint.start_from(case, recorded.events, recorded.changed_at, seen)
@@ -170,13 +173,8 @@ class WorkflowRebuild:
 
     async def _latest(self, one: str) -> WorkflowExecutionDescription | None:
         """Return the latest run of a workflow; None if Temporal has none, or only one that was refused at its start."""
-        try:
-            found = await self._client.get_workflow_handle(one).describe()
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return None
-        return None if found.status is WorkflowExecutionStatus.FAILED else found
+        found = await unless_gone(self._client.get_workflow_handle(one).describe())
+        return None if found and found.status is WorkflowExecutionStatus.FAILED else found
 
     async def _agrees(self, number: str, latest: WorkflowExecutionDescription, changed_at: datetime) -> bool:
         """Return False if SQL has more than the workflow, or other events. What SQL lacks of it is written first.
@@ -197,13 +195,6 @@ class WorkflowRebuild:
             raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
-    async def _terminate(self, latest: WorkflowExecutionDescription) -> None:
-        try:
-            await self._client.get_workflow_handle(latest.id, run_id=latest.run_id).terminate(reason=REPLACED)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended meanwhile
-                raise
-
     async def _keys(
         self, workflow: type, latest: WorkflowExecutionDescription | None, events: Sequence[BaseEvent]
     ) -> dict[str, Done]:
@@ -215,7 +206,7 @@ class WorkflowRebuild:
             seen = await keys_seen(self._client, with_latest(listed.get(latest.id, ()), latest), events)
         except UnreadableError:
             return {}
-        fresh = [(key, done) for key, done in seen.items() if _now() - done.done_at <= KEYS_KEPT]
+        fresh = [(key, done) for key, done in seen.items() if now() - done.done_at <= KEYS_KEPT]
         return dict(sorted(fresh, key=lambda each: each[1].done_at)[-MOST_KEYS:])
 
     async def _start(self, latest: WorkflowExecutionDescription | None, run: Any, start: Start, **options: Any) -> str:  # noqa: ANN401 - those of the SDK
@@ -248,7 +239,3 @@ class WorkflowRebuild:
         if found is None:
             raise NotRebuiltError("SQL does not have it")
         return found
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -8,7 +8,7 @@ reported, the workflow is described, which is exact, and SQL is read again.
 import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from temporalio.common import SearchAttributeKey
 from activities.case_workflows import Seen, is_lost
 from activities.fan_out import for_each
 from activities.people_first import PeopleFirst
+from activities.shift import now
 from domain.shared.instants import to_milliseconds
 from readmodel import incidents
 from readmodel.database import ReadConnection, read_in_thread
@@ -88,7 +89,7 @@ async def verify(
 
     async def compare(number: str) -> list[Difference]:
         seen = await workflows.get(number)
-        facts = await read_in_thread(engine, partial(facts_of, at=_now(), number=number))
+        facts = await read_in_thread(engine, partial(facts_of, at=now(), number=number))
         return [*_differences(number, facts, _in_temporal(seen) if seen else None)]
 
     differences = list[Difference]()
@@ -103,7 +104,7 @@ async def verify(
 def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:
     """Return the number of cases in both stores, of those past the retention, and the cases that seem to differ."""
     compared, past, doubtful, left = 0, 0, list[str](), {*there}
-    for number, facts in all_facts(connection, _now()):
+    for number, facts in all_facts(connection, now()):
         left.discard(number)
         seen = there.get(number)
         compared += seen is not None
@@ -188,7 +189,3 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
         elif incident.state != shown.get(keys.STATE):
             differences.append(Difference(number, "state", incident.state, str(shown.get(keys.STATE))))
     return len(not_over), differences
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -24,6 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.case_workflows import is_lost
 from activities.command_faults import INVALID_ARGUMENTS, NO_HANDLER
+from activities.gone import unless_gone
 from activities.signatures import UNSIGNED
 from api.limits import Limit
 from api.problems import ProblemError, declare, refusal, unavailable
@@ -102,7 +103,7 @@ class EntityClient(Generic[OutcomeT]):
         """Return True if the workflow of an entity that is not over is lost. Raises ProblemError."""
         timeout = timedelta(seconds=self._query_timeout)
         async with answering(self._query_timeout, "The workflow"):
-            found = await unless_gone(self._handle(number).describe(rpc_timeout=timeout))
+            found = await answer_unless_gone(self._handle(number).describe(rpc_timeout=timeout))
         return is_lost(found.status if found else None)
 
     def _handle(self, number: str) -> WorkflowHandle[Any, Any]:
@@ -125,7 +126,7 @@ class EntityClient(Generic[OutcomeT]):
                 rpc_timeout=timedelta(seconds=self._timeout),
             )
             try:
-                outcome = await unless_gone(update)
+                outcome = await answer_unless_gone(update)
             except WorkflowUpdateFailedError as error:
                 raise _refused_by(error) from None
             self._limit.count(subject)
@@ -138,26 +139,22 @@ class EntityClient(Generic[OutcomeT]):
         asked = handle.query(query, args=arguments, result_type=answer, rpc_timeout=timeout)
         async with answering(self._query_timeout, what):
             try:
-                return await unless_gone(asked)
+                return await answer_unless_gone(asked)
             except WorkflowQueryFailedError:
                 if (await handle.describe(rpc_timeout=timeout)).status is not WorkflowExecutionStatus.FAILED:
                     raise
                 return None
 
 
-async def unless_gone(call: Awaitable[T]) -> T | None:
-    """Return the answer of a workflow, or None if no workflow has the id (any more). Raises ProblemError."""
+async def answer_unless_gone(call: Awaitable[T]) -> T | None:
+    """Return the answer of a workflow; None if no workflow has the id (any more). Raises ProblemError, RPCError."""
     try:
-        return await call
+        return await unless_gone(call)
     except ValidationError as error:
         # Without what was answered, which may be personal.
         faults = [(fault["loc"], fault["type"]) for fault in error.errors(include_url=False, include_input=False)]
         log.error("an answer of a workflow cannot be read: %s", faults)  # noqa: TRY400 - the trace would quote it
         raise other_release("the API cannot read the answer") from None
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from datetime import timedelta
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from api.temporal.client import EntityClient, answering, other_release, unless_gone
+from api.temporal.client import EntityClient, answer_unless_gone, answering, other_release
 from domain.case.automatic.recognise import KNOWN, Recognised
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
@@ -76,7 +76,7 @@ class ComplaintClient(EntityClient[Outcome]):
         )
         async with answering(self._timeout, "The caller"):
             try:
-                returned = await unless_gone(update)
+                returned = await answer_unless_gone(update)
             except WorkflowUpdateFailedError as error:
                 if isinstance(error.cause, ApplicationError) and error.cause.type == KNOWN:
                     return None

@@ -8,7 +8,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.service import RPCError
 
 from api.problems import ProblemError
-from api.temporal.client import QUERY_SECONDS, answering, unless_gone
+from api.temporal.client import QUERY_SECONDS, answer_unless_gone, answering
 from api.temporal.clock import ClockCheck
 from domain.case.handover import Handover, HandoverProgress
 from workflows.clients.handover import handover_workflow_id, start_handover
@@ -59,7 +59,7 @@ class HandoverClient:
         """Return the progress; None if there is no such handover. Raises ProblemError."""
         handle, timeout = self._handle(handover_id), timedelta(seconds=QUERY_SECONDS)
         async with answering(QUERY_SECONDS, "The handover"):
-            if (found := await unless_gone(handle.describe(rpc_timeout=timeout))) is None:
+            if (found := await answer_unless_gone(handle.describe(rpc_timeout=timeout))) is None:
                 return None
             if found.status is WorkflowExecutionStatus.COMPLETED:
                 return await handle.result()

@@ -16,8 +16,9 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
 )
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from activities.gone import unless_gone
 from api.schemas import Component
 from domain.case.lifecycle import OPEN
 from workflows.clients.singletons import Singleton
@@ -92,11 +93,8 @@ class TemporalHealth:
         request = DescribeWorkflowExecutionRequest(
             namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
         )
-        try:
-            found = await self.client.workflow_service.describe_workflow_execution(request)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
+        found = await unless_gone(self.client.workflow_service.describe_workflow_execution(request))
+        if found is None:
             return Component(ok=False, detail="its workflow was never started", remedy=_RESTART_WORKER)
         status = found.workflow_execution_info.status
         if status != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:

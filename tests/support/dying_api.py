@@ -38,7 +38,7 @@ async def _die_writing(self: SenderWriter, work: Awaitable[object]) -> bool:
 if __name__ == "__main__":
     # The hooks of the test.
     if sys.argv[1] == "sent":
-        client.unless_gone = _die_asking
+        client.answer_unless_gone = _die_asking
         vars(complaints)["start_once"] = lambda *given, **more: _die_asking(start_once(*given, **more))
     SenderWriter.committed = _die_writing  # type: ignore[method-assign]
     entry.run_main(main)

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.service import RPCError, RPCStatusCode
 
+from activities.gone import unless_gone
 from activities.reconcile_report import Report
 from workflows.courier import CourierWorkflow
 from workflows.reconciler import ReconcilerWorkflow
@@ -57,11 +57,7 @@ RECONCILER = Singleton(
 
 async def last_report(client: Client) -> Report | None:
     """Return what the reconciler told last; None if it has told nothing, or does not run. Raises RPCError."""
-    try:
-        described = await client.get_workflow_handle(RECONCILER.id).describe()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
+    if (described := await unless_gone(client.get_workflow_handle(RECONCILER.id).describe())) is None:
         return None
     beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
     reports = [report for beat in beats if beat for report in await client.data_converter.decode(beat, [Report])]

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
+from activities.gone import unless_gone
 from domain.shared.value import Immutable
 from workflows.start_checks import MEMO
 
@@ -69,12 +69,9 @@ async def find_started(
     and what the client raises.
     """
     for number in numbers:
-        try:
-            found = await client.get_workflow_handle(workflow_id(number)).describe(rpc_timeout=RPC_TIMEOUT)
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
+        found = await unless_gone(client.get_workflow_handle(workflow_id(number)).describe(rpc_timeout=RPC_TIMEOUT))
+        if found is None:
+            return None
         starter = await request_of(found)
         if starter.key == request.key:
             if starter.digest != request.digest:
