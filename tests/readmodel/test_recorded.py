@@ -4,13 +4,15 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from readmodel.case_queries import get_case
+from domain.case.lifecycle import State
+from readmodel.case_queries import get_case, get_cases
 from readmodel.database import reading, writing
 from readmodel.facts import all_facts, facts_of
 from readmodel.projection import write
 from readmodel.recorded import cases_not_over, recorded_case
 from tests.support.batches import call, number, published
-from tests.support.build import MONDAY
+from tests.support.build import MONDAY, ROAD, days, hours
+from tests.support.credits import OWED, RESOLVE
 
 CLOSED, OPEN = published(call(1)), published(call(2), ("dispatch",))
 
@@ -39,6 +41,21 @@ def test_a_closed_case_is_not_over_until_nobody_can_reopen_it(database: Engine, 
         assert case.reopen_ends_at
         assert list(cases_not_over(connection, MONDAY)) == [number(1), number(2)]
         assert list(cases_not_over(connection, case.reopen_ends_at + timedelta(seconds=1))) == [number(2)]
+
+
+def test_sql_and_the_case_agree_in_every_state_if_it_is_over(database: Engine, reader: Engine) -> None:
+    """With a credit that waits, a closed case is not over, however late it is."""
+    owing = call(1, promises=(RESOLVE,), credits=(OWED,), currency="GBP")
+    with writing(database) as connection:
+        write(connection, published(owing, step=hours(5)))
+        for place, state in enumerate(State, 2):
+            write(connection, published(call(place), ROAD[state]))
+    with reading(reader) as connection:
+        found = get_cases(connection, [number(place) for place in range(1, len(State) + 2)])
+        assert [case.state for case in found] == [State.CLOSED, *State]
+        for at in (MONDAY + days(2), MONDAY + days(400)):
+            assert list(cases_not_over(connection, at)) == [case.number for case in found if not case.is_over(at)]
+    assert (found[0].is_over(at), found[0].is_active(at)) == (False, False)
 
 
 def test_facts_are_those_of_the_row_and_its_events(database: Engine, reader: Engine) -> None:
