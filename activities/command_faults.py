@@ -49,6 +49,7 @@ _FAULTS_ZH = {
     "literal_error": "可填 {expected}",
     "enum": "可填 {expected}",
     "instant": "应填带时区的时间，如 {example}",
+    "half_coordinates": "lat 和 lng 应同时填写、同时为 null 或都不填",
     "string_pattern_mismatch": "格式不对，或含有不可见字符",
     "json_invalid": "不是有效的 JSON",
 }

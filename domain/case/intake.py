@@ -1,9 +1,10 @@
 """Intake of a complaint (受理): what the caller said, and everything that a case starts from."""
 
 from enum import StrEnum
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Priority, Terms
 from domain.shared.actors import Actor
@@ -21,8 +22,18 @@ class Caller(Value):
     account_no: AccountNo | None = None
 
 
+_BOTH_OR_NEITHER: dict[str, Any] = {
+    "dependentRequired": {"lat": ["lng"], "lng": ["lat"]},
+    "anyOf": [{"properties": {name: {"type": kind} for name in ("lat", "lng")}} for kind in ("number", "null")],
+}
+"""Schema of the rule that `Location` checks."""
+_GO_TOGETHER = "lat and lng go together: both are numbers, both are null, or neither is given"
+
+
 class Location(Value):
-    """Place of the complaint: district code of the catalogue, address in words, WGS 84 degrees."""
+    """Place of the complaint: district code of the catalogue, address in words, coordinates in WGS 84 degrees."""
+
+    model_config = ConfigDict(json_schema_extra=_BOTH_OR_NEITHER)
 
     district: DistrictCode | None = None
     address: (
@@ -36,6 +47,13 @@ class Location(Value):
     ) = None
     lat: float | None = Field(default=None, ge=-90, le=90)
     lng: float | None = Field(default=None, ge=-180, le=180)
+
+    @model_validator(mode="after")
+    def _is_a_point_or_none(self) -> Self:
+        # In a correction, what is left out stays and null clears: the fields that are set count too.
+        if len(self.model_fields_set & {"lat", "lng"}) == 1 or (self.lat is None) is not (self.lng is None):
+            raise PydanticCustomError("half_coordinates", _GO_TOGETHER)
+        return self
 
 
 class Contact(NamedTuple):

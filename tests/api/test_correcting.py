@@ -91,6 +91,24 @@ async def test_a_corrected_caller_is_the_one_who_is_found(on_both: Api) -> None:
     assert [each["number"] for each in record["earlier_cases"]] == [number]
 
 
+@pytest.mark.parametrize("half", [{"lat": 22.6}, {"lng": 113.4}, {"lat": None}, {"lat": 22.6, "lng": None}], ids=str)
+async def test_half_coordinates_are_refused_at_intake_and_in_a_correction(on_sqlite: Api, half: Json) -> None:
+    number = await on_sqlite.case_in("dispatched", location=PLACE)
+    taken = await on_sqlite.register({**CALL, "location": half})
+    corrected = await on_sqlite.act(number, "correct", {"reason": "x", "location": half}, "li")
+    message = "lat and lng go together: both are numbers, both are null, or neither is given"
+    for answer in (taken, corrected):
+        assert problem(answer, 422, "invalid-request")["errors"] == [{"field": "body.location", "message": message}]
+    assert (await on_sqlite.complaint(number))["location"] == PLACE
+
+
+async def test_coordinates_are_cleared_together(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched", location=PLACE)
+    nowhere = {"lat": None, "lng": None}
+    case = (await on_sqlite.act(number, "correct", {"reason": "x", "location": nowhere}, "li")).json()
+    assert case["location"] == PLACE | nowhere
+
+
 async def test_codes_are_those_of_the_catalogue_and_terms_are_not_the_clients(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched")
     problem(

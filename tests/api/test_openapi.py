@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from jsonschema_rs import Draft202012Validator
+from pydantic import ValidationError
 
 from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
 from api.schemas import Complaint, NewComplaint, Timeline
 from domain.case.actions import COMMANDS
+from domain.case.intake import Location
 from domain.case.kinds import KINDS as KINDS_OF_CASES
 from domain.incident.incident import INCIDENT_KINDS
 from domain.shared.numbers import parse_number
@@ -48,6 +50,21 @@ async def test_every_operation_is_named_described_and_filed(document: Json) -> N
         assert operation["summary"], operation
         assert len(operation["description"]) > 20, operation
         assert set(operation["tags"]) <= tags, operation
+
+
+@pytest.mark.parametrize("lat", [{}, {"lat": None}, {"lat": 22.5}], ids=str)
+@pytest.mark.parametrize("lng", [{}, {"lng": None}, {"lng": 113.4}], ids=str)
+async def test_half_coordinates_are_permitted_by_neither_document_nor_service(
+    document: Json, lat: Json, lng: Json
+) -> None:
+    place = lat | lng
+    permitted = Draft202012Validator(document["components"]["schemas"]["Location-Input"]).is_valid(place)
+    assert permitted is (place in ({}, {"lat": None, "lng": None}, {"lat": 22.5, "lng": 113.4}))
+    if permitted:
+        Location.model_validate(place)
+    else:
+        with pytest.raises(ValidationError, match="lat and lng go together"):
+            Location.model_validate(place)
 
 
 async def test_every_action_is_an_operation_described_in_both_languages(document: Json) -> None:

@@ -106,7 +106,8 @@ class TestFacts:
     def test_are_told_by_name_and_nothing_personal_is(self) -> None:
         case = case_in(State.IN_PROGRESS)
         do(case, BODIES["involve"], MONDAY, OWNER)
-        event = after(case, Correct(reason="x", caller=Caller(phone="13800138000"), location=Location(lat=22.5)))
+        place = Location(lat=22.5, lng=113.4)
+        event = after(case, Correct(reason="x", caller=Caller(phone="13800138000"), location=place))
         told = notifications(case.number, event)
         assert [each.recipient for each in told] == ["assignee:Wu Gang", "department:metering", "owner:Chen Jing"]
         assert told[0].text_zh == f"工单{case.number}:更正联系方式、地点,现为处理中"

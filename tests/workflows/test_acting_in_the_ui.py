@@ -119,6 +119,12 @@ WRONG: list[tuple[str, list[Any], str, str]] = [
     ),
     ("follow_up", [{"as": "10031", "outcome": "good"}], "outcome：可填 'satisfied'", "outcome: accepted: 'satisfied'"),
     ("suspend", [{"as": "10031", "reason": "?", "wake_at": "tomorrow"}], "wake_at：应填带时区的时间", "RFC 3339"),
+    (
+        "correct",
+        [{"as": "10031", "reason": "?", "location": {"lat": 22.5}}],
+        "location：lat 和 lng 应同时填写",
+        "location: lat and lng go together",
+    ),
     ("dispatch", [], "应填一个 JSON 对象", "one JSON object is accepted"),
     ("dispatch", [{}, {}], "应填一个 JSON 对象", "one JSON object is accepted"),
     ("dispatch", ["repair"], "填写有误", "Input should be"),
