@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,8 +16,8 @@ CSV = "text/csv"
 PAGE = 500
 """Complaints that are read at once, so that neither SQL nor memory holds more of them."""
 HEADERS = {"Content-Disposition": 'attachment; filename="complaints.csv"'}
-_FORMULAS = tuple("=+-@\t\r\n＝＋－＠")
-"""Characters with which a cell begins that Excel calculates, or hides the beginning of."""
+_FORMULA = re.compile(r'(?<![^,;|\t\r\n])((?:"|[^\S\t\r\n])*)(?=[-=+@＝＋－＠])')
+"""Beginning of a formula, in the whole cell or in what a program makes a cell of that divides lines at another sign."""
 _OF_CALLER = {"caller_name": "name", "caller_phone": "phone", "caller_account_no": "account_no"}
 COLUMNS = (
     *("number", "state", "service_code", "priority", "sla", "overdue", "owner", "department", "assignee", "cycle"),
@@ -51,8 +52,7 @@ def _cell(value: object) -> str:
             return ""
         case bool():
             return "true" if value else "false"
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+    return _FORMULA.sub(r"\1'", str(value))
 
 
 def _lines(rows: list[list[str]]) -> bytes:

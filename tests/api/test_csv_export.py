@@ -81,9 +81,50 @@ async def test_no_cell_is_a_formula(on_sqlite: Api, begin: str) -> None:
     assert row["caller_phone"] == "'+8613800138000"
 
 
-@pytest.mark.parametrize("begin", ["\t", "\r", "\n"])
-async def test_no_cell_begins_with_what_hides_a_formula(begin: str) -> None:
-    assert csv_export._cell(f"{begin}=1+1") == f"'{begin}=1+1"
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("\t=1+1", "\t'=1+1"),
+        (" \u3000+1", " \u3000'+1"),
+        ('"=1+1"', '"\'=1+1"'),
+        ("x;=1+1", "x;'=1+1"),
+        ('x; "@SUM(1)"; y', 'x; "\'@SUM(1)"; y'),
+        ("x\n-1\n＝1", "x\n'-1\n'＝1"),
+        ("x\t＋1,－1|＠A1", "x\t'＋1,'－1|'＠A1"),
+    ],
+)
+async def test_no_part_of_a_cell_is_a_formula(text: str, written: str) -> None:
+    assert csv_export._cell(text) == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "138 0013 8000",
+        "0760-8823 0001",
+        "2026-12-01T10:00:00+08:00",
+        "A-17",
+        "3 - 5 号楼; a=b, c@d.cn",
+        "'=1+1",
+        "说：-",
+    ],
+)
+async def test_what_is_no_formula_is_written_as_it_is(text: str) -> None:
+    assert csv_export._cell(text) == text
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+async def test_no_program_finds_a_formula_in_an_export(on_sqlite: Api, delimiter: str) -> None:
+    """Whichever sign divides the cells of a line for it, and if it takes quotes off and blanks away."""
+    mine, attack = owner(), '=HYPERLINK("http://x")'
+    before = ("", ";", "a\n", 'a"; "', "a\t ", "a|\u3000", '",')
+    for each in before:
+        await registered(on_sqlite, mine, 1, description=f"{each}{attack};")
+    answer = await on_sqlite.get("/v1/complaints", "chief", format="csv", owner=mine)
+    read = csv.reader(io.StringIO(answer.content.removeprefix(BOM).decode(), newline=""), delimiter=delimiter)
+    parts = [cell.strip(' "\u3000') for row in read for cell in row]
+    assert sum("HYPERLINK" in part for part in parts) == len(before)
+    assert [part for part in parts if part.startswith("=")] == []
 
 
 async def test_an_export_reaches_no_further_than_a_list(on_sqlite: Api) -> None:
