@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from hotline.cli.shared import minute, open_database, show_table
 from hotline.settings import Settings
 from readmodel.people import Scope, StaffRole
 
+if TYPE_CHECKING:
+    from readmodel.database import WriteConnection
+
 app = typer.Typer(name="key", no_args_is_help=True, help="API keys of people.")
 
 KeyId = Annotated[str, typer.Argument(help="The id that `hotline key list` shows.")]
@@ -20,13 +23,15 @@ ADMIN = "admin"
 
 
 @app.command("create")
-def create(
+def create(  # noqa: PLR0913 - an argument for each option
     person_id: Annotated[str, typer.Argument(metavar="PERSON", help="Id of the person who acts with the key.")],
+    *,
     role: Annotated[StaffRole | None, typer.Option(help="Adds the person in this role, if there is none yet.")] = None,
     department: person.Department = None,
     scope: Annotated[Scope, typer.Option(help="What the key is good for.")] = "all",
     expires: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until the key expires.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Revoke the person's other keys.")] = False,
+    leave_cases: person.LeaveCases = False,
 ) -> None:
     """Create a key and print it. It cannot be shown again."""
     from readmodel import people
@@ -39,6 +44,8 @@ def create(
         if added:
             person_id = people.add_if_new(connection, added, now).id
         key, token = people.create_key(connection, person_id, now, scope=scope, expires_at=expires_at, replaces=replace)
+        if replace and not leave_cases:
+            _keep_an_owner(connection, key.person, now)
     typer.echo(f"key {key.id} for {key.person}", err=True)
     typer.echo(token)
 
@@ -78,15 +85,12 @@ def revoke(key_id: KeyId, leave_cases: person.LeaveCases = False) -> None:
     """Revoke a key; every API process refuses it within HOTLINE_PEOPLE_SECONDS."""
     from readmodel import people
     from readmodel.database import writing
-    from readmodel.workload import count_owned
 
     now = datetime.now(UTC)
     with open_database() as database, writing(database) as connection:
         key = people.revoke_key(connection, key_id, now)
-        keys = people.directory(connection).keys
-        can_act = any(each.person == key.person and each.scope == "all" and each.is_live(now) for each in keys)
-        if key.revoked_at == now and not (can_act or leave_cases) and (owned := count_owned(connection, key.person)):
-            raise person.cases_left(key.person, owned)
+        if key.revoked_at == now and not leave_cases:
+            _keep_an_owner(connection, key.person, now)
     typer.echo(f"key {key.id} of {key.person} is revoked")
 
 
@@ -111,3 +115,14 @@ def admin(
         _, token = people.issue(connection, person.checked(ADMIN, ADMIN, Role.ADMIN, None, ()), now)
         # Written before the commit: a key that is in SQL alone could not be used by anybody.
         write_private(file or Settings().data_dir / "admin.key", f"{token}\n")
+
+
+def _keep_an_owner(connection: "WriteConnection", person_id: str, now: datetime) -> None:
+    """Raise PeopleError if a person owns open cases and has no key any more with which to act on them."""
+    from readmodel.people import directory
+    from readmodel.workload import count_owned
+
+    keys = directory(connection).keys
+    can_act = any(key.person == person_id and key.scope == "all" and key.is_live(now) for key in keys)
+    if not can_act and (owned := count_owned(connection, person_id)):
+        raise person.cases_left(person_id, owned)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.shared.actors import Person
+from domain.shared.actors import Person, Role
 from domain.shared.codes import Kind, UnknownCode
 from hotline.cli.shared import catalogue_in_force, minute, open_database, show_table
 from readmodel.people import PeopleError, StaffRole
@@ -53,17 +53,23 @@ def list_() -> None:
 
 
 @app.command("change")
-def change(
+def change(  # noqa: PLR0913 - an argument for each option
     person_id: PersonId,
+    *,
     role: Annotated[StaffRole | None, typer.Option(help="Another role.")] = None,
     name: Annotated[str | None, typer.Option(help="Another shown name.")] = None,
     department: Department = None,
     district: Districts = None,
     everywhere: Annotated[bool, typer.Option("--everywhere", help="No districts any more.")] = False,
+    leave_cases: LeaveCases = False,
 ) -> None:
-    """Change a person. Keys stay valid, and act for the person as changed. `--department ""` takes it away."""
+    """Change a person. Keys stay valid, and act for the person as changed. `--department ""` takes it away.
+
+    A person who owns open cases does not become a crew.
+    """
     from readmodel import people
     from readmodel.database import writing
+    from readmodel.workload import count_owned
 
     changes: dict[str, Any] = {"role": role, "name": name, **_codes(department, district or ())}
     changes = {field: value for field, value in changes.items() if value}
@@ -73,6 +79,8 @@ def change(
         changes["districts"] = ()
     with named_faults(), open_database() as database, writing(database) as connection:
         found = people.change(connection, person_id, **changes)
+        if role and found.role is Role.CREW and not leave_cases and (owned := count_owned(connection, found.id)):
+            raise cases_left(found.id, owned)
     typer.echo(f"{found.id}: {found.name}, {found.role}")
 
 

@@ -13,6 +13,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel import people
+from tests.support.batches import call, project, published
 from tests.support.directory import Directory
 
 
@@ -124,6 +125,39 @@ def test_whoever_leaves_has_no_key_any_more_and_keeps_the_id(
     capsys.readouterr()
     assert run("person", "back", "Wang", monkeypatch=monkeypatch) == 2
     assert "Wang has not left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("person", "change", "Chen Jing", "--role", "crew", "--department", "repair"),
+        ("key", "create", "Chen Jing", "--scope", "read", "--replace"),
+    ],
+    ids=" ".join,
+)
+def test_nobody_is_kept_from_acting_on_the_own_open_cases(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A crew owns no case, and a key that only reads does nothing to one."""
+    assert create("Chen Jing", "--role", "agent", monkeypatch=monkeypatch) == 0
+    project(Settings().database_url, [*published(call(1), ["dispatch"]), *published(call(2))])
+    before = kept()
+    capsys.readouterr()
+    assert run(*command, monkeypatch=monkeypatch) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Chen Jing owns 1 open case, on which nobody could act as the owner" in said
+    assert "accepted: `hotline handover Chen Jing TO --reason TEXT --as PERSON`" in said
+    assert kept() == before
+    assert run(*command, "--leave-cases", monkeypatch=monkeypatch) == 0
+    assert kept() != before
+
+
+@pytest.mark.parametrize("role", sorted(people.STAFF_ROLES - {Role.CREW}))
+def test_an_owner_changes_to_any_role_that_may_own_cases(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert create("Chen Jing", "--role", "agent", monkeypatch=monkeypatch) == 0
+    project(Settings().database_url, published(call(), ["dispatch"]))
+    assert run("person", "change", "Chen Jing", "--role", role, monkeypatch=monkeypatch) == 0
+    assert create("Chen Jing", "--replace", monkeypatch=monkeypatch) == 0
 
 
 def test_a_broken_copy_of_people_blocks_no_command_while_sql_has_them(
