@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from domain.case.automatic.undelivered import FLAG as UNDELIVERED
 from domain.case.clocks import MISS, ClockStatus
 from domain.case.intake import IntakeFlag
+from domain.case.state import CREDIT_WAITS
 from domain.shared.actors import Role
 from hotline.demo.client import Json
 from hotline.demo.steps import Plan
@@ -12,8 +14,8 @@ from hotline.demo.steps import Plan
 SYSTEM = Role.SYSTEM.value
 KNOWN_AT_INTAKE = frozenset(flag.value for flag in IntakeFlag)
 """Flags that no plan decides: a day that is played again has callers and addresses who called the day before."""
-BY_TIME = frozenset({"noticed", "criticised"})
-"""Flags of cases that stay late: they depend on the time of the check, not on the plan."""
+BY_TIME = frozenset({"noticed", "criticised", CREDIT_WAITS, UNDELIVERED})
+"""Flags of cases that stay late, and of failing channels: they depend on the time of the check, not on the plan."""
 
 
 def differences(plan: Plan, complaint: Json, timeline: Sequence[Json]) -> list[str]:
@@ -44,7 +46,7 @@ def played_so_far(plan: Plan, timeline: Sequence[Json]) -> tuple[Plan, int]:
 
 
 def _by_the_way(item: Json) -> bool:
-    """Return True for a rung or an undelivered notification, which no plan contains."""
+    """Return True for a rung, a credit or an undelivered notification, which no plan contains."""
     return bool(item["actor"] == SYSTEM and item["from"] == item["to"])
 
 

@@ -11,9 +11,11 @@ from domain.case.actions.hand_over import HandOver
 from domain.case.actions.sign_for import SignFor
 from domain.case.parts import PartBody
 from domain.shared.actors import Role
+from hotline.demo.client import Json
+from hotline.demo.household import HOUSEHOLD
 from hotline.demo.people import AGENTS, Person, Staff
 from hotline.demo.plans import PLANS
-from hotline.demo.steps import Offer, Plan, Scene, Step, Wake
+from hotline.demo.steps import Offer, Plan, Scene, Step, Wait
 from hotline.demo.stories import STORIES, Story
 from hotline.demo.texts import address, caller_name, phone, words
 
@@ -23,9 +25,11 @@ LEAST_CASES = 300
 CALLS_BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 9, 13, 14, 12, 10, 7, 7, 9, 10, 10, 9, 9, 10, 8, 6, 4, 3)
 """Shares of the calls by hour of the day: quiet nights, a busy morning, a second peak after work."""
 
-NOON = 0.5
 LATEST_MISS = 0.6
-"""Cases that must still become late are registered in this part of the day."""
+"""Cases in which a clock has to run down are registered in this part of the day."""
+
+ALWAYS: tuple[Story, ...] = (*STORIES, *HOUSEHOLD)
+"""Calls that come on every day, first in the order of the index."""
 
 CHANNELS = ("phone",) * 8 + ("hotline_12345", "wechat", "counter", "web")
 
@@ -51,9 +55,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Pause:
-    """Wait until the case wakes; it comes after step `place`."""
+    """Wait for a time; it comes after step `place`."""
 
     place: int
+    until: Wait
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,8 @@ class Call:
         owner, department, place = self.owner, self.scene.department, 0
         lines: list[Line | Pause] = []
         for move in plan.moves:
-            if isinstance(move, Wake):
-                lines.append(Pause(place))
+            if isinstance(move, Wait):
+                lines.append(Pause(place, move))
                 continue
             place += 1
             body = move.body(self.scene)
@@ -113,17 +118,32 @@ def plan_day(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence
     if not offers or not districts:
         raise ValueError("a day needs at least one service and one district")
     rng = random.Random(seed)  # noqa: S311 - a play that can be repeated, no secret
-    plans = _deal(cases - len(STORIES), [plan for plan in PLANS if any(plan.suits(offer) for offer in offers)])
+    suited_plans = [plan for plan in PLANS if any(plan.suits(offer) for offer in offers)]
+    # With one district, every call about the incident's service would be linked by itself.
+    playable = [plan for plan in suited_plans if len(districts) > 1 or not plan.links]
+    plans = _deal(cases - len(ALWAYS), playable)
     rng.shuffle(plans)
     where = rng.sample(list(districts), len(districts))
     used: Counter[str] = Counter()
-    calls = [_story(index, story, offers, districts) for index, story in enumerate(STORIES)]
-    for index, plan in enumerate(plans, start=len(STORIES)):
+    calls = [_story(index, story, offers, districts) for index, story in enumerate(ALWAYS)]
+    for index, plan in enumerate(plans, start=len(ALWAYS)):
         suited = rng.sample([offer for offer in offers if plan.suits(offer)], k=sum(map(plan.suits, offers)))
         offer = min(suited, key=lambda offer: used[offer.code])
         used[offer.code] += 1
-        calls.append(_call(index, plan, offer, offers, where[index % len(where)], rng))
+        # The service would link a call of the incident's scope by itself; those of the plans are linked by people.
+        covered = (offer, where[index % len(where)]) == _scope(offers, districts)
+        calls.append(_call(index, plan, offer, offers, where[(index + covered) % len(where)], rng))
     return tuple(calls)
+
+
+def incident_of(offers: Sequence[Offer], districts: Sequence[District]) -> Json:
+    """Return the incident of the day (突发事件) as it is declared; no call of the day is in its scope."""
+    offer, district = _scope(offers, districts)
+    return {"title": f"{district.name_zh}{offer.name_zh}", "services": [offer.code], "districts": [district.code]}
+
+
+def _scope(offers: Sequence[Offer], districts: Sequence[District]) -> tuple[Offer, District]:
+    return offers[0], districts[-1]
 
 
 def _deal(cases: int, plans: list[Plan]) -> list[Plan]:
@@ -147,7 +167,7 @@ def _call(
     starts = (hour + rng.random()) / len(CALLS_BY_HOUR)
     return Call(
         index=index,
-        starts=starts * LATEST_MISS if plan.missed else starts,
+        starts=starts * LATEST_MISS if plan.takes_time else starts,
         plan=plan,
         offer=offer,
         scene=_scene(index, offer, offers),
@@ -170,13 +190,13 @@ def _story(index: int, story: Story, offers: Sequence[Offer], districts: Sequenc
     intake: dict[str, Any] = {
         "service_code": offer.code,
         "channel": "phone",
-        "caller": {"name": story.caller, "phone": phone(index)},
+        "caller": {"name": story.caller, "phone": story.phone or phone(index)},
         "location": {"district": district.code, "address": story.address},
         "description": story.description,
     }
     if story.priority:
         intake["priority"] = story.priority
-    return Call(index, NOON, story.plan, offer, _scene(index, offer, offers), AGENTS[index], intake, story)
+    return Call(index, story.starts, story.plan, offer, _scene(index, offer, offers), AGENTS[index], intake, story)
 
 
 def _scene(index: int, offer: Offer, offers: Sequence[Offer]) -> Scene:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from domain.case.actions.answer import Answer
 from domain.case.actions.comment import Comment
 from domain.case.actions.decide_approval import DecideApproval
+from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.decide_extension import DecideExtension
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.reject_return import RejectReturn
@@ -16,6 +17,7 @@ from domain.case.actions.send_back import SendBack
 from domain.case.actions.supervise import Supervise
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
+from domain.case.clocks import MISS
 from domain.case.lifecycle import State
 from domain.shared.actors import Role
 from hotline.demo.steps import (
@@ -28,6 +30,7 @@ from hotline.demo.steps import (
     WORK,
     Offer,
     Plan,
+    RungWait,
     Wake,
     ask_approval,
     assign,
@@ -52,19 +55,27 @@ SLOW_SECONDS = 300
 """From this budget on there is time to ask for an extension."""
 
 
-def _repairs(offer: Offer) -> bool:
+def repairs(offer: Offer) -> bool:
+    """Return True for repairs."""
     return offer.group == "repair"
 
 
-def _slow(offer: Offer) -> bool:
+def slow(offer: Offer) -> bool:
+    """Return True if the case may take so long that an extension can be asked for."""
     return offer.budgets.get("resolve", 0) > SLOW_SECONDS
+
+
+def credited(offer: Offer) -> bool:
+    """Return True if the company soon owes a credit for a late reply."""
+    return "reply" in offer.credited and offer.quick("reply")
 
 
 _ANSWER = say(Role.AGENT, Answer(message="已在通话中向来电人解释清楚，来电人表示明白。"))
 _DETAIL = say(Role.AGENT, Comment(note="来电人补充：家中有老人，请先电话联系。"))
 _THANKS = say(Role.AGENT, Comment(note="来电人来电致谢。"))
-_REQUEST = say(Role.CREW, RequestExtension(working_days=3, reason="所需材料缺货，供应商三日后到货。"))
-_GRANT = say(Role.SUPERVISOR, DecideExtension(approved=True, note="同意延期。"))
+REQUEST = say(Role.CREW, RequestExtension(working_days=3, reason="所需材料缺货，供应商三日后到货。"))
+GRANT = say(Role.SUPERVISOR, DecideExtension(approved=True, note="同意延期。"))
+SUPERVISE = say(Role.SUPERVISOR, Supervise(note="涉及学校用水，由班长督办。"))
 _DENY = say(Role.SUPERVISOR, DecideExtension(approved=False, note="请按时办结。"))
 _WAIVE = RequestApproval(
     subject="减免漏水造成的水费", amount=Decimal("126.80"), kind="waiver", grounds="低保户，独居，已提供证明。"
@@ -153,7 +164,7 @@ _WAITED = (
             *SATISFIED,
         ),
         weight=3,
-        fits=_repairs,
+        fits=repairs,
     ),
     Plan(
         "approved",
@@ -167,7 +178,7 @@ _WAITED = (
         ),
         flags=frozenset({"approved"}),
         weight=3,
-        fits=_repairs,
+        fits=repairs,
     ),
     Plan(
         "waived",
@@ -194,7 +205,7 @@ _WAITED = (
             *SATISFIED,
         ),
         flags=frozenset({"approval_rejected"}),
-        fits=_repairs,
+        fits=repairs,
     ),
 )
 
@@ -257,7 +268,7 @@ _TOGETHER = (
             *SATISFIED,
         ),
         weight=4,
-        fits=_repairs,
+        fits=repairs,
     ),
     Plan(
         "part_released",
@@ -269,7 +280,7 @@ _TOGETHER = (
             release("现场已排除水表原因，不必再查。"),
             *SATISFIED,
         ),
-        fits=_repairs,
+        fits=repairs,
     ),
 )
 
@@ -277,17 +288,25 @@ _MANAGED = (
     Plan(
         "extended",
         "延期获准",
-        (dispatch(), sign_for(), _REQUEST, _GRANT, complete(), *SATISFIED),
+        (dispatch(), sign_for(), REQUEST, GRANT, complete(), *SATISFIED),
         flags=frozenset({"extended"}),
-        fits=_slow,
+        fits=slow,
         if_late=_UNEXTENDED,
     ),
     Plan(
         "extension_rejected",
         "延期不准",
-        (dispatch(), sign_for(), _REQUEST, _DENY, complete(), *SATISFIED),
-        fits=_slow,
+        (dispatch(), sign_for(), REQUEST, _DENY, complete(), *SATISFIED),
+        fits=slow,
         if_late=_UNEXTENDED,
+    ),
+    Plan(
+        "credited",
+        "补偿获批",
+        (*WORK, RungWait("reply", MISS), say(Role.MANAGER, DecideCredit(credit=1, approved=True)), *SATISFIED),
+        missed=("reply",),
+        weight=1,
+        fits=credited,
     ),
     Plan("handed_over", "移交责任人", (dispatch(), hand_over(), *REST)),
     Plan("corrected", "更正信息", (dispatch(), correct("0760 8823 0009"), *REST)),
@@ -308,7 +327,7 @@ _MANAGED = (
     Plan(
         "supervised",
         "督办",
-        (dispatch(), say(Role.SUPERVISOR, Supervise(note="涉及学校用水，由班长督办。")), *REST),
+        (dispatch(), SUPERVISE, *REST),
         flags=frozenset({"supervised"}),
     ),
 )

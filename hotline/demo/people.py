@@ -65,6 +65,10 @@ class Staff:
             return self._turn(self._crews[department or ""], turn)
         return self._turn(self._by_role[role], turn)
 
+    def examples(self, department: str) -> tuple[Person, ...]:
+        """Return one person of each role; of the crews, one of this department."""
+        return (*(people[0] for people in self._by_role.values()), self._crews[department][0])
+
     @staticmethod
     def _turn(people: tuple[Person, ...], turn: int) -> Person:
         return people[turn % len(people)]

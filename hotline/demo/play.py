@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
+from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
+from domain.shared.actors import Role
 from hotline.demo.check import played_so_far
 from hotline.demo.client import Hotline, Json, Rejected, Unreachable
 from hotline.demo.day import Call, Line, Pause
 from hotline.demo.journal import Journal
 from hotline.demo.people import Person, Staff
-from hotline.demo.steps import Plan
+from hotline.demo.steps import LINK, Plan, Wait, Wake
 
 THINKING_SECONDS = (0.15, 0.7)
 """People take a moment before each step."""
@@ -29,11 +31,16 @@ Notice = Callable[[], None]
 
 @dataclass
 class PlayContext:
-    """Context of a played day. `seconds` is its length; `step_done` is called after every step."""
+    """Context of a played day.
+
+    `incident` is what some cases are linked to, as it is declared. `seconds` is the length of the day; `step_done` is
+    called after every step.
+    """
 
     hotline: Hotline
     staff: Staff
     journal: Journal
+    incident: Json
     seconds: float
     concurrency: int
     step_done: Notice
@@ -44,8 +51,11 @@ class PlayContext:
 async def play(context: PlayContext, calls: Sequence[Call]) -> None:
     """Play every call to the end of its plan. Steps of an earlier run are not repeated.
 
-    What the service refused against the plan is in `context.problems`. Raises Unreachable.
+    What the service refused against the plan is in `context.problems`. Raises Unreachable, and Rejected if it refuses
+    the incident.
     """
+    if any(call.plan.links for call in calls):
+        await _declare(context)
     places = asyncio.Semaphore(context.concurrency)
     waiting = [call.starts for call in calls if call.index not in context.journal.numbers]
     first = min(waiting, default=1.0)
@@ -64,6 +74,16 @@ async def play(context: PlayContext, calls: Sequence[Call]) -> None:
     except* Unreachable as group:
         # One reason stops the day; the others only say it again.
         raise group.exceptions[0] from None
+
+
+async def _declare(context: PlayContext) -> None:
+    """Declare the incident, once in a run."""
+    journal = context.journal
+    if journal.incident is None:
+        dispatcher = context.staff.who(Role.DISPATCHER, owner="", department=None, turn=0)
+        key = f"demo-{journal.run}-incident"
+        declared = await context.hotline.post("/incidents", context.incident, by=dispatcher, key=key)
+        journal.note_incident(declared["number"])
 
 
 class _Case:
@@ -118,7 +138,7 @@ class _Case:
         while lines:
             line = lines.pop(0)
             if isinstance(line, Pause):
-                await self._until_awake(complaint["number"])
+                await self._wait(complaint["number"], line.until)
                 continue
             await asyncio.sleep(self._moods.uniform(*THINKING_SECONDS))
             try:
@@ -140,7 +160,8 @@ class _Case:
         path = f"/complaints/{complaint['number']}/actions/{line.action}"
         key = f"{self._key}-{line.place}-{line.action}"
         if line.wakes_after is None:
-            await self._post(path, line.body, line.person, key)
+            linked = {"incident": self._context.journal.incident} if line.action == LINK else {}
+            await self._post(path, line.body | linked, line.person, key)
             return
         registered_at = datetime.fromisoformat(complaint["registered_at"])
         for times in itertools.count(1):
@@ -158,13 +179,25 @@ class _Case:
     async def _post(self, path: str, body: Json, by: Person, key: str) -> None:
         self._version = (await self._context.hotline.post(path, body, by=by, key=key))["version"]
 
-    async def _until_awake(self, number: str) -> None:
-        """Wait until the read model shows that the suspension of the case has ended."""
+    async def _wait(self, number: str, until: Wait) -> None:
+        """Wait until the read model shows that the time has come."""
         while True:
             complaint = await self._context.hotline.get(f"/complaints/{number}")
-            if complaint["version"] >= self._version and complaint["state"] != State.SUSPENDED:
+            if complaint["version"] >= self._version and not _is_ahead(until, complaint):
                 return
             await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
+def _is_ahead(until: Wait, complaint: Json) -> bool:
+    """Return True while the case is suspended, or the clock has still to run."""
+    if isinstance(until, Wake):
+        return bool(complaint["state"] == State.SUSPENDED)
+    running = [clock for clock in complaint["clocks"] if clock["status"] == ClockStatus.RUNNING]
+    return any(
+        clock["elapsed_seconds"] < clock["budget_seconds"] * until.percent / 100
+        for clock in running
+        if clock["name"] == until.clock
+    )
 
 
 def _too_late(refusal: Rejected, line: Line) -> bool:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from rich import box
 from rich.console import Console
@@ -12,6 +13,7 @@ from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
 from hotline.demo.client import Json, Traffic
 from hotline.demo.day import Call
+from hotline.demo.people import Person, Staff
 from hotline.demo.verify import Verdict
 
 MOST_DIFFERENCES = 40
@@ -31,12 +33,20 @@ class Places:
         ui = f"{self.ui_url}/namespaces/default/workflows/complaint-{complaint['number']}"
         return {**api, **({"UI": ui} if self.ui_url else {})}
 
+    def views_of(self, person: Person, department: str) -> str:
+        """Return the address that installs the saved views of a person and a department."""
+        return f"{self.ui_url}/ui/views?{urlencode({'me': person.name, 'department': department})}"
 
-def report(console: Console, calls: Sequence[Call], verdict: Verdict, traffic: Traffic, places: Places) -> None:
+
+def report(
+    console: Console, calls: Sequence[Call], verdict: Verdict, traffic: Traffic, places: Places, staff: Staff
+) -> None:
     """Print the report; the verdict comes last."""
     console.print(_by_state(verdict))
     console.print(_by_service(calls, verdict))
     _print_stories(console, calls, verdict, places)
+    if places.ui_url:
+        _print_people(console, places, staff, calls[0].offer.department)
     console.print(_told(traffic), soft_wrap=True)
     if verdict.good:
         console.print(
@@ -92,7 +102,7 @@ def _print_stories(console: Console, calls: Sequence[Call], verdict: Verdict, pl
     console.rule("[bold yellow]Two cases told in full[/bold yellow]")
     for call in calls:
         complaint = verdict.complaints.get(call.index)
-        if call.story and complaint:
+        if call.story and call.story.title and complaint:
             console.print(
                 f"[bold yellow]{call.story.title_zh} · {call.story.title}: {complaint['number']}[/bold yellow]",
                 soft_wrap=True,
@@ -101,6 +111,14 @@ def _print_stories(console: Console, calls: Sequence[Call], verdict: Verdict, pl
             for what, link in places.of(complaint).items():
                 console.print(f"  {what:<9}{link}", soft_wrap=True)
     console.rule()
+
+
+def _print_people(console: Console, places: Places, staff: Staff, department: str) -> None:
+    """Print who the reader can be, with the address that installs the views of an agent and of the department."""
+    people = staff.examples(department)
+    named = ", ".join(f"{person.name} ({person.role.zh} {person.role})" for person in people)
+    console.print(f"One of each role, by id: {named}. Saved views of that agent and of a department:", soft_wrap=True)
+    console.print(f"  {places.views_of(people[0], department)}", soft_wrap=True)
 
 
 def _told(traffic: Traffic) -> str:

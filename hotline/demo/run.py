@@ -12,7 +12,7 @@ from rich.console import Console
 from domain.shared.actors import Role
 from hotline.demo.bars import bars
 from hotline.demo.client import Hotline, Json
-from hotline.demo.day import Call, District, plan_day
+from hotline.demo.day import Call, District, incident_of, plan_day
 from hotline.demo.journal import Journal
 from hotline.demo.people import Person, Staff
 from hotline.demo.play import PlayContext, play
@@ -69,19 +69,20 @@ async def perform(options: DemoOptions, console: Console) -> bool:
         problems: dict[int, str] = {}
         if not options.verify_only:
             hotline.keys = keys_of(options, staff)
-            problems = await _play(hotline, staff, journal, options, calls, console)
+            day = partial(PlayContext, hotline, staff, journal, incident_of(offers, districts))
+            problems = await _play(day, options, calls, console)
         with console.status("checking every case over HTTP"):
             verdict = await verify(hotline, calls, journal, options.deadline)
         for index, problem in problems.items():
             verdict.differences.setdefault(index, []).append(problem)
-        report(console, calls, verdict, hotline.traffic, Places(options.url, options.ui_url))
+        report(console, calls, verdict, hotline.traffic, Places(options.url, options.ui_url), staff)
     if verdict.good:
         journal.finish()
     return verdict.good
 
 
 async def _play(
-    hotline: Hotline, staff: Staff, journal: Journal, options: DemoOptions, calls: Sequence[Call], console: Console
+    day: Callable[..., PlayContext], options: DemoOptions, calls: Sequence[Call], console: Console
 ) -> dict[int, str]:
     """Play and show the progress. Return what the service refused, by the index of the call."""
     steps = sum(len(call.plan.steps) + 1 for call in calls)
@@ -92,16 +93,13 @@ async def _play(
             done[what] += 1
             progress(what, done[what], of)
 
-        hotline.tell = tell
-        context = PlayContext(
-            hotline=hotline,
-            staff=staff,
-            journal=journal,
+        context = day(
             seconds=options.day_seconds,
             concurrency=options.concurrency,
             step_done=partial(advance, "steps", steps),
             call_done=partial(advance, "cases", len(calls)),
         )
+        context.hotline.tell = tell
         await play(context, calls)
     return context.problems
 
@@ -160,4 +158,6 @@ def _offer(item: Json) -> Offer:
         answer_needs_follow_up=item["answer_needs_follow_up"],
         budgets={clock["name"]: clock["budget_seconds"] for clock in item["clocks"]},
         needs_approval=item["needs_approval"],
+        priority=item["priority"],
+        credited=frozenset(credit["clock"] for credit in item["credits"] if credit["clock"]),
     )

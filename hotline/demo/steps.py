@@ -13,6 +13,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
+from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.release import Release
 from domain.case.actions.reply import Reply
 from domain.case.actions.request_approval import RequestApproval
@@ -25,13 +26,14 @@ from domain.catalogue.terms import ClockName
 from domain.shared.actors import Role
 from domain.shared.event import ActionBody
 
+LINK = "link_incident"
 SLOW_SECONDS = 32.0
 """A promise that a plan leaves to be missed must be no longer than this, or the demo would wait for it too long."""
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A service as the API lists it; budgets in seconds by clock."""
+    """A service as the API lists it; budgets in seconds by clock. `credited` are clocks whose miss is compensated."""
 
     code: str
     name_zh: str
@@ -40,6 +42,8 @@ class Offer:
     answer_needs_follow_up: bool
     budgets: dict[str, float] = field(hash=False)
     needs_approval: bool = False
+    priority: str = ""
+    credited: frozenset[str] = frozenset()
 
     def quick(self, clock: ClockName) -> bool:
         """Return True if this promise is short enough to be missed while the demo runs."""
@@ -73,7 +77,16 @@ class Wake:
     """Wait until a suspended case wakes by itself."""
 
 
-Move = Step | Wake
+@dataclass(frozen=True)
+class RungWait:
+    """Wait until a running clock has consumed this percentage of its budget."""
+
+    clock: ClockName
+    percent: int
+
+
+Wait = Wake | RungWait
+Move = Step | Wait
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,16 @@ class Plan:
         """Return the actions of people, in order."""
         return tuple(move for move in self.moves if isinstance(move, Step))
 
+    @property
+    def links(self) -> bool:
+        """Return True if the case is linked to the incident of the day."""
+        return any(step.action == LINK for step in self.steps)
+
+    @property
+    def takes_time(self) -> bool:
+        """Return True if a clock has to run down before the case is as planned."""
+        return bool(self.missed) or any(isinstance(move, RungWait) for move in self.moves)
+
     def suits(self, offer: Offer) -> bool:
         """Return True if a case of this service may follow the plan. A call of thanks is only answered."""
         actions = {step.action for step in self.steps}
@@ -111,7 +134,8 @@ class Plan:
 
     def happens(self) -> tuple[tuple[str, bool], ...]:
         """Return the expected timeline without rungs: each action, and True if the system does it."""
-        return (("register", False), *(_happens(move) for move in self.moves))
+        moves = (move for move in self.moves if not isinstance(move, RungWait))
+        return (("register", False), *(_happens(move) for move in moves))
 
     def variants(self) -> Iterator["Plan"]:
         """Return this plan and its variants."""
@@ -120,7 +144,7 @@ class Plan:
             yield from self.if_late.variants()
 
 
-def _happens(move: Move) -> tuple[str, bool]:
+def _happens(move: Step | Wake) -> tuple[str, bool]:
     return ("resume", True) if isinstance(move, Wake) else (move.action, False)
 
 
@@ -201,6 +225,11 @@ def ask_approval() -> Step:
 def involve(task: str) -> Step:
     """Involve (协办) another department with a part of the case."""
     return Step(Role.OWNER, "involve", lambda scene: Involve(department=scene.elsewhere, task=task))
+
+
+def link() -> Step:
+    """Link the case to the incident of the day (并案); its number is known once the day is played."""
+    return say(Role.DISPATCHER, LinkIncident(incident=None))
 
 
 def sign_for_part() -> Step:

@@ -21,10 +21,11 @@ from hotline.demo.steps import Move, Plan, Step, arrive, follow_up, say, sign_fo
 
 @dataclass(frozen=True)
 class Story:
-    """A plan with the words that the caller really used; `title` and `title_zh` are for the closing report."""
+    """A call that is the same on every day; the closing report names those with a title.
 
-    title: str
-    title_zh: str
+    `starts` is the part of the day that has passed by then. Without a telephone, the caller has one of their own.
+    """
+
     plan: Plan
     service_code: str
     district: str
@@ -32,6 +33,10 @@ class Story:
     address: str
     caller: str
     priority: str | None = None
+    phone: str | None = None
+    starts: float = 0.5
+    title: str = ""
+    title_zh: str = ""
 
 
 def _dispatch(role: Role, note: str) -> Step:

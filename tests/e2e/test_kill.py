@@ -20,11 +20,12 @@ from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
 from hotline.demo.client import Hotline, Json
-from hotline.demo.day import LEAST_CASES, Call, plan_day
+from hotline.demo.day import LEAST_CASES, Call, incident_of, plan_day
 from hotline.demo.journal import Journal
 from hotline.demo.people import Person, Staff
 from hotline.demo.play import PlayContext, play
 from hotline.demo.run import offers_of
+from hotline.demo.steps import RungWait
 from hotline.demo.verify import verify
 from hotline.histories import chains, read_case
 from hotline.signing_keys import SigningKeyFile
@@ -107,11 +108,12 @@ class Ledger:
 class Day:
     """A small day of the hotline: one case for each way a case can go, the two of the mission among them."""
 
-    def __init__(self, hotline: Hotline, journal: Journal, calls: Sequence[Call], staff: Staff) -> None:
+    def __init__(self, hotline: Hotline, journal: Journal, calls: Sequence[Call], staff: Staff, incident: Json) -> None:
         self.calls = calls
         self._hotline = hotline
         self._journal = journal
         self._staff = staff
+        self._incident = incident
         self._steps = 0
 
     @classmethod
@@ -119,10 +121,12 @@ class Day:
         offers, districts = await offers_of(hotline)
         chosen: dict[str, Call] = {}
         for call in plan_day(LEAST_CASES, SEED, offers, districts):
-            if all(call.offer.budgets[clock] <= QUICK_SECONDS for clock in call.plan.missed):
+            quick = all(call.offer.budgets[clock] <= QUICK_SECONDS for clock in call.plan.missed)
+            if quick and not any(isinstance(move, RungWait) for move in call.plan.moves):
                 chosen.setdefault(call.plan.name, call)
         journal = Journal.begin(folder, seed=SEED, cases=LEAST_CASES, run=run)
-        return cls(hotline, journal, list(chosen.values()), Staff({offer.department for offer in offers}))
+        staff = Staff({offer.department for offer in offers})
+        return cls(hotline, journal, list(chosen.values()), staff, incident_of(offers, districts))
 
     async def play(self) -> None:
         """Play it to its end; every case is what was planned, as HTTP shows it."""
@@ -130,6 +134,7 @@ class Day:
             hotline=self._hotline,
             staff=self._staff,
             journal=self._journal,
+            incident=self._incident,
             seconds=DAY_SECONDS,
             concurrency=AT_ONCE,
             step_done=self._step_done,

@@ -2,130 +2,30 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from domain.case.actions import ACTIONS, COMMANDS
+from domain.case.actions import ACTIONS
 from domain.case.case import Case
-from domain.case.events import Event
-from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
-from domain.case.views import view_case
-from domain.catalogue.catalogue import Catalogue
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
 from hotline.demo.check import differences, played_so_far
-from hotline.demo.day import Call, District, Line, Pause, plan_day
-from hotline.demo.people import Person, Staff
+from hotline.demo.day import ALWAYS, Call, District, Line, Pause, incident_of, plan_day
+from hotline.demo.household import REGISTRY
+from hotline.demo.people import Person
 from hotline.demo.plans import PLANS
 from hotline.demo.steps import Offer, Plan, Wake
 from hotline.demo.stories import STORIES
-from hotline.files.catalogue import load_catalogue
+from hotline.files.customers import load_customers
+from tests.support.demo import STEP, Stage, catalogue, day, districts, offers, staff
 
-CATALOGUE = Path(__file__).parents[2] / "hotline" / "catalogues" / "demo.toml"
-MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
-STEP = timedelta(seconds=0.5)
 LATER = timedelta(seconds=40)
+AN_HOUR = timedelta(hours=1)
 ADMIN = Person("admin", Role.ADMIN)
-
-
-@cache
-def catalogue() -> Catalogue:
-    return load_catalogue(CATALOGUE)
-
-
-@cache
-def offers() -> tuple[Offer, ...]:
-    return tuple(
-        Offer(
-            code=service.code,
-            name_zh=service.name_zh,
-            group=service.group,
-            department=service.department,
-            answer_needs_follow_up=service.answer_needs_follow_up,
-            budgets={promise.name: promise.budget_seconds for promise in catalogue().promises(service.code, None)},
-            needs_approval=service.needs_approval,
-        )
-        for service in catalogue().services
-    )
-
-
-@cache
-def districts() -> tuple[District, ...]:
-    return tuple(District(district.code, district.name_zh) for district in catalogue().districts)
-
-
-@cache
-def day(seed: int = 1) -> tuple[Call, ...]:
-    return plan_day(320, seed, offers(), districts())
-
-
-@cache
-def staff() -> Staff:
-    return Staff(offer.department for offer in offers())
-
-
-class Stage:
-    """Plays one call against the pure domain, at a step every half second."""
-
-    def __init__(self, call: Call, by: Person | None = None) -> None:
-        self._call = call
-        self._by = by
-        self.now = MONDAY
-        body = call.intake_of("test")
-        registration = Registration(
-            number="2603020000001",
-            at=MONDAY,
-            actor=self._actor(staff().named(call.owner)),
-            owner=call.owner,
-            intake=Intake.model_validate({key: body[key] for key in body.keys() - {"owner", "priority"}}),
-            terms=catalogue().terms(body["service_code"], body["location"]["district"], MONDAY),
-        )
-        self.case, events = Case.register(registration)
-        self.events: list[Event] = [*events]
-
-    def play(self, plan: Plan) -> None:
-        for line in self._call.lines(plan, staff()):
-            self.now += STEP
-            if isinstance(line, Pause):
-                assert self.case.wake_at is not None
-                self.now = max(self.now, self.case.wake_at)
-                self.events += self.case.ring(self.now)
-            else:
-                self.events += self.case.apply(self._command(line), self.now)
-
-    def wait(self) -> None:
-        self.now += LATER
-        self.events += self.case.ring(self.now)
-
-    def shown(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """The case and its timeline, as HTTP shows them."""
-        return view_case(self.case, self.now).model_dump(mode="json"), [_item(event) for event in self.events]
-
-    def _command(self, line: Line) -> Command[Any]:
-        body = dict(line.body)
-        if line.wakes_after is not None:
-            body["wake_at"] = (MONDAY + timedelta(seconds=line.wakes_after)).isoformat()
-        return Command(actor=self._actor(line.person), body=COMMANDS[line.action].body.model_validate(body))
-
-    def _actor(self, person: Person) -> Actor:
-        person = self._by or person
-        return Actor(id=person.name, role=person.role, department=person.department)
-
-
-def _item(event: Event) -> dict[str, Any]:
-    shown = event.model_dump(mode="json", exclude={"from_state", "to_state"})
-    return {
-        **shown,
-        "from": event.from_state,
-        "to": event.to_state,
-        "data": event.data.model_dump(mode="json", exclude={"terms"}),
-    }
 
 
 def _calls_by_plan() -> dict[str, Call]:
@@ -133,7 +33,7 @@ def _calls_by_plan() -> dict[str, Call]:
 
 
 def every_plan() -> tuple[Plan, ...]:
-    return (*PLANS, *(story.plan for story in STORIES))
+    return (*PLANS, *(story.plan for story in ALWAYS))
 
 
 @pytest.mark.parametrize("plan", every_plan(), ids=lambda plan: plan.name)
@@ -143,7 +43,7 @@ class TestPlan:
         """The administrator may play every part, and so may the people whose parts they are."""
         stage = Stage(_calls_by_plan()[plan.name], by)
         stage.play(plan)
-        stage.wait()
+        stage.wait(LATER)
         assert differences(plan, *stage.shown()) == []
 
     def test_ends_as_planned_in_every_service_that_suits_it(self, plan: Plan) -> None:
@@ -151,7 +51,7 @@ class TestPlan:
             if call.plan.name == plan.name:
                 stage = Stage(call)
                 stage.play(plan)
-                stage.wait()
+                stage.wait(LATER)
                 assert differences(plan, *stage.shown()) == []
 
     def test_is_known_again_at_every_step(self, plan: Plan) -> None:
@@ -186,9 +86,11 @@ def _place_of_refusal(call: Call, plan: Plan) -> int:
     """Count the steps that are done when the first is refused, if an hour passes before it."""
     stage = Stage(call)
     for place, line in enumerate(call.lines(plan, staff())):
-        assert isinstance(line, Line)
         stage.now += STEP
-        command = stage._command(line)
+        if isinstance(line, Pause):
+            stage.pause(line)
+            continue
+        command = stage.command(line)
         refusal = _refusal(stage.case, command, stage.now + timedelta(hours=1))
         if refusal:
             assert refusal in {"out_of_turn", "return_too_late", "extension_too_late"}
@@ -206,10 +108,8 @@ def _refusal(case: Case, command: Command[Any], at: datetime) -> str | None:
 
 
 NOT_PLAYED = {
-    "decide_credit": "the demo's catalogue, as the company's, owes nobody a credit",
     "revoke_links": "no caller of the demo has a link",
     "send_link": "the demo has no gateway for text messages",
-    "link_incident": "the surge has a play of its own",
 }
 """Actions that the plans leave out, with the reason."""
 
@@ -243,6 +143,31 @@ class TestPlans:
     def test_wake_one_case_by_its_date(self) -> None:
         assert any(isinstance(move, Wake) for plan in PLANS for move in plan.moves)
 
+    def test_leave_cases_at_risk_for_an_hour(self) -> None:
+        calls = [call for call in day() if call.plan.name == "left_at_risk"]
+        assert len(calls) > 1, "one that time has overtaken must not leave the saved view empty"
+        for call in calls:
+            stage = Stage(call)
+            stage.play(call.plan)
+            stage.wait(AN_HOUR)
+            assert stage.case.sla == "at_risk"
+
+    @pytest.mark.parametrize(("plan", "waiting"), [("left_with_credit", True), ("credited", False)])
+    def test_leave_a_credit_to_be_approved_and_approve_another(self, plan: str, *, waiting: bool) -> None:
+        stage = Stage(_calls_by_plan()[plan])
+        stage.play(_calls_by_plan()[plan].plan)
+        stage.wait(AN_HOUR)
+        assert (len(stage.case.credits), "credit_waits" in stage.case.flags) == (1, waiting)
+
+    def test_leave_a_late_case_with_a_notice(self) -> None:
+        stage = Stage(_calls_by_plan()["left_without_reply"])
+        stage.play(_calls_by_plan()["left_without_reply"].plan)
+        stage.wait(timedelta(minutes=1))
+        assert "noticed" in stage.case.flags
+
+    def test_leave_an_emergency(self) -> None:
+        assert _calls_by_plan()["left_emergency"].offer.priority == "P1"
+
 
 class TestDay:
     def test_is_the_same_for_the_same_seed(self) -> None:
@@ -263,6 +188,27 @@ class TestDay:
         for call, story in zip(day(), STORIES, strict=False):
             assert (call.plan, call.offer.code) == (story.plan, story.service_code)
             assert call.intake["location"]["district"] == story.district == "west"
+
+    def test_has_no_call_that_the_service_would_link_by_itself(self) -> None:
+        incident = incident_of(offers(), districts())
+        scope = (incident["services"], incident["districts"])
+        for seed in range(5):
+            calls = day(seed)
+            assert all(([call.offer.code], [call.intake["location"]["district"]]) != scope for call in calls)
+            assert any(call.plan.links for call in calls)
+
+    def test_links_nothing_where_there_is_one_district(self) -> None:
+        assert not any(call.plan.links for call in plan_day(300, 1, offers(), districts()[:1]))
+
+    def test_has_the_hardship_households_of_the_registry(self) -> None:
+        """One of them calls twice about one matter, while the first case is open."""
+        known = {customer.phone: customer for customer in load_customers(REGISTRY, "utf-8", catalogue())}
+        calls = [call for call in day() if call.intake["caller"]["phone"] in known]
+        assert {call.intake["caller"]["name"] for call in calls} == {customer.name for customer in known.values()}
+        assert all(customer.hardship for customer in known.values())
+        first, again = (call for call in calls if call not in day()[: len(STORIES)])
+        assert (first.intake["caller"], first.offer) == (again.intake["caller"], again.offer)
+        assert first.starts < again.starts
 
     def test_plays_with_a_catalogue_that_has_nothing_of_the_demo(self) -> None:
         """Real budgets are too long to be missed while the demo waits: those plans are left out, not failed."""
@@ -289,7 +235,7 @@ class TestDifferences:
         call = _calls_by_plan()["left_unsigned"]
         stage = Stage(call)
         stage.play(call.plan)
-        stage.wait()
+        stage.wait(LATER)
         return call.plan, *stage.shown()
 
     def test_a_doubled_action(self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]) -> None:

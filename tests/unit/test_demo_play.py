@@ -69,6 +69,7 @@ class FakeHotline:
         self.faults = faults
         self.cases: dict[str, Kept] = {}
         self.numbers: dict[str, str] = {}
+        self.incidents: dict[str, str] = {}
         self.requests = 0
         self.dies_at: int | None = None
         self.step = STEP
@@ -102,6 +103,9 @@ class FakeHotline:
         match parts:
             case ["services"]:
                 return httpx.Response(200, json=_services())
+            case ["incidents"] if request.method == "POST":
+                assert self._actor(request).role in (Role.DISPATCHER, Role.ADMIN)
+                return httpx.Response(201, json={"number": self.incidents.setdefault(key, "i26030247119")})
             case ["complaints"] if request.method == "POST":
                 return self._register(request, key)
             case ["complaints"]:
@@ -165,7 +169,9 @@ def _services() -> dict[str, Any]:
     items = []
     for service in CATALOGUE.services:
         clocks = [promise.model_dump(mode="json") for promise in CATALOGUE.promises(service.code, None)]
-        items.append({**service.model_dump(mode="json"), "service_code": service.code, "clocks": clocks})
+        credits_ = [credit.model_dump(mode="json") for credit in CATALOGUE.credits_of(service.code)]
+        code = {"service_code": service.code}
+        items.append({**service.model_dump(mode="json"), **code, "clocks": clocks, "credits": credits_})
     districts = [district.model_dump(mode="json") for district in CATALOGUE.districts]
     return {"items": items, "next_cursor": None, "districts": districts}
 
@@ -251,6 +257,7 @@ class TestPerform:
         fake.dies_at = None
         assert await perform(options(tmp_path), console)
         assert len(fake.cases) == SMALL
+        assert len(fake.incidents) == 1
 
     async def test_a_new_run_follows_a_finished_one(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
         assert await perform(options(tmp_path, run="first"), console)

@@ -1,0 +1,132 @@
+"""A day of the demo against the pure domain: its plan, and a stage on which one call after the other is played."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from domain.case.actions import COMMANDS
+from domain.case.case import Case
+from domain.case.clocks import Clock
+from domain.case.events import Event
+from domain.case.intake import Intake, Registration
+from domain.case.views import view_case
+from domain.catalogue.catalogue import Catalogue
+from domain.shared.actors import Actor
+from domain.shared.command import Command
+from hotline.demo.day import Call, District, Line, Pause, plan_day
+from hotline.demo.people import Person, Staff
+from hotline.demo.steps import LINK, Offer, Plan, RungWait, Wake
+from hotline.files.catalogue import load_catalogue
+
+CATALOGUE = Path(__file__).parents[2] / "hotline" / "catalogues" / "demo.toml"
+MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+STEP = timedelta(seconds=0.5)
+INCIDENT = "i26030247119"
+
+
+@cache
+def catalogue() -> Catalogue:
+    return load_catalogue(CATALOGUE)
+
+
+@cache
+def offers() -> tuple[Offer, ...]:
+    return tuple(
+        Offer(
+            code=service.code,
+            name_zh=service.name_zh,
+            group=service.group,
+            department=service.department,
+            answer_needs_follow_up=service.answer_needs_follow_up,
+            budgets={promise.name: promise.budget_seconds for promise in catalogue().promises(service.code, None)},
+            needs_approval=service.needs_approval,
+            priority=service.priority,
+            credited=frozenset(credit.clock for credit in catalogue().credits_of(service.code) if credit.clock),
+        )
+        for service in catalogue().services
+    )
+
+
+@cache
+def districts() -> tuple[District, ...]:
+    return tuple(District(district.code, district.name_zh) for district in catalogue().districts)
+
+
+@cache
+def day(seed: int = 1) -> tuple[Call, ...]:
+    return plan_day(320, seed, offers(), districts())
+
+
+@cache
+def staff() -> Staff:
+    return Staff(offer.department for offer in offers())
+
+
+class Stage:
+    """Plays one call against the pure domain, at a step every half second."""
+
+    def __init__(self, call: Call, by: Person | None = None) -> None:
+        self._call = call
+        self._by = by
+        self.now = MONDAY
+        body = call.intake_of("test")
+        registration = Registration(
+            number="2603020000001",
+            at=MONDAY,
+            actor=self._actor(staff().named(call.owner)),
+            owner=call.owner,
+            intake=Intake.model_validate({key: body[key] for key in body.keys() - {"owner", "priority"}}),
+            terms=catalogue().terms(body["service_code"], body["location"]["district"], MONDAY),
+        )
+        self.case, events = Case.register(registration)
+        self.events: list[Event] = [*events]
+
+    def play(self, plan: Plan) -> None:
+        for line in self._call.lines(plan, staff()):
+            self.now += STEP
+            if isinstance(line, Pause):
+                self.pause(line)
+            else:
+                self.events += self.case.apply(self.command(line), self.now)
+
+    def pause(self, pause: Pause) -> None:
+        until = pause.until
+        rung = None if isinstance(until, Wake) else self._clock(until).instant_of(until.percent, self.case.calendar)
+        ends = rung or self.case.wake_at
+        assert ends is not None
+        self.wait(max(ends - self.now, timedelta()))
+
+    def wait(self, so_long: timedelta) -> None:
+        self.now += so_long
+        self.events += self.case.ring(self.now)
+
+    def _clock(self, until: RungWait) -> Clock:
+        [clock] = [clock for clock in self.case.clocks if clock.name == until.clock]
+        return clock
+
+    def shown(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The case and its timeline, as HTTP shows them."""
+        return view_case(self.case, self.now).model_dump(mode="json"), [_item(event) for event in self.events]
+
+    def command(self, line: Line) -> Command[Any]:
+        body = dict(line.body)
+        if line.wakes_after is not None:
+            body["wake_at"] = (MONDAY + timedelta(seconds=line.wakes_after)).isoformat()
+        if line.action == LINK:
+            body["incident"] = INCIDENT
+        return Command(actor=self._actor(line.person), body=COMMANDS[line.action].body.model_validate(body))
+
+    def _actor(self, person: Person) -> Actor:
+        person = self._by or person
+        return Actor(id=person.name, role=person.role, department=person.department)
+
+
+def _item(event: Event) -> dict[str, Any]:
+    shown = event.model_dump(mode="json", exclude={"from_state", "to_state"})
+    return {
+        **shown,
+        "from": event.from_state,
+        "to": event.to_state,
+        "data": event.data.model_dump(mode="json", exclude={"terms"}),
+    }
