@@ -1,6 +1,8 @@
 """The command `hotline demo`: plays a day or a surge against a running service, or one that it starts."""
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -33,6 +35,11 @@ CATALOGUE = DEFAULT_CATALOGUE.with_name("demo.toml")
 """Catalogue in which an hour lasts seconds."""
 SURGE_CATALOGUE = DEFAULT_CATALOGUE.with_name("surge.toml")
 """Catalogue in which an hour lasts minutes; with seconds the clocks of 2,000 cases would ring all the time."""
+CHANNELS = Path(__file__).parents[1] / "demo" / "channels.toml"
+"""Channels that send nothing to real telephones, one of which fails."""
+TRIES = 3
+"""Tries until a notification to that channel is given up: some seconds."""
+RETRY_SECONDS = 2.0
 USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
 
@@ -69,15 +76,17 @@ def demo(  # noqa: PLR0913 - an argument for each option
     from hotline.demo.surge.run import perform as perform_surge
 
     if own_service:
-        usual = SURGE_CATALOGUE if surge else CATALOGUE
-        data_dir, catalogue = data_dir or Path("data-demo"), catalogue or usual
+        # A folder each: the day puts its catalogue in force, and a surge needs another.
+        usual, folder = (SURGE_CATALOGUE, "data-surge") if surge else (CATALOGUE, "data-demo")
+        data_dir, catalogue = data_dir or Path(folder), catalogue or usual
     settings = settings_with(
         data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
     )
     if own_service:
         checked_catalogue(settings.catalogue)
         # The demo must not send messages to real telephones.
-        settings = settings.model_copy(update={"channels": None})
+        own = {"channels": None} if surge else {"channels": CHANNELS, "courier_max_tries": TRIES}
+        settings = settings.model_copy(update=own)
     options = partial(
         DemoOptions,
         url=url or f"http://{LOOPBACK}:{settings.api_port}",
@@ -95,6 +104,8 @@ def demo(  # noqa: PLR0913 - an argument for each option
     )
     perform = perform_surge if surge else perform_day
     played = partial(play, perform, options, key_file or settings.data_dir / "admin.key", None if url else settings)
+    if own_service and not surge:
+        played = partial(with_operator, settings, played)
     raise typer.Exit(asyncio.run(play_with_service(settings, played) if own_service else played()))
 
 
@@ -164,6 +175,41 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
         playing.cancel()
         await asyncio.wait({playing})
     return 1 if playing.cancelled() else playing.result()
+
+
+async def with_operator(settings: Settings, played: Callable[[], Awaitable[int]]) -> int:
+    """Do what an operator does beside the day: import the registry, put the catalogue in force for open cases too.
+
+    Raises:
+        OperatorError: a command of the operator fails, or the day cannot be played.
+    """
+    from hotline.demo.household import REGISTRY
+
+    await _operate(settings, "customers", "import", str(REGISTRY))
+    apply = ("catalogue", "apply", str(settings.catalogue), "--by", "hotline demo", "--yes")
+    code, _ = await asyncio.gather(played(), _operate(settings, *apply))
+    return code
+
+
+async def _operate(settings: Settings, *arguments: str) -> None:
+    """Run a command of the operator on the service, again while it can succeed later. Raises OperatorError."""
+    from hotline.cli.catalogue import RETRY_LATER
+    from hotline.local.service import CLI, environment
+
+    argv, env = (sys.executable, "-P", "-m", CLI, *arguments), environment(settings)
+    while True:
+        process = await asyncio.create_subprocess_exec(*argv, env=env, stdout=PIPE, stderr=STDOUT)
+        try:
+            said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode == 0:
+            return
+        if process.returncode != RETRY_LATER:
+            raise OperatorError(f"`hotline {' '.join(arguments)}` failed: {said.decode().strip()}")
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 def _admin_key(path: Path) -> str:

@@ -70,7 +70,7 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
 
 async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready: asyncio.Event | None) -> None:
     began = time.monotonic()
-    env = _environment(settings)
+    env = environment(settings)
     say(f"starting in {settings.data_dir}")
     ui = hidden_address()
     supervisor.start(temporal(settings, env, ui))
@@ -200,7 +200,8 @@ def _module(name: str, env: dict[str, str], module: str, *arguments: str) -> Pro
     return Program(name, (sys.executable, "-P", "-m", module, *arguments), env, GRACE_SECONDS)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of the programs of a service with these settings."""
     # The operator's variables for another Temporal must not reach the one started here.
     env = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
     values = {name: getattr(settings, name) for name in settings.model_fields_set | {"data_dir"}}

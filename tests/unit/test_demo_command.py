@@ -1,5 +1,6 @@
 """Conditions for the demo to begin, and what it says if one is missing."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,26 @@ class TestKeys:
     def test_another_service_keeps_its_directory_to_itself(self, settings: Settings, tmp_path: Path) -> None:
         elsewhere = administrator(Settings(data_dir=tmp_path / "there"))
         assert demo._key_maker(settings, elsewhere) is None
+
+
+class TestOperator:
+    """Commands that the demo runs on its own service, as an operator does."""
+
+    async def test_a_command_that_cannot_succeed_stops_the_demo_and_says_why(self, settings: Settings) -> None:
+        with pytest.raises(OperatorError, match=r"`hotline customers import .*nothing\.csv` failed: .*nothing\.csv"):
+            await demo._operate(settings, "customers", "import", str(settings.data_dir / "nothing.csv"))
+
+    async def test_a_command_that_says_so_is_run_again(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tries = settings.data_dir / "tries"
+        program = settings.data_dir / "program"
+        program.write_text(f"#!/bin/sh\necho once >> {tries}\n[ $(wc -l < {tries}) -ge 3 ]\n")
+        program.chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(program))
+        monkeypatch.setattr(demo, "RETRY_SECONDS", 0.0)
+        await demo._operate(settings, "catalogue", "apply", "any.toml")
+        assert tries.read_text() == "once\n" * 3
 
 
 class TestCommand:

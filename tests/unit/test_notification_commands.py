@@ -3,11 +3,15 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from activities.notifications.channels.log import LogConfig
+from activities.notifications.channels.sms import SmsConfig
 from hotline.cli import demo
 from hotline.cli import main as cli
+from hotline.files.channels import load_channels
 from hotline.local import service as local_service
 from hotline.settings import Settings
 from readmodel.database import engine, reading, writing
@@ -74,8 +78,9 @@ def test_one_wrong_key_among_good_ones_sends_nothing_again(
     assert capsys.readouterr().out == "2 dead letters are due again\n"
 
 
+@pytest.mark.parametrize("options", [(), ("--surge",)], ids=["day", "surge"])
 def test_a_demo_reaches_nobody_though_the_operator_has_channels(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOTLINE_CHANNELS", str(tmp_path / "channels.toml"))
     played: list[Settings] = []
@@ -85,10 +90,16 @@ def test_a_demo_reaches_nobody_though_the_operator_has_channels(
         return 0
 
     monkeypatch.setattr(demo, "play_with_service", play)
-    assert run("demo", "--up", monkeypatch=monkeypatch) == 0
-    given = local_service._environment(played[0])
+    assert run("demo", "--up", *options, monkeypatch=monkeypatch) == 0
+    given = local_service.environment(played[0])
     monkeypatch.setenv("HOTLINE_CHANNELS", given["HOTLINE_CHANNELS"])
-    assert Settings().channels is None
+    found = load_channels(Settings().channels)
+    remote = [channel for channel in found.channels.values() if not isinstance(channel, LogConfig)]
+    for channel in remote:
+        assert isinstance(channel, SmsConfig)
+        assert urlsplit(channel.url).netloc == "127.0.0.1:9", "the port `discard`, where nobody listens"
+        assert channel.to == "0760-00000000", "a number that cannot exist"
+    assert bool(remote) is (options == ())
 
 
 @pytest.mark.parametrize("which", ["--all", "a key"])
