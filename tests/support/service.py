@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +40,7 @@ class Service:
         catalogue: file of services and clocks; the default one where it is None.
         variables: further settings, by the names of their environment variables.
         program: the `hotline` command of another installation, which is run in `folder`.
+        starts_with: the command that starts the service, with options of its own.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class Service:
         catalogue: Path | None = None,
         variables: Mapping[str, str] | None = None,
         program: Path | None = None,
+        starts_with: Sequence[str] = ("up",),
     ) -> None:
         self.data_dir = folder / "data"
         self._command = [str(program)] if program else [sys.executable, "-m", "hotline.cli.main"]
+        self._starts_with = starts_with
         self._folder = folder if program else ROOT
         self._said = folder / "up.log"
         self._catalogue = catalogue
@@ -101,7 +104,7 @@ class Service:
             "--ui-port": self._ui,
             **({"--catalogue": self._catalogue} if self._catalogue else {}),
         }
-        argv = ["up", *(str(part) for option in options.items() for part in option)]
+        argv = [*self._starts_with, *(str(part) for option in options.items() for part in option)]
         with self._said.open("ab") as said:
             env = {**environment(), "HOTLINE_SANDBOX": "true", **self._variables}
             self._process = subprocess.Popen(

@@ -1,0 +1,20 @@
+"""The people of the demo, as the documentation names them."""
+
+from pathlib import Path
+
+from hotline.demo.people import Staff
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
+
+HOW_RUN = Path(__file__).parents[2] / "docs" / "how-run.md"
+DEMO = load_catalogue(DEFAULT_CATALOGUE.with_name("demo.toml"))
+
+
+def test_one_person_of_each_role_is_named() -> None:
+    staff = Staff(service.department for service in DEMO.services)
+    rows = [line for line in HOW_RUN.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    for person in staff.examples("repair"):
+        department = f"`{person.department}`" if person.department else ""
+        named = [line for line in rows if f"| {person.name} |" in line]
+        assert [line.split("|")[3].strip() for line in named] == [department], f"{person.role} {person.name}"
+        assert named[0].startswith(f"| {person.role} {person.role.zh}")
