@@ -192,6 +192,18 @@ def test_filters_narrow_together_in_every_order(filled: Engine, chosen: dict[str
     assert sum(count.cases for count in counts) == len(expected(filled, **filters))
 
 
+def test_late_cases_are_found_by_the_promise_that_is_asked_about(database: Engine, reader: Engine) -> None:
+    """As docs/api.md compares the filters: a crew signed late, one has not signed yet, and a third case is in time."""
+    signed_late = published(call(1), PLAIN, step=hours(1))
+    not_signed = published(call(2), ["dispatch", "comment"], step=hours(1))
+    in_time = published(call(3), [])
+    put(database, [signed_late, not_signed, in_time])
+    assert numbers(reader, sla="missed") == [number(2), number(1)]
+    assert numbers(reader, overdue=True) == [number(2)]
+    assert numbers(reader, due_before=MONDAY + hours(3)) == []
+    assert numbers(reader, due_before=MONDAY + hours(24 * 30)) == [number(3), number(2)]
+
+
 @pytest.mark.parametrize("sort", Sort)
 def test_all_cases_come_in_every_order(filled: Engine, sort: Sort) -> None:
     assert numbers(filled, 7, sort) == expected(filled, sort)
