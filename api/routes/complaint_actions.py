@@ -26,7 +26,7 @@ from api.schemas import Complaint
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from api.versions import etag
 from domain.case.actions import COMMANDS
-from domain.case.actions.correct import CatalogueTerms, Correct, Correction
+from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
@@ -162,7 +162,8 @@ async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor)
     view, shown = await backend.projected(number, outcome, actor)
     # Meanwhile another department may have the case, or when the request is repeated.
     require_reach(READ_CASES, actor, number, view, f"The action was carried out, as version {outcome.version}. ")
-    if outcome.action == "correct":
+    events = outcome.batch.events if outcome.batch else ()
+    if any(isinstance(event.data, Corrected) and event.data.is_about_caller for event in events):
         facts = {name: getattr(view, name) for name in Intake.model_fields if hasattr(view, name)}
         intake = Intake.model_construct(**facts)
         backend.recognition.begin(number, intake, view.registered_at, corrected=outcome.version)

@@ -73,6 +73,11 @@ class Corrected(Reasoned):
     changed: tuple[str, ...] = ()
     moved: tuple[Moved, ...] = ()
 
+    @property
+    def is_about_caller(self) -> bool:
+        """Return True if it changes by which the caller and earlier cases of theirs are recognised."""
+        return not self.after.model_fields_set.isdisjoint({"service_code", "caller", "location"})
+
 
 def decide(case: CaseState, body: Correct, actor: Actor, at: datetime) -> Decision | NotPossible:
     """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
