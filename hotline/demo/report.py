@@ -34,7 +34,7 @@ class Places:
         return {**api, **({"UI": ui} if self.ui_url else {})}
 
     def views_of(self, person: Person, department: str) -> str:
-        """Return the address that installs the saved views of a person and a department."""
+        """Return the address of the page that offers the saved views of a person and a department."""
         return f"{self.ui_url}/ui/views?{urlencode({'me': person.name, 'department': department})}"
 
 
@@ -114,7 +114,7 @@ def _print_stories(console: Console, calls: Sequence[Call], verdict: Verdict, pl
 
 
 def _print_people(console: Console, places: Places, staff: Staff, department: str) -> None:
-    """Print who the reader can be, with the address that installs the views of an agent and of the department."""
+    """Print who the reader can be, with the page that offers the views of an agent and of the department."""
     people = staff.examples(department)
     named = ", ".join(f"{person.name} ({person.role.zh} {person.role})" for person in people)
     console.print(f"One of each role, by id: {named}. Saved views of that agent and of a department:", soft_wrap=True)

@@ -42,9 +42,10 @@ def routes(ui: str, transport: httpx.AsyncBaseTransport, catalogue: Callable[[],
         return _views_page(catalogue(), request.query_params.get("me"), request.query_params.get("department"))
 
     async def case(request: Request) -> Response:
-        return await _case_page(ui, transport, request.path_params["number"])
+        number = request.path_params.get("number") or request.query_params.get("number", "")
+        return await _case_page(ui, transport, number)
 
-    return [Route("/ui/views", views), Route("/ui/case/{number}", case)]
+    return [Route("/ui/views", views), Route("/ui/case", case), Route("/ui/case/{number}", case)]
 
 
 def _views_page(catalogue: Catalogue, me: str | None, department: str | None) -> Response:
@@ -82,7 +83,7 @@ async def _case_page(ui: str, transport: httpx.AsyncBaseTransport, text: str) ->
     try:
         number = parse_number(text)
     except NumberError as error:
-        return PlainTextResponse(str(error), HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _html("no_case.html", HTTPStatus.UNPROCESSABLE_ENTITY, number=text, why=str(error))
     workflow = f"/namespaces/{NAMESPACE}/workflows/{workflow_id(number)}"
     try:
         answer = await transport.handle_async_request(httpx.Request("GET", f"{ui}/api/v1{workflow}"))
@@ -90,7 +91,7 @@ async def _case_page(ui: str, transport: httpx.AsyncBaseTransport, text: str) ->
     except httpx.TransportError as error:
         return PlainTextResponse(f"The Temporal UI does not answer ({error!r}).", HTTPStatus.SERVICE_UNAVAILABLE)
     if answer.status_code == HTTPStatus.NOT_FOUND:
-        return _html("no_case.html", HTTPStatus.NOT_FOUND, number=number)
+        return _html("no_case.html", HTTPStatus.NOT_FOUND, number=number, why=None)
     if not answer.is_success:
         return PlainTextResponse(f"The Temporal UI answers {answer.status_code}.", HTTPStatus.SERVICE_UNAVAILABLE)
     run = json.loads(body)["workflowExecutionInfo"]["execution"]["runId"]

@@ -1,54 +1,22 @@
 """Actions in the form of the Temporal UI, as staff send them: what is wrong is said in words, without a stack trace."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from domain.shared.actors import Role
 from tests.support.browser import needs_chromium
 from tests.support.service import Service
-from tools.docs import pictures
-from tools.docs.pictures import Person
+from tools.docs.pictures import Person, show_form
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with pictures.running(tmp_path_factory.mktemp("service")) as service:
-        service.run("person", "add", "10031", "--role", "dispatcher", "--name", "周敏")
-        yield service
-
-
-@pytest.fixture(scope="module")
 def agent(service: Service) -> Person:
+    service.run("person", "add", "10031", "--role", "dispatcher", "--name", "周敏")
     return Person(service, "陈美玲", Role.AGENT)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pictures.browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = pictures.new_page(browser, 1330)
-    yield page
-    page.close()
-
-
-def form(page: Page, service: Service, number: str) -> Locator:
-    """Open the form of a case's updates, and the list of their names."""
-    page.goto(f"{service.ui}/namespaces/default/workflows/complaint-{number}")
-    page.wait_for_url("**/timeline")
-    page.get_by_role("button", name="More Actions").click()
-    page.get_by_role("menu").get_by_text("Send an Update").click()
-    dialog = page.get_by_role("dialog").filter(has=page.get_by_role("heading", name="Send an Update"))
-    dialog.locator("form button").first.click()
-    return dialog
 
 
 def submit(page: Page, dialog: Locator, text: str = "") -> None:
@@ -62,7 +30,7 @@ def submit(page: Page, dialog: Locator, text: str = "") -> None:
 
 
 def test_the_list_shows_examples_and_sets_internal_updates_apart(page: Page, service: Service, agent: Person) -> None:
-    form(page, service, agent.register("leak", "west", "漏水"))
+    show_form(page, service, agent.register("leak", "west", "漏水"))
     expect(page.get_by_role("option").filter(has_text="派单:")).to_contain_text(
         '示例 Example: {"as": "10031", "department": "repair"}'
     )
@@ -73,7 +41,7 @@ def test_the_list_shows_examples_and_sets_internal_updates_apart(page: Page, ser
 
 def test_what_is_wrong_is_said_in_words_until_the_example_works(page: Page, service: Service, agent: Person) -> None:
     number = agent.register("leak", "west", "漏水")
-    dialog = form(page, service, number)
+    dialog = show_form(page, service, number)
     page.get_by_role("option").filter(has_text="派单:").click()
     said = dialog.get_by_role("alert").last
     submit(page, dialog)
@@ -93,7 +61,7 @@ def test_what_is_wrong_is_said_in_words_until_the_example_works(page: Page, serv
     expect(dialog).to_be_hidden()
     assert agent.see(number)["state"] == "dispatched"
     # The same once more is refused by the case.
-    dialog = form(page, service, number)
+    dialog = show_form(page, service, number)
     page.get_by_role("option").filter(has_text="派单:").click()
     submit(page, dialog, example)
     expect(dialog.get_by_role("alert").last).to_contain_text("部门和经办人均未变更。The case ")

@@ -1,6 +1,6 @@
 """Temporal UI as staff see it: the case itself, in Chinese and English, and the saved view of broken promises."""
 
-from collections.abc import Iterator
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -19,27 +19,8 @@ pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.e2e, pytest.mark.
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with pictures.running(tmp_path_factory.mktemp("service")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def stage(service: Service) -> Stage:
     return pictures.play(service)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pictures.browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = pictures.new_page(browser, 1330)
-    yield page
-    page.close()
 
 
 def test_a_late_case_shows_its_promises_in_both_languages(page: Page, service: Service, stage: Stage) -> None:
@@ -97,6 +78,24 @@ def test_one_page_installs_all_views_and_the_columns(browser: Browser, service: 
     page.close()
 
 
+def test_an_address_alone_chooses_no_person(browser: Browser, service: Service) -> None:
+    """A link of anybody shows the views of its person. The button makes them those of this browser."""
+    page = browser.new_page()
+    page.goto(f"{service.ui}/ui/views?me=10099&department=billing")
+    expect(page.get_by_text("These views are not installed")).to_be_visible()
+    expect(page.get_by_role("link", name="我的工单 My cases")).to_have_attribute("href", re.compile("10099"))
+    assert page.evaluate("localStorage.length") == 0
+    page.get_by_role("button", name="安装 Install").click()
+    expect(page.get_by_role("status")).to_contain_text("27")
+    page.goto(f"{service.ui}/ui/views?me=10098")
+    expect(page.get_by_text("These views are not installed")).to_be_visible()
+    page.goto(f"{service.ui}/ui/views")
+    expect(page.get_by_label("工号 Your id")).to_have_value("10099")
+    kept = page.evaluate("localStorage.getItem('saved-workflow-queries')")
+    assert ("10099" in kept, "10098" in kept) == (True, False)
+    page.close()
+
+
 def test_the_page_of_views_keeps_what_the_person_has_made(browser: Browser, service: Service) -> None:
     page = browser.new_page()
     page.goto(f"{service.ui}/namespaces/default/workflows?query=State%20%3D%20%22closed%22&savedQuery=Mine")
@@ -115,6 +114,16 @@ def test_the_link_of_a_case_leads_to_its_details(page: Page, service: Service, s
     link = pictures.Person(service, "许兰", Role.SUPERVISOR).see(stage.late)["links"]["temporal_ui"]
     assert link == f"{service.ui}/ui/case/{stage.late}"
     page.goto(link)
+    expect(pictures.details_on(page, stage.late)).to_contain_text("家里没水，不欠费。No water, nothing owed.")
+
+
+def test_a_number_that_is_typed_leads_to_the_details(page: Page, service: Service, stage: Stage) -> None:
+    page.goto(f"{service.ui}/ui/views")
+    for number in (f"{stage.late[:-1]}{(int(stage.late[-1]) + 1) % 10}", stage.late):
+        page.get_by_label("工单号 Case number").fill(number)
+        page.get_by_role("button", name="查看 Look up").click()
+        if number != stage.late:
+            expect(page.get_by_role("main")).to_contain_text("This is no case number")
     expect(pictures.details_on(page, stage.late)).to_contain_text("家里没水，不欠费。No water, nothing owed.")
 
 
@@ -137,5 +146,8 @@ def test_the_pictures_of_the_documentation_can_be_taken(
         "notice.png",
         "criticism.png",
         "incident-ui.png",
+        "update-form.png",
+        "views.png",
+        "views-small.png",
     }
     assert all(path.stat().st_size > 20_000 for path in tmp_path.iterdir())

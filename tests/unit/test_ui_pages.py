@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import AsyncIterator
@@ -107,10 +108,11 @@ class TestViews:
 
 
 class TestCase:
+    @pytest.mark.parametrize("path", ["/ui/case/{}", "/ui/case?number={}"])
     @pytest.mark.parametrize("written", [NUMBER, "260803-4711-004", "260803 4711 004"])
-    async def test_leads_to_the_details_of_the_present_run(self, written: str) -> None:
+    async def test_leads_to_the_details_of_the_present_run(self, path: str, written: str) -> None:
         async with pages() as http:
-            answer = await http.get(f"/ui/case/{written}")
+            answer = await http.get(path.format(written))
         where = f"/namespaces/default/workflows/complaint-{NUMBER}/run-2/user-metadata"
         assert (answer.status_code, answer.headers["location"]) == (303, where)
 
@@ -121,12 +123,17 @@ class TestCase:
         assert f"没有工单 {UNKNOWN}" in answer.text
         assert f"has no case {UNKNOWN}" in answer.text
 
-    @pytest.mark.parametrize(("text", "why"), [("2608034711014", "check digit"), ("17", "13 digits")])
-    async def test_of_no_number_says_why(self, text: str, why: str) -> None:
+    @pytest.mark.parametrize("path", ["/ui/case/{}", "/ui/case?number={}"])
+    @pytest.mark.parametrize(
+        ("text", "why"), [("2608034711014", "check digit"), ("17", "13 digits"), ("<b>17", "13 digits")]
+    )
+    async def test_of_no_number_says_why_and_asks_again(self, path: str, text: str, why: str) -> None:
         async with pages() as http:
-            answer = await http.get(f"/ui/case/{text}")
-        assert (answer.status_code, why in answer.text) == (422, True)
-        assert answer.headers["content-type"].startswith("text/plain")
+            answer = await http.get(path.format(text))
+            asked = await http.get("/ui/case")
+        assert (answer.status_code, asked.status_code) == (422, 422)
+        assert re.search(rf"This is no case number: [^<]*{why}", answer.text)
+        assert f'name="number" value="{html.escape(text)}"' in answer.text
 
     async def test_while_temporal_is_away_says_so(self) -> None:
         async with pages() as http:

@@ -211,10 +211,11 @@ def browser() -> Iterator[Browser]:
 
 
 def new_page(browser: Browser, height: int) -> Page:
-    """Open a page of the UI with the columns of the hotline."""
+    """Open a page of the UI as `/ui/views` sets it up: with the columns of the hotline, and its menu closed."""
     page = browser.new_page(viewport={"width": 1360, "height": height}, locale="en-GB", timezone_id="Asia/Shanghai")
     columns = json.dumps({NAMESPACE: [{"label": label} for label in COLUMNS]})
     page.add_init_script(f"localStorage.setItem('namespace-workflow-table-columns', {json.dumps(columns)})")
+    page.add_init_script("localStorage.setItem('navOpen', 'false')")
     return page
 
 
@@ -243,6 +244,17 @@ def details_on(page: Page, heading: str) -> Locator:
     return details
 
 
+def show_form(page: Page, service: Service, number: str) -> Locator:
+    """Open the form of a case's updates and the list of their names; return the form."""
+    page.goto(f"{service.ui}/namespaces/default/workflows/complaint-{number}")
+    page.wait_for_url("**/timeline")
+    page.get_by_role("button", name="More Actions").click()
+    page.get_by_role("menu").get_by_text("Send an Update").click()
+    dialog = page.get_by_role("dialog").filter(has=page.get_by_role("heading", name="Send an Update"))
+    dialog.locator("form button").first.click()
+    return dialog
+
+
 def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
     """Open a saved view and return the row of a case. The index lags, so the page is loaded again."""
     row = page.get_by_role("row").filter(has_text=f"complaint-{number}")
@@ -264,7 +276,7 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
         with closing(new_page(chrome, height)) as page:
             show_case(page, service, number)
             page.screenshot(path=folder / f"{name}.png")
-    with closing(new_page(chrome, 420)) as page:
+    with closing(new_page(chrome, 480)) as page:
         show_view(page, service, BREACHED, stage.late)
         page.screenshot(path=folder / "temporal-breached.png")
     with closing(new_page(chrome, 960)) as page:
@@ -274,11 +286,28 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
         while "(0 %)" in details.inner_text():
             details = show_incident(page, service, stage.incident)
         page.screenshot(path=folder / "incident-ui.png")
+    with closing(new_page(chrome, 760)) as page:
+        show_form(page, service, stage.parts)
+        page.get_by_role("option").filter(has_text="派单:").wait_for()
+        page.screenshot(path=folder / "update-form.png")
+    _take_views(chrome, service, folder)
     _take_caller_page(chrome, stage, folder)
     for html, name in ((documents.notice(), "notice"), (documents.criticism(), "criticism")):
         with closing(chrome.new_page(viewport={"width": 760, "height": 950})) as page:
             page.set_content(html)
             page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+def _take_views(chrome: Browser, service: Service, folder: Path) -> None:
+    """Take the page of saved views on a desk's screen and on a telephone's."""
+    for width, name in ((1440, "views"), (390, "views-small")):
+        with closing(chrome.new_page(viewport={"width": width, "height": 800}, locale="zh-CN")) as page:
+            page.goto(f"{service.ui}/ui/views")
+            page.get_by_label("工号 Your id").fill("10023")
+            page.get_by_label("部门 Your department").select_option("repair")
+            page.get_by_role("button", name="安装 Install").click()
+            page.get_by_role("status").wait_for()
+            page.screenshot(path=folder / f"{name}.png")
 
 
 def _take_caller_page(chrome: Browser, stage: Stage, folder: Path) -> None:
