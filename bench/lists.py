@@ -48,21 +48,22 @@ and a word of most descriptions, and a rare one."""
 ALL_OPEN = tuple(sorted(OPEN))
 ME, CREW = {"owner": f"agent-{AGENTS - AGENTS_AT_A_TIME}"}, {"assignee": "repair-3"}
 TODAY = {"registered_from": END - timedelta(days=1), "registered_to": END}
+TONIGHT = END + timedelta(hours=10)
 DESK: Mapping[str, Mapping[str, Any]] = {
     "my open cases by due": {**ME, "state": ALL_OPEN, "sort": Sort.DUE},
     "my department's open cases by priority": {"department": "repair", "state": ALL_OPEN, "sort": Sort.PRIORITY},
     "missed now": {"overdue": True, "sort": Sort.DUE},
     "missed in my department": {"department": "billing", "sla": "missed", "state": ALL_OPEN, "sort": Sort.PRIORITY},
-    "due before tonight": {"due_before": END + timedelta(hours=10), "sort": Sort.DUE},
-    "mine due before tonight": {**ME, "due_before": END + timedelta(hours=10), "sort": Sort.DUE},
+    "due before tonight": {"due_before": TONIGHT, "sort": Sort.DUE},
+    "mine due before tonight": {**ME, "due_before": TONIGHT, "sort": Sort.DUE},
     "open and supervised": {"flag": "supervised", "state": ALL_OPEN, "sort": Sort.DUE},
     "ever supervised": {"flag": "supervised"},
     "assigned to me": {**CREW, "state": ALL_OPEN, "sort": Sort.DUE},
     "registered today by WeChat": {"channel": "wechat", **TODAY},
     "to dispatch": {"state": (State.REGISTERED, State.PENDING_REDISPATCH), "sort": Sort.PRIORITY},
-    "mine to follow up": {**ME, "state": (State.PENDING_FOLLOW_UP,), "sort": Sort.DUE},
+    "to follow up": {"state": (State.PENDING_FOLLOW_UP,), "sort": Sort.DUE},
 }
-"""Questions that desks ask all day, by name."""
+"""Questions that desks ask all day, by name; docs/a-day.md uses each of them, and no other."""
 PREFIX = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
 
 Values = Mapping[str, Any]

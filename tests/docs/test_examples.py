@@ -31,7 +31,7 @@ from tests.support.pages import ALL, ROOT, Example, all_examples, examples, page
 
 PLAYED_BY_E2E = {"curl", "API=http://127.0.0.1:8080/v1", 'AUTH="Authorization:', "NUMBER=$(curl"}
 """Examples that need the running service: `tests/e2e/test_readme.py` runs them, answers and all."""
-OF_OTHERS = {"cp", "mkdir", "openssl", "true"}
+OF_OTHERS = {"cp", "date", "mkdir", "openssl", "true"}
 """Programs of others, on the operator's own data."""
 
 
@@ -129,7 +129,7 @@ def check_python(arguments: list[str]) -> None:
 
 
 def check_export(arguments: list[str]) -> None:
-    assert all(re.fullmatch(r"(?:HOTLINE|TEMPORAL)_[A-Z_]+=\S+", part) for part in arguments)
+    assert all(re.fullmatch(r"(?:(?:HOTLINE|TEMPORAL)_[A-Z_]+|TZ)=\S+", part) for part in arguments)
 
 
 def check_sqlite3(arguments: list[str]) -> None:
@@ -150,7 +150,8 @@ def check_curl(arguments: list[str]) -> None:
     method = "post" if "--json" in arguments else "get"
     action = re.fullmatch(r"/v1/(\w+)/[^/]+/actions/(\w+)", address.path)
     routes = application().openapi()["paths"]
-    (route,) = [route for path, route in routes.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), address.path)]
+    found = [route for path, route in routes.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), address.path)]
+    (route,) = [routes[address.path]] if address.path in routes else found
     assert {*parse_qs(address.query)} <= {parameter["name"] for parameter in route[method].get("parameters", ())}
     if action:
         actions: Mapping[str, AnyAction] = INCIDENT_COMMANDS if action[1] == "incidents" else COMMANDS

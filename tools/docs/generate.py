@@ -12,7 +12,7 @@ from pathlib import Path
 
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
-from tools.docs import chain, incidents, keys, outages, rights, saved_views, tables
+from tools.docs import chain, desk, incidents, keys, outages, rights, saved_views, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -38,6 +38,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "personal-data": rights.personal_data,
     "search-attributes": tables.search_attributes,
     "saved-views": saved_views.table,
+    "desk-lists": desk.lists,
     "outages": outages.outages,
     "options": keys.options,
     "catalogue-keys": keys.catalogue,
