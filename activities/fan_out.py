@@ -35,7 +35,7 @@ GONE = "gone"
 REFUSED = "refused"
 """Answer of a case that refused the update."""
 TRIES = 3
-"""Attempts of the activity in which a case without an answer fails the attempt; from the last one on it is left."""
+"""Attempt of the activity from which on a case that does not answer is left; earlier ones fail of it."""
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.case_updates import CaseUpdates
-from activities.fan_out import BRISK, NO_ANSWER, Answer, Left, is_refusal
+from activities.fan_out import BRISK, Answer, Left, is_refusal
 from activities.gone import unless_gone
 from activities.projection import read
 from domain.case.actions.hand_over import ACTION, HandOver
@@ -16,8 +16,8 @@ from domain.shared.command import Command
 from domain.shared.value import Immutable
 from readmodel.workload import owned_by, owners
 
-HANDED_OVER, OTHERS = "handed_over", "others"
-"""Answers of a case: it has the new owner; somebody else has given it to a third person."""
+HANDED_OVER = "handed_over"
+"""Answer of a case that has the new owner."""
 
 
 class OwnedQuery(Immutable):
@@ -70,10 +70,10 @@ class Handovers:
 
         async def ask(number: str) -> Answer | Left:
             if number not in known:
-                return NO_ANSWER  # SQL has lost it, and will have it again
+                return Left("SQL does not have it any more.")
             owner, version = known[number]
             if owner != handover.previous_owner:  # moved by an attempt whose answer was lost, or by somebody else
-                return Answer(HANDED_OVER if owner == handover.owner else OTHERS)
+                return Answer(HANDED_OVER) if owner == handover.owner else Left(f"It belongs to {owner} now.")
             command = Command(
                 actor=handover.actor,
                 body=body,

@@ -29,9 +29,11 @@ class IncidentTitles:
     async def kept_fresh(self) -> AsyncIterator[None]:
         """Read the titles until the context ends."""
         reading = asyncio.create_task(self._read_on())
-        yield
-        reading.cancel()
-        await asyncio.wait({reading})
+        try:
+            yield
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
 
     async def _read_on(self) -> None:
         while True:

@@ -16,6 +16,7 @@ log = logging.getLogger("hotline.api")
 
 PAUSES = (1.0, 5.0, 25.0, 125.0, 600.0)
 """Seconds before each look: most of what is slow is over by then, and an outage of ten minutes."""
+_UNKNOWN = "SQL did not tell who called about %s: the flags of the case, and the class of its credits, may be wrong"
 
 
 class Recognition:
@@ -33,28 +34,29 @@ class Recognition:
         self._projection = projection
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, number: str, intake: Intake, at: datetime, corrected: int | None = None) -> None:
-        """Look the caller of an intake at this instant up in the background; `corrected` is the version that is so."""
-        task = asyncio.create_task(self._look_up(number, intake, at, corrected))
+    def begin(self, number: str, intake: Intake, at: datetime, caller_version: int = 1) -> None:
+        """Look the caller up in the background, as known at this instant; the case names them since this version."""
+        task = asyncio.create_task(self._look_up(number, intake, at, caller_version), name=number)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Cancel all lookups."""
+        """Cancel all lookups, and log whose."""
         for task in self._tasks:
+            log.warning(_UNKNOWN, task.get_name())
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _look_up(self, number: str, intake: Intake, at: datetime, corrected: int | None) -> None:
+    async def _look_up(self, number: str, intake: Intake, at: datetime, caller_version: int) -> None:
         for pause in PAUSES:
             await asyncio.sleep(pause)
             try:
                 known = await self._reader.known_late(intake, at, number)
-                if known != UNKNOWN_CALLER.facts or corrected:
-                    said = Recognised(**known._asdict(), corrected=corrected is not None)
-                    if batch := await self._complaints.recognise(number, said, f"recognise-{corrected or 1}"):
+                if known != UNKNOWN_CALLER.facts or caller_version > 1:
+                    said = Recognised(**known._asdict(), caller_version=caller_version)
+                    if batch := await self._complaints.recognise(number, said, f"recognise-{caller_version}"):
                         await self._projection.write(batch)
             except ProblemError:
                 continue
             return
-        log.warning("SQL does not tell who called about %s: the case has no flags, and a household's credits", number)
+        log.warning(_UNKNOWN, number)

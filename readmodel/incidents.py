@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pydantic_core import to_json
-from sqlalchemy import Text, cast, func, or_, select
+from sqlalchemy import JSON, Text, cast, func, or_, select, type_coerce
 
 from domain.case.incident_link import OVER, OWN_CAUSE
 from domain.case.lifecycle import BEFORE_REPLY
@@ -109,8 +109,10 @@ def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
 
 
 def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
-    """Return the title of each of these incidents by its number."""
-    return {incident.number: incident.title for incident in recent(connection, since)}
+    """Return the titles, by number, of the incidents that are open, or have ended since then."""
+    title = type_coerce(_row.document, JSON)["title"].as_string()
+    statement = select(_row.number, title).where(_row.closed_at.is_(None) | (_row.closed_at >= since))
+    return {number: each for number, each in connection.execute(statement)}  # noqa: C416 - a row is no pair to mypy
 
 
 def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:

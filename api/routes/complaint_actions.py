@@ -89,7 +89,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
 
 async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) -> None:
-    """Check what the case cannot know: departments, keys, incidents, other cases of its account."""
+    """Check what the case cannot know: catalogue codes, incidents, other cases of its account, masks, channels."""
     if isinstance(body, LinkIncident) and body.incident is not None:
         await backend.incidents.require_open(body.incident, actor)
     if isinstance(body, DecideCredit) and body.approved:
@@ -163,9 +163,9 @@ async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor)
     # Meanwhile another department may have the case, or when the request is repeated.
     require_reach(READ_CASES, actor, number, view, f"The action was carried out, as version {outcome.version}. ")
     events = outcome.batch.events if outcome.batch else ()
-    if any(isinstance(event.data, Corrected) and event.data.is_about_caller for event in events):
+    if any(isinstance(event.data, Corrected) and event.data.needs_recognition for event in events):
         facts = {name: getattr(view, name) for name in Intake.model_fields if hasattr(view, name)}
         intake = Intake.model_construct(**facts)
-        backend.recognition.begin(number, intake, view.registered_at, corrected=outcome.version)
+        backend.recognition.begin(number, intake, view.registered_at, outcome.version)
     status = HTTPStatus.OK if shown else HTTPStatus.ACCEPTED
     return render.answer(render.complaint(view, actor, backend.temporal_case_url), status, etag(view.version))

@@ -146,6 +146,7 @@ class Progress(BaseModel):
     decisions: tuple[Decided, ...] = ()
     parts: tuple[Part, ...] = ()
     completed: bool = False
+    caller_version: int = omit_default(1, "Version in which the present caller and place were taken down.")
     incident: str | None = None
     settled: str | None = None
     urging: Urging | None = None

@@ -3,11 +3,11 @@
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -177,7 +177,7 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
     return 1 if playing.cancelled() else playing.result()
 
 
-async def with_operator(settings: Settings, played: Callable[[], Awaitable[int]]) -> int:
+async def with_operator(settings: Settings, played: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Do what an operator does beside the day: import the registry, put the catalogue in force for open cases too.
 
     Raises:
@@ -187,8 +187,13 @@ async def with_operator(settings: Settings, played: Callable[[], Awaitable[int]]
 
     await _operate(settings, "customers", "import", str(REGISTRY))
     apply = ("catalogue", "apply", str(settings.catalogue), "--by", "hotline demo", "--yes")
-    code, _ = await asyncio.gather(played(), _operate(settings, *apply))
-    return code
+    try:
+        async with asyncio.TaskGroup() as group:
+            playing = group.create_task(played())
+            group.create_task(_operate(settings, *apply))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return playing.result()
 
 
 async def _operate(settings: Settings, *arguments: str) -> None:

@@ -48,6 +48,7 @@ from hotline.demo.steps import (
     sign_for_part,
     suspend,
 )
+from hotline.demo.texts import phone
 
 WAKES_AFTER_SECONDS = 9.0
 """Long enough for a case to get there before its wake date, short enough to wait for."""
@@ -309,7 +310,7 @@ _MANAGED = (
         fits=credited,
     ),
     Plan("handed_over", "移交责任人", (dispatch(), hand_over(), *REST)),
-    Plan("corrected", "更正信息", (dispatch(), correct("0760 8823 0009"), *REST)),
+    Plan("corrected", "更正信息", (dispatch(), correct(phone(9_998)), *REST)),
     Plan("reassigned", "换人处理", (dispatch(), sign_for(), assign(), complete(), *SATISFIED)),
     Plan(
         "urged",

@@ -81,7 +81,7 @@ LEFT: tuple[Plan, ...] = (
         flags=frozenset({"reworked"}),
     ),
     Plan("left_emergency", "紧急抢修中", HELD, State.IN_PROGRESS, fits=lambda offer: offer.priority == "P1"),
-    # The return stops the department's clock between 75 % and 100 %, so the case stays at risk until it is dispatched.
+    # The return pauses the department's clock between 75 % and 100 %, so the case stays at risk until it is dispatched.
     Plan(
         "left_at_risk",
         "临期退单",

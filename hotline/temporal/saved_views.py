@@ -74,7 +74,7 @@ VIEWS = (
         ' AND Flags != "reworked" AND Flags != "reopened"',
         "Linked cases that are settled with their incident; none with a part, approval or rework.",
     ),
-    View("At risk", "即将超时", f'{RUNNING} AND Sla = "at_risk"', "75 % of a clock's budget are used."),
+    View("At risk", "临期工单", f'{RUNNING} AND Sla = "at_risk"', "75 % of a clock's budget are used."),
     View(
         "Credits to approve",
         "待批补偿",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from domain.case.actions.correct import Correct
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reopen import Reopen
@@ -10,7 +11,7 @@ from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import IntakeFlag
+from domain.case.intake import Caller, IntakeFlag
 from domain.case.kinds import evolve
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
@@ -256,11 +257,16 @@ class TestRecognise:
     def test_of_a_corrected_caller_takes_the_place_of_what_was_known_of_the_other(self) -> None:
         case = case_in(State.IN_PROGRESS)
         do(case, BODIES["urge"], THEN)
-        case.recognise(Recognised(flags=(IntakeFlag.HARDSHIP,), customer_class="business"), THEN)
-        other = Recognised(flags=(IntakeFlag.REPEAT_CALLER,), corrected=True)
+        first = Recognised(flags=(IntakeFlag.HARDSHIP,), customer_class="business")
+        case.recognise(first, THEN)
+        do(case, Correct(reason="x", caller=Caller(account_no="A-18")), THEN, AGENT)
+        other = Recognised(flags=(IntakeFlag.REPEAT_CALLER,), caller_version=case.version)
         one(case.recognise(other, THEN))
         assert (case.flags, case.customer_class) == (("repeat_caller", "urged"), "household")
         assert case.recognise(other, THEN) == ()
+        assert case.recognise(first, THEN) == ()  # of the other caller, and too late
+        same = other.model_copy(update={"possible_duplicates": ("2609070000025",)})
+        one(case.recognise(same, THEN))
 
     def test_one_flag_that_is_known_does_not_hide_another(self) -> None:
         case = case_in(State.IN_PROGRESS)

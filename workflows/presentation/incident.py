@@ -1,4 +1,4 @@
-"""An incident in the Temporal UI: summary, search attributes, and details with the progress of its cases."""
+"""An incident in the lists of the Temporal UI: id, summary and search attributes of its workflow."""
 
 from collections.abc import Iterable, Mapping
 

@@ -74,8 +74,8 @@ class Corrected(Reasoned):
     moved: tuple[Moved, ...] = ()
 
     @property
-    def is_about_caller(self) -> bool:
-        """Return True if it changes by which the caller and earlier cases of theirs are recognised."""
+    def needs_recognition(self) -> bool:
+        """Return True if facts changed by which the caller and their earlier cases are recognised."""
         return not self.after.model_fields_set.isdisjoint({"service_code", "caller", "location"})
 
 
@@ -112,6 +112,8 @@ def evolve(case: CaseState, data: Corrected, event: Event) -> None:
         hold_to(case, data.terms, event)
     elif data.after.priority:
         case.terms = with_priority(case.terms, data.after.priority)
+    if data.needs_recognition:
+        case.caller_version = event.seq
     intake, by_hand = case.intake, case.terms.priority if case.terms.priority_by_hand else None
     case.corrected = IntakeFacts(
         service_code=data.after.service_code or intake.service_code,

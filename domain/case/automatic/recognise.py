@@ -20,25 +20,27 @@ class Recognised(EventData):
     flags: tuple[IntakeFlag, ...]
     possible_duplicates: tuple[str, ...] = ()
     customer_class: CustomerClass = omit_default(USUAL_CLASS, "As the registry has it (客户类别).")
-    corrected: bool = omit_default(False, "The caller was corrected: what was known of the other one is wrong.")
+    caller_version: int = omit_default(1, "Version that names this caller: 1, or a correction.")
 
 
 def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
-    """Return True if the case does not know it, and people can still act on the case."""
+    """Return True if the case does not know it of its present caller, and people can still act on the case."""
+    if known.caller_version != case.caller_version or not case.is_active(at):
+        return False
     flags = {*known.flags}
-    if known.corrected:
-        is_known = (flags, known.customer_class) == ({*IntakeFlag} & {*case.flags}, case.customer_class)
-    else:
-        is_known = flags <= {*case.flags} and known.customer_class in (USUAL_CLASS, case.customer_class)
-    return not is_known and case.is_active(at)
+    if known.caller_version > 1:
+        before = {*IntakeFlag} & {*case.flags}, case.customer_class
+        return bool(known.possible_duplicates) or (flags, known.customer_class) != before
+    return not flags <= {*case.flags} or known.customer_class not in (USUAL_CLASS, case.customer_class)
 
 
 def evolve(case: CaseState, data: Recognised, _: Event) -> None:
     """Flag the case; credits that were owed before keep their amount."""
-    if data.corrected:
+    is_other = data.caller_version > 1  # What was known of the one before is wrong.
+    if is_other:
         case.remove_flags(*IntakeFlag)
     case.add_flags(*data.flags)
-    if data.corrected or data.customer_class != USUAL_CLASS:
+    if is_other or data.customer_class != USUAL_CLASS:
         case.customer_class = data.customer_class
 
 

@@ -1,6 +1,6 @@
 """Promises of a case in the Temporal UI: status, due time, and in short the reason why it is due then."""
 
-from domain.case.clocks import CLOCK_ZH, Clock, ClockStatus
+from domain.case.clocks import APPROVE, CLOCK_ZH, Clock, ClockStatus
 from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
 from domain.case.state import CaseState
 from workflows.presentation.details.words import BREAK, department, duration, local
@@ -16,7 +16,7 @@ _CALENDAR = {"always": "全天计时 round the clock", "working": "工作时间 
 
 def promises(case: CaseState) -> list[str]:
     """Return both kinds of promises, each as a list: the department's, and the owner's to the caller."""
-    shown = [clock for clock in case.clocks if clock.name != "approve"]
+    shown = [clock for clock in case.clocks if clock.name != APPROVE]
     mine = [clock for clock in shown if clock.name in DEPARTMENT_CLOCKS or clock.part]
     owners = [clock for clock in shown if clock not in mine]
     zone = case.calendar.timezone
@@ -46,7 +46,10 @@ def reason(case: CaseState, clock: Clock) -> str:
     zone = case.calendar.timezone
     phrases = [f"限 limit {_amount(case, clock, clock.budget_seconds)}", _CALENDAR[clock.calendar]]
     promise = next((each for each in case.terms.promises if each.name == clock.name), None)
-    more = clock.budget_seconds - promise.budget_seconds if promise and case.extensions else 0
+    # A clock that has stopped or rung keeps its budget, whatever terms follow.
+    of_these_terms = case.later_terms is None or (clock.live and not clock.missed_at)
+    is_extended = promise and case.extensions and of_these_terms
+    more = clock.budget_seconds - promise.budget_seconds if promise and is_extended else 0
     if more > 0:
         phrases.append(f"含延期 with an extension of {_amount(case, clock, more)}")
     if clock.started_at is None:
