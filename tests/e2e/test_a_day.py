@@ -42,7 +42,7 @@ def typed(service: Service) -> list[str]:
         assert shown in script
         script = script.replace(shown, real)
     shell = ["/bin/bash", "-eu", "-o", "pipefail", "-c", script]
-    done = subprocess.run(shell, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout.split(MARK)[:-1]
 
