@@ -53,7 +53,7 @@ from workflows.handover import HandoverWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
-from workflows.presentation.details.words import Known
+from workflows.presentation.details.words import WorkerNames
 from workflows.presentation.incident import incident_id
 from workflows.reconciler import ReconcilerWorkflow
 from workflows.surge_watch import SurgeWatchWorkflow
@@ -98,8 +98,10 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
     suspect = _suspect(client, settings.task_queue, in_force)
     titles = IncidentTitles(reader)
 
-    def known() -> Known:
-        return Known({each.code: f"{each.name_zh} {each.name}" for each in in_force.catalogue.districts}, titles.titles)
+    def names() -> WorkerNames:
+        return WorkerNames(
+            {each.code: f"{each.name_zh} {each.name}" for each in in_force.catalogue.districts}, titles.titles
+        )
 
     watch = SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
     notifications = courier_config(settings, in_force)
@@ -139,7 +141,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             interceptors=[
                 UnsignedCommands(lambda kind, code: getattr(in_force.catalogue, kind)(code).code),
                 people,
-                DetailsWhenAsked(known),
+                DetailsWhenAsked(names),
             ],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,

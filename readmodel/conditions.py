@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ColumnElement, Text, and_, cast, or_, type_coerce
+from sqlalchemy import JSON, ColumnElement, Text, and_, cast, literal_column, or_, type_coerce
 
 from domain.case.lifecycle import OPEN
 from domain.case.state import CREDIT_WAITS
@@ -12,10 +12,15 @@ IS_OPEN = cases.c.state.in_(sorted(state.value for state in OPEN))
 """Condition for an open case."""
 PROGRESS = type_coerce(cases.c.document, JSON)
 """The part of a case that changes, `domain.case.progress.Progress`."""
+_FLAGS = cast(cases.c.flags, Text)
+
+
+def has_flag(flag: str) -> ColumnElement[bool]:
+    """Return the condition for a case with this flag, with that of the index of cases with flags."""
+    return and_(literal_column("'[]'") != _FLAGS, _FLAGS.contains(f'"{flag}"', autoescape=True))
 
 
 def is_not_over(at: datetime) -> ColumnElement[bool]:
     """Return the condition for a case to which something can still happen at `at`: not `Progress.is_over`."""
     reopenable = PROGRESS["reopen_ends_at"].as_string() > at.isoformat()
-    undecided = cast(cases.c.flags, Text).like(f'%"{CREDIT_WAITS}"%')
-    return or_(IS_OPEN, and_(cases.c.closed_at.is_not(None), or_(reopenable, undecided)))
+    return or_(IS_OPEN, and_(cases.c.closed_at.is_not(None), or_(reopenable, has_flag(CREDIT_WAITS))))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pydantic_core import to_json
-from sqlalchemy import JSON, Text, cast, func, or_, select, type_coerce
+from sqlalchemy import JSON, func, not_, or_, select, type_coerce
 
 from domain.case.incident_link import OVER, OWN_CAUSE
 from domain.case.lifecycle import BEFORE_REPLY
@@ -14,7 +14,7 @@ from domain.incident.incident import Incident
 from domain.incident.lifecycle import LINKABLE, TAKING, IncidentState
 from domain.incident.notifications import News, incident_notifications, news_notifications
 from domain.incident.opening import Scope
-from readmodel.conditions import PROGRESS
+from readmodel.conditions import PROGRESS, has_flag
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import notification_row
 from readmodel.paging import Page, Place, newest_first, page_of
@@ -76,7 +76,7 @@ def candidates(connection: ReadConnection, gathering: Gathering, limit: int) -> 
             cases.c.district.in_(gathering.scope.districts),
             cases.c.incident.is_(None),
             cases.c.state.in_(BEFORE_REPLY),
-            cast(cases.c.flags, Text).not_like(f'%"{OWN_CAUSE}"%'),
+            not_(has_flag(OWN_CAUSE)),
             cases.c.number > gathering.after,
         )
         .order_by(cases.c.number)

@@ -15,14 +15,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Select,
-    Text,
     and_,
-    cast,
     exists,
     false,
     func,
     literal,
-    literal_column,
     select,
     text,
     true,
@@ -32,6 +29,7 @@ from sqlalchemy import (
 )
 
 from domain.case.lifecycle import OPEN
+from readmodel.conditions import has_flag
 from readmodel.database import ReadConnection
 from readmodel.filters import FILTERED_COLUMNS, CaseFilters
 from readmodel.paging import Place
@@ -45,7 +43,6 @@ _ALLOW_OTHER_JOINS = text(
     "SELECT set_config('enable_nestloop', :others, true), set_config('enable_hashjoin', :others, true)"
 )
 """Allows or forbids PostgreSQL other joins than merge joins, for the rest of the transaction."""
-_FLAGS = cast(cases.c.flags, Text)
 
 
 class _Criterion(NamedTuple):
@@ -102,8 +99,7 @@ def conditions_of(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnE
     if filters.overdue or (filters.overdue is False and not narrow):
         conditions.append(cases.c.overdue == (true() if filters.overdue else false()))
     if filters.flag:
-        # As the condition of the index of cases with flags.
-        conditions += [literal_column("'[]'") != _FLAGS, _FLAGS.contains(f'"{filters.flag}"', autoescape=True)]
+        conditions.append(has_flag(filters.flag))
     if filters.due_before:
         conditions.append(cases.c.next_due_at < filters.due_before)
     return [*conditions, *_registered_within(cases.c, filters)]

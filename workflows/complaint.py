@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.presentation.complaint import search_attributes
     from workflows.presentation.details.complaint import details
     from workflows.presentation.details.timeline import RECENT, lines
-    from workflows.presentation.details.words import Known
+    from workflows.presentation.details.words import WorkerNames
     from workflows.presentation.search_attributes import Values
     from workflows.start_checks import checked
     from workflows.updates import COMPLAINT_UPDATES, with_updates
@@ -183,9 +183,9 @@ class ComplaintWorkflow(EntityWorkflow):
     def _search_attributes(self) -> Values:
         return search_attributes(self._case, self._changed_at)
 
-    def details(self, known: Known) -> str:
+    def details(self, names: WorkerNames) -> str:
         """Return the details of the case as Markdown."""
-        return details(self._case, workflow.now(), self._recent, known)
+        return details(self._case, workflow.now(), self._recent, names)
 
     def _answer(self, done: Done, command: Command[Any]) -> Outcome:
         batch = None if command.acknowledged is None else self._batch_for_sender()

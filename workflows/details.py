@@ -13,9 +13,9 @@ from temporalio.worker import (
 )
 
 from workflows.entity import EntityWorkflow
-from workflows.presentation.details.words import Known
+from workflows.presentation.details.words import WorkerNames
 
-_KNOWN = "known_to_details"
+_NAMES = "names_for_details"
 
 
 class DetailsWhenAsked(Interceptor):
@@ -24,15 +24,15 @@ class DetailsWhenAsked(Interceptor):
     Most changes nobody looks at. A query is in no history, so the details may name what the workflow does not know.
 
     Args:
-        known: returns what the worker knows at the moment.
+        names: returns the names that the worker knows at the moment.
     """
 
-    def __init__(self, known: Callable[[], Known]) -> None:
-        self._known = known
+    def __init__(self, names: Callable[[], WorkerNames]) -> None:
+        self._names = names
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the SDK's name
         """Return the interceptor of each run."""
-        input.unsafe_extern_functions[_KNOWN] = self._known
+        input.unsafe_extern_functions[_NAMES] = self._names
         return _Answers
 
 
@@ -40,5 +40,5 @@ class _Answers(WorkflowInboundInterceptor):
     async def handle_query(self, input: HandleQueryInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
         answer = await super().handle_query(input)
         if isinstance(answer, WorkflowMetadata) and isinstance(shown := workflow.instance(), EntityWorkflow):
-            answer.current_details = shown.details(workflow.extern_functions()[_KNOWN]())
+            answer.current_details = shown.details(workflow.extern_functions()[_NAMES]())
         return answer

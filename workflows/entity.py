@@ -22,7 +22,7 @@ from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
 from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
-from workflows.presentation.details.words import Known
+from workflows.presentation.details.words import WorkerNames
 from workflows.presentation.refusals import bilingual
 from workflows.presentation.search_attributes import Values, changes
 from workflows.start_checks import unreadable
@@ -97,7 +97,7 @@ class EntityWorkflow(ChecksStart):
         """Return the search attributes of the entity."""
 
     @abstractmethod
-    def details(self, known: Known) -> str:
+    def details(self, names: WorkerNames) -> str:
         """Return the details of the entity as Markdown."""
 
     @abstractmethod

@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.entity import LOWEST, RETRY, EntityWorkflow
     from workflows.messages import Done, IncidentOutcome, IncidentStart
     from workflows.presentation.details.incident import incident_details
-    from workflows.presentation.details.words import Known
+    from workflows.presentation.details.words import WorkerNames
     from workflows.presentation.incident import incident_search_attributes
     from workflows.presentation.search_attributes import Values
     from workflows.start_checks import checked
@@ -280,7 +280,7 @@ class IncidentWorkflow(EntityWorkflow):
     def _search_attributes(self) -> Values:
         return incident_search_attributes(self._incident)
 
-    def details(self, known: Known) -> str:  # noqa: ARG002 - it has what it shows
+    def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
         """Return the details of the incident as Markdown."""
         return incident_details(self._incident, len(self._waiting), self._counts, self._names)
 

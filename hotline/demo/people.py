@@ -43,10 +43,6 @@ class Staff:
         """Return all people, in an order that never changes."""
         return tuple(person for group in (*self._by_role.values(), *self._crews.values()) for person in group)
 
-    def agent(self, turn: int) -> Person:
-        """Return the agent who takes call number `turn`."""
-        return self._turn(self._by_role[Role.AGENT], turn)
-
     def named(self, name: str) -> Person:
         """Return the agent of this name, who owns a case. Raises KeyError."""
         for agent in self._by_role[Role.AGENT]:

@@ -30,7 +30,7 @@ class Places:
     def of(self, complaint: Json) -> dict[str, str]:
         """Return links to one complaint, by what they show."""
         api = {what: f"{self.api_url.rstrip('/')}{complaint['links'][what]}" for what in ("self", "timeline")}
-        ui = f"{self.ui_url}/namespaces/default/workflows/complaint-{complaint['number']}"
+        ui = f"{self.ui_url}/ui/case/{complaint['number']}"
         return {**api, **({"UI": ui} if self.ui_url else {})}
 
     def views_of(self, person: Person, department: str) -> str:

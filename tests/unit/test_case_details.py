@@ -41,7 +41,7 @@ from tests.support.build import (
 from workflows.presentation.complaint import search_attributes
 from workflows.presentation.details.complaint import details
 from workflows.presentation.details.timeline import LONGEST_WORDS, timeline_line
-from workflows.presentation.details.words import FLAG_ZH, Known, duration, plain
+from workflows.presentation.details.words import FLAG_ZH, WorkerNames, duration, plain
 from workflows.presentation.search_attributes import NEXT_DUE_AT
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
@@ -55,7 +55,7 @@ CHART = Organisation(
 )
 
 
-KNOWN = Known(districts={"west": "西区 West"}, incidents={INCIDENT: "爆管 *Burst* main"})
+KNOWN = WorkerNames(districts={"west": "西区 West"}, incidents={INCIDENT: "爆管 *Burst* main"})
 
 
 def shown(case: CaseState, at: datetime = THEN) -> str:
@@ -90,7 +90,7 @@ class TestOverview:
     def test_shows_what_a_worker_does_not_know_by_its_code(self) -> None:
         case = case_in(State.IN_PROGRESS)
         do(case, LinkIncident(incident=INCIDENT), THEN, DISPATCHER)
-        text = details(case, THEN, (), Known())
+        text = details(case, THEN, (), WorkerNames())
         assert "| `west` |" in text.replace("\N{EN SPACE}", " ")
         assert f"- {INCIDENT}\n" in text
 

@@ -14,7 +14,7 @@ from workflows.presentation.details.promises import promises
 from workflows.presentation.details.timeline import lines
 from workflows.presentation.details.words import (
     BREAK,
-    Known,
+    WorkerNames,
     department,
     district,
     flags,
@@ -30,7 +30,7 @@ ANYBODY = Actor(id="anybody", role=Role.ADMIN)
 """Reader of the Temporal UI, which shows what any role may do."""
 
 
-def details(case: CaseState, at: datetime, recent: Iterable[str | Event], known: Known) -> str:
+def details(case: CaseState, at: datetime, recent: Iterable[str | Event], names: WorkerNames) -> str:
     """Return the details of a case at `at` as Markdown, with the recent entries of its timeline, the oldest first.
 
     They hold what people wrote, and no field of the caller. They are as of the last change, so they name no ages.
@@ -41,14 +41,14 @@ def details(case: CaseState, at: datetime, recent: Iterable[str | Event], known:
             f"## {case.number} · {terms.name_zh} {terms.name} ({terms.priority})",
             f"> {plain(case.intake.description)}",
             "",
-            *_overview(case, known),
+            *_overview(case, names),
             *_parts(case),
             *promises(case),
             *_found(case),
             *_section("回复 · Replied to the caller", [f"- {plain(case.reply)}"] if case.reply else []),
             *_section("审批 · Decided by management", [*_decided(case), *_undecided(case)]),
             *_section("未送达 · Not delivered", _not_delivered(case)),
-            *_section("并案 · Incident", _incident(case, known)),
+            *_section("并案 · Incident", _incident(case, names)),
             *_section(f"最近记录 · Latest entries ({zone})", reversed(lines(recent, case))),
             *_section("可办理 · What may be done next", _possible(case, at) or ["- 无 nothing"]),
         ]
@@ -60,14 +60,14 @@ def _section(heading: str, lines: Iterable[str]) -> list[str]:
     return [f"### {heading}", *shown, ""] if (shown := [*lines]) else []
 
 
-def _overview(case: CaseState, known: Known) -> list[str]:
+def _overview(case: CaseState, names: WorkerNames) -> list[str]:
     zone = case.calendar.timezone
     rows = {
         "状态 State": f"**{case.state.zh}** {case.state.value}",
         "首问责任人 Owner": person(case, case.owner),
         "部门 Department": department(case, case.department),
         "处理人 Assignee": person(case, case.assignee),
-        "区域 District": district(case.intake.location.district, known),
+        "区域 District": district(case.intake.location.district, names),
         "轮次 Cycle": str(case.cycle),
         "时限 Service level": f"{_SLA_ZH[case.sla]} {case.sla}",
         "标记 Flags": flags(case.flags),
@@ -139,9 +139,9 @@ def _not_delivered(case: CaseState) -> Iterable[str]:
         yield f"- {local(each.failed_at, zone)} · {to} · 渠道 channel {plain(each.channel)} · 错误 error {error}"
 
 
-def _incident(case: CaseState, known: Known) -> Iterable[str]:
+def _incident(case: CaseState, names: WorkerNames) -> Iterable[str]:
     if number := case.incident:
-        yield f"- {number} · {plain(known.incidents[number])}" if number in known.incidents else f"- {number}"
+        yield f"- {number} · {plain(names.incidents[number])}" if number in names.incidents else f"- {number}"
 
 
 def _possible(case: CaseState, at: datetime) -> list[str]:

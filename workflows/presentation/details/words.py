@@ -43,7 +43,7 @@ FLAG_ZH = {
 }
 
 
-class Known(NamedTuple):
+class WorkerNames(NamedTuple):
     """Names that a worker knows and a case does not: both names of districts by code, titles of incidents by number."""
 
     districts: Mapping[str, str] = {}
@@ -90,11 +90,11 @@ def department(case: CaseState, code: str | None) -> str:
     return f"`{code}`" if unit.name == code else f"{plain(unit.name_zh)} {plain(unit.name)} `{code}`"
 
 
-def district(code: str | None, known: Known) -> str:
+def district(code: str | None, names: WorkerNames) -> str:
     """Return a district with both names, if they are known, and its code; a dash for None."""
     if code is None:
         return "-"
-    return f"{plain(known.districts[code])} `{code}`" if code in known.districts else f"`{code}`"
+    return f"{plain(names.districts[code])} `{code}`" if code in names.districts else f"`{code}`"
 
 
 def recipient(case: CaseState, address: str) -> str:
