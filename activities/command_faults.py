@@ -1,6 +1,7 @@
 """Faults of the argument of an action's update, explained in Chinese and English with an example that is accepted."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -46,8 +47,8 @@ _FAULTS_ZH = {
     "greater_than": "应大于 {gt}",
     "greater_than_equal": "不能小于 {ge}",
     "less_than_equal": "不能大于 {le}",
-    "literal_error": "可填 {expected}",
-    "enum": "可填 {expected}",
+    "literal_error": "可填 {listed}",
+    "enum": "可填 {listed}",
     "instant": "应填带时区的时间，如 {example}",
     "half_coordinates": "lat 和 lng 应同时填写、同时为 null 或都不填",
     "string_pattern_mismatch": "格式不对，或含有不可见字符",
@@ -61,6 +62,9 @@ _FAULTS_EN = {
     "enum": "accepted: {expected}",
 }
 """English words where those of pydantic quote a pattern or do not say what is accepted."""
+
+
+_NAME = re.compile("[a-z_]{1,40}")
 
 
 class Unreadable:
@@ -118,18 +122,21 @@ def _failure(action: AnyAction, faults: Sequence[ErrorDetails]) -> ApplicationEr
 
 
 def _fault(action: AnyAction, fault: ErrorDetails) -> tuple[str, str]:
-    """Return the field and what is wrong with it, in Chinese and in English, without any text that was sent."""
+    """Return the field and what is wrong with it, in Chinese and in English, without any value that was sent."""
     kind, place = fault["type"], fault["loc"]
-    if kind == "extra_forbidden":  # the last part is a key that was sent
-        place = place[:-1]
-        fields = ", ".join((*(("as",) if len(place) == 1 else ()), *table_at(action.body, place[1:]).model_fields))
-        zh, en = f"有多余的项，可填 {fields}", f"unknown field; accepted: {fields}"
+    if kind == "extra_forbidden":
+        within, key = place[:-1], str(place[-1])
+        fields = ", ".join((*(("as",) if len(within) == 1 else ()), *table_at(action.body, within[1:]).model_fields))
+        zh, en = f"没有这一项，可填 {fields}", f"unknown field; accepted: {fields}"
+        # A key that is no name may be anything that was sent.
+        place = place if _NAME.fullmatch(key) else within
     elif kind == UNKNOWN_CODE:
         codes = fault["ctx"]["accepted"]  # of each entry the code and both names
         accepted = "、".join(f"{code}（{name}）" for code, name in zip(codes[::3], codes[2::3], strict=True))
         zh, en = f"没有这个{_KINDS_ZH[fault['ctx']['kind']]}代码，可填 {accepted}", fault["msg"]
     else:
-        facts = fault.get("ctx", {})
+        facts = dict(fault.get("ctx", {}))
+        facts["listed"] = str(facts.get("expected", "")).replace(" or ", "、").replace(", ", "、").replace("'", "")
         zh = _FAULTS_ZH.get(kind, "填写有误").format_map(facts)
         en = _FAULTS_EN.get(kind, "").format_map(facts) or message(fault)
     field = "as" if place[:1] == ("actor",) else ".".join(map(str, place[place[:1] == ("body",) :]))

@@ -87,15 +87,19 @@ class WorkflowRebuild:
     async def all(self, progress: Progress = lambda _done, _of: None) -> Rebuilt:
         """Rebuild every workflow that is lost, incidents first, as cases tell them that they belong to them.
 
-        A case that runs is looked at only if it is marked as reset. Raises RPCError and DBAPIError; what was started
-        stays, and a further call goes on from there.
+        A case that runs is looked at only if SQL has a later change, or has marked it as reset. Raises RPCError and
+        DBAPIError; what was started stays, and a further call goes on from there.
         """
         self._until = await in_sql_until(self._client)
         await repair_incidents(self._client, self._engine)
         found = await read_in_thread(self._engine, incidents_not_over)
         not_over = await read_in_thread(self._engine, partial(cases_not_over, at=now()))
-        running = {number async for chunk in self._workflows.running() for number in chunk}
-        lost = [number for number, why in not_over.items() if number not in running or why == "reset"]
+        running = {number: seen async for chunk in self._workflows.running() for number, seen in chunk.items()}
+        lost = [
+            number
+            for number, known in not_over.items()
+            if number not in running or running[number].changed_at < known.changed_at or known.lost == "reset"
+        ]
         counts, failed = Counter[str](), dict[str, str]()
 
         async def attempt(number: str) -> None:

@@ -44,10 +44,17 @@ class RecordedIncident(NamedTuple):
     absorbed: bool
 
 
-def cases_not_over(connection: ReadConnection, at: datetime) -> dict[str, Lost | None]:
-    """Return the cases that are not over at `at`, in order, and how the workflow of each was lost, if it is marked."""
-    statement = select(cases.c.number, cases.c.lost).where(is_not_over(at)).order_by(cases.c.number)
-    return {row.number: row.lost for row in connection.execute(statement)}
+class Known(NamedTuple):
+    """Facts that SQL has of a case: how its workflow was lost, if it is marked, and when it changed last."""
+
+    lost: Lost | None
+    changed_at: datetime
+
+
+def cases_not_over(connection: ReadConnection, at: datetime) -> dict[str, Known]:
+    """Return the cases that are not over at `at`, in order."""
+    statement = select(cases.c.number, cases.c.lost, cases.c.changed_at).where(is_not_over(at)).order_by(cases.c.number)
+    return {row.number: Known(row.lost, row.changed_at) for row in connection.execute(statement)}
 
 
 def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | None:

@@ -7,6 +7,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.handover import Handover, HandoverProgress
     from domain.shared.value import Start
     from workflows.pages import ask_page, next_numbers
+    from workflows.presentation.details.words import plain
     from workflows.start_checks import checked
 
 PAGE = 200
@@ -62,4 +63,4 @@ class HandoverWorkflow:
 
 def _details(progress: HandoverProgress) -> str:
     lines = [f"已移交 handed over: **{progress.handed_over}**", "", f"未移交 refused: **{len(progress.refused)}**"]
-    return "\n".join([*lines, "", *(f"- {number}: {why}" for number, why in progress.refused.items())])
+    return "\n".join([*lines, "", *(f"- {number}: {plain(why)}" for number, why in progress.refused.items())])

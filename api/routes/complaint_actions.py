@@ -100,15 +100,19 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
     if isinstance(body, Correct):
-        _check_caller(body, actor)
+        _check_masked(body, actor)
         _check_codes(backend, body)
 
 
-def _check_caller(body: Correct, actor: Actor) -> None:
-    """Raise ProblemError for a caller whom the person sees masked: that nothing changes would confirm a guess."""
-    if body.caller is not None and "caller.phone" in masks_for(actor.role, ended=False):
+def _check_masked(body: Correct, actor: Actor) -> None:
+    """Raise ProblemError for facts that the person sees masked: that nothing changes would confirm a guess."""
+    masks = masks_for(actor.role, ended=False)
+    if body.caller is not None and "caller.phone" in masks:
         detail = f"The caller is masked for the role {actor.role}; correct it without the caller."
         raise ProblemError(WRONG_ROLE, detail, accepted=["a correction without caller"])
+    if body.location is not None and "location.address" in masks and body.location.model_fields_set - {"district"}:
+        detail = f"The address is masked for the role {actor.role}; correct the district alone."
+        raise ProblemError(WRONG_ROLE, detail, accepted=["a location with district alone"])
 
 
 def _check_codes(backend: Backend, body: Correct) -> None:
@@ -163,9 +167,10 @@ async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor)
     # Meanwhile another department may have the case, or when the request is repeated.
     require_reach(READ_CASES, actor, number, view, f"The action was carried out, as version {outcome.version}. ")
     events = outcome.batch.events if outcome.batch else ()
-    if any(isinstance(event.data, Corrected) and event.data.needs_recognition for event in events):
+    corrected = [each.seq for each in events if isinstance(each.data, Corrected) and each.data.needs_recognition]
+    if corrected:
         facts = {name: getattr(view, name) for name in Intake.model_fields if hasattr(view, name)}
         intake = Intake.model_construct(**facts)
-        backend.recognition.begin(number, intake, view.registered_at, outcome.version)
+        backend.recognition.begin(number, intake, view.registered_at, corrected[-1])
     status = HTTPStatus.OK if shown else HTTPStatus.ACCEPTED
     return render.answer(render.complaint(view, actor, backend.temporal_case_url), status, etag(view.version))

@@ -90,6 +90,14 @@ def recipient_of(key: str) -> str:
     return key.split("-", 2)[-1]
 
 
+class Answer(Immutable):
+    """Result of a follow-up (回访): `satisfied`, `dissatisfied` or `unreachable`, and what was noted."""
+
+    outcome: str
+    note: str | None
+    answered_at: datetime
+
+
 class FailedDelivery(Immutable):
     """Notification (通知) that a channel did not take: its key, the channel, the last error, and when it was told."""
 
@@ -137,6 +145,7 @@ class Progress(BaseModel):
     follow_up_attempts: int = 0
     dissatisfactions: int = 0
     answered_cycles: tuple[int, ...] = omit_default(())
+    answer: Answer | None = omit_default(None, "What the caller said last, when asked how it went.")
     result: str | None = omit_default(None, "What the department that has the case did, as it said last.")
     reply: str | None = omit_default(None, "What the caller was told last, by a reply or during the call.")
     links_revoked_at: datetime | None = omit_default(None)

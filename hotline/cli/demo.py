@@ -1,6 +1,7 @@
 """The command `hotline demo`: plays a day or a surge against a running service, or one that it starts."""
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Awaitable, Callable, Coroutine
@@ -23,7 +24,7 @@ from hotline.cli.shared import (
     say,
     settings_with,
 )
-from hotline.settings import DEFAULT_CATALOGUE, Settings
+from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 
 if TYPE_CHECKING:
     from hotline.demo.people import Person
@@ -42,6 +43,17 @@ TRIES = 3
 RETRY_SECONDS = 2.0
 USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
+OWN_STORES = (
+    "database_url",
+    "people_file",
+    "signing_keys_file",
+    "catalogues_dir",
+    "notification_log",
+    "templates",
+    "link_keys_file",
+    "temporal_file",
+)
+"""Settings that `--up` takes from no environment: they lie in its data folder."""
 
 
 @app.command()
@@ -83,6 +95,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
         data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
     )
     if own_service:
+        _refuse_other_stores()
         checked_catalogue(settings.catalogue)
         # The demo must not send messages to real telephones.
         own = {"channels": None} if surge else {"channels": CHANNELS, "courier_max_tries": TRIES}
@@ -107,6 +120,13 @@ def demo(  # noqa: PLR0913 - an argument for each option
     if own_service and not surge:
         played = partial(with_operator, settings, played)
     raise typer.Exit(asyncio.run(play_with_service(settings, played) if own_service else played()))
+
+
+def _refuse_other_stores() -> None:
+    """Raise OperatorError if the environment names stores, which may be those of a real service."""
+    named = [variable(name) for name in OWN_STORES if variable(name) in os.environ]
+    if named:
+        raise OperatorError(f"the demo has stores of its own in --data-dir: start it without {', '.join(named)}")
 
 
 def number_of_cases(asked: int | None, *, surge: bool) -> int:

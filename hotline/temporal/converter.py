@@ -27,6 +27,8 @@ from domain.shared.command import Command
 from domain.shared.value import Start
 from workflows.start_checks import Undecoded
 
+UNDECODED = "Failed decoding arguments"
+"""The SDK's words for arguments of an internal update or a query that are of another type."""
 _UNCHECKED = (BinaryPlainPayloadConverter, BinaryProtoPayloadConverter, JSONProtoPayloadConverter)
 """Converters of the SDK that ignore the expected type."""
 _QUOTES_INPUT = ("value_error", "assertion_error", "union_tag_invalid")
@@ -116,7 +118,8 @@ def _fault(fault: ErrorDetails) -> str:
 class FailureConverter(DefaultFailureConverter):
     """Failure converter that leaves out the stack trace of what is refused: people read it in the Temporal UI.
 
-    That is an ApplicationError that is not tried again, whose message says what is accepted, and an unknown update.
+    That is an ApplicationError that is not tried again, whose message says what is accepted, an unknown update, and
+    arguments that cannot be decoded.
     """
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
@@ -127,6 +130,11 @@ class FailureConverter(DefaultFailureConverter):
         elif NO_HANDLER in failure.message:
             failure.ClearField("stack_trace")
             failure.message = f"没有这个操作，请从列表中选择。{failure.message}"
+        elif failure.message == UNDECODED:
+            failure.ClearField("stack_trace")
+            failure.ClearField("cause")
+            zh, en = "参数无法读取；内部操作只有本系统可以发送。", "the service alone sends internal updates."
+            failure.message = f"{zh}{UNDECODED}; {en}"
 
 
 _CONVERTER = Converter(ToJsonOptions(exclude_unset=True))

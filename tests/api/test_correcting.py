@@ -91,6 +91,15 @@ async def test_a_corrected_caller_is_the_one_who_is_found(on_both: Api) -> None:
     assert [each["number"] for each in record["earlier_cases"]] == [number]
 
 
+async def test_who_sees_an_address_masked_corrects_the_district_alone(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("dispatched", location={"district": "west", "address": "莲塘东路16号"})
+    assert (await on_sqlite.act(number, "hand_over", {"owner": "gao"}, "xu")).status_code == 200
+    for place in ({"address": "莲塘东路16号"}, {"lat": 22.5, "lng": 113.3}):
+        problem(await on_sqlite.act(number, "correct", {"reason": "x", "location": place}, "gao"), 403, "wrong-role")
+    moved = await on_sqlite.act(number, "correct", {"reason": "x", "location": {"district": "south"}}, "gao")
+    assert moved.status_code == 200
+
+
 @pytest.mark.parametrize("half", [{"lat": 22.6}, {"lng": 113.4}, {"lat": None}, {"lat": 22.6, "lng": None}], ids=str)
 async def test_half_coordinates_are_refused_at_intake_and_in_a_correction(on_sqlite: Api, half: Json) -> None:
     number = await on_sqlite.case_in("dispatched", location=PLACE)

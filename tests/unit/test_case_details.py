@@ -98,7 +98,19 @@ class TestOverview:
         case = case_in(State.IN_PROGRESS)
         do(case, Complete(result="# [here](http://x) <b>*now*\n| and | then"), THEN)
         [line] = section(case, "查明 · Found and done")
-        assert line.replace("\N{EN SPACE}", " ") == r"- \# \[here\](http://x) \<b\>\*now\* \| and \| then"
+        assert line.replace("\N{EN SPACE}", " ") == r"- \# \[here\](http\://x) \<b\>\*now\* \| and \| then"
+
+    def test_no_address_becomes_a_link_in_which_escapes_would_be_lost(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, Complete(result='http://e.x/<a href="https://evil.example">请登录</a>'), THEN)
+        [line] = section(case, "查明 · Found and done")
+        assert line == r'- http\://e.x/\<a href="https\://evil.example"\>请登录\</a\>'
+
+    def test_the_callers_last_answer_stays_whatever_comes_later(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        do(case, FollowUp(outcome="dissatisfied", note="A joint still drips."), THEN)
+        [line] = section(case, "回访 · Followed up")
+        assert line.endswith("· 不满意 dissatisfied · A joint still drips.")
 
     def test_flags_have_the_chinese_names_of_the_glossary(self) -> None:
         rows = re.findall(r"(?m)^\| (\S+) \| [^|]* \| `(\w+)` \|", GLOSSARY.read_text(encoding="utf-8"))

@@ -55,6 +55,12 @@ class TestPlay:
             await play(settings)
 
 
+def test_its_own_service_takes_no_stores_of_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_DATABASE_URL", "postgresql+psycopg://production/hotline")
+    with pytest.raises(OperatorError, match="start it without HOTLINE_DATABASE_URL"):
+        demo.demo(own_service=True)
+
+
 class TestKeys:
     def test_people_of_the_demo_get_keys_of_the_service(self, settings: Settings) -> None:
         make_key = demo._key_maker(settings, administrator(settings))

@@ -25,7 +25,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
 from activities.acting import Acting, PeopleFinder
-from activities.internal_updates import UNDELIVERED
+from activities.internal_updates import SETTLE, UNDELIVERED
 from activities.signatures import Signatures, SigningKey, Subject
 from activities.unsigned import UnsignedCommands
 from domain.case.actions import COMMANDS
@@ -114,10 +114,15 @@ WRONG: list[tuple[str, list[Any], str, str]] = [
     (
         "dispatch",
         [{"as": "10031", "department": "repair", "colour": 1}],
-        "有多余的项，可填 as, note, department, assignee",
-        "unknown field; accepted: as, note, department, assignee",
+        "colour：没有这一项，可填 as, note, department, assignee",
+        "colour: unknown field; accepted: as, note, department, assignee",
     ),
-    ("follow_up", [{"as": "10031", "outcome": "good"}], "outcome：可填 'satisfied'", "outcome: accepted: 'satisfied'"),
+    (
+        "follow_up",
+        [{"as": "10031", "outcome": "good"}],
+        "outcome：可填 satisfied、dissatisfied、",
+        "outcome: accepted: 'satisfied'",
+    ),
     ("suspend", [{"as": "10031", "reason": "?", "wake_at": "tomorrow"}], "wake_at：应填带时区的时间", "RFC 3339"),
     (
         "correct",
@@ -366,5 +371,12 @@ async def test_what_comes_from_the_temporal_ui_is_taken_on_request_and_marked(
     # The service itself sends these alone.
     own = Undelivered(key="a-notification", channel="sms", error="HTTP 503")
     assert "not signed" in await refused(ui, complaint, UNDELIVERED, own)
+    # Its form takes anything; the answer is one sentence, without frames.
+    with pytest.raises(WorkflowUpdateFailedError) as failure:
+        await ui.get_workflow_handle(complaint.handle.id).execute_update(SETTLE, {"as": "10031"})
+    cause = failure.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert "只有本系统可以发送" in str(cause)
+    assert (cause.failure is None or cause.failure.stack_trace, cause.cause) == ("", None)
     forged = with_interceptors(hotline.client, signatures_by(SigningKey(KEY.id, b"guessed")))
     assert FORGERY in await refused(forged, complaint, "comment", KEPT)

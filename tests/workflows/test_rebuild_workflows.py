@@ -178,6 +178,16 @@ async def test_a_case_that_runs_well_is_never_touched(hotline: Hotline, owner: E
     assert await run_of(complaint) == run
 
 
+async def test_a_reset_case_is_found_before_anybody_has_marked_it(hotline: Hotline, owner: Engine) -> None:
+    complaint = await hotline.start()
+    await complaint.act(Dispatch(department="repair"))
+    await complaint.published(2)
+    await reset(hotline.client, complaint.handle.id)
+    # Temporal's list lags behind.
+    await until(rebuilder(hotline, owner).all, lambda found: STARTED in found.counts)
+    assert (await again(hotline, complaint).view()).state is State.DISPATCHED
+
+
 async def test_of_two_rebuilds_at_once_one_finds_that_it_runs(hotline: Hotline, owner: Engine) -> None:
     complaint = await hotline.start()
     for loss in LOSSES.values():

@@ -10,6 +10,7 @@ from domain.case.closing import reopen_ends_at
 from domain.case.events import Event, MayClose, OfDepartment
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
+from domain.case.progress import Answer
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.event import ActionBody, Addressees
@@ -48,6 +49,7 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
     """Keep the promise to follow up, and start what comes next."""
     case.follow_up_attempts = data.attempt
     case.stop_clocks(event.at, "follow_up")
+    case.answer = Answer(outcome=data.outcome, note=data.note, answered_at=event.at)
     if data.outcome != "unreachable":
         case.answered_cycles += (case.cycle,)
     if event.to_state is State.PENDING_FOLLOW_UP:

@@ -11,7 +11,7 @@ from domain.case.events import Event
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from workflows.presentation.details.promises import promises
-from workflows.presentation.details.timeline import lines
+from workflows.presentation.details.timeline import OUTCOME_ZH, lines
 from workflows.presentation.details.words import (
     BREAK,
     WorkerNames,
@@ -46,6 +46,7 @@ def details(case: CaseState, at: datetime, recent: Iterable[str | Event], names:
             *promises(case),
             *_found(case),
             *_section("回复 · Replied to the caller", [f"- {plain(case.reply)}"] if case.reply else []),
+            *_section("回访 · Followed up", _followed_up(case)),
             *_section("审批 · Decided by management", [*_decided(case), *_undecided(case)]),
             *_section("未送达 · Not delivered", _not_delivered(case)),
             *_section("并案 · Incident", _incident(case, names)),
@@ -99,6 +100,12 @@ def _found(case: CaseState) -> list[str]:
         for finding in case.findings
     ]
     return _section("查明 · Found and done", lines)
+
+
+def _followed_up(case: CaseState) -> Iterable[str]:
+    if said := case.answer:
+        outcome = f"{OUTCOME_ZH[said.outcome]} {said.outcome}"
+        yield f"- {local(said.answered_at, case.calendar.timezone)} · {outcome} · {plain(said.note)}"
 
 
 def _decided(case: CaseState) -> Iterable[str]:

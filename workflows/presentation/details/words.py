@@ -13,7 +13,8 @@ LONGEST = 1000
 """Characters of a text that the details show."""
 BREAK = "  \n  "
 """End of a line within an item of a list."""
-_MARKUP = re.compile(r"([\\`*_\[\]<>|~#])")
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~#:])")
+"""Signs of Markdown; without a colon, nothing becomes a link by itself, in which an escape would be lost."""
 _SPACE = re.compile(r"\s+")
 _POSTS = {
     "assignee": "处理人",
