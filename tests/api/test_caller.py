@@ -196,8 +196,9 @@ async def test_with_sql_slow_a_business_is_owed_what_it_is_owed(
 
 
 async def test_a_corrected_caller_is_recognised_and_the_other_one_is_forgotten(
-    temporal: Client, tmp_path: Path, database_url: str
+    temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("api.recognition.PAUSES", (0.1,) * 50)
     async with api_with_customers(temporal, database_url, tmp_path) as (made, database):
         with writing(database) as connection:
             keep(connection, [Customer(account_no="B-1", name="Laundry", customer_class="business")])

@@ -228,6 +228,7 @@ async def test_an_incident_that_asks_its_cases_and_is_merged_goes_on_from_its_hi
         await replays(each)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["merge", "resolve"])
 async def test_an_incident_that_ends_when_a_case_has_answered_goes_on_from_its_history(
     cold: Hotline, monkeypatch: pytest.MonkeyPatch, end: str

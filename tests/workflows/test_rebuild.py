@@ -247,6 +247,7 @@ async def told(complaint: Complaint) -> int:
     return len(await complaint.rows("notifications"))
 
 
+@pytest.mark.slow
 async def test_incidents_come_back_with_their_timelines_and_what_callers_were_told(
     hotline: Hotline, owner: Engine, complaints: list[Complaint]
 ) -> None:
