@@ -107,7 +107,7 @@ class Stage:
 
     def shown(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The case and its timeline, as HTTP shows them."""
-        return view_case(self.case, self.now).model_dump(mode="json"), [_item(event) for event in self.events]
+        return view_case(self.case, self.now).model_dump(mode="json"), [item_of(event) for event in self.events]
 
     def command(self, line: Line) -> Command[Any]:
         body = dict(line.body)
@@ -122,7 +122,8 @@ class Stage:
         return Actor(id=person.name, role=person.role, department=person.department)
 
 
-def _item(event: Event) -> dict[str, Any]:
+def item_of(event: Event) -> dict[str, Any]:
+    """Return an event as the timeline of the API has it."""
     shown = event.model_dump(mode="json", exclude={"from_state", "to_state"})
     return {
         **shown,

@@ -29,6 +29,7 @@ from hotline.demo.journal import Journal
 from hotline.demo.people import Person
 from hotline.demo.run import DemoOptions, perform
 from hotline.files.catalogue import load_catalogue
+from tests.support.demo import item_of
 
 CATALOGUE = load_catalogue(Path(__file__).parents[2] / "hotline" / "catalogues" / "demo.toml")
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -115,7 +116,7 @@ class FakeHotline:
                 return httpx.Response(200, json=self.cases[number].shown())
             case ["complaints", number, "timeline"]:
                 self.cases[number].later(self.step)
-                return self._list([_item(event) for event in self.cases[number].events])
+                return self._list([item_of(event) for event in self.cases[number].events])
             case ["complaints", number, "actions", action]:
                 return self._act(self.cases[number], action, request, key)
         return httpx.Response(404, json={"type": "urn:hotline:problem:not-found"})
@@ -174,16 +175,6 @@ def _services() -> dict[str, Any]:
         items.append({**service.model_dump(mode="json"), **code, "clocks": clocks, "credits": credits_})
     districts = [district.model_dump(mode="json") for district in CATALOGUE.districts]
     return {"items": items, "next_cursor": None, "districts": districts}
-
-
-def _item(event: Event) -> dict[str, Any]:
-    shown = event.model_dump(mode="json", exclude={"from_state", "to_state"})
-    return {
-        **shown,
-        "from": event.from_state,
-        "to": event.to_state,
-        "data": event.data.model_dump(mode="json", exclude={"terms"}),
-    }
 
 
 @pytest.fixture(autouse=True)
