@@ -1,7 +1,7 @@
 """Tables of the read model. Every instant is UTC.
 
 Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
-of deliveries; marks of the reconciler; people and their keys.
+of deliveries; marks of the reconciler; people and their keys; calls.
 """
 
 from typing import Any
@@ -271,6 +271,38 @@ api_keys = Table(
     Column("last_used_at", UtcDateTime),
 )
 """API keys of people."""
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", code(80), primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("answered_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("queue", code(80)),
+    Column("caller_phone", String(26)),
+    Column("agent", PERSON),
+    Column("complaint", NUMBER, comment="As the telephone system named it."),
+    Column("recording_url", Text),
+    Column("asked_call_back", Boolean, nullable=False),
+    Column("timing", Integer, nullable=False, comment="domain.calls.call.Timing"),
+    Column("outcome", CODE, nullable=False, comment="domain.calls.call.CallOutcome"),
+    Column("slot", Integer, nullable=False, comment="Quarter of an hour of the start, since 1970 in UTC."),
+    Column("wait_ms", BigInteger, comment="Null while it lasts, or if it is not known."),
+    Column("talk_ms", BigInteger, comment="Null without a conversation."),
+    Column("phone_term", code(40), comment="readmodel.search_terms.phone_term"),
+)
+"""Calls, as the telephone system reports them. The last five columns follow from the others."""
+Index(
+    "ix_calls_newest",
+    calls.c.started_at,
+    calls.c.call_id,
+    postgresql_include=["slot", "outcome", "agent", "wait_ms", "talk_ms"],
+)
+"""In the order of lists. On PostgreSQL it holds what reports add up, so that they read nothing else."""
+Index("ix_calls_phone", calls.c.phone_term, calls.c.started_at)
+Index("ix_calls_agent", calls.c.agent, calls.c.started_at, calls.c.call_id)
+_index_where("complaint IS NOT NULL", calls.c.complaint, name="ix_calls_complaint")
 
 _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 """Columns of the other filters of lists."""

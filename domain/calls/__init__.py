@@ -1,0 +1,1 @@
+"""Calls (来电) on the hotline."""

@@ -1,0 +1,105 @@
+"""A call (来电) on the hotline: when it came, who answered it, and what became of it."""
+
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import NamedTuple
+
+from domain.shared.value import NamedCode
+
+SHORT = timedelta(seconds=5)
+"""An abandoned call that waited for less is counted apart: many are wrong numbers. An assumption of the field."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class CallOutcome(NamedCode):
+    """What became of a call."""
+
+    UNDER_WAY = "under_way", "通话中"
+    ANSWERED = "answered", "已接通"
+    ABANDONED = "abandoned", "放弃"
+    SHORT_ABANDONED = "short_abandoned", "短时放弃"
+    CALL_BACK_ASKED = "call_back_asked", "请求回电"
+    UNTIMED = "untimed", "等待时长不明"
+
+
+class Timing(IntEnum):
+    """Source of a call's times, the better one higher.
+
+    A queue answers the channel before an agent does. So of a call through a queue the channel knows neither the wait
+    nor whether an agent answered (UNTIMED); of a call that rings at an agent's telephone it knows both (CHANNEL).
+    """
+
+    UNTIMED = 0
+    CHANNEL = 1
+    QUEUE = 2
+
+
+class Call(NamedTuple):
+    """Call as the telephone system reports it. Instants are UTC; `started_at` is when the caller began to wait.
+
+    `complaint` is the case that the telephone system named, if it named one. `timing` is of `Timing`.
+    """
+
+    call_id: str
+    started_at: datetime
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    queue: str | None = None
+    caller_phone: str | None = None
+    agent: str | None = None
+    complaint: str | None = None
+    recording_url: str | None = None
+    asked_call_back: bool = False
+    timing: int = Timing.QUEUE
+
+    @property
+    def waited(self) -> timedelta | None:
+        """Time that the caller waited; None while it lasts, or if it is not known."""
+        end = self.answered_at or self.ended_at
+        return None if end is None or self.timing == Timing.UNTIMED else end - self.started_at
+
+    @property
+    def talked(self) -> timedelta | None:
+        """Time of the conversation; None without one, or while it lasts."""
+        return self.ended_at - self.answered_at if self.answered_at and self.ended_at else None
+
+    @property
+    def outcome(self) -> CallOutcome:
+        """What became of the call."""
+        if self.timing == Timing.UNTIMED:
+            return CallOutcome.UNTIMED
+        if self.answered_at:
+            return CallOutcome.ANSWERED
+        if self.ended_at is None:
+            return CallOutcome.UNDER_WAY
+        if self.asked_call_back:
+            return CallOutcome.CALL_BACK_ASKED
+        return CallOutcome.SHORT_ABANDONED if self.ended_at - self.started_at < SHORT else CallOutcome.ABANDONED
+
+    def merged(self, other: "Call") -> "Call":
+        """Return the one call that two reports of it tell of. Their order does not matter, nor do repetitions.
+
+        Times, agent and queue are those of the better source: the first start, the first answer with its agent and
+        queue, and the last end.
+        """
+        if other == self:
+            return self
+        answer = min(self, other, key=_answer)
+        timed = [each for each in (self, other) if each.timing == answer.timing]
+        return answer._replace(
+            started_at=min(each.started_at for each in timed),
+            ended_at=max((each.ended_at for each in timed if each.ended_at), default=None),
+            asked_call_back=any(each.asked_call_back for each in timed),
+            caller_phone=_of_either(self.caller_phone, other.caller_phone),
+            complaint=_of_either(self.complaint, other.complaint),
+            recording_url=_of_either(self.recording_url, other.recording_url),
+        )
+
+
+def _answer(call: Call) -> tuple[object, ...]:
+    return -call.timing, call.answered_at or _NEVER, call.agent or "", call.queue or ""
+
+
+def _of_either(one: str | None, other: str | None) -> str | None:
+    """Return the text that is there; of two, always the same one."""
+    return max(one or "", other or "") or None

@@ -1,0 +1,60 @@
+"""Calls (来电): kept as the telephone system reports them, in any order and as often as it does."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import select, text
+
+from domain.calls.call import Call
+from readmodel.database import WriteConnection
+from readmodel.search_terms import phone_term
+from readmodel.statements import RowValues, upsert
+from readmodel.tables import calls
+
+SLOT = timedelta(minutes=15)
+"""Length of a slot. Every time zone is a whole number of them from UTC, so reports by local hours can add them up."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_REPORTED = tuple(calls.c[name] for name in Call._fields)
+
+
+class Kept(NamedTuple):
+    """Numbers of calls that were added, changed, and found unchanged."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = "") -> Kept:
+    """Add calls, or merge them with what is known of them; `area_code` is that of telephones without one.
+
+    The calls should be a few thousand at most, as they are held in memory and others wait for the transaction.
+    """
+    reported: dict[str, Call] = {}
+    for call in given:
+        before = reported.get(call.call_id)
+        reported[call.call_id] = before.merged(call) if before else call
+    if connection.dialect.name == "postgresql":
+        # Two imports at once must not read what the other is about to write; SQLite has one writer.
+        connection.execute(text("LOCK TABLE calls IN SHARE ROW EXCLUSIVE MODE"))
+    found = connection.execute(select(*_REPORTED).where(calls.c.call_id.in_(reported)))
+    known = {row.call_id: Call._make(row) for row in found}
+    after = [known[key].merged(call) if key in known else call for key, call in reported.items()]
+    differing = [call for call in after if known.get(call.call_id) != call]
+    upsert(connection, calls, [_row(call, area_code) for call in differing])
+    added = len(reported) - len(known)
+    return Kept(added, len(differing) - added, len(reported) - len(differing))
+
+
+def _row(call: Call, area_code: str) -> RowValues:
+    waited, talked = call.waited, call.talked
+    return {
+        **call._asdict(),
+        "outcome": call.outcome.value,
+        "slot": (call.started_at - _EPOCH) // SLOT,
+        "wait_ms": None if waited is None else waited // _MILLISECOND,
+        "talk_ms": None if talked is None else talked // _MILLISECOND,
+        "phone_term": call.caller_phone and phone_term(call.caller_phone, area_code),
+    }

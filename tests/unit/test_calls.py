@@ -1,0 +1,74 @@
+"""Calls: outcomes, and one call out of several reports of it."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.calls.call import SHORT, Call, CallOutcome, Timing
+
+START = datetime(2026, 8, 3, 4, 0, tzinfo=UTC)
+
+
+def later(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("call", "outcome", "waited"),
+    [
+        (Call("1", START), CallOutcome.UNDER_WAY, None),
+        (Call("1", START, later(7)), CallOutcome.ANSWERED, 7),
+        (Call("1", START, later(7), later(90)), CallOutcome.ANSWERED, 7),
+        (Call("1", START, None, later(4.999)), CallOutcome.SHORT_ABANDONED, 4.999),
+        (Call("1", START, None, START + SHORT), CallOutcome.ABANDONED, 5),
+        (Call("1", START, None, later(60), asked_call_back=True), CallOutcome.CALL_BACK_ASKED, 60),
+        (Call("1", START, None, later(60), timing=Timing.UNTIMED), CallOutcome.UNTIMED, None),
+        (Call("1", START, None, later(60), timing=Timing.CHANNEL), CallOutcome.ABANDONED, 60),
+    ],
+)
+def test_outcome_and_wait_follow_from_the_times(call: Call, outcome: CallOutcome, waited: float | None) -> None:
+    assert call.outcome is outcome
+    assert call.waited == (None if waited is None else timedelta(seconds=waited))
+
+
+def test_times_of_the_queue_prevail_over_those_of_the_channel() -> None:
+    """A queue answers the channel before an agent does."""
+    channel = Call("1", START, None, later(300), caller_phone="13800138000", timing=Timing.UNTIMED)
+    queue = Call("1", later(2), later(30), later(200), queue="hotline", agent="chen")
+    assert channel.merged(queue) == queue._replace(caller_phone="13800138000")
+
+
+def test_the_first_of_two_agents_has_answered_the_call() -> None:
+    first, second = Call("1", START, later(9), agent="he"), Call("1", START, later(60), later(90), agent="chen")
+    assert second.merged(first) == first._replace(ended_at=later(90))
+
+
+INSTANTS = st.integers(0, 100).map(later)
+REPORTS = st.builds(
+    Call,
+    st.just("1"),
+    INSTANTS,
+    st.none() | INSTANTS,
+    st.none() | INSTANTS,
+    queue=st.sampled_from([None, "hotline", "leaks"]),
+    caller_phone=st.sampled_from([None, "110", "119"]),
+    agent=st.sampled_from([None, "chen", "he"]),
+    complaint=st.sampled_from([None, "2608034711004"]),
+    recording_url=st.sampled_from([None, "a", "b"]),
+    asked_call_back=st.booleans(),
+    timing=st.sampled_from(Timing),
+)
+
+
+@given(st.lists(REPORTS, min_size=1, max_size=4))
+def test_reports_of_one_call_merge_in_any_order_and_any_number_of_times(reports: list[Call]) -> None:
+    merged = set()
+    for order in permutations(reports):
+        call = order[0]
+        for report in (*order[1:], *order):
+            call = call.merged(report)
+        merged.add(call)
+    assert len(merged) == 1
