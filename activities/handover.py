@@ -9,7 +9,7 @@ from activities.case_updates import CaseUpdates
 from activities.fan_out import BRISK, Answer, Left, is_refusal
 from activities.gone import unless_gone
 from activities.projection import read
-from domain.case.actions.hand_over import ACTION, HandOver
+from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
 from domain.case.handover import Handover
 from domain.case.views import Outcome
 from domain.shared.command import Command
@@ -88,6 +88,8 @@ class Handovers:
             except WorkflowUpdateFailedError as failed:
                 if not (isinstance(failed.cause, ApplicationError) and is_refusal(failed)):
                     raise
+                if failed.cause.type == SAME_OWNER.error_type:  # moved by another handover since
+                    return Answer(HANDED_OVER)
                 return Left(failed.cause.message)
             return Answer(HANDED_OVER, outcome.batch) if outcome else Left("Its workflow has ended.")
 

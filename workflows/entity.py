@@ -161,7 +161,7 @@ class EntityWorkflow(ChecksStart):
                 "SQL has more than its workflow, which was reset or replaced. An operator brings it back by"
                 " `hotline rebuild workflows --case NUMBER`."
             )
-            raise ApplicationError(message, type=f"{BEHIND_SQL.kind}:{BEHIND_SQL.code}", non_retryable=True)
+            raise ApplicationError(message, type=BEHIND_SQL.error_type, non_retryable=True)
 
     def _refusal(self, refused: Refused, *, in_both_languages: bool = False) -> ApplicationError:
         return ApplicationError(

@@ -14,6 +14,11 @@ class ProblemType(NamedTuple):
     title: str
     zh: str
 
+    @property
+    def error_type(self) -> str:
+        """Type of the error by which a workflow refuses."""
+        return f"{self.kind}:{self.code}"
+
 
 class Refused(Exception):  # noqa: N818  (a refusal is an answer, and no error)
     """A command that is not accepted; nothing has changed. `accepted` lists what would be accepted instead."""

@@ -1,5 +1,6 @@
 """Handovers: all open cases of a person get another owner, once, durably, and in the name of the supervisor."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from functools import partial
@@ -123,6 +124,14 @@ async def test_who_has_left_hands_over_and_gets_nothing(made: Api) -> None:
         problem(await made.post("/v1/handovers", {**ORDER, "to": to}, "xu"), 422, "unknown-owner")
     problem(await made.post("/v1/handovers", {**ORDER, "to": "chen"}, "xu"), 422, "same-owner")
     problem(await made.post("/v1/handovers", {**ORDER, "from": "nobody"}, "xu"), 422, "unknown-owner")
+
+
+async def test_two_handovers_at_once_refuse_nothing(made: Api) -> None:
+    mine = [await made.case_in("registered") for _ in range(5)]
+    done = await asyncio.gather(*(hand_over(made) for _ in range(3)))
+    assert [each["refused"] for each in done] == [[], [], []]
+    assert sum(each["handed_over"] for each in done) >= len(mine)
+    assert await owners(made, *mine) == ["li"] * len(mine)
 
 
 async def test_free_text_that_owns_cases_hands_them_over(made: Api) -> None:
