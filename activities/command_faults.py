@@ -17,7 +17,7 @@ from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.codes import UNKNOWN_CODE, FindCode
 from domain.shared.command import Command
 from domain.shared.event import AnyAction
-from domain.shared.explain import causes, message, table_at
+from domain.shared.explain import causes, form_of, message, table_at
 
 NO_HANDLER = "expected but not found"
 """Words of the SDK's error for an update that a worker does not know."""
@@ -51,20 +51,26 @@ _FAULTS_ZH = {
     "enum": "可填 {listed}",
     "instant": "应填带时区的时间，如 {example}",
     "half_coordinates": "lat 和 lng 应同时填写、同时为 null 或都不填",
-    "string_pattern_mismatch": "格式不对，或含有不可见字符",
+    "model_type": "应填一个 JSON 对象",
+    "model_attributes_type": "应填一个 JSON 对象",
+    "dict_type": "应填一个 JSON 对象",
+    "tuple_type": '应填列表，如 ["…"]',
+    "list_type": '应填列表，如 ["…"]',
     "json_invalid": "不是有效的 JSON",
 }
 """Chinese words for pydantic's types of errors; all others are 填写有误."""
 _FAULTS_EN = {
     "missing": "required",
-    "string_pattern_mismatch": "of another form, or with invisible characters",
+    "model_type": "one JSON object is accepted",
+    "model_attributes_type": "one JSON object is accepted",
+    "dict_type": "one JSON object is accepted",
     "literal_error": "accepted: {expected}",
     "enum": "accepted: {expected}",
 }
 """English words where those of pydantic quote a pattern or do not say what is accepted."""
 
 
-_NAME = re.compile("[a-z_]{1,40}")
+_NAME = re.compile(r"[^\W\d]\w{0,39}")
 
 
 class Unreadable:
@@ -101,7 +107,7 @@ def check_argument(action: AnyAction, sent: Sequence[Payload], find: FindCode | 
     kind: type[Command] = Command.__class_getitem__(action.body)  # type: ignore[type-arg, assignment]  # known at run time
     try:
         [one] = sent
-        kind.model_validate_json(one.data, context={"codes": find})
+        kind.model_validate_json(one.data or b"null", context={"codes": find})
     except ValidationError as error:
         raise _failure(action, causes(error.errors(include_url=False, include_input=False))) from None
     except ValueError:
@@ -134,6 +140,8 @@ def _fault(action: AnyAction, fault: ErrorDetails) -> tuple[str, str]:
         codes = fault["ctx"]["accepted"]  # of each entry the code and both names
         accepted = "、".join(f"{code}（{name}）" for code, name in zip(codes[::3], codes[2::3], strict=True))
         zh, en = f"没有这个{_KINDS_ZH[fault['ctx']['kind']]}代码，可填 {accepted}", fault["msg"]
+    elif kind == "string_pattern_mismatch":
+        en, zh = form_of(fault)
     else:
         facts = dict(fault.get("ctx", {}))
         facts["listed"] = str(facts.get("expected", "")).replace(" or ", "、").replace(", ", "、").replace("'", "")

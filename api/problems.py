@@ -21,8 +21,8 @@ from domain.shared.codes import UNKNOWN_CODE, UnknownCode
 from domain.shared.codes import Kind as CodeKind
 from domain.shared.errors import ProblemType
 from domain.shared.event import AnyAction
-from domain.shared.explain import causes, message, table_at
-from domain.shared.text import LINES, NO_INSTANT, ONE_LINE, RFC_3339
+from domain.shared.explain import causes, form_of, message, table_at
+from domain.shared.text import NO_INSTANT, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:hotline:problem:"
@@ -267,14 +267,6 @@ def _message(request: Request, fault: ErrorDetails) -> str:
         route = request.scope["route"]
         fields = [route.body_field] if fault["loc"][0] == "body" else route.dependant.query_params
         table = table_at(fields[0].field_info.annotation, fault["loc"][1:-1])
-        return f"Unknown field; accepted: {', '.join(table.model_fields)}"
-    return _PATTERNS.get(str(fault.get("ctx", {}).get("pattern")), message(fault))
-
-
-_PATTERNS = {
-    LINES: "Text without control characters but line ends and tabs, without hidden characters and marks of direction",
-    ONE_LINE: "Text without control characters, hidden characters and marks of direction",
-    r"^[a-z][a-z0-9_]{0,39}$": "A code: a lower-case letter, then lower-case letters, digits or _, at most 40 in all",
-    r"^\+?[0-9][0-9 -]{2,24}$": "A telephone number: 3 to 25 digits, spaces or dashes, + before them if need be",
-    r"^[0-9A-Za-z-]{1,32}$": "An account number: 1 to 32 letters, digits or dashes",
-}
+        fields = (field.alias or name for name, field in table.model_fields.items())
+        return f"Unknown field; accepted: {', '.join(fields)}"
+    return form_of(fault)[0] if fault["type"] == "string_pattern_mismatch" else message(fault)

@@ -16,6 +16,7 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.signatures import ChecksStart, NotStarted, failure_of_start
+from domain.rights.corrections import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.command import Command
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
@@ -119,6 +120,7 @@ class EntityWorkflow(ChecksStart):
             return
         changed = self._version_refusal(command)
         try:
+            refuse_masked(command)
             self._entity.check(command, workflow.now())
         except Refused as refused:
             # Who may not do it is not told the version.

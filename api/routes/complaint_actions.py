@@ -14,7 +14,6 @@ from api.problems import (
     OUT_OF_TURN,
     UNKNOWN,
     WORKFLOW_LOST,
-    WRONG_ROLE,
     ProblemError,
     declare,
     workflow_lost,
@@ -36,7 +35,6 @@ from domain.case.intake import Intake
 from domain.case.lifecycle import OPEN, State
 from domain.case.progress import Progress
 from domain.case.views import Outcome
-from domain.rights.masking import masks_for
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
@@ -89,7 +87,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
 
 async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) -> None:
-    """Check what the case cannot know: catalogue codes, incidents, other cases of its account, masks, channels."""
+    """Check what the case cannot know: catalogue codes, incidents, other cases of its account, channels."""
     if isinstance(body, LinkIncident) and body.incident is not None:
         await backend.incidents.require_open(body.incident, actor)
     if isinstance(body, DecideCredit) and body.approved:
@@ -100,19 +98,7 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
     if isinstance(body, Correct):
-        _check_masked(body, actor)
         _check_codes(backend, body)
-
-
-def _check_masked(body: Correct, actor: Actor) -> None:
-    """Raise ProblemError for facts that the person sees masked: that nothing changes would confirm a guess."""
-    masks = masks_for(actor.role, ended=False)
-    if body.caller is not None and "caller.phone" in masks:
-        detail = f"The caller is masked for the role {actor.role}; correct it without the caller."
-        raise ProblemError(WRONG_ROLE, detail, accepted=["a correction without caller"])
-    if body.location is not None and "location.address" in masks and body.location.model_fields_set - {"district"}:
-        detail = f"The address is masked for the role {actor.role}; correct the district alone."
-        raise ProblemError(WRONG_ROLE, detail, accepted=["a location with district alone"])
 
 
 def _check_codes(backend: Backend, body: Correct) -> None:

@@ -12,12 +12,14 @@ from domain.shared.value import NamedCode
 
 STAR = "*"
 _MOBILE = "1[3-9][0-9]{9}"
-_DIALLED_MOBILE = re.compile(f"(?:00)?(?:86)?({_MOBILE})")
-_DIGIT, _SIGN = "[0-9０-９]", "[-－‐‑ \u00a0\u3000]?"
+_DIALLED_MOBILE = re.compile(f"(?:(?:00)?86|0?0?)({_MOBILE})")
+_DIGIT, _SIGN = "[0-9０-９]", r"[^\w\n]{0,2}_?\n?"
 _MOBILE_IN_WORDS = re.compile(
-    rf"(?<!{_DIGIT})(?:(?:[+＋]|[0０]{{2}})?[8８][6６]{_SIGN})?[1１]{_SIGN}[3-9３-９](?:{_SIGN}{_DIGIT}){{9}}(?!{_DIGIT})"
+    rf"(?<!{_DIGIT})(?:(?:[+＋]|[0０]{{2}})?[8８][6６]{_SIGN}|[0０])?"
+    rf"[1１]{_SIGN}[3-9３-９](?:{_SIGN}{_DIGIT}){{9}}(?!{_DIGIT})"
 )
-"""Mobile number as people write it: with the country code or without, in groups, in the full width of keyboards."""
+"""Mobile number as people write it: with the country code, a 0 or neither, in groups, with signs between them or on two
+lines, in the full width of keyboards."""
 _HOUSE_NUMBER = re.compile("[0-9０-９]|[零〇一二三四五六七八九十百甲乙丙丁]+[号號栋幢座楼室单弄巷]")
 
 

@@ -28,7 +28,7 @@ class Command(Immutable, Generic[B]):
     @classmethod
     def _written_by_hand(cls, sent: object) -> object:
         """Take the plain body with `as`, as people write it in the Temporal UI; the role is looked up."""
-        if not isinstance(sent, dict) or "actor" in sent:
+        if not isinstance(sent, dict) or ("actor" in sent and "as" not in sent):
             return sent
         body = {name: value for name, value in sent.items() if name != "as"}
         return {"actor": {"role": Role.CALLER} | ({"id": sent["as"]} if "as" in sent else {}), "body": body}

@@ -6,7 +6,41 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from domain.shared.text import LINES, ONE_LINE, PHONE
+
 Location = Sequence[str | int]
+_FORMS = {
+    LINES: (
+        "Text without control characters but line ends and tabs, without hidden characters and marks of direction",
+        "应填文字，不含控制字符（换行和制表符除外）和不可见字符",
+    ),
+    ONE_LINE: (
+        "Text without control characters, hidden characters and marks of direction",
+        "应填一行文字，不含控制字符和不可见字符",
+    ),
+    r"^[a-z][a-z0-9_]{0,39}$": (
+        "A code: a lower-case letter, then lower-case letters, digits or _, at most 40 in all",
+        "应填代码：小写字母开头，只含小写字母、数字和下划线，不超过 40 个字符",
+    ),
+    PHONE: (
+        "A telephone number: 3 to 25 digits, spaces or dashes, + before them if need be",
+        "应填电话号码：3 至 25 位数字、空格或连字符，前面可加 +",
+    ),
+    r"^[0-9A-Za-z-]{1,32}$": (
+        "An account number: 1 to 32 letters, digits or dashes",
+        "应填户号：1 至 32 位字母、数字或连字符",
+    ),
+    r"^[iI][0-9]{11}$": (
+        "A number of an incident: i and eleven digits",
+        "应填突发事件编号：i 加 11 位数字",
+    ),
+}
+"""Accepted forms by pattern, in English and Chinese."""
+
+
+def form_of(fault: ErrorDetails) -> tuple[str, str]:
+    """Return the form that a text must have, in English and Chinese, if its pattern is not kept."""
+    return _FORMS.get(str(fault.get("ctx", {}).get("pattern")), (message(fault), "格式不对"))
 
 
 def message(fault: ErrorDetails) -> str:

@@ -44,6 +44,7 @@ RETRY_SECONDS = 2.0
 USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
 OWN_STORES = (
+    "data_dir",
     "database_url",
     "people_file",
     "signing_keys_file",
@@ -124,7 +125,8 @@ def demo(  # noqa: PLR0913 - an argument for each option
 
 def _refuse_other_stores() -> None:
     """Raise OperatorError if the environment names stores, which may be those of a real service."""
-    named = [variable(name) for name in OWN_STORES if variable(name) in os.environ]
+    stores = set(map(variable, OWN_STORES))
+    named = [name for name in os.environ if name.upper() in stores]  # settings take names in any case
     if named:
         raise OperatorError(f"the demo has stores of its own in --data-dir: start it without {', '.join(named)}")
 

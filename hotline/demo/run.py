@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from domain.shared.actors import Role
+from domain.shared.operator_errors import OperatorError
 from hotline.demo.bars import bars
 from hotline.demo.client import Hotline, Json
 from hotline.demo.day import Call, District, incident_of, plan_day
@@ -20,6 +21,8 @@ from hotline.demo.report import Places, report
 from hotline.demo.steps import Offer
 from hotline.demo.verify import verify
 from hotline.files.atomic import write_private
+
+_MINUTE = 60
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ async def perform(options: DemoOptions, console: Console) -> bool:
     """
     async with Hotline.at(options.url, options.admin_key, options.deadline) as hotline:
         offers, districts = await offers_of(hotline)
+        require_demo_catalogue(offers, options.url)
         calls = plan_day(options.cases, options.seed, offers, districts)
         staff = Staff({offer.department for offer in offers})
         journal = journal_of(options)
@@ -147,6 +151,15 @@ async def offers_of(hotline: Hotline) -> tuple[list[Offer], list[District]]:
     catalogue = await hotline.get("/services")
     districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
     return [_offer(item) for item in catalogue["items"]], districts
+
+
+def require_demo_catalogue(offers: Sequence[Offer], url: str) -> None:
+    """Raise OperatorError if every promise takes a minute or more: such a service has real cases."""
+    if min(seconds for offer in offers for seconds in offer.budgets.values()) >= _MINUTE:
+        raise OperatorError(
+            f"the service at {url} has a catalogue of real promises, and the demo would register its cases among real"
+            " ones: play on a service with hotline/catalogues/demo.toml (a salt tide: surge.toml), or with --up"
+        )
 
 
 def _offer(item: Json) -> Offer:

@@ -1,5 +1,6 @@
 """Data converter of every client, worker and replay."""
 
+import re
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -129,7 +130,8 @@ class FailureConverter(DefaultFailureConverter):
             failure.ClearField("stack_trace")
         elif NO_HANDLER in failure.message:
             failure.ClearField("stack_trace")
-            failure.message = f"没有这个操作，请从列表中选择。{failure.message}"
+            told = re.sub(r"(?<=\[)internal_\w+ | internal_\w+", "", failure.message)
+            failure.message = f"没有这个操作，请从列表中选择。{told}"
         elif failure.message == UNDECODED:
             failure.ClearField("stack_trace")
             failure.ClearField("cause")

@@ -1,6 +1,7 @@
 """Conditions for the demo to begin, and what it says if one is missing."""
 
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from domain.shared.actors import Role
 from domain.shared.operator_errors import OperatorError
 from hotline.cli import demo
 from hotline.cli import main as cli
+from hotline.cli.demo import CATALOGUE as DEMO
 from hotline.demo.people import Person
-from hotline.demo.run import DemoOptions, perform
-from hotline.settings import Settings
+from hotline.demo.run import DemoOptions, perform, require_demo_catalogue
+from hotline.demo.steps import Offer
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE, Settings
 from tests.support.directory import Directory
 
 
@@ -55,10 +59,25 @@ class TestPlay:
             await play(settings)
 
 
-def test_its_own_service_takes_no_stores_of_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOTLINE_DATABASE_URL", "postgresql+psycopg://production/hotline")
-    with pytest.raises(OperatorError, match="start it without HOTLINE_DATABASE_URL"):
+@pytest.mark.parametrize("name", ["HOTLINE_DATABASE_URL", "hotline_database_url", "HOTLINE_DATA_DIR"])
+def test_its_own_service_takes_no_stores_of_another_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Settings take the names of variables in any case."""
+    monkeypatch.setenv(name, "sqlite:////production/hotline.db")
+    with pytest.raises(OperatorError, match=f"start it without {name}"):
         demo.demo(own_service=True)
+
+
+def test_it_plays_on_no_catalogue_of_a_real_service() -> None:
+    offers = [_offer(DEMO), _offer(DEFAULT_CATALOGUE)]
+    require_demo_catalogue(offers[:1], "http://127.0.0.1:9")
+    with pytest.raises(OperatorError, match=r"http://127\.0\.0\.1:9 has a catalogue of real promises.*demo\.toml"):
+        require_demo_catalogue(offers[1:], "http://127.0.0.1:9")
+
+
+def _offer(catalogue: Path) -> Offer:
+    promises = load_catalogue(catalogue).terms("leak", None, datetime.now(UTC)).promises
+    budgets: dict[str, float] = {promise.name: promise.budget_seconds for promise in promises}
+    return Offer("leak", "漏水", "supply", "repair", answer_needs_follow_up=False, budgets=budgets)
 
 
 class TestKeys:

@@ -9,7 +9,7 @@ from hotline.demo.bars import bars
 from hotline.demo.client import Hotline
 from hotline.demo.people import Staff
 from hotline.demo.report import Places
-from hotline.demo.run import DemoOptions, journal_of, keys_of, offers_of
+from hotline.demo.run import DemoOptions, journal_of, keys_of, offers_of, require_demo_catalogue
 from hotline.demo.surge.course import Session
 from hotline.demo.surge.incident import Tide
 from hotline.demo.surge.plan import Surge, plan_surge
@@ -33,6 +33,7 @@ async def perform(options: DemoOptions, console: Console) -> bool:
     """
     async with Hotline.at(options.url, options.admin_key, options.deadline) as hotline:
         offers, districts = await offers_of(hotline)
+        require_demo_catalogue(offers, options.url)
         surge = plan_surge(options.cases, options.seed, offers, districts)
         journal = journal_of(replace(options, folder=options.folder / FOLDER))
         session = Session(hotline, Staff({offer.department for offer in offers}), journal)
