@@ -195,6 +195,7 @@ SERVICES = Services(
     districts=[Coded(code="west", name="West District", name_zh="西区")],
     groups=[Coded(code="repair", name="Repair request", name_zh="报修")],
     findings=[],
+    exemptions=[],
 )
 ANSWERS: dict[str, Any] = {
     **_of_case(),

@@ -91,7 +91,8 @@ def services(catalogue: Catalogue) -> bytes:
         }
         for service in catalogue.services
     ]
-    lists = {name: getattr(catalogue, name) for name in ("departments", "districts", "groups", "findings")}
+    names = ("departments", "districts", "groups", "findings", "exemptions")
+    lists = {name: getattr(catalogue, name) for name in names}
     found = {"items": items, "currency": catalogue.currency, **lists}
     return Services.model_validate(found, from_attributes=True).model_dump_json().encode()
 

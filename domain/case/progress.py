@@ -17,6 +17,10 @@ AT_RISK = 75
 """Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
 
 
+LIMIT_REACHED = "limit_reached"
+"""Ground of the rejection of a credit that is owed: its account has had the most of its time."""
+
+
 class Owed(Turns):
     """Credit (自动补偿) that the company owes for a missed promise, or for a finding."""
 
@@ -32,8 +36,9 @@ class Owed(Turns):
     fell_at: datetime
     asked_at: datetime = Field(description="Since when it waits for whose turn it is.")
     approved: bool | None = Field(default=None, description="Null while it waits.")
-    ground: str | None = omit_default(None, "Why it was rejected, where not for it being not owed.")
+    ground: str | None = omit_default(None, "Why it was rejected: `limit_reached`, or the code of an exemption.")
     paid_by: str | None = omit_default(None, "The department that pays it.")
+    note: str | None = omit_default(None, "What the approver has to check, because no case knows it.")
 
     @property
     def turn(self) -> Approver | None:

@@ -34,6 +34,7 @@ from domain.catalogue.terms import (
     Approver,
     ClockName,
     Credit,
+    Exemption,
     Organisation,
     Process,
     Promise,
@@ -133,6 +134,7 @@ class Catalogue(Value):
     surges: tuple[SurgeNorm, ...] = ()
     organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
     findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = omit_default(())
+    exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(_by_code)] = omit_default(())
     credits: Annotated[tuple[CreditNorm, ...], AfterValidator(check_credits)] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
@@ -204,6 +206,7 @@ class Catalogue(Value):
             approvers=tuple(map(self._approver, self.approvers)),
             organisation=self._chart(),
             credits=self.credits_of(service.code),
+            exemptions=self.exemptions,
             currency=self.currency,
             calendar=self._slice(at),
         )
@@ -218,6 +221,15 @@ class Catalogue(Value):
     def credits_of(self, service_code: str) -> tuple[Credit, ...]:
         """Return the credits for missed promises of a service, and for findings."""
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
+
+    def gaps(self) -> tuple[str, ...]:
+        """Return what the operator has to know of each unknown amount: what is missing, and where to write it."""
+        return tuple(
+            f"[[credits]] {norm.name!r}: the amount is unknown, and nothing is credited. {norm.gap}"
+            ' Replace gap by amount (a text such as "12.50"), then run `hotline catalogue apply`.'
+            for norm in self.credits
+            if norm.gap
+        )
 
     def calendar_end(self, today: date) -> CalendarEnd | None:
         """Return what the operator has to know if the known holidays end within 90 days or have ended, else None."""

@@ -33,7 +33,10 @@ class CreditNorm(Value):
     finding: Annotated[str, known("findings")] | None = omit_default(
         None, "a code of [findings], in the place of a clock"
     )
-    amount: Amount
+    amount: Amount | None = Field(default=None, description='as a text: "50.00"; or say gap')
+    gap: str | None = omit_default(
+        None, "what was not found, in the place of an amount; nothing is credited until one is given", min_length=1
+    )
     business: Amount | None = omit_default(None, "what a business gets, where that is another amount")
     each_further: FurtherNorm | None = None
     at_most: Amount | None = Field(default=None, description="for one case, all in all")
@@ -41,13 +44,16 @@ class CreditNorm(Value):
     paid_by: Annotated[str, known("departments")] | None = omit_default(
         None, "a code of [departments]: who pays it, and hears that it is approved"
     )
+    note: str | None = omit_default(
+        None, "what the approver has to check because no case knows it, in English and Chinese", min_length=1
+    )
     source: Sources
 
     @property
     def most(self) -> Decimal:
-        """The most that is asked for at once."""
-        further = self.each_further.amount if self.each_further else self.amount
-        return max(self.amount, self.business or self.amount, further)
+        """The most that is asked for at once; 0 where the amount is unknown."""
+        further = self.each_further.amount if self.each_further else None
+        return max((amount for amount in (self.amount, self.business, further) if amount), default=Decimal(0))
 
     @model_validator(mode="before")
     @classmethod
@@ -64,6 +70,8 @@ class CreditNorm(Value):
     def _sound(self) -> Self:
         if (self.clock is None) is (self.finding is None):
             raise ValueError("say exactly one of clock, finding")
+        if (self.amount is None) is (self.gap is None):
+            raise ValueError('say exactly one of amount (as a text: "50.00"), gap (what was not found)')
         if self.clock and not self.service:
             raise ValueError("service is missing: a clock is one of a service")
         if self.finding and self.each_further:

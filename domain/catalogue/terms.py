@@ -113,17 +113,23 @@ class Credit(Value):
     name_zh: str
     clock: ClockName | None = Field(default=None, description="The promise; null where a finding raises the credit.")
     finding: str | None = omit_default(None, "What raises it once it is found (查实).")
-    amount: PositiveMoney
+    amount: PositiveMoney | None = Field(description="Null: unknown, a gap of the catalogue; nothing is credited.")
+    gap: str | None = omit_default(None, "What is not known of the amount.")
     business: PositiveMoney | None = omit_default(None, "What a business gets, where that is another amount.")
     each_further: PositiveMoney | None = Field(default=None, description="For each further period; nothing without it.")
     every_seconds: Seconds | None = Field(default=None, description="That period, in seconds of the clock's calendar.")
     at_most: PositiveMoney | None = Field(default=None, description="For one case, all in all.")
     at_most_seconds: Seconds | None = omit_default(None, "That is also the most of one account in so many seconds.")
     paid_by: str | None = omit_default(None, "The department that pays it.")
+    note: str | None = omit_default(None, "What the approver has to check, because no case knows it.")
 
-    def amount_for(self, customer: CustomerClass) -> Decimal:
-        """Return the amount for a customer of this class."""
+    def amount_for(self, customer: CustomerClass) -> Decimal | None:
+        """Return the amount for a customer of this class; None if it is unknown."""
         return self.business if self.business and customer == "business" else self.amount
+
+
+class Exemption(Coded):
+    """Exemption (免责情形): a ground on which a credit is rejected, because nothing is owed in such circumstances."""
 
 
 class Edition(Value):
@@ -157,6 +163,7 @@ class Terms(Value):
     calendar: WorkCalendar
 
     credits: tuple[Credit, ...] = omit_default(())
+    exemptions: tuple[Exemption, ...] = omit_default(())
     currency: str = omit_default(USUAL_CURRENCY, "ISO 4217, of every amount.")
     needs_approval: bool = omit_default(False, "It is completed only once management has decided, in each cycle.")
     priority_by_hand: bool = omit_default(False, "The priority was given at intake.")

@@ -34,7 +34,10 @@ SHOWN = 20
 
 @app.command("check")
 def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
-    """Check a catalogue, and warn if its holidays are known for less than 90 days."""
+    """Check a catalogue, and warn of unknown amounts, and of holidays that are known for less than 90 days.
+
+    Exit code 0: it can be used, also with warnings. 2: errors to correct.
+    """
     found = checked_catalogue(file)
     typer.echo(
         f"{file}: {found.name} {found.name_zh}, {len(found.services)} services, {len(found.departments)} departments"

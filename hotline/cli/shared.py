@@ -31,12 +31,14 @@ def settings_with(**options: object) -> Settings:
 
 
 def checked_catalogue(file: Path) -> "Catalogue":
-    """Load a catalogue and print warnings about its calendar. Raises FileError."""
+    """Load a catalogue and print warnings about its calendar and its unknown amounts. Raises FileError."""
     from hotline.files.catalogue import load_catalogue
 
     found = load_catalogue(file)
     if end := found.calendar_end(datetime.now(UTC).date()):
         typer.echo(f"hotline: WARNING: {end.detail} {end.remedy}", err=True)
+    for gap in found.gaps():
+        typer.echo(f"hotline: WARNING: {file}: {gap}", err=True)
     return found
 
 

@@ -172,5 +172,5 @@ def _offer(item: Json) -> Offer:
         budgets={clock["name"]: clock["budget_seconds"] for clock in item["clocks"]},
         needs_approval=item["needs_approval"],
         priority=item["priority"],
-        credited=frozenset(credit["clock"] for credit in item["credits"] if credit["clock"]),
+        credited=frozenset(credit["clock"] for credit in item["credits"] if credit["clock"] and credit["amount"]),
     )

@@ -15,7 +15,7 @@ from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.lifecycle import State
-from domain.catalogue.terms import Edition
+from domain.catalogue.terms import Edition, Exemption
 from domain.shared.actors import Actor, Role
 from tests.support.build import BODIES, MONDAY, data_of, days, do, hours, minutes, refused, registration, terms, written
 from tests.support.credits import GAO, OWED, POSTS, REN, RESOLVE, late
@@ -183,6 +183,18 @@ class TestRaising:
         assert data_of(event)["ground"] == case.credits[1].ground == "limit_reached"
         assert raised(case.ring(MONDAY + days(9))) == []
 
+    def test_a_rejection_for_an_exemption_does_not_count_towards_the_most(self) -> None:
+        case = late(owed=(OWED.model_copy(update={"at_most": Decimal(100)}),), exemptions=(DROUGHT,))
+        case.ring(MONDAY + days(9))
+        do(case, DecideCredit(credit=1, approved=False, ground="drought", reason="No rain."), MONDAY + days(9))
+        case.ring(MONDAY + days(9))
+        assert [owed.ground for owed in case.credits] == ["drought", None, None]
+
+    def test_an_unknown_amount_owes_nothing(self) -> None:
+        case = late(owed=(OWED.model_copy(update={"amount": None, "gap": "not found"}),))
+        assert raised(case.ring(MONDAY + days(9))) == []
+        assert case.terms.credits[0].amount_for("business") is None
+
     @pytest.mark.parametrize("step", [minutes(1), hours(7), days(2)])
     def test_however_often_it_is_looked_at_the_same_are_raised(self, step: timedelta) -> None:
         case, whole = late(), late()
@@ -195,6 +207,7 @@ class TestRaising:
         assert case == whole
 
 
+DROUGHT = Exemption(code="drought", name="Drought", name_zh="干旱")
 CAPPED = OWED.model_copy(update={"at_most": Decimal(100)})
 NO = DecideCredit(credit=1, approved=False, reason="It was the street.")
 

@@ -38,6 +38,7 @@ from tests.support.build import (
     one,
     registration,
 )
+from tests.support.credits import OWED, late
 from workflows.presentation.complaint import search_attributes
 from workflows.presentation.details.complaint import details
 from workflows.presentation.details.timeline import LONGEST_WORDS, timeline_line
@@ -69,6 +70,15 @@ def section(case: CaseState, heading: str) -> list[str]:
 
 
 class TestOverview:
+    def test_a_waiting_credit_shows_what_its_approver_has_to_check(self) -> None:
+        case = late(owed=(OWED.model_copy(update={"note": "Paid before? 已付过？"}),))
+        case.ring(MONDAY + hours(24))
+        waiting = [line for line in shown(case).splitlines() if line.startswith(("- **待批", "- **核对"))]
+        assert waiting == [
+            "- **待批 waits** · 补偿 credits: 2 · 100.00 GBP",
+            "- **核对 check** · Supply not restored: Paid before? 已付过？",
+        ]
+
     def test_shows_what_the_caller_wants_and_nothing_of_the_caller(self) -> None:
         text = shown(case_in(State.IN_PROGRESS))
         assert "> No water at home since six." in text

@@ -181,6 +181,18 @@ def test_what_was_found_before_a_catalogue_owed_anything_for_it_is_not_made_up_f
     assert raised(case.ring(MONDAY + hours(2))) == []
 
 
+def test_an_amount_that_becomes_known_is_not_made_up_for() -> None:
+    unknown = MISSED.model_copy(update={"amount": None, "gap": "not found"})
+    case = working(credits=(unknown,))
+    do(case, found("not_kept"), MONDAY)
+    new = NewTerms(
+        terms=terms(promises=(), credits=(MISSED,)), edition=Edition(digest="0" * 12, name="E", name_zh="英")
+    )
+    case.change_catalogue(new, MONDAY + hours(1))
+    assert raised(case.ring(MONDAY + hours(2))) == []
+    assert [each.code for each in case.findings] == ["not_kept"]
+
+
 def test_a_completion_that_finds_nothing_reads_as_it_did() -> None:
     case = working()
     completion = Complete(result="The valve was lifted.")

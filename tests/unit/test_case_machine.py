@@ -23,6 +23,7 @@ from domain.case.kinds import evolve
 from domain.case.lifecycle import BEFORE_REPLY, ENDED, State
 from domain.case.notifications import addressed
 from domain.case.parts import PART_AT_WORK
+from domain.case.progress import LIMIT_REACHED
 from domain.case.state import CREDIT_WAITS
 from domain.case.views import view_case
 from domain.catalogue.terms import Edition
@@ -304,7 +305,7 @@ class CaseMachine(RuleBasedStateMachine):
         assert all(clocks[owed.clock_serial].missed_at for owed in self.case.credits if owed.clock_serial)
         for credit in self.case.terms.credits:
             mine = [owed for owed in self.case.credits if owed.name == credit.name]
-            total = sum(owed.amount for owed in mine if owed.approved is not False or owed.ground)
+            total = sum(owed.amount for owed in mine if owed.approved is not False or owed.ground == LIMIT_REACHED)
             assert credit.at_most is None or total <= credit.at_most
         assert (CREDIT_WAITS in self.case.flags) == bool(self.case.undecided_credits)
         for owed in self.case.credits:

@@ -104,7 +104,12 @@ def test_the_calendar_knows_the_clock_change_and_the_bank_holidays(england: Cata
             'service = "no_water"\nclock = "resolve"\namount = "900000"',
             "credits: 900000.00 is more than the last approver",
         ),
-        ('service = "no_water"\nclock = "resolve"', "credits[0].amount: is missing; accepted: as a text"),
+        ('service = "no_water"\nclock = "resolve"', 'credits[0]: say exactly one of amount (as a text: "50.00"), gap'),
+        ('service = "no_water"\nclock = "resolve"\namount = "5"\ngap = "?"', "credits[0]: say exactly one of amount"),
+        (
+            'service = "no_water"\nclock = "resolve"\ngap = ""',
+            "credits[0].gap: String should have at least 1 character",
+        ),
         ('service = "no_water"\namount = "5"', "credits[0]: say exactly one of clock, finding"),
         ('clock = "resolve"\namount = "5"', "credits[0]: service is missing: a clock is one of a service"),
         ('finding = "rude"\namount = "5"', "credits[0].finding: 'rude' is not in findings; accepted: "),

@@ -116,11 +116,12 @@ promised. *First* in the last column means that management has to decide (报批
 
 _OWED_HEAD = """The default catalogue has no credits. England's Guaranteed Standards
 (`hotline/catalogues/england.toml`) have credits for missed promises and for findings of a department that completes the
-case. The amounts are in pounds. Each credit needs an approval."""
+case. The amounts are in pounds. Each credit needs an approval. *Unknown* is a gap of the catalogue: the amount was not
+found, and nothing is credited."""
 
 
 def _owed() -> str:
-    """Return the tables of the second catalogue's credits and findings."""
+    """Return the tables of the second catalogue's credits, gaps, notes, findings and exemptions."""
     catalogue = load_catalogue(DEFAULT_CATALOGUE.with_name("england.toml"))
     owed = table(
         ("credit", "中文", "service", "raised by", "amount", "each further", "at most", "paid by", "source"),
@@ -130,7 +131,7 @@ def _owed() -> str:
                 credit.name_zh,
                 f"`{credit.service}`" if credit.service else "every service",
                 f"missed `{credit.clock}`" if credit.clock else f"finding `{credit.finding}`",
-                f"{credit.amount}; a business {credit.business}" if credit.business else f"{credit.amount}",
+                f"{credit.amount or '*unknown*'}{f'; a business {credit.business}' if credit.business else ''}",
                 f"{further.amount} in {_length(further)}" if (further := credit.each_further) else "-",
                 f"{credit.at_most}{_in_such_a_time(credit)}" if credit.at_most else "-",
                 f"`{credit.paid_by}`" if credit.paid_by else "-",
@@ -139,10 +140,18 @@ def _owed() -> str:
             for credit in catalogue.credits
         ),
     )
-    findings = table(
-        ("finding", "中文", "code"), ((each.name, each.name_zh, f"`{each.code}`") for each in catalogue.findings)
-    )
-    return f"{_OWED_HEAD}\n\n{owed}\n### Findings\n\n{findings}"
+    coded = {"Findings": ("finding", catalogue.findings), "Exemptions": ("exemption", catalogue.exemptions)}
+    sections = {
+        "Unknown amounts": table(("credit", "gap"), ((each.name, each.gap) for each in catalogue.credits if each.gap)),
+        "Notes to the approver": table(
+            ("credit", "note"), ((each.name, each.note) for each in catalogue.credits if each.note)
+        ),
+        **{
+            title: table((head, "中文", "code"), ((each.name, each.name_zh, f"`{each.code}`") for each in entries))
+            for title, (head, entries) in coded.items()
+        },
+    }
+    return "\n".join([f"{_OWED_HEAD}\n\n{owed}", *(f"### {title}\n\n{text}" for title, text in sections.items())])
 
 
 def _in_such_a_time(credit: CreditNorm) -> str:

@@ -1,7 +1,7 @@
 """decide_credit 补偿审批: management approves or rejects, in turn, a credit that the company owes."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -10,15 +10,17 @@ from domain.case.clocks import Clock
 from domain.case.events import Event, OfDepartment
 from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import State
-from domain.case.progress import Owed
+from domain.case.progress import LIMIT_REACHED, Owed
 from domain.case.state import CaseState
 from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.codes import Code
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
 from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
 from domain.shared.value import omit_default
 
 NO_SUCH_CREDIT = ProblemType("invalid", "no_such_credit", "Credit not waiting for a decision", "没有这笔待审批的补偿")
+UNKNOWN_GROUND = ProblemType("invalid", "unknown_ground", "Unknown ground of a rejection", "没有这个不予补偿的理由")
 
 
 class DecideCredit(ActionBody):
@@ -36,8 +38,10 @@ class DecideCredit(ActionBody):
     credit: Annotated[int, Field(ge=1)]
     approved: bool
     reason: Text | None = None
-    ground: Literal["limit_reached"] | None = omit_default(
-        None, "It is owed, and the account has had the most of its time; a rejection without it: not owed."
+    ground: Code | None = omit_default(
+        None,
+        f"Of a rejection: `{LIMIT_REACHED}` (it is owed, and the account has had the most of its time), or the code of"
+        " an exemption (免责情形) of the catalogue; none: nothing is owed.",
     )
 
     @model_validator(mode="after")
@@ -52,6 +56,14 @@ class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
 
     final: bool
     notify: tuple[str, ...] = ()
+
+
+def check(case: CaseState, body: DecideCredit) -> None:
+    """Refuse a ground that is neither the limit nor an exemption under the terms of the case."""
+    accepted = (LIMIT_REACHED, *(each.code for each in case.terms.exemptions))
+    if body.ground and body.ground not in accepted:
+        message = f"There is no ground {body.ground!r}; accepted: {', '.join(accepted)}."
+        raise Refused(UNKNOWN_GROUND, message, accepted)
 
 
 def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> NotPossible | None:
@@ -146,8 +158,9 @@ ACTION = Action(
     sources=frozenset(State),
     body=DecideCredit,
     example=DecideCredit(credit=1, approved=True, reason="The supply was late."),
-    problems=(NO_SUCH_CREDIT, *TURNS),
+    problems=(NO_SUCH_CREDIT, UNKNOWN_GROUND, *TURNS),
     data=CreditDecided,
+    check=check,
     guard=guard,
     offers=offers,
     decide=decide,

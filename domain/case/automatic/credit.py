@@ -13,7 +13,7 @@ from domain.case.approvers import approvers_for
 from domain.case.clocks import Clock
 from domain.case.events import Event
 from domain.case.kind import Due, EventKind
-from domain.case.progress import Finding, Owed
+from domain.case.progress import LIMIT_REACHED, Finding, Owed
 from domain.case.state import CaseState
 from domain.catalogue.terms import Approver, Credit
 from domain.shared.errors import Refused
@@ -37,6 +37,7 @@ class Credited(EventData):
     fell_at: datetime
     approvers: tuple[Approver, ...]
     paid_by: str | None = None
+    note: str | None = None
 
 
 class _Raise(NamedTuple):
@@ -65,8 +66,7 @@ def _data(case: CaseState, owed: _Raise) -> Credited:
         why: dict[str, Any] = {"clock": cause.name, "serial": cause.serial}
     else:
         why = {"finding": cause.code, "found": cause.serial}
-    if credit.paid_by:
-        why["paid_by"] = credit.paid_by
+    why |= {name: value for name in ("paid_by", "note") if (value := getattr(credit, name))}
     return Credited(
         credit=len(case.credits) + 1,
         name=credit.name,
@@ -107,7 +107,7 @@ def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Raise | 
     # What was found before the terms owed anything for it is not made up for either.
     before = case.later_terms is not None and finding.serial < case.later_terms.seq
     amount = credit.amount_for(case.customer_class)
-    if finding.code != credit.finding or raised or before or _exceeds(case, credit, amount):
+    if finding.code != credit.finding or raised or before or amount is None or _exceeds(case, credit, amount):
         return None
     return _Raise(finding.found_at, credit, finding, amount)
 
@@ -138,7 +138,7 @@ def _exceeds(case: CaseState, credit: Credit, amount: Decimal) -> bool:
     counted = (
         owed.amount
         for owed in case.credits
-        if owed.name == credit.name and (owed.approved is not False or owed.ground is not None)
+        if owed.name == credit.name and (owed.approved is not False or owed.ground == LIMIT_REACHED)
     )
     return credit.at_most is not None and sum(counted, amount) > credit.at_most
 

@@ -129,6 +129,8 @@ def _undecided(case: CaseState) -> Iterable[str]:
     if owed := case.undecided_credits:
         total = sum(one.amount for one in owed)
         yield f"- **待批 waits** · 补偿 credits: {len(owed)} · {_money(total, currency)}"
+        notes = dict.fromkeys((one.name, one.note) for one in owed if one.note)
+        yield from (f"- **核对 check** · {plain(name)}: {plain(note)}" for name, note in notes)
 
 
 def _money(amount: object, currency: str) -> str:

@@ -56,6 +56,7 @@ _SAID: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
     "findings": ("查实 findings", _text),
     "message": ("答复 replied", _text),
     "reason": ("原因 reason", _text),
+    "ground": ("理由 ground", _text),
     "wake_at": ("恢复时间 wakes at", _instant),
     "incident": ("事件 incident", _text),
     "key": ("收件人 recipient", lambda case, key: recipient(case, recipient_of(key))),
