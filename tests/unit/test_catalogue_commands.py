@@ -1,4 +1,4 @@
-"""`hotline catalogue apply`: it shows before it asks, and does nothing unless it is told to."""
+"""`hotline catalogue`: the check lists what is missing; apply shows before it asks, and does nothing unless told to."""
 
 import sys
 from datetime import UTC, datetime
@@ -38,8 +38,8 @@ def store() -> CatalogueStore:
     return store
 
 
-def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(sys, "argv", ["hotline", "catalogue", "apply", *arguments])
+def run(*arguments: str, monkeypatch: pytest.MonkeyPatch, command: str = "apply") -> int:
+    monkeypatch.setattr(sys, "argv", ["hotline", "catalogue", command, *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     return int(ended.value.code or 0)
@@ -72,6 +72,28 @@ def kept_case(catalogue: Catalogue, department: str) -> None:
     with writing(database) as connection:
         write(connection, [batch(case, events)])
     database.dispose()
+
+
+def test_the_check_lists_unknown_amounts_and_where_to_write_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    england = DEFAULT_CATALOGUE.with_name("england.toml")
+    assert run(str(england), command="check", monkeypatch=monkeypatch) == 0
+    told = capsys.readouterr()
+    assert "England, Guaranteed Standards" in told.out
+    for name in ("Meter not fitted", "Water-quality notice"):
+        [line] = [line for line in told.err.splitlines() if f"[[credits]] {name!r}" in line]
+        assert line.startswith(f"hotline: WARNING: {england}: ")
+        assert "the amount is unknown, and nothing is credited" in line
+        assert "Replace gap by amount" in line
+    assert told.err.count("unknown") == 2
+
+
+def test_the_check_of_a_catalogue_without_gaps_warns_of_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(str(DEFAULT_CATALOGUE), command="check", monkeypatch=monkeypatch) == 0
+    assert "unknown" not in capsys.readouterr().err
 
 
 def test_what_is_declined_is_not_done(

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from domain.case.actions.complete import Complete
+from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
@@ -15,7 +16,7 @@ from domain.catalogue.terms import CustomerClass
 from domain.shared.operator_errors import FileError
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from tests.support.build import ADMIN, do, registration
+from tests.support.build import ADMIN, data_of, do, refused, registration
 
 ENGLAND = DEFAULT_CATALOGUE.with_name("england.toml")
 BRITISH = datetime(2026, 7, 1, 9, tzinfo=UTC)
@@ -24,6 +25,11 @@ FINDINGS = {
     "appointment_badly_made": ("40.00", "40.00"),
     "appointment_not_kept": ("50.00", "50.00"),
     "short_notice": ("50.00", "50.00"),
+    "low_pressure": ("50.00", "50.00"),
+    "meter_not_read": ("40.00", "40.00"),
+    "meter_not_read_again": ("80.00", "80.00"),
+    "debt_without_notice": ("150.00", "150.00"),
+    "no_priority_support": ("100.00", "100.00"),
     "payment_late": ("40.00", "100.00"),
 }
 """Amounts that norms give a household, and a business."""
@@ -44,6 +50,13 @@ def case_of(england: Catalogue, service: str, customer: CustomerClass = "househo
     return case
 
 
+def case_late(england: Catalogue, at: datetime) -> Case:
+    """A case whose supply is not restored by then."""
+    case = case_of(england, "supply_interruption")
+    case.ring(at)
+    return case
+
+
 def owed(case: Case) -> list[str]:
     return [str(credit.amount) for credit in case.credits]
 
@@ -53,10 +66,11 @@ def owed(case: Case) -> list[str]:
     [
         ("supply_interruption", timedelta(hours=12), timedelta(hours=24), FURTHER),
         ("trunk_main", timedelta(hours=48), timedelta(hours=96), FURTHER),
-        ("low_pressure", timedelta(days=3), timedelta(days=30), ["50.00"] * 5),
         # Ten working days from Wednesday at ten in the morning, London time.
         ("bill_query", timedelta(days=14), timedelta(days=60), ["40.00"]),
         ("complaint", timedelta(days=14), timedelta(days=60), ["40.00"]),
+        ("payment_plan", timedelta(days=7), timedelta(days=60), ["40.00"]),
+        ("priority_services", timedelta(days=30), timedelta(days=90), ["100.00"]),
     ],
 )
 def test_a_missed_promise_is_credited_as_the_standards_say(
@@ -81,6 +95,63 @@ def test_what_is_found_is_credited_as_the_standards_say_whatever_the_service(eng
             do(case, Complete(result="Found.", findings=(finding,)), BRITISH, ADMIN)
             case.ring(BRITISH)
             assert owed(case) == [amount]
+
+
+def test_a_missed_promise_of_an_unknown_amount_credits_nothing(england: Catalogue) -> None:
+    case = case_of(england, "meter_fitting")
+    case.ring(BRITISH + timedelta(weeks=8))
+    assert [clock.name for clock in case.clocks if clock.missed_at] == ["resolve"]
+    case.ring(BRITISH + timedelta(weeks=30))
+    assert owed(case) == []
+
+
+def test_a_finding_of_an_unknown_amount_is_recorded_and_credits_nothing(england: Catalogue) -> None:
+    case = case_of(england, "complaint")
+    do(case, Complete(result="Boil water.", findings=("water_quality_notice",)), BRITISH, ADMIN)
+    case.ring(BRITISH)
+    assert [finding.code for finding in case.findings] == ["water_quality_notice"]
+    assert owed(case) == []
+
+
+def test_unknown_amounts_are_the_two_that_were_not_found(england: Catalogue) -> None:
+    unknown = {credit.name: credit for credit in england.credits if credit.amount is None}
+    assert [*unknown] == ["Meter not fitted", "Water-quality notice"]
+    assert all(credit.gap and "not found" in credit.gap for credit in unknown.values())
+
+
+@pytest.mark.parametrize(
+    ("finding", "note"),
+    [("meter_not_read_again", "check the account's earlier cases"), ("low_pressure", "At most five in 365 days")],
+)
+def test_a_credit_notes_what_only_its_approver_can_check(england: Catalogue, finding: str, note: str) -> None:
+    case = case_of(england, "complaint")
+    do(case, Complete(result="Found.", findings=(finding,)), BRITISH, ADMIN)
+    [event] = case.ring(BRITISH)
+    [credit] = case.credits
+    assert credit.note == data_of(event)["note"]
+    assert note in (credit.note or "")
+
+
+def test_an_unanswered_payment_plan_notes_that_it_must_have_been_refused(england: Catalogue) -> None:
+    case = case_of(england, "payment_plan")
+    case.ring(BRITISH + timedelta(days=7))
+    assert "Owed if the plan was refused" in (case.credits[0].note or "")
+
+
+@pytest.mark.parametrize("ground", ["drought", "severe_weather", "strike", "third_party"])
+def test_an_exemption_is_a_ground_to_reject_a_credit(england: Catalogue, ground: str) -> None:
+    at = BRITISH + timedelta(hours=12)
+    case = case_late(england, at)
+    do(case, DecideCredit(credit=1, approved=False, ground=ground, reason="It was."), at, ADMIN)
+    assert (case.credits[0].approved, case.credits[0].ground) == (False, ground)
+
+
+def test_an_unknown_ground_is_refused_with_those_there_are(england: Catalogue) -> None:
+    at = BRITISH + timedelta(hours=12)
+    rain = DecideCredit(credit=1, approved=False, ground="rain", reason="It was.")
+    unknown = refused(case_late(england, at), rain, ADMIN, at)
+    assert (unknown.kind, unknown.code) == ("invalid", "unknown_ground")
+    assert unknown.accepted == ("limit_reached", "drought", "severe_weather", "strike", "third_party")
 
 
 def test_the_calendar_knows_the_clock_change_and_the_bank_holidays(england: Catalogue) -> None:
