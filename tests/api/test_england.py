@@ -116,7 +116,7 @@ def register(url: str, *customers: Customer) -> None:
     database.dispose()
 
 
-async def found(api: Api, finding: str, account: str) -> str:
+async def case_with_finding(api: Api, finding: str, account: str) -> str:
     """Return the number of a case of this account, completed with this finding, whose credit waits."""
     call = {"service_code": "low_pressure", "description": "It drips.", "location": {"district": "city"}}
     number = str((await api.register({**call, "caller": {"account_no": account}})).json()["number"])
@@ -132,7 +132,7 @@ async def test_an_account_gets_no_more_for_low_pressure_than_the_most_of_a_year(
 ) -> None:
     """Each case by itself is within it; whoever approves the sixth is told of the five before."""
     async with running_api(server.client, database_url, tmp_path, catalogue=ENGLAND) as api:
-        numbers = [await found(api, "low_pressure", account) for account in ["B-1", "b1"] * 3]
+        numbers = [await case_with_finding(api, "low_pressure", account) for account in ["B-1", "b1"] * 3]
         yes = {"credit": 1, "approved": True}
         no = {"credit": 1, "approved": False, "ground": "limit_reached", "reason": "Five are paid."}
         *paid, last = numbers
@@ -151,7 +151,7 @@ async def test_an_account_gets_no_more_for_low_pressure_than_the_most_of_a_year(
 
 
 async def test_a_credit_shows_its_note_and_is_rejected_for_an_exemption(british: Api) -> None:
-    number = await found(british, "meter_not_read_again", "C-1")
+    number = await case_with_finding(british, "meter_not_read_again", "C-1")
     [credit] = (await british.complaint(number))["credits"]
     assert credit["amount"] == "80.00"
     assert "check the account's earlier cases" in credit["note"]

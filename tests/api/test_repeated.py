@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +15,10 @@ from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
-from tests.api.test_england import ENGLAND
+from tests.api.test_england import ENGLAND, case_with_finding
 from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
-from tests.support.hotline import until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.messages import Names
@@ -163,13 +161,7 @@ async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(
     two_words.write_text(text)
     url = f"sqlite:///{tmp_path / 'hotline.db'}"
     async with running_api(server.client, url, tmp_path, catalogue=two_words) as made:
-        call = {"service_code": "low_pressure", "description": "It drips.", "location": {"district": "city"}}
-        mine, other = [
-            (await made.register({**call, "caller": {"account_no": "B-1"}})).json()["number"] for _ in range(2)
-        ]
-        for number in (mine, other):
-            await server.fast_forward(server.client.get_workflow_handle(workflow_id(number)), timedelta(days=4))
-            await until(partial(made.complaint, number), lambda seen: len(seen["credits"]) == 1)
+        mine, other = [await case_with_finding(made, "low_pressure", "B-1") for _ in range(2)]
         yes = {"credit": 1, "approved": True}
         first = await sent(made, f"/v1/complaints/{mine}/actions/decide_credit", yes, "chief", {**yes, "note": "-"})
         for _ in range(2):
