@@ -56,6 +56,7 @@ _FAULTS_ZH = {
     "dict_type": "应填一个 JSON 对象",
     "tuple_type": '应填列表，如 ["…"]',
     "list_type": '应填列表，如 ["…"]',
+    "follow_up_form": "只填 outcome，或只填 contacted: false，或填 contacted: true 并填 solved 和 satisfaction",
     "json_invalid": "不是有效的 JSON",
 }
 """Chinese words for pydantic's types of errors; all others are 填写有误."""

@@ -19,6 +19,7 @@ from sqlalchemy import Row, bindparam, func, select, update
 from domain.case.actions.correct import Corrected
 from domain.case.actions.decide_approval import ApprovalDecided
 from domain.case.actions.decide_credit import CreditDecided
+from domain.case.actions.follow_up import FollowedUp
 from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
 from domain.case.intake import Intake, IntakeFacts, Registered
@@ -30,7 +31,7 @@ from readmodel.decisions import HUNDREDTHS
 from readmodel.notifications import notification_row
 from readmodel.search_rows import replace_terms, term_rows, terms_in_sql
 from readmodel.statements import RowValues, event_row, insert_missing, row, upsert
-from readmodel.tables import cases, clocks, decisions, events, notifications, parts, search_words
+from readmodel.tables import cases, clocks, decisions, events, follow_ups, notifications, parts, search_words
 
 _PROGRESS = TypeAdapter(Progress)
 _OF_CASE = ("state", "owner", "department", "assignee", "incident", "cycle", "version", "closed_at")
@@ -91,6 +92,7 @@ def write(
     upsert(connection, clocks, [changed for batch in batches for changed in _clock_rows(batch)])
     upsert(connection, parts, [changed for batch in batches for changed in _part_rows(batch)])
     insert_missing(connection, decisions, [decided for each in occurred for decided in _decision_rows(*each)])
+    insert_missing(connection, follow_ups, [ended for each in occurred for ended in _follow_up_rows(*each)])
     insert_missing(connection, notifications, told)
     return len(told)
 
@@ -249,6 +251,17 @@ def _decision_rows(number: str, event: Event) -> list[RowValues]:
             return []
     amount = None if data.amount is None else int(data.amount * HUNDREDTHS)
     return [row(decisions, data, number=number, seq=event.seq, decided_at=event.at, amount_hundredths=amount)]
+
+
+def _follow_up_rows(number: str, event: Event) -> list[RowValues]:
+    """Return the row of a finished follow-up; none if the caller is to be called again."""
+    data = event.data
+    if not isinstance(data, FollowedUp) or event.to_state is State.PENDING_FOLLOW_UP:
+        return []
+    # The event of a dissatisfied follow-up is the first of the next cycle.
+    cycle = event.cycle - (event.to_state is State.DISPATCHED)
+    facts = {"number": number, "seq": event.seq, "followed_up_at": event.at, "cycle": cycle}
+    return [row(follow_ups, data, **facts, contacted=data.outcome != "unreachable")]
 
 
 def _search_rows(batch: ProjectionBatch) -> list[RowValues]:

@@ -153,6 +153,22 @@ decisions = Table(
 )
 """Decisions of management on money (审批), for reports."""
 
+follow_ups = Table(
+    "follow_ups",
+    metadata,
+    _number(),
+    Column("seq", Integer, primary_key=True),
+    Column("followed_up_at", UtcDateTime, nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("department", CODE, comment="Whose work it was about; null if no department had the case."),
+    Column("outcome", CODE, nullable=False),
+    Column("contacted", Boolean, nullable=False),
+    Column("solved", Boolean, comment="Null if not asked, or not reached."),
+    Column("satisfaction", CODE, comment="domain.case.satisfaction.Satisfaction; null if not asked, or not reached."),
+    Index("ix_follow_ups_followed_up_at", "followed_up_at"),
+)
+"""Finished follow-ups (回访), the last try of each cycle, for reports."""
+
 incidents = Table(
     "incidents",
     metadata,

@@ -33,6 +33,17 @@ async def _as_it_is(_: Backend, __: str, body: ActionBody, ___: Actor) -> Action
     return body
 
 
+def _examples(action: AnyAction) -> dict[str, Any]:
+    """Return the documented bodies of an action: the usual one, and those of other forms."""
+    shown = {"usual": (action.zh, action.example)} | {
+        name.replace(" ", "_"): (name, body) for name, body in action.further_examples
+    }
+    return {
+        name: {"summary": summary, "value": body.model_dump(mode="json", exclude_unset=True)}
+        for name, (summary, body) in shown.items()
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class ActionRoutes(Generic[OutcomeT]):
     """Operations that act on one kind of entity.
@@ -69,8 +80,7 @@ class ActionRoutes(Generic[OutcomeT]):
 
     def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
         """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
-        example = {"usual": {"summary": action.zh, "value": action.example.model_dump(mode="json", exclude_unset=True)}}
-        act = self._endpoint(action, example)
+        act = self._endpoint(action, _examples(action))
         act.__doc__ = self._description(action)
         path, summary = f"{self.prefix}/{action.name}", self.summary.format(action.zh, action.name)
         fields = action.body.model_fields

@@ -22,6 +22,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.urge import Urge
 from domain.case.lifecycle import State
+from domain.case.satisfaction import Satisfaction
 from domain.case.views import CaseView
 from domain.shared.actors import CALLER
 from domain.shared.command import Command
@@ -31,17 +32,26 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
 }
+INCOMPLETE = frozenset({"words", "answers"})
+"""Problems of forms that the caller has to complete."""
 SAME_SITE = frozenset({"same-origin", "none"})
 """Values of `Sec-Fetch-Site` of a form that this page has sent."""
-BODIES: Mapping[str, Callable[[str | None], ActionBody]] = {
-    "satisfied": lambda words: FollowUp(outcome="satisfied", note=words),
-    "dissatisfied": lambda words: FollowUp(outcome="dissatisfied", note=words),
-    "reopen": lambda words: Reopen.model_validate({"reason": words}),
-    "comment": lambda words: Comment.model_validate({"note": words}),
-    "urge": lambda words: Urge(note=words),
+QUESTIONS = ("contacted", "solved", "satisfaction")
+
+
+def _answers(form: Mapping[str, str]) -> FollowUp:
+    """Return the answers of a form. A caller whom nobody has contacted is not asked the other two."""
+    asked = QUESTIONS[:1] if form.get("contacted") == "false" else QUESTIONS
+    return FollowUp.model_validate({name: form.get(name) for name in asked} | {"note": _words(form) or None})
+
+
+BODIES: Mapping[str, Callable[[Mapping[str, str]], ActionBody]] = {
+    "follow_up": _answers,
+    "reopen": lambda form: Reopen.model_validate({"reason": _words(form)}),
+    "comment": lambda form: Comment.model_validate({"note": _words(form) or None}),
+    "urge": lambda form: Urge(note=_words(form) or None),
 }
-"""Bodies of the buttons, made of what the caller has typed; they raise ValidationError."""
-ANSWERS = ("satisfied", "dissatisfied")
+"""Bodies of the buttons, made of what the caller has chosen and typed; they raise ValidationError."""
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "pages"),
     undefined=StrictUndefined,
@@ -94,11 +104,11 @@ async def _page(backend: Backend, text: str, request: Request) -> Response:
     except ProblemError as error:
         # The text stays on the page. It may have arrived: sent again it counts once.
         again = form or {}
-        fields = {"offers": [again.get("act")], "version": again.get("version"), "words": _words(again)}
+        fields = {"offers": [again.get("act")], "version": again.get("version"), **_typed(again)}
         return _html(HTTPStatus(error.problem.status), zh, "away", error.headers, **fields)
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if problem == "words" else HTTPStatus.OK
-    words = _words(form) if form and problem else ""
-    return _html(status, zh, problem, words=words, done=done, **_fields(backend, view, link))
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if problem in INCOMPLETE else HTTPStatus.OK
+    typed = _typed(form if form and problem else {})
+    return _html(status, zh, problem, done=done, **typed, **_fields(backend, view, link))
 
 
 def _is_of_another_site(request: Request, backend: Backend) -> bool:
@@ -138,9 +148,12 @@ async def _current(backend: Backend, link: Link, *, must_be_live: bool) -> CaseV
 async def _take(backend: Backend, view: CaseView, link: Link, form: Mapping[str, str]) -> tuple[CaseView, str | None]:
     """Return the case after what this form says, and the problem if it was not taken. Raises ProblemError."""
     try:
-        body = BODIES[form.get("act", "")](_words(form) or None)
-    except (KeyError, ValidationError):
+        body = BODIES[form.get("act", "")](form)
+    except KeyError:
         return view, "words"
+    except ValidationError as error:
+        asked = form["act"] == "follow_up" and all("note" not in fault["loc"] for fault in error.errors())
+        return view, "answers" if asked else "words"
     if isinstance(body, FollowUp) and view.cycle != link.cycle:
         return view, "answered"
     command = _command(backend, body, form.get("version", ""))
@@ -154,19 +167,28 @@ async def _take(backend: Backend, view: CaseView, link: Link, form: Mapping[str,
         current = await _current(backend, link, must_be_live=True)
         return current or view, "answered" if isinstance(body, FollowUp) else "moved"
     after, _ = await backend.projected(link.number, outcome, CALLER)
-    return after, None if outcome.digest == command.digest else "urged"
+    return after, None if outcome.digest == command.digest else form["act"]
 
 
 def _command(backend: Backend, body: ActionBody, version: str) -> Command[Any]:
-    """Return the command of a form. Its key makes it count once, as often as it is sent; an urging, once a day."""
+    """Return the command of a form. Its key makes it count once, as often as it is sent.
+
+    An urging counts once a day, and so does that nobody has called.
+    """
     digest = digest_of(body.model_dump_json())
-    once = str(backend.catalogue.calendar.local_date(backend.clock())) if isinstance(body, Urge) else version + digest
+    daily = isinstance(body, Urge) or (isinstance(body, FollowUp) and not body.contacted)
+    once = str(backend.catalogue.calendar.local_date(backend.clock())) if daily else version + digest
     key = f"link-{digest_of(f'{ACTION_OF[type(body)].name} {once}')}"
     return Command(actor=CALLER, body=body, key=key, digest=digest)
 
 
 def _words(form: Mapping[str, str]) -> str:
     return form.get("words", "").strip()
+
+
+def _typed(form: Mapping[str, str]) -> dict[str, Any]:
+    """Return what stays on a page whose form was not taken."""
+    return {"words": _words(form), "chosen": {name: form.get(name) for name in QUESTIONS}}
 
 
 def _fields(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
@@ -188,8 +210,8 @@ def _fields(backend: Backend, view: CaseView, link: Link) -> dict[str, Any]:
 def _offers(view: CaseView, link: Link) -> list[str]:
     """Return the buttons of the page: a link answers the follow-up of its own cycle only."""
     if "follow_up" in view.available_actions and view.cycle == link.cycle:
-        return [*ANSWERS, "comment"]
-    return [name for name in BODIES if name in view.available_actions]
+        return ["follow_up", "comment"]
+    return [name for name in BODIES if name in view.available_actions and name != "follow_up"]
 
 
 def _html(
@@ -199,5 +221,5 @@ def _html(
     more: Mapping[str, str] | None = None,
     **values: Any,  # noqa: ANN401 - fields of the page
 ) -> Response:
-    page = _PAGES.get_template("caller_page.html").render(zh=zh, problem=problem, **values)
+    page = _PAGES.get_template("caller_page.html").render(zh=zh, problem=problem, steps=Satisfaction, **values)
     return HTMLResponse(page, status, headers={**HEADERS, **(more or {})})

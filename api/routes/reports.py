@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query
@@ -20,6 +20,7 @@ from domain.shared.money import ZERO
 from domain.shared.text import Name
 from readmodel.caller_records import thanks_between
 from readmodel.decisions import totals
+from readmodel.follow_ups import FollowUpCounts, FollowUpSubject, counts
 
 ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE)
 Month = Annotated[
@@ -68,6 +69,46 @@ class MonthOfThanks(BaseModel):
     items: list[PersonThanked] = Field(description="Most thanks first.")
 
 
+class FollowUpItem(BaseModel):
+    """Finished follow-ups of one subject in a month. A rate is a share from 0 to 1; null if nobody counts for it."""
+
+    subject: str | None = Field(
+        description="Code of the department, service or district, id of the owner, `company`; null: cases without one."
+    )
+    followed_up: int = Field(description="Follow-ups that ended: the last try of each cycle.")
+    contacted: int
+    unreached: int = Field(description="They stand outside the solution rate and the satisfaction rate.")
+    solution_known: int = Field(description="Contacted callers of whom it is known whether it was solved.")
+    solved: int
+    satisfied: int = Field(description="Contacted callers of the first three of the five steps.")
+    response_rate: float | None = Field(description="`contacted / followed_up` (响应率).")
+    solution_rate: float | None = Field(description="`solved / solution_known` (解决率).")
+    satisfaction_rate: float | None = Field(description="`satisfied / contacted` (满意率).")
+
+    @classmethod
+    def of(cls, counts: FollowUpCounts) -> Self:
+        """Return the item of these counts."""
+        return cls(
+            **counts._asdict(),
+            unreached=counts.followed_up - counts.contacted,
+            response_rate=_rate(counts.contacted, counts.followed_up),
+            solution_rate=_rate(counts.solved, counts.solution_known),
+            satisfaction_rate=_rate(counts.satisfied, counts.contacted),
+        )
+
+
+class MonthOfFollowUps(BaseModel):
+    """Follow-ups of one month by subject (回访统计)."""
+
+    month: str = Field(examples=["2026-08"])
+    by: FollowUpSubject
+    items: list[FollowUpItem] = Field(description="By subject; cases without one last.")
+
+
+def _rate(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
 MONEY = Money(
     month="2026-08",
     items=[MoneyItem(kind="funded_repair", currency="CNY", approved=True, times=1, amount=Decimal("860.00"))],
@@ -76,6 +117,11 @@ MONEY = Money(
 )
 THANKS = MonthOfThanks(
     month="2026-02", items=[PersonThanked(thanked=examples.THANKS.thanked, times=1, thanks=[examples.THANKS])]
+)
+FOLLOW_UPS = MonthOfFollowUps(
+    month="2026-08",
+    by=FollowUpSubject.DEPARTMENT,
+    items=[FollowUpItem.of(FollowUpCounts("repair", 40, 32, 30, 27, 28))],
 )
 
 
@@ -117,6 +163,25 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
         items = [PersonThanked(thanked=name, times=len(thanks), thanks=thanks) for name, thanks in people]
         return render.answer(render.record(MonthOfThanks(month=month, items=items), actor))
+
+    @operations.get(
+        "/v1/reports/follow-ups",
+        "Follow-ups of a month 回访月报",
+        READ_REPORTS,
+        MonthOfFollowUps,
+        ("follow_ups", FOLLOW_UPS),
+        ERRORS,
+    )
+    async def report_follow_ups(
+        month: Month,
+        by: Annotated[
+            FollowUpSubject, Query(description="Subject that is counted.", examples=["department"])
+        ] = FollowUpSubject.COMPANY,
+    ) -> Response:
+        """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
+        found = await backend.reader.ask(counts, *bounds(month, _zone(backend)), by)
+        items = [FollowUpItem.of(each) for each in found]
+        return render.model(MonthOfFollowUps(month=month, by=by, items=items))
 
 
 def _zone(backend: Backend) -> ZoneInfo:

@@ -9,6 +9,7 @@ from domain.case.clocks import Clock, ClockStatus
 from domain.case.intake import IntakeFacts
 from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.parts import UNFINISHED, Part
+from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import Approver, Edition
 from domain.shared.money import Money
 from domain.shared.value import Immutable, omit_default
@@ -96,9 +97,12 @@ def recipient_of(key: str) -> str:
 
 
 class Answer(Immutable):
-    """Result of a follow-up (回访): `satisfied`, `dissatisfied` or `unreachable`, and what was noted."""
+    """Result of a follow-up (回访): `satisfied`, `dissatisfied` or `unreachable`, the answers, and what was noted."""
 
     outcome: str
+    contacted: bool = Field(description="False if the caller was not reached (是否联系).")
+    solved: bool | None = omit_default(None, "Null if the caller was not asked, or not reached (是否解决).")
+    satisfaction: Satisfaction | None = omit_default(None, "Null if not asked, or not reached (满意度).")
     note: str | None
     answered_at: datetime
 

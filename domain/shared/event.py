@@ -157,7 +157,8 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     """Action of a person: one row of a lifecycle table. Empty `targets`: the state stays.
 
     `check` raises Refused for a body that is wrong. The data of the event are the body, unless another model is given.
-    `sent` is the body with what the API has looked up for it, if that is another model.
+    `sent` is the body with what the API has looked up for it, if that is another model. `further_examples` are of other
+    forms of the body, each with a name.
     """
 
     roles: AbstractSet[Role]
@@ -166,6 +167,7 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     body: type[ActionBody]
     sent: type[ActionBody] | None = None
     example: ActionBody
+    further_examples: tuple[tuple[str, ActionBody], ...] = ()
     problems: tuple[ProblemType, ...] = ()
     check: Callable[[EntityT, Any], None] = lambda *_: None
 

@@ -10,6 +10,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.sign_for import SignFor
 from domain.case.parts import PartBody
+from domain.case.satisfaction import SATISFIED
 from domain.shared.actors import Role
 from hotline.demo.client import Json
 from hotline.demo.household import HOUSEHOLD
@@ -210,4 +211,5 @@ def _scene(index: int, offer: Offer, offers: Sequence[Offer]) -> Scene:
         relief=Staff(departments).who(Role.CREW, owner="", department=offer.department, turn=index + 1).name,
         done=said.done[index % len(said.done)],
         told=said.told,
+        satisfaction=SATISFIED[index % len(SATISFIED)],
     )

@@ -19,6 +19,7 @@ from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.clocks import MISS
 from domain.case.lifecycle import State
+from domain.case.satisfaction import Satisfaction
 from domain.shared.actors import Role
 from hotline.demo.steps import (
     DONE,
@@ -42,6 +43,7 @@ from hotline.demo.steps import (
     give_back,
     hand_over,
     involve,
+    not_reached,
     release,
     say,
     sign_for,
@@ -93,7 +95,7 @@ _DIRECT = (
     Plan(
         "answered_followed_up",
         "直接答复后回访",
-        (_ANSWER, follow_up("satisfied")),
+        (_ANSWER, follow_up()),
         weight=3,
         fits=lambda offer: offer.answer_needs_follow_up,
     ),
@@ -220,7 +222,7 @@ _REPEATED = (
     Plan(
         "reworked",
         "不满意重办",
-        (*REPLIED, follow_up("dissatisfied", "来电人称问题依旧。"), *REST),
+        (*REPLIED, follow_up(Satisfaction.DISSATISFIED, "来电人称问题依旧。", solved=False), *REST),
         cycle=2,
         flags=frozenset({"reworked"}),
         weight=4,
@@ -230,9 +232,9 @@ _REPEATED = (
         "两次重办并督办",
         (
             *REPLIED,
-            follow_up("dissatisfied", "问题没有解决。"),
+            follow_up(Satisfaction.DISSATISFIED, "问题没有解决。", solved=False),
             *REWORK,
-            follow_up("dissatisfied", "再次出现，来电人十分不满。"),
+            follow_up(Satisfaction.VERY_DISSATISFIED, "再次出现，来电人十分不满。", solved=False),
             *REST,
         ),
         cycle=3,
@@ -241,10 +243,10 @@ _REPEATED = (
     Plan(
         "unreachable",
         "三次未能联系",
-        (*REPLIED, *[follow_up("unreachable", f"第{time}次无人接听。") for time in "一二三"]),
+        (*REPLIED, *[not_reached(f"第{time}次无人接听。") for time in "一二三"]),
         flags=frozenset({"unreachable"}),
     ),
-    Plan("reached_later", "再次回访成功", (*REPLIED, follow_up("unreachable"), follow_up("satisfied"))),
+    Plan("reached_later", "再次回访成功", (*REPLIED, not_reached(), follow_up())),
     Plan(
         "reopened",
         "重开",

@@ -2,6 +2,7 @@
 
 from domain.case.lifecycle import State
 from domain.case.progress import AT_RISK
+from domain.case.satisfaction import Satisfaction
 from domain.shared.actors import Role
 from hotline.demo.endings import ENDINGS, GRANT, REQUEST, SUPERVISE, credited, repairs, slow
 from hotline.demo.steps import (
@@ -75,7 +76,7 @@ LEFT: tuple[Plan, ...] = (
     Plan(
         "left_in_rework",
         "重办中",
-        (*REPLIED, follow_up("dissatisfied", "来电人要求重新处理。"), sign_for()),
+        (*REPLIED, follow_up(Satisfaction.VERY_DISSATISFIED, "来电人要求重新处理。"), sign_for()),
         State.IN_PROGRESS,
         cycle=2,
         flags=frozenset({"reworked"}),

@@ -22,6 +22,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.intake import Caller
 from domain.case.lifecycle import State
+from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import ClockName
 from domain.shared.actors import Role
 from domain.shared.event import ActionBody
@@ -60,6 +61,7 @@ class Scene:
     relief: str
     done: str
     told: str
+    satisfaction: Satisfaction
 
 
 @dataclass(frozen=True)
@@ -185,9 +187,19 @@ def reply() -> Step:
     return Step(Role.OWNER, "reply", lambda scene: Reply(message=scene.told))
 
 
-def follow_up(outcome: str, note: str | None = None) -> Step:
-    """Follow up (回访)."""
-    return say(Role.FOLLOW_UP, FollowUp.model_validate({"outcome": outcome, "note": note}))
+def follow_up(satisfaction: Satisfaction | None = None, note: str | None = None, *, solved: bool = True) -> Step:
+    """Follow up (回访) a caller who is reached; without a step of satisfaction, one of the first three by the case."""
+
+    def body(scene: Scene) -> ActionBody:
+        said = satisfaction or scene.satisfaction
+        return FollowUp(contacted=True, solved=solved, satisfaction=said, note=note)
+
+    return Step(Role.FOLLOW_UP, "follow_up", body)
+
+
+def not_reached(note: str | None = None) -> Step:
+    """Follow up (回访) a caller who is not reached."""
+    return say(Role.FOLLOW_UP, FollowUp(contacted=False, note=note))
 
 
 def suspend(reason: str, wakes_after: float | None = None) -> Step:
@@ -250,7 +262,7 @@ def release(reason: str) -> Step:
 WORK: tuple[Move, ...] = (dispatch(), sign_for(), arrive(), complete())
 HELD: tuple[Move, ...] = (dispatch(Role.AGENT), sign_for(), arrive())
 REPLIED: tuple[Move, ...] = (*WORK, reply())
-SATISFIED: tuple[Move, ...] = (reply(), follow_up("satisfied"))
+SATISFIED: tuple[Move, ...] = (reply(), follow_up())
 DONE: tuple[Move, ...] = (*WORK, *SATISFIED)
 REWORK: tuple[Move, ...] = (sign_for(), arrive(), complete(), reply())
-REST: tuple[Move, ...] = (*REWORK, follow_up("satisfied"))
+REST: tuple[Move, ...] = (*REWORK, follow_up())

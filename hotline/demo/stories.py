@@ -15,6 +15,7 @@ from domain.case.actions.reply import Reply
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.resume import Resume
 from domain.case.actions.sign_for import SignFor
+from domain.case.satisfaction import Satisfaction
 from domain.shared.actors import Role
 from hotline.demo.steps import Move, Plan, Step, arrive, follow_up, say, sign_for, suspend
 
@@ -55,7 +56,7 @@ _WEST: tuple[Move, ...] = (
     say(Role.AGENT, Resume(note="用户来电：新阀门已买好，请协助安装。")),
     say(Role.CREW, Complete(result="已协助用户更换表后阀门，试水正常，无渗漏。")),
     say(Role.OWNER, Reply(message="无水原因是您表后阀门阀芯脱落，并非停水催缴。新阀门已装好，供水正常。")),
-    follow_up("satisfied", "用户表示用水正常，对处理很满意。"),
+    follow_up(Satisfaction.VERY_SATISFIED, "用户表示用水正常，对处理很满意。"),
     say(Role.AGENT, Comment(note="表扬：用户来电，为当日发火致歉，并感谢话务员和抢修队。")),
 )
 
@@ -83,7 +84,7 @@ _GRANNY: tuple[Move, ...] = (
     say(Role.CREW, Complete(result="更换户内水管 18 米及龙头、接头，试压不漏，恢复供水。")),
     say(Role.CREW, Complete(department="billing", result="欠费 126.80 元已按审批意见结清，账户无欠款。")),
     say(Role.OWNER, Reply(message="李婆婆，水管已换好，不收费用，账单上的欠费公司也为您结清了，请放心用水。")),
-    follow_up("satisfied", "老人说水很好，谢谢大家。"),
+    follow_up(Satisfaction.VERY_SATISFIED, "老人说水很好，谢谢大家。"),
     say(Role.AGENT, Comment(note="表扬：李婆婆春节来电拜年致谢。此后五年，每年春节都来电。")),
 )
 

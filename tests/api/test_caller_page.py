@@ -14,12 +14,18 @@ from playwright.async_api import Page, expect
 from activities.notifications.caller_links import VALID
 from api.routes.caller_page import STATE_FOR_CALLERS
 from domain.case.lifecycle import State
+from domain.case.satisfaction import Satisfaction
 from tests.support.api import Api, Json
 from tests.support.browser import launched, needs_chromium
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+SATISFIED = {"act": "follow_up", "contacted": "true", "solved": "true", "satisfaction": "satisfied"}
+DISSATISFIED = {**SATISFIED, "solved": "false", "satisfaction": "very_dissatisfied"}
+NOBODY = {"act": "follow_up", "contacted": "false"}
 ENGLISH, CHINESE = {"Accept-Language": "en-GB,en;q=0.9"}, {"Accept-Language": "zh-CN,zh;q=0.9"}
+QUESTIONS = ("contacted", "solved", "satisfaction")
+ANSWERS = {"contacted": ("true", "false"), "solved": ("true", "false"), "satisfaction": tuple(Satisfaction)}
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)
 
 
@@ -80,16 +86,18 @@ async def test_nothing_personal_is_on_the_page(on_sqlite: Api) -> None:
 async def test_an_answer_counts_once(on_sqlite: Api) -> None:
     number = await replied(on_sqlite)
     path = on_sqlite.link(number)
-    assert "满意" in (await on_sqlite.http.get(path, headers=CHINESE)).text
-    first = await say(on_sqlite, path, act="satisfied", words="谢谢师傅")
+    assert "您对处理结果满意吗？" in (await on_sqlite.http.get(path, headers=CHINESE)).text
+    first = await say(on_sqlite, path, **SATISFIED, words="谢谢师傅")
     assert (first.status_code, "感谢您的评价" in first.text) == (HTTPStatus.OK, True)
-    again = await say(on_sqlite, path, act="dissatisfied")
+    again = await say(on_sqlite, path, **DISSATISFIED)
     assert (again.status_code, "感谢您的评价" in again.text) == (HTTPStatus.OK, True)
     assert buttons(again) == ["reopen", "comment"]
     case = await on_sqlite.complaint(number)
     assert (case["state"], case["cycle"]) == ("closed", 1)
     (answered,) = await follow_ups(on_sqlite, number)
-    assert (answered["data"]["outcome"], answered["data"]["note"]) == ("satisfied", "谢谢师傅")
+    said = {"contacted": True, "solved": True, "satisfaction": "satisfied", "note": "谢谢师傅"}
+    assert answered["data"].items() >= {"outcome": "satisfied", **said}.items()
+    assert case["answer"].items() >= said.items()
     assert (answered["actor"], answered["role"], answered["people"]) == (
         "caller",
         "caller",
@@ -100,7 +108,7 @@ async def test_an_answer_counts_once(on_sqlite: Api) -> None:
 async def test_a_dissatisfied_caller_gets_a_new_cycle_and_needs_a_new_link(on_sqlite: Api) -> None:
     number = await replied(on_sqlite)
     path = on_sqlite.link(number)
-    page = await say(on_sqlite, path, act="dissatisfied", words="还是没水")
+    page = await say(on_sqlite, path, **DISSATISFIED, words="还是没水")
     assert ("已通知处理部门" in page.text, "感谢您的评价" in page.text) == (True, True)
     case = await on_sqlite.complaint(number)
     assert (case["state"], case["cycle"], case["flags"]) == ("dispatched", 2, ["reworked"])
@@ -110,7 +118,7 @@ async def test_a_dissatisfied_caller_gets_a_new_cycle_and_needs_a_new_link(on_sq
         ("chen", "reply", {"message": "好了"}),
     ):
         assert (await on_sqlite.act(number, action, body, who)).status_code == HTTPStatus.OK
-    page = await say(on_sqlite, path, act="satisfied")
+    page = await say(on_sqlite, path, **SATISFIED)
     assert (buttons(page), "请用最近收到的链接评价" in page.text) == (["comment", "urge"], True)
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
 
@@ -163,7 +171,11 @@ async def test_a_caller_is_not_thanked_for_a_cycle_without_answer(on_sqlite: Api
         {},
         {"act": "unreachable"},
         {"act": "maybe", "words": "好"},
-        {"act": "satisfied", "words": "好" * 2001},
+        {**SATISFIED, "words": "好" * 2001},
+        {"act": "follow_up", "words": "好"},
+        {**SATISFIED, "contacted": "", "words": "好"},
+        {**SATISFIED, "satisfaction": "good"},
+        {"act": "follow_up", "contacted": "true", "satisfaction": "satisfied"},
         {"act": "comment"},
         {"act": "comment", "words": " \n"},
     ],
@@ -173,14 +185,32 @@ async def test_an_invalid_answer_is_asked_for_again_and_its_text_is_kept(on_sqli
     page = await say(on_sqlite, on_sqlite.link(number), **said)
     assert (page.status_code, 'role="alert"' in page.text, "<form" in page.text) == (422, True, True)
     assert said.get("words", "").strip() in page.text
+    chosen = [(name, value) for name, value in said.items() if name in QUESTIONS and value in ANSWERS[name]]
+    assert re.findall(r'name="(\w+)" value="(\w+)" checked', page.text) == chosen
     assert (await on_sqlite.complaint(number))["state"] == "pending_follow_up"
+
+
+async def test_a_caller_whom_nobody_contacted_waits_for_the_company(on_sqlite: Api) -> None:
+    """The page hides the other answers that were chosen before, and they do not count."""
+    number = await replied(on_sqlite)
+    path = on_sqlite.link(number)
+    page = await say(on_sqlite, path, **NOBODY, satisfaction="dissatisfied")
+    assert ("我们会尽快与您联系" in page.text, buttons(page)) == (True, ["follow_up", "comment"])
+    (said,) = await follow_ups(on_sqlite, number)
+    assert said["data"].items() >= {"outcome": "unreachable", "contacted": False, "attempt": 0}.items()
+    assert (said["role"], said["to"], "satisfaction" in said["data"]) == ("caller", "pending_follow_up", False)
+    again = await say(on_sqlite, path, **NOBODY, words="等了两天", version=version(page))
+    assert "今天已收到您的反馈" in again.text
+    assert len(await follow_ups(on_sqlite, number)) == 1
+    page = await say(on_sqlite, path, **SATISFIED, version=version(again))
+    assert ("感谢您的评价" in page.text, (await on_sqlite.complaint(number))["state"]) == (True, "closed")
 
 
 async def test_an_expired_link_takes_no_answer(on_sqlite: Api) -> None:
     path = on_sqlite.link(await replied(on_sqlite))
     on_sqlite.clock.fixed = datetime.now(UTC) + VALID + timedelta(seconds=1)
     try:
-        late = await say(on_sqlite, path, act="satisfied")
+        late = await say(on_sqlite, path, **SATISFIED)
     finally:
         on_sqlite.clock.fixed = None
     assert (late.status_code, "已过期" in late.text) == (HTTPStatus.GONE, True)
@@ -224,7 +254,7 @@ async def test_what_a_caller_adds_counts_once_for_each_form(on_sqlite: Api) -> N
 async def test_a_caller_reopens_within_the_window(on_sqlite: Api) -> None:
     number = await replied(on_sqlite)
     path = on_sqlite.link(number)
-    page = await say(on_sqlite, path, act="satisfied")
+    page = await say(on_sqlite, path, **SATISFIED)
     form = {"act": "reopen", "words": "又没水了", "version": version(page)}
     assert (await say(on_sqlite, path, act="reopen")).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     for _ in range(2):
@@ -266,9 +296,10 @@ WORDS = {
     "zh-CN": {
         "state": "已处理，等待您的评价",
         "label": "您的意见",
-        "satisfied": "满意",
-        "dissatisfied": "不满意，请重新处理",
-        "alert": "请写明内容",
+        "satisfied": ("是", "是", "基本满意"),
+        "dissatisfied": ("是", "否", "非常不满意"),
+        "send": "提交评价",
+        "alert": "请先回答每一个问题",
         "thanks": "感谢您的评价。",
         "expired": "链接已过期",
         "unknown": "链接无效",
@@ -277,9 +308,10 @@ WORDS = {
     "en-GB": {
         "state": "Handled, waiting for your answer",
         "label": "Your words",
-        "satisfied": "Satisfied",
-        "dissatisfied": "Not satisfied: please do it again",
-        "alert": "Write what you want to tell us",
+        "satisfied": ("Yes", "Yes", "Fairly satisfied"),
+        "dissatisfied": ("Yes", "No", "Very dissatisfied"),
+        "send": "Send the answers",
+        "alert": "Please answer every question",
         "thanks": "Thank you for your answer.",
         "expired": "This link has expired",
         "unknown": "This link opens nothing",
@@ -314,19 +346,27 @@ async def test_the_page_works_in_a_telephones_browser(on_sqlite: Api, locale: st
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360
         assert await page.evaluate("document.documentElement.lang") == ("zh-CN" if locale == "zh-CN" else "en")
         await page.get_by_label(words["label"]).fill(TYPED)
-        await page.evaluate("document.querySelectorAll('button').forEach(button => button.value = 'maybe')")
-        await page.get_by_role("button", name=words[outcome], exact=True).click()
+        contacted, solved, satisfaction = [page.get_by_role("group").nth(place) for place in range(3)]
+        no = words["dissatisfied"][1]
+        await contacted.get_by_label(no, exact=True).check()
+        await expect(satisfaction).to_be_hidden()
+        await contacted.get_by_label(words[outcome][0], exact=True).check()
+        await satisfaction.get_by_label(words[outcome][2], exact=True).check()
+        send = page.get_by_role("button", name=words["send"], exact=True)
+        await send.click()
         await expect(page.get_by_role("alert")).to_contain_text(words["alert"])
         await expect(page.get_by_label(words["label"])).to_have_value(TYPED)
         assert await page.locator("b").count() == 0
+        await expect(satisfaction.get_by_label(words[outcome][2], exact=True)).to_be_checked()
+        await solved.get_by_label(words[outcome][1], exact=True).check()
         async with page.expect_request(lambda request: request.method == "POST") as sent:
-            await page.get_by_role("button", name=words[outcome], exact=True).click()
+            await send.click()
         # Without TLS a browser sends nothing else by which a form of another site is known.
         assert await (await sent.value).header_value("origin") == str(on_sqlite.http.base_url).rstrip("/")
         for _ in range(2):
             await expect(page.get_by_role("status")).to_have_text(words["thanks"])
             await expect(page.get_by_text(words["moved"][state], exact=True)).to_be_visible()
-            assert await page.get_by_role("button", name=words[outcome], exact=True).count() == 0
+            assert await send.count() == 0
             await page.goto(address)
     assert (await on_sqlite.complaint(number))["state"] == state
     assert [event["data"]["note"] for event in await follow_ups(on_sqlite, number)] == [TYPED]

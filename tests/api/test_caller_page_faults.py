@@ -13,14 +13,14 @@ from temporalio.client import Client
 
 import worker
 from readmodel.database import engine
-from tests.api.test_caller_page import CHINESE, buttons, follow_ups, say
+from tests.api.test_caller_page import CHINESE, DISSATISFIED, SATISFIED, buttons, follow_ups, say
 from tests.support.api import Api, running_api
 from tests.support.hotline import until
 from tests.support.outage import down
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
-ASKED = ["satisfied", "dissatisfied", "comment"]
+ASKED = ["follow_up", "comment"]
 OK, AWAY = HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE
 
 
@@ -63,9 +63,9 @@ async def test_with_sql_down_the_page_shows_the_state_and_takes_the_answer(
             assert [page.status_code for page in pages] == [OK, OK]
             assert ("处理中" in pages[0].text, buttons(pages[0])) == (True, ["comment", "urge"])
             assert ("等待您的评价" in pages[1].text, buttons(pages[1])) == (True, ASKED)
-            first = await say(made, paths[1], act="satisfied", words="谢谢师傅")
+            first = await say(made, paths[1], **SATISFIED, words="谢谢师傅")
             # On SQLite lists go on showing what they showed before: the page must not ask anew.
-            again = await say(made, paths[1], act="dissatisfied")
+            again = await say(made, paths[1], **DISSATISFIED)
             for page in (first, again):
                 assert (page.status_code, "办结" in page.text, buttons(page)) == (OK, True, ["reopen", "comment"])
                 assert "感谢您的评价" in page.text
@@ -88,7 +88,7 @@ async def test_with_sql_behind_a_link_does_not_answer_a_later_cycle(
                 ("chen", "reply", {"message": "好了"}),
             ):
                 assert (await made.act(number, action, body, who)).status_code == HTTPStatus.ACCEPTED
-            assert buttons(await say(made, path, act="satisfied")) == ["comment", "urge"]
+            assert buttons(await say(made, path, **SATISFIED)) == ["comment", "urge"]
         # SQL may be given the four actions one after the other.
         reached = ("pending_follow_up", 2)
         await until(lambda: made.complaint(number), lambda seen: (seen["state"], seen["cycle"]) == reached)
@@ -103,13 +103,13 @@ async def test_with_the_worker_down_an_answer_is_asked_for_again_and_counts_once
             number = await replied(made)
             path = made.link(number)
         assert buttons(await made.http.get(path, headers=CHINESE)) == ASKED
-        page = await say(made, path, act="satisfied", words="谢谢师傅")
+        page = await say(made, path, **SATISFIED, words="谢谢师傅")
         come_again(page)
-        assert (buttons(page), "谢谢师傅" in page.text, 'role="alert"' in page.text) == (["satisfied"], True, True)
+        assert (buttons(page), "谢谢师傅" in page.text, 'role="alert"' in page.text) == (["follow_up"], True, True)
         async with worker.running(temporal, made.settings):
 
             async def sent() -> httpx.Response:
-                return await say(made, path, act="satisfied", words="谢谢师傅")
+                return await say(made, path, **SATISFIED, words="谢谢师傅")
 
             assert "感谢您的评价" in (await until(sent, lambda page: page.status_code == OK)).text
             assert len(await until(lambda: follow_ups(made, number), bool)) == 1

@@ -83,9 +83,19 @@ async def test_every_parameter_and_field_is_described_or_explains_itself(documen
 async def test_every_action_has_an_example_that_would_be_accepted(document: Json) -> None:
     for action, row in COMMANDS.items():
         operation = document["paths"][f"/v1/complaints/{{number}}/actions/{action}"]["post"]
-        (example,) = operation["requestBody"]["content"]["application/json"]["examples"].values()
-        assert row.body.model_validate_json(json.dumps(example["value"])).model_dump(exclude_unset=True)
-        assert example["summary"]
+        examples = operation["requestBody"]["content"]["application/json"]["examples"].values()
+        assert len(examples) == 1 + len(row.further_examples)
+        for example in examples:
+            assert row.body.model_validate_json(json.dumps(example["value"])).model_dump(exclude_unset=True)
+            assert example["summary"]
+
+
+async def test_the_three_forms_of_a_follow_up_are_documented(document: Json) -> None:
+    schema = document["components"]["schemas"]["FollowUp"]
+    named = [form["required"] for form in schema["oneOf"]]
+    assert named == [["outcome"], ["contacted"], ["contacted", "solved", "satisfaction"]]
+    steps = document["components"]["schemas"]["Satisfaction"]["enum"]
+    assert steps == ["very_satisfied", "satisfied", "fairly_satisfied", "dissatisfied", "very_dissatisfied"]
 
 
 async def test_the_example_of_a_registration_would_be_accepted(on_sqlite: Api, document: Json) -> None:

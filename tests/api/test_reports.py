@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from temporalio.client import Client
 
@@ -119,6 +120,87 @@ async def test_a_month_of_thanks_is_told_by_person(temporal: Client, tmp_path: P
 async def test_a_month_of_thanks_is_for_those_who_assess(on_sqlite: Api) -> None:
     problem(await on_sqlite.get("/v1/reports/thanks", "wu", month="2026-08"), 403, "wrong-role")
     problem(await on_sqlite.get("/v1/reports/thanks", "xu", month="August"), 422, "invalid-request")
+
+
+SAID: list[Json] = [
+    {"contacted": True, "solved": True, "satisfaction": "fairly_satisfied"},
+    {"contacted": True, "solved": False, "satisfaction": "very_satisfied"},
+    {"contacted": True, "solved": True, "satisfaction": "very_dissatisfied"},
+    {"outcome": "satisfied"},
+    {"outcome": "dissatisfied"},
+]
+
+
+async def followed_up(api: Api, *bodies: Json) -> Json:
+    """A case after these follow-ups."""
+    number = await api.case_in("pending_reply")
+    answer = await api.act(number, "reply", {"message": "已恢复供水"}, "chen")
+    for body in bodies:
+        answer = await api.act(number, "follow_up", body, "he")
+        assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+async def follow_ups(api: Api, month: str, by: str) -> httpx.Response:
+    return await api.http.get("/v1/reports/follow-ups", headers=api.key("xu"), params={"month": month, "by": by})
+
+
+async def test_a_month_of_follow_ups_has_three_rates(temporal: Client, tmp_path: Path, database_url: str) -> None:
+    async with running_api(temporal, database_url, tmp_path) as made:
+        month = f"{on_the_wall(made.clock()):%Y-%m}"
+        (nobody,) = (await made.get("/v1/reports/follow-ups", "xu", month=month)).json()["items"]
+        assert nobody == {
+            "subject": "company",
+            **dict.fromkeys(("followed_up", "contacted", "unreached", "solution_known", "solved", "satisfied"), 0),
+            **dict.fromkeys(("response_rate", "solution_rate", "satisfaction_rate")),
+        }
+        cases = [await followed_up(made, said) for said in SAID]
+        assert [case["answer"]["outcome"] for case in cases] == [
+            "satisfied",
+            "dissatisfied",
+            "dissatisfied",
+            "satisfied",
+            "dissatisfied",
+        ]
+        # The first of these is to be called again, the second was called three times.
+        waits = await followed_up(made, {"contacted": False})
+        ended = await followed_up(made, *[{"contacted": False}] * 3)
+        assert (waits["state"], ended["state"]) == ("pending_follow_up", "closed")
+        for by, subject in (("company", "company"), ("department", "repair"), ("owner", "chen")):
+            report = (await follow_ups(made, month, by)).json()
+            (item,) = report["items"]
+            assert (report["by"], item["subject"]) == (by, subject)
+            assert (item["followed_up"], item["contacted"], item["unreached"]) == (6, 5, 1)
+            assert (item["solution_known"], item["solved"], item["satisfied"]) == (4, 3, 3)
+            rates = (item["response_rate"], item["solution_rate"], item["satisfaction_rate"])
+            assert rates == (5 / 6, 3 / 4, 3 / 5)
+
+
+async def test_a_complaint_shows_the_answers_of_the_caller(on_both: Api) -> None:
+    case = await followed_up(on_both, SAID[0] | {"note": "谢谢"})
+    assert case["answer"].items() >= (SAID[0] | {"outcome": "satisfied", "note": "谢谢"}).items()
+    assert (await on_both.complaint(case["number"]))["answer"] == case["answer"]
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({"satisfaction": "satisfied"}, "satisfaction without contacted; accepted: outcome alone, contacted: false"),
+        ({"outcome": "satisfied", "contacted": True}, "outcome, the short form, does not go with contacted"),
+    ],
+)
+async def test_answers_that_do_not_go_together_are_invalid(on_sqlite: Api, body: Json, fault: str) -> None:
+    number = await on_sqlite.case_in("pending_reply")
+    await on_sqlite.act(number, "reply", {"message": "已恢复供水"}, "chen")
+    found = problem(await on_sqlite.act(number, "follow_up", body, "he"), 422, "invalid-request")
+    assert fault in found["errors"][0]["message"]
+
+
+async def test_follow_ups_are_counted_by_what_there_is_for_those_who_assess(on_sqlite: Api) -> None:
+    found = problem(await follow_ups(on_sqlite, "2026-08", "crew"), 422, "invalid-request")
+    assert (found["errors"][0]["field"], "'district'" in found["errors"][0]["message"]) == ("query.by", True)
+    problem(await on_sqlite.get("/v1/reports/follow-ups", "he", month="2026-08"), 403, "wrong-role")
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "26-01", "august", ""])

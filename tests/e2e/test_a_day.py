@@ -65,8 +65,10 @@ def test_lists_show_what_the_day_has_brought(answers: dict[str, str]) -> None:
 
 
 def test_the_day_ends_as_the_page_tells(answers: dict[str, str]) -> None:
-    case = answer(answers, '"outcome": "dissatisfied"')
+    case = answer(answers, '"satisfaction": "dissatisfied"')
     assert (case["state"], case["cycle"], case["department"]) == ("dispatched", 2, "repair")
     assert answer(answers, "actions/decide_extension")["flags"] == ["extended", "supervised"]
     assert answer(answers, "reports/approvals")["approved_amount"] == "480.00"
+    [company] = answer(answers, "reports/follow-ups")["items"]
+    assert (company["subject"], company["followed_up"]) == ("company", 0), "the manager looks before the clerk calls"
     assert answer(answers, "API/handovers")["refused"] == []

@@ -25,6 +25,7 @@ from domain.case.actions.send_back import SendBack
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.intake import Caller, Location
+from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
 from domain.shared.event import ActionBody
 from tests.support.build import ACTORS, BODIES, INCIDENT, LADDER, MONDAY, OTHER_INCIDENT, PROMISES, terms
@@ -109,13 +110,20 @@ facts = st.builds(
 )
 
 
+follow_ups = st.one_of(
+    st.builds(FollowUp, outcome=st.sampled_from(["satisfied", "dissatisfied", "unreachable"])),
+    st.just(FollowUp(contacted=False)),
+    st.builds(FollowUp, contacted=st.just(True), solved=st.booleans(), satisfaction=st.sampled_from(Satisfaction)),
+)
+"""Follow-ups in either form."""
+
+
 def bodies(action: str, now: datetime) -> st.SearchStrategy[ActionBody]:
     """Return a strategy for the bodies that somebody may send for this action."""
     ahead = st.one_of(st.just(timedelta(minutes=-1)), spans).map(lambda span: now + span)
     local = ahead.map(lambda at: at.astimezone(timezone(timedelta(hours=8))))
     reason = st.just("x")
     why = st.sampled_from([None, "x"])
-    outcomes = st.sampled_from(["satisfied", "dissatisfied", "unreachable"])
     names = st.sampled_from([actor.id for actor in ACTORS.values()])
     departments = st.sampled_from(["repair", "metering", "billing"])
     maybe = st.one_of(st.none(), departments)
@@ -123,7 +131,7 @@ def bodies(action: str, now: datetime) -> st.SearchStrategy[ActionBody]:
         "dispatch": st.builds(
             Dispatch, department=st.sampled_from(["repair", "metering"]), assignee=st.one_of(st.none(), names)
         ),
-        "follow_up": st.builds(FollowUp, outcome=outcomes),
+        "follow_up": follow_ups,
         "suspend": st.builds(Suspend, reason=reason, wake_at=st.one_of(st.none(), ahead, local)),
         "request_approval": st.builds(
             RequestApproval,

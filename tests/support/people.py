@@ -63,7 +63,16 @@ class Hotline:
     def lose_the_read_model(self) -> None:
         """Every row of it, as a broken disk would."""
         with closing(sqlite3.connect(self._service.data_dir / "hotline.db", timeout=30)) as connection, connection:
-            for table in ("notifications", "decisions", "parts", "clocks", "events", "search_words", "cases"):
+            for table in (
+                "notifications",
+                "decisions",
+                "follow_ups",
+                "parts",
+                "clocks",
+                "events",
+                "search_words",
+                "cases",
+            ):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are the test's own
 
     def import_customers(self) -> str:

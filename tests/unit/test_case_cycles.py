@@ -52,7 +52,8 @@ class TestSatisfied:
     def test_closes_with_a_window_to_reopen(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP)
         event = one(do(case, FollowUp(outcome="satisfied"), THEN))
-        assert data_of(event) == {"outcome": "satisfied", "attempt": 1, "reopen_ends_at": written(WINDOW)}
+        facts = {"outcome": "satisfied", "department": "repair", "attempt": 1, "reopen_ends_at": written(WINDOW)}
+        assert data_of(event) == facts
         assert (case.state, case.closed_at, case.reopen_ends_at, case.flags) == (State.CLOSED, THEN, WINDOW, ())
         assert not any(clock.live for clock in case.clocks)
 

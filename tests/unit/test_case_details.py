@@ -20,6 +20,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import State
+from domain.case.satisfaction import Satisfaction
 from domain.case.state import CaseState
 from domain.catalogue.terms import Organisation, Unit
 from tests.support.build import (
@@ -121,6 +122,15 @@ class TestOverview:
         do(case, FollowUp(outcome="dissatisfied", note="A joint still drips."), THEN)
         [line] = section(case, "回访 · Followed up")
         assert line.endswith("· 不满意 dissatisfied · A joint still drips.")
+
+    def test_the_answers_to_the_three_questions_are_shown_in_both_languages(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP)
+        body = FollowUp(contacted=True, solved=False, satisfaction=Satisfaction.FAIRLY_SATISFIED, note="It drips.")
+        [event] = do(case, body, THEN)
+        answers = "已解决 solved: 否 no{0}满意度 satisfaction: 基本满意 fairly_satisfied"
+        [line] = section(case, "回访 · Followed up")
+        assert line.endswith(f"· 不满意 dissatisfied · {answers.format(' · ')} · It drips.")
+        assert f"已联系 contacted: 是 yes; {answers.format('; ')}" in timeline_line(event, case)
 
     def test_flags_have_the_chinese_names_of_the_glossary(self) -> None:
         rows = re.findall(r"(?m)^\| (\S+) \| [^|]* \| `(\w+)` \|", GLOSSARY.read_text(encoding="utf-8"))

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from domain.case.actions import ACTIONS
+from domain.case.actions.follow_up import FollowUp
 from domain.case.case import Case
 from domain.case.lifecycle import State
+from domain.case.satisfaction import Satisfaction
 from domain.shared.actors import Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
@@ -183,6 +185,14 @@ class TestDay:
         assert {call.plan.name for call in calls} == {plan.name for plan in every_plan()}
         assert {call.offer.code for call in calls} == {offer.code for offer in offers()}
         assert {call.intake["location"]["district"] for call in calls} == {district.code for district in districts()}
+
+    def test_has_every_step_of_satisfaction_and_callers_who_are_not_reached(self) -> None:
+        said = [step.body(call.scene) for call in day() for step in call.plan.steps if step.action == "follow_up"]
+        answers = [body for body in said if isinstance(body, FollowUp)]
+        assert len(answers) == len(said)
+        assert {body.satisfaction for body in answers} == {None, *Satisfaction}
+        assert {body.contacted for body in answers} == {True, False}
+        assert {body.solved for body in answers} == {True, False, None}
 
     def test_tells_both_stories_in_their_own_place(self) -> None:
         for call, story in zip(day(), STORIES, strict=False):

@@ -123,6 +123,12 @@ WRONG: list[tuple[str, list[Any], str, str]] = [
         "outcome：可填 satisfied、dissatisfied、",
         "outcome: accepted: 'satisfied'",
     ),
+    (
+        "follow_up",
+        [{"as": "10031", "satisfaction": "satisfied"}],
+        "只填 outcome，或只填 contacted: false，或填 contacted: true 并填 solved 和 satisfaction",
+        "satisfaction without contacted; accepted: outcome alone",
+    ),
     ("suspend", [{"as": "10031", "reason": "?", "wake_at": "tomorrow"}], "wake_at：应填带时区的时间", "RFC 3339"),
     (
         "correct",

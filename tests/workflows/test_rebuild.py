@@ -40,7 +40,7 @@ from workflows.presentation.incident import incident_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TABLES = ("cases", "search_words", "clocks", "events", "incidents", "incident_events", "notifications")
+TABLES = ("cases", "search_words", "clocks", "follow_ups", "events", "incidents", "incident_events", "notifications")
 KEPT_BY_COURIER = ("status", "tries", "next_try_at", "sent_at", "last_error")
 STRAIGHT = (
     Dispatch(department="repair"),
@@ -229,7 +229,7 @@ async def test_cases_that_temporal_no_longer_has_are_kept_and_counted(
     found = await rebuild(hotline.client, owner)
     assert (found.cases, found.kept, found.kept_open) == (1, 2, 1)
     assert rows(owner) == before
-    tables = ("notifications", "search_words", "clocks", "events", "cases")
+    tables = ("notifications", "search_words", "clocks", "follow_ups", "events", "cases")
     execute(owner, *(f"DELETE FROM {each} WHERE number = :number" for each in tables), number=deleted.number)  # noqa: S608
 
 

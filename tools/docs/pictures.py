@@ -319,7 +319,9 @@ def _take_caller_page(chrome: Browser, stage: Stage, folder: Path) -> None:
             page.get_by_role("button").first.wait_for()
             page.screenshot(path=folder / f"{name}.png", full_page=True)
             if locale == "zh-CN":
-                page.get_by_role("button", name="满意", exact=True).click()
+                for place, said in enumerate(("是", "是", "非常满意")):
+                    page.get_by_role("group").nth(place).get_by_label(said, exact=True).check()
+                page.get_by_role("button", name="提交评价", exact=True).click()
                 page.get_by_role("status").wait_for()
                 page.screenshot(path=folder / "caller-page-answered.png", full_page=True)
 

@@ -55,6 +55,9 @@ dates and the possible actions. The figures are those of the [default catalogue]
 
 - An extension needs one day of working time before the expiry, also if `resolve` runs round the clock.
 - Urging is about `resolve`; after it is kept, or if the service does not promise it, urging is about `reply`.
+- A follow-up is dissatisfied if the matter is not solved, or the caller chose one of the last two of the five steps. A
+  caller who was not contacted counts as unreachable. One who says so on the caller's page leaves the case, its promise
+  and the number of tries as they are.
 - After a second dissatisfied follow-up the system supervises the case.
 - A hand-over notifies the old owner and the new owner.
 

@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import Iterable, Mapping
+from enum import EnumType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -311,13 +312,17 @@ def _type(annotation: Any) -> str:  # noqa: ANN401 - an annotation may be anythi
         return _type(get_args(annotation)[0])
     if get_origin(annotation) is tuple:
         return f"list of {_type(get_args(annotation)[0])}"
-    if get_origin(annotation) is Literal:
-        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
+    if choices := get_args(annotation) if get_origin(annotation) is Literal else _members(annotation):
+        return " or ".join(f"`{choice}`" for choice in choices)
     if get_origin(annotation) in (Union, types.UnionType):
         return " or ".join(_type(part) for part in get_args(annotation) if part is not type(None))
     if issubclass(annotation, BaseModel):
         return f"object with {' or '.join(f'`{name}`' for name in annotation.model_fields)}"
     return _TYPES.get(annotation.__name__, "text")
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:  # noqa: ANN401 - same
+    return tuple(annotation) if isinstance(annotation, EnumType) else ()
 
 
 _TYPES = {

@@ -1,7 +1,10 @@
-"""follow_up 回访: the caller is asked how it went."""
+"""follow_up 回访: the caller is asked three questions. Contacted? Solved? Satisfied?"""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic_core import PydanticCustomError
 
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
@@ -11,32 +14,97 @@ from domain.case.events import Event, MayClose, OfDepartment
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.progress import Answer
+from domain.case.satisfaction import SATISFIED, Satisfaction
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.event import ActionBody, Addressees
 
+Outcome = Literal["satisfied", "dissatisfied", "unreachable"]
+_FIELDS = ("outcome", "contacted", "solved", "satisfaction")
+_ACCEPTED = "outcome alone, contacted: false alone, or contacted: true with solved and satisfaction"
+FORM = "follow_up_form"
+"""Type of the validation error for answers that do not go together."""
 
-class FollowUp(ActionBody):
-    """回访: how it went."""
 
-    outcome: Literal["satisfied", "dissatisfied", "unreachable"]
+def _form(**types: JsonValue) -> JsonValue:
+    """Return the schema of a body that has these fields and no other of the four."""
+    return {"required": [*types], "properties": {name: types.get(name, {"type": "null"}) for name in _FIELDS}}
 
 
-class FollowedUp(FollowUp, MayClose, OfDepartment):
-    """Follow-up, its number within the cycle, and the department that does the rework."""
+_FORMS: list[JsonValue] = [
+    _form(outcome={"type": "string"}),
+    _form(contacted={"const": False}),
+    _form(contacted={"const": True}, solved={"type": "boolean"}, satisfaction={"type": "string"}),
+]
 
+
+class Answers(ActionBody):
+    """Answers of the caller to the three questions; None for one that was not asked."""
+
+    contacted: bool | None = Field(None, description="True if somebody of the company reached the caller.")
+    solved: bool | None = Field(None, description="True if the caller says that it is solved.")
+    satisfaction: Satisfaction | None = Field(None, description="How satisfied the caller is.")
+
+
+class FollowUp(Answers):
+    """回访: the three answers, or `outcome`, which is the short form of them.
+
+    A caller who was not contacted counts as unreachable. One who says that it is not solved, or who is
+    (very) dissatisfied, counts as dissatisfied.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": _FORMS})
+
+    outcome: Outcome | None = Field(None, description="The short form; without any of the other three.")
+
+    @model_validator(mode="after")
+    def _is_of_one_form(self) -> Self:
+        if fault := self._fault():
+            raise PydanticCustomError(FORM, "{fault}; accepted: {accepted}", {"fault": fault, "accepted": _ACCEPTED})
+        return self
+
+    def _fault(self) -> str | None:
+        """Return what is wrong with the fields together; None if they are of one form."""
+        given = [name for name in _FIELDS if getattr(self, name) is not None]
+        if self.contacted is None and self.outcome is None:
+            return f"{' and '.join(given)} without contacted" if given else "no answer is given"
+        if self.contacted and self.outcome is None:
+            missing = " and ".join(name for name in _FIELDS[2:] if name not in given)
+            return f"contacted: true lacks {missing}" if missing else None
+        form = "contacted: false" if self.outcome is None else "outcome, the short form,"
+        return f"{form} does not go with {' and '.join(given[1:])}" if given[1:] else None
+
+    @property
+    def result(self) -> Outcome:
+        """Outcome that follows from the answers, or that was given."""
+        if self.outcome is not None:
+            return self.outcome
+        if not self.contacted:
+            return "unreachable"
+        return "satisfied" if self.solved and self.satisfaction in SATISFIED else "dissatisfied"
+
+
+class FollowedUp(Answers, MayClose, OfDepartment):
+    """Follow-up with its outcome; the tries of the company in this cycle, and the department whose work it is about."""
+
+    outcome: Outcome
     attempt: int
 
 
-def decide(case: CaseState, body: FollowUp, _: Actor, at: datetime) -> Decision:
-    """Close if satisfied, open the next cycle if not, and try again if the caller was not reached."""
-    attempt = case.follow_up_attempts + 1
-    if body.outcome == "dissatisfied":
-        rework = FollowedUp.of(body, attempt=attempt, department=department_for_rework(case))
-        return Decision(rework, State.DISPATCHED, case.cycle + 1)
-    if body.outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts:
-        return Decision(FollowedUp.of(body, attempt=attempt), State.PENDING_FOLLOW_UP)
-    closed = FollowedUp.of(body, attempt=attempt, reopen_ends_at=reopen_ends_at(case, at))
+def decide(case: CaseState, body: FollowUp, actor: Actor, at: datetime) -> Decision:
+    """Close if satisfied, open the next cycle if not, and try again if the caller was not reached.
+
+    A caller who says that nobody has called is no try of the company: the case goes on waiting for one.
+    """
+    outcome, attempt = body.result, case.follow_up_attempts + 1
+    facts = {"outcome": outcome} | ({"department": case.department} if case.department else {})
+    if outcome == "dissatisfied":
+        return Decision(FollowedUp.of(body, **facts, attempt=attempt), State.DISPATCHED, case.cycle + 1)
+    if outcome == "unreachable" and actor.role is Role.CALLER:
+        return Decision(FollowedUp.of(body, **facts, attempt=case.follow_up_attempts), State.PENDING_FOLLOW_UP)
+    if outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts:
+        return Decision(FollowedUp.of(body, **facts, attempt=attempt), State.PENDING_FOLLOW_UP)
+    closed = FollowedUp.of(body, **facts, attempt=attempt, reopen_ends_at=reopen_ends_at(case, at))
     return Decision(closed, State.CLOSED)
 
 
@@ -47,10 +115,20 @@ def department_for_rework(case: CaseState) -> str:
 
 def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
     """Keep the promise to follow up, and start what comes next."""
+    reached = data.outcome != "unreachable"
+    case.answer = Answer(
+        outcome=data.outcome,
+        contacted=reached,
+        solved=data.solved,
+        satisfaction=data.satisfaction,
+        note=data.note,
+        answered_at=event.at,
+    )
+    if event.role is Role.CALLER and not reached:
+        return
     case.follow_up_attempts = data.attempt
     case.stop_clocks(event.at, "follow_up")
-    case.answer = Answer(outcome=data.outcome, note=data.note, answered_at=event.at)
-    if data.outcome != "unreachable":
+    if reached:
         case.answered_cycles += (case.cycle,)
     if event.to_state is State.PENDING_FOLLOW_UP:
         case.open_clocks(["follow_up"])
@@ -61,7 +139,7 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
         if case.dissatisfactions >= case.terms.process.supervise_after:
             supervise(case, data, event)
         begin_rework(case, data.department, event)
-    elif data.outcome == "unreachable":
+    elif not reached:
         case.add_flags("unreachable")
 
 
@@ -83,12 +161,16 @@ def notifies(case: CaseState, _: FollowedUp, event: Event) -> Addressees:
 ACTION = Action(
     name="follow_up",
     zh="回访",
-    description="Satisfied closes, dissatisfied opens the next cycle, unreachable is tried again.",
+    description="The caller is asked: satisfied closes, dissatisfied opens the next cycle, unreachable is tried again.",
     roles={Role.FOLLOW_UP, Role.CALLER},
     sources={State.PENDING_FOLLOW_UP},
     targets=(State.CLOSED, State.DISPATCHED, State.PENDING_FOLLOW_UP),
     body=FollowUp,
-    example=FollowUp(outcome="satisfied", note="Thanks the crew."),
+    example=FollowUp(contacted=True, solved=True, satisfaction=Satisfaction.VERY_SATISFIED, note="Thanks the crew."),
+    further_examples=(
+        ("not contacted", FollowUp(contacted=False)),
+        ("short form", FollowUp(outcome="satisfied")),
+    ),
     data=FollowedUp,
     decide=decide,
     evolve=evolve,

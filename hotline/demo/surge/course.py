@@ -7,6 +7,7 @@ was killed goes on with no memory of its own, and does nothing twice.
 from dataclasses import dataclass
 
 from domain.case.lifecycle import State
+from domain.case.satisfaction import SATISFIED, Satisfaction
 from domain.shared.actors import Role
 from hotline.demo.client import Hotline, Json
 from hotline.demo.journal import Journal
@@ -14,8 +15,6 @@ from hotline.demo.people import Person, Staff
 from hotline.demo.surge.plan import OF_THE_TIDE, Call, Kind
 from hotline.demo.surge.words import DONE_AGAIN, NOBODY, NOT_CONTENT, OWN_DONE, TOLD_AGAIN
 from hotline.demo.texts import words
-
-_SAID = {"dissatisfied": NOT_CONTENT, "unreachable": NOBODY}
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,17 @@ def _next(call: Call, complaint: Json) -> tuple[str, Role, Json] | None:
             return "reply", Role.OWNER, {"message": told}
         case State.PENDING_FOLLOW_UP:
             outcome = call.outcomes[complaint["follow_up_attempts"]] if complaint["cycle"] == 1 else "satisfied"
-            note = {"note": _SAID[outcome]} if outcome in _SAID else {}
-            return "follow_up", Role.FOLLOW_UP, {"outcome": outcome, **note}
+            return "follow_up", Role.FOLLOW_UP, _answers(call, outcome)
     return None
+
+
+def _answers(call: Call, outcome: str) -> Json:
+    """Return the follow-up that comes out so."""
+    if outcome == "unreachable":
+        return {"contacted": False, "note": NOBODY}
+    if outcome == "dissatisfied":
+        return {"contacted": True, "solved": False, "satisfaction": Satisfaction.DISSATISFIED, "note": NOT_CONTENT}
+    return {"contacted": True, "solved": True, "satisfaction": SATISFIED[call.index % len(SATISFIED)]}
 
 
 def _words(call: Call) -> tuple[str, str]:

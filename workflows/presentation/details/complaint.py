@@ -11,7 +11,7 @@ from domain.case.events import Event
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from workflows.presentation.details.promises import promises
-from workflows.presentation.details.timeline import OUTCOME_ZH, lines
+from workflows.presentation.details.timeline import OUTCOME_ZH, lines, said_in
 from workflows.presentation.details.words import (
     BREAK,
     WorkerNames,
@@ -104,8 +104,8 @@ def _found(case: CaseState) -> list[str]:
 
 def _followed_up(case: CaseState) -> Iterable[str]:
     if said := case.answer:
-        outcome = f"{OUTCOME_ZH[said.outcome]} {said.outcome}"
-        yield f"- {local(said.answered_at, case.calendar.timezone)} · {outcome} · {plain(said.note)}"
+        facts = [f"{OUTCOME_ZH[said.outcome]} {said.outcome}", *said_in(said, case, ("solved", "satisfaction"))]
+        yield f"- {local(said.answered_at, case.calendar.timezone)} · {' · '.join(facts)} · {plain(said.note)}"
 
 
 def _decided(case: CaseState) -> Iterable[str]:

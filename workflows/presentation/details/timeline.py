@@ -1,9 +1,11 @@
 """Entries of a case's timeline in words, as the Temporal UI shows them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from pydantic import BaseModel
 
 from domain.case.clocks import CLOCK_ZH
 from domain.case.events import Event
@@ -31,6 +33,10 @@ def _decision(_: CaseState, approved: bool) -> str:
     return "同意 approved" if approved else "不同意 rejected"
 
 
+def _yes_or_no(_: CaseState, yes: bool) -> str:
+    return "是 yes" if yes else "否 no"
+
+
 def _instant(case: CaseState, at: datetime) -> str:
     return local(at, case.calendar.timezone)
 
@@ -52,6 +58,9 @@ _SAID: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
     "grounds": ("依据 grounds", _text),
     "working_days": ("工作日 working days", _text),
     "outcome": ("结果 outcome", lambda _, outcome: f"{OUTCOME_ZH.get(outcome, '')} {outcome}".strip()),
+    "contacted": ("已联系 contacted", _yes_or_no),
+    "solved": ("已解决 solved", _yes_or_no),
+    "satisfaction": ("满意度 satisfaction", lambda _, step: f"{step.zh} {step}"),
     "result": ("查明 found", _text),
     "findings": ("查实 findings", _text),
     "message": ("答复 replied", _text),
@@ -73,15 +82,19 @@ def lines(recent: Iterable[str | Event], case: CaseState) -> list[str]:
     return [entry if isinstance(entry, str) else timeline_line(entry, case) for entry in recent]
 
 
+def said_in(facts: BaseModel, case: CaseState, of: Iterable[str] = tuple(_SAID)) -> Iterator[str]:
+    """Yield these facts in words, each with its name in both languages; without those that nobody has set."""
+    for fact in of:
+        if (value := getattr(facts, fact, None)) not in (None, "", ()):
+            name, words = _SAID[fact]
+            yield f"{name}: {words(case, value)}"
+
+
 def timeline_line(event: Event, case: CaseState) -> str:
     """Return an event of the case as one line: when, what, who, the state it led to, and what was said."""
     kind = KINDS[event.action]
     name = "系统 system" if event.role is Role.SYSTEM else plain(event.people.get(event.actor, event.actor))
     actor = f"{name}{UNVERIFIED if event.unverified else ''}"
-    said = "".join(
-        f"; {name}: {words(case, value)}"
-        for fact, (name, words) in _SAID.items()
-        if (value := getattr(event.data, fact, None)) not in (None, "", ())
-    )
+    said = "".join(f"; {told}" for told in said_in(event.data, case))
     zone, state = case.calendar.timezone, State(event.to_state)
     return f"- {local(event.at, zone)} · **{kind.zh}** `{event.action}` · {actor} → {state.zh} {state}{said}"

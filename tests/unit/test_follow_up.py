@@ -1,0 +1,107 @@
+"""Follow-up with three questions: which answers go together, and what follows from them."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from domain.case.actions.follow_up import FORM, FollowUp
+from domain.case.lifecycle import State
+from domain.case.satisfaction import SATISFIED, Satisfaction
+from domain.shared.actors import Role
+from tests.support.build import BODIES, CALLER, FOLLOW_UP, MONDAY, THEN, case_in, data_of, days, do, hours, one
+
+NOT_CONTACTED = FollowUp(contacted=False)
+
+
+@pytest.mark.parametrize("satisfaction", Satisfaction)
+@pytest.mark.parametrize("solved", [True, False])
+def test_not_solved_or_one_of_the_last_two_steps_is_dissatisfied(*, solved: bool, satisfaction: Satisfaction) -> None:
+    case = case_in(State.PENDING_FOLLOW_UP)
+    event = one(do(case, FollowUp(contacted=True, solved=solved, satisfaction=satisfaction), THEN))
+    content = solved and satisfaction in SATISFIED
+    assert case.state is (State.CLOSED if content else State.DISPATCHED)
+    said = {"contacted": True, "solved": solved, "satisfaction": satisfaction.value}
+    assert data_of(event).items() >= {"outcome": "satisfied" if content else "dissatisfied", **said}.items()
+    assert case.answer is not None
+    assert case.answer.model_dump(mode="json").items() >= said.items()
+
+
+def test_the_first_three_of_the_five_steps_count_as_satisfied() -> None:
+    assert [step.zh for step in Satisfaction] == ["非常满意", "满意", "基本满意", "不满意", "非常不满意"]
+    assert [step in SATISFIED for step in Satisfaction] == [True, True, True, False, False]
+
+
+def test_a_caller_who_was_not_contacted_counts_as_unreachable() -> None:
+    case = case_in(State.PENDING_FOLLOW_UP)
+    for attempt in (1, 2, 3):
+        event = one(do(case, NOT_CONTACTED, THEN, FOLLOW_UP))
+        facts = {"outcome": "unreachable", "contacted": False, "attempt": attempt, "department": "repair"}
+        assert data_of(event).items() >= facts.items()
+    assert (case.state, case.flags) == (State.CLOSED, ("unreachable",))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "contacted"), [("satisfied", True), ("dissatisfied", True), ("unreachable", False)]
+)
+def test_the_short_form_tells_who_was_contacted_and_no_other_answer(outcome: Any, *, contacted: bool) -> None:
+    case = case_in(State.PENDING_FOLLOW_UP)
+    event = one(do(case, FollowUp(outcome=outcome), THEN))
+    assert not data_of(event).keys() & {"contacted", "solved", "satisfaction"}
+    assert case.answer is not None
+    assert (case.answer.contacted, case.answer.solved, case.answer.satisfaction) == (contacted, None, None)
+
+
+def test_a_caller_whom_nobody_called_waits_for_the_company_under_the_same_promise() -> None:
+    """It is no try of the company, however often it is said: it closes nothing."""
+    case = case_in(State.PENDING_FOLLOW_UP)
+    clocks = case.clocks
+    for _ in range(4):
+        event = one(do(case, NOT_CONTACTED, THEN, CALLER))
+        assert (event.role, event.to_state, data_of(event)["attempt"]) == (Role.CALLER, State.PENDING_FOLLOW_UP, 0)
+    assert (case.clocks, case.follow_up_attempts, case.flags) == (clocks, 0, ())
+    assert [rung.action for rung in case.ring(MONDAY + days(2) + hours(1))].count("escalate") > 0
+    do(case, BODIES["follow_up"], MONDAY + days(2) + hours(2))
+    assert case.state is State.CLOSED
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({}, "no answer is given"),
+    ({"note": "x"}, "no answer is given"),
+    ({"satisfaction": "satisfied"}, "satisfaction without contacted"),
+    ({"solved": True}, "solved without contacted"),
+    ({"solved": True, "satisfaction": "satisfied"}, "solved and satisfaction without contacted"),
+    ({"contacted": True}, "contacted: true lacks solved and satisfaction"),
+    ({"contacted": True, "solved": False}, "contacted: true lacks satisfaction"),
+    ({"contacted": True, "satisfaction": "satisfied"}, "contacted: true lacks solved"),
+    ({"contacted": False, "solved": False}, "contacted: false does not go with solved"),
+    ({"contacted": False, "satisfaction": "dissatisfied"}, "contacted: false does not go with satisfaction"),
+    (
+        {"outcome": "satisfied", "contacted": True, "solved": True, "satisfaction": "satisfied"},
+        "outcome, the short form, does not go with contacted and solved and satisfaction",
+    ),
+    ({"outcome": "unreachable", "contacted": False}, "outcome, the short form, does not go with contacted"),
+]
+
+
+@pytest.mark.parametrize(("body", "fault"), WRONG)
+def test_answers_that_do_not_go_together_are_refused_with_what_is_accepted(body: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        FollowUp.model_validate(body)
+    [error] = refused.value.errors()
+    accepted = "outcome alone, contacted: false alone, or contacted: true with solved and satisfaction"
+    assert (error["type"], error["msg"]) == (FORM, f"{fault}; accepted: {accepted}")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"outcome": "good"}, "outcome"),
+        ({"contacted": True, "solved": True, "satisfaction": "good"}, "satisfaction"),
+        ({"contacted": "maybe"}, "contacted"),
+    ],
+)
+def test_an_unknown_answer_names_its_field(body: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        FollowUp.model_validate(body)
+    assert [error["loc"] for error in refused.value.errors()] == [(field,)]
