@@ -42,6 +42,7 @@ from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.intake import Caller, Intake, IntakeFlag
+from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import Credit, Edition
 from domain.shared.actors import Actor, Role
 from domain.shared.event import ActionBody
@@ -216,6 +217,15 @@ async def dissatisfied_twice(hotline: Hotline) -> Complaint:
     again = (SignFor(), *DONE)
     steps = (*TO_CREW, *DONE, DISSATISFIED, *again, DISSATISFIED, *again, SATISFIED)
     return await ended(await play(await hotline.start(), *steps), hours=73)
+
+
+@path
+async def asked_three_questions(hotline: Hotline) -> Complaint:
+    """Not reached, then dissatisfied, then satisfied."""
+    still_dry = FollowUp(contacted=True, solved=False, satisfaction=Satisfaction.VERY_DISSATISFIED, note="还是没水")
+    content = FollowUp(contacted=True, solved=True, satisfaction=Satisfaction.FAIRLY_SATISFIED)
+    answers = (FollowUp(contacted=False), still_dry, SignFor(), *DONE, content)
+    return await ended(await play(await hotline.start(), *TO_CREW, *DONE, *answers), hours=73)
 
 
 @path
