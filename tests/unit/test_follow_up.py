@@ -52,6 +52,16 @@ def test_the_short_form_tells_who_was_contacted_and_no_other_answer(outcome: Any
     assert (case.answer.contacted, case.answer.solved, case.answer.satisfaction) == (contacted, None, None)
 
 
+def test_what_the_caller_said_stands_if_nobody_is_reached_later() -> None:
+    case = case_in(State.PENDING_FOLLOW_UP)
+    do(case, FollowUp(contacted=True, solved=False, satisfaction="dissatisfied", note="A joint drips."), THEN)
+    said = case.answer
+    case.state = State.PENDING_FOLLOW_UP
+    do(case, NOT_CONTACTED, THEN + hours(1), FOLLOW_UP)
+    assert said is not None
+    assert (case.answer, said.note) == (said, "A joint drips.")
+
+
 def test_a_caller_whom_nobody_called_waits_for_the_company_under_the_same_promise() -> None:
     """It is no try of the company, however often it is said: it closes nothing."""
     case = case_in(State.PENDING_FOLLOW_UP)

@@ -116,14 +116,16 @@ def department_for_rework(case: CaseState) -> str:
 def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
     """Keep the promise to follow up, and start what comes next."""
     reached = data.outcome != "unreachable"
-    case.answer = Answer(
-        outcome=data.outcome,
-        contacted=reached,
-        solved=data.solved,
-        satisfaction=data.satisfaction,
-        note=data.note,
-        answered_at=event.at,
-    )
+    # Who was not reached has said nothing: what was said before stands.
+    if reached or case.answer is None or not case.answer.contacted:
+        case.answer = Answer(
+            outcome=data.outcome,
+            contacted=reached,
+            solved=data.solved,
+            satisfaction=data.satisfaction,
+            note=data.note,
+            answered_at=event.at,
+        )
     if event.role is Role.CALLER and not reached:
         return
     case.follow_up_attempts = data.attempt
