@@ -1,7 +1,7 @@
 """Tables of the read model. Every instant is UTC.
 
 Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
-of deliveries; marks of the reconciler; people and their keys; calls.
+of deliveries; marks of the reconciler; people and their keys; calls; duties.
 """
 
 from typing import Any
@@ -319,6 +319,16 @@ Index(
 Index("ix_calls_phone", calls.c.phone_term, calls.c.started_at)
 Index("ix_calls_agent", calls.c.agent, calls.c.started_at, calls.c.call_id)
 _index_where("complaint IS NOT NULL", calls.c.complaint, name="ix_calls_complaint")
+
+duties = Table(
+    "duties",
+    metadata,
+    Column("person", PERSON, primary_key=True),
+    Column("starts_at", UtcDateTime, primary_key=True),
+    Column("ends_at", UtcDateTime, nullable=False),
+)
+"""Roster (排班): when people are on duty, as it was imported last. The duties of one person do not overlap."""
+Index("ix_duties_start", duties.c.starts_at)
 
 _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 """Columns of the other filters of lists."""
