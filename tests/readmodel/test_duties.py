@@ -58,7 +58,7 @@ def test_duties_are_found_by_each_instant_that_they_have(database: Engine) -> No
 
 def test_an_overlap_with_a_day_that_is_not_covered_is_refused(database: Engine) -> None:
     kept(database, duty("chen", -6, 9), start=DAY - timedelta(days=1), end=DAY)
-    with pytest.raises(OverlapError, match="the duty of chen from 2026-08-03T00:00:00.00:00 overlaps the one from"):
+    with pytest.raises(OverlapError, match=r"the duty of chen from 2026-08-03T00:00:00\+00:00 overlaps the one from"):
         kept(database, EARLY)
     assert between(database, 9, 24) == []
     assert kept(database, LATE) == KeptDuties(added=1)
