@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
@@ -47,6 +48,14 @@ def _given_with_issuer(audience: str, info: ValidationInfo) -> str:
     if info.data.get("oidc_issuer") and not audience:
         raise ValueError("should be set, as HOTLINE_OIDC_ISSUER is")
     return audience
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("should be a time zone of the tz database, as Asia/Shanghai or UTC") from None
+    return name
 
 
 def _roles_by_value(text: object) -> object:
@@ -219,6 +228,12 @@ class Settings(BaseSettings):
 
     caller_lookup_seconds: float = Field(default=0.15, ge=0, le=5)
     """Most seconds a registration waits for data about its caller. 0 skips the lookup, and sets no flag."""
+
+    calls_timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    """Time zone of the telephone system's files and of rosters; UTC for `usegmtime`. Default: the catalogue's."""
+
+    calls_contexts: str = Field(default="", pattern=r"^[!-~ ]*$")
+    """Contexts (`dcontext`) of calls to the hotline, with commas between them; without any, every call counts."""
 
     body_limit_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)
     """Largest request body the API reads, in bytes."""

@@ -302,6 +302,7 @@ calls = Table(
     Column("recording_url", Text),
     Column("asked_call_back", Boolean, nullable=False),
     Column("timing", Integer, nullable=False, comment="domain.calls.call.Timing"),
+    Column("agent_known", Boolean, nullable=False, comment="False: only the telephone system knows the name."),
     Column("outcome", CODE, nullable=False, comment="domain.calls.call.CallOutcome"),
     Column("slot", Integer, nullable=False, comment="Quarter of an hour of the start, since 1970 in UTC."),
     Column("wait_ms", BigInteger, comment="Null while it lasts, or if it is not known."),

@@ -37,7 +37,8 @@ class Timing(IntEnum):
 class Call(NamedTuple):
     """Call as the telephone system reports it. Instants are UTC; `started_at` is when the caller began to wait.
 
-    `complaint` is the case that the telephone system named, if it named one. `timing` is of `Timing`.
+    `complaint` is the case that the telephone system named, if it named one. `timing` is of `Timing`. `agent_known` is
+    False if `agent` is a name that only the telephone system knows.
     """
 
     call_id: str
@@ -51,6 +52,7 @@ class Call(NamedTuple):
     recording_url: str | None = None
     asked_call_back: bool = False
     timing: int = Timing.QUEUE
+    agent_known: bool = True
 
     @property
     def waited(self) -> timedelta | None:
@@ -80,7 +82,7 @@ class Call(NamedTuple):
         """Return the one call that two reports of it tell of. Their order does not matter, nor do repetitions.
 
         Times, agent and queue are those of the better source: the first start, the first answer with its agent and
-        queue, and the last end.
+        queue, and the last end. A known agent prevails over a name of the telephone system.
         """
         if other == self:
             return self
@@ -97,7 +99,7 @@ class Call(NamedTuple):
 
 
 def _answer(call: Call) -> tuple[object, ...]:
-    return -call.timing, call.answered_at or _NEVER, call.agent or "", call.queue or ""
+    return -call.timing, call.answered_at or _NEVER, not call.agent_known, call.agent or "", call.queue or ""
 
 
 def _of_either(one: str | None, other: str | None) -> str | None:

@@ -8,6 +8,7 @@ import typer
 from domain.shared.operator_errors import OperatorError
 from hotline import entry
 from hotline.cli import (
+    calls,
     catalogue,
     channels,
     customers,
@@ -35,6 +36,7 @@ for group in (
     signing,
     catalogue,
     customers,
+    calls,
     letters,
     channels,
     temporal_views,

@@ -46,6 +46,12 @@ def test_the_first_of_two_agents_has_answered_the_call() -> None:
     assert second.merged(first) == first._replace(ended_at=later(90))
 
 
+def test_a_known_agent_prevails_over_a_name_of_the_telephone_system() -> None:
+    """Even of another second, as lines of one queue log tell the answer."""
+    named, known = Call("1", START, later(9), agent="1001", agent_known=False), Call("1", START, later(9), agent="chen")
+    assert named.merged(known) == known.merged(named) == known
+
+
 INSTANTS = st.integers(0, 100).map(later)
 REPORTS = st.builds(
     Call,
@@ -60,6 +66,7 @@ REPORTS = st.builds(
     recording_url=st.sampled_from([None, "a", "b"]),
     asked_call_back=st.booleans(),
     timing=st.sampled_from(Timing),
+    agent_known=st.booleans(),
 )
 
 

@@ -1,0 +1,143 @@
+"""Reader of the files in which a telephone system lists calls: checked to the end first, then read again to be written.
+
+Neither pass holds more than a line, so that the size of a file does not matter.
+"""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
+
+from domain.calls.call import Call
+from domain.shared.operator_errors import FileError
+from hotline.files.columns import wrong_encoding
+
+SHOWN = 20
+"""Most faults of a file that are listed; the others are counted."""
+_MARK = b"\xef\xbb\xbf"
+
+
+class LineFault(Exception):  # noqa: N818 - a fault of a line becomes one text of a FileError
+    """Fault of a line: the column, and what it accepts. `torn` is True if its end seems to be missing."""
+
+    def __init__(self, column: str, accepted: str, *, torn: bool = False) -> None:
+        super().__init__(f", {column}: {accepted}" if column else f": {accepted}")
+        self.torn = torn
+
+
+class LeftOut(NamedTuple):
+    """Reason for which a line is left out, as it is counted. `torn` is as that of `LineFault`."""
+
+    reason: str
+    torn: bool = False
+
+
+class CallFormat(Protocol):
+    """Format of such a file. `dialect` are options of the csv module; in an `even` file lines have as many cells."""
+
+    dialect: ClassVar[Mapping[str, Any]]
+    even: ClassVar[bool]
+
+    def call(self, cells: Sequence[str]) -> Call | LeftOut | None:
+        """Return what a line tells about a call; None if it tells nothing. Raises LineFault."""
+        ...
+
+
+class CallFile:
+    """File of the telephone system, opened once: what is appended later is for the next import.
+
+    Args:
+        path: the file.
+        file: the same, opened in binary mode; it must be seekable.
+        format: how its lines are read.
+        encoding: `utf-8` or `gb18030`.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO, format: CallFormat, encoding: str) -> None:  # noqa: A002 - it is one
+        self.path = path
+        self.format = format
+        self.left_out: Counter[str] = Counter()
+        """Numbers of lines by the reason for which they were left out."""
+        self.first_lines: dict[str, int] = {}
+        """First line of each reason."""
+        self.torn_line: int | None = None
+        """Last line, if its end is missing."""
+        self._file = file
+        self._encoding = encoding
+        self._size = os.fstat(file.fileno()).st_size
+        self._whole = True
+
+    def check(self) -> None:
+        """Read all lines, and note what is left out. Raises FileError with the first faults."""
+        faults = (found for found in self._read() if not isinstance(found, Call))
+        if shown := [*islice(faults, SHOWN)]:
+            more = sum(1 for _ in faults)
+            raise FileError([*shown, f"{self.path}: {more} further lines cannot be used"] if more else shown)
+
+    def calls(self) -> Iterator[Call]:
+        """Yield what each line of a checked file tells about a call."""
+        for found in self._read():
+            if isinstance(found, Call):
+                yield found
+
+    def _read(self) -> Iterator[Call | str]:
+        """Yield the calls and the faults of all lines, and count what is left out."""
+        self.left_out.clear()
+        rows = csv.reader(self._lines(), strict=True, **self.format.dialect)
+        line, width = 1, 0
+        while True:
+            try:
+                cells = next(rows, None)
+                if cells is None:
+                    return
+                found = self._told(cells, width)
+            except (LineFault, csv.Error, UnicodeDecodeError) as fault:
+                if not self._whole and rows.line_num <= line and getattr(fault, "torn", True):
+                    self.torn_line = line
+                    return
+                yield f"{self.path}, line {line}{self._explained(fault)}"
+                if not isinstance(fault, LineFault):
+                    return
+            else:
+                width = width or len(cells)
+                if isinstance(found, Call):
+                    yield found
+                elif found is not None:
+                    self._leave_out(found, line)
+            line = rows.line_num + 1
+
+    def _told(self, cells: Sequence[str], width: int) -> Call | LeftOut | None:
+        if not self._whole and self.format.even and len(cells) < width:
+            raise LineFault("", "columns are missing", torn=True)
+        return self.format.call(cells) if cells else None
+
+    def _leave_out(self, found: LeftOut, line: int) -> None:
+        if found.torn and not self._whole:
+            self.torn_line = line
+        else:
+            self.left_out[found.reason] += 1
+            self.first_lines.setdefault(found.reason, line)
+
+    def _explained(self, fault: Exception) -> str:
+        if isinstance(fault, UnicodeDecodeError):
+            return wrong_encoding(self._encoding)
+        if isinstance(fault, csv.Error):
+            return f": {fault}; from here on the file cannot be read. Is a quotation mark missing?"
+        return str(fault)
+
+    def _lines(self) -> Iterator[str]:
+        self._file.seek(0)
+        left = self._size
+        self._whole = True
+        for read in self._file:
+            raw = read[:left]
+            if left == self._size:
+                raw = raw.removeprefix(_MARK)
+            left -= len(read)
+            self._whole = raw.endswith(b"\n")
+            yield raw.decode(self._encoding)
+            if left <= 0:
+                return

@@ -1,0 +1,154 @@
+"""Call detail records (话单) of Asterisk in CSV: `Master.csv` of its module cdr_csv.
+
+Columns and their options are those of `cdr.conf`: the first sixteen are always there.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any, ClassVar
+
+from domain.calls.call import Call, Timing
+from domain.shared.text import PHONE
+from hotline.files.agents import NAME, Agents
+from hotline.files.call_lines import LeftOut, LineFault
+from hotline.files.local_time import instant_of
+
+COLUMNS = (
+    "accountcode",
+    "src",
+    "dst",
+    "dcontext",
+    "clid",
+    "channel",
+    "dstchannel",
+    "lastapp",
+    "lastdata",
+    "start",
+    "answer",
+    "end",
+    "duration",
+    "billsec",
+    "disposition",
+    "amaflags",
+    "uniqueid",
+    "userfield",
+)
+ALWAYS = 16
+"""Columns that are always there; `uniqueid` and `userfield` follow where `cdr.conf` switches them on."""
+FURTHER = 3
+"""Columns that `newcdrcolumns` adds at the end: peeraccount, linkedid, sequence. They are not read."""
+OTHER_CONTEXT = LeftOut("rows of other contexts")
+_TIME = "accepted: a time like 2026-08-03 08:00:00"
+_ID = re.compile(r"[!-~]{1,80}")
+_UNIQUE_ID = re.compile(r"([!-~]{1,50}-)?[0-9]{9,11}\.[0-9]{1,12}")
+"""Id that Asterisk makes: perhaps the name of the system, then seconds and a count."""
+_PHONE = re.compile(PHONE)
+_URL = re.compile(r"https?://[!-~]{1,2000}")
+_QUEUE = re.compile(r"[^,|\x00-\x1f]{1,80}")
+
+
+class Cdr:
+    """Format of call detail records.
+
+    Args:
+        zone: time zone of the telephone system.
+        contexts: `dcontext` of calls to the hotline; none: every row is one.
+        agents: people by channel.
+        latest: latest instant that is not in the future.
+    """
+
+    dialect: ClassVar[Mapping[str, Any]] = {}
+    even: ClassVar = True
+
+    def __init__(self, zone: tzinfo, contexts: Collection[str], agents: Agents, latest: datetime) -> None:
+        self._zone = zone
+        self._contexts = frozenset(contexts)
+        self._agents = agents
+        self._latest = latest
+
+    def call(self, cells: Sequence[str]) -> Call | LeftOut | None:
+        """Return the call of a row; None for a line of column names. Raises LineFault."""
+        count = len(cells)
+        if not ALWAYS <= count <= len(COLUMNS) + FURTHER:
+            columns = f"{', '.join(COLUMNS[:ALWAYS])}, then uniqueid and userfield if cdr.conf has them"
+            raise LineFault("", f"{count} columns; accepted: 16 to 18: {columns}", torn=count < ALWAYS)
+        if not cells[9][:1].isdigit():
+            _check_header(cells)
+            return None
+        if self._contexts and cells[3] not in self._contexts:
+            return OTHER_CONTEXT
+        _, src, _, _, _, channel, dstchannel, lastapp, lastdata, start, answer, end, _, _, disposition, _ = cells[
+            :ALWAYS
+        ]
+        started_at, answered_at, ended_at = self._instants(start, answer, end)
+        unique_id, userfield = _options(cells)
+        answered = disposition == "ANSWERED"
+        # A queue, a menu or a mailbox answers the channel as well; only a second channel is somebody's telephone.
+        timed = lastapp != "Queue" and (not answered or bool(dstchannel and answered_at))
+        agent, known = self._agents.named(dstchannel) if timed and answered else (None, True)
+        if agent and not NAME.fullmatch(agent):
+            raise LineFault("dstchannel", "accepted: a channel whose name has at most 80 characters")
+        queue = _QUEUE.match(lastdata) if lastapp == "Queue" else None
+        return Call(
+            unique_id or _digest(start, src, channel),
+            started_at,
+            answered_at if timed and answered else None,
+            ended_at,
+            queue[0] if queue else None,
+            src if _PHONE.fullmatch(src) else None,
+            agent,
+            recording_url=userfield if _URL.fullmatch(userfield) else None,
+            timing=Timing.CHANNEL if timed else Timing.UNTIMED,
+            agent_known=known,
+        )
+
+    def _instants(self, start: str, answer: str, end: str) -> tuple[datetime, datetime | None, datetime]:
+        started_at = self._instant("start", start)
+        answered_at = self._instant("answer", answer, started_at) if answer else None
+        ended_at = self._instant("end", end, answered_at or started_at)
+        if answered_at and answered_at < started_at:
+            raise LineFault("answer", "the call is answered before it starts; accepted: a time from start to end")
+        if ended_at < started_at:
+            raise LineFault("end", "the call ends before it starts; accepted: a time not before start")
+        if answered_at and ended_at < answered_at:
+            raise LineFault("answer", "the call is answered after it ends; accepted: a time from start to end")
+        if ended_at > self._latest:
+            column = "start" if started_at > self._latest else "end"
+            raise LineFault(column, f"it is in the future; accepted: a time that has come, in {self._zone}")
+        return started_at, answered_at, ended_at
+
+    def _instant(self, column: str, text: str, not_before: datetime | None = None) -> datetime:
+        try:
+            return instant_of(text, self._zone, not_before)
+        except (ValueError, OverflowError):
+            raise LineFault(column, _TIME) from None
+
+
+def _check_header(cells: Sequence[str]) -> None:
+    """Accept a line of column names. Raises LineFault if it has another order, or is none."""
+    named = [cell.strip().lower() for cell in cells]
+    if {"src", "dst", "disposition"}.isdisjoint(named):
+        raise LineFault("start", _TIME)
+    if tuple(named[:ALWAYS]) != COLUMNS[:ALWAYS]:
+        raise LineFault("", f"the columns have another order; accepted: {', '.join(COLUMNS)}")
+
+
+def _options(cells: Sequence[str]) -> tuple[str, str]:
+    """Return `uniqueid` and `userfield`, each empty if the row does not have it. Raises LineFault."""
+    own = cells[ALWAYS:] if len(cells) <= len(COLUMNS) else cells[ALWAYS:-FURTHER]
+    if len(own) == 2:  # noqa: PLR2004 - both
+        unique_id, userfield = own
+        if unique_id and not _ID.fullmatch(unique_id):
+            raise LineFault("uniqueid", "accepted: an id like 1366720340.303267, at most 80 characters")
+        return unique_id, userfield
+    if not own:
+        return "", ""
+    # Either of the two may be switched on alone.
+    return (own[0], "") if _UNIQUE_ID.fullmatch(own[0]) else ("", own[0])
+
+
+def _digest(start: str, src: str, channel: str) -> str:
+    """Return an id for the rows of one call, from which nobody's telephone can be read."""
+    return f"cdr-{hashlib.sha256(f'{start}|{src}|{channel}'.encode()).hexdigest()[:32]}"
