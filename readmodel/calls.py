@@ -14,7 +14,7 @@ from readmodel.tables import calls
 
 SLOT = timedelta(minutes=15)
 """Length of a slot. Every time zone is a whole number of them from UTC, so reports by local hours can add them up."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _REPORTED = tuple(calls.c[name] for name in Call._fields)
 
@@ -53,7 +53,7 @@ def _row(call: Call, area_code: str) -> RowValues:
     return {
         **call._asdict(),
         "outcome": call.outcome.value,
-        "slot": (call.started_at - _EPOCH) // SLOT,
+        "slot": (call.started_at - EPOCH) // SLOT,
         "wait_ms": None if waited is None else waited // _MILLISECOND,
         "talk_ms": None if talked is None else talked // _MILLISECOND,
         "phone_term": call.caller_phone and phone_term(call.caller_phone, area_code),
