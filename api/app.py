@@ -17,6 +17,7 @@ from api.backend import Backend
 from api.middleware import REQUEST_ID, BodyLimit, HostCheck, PeopleServed, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
 from api.routes import (
+    call_reports,
     caller_page,
     callers,
     complaint_actions,
@@ -79,7 +80,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.router.route_class = OnceRoute
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
     records = (complaints, incidents, notices, parts, people, callers, caller_page, handovers, dead_letters)
-    for part in (complaint_actions, *records, reports, reference, operations):
+    for part in (complaint_actions, *records, reports, call_reports, reference, operations):
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)

@@ -267,6 +267,6 @@ def _message(request: Request, fault: ErrorDetails) -> str:
         route = request.scope["route"]
         fields = [route.body_field] if fault["loc"][0] == "body" else route.dependant.query_params
         table = table_at(fields[0].field_info.annotation, fault["loc"][1:-1])
-        fields = (field.alias or name for name, field in table.model_fields.items())
-        return f"Unknown field; accepted: {', '.join(fields)}"
+        accepted = ", ".join(field.alias or name for name, field in table.model_fields.items())
+        return f"Unknown field; accepted: {accepted}"
     return form_of(fault)[0] if fault["type"] == "string_pattern_mismatch" else message(fault)

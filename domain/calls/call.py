@@ -12,7 +12,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class CallOutcome(NamedCode):
-    """What became of a call."""
+    """Outcome of a call."""
 
     UNDER_WAY = "under_way", "通话中"
     ANSWERED = "answered", "已接通"
@@ -67,7 +67,7 @@ class Call(NamedTuple):
 
     @property
     def outcome(self) -> CallOutcome:
-        """What became of the call."""
+        """Outcome of the call."""
         if self.timing == Timing.UNTIMED:
             return CallOutcome.UNTIMED
         if self.answered_at:

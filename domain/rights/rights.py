@@ -113,7 +113,7 @@ READ_INCIDENTS = Right(
 READ_REPORTS = Right(
     name="read_reports",
     zh="查阅报表",
-    description="Reports of a month.",
+    description="Reports of a month, and of calls.",
     reach=_any(Role.SUPERVISOR, Role.MANAGER),
 )
 RESEND_LETTERS = Right(
