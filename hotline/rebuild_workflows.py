@@ -87,8 +87,9 @@ class WorkflowRebuild:
     async def all(self, progress: Progress = lambda _done, _of: None) -> Rebuilt:
         """Rebuild every workflow that is lost, incidents first, as cases tell them that they belong to them.
 
-        A case that runs is looked at only if SQL has a later change, or has marked it as reset. Raises RPCError and
-        DBAPIError; what was started stays, and a further call goes on from there.
+        A case that runs is looked at only if SQL has another last change, or has marked it as reset: a reset run to
+        which its updates were applied again has a later one. Raises RPCError and DBAPIError; what was started stays,
+        and a further call goes on from there.
         """
         self._until = await in_sql_until(self._client)
         await repair_incidents(self._client, self._engine)
@@ -98,7 +99,7 @@ class WorkflowRebuild:
         lost = [
             number
             for number, known in not_over.items()
-            if number not in running or running[number].changed_at < known.changed_at or known.lost == "reset"
+            if number not in running or running[number].changed_at != known.changed_at or known.lost == "reset"
         ]
         counts, failed = Counter[str](), dict[str, str]()
 

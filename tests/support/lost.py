@@ -34,8 +34,8 @@ async def delete(client: Client, workflow: str) -> None:
     await until(is_gone, bool)
 
 
-async def reset(client: Client, workflow: str) -> None:
-    """Reset the workflow to its first task, as the Temporal UI does if updates are left out."""
+async def reset(client: Client, workflow: str, *, again: bool = False) -> None:
+    """Reset the workflow to its first task. Its updates are left out, or applied `again`: the Temporal UI does both."""
 
     async def completed_tasks() -> list[int]:
         events = (await client.get_workflow_handle(workflow).fetch_history()).events
@@ -48,7 +48,7 @@ async def reset(client: Client, workflow: str) -> None:
         reason="a slip of the hand",
         workflow_task_finish_event_id=first,
         request_id=uuid.uuid4().hex,
-        reset_reapply_exclude_types=[ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
+        reset_reapply_exclude_types=[] if again else [ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
     )
     await client.workflow_service.reset_workflow_execution(request)
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 from pydantic_core import from_json
 from sqlalchemy import Engine
 
+from activities.people_first import PeopleFirst
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
@@ -34,6 +35,7 @@ from tests.support.lost import LOSSES, delete, reset, terminate
 from tests.support.rows import execute
 from tests.support.signing import with_interceptors
 from tests.support.temporal import temporal_server
+from workflows.clients.complaint import case_workflows
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import Names
 from workflows.presentation.incident import incident_id
@@ -186,6 +188,31 @@ async def test_a_reset_case_is_found_before_anybody_has_marked_it(hotline: Hotli
     # Temporal's list lags behind.
     await until(rebuilder(hotline, owner).all, lambda found: STARTED in found.counts)
     assert (await again(hotline, complaint).view()).state is State.DISPATCHED
+
+
+async def test_a_reset_case_whose_updates_were_applied_again_is_found(hotline: Hotline, owner: Engine) -> None:
+    """Its last change is later than SQL's. One that is ahead of SQL only for the moment goes on."""
+    complaint, ahead = await hotline.start(), await hotline.start()
+    await complaint.act(Dispatch(department="repair"))
+    await complaint.act(SignFor())
+    await ahead.act(Dispatch(department="repair"), unwritten=True)
+    run, rows = await run_of(ahead), await complaint.rows()
+    await reset(hotline.client, complaint.handle.id, again=True)
+
+    async def listed_later() -> set[str]:
+        known = {each.number: await each.changed_at() for each in (complaint, ahead)}
+        running = case_workflows(hotline.client, PeopleFirst(), hotline.settings.task_queue).running()
+        seen = {number: each.changed_at async for chunk in running for number, each in chunk.items()}
+        return {number for number, at in known.items() if number in seen and seen[number] > at}
+
+    await until(listed_later, lambda found: len(found) == 2)
+    found = await rebuilder(hotline, owner).all()
+    assert (found.counts[STARTED], found.failed) == (1, {})
+    back = again(hotline, complaint)
+    assert ((await back.view()).version, await back.rows()) == (3, rows)
+    assert await run_of(ahead) == run
+    assert len(await ahead.published(2)) == 2
+    await back.act(Comment(note="再催"))
 
 
 async def test_of_two_rebuilds_at_once_one_finds_that_it_runs(hotline: Hotline, owner: Engine) -> None:
