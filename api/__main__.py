@@ -15,6 +15,7 @@ from activities.notifications.caller_links import Links
 from activities.projection import SenderWriter
 from api.app import create_app
 from api.backend import Backend
+from api.calls import Reported
 from api.codes import ByName
 from api.connections import ConnectionBounds, bounded_protocol
 from api.intake import IntakeService
@@ -28,7 +29,7 @@ from api.people import People
 from api.readiness import ReadinessCheck, checks
 from api.recognition import Recognition
 from api.security import BearerKey
-from api.sql.dead_letters import DeadLetters
+from api.sql.direct import DirectWriter
 from api.sql.health import SqlHealth
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
@@ -119,7 +120,8 @@ def assemble(
         readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),
         clock_check=clock_check,
         reader=reader,
-        dead_letters=DeadLetters(writing, clock),
+        direct=DirectWriter(writing),
+        reported=Reported(naming, clock),
         writer=writer,
         projection=projection,
         links=Links(link_keys),

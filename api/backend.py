@@ -7,6 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from activities.notifications.caller_links import Links
+from api.calls import Reported
 from api.codes import ByName, CatalogueInForce
 from api.intake import IntakeService
 from api.limits import Limits
@@ -19,7 +20,7 @@ from api.readiness import ReadinessCheck
 from api.recognition import Recognition
 from api.rights import require_reach
 from api.security import BearerKey
-from api.sql.dead_letters import DeadLetters
+from api.sql.direct import DirectWriter
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader, away
 from api.temporal.clock import ClockCheck
@@ -70,7 +71,8 @@ class Backend:
     readiness: ReadinessCheck
     clock_check: ClockCheck
     reader: Reader
-    dead_letters: DeadLetters
+    direct: DirectWriter
+    reported: Reported
     writer: GroupWriter
     projection: ProjectionWriter
     links: Links

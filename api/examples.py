@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from api import render
+from api.calls import NEW_CALL, NewCall
 from api.documents.documents import SAMPLE
 from api.schemas import (
     NEW_COMPLAINT,
@@ -197,9 +198,11 @@ SERVICES = Services(
     findings=[],
     exemptions=[],
 )
+CALL = NewCall.model_validate(NEW_CALL).call
 ANSWERS: dict[str, Any] = {
     **_of_case(),
     **_of_incident(),
+    "calls": _page(from_json(render.call(CALL, (NUMBER,), AGENT)), Place(CALL.started_at, CALL.call_id).cursor()),
     "caller": CALLER,
     "known_caller": KNOWN_CALLER,
     "handover": from_json(render.handover(HANDOVER, (OpenWork(number=NUMBER, department="repair"),))),

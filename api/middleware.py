@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from http import HTTPStatus
 
@@ -132,11 +132,15 @@ class PeopleServed:
 
 
 class BodyLimit:
-    """Limit of the bytes that are read of a body, also if its length was not announced, and of the seconds it takes."""
+    """Limit of the bytes that are read of a body, also if its length was not announced, and of the seconds it takes.
 
-    def __init__(self, app: ASGIApp, limit: int, seconds: float) -> None:
+    `larger` has the paths whose bodies may be larger than `limit`.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, larger: Mapping[str, int], seconds: float) -> None:
         self._app = app
         self._limit = limit
+        self._larger = larger
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,8 +148,9 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        if int(Headers(scope=scope).get("content-length", 0)) > self._limit:
-            await self._too_large().response()(scope, receive, send)
+        limit = max(self._limit, self._larger.get(scope["path"], 0))
+        if int(Headers(scope=scope).get("content-length", 0)) > limit:
+            await _too_large(limit).response()(scope, receive, send)
             return
         read = 0
         late_at: float | None = asyncio.get_running_loop().time() + self._seconds
@@ -158,17 +163,18 @@ class BodyLimit:
             except TimeoutError:
                 raise self._too_slow() from None
             read += len(message.get("body", b""))
-            if read > self._limit:
-                raise self._too_large()
+            if read > limit:
+                raise _too_large(limit)
             if not message.get("more_body"):
                 late_at = None
             return message
 
         await self._app(scope, bounded, send)
 
-    def _too_large(self) -> ProblemError:
-        most = f"{self._limit} bytes at most"
-        return ProblemError(BODY_TOO_LARGE, f"The body may have {most}.", accepted=[most])
-
     def _too_slow(self) -> ProblemError:
         return ProblemError(TOO_SLOW, f"The body has not arrived within {self._seconds:g} s; nothing was done.")
+
+
+def _too_large(limit: int) -> ProblemError:
+    most = f"{limit} bytes at most"
+    return ProblemError(BODY_TOO_LARGE, f"The body may have {most}.", accepted=[most])

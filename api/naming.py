@@ -14,7 +14,8 @@ from readmodel.people import Member, NamingFault
 BodyT = TypeVar("BodyT", bound=BaseModel)
 UNKNOWN_OWNER = declare("unknown-owner", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner")
 UNKNOWN_ASSIGNEE = declare("unknown-assignee", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown assignee")
-KINDS = {"owner": UNKNOWN_OWNER, "assignee": UNKNOWN_ASSIGNEE}
+UNKNOWN_AGENT = declare("unknown-agent", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown agent")
+KINDS = {"owner": UNKNOWN_OWNER, "assignee": UNKNOWN_ASSIGNEE, "agent": UNKNOWN_AGENT}
 """Fields of a body that name a person, and the problem of one who is not known."""
 ACCEPTED = ["an id that GET /v1/people lists", "a name that only one person has"]
 
@@ -37,7 +38,8 @@ class Naming:
 
     Args:
         people: the directory.
-        takes_unknown: at a registration, and of assignees, a name that nobody in the directory has is taken as it is.
+        takes_unknown: at a registration, of assignees and of agents on calls, a name that nobody in the directory has
+            is taken as it is.
     """
 
     def __init__(self, people: People, *, takes_unknown: bool) -> None:
@@ -56,6 +58,12 @@ class Naming:
         """Return the person who owns cases, also one who has left, or else the text."""
         person = self._people.get(text)
         return _named(person) if person else self.known(text)
+
+    def agent(self, text: str) -> Named:
+        """Return the person who answered a call, also one who has left, by the id. Raises ProblemError 422."""
+        if person := self._people.get(text):
+            return _named(person)
+        return self._named("agent", text, self._people.directory.one, takes_unknown=self._takes_unknown)
 
     def known(self, text: str) -> Named:
         """Return the one person who is meant, or else the text."""

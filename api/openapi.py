@@ -43,6 +43,7 @@ PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": True, 
 TAGS = [
     {"name": "complaints", "description": "Take complaints in, find them, read them. 工单"},
     {"name": "callers", "description": "The customer who calls, earlier cases, thanks. 来电人"},
+    {"name": "calls", "description": "Calls as the telephone system reports them. 通话记录"},
     {"name": "handovers", "description": "All open cases of one person to another. 全部移交"},
     {"name": "actions", "description": "Actions on a complaint, one operation for each. 办理"},
     {"name": "incidents", "description": "One cause behind many calls, handled once. 突发事件"},

@@ -21,7 +21,7 @@ from domain.shared.codes import UNKNOWN_CODE, UnknownCode
 from domain.shared.codes import Kind as CodeKind
 from domain.shared.errors import ProblemType
 from domain.shared.event import AnyAction
-from domain.shared.explain import causes, form_of, message, table_at
+from domain.shared.explain import causes, form_of, message, tables_at
 from domain.shared.text import NO_INSTANT, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
@@ -216,10 +216,14 @@ async def on_invalid(timezone: Callable[[], str], request: Request, error: Reque
     if _is_no_json(request, found):
         return ProblemError(NO_JSON, "Send JSON, with the header Content-Type: application/json.").response()
     found = causes(found)
-    # The kind of each code that is wrong, None for any other fault.
-    kinds = [fault["ctx"]["kind"] if fault["type"] == UNKNOWN_CODE else None for fault in found]
-    kind = INVALID_REQUEST if None in kinds else UNKNOWN[kinds[0]]
+    kinds = [_kind_of_fault(fault) for fault in found]
+    kind = INVALID_REQUEST if INVALID_REQUEST in kinds else kinds[0]
     return invalid_request([_field_error(request, fault, timezone()) for fault in found], kind).response()
+
+
+def _kind_of_fault(fault: ErrorDetails) -> Kind:
+    """Return the type of problem of a fault that depends on more than the form; `INVALID_REQUEST` for any other."""
+    return UNKNOWN[fault["ctx"]["kind"]] if fault["type"] == UNKNOWN_CODE else KINDS.get(fault["type"], INVALID_REQUEST)
 
 
 def invalid_request(faults: Sequence[FieldError], kind: Kind = INVALID_REQUEST) -> ProblemError:
@@ -243,7 +247,7 @@ def _field_error(request: Request, fault: ErrorDetails, timezone: str) -> FieldE
     if fault["type"] == "instant":
         example = instant_like(fault["input"], timezone)
         return FieldError(field=field, message=NO_INSTANT.format(example=example), accepted=[example])
-    if fault["type"] == UNKNOWN_CODE:
+    if _kind_of_fault(fault) is not INVALID_REQUEST:
         return FieldError(field=field, message=_capitalised(fault["msg"]), accepted=fault["ctx"]["accepted"])
     return FieldError(field=field, message=_message(request, fault))
 
@@ -266,7 +270,7 @@ def _message(request: Request, fault: ErrorDetails) -> str:
     if fault["type"] == "extra_forbidden":
         route = request.scope["route"]
         fields = [route.body_field] if fault["loc"][0] == "body" else route.dependant.query_params
-        table = table_at(fields[0].field_info.annotation, fault["loc"][1:-1])
-        accepted = ", ".join(field.alias or name for name, field in table.model_fields.items())
-        return f"Unknown field; accepted: {accepted}"
+        tables = tables_at(fields[0].field_info.annotation, fault["loc"][1:-1])
+        accepted = (field.alias or name for table in tables for name, field in table.model_fields.items())
+        return f"Unknown field; accepted: {', '.join(accepted)}"
     return form_of(fault)[0] if fault["type"] == "string_pattern_mismatch" else message(fault)

@@ -1,6 +1,7 @@
 """Answers as JSON, masked for their reader. They are written of valid objects, so they are not validated again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from domain.calls.call import Call
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event
 from domain.case.handover import HandoverProgress, OpenWork
@@ -15,7 +17,7 @@ from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
 from domain.rights.masking import masked, masks_for
-from domain.rights.rights import READ_CASES, Reach
+from domain.rights.rights import READ_CASES, READ_RECORDINGS, Reach
 from domain.shared.actors import Actor, Person
 from domain.shared.event import BaseEvent
 from readmodel.dead_letters import DeadLetter
@@ -113,6 +115,34 @@ def person(item: Person) -> bytes:
 def dead_letter(item: DeadLetter, reader: Actor) -> bytes:
     """Return a dead letter in the shape of `schemas.Letter`."""
     return _masked(item._asdict(), reader, None)
+
+
+def call(item: Call, complaints: Sequence[str], reader: Actor, case: State | None = None) -> bytes:
+    """Return a call in the shape of `calls.CallItem`; `complaints` are the numbers of its cases, the first one first.
+
+    `case` is the present state of the case by which it is read; None for a list of calls.
+    """
+    shown = item._asdict() | {
+        "outcome": item.outcome,
+        "wait_seconds": _seconds(item.waited),
+        "talk_seconds": _seconds(item.talked),
+        "complaint": next(iter(complaints), None),
+        "complaints": complaints,
+    }
+    del shown["timing"]
+    # Its other texts are codes of machines, in which no digits are a telephone.
+    mask = masks_for(reader.role, ended=case is None or case in ENDED).get("call.caller_phone")
+    hidden = list[str]()
+    if mask and item.caller_phone:
+        shown["caller_phone"], hidden = mask(item.caller_phone), ["caller_phone"]
+    if item.recording_url and reader.role not in READ_RECORDINGS.reach:
+        shown["recording_url"], hidden = None, [*hidden, "recording_url"]
+    links = {"complaint": f"/v1/complaints/{complaints[0]}" if complaints else None}
+    return to_json({**shown, "masked": hidden, "links": links})
+
+
+def _seconds(time: timedelta | None) -> float | None:
+    return None if time is None else time.total_seconds()
 
 
 def incident(item: Incident, cases: Mapping[str, int], actor: Actor) -> bytes:

@@ -16,6 +16,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _KEY = re.compile(r"i?[0-9]+(-[^\0]+)?")
 """Number of a case or an incident, or key of a notification."""
+CALL_ID = re.compile(r"[!-~]+")
+"""Id of a call."""
 
 
 class BadCursorError(ValueError):
@@ -45,8 +47,8 @@ class Place(NamedTuple):
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
-    def of(cls, cursor: str, stretches: Collection[str] = ("",)) -> "Place":
-        """Return the place of a cursor, in one of these stretches. Raises BadCursorError."""
+    def of(cls, cursor: str, stretches: Collection[str] = ("",), keys: re.Pattern[str] = _KEY) -> "Place":
+        """Return the place of a cursor, in one of these stretches, with such a key. Raises BadCursorError."""
         try:
             text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
             begin, key = text.split(" ", 1)
@@ -54,7 +56,7 @@ class Place(NamedTuple):
             place = cls(_EPOCH + int(instant) * _MICROSECOND, key, stretch)
         except (binascii.Error, ValueError, OverflowError):
             raise BadCursorError from None
-        if stretch not in stretches or not _KEY.fullmatch(key) or place.cursor() != cursor:
+        if stretch not in stretches or not keys.fullmatch(key) or place.cursor() != cursor:
             raise BadCursorError
         return place
 

@@ -36,6 +36,7 @@ StaffRole = Literal[
     Role.FOLLOW_UP,
     Role.MANAGER,
     Role.SUPERVISOR,
+    Role.TELEPHONY,
 ]
 """Roles that a person has: all but those of a case's owner, of callers, and of the service itself."""
 STAFF_ROLES: frozenset[Role] = frozenset(get_args(StaffRole))

@@ -32,6 +32,8 @@ NAMES = {
 }
 metadata = MetaData(naming_convention=NAMES)
 
+UNANSWERED = "outcome <> 'answered'"
+"""Condition of an index; a query repeats it to be answered from it."""
 NUMBER = code(13)
 CODE = code(40)
 PERSON = code(80)
@@ -319,6 +321,15 @@ Index(
 """In the order of lists. On PostgreSQL it holds what reports add up, so that they read nothing else."""
 Index("ix_calls_phone", calls.c.phone_term, calls.c.started_at)
 Index("ix_calls_agent", calls.c.agent, calls.c.started_at, calls.c.call_id)
+Index("ix_calls_queue", calls.c.queue, calls.c.started_at, calls.c.call_id)
+_index_where(
+    "(outcome)::text <> 'answered'::text",
+    calls.c.outcome,
+    calls.c.started_at,
+    calls.c.call_id,
+    name="ix_calls_unanswered",
+    on_sqlite=UNANSWERED,
+)
 _index_where("complaint IS NOT NULL", calls.c.complaint, name="ix_calls_complaint")
 
 duties = Table(

@@ -29,7 +29,6 @@ from api.routes.parameters import (
     FIND_ERRORS,
     INVALID_PERIOD,
     LIST_ERRORS,
-    ME,
     POST_ERRORS,
     CaseNumber,
     Filters,
@@ -38,6 +37,7 @@ from api.routes.parameters import (
     Sla,
     TimelinePaging,
     after_seq,
+    person,
 )
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
@@ -138,14 +138,9 @@ async def _made_before(backend: Backend, number: str, actor: Actor) -> tuple[Cas
 def _filters(backend: Backend, wanted: Filters, actor: Actor) -> CaseFilters:
     """Return the filters with ids of people, narrowed to what the actor may list and find. Raises ProblemError."""
     filters = wanted.filters()
-    owner, assignee = (_person(backend, given, actor) for given in (filters.owner, filters.assignee))
+    owner, assignee = (person(backend.naming, given, actor) for given in (filters.owner, filters.assignee))
     department = department_within(READ_CASES, actor, filters.department)
     return search_within(actor, replace(filters, department=department, owner=owner, assignee=assignee))
-
-
-def _person(backend: Backend, given: str | None, actor: Actor) -> str | None:
-    """Return the id of a person who is given by id, by name or as `me`."""
-    return actor.id if given == ME else given and backend.naming.known(given).id
 
 
 async def _export(backend: Backend, wanted: Listing, filters: CaseFilters, actor: Actor) -> Response:

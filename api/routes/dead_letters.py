@@ -1,5 +1,6 @@
 """Dead letters: the list of notifications that could not be delivered, and sending one again."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -7,14 +8,16 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.problems import INVALID_REQUEST
+from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.routes.parameters import LIST_ERRORS, LongPaging
 from api.schemas import Letters, ResentLetter
-from api.sql.dead_letters import NOT_A_DEAD_LETTER, NOTIFICATION_NOT_FOUND
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.rights.rights import RESEND_LETTERS
 from domain.shared.actors import Actor
-from readmodel.dead_letters import dead_letters
+from readmodel.dead_letters import dead_letters, resend
+
+NOTIFICATION_NOT_FOUND = declare("letter-not-found", HTTPStatus.NOT_FOUND, "Notification not found")
+NOT_A_DEAD_LETTER = declare("letter-not-dead", HTTPStatus.CONFLICT, "Notification not a dead letter")
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -43,5 +46,10 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         ],
     ) -> Response:
         """Send it again by the channels as they are configured now, except those that had accepted it."""
-        await backend.dead_letters.resend(key)
+        done = await backend.direct.write(lambda sql: resend(sql, [key], backend.clock()))
+        if done.unknown:
+            raise ProblemError(NOTIFICATION_NOT_FOUND, "No notification has this key; GET /v1/letters lists all.")
+        if done.not_dead:
+            detail = "The notification was sent or is being sent. Only a dead letter can be sent again."
+            raise ProblemError(NOT_A_DEAD_LETTER, detail, accepted=["a key that GET /v1/letters lists"])
         return render.model(ResentLetter(key=key, status="due"), 202)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, get_origin
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.backend import COMPLAINT_NOT_FOUND
 from api.middleware import BODY_TOO_LARGE, TOO_SLOW
+from api.naming import Naming
 from api.problems import (
     BAD_REQUEST,
     INVALID_REQUEST,
@@ -29,6 +31,7 @@ from api.temporal.clock import CLOCK_OFF
 from domain.case.intake import IntakeChannel
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Priority
+from domain.shared.actors import Actor
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import Instant, Name
@@ -143,7 +146,7 @@ class Paging(BaseModel):
 
 
 class LongPaging(Paging):
-    """Page of a list of notifications: their keys, and so the cursors, are longer than numbers."""
+    """Page of a list of notifications or calls: their keys, and so the cursors, are longer than numbers."""
 
     cursor: str | None = _cursor(600, _PLACE)
 
@@ -220,9 +223,7 @@ class Filters(BaseModel):
 
     def filters(self) -> CaseFilters:
         """Return the filters as the read model takes them: by the same names, except `service`. Raises ProblemError."""
-        if self.registered_from and self.registered_to and self.registered_to <= self.registered_from:
-            detail = "registered_to must be later than registered_from: it is the first instant that does not count."
-            raise ProblemError(INVALID_PERIOD, detail, accepted=["an instant after registered_from"])
+        period(("registered_from", self.registered_from), ("registered_to", self.registered_to))
         others = {name: getattr(self, name) for name in Filters.model_fields if name != "service"}
         return CaseFilters(service_code=self.service, **others)
 
@@ -238,6 +239,18 @@ class Listing(Filters, Paging):
     format: Literal["json", "csv"] = Field(
         default="json", description="`csv` has all complaints that pass, unless a `limit` is given."
     )
+
+
+def period(begin: tuple[str, datetime | None], end: tuple[str, datetime | None]) -> None:
+    """Raise ProblemError if a period, given as names and instants of its bounds, has no instant in it."""
+    if begin[1] and end[1] and end[1] <= begin[1]:
+        detail = f"{end[0]} must be later than {begin[0]}: it is the first instant that does not count."
+        raise ProblemError(INVALID_PERIOD, detail, accepted=[f"an instant after {begin[0]}"])
+
+
+def person(naming: Naming, given: str | None, actor: Actor) -> str | None:
+    """Return the id of a person whom a filter names by id, by name or as `me`; None if it names nobody."""
+    return actor.id if given == ME else given and naming.known(given).id
 
 
 def after_seq(cursor: str | None) -> int:

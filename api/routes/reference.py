@@ -16,7 +16,7 @@ from domain.case.diagram import mermaid
 from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.masking import PERSONAL_DATA
-from domain.rights.rights import ACTION_RIGHTS, READ_CASES, READ_REFERENCE, RIGHTS, Right
+from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_REFERENCE, RIGHTS, Right
 from domain.shared.actors import Actor, Role
 
 
@@ -68,7 +68,7 @@ def roles(routes: Sequence[BaseRoute]) -> Roles:
             name=kind.name,
             name_zh=kind.zh,
             fields=[*kind.fields],
-            sight={role: kind.sight_of(role) for role in READ_CASES.reach},
+            sight={role: kind.sight_of(role) for role in KEYED},
         )
         for kind in PERSONAL_DATA
     ]

@@ -1,4 +1,4 @@
-"""A call (来电) on the hotline: when it came, who answered it, and what became of it."""
+"""A call (来电) on the hotline, and what follows from its times."""
 
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -99,7 +99,8 @@ class Call(NamedTuple):
 
 
 def _answer(call: Call) -> tuple[object, ...]:
-    return -call.timing, call.answered_at or _NEVER, not call.agent_known, call.agent or "", call.queue or ""
+    who_and_where = (part for text in (call.agent, call.queue) for part in (text is None, text or ""))
+    return -call.timing, call.answered_at or _NEVER, not call.agent_known, *who_and_where
 
 
 def _of_either(one: str | None, other: str | None) -> str | None:

@@ -99,7 +99,10 @@ PERSONAL_DATA = (
         name="name", zh="姓名", fields={"caller.name": mask_name, "customer.name": mask_name}, sight=_CREW_TOO
     ),
     PersonalData(
-        name="telephone", zh="电话", fields={"caller.phone": mask_phone, "customer.phone": mask_phone}, sight=_CREW_TOO
+        name="telephone",
+        zh="电话",
+        fields=dict.fromkeys(("caller.phone", "customer.phone", "call.caller_phone"), mask_phone),
+        sight=_CREW_TOO,
     ),
     PersonalData(
         name="account",

@@ -110,6 +110,24 @@ READ_INCIDENTS = Right(
     description="Incidents hold no personal data, and a crew on the road needs those of other departments too.",
     reach=_STAFF,
 )
+RECORD_CALLS = Right(
+    name="record_calls",
+    zh="上报通话",
+    description="Report calls (来电), as the telephone system does with its key.",
+    reach=_any(Role.TELEPHONY),
+)
+READ_CALLS = Right(
+    name="read_calls",
+    zh="查阅通话",
+    description="Lists of calls. Those of a case are read by whoever reads the case.",
+    reach=_any(Role.AGENT, Role.SUPERVISOR, Role.MANAGER, Role.FOLLOW_UP),
+)
+READ_RECORDINGS = Right(
+    name="read_recordings",
+    zh="查阅录音",
+    description="Addresses of recordings (录音) in lists of calls; others read null there.",
+    reach=_any(Role.SUPERVISOR),
+)
 READ_REPORTS = Right(
     name="read_reports",
     zh="查阅报表",
@@ -135,11 +153,16 @@ RIGHTS = (
     READ_CUSTOMERS,
     READ_PARTS,
     READ_INCIDENTS,
+    RECORD_CALLS,
+    READ_CALLS,
+    READ_RECORDINGS,
     READ_REPORTS,
     RESEND_LETTERS,
     READ_REFERENCE,
 )
-"""Rights to routes that are no actions."""
+"""Rights that are no actions: to routes, and `READ_RECORDINGS` to a field."""
+KEYED = tuple(role for role in Role if any(role in right.reach for right in RIGHTS))
+"""Roles that people and machines with keys have."""
 _REACH_OF_ACTIONS = {Role.OWNER: Reach.OWN, Role.CALLER: Reach.OWN, Role.CREW: Reach.DEPARTMENT}
 
 

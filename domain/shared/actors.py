@@ -17,6 +17,7 @@ class Role(NamedCode):
     SUPERVISOR = "supervisor", "班长"
     MANAGER = "manager", "审批领导"
     FOLLOW_UP = "follow_up", "回访员"
+    TELEPHONY = "telephony", "电话系统"
     CALLER = "caller", "来电人"
     SYSTEM = "system", "系统"
     ADMIN = "admin", "管理员"

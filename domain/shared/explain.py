@@ -30,6 +30,14 @@ _FORMS = {
         "An account number: 1 to 32 letters, digits or dashes",
         "应填户号：1 至 32 位字母、数字或连字符",
     ),
+    r"^[!-~]{1,80}$": (
+        "The id of a call: 1 to 80 visible ASCII characters",
+        "应填来电编号：1 至 80 个可见的 ASCII 字符",
+    ),
+    r"^https?://[!-~]+$": (
+        "An address of http or https in visible ASCII characters",
+        "应填 http 或 https 网址，只含可见的 ASCII 字符",
+    ),
     r"^[iI][0-9]{11}$": (
         "A number of an incident: i and eleven digits",
         "应填突发事件编号：i 加 11 位数字",
@@ -66,6 +74,13 @@ def table_at(root: type[BaseModel], location: Location) -> type[BaseModel]:
         field = table.model_fields.get(part) if isinstance(part, str) else None
         table = (_nested(field.annotation) if field else None) or table
     return table
+
+
+def tables_at(root: object, location: Location) -> list[type[BaseModel]]:
+    """Return the models that an unknown key of a place may be meant for: of one of several roots if the place tells."""
+    models = [model for part in get_args(root) or (root,) if (model := _nested(part))]
+    known = [model for model in models if not location or location[0] in model.model_fields]
+    return [table_at(model, location) for model in known or models]
 
 
 def explain(fault: ErrorDetails, table: type[BaseModel], hidden: Container[str] = ()) -> str:

@@ -43,6 +43,7 @@ PEOPLE: Mapping[str, tuple[Role, str | None]] = {
     "xu": (Role.SUPERVISOR, None),
     "gao": (Role.MANAGER, None),
     "he": (Role.FOLLOW_UP, None),
+    "pbx": (Role.TELEPHONY, None),
     "chief": (Role.ADMIN, None),
 }
 """Everybody who has a key, with role and department."""

@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 
 from domain.rights.masking import PERSONAL_DATA
-from domain.rights.rights import ACTION_RIGHTS, READ_CASES, RIGHTS, Right
+from domain.rights.rights import ACTION_RIGHTS, KEYED, RIGHTS, Right
 from domain.shared.actors import Role
 from tools.docs.tables import table
-
-KEYED = tuple(role for role in Role if role in READ_CASES.reach)
-"""Roles that have keys."""
 
 
 def rights() -> str:

@@ -1,0 +1,176 @@
+"""Calls over HTTP: how the telephone system reports them, what is checked, and how they are shown."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from api.naming import Naming
+from api.problems import ProblemError, declare
+from api.schemas import Page
+from domain.calls.call import Call, CallOutcome
+from domain.shared.numbers import ACCEPTED, NumberError, parse_number
+from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl
+from domain.shared.value import Value
+
+INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")
+CALLS = "/v1/calls"
+MOST_CALLS = 1000
+"""Most calls of one request."""
+LARGER_BODIES: Mapping[str, int] = {CALLS: 2_097_152}
+"""Bytes of the largest body by path, where it is more than `HOTLINE_BODY_LIMIT_BYTES`: 1,000 calls in full length."""
+CLOCKS_DIFFER = timedelta(seconds=60)
+"""Time by which the clock of the telephone system may be ahead."""
+NEW_CALL: dict[str, Any] = {
+    "call_id": "1785729600.118",
+    "queue": "hotline",
+    "caller_phone": "0760 8823 7777",
+    "agent": "10023",
+    "started_at": "2026-08-03T12:00:00+08:00",
+    "answered_at": "2026-08-03T12:00:12.500+08:00",
+    "ended_at": "2026-08-03T12:01:40+08:00",
+    "recording_url": "https://pbx.example/recordings/118.wav",
+}
+_START = {"ended_at": ("started_at", "answered_at"), "answered_at": ("started_at",)}
+"""Fields that hold no later instant, by field."""
+
+
+def _number(text: str) -> str:
+    try:
+        return parse_number(text)
+    except NumberError as error:
+        facts = {"reason": str(error), "accepted": [ACCEPTED]}
+        raise PydanticCustomError("invalid-number", "{reason}", facts) from None
+
+
+class NewCall(Value):
+    """Call (来电) as the telephone system reports it, also several times: what differs is merged."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [NEW_CALL]})
+
+    call_id: CallId = Field(description="Its id in the telephone system: 1 to 80 visible ASCII characters.")
+    queue: Name | None = Field(default=None, description="Queue in which the caller waited.")
+    caller_phone: Phone | None = Field(default=None, description="Telephone of the caller; left out if withheld.")
+    agent: Name | None = Field(default=None, description="Person who answered, by id or name.")
+    started_at: Instant = Field(description="The caller began to wait.")
+    answered_at: Instant | None = Field(default=None, description="An agent answered; a queue's own answer is none.")
+    ended_at: Instant | None = Field(default=None, description="Left out while it lasts.")
+    complaint: (
+        Annotated[
+            str,
+            AfterValidator(_number),
+            WithJsonSchema({"type": "string", "pattern": "^[ -]*([0-9][ -]*){13}$"}),
+        ]
+        | None
+    ) = Field(default=None, description="Number of the case that it is about, if the telephone system knows it.")
+    recording_url: RecordingUrl | None = Field(default=None, description="Address of the recording (录音).")
+    asked_call_back: bool = Field(default=False, description="The caller asked to be called back (请求回电).")
+
+    @field_validator("started_at", "answered_at", "ended_at")
+    @classmethod
+    def _is_in_order(cls, at: datetime | None, info: ValidationInfo) -> datetime | None:
+        for name in _START.get(info.field_name or "", ()):
+            earlier = info.data.get(name)
+            if at and earlier and at < earlier:
+                facts = {"reason": f"before {name}", "accepted": [f"{earlier.isoformat()} or later"]}
+                raise PydanticCustomError("invalid-call", "{reason}", facts)
+        now = (info.context or {}).get("now")
+        if at and now and at > now + CLOCKS_DIFFER:
+            facts = {"reason": "in the future, by the clock of this service", "accepted": [f"until {now.isoformat()}"]}
+            raise PydanticCustomError("invalid-call", "{reason}", facts)
+        return at
+
+    @field_validator("agent")
+    @classmethod
+    def _is_known(cls, agent: str | None, info: ValidationInfo) -> str | None:
+        """Return the id of the person."""
+        find: Callable[[str], str] | None = (info.context or {}).get("agent")
+        if agent is None or find is None:
+            return agent
+        try:
+            return find(agent)
+        except ProblemError as unknown:
+            facts = {"reason": unknown.problem.detail.rstrip("."), "accepted": unknown.problem.accepted}
+            raise PydanticCustomError("unknown-agent", "{reason}", facts) from None
+
+    @property
+    def call(self) -> Call:
+        """The call as it is kept; its telephone system knows who waited, and when an agent answered."""
+        return Call(**dict(self))
+
+
+class NewCalls(Value):
+    """Calls of one request."""
+
+    items: tuple[NewCall, ...] = Field(min_length=1, max_length=MOST_CALLS)
+
+
+class Reported:
+    """Annotation of a body of one call or several: checks them by the directory and the clock of the API.
+
+    All faults of all calls are found. Those of the form are `invalid-request`.
+    """
+
+    def __init__(self, naming: Naming, clock: Callable[[], datetime]) -> None:
+        self._naming = naming
+        self._clock = clock
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
+
+    def _validate(self, value: Any, _: Callable[[Any], Any]) -> NewCall | NewCalls:  # noqa: ANN401 - whatever was sent
+        context = {"now": self._clock(), "agent": lambda text: self._naming.agent(text).id}
+        several = isinstance(value, dict) and "items" in value
+        model: type[NewCall | NewCalls] = NewCalls if several else NewCall
+        return model.model_validate(value, context=context)
+
+
+class KeptCalls(BaseModel):
+    """Numbers of calls that were new, that the report changed, and of which everything was known."""
+
+    added: int
+    changed: int
+    unchanged: int
+
+
+class CallLinks(BaseModel):
+    """Addresses of related resources."""
+
+    complaint: str | None = Field(description="The case of `complaint`.")
+
+
+class CallItem(BaseModel):
+    """Call (来电) as it is known now."""
+
+    call_id: str
+    queue: str | None
+    caller_phone: str | None
+    agent: str | None = Field(description="Id of the person who answered.")
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None = Field(description="Null while it lasts.")
+    outcome: CallOutcome
+    wait_seconds: float | None = Field(description="Time to the answer, or to the end; null if it is not known.")
+    talk_seconds: float | None = Field(description="Time of the conversation; null without one, or while it lasts.")
+    asked_call_back: bool
+    complaint: str | None = Field(description="The first of `complaints`.")
+    complaints: list[str] = Field(description="Numbers of the cases of the call: named by it, or registered in it.")
+    recording_url: str | None
+    masked: list[str] = Field(description="Fields that your role sees masked (脱敏) or empty.")
+    links: CallLinks
+
+
+class CallPage(Page[CallItem]):
+    """Calls, the newest first."""

@@ -1,0 +1,75 @@
+"""Calls (来电): reports of the telephone system, and lists of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from api import openapi, render
+from api.backend import Backend
+from api.calls import CALLS, INVALID_CALL, CallPage, KeptCalls, NewCall, NewCalls
+from api.naming import UNKNOWN_AGENT
+from api.routes.parameters import (
+    BODY_ERRORS,
+    INVALID_NUMBER,
+    INVALID_PERIOD,
+    LIST_ERRORS,
+    ME,
+    LongPaging,
+    period,
+    person,
+)
+from api.sql.reader import READ_MODEL_UNAVAILABLE
+from domain.calls.call import CallOutcome
+from domain.rights.rights import READ_CALLS, RECORD_CALLS
+from domain.shared.actors import Actor
+from domain.shared.text import Instant, Name
+from readmodel.call_queries import CallFilters, page_of_calls
+from readmodel.calls import keep
+
+
+class CallListing(LongPaging):
+    """Filters and page of a list of calls."""
+
+    agent: Name | None = Field(
+        default=None, description="Id or name of the person who answered; `me` is you.", examples=[ME]
+    )
+    queue: Name | None = Field(default=None, description="Queue in which the caller waited.", examples=["hotline"])
+    outcome: CallOutcome | None = Field(default=None, description="What became of it.")
+    since: Instant | None = Field(default=None, alias="from", description="It began then or later.")
+    until: Instant | None = Field(default=None, alias="to", description="It began before.")
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the operations on calls."""
+    operations = openapi.Operations(router, backend.bearer, "calls")
+
+    @operations.post(
+        CALLS,
+        "Report calls 上报通话",
+        RECORD_CALLS,
+        KeptCalls,
+        {200: ("kept_calls", KeptCalls(added=1, changed=0, unchanged=0))},
+        (*BODY_ERRORS, INVALID_CALL, INVALID_NUMBER, UNKNOWN_AGENT, READ_MODEL_UNAVAILABLE),
+    )
+    async def report_calls(body: Annotated[NewCall | NewCalls, backend.reported]) -> Response:
+        """Report one call, or up to 1,000 in `items`, while they last, afterwards, or again: order does not matter.
+
+        What is known already changes nothing. If one call has a fault, all faults are named and nothing is kept.
+        """
+        given = [body] if isinstance(body, NewCall) else body.items
+        calls, area_code = [each.call for each in given], backend.catalogue.area_code
+        kept = await backend.direct.write(lambda sql: keep(sql, calls, area_code))
+        return render.model(KeptCalls(**kept._asdict()))
+
+    @operations.get(CALLS, "List calls 通话记录", READ_CALLS, CallPage, "calls", (*LIST_ERRORS, INVALID_PERIOD))
+    async def list_calls(
+        wanted: Annotated[CallListing, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
+    ) -> Response:
+        """List calls, the newest first. Filters narrow the list together."""
+        period(("from", wanted.since), ("to", wanted.until))
+        agent = person(backend.naming, wanted.agent, actor)
+        filters = CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
+        page = await backend.reader.ask(page_of_calls, filters, wanted.cursor, wanted.limit)
+        return render.page((render.call(call, (), actor) for call in page.items), page.next_cursor)

@@ -1,0 +1,44 @@
+"""Direct writes of the API to SQL: of what is no part of a case, and no workflow keeps."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.sql.reader import ANSWER_SECONDS, away
+from readmodel.database import WriteConnection, writing
+
+T = TypeVar("T")
+log = logging.getLogger("hotline.api")
+
+
+@dataclass(frozen=True, slots=True)
+class DirectWriter:
+    """Writer of transactions that change nothing if they are sent again.
+
+    Args:
+        engine: engine to write with; `close` disposes of it. It connects with the first request.
+    """
+
+    engine: Engine
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+    async def write(self, work: Callable[[WriteConnection], T]) -> T:
+        """Return the result of a transaction. Raises ProblemError 503 if SQL is down."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await asyncio.to_thread(self._write, work)
+        except (TimeoutError, SQLAlchemyError) as error:
+            log.warning("SQL does not answer: %s", type(error).__name__)
+            raise away("SQL does not answer. Send the same again: nothing is done twice.") from None
+
+    def _write(self, work: Callable[[WriteConnection], T]) -> T:
+        with writing(self.engine) as connection:
+            return work(connection)

@@ -1,0 +1,44 @@
+"""Lists of calls, the newest first. Each page is read from an index."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Boolean, ColumnElement, literal_column, select
+
+from domain.calls.call import Call, CallOutcome
+from readmodel.database import ReadConnection
+from readmodel.paging import CALL_ID, Page, Place, newest_first, page_of
+from readmodel.tables import UNANSWERED, calls
+
+_COLUMNS = tuple(calls.c[name] for name in Call._fields)
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilters:
+    """Filters of a list of calls; None lets all pass. `since` is the first instant, `until` the first that does not."""
+
+    agent: str | None = None
+    queue: str | None = None
+    outcome: CallOutcome | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the conditions for a call that passes."""
+        given = {name: value for name in ("agent", "queue", "outcome") if (value := getattr(self, name))}
+        found: list[ColumnElement[bool]] = [calls.c[name] == value for name, value in given.items()]
+        if self.outcome not in (None, CallOutcome.ANSWERED):
+            found.append(literal_column(UNANSWERED, Boolean))
+        if self.since:
+            found.append(calls.c.started_at >= self.since)
+        if self.until:
+            found.append(calls.c.started_at < self.until)
+        return found
+
+
+def page_of_calls(connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int) -> Page[Call]:
+    """Return a page of the calls that pass the filters. Raises BadCursorError."""
+    after = None if cursor is None else Place.of(cursor, keys=CALL_ID)
+    statement = select(*_COLUMNS).where(*filters.conditions()).limit(limit + 1)
+    found = connection.execute(newest_first(statement, calls.c.started_at, calls.c.call_id, after))
+    return page_of([Call._make(row) for row in found], limit, lambda call: Place(call.started_at, call.call_id))
