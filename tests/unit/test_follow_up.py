@@ -54,7 +54,11 @@ def test_the_short_form_tells_who_was_contacted_and_no_other_answer(outcome: Any
 
 def test_what_the_caller_said_stands_if_nobody_is_reached_later() -> None:
     case = case_in(State.PENDING_FOLLOW_UP)
-    do(case, FollowUp(contacted=True, solved=False, satisfaction=Satisfaction.DISSATISFIED, note="A joint drips."), THEN)
+    do(
+        case,
+        FollowUp(contacted=True, solved=False, satisfaction=Satisfaction.DISSATISFIED, note="A joint drips."),
+        THEN,
+    )
     said = case.answer
     case.state = State.PENDING_FOLLOW_UP
     do(case, NOT_CONTACTED, THEN + hours(1), FOLLOW_UP)
