@@ -19,6 +19,7 @@ from temporalio.client import Client
 
 from bench import (
     against,
+    calls_import,
     catalogue,
     compare,
     crowd,
@@ -204,19 +205,6 @@ async def long_lists(*, quick: bool) -> Result:
     return figures, {"read from end to end": unindexed, "pages": [asdict(page) for page in pages]}
 
 
-async def both_modes(*, quick: bool) -> Result:
-    """Measure complete cases with and without a wait for the disk."""
-    (full, normal, ratio), pairs = await power.measure(compare.QUICK if quick else compare.FULL, quick=quick)
-    figures = [
-        Figure("cases per second, synchronous=full", full["cases/s"], "/s"),
-        Figure("cases per second, synchronous=normal: unsafe at power loss", normal["cases/s"], "/s"),
-        Figure("full, of normal", ratio["cases/s"]),
-        Figure("processor time of a case, full, of normal", ratio["together ms"]),
-        Figure("share of other programs, the larger of both", max(full["others"], normal["others"])),
-    ]
-    return figures, {"rounds, full and normal": pairs}
-
-
 async def surge_of(service: Service, *, quick: bool) -> Result:
     """Measure an incident with many cases, and emergencies in between."""
     seen = await surge.measure(service, QUICK_SURGE if quick else SURGE)
@@ -280,9 +268,10 @@ WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "verify": both_stores,
 }
 ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
-    "power": both_modes,
+    "power": power.figures,
     "sandbox": sandbox_start,
     "lists": long_lists,
+    "calls-import": calls_import.measure,
     "peers": side_by_side.measure,
 }
 NAMES = [*WITH_SERVICE, *WITH_SERVICE_OF_ITS_OWN, *ALONE]

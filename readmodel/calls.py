@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from domain.calls.call import Call
 from readmodel.database import WriteConnection
 from readmodel.search_terms import phone_term
-from readmodel.statements import RowValues, upsert
+from readmodel.statements import RowValues, upsert_many
 from readmodel.tables import calls
 
 SLOT = timedelta(minutes=15)
@@ -43,7 +43,7 @@ def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = ""
     known = {row.call_id: Call._make(row) for row in found}
     after = [known[key].merged(call) if key in known else call for key, call in reported.items()]
     differing = [call for call in after if known.get(call.call_id) != call]
-    upsert(connection, calls, [_row(call, area_code) for call in differing])
+    upsert_many(connection, calls, [_row(call, area_code) for call in differing])
     added = len(reported) - len(known)
     return Kept(added, len(differing) - added, len(reported) - len(differing))
 

@@ -5,11 +5,12 @@ from functools import cache
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import Table
+from sqlalchemy import Table, bindparam, func, literal_column, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.shared.event import BaseEvent
 from readmodel.database import WriteConnection
+from readmodel.types import JsonText
 
 RowValues = dict[str, Any]
 """Values of one row, by column."""
@@ -39,6 +40,25 @@ def upsert(connection: WriteConnection, table: Table, rows: Sequence[RowValues])
     return connection.execute(_upsert(connection.dialect.name, table, tuple(rows[0])), rows).rowcount if rows else 0
 
 
+def upsert_many(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
+    """Insert or update whole rows, as `upsert` does; on PostgreSQL in one statement, which takes half the time."""
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        connection.execute(_upsert_from_json(table), {"rows": to_json(rows).decode()})
+    else:
+        upsert(connection, table, rows)
+
+
+@cache
+def _upsert_from_json(table: Table) -> Any:  # noqa: ANN401 - as `_upsert`
+    # The function makes rows of the table's own type.
+    rows = func.json_populate_recordset(literal_column(f"NULL::{table.name}"), bindparam("rows", type_=JsonText))
+    names = _columns(table)
+    given = select(text(", ".join(names))).select_from(rows.alias())
+    return _or_update(postgresql.insert(table).from_select(names, given), table, names)
+
+
 @cache
 def _columns(table: Table) -> Sequence[str]:
     return tuple(table.columns.keys())
@@ -52,7 +72,10 @@ def _insert_missing(dialect: str, table: Table) -> Any:  # noqa: ANN401 - each d
 
 @cache
 def _upsert(dialect: str, table: Table, names: Sequence[str]) -> Any:  # noqa: ANN401 - same
-    insert = _INSERT[dialect](table)
+    return _or_update(_INSERT[dialect](table), table, names)
+
+
+def _or_update(insert: Any, table: Table, names: Sequence[str]) -> Any:  # noqa: ANN401 - same
     version = table.columns.get("version")
     return insert.on_conflict_do_update(
         index_elements=table.primary_key,

@@ -85,7 +85,7 @@ class Cdr:
         started_at, answered_at, ended_at = self._instants(start, answer, end)
         unique_id, userfield = _options(cells)
         answered = disposition == "ANSWERED"
-        # A queue, a menu or a mailbox answers the channel as well; only a second channel is somebody's telephone.
+        # A queue, a menu or a voicemail answers the channel as well; only a second channel is somebody's telephone.
         timed = lastapp != "Queue" and (not answered or bool(dstchannel and answered_at))
         agent, known = self._agents.named(dstchannel) if timed and answered else (None, True)
         if agent and not NAME.fullmatch(agent):

@@ -1,7 +1,6 @@
 """Files of a telephone system, as Asterisk writes them."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 
 ROW: Mapping[str, str] = {
     "accountcode": "",
@@ -26,9 +25,9 @@ ROW: Mapping[str, str] = {
 """A call that is answered by an agent, at noon in Zhongshan."""
 UNQUOTED = ("duration", "billsec")
 QUEUED: Mapping[str, str] = {"lastapp": "Queue", "lastdata": "hotline,tT,,,300"}
-"""What differs in a call through a queue."""
+"""Values of a call through a queue."""
 NOBODY: Mapping[str, str] = {"answer": "", "billsec": "0", "disposition": "NO ANSWER"}
-"""What differs in a call that nobody answers."""
+"""Values of a call that nobody answers."""
 
 
 def cdr(columns: int = 18, /, **values: str) -> str:
@@ -55,21 +54,3 @@ QUEUE_LOG = f"""\
 {NOON + 100}|1785729600.1|hotline|PJSIP/chen|COMPLETECALLER|12|88|1
 """
 """An answered and an abandoned call."""
-
-
-def many_rows(count: int, start: datetime, per_day: int = 20_000) -> Iterator[str]:
-    """Yield so many rows of calls, each its own, from `start` on in the telephone system's time."""
-    for place in range(count):
-        begun = start + timedelta(days=1) * (place / per_day)
-        answered = begun + timedelta(seconds=place % 40)
-        ended = answered + timedelta(seconds=30 + place % 300)
-        yield cdr(
-            src=f"138{place % 100_000_000:08d}",
-            start=f"{begun:%Y-%m-%d %H:%M:%S}",
-            answer="" if place % 9 == 0 else f"{answered:%Y-%m-%d %H:%M:%S}",
-            end=f"{ended:%Y-%m-%d %H:%M:%S}",
-            disposition="NO ANSWER" if place % 9 == 0 else "ANSWERED",
-            channel=f"PJSIP/trunk-{place:08x}",
-            dstchannel=f"PJSIP/{1001 + place % 40}-{place:08x}",
-            uniqueid=f"{1_700_000_000 + place}.{place}",
-        )
