@@ -17,7 +17,6 @@ from datetime import timedelta
 from itertools import combinations
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, Engine, event, text
 
 from bench import postgres
@@ -31,7 +30,6 @@ from readmodel.filters import FILTERED_COLUMNS, CaseFilters
 from readmodel.migrate import migrate
 from readmodel.search import find
 from readmodel.sorting import Sort
-from readmodel.tables import metadata
 
 PAGE = 50
 DEEP = 1000
@@ -89,41 +87,22 @@ class Page:
 
 def measure(count: int) -> list[Page]:
     """Load that many cases into a PostgreSQL of its own and measure every page; the slowest comes first."""
-    with _database(count) as database:
+    with filled(count) as server:
+        database = engine(server.url, read_only=True)
         tried = [*DESK.values(), *_tried(database)]
         pages = [page for values in tried for page in _pages(database, values)]
+        database.dispose()
     return sorted(pages, key=lambda page: -page.milliseconds)
 
 
 @contextmanager
-def _database(count: int) -> Iterator[Engine]:
+def filled(count: int) -> Iterator[postgres.Postgres]:
+    """Yield a PostgreSQL of its own with that many cases."""
     with postgres.running() as server:
         migrate(server.url)
-        _fill(server.uri, count)
-        database = engine(server.url, read_only=True)
-        yield database
-        database.dispose()
-
-
-def _fill(uri: str, count: int) -> None:
-    indexes = [index for table in metadata.sorted_tables for index in table.indexes]
-    with psycopg.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
-        definitions = cursor.execute(
-            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
-        ).fetchall()
-        secondary = {index.name for index in indexes}
-        later = [definition for name, definition in definitions if name in secondary]
-        # A bulk load, which is not what is measured: without the indexes, which come after, and without key checks.
-        for name in (name for name, _ in definitions if name in secondary):
-            cursor.execute(f'DROP INDEX "{name}"')
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute("SET synchronous_commit = off")
-        cursor.execute("SET maintenance_work_mem = '512MB'")
-        load(cursor, Data(load_catalogue(DEFAULT_CATALOGUE), count).rows())
-        for definition in later:
-            cursor.execute(definition)
-        cursor.execute("VACUUM ANALYZE")
-        cursor.execute("CHECKPOINT")
+        with postgres.loading(server.uri) as cursor:
+            load(cursor, Data(load_catalogue(DEFAULT_CATALOGUE), count).rows())
+        yield server
 
 
 def _tried(database: Engine) -> Iterator[Values]:

@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from readmodel.tables import metadata
 
 with warnings.catch_warnings():
     # It asks for a runtime folder when it is imported, and warns where a slim machine has none.
@@ -35,3 +40,22 @@ def running() -> Iterator[Postgres]:
             yield Postgres(uri, uri.replace("postgresql://", "postgresql+psycopg://"), pid)
         finally:
             server.cleanup()
+
+
+@contextmanager
+def loading(uri: str) -> Iterator[psycopg.Cursor[Any]]:
+    """Yield a cursor for a bulk load: indexes come after it, and keys are not checked. It is not what is measured."""
+    secondary = {index.name for table in metadata.sorted_tables for index in table.indexes}
+    with psycopg.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'")
+        later = [(name, definition) for name, definition in cursor.fetchall() if name in secondary]
+        for name, _ in later:
+            cursor.execute(f'DROP INDEX "{name}"')
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("SET synchronous_commit = off")
+        cursor.execute("SET maintenance_work_mem = '512MB'")
+        yield cursor
+        for _, definition in later:
+            cursor.execute(definition)
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("CHECKPOINT")

@@ -1,12 +1,12 @@
 """Reports of calls by hour, day and agent: SQL counts calls by outcome and wait, Python adds them up."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, case, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Result, Select, case, func, literal, select
 
 from domain.calls.call import CallOutcome
 from domain.calls.figures import CallFigures
@@ -15,6 +15,7 @@ from readmodel.database import ReadConnection
 from readmodel.duties import duties_between
 from readmodel.tables import calls
 
+_OUTCOMES = {outcome.value: outcome for outcome in CallOutcome}
 _ANSWERED = calls.c.outcome == CallOutcome.ANSWERED.value
 _SECOND_MS = 1000
 
@@ -34,16 +35,6 @@ class CallReport(NamedTuple):
     total: ReportItem
 
 
-class _Count(NamedTuple):
-    """Number of calls of one key, outcome and, if they were answered, wait; and the time of their conversations."""
-
-    key: Any
-    outcome: str
-    wait_seconds: int | None
-    calls: int
-    talk_ms: int
-
-
 def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: datetime, zone: tzinfo) -> CallReport:
     """Return the figures of the calls that started from `start` on, before `end`; both are UTC.
 
@@ -52,23 +43,29 @@ def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: 
     """
     slots = slots_of(start, end, zone)
     found: dict[Any, CallFigures] = {}
-    total = CallFigures()
-    for counted in _counted(connection, _key(by, slots), start, end):
-        for figures in (found.setdefault(counted.key, CallFigures()), total):
-            figures.add(CallOutcome(counted.outcome), counted.wait_seconds, counted.calls, int(counted.talk_ms))
+    for key, outcome, wait, number, talk_ms in _counted(connection, _key(by, slots), start, end):
+        if key not in found:
+            found[key] = CallFigures()
+        found[key].add(_OUTCOMES[outcome], wait, number, talk_ms)
+    total = CallFigures().include(found.values())
     roster = _roster(connection, start, end, zone)
     items = _by_agent(found, roster) if by is Grouping.AGENT else _by_time(found, roster, by, slots)
     return CallReport(items, ReportItem(None, total, roster.total))
 
 
-def _counted(connection: ReadConnection, key: ColumnElement[Any], start: datetime, end: datetime) -> Iterable[_Count]:
+def _counted(
+    connection: ReadConnection, key: ColumnElement[Any], start: datetime, end: datetime
+) -> Result[Any, str, int | None, int, int]:
     """Return the number of calls and their talk time by key, outcome and, of answered ones, wait in whole seconds."""
     wait = case((_ANSWERED, (calls.c.wait_ms + (_SECOND_MS - 1)) // _SECOND_MS))
     talk = func.coalesce(calls.c.talk_ms, 0)
     within = (calls.c.started_at >= start, calls.c.started_at < end)
     each = select(key.label("key"), calls.c.outcome, wait.label("wait"), talk.label("talk")).where(*within).subquery().c
     groups = (each.key, each.outcome, each.wait)
-    return map(_Count._make, connection.execute(select(*groups, func.count(), func.sum(each.talk)).group_by(*groups)))
+    # PostgreSQL adds whole numbers up to a decimal, which the driver would parse.
+    sums = (func.count(), func.sum(each.talk).cast(BigInteger))
+    counted: Select[Any, str, int | None, int, int] = select(*groups, *sums).group_by(*groups)
+    return connection.execute(counted)
 
 
 def _key(by: Grouping, slots: Sequence[LocalSlot]) -> ColumnElement[Any]:

@@ -1,0 +1,24 @@
+"""The calls of the benchmark, which PostgreSQL makes, have the rows that the service would write."""
+
+from sqlalchemy import create_engine
+
+from bench.calls import END, START, fill
+from domain.calls.call import Call, CallOutcome
+from readmodel.calls import Kept, keep
+from readmodel.database import writing
+from readmodel.tables import calls
+from tests.support.rows import clear, rows
+
+
+def test_the_calls_of_the_benchmark_are_as_the_service_writes_them(postgresql_url: str) -> None:
+    fill(postgresql_url.replace("+psycopg", ""), 500)
+    database = create_engine(postgresql_url)
+    made = rows(database, calls)
+    clear(database)
+    with writing(database) as connection:
+        kept = keep(connection, [Call._make(row[name] for name in Call._fields) for row in made])
+    assert kept == Kept(added=500)
+    assert rows(database, calls) == made
+    assert {row["outcome"] for row in made} == {"answered", "abandoned", "short_abandoned"} < {*CallOutcome}
+    assert all(START <= row["started_at"] < END for row in made)
+    database.dispose()
