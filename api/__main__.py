@@ -115,7 +115,7 @@ def assemble(
         ),
         complaints=complaints,
         recognition=recognition,
-        incidents=IncidentClient(*temporal),
+        incidents=IncidentClient(*temporal, projection.acknowledged),
         handovers=HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check),
         readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),
         clock_check=clock_check,

@@ -5,7 +5,7 @@ one follows from the start message. So the histories hold every row except the r
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -22,12 +22,13 @@ from activities.signatures import HEADER, Subject, UndecidedError, signatures_of
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
+from domain.incident.kind import IncidentEvent
 from domain.incident.notifications import News
 from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import is_number
 from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart, Done
+from workflows.messages import ComplaintStart, Done, IncidentOutcome
 from workflows.presentation.complaint import workflow_id
 from workflows.start_checks import Undecoded, clock_failure, is_start
 
@@ -67,6 +68,29 @@ class IncidentHistory(NamedTuple):
     def version(self) -> int:
         """Version that SQL is known to have had; 0 if none is known."""
         return max((each.incident.version for each in self.written if isinstance(each, IncidentBatch)), default=0)
+
+
+class IncidentRun(NamedTuple):
+    """One run of an incident: the version that it has reached, and those of its events that its history holds."""
+
+    version: int
+    events: Mapping[int, IncidentEvent]
+
+    def agrees_with(self, events: Sequence[IncidentEvent]) -> bool:
+        """Return False if it lacks one of these events of SQL, or has another in its place."""
+        return self.version >= len(events) and all(self.events.get(each.seq, each) == each for each in events)
+
+
+class _Versioned(BaseModel):
+    """Part of an incident that a start message carries; an incident begins with version 1."""
+
+    version: int = 1
+
+
+class _IncidentStarted(BaseModel):
+    """Part of the start message of an incident: the incident as it began, or as a run carried it over."""
+
+    source: _Versioned
 
 
 class _Sent(BaseModel):
@@ -128,11 +152,29 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
     """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError."""
     pending, written = dict[int, list[IncidentBatch | News]](), list[IncidentBatch | News]()
     async for event in _events(client, runs):
+        started = event.workflow_execution_started_event_attributes
+        if started.workflow_type.name and not started.continued_execution_run_id:
+            pending.clear()  # a reset or rebuilt run does not go on with it
         if scheduled := await _written(client.data_converter, event):
             pending[event.event_id] = scheduled
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         written += pending.pop(completed, [])
     return IncidentHistory(written, [each for left in pending.values() for each in left], _still_runs(runs))
+
+
+async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
+    """Return what this run of an incident has reached. Raises UnreadableError."""
+    version, events = 0, dict[int, IncidentEvent]()
+    async for event in _events(client, [run]):
+        if started := event.workflow_execution_started_event_attributes.input.payloads:
+            [start] = await _decode(client.data_converter, started, _IncidentStarted)
+            version = start.source.version
+        told = await _written(client.data_converter, event)
+        answer = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
+        if answer and answer[0].metadata.get("encoding") != b"binary/null":
+            told += await _decode(client.data_converter, answer, IncidentOutcome)
+        events |= {one.seq: one for each in told if not isinstance(each, News) for one in each.events}
+    return IncidentRun(max([version, *events]), events)
 
 
 def _still_runs(runs: Sequence[WorkflowExecution]) -> bool:

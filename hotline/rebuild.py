@@ -99,7 +99,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
         try:
             await asyncio.to_thread(_write_incident, engine, await read_incident(client, incident))
             incidents_found += 1
-        except UnreadableError as error:
+        except (UnreadableError, DivergedError) as error:
             failed[one] = error
     kinds = (NotRegisteredError, DivergedError, UnreadableError, ForeignError, UnknownKeyError)
     lost, reset, unreadable, foreign, unknown_key = (
@@ -192,12 +192,13 @@ async def repair_incidents(client: Client, engine: Engine) -> int:
             continue
         try:
             history = await read_incident(client, runs)
+            if history.version > (shown.version if shown else 0):
+                await asyncio.to_thread(_write_incident, engine, history)
+                written += 1
         except UnreadableError as error:
             logger.warning("the history of %s cannot be read: %s", one, error)
-            continue
-        if history.version > (shown.version if shown else 0):
-            await asyncio.to_thread(_write_incident, engine, history)
-            written += 1
+        except DivergedError as error:
+            logger.warning("%s cannot be written: %s", one, error)
     return written
 
 

@@ -25,11 +25,12 @@ from activities.gone import unless_gone
 from activities.history_errors import ForeignError, UnreadableError
 from activities.people_first import PeopleFirst
 from activities.shift import now
+from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import TAKING
 from domain.shared.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
-from hotline.histories import chains, keys_seen
+from hotline.histories import chains, keys_seen, read_incident_run
 from hotline.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
 from readmodel.database import ReadConnection, read_in_thread, writing
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -136,8 +137,7 @@ class WorkflowRebuild:
             agrees = await self._agrees(number, latest, recorded.changed_at)
             if latest.status is WorkflowExecutionStatus.RUNNING:
                 if not agrees:
-                    handle = self._client.get_workflow_handle(latest.id, run_id=latest.run_id)
-                    await unless_gone(handle.terminate(reason=REPLACED))
+                    await self._replace(latest)
                     return await self.case(number)
                 await self._unmark(recorded)
                 return RUNS
@@ -157,9 +157,13 @@ class WorkflowRebuild:
     async def incident(self, number: str) -> str:
         """Rebuild the workflow of an incident; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
         latest = await self._latest(incident_id(number))
-        if latest and latest.status is WorkflowExecutionStatus.RUNNING:
-            return RUNS
         found = await self._recorded(recorded_incident, number)
+        if latest and latest.status is WorkflowExecutionStatus.RUNNING:
+            # SQL was read before: a run that is not reset has all that SQL had then.
+            if await self._incident_agrees(latest, found.events):
+                return RUNS
+            await self._replace(latest)
+            return await self.incident(number)
         if found.incident.over:
             return OVER
         names = self._names()
@@ -199,6 +203,18 @@ class WorkflowRebuild:
         except UnreadableError as error:
             raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
+
+    async def _incident_agrees(self, latest: WorkflowExecutionDescription, events: Sequence[IncidentEvent]) -> bool:
+        """Return False if SQL has more events than the run, or others. Raises NotRebuiltError."""
+        try:
+            return (await read_incident_run(self._client, latest)).agrees_with(events)
+        except UnreadableError as error:
+            raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
+
+    async def _replace(self, latest: WorkflowExecutionDescription) -> None:
+        """Terminate a run that was reset, by its run id."""
+        handle = self._client.get_workflow_handle(latest.id, run_id=latest.run_id)
+        await unless_gone(handle.terminate(reason=REPLACED))
 
     async def _keys(
         self, workflow: type, latest: WorkflowExecutionDescription | None, events: Sequence[BaseEvent]

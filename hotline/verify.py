@@ -7,7 +7,7 @@ reported, the workflow is described, which is exact, and SQL is read again.
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -15,19 +15,23 @@ from typing import Any, NamedTuple
 
 from pydantic.alias_generators import to_snake
 from sqlalchemy import Engine
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
 from activities.case_workflows import Seen, is_lost
 from activities.fan_out import for_each
+from activities.history_errors import UnreadableError
 from activities.people_first import PeopleFirst
 from activities.shift import now
+from domain.incident.kind import IncidentEvent
 from domain.shared.instants import to_milliseconds
+from hotline.histories import read_incident_run
 from readmodel import incidents
 from readmodel.database import ReadConnection, read_in_thread
 from readmodel.facts import CaseFacts, all_facts, facts_of
 from readmodel.recorded import incidents_not_over
+from readmodel.timelines import incident_timeline
 from workflows.clients.complaint import case_workflows
 from workflows.incident import IncidentWorkflow
 from workflows.presentation import search_attributes as keys
@@ -171,9 +175,9 @@ def _text(value: Any) -> str:  # noqa: ANN401 - of any type
 
 
 async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[Difference]]:
-    """Compare the incidents that are not over, in either store."""
+    """Compare the incidents that are not over, in either store. They are few: the histories of the running are read."""
     running = {
-        found.id.removeprefix(incident_id("")): found.typed_search_attributes
+        found.id.removeprefix(incident_id("")): found
         async for found in client.list_workflows(
             f'WorkflowType = "{IncidentWorkflow.__name__}" AND ExecutionStatus = "Running"'
         )
@@ -182,10 +186,27 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
     differences = list[Difference]()
     for number in sorted({*running, *not_over}):
         incident = await read_in_thread(engine, partial(incidents.get, number=number))
-        shown = running.get(number)
-        if incident is None or shown is None:
-            sides = incident.state if incident else "-", str(shown.get(keys.STATE)) if shown else "-"
-            differences.append(Difference(number, "incident" if shown else "workflow", *sides))
-        elif incident.state != shown.get(keys.STATE):
-            differences.append(Difference(number, "state", incident.state, str(shown.get(keys.STATE))))
+        # After the incident: a run that was not reset has all that SQL had then.
+        events = (await read_in_thread(engine, partial(incident_timeline, number=number))).items
+        found = running.get(number)
+        shown = str(found.typed_search_attributes.get(keys.STATE)) if found else "-"
+        if incident is None or found is None:
+            in_sql = incident.state if incident else "-"
+            differences.append(Difference(number, "incident" if found else "workflow", in_sql, shown))
+            continue
+        if incident.state != shown:
+            differences.append(Difference(number, "state", incident.state, shown))
+        if len(events) < incident.version:
+            differences.append(Difference(number, "events", str(len(events)), str(incident.version)))
+        if other := await _other_history(client, found, events):
+            differences.append(Difference(number, "history", f"v{len(events)}", other))
     return len(not_over), differences
+
+
+async def _other_history(client: Client, run: WorkflowExecution, events: Sequence[IncidentEvent]) -> str | None:
+    """Return the version of an incident's run that lacks one of these events or has another; None if it agrees."""
+    try:
+        reached = await read_incident_run(client, run)
+    except UnreadableError as error:
+        return type(error).__name__
+    return None if reached.agrees_with(events) else f"v{reached.version}"

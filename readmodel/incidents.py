@@ -18,7 +18,8 @@ from readmodel.conditions import PROGRESS, has_flag
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import notification_row
 from readmodel.paging import Page, Place, newest_first, page_of
-from readmodel.statements import event_row, insert_missing, row, upsert
+from readmodel.projection import insert_events
+from readmodel.statements import insert_missing, row, upsert
 from readmodel.tables import cases, incident_events, incidents, notifications
 
 _row = incidents.c
@@ -35,13 +36,12 @@ class Surge(NamedTuple):
 def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = False) -> None:
     """Write an incident, its new events, and notifications to staff. Written again, it changes nothing.
 
-    `sent`: notifications count as sent.
+    `sent`: notifications count as sent. Raises DivergedError if SQL has other events; nothing must be committed.
     """
     incident, number = batch.incident, batch.incident.number
     counts = to_json(batch.counts).decode()
     upsert(connection, incidents, [row(incidents, incident, document=incident.model_dump_json(), counts=counts)])
-    added = [event_row(incident_events, number, event) for event in batch.events]
-    insert_missing(connection, incident_events, added)
+    insert_events(connection, incident_events, [(number, event) for event in batch.events])
     owed = [(event, notice) for event in batch.events for notice in incident_notifications(incident, event)]
     rows = [notification_row(number, event.seq, event.at, notice, sent=sent) for event, notice in owed]
     insert_missing(connection, notifications, rows)

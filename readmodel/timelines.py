@@ -28,7 +28,7 @@ def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit:
 
 
 def incident_timeline(
-    connection: ReadConnection, number: str, after_seq: int, limit: int | None = None
+    connection: ReadConnection, number: str, after_seq: int = 0, limit: int | None = None
 ) -> Timeline[IncidentEvent]:
     """Return the events of an incident after `after_seq`; all of them if there is no limit."""
     return _page(IncidentEvent, connection.execute(_of(incident_events, number, after_seq, limit)).all(), limit)

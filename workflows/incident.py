@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -224,6 +225,10 @@ class IncidentWorkflow(EntityWorkflow):
             priority=LOWEST,
             summary=summary,
         )
+
+    def act(self, action: str, command: Command[Any]) -> BaseModel:
+        """Handle an update of the table. The activity alone tells what SQL has: it writes what the sender writes."""
+        return super().act(action, command.model_copy(update={"acknowledged": None}))
 
     @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
     def incident(self, actor: Actor | None = None) -> IncidentOutcome:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api import examples, openapi, render
 from api.backend import Backend
 from api.problems import (
+    BEHIND_SQL,
     INVALID_REQUEST,
     OTHER_DEPARTMENT,
     OUT_OF_TURN,
@@ -90,7 +91,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         model=IncidentItem,
         example="incident",
         reused="This Idempotency-Key was already used on this incident, for the action {} or with another body.",
-        errors=(*_POSTED, INCIDENT_NOT_FOUND, OUT_OF_TURN, OTHER_DEPARTMENT, WORKFLOW_LOST),
+        errors=(*_POSTED, INCIDENT_NOT_FOUND, OUT_OF_TURN, OTHER_DEPARTMENT, BEHIND_SQL, WORKFLOW_LOST),
         check=_check,
         gone=_gone,
         answer=_acted,

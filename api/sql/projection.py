@@ -11,7 +11,9 @@ from api.sql.reader import Reader
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
+from domain.case.progress import Progress
 from domain.incident.batch import IncidentBatch
+from domain.incident.incident import Incident
 from domain.shared.instants import to_milliseconds
 from readmodel import incidents
 from readmodel.case_queries import get_case, versions
@@ -38,11 +40,12 @@ class ProjectionWriter:
         self._reader = reader
         self._metrics = metrics
         self._committed: OrderedDict[str, Case] = OrderedDict()
+        self._incidents: dict[str, int] = {}
 
     def acknowledged(self, number: str) -> int:
-        """Return the version of the case that SQL is known to have; 0 if none is known."""
+        """Return the version of the case or incident that SQL is known to have; 0 if none is known."""
         case = self._committed.get(number)
-        return case.version if case else 0
+        return case.version if case else self._incidents.get(number, 0)
 
     async def register(self, case: Case, events: Sequence[Event]) -> bool:
         """Write the first batch of a case; return True once it is committed. Raises ProblemError as `write` does."""
@@ -76,15 +79,25 @@ class ProjectionWriter:
         return False
 
     async def write_incident(self, batch: IncidentBatch) -> bool:
-        """Write an incident's batch, which its workflow publishes as well; return True once it is committed."""
-        return await self._sender.committed(self._writer.run(partial(incidents.write, batch=batch)))
+        """Write an incident's batch, which its workflow publishes as well; return True once it is committed.
+
+        Raises ProblemError as `write` does.
+        """
+        incident = batch.incident
+        try:
+            committed = await self._sender.committed(self._writer.run(partial(incidents.write, batch=batch)))
+        except DivergedError:
+            raise _behind_sql(f"incident {incident.number}", incident.number, incident) from None
+        if committed:
+            self._incidents[incident.number] = max(incident.version, self._incidents.get(incident.number, 0))
+        return committed
 
     async def _commit(self, batch: ProjectionBatch) -> bool:
         try:
             committed = await self._sender.write(batch)
         except DivergedError:
             self._metrics.wrote(committed=False)
-            raise _behind_sql(batch) from None
+            raise _behind_sql(f"case {batch.number}", batch.number, batch.case) from None
         self._metrics.wrote(committed=committed)
         return committed
 
@@ -112,11 +125,11 @@ class ProjectionWriter:
             self._committed.popitem(last=False)
 
 
-def _behind_sql(batch: ProjectionBatch) -> ProblemError:
+def _behind_sql(what: str, number: str, entity: Progress | Incident) -> ProblemError:
     """Return the problem of a batch that SQL will never take."""
     detail = (
-        f"SQL has other events of the case {batch.number}: its workflow was reset or replaced. What was sent is in"
-        f" Temporal alone, as version {batch.case.version}; lists and reports keep what SQL has. An operator brings the"
-        f" case back as SQL has it by `hotline rebuild workflows --case {batch.number}`; then send it again."
+        f"SQL has other events of the {what}: its workflow was reset or replaced. What was sent is in Temporal alone,"
+        f" as version {entity.version}; lists and reports keep what SQL has. An operator brings it back as SQL has it"
+        f" by `hotline rebuild workflows --case {number}`; then send it again."
     )
-    return ProblemError(BEHIND_SQL, detail, state=batch.case.state, version=batch.case.version, accepted=[])
+    return ProblemError(BEHIND_SQL, detail, state=entity.state, version=entity.version, accepted=[])

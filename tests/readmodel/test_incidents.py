@@ -19,7 +19,7 @@ from readmodel.database import ReadConnection, engine, reading, writing
 from readmodel.incidents import Surge
 from readmodel.migrate import migrate
 from readmodel.paging import BadCursorError
-from readmodel.projection import write
+from readmodel.projection import DivergedError, write
 from readmodel.tables import cases, incident_events, notifications
 from readmodel.tables import incidents as incidents_table
 from readmodel.timelines import incident_timeline
@@ -75,6 +75,16 @@ class TestWriting:
         [row] = rows(database, incidents_table)
         assert (row["state"], row["department"], row["version"]) == ("resolved", "repair", 7)
         assert row["closed_at"] == THEN + hours(1)
+
+    @pytest.mark.parametrize("earlier", [1, 2])
+    def test_other_events_of_the_same_versions_are_refused(self, database: Engine, earlier: int) -> None:
+        """The workflow was reset. Nothing of such a batch is written, whatever else it holds."""
+        put(database, *story()[:3])
+        before = everything(database)
+        other = story(actions=("dismiss",))[-1] if earlier == 1 else story(actions=("confirm", "resolve"))[2]
+        with pytest.raises(DivergedError, match=INCIDENT):
+            put(database, other)
+        assert everything(database) == before
 
     def test_again_or_out_of_order_it_changes_nothing(self, database: Engine) -> None:
         batches = story()

@@ -310,6 +310,30 @@ async def test_an_incident_comes_back_with_its_cases_and_settles_them(
     assert await rebuilder(hotline, owner).one(cause.number) in (OVER, RUNS)
 
 
+@pytest.mark.parametrize("applied_again", [False, True])
+async def test_a_reset_incident_comes_back_as_sql_has_it(hotline: Hotline, owner: Engine, applied_again: bool) -> None:
+    """Callers are told once of what SQL has, and never of what the reset run has said."""
+    cause = await declare(hotline, "minzhong" if applied_again else "nanlang")
+    [complaint] = await linked(hotline, cause, 1)
+    await cause.act(Inform(message="正在抢修"))
+    await until(partial(told, complaint, "incident_inform"), lambda rows: len(rows) == 1)
+    before = await cause.published("declare", "inform")
+    await reset(hotline.client, incident_id(cause.number), again=applied_again)
+    said = await cause.act(Inform(message="预计两小时"))
+    assert said.version == 2 + applied_again
+    assert (await rebuilder(hotline, owner).all()).failed == {}
+    await cause.waits_for(1)
+    assert await cause.timeline() == before
+    await cause.act(Inform(message="预计三小时"))
+    await until(partial(told, complaint, "incident_inform"), lambda rows: len(rows) == 2)
+    assert [row["seq"] for row in await told(complaint, "incident_inform")] == [2, 3]
+    assert await rebuilder(hotline, owner).one(cause.number) == RUNS
+    await cause.act(IT_IS_OVER)
+    await replied(complaint)
+    await cause.handle.result()
+    assert (await rebuild(hotline.client, owner)).reset == ()
+
+
 async def test_a_case_of_an_incident_that_is_over_stays_settled(hotline: Hotline, owner: Engine) -> None:
     cause = await declare(hotline, "east")
     [complaint] = await linked(hotline, cause, 1)

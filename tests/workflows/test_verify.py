@@ -12,6 +12,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
+from domain.incident.actions.inform import Inform
 from hotline import verify as module
 from hotline.verify import Verified, verify
 from tests.support.causes import declare, linked
@@ -133,6 +134,18 @@ async def test_a_case_in_one_store_alone_is_named(hotline: Hotline, owner: Engin
     assert await found(hotline, owner, missing.number) == {("workflow", "registered", "-")}
     assert ("state", "dispatched", "registered") in await found(hotline, owner, behind.number)
     assert await found(hotline, owner, unwritten.number) == {("case", "-", "running")}
+
+
+async def test_an_incident_whose_workflow_was_reset_is_named(hotline: Hotline, owner: Engine) -> None:
+    """Its state may be the same: its events tell."""
+    cause = await declare(hotline, "east")
+    await cause.act(Inform(message="正在抢修"))
+    await cause.published("declare", "inform")
+    assert await found(hotline, owner, cause.number) == set()
+    await reset(hotline.client, incident_id(cause.number))
+    assert await found(hotline, owner, cause.number) == {("history", "v2", "v1")}
+    await cause.act(Inform(message="预计两小时"))
+    assert await found(hotline, owner, cause.number) == {("history", "v2", "v2")}
 
 
 async def test_an_incident_without_its_workflow_is_named(hotline: Hotline, owner: Engine) -> None:
