@@ -64,7 +64,7 @@ class Handovers:
         """Give these cases to the new owner. A case that was given to somebody else meanwhile stays there."""
         handover = page.handover
         known = await read(self._engine, lambda sql: owners(sql, page.numbers))
-        body = HandOver(owner=handover.owner, note=handover.reason)
+        body = HandOver(owner=handover.owner, previous_owner=handover.previous_owner, note=handover.reason)
         # The same for every attempt, so that an attempt whose answer was lost is answered again.
         key = f"handover-{handover.id}"
 

@@ -73,6 +73,8 @@ class Naming:
     def meant(self, body: BodyT, actor: Actor) -> tuple[BodyT, dict[str, str]]:
         """Return the body with ids in place of names, and the names by id. Raises ProblemError 422."""
         people: dict[str, str] = {}
+        if text := getattr(body, "previous_owner", None):
+            body = body.model_copy(update={"previous_owner": self.former_owner(text).id})
         for field in KINDS.keys() & body.model_fields_set:
             if text := getattr(body, field):
                 is_owner = field == "owner"

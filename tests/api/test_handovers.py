@@ -1,6 +1,7 @@
 """Handovers: all open cases of a person get another owner, once, durably, and in the name of the supervisor."""
 
 import asyncio
+import threading
 import uuid
 from collections.abc import AsyncIterator
 from functools import partial
@@ -12,12 +13,14 @@ import pytest_asyncio
 from temporalio.client import Client
 
 import worker
+from activities import handover as handover_activities
 from activities.case_updates import CaseUpdates
 from api.temporal import handovers
 from domain.shared.actors import Role
+from readmodel import workload
 from readmodel.database import engine
 from tests.support.api import Api, Json, problem, running_api
-from tests.support.hotline import until
+from tests.support.hotline import PATIENCE_SECONDS, until
 from tests.support.rows import execute
 from workflows.clients.handover import handover_workflow_id
 from workflows.presentation.complaint import workflow_id
@@ -132,6 +135,36 @@ async def test_two_handovers_at_once_refuse_nothing(made: Api) -> None:
     assert [each["refused"] for each in done] == [[], [], []]
     assert sum(each["handed_over"] for each in done) >= len(mine)
     assert await owners(made, *mine) == ["li"] * len(mine)
+
+
+async def test_of_three_handovers_at_once_one_moves_a_case(made: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All have read the owner before any moves a case; the others name the case with its owner."""
+    persons = ("li", "xu", "chief")
+    numbers, read, asked = [await made.case_in("registered") for _ in range(3)], workload.owners, threading.Barrier(3)
+
+    def at_once(*arguments: Any) -> Any:
+        found = read(*arguments)
+        asked.wait(PATIENCE_SECONDS)
+        return found
+
+    monkeypatch.setattr(handover_activities, "owners", at_once)
+    done = await asyncio.gather(*(hand_over(made, to=person) for person in persons))
+    now = await owners(made, *numbers)
+    assert [each["handed_over"] for each in done] == [now.count(person) for person in persons]
+    for person, each in zip(persons, done, strict=True):
+        others = {number: owner for number, owner in zip(numbers, now, strict=True) if owner != person}
+        why = {case["number"]: case["why"] for case in each["refused"]}
+        assert why == {number: f"It belongs to {owner} now." for number, owner in others.items()}
+    assert [await made.actions(number) for number in numbers] == [["register", "hand_over"]] * 3
+
+
+async def test_a_case_is_handed_over_only_from_the_owner_who_is_named(made: Api) -> None:
+    number = await made.case_in("registered")
+    of_another, of_owner = ({"owner": "li", "previous_owner": person} for person in ("xu", "CHEN"))
+    found = problem(await made.act(number, "hand_over", of_another, "xu"), 409, "owner-changed")
+    assert found["detail"] == "It belongs to chen now."
+    assert found["accepted"] == ["no previous_owner", "previous_owner chen"]
+    assert (await made.act(number, "hand_over", of_owner, "xu")).status_code == 200
 
 
 async def test_free_text_that_owns_cases_hands_them_over(made: Api) -> None:

@@ -35,6 +35,7 @@ from tests.support.build import (
     one,
     refused,
 )
+from workflows.presentation.refusals import bilingual
 
 
 class TestReturn:
@@ -187,3 +188,12 @@ class TestHandOver:
     def test_to_the_owner_is_none(self) -> None:
         refusal = refused(case_in(State.DISPATCHED), HandOver(owner=OWNER.id))
         assert (refusal.kind, refusal.code) == ("invalid", "same_owner")
+
+    def test_from_another_owner_than_is_meant_is_refused_in_both_languages(self) -> None:
+        case = case_in(State.DISPATCHED)
+        refusal = refused(case, HandOver(owner="li", previous_owner=AGENT.id))
+        assert (refusal.kind, refusal.code) == ("conflict", "owner_changed")
+        assert refusal.message == f"It belongs to {OWNER.id} now."
+        assert bilingual(refusal).startswith(f"首问责任人已变更。It belongs to {OWNER.id} now. Accepted: ")
+        do(case, HandOver(owner="li", previous_owner=OWNER.id), THEN)
+        assert case.owner == "li"

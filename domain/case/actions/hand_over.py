@@ -9,14 +9,18 @@ from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import ActionBody
 from domain.shared.text import Name
+from domain.shared.value import omit_default
 
 SAME_OWNER = ProblemType("invalid", "same_owner", "Owner unchanged", "首问责任人未变更")
 
+OWNER_CHANGED = ProblemType("conflict", "owner_changed", "Owner changed meanwhile", "首问责任人已变更")
+
 
 class HandOver(ActionBody):
-    """移交 to the new owner."""
+    """移交 to the new owner; with `previous_owner`, only if that person owns the case."""
 
     owner: Name
+    previous_owner: Name | None = omit_default(None, "Who is to own the case until then; null: whoever does.")
 
 
 class HandedOver(HandOver):
@@ -26,9 +30,12 @@ class HandedOver(HandOver):
 
 
 def decide(case: CaseState, body: HandOver, _: Actor, __: datetime) -> Decision:
-    """Refuse the owner of the case."""
+    """Refuse the owner of the case, and to take it from somebody else than is meant."""
     if body.owner == case.owner:
         raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another person's id or name",))
+    if body.previous_owner not in (None, case.owner):
+        accepted = ("no previous_owner", f"previous_owner {case.owner}")
+        raise Refused(OWNER_CHANGED, f"It belongs to {case.owner} now.", accepted)
     return Decision(HandedOver.of(body, previous_owner=case.owner))
 
 
@@ -40,7 +47,7 @@ ACTION = Action(
     sources=OPEN,
     body=HandOver,
     example=HandOver(owner="陈静", note="The agent is on leave."),
-    problems=(SAME_OWNER,),
+    problems=(SAME_OWNER, OWNER_CHANGED),
     data=HandedOver,
     decide=decide,
     sets=("owner",),
