@@ -85,8 +85,6 @@ class Case(CaseState):
             number=registered.number,
             registered_at=registered_at,
             **_corrected(progress, registered.intake, terms or registered.terms),
-            possible_duplicates=registered.possible_duplicates,
-            customer_class=registered.customer_class,
         )
 
     def with_progress(self, progress: Progress) -> "Case":
@@ -98,7 +96,13 @@ class Case(CaseState):
     def _begin(cls, first: Event) -> "Case":
         if not isinstance(first.data, Registered):
             raise ValueError(f"a case starts with its registration, not with {first.action}")  # noqa: TRY004 - of a list
-        return cls.restore(first.data, first.at, Progress(owner=first.data.owner), None)
+        registered = first.data
+        progress = Progress(
+            owner=registered.owner,
+            possible_duplicates=registered.possible_duplicates,
+            customer_class=registered.customer_class,
+        )
+        return cls.restore(registered, first.at, progress, None)
 
     def apply(self, command: Command[Any], at: datetime) -> tuple[Event, ...]:
         """Do what is asked at `at`, after everything that fell due before. Raises Refused and changes nothing."""

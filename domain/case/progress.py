@@ -10,7 +10,7 @@ from domain.case.intake import IntakeFacts
 from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.parts import UNFINISHED, Part
 from domain.case.satisfaction import Satisfaction
-from domain.catalogue.terms import Approver, Edition
+from domain.catalogue.terms import USUAL_CLASS, Approver, CustomerClass, Edition
 from domain.shared.money import Money
 from domain.shared.value import Immutable, omit_default
 
@@ -165,6 +165,8 @@ class Progress(BaseModel):
     parts: tuple[Part, ...] = ()
     completed: bool = False
     caller_version: int = omit_default(1, "Version in which the present caller and place were taken down.")
+    possible_duplicates: tuple[str, ...] = omit_default((), "Cases that may be the same matter, newest first.")
+    customer_class: CustomerClass = omit_default(USUAL_CLASS)
     incident: str | None = None
     settled: str | None = None
     urging: Urging | None = None

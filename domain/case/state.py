@@ -10,8 +10,7 @@ from domain.case.intake import Intake
 from domain.case.lifecycle import AT_WORK
 from domain.case.parts import Part
 from domain.case.progress import Owed, Progress
-from domain.catalogue.terms import USUAL_CLASS, Approver, ClockName, CustomerClass, Promise, Starts, Terms
-from domain.shared.value import omit_default
+from domain.catalogue.terms import Approver, ClockName, Promise, Starts, Terms
 
 CREDIT_WAITS = "credit_waits"
 """The flag of a case in which a credit waits for its approval."""
@@ -26,8 +25,6 @@ class CaseState(Progress):
     registered_at: datetime
     intake: Intake
     terms: Terms
-    possible_duplicates: tuple[str, ...] = ()
-    customer_class: CustomerClass = omit_default(USUAL_CLASS)
 
     @property
     def calendar(self) -> WorkCalendar:

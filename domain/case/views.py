@@ -55,7 +55,8 @@ class CaseView(Immutable):
     flags: tuple[str, ...]
     incident: str | None = Field(default=None, description="The one cause that it waits for with others (并案).")
     possible_duplicates: tuple[str, ...] = Field(
-        default=(), description="Numbers of cases that may be the same matter, as they were at intake; newest first."
+        default=(),
+        description="Cases that may be the same matter, known at intake or after a correction, newest first",
     )
     sla: str = Field(description="`on_time`, `at_risk`, `missed` or `paused`, of the current cycle.")
     overdue: bool

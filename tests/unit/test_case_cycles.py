@@ -15,6 +15,7 @@ from domain.case.intake import Caller, IntakeFlag
 from domain.case.kinds import evolve
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
+from domain.case.views import view_case
 from domain.catalogue.terms import Process
 from domain.shared.actors import Actor
 from domain.shared.event import ActionBody
@@ -268,6 +269,26 @@ class TestRecognise:
         assert case.recognise(first, THEN) == ()  # of the other caller, and too late
         same = other.model_copy(update={"possible_duplicates": ("2609070000025",)})
         one(case.recognise(same, THEN))
+        assert case.recognise(same, THEN) == ()
+
+    @pytest.mark.parametrize("before", [(), ("2609060000019",)])
+    @pytest.mark.parametrize("after", [(), ("2609070000025",)])
+    def test_possible_duplicates_are_those_of_the_corrected_facts(
+        self, before: tuple[str, ...], after: tuple[str, ...]
+    ) -> None:
+        """The flag agrees with the list, in the case, in its view and in the fold of its events."""
+
+        def known(cases: tuple[str, ...], version: int) -> Recognised:
+            flags = (IntakeFlag.POSSIBLE_DUPLICATE,) if cases else ()
+            return Recognised(flags=flags, possible_duplicates=cases, caller_version=version)
+
+        case, events = Case.register(registration())
+        events += case.recognise(known(before, 1), THEN)
+        events += do(case, Correct(reason="x", caller=Caller(account_no="A-18")), THEN, AGENT)
+        events += case.recognise(known(after, case.version), THEN)
+        view = view_case(case, THEN)
+        assert (view.possible_duplicates, "possible_duplicate" in view.flags) == (after, bool(after))
+        assert Case.fold(events) == case
 
     def test_one_flag_that_is_known_does_not_hide_another(self) -> None:
         case = case_in(State.IN_PROGRESS)

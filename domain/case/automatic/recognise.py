@@ -29,8 +29,8 @@ def is_news(case: CaseState, known: Recognised, at: datetime) -> bool:
         return False
     flags = {*known.flags}
     if known.caller_version > 1:
-        before = {*IntakeFlag} & {*case.flags}, case.customer_class
-        return bool(known.possible_duplicates) or (flags, known.customer_class) != before
+        before = {*IntakeFlag} & {*case.flags}, case.possible_duplicates, case.customer_class
+        return (flags, known.possible_duplicates, known.customer_class) != before
     return not flags <= {*case.flags} or known.customer_class not in (USUAL_CLASS, case.customer_class)
 
 
@@ -40,6 +40,8 @@ def evolve(case: CaseState, data: Recognised, _: Event) -> None:
     if is_other:
         case.remove_flags(*IntakeFlag)
     case.add_flags(*data.flags)
+    if is_other or data.possible_duplicates:
+        case.possible_duplicates = data.possible_duplicates
     if is_other or data.customer_class != USUAL_CLASS:
         case.customer_class = data.customer_class
 
