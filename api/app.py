@@ -18,6 +18,7 @@ from api.calls import LARGER_BODIES
 from api.middleware import REQUEST_ID, BodyLimit, HostCheck, PeopleServed, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
 from api.routes import (
+    call_backs,
     call_reports,
     caller_page,
     callers,
@@ -81,7 +82,19 @@ def create_app(backend: Backend) -> FastAPI:
     )
     app.router.route_class = OnceRoute
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
-    records = (complaints, incidents, notices, parts, people, callers, calls, caller_page, handovers, dead_letters)
+    records = (
+        complaints,
+        incidents,
+        notices,
+        parts,
+        people,
+        callers,
+        calls,
+        call_backs,
+        caller_page,
+        handovers,
+        dead_letters,
+    )
     for part in (complaint_actions, *records, reports, call_reports, reference, operations):
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.

@@ -31,6 +31,7 @@ from domain.incident.opening import Opening, Scope
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.command import Command
 from domain.shared.value import Coded
+from readmodel.call_links import LinkedCall
 from readmodel.dead_letters import DeadLetter
 from readmodel.paging import Place
 from readmodel.parts import PartOfCase
@@ -202,7 +203,9 @@ CALL = NewCall.model_validate(NEW_CALL).call
 ANSWERS: dict[str, Any] = {
     **_of_case(),
     **_of_incident(),
-    "calls": _page(from_json(render.call(CALL, (NUMBER,), AGENT)), Place(CALL.started_at, CALL.call_id).cursor()),
+    "calls": _page(
+        from_json(render.call(LinkedCall(CALL, (NUMBER,)), AGENT)), Place(CALL.started_at, CALL.call_id).cursor()
+    ),
     "caller": CALLER,
     "known_caller": KNOWN_CALLER,
     "handover": from_json(render.handover(HANDOVER, (OpenWork(number=NUMBER, department="repair"),))),

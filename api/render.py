@@ -1,6 +1,6 @@
 """Answers as JSON, masked for their reader. They are written of valid objects, so they are not validated again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -9,8 +9,8 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from domain.calls.call import Call
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
+from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.handover import HandoverProgress, OpenWork
 from domain.case.lifecycle import ENDED, State
@@ -20,6 +20,7 @@ from domain.rights.masking import masked, masks_for
 from domain.rights.rights import READ_CASES, READ_RECORDINGS, Reach
 from domain.shared.actors import Actor, Person
 from domain.shared.event import BaseEvent
+from readmodel.call_links import LinkedCall
 from readmodel.dead_letters import DeadLetter
 from readmodel.parts import PartOfCase
 
@@ -60,6 +61,7 @@ def links(number: str, temporal_case_url: str | None) -> dict[str, str | None]:
         "timeline": f"{here}/timeline",
         "notices": f"{here}/notices",
         "caller": f"{here}/caller",
+        "calls": f"{here}/calls",
         "actions": f"{here}/actions/{{action}}",
         "temporal_ui": temporal_case_url and temporal_case_url.replace("{number}", number),
     }
@@ -117,11 +119,11 @@ def dead_letter(item: DeadLetter, reader: Actor) -> bytes:
     return _masked(item._asdict(), reader, None)
 
 
-def call(item: Call, complaints: Sequence[str], reader: Actor, case: State | None = None) -> bytes:
-    """Return a call in the shape of `calls.CallItem`; `complaints` are the numbers of its cases, the first one first.
-
-    `case` is the present state of the case by which it is read; None for a list of calls.
-    """
+def call(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> bytes:
+    """Return a call in the shape of `calls.CallItem`; `read_by` is the case by which it is read, if it is by one."""
+    item, complaints = linked
+    if read_by and _reads_one_department(reader):
+        complaints = (read_by.number,)
     shown = item._asdict() | {
         "outcome": item.outcome,
         "wait_seconds": _seconds(item.waited),
@@ -131,7 +133,7 @@ def call(item: Call, complaints: Sequence[str], reader: Actor, case: State | Non
     }
     del shown["timing"]
     # Its other texts are codes of machines, in which no digits are a telephone.
-    mask = masks_for(reader.role, ended=case is None or case in ENDED).get("call.caller_phone")
+    mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
     hidden = list[str]()
     if mask and item.caller_phone:
         shown["caller_phone"], hidden = mask(item.caller_phone), ["caller_phone"]

@@ -103,6 +103,7 @@ class Links(BaseModel):
     timeline: str
     notices: str = Field(description="Notices of urging and criticisms of the case, for staff.")
     caller: str = Field(description="Record of the caller, for staff.")
+    calls: str = Field(description="Calls of the case.")
     actions: str = Field(description="`{action}` stands for one of `available_actions`.")
     temporal_ui: str | None = Field(
         default=None, description="The case in the Temporal UI; null without `HOTLINE_TEMPORAL_CASE_URL`."

@@ -10,7 +10,8 @@ from readmodel.database import ReadConnection
 from readmodel.paging import CALL_ID, Page, Place, newest_first, page_of
 from readmodel.tables import UNANSWERED, calls
 
-_COLUMNS = tuple(calls.c[name] for name in Call._fields)
+CALL_COLUMNS = tuple(calls.c[name] for name in Call._fields)
+"""Columns of a call, in the order of its fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,6 @@ class CallFilters:
 def page_of_calls(connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int) -> Page[Call]:
     """Return a page of the calls that pass the filters. Raises BadCursorError."""
     after = None if cursor is None else Place.of(cursor, keys=CALL_ID)
-    statement = select(*_COLUMNS).where(*filters.conditions()).limit(limit + 1)
+    statement = select(*CALL_COLUMNS).where(*filters.conditions()).limit(limit + 1)
     found = connection.execute(newest_first(statement, calls.c.started_at, calls.c.call_id, after))
     return page_of([Call._make(row) for row in found], limit, lambda call: Place(call.started_at, call.call_id))

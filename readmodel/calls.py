@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import select, text
 
 from domain.calls.call import Call
+from readmodel.call_backs import note_calls
 from readmodel.database import WriteConnection
 from readmodel.search_terms import phone_term
 from readmodel.statements import RowValues, upsert_many
@@ -27,8 +28,10 @@ class Kept(NamedTuple):
     unchanged: int = 0
 
 
-def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = "") -> Kept:
+def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = "", at: datetime | None = None) -> Kept:
     """Add calls, or merge them with what is known of them; `area_code` is that of telephones without one.
+
+    Callers whom nobody answered are put on the list of call-backs. `at` is the present instant, None: by the clock.
 
     The calls should be a few thousand at most, as they are held in memory and others wait for the transaction.
     """
@@ -43,7 +46,9 @@ def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = ""
     known = {row.call_id: Call._make(row) for row in found}
     after = [known[key].merged(call) if key in known else call for key, call in reported.items()]
     differing = [call for call in after if known.get(call.call_id) != call]
-    upsert_many(connection, calls, [_row(call, area_code) for call in differing])
+    rows = [_row(call, area_code) for call in differing]
+    upsert_many(connection, calls, rows)
+    note_calls(connection, rows, at or datetime.now(UTC))
     added = len(reported) - len(known)
     return Kept(added, len(differing) - added, len(reported) - len(differing))
 

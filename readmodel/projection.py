@@ -191,6 +191,7 @@ def _registered_row(batch: ProjectionBatch) -> RowValues:
             "priority": batch.priority or data.terms.priority,
             "registered_at": registered.at,
             "channel": intake.channel,
+            "call_id": intake.call_id,
             "description": intake.description,
         }
     )

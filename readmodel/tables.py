@@ -1,7 +1,7 @@
 """Tables of the read model. Every instant is UTC.
 
 Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
-of deliveries; marks of the reconciler; people and their keys; calls; duties.
+of deliveries; marks of the reconciler; people and their keys; calls and call-backs; duties.
 """
 
 from typing import Any
@@ -89,6 +89,7 @@ cases = Table(
     Column("caller_account_no", String(32)),
     Column("address", String(200)),
     Column("channel", CODE, nullable=False),
+    Column("call_id", code(80), comment="Of the call in which it was taken down, if it is named."),
     Column("description", Text, nullable=False),
     Column("document", JsonText, nullable=False, comment="domain.case.progress.Progress"),
 )
@@ -342,6 +343,24 @@ duties = Table(
 """Roster (排班): when people are on duty, as it was imported last. The duties of one person do not overlap."""
 Index("ix_duties_start", duties.c.starts_at)
 
+call_backs = Table(
+    "call_backs",
+    metadata,
+    Column("call_id", code(80), ForeignKey("calls.call_id"), primary_key=True),
+    Column("phone_term", code(40), nullable=False, comment="readmodel.search_terms.phone_term"),
+    Column("since", UtcDateTime, nullable=False, comment="When the caller hung up."),
+    Column("person", PERSON, comment="Who has it, or tried last."),
+    Column("taken_at", UtcDateTime, comment="Null if nobody has it."),
+    Column("tries", Integer, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("result", CODE, comment="domain.calls.call_back.CallBackResult"),
+    Column("note", Text),
+    Index("ix_call_backs_phone", "phone_term", "since"),
+    _index_where("ended_at IS NULL", "since", "call_id", name="ix_call_backs_open"),
+    _index_where("ended_at IS NOT NULL", "ended_at", "call_id", name="ix_call_backs_done"),
+)
+"""Call-backs: calls that nobody answered. Those of one telephone are worked off together."""
+
 _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 """Columns of the other filters of lists."""
 SELECTIVE_COLUMNS = ("state", "department", "owner", "assignee", "service_code", "district")
@@ -372,6 +391,7 @@ _index_where("closed_at IS NOT NULL", cases.c.closed_at, cases.c.number, name="i
 _index_where("overdue", *_PLACE, name="ix_cases_overdue", on_sqlite="overdue = 1")
 _index_where("incident IS NOT NULL", cases.c.incident, *_PLACE, name="ix_cases_incident")
 _index_where("lost IS NOT NULL", *_PLACE, name="ix_cases_lost")
+_index_where("call_id IS NOT NULL", cases.c.call_id, name="ix_cases_call_id")
 _index_of_lists(
     "ix_cases_flagged", *_PLACE, where="(flags)::text <> '[]'::text", on_sqlite="CAST(cases.flags AS TEXT) != '[]'"
 )

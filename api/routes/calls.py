@@ -12,20 +12,23 @@ from api.calls import CALLS, INVALID_CALL, CallPage, KeptCalls, NewCall, NewCall
 from api.naming import UNKNOWN_AGENT
 from api.routes.parameters import (
     BODY_ERRORS,
+    CASE_ERRORS,
     INVALID_NUMBER,
     INVALID_PERIOD,
     LIST_ERRORS,
     ME,
+    CaseNumber,
     LongPaging,
     period,
     person,
 )
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.calls.call import CallOutcome
-from domain.rights.rights import READ_CALLS, RECORD_CALLS
+from domain.rights.rights import READ_CALLS, READ_CASES, RECORD_CALLS
 from domain.shared.actors import Actor
 from domain.shared.text import Instant, Name
-from readmodel.call_queries import CallFilters, page_of_calls
+from readmodel.call_links import calls_of_case, linked_calls
+from readmodel.call_queries import CallFilters
 from readmodel.calls import keep
 
 
@@ -60,7 +63,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         """
         given = [body] if isinstance(body, NewCall) else body.items
         calls, area_code = [each.call for each in given], backend.catalogue.area_code
-        kept = await backend.direct.write(lambda sql: keep(sql, calls, area_code))
+        kept = await backend.direct.write(lambda sql: keep(sql, calls, area_code, backend.clock()))
         return render.model(KeptCalls(**kept._asdict()))
 
     @operations.get(CALLS, "List calls 通话记录", READ_CALLS, CallPage, "calls", (*LIST_ERRORS, INVALID_PERIOD))
@@ -71,5 +74,15 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         period(("from", wanted.since), ("to", wanted.until))
         agent = person(backend.naming, wanted.agent, actor)
         filters = CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
-        page = await backend.reader.ask(page_of_calls, filters, wanted.cursor, wanted.limit)
-        return render.page((render.call(call, (), actor) for call in page.items), page.next_cursor)
+        area_code = backend.catalogue.area_code
+        page = await backend.reader.ask(linked_calls, filters, wanted.cursor, wanted.limit, area_code)
+        return render.page((render.call(call, actor) for call in page.items), page.next_cursor)
+
+    @operations.get(
+        "/v1/complaints/{number}/calls", "List the calls of a complaint", READ_CASES, CallPage, "calls", CASE_ERRORS
+    )
+    async def list_calls_of_complaint(number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
+        """List the calls in which it was registered or that name it, the newest first, all on one page."""
+        case = await backend.case_in_sql(number, actor, READ_CASES)
+        found = await backend.reader.ask(calls_of_case, case, backend.catalogue.area_code)
+        return render.page((render.call(call, actor, case) for call in found), None)

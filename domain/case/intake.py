@@ -10,7 +10,7 @@ from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Priority, Terms
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.event import EventData
-from domain.shared.text import JOINERS, ON_ONE_LINE, ONE_LINE, AccountNo, Instant, Name, Phone, Text, as_sent
+from domain.shared.text import JOINERS, ON_ONE_LINE, ONE_LINE, AccountNo, CallId, Instant, Name, Phone, Text, as_sent
 from domain.shared.value import Immutable, Value, omit_default
 
 
@@ -78,6 +78,7 @@ class Intake(Immutable):
     caller: Caller = Caller()
     location: Location = Location()
     description: Text
+    call_id: CallId | None = omit_default(None, "Id of the call in which it is taken down, in the telephone system.")
     thanked: Name | None = omit_default(None, "Person whom the thanks (表扬) are for; only with that service.")
 
     @field_validator("thanked")

@@ -61,6 +61,7 @@ class CaseView(Immutable):
     sla: str = Field(description="`on_time`, `at_risk`, `missed` or `paused`, of the current cycle.")
     overdue: bool
     channel: str
+    call_id: str | None = Field(default=None, description="The call in which it was taken down, if the agent named it.")
     caller: Caller
     location: Location
     description: str

@@ -122,6 +122,12 @@ READ_CALLS = Right(
     description="Lists of calls. Those of a case are read by whoever reads the case.",
     reach=_any(Role.AGENT, Role.SUPERVISOR, Role.MANAGER, Role.FOLLOW_UP),
 )
+CALL_BACK = Right(
+    name="call_back",
+    zh="回电",
+    description="Call-backs (回电): list the callers whom nobody answered, and call them back.",
+    reach=_any(Role.AGENT, Role.SUPERVISOR, Role.FOLLOW_UP),
+)
 READ_RECORDINGS = Right(
     name="read_recordings",
     zh="查阅录音",
@@ -156,6 +162,7 @@ RIGHTS = (
     RECORD_CALLS,
     READ_CALLS,
     READ_RECORDINGS,
+    CALL_BACK,
     READ_REPORTS,
     RESEND_LETTERS,
     READ_REFERENCE,

@@ -62,6 +62,7 @@ async def ask(api: Api, route: str, by: str, number: str, incident: str) -> http
         "seq": "1",
         "account_no": "1",
         "key": "none",
+        "call_id": "none",
         "id": "0" * 32,
     }
     path = path.format_map(values)
