@@ -11,6 +11,7 @@ from http import HTTPStatus
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
 from domain.shared.actors import Role
+from hotline.demo.calls import EXCHANGE, call_id, called_back, calls_of
 from hotline.demo.check import played_so_far
 from hotline.demo.client import Hotline, Json, Rejected, Unreachable
 from hotline.demo.day import Call, Line, Pause
@@ -115,12 +116,25 @@ class _Case:
         number = journal.numbers.get(call.index)
         if number is None:
             agent = self._context.staff.named(call.owner)
-            complaint = await hotline.post("/complaints", call.intake_of(journal.run), by=agent, key=self._key)
+            body = call.intake_of(journal.run)
+            if body["channel"] == "phone":
+                body["call_id"] = call_id(journal.run, call)
+            complaint = await hotline.post("/complaints", body, by=agent, key=self._key)
             journal.note(call.index, complaint["number"])
         else:
             complaint = await hotline.get(f"/complaints/{number}")
+        await self._report_calls(datetime.fromisoformat(complaint["registered_at"]))
         self._context.step_done()
         return complaint
+
+    async def _report_calls(self, registered_at: datetime) -> None:
+        """Report the calls of the case, and call a caller back who gave up; again, it changes nothing."""
+        hotline, run, call = self._context.hotline, self._context.journal.run, self._call
+        if calls := calls_of(run, call, registered_at):
+            await hotline.post("/calls", {"items": calls}, by=EXCHANGE, key=f"{self._key}-calls")
+        if missed := called_back(run, call):
+            agent, result = self._context.staff.named(call.owner), {"reached": True, "note": "已致歉并解答。"}
+            await hotline.post(f"/calls/{missed}/call-back", result, by=agent, key=f"{self._key}-call-back")
 
     async def _timeline(self, complaint: Json) -> list[Json]:
         """Return the steps that the read model knows. A step that it does not know is sent again, without harm."""

@@ -104,6 +104,8 @@ class FakeHotline:
         match parts:
             case ["services"]:
                 return httpx.Response(200, json=_services())
+            case ["calls", *_]:
+                return httpx.Response(200, json={})
             case ["incidents"] if request.method == "POST":
                 assert self._actor(request).role in (Role.DISPATCHER, Role.ADMIN)
                 return httpx.Response(201, json={"number": self.incidents.setdefault(key, "i26030247119")})
