@@ -48,6 +48,7 @@ def create_app(backend: Backend) -> FastAPI:
         await backend.reader.begin()
         await backend.people.begin()
         async with backend.writer:
+            backend.recognition.start()
             yield
             await backend.clock_check.close()
             await backend.recognition.close()

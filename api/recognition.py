@@ -1,7 +1,12 @@
-"""Late recognition of callers: of intakes that could not wait for it, and of corrected ones."""
+"""Late recognition of callers: of intakes that could not wait for it, and of corrected ones.
+
+Those of intakes are in memory only. Of corrected callers SQL tells which were not looked up yet, whoever corrected them
+and whichever API process has ended since.
+"""
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import datetime
 
 from api.problems import ProblemError
@@ -10,17 +15,20 @@ from api.sql.reader import Reader
 from api.temporal.complaints import ComplaintClient
 from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake
-from readmodel.recognition import UNKNOWN_CALLER
+from readmodel.case_queries import get_case
+from readmodel.recognition import UNKNOWN_CALLER, unrecognised
 
 log = logging.getLogger("hotline.api")
 
 PAUSES = (1.0, 5.0, 25.0, 125.0, 600.0)
 """Seconds before each look: most of what is slow is over by then, and an outage of ten minutes."""
+EVERY_SECONDS = 15.0
+"""Time between two rounds of corrected callers. A correction over HTTP begins one at once."""
 _UNKNOWN = "SQL did not tell who called about %s: the flags of the case, and the class of its credits, may be wrong"
 
 
 class Recognition:
-    """Lookups that nobody waits for. They are in memory only: those of an API that ends are lost.
+    """Lookups that nobody waits for.
 
     Args:
         reader: tells what was known of the caller before this case.
@@ -33,30 +41,63 @@ class Recognition:
         self._complaints = complaints
         self._projection = projection
         self._tasks: set[asyncio.Task[None]] = set()
+        self._corrected = asyncio.Event()
+        self._rounds: asyncio.Task[None] | None = None
 
-    def begin(self, number: str, intake: Intake, at: datetime, caller_version: int = 1) -> None:
-        """Look the caller up in the background, as known at this instant; the case names them since this version."""
-        task = asyncio.create_task(self._look_up(number, intake, at, caller_version), name=number)
+    def start(self) -> None:
+        """Look corrected callers up until `close`."""
+        self._rounds = asyncio.create_task(self._look_up_corrected())
+
+    def begin(self, number: str, intake: Intake, at: datetime) -> None:
+        """Look the caller of an intake up in the background, as known at this instant."""
+        task = asyncio.create_task(self._look_up(number, intake, at), name=number)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def note_correction(self) -> None:
+        """Begin a round soon: SQL has a corrected caller."""
+        self._corrected.set()
+
     async def close(self) -> None:
-        """Cancel all lookups, and log whose."""
+        """Cancel all lookups, and log whose are lost."""
         for task in self._tasks:
             log.warning(_UNKNOWN, task.get_name())
+        ending = [*self._tasks, *([self._rounds] if self._rounds else [])]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
 
-    async def _look_up(self, number: str, intake: Intake, at: datetime, caller_version: int) -> None:
+    async def _look_up(self, number: str, intake: Intake, at: datetime) -> None:
         for pause in PAUSES:
             await asyncio.sleep(pause)
-            try:
-                known = await self._reader.known_late(intake, at, number)
-                if known != UNKNOWN_CALLER.facts or caller_version > 1:
-                    said = Recognised(**known._asdict(), caller_version=caller_version)
-                    if batch := await self._complaints.recognise(number, said, f"recognise-{caller_version}"):
-                        await self._projection.write(batch)
-            except ProblemError:
-                continue
-            return
+            with suppress(ProblemError):
+                await self._tell(number, intake, at)
+                return
         log.warning(_UNKNOWN, number)
+
+    async def _look_up_corrected(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._corrected.wait(), EVERY_SECONDS)
+            self._corrected.clear()
+            await asyncio.sleep(PAUSES[0])
+            with suppress(ProblemError):
+                for number in await self._reader.ask(unrecognised):
+                    await self._recognise(number)
+
+    async def _recognise(self, number: str) -> None:
+        """Look up the corrected caller of a case. What fails is tried again by the next round."""
+        try:
+            if case := await self._reader.ask(get_case, number):
+                await self._tell(number, case.intake, case.registered_at, case.caller_version)
+                await self._projection.note_recognised(number, case.caller_version)
+        except (ProblemError, ValueError) as error:
+            log.warning("the corrected caller of %s is not looked up yet: %s", number, type(error).__name__)
+
+    async def _tell(self, number: str, intake: Intake, at: datetime, caller_version: int = 1) -> None:
+        """Tell the case what was known of its caller, whom it names since this version. Raises ProblemError."""
+        known = await self._reader.known_late(intake, at, number)
+        if known != UNKNOWN_CALLER.facts or caller_version > 1:
+            said = Recognised(**known._asdict(), caller_version=caller_version)
+            if batch := await self._complaints.recognise(number, said, f"recognise-{caller_version}"):
+                await self._projection.write(batch)

@@ -35,7 +35,7 @@ from readmodel.statements import RowValues, event_row, insert_missing, row, upse
 from readmodel.tables import cases, clocks, decisions, events, follow_ups, notifications, parts, search_words
 
 _PROGRESS = TypeAdapter(Progress)
-_OF_CASE = ("state", "owner", "department", "assignee", "incident", "cycle", "version", "closed_at")
+_OF_CASE = ("state", "owner", "department", "assignee", "incident", "cycle", "version", "caller_version", "closed_at")
 """Columns of `cases` that change, and are attributes of the case."""
 
 

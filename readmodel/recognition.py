@@ -11,13 +11,25 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, String, bindparam, case, exists, func, literal, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    String,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    update,
+)
 
 from domain.case.intake import Caller, Contact, Intake, IntakeFlag
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.shared.text import PHONE
 from readmodel.customers import CallerIdentity
-from readmodel.database import ReadConnection
+from readmodel.database import ReadConnection, WriteConnection
 from readmodel.search_terms import FORMS, account_term, address_term, phone_terms, same_address
 from readmodel.tables import cases, customers, search_words
 from readmodel.types import UtcDateTime
@@ -29,6 +41,8 @@ DUPLICATES = timedelta(hours=72)
 MOST_DUPLICATES = 5
 _ROWS = 100
 """Most cases that are read while a caller waits."""
+MOST_UNRECOGNISED = 100
+"""Cases whose corrected callers are looked up in one round."""
 
 
 class CallerFacts(NamedTuple):
@@ -117,6 +131,28 @@ _STATEMENT = (
     .limit(_ROWS)
 )
 """Statement for customer and cases, run with every call; one row at least, empty if none is known."""
+
+
+UNRECOGNISED = (
+    select(cases.c.number)
+    .where(cases.c.caller_version > cases.c.recognised_version)
+    .order_by(cases.c.number)
+    .limit(MOST_UNRECOGNISED)
+)
+"""Cases whose caller was corrected and not looked up since, the first of them in order."""
+
+
+def unrecognised(connection: ReadConnection) -> list[str]:
+    """Return the numbers of these cases."""
+    return list(connection.scalars(UNRECOGNISED))
+
+
+def note_recognised(connection: WriteConnection, number: str, caller_version: int) -> None:
+    """Note that the caller whom this version of the case names was looked up."""
+    earlier = cases.c.recognised_version < caller_version
+    connection.execute(
+        update(cases).where(cases.c.number == number, earlier).values(recognised_version=caller_version)
+    )
 
 
 def recognise(

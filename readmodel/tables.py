@@ -84,6 +84,14 @@ cases = Table(
     Column("next_due_at", UtcDateTime),
     Column("changed_at", UtcDateTime, nullable=False, comment="As the search attribute ChangedAt of its workflow."),
     Column("lost", CODE, comment="How its workflow was lost, see readmodel.reconciliation; a rebuild ignores it."),
+    Column("caller_version", Integer, nullable=False, comment="That names the caller: 1, or a correction."),
+    Column(
+        "recognised_version",
+        Integer,
+        nullable=False,
+        server_default="1",
+        comment="The caller_version that was looked up last; a rebuild ignores it.",
+    ),
     Column("caller_name", String(80)),
     Column("caller_phone", String(26)),
     Column("caller_account_no", String(32)),
@@ -392,6 +400,7 @@ _index_where("overdue", *_PLACE, name="ix_cases_overdue", on_sqlite="overdue = 1
 _index_where("incident IS NOT NULL", cases.c.incident, *_PLACE, name="ix_cases_incident")
 _index_where("lost IS NOT NULL", *_PLACE, name="ix_cases_lost")
 _index_where("call_id IS NOT NULL", cases.c.call_id, name="ix_cases_call_id")
+_index_where("caller_version > recognised_version", cases.c.number, name="ix_cases_unrecognised")
 _index_of_lists(
     "ix_cases_flagged", *_PLACE, where="(flags)::text <> '[]'::text", on_sqlite="CAST(cases.flags AS TEXT) != '[]'"
 )

@@ -31,7 +31,6 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
-from domain.case.intake import Intake
 from domain.case.lifecycle import OPEN, State
 from domain.case.progress import Progress
 from domain.case.views import Outcome
@@ -153,10 +152,7 @@ async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor)
     # Meanwhile another department may have the case, or when the request is repeated.
     require_reach(READ_CASES, actor, number, view, f"The action was carried out, as version {outcome.version}. ")
     events = outcome.batch.events if outcome.batch else ()
-    corrected = [each.seq for each in events if isinstance(each.data, Corrected) and each.data.needs_recognition]
-    if corrected:
-        facts = {name: getattr(view, name) for name in Intake.model_fields if hasattr(view, name)}
-        intake = Intake.model_construct(**facts)
-        backend.recognition.begin(number, intake, view.registered_at, corrected[-1])
+    if any(isinstance(each.data, Corrected) and each.data.needs_recognition for each in events):
+        backend.recognition.note_correction()
     status = HTTPStatus.OK if shown else HTTPStatus.ACCEPTED
     return render.answer(render.complaint(view, actor, backend.temporal_case_url), status, etag(view.version))

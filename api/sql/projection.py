@@ -18,6 +18,7 @@ from domain.shared.instants import to_milliseconds
 from readmodel import incidents
 from readmodel.case_queries import get_case, versions
 from readmodel.projection import DivergedError
+from readmodel.recognition import note_recognised
 from readmodel.writer import GroupWriter
 
 MOST_CASES = 1000
@@ -91,6 +92,12 @@ class ProjectionWriter:
         if committed:
             self._incidents[incident.number] = max(incident.version, self._incidents.get(incident.number, 0))
         return committed
+
+    async def note_recognised(self, number: str, caller_version: int) -> None:
+        """Note that this caller was looked up; if SQL does not take it, the caller is looked up again."""
+        await self._sender.committed(
+            self._writer.run(partial(note_recognised, number=number, caller_version=caller_version))
+        )
 
     async def _commit(self, batch: ProjectionBatch) -> bool:
         try:

@@ -12,19 +12,24 @@ from sqlalchemy import Engine, text
 from temporalio.client import Client
 
 from api.temporal.complaints import ComplaintClient
+from domain.case.actions.correct import Correct
 from domain.case.automatic.recognise import Recognised
 from domain.case.batch import ProjectionBatch
+from domain.case.intake import Location
 from domain.customers.customer import CallerRecord, Customer
+from domain.shared.command import Command
 from domain.shared.event import EventData
 from hotline.files.catalogue import load_catalogue
 from hotline.files.customers import load_customers
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.customers import keep
-from readmodel.database import engine, writing
-from tests.support.api import CALL, Api, Json, problem, running_api
-from tests.support.hotline import until
+from readmodel.database import engine, reading, writing
+from readmodel.recognition import unrecognised
+from tests.support.api import CALL, Api, Json, further_api, problem, running_api
+from tests.support.hotline import ADMIN, until
 from tests.support.outage import down
 from tests.support.pages import ROOT
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -213,6 +218,32 @@ async def test_a_corrected_caller_is_recognised_and_the_other_one_is_forgotten(
             # What else the case is flagged with stays; the look at the caller takes a moment.
             assert await until(flags, known.__eq__) == known
         assert (await made.actions(number)).count("recognise") == 3
+
+
+async def test_a_corrected_caller_is_recognised_whichever_process_ends_and_whoever_corrects(
+    temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API that took the first correction never comes to the look-up; the second one comes from the Temporal UI."""
+    monkeypatch.setattr("api.recognition.PAUSES", (3600.0,))
+    async with api_with_customers(temporal, database_url, tmp_path) as (made, database):
+        number = (await call(made, {"phone": "139 0000 0000"}, {}))["number"]
+        correction = {"reason": "another caller", "caller": GRANNY}
+        assert (await made.act(number, "correct", correction)).json()["flags"] == []
+        in_ui = Command(actor=ADMIN, body=Correct(reason="又更正", location=Location(address="莲塘东路18号")))
+        await made.temporal.get_workflow_handle(workflow_id(number)).execute_update("correct", in_ui)
+        await until(partial(made.actions, number), lambda actions: actions == ["register", "correct", "correct"])
+        monkeypatch.setattr("api.recognition.PAUSES", (0.0,))
+        monkeypatch.setattr("api.recognition.EVERY_SECONDS", 0.1)
+        async with further_api(made, made.clock) as other:
+            known = await until(partial(other.complaint, number), lambda case: bool(case["flags"]))
+            assert known["flags"] == ["hardship"]
+
+            async def left() -> list[str]:
+                with reading(database) as connection:
+                    return unrecognised(connection)
+
+            await until(left, lambda numbers: numbers == [])
+        assert (await made.actions(number))[3:] == ["recognise"]
 
 
 class NewerRecognised(EventData):

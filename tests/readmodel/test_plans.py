@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, event, text, update
 
 from bench.lists import DESK
 from domain.case.lifecycle import OPEN, State
+from readmodel import recognition
 from readmodel.case_queries import count_cases
 from readmodel.database import engine, reading, writing
 from readmodel.filters import CaseFilters
@@ -66,6 +67,23 @@ def fill(database: Engine) -> None:
         connection.execute(update(cases).where(still_open).values(overdue=True, next_due_at=MONDAY + minutes(9)))
         ended = {"closed_at": MONDAY + minutes(9999), "state": "closed", "next_due_at": None}
         connection.execute(update(cases).where(~still_open).values(ended))
+
+
+def test_cases_whose_corrected_caller_was_not_looked_up_are_read_from_an_index(filled: Engine) -> None:
+    with writing(filled) as connection:
+        later = update(cases).where(cases.c.number == number(7)).values(caller_version=3)
+        connection.execute(later)
+    with reading(filled) as connection:
+        assert recognition.unrecognised(connection) == [number(7)]
+    with filled.connect() as connection:
+        statement = recognition.UNRECOGNISED.compile(filled, compile_kwargs={"literal_binds": True})
+        plan = "\n".join(connection.scalars(text(f"EXPLAIN {statement}")))
+    assert INDEX.findall(plan) == ["ix_cases_unrecognised"]
+    with writing(filled) as connection:
+        recognition.note_recognised(connection, number(7), 2)
+        assert connection.scalars(recognition.UNRECOGNISED).all() == [number(7)]
+        recognition.note_recognised(connection, number(7), 3)
+        assert connection.scalars(recognition.UNRECOGNISED).all() == []
 
 
 @pytest.fixture(scope="module")
