@@ -150,9 +150,7 @@ def unrecognised(connection: ReadConnection) -> list[str]:
 def note_recognised(connection: WriteConnection, number: str, caller_version: int) -> None:
     """Note that the caller whom this version of the case names was looked up."""
     earlier = cases.c.recognised_version < caller_version
-    connection.execute(
-        update(cases).where(cases.c.number == number, earlier).values(recognised_version=caller_version)
-    )
+    connection.execute(update(cases).where(cases.c.number == number, earlier).values(recognised_version=caller_version))
 
 
 def recognise(
