@@ -42,7 +42,6 @@ from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.intake import Caller, Intake, IntakeFlag
-from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import Credit, Edition
 from domain.shared.actors import Actor, Role
 from domain.shared.event import ActionBody
@@ -55,8 +54,6 @@ PATHS: dict[str, Play] = {}
 TO_CREW: tuple[ActionBody, ...] = (Dispatch(department="repair"), SignFor())
 DONE: tuple[ActionBody, ...] = (Arrive(), Complete(result="阀芯已复位"), Reply(message="已恢复供水"))
 SATISFIED = FollowUp(outcome="satisfied")
-DISSATISFIED = FollowUp(outcome="dissatisfied")
-UNREACHABLE = FollowUp(outcome="unreachable")
 
 
 def path(play: Play) -> Play:
@@ -210,31 +207,6 @@ async def decided_in_writing(hotline: Hotline) -> Complaint:
 async def sent_back(hotline: Hotline) -> Complaint:
     steps = (*TO_CREW, Complete(result="已处理"), SendBack(reason="未说明原因"), *DONE, SATISFIED)
     return await ended(await play(await hotline.start(), *steps), hours=73)
-
-
-@path
-async def dissatisfied_twice(hotline: Hotline) -> Complaint:
-    again = (SignFor(), *DONE)
-    steps = (*TO_CREW, *DONE, DISSATISFIED, *again, DISSATISFIED, *again, SATISFIED)
-    return await ended(await play(await hotline.start(), *steps), hours=73)
-
-
-@path
-async def asked_three_questions(hotline: Hotline) -> Complaint:
-    """Not reached, then dissatisfied, then satisfied."""
-    still_dry = FollowUp(contacted=True, solved=False, satisfaction=Satisfaction.VERY_DISSATISFIED, note="还是没水")
-    content = FollowUp(contacted=True, solved=True, satisfaction=Satisfaction.FAIRLY_SATISFIED)
-    answers = (FollowUp(contacted=False), still_dry, SignFor(), *DONE, content)
-    return await ended(await play(await hotline.start(), *TO_CREW, *DONE, *answers), hours=73)
-
-
-@path
-async def unreachable_three_times(hotline: Hotline) -> Complaint:
-    complaint = await play(await hotline.start(), *TO_CREW, *DONE, UNREACHABLE)
-    await complaint.ahead(hours=20)
-    await play(complaint, UNREACHABLE)
-    await complaint.ahead(hours=20)
-    return await ended(await play(complaint, UNREACHABLE), hours=73)
 
 
 @path

@@ -18,6 +18,7 @@ from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
 from domain.shared.actors import Actor, Role
 from tests.replay.change_paths import CHANGE_PATHS
+from tests.replay.follow_up_paths import FOLLOW_UP_PATHS
 from tests.replay.incident_paths import INCIDENT_PATHS
 from tests.replay.link_paths import LINK_PATHS
 from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shifts
@@ -104,7 +105,7 @@ async def handover(hotline: Hotline) -> WorkflowHistory:
     return await running.fetch_history()
 
 
-_OF_CASES = PATHS | CHANGE_PATHS | SETTLEMENT_PATHS | LINK_PATHS | WRITE_PATHS
+_OF_CASES = PATHS | CHANGE_PATHS | FOLLOW_UP_PATHS | SETTLEMENT_PATHS | LINK_PATHS | WRITE_PATHS
 RECORDS: dict[str, Record] = {
     "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
     "handover": handover,

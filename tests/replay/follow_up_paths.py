@@ -1,0 +1,37 @@
+"""Ways in which a caller is asked more than once how it went."""
+
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.sign_for import SignFor
+from domain.case.satisfaction import Satisfaction
+from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
+from tests.support.hotline import Complaint, Hotline
+
+DISSATISFIED = FollowUp(outcome="dissatisfied")
+UNREACHABLE = FollowUp(outcome="unreachable")
+
+
+async def dissatisfied_twice(hotline: Hotline) -> Complaint:
+    again = (SignFor(), *DONE)
+    steps = (*TO_CREW, *DONE, DISSATISFIED, *again, DISSATISFIED, *again, SATISFIED)
+    return await ended(await play(await hotline.start(), *steps), hours=73)
+
+
+async def asked_three_questions(hotline: Hotline) -> Complaint:
+    """Not reached, then dissatisfied, then satisfied."""
+    still_dry = FollowUp(contacted=True, solved=False, satisfaction=Satisfaction.VERY_DISSATISFIED, note="还是没水")
+    content = FollowUp(contacted=True, solved=True, satisfaction=Satisfaction.FAIRLY_SATISFIED)
+    answers = (FollowUp(contacted=False), still_dry, SignFor(), *DONE, content)
+    return await ended(await play(await hotline.start(), *TO_CREW, *DONE, *answers), hours=73)
+
+
+async def unreachable_three_times(hotline: Hotline) -> Complaint:
+    complaint = await play(await hotline.start(), *TO_CREW, *DONE, UNREACHABLE)
+    await complaint.ahead(hours=20)
+    await play(complaint, UNREACHABLE)
+    await complaint.ahead(hours=20)
+    return await ended(await play(complaint, UNREACHABLE), hours=73)
+
+
+FOLLOW_UP_PATHS: dict[str, Play] = {
+    each.__name__: each for each in (dissatisfied_twice, asked_three_questions, unreachable_three_times)
+}
