@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, s
 
 from domain.calls.call import CallOutcome
 from domain.calls.call_back import HELD, MISSED, OLDEST, CallBack, CallBackResult, CallBackState
+from readmodel.call_tables import call_backs, calls
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.paging import CALL_ID, Page, Place, in_order, page_of
 from readmodel.statements import RowValues, insert_missing
-from readmodel.tables import call_backs, calls
 
 _row = call_backs.c
 _IS_OPEN = _row.ended_at.is_(None)

@@ -15,10 +15,11 @@ from domain.calls.call import Call
 from domain.calls.matching import AFTERWARDS, LONGEST, call_of
 from domain.case.case import Case
 from readmodel.call_queries import CALL_COLUMNS, CallFilters, page_of_calls
+from readmodel.call_tables import calls
 from readmodel.database import ReadConnection
 from readmodel.paging import Page
 from readmodel.search_terms import phone_term, phone_terms
-from readmodel.tables import calls, cases, search_words
+from readmodel.tables import cases, search_words
 
 BY_TELEPHONE = "phone"
 """Intake channel of the cases that are registered in calls."""

@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import Boolean, ColumnElement, literal_column, select
 
 from domain.calls.call import Call, CallOutcome
+from readmodel.call_tables import UNANSWERED, calls
 from readmodel.database import ReadConnection
 from readmodel.paging import CALL_ID, Page, Place, newest_first, page_of
-from readmodel.tables import UNANSWERED, calls
 
 CALL_COLUMNS = tuple(calls.c[name] for name in Call._fields)
 """Columns of a call, in the order of its fields."""

@@ -11,9 +11,9 @@ from sqlalchemy import BigInteger, ColumnElement, Result, Select, case, func, li
 from domain.calls.call import CallOutcome
 from domain.calls.figures import CallFigures
 from readmodel.call_spans import DutyFigures, Grouping, LocalSlot, Roster, number_of, slots_of, spans_of, start_of
+from readmodel.call_tables import calls
 from readmodel.database import ReadConnection
 from readmodel.duties import duties_between
-from readmodel.tables import calls
 
 _OUTCOMES = {outcome.value: outcome for outcome in CallOutcome}
 _ANSWERED = calls.c.outcome == CallOutcome.ANSWERED.value

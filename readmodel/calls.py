@@ -8,10 +8,10 @@ from sqlalchemy import select, text
 
 from domain.calls.call import Call
 from readmodel.call_backs import note_calls
+from readmodel.call_tables import calls
 from readmodel.database import WriteConnection
 from readmodel.search_terms import phone_term
 from readmodel.statements import RowValues, upsert_many
-from readmodel.tables import calls
 
 SLOT = timedelta(minutes=15)
 """Length of a slot. Every time zone is a whole number of them from UTC, so reports by local hours can add them up."""

@@ -8,9 +8,9 @@ from sqlalchemy import delete, select, text
 
 from domain.calls.duty import LONGEST, Duty
 from domain.shared.operator_errors import OperatorError
+from readmodel.call_tables import duties
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.statements import insert_missing
-from readmodel.tables import duties
 
 
 class KeptDuties(NamedTuple):

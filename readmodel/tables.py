@@ -14,29 +14,16 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     text,
 )
 
+import readmodel.call_tables  # noqa: F401 - the metadata has its tables too
 from readmodel.filters import FILTERED_COLUMNS
+from readmodel.schema import CODE, NUMBER, PERSON, index_where, metadata
 from readmodel.types import Exact, JsonText, UtcDateTime, code
-
-NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
-metadata = MetaData(naming_convention=NAMES)
-
-UNANSWERED = "outcome <> 'answered'"
-"""Condition of an index; a query repeats it to be answered from it."""
-NUMBER = code(13)
-CODE = code(40)
-PERSON = code(80)
 
 
 def _number(table: str = "cases") -> Column[str]:
@@ -55,11 +42,6 @@ def _event_columns() -> list[Column[Any]]:
         Column("from_state", CODE),
         Column("to_state", CODE, nullable=False),
     ]
-
-
-def _index_where(condition: str, *columns: str | Column[Any], name: str, on_sqlite: str = "") -> Index:
-    """Return an index of some rows only, so that it stays small however long the service runs."""
-    return Index(name, *columns, postgresql_where=text(condition), sqlite_where=text(on_sqlite or condition))
 
 
 cases = Table(
@@ -192,7 +174,7 @@ incidents = Table(
     Column("document", JsonText, nullable=False, comment="domain.incident.incident.Incident"),
     Column("counts", JsonText, nullable=False, comment="How its cases came out, once it is over."),
     Index("ix_incidents_opened_at", "opened_at", "number"),
-    _index_where("closed_at IS NULL", "opened_at", name="ix_incidents_open"),
+    index_where("closed_at IS NULL", "opened_at", name="ix_incidents_open"),
 )
 """Incidents (突发事件): one cause behind many cases, which name it in `cases.incident`."""
 
@@ -222,8 +204,8 @@ notifications = Table(
     Column("sent_at", UtcDateTime),
     Column("last_error", Text),
     Column("dead_at", UtcDateTime, comment="When it was given up; null unless it is dead."),
-    _index_where("next_try_at IS NOT NULL", "next_try_at", name="ix_notifications_under_way"),
-    _index_where("dead_at IS NOT NULL", "dead_at", "key", name="ix_notifications_dead"),
+    index_where("next_try_at IS NOT NULL", "next_try_at", name="ix_notifications_under_way"),
+    index_where("dead_at IS NOT NULL", "dead_at", "key", name="ix_notifications_dead"),
 )
 """Notifications. The courier changes their status, and so does a request to send a dead letter again."""
 
@@ -237,7 +219,7 @@ deliveries = Table(
     Column("next_try_at", UtcDateTime, comment="Null once sent or dead."),
     Column("sent_at", UtcDateTime),
     Column("last_error", Text),
-    _index_where("next_try_at IS NOT NULL", "channel", "next_try_at", name="ix_deliveries_under_way"),
+    index_where("next_try_at IS NOT NULL", "channel", "next_try_at", name="ix_deliveries_under_way"),
     sqlite_with_rowid=False,
 )
 """Deliveries: a notification on each channel that its recipient is routed to."""
@@ -299,76 +281,6 @@ api_keys = Table(
 )
 """API keys of people."""
 
-calls = Table(
-    "calls",
-    metadata,
-    Column("call_id", code(80), primary_key=True),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("answered_at", UtcDateTime),
-    Column("ended_at", UtcDateTime),
-    Column("queue", code(80)),
-    Column("caller_phone", String(26)),
-    Column("agent", PERSON),
-    Column("complaint", NUMBER, comment="As the telephone system named it."),
-    Column("recording_url", Text),
-    Column("asked_call_back", Boolean, nullable=False),
-    Column("timing", Integer, nullable=False, comment="domain.calls.call.Timing"),
-    Column("agent_known", Boolean, nullable=False, comment="False: only the telephone system knows the name."),
-    Column("outcome", CODE, nullable=False, comment="domain.calls.call.CallOutcome"),
-    Column("slot", Integer, nullable=False, comment="Quarter of an hour of the start, since 1970 in UTC."),
-    Column("wait_ms", BigInteger, comment="Null while it lasts, or if it is not known."),
-    Column("talk_ms", BigInteger, comment="Null without a conversation."),
-    Column("phone_term", code(40), comment="readmodel.search_terms.phone_term"),
-)
-"""Calls, as the telephone system reports them. The last five columns follow from the others."""
-Index(
-    "ix_calls_newest",
-    calls.c.started_at,
-    calls.c.call_id,
-    postgresql_include=["slot", "outcome", "agent", "wait_ms", "talk_ms"],
-)
-"""In the order of lists. On PostgreSQL it holds what reports add up, so that they read nothing else."""
-Index("ix_calls_phone", calls.c.phone_term, calls.c.started_at)
-Index("ix_calls_agent", calls.c.agent, calls.c.started_at, calls.c.call_id)
-Index("ix_calls_queue", calls.c.queue, calls.c.started_at, calls.c.call_id)
-_index_where(
-    "(outcome)::text <> 'answered'::text",
-    calls.c.outcome,
-    calls.c.started_at,
-    calls.c.call_id,
-    name="ix_calls_unanswered",
-    on_sqlite=UNANSWERED,
-)
-_index_where("complaint IS NOT NULL", calls.c.complaint, name="ix_calls_complaint")
-
-duties = Table(
-    "duties",
-    metadata,
-    Column("person", PERSON, primary_key=True),
-    Column("starts_at", UtcDateTime, primary_key=True),
-    Column("ends_at", UtcDateTime, nullable=False),
-)
-"""Roster (排班): when people are on duty, as it was imported last. The duties of one person do not overlap."""
-Index("ix_duties_start", duties.c.starts_at)
-
-call_backs = Table(
-    "call_backs",
-    metadata,
-    Column("call_id", code(80), ForeignKey("calls.call_id"), primary_key=True),
-    Column("phone_term", code(40), nullable=False, comment="readmodel.search_terms.phone_term"),
-    Column("since", UtcDateTime, nullable=False, comment="When the caller hung up."),
-    Column("person", PERSON, comment="Who has it, or tried last."),
-    Column("taken_at", UtcDateTime, comment="Null if nobody has it."),
-    Column("tries", Integer, nullable=False),
-    Column("ended_at", UtcDateTime),
-    Column("result", CODE, comment="domain.calls.call_back.CallBackResult"),
-    Column("note", Text),
-    Index("ix_call_backs_phone", "phone_term", "since"),
-    _index_where("ended_at IS NULL", "since", "call_id", name="ix_call_backs_open"),
-    _index_where("ended_at IS NOT NULL", "ended_at", "call_id", name="ix_call_backs_done"),
-)
-"""Call-backs: calls that nobody answered. Those of one telephone are worked off together."""
-
 _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 """Columns of the other filters of lists."""
 SELECTIVE_COLUMNS = ("state", "department", "owner", "assignee", "service_code", "district")
@@ -395,12 +307,12 @@ _index_of_lists("ix_cases_open_priority", cases.c.priority, *_PLACE, where=_OPEN
 _index_of_lists("ix_cases_due", cases.c.next_due_at, cases.c.number, where="next_due_at IS NOT NULL")
 for _name in SELECTIVE_COLUMNS:
     Index(f"ix_cases_{_name}", cases.c[_name], *_PLACE)
-_index_where("closed_at IS NOT NULL", cases.c.closed_at, cases.c.number, name="ix_cases_closed")
-_index_where("overdue", *_PLACE, name="ix_cases_overdue", on_sqlite="overdue = 1")
-_index_where("incident IS NOT NULL", cases.c.incident, *_PLACE, name="ix_cases_incident")
-_index_where("lost IS NOT NULL", *_PLACE, name="ix_cases_lost")
-_index_where("call_id IS NOT NULL", cases.c.call_id, name="ix_cases_call_id")
-_index_where("caller_version > recognised_version", cases.c.number, name="ix_cases_unrecognised")
+index_where("closed_at IS NOT NULL", cases.c.closed_at, cases.c.number, name="ix_cases_closed")
+index_where("overdue", *_PLACE, name="ix_cases_overdue", on_sqlite="overdue = 1")
+index_where("incident IS NOT NULL", cases.c.incident, *_PLACE, name="ix_cases_incident")
+index_where("lost IS NOT NULL", *_PLACE, name="ix_cases_lost")
+index_where("call_id IS NOT NULL", cases.c.call_id, name="ix_cases_call_id")
+index_where("caller_version > recognised_version", cases.c.number, name="ix_cases_unrecognised")
 _index_of_lists(
     "ix_cases_flagged", *_PLACE, where="(flags)::text <> '[]'::text", on_sqlite="CAST(cases.flags AS TEXT) != '[]'"
 )

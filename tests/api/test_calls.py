@@ -12,8 +12,8 @@ from temporalio.client import Client
 
 from api.calls import CALLS, MOST_CALLS, NEW_CALL, CallItem, CallPage
 from domain.shared.actors import Role
+from readmodel.call_tables import calls
 from readmodel.database import engine
-from readmodel.tables import calls
 from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.outage import down
 

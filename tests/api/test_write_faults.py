@@ -121,9 +121,7 @@ async def test_events_after_a_reset_are_answered_409_and_do_not_mix_with_those_t
 
 
 @pytest.mark.parametrize("remembers", [True, False])
-async def test_an_action_on_a_reset_incident_is_answered_409_until_it_is_rebuilt(
-    on_sqlite: Api, remembers: bool
-) -> None:
+async def test_an_action_on_a_reset_incident_is_409_until_it_is_rebuilt(on_sqlite: Api, remembers: bool) -> None:
     """An API process that remembers its version has it refused; SQL takes no other events from any."""
     scope = {"services": ["billing"], "districts": ["tanzhou"]}
     number = (await on_sqlite.post("/v1/incidents", {**scope, "title": "账单错误"}, "zhou")).json()["number"]

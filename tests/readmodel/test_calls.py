@@ -6,9 +6,9 @@ from threading import Thread
 from sqlalchemy import Engine
 
 from domain.calls.call import Call, Timing
+from readmodel.call_tables import calls
 from readmodel.calls import Kept, keep
 from readmodel.database import writing
-from readmodel.tables import calls
 from tests.support.rows import rows
 
 START = datetime(2026, 8, 3, 4, 0, tzinfo=UTC)

@@ -14,8 +14,8 @@ from bench.calls_import import import_records, write_records
 from domain.shared.actors import Person, Role
 from hotline.cli import main as cli
 from readmodel import people
+from readmodel.call_tables import calls, duties
 from readmodel.database import writing
-from readmodel.tables import calls, duties
 from tests.support.rows import rows
 from tests.support.telephone import NOON, QUEUE_LOG, QUEUED, cdr
 
