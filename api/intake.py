@@ -90,7 +90,7 @@ class IntakeService:
         known = await looking
         facts, contact = known or UNKNOWN_CALLER
         said = intake
-        intake, filled = said.filled_in(self._in_catalogue(contact)) if body.fill else (said, ())
+        intake, filled = said.filled_in(self.in_catalogue(contact)) if body.fill else (said, ())
         if intake.location.district != said.location.district:
             terms = self._terms(body, intake.location.district, at)
         draft = Registration(
@@ -145,7 +145,7 @@ class IntakeService:
             raise ProblemError(OTHER_OWNER, detail, accepted=["no owner", actor.id])
         return self.naming.first_owner(body.owner)
 
-    def _in_catalogue(self, contact: Contact) -> Contact:
+    def in_catalogue(self, contact: Contact) -> Contact:
         """Return the contact without a district that the catalogue in force does not have."""
         is_known = contact.district in {each.code for each in self.in_force.catalogue.districts}
         return contact if is_known else contact._replace(district=None)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 import readmodel.call_tables  # noqa: F401 - the metadata has its tables too
 from readmodel.filters import FILTERED_COLUMNS
 from readmodel.schema import CODE, NUMBER, PERSON, index_where
-from readmodel.schema import metadata as metadata
+from readmodel.schema import metadata as metadata  # noqa: PLC0414 - exported
 from readmodel.types import Exact, JsonText, UtcDateTime, code
 
 

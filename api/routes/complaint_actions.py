@@ -18,6 +18,7 @@ from api.problems import (
     declare,
     workflow_lost,
 )
+from api.refilling import refilled
 from api.rights import require_reach
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
@@ -109,12 +110,15 @@ def _check_codes(backend: Backend, body: Correct) -> None:
 
 
 async def _look_up(backend: Backend, number: str, body: ActionBody, actor: Actor) -> ActionBody:
-    """Return the body of a correction with the terms of the service in the district, if either is corrected."""
+    """Return the body of a correction with facts of the registry, and with the terms of another service or district."""
     if not isinstance(body, Correct):
         return body
-    moves = body.location is not None and "district" in body.location.model_fields_set
-    view = await backend.find(number, actor) if body.service_code or moves else None
+    view = await backend.find(number, actor) if body.service_code or body.caller or body.location else None
     if view is None:
+        return body
+    body = await refilled(backend, view, body)
+    moves = body.location is not None and "district" in body.location.model_fields_set
+    if not (body.service_code or moves):
         return body
     service = body.service_code or view.service_code
     district = body.location.district if body.location and moves else view.location.district

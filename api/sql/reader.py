@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError, declare, unavailable
-from domain.case.intake import Intake
+from domain.case.intake import Contact, Intake
 from domain.incident.opening import Scope
 from readmodel import incidents
 from readmodel.database import ReadConnection, reading
@@ -133,6 +133,13 @@ class Reader:
     async def known_late(self, intake: Intake, at: datetime, number: str) -> CallerFacts:
         """Return what was known of the caller at `at`, before the case of this number. Raises ProblemError."""
         return (await self.ask(recognise, intake, at, self._area_code(), number)).facts
+
+    async def contact(self, intake: Intake, at: datetime) -> Contact:
+        """Return what the registry has of the customer who is meant; nothing if SQL does not answer."""
+        try:
+            return (await self.ask(recognise, intake, at, self._area_code())).contact
+        except ProblemError:
+            return Contact()
 
     async def incident_covering(self, service: str, district: str | None) -> str | None:
         """Return the number of the oldest open incident whose scope has both, or None. Raises nothing.

@@ -101,6 +101,7 @@ class Case(CaseState):
             owner=registered.owner,
             possible_duplicates=registered.possible_duplicates,
             customer_class=registered.customer_class,
+            filled=registered.filled,
         )
         return cls.restore(registered, first.at, progress, None)
 

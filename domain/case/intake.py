@@ -1,5 +1,6 @@
 """Intake of a complaint (受理): what the caller said, and everything that a case starts from."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -87,6 +88,16 @@ class Intake(Immutable):
         if thanked is not None and info.data.get("service_code", THANKS) != THANKS:
             raise ValueError(f"Only with the service_code {THANKS}; leave it out otherwise")
         return thanked
+
+    def without(self, fields: Collection[str]) -> Self:
+        """Return the intake without these facts of caller and location, for example `caller.name`."""
+
+        def cleared(part: str) -> Value:
+            value: Value = getattr(self, part)
+            names = (each.removeprefix(f"{part}.") for each in fields if each.startswith(f"{part}."))
+            return value.model_copy(update=dict.fromkeys(names))
+
+        return self.model_copy(update={part: cleared(part) for part in ("caller", "location")})
 
     def filled_in(self, contact: Contact) -> tuple[Self, tuple[str, ...]]:
         """Return the intake with the contact where the caller said nothing, and the fields that it fills in.

@@ -167,6 +167,7 @@ class Progress(BaseModel):
     caller_version: int = omit_default(1, "Version in which the present caller and place were taken down.")
     possible_duplicates: tuple[str, ...] = omit_default((), "Cases that may be the same matter, newest first.")
     customer_class: CustomerClass = omit_default(USUAL_CLASS)
+    filled: tuple[str, ...] = omit_default((), "Facts of the intake that are the registry's, as nobody gave them.")
     incident: str | None = None
     settled: str | None = None
     urging: Urging | None = None

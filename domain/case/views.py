@@ -64,6 +64,9 @@ class CaseView(Immutable):
     call_id: str | None = Field(default=None, description="The call in which it was taken down, if the agent named it.")
     caller: Caller
     location: Location
+    filled: tuple[str, ...] = Field(
+        default=(), description="Fields of caller and location that are the registry's, also if it has none."
+    )
     description: str
     registered_at: datetime
     closed_at: datetime | None

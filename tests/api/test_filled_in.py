@@ -64,6 +64,58 @@ async def test_what_the_caller_says_counts(
         assert (case["caller"]["name"], case["caller"]["phone"], case["location"]) == expected
 
 
+OTHER: Json = {"name": "王先生", "phone": "0760 8823 5555", "district": "east", "address": "博爱路 9 号"}
+
+
+@pytest.mark.parametrize("missing", ["", "phone"])
+async def test_what_was_filled_in_is_that_of_the_corrected_customer(
+    temporal: Client, tmp_path: Path, database_url: str, missing: str
+) -> None:
+    """Then of a stranger, which is nothing, and of the first one again. What was corrected by hand stays."""
+    async with api_with_customers(temporal, database_url, tmp_path) as (made, database):
+        other = OTHER | ({missing: None} if missing else {})
+        with writing(database) as connection:
+            keep(connection, [Customer(account_no="7300001", **other)], "0760")
+        number = (await call(made, {"account_no": ACCOUNT}, {}))["number"]
+
+        async def after(**correction: Json) -> tuple[Any, ...]:
+            answer = await made.act(number, "correct", {"reason": "账号报错", **correction})
+            assert answer.status_code == 200, answer.text
+            case = answer.json()
+            read = await made.complaint(number)
+            assert [read[name] for name in ("caller", "location", "filled")] == [
+                case[name] for name in ("caller", "location", "filled")
+            ]
+            return tuple(case["caller"][name] for name in ("name", "phone")), case["location"]
+
+        place: Json = {"district": other["district"], "address": other["address"], "lat": None, "lng": None}
+        assert await after(caller={"account_no": "7300001"}) == ((other["name"], other["phone"]), place)
+        assert await after(caller={"account_no": "9"}) == ((None, None), NOWHERE)
+        assert await after(caller={"account_no": ACCOUNT}) == (("李婆婆", PHONE), HOME)
+        assert await after(caller={"name": "邻居"}) == (("邻居", PHONE), HOME)
+        assert await after(caller={"account_no": "7300001"}) == (("邻居", other["phone"]), place)
+        assert await after(location={"district": "south"}) == (("邻居", other["phone"]), place | {"district": "south"})
+        assert await after(caller={"account_no": ACCOUNT}) == (("邻居", PHONE), NOWHERE | {"district": "south"})
+
+
+async def test_a_customer_who_is_corrected_by_telephone_brings_name_and_place(
+    temporal: Client, tmp_path: Path, sqlite_url: str
+) -> None:
+    """What the agent typed at the intake stays."""
+    async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, database):
+        with writing(database) as connection:
+            keep(connection, [Customer(account_no="7300001", **OTHER)], "0760")
+        number = (await call(made, {"phone": PHONE, "name": "邻居"}, {}))["number"]
+        correction = {"reason": "电话报错", "caller": {"phone": OTHER["phone"]}}
+        case = (await made.act(number, "correct", correction)).json()
+        assert (case["caller"]["name"], case["caller"]["phone"]) == ("邻居", OTHER["phone"])
+        assert (case["location"]["district"], case["location"]["address"]) == ("east", OTHER["address"])
+        assert case["filled"] == ["location.address", "location.district"]
+        budgets = {each["name"]: each["budget_seconds"] for each in case["clocks"]}
+        terms = made.backend.catalogue.terms(case["service_code"], "east", made.clock())
+        assert budgets == {each.name: each.budget_seconds for each in terms.promises}
+
+
 async def test_nothing_is_filled_in_where_the_request_says_so(
     temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:

@@ -1,6 +1,7 @@
 """correct 更正: the service, the priority, the caller or the place was taken down wrongly."""
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from pydantic import Field
@@ -49,9 +50,13 @@ class CatalogueTerms(Value):
 
 
 class Correction(Correct):
-    """Correction as the API sends it, with the terms of the service in the district that are right."""
+    """Correction as the API sends it, with the terms of the service in the district that are right.
+
+    `filled` are the fields that it takes from the registry, as the case had those of another customer.
+    """
 
     in_force: CatalogueTerms | None = omit_default(None)
+    filled: tuple[str, ...] = omit_default(())
 
 
 class CorrectedFacts(EventData):
@@ -72,6 +77,7 @@ class Corrected(Reasoned):
     terms: Terms | None = None
     changed: tuple[str, ...] = ()
     moved: tuple[Moved, ...] = ()
+    filled: tuple[str, ...] = omit_default((), "Facts that the registry has filled in, or has not.")
 
     @property
     def needs_recognition(self) -> bool:
@@ -82,7 +88,8 @@ class Corrected(Reasoned):
 def decide(case: CaseState, body: Correct, actor: Actor, at: datetime) -> Decision | NotPossible:
     """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
     # What the Temporal UI sends is nobody's catalogue.
-    in_force = body.in_force if isinstance(body, Correction) and not actor.unverified else None
+    sent = body if isinstance(body, Correction) and not actor.unverified else None
+    in_force = sent.in_force if sent else None
     intake = case.intake
     service, location = body.service_code or intake.service_code, _located(intake.location, body.location)
     terms = _terms(case, body, in_force, service, location.district)
@@ -92,16 +99,16 @@ def decide(case: CaseState, body: Correct, actor: Actor, at: datetime) -> Decisi
     facts: dict[str, tuple[Any, Any]] = {
         "service_code": (intake.service_code, service),
         "priority": (case.terms.priority, terms.priority),
-        "caller": (intake.caller, _merged(intake.caller, body.caller)),
+        "caller": (intake.caller, merged(intake.caller, body.caller)),
         "location": (intake.location, location),
     }
     changed = {name: values for name, values in facts.items() if values[0] != values[1]}
     if not changed:
         raise Refused(NOTHING_CORRECTED, f"The case {case.number} has these facts already.", tuple(facts))
     before, after = (CorrectedFacts(**{name: values[place] for name, values in changed.items()}) for place in (0, 1))
-    new: dict[str, Any] = {}
+    new: dict[str, Any] = {"filled": sent.filled if sent else ()}
     if in_force and terms != case.terms:
-        new = {"catalogue": in_force.edition, "terms": terms, "changed": changed_terms(case.terms, terms)}
+        new |= {"catalogue": in_force.edition, "terms": terms, "changed": changed_terms(case.terms, terms)}
         new["moved"] = moved_promises(case, terms, at)
     return Decision(Corrected.of(body, before=before, after=after, **new))
 
@@ -122,9 +129,12 @@ def evolve(case: CaseState, data: Corrected, event: Event) -> None:
         priority=by_hand,
     )
     case.intake = case.corrected.of(intake)
+    as_before = (each for each in case.filled if attrgetter(each)(case.intake) == attrgetter(each)(intake))
+    case.filled = tuple(dict.fromkeys((*as_before, *data.filled)))
 
 
-def _merged(value: V, given: V | None) -> V:
+def merged(value: V, given: V | None) -> V:
+    """Return the value with the fields that are given."""
     if given is None:
         return value
     return value.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
@@ -132,10 +142,10 @@ def _merged(value: V, given: V | None) -> V:
 
 def _located(location: Location, given: Location | None) -> Location:
     """Return the corrected location, without the coordinates of another address."""
-    merged = _merged(location, given)
-    if given is None or merged.address == location.address or {"lat", "lng"} & given.model_fields_set:
-        return merged
-    return merged.model_copy(update={"lat": None, "lng": None})
+    place = merged(location, given)
+    if given is None or place.address == location.address or {"lat", "lng"} & given.model_fields_set:
+        return place
+    return place.model_copy(update={"lat": None, "lng": None})
 
 
 def _terms(
