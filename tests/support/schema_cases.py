@@ -124,6 +124,10 @@ class Subjects:
             self._cases = cycle([self._case(), self._case(*_AT_WORK), self._case(*_DONE)])
             self.incident, self._other = self._declare(), self._declare()
             self._handover = self._post("/handovers", {"from": LEAVER, "to": "admin", "reason": "离职"})["id"]
+            self._missed = f"missed-{role}"
+            now = datetime.now(UTC).isoformat()
+            ended = {"started_at": "2026-08-03T04:00:00Z", "ended_at": now, "caller_phone": "0760 8823 0009"}
+            self._post("/calls", {"call_id": self._missed, **ended})
             self._noticed, self._letter = self._case(), f"{self._case()}-1-dispatcher"
         _write(service, self._noticed, self._letter)
 
@@ -131,6 +135,8 @@ class Subjects:
         """Return the values of the path for the next request to this operation."""
         if operation_id == "resend_letter":
             return {"key": self._letter}
+        if operation_id == "call_back":
+            return {"call_id": self._missed}
         if operation_id == "get_handover":
             return {"id": self._handover}
         if operation_id == "get_notice":

@@ -15,6 +15,7 @@ from temporalio.client import Client, WorkflowExecution
 
 from activities.history_errors import UnreadableError
 from activities.signatures import SigningKey
+from domain.calls.call import Call
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
@@ -22,15 +23,21 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
+from domain.case.intake import Intake
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.resolve import Resolve
 from hotline import rebuild as module
 from hotline.histories import CaseHistory, chains, read_case
 from hotline.rebuild import in_sql_until, rebuild
+from readmodel.calls import keep
+from readmodel.database import writing
+from readmodel.tables import call_backs, calls
+from tests.support.build import MONDAY, minutes
 from tests.support.causes import declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.lost import delete
 from tests.support.rows import execute
+from tests.support.rows import rows as table_rows
 from tests.support.signing import KEY, signatures_by, with_interceptors
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
@@ -51,6 +58,8 @@ STRAIGHT = (
     FollowUp(outcome="satisfied"),
 )
 Rows = dict[str, list[dict[str, Any]]]
+CALL = Call("1785729600.118", MONDAY, None, MONDAY + minutes(1), caller_phone="88237777")
+"""A call that nobody answered; one of the cases names it."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -67,7 +76,8 @@ async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hot
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def complaints(hotline: Hotline) -> list[Complaint]:
     """One that was closed in several runs, one that is late, one that was only registered."""
-    closed, late, fresh = [await hotline.start() for _ in range(3)]
+    closed, late = [await hotline.start() for _ in range(2)]
+    fresh = await hotline.start(intake=Intake(service_code="no_water", description="家里没水", call_id=CALL.call_id))
     for version, body in enumerate(STRAIGHT, start=1):
         await closed.published(version)
         await closed.act(body)
@@ -113,7 +123,9 @@ def empty(engine: Engine) -> None:
 async def test_an_empty_read_model_is_filled_again(
     hotline: Hotline, owner: Engine, complaints: list[Complaint]
 ) -> None:
-    before = rows(owner)
+    with writing(owner) as connection:
+        keep(connection, [CALL], at=CALL.started_at)
+    before, kept = rows(owner), [table_rows(owner, table) for table in (calls, call_backs)]
     empty(owner)
     heard: list[tuple[int, int]] = []
     found = await rebuild(hotline.client, owner, lambda done, total: heard.append((done, total)))
@@ -121,6 +133,9 @@ async def test_an_empty_read_model_is_filled_again(
 
     assert (found.cases, found.lost, heard) == (len(complaints), (), [(3, 3)])
     assert without_courier(after) == without_courier(before)
+    assert CALL.call_id in {row["call_id"] for row in after["cases"]}
+    assert [table_rows(owner, table) for table in (calls, call_backs)] == kept
+    assert [len(found) for found in kept] == [1, 1]
     told = {(row["status"], row["next_try_at"]) for row in after["notifications"]}
     assert told == {("sent", None)}
     assert await rebuild(hotline.client, owner) == found
