@@ -101,7 +101,7 @@ async def test_what_was_filled_in_is_that_of_the_corrected_customer(
 async def test_a_customer_who_is_corrected_by_telephone_brings_name_and_place(
     temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:
-    """What the agent typed at the intake stays."""
+    """The name that the agent typed at the intake stays."""
     async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, database):
         with writing(database) as connection:
             keep(connection, [Customer(account_no="7300001", **OTHER)], "0760")
