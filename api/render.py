@@ -131,7 +131,7 @@ def call(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> byte
         "complaint": next(iter(complaints), None),
         "complaints": complaints,
     }
-    del shown["timing"]
+    del shown["timing"], shown["agent_known"]
     # Its other texts are codes of machines, in which no digits are a telephone.
     mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
     hidden = list[str]()

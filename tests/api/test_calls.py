@@ -143,14 +143,14 @@ async def test_an_agent_whom_nobody_knows_is_refused(on_sqlite: Api) -> None:
 
 
 async def test_an_agent_is_named_by_id_or_name_also_who_has_left(on_sqlite: Api) -> None:
-    on_sqlite.directory.enter("10077", Role.AGENT, name="钟小燕")
-    on_sqlite.directory.enter("10078", Role.AGENT, name="钟大燕")
+    on_sqlite.directory.enter("10077", Role.AGENT, name="邝小燕")
+    on_sqlite.directory.enter("10078", Role.AGENT, name="邝大燕")
     on_sqlite.directory.leave("10078")
     await on_sqlite.backend.people.read_anew()
     queue = uuid4().hex
-    await report(on_sqlite, *(a_call(agent=agent, queue=queue) for agent in ("钟小燕", "10077", "10078")))
+    await report(on_sqlite, *(a_call(agent=agent, queue=queue) for agent in ("邝小燕", "10077", "10078")))
     assert sorted(call["agent"] for call in await listed(on_sqlite, queue=queue)) == ["10077", "10077", "10078"]
-    assert len(await listed(on_sqlite, queue=queue, agent="钟小燕")) == 2
+    assert len(await listed(on_sqlite, queue=queue, agent="邝小燕")) == 2
 
 
 async def test_a_clock_of_the_telephone_system_may_be_a_minute_ahead(on_sqlite: Api) -> None:

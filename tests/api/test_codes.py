@@ -11,7 +11,7 @@ from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
-from tests.support.api import CALL, Api, Json, problem
+from tests.support.api import CALL, Api, Json, models_of, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -151,8 +151,8 @@ async def test_every_field_of_a_code_is_among_them(on_sqlite: Api) -> None:
             parameters = operation.get("parameters", ())
             found |= {(address, f"query.{each['name']}") for each in parameters if each["in"] == "query"}
             for body in operation.get("requestBody", {}).get("content", {}).values():
-                fields = schemas[body["schema"]["$ref"].rpartition("/")[2]]["properties"]
-                found |= {(address, f"body.{name}") for name in fields}
+                for name in models_of(body["schema"]):
+                    found |= {(address, f"body.{field}") for field in schemas[name]["properties"]}
     taking = ("Location-Input", "NewIncident", "Involve")
     assert not [name for name in taking if "[a-z]" in str(schemas[name])]
     names = {"service_code", "service", "services", "district", "districts", "department", "takes_over"}

@@ -3,7 +3,7 @@
 import pytest
 
 from api.problems import instant_like
-from tests.support.api import Api, problem
+from tests.support.api import Api, models_of, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -67,10 +67,11 @@ async def test_no_field_of_a_body_takes_an_instant_otherwise(on_sqlite: Api) -> 
     document = on_sqlite.app.openapi()
     schemas = document["components"]["schemas"]
     bodies = {
-        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        name
         for path in document["paths"].values()
         for operation in path.values()
         if "requestBody" in operation
+        for name in models_of(operation["requestBody"]["content"]["application/json"]["schema"])
     }
     found = {
         (name.removesuffix("-Input"), field)

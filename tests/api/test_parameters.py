@@ -30,7 +30,7 @@ async def test_every_parameter_is_given_once_or_is_a_list(on_sqlite: Api) -> Non
         for name in [each["name"] for each in taken if each["schema"].get("type") != "array"] + ["unheard_of"]:
             value = VALUES.get(name, "west")
             twice: Json = {name: [value, value]}
-            answer = await on_sqlite.get(path, **twice)
+            answer = await on_sqlite.http.get(path, headers=on_sqlite.key("chief"), params=twice)
             (fault,) = problem(answer, 422, "invalid-request")["errors"]
             assert fault == {"field": f"query.{name}", "message": "Given 2 times; accepted: once"}, path
 

@@ -241,3 +241,8 @@ async def served(app: ASGIApp, settings: Settings | None = None) -> AsyncIterato
         finally:
             server.should_exit = True
             await task
+
+
+def models_of(schema: Json) -> list[str]:
+    """The models that a body may be of."""
+    return [each["$ref"].rpartition("/")[2] for each in schema.get("anyOf", [schema])]

@@ -99,6 +99,7 @@ ACTORS = {
     Role.FOLLOW_UP: FOLLOW_UP,
     Role.CALLER: CALLER,
     Role.SYSTEM: SYSTEM,
+    Role.TELEPHONY: Actor(id="pbx", role=Role.TELEPHONY),
     Role.ADMIN: ADMIN,
 }
 """Somebody for every role; the owner is an agent by profession."""
