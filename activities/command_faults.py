@@ -71,7 +71,7 @@ _FAULTS_EN = {
 """English words where those of pydantic quote a pattern or do not say what is accepted."""
 
 
-_NAME = re.compile(r"[^\W\d]\w{0,39}")
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 
 class Unreadable:

@@ -44,7 +44,6 @@ RETRY_SECONDS = 2.0
 USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
 OWN_STORES = (
-    "data_dir",
     "database_url",
     "people_file",
     "signing_keys_file",

@@ -9,6 +9,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 EXAMPLE = "2026-12-01T10:00:00+08:00"
 SCOPE = {"title": "咸潮", "services": ["no_water"], "districts": ["west"]}
+CALL = {"call_id": "1", "started_at": "2026-08-01T10:00:00+08:00"}
 NO_INSTANTS = [0, 1_790_000_000, 0.5, True, "0", "1790000000", "", "tomorrow", "10:00", [], {}]
 
 
@@ -39,6 +40,7 @@ async def test_what_is_no_instant_is_answered_with_one(on_sqlite: Api, given: ob
         ("/v1/incidents", SCOPE, "since"),
         ("/v1/incidents/i26080347119/actions/confirm", {}, "expected_at"),
         ("/v1/incidents/i26080347119/actions/inform", {"message": "x"}, "expected_at"),
+        *(("/v1/calls", CALL, field) for field in ("started_at", "answered_at", "ended_at")),
     ],
 )
 @pytest.mark.parametrize("given", [0, "0", "2026-12-01T10:00:00"])
@@ -84,6 +86,7 @@ async def test_no_field_of_a_body_takes_an_instant_otherwise(on_sqlite: Api) -> 
         ("NewIncident", "since"),
         ("Confirm", "expected_at"),
         ("Inform", "expected_at"),
+        *(("NewCall", field) for field in ("started_at", "answered_at", "ended_at")),
     }
 
 

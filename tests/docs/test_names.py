@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -241,6 +242,7 @@ def test_every_module_that_is_run_exists() -> None:
     assert [name for name in sorted(modules) if importlib.util.find_spec(name) is None] == []
 
 
+@cache
 def application() -> FastAPI:
     """The application, to be asked what it serves."""
     return create_app(assemble(Settings(), Client.__new__(Client)))

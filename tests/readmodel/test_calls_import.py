@@ -177,6 +177,7 @@ def test_people_who_are_added_later_get_their_calls(run: Run, database: Engine, 
     assert [row["agent_known"] for row in rows(database, calls)] == [True, True]
 
 
+@pytest.mark.slow
 def test_two_imports_at_once_lose_and_double_nothing(run: Run, database: Engine, tmp_path: Path) -> None:
     """Two processes read two files in either order; each file knows half of every call."""
     count = 3_000

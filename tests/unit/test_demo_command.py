@@ -59,7 +59,7 @@ class TestPlay:
             await play(settings)
 
 
-@pytest.mark.parametrize("name", ["HOTLINE_DATABASE_URL", "hotline_database_url", "HOTLINE_DATA_DIR"])
+@pytest.mark.parametrize("name", ["HOTLINE_DATABASE_URL", "hotline_database_url"])
 def test_its_own_service_takes_no_stores_of_another_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Settings take the names of variables in any case."""
     monkeypatch.setenv(name, "sqlite:////production/hotline.db")

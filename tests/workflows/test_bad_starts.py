@@ -223,7 +223,7 @@ async def test_what_the_service_started_waits_for_a_worker_that_can_read_it(hotl
     ("sent", "said"),
     [
         ({"x": 1}, "as: required; department: required; x: unknown field; accepted: as, note, department, assignee"),
-        ("hello", "Input should be"),
+        ("hello", "one JSON object is accepted"),
         (BYTES, "Invalid JSON"),
         (COMMAND_IN_BYTES, "one JSON object is accepted"),
         ({"actor": ADMIN, "body": {}}, "department: required"),

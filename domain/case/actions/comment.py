@@ -23,7 +23,7 @@ ACTION = Action(
     name="comment",
     zh="补充",
     description="Information is added; no clock changes.",
-    roles=frozenset(Role) - {Role.SYSTEM, Role.ADMIN},
+    roles=frozenset(Role) - {Role.SYSTEM, Role.TELEPHONY, Role.ADMIN},
     sources=OPEN | {State.CLOSED},
     body=Comment,
     example=Comment(note="The caller is at home after six in the evening."),
