@@ -284,7 +284,7 @@ api_keys = Table(
 
 _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 """Columns of the other filters of lists."""
-SELECTIVE_COLUMNS = ("state", "department", "owner", "assignee", "service_code", "district")
+SELECTIVE_COLUMNS = ("state", "department", "owner", "assignee", "service_code", "district", "channel")
 """Columns with values that few of all cases have: each has an index of its own."""
 
 _PLACE = (cases.c.registered_at, cases.c.number)

@@ -190,7 +190,7 @@ def test_what_desks_ask_is_read_from_open_cases_or_few_others(filled: Engine, qu
         assert indexes <= OF_OPEN_CASES | {"ix_cases_flagged", "ix_cases_state"}
         assert indexes & OF_OPEN_CASES
     else:
-        assert indexes <= {"ix_cases_flagged", "ix_cases_newest"}
+        assert indexes <= {"ix_cases_flagged", "ix_cases_newest", "ix_cases_channel"}
 
 
 def test_of_several_states_the_open_ones_are_read_together(filled: Engine) -> None:
