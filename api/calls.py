@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    StrictBool,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -76,7 +77,7 @@ class NewCall(Value):
         | None
     ) = Field(default=None, description="Number of the case that it is about, if the telephone system knows it.")
     recording_url: RecordingUrl | None = Field(default=None, description="Address of the recording (录音).")
-    asked_call_back: bool = Field(default=False, description="The caller asked to be called back (请求回电).")
+    asked_call_back: StrictBool = Field(default=False, description="The caller asked to be called back (请求回电).")
 
     @field_validator("started_at", "answered_at", "ended_at")
     @classmethod

@@ -12,7 +12,7 @@ from readmodel.calls import EPOCH, SLOT
 
 _HOUR_SLOTS = timedelta(hours=1) // SLOT
 _DAY_SLOTS = timedelta(days=1) // SLOT
-_MOMENT = timedelta(microseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Grouping(StrEnum):
@@ -48,7 +48,7 @@ class DutyFigures:
     time: timedelta = timedelta()
 
     def add(self, duty: Duty, start: datetime, end: datetime) -> None:
-        """Add what a duty has of the time from `start` to `end`, at least a moment."""
+        """Add what a duty has of the time from `start` to `end`, more than nothing."""
         self.people.add(duty.person)
         self.time += min(duty.ends_at, end) - max(duty.starts_at, start)
 
@@ -99,7 +99,7 @@ class Roster:
         """Take the duties of all local days that the period touches."""
         self._start, self._end = start, end
         self._duties = [duty for duty in duties if duty.starts_at < end and duty.ends_at > start]
-        ends = ((duty.starts_at, duty.ends_at - _MOMENT) for duty in duties)
+        ends = ((duty.starts_at, duty.ends_at - _MICROSECOND) for duty in duties)
         touched = {at.astimezone(zone).date() for both in ends for at in both}
         self.days = {day for day in touched if start_of(day, zone) < end and start_of(day + timedelta(1), zone) > start}
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from starlette.responses import Response
 
 from api import openapi, render
@@ -38,7 +38,7 @@ class CallBackReport(Value):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}, {"reached": False, "note": "No answer 无人接听"}]})
 
-    reached: bool | None = Field(default=None, description="The caller was reached; null takes the call-back.")
+    reached: StrictBool | None = Field(default=None, description="The caller was reached; null takes the call-back.")
     note: Text | None = None
 
 

@@ -171,6 +171,7 @@ def spans(courses: Sequence[Course]) -> Iterator[tuple[datetime, datetime]]:
     yield at[40], at[120]
 
 
+@pytest.mark.slow
 def test_counts_agree_with_brute_force(database: Engine, reader: Engine, courses: Sequence[Course]) -> None:
     with writing(database) as connection:
         write(connection, [made for each in courses for made in each.batches])
@@ -189,6 +190,7 @@ def test_counts_agree_with_brute_force(database: Engine, reader: Engine, courses
     assert {subject for by, subject in seen if by is FollowUpSubject.OWNER} == {"Chen Jing", AGENT.id}
 
 
+@pytest.mark.slow
 def test_rows_of_follow_ups_do_not_depend_on_how_batches_arrive(database: Engine, courses: Sequence[Course]) -> None:
     some = courses[:60]
     with writing(database) as connection:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import coverage
+import pytest
 
 from tests.replay.test_replay import FILES, HISTORIES, load, replayer
 
@@ -120,6 +121,7 @@ def table(functions: Functions) -> str:
     return "\n".join(rows)
 
 
+@pytest.mark.slow
 async def test_the_histories_walk_every_line_and_every_branch(tmp_path: Path) -> None:
     functions = await walked(FILES, tmp_path)
     print(table(functions))  # noqa: T201 - pytest shows it

@@ -95,6 +95,7 @@ async def rests(handle: WorkflowHandle[Any, Any], activities: int = 0) -> None:
     await until(look, lambda pending: pending == (activities, False))
 
 
+@pytest.mark.slow
 async def test_a_case_that_is_forgotten_after_each_step_goes_on_from_its_history(cold: Hotline) -> None:
     complaint = await cold.start()
     flags = iter(IntakeFlag)
@@ -179,6 +180,7 @@ def busy(database: Engine) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
+@pytest.mark.slow
 async def test_an_incident_that_is_forgotten_after_each_step_goes_on_from_its_history(cold: Hotline) -> None:
     """Cases are linked while it waits for SQL: their signals ask for nothing, and neither does the answer of SQL."""
     incident = await begun(cold, "forgotten")

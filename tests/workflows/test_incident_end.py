@@ -203,7 +203,8 @@ class TestFailure:
             scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
             assert await count_of(complaint, scheduled) == 0
 
-    @pytest.mark.parametrize(("batch", "silent"), [(200, 1), pytest.param(1, 2, marks=pytest.mark.slow)])
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("batch", "silent"), [(200, 1), (1, 2)])
     async def test_cases_that_do_not_answer_keep_nobody_waiting_and_are_asked_again_later(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, silent: int
     ) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.case.actions.dispatch import hand_to
@@ -41,8 +41,8 @@ _FORMS: list[JsonValue] = [
 class Answers(ActionBody):
     """Answers of the caller to the three questions; None for one that was not asked."""
 
-    contacted: bool | None = Field(None, description="True if somebody of the company reached the caller.")
-    solved: bool | None = Field(None, description="True if the caller says that it is solved.")
+    contacted: StrictBool | None = Field(None, description="True if somebody of the company reached the caller.")
+    solved: StrictBool | None = Field(None, description="True if the caller says that it is solved.")
     satisfaction: Satisfaction | None = Field(None, description="How satisfied the caller is.")
 
 
