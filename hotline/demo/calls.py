@@ -1,6 +1,7 @@
 """Telephone calls of the day, as the exchange of the company reports them: of callers, and of those who gave up."""
 
 from datetime import datetime, timedelta
+from zlib import crc32
 
 from domain.shared.actors import Role
 from hotline.demo.client import Json
@@ -36,7 +37,9 @@ def calls_of(run: str, call: Call, registered_at: datetime) -> list[Json]:
             _call(f"{made['call_id']}.1", made["caller_phone"], given_up_at - timedelta(seconds=40), given_up_at)
         )
     if call.index % _STRANGER == 0:
-        calls.append(_call(f"{made['call_id']}.2", phone(5000 + call.index), began_at, answered_at))
+        # In every run they are others: who was reached in an earlier one is not called back again.
+        stranger = phone(5000 + (crc32(run.encode()) + call.index) % 5000)
+        calls.append(_call(f"{made['call_id']}.2", stranger, began_at, answered_at))
     return calls
 
 
