@@ -37,12 +37,14 @@ INCOMPLETE = frozenset({"words", "answers"})
 SAME_SITE = frozenset({"same-origin", "none"})
 """Values of `Sec-Fetch-Site` of a form that this page has sent."""
 QUESTIONS = ("contacted", "solved", "satisfaction")
+_YES_OR_NO = {"true": True, "false": False}
 
 
 def _answers(form: Mapping[str, str]) -> FollowUp:
     """Return the answers of a form. A caller whom nobody has contacted is not asked the other two."""
     asked = QUESTIONS[:1] if form.get("contacted") == "false" else QUESTIONS
-    return FollowUp.model_validate({name: form.get(name) for name in asked} | {"note": _words(form) or None})
+    given = {name: _YES_OR_NO.get(answer := form.get(name, ""), answer or None) for name in asked}
+    return FollowUp.model_validate({**given, "note": _words(form) or None})
 
 
 BODIES: Mapping[str, Callable[[Mapping[str, str]], ActionBody]] = {
