@@ -1,7 +1,7 @@
 """Calls over HTTP: how the telephone system reports them, what is checked, and how they are shown."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from api.naming import Naming
 from api.problems import ProblemError, declare
 from api.schemas import Page
-from domain.calls.call import Call, CallOutcome
+from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl
 from domain.shared.value import Value
@@ -32,8 +32,6 @@ MOST_CALLS = 1000
 """Most calls of one request."""
 LARGER_BODIES: Mapping[str, int] = {CALLS: 2_097_152}
 """Bytes of the largest body by path, where it is more than `HOTLINE_BODY_LIMIT_BYTES`: 1,000 calls in full length."""
-CLOCKS_DIFFER = timedelta(seconds=60)
-"""Time by which the clock of the telephone system may be ahead."""
 NEW_CALL: dict[str, Any] = {
     "call_id": "1785729600.118",
     "queue": "hotline",
@@ -106,10 +104,9 @@ class NewCall(Value):
             facts = {"reason": unknown.problem.detail.rstrip("."), "accepted": unknown.problem.accepted}
             raise PydanticCustomError("unknown-agent", "{reason}", facts) from None
 
-    @property
-    def call(self) -> Call:
-        """The call as it is kept; its telephone system knows who waited, and when an agent answered."""
-        return Call(**dict(self))
+    def call(self, is_known: Callable[[str], bool]) -> Call:
+        """Return the call as it is kept; its telephone system knows who waited, and when an agent answered."""
+        return Call(**dict(self), agent_known=self.agent is None or is_known(self.agent))
 
 
 class NewCalls(Value):

@@ -199,7 +199,7 @@ SERVICES = Services(
     findings=[],
     exemptions=[],
 )
-CALL = NewCall.model_validate(NEW_CALL).call
+CALL = NewCall.model_validate(NEW_CALL).call(bool)
 ANSWERS: dict[str, Any] = {
     **_of_case(),
     **_of_incident(),

@@ -81,9 +81,13 @@ class Recognition:
                 await asyncio.wait_for(self._corrected.wait(), EVERY_SECONDS)
             self._corrected.clear()
             await asyncio.sleep(PAUSES[0])
-            with suppress(ProblemError):
+            try:
                 for number in await self._reader.ask(unrecognised):
                     await self._recognise(number)
+            except ProblemError:
+                continue  # SQL does not answer, which is logged
+            except Exception:
+                log.exception("corrected callers are not looked up; the next round tries again")
 
     async def _recognise(self, number: str) -> None:
         """Look up the corrected caller of a case. What fails is tried again by the next round."""

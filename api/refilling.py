@@ -5,17 +5,17 @@ from domain.case.actions.correct import Correct, Correction, merged
 from domain.case.intake import Caller, Contact, Intake, Location
 from domain.case.views import CaseView
 from domain.shared.value import Value
-
-_IDENTIFYING = ("account_no", "phone")
+from readmodel.search_terms import phone_term
 
 
 async def refilled(backend: Backend, view: CaseView, body: Correct) -> Correct:
     """Return the correction with what the registry has of the customer whom it names, or else nothing, in `filled`.
 
     Only fields that the registry had filled in and nobody has corrected; the body as it is if it names nobody else.
+    Raises ProblemError if SQL does not answer.
     """
     left = tuple(sorted({*view.filled} - _given("caller", body.caller) - _given("location", body.location)))
-    if not left or not _names_another(view.caller, body.caller):
+    if not left or not _names_another(view.caller, body.caller, backend.catalogue.area_code):
         return body
     facts = {name: getattr(view, name) for name in Intake.model_fields if hasattr(view, name)}
     said = Intake.model_construct(**facts).without(left)
@@ -41,6 +41,11 @@ def _given(part: str, value: Value | None) -> set[str]:
     return {f"{part}.{name}" for name in value.model_fields_set} if value else set()
 
 
-def _names_another(caller: Caller, given: Caller | None) -> bool:
-    names = [name for name in _IDENTIFYING if given and name in given.model_fields_set]
-    return any(getattr(given, name) != getattr(caller, name) for name in names)
+def _names_another(caller: Caller, given: Caller | None, area_code: str) -> bool:
+    """Return True if the account or telephone given is another one, and not the same in another form."""
+
+    def identity(of: Caller) -> dict[str, str | None]:
+        return {"account_no": of.account_no, "phone": of.phone and phone_term(of.phone, area_code)}
+
+    before, after = identity(caller), identity(given or caller)
+    return any(before[name] != after[name] for name in before if given and name in given.model_fields_set)

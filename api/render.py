@@ -16,7 +16,7 @@ from domain.case.handover import HandoverProgress, OpenWork
 from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
-from domain.rights.masking import masked, masks_for
+from domain.rights.masking import mask_words, masked, masks_for
 from domain.rights.rights import READ_CASES, READ_RECORDINGS, Reach
 from domain.shared.actors import Actor, Person
 from domain.shared.event import BaseEvent
@@ -132,7 +132,8 @@ def call(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> byte
         "complaints": complaints,
     }
     del shown["timing"], shown["agent_known"]
-    # Its other texts are codes of machines, in which no digits are a telephone.
+    if item.agent and not item.agent_known:  # a name of the telephone system, which may be a telephone
+        shown["agent"] = mask_words(item.agent)
     mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
     hidden = list[str]()
     if mask and item.caller_phone:

@@ -39,11 +39,11 @@ def note_calls(connection: WriteConnection, given: Sequence[RowValues], at: date
     oldest = connection.scalar(select(func.min(_row.since)).where(_IS_OPEN))
     if oldest is None:
         return
-    # Of calls that had ended before, none is on the list, nor ends anything on it.
-    late = [row for row in given if row["phone_term"] and row["ended_at"] and row["ended_at"] >= oldest]
-    better = [row["call_id"] for row in late if not _is_missed(row)]
+    better = [row["call_id"] for row in given if not _is_missed(row)]
     if better:
         connection.execute(delete(call_backs).where(_IS_OPEN, _row.call_id.in_(better)))
+    # A call that was answered before ends nothing on the list.
+    late = (row for row in given if row["phone_term"] and row["answered_at"] and row["answered_at"] >= oldest)
     answered = {row["phone_term"] for row in late if row["outcome"] == CallOutcome.ANSWERED}
     _end_answered(connection, answered | {row["phone_term"] for row in missed})
 

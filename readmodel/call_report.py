@@ -41,7 +41,7 @@ def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: 
     Every hour or day of the period has an item. Of agents, those who answered a call or were on duty have one, in the
     order of their ids; the calls that nobody answered come last, with the key None.
     """
-    slots = slots_of(start, end, zone)
+    slots = [] if by is Grouping.AGENT else slots_of(start, end, zone)
     found: dict[Any, CallFigures] = {}
     for key, outcome, wait, number, talk_ms in _counted(connection, _key(by, slots), start, end):
         if key not in found:

@@ -4,17 +4,19 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from domain.calls.call import Call
 from readmodel.call_backs import note_calls
 from readmodel.call_tables import calls
-from readmodel.database import WriteConnection
+from readmodel.database import WriteConnection, lock
 from readmodel.search_terms import phone_term
 from readmodel.statements import RowValues, upsert_many
 
 SLOT = timedelta(minutes=15)
 """Length of a slot. Every time zone is a whole number of them from UTC, so reports by local hours can add them up."""
+LOCK = 5_170_002
+"""Number of the lock of all writers of calls."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _REPORTED = tuple(calls.c[name] for name in Call._fields)
@@ -39,9 +41,8 @@ def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = ""
     for call in given:
         before = reported.get(call.call_id)
         reported[call.call_id] = before.merged(call) if before else call
-    if connection.dialect.name == "postgresql":
-        # Two imports at once must not read what the other is about to write; SQLite has one writer.
-        connection.execute(text("LOCK TABLE calls IN SHARE ROW EXCLUSIVE MODE"))
+    # Two imports at once must not read what the other is about to write.
+    lock(connection, LOCK)
     found = connection.execute(select(*_REPORTED).where(calls.c.call_id.in_(reported)))
     known = {row.call_id: Call._make(row) for row in found}
     after = [known[key].merged(call) if key in known else call for key, call in reported.items()]

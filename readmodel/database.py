@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, NewType, TypeVar
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import Connection, Engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 CONNECT_SECONDS = 2
@@ -42,6 +42,15 @@ def reading(engine: Engine) -> Iterator[ReadConnection]:
     """Open a transaction to read in; one snapshot on SQLite, one for each statement on PostgreSQL."""
     with engine.connect() as connection:
         yield ReadConnection(connection)
+
+
+def lock(connection: WriteConnection, number: int) -> None:
+    """Wait until no other transaction has this lock; it is freed at the end. SQLite has one writer, and needs none.
+
+    A lock of a table would stop its autovacuum.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
 async def read_in_thread(engine: Engine, query: Callable[[ReadConnection], T]) -> T:

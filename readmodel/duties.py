@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 
 from domain.calls.duty import LONGEST, Duty
 from domain.shared.operator_errors import OperatorError
 from readmodel.call_tables import duties
-from readmodel.database import ReadConnection, WriteConnection
+from readmodel.database import ReadConnection, WriteConnection, lock
 from readmodel.statements import insert_missing
+
+LOCK = 5_170_003
+"""Number of the lock of all imports of duties."""
 
 
 class KeptDuties(NamedTuple):
@@ -30,9 +33,8 @@ def keep_duties(connection: WriteConnection, given: Sequence[Duty], start: datet
 
     Raises OverlapError for a duty that overlaps one that starts before or after that time.
     """
-    if connection.dialect.name == "postgresql":
-        # Two imports at once must not check against what the other is about to replace; SQLite has one writer.
-        connection.execute(text("LOCK TABLE duties IN SHARE ROW EXCLUSIVE MODE"))
+    # Two imports at once must not check against what the other is about to replace.
+    lock(connection, LOCK)
     new = set(given)
     near = duties_between(connection, start - LONGEST, end + LONGEST)
     old = {duty for duty in near if start <= duty.starts_at < end}

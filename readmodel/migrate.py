@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url, text
 
-from readmodel.database import engine, writing
+from readmodel.database import engine, lock, writing
 
 LOCK = 7_238_877_700
 """Number of PostgreSQL's advisory lock for migrations; any that nothing else uses."""
@@ -66,7 +66,7 @@ def _alone(database: Engine) -> Iterator[Connection]:
             # Migrating a large table takes long, and so does waiting for another process to do it.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = 0"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        lock(connection, LOCK)
         yield connection
 
 

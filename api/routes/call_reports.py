@@ -97,8 +97,8 @@ class CallNumbers(BaseModel):
 
     offered: int = Field(description="Calls that were answered, or ended while they waited (呼入量).")
     answered: int
-    abandoned: int = Field(description="Callers who waited for 5 s or longer and hung up (放弃).")
-    short_abandoned: int = Field(description="Callers who hung up within less than 5 s (短时放弃).")
+    abandoned: int = Field(description="Calls that nobody answered within 5 s or longer (放弃).")
+    short_abandoned: int = Field(description="Calls that ended unanswered in less than 5 s (短时放弃).")
     call_back_asked: int = Field(description="Callers who asked to be called back (请求回电), and so did not abandon.")
     untimed: int = Field(description="Calls whose wait is not known; they are not offered (等待时长不明).")
     under_way: int = Field(description="Calls that still wait; they are not offered yet.")

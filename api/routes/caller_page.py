@@ -158,7 +158,7 @@ async def _take(backend: Backend, view: CaseView, link: Link, form: Mapping[str,
         return view, "answers" if asked else "words"
     if isinstance(body, FollowUp) and view.cycle != link.cycle:
         return view, "answered"
-    command = _command(backend, body, form.get("version", ""))
+    command = _command(backend, body, form.get("version", ""), view.cycle)
     try:
         outcome = await backend.complaints.act(link.number, ACTION_OF[type(body)].name, command)
     except ProblemError as error:
@@ -172,14 +172,17 @@ async def _take(backend: Backend, view: CaseView, link: Link, form: Mapping[str,
     return after, None if outcome.digest == command.digest else form["act"]
 
 
-def _command(backend: Backend, body: ActionBody, version: str) -> Command[Any]:
+def _command(backend: Backend, body: ActionBody, version: str, cycle: int) -> Command[Any]:
     """Return the command of a form. Its key makes it count once, as often as it is sent.
 
-    An urging counts once a day, and so does that nobody has called.
+    An urging counts once a day, and so does in each cycle that nobody has called.
     """
-    digest = digest_of(body.model_dump_json())
-    daily = isinstance(body, Urge) or (isinstance(body, FollowUp) and not body.contacted)
-    once = str(backend.catalogue.calendar.local_date(backend.clock())) if daily else version + digest
+    digest, today = digest_of(body.model_dump_json()), backend.catalogue.calendar.local_date(backend.clock())
+    once = version + digest
+    if isinstance(body, Urge):
+        once = str(today)
+    elif isinstance(body, FollowUp) and not body.contacted:
+        once = f"{today} {cycle}"
     key = f"link-{digest_of(f'{ACTION_OF[type(body)].name} {once}')}"
     return Command(actor=CALLER, body=body, key=key, digest=digest)
 

@@ -59,10 +59,11 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     async def report_calls(body: Annotated[NewCall | NewCalls, backend.reported]) -> Response:
         """Report one call, or up to 1,000 in `items`, while they last, afterwards, or again: order does not matter.
 
-        What is known already changes nothing. If one call has a fault, all faults are named and nothing is kept.
+        What is known already changes nothing. If any call has a fault, nothing is kept, and all faults are named.
         """
         given = [body] if isinstance(body, NewCall) else body.items
-        calls, area_code = [each.call for each in given], backend.catalogue.area_code
+        calls = [each.call(lambda agent: backend.people.get(agent) is not None) for each in given]
+        area_code = backend.catalogue.area_code
         kept = await backend.direct.write(lambda sql: keep(sql, calls, area_code, backend.clock()))
         return render.model(KeptCalls(**kept._asdict()))
 

@@ -135,11 +135,8 @@ class Reader:
         return (await self.ask(recognise, intake, at, self._area_code(), number)).facts
 
     async def contact(self, intake: Intake, at: datetime) -> Contact:
-        """Return what the registry has of the customer who is meant; nothing if SQL does not answer."""
-        try:
-            return (await self.ask(recognise, intake, at, self._area_code())).contact
-        except ProblemError:
-            return Contact()
+        """Return what the registry has of the customer who is meant. Raises ProblemError."""
+        return (await self.ask(recognise, intake, at, self._area_code())).contact
 
     async def incident_covering(self, service: str, district: str | None) -> str | None:
         """Return the number of the oldest open incident whose scope has both, or None. Raises nothing.

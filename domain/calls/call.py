@@ -8,13 +8,15 @@ from domain.shared.value import NamedCode
 
 SHORT = timedelta(seconds=5)
 """An abandoned call that waited for less is counted apart: many are wrong numbers. An assumption of the field."""
+CLOCKS_DIFFER = timedelta(seconds=60)
+"""Time by which the clock of the telephone system may be ahead."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class CallOutcome(NamedCode):
     """Outcome of a call."""
 
-    UNDER_WAY = "under_way", "通话中"
+    UNDER_WAY = "under_way", "等待中"
     ANSWERED = "answered", "已接通"
     ABANDONED = "abandoned", "放弃"
     SHORT_ABANDONED = "short_abandoned", "短时放弃"

@@ -6,7 +6,7 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from domain.shared.text import LINES, ONE_LINE, PHONE
+from domain.shared.text import CALL_ID, LINES, ONE_LINE, PHONE, RECORDING_URL
 
 Location = Sequence[str | int]
 _FORMS = {
@@ -30,11 +30,11 @@ _FORMS = {
         "An account number: 1 to 32 letters, digits or dashes",
         "应填户号：1 至 32 位字母、数字或连字符",
     ),
-    r"^[!-~]{1,80}$": (
+    CALL_ID: (
         "The id of a call: 1 to 80 visible ASCII characters",
         "应填来电编号：1 至 80 个可见的 ASCII 字符",
     ),
-    r"^https?://[!-~]+$": (
+    RECORDING_URL: (
         "An address of http or https in visible ASCII characters",
         "应填 http 或 https 网址，只含可见的 ASCII 字符",
     ),

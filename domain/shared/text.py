@@ -95,9 +95,11 @@ _MAYBE_MASKED = WithJsonSchema({"type": "string"}, "serialization")
 """Schema of what is shown masked to some."""
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE), _MAYBE_MASKED]
 AccountNo = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$"), _MAYBE_MASKED]
-CallId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,80}$")]
+CALL_ID = r"^[!-~]{1,80}$"
+CallId = Annotated[str, StringConstraints(pattern=CALL_ID)]
 """Id of a call, as the telephone system gives it: 1 to 80 visible ASCII characters, and no personal data."""
-RecordingUrl = Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[!-~]+$")]
+RECORDING_URL, LONGEST_URL = r"^https?://[!-~]+$", 500
+RecordingUrl = Annotated[str, StringConstraints(max_length=LONGEST_URL, pattern=RECORDING_URL)]
 IncidentNumber = Annotated[
     str,
     # The pattern is checked before the letter is made small.

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 app = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
 GROUP = 2000
 """Calls of one transaction: others wait for it."""
-AHEAD = timedelta(seconds=60)
-"""Most that a telephone system's clock may be ahead."""
 NAMED = 20
 """Most unknown agents that are listed."""
 Encoding = Annotated[Literal["utf-8", "gb18030"], typer.Option(help="Encoding of the files; gb18030 includes GBK.")]
@@ -43,7 +41,7 @@ def import_(
     agents: Annotated[Path | None, typer.Option(help="CSV file of extensions and the people who answer them.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the files, and write no call.")] = False,
 ) -> None:
-    """Add the calls of files, all or none, to what is known of them. Repeating it does no harm."""
+    """Check all files, then add their calls to what is known of them. Repeating it does no harm."""
     from hotline.files.call_lines import CallFile
 
     settings, catalogue = Settings(), catalogue_in_force()
@@ -119,10 +117,11 @@ def _agents(database: "Engine", extensions: Path | None, encoding: str) -> "Agen
 
 
 def _formats(settings: Settings, catalogue: "Catalogue", agents: "Agents") -> "dict[str, CallFormat]":
+    from domain.calls.call import CLOCKS_DIFFER
     from hotline.files.cdr import Cdr
     from hotline.files.queue_log import QueueLog
 
-    latest = datetime.now(UTC) + AHEAD
+    latest = datetime.now(UTC) + CLOCKS_DIFFER
     contexts = [context.strip() for context in settings.calls_contexts.split(",") if context.strip()]
     cdr = Cdr(_zone(settings, catalogue), contexts, agents, latest)
     return {"cdr": cdr, "queue_log": QueueLog(agents, latest)}
@@ -155,7 +154,10 @@ def _read(source: "CallFile", unknown: Counter[str]) -> str:
 
 
 def _count_unknown(calls: "Iterable[Call]", unknown: Counter[str]) -> None:
-    unknown.update(call.agent for call in calls if call.agent and not call.agent_known)
+    from domain.rights.masking import mask_words
+
+    # A name of the telephone system may be a telephone.
+    unknown.update(mask_words(call.agent) for call in calls if call.agent and not call.agent_known)
 
 
 def _tell_left_out(source: "CallFile") -> None:

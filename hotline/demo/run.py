@@ -155,7 +155,7 @@ async def offers_of(hotline: Hotline) -> tuple[list[Offer], list[District]]:
 
 def require_demo_catalogue(offers: Sequence[Offer], url: str) -> None:
     """Raise OperatorError if every promise takes a minute or more: such a service has real cases."""
-    if min(seconds for offer in offers for seconds in offer.budgets.values()) >= _MINUTE:
+    if min((seconds for offer in offers for seconds in offer.budgets.values()), default=_MINUTE) >= _MINUTE:
         raise OperatorError(
             f"the service at {url} has a catalogue of real promises, and the demo would register its cases among real"
             " ones: play on a service with hotline/catalogues/demo.toml (a salt tide: surge.toml), or with --up"

@@ -10,7 +10,7 @@ from datetime import datetime, tzinfo
 from typing import Any, ClassVar
 
 from domain.calls.call import Call, Timing
-from domain.shared.text import PHONE
+from domain.shared.text import CALL_ID, LONGEST_URL, PHONE, RECORDING_URL
 from hotline.files.agents import NAME, Agents
 from hotline.files.call_lines import LeftOut, LineFault
 from hotline.files.local_time import instant_of
@@ -41,11 +41,11 @@ FURTHER = 3
 """Columns that `newcdrcolumns` adds at the end: peeraccount, linkedid, sequence. They are not read."""
 OTHER_CONTEXT = LeftOut("rows of other contexts")
 _TIME = "accepted: a time like 2026-08-03 08:00:00"
-_ID = re.compile(r"[!-~]{1,80}")
+_ID = re.compile(CALL_ID)
 _UNIQUE_ID = re.compile(r"([!-~]{1,50}-)?[0-9]{9,11}\.[0-9]{1,12}")
 """Id that Asterisk makes: perhaps the name of the system, then seconds and a count."""
 _PHONE = re.compile(PHONE)
-_URL = re.compile(r"https?://[!-~]{1,2000}")
+_URL = re.compile(RECORDING_URL)
 _QUEUE = re.compile(r"[^,|\x00-\x1f]{1,80}")
 
 
@@ -99,7 +99,7 @@ class Cdr:
             queue[0] if queue else None,
             src if _PHONE.fullmatch(src) else None,
             agent,
-            recording_url=userfield if _URL.fullmatch(userfield) else None,
+            recording_url=userfield if len(userfield) <= LONGEST_URL and _URL.fullmatch(userfield) else None,
             timing=Timing.CHANNEL if timed else Timing.UNTIMED,
             agent_known=known,
         )

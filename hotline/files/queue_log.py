@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
 from domain.calls.call import Call
-from domain.shared.text import PHONE
+from domain.shared.text import CALL_ID, PHONE
 from hotline.files.agents import NAME, Agents
 from hotline.files.call_lines import LeftOut, LineFault
 
@@ -40,7 +40,7 @@ SILENT = frozenset(
     }
 )
 """Events that tell nothing about when a call waits, is answered or ends."""
-_CALL_ID = re.compile(r"[!-~]{1,80}")
+_CALL_ID = re.compile(CALL_ID)
 _PHONE = re.compile(PHONE)
 _SECONDS = re.compile(r"[0-9]{1,7}", re.ASCII)
 _EPOCH = re.compile(r"[0-9]{9,11}", re.ASCII)

@@ -219,7 +219,7 @@ async def test_with_sql_down_a_report_is_sent_again(temporal: Client, tmp_path: 
         await report(made, a_call())
         with down(database):
             answer = await made.post(CALLS, call, "pbx")
-            assert "Send the same again" in problem(answer, 503, "read-model-unavailable")["detail"]
+            assert "sending the same again" in problem(answer, 503, "read-model-unavailable")["detail"]
             assert int(answer.headers["retry-after"]) > 0
         database.dispose()
         again: httpx.Response = await made.post(CALLS, call, "pbx")

@@ -16,7 +16,7 @@ from domain.case.state import CaseState
 from domain.catalogue.terms import Edition, Priority, Terms
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import ServiceCode
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
 from domain.shared.event import Addressees, EventData, Reasoned
 from domain.shared.value import Value, omit_default
 
@@ -89,6 +89,9 @@ def decide(case: CaseState, body: Correct, actor: Actor, at: datetime) -> Decisi
     """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
     # What the Temporal UI sends is nobody's catalogue.
     sent = body if isinstance(body, Correction) and not actor.unverified else None
+    if sent and not {*sent.filled} <= {*case.filled}:
+        message = "Somebody has corrected what the registry had filled in. Send the same again."
+        raise Refused(VERSION_CHANGED, message, ("the same correction once more",))
     in_force = sent.in_force if sent else None
     intake = case.intake
     service, location = body.service_code or intake.service_code, _located(intake.location, body.location)
