@@ -37,7 +37,9 @@ class DirectWriter:
                 return await asyncio.to_thread(self._write, work)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
-            raise away("SQL does not answer. It may have been written; sending the same again is safe.") from None
+            raise away(
+                "SQL does not answer. Send the same again: it may have been written already, which does no harm."
+            ) from None
 
     def _write(self, work: Callable[[WriteConnection], T]) -> T:
         with writing(self.engine) as connection:

@@ -131,6 +131,9 @@ async def test_all_faults_of_all_calls_are_named_and_nothing_is_kept(on_sqlite: 
 
 
 async def test_an_agent_whom_nobody_knows_is_refused(on_sqlite: Api) -> None:
+    await report(on_sqlite, a_call(call_id="by-nobody", agent="13812345678"))
+    items = (await on_sqlite.get(CALLS, agent="13812345678")).json()["items"]
+    assert [item["agent"] for item in items] == ["138****5678"]  # it may be a telephone
     async with further_api(on_sqlite, on_sqlite.clock, unknown_people="refuse") as made:
         refused = problem(await made.post(CALLS, a_call(agent="nobody"), "pbx"), 422, "unknown-agent")
         assert refused["errors"][0]["field"] == "body.agent"
@@ -219,7 +222,7 @@ async def test_with_sql_down_a_report_is_sent_again(temporal: Client, tmp_path: 
         await report(made, a_call())
         with down(database):
             answer = await made.post(CALLS, call, "pbx")
-            assert "sending the same again" in problem(answer, 503, "read-model-unavailable")["detail"]
+            assert "Send the same again" in problem(answer, 503, "read-model-unavailable")["detail"]
             assert int(answer.headers["retry-after"]) > 0
         database.dispose()
         again: httpx.Response = await made.post(CALLS, call, "pbx")

@@ -84,6 +84,18 @@ def test_an_answer_before_the_call_ends_nothing(database: Engine) -> None:
     assert found(database) == [("2", 1)]
 
 
+def test_a_caller_who_talks_to_an_agent_is_not_rung_meanwhile(database: Engine) -> None:
+    kept(database, missed("1"), answered("2", 3)._replace(ended_at=None))
+    assert found(database) == []
+
+
+def test_better_times_take_a_call_off_the_list_though_they_end_it_earlier(database: Engine) -> None:
+    kept(database, missed("1")._replace(timing=Timing.CHANNEL))
+    assert found(database) == [("1", 1)]
+    kept(database, missed("1")._replace(answered_at=minutes(0.1), ended_at=minutes(0.9)))
+    assert found(database) == []
+
+
 def test_a_call_that_was_answered_after_all_leaves_the_list(database: Engine) -> None:
     channel = missed("1")._replace(timing=Timing.CHANNEL)
     kept(database, channel)

@@ -85,6 +85,11 @@ class TestFacts:
         after(case, Correct(reason="x", location=Location(address="莲塘路 9 号", lat=22.5, lng=113.4)))
         assert (case.intake.location.lat, case.intake.location.lng) == (22.5, 113.4)
 
+    def test_that_somebody_has_corrected_since_are_not_filled_in_again(self) -> None:
+        """The registry was asked before: what a person says stands."""
+        taken = Correction(reason="Another customer.", caller=Caller(name="Wong"), filled=("caller.name",))
+        assert refused(case_in(State.DISPATCHED), taken, AGENT).code == "version_changed"
+
     def test_that_are_right_already_are_refused(self) -> None:
         case = case_in(State.DISPATCHED)
         same = Correct(reason="x", service_code="no_water", priority="P2", caller=Caller(name="李婆婆"))
