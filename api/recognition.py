@@ -82,12 +82,19 @@ class Recognition:
             self._corrected.clear()
             await asyncio.sleep(PAUSES[0])
             try:
-                for number in await self._reader.ask(unrecognised):
-                    await self._recognise(number)
+                await self._round()
             except ProblemError:
                 continue  # SQL does not answer, which is logged
             except Exception:
                 log.exception("corrected callers are not looked up; the next round tries again")
+
+    async def _round(self) -> None:
+        """Look each corrected caller up once, however many fail. Raises ProblemError if SQL does not answer."""
+        last = ""
+        while numbers := await self._reader.ask(unrecognised, last):
+            for number in numbers:
+                await self._recognise(number)
+            last = numbers[-1]
 
     async def _recognise(self, number: str) -> None:
         """Look up the corrected caller of a case. What fails is tried again by the next round."""

@@ -147,6 +147,8 @@ class Data:
             "incident": self._incident(service, moment),
             "cycle": 1,
             "version": 7,
+            "caller_version": 1,
+            "recognised_version": 1,
             "flags": json.dumps(flags),
             "sla": sla,
             "overdue": overdue,

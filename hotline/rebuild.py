@@ -1,8 +1,8 @@
 """Rebuild of the read model from the histories of cases and incidents in Temporal (`hotline.histories`).
 
-Notifications of events that SQL has lost count as sent. Events that SQL never had are published by their case; if the
-case has ended, this module writes them. Their notifications are sent. SQL has lost events of a case if one of these
-holds:
+Notifications of events that SQL has lost count as sent, and the callers whom these name as looked up. Events that SQL
+never had are published by their case; if the case has ended, this module writes them. Their notifications are sent. SQL
+has lost events of a case if one of these holds:
 
 - a command acknowledged a version that SQL lacks, or an activity had written it;
 - the row of the case has that version, and an event of it is missing;
@@ -36,6 +36,7 @@ from readmodel import incidents
 from readmodel.case_queries import has_cases, states, versions
 from readmodel.database import ReadConnection, read_in_thread, writing
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
+from readmodel.recognition import note_recognised
 from workflows.clients.singletons import last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
@@ -275,6 +276,10 @@ def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
         if batches:
             with writing(engine) as connection:
                 write(connection, batches, sent)
+                # Their callers were looked up then; a registry that is not imported again yet knows nobody.
+                for batch in batches:
+                    if 1 < batch.case.caller_version <= sent[batch.number]:
+                        note_recognised(connection, batch.number, batch.case.caller_version)
     except RefusedBatchError as error:
         if len(plans) == 1:
             return dict.fromkeys(plans, error)

@@ -41,8 +41,8 @@ DUPLICATES = timedelta(hours=72)
 MOST_DUPLICATES = 5
 _ROWS = 100
 """Most cases that are read while a caller waits."""
-MOST_UNRECOGNISED = 100
-"""Cases whose corrected callers are looked up in one round."""
+UNRECOGNISED_PAGE = 100
+"""Cases whose corrected callers are looked up before SQL is asked for the next ones."""
 
 
 class CallerFacts(NamedTuple):
@@ -135,16 +135,16 @@ _STATEMENT = (
 
 UNRECOGNISED = (
     select(cases.c.number)
-    .where(cases.c.caller_version > cases.c.recognised_version)
+    .where(cases.c.caller_version > cases.c.recognised_version, cases.c.number > bindparam("after"))
     .order_by(cases.c.number)
-    .limit(MOST_UNRECOGNISED)
+    .limit(UNRECOGNISED_PAGE)
 )
-"""Cases whose caller was corrected and not looked up since, the first of them in order."""
+"""Cases whose caller was corrected and not looked up since, the first of them in order past a number."""
 
 
-def unrecognised(connection: ReadConnection) -> list[str]:
+def unrecognised(connection: ReadConnection, after: str = "") -> list[str]:
     """Return the numbers of these cases."""
-    return list(connection.scalars(UNRECOGNISED))
+    return list(connection.scalars(UNRECOGNISED, {"after": after}))
 
 
 def note_recognised(connection: WriteConnection, number: str, caller_version: int) -> None:

@@ -73,7 +73,7 @@ cases = Table(
         Integer,
         nullable=False,
         server_default="1",
-        comment="The caller_version that was looked up last; a rebuild ignores it.",
+        comment="The caller_version that was looked up last; a rebuild takes one that SQL once had.",
     ),
     Column("caller_name", String(80)),
     Column("caller_phone", String(26)),

@@ -17,6 +17,7 @@ from domain.customers.customer import Thanks
 from domain.rights.rights import READ_REPORTS
 from domain.shared.actors import Actor
 from domain.shared.money import ZERO
+from domain.shared.rates import rate
 from domain.shared.text import Name
 from readmodel.caller_records import thanks_between
 from readmodel.decisions import totals
@@ -70,7 +71,10 @@ class MonthOfThanks(BaseModel):
 
 
 class FollowUpItem(BaseModel):
-    """Finished follow-ups of one subject in a month. A rate is a share from 0 to 1; null if nobody counts for it."""
+    """Finished follow-ups of one subject in a month.
+
+    A rate is a share from 0 to 1, to four decimal places; null if nobody counts for it.
+    """
 
     subject: str | None = Field(
         description="Code of the department, service or district, id of the owner, `company`; null: cases without one."
@@ -91,9 +95,9 @@ class FollowUpItem(BaseModel):
         return cls(
             **counts._asdict(),
             unreached=counts.followed_up - counts.contacted,
-            response_rate=_rate(counts.contacted, counts.followed_up),
-            solution_rate=_rate(counts.solved, counts.solution_known),
-            satisfaction_rate=_rate(counts.satisfied, counts.contacted),
+            response_rate=rate(counts.contacted, counts.followed_up),
+            solution_rate=rate(counts.solved, counts.solution_known),
+            satisfaction_rate=rate(counts.satisfied, counts.contacted),
         )
 
 
@@ -103,10 +107,6 @@ class MonthOfFollowUps(BaseModel):
     month: str = Field(examples=["2026-08"])
     by: FollowUpSubject
     items: list[FollowUpItem] = Field(description="By subject; cases without one last.")
-
-
-def _rate(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
 
 
 MONEY = Money(

@@ -20,6 +20,8 @@ log = logging.getLogger("hotline.api")
 class DirectWriter:
     """Writer of transactions that change nothing if they are sent again.
 
+    They may take seconds, and run beside those of `GroupWriter`: no batch of a case waits for an import of calls.
+
     Args:
         engine: engine to write with; `close` disposes of it. It connects with the first request.
     """

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from domain.calls.call import CallOutcome
+from domain.shared.rates import rate
 
 OFFERED = frozenset(
     {CallOutcome.ANSWERED, CallOutcome.ABANDONED, CallOutcome.SHORT_ABANDONED, CallOutcome.CALL_BACK_ASKED}
 )
 """Outcomes of calls that count as offered: those that were answered or have ended, with a known wait."""
-PLACES = 4
-"""Decimal places of a rate."""
 
 
 @dataclass
@@ -54,12 +53,12 @@ class CallFigures:
     @property
     def connected_rate(self) -> float | None:
         """Share of the offered calls that were answered; None if none was offered."""
-        return _rate(self.calls[CallOutcome.ANSWERED], self.offered)
+        return rate(self.calls[CallOutcome.ANSWERED], self.offered)
 
     def answered_within(self, seconds: int, *, of_offered: bool = False) -> float | None:
         """Return the share of the answered, or offered, calls that were answered by then; None if there are none."""
         in_time = sum(calls for wait, calls in self.waits.items() if wait <= seconds)
-        return _rate(in_time, self.offered if of_offered else self.calls[CallOutcome.ANSWERED])
+        return rate(in_time, self.offered if of_offered else self.calls[CallOutcome.ANSWERED])
 
     def wait(self, percent: int) -> int | None:
         """Return the seconds that this share of the answered calls did not wait longer than (nearest rank), or None."""
@@ -70,7 +69,3 @@ class CallFigures:
             if left <= 0:
                 return seconds
         return None
-
-
-def _rate(part: int, whole: int) -> float | None:
-    return round(part / whole, PLACES) if whole else None

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text, update
 
+from bench import postgres
 from bench.lists import DESK
+from bench.lists_data import Data, load
 from domain.case.lifecycle import OPEN, State
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
 from readmodel import recognition
 from readmodel.case_queries import count_cases
 from readmodel.database import engine, reading, writing
@@ -76,14 +80,27 @@ def test_cases_whose_corrected_caller_was_not_looked_up_are_read_from_an_index(f
     with reading(filled) as connection:
         assert recognition.unrecognised(connection) == [number(7)]
     with filled.connect() as connection:
-        statement = recognition.UNRECOGNISED.compile(filled, compile_kwargs={"literal_binds": True})
+        statement = recognition.UNRECOGNISED.params(after="").compile(filled, compile_kwargs={"literal_binds": True})
         plan = "\n".join(connection.scalars(text(f"EXPLAIN {statement}")))
     assert INDEX.findall(plan) == ["ix_cases_unrecognised"]
     with writing(filled) as connection:
         recognition.note_recognised(connection, number(7), 2)
-        assert connection.scalars(recognition.UNRECOGNISED).all() == [number(7)]
+    with reading(filled) as connection:
+        assert recognition.unrecognised(connection) == [number(7)]
+        assert recognition.unrecognised(connection, after=number(7)) == []
+    with writing(filled) as connection:
         recognition.note_recognised(connection, number(7), 3)
-        assert connection.scalars(recognition.UNRECOGNISED).all() == []
+    with reading(filled) as connection:
+        assert recognition.unrecognised(connection) == []
+
+
+def test_the_cases_of_the_benchmark_fit_the_tables(postgresql_url: str) -> None:
+    with postgres.loading(postgresql_url.replace("+psycopg", "")) as cursor:
+        load(cursor, Data(load_catalogue(DEFAULT_CATALOGUE), 100).rows())
+    database = engine(postgresql_url)
+    with reading(database) as connection:
+        assert sum(found.cases for found in count_cases(connection, CaseFilters())) == 100
+    database.dispose()
 
 
 @pytest.fixture(scope="module")

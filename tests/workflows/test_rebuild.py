@@ -19,11 +19,12 @@ from domain.calls.call import Call
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
+from domain.case.actions.correct import Correct
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
-from domain.case.intake import Intake
+from domain.case.intake import Intake, Location
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.resolve import Resolve
 from hotline import rebuild as module
@@ -32,6 +33,7 @@ from hotline.rebuild import in_sql_until, rebuild
 from readmodel.call_tables import call_backs, calls
 from readmodel.calls import keep
 from readmodel.database import writing
+from readmodel.recognition import note_recognised
 from tests.support.build import MONDAY, minutes
 from tests.support.causes import declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
@@ -75,14 +77,15 @@ async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hot
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def complaints(hotline: Hotline) -> list[Complaint]:
-    """One that was closed in several runs, one that is late, one that was only registered."""
+    """One that was closed in several runs, a late one whose caller was corrected, one that was only registered."""
     closed, late = [await hotline.start() for _ in range(2)]
     fresh = await hotline.start(intake=Intake(service_code="no_water", description="家里没水", call_id=CALL.call_id))
     for version, body in enumerate(STRAIGHT, start=1):
         await closed.published(version)
         await closed.act(body)
     await late.act(Dispatch(department="repair"))
-    await late.published(2)
+    await late.act(Correct(reason="another place", location=Location(address="莲塘东路18号")))
+    await late.published(3)
     await late.ahead(minutes=11)
     await all_told(hotline, [closed, late, fresh])
     assert len((await chains(hotline.client))[workflow_id(closed.number)]) > 1
@@ -125,6 +128,7 @@ async def test_an_empty_read_model_is_filled_again(
 ) -> None:
     with writing(owner) as connection:
         keep(connection, [CALL], at=CALL.started_at)
+        note_recognised(connection, complaints[1].number, 3)
     before, kept = rows(owner), [table_rows(owner, table) for table in (calls, call_backs)]
     empty(owner)
     heard: list[tuple[int, int]] = []

@@ -187,7 +187,7 @@ ACTION = Action(
     body=Correct,
     sent=Correction,
     example=Correct(reason="The leak is two doors further on.", location=Location(address="莲塘东路18号")),
-    problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED),
+    problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED, VERSION_CHANGED),
     data=Corrected,
     decide=decide,
     evolve=evolve,
