@@ -11,7 +11,7 @@ from readmodel.call_backs import note_calls
 from readmodel.call_tables import calls
 from readmodel.database import WriteConnection, lock
 from readmodel.search_terms import phone_term
-from readmodel.statements import RowValues, upsert_many
+from readmodel.statements import RowValues, is_one_of, upsert_many
 
 SLOT = timedelta(minutes=15)
 """Length of a slot. Every time zone is a whole number of them from UTC, so reports by local hours can add them up."""
@@ -43,7 +43,7 @@ def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = ""
         reported[call.call_id] = before.merged(call) if before else call
     # Two imports at once must not read what the other is about to write.
     lock(connection, LOCK)
-    found = connection.execute(select(*_REPORTED).where(calls.c.call_id.in_(reported)))
+    found = connection.execute(select(*_REPORTED).where(is_one_of(connection, calls.c.call_id, reported)))
     known = {row.call_id: Call._make(row) for row in found}
     after = [known[key].merged(call) if key in known else call for key, call in reported.items()]
     differing = [call for call in after if known.get(call.call_id) != call]
@@ -57,7 +57,7 @@ def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = ""
 def _row(call: Call, area_code: str) -> RowValues:
     waited, talked = call.waited, call.talked
     return {
-        **call._asdict(),
+        **dict(zip(Call._fields, call, strict=True)),
         "outcome": call.outcome.value,
         "slot": (call.started_at - EPOCH) // SLOT,
         "wait_ms": None if waited is None else waited // _MILLISECOND,

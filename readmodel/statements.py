@@ -1,11 +1,23 @@
 """Statements that write rows, so that writing them again changes nothing; the same on SQLite and PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import Table, bindparam, func, literal_column, select, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    any_,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.shared.event import BaseEvent
@@ -48,6 +60,13 @@ def upsert_many(connection: WriteConnection, table: Table, rows: Sequence[RowVal
         connection.execute(_upsert_from_json(table), {"rows": to_json(rows).decode()})
     else:
         upsert(connection, table, rows)
+
+
+def is_one_of(connection: Connection, column: Column[str], values: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of many values; on PostgreSQL they are one parameter."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(literal([*values], postgresql.ARRAY(column.type)))
+    return column.in_(values)
 
 
 @cache

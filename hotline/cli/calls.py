@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -97,6 +98,15 @@ def windows(calls: "Iterable[Call]") -> "Iterator[list[Call]]":
         yield [*islice(held.values(), start, start + GROUP)]
 
 
+def read_ahead(groups: "Iterator[list[Call]]") -> "Iterator[list[Call]]":
+    """Yield the groups; a thread reads the next one while SQL writes."""
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(next, groups, None)
+        while group := ahead.result():
+            ahead = reader.submit(next, groups, None)
+            yield group
+
+
 def _zone(settings: Settings, catalogue: "Catalogue") -> ZoneInfo:
     return ZoneInfo(settings.calls_timezone or catalogue.calendar.timezone)
 
@@ -138,7 +148,7 @@ def _written(database: "Engine", source: "CallFile", area_code: str, unknown: Co
     from readmodel.database import writing
 
     done = Kept()
-    for group in windows(source.calls()):
+    for group in read_ahead(windows(source.calls())):
         with writing(database) as connection:
             done = Kept(*map(sum, zip(done, keep(connection, group, area_code), strict=True)))
         _count_unknown(group, unknown)

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import delete
 from temporalio.client import Client
 
 from domain.calls.call import Call
 from domain.calls.duty import Duty
 from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.call_tables import call_backs, calls, duties
 from readmodel.calls import keep
 from readmodel.database import engine, writing
 from readmodel.duties import keep_duties
@@ -70,6 +72,9 @@ async def refused(api: Api, slug: str = "invalid-request", **params: str) -> Jso
 def filled(on_both: Api) -> Api:
     database = engine(on_both.settings.database_url)
     with writing(database) as connection:
+        # Other files of tests have calls of the same day.
+        for table in (call_backs, calls, duties):
+            connection.execute(delete(table))
         keep(connection, CALLS)
         keep_duties(connection, [DUTY], NINE, NINE + timedelta(days=1))
     database.dispose()
