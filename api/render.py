@@ -131,7 +131,7 @@ def call(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> byte
         "complaint": next(iter(complaints), None),
         "complaints": complaints,
     }
-    del shown["timing"], shown["agent_known"]
+    del shown["timing"], shown["agent_known"], shown["hung_up"]
     if item.agent and not item.agent_known:  # a name of the telephone system, which may be a telephone
         shown["agent"] = mask_words(item.agent)
     mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")

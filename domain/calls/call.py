@@ -40,7 +40,8 @@ class Call(NamedTuple):
     """Call as the telephone system reports it. Instants are UTC; `started_at` is when the caller began to wait.
 
     `complaint` is the case that the telephone system named, if it named one. `timing` is of `Timing`. `agent_known` is
-    False if `agent` is a name that only the telephone system knows.
+    False if `agent` is a name that only the telephone system knows. `hung_up` is True if the channel tells that the
+    call is over: of a better source the end may be lost.
     """
 
     call_id: str
@@ -55,6 +56,7 @@ class Call(NamedTuple):
     asked_call_back: bool = False
     timing: int = Timing.QUEUE
     agent_known: bool = True
+    hung_up: bool = False
 
     @property
     def waited(self) -> timedelta | None:
@@ -75,7 +77,7 @@ class Call(NamedTuple):
         if self.answered_at:
             return CallOutcome.ANSWERED
         if self.ended_at is None:
-            return CallOutcome.UNDER_WAY
+            return CallOutcome.UNTIMED if self.hung_up else CallOutcome.UNDER_WAY
         if self.asked_call_back:
             return CallOutcome.CALL_BACK_ASKED
         return CallOutcome.SHORT_ABANDONED if self.ended_at - self.started_at < SHORT else CallOutcome.ABANDONED
@@ -97,6 +99,7 @@ class Call(NamedTuple):
             caller_phone=_of_either(self.caller_phone, other.caller_phone),
             complaint=_of_either(self.complaint, other.complaint),
             recording_url=_of_either(self.recording_url, other.recording_url),
+            hung_up=self.hung_up or other.hung_up,
         )
 
 

@@ -102,6 +102,7 @@ class Cdr:
             recording_url=userfield if len(userfield) <= LONGEST_URL and _URL.fullmatch(userfield) else None,
             timing=Timing.CHANNEL if timed else Timing.UNTIMED,
             agent_known=known,
+            hung_up=True,
         )
 
     def _instants(self, start: str, answer: str, end: str) -> tuple[datetime, datetime | None, datetime]:

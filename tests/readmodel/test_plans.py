@@ -7,8 +7,9 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, text, update
+from sqlalchemy import Connection, Engine, event, func, select, text, update
 
+import bench.calls
 from bench import postgres
 from bench.lists import DESK
 from bench.lists_data import Data, load
@@ -16,6 +17,7 @@ from domain.case.lifecycle import OPEN, State
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel import recognition
+from readmodel.call_tables import calls
 from readmodel.case_queries import count_cases
 from readmodel.database import engine, reading, writing
 from readmodel.filters import CaseFilters
@@ -94,11 +96,14 @@ def test_cases_whose_corrected_caller_was_not_looked_up_are_read_from_an_index(f
         assert recognition.unrecognised(connection) == []
 
 
-def test_the_cases_of_the_benchmark_fit_the_tables(postgresql_url: str) -> None:
-    with postgres.loading(postgresql_url.replace("+psycopg", "")) as cursor:
+def test_cases_and_calls_of_the_benchmarks_fit_the_tables(postgresql_url: str) -> None:
+    uri = postgresql_url.replace("+psycopg", "")
+    with postgres.loading(uri) as cursor:
         load(cursor, Data(load_catalogue(DEFAULT_CATALOGUE), 100).rows())
+    bench.calls.fill(uri, 100)
     database = engine(postgresql_url)
     with reading(database) as connection:
+        assert connection.scalar(select(func.count()).select_from(calls)) == 100
         assert sum(found.cases for found in count_cases(connection, CaseFilters())) == 100
     database.dispose()
 

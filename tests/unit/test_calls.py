@@ -41,6 +41,16 @@ def test_times_of_the_queue_prevail_over_those_of_the_channel() -> None:
     assert channel.merged(queue) == queue._replace(caller_phone="13800138000")
 
 
+def test_a_call_whose_end_the_queue_has_lost_is_over_when_the_channel_says_so() -> None:
+    """A torn queue log: whether an agent answered is lost as well, so that it is no abandoned call."""
+    queue, channel = Call("1", START), Call("1", START, None, later(90), timing=Timing.UNTIMED, hung_up=True)
+    assert queue.outcome is CallOutcome.UNDER_WAY
+    merged = queue.merged(channel)
+    assert (merged.outcome, merged.waited, merged.ended_at) == (CallOutcome.UNTIMED, None, None)
+    answered = merged.merged(Call("1", START, later(9)))
+    assert (answered.outcome, answered.waited, answered.talked) == (CallOutcome.ANSWERED, timedelta(seconds=9), None)
+
+
 def test_the_first_of_two_agents_has_answered_the_call() -> None:
     first, second = Call("1", START, later(9), agent="he"), Call("1", START, later(60), later(90), agent="chen")
     assert second.merged(first) == first._replace(ended_at=later(90))
@@ -67,6 +77,7 @@ REPORTS = st.builds(
     asked_call_back=st.booleans(),
     timing=st.sampled_from(Timing),
     agent_known=st.booleans(),
+    hung_up=st.booleans(),
 )
 
 

@@ -44,6 +44,7 @@ def test_a_row_tells_of_a_call() -> None:
         caller_phone="13800138000",
         agent="chen",
         timing=Timing.CHANNEL,
+        hung_up=True,
     )
 
 
