@@ -106,7 +106,10 @@ class NewCall(Value):
 
     def call(self, is_known: Callable[[str], bool]) -> Call:
         """Return the call as it is kept; its telephone system knows who waited, and when an agent answered."""
-        return Call(**dict(self), agent_known=self.agent is None or is_known(self.agent))
+        facts = dict(self)
+        asked = facts.pop("asked_call_back")
+        asked_at = self.ended_at or self.answered_at or self.started_at if asked else None
+        return Call(**facts, asked_at=asked_at, agent_known=self.agent is None or is_known(self.agent))
 
 
 class NewCalls(Value):

@@ -128,10 +128,12 @@ def call(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> byte
         "outcome": item.outcome,
         "wait_seconds": _seconds(item.waited),
         "talk_seconds": _seconds(item.talked),
+        "asked_call_back": item.asked_at is not None,
         "complaint": next(iter(complaints), None),
         "complaints": complaints,
     }
-    del shown["timing"], shown["agent_known"], shown["hung_up"]
+    for internal in ("timing", "agent_known", "hung_up", "asked_at", "went_on_at"):
+        del shown[internal]
     if item.agent and not item.agent_known:  # a name of the telephone system, which may be a telephone
         shown["agent"] = mask_words(item.agent)
     mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")

@@ -53,11 +53,11 @@ ASKED = {
 REPEATS = 5
 LOOKUPS = 500
 FILL = """
-INSERT INTO calls (call_id, started_at, answered_at, ended_at, queue, caller_phone, agent, asked_call_back, timing,
+INSERT INTO calls (call_id, started_at, answered_at, ended_at, queue, caller_phone, agent, timing,
                    agent_known, hung_up, outcome, slot, wait_ms, talk_ms, phone_term)
 SELECT number, started_at, CASE WHEN answered THEN started_at + wait_ms * interval '1 ms' END,
        started_at + (wait_ms + CASE WHEN answered THEN talk_ms ELSE 0 END) * interval '1 ms', 'hotline', phone,
-       CASE WHEN answered THEN agent END, false, 2, true, false,
+       CASE WHEN answered THEN agent END, 2, true, false,
        CASE WHEN answered THEN 'answered' WHEN wait_ms < 5000 THEN 'short_abandoned' ELSE 'abandoned' END,
        floor(extract(epoch FROM started_at - %(epoch)s) / %(slot)s), wait_ms, CASE WHEN answered THEN talk_ms END, phone
 FROM (SELECT number, random() > 1 / 12.0 AS answered, 'agent-' || floor(number * 48.0 / %(count)s + 12 * random() ^ 2)

@@ -230,10 +230,13 @@ class Settings(BaseSettings):
     """Most seconds a registration waits for data about its caller. 0 skips the lookup, and sets no flag."""
 
     calls_timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
-    """Time zone of the telephone system's files and of rosters; UTC for `usegmtime`. Default: the catalogue's."""
+    """Time zone of call detail records; UTC for `usegmtime`. Default: the catalogue's."""
 
     calls_contexts: str = Field(default="", pattern=r"^[!-~ ]*$")
     """Contexts (`dcontext`) of calls to the hotline, with commas between them; without any, every call counts."""
+
+    calls_menu: bool = False
+    """True: a menu answers calls before a telephone rings, so that the channel's answer is nobody's."""
 
     body_limit_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)
     """Largest request body the API reads, in bytes."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Row, Select, and_, delete, exists, func, select, tuple_, update
 
 from domain.calls.call import CallOutcome
 from domain.calls.call_back import HELD, MISSED, OLDEST, CallBack, CallBackResult, CallBackState
@@ -40,8 +40,8 @@ def note_calls(connection: WriteConnection, given: Sequence[RowValues], at: date
     if oldest is None:
         return
     better = [row["call_id"] for row in given if not _is_missed(row)]
-    if better:
-        connection.execute(delete(call_backs).where(_IS_OPEN, _row.call_id.in_(better)))
+    if wrong := _locked(connection, _row.call_id, better):
+        connection.execute(delete(call_backs).where(_row.call_id.in_(wrong)))
     # A call that was answered before ends nothing on the list.
     late = (row for row in given if row["phone_term"] and row["answered_at"] and row["answered_at"] >= oldest)
     answered = {row["phone_term"] for row in late if row["outcome"] == CallOutcome.ANSWERED}
@@ -75,20 +75,30 @@ def _add(connection: WriteConnection, missed: Sequence[RowValues]) -> None:
             for row in new
         ],
     )
+    # The call went on, in another queue, after it was reported to have ended.
+    ended_at = select(calls.c.ended_at).where(calls.c.call_id == _row.call_id).scalar_subquery()
+    ids = _locked(connection, _row.call_id, [row["call_id"] for row in missed], ended_at != _row.since)
+    if ids:
+        connection.execute(update(call_backs).where(_row.call_id.in_(ids)).values(since=ended_at))
 
 
 def _end_answered(connection: WriteConnection, terms: Collection[str]) -> None:
     """End the open call-backs of these telephones whose caller was answered afterwards."""
-    of_these = select(_row.call_id).where(_IS_OPEN, _row.phone_term.in_(terms)).order_by(_row.call_id)
-    # Locked in the order in which people lock them.
-    ids = connection.scalars(of_these.with_for_update()).all() if terms else []
-    if not ids:
+    if not (ids := _locked(connection, _row.phone_term, terms)):
         return
     again = (calls.c.phone_term == _row.phone_term) & (calls.c.answered_at > _row.since)
     again &= calls.c.outcome == CallOutcome.ANSWERED
     first = select(func.min(calls.c.answered_at)).where(again).scalar_subquery()
     ended = {"ended_at": first, "result": CallBackResult.CALLED_AGAIN}
     connection.execute(update(call_backs).where(_row.call_id.in_(ids), exists().where(again)).values(ended))
+
+
+def _locked(
+    connection: WriteConnection, column: Column[str], values: Collection[str], *where: ColumnElement[bool]
+) -> Sequence[str]:
+    """Lock open call-backs in the order in which people lock them; return the ids of their calls."""
+    found = select(_row.call_id).where(_IS_OPEN, column.in_(values), *where).order_by(_row.call_id)
+    return connection.scalars(found.with_for_update()).all() if values else []
 
 
 def list_call_backs(

@@ -1,7 +1,7 @@
 """Local hours and days of a period, as whole numbers that SQL computes as well, and the roster in them."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
@@ -92,6 +92,14 @@ def start_of(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+def _days(duty: Duty, zone: tzinfo) -> Iterator[date]:
+    """Yield the local days of a duty: three, if clocks go forward in it."""
+    day, last = (at.astimezone(zone).date() for at in (duty.starts_at, duty.ends_at - _MICROSECOND))
+    while day <= last:
+        yield day
+        day += timedelta(days=1)
+
+
 class Roster:
     """Duties in a period. `days` are the local days of the period for which the roster has anything."""
 
@@ -99,8 +107,7 @@ class Roster:
         """Take the duties of all local days that the period touches."""
         self._start, self._end = start, end
         self._duties = [duty for duty in duties if duty.starts_at < end and duty.ends_at > start]
-        ends = ((duty.starts_at, duty.ends_at - _MICROSECOND) for duty in duties)
-        touched = {at.astimezone(zone).date() for both in ends for at in both}
+        touched = {day for duty in duties for day in _days(duty, zone)}
         self.days = {day for day in touched if start_of(day, zone) < end and start_of(day + timedelta(1), zone) > start}
 
     @property

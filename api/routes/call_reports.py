@@ -18,6 +18,7 @@ from api.routes.parameters import INVALID_PERIOD
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.calls.call import CallOutcome
 from domain.calls.figures import CallFigures
+from domain.rights.masking import mask_words
 from domain.rights.rights import READ_REPORTS
 from domain.shared.text import Instant
 from readmodel.call_report import call_report
@@ -141,7 +142,7 @@ class CallReportItem(CallNumbers):
     """Figures of one hour, day or agent."""
 
     key: str | None = Field(
-        description="Start of the hour, day, or id of the agent who answered; null: calls that nobody answered."
+        description="Start of the hour, day, or id of the agent who answered; null: calls that name no agent."
     )
     name: str | None = Field(description="Name of the agent; null if nobody has the id.")
 
@@ -202,15 +203,18 @@ def _report(
 ) -> CallReport:
     """Return the report as it is shown, made in the thread that reads: thousands of items take a while."""
 
-    def name(key: str | None) -> str | None:
+    def shown(key: str | None) -> dict[str, str | None]:
         person = people.get(key) if by is Grouping.AGENT and key else None
-        return person.name if person else None
+        if person or key is None or by is not Grouping.AGENT:
+            return {"key": key, "name": person.name if person else None}
+        # A name of the telephone system may be a telephone.
+        return {"key": mask_words(key), "name": None}
 
     found = call_report(connection, by, start, end, zone)
     return CallReport(
         **{"from": start, "to": end},
         by=by,
         time_zone=zone.key,
-        items=[CallReportItem.of(each.figures, each.duty, key=each.key, name=name(each.key)) for each in found.items],
+        items=[CallReportItem.of(each.figures, each.duty, **shown(each.key)) for each in found.items],
         total=CallNumbers.of(found.total.figures, found.total.duty),
     )

@@ -1,5 +1,6 @@
 """A call (来电) on the hotline, and what follows from its times."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple
@@ -41,7 +42,8 @@ class Call(NamedTuple):
 
     `complaint` is the case that the telephone system named, if it named one. `timing` is of `Timing`. `agent_known` is
     False if `agent` is a name that only the telephone system knows. `hung_up` is True if the channel tells that the
-    call is over: of a better source the end may be lost.
+    call is over: of a better source the end may be lost. `asked_at` is when the caller asked to be called back.
+    `went_on_at` is the latest instant at which reports show that the call went on, None if its start or answer is.
     """
 
     call_id: str
@@ -53,16 +55,22 @@ class Call(NamedTuple):
     agent: str | None = None
     complaint: str | None = None
     recording_url: str | None = None
-    asked_call_back: bool = False
+    asked_at: datetime | None = None
     timing: int = Timing.QUEUE
     agent_known: bool = True
     hung_up: bool = False
+    went_on_at: datetime | None = None
 
     @property
     def waited(self) -> timedelta | None:
         """Time that the caller waited; None while it lasts, or if it is not known."""
         end = self.answered_at or self.ended_at
         return None if end is None or self.timing == Timing.UNTIMED else end - self.started_at
+
+    @property
+    def seen_at(self) -> datetime:
+        """Latest instant before its end at which reports show it."""
+        return max(at for at in (self.started_at, self.answered_at, self.went_on_at) if at)
 
     @property
     def talked(self) -> timedelta | None:
@@ -78,7 +86,7 @@ class Call(NamedTuple):
             return CallOutcome.ANSWERED
         if self.ended_at is None:
             return CallOutcome.UNTIMED if self.hung_up else CallOutcome.UNDER_WAY
-        if self.asked_call_back:
+        if self.asked_at:
             return CallOutcome.CALL_BACK_ASKED
         return CallOutcome.SHORT_ABANDONED if self.ended_at - self.started_at < SHORT else CallOutcome.ABANDONED
 
@@ -86,26 +94,37 @@ class Call(NamedTuple):
         """Return the one call that two reports of it tell of. Their order does not matter, nor do repetitions.
 
         Times, agent and queue are those of the better source: the first start, the first answer with its agent and
-        queue, and the last end. A known agent prevails over a name of the telephone system.
+        queue, and the last end, unless the call went on after it, in another queue for example. A known agent prevails
+        over a name of the telephone system. Of two people who answered at one instant, the one of `self` stays.
         """
         if other == self:
             return self
         answer = min(self, other, key=_answer)
         timed = [each for each in (self, other) if each.timing == answer.timing]
-        return answer._replace(
+        went_on_at = max(each.seen_at for each in timed)
+        merged = answer._replace(
             started_at=min(each.started_at for each in timed),
-            ended_at=max((each.ended_at for each in timed if each.ended_at), default=None),
-            asked_call_back=any(each.asked_call_back for each in timed),
+            ended_at=_last(went_on_at, (each.ended_at for each in timed)),
+            asked_at=_last(went_on_at, (each.asked_at for each in timed)),
+            went_on_at=None,
             caller_phone=_of_either(self.caller_phone, other.caller_phone),
             complaint=_of_either(self.complaint, other.complaint),
             recording_url=_of_either(self.recording_url, other.recording_url),
             hung_up=self.hung_up or other.hung_up,
         )
+        return merged._replace(went_on_at=went_on_at) if went_on_at > merged.seen_at else merged
 
 
 def _answer(call: Call) -> tuple[object, ...]:
-    who_and_where = (part for text in (call.agent, call.queue) for part in (text is None, text or ""))
-    return -call.timing, call.answered_at or _NEVER, not call.agent_known, *who_and_where
+    at = call.answered_at or _NEVER
+    # A queue log has whole seconds.
+    who = call.agent is None, not call.agent_known, at, "" if call.agent_known else call.agent
+    return -call.timing, at.replace(microsecond=0), *who, call.queue is None, call.queue or ""
+
+
+def _last(went_on_at: datetime, instants: Iterable[datetime | None]) -> datetime | None:
+    """Return the last of the instants; None if the call went on after it."""
+    return max((at for at in instants if at and at >= went_on_at), default=None)
 
 
 def _of_either(one: str | None, other: str | None) -> str | None:

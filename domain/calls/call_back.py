@@ -71,8 +71,8 @@ class CallBack(NamedTuple):
         self, person: str, at: datetime, *, reached: bool, note: str | None = None, named: Named = str
     ) -> "CallBack":
         """Return the call-back after a try of this person; the same report again changes nothing. Raises Refused."""
-        told_before = self.person == person and self.taken_at is None
-        if told_before and (self.result is CallBackResult.REACHED if reached else self.tries > 0):
+        same = {CallBackResult.REACHED} if reached else {None, CallBackResult.UNREACHABLE}
+        if self.person == person and self.taken_at is None and self.tries and self.result in same:
             return self
         self._check(person, at, named)
         after = self._replace(person=person, taken_at=None, tries=self.tries + 1, note=note or self.note)

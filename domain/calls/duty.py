@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-LONGEST = timedelta(hours=24)
-"""Longest duty. It bounds how far back a query has to look for those that have not ended."""
+LONGEST = timedelta(hours=25)
+"""Longest duty: a whole day, also one on which clocks go back. Queries look so far back for duties that last."""
 
 
 class Duty(NamedTuple):

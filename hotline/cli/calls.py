@@ -73,7 +73,7 @@ def roster(
     from readmodel.database import writing
     from readmodel.duties import keep_duties
 
-    zone = _zone(Settings(), catalogue_in_force())
+    zone = ZoneInfo(catalogue_in_force().calendar.timezone)
     with open_database() as database:
         found = load_roster(file, encoding, zone, _directory(database))
         with writing(database) as connection:
@@ -107,10 +107,6 @@ def read_ahead(groups: "Iterator[list[Call]]") -> "Iterator[list[Call]]":
             yield group
 
 
-def _zone(settings: Settings, catalogue: "Catalogue") -> ZoneInfo:
-    return ZoneInfo(settings.calls_timezone or catalogue.calendar.timezone)
-
-
 def _directory(database: "Engine") -> "Directory":
     from readmodel.database import reading
     from readmodel.people import Directory, members
@@ -133,7 +129,8 @@ def _formats(settings: Settings, catalogue: "Catalogue", agents: "Agents") -> "d
 
     latest = datetime.now(UTC) + CLOCKS_DIFFER
     contexts = [context.strip() for context in settings.calls_contexts.split(",") if context.strip()]
-    cdr = Cdr(_zone(settings, catalogue), contexts, agents, latest)
+    zone = ZoneInfo(settings.calls_timezone or catalogue.calendar.timezone)
+    cdr = Cdr(zone, contexts, agents, latest, menu=settings.calls_menu)
     return {"cdr": cdr, "queue_log": QueueLog(agents, latest)}
 
 

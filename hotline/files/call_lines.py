@@ -36,10 +36,14 @@ class LeftOut(NamedTuple):
 
 
 class CallFormat(Protocol):
-    """Format of such a file. `dialect` are options of the csv module; in an `even` file lines have as many cells."""
+    """Format of such a file.
+
+    `dialect` are options of the csv module. `width` is the number of cells of a line; 0: it differs, and only its line
+    break shows that a line is whole.
+    """
 
     dialect: ClassVar[Mapping[str, Any]]
-    even: ClassVar[bool]
+    width: ClassVar[int]
 
     def call(self, cells: Sequence[str]) -> Call | LeftOut | None:
         """Return what a line tells about a call; None if it tells nothing. Raises LineFault."""
@@ -110,8 +114,8 @@ class CallFile:
             line = rows.line_num + 1
 
     def _told(self, cells: Sequence[str], width: int) -> Call | LeftOut | None:
-        if not self._whole and self.format.even and len(cells) < width:
-            raise LineFault("", "columns are missing", torn=True)
+        if not self._whole and (not self.format.width or len(cells) < (width or self.format.width)):
+            raise LineFault("", "its end is missing", torn=True)
         return self.format.call(cells) if cells else None
 
     def _leave_out(self, found: LeftOut, line: int) -> None:

@@ -6,7 +6,7 @@ Columns and their options are those of `cdr.conf`: the first sixteen are always 
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 
 from domain.calls.call import Call, Timing
@@ -46,6 +46,9 @@ _UNIQUE_ID = re.compile(r"([!-~]{1,50}-)?[0-9]{9,11}\.[0-9]{1,12}")
 """Id that Asterisk makes: perhaps the name of the system, then seconds and a count."""
 _PHONE = re.compile(PHONE)
 _URL = re.compile(RECORDING_URL)
+_SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
+_ROUNDING = timedelta(seconds=2)
+"""Most by which the duration differs from the times, each of which has whole seconds."""
 _QUEUE = re.compile(r"[^,|\x00-\x1f]{1,80}")
 
 
@@ -57,16 +60,20 @@ class Cdr:
         contexts: `dcontext` of calls to the hotline; none: every row is one.
         agents: people by channel.
         latest: latest instant that is not in the future.
+        menu: a menu answers calls before anybody's telephone rings.
     """
 
     dialect: ClassVar[Mapping[str, Any]] = {}
-    even: ClassVar = True
+    width: ClassVar = len(COLUMNS)
 
-    def __init__(self, zone: tzinfo, contexts: Collection[str], agents: Agents, latest: datetime) -> None:
+    def __init__(
+        self, zone: tzinfo, contexts: Collection[str], agents: Agents, latest: datetime, *, menu: bool = False
+    ) -> None:
         self._zone = zone
         self._contexts = frozenset(contexts)
         self._agents = agents
         self._latest = latest
+        self._menu = menu
 
     def call(self, cells: Sequence[str]) -> Call | LeftOut | None:
         """Return the call of a row; None for a line of column names. Raises LineFault."""
@@ -79,14 +86,13 @@ class Cdr:
             return None
         if self._contexts and cells[3] not in self._contexts:
             return OTHER_CONTEXT
-        _, src, _, _, _, channel, dstchannel, lastapp, lastdata, start, answer, end, _, _, disposition, _ = cells[
-            :ALWAYS
-        ]
-        started_at, answered_at, ended_at = self._instants(start, answer, end)
+        _, src, _, _, _, channel, dstchannel, lastapp, lastdata, start, *times, _, disposition, _ = cells[:ALWAYS]
+        started_at, answered_at, ended_at = self._instants(start, *times)
         unique_id, userfield = _options(cells)
         answered = disposition == "ANSWERED"
         # A queue, a menu or a voicemail answers the channel as well; only a second channel is somebody's telephone.
-        timed = lastapp != "Queue" and (not answered or bool(dstchannel and answered_at))
+        by_person = bool(dstchannel and answered_at) and not self._menu
+        timed = lastapp != "Queue" and (by_person or not answered)
         agent, known = self._agents.named(dstchannel) if timed and answered else (None, True)
         if agent and not NAME.fullmatch(agent):
             raise LineFault("dstchannel", "accepted: a channel whose name has at most 80 characters")
@@ -105,10 +111,14 @@ class Cdr:
             hung_up=True,
         )
 
-    def _instants(self, start: str, answer: str, end: str) -> tuple[datetime, datetime | None, datetime]:
+    def _instants(self, start: str, answer: str, end: str, duration: str) -> tuple[datetime, datetime | None, datetime]:
+        """Return start, answer and end. In the hour that clocks repeat, the duration tells which of two is meant."""
+        lasted = timedelta(seconds=int(duration)) if _SECONDS.fullmatch(duration) else timedelta()
         started_at = self._instant("start", start)
+        ended_at = self._instant("end", end, started_at + max(lasted - _ROUNDING, timedelta()))
+        if lasted and ended_at - started_at > lasted + _ROUNDING:
+            started_at = self._instant("start", start, ended_at - lasted - _ROUNDING)
         answered_at = self._instant("answer", answer, started_at) if answer else None
-        ended_at = self._instant("end", end, answered_at or started_at)
         if answered_at and answered_at < started_at:
             raise LineFault("answer", "the call is answered before it starts; accepted: a time from start to end")
         if ended_at < started_at:

@@ -40,6 +40,8 @@ SILENT = frozenset(
     }
 )
 """Events that tell nothing about when a call waits, is answered or ends."""
+_TICK = timedelta(microseconds=1)
+"""Time by which a caller enters a queue after having left another one in the same second, as lines have no less."""
 _CALL_ID = re.compile(CALL_ID)
 _PHONE = re.compile(PHONE)
 _SECONDS = re.compile(r"[0-9]{1,7}", re.ASCII)
@@ -75,7 +77,13 @@ class _Event(NamedTuple):
 
 def _entered(line: _Line) -> Call:
     caller = line.cells[FIELDS + 1]
-    return Call(line.call_id, line.at, queue=line.queue, caller_phone=caller if _PHONE.fullmatch(caller) else None)
+    return Call(
+        line.call_id,
+        line.at,
+        queue=line.queue,
+        caller_phone=caller if _PHONE.fullmatch(caller) else None,
+        went_on_at=line.at + _TICK,
+    )
 
 
 def _connected(line: _Line) -> Call:
@@ -110,11 +118,12 @@ def _talk(line: _Line, started_at: datetime, answered_at: datetime, ended_at: da
 
 def _left(line: _Line) -> Call:
     waited = line.seconds("waittime") if "waittime" in line.parameters else timedelta()
-    return Call(line.call_id, line.at - waited, None, line.at, line.queue)
+    return Call(line.call_id, line.at - waited, None, line.at if waited else line.at + _TICK, line.queue)
 
 
 def _left_by_key(line: _Line) -> Call:
-    return _left(line)._replace(asked_call_back=True)
+    left = _left(line)
+    return left._replace(asked_at=left.ended_at)
 
 
 _WAITED = _Event(("position", "origposition", "waittime"), 3, _left)
@@ -147,7 +156,7 @@ class QueueLog:
     """
 
     dialect: ClassVar[Mapping[str, Any]] = {"delimiter": "|", "quoting": csv.QUOTE_NONE}
-    even: ClassVar = False
+    width: ClassVar = 0
 
     def __init__(self, agents: Agents, latest: datetime) -> None:
         self._agents = agents

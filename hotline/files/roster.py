@@ -65,7 +65,7 @@ def _duty(source: ColumnFile, line: int, row: Row, zone: tzinfo, directory: Dire
         return None
     if starts_at < ends_at <= starts_at + LONGEST:
         return Duty(person, starts_at, ends_at)
-    source.fault(line, ", to: accepted: a time after from, at most 24 hours later")
+    source.fault(line, ", to: accepted: a time after from, at most 25 hours later")
     return None
 
 

@@ -114,6 +114,15 @@ async def test_by_agent_has_names_and_those_on_duty_and_what_nobody_answered(fil
     ]
 
 
+async def test_an_agent_who_is_a_telephone_is_shown_masked(filled: Api) -> None:
+    database = engine(filled.settings.database_url)
+    with writing(database) as connection:
+        keep(connection, [Call("r3", NINE, second(5), second(9), agent="13812345678", agent_known=False)])
+    database.dispose()
+    items = (await report(filled, "2026-08-03", "2026-08-03", "agent"))["items"]
+    assert [item["key"] for item in items] == ["138****5678", "chen", "li", None]
+
+
 async def test_instants_bound_a_report_to_the_second(filled: Api) -> None:
     found = await report(filled, "2026-08-03T01:00:00Z", "2026-08-03T01:59:59.900Z", "hour")
     assert found["total"]["offered"] == found["items"][0]["answered"] == 1

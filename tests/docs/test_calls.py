@@ -43,7 +43,7 @@ def reported(row: list[str]) -> Call:
         at(answered) if answered else None,
         at(ended),
         agent=agent or None,
-        asked_call_back=outcome == "call_back_asked",
+        asked_at=at(ended) if outcome == "call_back_asked" else None,
         timing=Timing.UNTIMED if outcome == "untimed" else Timing.QUEUE,
     )
 

@@ -49,7 +49,7 @@ def test_each_telephone_is_listed_once_whoever_waits_longest_first(database: Eng
     kept(database, missed("3", 2), missed("2", 1, "13800138000"), missed("1"), missed("4", 0, None))
     short = missed("5", 0, "110")
     kept(database, short._replace(ended_at=short.started_at + timedelta(seconds=4)))
-    kept(database, missed("6", 9, "120")._replace(asked_call_back=True))
+    kept(database, missed("6", 9, "120")._replace(asked_at=minutes(9)))
     assert found(database) == [("1", 2), ("2", 1), ("6", 1)]
     first = listed(database)[0]
     assert (first.since, first.caller_phone, first.call_back) == (minutes(1), "88238777", CallBack())
@@ -102,6 +102,19 @@ def test_a_call_that_was_answered_after_all_leaves_the_list(database: Engine) ->
     assert found(database) == [("1", 1)]
     kept(database, channel._replace(answered_at=minutes(0.5), timing=Timing.QUEUE))
     assert rows(database, call_backs) == []
+
+
+def test_a_call_waits_since_it_ended_in_the_last_of_its_queues(database: Engine) -> None:
+    kept(database, missed("1"))
+    entered, gone = (missed("1", 3)._replace(ended_at=ended_at) for ended_at in (None, minutes(5)))
+    kept(database, entered)
+    assert found(database) == []
+    kept(database, missed("1"), entered, gone)
+    assert [entry.since for entry in listed(database)] == [minutes(5)]
+    clear(database)
+    kept(database, missed("1"))
+    kept(database, entered, gone)
+    assert [entry.since for entry in listed(database)] == [minutes(5)]
 
 
 def test_nobody_is_called_back_for_an_old_call(database: Engine) -> None:

@@ -76,7 +76,7 @@ def calls_of(period: Period) -> list[Call]:
             answered,
             ended,
             agent=pick.choice(AGENTS),
-            asked_call_back=kind == "asked",
+            asked_at=ended if kind == "asked" else None,
             timing=Timing.UNTIMED if kind == "untimed" else pick.choice((Timing.CHANNEL, Timing.QUEUE)),
         )
 
@@ -133,8 +133,8 @@ def counted(calls: Sequence[Call]) -> Figures:
     timed = [call for call in calls if call.timing != Timing.UNTIMED]
     answered = [call for call in timed if call.answered_at]
     left = [call for call in timed if call.answered_at is None and call.ended_at]
-    asked = [call for call in left if call.asked_call_back]
-    hung_up = [call for call in left if not call.asked_call_back]
+    asked = [call for call in left if call.asked_at]
+    hung_up = [call for call in left if not call.asked_at]
     short = [call for call in hung_up if between(call.started_at, call.ended_at) < timedelta(seconds=5)]
     waits = sorted(between(call.started_at, call.answered_at).total_seconds() for call in answered)
     in_time = [wait for wait in waits if wait <= 15]
@@ -242,6 +242,21 @@ def test_people_on_duty_agree_with_a_count_minute_by_minute(database: Engine, re
         with reading(reader) as connection:
             report = call_report(connection, by, period.start, period.end, ZoneInfo(period.zone))
         duties_agree(report, by, period, duties)
+
+
+def test_a_duty_over_a_short_day_is_data_of_all_its_days(database: Engine, reader: Engine) -> None:
+    """Twenty-four hours from half past eleven in the evening, when clocks go forward."""
+    zone, start = ZoneInfo("Europe/London"), datetime(2026, 3, 28, 23, 30, tzinfo=UTC)
+    with writing(database) as connection:
+        duty = Duty("chen", start, start + timedelta(hours=24))
+        keep_duties(connection, [duty], start - timedelta(days=9), start + timedelta(days=9))
+    with reading(reader) as connection:
+        report = call_report(connection, Grouping.DAY, start, start + timedelta(hours=25), zone)
+    assert [item.duty and item.duty.time for item in report.items] == [
+        timedelta(minutes=30),
+        timedelta(hours=23),
+        timedelta(minutes=30),
+    ]
 
 
 def duties_agree(report: CallReport, by: Grouping, period: Period, duties: Sequence[Duty]) -> None:

@@ -53,7 +53,7 @@ def test_duties_are_found_by_each_instant_that_they_have(database: Engine) -> No
     assert between(database, 8, 8.01) == [whole, EARLY]
     assert between(database, 16, 23.99) == [whole, LATE]
     assert between(database, 23.99, 30) == [whole, LATE]
-    assert between(database, 24, 48) == []
+    assert between(database, 25, 48) == []
 
 
 def test_an_overlap_with_a_day_that_is_not_covered_is_refused(database: Engine) -> None:

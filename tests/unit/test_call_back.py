@@ -31,6 +31,8 @@ def test_the_result_of_a_try_is_told_once_however_often_it_is_sent() -> None:
     reached = once.take("li", NOON).tried("li", NOON, reached=True)
     assert (reached.result, reached.ended_at, reached.person) == (CallBackResult.REACHED, NOON, "li")
     assert reached.tried("li", NOON + HELD, reached=True) == reached
+    with pytest.raises(Refused, match="over: reached"):
+        reached.tried("li", NOON, reached=False)
 
 
 def test_the_third_try_ends_it_as_unreachable() -> None:

@@ -79,6 +79,12 @@ def test_a_row_torn_after_a_column_that_may_be_the_last_is_left_out(tmp_path: Pa
         assert source.torn_line == 2
 
 
+def test_the_only_row_of_a_file_is_torn_if_it_may_lack_columns(tmp_path: Path) -> None:
+    with opened(tmp_path, cdr(16).rstrip()) as source:
+        assert ids(source) == []
+        assert source.torn_line == 1
+
+
 def test_a_row_torn_within_a_character_is_left_out(tmp_path: Path) -> None:
     with opened(tmp_path, FIRST.encode() + '"李'.encode()[:-1]) as source:
         assert ids(source) == ["1"]
@@ -93,7 +99,14 @@ def test_a_last_row_that_only_lacks_the_line_end_is_whole(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "torn", [f"{NOON + 1}", f"{NOON + 1}|1.1|hotl", f"{NOON}|1.1|q|NONE|ABAN", f"{NOON}|1.1|q|NONE|ABANDON|1|"]
+    "torn",
+    [
+        f"{NOON + 1}",
+        f"{NOON + 1}|1.1|hotl",
+        f"{NOON}|1.1|q|NONE|ABAN",
+        f"{NOON}|1.1|q|NONE|ABANDON|1|",
+        f"{NOON}|1.1|q|NONE|ABANDON|1|1|12",
+    ],
 )
 def test_a_torn_last_line_of_a_queue_log_is_left_out(tmp_path: Path, torn: str) -> None:
     with opened(tmp_path, QUEUE_LOG + torn, QUEUES) as source:

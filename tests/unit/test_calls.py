@@ -24,7 +24,7 @@ def later(seconds: float) -> datetime:
         (Call("1", START, later(7), later(90)), CallOutcome.ANSWERED, 7),
         (Call("1", START, None, later(4.999)), CallOutcome.SHORT_ABANDONED, 4.999),
         (Call("1", START, None, START + SHORT), CallOutcome.ABANDONED, 5),
-        (Call("1", START, None, later(60), asked_call_back=True), CallOutcome.CALL_BACK_ASKED, 60),
+        (Call("1", START, None, later(60), asked_at=later(60)), CallOutcome.CALL_BACK_ASKED, 60),
         (Call("1", START, None, later(60), timing=Timing.UNTIMED), CallOutcome.UNTIMED, None),
         (Call("1", START, None, later(60), timing=Timing.CHANNEL), CallOutcome.ABANDONED, 60),
     ],
@@ -53,13 +53,34 @@ def test_a_call_whose_end_the_queue_has_lost_is_over_when_the_channel_says_so() 
 
 def test_the_first_of_two_agents_has_answered_the_call() -> None:
     first, second = Call("1", START, later(9), agent="he"), Call("1", START, later(60), later(90), agent="chen")
-    assert second.merged(first) == first._replace(ended_at=later(90))
+    assert second.merged(first) == first._replace(ended_at=later(90), went_on_at=later(60))
 
 
 def test_a_known_agent_prevails_over_a_name_of_the_telephone_system() -> None:
-    """Even of another second, as lines of one queue log tell the answer."""
-    named, known = Call("1", START, later(9), agent="1001", agent_known=False), Call("1", START, later(9), agent="chen")
-    assert named.merged(known) == known.merged(named) == known
+    """Even if another source has fractions of the second, or names nobody."""
+    named = Call("1", START, later(9), agent="1001", agent_known=False)
+    for known in (Call("1", START, later(9), agent="chen"), Call("1", START, later(9.5), agent="chen")):
+        for merged in (named.merged(known), known.merged(named)):
+            assert (merged.agent, merged.agent_known, merged.answered_at) == ("chen", True, known.answered_at)
+    nameless = Call("1", START, later(9))
+    assert named.merged(nameless).agent == nameless.merged(named).agent == "1001"
+
+
+def test_of_two_people_the_one_who_is_known_already_stays() -> None:
+    """The telephone of one person became another's, and the same file is imported again."""
+    then, now = (Call("1", START, later(9), agent=agent) for agent in ("he", "chen"))
+    assert (then.merged(now).agent, now.merged(then).agent) == ("he", "chen")
+
+
+def test_a_call_that_goes_on_in_another_queue_has_not_ended() -> None:
+    left, entered = Call("1", START, None, later(60), "a", asked_at=later(60)), Call("1", later(61), queue="b")
+    waits = left.merged(entered)
+    assert (waits.outcome, waits.ended_at) == (CallOutcome.UNDER_WAY, None)
+    answered = Call("1", later(61), later(80), queue="b", agent="he")
+    talks = waits.merged(answered)
+    assert (talks.outcome, talks.waited, talks.talked) == (CallOutcome.ANSWERED, timedelta(seconds=80), None)
+    gone = waits.merged(Call("1", later(61), None, later(99), "b"))
+    assert (gone.outcome, gone.waited) == (CallOutcome.ABANDONED, timedelta(seconds=99))
 
 
 INSTANTS = st.integers(0, 100).map(later)
@@ -74,11 +95,13 @@ REPORTS = st.builds(
     agent=st.sampled_from([None, "chen", "he"]),
     complaint=st.sampled_from([None, "2608034711004"]),
     recording_url=st.sampled_from([None, "a", "b"]),
-    asked_call_back=st.booleans(),
+    asked_at=st.none() | INSTANTS,
     timing=st.sampled_from(Timing),
     agent_known=st.booleans(),
     hung_up=st.booleans(),
-)
+    went_on_at=st.none() | INSTANTS,
+).map(lambda call: call._replace(agent="chen") if call.agent and call.agent_known else call)
+"""Of people who are known there is one: of two, the first stays."""
 
 
 @given(st.lists(REPORTS, min_size=1, max_size=4))

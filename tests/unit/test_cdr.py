@@ -164,3 +164,31 @@ def test_of_an_hour_that_comes_twice_the_first_is_meant() -> None:
     found = call(cells(**across), form)
     assert found.started_at == datetime(2026, 10, 25, 0, 59, 50, tzinfo=UTC)
     assert (found.waited, found.talked) == (timedelta(seconds=12), timedelta(seconds=88))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "duration", "started_at", "ended_at"),
+    [
+        ("01:50:00", "02:05:10", "910", (1, 50, 0), (2, 5, 10)),
+        ("01:50:00", "02:05:10", "4510", (0, 50, 0), (2, 5, 10)),
+        ("01:10:00", "01:20:00", "600", (0, 10, 0), (0, 20, 0)),
+        ("01:10:00", "01:20:00", "4200", (0, 10, 0), (1, 20, 0)),
+        ("01:58:00", "02:00:04", "123", (1, 58, 0), (2, 0, 4)),
+        ("01:50:00", "01:05:00", "", (0, 50, 0), (1, 5, 0)),
+    ],
+)
+def test_in_the_hour_that_comes_twice_the_duration_tells_which_is_meant(
+    start: str, end: str, duration: str, started_at: tuple[int, int, int], ended_at: tuple[int, int, int]
+) -> None:
+    london = Cdr(ZoneInfo("Europe/London"), (), Agents(Directory()), datetime(2026, 11, 1, tzinfo=UTC))
+    day = "2026-10-25"
+    found = call(cells(start=f"{day} {start}", answer="", end=f"{day} {end}", duration=duration, **QUEUED), london)
+    expected = tuple(datetime(2026, 10, 25, *time, tzinfo=UTC) for time in (started_at, ended_at))
+    assert (found.started_at, found.ended_at) == expected
+
+
+def test_where_a_menu_answers_the_channel_knows_no_wait() -> None:
+    with_menu = Cdr(ZONE, (), Agents(Directory()), LATEST, menu=True)
+    found = call(cells(answer=ROW["start"]), with_menu)
+    assert (found.outcome, found.waited, found.agent) == (CallOutcome.UNTIMED, None, None)
+    assert call(cells(**NOBODY), with_menu).outcome is CallOutcome.ABANDONED

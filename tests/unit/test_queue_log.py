@@ -142,3 +142,31 @@ def test_a_queue_log_is_recognised_by_its_first_line() -> None:
     assert is_queue_log(QUEUE_LOG.encode())
     assert is_queue_log(b"\xef\xbb\xbf" + QUEUE_LOG.encode())
     assert not is_queue_log(b'"","13800138000"\n')
+
+
+def test_who_enters_another_queue_in_the_same_second_still_waits() -> None:
+    lines = (
+        ENTERED,
+        f"{NOON + 60}|1.1|hotline|NONE|EXITWITHTIMEOUT|1|1|60",
+        f"{NOON + 60}|1.1|leaks|NONE|ENTERQUEUE||13800138000|1",
+    )
+    for order in permutations(lines):
+        waits = call(order)
+        assert (waits.outcome, waits.started_at, waits.ended_at) == (CallOutcome.UNDER_WAY, START, None)
+        gone = waits.merged(call([f"{NOON + 99}|1.1|leaks|NONE|ABANDON|1|1|39"]))
+        assert (gone.outcome, gone.ended_at) == (CallOutcome.ABANDONED, later(99))
+
+
+def test_who_hangs_up_in_the_second_of_the_call_has_not_waited() -> None:
+    found = ended("ABANDON|1|1|0", at=0)
+    assert found.outcome is CallOutcome.SHORT_ABANDONED
+    assert found.waited is not None
+    assert found.waited < timedelta(milliseconds=1)
+
+
+def test_a_request_to_be_called_back_is_over_if_the_caller_waits_on() -> None:
+    asked = ended("EXITWITHKEY|1|1|1|60")
+    assert asked.outcome is CallOutcome.CALL_BACK_ASKED
+    on = asked.merged(call([f"{NOON + 62}|1.1|leaks|NONE|ENTERQUEUE||13800138000|1"]))
+    gone = on.merged(call([f"{NOON + 99}|1.1|leaks|NONE|ABANDON|1|1|37"]))
+    assert gone.outcome is CallOutcome.ABANDONED

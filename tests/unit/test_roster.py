@@ -65,7 +65,7 @@ def test_every_broken_line_is_named_with_its_column_and_what_is_accepted(tmp_pat
         "chen,2026-08-03 08:00,2026-08-03",
         "chen,2026-08-03 08:00,",
         "chen,2026-08-03 16:00,2026-08-03 08:00",
-        "chen,2026-08-03 08:00,2026-08-04 08:01",
+        "chen,2026-08-03 08:00,2026-08-04 09:01",
         "he,2026-08-03 12:00,2026-08-03 20:00",
         "chen,2026-08-03 12:00,2026-08-03 20:00",
         "he,2026-08-03 08:00,2026-08-03 12:01",
@@ -74,8 +74,8 @@ def test_every_broken_line_is_named_with_its_column_and_what_is_accepted(tmp_pat
         "line 3, from: accepted: a time like 2026-08-03 08:00, or with its zone, as in 2026-08-03T08:00:00+08:00",
         "line 4, to: accepted: a time like 2026-08-03 08:00, or with its zone, as in 2026-08-03T08:00:00+08:00",
         "line 5, to: is missing; accepted: a person, and when the duty begins and ends",
-        "line 6, to: accepted: a time after from, at most 24 hours later",
-        "line 7, to: accepted: a time after from, at most 24 hours later",
+        "line 6, to: accepted: a time after from, at most 25 hours later",
+        "line 7, to: accepted: a time after from, at most 25 hours later",
         "line 8, from: it overlaps the duty of line 10; accepted: duties one after the other",
     ]
 
