@@ -109,6 +109,7 @@ async def test_flags_of_the_intake_stay_with_what_comes_later(
         assert urged["flags"] == ["hardship", "urged"]
 
 
+@pytest.mark.slow
 async def test_two_calls_of_strangers_from_one_telephone_or_address_are_named(
     temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:
@@ -135,6 +136,7 @@ async def test_sent_again_a_registration_does_not_take_itself_for_a_duplicate(
         assert again.json()["flags"] == ["hardship"]
 
 
+@pytest.mark.slow
 async def test_with_sql_down_the_call_is_taken_without_flags(
     temporal: Client, tmp_path: Path, postgresql_url: str
 ) -> None:
@@ -160,6 +162,7 @@ def locked(database: Engine) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 async def test_with_sql_slow_the_call_is_taken_without_flags_while_it_is_slow(
     temporal: Client, tmp_path: Path, postgresql_url: str
 ) -> None:
@@ -180,6 +183,7 @@ async def test_with_sql_slow_the_call_is_taken_without_flags_while_it_is_slow(
         assert known["flags"][0] == "hardship"
 
 
+@pytest.mark.slow
 async def test_with_sql_slow_a_business_is_owed_what_it_is_owed(
     temporal: Client, tmp_path: Path, postgresql_url: str
 ) -> None:
@@ -220,6 +224,7 @@ async def test_a_corrected_caller_is_recognised_and_the_other_one_is_forgotten(
         assert (await made.actions(number)).count("recognise") == 3
 
 
+@pytest.mark.slow
 async def test_a_corrected_caller_is_recognised_whichever_process_ends_and_whoever_corrects(
     temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +255,7 @@ class NewerRecognised(EventData):
     flags: tuple[str, ...]
 
 
+@pytest.mark.slow
 async def test_a_flag_that_an_older_worker_does_not_know_is_sent_again(
     temporal: Client, tmp_path: Path, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +275,7 @@ async def test_a_flag_that_an_older_worker_does_not_know_is_sent_again(
     assert (told["flags"], sent) == (["hardship"], [taken["number"]] * 2)
 
 
+@pytest.mark.slow
 async def test_a_registry_that_is_not_there_yet_stops_nobody(
     temporal: Client, tmp_path: Path, database_url: str
 ) -> None:
@@ -284,6 +291,7 @@ async def test_nothing_is_asked_where_the_setting_says_so(temporal: Client, tmp_
         assert (await call(made, GRANNY))["flags"] == []
 
 
+@pytest.mark.slow
 async def test_staff_find_flagged_cases_in_the_temporal_ui(temporal: Client, tmp_path: Path, sqlite_url: str) -> None:
     async with api_with_customers(temporal, sqlite_url, tmp_path) as (made, _):
         number = (await call(made, GRANNY))["number"]
@@ -352,6 +360,7 @@ async def test_a_telephone_that_two_accounts_share_names_no_customer(
         assert numbers(await record(made, f"/v1/complaints/{wong}/caller")) == []
 
 
+@pytest.mark.slow
 async def test_at_most_twenty_cases_are_shown_the_newest_first(known: Api) -> None:
     made = [(await call(known, GRANNY))["number"] for _ in range(22)]
     assert numbers(await record(known, f"/v1/complaints/{made[-1]}/caller")) == made[-2:0:-1]

@@ -99,6 +99,7 @@ async def test_a_revoked_link_opens_nothing(on_sqlite: Api) -> None:
     problem(await on_sqlite.act(number, "revoke_links", {}, "wu"), 403, "wrong-role")
 
 
+@pytest.mark.slow
 async def test_links_are_revoked_while_sql_is_down(temporal: Client, tmp_path: Path, database_url: str) -> None:
     async with running_api(temporal, database_url, tmp_path, sql_wait_seconds=0.3) as made:
         number = await registered(made)

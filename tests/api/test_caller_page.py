@@ -372,6 +372,7 @@ async def test_the_page_works_in_a_telephones_browser(on_sqlite: Api, locale: st
     assert [event["data"]["note"] for event in await follow_ups(on_sqlite, number)] == [TYPED]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @needs_chromium
 @pytest.mark.parametrize("locale", WORDS)

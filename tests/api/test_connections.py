@@ -54,6 +54,7 @@ class Wire(NamedTuple):
                     return
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"GET /healthz HTTP/1.1\r\nHost: local"])
 async def test_a_connection_without_a_whole_head_is_closed(on_sqlite: Api, sent: bytes) -> None:
     async with further_api(on_sqlite, on_sqlite.clock, request_seconds=SOON) as made, AsyncExitStack() as stack:
@@ -62,6 +63,7 @@ async def test_a_connection_without_a_whole_head_is_closed(on_sqlite: Api, sent:
         assert await wire.rest() == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drops", [b"\r\n", b"x"])
 async def test_a_head_that_comes_drop_by_drop_is_not_waited_for(on_sqlite: Api, drops: bytes) -> None:
     async with further_api(on_sqlite, on_sqlite.clock, request_seconds=SOON) as made, AsyncExitStack() as stack:
@@ -96,6 +98,7 @@ async def test_the_rest_of_a_body_that_nobody_reads_is_not_waited_for(on_sqlite:
             await wire.drip(b"x")
 
 
+@pytest.mark.slow
 async def test_an_answer_that_nobody_takes_is_given_up(on_sqlite: Api) -> None:
     async with further_api(on_sqlite, on_sqlite.clock, request_seconds=SOON) as made, AsyncExitStack() as stack:
         wire = await Wire.to(made, stack)

@@ -72,6 +72,7 @@ async def test_dead_letters_are_for_supervisors_and_managers(on_sqlite: Api, who
     problem(await on_sqlite.post("/v1/letters/x/resend", None, by=who), 403, "wrong-role")
 
 
+@pytest.mark.slow
 async def test_with_sql_down_a_dead_letter_is_unchanged_and_sent_again_later(
     temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,7 @@ async def test_a_caller_does_not_use_up_what_the_staff_may_do(on_sqlite: Api) ->
     assert (await on_sqlite.actions(number)).count("comment") == 2
 
 
+@pytest.mark.slow
 async def test_zero_is_no_limit(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched")
     async with further_api(on_sqlite, on_sqlite.clock, actions_per_case=0, reads_per_minute=0) as made:

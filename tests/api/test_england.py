@@ -127,6 +127,7 @@ async def case_with_finding(api: Api, finding: str, account: str) -> str:
     return number
 
 
+@pytest.mark.slow
 async def test_an_account_gets_no_more_for_low_pressure_than_the_most_of_a_year(
     server: WorkflowEnvironment, tmp_path: Path, database_url: str
 ) -> None:
@@ -174,6 +175,7 @@ async def test_services_show_an_unknown_amount_as_null_with_its_gap(british: Api
     }
 
 
+@pytest.mark.slow
 async def test_what_the_caller_sees_is_dated_by_the_day_in_london(british: Api) -> None:
     """At nine of a summer evening there, tomorrow has begun in Beijing."""
     evening = datetime(2026, 7, 1, 20, tzinfo=UTC)

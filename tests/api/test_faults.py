@@ -18,6 +18,7 @@ from tests.support.outage import unanswering
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@pytest.mark.slow
 async def test_with_sql_down_a_case_is_refused_and_read_as_its_workflow_has_it(
     temporal: Client, tmp_path: Path, database_url: str
 ) -> None:
@@ -48,6 +49,7 @@ async def test_with_the_worker_down_a_repeated_registration_is_the_same_and_an_u
         problem(refused, 422, "unknown-department")
 
 
+@pytest.mark.slow
 async def test_after_a_worker_has_stopped_a_call_is_taken_and_listed_and_an_action_is_not(
     temporal: Client, tmp_path: Path, database_url: str
 ) -> None:

@@ -67,6 +67,7 @@ async def test_what_the_caller_says_counts(
 OTHER: Json = {"name": "王先生", "phone": "0760 8823 5555", "district": "east", "address": "博爱路 9 号"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["", "phone"])
 async def test_what_was_filled_in_is_that_of_the_corrected_customer(
     temporal: Client, tmp_path: Path, database_url: str, missing: str

@@ -129,6 +129,7 @@ async def test_who_has_left_hands_over_and_gets_nothing(made: Api) -> None:
     problem(await made.post("/v1/handovers", {**ORDER, "from": "nobody"}, "xu"), 422, "unknown-owner")
 
 
+@pytest.mark.slow
 async def test_two_handovers_at_once_refuse_nothing(made: Api) -> None:
     mine = [await made.case_in("registered") for _ in range(5)]
     done = await asyncio.gather(*(hand_over(made) for _ in range(3)))
@@ -137,6 +138,7 @@ async def test_two_handovers_at_once_refuse_nothing(made: Api) -> None:
     assert await owners(made, *mine) == ["li"] * len(mine)
 
 
+@pytest.mark.slow
 async def test_of_three_handovers_at_once_one_moves_a_case(made: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """All have read the owner before any moves a case; the others name the case with its owner."""
     persons = ("li", "xu", "chief")
@@ -167,6 +169,7 @@ async def test_a_case_is_handed_over_only_from_the_owner_who_is_named(made: Api)
     assert (await made.act(number, "hand_over", of_owner, "xu")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_free_text_that_owns_cases_hands_them_over(made: Api) -> None:
     number = (await made.register({"service_code": "no_water", "description": "停水", "owner": "老陈"}, "chief")).json()
     assert (await hand_over(made, **{"from": "老陈"}))["handed_over"] == 1
@@ -183,6 +186,7 @@ async def test_what_is_not_there_is_said(on_sqlite: Api) -> None:
     problem(await on_sqlite.get("/v1/handovers/rollout", "xu"), 422, "invalid-request")
 
 
+@pytest.mark.slow
 async def test_without_a_worker_it_is_durable_and_goes_on_with_one(
     temporal: Client, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +205,7 @@ async def progress_or_none(made: Api, of: Json) -> Json:
     return answer.json() if answer.is_success else {}
 
 
+@pytest.mark.slow
 async def test_an_attempt_that_died_is_made_up_for_and_each_case_is_asked_once(
     made: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +226,7 @@ async def test_an_attempt_that_died_is_made_up_for_and_each_case_is_asked_once(
     assert [await made.actions(number) for number in numbers] == [["register", "hand_over"]] * 3
 
 
+@pytest.mark.slow
 async def test_a_case_that_is_not_handed_over_is_named_with_the_reason(made: Api, temporal: Client) -> None:
     """One is closed, which SQL does not know yet; the workflow of another was ended by hand; a third was moved."""
     closed = await made.case_in("pending_reply")
@@ -257,6 +263,7 @@ async def test_a_handover_that_was_ended_by_hand_says_so(
         assert (again.status_code, again.json()["state"]) == (202, "ended")
 
 
+@pytest.mark.slow
 async def test_a_case_that_has_lost_its_workflow_is_named(made: Api) -> None:
     lost, found = [await made.case_in("in_progress") for _ in range(2)]
     await made.temporal.get_workflow_handle(workflow_id(lost)).terminate()
@@ -265,6 +272,7 @@ async def test_a_case_that_has_lost_its_workflow_is_named(made: Api) -> None:
     assert await owners(made, lost, found) == ["chen", "li"]
 
 
+@pytest.mark.slow
 async def test_only_work_that_can_be_assigned_is_listed(made: Api) -> None:
     at_work, _ = [await made.case_in(state) for state in ("in_progress", "pending_reply")]
     done = await hand_over(made, **{"from": "wu"})

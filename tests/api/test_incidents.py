@@ -51,6 +51,7 @@ async def linked_to(api: Api, case: str, number: str | None) -> Json:
     return found
 
 
+@pytest.mark.slow
 async def test_declared_again_past_midnight_it_is_the_incident_of_the_day_before(on_sqlite: Api) -> None:
     body, mine = {**DIRECTIONS, "districts": ["minzhong"]}, uuid.uuid4().hex
     numbers, clock = [], Clock()

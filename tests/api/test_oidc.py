@@ -103,6 +103,7 @@ async def test_who_sends_nothing_is_told_of_both_ways_in(api: Api, issuer: Issue
     assert detail.endswith(f"Bearer hk_..., or an access token of {issuer.url}")
 
 
+@pytest.mark.slow
 async def test_the_interface_tells_of_tokens_where_they_are_accepted(api: Api, on_sqlite: Api, issuer: Issuer) -> None:
     document, plain = api.app.openapi(), on_sqlite.app.openapi()
     scheme = document["components"]["securitySchemes"]["openIdConnect"]

@@ -102,6 +102,7 @@ async def metrics(made: Api) -> dict[str, float]:
     return {f"{each.name} {each.labels.get('part', '')}".strip(): each.value for each in samples}
 
 
+@pytest.mark.slow
 async def test_a_service_with_everything_at_work_is_ready_60_days_before_the_holidays_end(
     own_temporal: Client, tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ async def test_a_worker_that_has_gone_is_told(own_temporal: Client, tmp_path: Pa
         await becomes(made, "worker", ok=False)
 
 
+@pytest.mark.slow
 async def test_an_emptied_read_model_is_told_until_it_is_rebuilt(own_temporal: Client, tmp_path: Path) -> None:
     async with whole(own_temporal, tmp_path) as made:
         number = await made.case_in("registered")

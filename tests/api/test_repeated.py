@@ -170,6 +170,7 @@ async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(
         assert again["credits"][0]["approved"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"service_code": FOR_NOW}, {"location": {"district": FOR_NOW}}])
 @pytest.mark.parametrize("later", [timedelta(), SECOND], ids=["today", "tomorrow"])
 async def test_answered_again_when_a_code_of_the_call_left_the_catalogue(

@@ -117,6 +117,7 @@ async def test_a_fault_of_ours_is_logged_and_tells_nothing(
     assert "secret" not in answer.text
 
 
+@pytest.mark.slow
 async def test_work_on_many_cases_hears_of_a_request_until_it_is_answered(on_sqlite: Api) -> None:
     """No worker takes the action."""
     async with further_api(on_sqlite, on_sqlite.clock, task_queue="nobody", update_timeout_seconds=1.0) as api:

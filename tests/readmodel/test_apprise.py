@@ -45,6 +45,7 @@ async def test_a_group_is_posted_to_at_its_robot(
     assert f"工单{number}:受理" in str(json.loads(taken.body))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 8])
 async def test_mail_servers_that_hang_take_no_thread_of_one_that_works(
     harness: CourierHarness, mails: MailServer, concurrency: int

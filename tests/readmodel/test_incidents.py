@@ -312,6 +312,7 @@ INDEXES = {
 """Index that is to answer each question. Recent incidents are sought among all incidents: they are few."""
 
 
+@pytest.mark.slow
 def test_every_question_is_answered_by_an_index(filled: Engine) -> None:
     for asked, index in INDEXES.items():
         [plan] = plans(filled, QUESTIONS[asked])

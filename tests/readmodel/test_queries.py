@@ -2,7 +2,7 @@
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +19,9 @@ from domain.case.intake import Caller, Location
 from domain.case.views import view_case
 from domain.shared.event import ActionBody
 from readmodel.case_queries import count_cases, get_case, list_cases, versions
-from readmodel.database import reading, writing
+from readmodel.database import engine, reading, writing
 from readmodel.filters import CaseFilters
+from readmodel.migrate import migrate
 from readmodel.paging import BadCursorError, Place
 from readmodel.projection import write
 from readmodel.sorting import Sort
@@ -88,14 +89,23 @@ def marks(place: int) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def filled(database: Engine, reader: Engine) -> Engine:
-    """Sixty cases with these marks."""
+def fill(database: Engine) -> None:
+    """Write sixty cases with these marks."""
     put(database, STORIES)
     with writing(database) as connection:
         for place in range(COUNT):
             connection.execute(update(cases).where(cases.c.number == number(place)).values(marks(place)))
-    return reader
+
+
+@pytest.fixture(scope="module")
+def filled(module_database_url: str) -> Iterator[Engine]:
+    """The cases, to read."""
+    migrate(module_database_url)
+    database, reader = (engine(module_database_url, read_only=read_only) for read_only in (False, True))
+    fill(database)
+    database.dispose()
+    yield reader
+    reader.dispose()
 
 
 def numbers(filled: Engine, limit: int = 7, sort: Sort = Sort.REGISTERED, **filters: Any) -> list[str]:
@@ -274,12 +284,13 @@ def test_search_goes_with_every_filter_for_common_and_for_rare_terms(
     assert both == [one for one in found if one in expected(filled, caller_name="李婆婆")]
 
 
-def test_pages_stay_stable_while_cases_arrive(filled: Engine, database: Engine) -> None:
+def test_pages_stay_stable_while_cases_arrive(database: Engine) -> None:
+    fill(database)
     """Cases newer than the page that one reads move nothing: no case comes twice, none is left out."""
     found: list[str] = []
     cursor: str | None = None
     for turn in range(COUNT // 10):
-        with reading(filled) as connection:
+        with reading(database) as connection:
             page = list_cases(connection, CaseFilters(), cursor, 10)
         found += [case.number for case in page.items]
         cursor = page.next_cursor

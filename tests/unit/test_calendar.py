@@ -126,6 +126,7 @@ class TestProperties:
         twice, once = cal.add(cal.add(start, one), another), cal.add(start, one + another)
         assert cal.between(min(twice, once), max(twice, once)) <= 2e-6
 
+    @pytest.mark.slow
     @settings(max_examples=40)
     @given(calendars(), instants, st.integers(1, 3 * DAY_MINUTES))
     def test_nothing_is_consumed_outside_hours(self, cal: WorkCalendar, at: datetime, minutes: int) -> None:

@@ -379,7 +379,7 @@ class CaseMachine(RuleBasedStateMachine):
 
 
 class TestCaseMachine(CaseMachine.TestCase):  # type: ignore[valid-type,misc]  # made by hypothesis
-    settings = settings(max_examples=20)
+    settings = settings(max_examples=6)
 
 
 @pytest.mark.slow

@@ -96,6 +96,9 @@ CASES = {
     **dict(out_of_the_ordinary()),
 }
 
+NAMES = [name if name in [*State] else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+"""Every state at once, and all else in the slow part: each takes every body of every action, by everybody."""
+
 
 def accepted(case: Case, body: ActionBody, actor: Actor, at: datetime) -> bool:
     try:
@@ -106,7 +109,7 @@ def accepted(case: Case, body: ActionBody, actor: Actor, at: datetime) -> bool:
 
 
 @pytest.mark.parametrize("at", [THEN, MONDAY + days(2) + hours(1)], ids=["at once", "too late to return it"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_action_is_offered_if_and_only_if_some_body_of_it_is_accepted(name: str, at: datetime) -> None:
     case = CASES[name].model_copy()
     case.ring(at)

@@ -99,6 +99,7 @@ class TestKeys:
 class TestOperator:
     """Commands that the demo runs on its own service, as an operator does."""
 
+    @pytest.mark.slow
     async def test_a_command_that_cannot_succeed_stops_the_demo_and_says_why(self, settings: Settings) -> None:
         with pytest.raises(OperatorError, match=r"`hotline customers import .*nothing\.csv` failed: .*nothing\.csv"):
             await demo._operate(settings, "customers", "import", str(settings.data_dir / "nothing.csv"))

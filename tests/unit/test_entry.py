@@ -26,6 +26,7 @@ def ended(body: str, **options: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(argv, text=True, check=False, **(usual | options))  # type: ignore[call-overload, no-any-return]  # options of every type
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "code", "said"),
     [

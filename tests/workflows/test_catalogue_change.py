@@ -35,6 +35,7 @@ async def refused(complaint: Complaint, new: NewTerms) -> str | None:
     return failed.value.cause.type
 
 
+@pytest.mark.slow
 async def test_due_times_move_and_rungs_ring_by_the_new_ones(hotline: Hotline) -> None:
     complaint = await hotline.start()
     await complaint.act(Dispatch(department="repair"))

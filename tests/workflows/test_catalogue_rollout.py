@@ -73,6 +73,7 @@ async def published(complaint: Complaint) -> Counter[str]:
     return Counter(row["action"] for row in rows)
 
 
+@pytest.mark.slow
 async def test_every_open_case_is_reached_once_and_a_second_rollout_changes_nothing(hotline: Hotline) -> None:
     fresh, sent, closed, ended = [await hotline.start() for _ in range(4)]
     await sent.act(Dispatch(department="repair"))

@@ -117,6 +117,7 @@ async def test_a_case_that_is_forgotten_after_each_step_goes_on_from_its_history
     await replays(complaint.handle)
 
 
+@pytest.mark.slow
 async def test_a_refusal_while_sql_is_written_leaves_the_case_whole(cold: Hotline) -> None:
     """It asks for nothing, nor does the task that learns that SQL has it: two in a row, and then comes an update."""
     complaint = await cold.start()
@@ -131,6 +132,7 @@ async def test_a_refusal_while_sql_is_written_leaves_the_case_whole(cold: Hotlin
     await replays(complaint.handle)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_intake", [True, False])
 async def test_a_case_that_was_linked_and_forgotten_is_settled(cold: Hotline, at_intake: bool) -> None:
     """Nobody writes the batch that it returns: then it is in SQL with what happens next."""

@@ -131,6 +131,7 @@ class TestFailure:
         others = [number for number in freeze.asked if number != freeze.asked[3]]
         assert len(others) == len(complaints) - 1
 
+    @pytest.mark.slow
     async def test_nobody_is_settled_twice_by_a_worker_that_was_frozen_and_comes_back(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -225,6 +225,7 @@ async def test_notifications_of_a_case_that_cannot_publish_for_long_are_sent(
     assert len(signals) < MANY_LOOKS / 10
 
 
+@pytest.mark.slow
 async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
     reconciled: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ async def rungs(complaint: Complaint) -> list[Any]:
     return [row["data"] for row in events if row["action"] == "escalate" and "acknowledge" in row["data"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_a_lost_case_comes_back_as_it_was_and_each_rung_rings_once(
     hotline: Hotline, owner: Engine, loss: str
@@ -310,6 +311,7 @@ async def test_an_incident_comes_back_with_its_cases_and_settles_them(
     assert await rebuilder(hotline, owner).one(cause.number) in (OVER, RUNS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("applied_again", [False, True])
 async def test_a_reset_incident_comes_back_as_sql_has_it(hotline: Hotline, owner: Engine, applied_again: bool) -> None:
     """Callers are told once of what SQL has, and never of what the reset run has said."""

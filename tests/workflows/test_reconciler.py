@@ -88,6 +88,7 @@ async def test_a_change_dated_in_the_future_is_compared_as_well(hotline: Hotline
     await complaint.published(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ended", [False, True])
 async def test_committed_rows_that_sql_lost_are_written_from_the_history(
     hotline: Hotline, owner: Engine, ended: bool
@@ -156,6 +157,7 @@ async def test_a_sweep_writes_an_ended_case_that_sql_has_lost(
     assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
 
 
+@pytest.mark.slow
 async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_not_sent_again(
     hotline: Hotline, owner: Engine
 ) -> None:
@@ -356,6 +358,7 @@ async def test_a_sweep_pauses_between_pages_of_cases(hotline: Hotline, monkeypat
     await until(pauses, lambda count: count >= 4)
 
 
+@pytest.mark.slow
 async def test_what_is_known_grows_while_nothing_changes(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "LONGEST_LAG", timedelta(seconds=1.5))
     await hotline.start()
@@ -363,6 +366,7 @@ async def test_what_is_known_grows_while_nothing_changes(hotline: Hotline, monke
     await until(lambda: in_sql_until(hotline.client), lambda known: bool(known and known >= later))
 
 
+@pytest.mark.slow
 async def test_a_list_that_temporal_refuses_is_reported_and_asked_again(
     hotline: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

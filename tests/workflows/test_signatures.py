@@ -200,6 +200,7 @@ async def rejected(handle: WorkflowHandle[Any, Any]) -> str:
     return cause.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sender_version", [0, 1])
 async def test_a_case_that_was_started_past_the_service_ends_and_is_not_in_sql(
     hotline: Hotline, owner: Engine, sender_version: int

@@ -54,6 +54,7 @@ async def test_both_come_by_themselves_and_their_recipients_are_told(hotline: Ho
     assert {"noticed", "criticised"} <= {*(await complaint.view()).flags}
 
 
+@pytest.mark.slow
 async def test_the_notice_waits_as_long_as_the_case_does(hotline: Hotline) -> None:
     complaint = await brought_to(await hotline.start(), TO_CREW)
     noticed = await due(complaint) + timedelta(days=1)

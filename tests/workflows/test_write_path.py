@@ -287,6 +287,7 @@ async def leaves_the_same_rows(service: Service, first: str, plan: list[Act | St
 orders = st.lists(st.integers(0, 40), max_size=8)
 
 
+@pytest.mark.slow
 @settings(examples, max_examples=4)
 @given(first=fates, plan=plans, order=orders)
 async def test_any_interleaving_of_writers_leaves_the_rows_of_one(
