@@ -40,8 +40,10 @@ Index(
 )
 """In the order of lists. On PostgreSQL it holds what reports add up, so that they read nothing else."""
 Index("ix_calls_phone", calls.c.phone_term, calls.c.started_at)
-Index("ix_calls_agent", calls.c.agent, calls.c.started_at, calls.c.call_id)
-Index("ix_calls_queue", calls.c.queue, calls.c.started_at, calls.c.call_id)
+for _column in (calls.c.agent, calls.c.queue, calls.c.complaint):
+    _name = f"ix_calls_{_column.name}"
+    index_where(f"{_column.name} IS NOT NULL", _column, calls.c.started_at, calls.c.call_id, name=_name)
+"""Many calls have none of one or the other. Each index costs an import as much as the call itself."""
 index_where(
     "(outcome)::text <> 'answered'::text",
     calls.c.outcome,
@@ -50,7 +52,6 @@ index_where(
     name="ix_calls_unanswered",
     on_sqlite=UNANSWERED,
 )
-index_where("complaint IS NOT NULL", calls.c.complaint, name="ix_calls_complaint")
 
 duties = Table(
     "duties",

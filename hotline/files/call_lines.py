@@ -1,12 +1,14 @@
-"""Reader of the files in which a telephone system lists calls: checked to the end first, then read again to be written.
+"""Reader of the files in which a telephone system lists calls: checked to the end before a call is written.
 
-Neither pass holds more than a line, so that the size of a file does not matter.
+What the lines tell waits in a temporary file, so that the size of a file does not matter.
 """
 
 import csv
 import os
+import pickle
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
@@ -15,6 +17,8 @@ from domain.calls.call import Call
 from domain.shared.operator_errors import FileError
 from hotline.files.columns import wrong_encoding
 
+GROUP = 2000
+"""Calls of one transaction: others wait for it."""
 SHOWN = 20
 """Most faults of a file that are listed; the others are counted."""
 _MARK = b"\xef\xbb\xbf"
@@ -33,6 +37,19 @@ class LeftOut(NamedTuple):
 
     reason: str
     torn: bool = False
+
+
+def windows(calls: Iterable[Call]) -> Iterator[list[Call]]:
+    """Yield the calls in groups, each merged from reports of it that lie close together."""
+    held: dict[str, Call] = {}
+    for call in calls:
+        before = held.get(call.call_id)
+        held[call.call_id] = before.merged(call) if before else call
+        if len(held) == 2 * GROUP:
+            # The later half may still be told more of.
+            yield [held.pop(call_id) for call_id in [*islice(held, GROUP)]]
+    for start in range(0, len(held), GROUP):
+        yield [*islice(held.values(), start, start + GROUP)]
 
 
 class CallFormat(Protocol):
@@ -56,11 +73,12 @@ class CallFile:
     Args:
         path: the file.
         file: the same, opened in binary mode; it must be seekable.
+        kept: temporary file for what the lines tell.
         format: how its lines are read.
         encoding: `utf-8` or `gb18030`.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, format: CallFormat, encoding: str) -> None:  # noqa: A002 - it is one
+    def __init__(self, path: Path, file: BinaryIO, kept: BinaryIO, format: CallFormat, encoding: str) -> None:  # noqa: A002 - it is one
         self.path = path
         self.format = format
         self.left_out: Counter[str] = Counter()
@@ -70,22 +88,39 @@ class CallFile:
         self.torn_line: int | None = None
         """Last line, if its end is missing."""
         self._file = file
+        self._kept = kept
         self._encoding = encoding
         self._size = os.fstat(file.fileno()).st_size
         self._whole = True
 
     def check(self) -> None:
         """Read all lines, and note what is left out. Raises FileError with the first faults."""
-        faults = (found for found in self._read() if not isinstance(found, Call))
-        if shown := [*islice(faults, SHOWN)]:
-            more = sum(1 for _ in faults)
-            raise FileError([*shown, f"{self.path}: {more} further lines cannot be used"] if more else shown)
+        shown, count = list[str](), 0
 
-    def calls(self) -> Iterator[Call]:
-        """Yield what each line of a checked file tells about a call."""
-        for found in self._read():
-            if isinstance(found, Call):
-                yield found
+        def calls() -> Iterator[Call]:
+            nonlocal count
+            for found in self._read():
+                if isinstance(found, Call):
+                    yield found
+                else:
+                    count += 1
+                    shown.extend([found] if count <= SHOWN else [])
+
+        self._kept.seek(0)
+        self._kept.truncate()
+        for group in windows(calls()):
+            pickle.dump(group, self._kept, pickle.HIGHEST_PROTOCOL)
+        if count > SHOWN:
+            shown.append(f"{self.path}: {count - SHOWN} further lines cannot be used")
+        if shown:
+            raise FileError(shown)
+
+    def groups(self) -> Iterator[list[Call]]:
+        """Yield the calls of a checked file in groups, each merged from what lines that lie close together tell."""
+        self._kept.seek(0)
+        with suppress(EOFError):
+            while True:
+                yield pickle.load(self._kept)  # noqa: S301 - written by this process
 
     def _read(self) -> Iterator[Call | str]:
         """Yield the calls and the faults of all lines, and count what is left out."""

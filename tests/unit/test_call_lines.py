@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,16 +28,13 @@ BAD = cdr(start="noon")
 def opened(folder: Path, content: str | bytes, form: CallFormat = CDR, encoding: str = "utf-8") -> Iterator[CallFile]:
     path = folder / "calls"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with path.open("rb") as file:
-        yield CallFile(path, file, form, encoding)
+    with path.open("rb") as file, TemporaryFile() as kept:
+        yield CallFile(path, file, kept, form, encoding)
 
 
 def ids(source: CallFile) -> list[str]:
-    """Return the calls of both passes, which must agree."""
     source.check()
-    first = [call.call_id for call in source.calls()]
-    assert [call.call_id for call in source.calls()] == first
-    return [call_id.partition(".")[2] for call_id in first]
+    return [call.call_id.partition(".")[2] for group in source.groups() for call in group]
 
 
 def problems(folder: Path, content: str | bytes, form: CallFormat = CDR, encoding: str = "utf-8") -> list[str]:
@@ -56,7 +54,7 @@ def test_a_line_of_names_and_a_byte_order_mark_are_skipped(tmp_path: Path) -> No
     with opened(tmp_path, (named + FIRST).encode("utf-8-sig")) as source:
         assert ids(source) == ["1"]
     with opened(tmp_path, QUEUE_LOG.encode("utf-8-sig"), QUEUES) as source:
-        assert len(ids(source)) == 5
+        assert ids(source) == ["1", "7"]
 
 
 def test_a_file_in_gbk_is_read_if_it_is_named_so(tmp_path: Path) -> None:
@@ -110,7 +108,7 @@ def test_a_last_row_that_only_lacks_the_line_end_is_whole(tmp_path: Path) -> Non
 )
 def test_a_torn_last_line_of_a_queue_log_is_left_out(tmp_path: Path, torn: str) -> None:
     with opened(tmp_path, QUEUE_LOG + torn, QUEUES) as source:
-        assert len(ids(source)) == 5
+        assert ids(source) == ["1", "7"]
         assert source.torn_line == 9
         assert not source.left_out
 
