@@ -58,7 +58,7 @@ def _row(call: Call, area_code: str) -> RowValues:
     waited, talked = call.waited, call.talked
     return {
         **dict(zip(Call._fields, call, strict=True)),
-        "outcome": call.outcome.value,
+        "outcome": call.outcome,
         "slot": (call.started_at - EPOCH) // SLOT,
         "wait_ms": None if waited is None else waited // _MILLISECOND,
         "talk_ms": None if talked is None else talked // _MILLISECOND,

@@ -1,9 +1,11 @@
 """Statements that write rows, so that writing them again changes nothing; the same on SQLite and PostgreSQL."""
 
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from functools import cache
 from typing import Any
 
+import psycopg
 from pydantic_core import to_json
 from sqlalchemy import (
     Column,
@@ -11,21 +13,19 @@ from sqlalchemy import (
     Connection,
     Table,
     any_,
-    bindparam,
-    func,
     literal,
-    literal_column,
     select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 
 from domain.shared.event import BaseEvent
 from readmodel.database import WriteConnection
-from readmodel.types import JsonText
 
 RowValues = dict[str, Any]
 """Values of one row, by column."""
+_POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -53,11 +53,10 @@ def upsert(connection: WriteConnection, table: Table, rows: Sequence[RowValues])
 
 
 def upsert_many(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
-    """Insert or update whole rows, as `upsert` does; on PostgreSQL in one statement, which takes half the time."""
-    if not rows:
-        return
-    if connection.dialect.name == "postgresql":
-        connection.execute(_upsert_from_json(table), {"rows": to_json(rows).decode()})
+    """Insert or update whole rows, as `upsert` does; on PostgreSQL by a binary COPY, which takes half the time."""
+    if rows and connection.dialect.name == "postgresql":
+        _copy(connection, table, rows)
+        connection.execute(_upsert_from_copied(table))
     else:
         upsert(connection, table, rows)
 
@@ -69,13 +68,37 @@ def is_one_of(connection: Connection, column: Column[str], values: Collection[st
     return column.in_(values)
 
 
+def _copy(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
+    """Copy the rows into a temporary table like this one, which is empty again after the transaction."""
+    copied, names = _copied(table), _columns(table)
+    try:
+        cursor: Any
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {copied} (LIKE {table.name}) ON COMMIT DELETE ROWS")
+            with cursor.copy(f"COPY {copied} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.set_types(_type_names(table))
+                for values in rows:
+                    copy.write_row([values[name] for name in names])
+    except psycopg.Error as error:
+        raise OperationalError(f"COPY {copied}", None, error) from error
+
+
+def _copied(table: Table) -> str:
+    return f"copied_{table.name}"
+
+
 @cache
-def _upsert_from_json(table: Table) -> Any:  # noqa: ANN401 - as `_upsert`
-    # The function makes rows of the table's own type.
-    rows = func.json_populate_recordset(literal_column(f"NULL::{table.name}"), bindparam("rows", type_=JsonText))
+def _upsert_from_copied(table: Table) -> Any:  # noqa: ANN401 - as `_upsert`
     names = _columns(table)
-    given = select(text(", ".join(names))).select_from(rows.alias())
+    given = select(text(", ".join(names))).select_from(text(_copied(table)))
     return _or_update(postgresql.insert(table).from_select(names, given), table, names)
+
+
+@cache
+def _type_names(table: Table) -> Sequence[str]:
+    """Return the types of the columns without length and order, as the driver names them."""
+    kinds = (column.type.compile(_POSTGRESQL) for column in table.columns)
+    return [kind.partition("(")[0].partition(" COLLATE")[0].lower() for kind in kinds]
 
 
 @cache

@@ -1,6 +1,5 @@
 """The commands `hotline calls`: import of calls (话单, 排队日志) and of the roster (排班)."""
 
-import gc
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -43,9 +42,6 @@ def import_(
     """Check all files, then add their calls to what is known of them. Repeating it does no harm."""
     from hotline.files.call_lines import CallFile
 
-    # Lines of calls make no cycles, and a search for some takes a fifth of the time.
-    gc.freeze()
-    gc.set_threshold(100_000)
     settings, catalogue = Settings(), catalogue_in_force()
     with open_database(settings) as database, ExitStack() as opened:
         formats = _formats(settings, catalogue, _agents(database, agents, encoding))
