@@ -14,12 +14,15 @@ from readmodel.customers import CallerIdentity, customer_of, get_customer, share
 from readmodel.database import ReadConnection
 from readmodel.incidents import open_in
 from readmodel.paging import Place, newest_first
+from readmodel.statements import is_one_of
 from readmodel.tables import cases, events, search_words
 
 MOST = 20
 """Most cases, and most thanks, in a record."""
 _ROWS = 10 * MOST
-"""Most rows that are read for them: several terms may find one case, and one term cases of others."""
+"""Most rows that are read for them: one term may find cases of others as well."""
+_NUMBERS = 5000
+"""Most cases of one caller that are looked at, the newest: a building's caretaker may have hundreds."""
 
 
 def caller_record(
@@ -30,21 +33,22 @@ def caller_record(
     If a department is given, only cases that it has are in it.
     """
     customer = customer_of(connection, caller, area_code)
-    earlier = tuple_(search_words.c.registered_at, search_words.c.number) < before.bound()
+    earlier = tuple_(cases.c.registered_at, cases.c.number) < before.bound()
     conditions = [earlier] if department is None else [earlier, cases.c.department == department]
-    return _record(connection, customer, _identity(connection, caller, customer, area_code), *conditions)
+    theirs = _Cases(connection, _identity(connection, caller, customer, area_code))
+    return _record(customer, theirs, *conditions)
 
 
 def known_caller(connection: ReadConnection, caller: Caller, area_code: str = "") -> KnownCaller:
     """Return what is known of a caller who has no case yet. `area_code` is that of telephones without one."""
     customer = customer_of(connection, caller, area_code)
-    identity = _identity(connection, caller, customer, area_code)
-    record = _record(connection, customer, identity)
+    theirs = _Cases(connection, _identity(connection, caller, customer, area_code))
+    record = _record(customer, theirs)
     at_home = customer.district if customer else None
     district = at_home or next((case.district for case in record.earlier_cases if case.district), None)
     return KnownCaller(
         **dict(record),
-        open_cases=tuple(map(_case, _cases(connection, identity, IS_OPEN))),
+        open_cases=tuple(map(_case, theirs.newest(IS_OPEN))),
         incidents=tuple(
             OpenIncident.model_validate({**dict(incident), "services": incident.scope.services})
             for incident in open_in(connection, district)
@@ -57,7 +61,9 @@ def customer_record(connection: ReadConnection, account_no: str, area_code: str 
     customer = get_customer(connection, account_no)
     if customer is None:
         return None
-    return _record(connection, customer, CallerIdentity(area_code, _registered(connection, customer, area_code)))
+    return _record(
+        customer, _Cases(connection, CallerIdentity(area_code, _registered(connection, customer, area_code)))
+    )
 
 
 def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -> tuple[Thanks, ...]:
@@ -82,21 +88,29 @@ def _registered(connection: ReadConnection, customer: Customer, area_code: str) 
     return Caller.model_construct(account_no=customer.account_no, phone=phone)
 
 
-def _record(
-    connection: ReadConnection, customer: Customer | None, identity: CallerIdentity, *conditions: ColumnElement[bool]
-) -> CallerRecord:
-    earlier = _cases(connection, identity, *conditions)
-    thanks = _cases(connection, identity, *conditions, cases.c.service_code == THANKS)
+def _record(customer: Customer | None, theirs: "_Cases", *conditions: ColumnElement[bool]) -> CallerRecord:
+    earlier, thanks = theirs.newest(*conditions), theirs.newest(*conditions, cases.c.service_code == THANKS)
     return CallerRecord(customer=customer, earlier_cases=tuple(map(_case, earlier)), thanks=tuple(map(_thanks, thanks)))
 
 
-def _cases(connection: ReadConnection, identity: CallerIdentity, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
-    """Return the newest cases of a caller that meet the conditions, each once."""
-    statement = _registered_cases().join(search_words, search_words.c.number == cases.c.number)
-    statement = statement.where(search_words.c.word.in_(identity.terms()), *conditions).limit(_ROWS)
-    statement = newest_first(statement, search_words.c.registered_at, search_words.c.number, None)
-    found = {row.number: row for row in connection.execute(statement) if identity.has(row)}
-    return list(found.values())[:MOST]
+class _Cases:
+    """Cases of one caller. Their numbers are read first: PostgreSQL would join the terms with all open cases."""
+
+    def __init__(self, connection: ReadConnection, identity: CallerIdentity) -> None:
+        found = select(search_words.c.number).where(search_words.c.word.in_(identity.terms())).limit(_NUMBERS)
+        in_order = newest_first(found, search_words.c.registered_at, search_words.c.number, None)
+        self._numbers = dict.fromkeys(connection.scalars(in_order))
+        self._connection = connection
+        self._identity = identity
+
+    def newest(self, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
+        """Return the newest cases that meet the conditions."""
+        if not self._numbers:
+            return []
+        theirs = is_one_of(self._connection, cases.c.number, self._numbers)
+        statement = _registered_cases().where(theirs, *conditions).limit(_ROWS)
+        rows = self._connection.execute(newest_first(statement, cases.c.registered_at, cases.c.number, None))
+        return [row for row in rows if self._identity.has(row)][:MOST]
 
 
 def _registered_cases() -> Select[Any]:
