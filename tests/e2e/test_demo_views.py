@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from temporalio.client import Client
 
@@ -56,3 +59,28 @@ async def test_no_saved_view_is_empty(service: Service) -> None:
         await count()
     print(counts)  # noqa: T201 - the numbers, for who asks for them with -s
     assert [name for name, number in counts.items() if not number] == []
+
+
+def test_calls_call_backs_and_answers_of_callers_are_there(service: Service) -> None:
+    today = datetime.now(ZoneInfo(ZONE)).date()
+    headers = {"Authorization": f"Bearer {service.admin_key}"}
+    with httpx.Client(base_url=service.api, headers=headers, trust_env=False) as http:
+
+        def read(path: str, **params: str) -> dict[str, Any]:
+            answer = http.get(path, params=params)
+            assert answer.status_code == httpx.codes.OK, answer.text
+            found: dict[str, Any] = answer.json()
+            return found
+
+        # Past midnight the calls of the demo are of the day before.
+        days = {"from": (today - timedelta(days=1)).isoformat(), "to": today.isoformat()}
+        calls = read("/v1/reports/calls", by="agent", **days)["total"]
+        assert calls["answered"] > CASES / 2
+        assert calls["abandoned"] > 0
+        assert {state: bool(read("/v1/call-backs", state=state)["items"]) for state in ("waiting", "done")} == {
+            "waiting": True,
+            "done": True,
+        }
+        (answers,) = read("/v1/reports/follow-ups", month=f"{today:%Y-%m}", by="company")["items"]
+        assert min(answers[name] for name in ("contacted", "unreached", "solved", "satisfied")) > 0
+        assert answers["satisfaction_rate"] < 1
