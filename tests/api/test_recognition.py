@@ -1,0 +1,97 @@
+"""Late recognition: of a caller who was corrected, or whose flags an older worker did not know."""
+
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import pytest
+from temporalio.client import Client
+
+from api.temporal.complaints import ComplaintClient
+from domain.case.actions.correct import Correct
+from domain.case.automatic.recognise import Recognised
+from domain.case.batch import ProjectionBatch
+from domain.case.intake import Location
+from domain.customers.customer import Customer
+from domain.shared.command import Command
+from domain.shared.event import EventData
+from readmodel.customers import keep
+from readmodel.database import reading, writing
+from readmodel.recognition import unrecognised
+from tests.api.test_caller import GRANNY, api_with_customers, call, locked
+from tests.support.api import further_api
+from tests.support.hotline import ADMIN, until
+from workflows.presentation.complaint import workflow_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_corrected_caller_is_recognised_and_the_other_one_is_forgotten(
+    temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.recognition.PAUSES", (0.1,) * 50)
+    async with api_with_customers(temporal, database_url, tmp_path) as (made, database):
+        with writing(database) as connection:
+            keep(connection, [Customer(account_no="B-1", name="Laundry", customer_class="business")])
+        number = (await call(made, {"account_no": "B-1"}))["number"]
+
+        async def flags() -> list[str]:
+            return list((await made.complaint(number))["flags"])
+
+        for caller, known in ((GRANNY, ["hardship"]), ({"account_no": "B-1"}, []), (GRANNY, ["hardship"])):
+            correction = {"reason": "another account", "caller": {"name": None, "phone": None, **caller}}
+            assert (await made.act(number, "correct", correction)).status_code == 200
+            # What else the case is flagged with stays; the look at the caller takes a moment.
+            assert await until(flags, known.__eq__) == known
+        assert (await made.actions(number)).count("recognise") == 3
+
+
+@pytest.mark.slow
+async def test_a_corrected_caller_is_recognised_whichever_process_ends_and_whoever_corrects(
+    temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API that took the first correction never comes to the look-up; the second one comes from the Temporal UI."""
+    monkeypatch.setattr("api.recognition.PAUSES", (3600.0,))
+    async with api_with_customers(temporal, database_url, tmp_path) as (made, database):
+        number = (await call(made, {"phone": "139 0000 0000"}, {}))["number"]
+        correction = {"reason": "another caller", "caller": GRANNY}
+        assert (await made.act(number, "correct", correction)).json()["flags"] == []
+        in_ui = Command(actor=ADMIN, body=Correct(reason="又更正", location=Location(address="莲塘东路18号")))
+        await made.temporal.get_workflow_handle(workflow_id(number)).execute_update("correct", in_ui)
+        await until(partial(made.actions, number), lambda actions: actions == ["register", "correct", "correct"])
+        monkeypatch.setattr("api.recognition.PAUSES", (0.0,))
+        monkeypatch.setattr("api.recognition.EVERY_SECONDS", 0.1)
+        async with further_api(made, made.clock) as other:
+            known = await until(partial(other.complaint, number), lambda case: bool(case["flags"]))
+            assert known["flags"] == ["hardship"]
+
+            async def left() -> list[str]:
+                with reading(database) as connection:
+                    return unrecognised(connection)
+
+            await until(left, lambda numbers: numbers == [])
+        assert (await made.actions(number))[3:] == ["recognise"]
+
+
+class NewerRecognised(EventData):
+    flags: tuple[str, ...]
+
+
+@pytest.mark.slow
+async def test_a_flag_that_an_older_worker_does_not_know_is_sent_again(
+    temporal: Client, tmp_path: Path, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognise, sent = ComplaintClient.recognise, list[str]()
+
+    async def newer(client: ComplaintClient, number: str, known: Recognised, key: str) -> ProjectionBatch | None:
+        sent.append(number)
+        newest = NewerRecognised(flags=("a_flag_to_come",))
+        return await recognise(client, number, cast("Recognised", newest) if len(sent) == 1 else known, key)
+
+    monkeypatch.setattr(ComplaintClient, "recognise", newer)
+    monkeypatch.setattr("api.recognition.PAUSES", (0.1,) * 50)
+    async with api_with_customers(temporal, postgresql_url, tmp_path, caller_lookup_seconds=0.05) as (made, database):
+        with locked(database):
+            taken = await call(made, GRANNY)
+        told = await until(partial(made.complaint, taken["number"]), lambda found: bool(found["flags"]))
+    assert (told["flags"], sent) == (["hardship"], [taken["number"]] * 2)
