@@ -16,7 +16,7 @@ from domain.case.handover import HandoverProgress, OpenWork
 from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
-from domain.rights.masking import mask_words, masked, masks_for
+from domain.rights.masking import mask_agent, masked, masks_for
 from domain.rights.rights import READ_CASES, READ_RECORDINGS, Reach
 from domain.shared.actors import Actor, Person
 from domain.shared.event import BaseEvent
@@ -135,7 +135,7 @@ def call(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> byte
     for internal in ("timing", "agent_known", "hung_up", "asked_at", "went_on_at"):
         del shown[internal]
     if item.agent and not item.agent_known:  # a name of the telephone system, which may be a telephone
-        shown["agent"] = mask_words(item.agent)
+        shown["agent"] = mask_agent(item.agent)
     mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
     hidden = list[str]()
     if mask and item.caller_phone:

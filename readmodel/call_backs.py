@@ -75,11 +75,13 @@ def _add(connection: WriteConnection, missed: Sequence[RowValues]) -> None:
             for row in new
         ],
     )
-    # The call went on, in another queue, after it was reported to have ended.
-    ended_at = select(calls.c.ended_at).where(calls.c.call_id == _row.call_id).scalar_subquery()
-    ids = _locked(connection, _row.call_id, [row["call_id"] for row in missed], ended_at != _row.since)
-    if ids:
-        connection.execute(update(call_backs).where(_row.call_id.in_(ids)).values(since=ended_at))
+    # A later report corrects the telephone, or tells that the call went on in another queue.
+    now = {name: select(calls.c[name]).where(calls.c.call_id == _row.call_id) for name in ("ended_at", "phone_term")}
+    ended_at, phone_term = (statement.scalar_subquery() for statement in now.values())
+    differs = (_row.since != ended_at) | (_row.phone_term != phone_term)
+    if ids := _locked(connection, _row.call_id, [row["call_id"] for row in missed], differs):
+        corrected = {"since": ended_at, "phone_term": phone_term}
+        connection.execute(update(call_backs).where(_row.call_id.in_(ids)).values(corrected))
 
 
 def _end_answered(connection: WriteConnection, terms: Collection[str]) -> None:

@@ -18,7 +18,7 @@ from api.routes.parameters import INVALID_PERIOD
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.calls.call import CallOutcome
 from domain.calls.figures import CallFigures
-from domain.rights.masking import mask_words
+from domain.rights.masking import mask_agent
 from domain.rights.rights import READ_REPORTS
 from domain.shared.text import Instant
 from readmodel.call_report import call_report
@@ -208,7 +208,7 @@ def _report(
         if person or key is None or by is not Grouping.AGENT:
             return {"key": key, "name": person.name if person else None}
         # A name of the telephone system may be a telephone.
-        return {"key": mask_words(key), "name": None}
+        return {"key": mask_agent(key), "name": None}
 
     found = call_report(connection, by, start, end, zone)
     return CallReport(

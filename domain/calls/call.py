@@ -96,10 +96,12 @@ class Call(NamedTuple):
         Times, agent and queue are those of the better source: the first start, the first answer with its agent and
         queue, and the last end, unless the call went on after it, in another queue for example. A known agent prevails
         over a name of the telephone system. Of two people who answered at one instant, the one of `self` stays.
+        Telephone, case and recording are those of `other`, unless `self` has the better source.
         """
         if other == self:
             return self
         answer = min(self, other, key=_answer)
+        earlier, later = (other, self) if self.timing > other.timing else (self, other)
         timed = [each for each in (self, other) if each.timing == answer.timing]
         went_on_at = max(each.seen_at for each in timed)
         merged = answer._replace(
@@ -107,9 +109,9 @@ class Call(NamedTuple):
             ended_at=_last(went_on_at, (each.ended_at for each in timed)),
             asked_at=_last(went_on_at, (each.asked_at for each in timed)),
             went_on_at=None,
-            caller_phone=_of_either(self.caller_phone, other.caller_phone),
-            complaint=_of_either(self.complaint, other.complaint),
-            recording_url=_of_either(self.recording_url, other.recording_url),
+            caller_phone=later.caller_phone or earlier.caller_phone,
+            complaint=later.complaint or earlier.complaint,
+            recording_url=later.recording_url or earlier.recording_url,
             hung_up=self.hung_up or other.hung_up,
         )
         return merged._replace(went_on_at=went_on_at) if went_on_at > merged.seen_at else merged
@@ -125,8 +127,3 @@ def _answer(call: Call) -> tuple[object, ...]:
 def _last(went_on_at: datetime, instants: Iterable[datetime | None]) -> datetime | None:
     """Return the last of the instants; None if the call went on after it."""
     return max((at for at in instants if at and at >= went_on_at), default=None)
-
-
-def _of_either(one: str | None, other: str | None) -> str | None:
-    """Return the text that is there; of two, always the same one."""
-    return max(one or "", other or "") or None

@@ -44,6 +44,12 @@ _FORMS = {
     ),
 }
 """Accepted forms by pattern, in English and Chinese."""
+_PLAIN = {
+    "tuple_type": "Input should be a list",
+    "model_type": "Input should be an object",
+    "model_attributes_type": "Input should be an object",
+}
+"""Messages of faults that pydantic words for Python, by type."""
 
 
 def form_of(fault: ErrorDetails) -> tuple[str, str]:
@@ -52,8 +58,9 @@ def form_of(fault: ErrorDetails) -> tuple[str, str]:
 
 
 def message(fault: ErrorDetails) -> str:
-    """Return pydantic's message without the prefix of our own validators' messages."""
-    return fault["msg"].removeprefix("Value error, ")
+    """Return pydantic's message without Python's words, and without the prefix of our own validators' messages."""
+    plain = _PLAIN.get(fault["type"], fault["msg"])
+    return plain.removeprefix("Value error, ").replace("Tuple should", "List should")
 
 
 def causes(faults: Sequence[ErrorDetails]) -> list[ErrorDetails]:

@@ -137,10 +137,10 @@ def _read(source: "CallFile", unknown: Counter[str]) -> str:
 
 
 def _count_unknown(calls: "Iterable[Call]", unknown: Counter[str]) -> None:
-    from domain.rights.masking import mask_words
+    from domain.rights.masking import mask_agent
 
     # A name of the telephone system may be a telephone.
-    unknown.update(mask_words(call.agent) for call in calls if call.agent and not call.agent_known)
+    unknown.update(mask_agent(call.agent) for call in calls if call.agent and not call.agent_known)
 
 
 def _tell_left_out(source: "CallFile") -> None:

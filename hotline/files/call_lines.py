@@ -135,6 +135,8 @@ class CallFile:
                 found = self._told(cells, width)
             except (LineFault, csv.Error, UnicodeDecodeError) as fault:
                 if not self._whole and rows.line_num <= line and getattr(fault, "torn", True):
+                    if line == 1 and self.format.width:
+                        yield f"{self.path}, line 1{self._explained(fault)}"
                     self.torn_line = line
                     return
                 yield f"{self.path}, line {line}{self._explained(fault)}"

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, tzinfo
 
+FIRST_YEAR, LAST_YEAR = 2000, 2999
+"""Years of instants, as the interface takes them."""
 SHORTEST = len("2026-08-03 08:00")
 
 

@@ -14,6 +14,7 @@ from domain.calls.call import Call
 from domain.shared.text import CALL_ID, PHONE
 from hotline.files.agents import NAME, Agents
 from hotline.files.call_lines import LeftOut, LineFault
+from hotline.files.local_time import FIRST_YEAR
 
 FIELDS = 5
 """Fields before the parameters of an event."""
@@ -44,7 +45,7 @@ _TICK = timedelta(microseconds=1)
 """Time by which a caller enters a queue after having left another one in the same second, as lines have no less."""
 _CALL_ID = re.compile(CALL_ID)
 _PHONE = re.compile(PHONE)
-_SECONDS = re.compile(r"[0-9]{1,7}", re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
 _EPOCH = re.compile(r"[0-9]{9,11}", re.ASCII)
 
 
@@ -189,6 +190,8 @@ class QueueLog:
         if not _EPOCH.fullmatch(epoch):
             raise LineFault("epoch", "accepted: seconds since 1970, as in 1366720340")
         at = datetime.fromtimestamp(int(epoch), UTC)
+        if at.year < FIRST_YEAR:
+            raise LineFault("epoch", f"accepted: seconds since 1970, from the year {FIRST_YEAR} on")
         if at > self._latest:
             raise LineFault("epoch", "it is in the future; accepted: a time that has come")
         return at

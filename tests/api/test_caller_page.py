@@ -90,7 +90,9 @@ async def test_an_answer_counts_once(on_sqlite: Api) -> None:
     first = await say(on_sqlite, path, **SATISFIED, words="谢谢师傅")
     assert (first.status_code, "感谢您的评价" in first.text) == (HTTPStatus.OK, True)
     again = await say(on_sqlite, path, **DISSATISFIED)
-    assert (again.status_code, "感谢您的评价" in again.text) == (HTTPStatus.OK, True)
+    assert (again.status_code, "您之前的评价已记录，本次评价未予受理" in again.text) == (HTTPStatus.OK, True)
+    same = await say(on_sqlite, path, **SATISFIED, words="谢谢师傅")
+    assert (same.status_code, "感谢您的评价" in same.text) == (HTTPStatus.OK, True)
     assert buttons(again) == ["reopen", "comment"]
     case = await on_sqlite.complaint(number)
     assert (case["state"], case["cycle"]) == ("closed", 1)

@@ -117,6 +117,15 @@ def test_a_call_waits_since_it_ended_in_the_last_of_its_queues(database: Engine)
     assert [entry.since for entry in listed(database)] == [minutes(5)]
 
 
+def test_a_call_back_goes_to_the_telephone_that_a_later_report_names(database: Engine) -> None:
+    kept(database, missed("1"))
+    kept(database, missed("1", phone="13800138000"))
+    kept(database, missed("2", 2, "138 0013 8000"))
+    assert found(database) == [("1", 2)]
+    kept(database, answered("3", 5, "13800138000"))
+    assert found(database) == []
+
+
 def test_nobody_is_called_back_for_an_old_call(database: Engine) -> None:
     kept(database, missed("1"), at=minutes(1) + OLDEST + timedelta(seconds=1))
     assert found(database) == []

@@ -77,10 +77,10 @@ def test_a_row_torn_after_a_column_that_may_be_the_last_is_left_out(tmp_path: Pa
         assert source.torn_line == 2
 
 
-def test_the_only_row_of_a_file_is_torn_if_it_may_lack_columns(tmp_path: Path) -> None:
-    with opened(tmp_path, cdr(16).rstrip()) as source:
-        assert ids(source) == []
-        assert source.torn_line == 1
+@pytest.mark.parametrize("content", [cdr(16).rstrip(), "<html>no call file</html>", '"' + "x" * 100_000])
+def test_a_file_of_one_line_that_is_not_whole_is_refused(tmp_path: Path, content: str) -> None:
+    (said,) = problems(tmp_path, content)
+    assert said.startswith(", line 1: ")
 
 
 def test_a_row_torn_within_a_character_is_left_out(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ MISTAKES = [
     ("minutes = 5, ", "minuts = 5, ", "services.burst_main.acknowledge.minuts", "accepted: seconds, minutes, hours"),
     ('5, source = "W"', '5, source = "Q"', "services.burst_main.acknowledge.source", "accepted: W, Z, X, C, D, J, L"),
     ('5, source = "W"', "5", "services.burst_main.acknowledge.source", "is missing; accepted: a letter of [sources]"),
-    ('{ minutes = 5, source = "W" }', "5", "services.burst_main.acknowledge", "must be a valid dictionary"),
+    ('{ minutes = 5, source = "W" }', "5", "services.burst_main.acknowledge", "must be an object"),
     ("hours = 48,", "hours = 0,", "services.burst_main.resolve.also[0].hours", "must be greater than 0, not 0"),
     ('priority = "P1"', 'priority = "high"', "services.burst_main.priority", "must be 'P1', 'P2', 'P3', 'P4' or 'P5'"),
     ('priority = "P1"\n', "", "services.burst_main.priority", "is missing; accepted: P1 (most urgent) to P5"),

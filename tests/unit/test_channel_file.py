@@ -178,8 +178,8 @@ def test_a_problem_names_its_key_and_what_is_accepted(tmp_path: Path, old: str, 
     [
         ("[[routes]]\nto = 'plumber'\nchannels = ['log']\n", "routes[0].to: accepted: "),
         ("[[routes]]\nto = '*'\nchannels = ['NO CODE']\n", "routes[0].channels[0]: String should match"),
-        ("[[routes]]\nto = '*'\nchannels = []\n", "routes[0].channels: Tuple should have at least 1 item"),
-        ("routes = []\n", "routes: Tuple should have at least 1 item"),
+        ("[[routes]]\nto = '*'\nchannels = []\n", "routes[0].channels: List should have at least 1 item"),
+        ("routes = []\n", "routes: List should have at least 1 item"),
     ],
 )
 def test_a_list_is_too_short_only_if_it_has_no_items(tmp_path: Path, routes: str, problem: str) -> None:
