@@ -256,10 +256,12 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
             # Some changed after the end that is given.
             return {number async for chunk in workflows.changed_since(changed[0], changed[4]) for number in chunk}
 
-    await until(listed, lambda found: {each.number for each in complaints} <= found)
-    *parts, last = asked
-    assert {complaints[5].number, complaints[6].number} <= {*last}
-    assert max(map(len, parts)) <= 2
+    def is_whole_and_sliced(found: set[str]) -> bool:
+        # Between the count of a part and its list, Temporal's index may show what changed before.
+        return {each.number for each in complaints} <= found and max(map(len, asked[:-1]), default=3) <= 2
+
+    await until(listed, is_whole_and_sliced)
+    assert {complaints[5].number, complaints[6].number} <= {*asked[-1]}
 
 
 async def test_a_refused_start_that_is_dated_in_the_future_is_not_listed_for_ever(hotline: Hotline) -> None:
