@@ -57,7 +57,7 @@ def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = ""
 def _row(call: Call, area_code: str) -> RowValues:
     waited, talked = call.waited, call.talked
     return {
-        **dict(zip(Call._fields, call, strict=True)),
+        **call._asdict(),
         "outcome": call.outcome,
         "slot": (call.started_at - EPOCH) // SLOT,
         "wait_ms": None if waited is None else waited // _MILLISECOND,

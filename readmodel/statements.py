@@ -5,7 +5,6 @@ from contextlib import closing
 from functools import cache
 from typing import Any
 
-import psycopg
 from pydantic_core import to_json
 from sqlalchemy import (
     Column,
@@ -25,7 +24,7 @@ from readmodel.database import WriteConnection
 
 RowValues = dict[str, Any]
 """Values of one row, by column."""
-_POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
+_POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -79,7 +78,7 @@ def _copy(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) 
                 copy.set_types(_type_names(table))
                 for values in rows:
                     copy.write_row([values[name] for name in names])
-    except psycopg.Error as error:
+    except connection.dialect.loaded_dbapi.Error as error:
         raise OperationalError(f"COPY {copied}", None, error) from error
 
 

@@ -91,7 +91,7 @@ class Call(NamedTuple):
         return CallOutcome.SHORT_ABANDONED if self.ended_at - self.started_at < SHORT else CallOutcome.ABANDONED
 
     def merged(self, other: "Call") -> "Call":
-        """Return the one call that two reports of it tell of. Their order does not matter, nor do repetitions.
+        """Return the one call that two reports of it tell of. Repetitions do not matter, nor does the order of times.
 
         Times, agent and queue are those of the better source: the first start, the first answer with its agent and
         queue, and the last end, unless the call went on after it, in another queue for example. A known agent prevails

@@ -50,7 +50,7 @@ def import_(
             file = opened.enter_context(path.open("rb"))
             chosen = formats[_format_of(file) if format_ == "auto" else format_]
             kept = opened.enter_context(TemporaryFile())
-            sources.append(CallFile(path, file, kept, chosen, encoding))
+            sources.append(CallFile(file, kept, chosen, encoding))
         for source in sources:
             source.check()
         unknown: Counter[str] = Counter()

@@ -71,15 +71,14 @@ class CallFile:
     """File of the telephone system, opened once: what is appended later is for the next import.
 
     Args:
-        path: the file.
-        file: the same, opened in binary mode; it must be seekable.
+        file: the file, opened by its path in binary mode; it must be seekable.
         kept: temporary file for what the lines tell.
         format: how its lines are read.
         encoding: `utf-8` or `gb18030`.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, kept: BinaryIO, format: CallFormat, encoding: str) -> None:  # noqa: A002 - it is one
-        self.path = path
+    def __init__(self, file: BinaryIO, kept: BinaryIO, format: CallFormat, encoding: str) -> None:  # noqa: A002 - it is one
+        self.path = Path(file.name)
         self.format = format
         self.left_out: Counter[str] = Counter()
         """Numbers of lines by the reason for which they were left out."""

@@ -13,7 +13,7 @@ from domain.calls.call import Call, Timing
 from domain.shared.text import CALL_ID, LONGEST_URL, PHONE, RECORDING_URL
 from hotline.files.agents import NAME, Agents
 from hotline.files.call_lines import LeftOut, LineFault
-from hotline.files.local_time import FIRST_YEAR, instant_of
+from hotline.files.local_time import instant_of
 
 COLUMNS = (
     "accountcode",
@@ -40,7 +40,7 @@ ALWAYS = 16
 FURTHER = 3
 """Columns that `newcdrcolumns` adds at the end: peeraccount, linkedid, sequence. They are not read."""
 OTHER_CONTEXT = LeftOut("rows of other contexts")
-_TIME = "accepted: a time like 2026-08-03 08:00:00"
+_TIME = "accepted: a time like 2026-08-03 08:00:00, of the years 2000 to 2999"
 _ID = re.compile(CALL_ID)
 _UNIQUE_ID = re.compile(r"([!-~]{1,50}-)?[0-9]{9,11}\.[0-9]{1,12}")
 """Id that Asterisk makes: perhaps the name of the system, then seconds and a count."""
@@ -126,8 +126,6 @@ class Cdr:
             raise LineFault("end", "the call ends before it starts; accepted: a time not before start")
         if answered_at and ended_at < answered_at:
             raise LineFault("answer", "the call is answered after it ends; accepted: a time from start to end")
-        if started_at.year < FIRST_YEAR:
-            raise LineFault("start", f"accepted: a time from the year {FIRST_YEAR} on")
         if ended_at > self._latest:
             column = "start" if started_at > self._latest else "end"
             raise LineFault(column, f"it is in the future; accepted: a time that has come, in {self._zone}")

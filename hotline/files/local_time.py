@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, tzinfo
 
-FIRST_YEAR, LAST_YEAR = 2000, 2999
+YEARS = range(2000, 3000)
 """Years of instants, as the interface takes them."""
 SHORTEST = len("2026-08-03 08:00")
 
@@ -14,7 +14,7 @@ def instant_of(text: str, zone: tzinfo, not_before: datetime | None = None) -> d
     earlier than `not_before`.
     """
     local = datetime.fromisoformat(text)
-    if len(text) < SHORTEST:
+    if len(text) < SHORTEST or local.year not in YEARS:
         raise ValueError(text)
     if local.tzinfo is None:
         local = datetime.combine(local, local.time(), zone)  # a fourth of the time of `replace`

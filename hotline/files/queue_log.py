@@ -14,7 +14,7 @@ from domain.calls.call import Call
 from domain.shared.text import CALL_ID, PHONE
 from hotline.files.agents import NAME, Agents
 from hotline.files.call_lines import LeftOut, LineFault
-from hotline.files.local_time import FIRST_YEAR
+from hotline.files.local_time import YEARS
 
 FIELDS = 5
 """Fields before the parameters of an event."""
@@ -190,8 +190,8 @@ class QueueLog:
         if not _EPOCH.fullmatch(epoch):
             raise LineFault("epoch", "accepted: seconds since 1970, as in 1366720340")
         at = datetime.fromtimestamp(int(epoch), UTC)
-        if at.year < FIRST_YEAR:
-            raise LineFault("epoch", f"accepted: seconds since 1970, from the year {FIRST_YEAR} on")
+        if at.year not in YEARS:
+            raise LineFault("epoch", f"accepted: seconds since 1970, from the year {YEARS.start} on")
         if at > self._latest:
             raise LineFault("epoch", "it is in the future; accepted: a time that has come")
         return at

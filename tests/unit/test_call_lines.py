@@ -29,7 +29,7 @@ def opened(folder: Path, content: str | bytes, form: CallFormat = CDR, encoding:
     path = folder / "calls"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     with path.open("rb") as file, TemporaryFile() as kept:
-        yield CallFile(path, file, kept, form, encoding)
+        yield CallFile(file, kept, form, encoding)
 
 
 def ids(source: CallFile) -> list[str]:

@@ -125,6 +125,7 @@ def test_an_event_without_its_parameters_is_refused_with_them(event: str) -> Non
     [
         (f"{NOON}|1.1|hotline|NONE", ": fields are missing; accepted: epoch|callid|queue|agent|event|parameters"),
         ("yesterday|1.1|hotline|NONE|ABANDON|1|1|9", ", epoch: accepted: seconds since 1970, as in 1366720340"),
+        ("111111111|1.1|q|NONE|ABANDON|1|1|9", ", epoch: accepted: seconds since 1970, from the year 2000 on"),
         (f"{NOON + 3601}|1.1|q|NONE|ABANDON|1|1|9", ", epoch: it is in the future; accepted: a time that has come"),
         (f"{NOON}|NONE|hotline|NONE|ABANDON|1|1|9", ", callid: accepted: the unique id of a call, at most 80"),
         (f"{NOON}|1.1||NONE|ABANDON|1|1|9", ", queue: accepted: the name of a queue, at most 80 characters"),

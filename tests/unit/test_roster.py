@@ -22,6 +22,8 @@ PEOPLE = Directory(
     )
 )
 
+TIME = "accepted: a time of the years 2000 to 2999 like 2026-08-03 08:00, or 2026-08-03T08:00:00+08:00 with its zone"
+
 
 def load(folder: Path, text: str, zone: ZoneInfo = ZONE, encoding: str = "utf-8") -> Roster:
     path = folder / "roster.csv"
@@ -72,12 +74,12 @@ def test_every_broken_line_is_named_with_its_column_and_what_is_accepted(tmp_pat
         "chen,9999-12-31 20:00,9999-12-31 23:00",
     ) == [
         f"line 2, person: {NOBODY}",
-        "line 3, from: accepted: a time like 2026-08-03 08:00, or with its zone, as in 2026-08-03T08:00:00+08:00",
-        "line 4, to: accepted: a time like 2026-08-03 08:00, or with its zone, as in 2026-08-03T08:00:00+08:00",
+        f"line 3, from: {TIME}",
+        f"line 4, to: {TIME}",
         "line 5, to: is missing; accepted: a person, and when the duty begins and ends",
         "line 6, to: accepted: a time after from, at most 25 hours later",
         "line 7, to: accepted: a time after from, at most 25 hours later",
-        "line 11, from: accepted: a time of the years 2000 to 2999",
+        f"line 11, from: {TIME}",
         "line 8, from: it overlaps the duty of line 10; accepted: duties one after the other",
     ]
 

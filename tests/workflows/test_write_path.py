@@ -115,22 +115,14 @@ class Service(NamedTuple):
     activity: Projection
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('rows') / 'hotline.db'}"
-    found: str = request.getfixturevalue("postgresql_module_url")
-    return found
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def service(url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+async def service(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     folder: Path = tmp_path_factory.mktemp("write-path")
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(await temporal_server(LIMIT))
-        hotline = await stack.enter_async_context(running_hotline(server, folder, database_url=url))
+        hotline = await stack.enter_async_context(running_hotline(server, folder, database_url=module_database_url))
         one, other = [await stack.enter_async_context(api_process(hotline)) for _ in range(2)]
-        database = engine_of(url)
+        database = engine_of(module_database_url)
         writer = await stack.enter_async_context(GroupWriter(database))
         yield Service(hotline, database, (one, other), Projection(writer))
         database.dispose()
