@@ -108,8 +108,7 @@ class NewCall(Value):
         """Return the call as it is kept; its telephone system knows who waited, and when an agent answered."""
         facts = dict(self)
         asked = facts.pop("asked_call_back")
-        # The instant is not told, and reports of one call may differ by a little.
-        asked_at = (self.ended_at or self.started_at + CLOCKS_DIFFER) if asked else None
+        asked_at = (self.ended_at or self.started_at) if asked else None
         return Call(**facts, asked_at=asked_at, agent_known=self.agent is None or is_known(self.agent))
 
 

@@ -16,7 +16,7 @@ from api.temporal.complaints import ComplaintClient
 from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake
 from readmodel.case_queries import get_case
-from readmodel.recognition import UNKNOWN_CALLER, unrecognised
+from readmodel.recognition import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised
 
 log = logging.getLogger("hotline.api")
 
@@ -43,6 +43,7 @@ class Recognition:
         self._tasks: set[asyncio.Task[None]] = set()
         self._corrected = asyncio.Event()
         self._rounds: asyncio.Task[None] | None = None
+        self._after = ""
 
     def start(self) -> None:
         """Look corrected callers up until `close`."""
@@ -89,12 +90,11 @@ class Recognition:
                 log.exception("corrected callers are not looked up; the next round tries again")
 
     async def _round(self) -> None:
-        """Look each corrected caller up once, however many fail. Raises ProblemError if SQL does not answer."""
-        last = ""
-        while numbers := await self._reader.ask(unrecognised, last):
-            for number in numbers:
-                await self._recognise(number)
-            last = numbers[-1]
+        """Look the next corrected callers up, those that failed after all others. Raises ProblemError without SQL."""
+        numbers = await self._reader.ask(unrecognised, self._after)
+        self._after = numbers[-1] if len(numbers) == UNRECOGNISED_PAGE else ""
+        for number in numbers:
+            await self._recognise(number)
 
     async def _recognise(self, number: str) -> None:
         """Look up the corrected caller of a case. What fails is tried again by the next round."""

@@ -1,8 +1,8 @@
 """Rebuild of the read model from the histories of cases and incidents in Temporal (`hotline.histories`).
 
-Notifications of events that SQL has lost count as sent, and the callers whom these name as looked up. Events that SQL
-never had are published by their case; if the case has ended, this module writes them. Their notifications are sent. SQL
-has lost events of a case if one of these holds:
+Notifications of events that SQL has lost count as sent, and callers whom those events name as looked up. Events that
+SQL never had are published by their case; if the case has ended, this module writes them. Their notifications are sent.
+SQL has lost events of a case if one of these holds:
 
 - a command acknowledged a version that SQL lacks, or an activity had written it;
 - the row of the case has that version, and an event of it is missing;
@@ -247,19 +247,26 @@ async def _histories(client: Client, runs: _Runs) -> tuple[dict[str, CaseHistory
 
 
 class _Plan(NamedTuple):
-    """Batches of a case to write, and the version up to which notifications that SQL lacks count as sent."""
+    """Batches of a case to write, and what counts as done of what SQL lacks.
+
+    Notifications up to the version `sent` are sent; the caller whom the version `looked_up` names is looked up, None:
+    SQL lacks no caller whom it once had.
+    """
 
     batches: Sequence[ProjectionBatch]
     sent: int
+    looked_up: int | None
 
 
 def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
     """Return what to write of a case that SQL has in this version; 0 if it has none of it."""
     once = [batch.case.version for batch in history.batches if until and batch.changed_at <= until]
     sent = max(version, history.acknowledged, *once)
+    named = [batch.case.caller_version for batch in history.batches if batch.case.version <= sent]
+    looked_up = max((each for each in named if each > max(version, 1)), default=None)
     if history.runs:
-        return _Plan([batch for batch in history.batches if batch.case.version <= sent], sent)
-    return _Plan(history.batches, sent)
+        return _Plan([batch for batch in history.batches if batch.case.version <= sent], sent, looked_up)
+    return _Plan(history.batches, sent, looked_up)
 
 
 def _versions(connection: ReadConnection, ids: Iterable[str]) -> dict[str, int]:
@@ -272,14 +279,14 @@ def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
     """Write all cases in one transaction, or else each alone; return the errors of those that cannot be written."""
     batches = [batch for plan in plans.values() for batch in plan.batches]
     sent = {batch.number: plan.sent for plan in plans.values() for batch in plan.batches}
+    callers = {batch.number: plan.looked_up for plan in plans.values() if plan.looked_up for batch in plan.batches}
     try:
         if batches:
             with writing(engine) as connection:
                 write(connection, batches, sent)
-                # Their callers were looked up then; a registry that is not imported again yet knows nobody.
-                for batch in batches:
-                    if 1 < batch.case.caller_version <= sent[batch.number]:
-                        note_recognised(connection, batch.number, batch.case.caller_version)
+                # They were looked up then, and a registry that is not imported again yet knows nobody.
+                for number, caller_version in callers.items():
+                    note_recognised(connection, number, caller_version)
     except RefusedBatchError as error:
         if len(plans) == 1:
             return dict.fromkeys(plans, error)

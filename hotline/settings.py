@@ -236,7 +236,7 @@ class Settings(BaseSettings):
     """Contexts (`dcontext`) of calls to the hotline, with commas between them; without any, every call counts."""
 
     calls_menu: bool = False
-    """True: a menu answers calls before a telephone rings, so that the channel's answer is nobody's."""
+    """True: a menu answers calls before a telephone rings, so that the channel's answer is ignored."""
 
     body_limit_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)
     """Largest request body the API reads, in bytes."""

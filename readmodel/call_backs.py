@@ -1,10 +1,10 @@
 """Call-backs (回电): a row for each call that nobody answered; those of one telephone are worked off together."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Row, Select, and_, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, select, tuple_, update
 
 from domain.calls.call import CallOutcome
 from domain.calls.call_back import HELD, MISSED, OLDEST, CallBack, CallBackResult, CallBackState
@@ -15,6 +15,8 @@ from readmodel.statements import RowValues, insert_missing
 
 _row = call_backs.c
 _IS_OPEN = _row.ended_at.is_(None)
+_IS_MADE = _IS_OPEN | (_row.result == CallBackResult.CALLED_AGAIN)
+"""Condition for call-backs that follow from the calls alone: nobody has worked them off."""
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -33,74 +35,63 @@ def note_calls(connection: WriteConnection, given: Sequence[RowValues], at: date
     """Add call-backs for calls that nobody answered, and end those of callers who were answered later.
 
     `given` are rows of `calls` that were written. Their order does not matter; calls without a telephone have none.
+    What people did on the list stays; all else is made anew from the calls.
     """
-    missed = [row for row in given if _is_missed(row) and row["ended_at"] >= at - OLDEST]
-    _add(connection, missed)
-    oldest = connection.scalar(select(func.min(_row.since)).where(_IS_OPEN))
-    if oldest is None:
+    missed = {row["call_id"]: row for row in given if _is_missed(row) and row["ended_at"] >= at - OLDEST}
+    oldest = connection.scalar(select(func.min(_row.since)).where(_IS_MADE))
+    if oldest is None and not missed:
         return
-    better = [row["call_id"] for row in given if not _is_missed(row)]
-    if wrong := _locked(connection, _row.call_id, better):
-        connection.execute(delete(call_backs).where(_row.call_id.in_(wrong)))
     # A call that was answered before ends nothing on the list.
-    late = (row for row in given if row["phone_term"] and row["answered_at"] and row["answered_at"] >= oldest)
-    answered = {row["phone_term"] for row in late if row["outcome"] == CallOutcome.ANSWERED}
-    _end_answered(connection, answered | {row["phone_term"] for row in missed})
+    answered = (row for row in given if row["phone_term"] and row["outcome"] == CallOutcome.ANSWERED)
+    terms = {row["phone_term"] for row in answered if oldest and row["answered_at"] >= oldest}
+    terms |= {row["phone_term"] for row in missed.values()}
+    ids = [row["call_id"] for row in given]
+    of_these = _row.call_id.in_(ids) | _row.phone_term.in_(terms)
+    # In the order in which people lock them.
+    locked = select(call_backs).where(_IS_MADE, of_these).order_by(_row.call_id).with_for_update()
+    made = {row.call_id: row for row in connection.execute(locked)}
+    if wrong := [each for each in ids if each in made and not _is_of(made[each], missed.get(each))]:
+        connection.execute(delete(call_backs).where(_row.call_id.in_(wrong)))
+    _add(connection, missed)
+    _end_answered(connection, terms)
 
 
 def _is_missed(row: RowValues) -> bool:
     return row["outcome"] in MISSED and row["phone_term"] is not None
 
 
-def _add(connection: WriteConnection, missed: Sequence[RowValues]) -> None:
+def _is_of(made: Row[Any], call: RowValues | None) -> bool:
+    return call is not None and (made.since, made.phone_term) == (call["ended_at"], call["phone_term"])
+
+
+def _add(connection: WriteConnection, missed: Mapping[str, RowValues]) -> None:
     """Add call-backs for these calls, but for those whose caller was called back afterwards."""
     if not missed:
         return
     worked_off = (
         select(_row.phone_term, func.max(_row.ended_at).label("until"))
-        .where(
-            _row.phone_term.in_({row["phone_term"] for row in missed}),
-            _row.ended_at.is_not(None),
-            _row.result != CallBackResult.CALLED_AGAIN,
-        )
+        .where(_row.phone_term.in_({row["phone_term"] for row in missed.values()}), ~_IS_MADE)
         .group_by(_row.phone_term)
     )
     until = {row.phone_term: row.until for row in connection.execute(worked_off)}
-    new = [row for row in missed if row["ended_at"] > until.get(row["phone_term"], _EARLIEST)]
-    insert_missing(
-        connection,
-        call_backs,
-        [
-            {"call_id": row["call_id"], "phone_term": row["phone_term"], "since": row["ended_at"], "tries": 0}
-            for row in new
-        ],
-    )
-    # A later report corrects the telephone, or tells that the call went on in another queue.
-    now = {name: select(calls.c[name]).where(calls.c.call_id == _row.call_id) for name in ("ended_at", "phone_term")}
-    ended_at, phone_term = (statement.scalar_subquery() for statement in now.values())
-    differs = (_row.since != ended_at) | (_row.phone_term != phone_term)
-    if ids := _locked(connection, _row.call_id, [row["call_id"] for row in missed], differs):
-        corrected = {"since": ended_at, "phone_term": phone_term}
-        connection.execute(update(call_backs).where(_row.call_id.in_(ids)).values(corrected))
+    new = [
+        {"call_id": call_id, "phone_term": row["phone_term"], "since": row["ended_at"], "tries": 0}
+        for call_id, row in missed.items()
+        if row["ended_at"] > until.get(row["phone_term"], _EARLIEST)
+    ]
+    insert_missing(connection, call_backs, new)
 
 
 def _end_answered(connection: WriteConnection, terms: Collection[str]) -> None:
     """End the open call-backs of these telephones whose caller was answered afterwards."""
-    if not (ids := _locked(connection, _row.phone_term, terms)):
+    if not terms:
         return
     again = (calls.c.phone_term == _row.phone_term) & (calls.c.answered_at > _row.since)
     again &= calls.c.outcome == CallOutcome.ANSWERED
     first = select(func.min(calls.c.answered_at)).where(again).scalar_subquery()
     ended = {"ended_at": first, "result": CallBackResult.CALLED_AGAIN}
-    connection.execute(update(call_backs).where(_row.call_id.in_(ids), exists().where(again)).values(ended))
-
-
-def _locked(
-    connection: WriteConnection, column: Column[str], values: Collection[str], *where: ColumnElement[bool]
-) -> Sequence[str]:
-    """Lock open call-backs in the order in which people lock them; return the ids of their calls."""
-    found = select(_row.call_id).where(_IS_OPEN, column.in_(values), *where).order_by(_row.call_id)
-    return connection.scalars(found.with_for_update()).all() if values else []
+    which = _IS_OPEN & _row.phone_term.in_(terms) & exists().where(again)
+    connection.execute(update(call_backs).where(which).values(ended))
 
 
 def list_call_backs(

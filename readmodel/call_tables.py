@@ -24,7 +24,11 @@ calls = Table(
     Column("timing", Integer, nullable=False, comment="domain.calls.call.Timing"),
     Column("agent_known", Boolean, nullable=False, comment="False: only the telephone system knows the name."),
     Column("hung_up", Boolean, nullable=False, comment="True: the channel tells that the call is over."),
-    Column("went_on_at", UtcDateTime, comment="The latest that reports show of it before its end."),
+    Column(
+        "went_on_at",
+        UtcDateTime,
+        comment="Last instant before its end at which reports show it.",
+    ),
     Column("outcome", CODE, nullable=False, comment="domain.calls.call.CallOutcome"),
     Column("slot", Integer, nullable=False, comment="Quarter of an hour of the start, since 1970 in UTC."),
     Column("wait_ms", BigInteger, comment="Null while it lasts, or if it is not known."),

@@ -42,7 +42,7 @@ MOST_DUPLICATES = 5
 _ROWS = 100
 """Most cases that are read while a caller waits."""
 UNRECOGNISED_PAGE = 100
-"""Cases whose corrected callers are looked up before SQL is asked for the next ones."""
+"""Most cases whose corrected callers are looked up in one round."""
 
 
 class CallerFacts(NamedTuple):

@@ -41,9 +41,9 @@ class Call(NamedTuple):
     """Call as the telephone system reports it. Instants are UTC; `started_at` is when the caller began to wait.
 
     `complaint` is the case that the telephone system named, if it named one. `timing` is of `Timing`. `agent_known` is
-    False if `agent` is a name that only the telephone system knows. `hung_up` is True if the channel tells that the
-    call is over: of a better source the end may be lost. `asked_at` is when the caller asked to be called back.
-    `went_on_at` is the latest instant at which reports show that the call went on, None if its start or answer is.
+    False if `agent` is a name that only the telephone system knows. `hung_up` is True if the channel reported the end;
+    the queue's report of it may be missing. `asked_at` is when the caller asked to be called back. `went_on_at` is the
+    last instant before the end at which reports show the call, None if that is the start or the answer.
     """
 
     call_id: str
@@ -65,17 +65,18 @@ class Call(NamedTuple):
     def waited(self) -> timedelta | None:
         """Time that the caller waited; None while it lasts, or if it is not known."""
         end = self.answered_at or self.ended_at
-        return None if end is None or self.timing == Timing.UNTIMED else end - self.started_at
+        return None if end is None or self.timing == Timing.UNTIMED else max(end - self.started_at, timedelta())
 
     @property
     def seen_at(self) -> datetime:
-        """Latest instant before its end at which reports show it."""
-        return max(at for at in (self.started_at, self.answered_at, self.went_on_at) if at)
+        """Last instant before its end at which reports show it; of start and answer the second, as sources differ."""
+        at = (self.answered_at or self.started_at).replace(microsecond=0)
+        return max(at, self.started_at.replace(microsecond=0), self.went_on_at or at)
 
     @property
     def talked(self) -> timedelta | None:
         """Time of the conversation; None without one, or while it lasts."""
-        return self.ended_at - self.answered_at if self.answered_at and self.ended_at else None
+        return max(self.ended_at - self.answered_at, timedelta()) if self.answered_at and self.ended_at else None
 
     @property
     def outcome(self) -> CallOutcome:
@@ -91,12 +92,12 @@ class Call(NamedTuple):
         return CallOutcome.SHORT_ABANDONED if self.ended_at - self.started_at < SHORT else CallOutcome.ABANDONED
 
     def merged(self, other: "Call") -> "Call":
-        """Return the one call that two reports of it tell of. Repetitions do not matter, nor does the order of times.
+        """Return the one call that two reports of it tell of. Repetitions do not matter, and order not for times.
 
         Times, agent and queue are those of the better source: the first start, the first answer with its agent and
         queue, and the last end, unless the call went on after it, in another queue for example. A known agent prevails
-        over a name of the telephone system. Of two people who answered at one instant, the one of `self` stays.
-        Telephone, case and recording are those of `other`, unless `self` has the better source.
+        over a name of the telephone system. Of two known agents of one instant, that of `self` stays. Telephone, case
+        and recording are those of `other`, unless `self` has the better source.
         """
         if other == self:
             return self

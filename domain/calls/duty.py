@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 LONGEST = timedelta(hours=25)
-"""Longest duty: a whole day, also one on which clocks go back. Queries look so far back for duties that last."""
+"""Longest duty: a whole day on which clocks go back. Queries look so far back for duties that have not ended."""
 
 
 class Duty(NamedTuple):

@@ -20,7 +20,7 @@ _MOBILE_IN_WORDS = re.compile(
 )
 """Mobile number as people write it: with the country code, a 0 or neither, in groups, with signs between them or on two
 lines, in the full width of keyboards."""
-_TELEPHONE = re.compile(r"\+?(?:[0-9][ -]*){7,}")
+_TELEPHONE = re.compile(r"[+(]?[0-9](?:[ ()./-]*[0-9]){6,}")
 _HOUSE_NUMBER = re.compile("[0-9０-９]|[零〇一二三四五六七八九十百甲乙丙丁]+[号號栋幢座楼室单弄巷]")
 
 
@@ -65,8 +65,8 @@ def mask_words(text: str) -> str:
 
 
 def mask_agent(name: str) -> str:
-    """Return the telephone system's name of an agent, masked if it is a telephone: seven digits or more."""
-    return mask_phone(name) if _TELEPHONE.fullmatch(name) else mask_words(name)
+    """Return the telephone system's name of an agent with the telephones in it masked: seven digits or more."""
+    return _TELEPHONE.sub(lambda found: mask_phone(found[0]), unicodedata.normalize("NFKC", name))
 
 
 def _hide(_: object) -> None:

@@ -46,6 +46,9 @@ _FORMS = {
 """Accepted forms by pattern, in English and Chinese."""
 _PLAIN = {
     "tuple_type": "Input should be a list",
+    "set_type": "Input should be a list",
+    "frozen_set_type": "Input should be a list",
+    "dict_type": "Input should be an object",
     "model_type": "Input should be an object",
     "model_attributes_type": "Input should be an object",
 }

@@ -101,14 +101,16 @@ class CallFile:
             for found in self._read():
                 if isinstance(found, Call):
                     yield found
-                else:
-                    count += 1
-                    shown.extend([found] if count <= SHOWN else [])
+                    continue
+                count += 1
+                if count <= SHOWN:
+                    shown.append(found)
 
         self._kept.seek(0)
         self._kept.truncate()
         for group in windows(calls()):
-            pickle.dump(group, self._kept, pickle.HIGHEST_PROTOCOL)
+            if not shown:
+                pickle.dump(group, self._kept, pickle.HIGHEST_PROTOCOL)
         if count > SHOWN:
             shown.append(f"{self.path}: {count - SHOWN} further lines cannot be used")
         if shown:

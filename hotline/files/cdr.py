@@ -46,9 +46,9 @@ _UNIQUE_ID = re.compile(r"([!-~]{1,50}-)?[0-9]{9,11}\.[0-9]{1,12}")
 """Id that Asterisk makes: perhaps the name of the system, then seconds and a count."""
 _PHONE = re.compile(PHONE)
 _URL = re.compile(RECORDING_URL)
-_ROUNDING = 2
-"""Most seconds by which a duration differs from the times, each of which has whole seconds."""
-_MOST_DIGITS = 7
+_SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
+_ROUNDING = timedelta(seconds=2)
+"""Most by which a duration differs from the times, each of which has whole seconds."""
 _QUEUE = re.compile(r"[^,|\x00-\x1f]{1,80}")
 
 
@@ -114,11 +114,11 @@ class Cdr:
     def _instants(self, start: str, answer: str, end: str, duration: str) -> tuple[datetime, datetime | None, datetime]:
         """Return start, answer and end. In the hour that clocks repeat, the duration tells which of two is meant."""
         started_at, ended_at = self._instant("start", start), self._instant("end", end)
-        told = int(duration) if duration.isdecimal() and len(duration) < _MOST_DIGITS else 0
-        if ended_at < started_at or (told and abs((ended_at - started_at).total_seconds() - told) > _ROUNDING):
-            ended_at = self._instant("end", end, started_at + timedelta(seconds=max(told - _ROUNDING, 0)))
-            if told:
-                started_at = self._instant("start", start, ended_at - timedelta(seconds=told + _ROUNDING))
+        told = timedelta(seconds=int(duration)) if _SECONDS.fullmatch(duration) else None
+        if ended_at < started_at or (told is not None and abs(ended_at - started_at - told) > _ROUNDING):
+            ended_at = self._instant("end", end, started_at + max((told or timedelta()) - _ROUNDING, timedelta()))
+            if told is not None:
+                started_at = self._instant("start", start, ended_at - told - _ROUNDING)
         answered_at = self._instant("answer", answer, started_at) if answer else None
         if answered_at and answered_at < started_at:
             raise LineFault("answer", "the call is answered before it starts; accepted: a time from start to end")

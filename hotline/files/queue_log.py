@@ -42,7 +42,7 @@ SILENT = frozenset(
 )
 """Events that tell nothing about when a call waits, is answered or ends."""
 _TICK = timedelta(microseconds=1)
-"""Time by which a caller enters a queue after having left another one in the same second, as lines have no less."""
+"""Offset that orders what happens in one second: a caller leaves a queue, enters another one, and hangs up at once."""
 _CALL_ID = re.compile(CALL_ID)
 _PHONE = re.compile(PHONE)
 _SECONDS = re.compile(r"[0-9]{1,6}", re.ASCII)
@@ -102,7 +102,7 @@ def _handed_on(line: _Line) -> Call:
 
 def _talked(line: _Line, held: timedelta, talked: timedelta) -> Call:
     answered_at = line.at - talked
-    return _talk(line, answered_at - held, answered_at, line.at)
+    return _talk(line, answered_at - held, answered_at, _end(line, held + talked))
 
 
 def _talk(line: _Line, started_at: datetime, answered_at: datetime, ended_at: datetime | None) -> Call:
@@ -119,7 +119,11 @@ def _talk(line: _Line, started_at: datetime, answered_at: datetime, ended_at: da
 
 def _left(line: _Line) -> Call:
     waited = line.seconds("waittime") if "waittime" in line.parameters else timedelta()
-    return Call(line.call_id, line.at - waited, None, line.at if waited else line.at + _TICK, line.queue)
+    return Call(line.call_id, line.at - waited, None, _end(line, waited), line.queue)
+
+
+def _end(line: _Line, lasted: timedelta) -> datetime:
+    return line.at if lasted else line.at + _TICK
 
 
 def _left_by_key(line: _Line) -> Call:

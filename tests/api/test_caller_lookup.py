@@ -51,7 +51,6 @@ async def test_the_desk_knows_who_calls_before_it_registers(known: Api) -> None:
         assert [each["thanked"] for each in found["thanks"]] == ["梁伟"]
 
 
-@pytest.mark.slow
 async def test_an_open_case_is_shown_however_many_came_later(known: Api) -> None:
     first = await call(known, GRANNY)
     for _ in range(20):
@@ -62,7 +61,6 @@ async def test_an_open_case_is_shown_however_many_came_later(known: Api) -> None
     assert [case["number"] for case in found["open_cases"]] == [first["number"]]
 
 
-@pytest.mark.slow
 async def test_incidents_where_the_caller_lives_are_named(known: Api) -> None:
     declared: Json = {"title": "爆管", "services": ["no_water"], "districts": ["west", "south"]}
     number = (await known.post("/v1/incidents", declared, "zhou")).json()["number"]
@@ -77,7 +75,6 @@ async def test_incidents_where_the_caller_lives_are_named(known: Api) -> None:
     assert (await look_up(known, phone=PHONE))["incidents"] == []
 
 
-@pytest.mark.slow
 async def test_a_stranger_is_no_error(known: Api) -> None:
     nothing: Json = {"earlier_cases": [], "thanks": [], "open_cases": [], "incidents": []}
     for said in ({"phone": "139 0000 0001"}, {"account_no": "no-such"}):
@@ -127,7 +124,6 @@ async def test_a_key_for_reading_alone_looks_callers_up(on_sqlite: Api) -> None:
     problem(await on_sqlite.post("/v1/complaints", CALL, "screen"), 403, "wrong-scope")
 
 
-@pytest.mark.slow
 async def test_with_sql_down_nobody_is_known(temporal: Client, tmp_path: Path, postgresql_url: str) -> None:
     async with api_with_customers(temporal, postgresql_url, tmp_path) as (made, database):
         with down(database):

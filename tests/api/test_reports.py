@@ -146,7 +146,6 @@ async def follow_ups(api: Api, month: str, by: str) -> httpx.Response:
     return await api.http.get("/v1/reports/follow-ups", headers=api.key("xu"), params={"month": month, "by": by})
 
 
-@pytest.mark.slow
 async def test_a_month_of_follow_ups_has_three_rates(temporal: Client, tmp_path: Path, database_url: str) -> None:
     async with running_api(temporal, database_url, tmp_path) as made:
         month = f"{on_the_wall(made.clock()):%Y-%m}"

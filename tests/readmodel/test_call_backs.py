@@ -126,6 +126,43 @@ def test_a_call_back_goes_to_the_telephone_that_a_later_report_names(database: E
     assert found(database) == []
 
 
+def test_reports_of_calls_lead_to_one_list_in_any_order(database: Engine) -> None:
+    """A call goes on after its end, and after another call of the caller was answered."""
+    reports = (missed("1"), answered("2", 5), missed("1", 7)._replace(ended_at=minutes(9)), missed("3", 3))
+    lists = set()
+    for order in permutations(reports):
+        for report in order:
+            kept(database, report)
+        entries = [*listed(database), *listed(database, CallBackState.DONE)]
+        lists.add(tuple((each.call_id, each.since, each.calls, each.call_back) for each in entries))
+        clear(database)
+    (only,) = lists
+    assert [(call_id, since, calls) for call_id, since, calls, _ in only] == [
+        ("1", minutes(9), 1),
+        ("3", minutes(4), 1),
+    ]
+
+
+def test_a_corrected_telephone_has_no_part_in_what_was_done_for_the_other(database: Engine) -> None:
+    with_other = missed("1", phone="13800138000")
+    kept(database, missed("1"), answered("2", 5))
+    assert [each.call_back.result for each in listed(database, CallBackState.DONE)] == ["called_again"]
+    kept(database, with_other)
+    assert found(database) == [("1", 1)]
+    clear(database)
+    kept(database, missed("1"))
+    with writing(database) as connection:
+        work_off(connection, "1", lambda before: before.tried("li", minutes(2), reached=False))
+    kept(database, with_other)
+    assert [each.call_back.tries for each in listed(database)] == [0]
+    clear(database)
+    kept(database, missed("1"), missed("3", phone="13800138000"))
+    with writing(database) as connection:
+        work_off(connection, "3", lambda before: before.tried("li", minutes(2), reached=True))
+    kept(database, with_other)
+    assert found(database) == []
+
+
 def test_nobody_is_called_back_for_an_old_call(database: Engine) -> None:
     kept(database, missed("1"), at=minutes(1) + OLDEST + timedelta(seconds=1))
     assert found(database) == []

@@ -201,7 +201,6 @@ def minutes_of(period: Period) -> Iterator[datetime]:
         at += timedelta(minutes=1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("period", PERIODS.values(), ids=PERIODS)
 def test_every_figure_agrees_with_a_count_by_brute_force(database: Engine, reader: Engine, period: Period) -> None:
     given = calls_of(period)

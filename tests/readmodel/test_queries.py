@@ -284,13 +284,13 @@ def test_search_goes_with_every_filter_for_common_and_for_rare_terms(
     assert both == [one for one in found if one in expected(filled, caller_name="李婆婆")]
 
 
-def test_pages_stay_stable_while_cases_arrive(database: Engine) -> None:
-    fill(database)
+def test_pages_stay_stable_while_cases_arrive(database: Engine, reader: Engine) -> None:
     """Cases newer than the page that one reads move nothing: no case comes twice, none is left out."""
+    fill(database)
     found: list[str] = []
     cursor: str | None = None
     for turn in range(COUNT // 10):
-        with reading(database) as connection:
+        with reading(reader) as connection:
             page = list_cases(connection, CaseFilters(), cursor, 10)
         found += [case.number for case in page.items]
         cursor = page.next_cursor

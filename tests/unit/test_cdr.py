@@ -115,9 +115,14 @@ def test_columns_in_another_order_are_refused() -> None:
 
 
 @pytest.mark.parametrize("column", ["start", "answer", "end"])
-@pytest.mark.parametrize("text", ["noon", "2026-08-03", "2026-13-03 12:00:00", "1999-12-31 12:00:00", "9999-12-31 23:59:59+99:00"])
+@pytest.mark.parametrize(
+    "text", ["noon", "2026-08-03", "2026-13-03 12:00:00", "1999-12-31 12:00:00", "9999-12-31 23:59:59+99:00"]
+)
 def test_a_time_that_is_none_is_refused_with_its_column(column: str, text: str) -> None:
-    assert said(cells(**{column: text})) == f", {column}: accepted: a time like 2026-08-03 08:00:00, of the years 2000 to 2999"
+    assert (
+        said(cells(**{column: text}))
+        == f", {column}: accepted: a time like 2026-08-03 08:00:00, of the years 2000 to 2999"
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,6 +179,7 @@ def test_of_an_hour_that_comes_twice_the_first_is_meant() -> None:
         ("01:10:00", "01:20:00", "600", (0, 10, 0), (0, 20, 0)),
         ("01:10:00", "01:20:00", "4200", (0, 10, 0), (1, 20, 0)),
         ("01:58:00", "02:00:04", "123", (1, 58, 0), (2, 0, 4)),
+        ("01:59:59", "02:00:00", "0", (1, 59, 59), (2, 0, 0)),
         ("01:50:00", "01:05:00", "", (0, 50, 0), (1, 5, 0)),
     ],
 )

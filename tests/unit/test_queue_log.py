@@ -165,6 +165,19 @@ def test_who_hangs_up_in_the_second_of_the_call_has_not_waited() -> None:
     assert found.waited < timedelta(milliseconds=1)
 
 
+def test_a_talk_that_ends_in_the_second_of_the_call_has_ended() -> None:
+    lines = (
+        ENTERED,
+        f"{NOON}|1.1|hotline|PJSIP/chen|CONNECT|0|1.2|0",
+        f"{NOON}|1.1|hotline|PJSIP/chen|COMPLETECALLER|0|0|1",
+    )
+    for order in permutations(lines):
+        found = call(order)
+        assert found.outcome is CallOutcome.ANSWERED
+        assert found.talked is not None
+        assert found.talked < timedelta(milliseconds=1)
+
+
 def test_a_request_to_be_called_back_is_over_if_the_caller_waits_on() -> None:
     asked = ended("EXITWITHKEY|1|1|1|60")
     assert asked.outcome is CallOutcome.CALL_BACK_ASKED

@@ -155,7 +155,6 @@ class TestKeys:
 
 
 class TestNextRun:
-    @pytest.mark.slow
     async def test_outbox_keys_and_the_instant_of_the_change_are_carried_over(self, short_runs: Hotline) -> None:
         """A batch is under way when the run is to end; what happened after it is left to senders who die."""
         complaint = await short_runs.start()

@@ -189,6 +189,18 @@ async def test_a_damaged_read_model_gets_back_what_it_lacks_and_nothing_else(
     execute(owner, "UPDATE cases SET lost = NULL")
 
 
+async def test_a_look_up_that_is_owed_stays_owed(hotline: Hotline, owner: Engine, complaints: list[Complaint]) -> None:
+    """SQL has lost what came after the correction, and not the correction."""
+    late = complaints[1]
+    execute(owner, f"UPDATE cases SET recognised_version = 1, version = 3 WHERE number = '{late.number}'")  # noqa: S608
+    await rebuild(hotline.client, owner)
+    await all_told(hotline, complaints)
+    (row,) = [each for each in rows(owner)["cases"] if each["number"] == late.number]
+    assert (row["caller_version"], row["recognised_version"]) == (3, 1)
+    assert row["version"] > 3
+    execute(owner, "UPDATE cases SET recognised_version = caller_version")
+
+
 async def test_what_is_under_way_is_left_to_its_case(
     hotline: Hotline, owner: Engine, complaints: list[Complaint]
 ) -> None:
