@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.acting import PeopleFinder
+from activities.assessment import Assessments
 from activities.case_updates import CaseUpdates
 from activities.catalogue_rollout import CatalogueRollout
 from activities.handover import Handovers
@@ -24,13 +25,14 @@ from activities.notifications.courier import CourierConfig, case_teller, courier
 from activities.notifications.delivery import Pace
 from activities.notifications.texts import Templates
 from activities.people_first import PeopleFirst
-from activities.projection import Projection, SenderWriter
+from activities.period_end import PeriodEnd
+from activities.projection import Projection, SenderWriter, read
 from activities.reconcile import Reconciler, Repairs
 from activities.surge_watch import SurgeWatch, Suspect
 from activities.unsigned import UnsignedCommands
 from domain.incident.opening import Opening
 from hotline import entry, process
-from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, in_force_now
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.rebuild import repair_case, repair_incidents
@@ -38,12 +40,16 @@ from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
+from readmodel.assessment.months import first_and_last
 from readmodel.database import engine
 from readmodel.deliveries import Delivery
 from readmodel.writer import GroupWriter
+from workflows.assessment import AssessmentWorkflow
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow
+from workflows.clients.assessment import DueAssessments
 from workflows.clients.complaint import case_workflows
 from workflows.clients.incident import start_incident, suspected_by
+from workflows.clients.schedule import keep_schedule
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
@@ -52,6 +58,7 @@ from workflows.details import DetailsWhenAsked
 from workflows.handover import HandoverWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.messages import Names
+from workflows.period_end import PeriodEndWorkflow
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.details.words import WorkerNames
 from workflows.presentation.incident import incident_id
@@ -73,11 +80,13 @@ POLLS = 10
 """Requests for workflow tasks at the same time, half of them for cases that are not in memory. By the SDK's default one
 of five is: at 20 calls at a time the first action on a new case then waited for seconds behind those on others."""
 WORKFLOWS = (
+    AssessmentWorkflow,
     ComplaintWorkflow,
     CourierWorkflow,
     CatalogueRolloutWorkflow,
     HandoverWorkflow,
     IncidentWorkflow,
+    PeriodEndWorkflow,
     ReconcilerWorkflow,
     SurgeWatchWorkflow,
 )
@@ -112,6 +121,13 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         incidents = Incidents(writer, reader, updates)
         teller = IncidentTeller(client, incident_id)
         rollout, handovers = CatalogueRollout(reader, updates), Handovers(reader, updates)
+        assessments = Assessments(writer, reader)
+        due = DueAssessments(
+            client,
+            settings.task_queue,
+            lambda: (in_force.catalogue, in_force.edition),
+            partial(read, reader, first_and_last),
+        )
         workflows = case_workflows(client, people, settings.task_queue)
         repairs = Repairs(partial(repair_case, client, database), partial(repair_incidents, client, database))
         reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
@@ -127,6 +143,10 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 handovers.list_owned_cases,
                 handovers.hand_over_cases,
                 watch.watch_surges,
+                assessments.publish,
+                assessments.compute,
+                assessments.draw_sample,
+                PeriodEnd([due]).begin_due_periods,
                 incidents.publish,
                 incidents.inform,
                 incidents.gather,
@@ -199,6 +219,8 @@ async def serve(settings: Settings) -> None:
     async with running(client, settings):
         for singleton in (COURIER, SURGE_WATCH, RECONCILER):
             await singleton.start(client, settings.task_queue)
+        catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+        await keep_schedule(client, settings.task_queue, catalogue.calendar.timezone)
         log.info("worker is polling task queue %s", settings.task_queue)
         await stopping
 

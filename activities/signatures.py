@@ -44,6 +44,9 @@ _STARTED_BY = {
     "IncidentWorkflow": "Declare it over the HTTP API: POST /v1/incidents.",
     "CatalogueRolloutWorkflow": "Run the command `hotline catalogue apply`.",
 }
+SCHEDULED_WORKFLOW, SCHEDULED_ACTIVITY = "PeriodEndWorkflow", "begin_due_periods"
+"""The workflow that Temporal itself starts, by a Schedule, and its activity. Neither takes an argument: whoever asks
+for them brings about what is due anyway, so they need no signature."""
 _ACTED_ON_BY = {"ComplaintWorkflow": "/v1/complaints", "IncidentWorkflow": "/v1/incidents"}
 _decoded = threading.local()
 _FAULT_OF_UPDATE, _FAULT_OF_START = "signatures_fault_of_update", "signatures_fault_of_start"
@@ -251,7 +254,8 @@ class _ChecksRuns(worker.WorkflowInboundInterceptor):
         made = workflow.instance()
         if isinstance(made, NotStarted):
             raise made.failure
-        if not isinstance(made, ChecksStart) and (failure := failure_of_start(input.args)):
+        is_scheduled = workflow.info().workflow_type == SCHEDULED_WORKFLOW and not input.args
+        if not (is_scheduled or isinstance(made, ChecksStart)) and (failure := failure_of_start(input.args)):
             raise failure
         return await super().execute_workflow(input)
 
@@ -303,7 +307,8 @@ class _ChecksStarts(worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
         info = activity.info()
         subject = Subject(info.workflow_id or "")
-        if fault := self._signatures.fault(subject, input.headers.get(HEADER)):
+        is_scheduled = info.activity_type == SCHEDULED_ACTIVITY and not input.args
+        if not is_scheduled and (fault := self._signatures.fault(subject, input.headers.get(HEADER))):
             log.error("workflow %s was started past the service: %s", info.workflow_id, fault)
             raise ApplicationError(f"Not started by the service: {fault}.", type=UNSIGNED, non_retryable=True)
         return await super().execute_activity(input)

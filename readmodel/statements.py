@@ -57,10 +57,18 @@ def upsert_many(connection: WriteConnection, table: Table, rows: Sequence[RowVal
     The driver takes the values as they are: no type of a column converts or checks them.
     """
     if rows and connection.dialect.name == "postgresql":
-        _copy(connection, table, rows)
+        _copy_aside(connection, table, rows)
         connection.execute(_upsert_from_copied(table))
     else:
         upsert(connection, table, rows)
+
+
+def insert_many(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
+    """Insert rows of which the table has none; on PostgreSQL by a binary COPY, as `upsert_many` does."""
+    if rows and connection.dialect.name == "postgresql":
+        _copy(connection, table, table.name, rows)
+    else:
+        insert_missing(connection, table, rows)
 
 
 def is_one_of(connection: Connection, column: Column[str], values: Collection[str]) -> ColumnElement[bool]:
@@ -70,22 +78,29 @@ def is_one_of(connection: Connection, column: Column[str], values: Collection[st
     return column.in_(values)
 
 
-def _copy(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
+def _copy_aside(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
     """Copy the rows into a temporary table like this one, which is empty again after the transaction."""
-    copied, names = _copied(table), _columns(table)
+    copied = _copied(table)
+    connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS {copied} (LIKE {table.name}) ON COMMIT DELETE ROWS")
+    connection.exec_driver_sql(f"DELETE FROM {copied}")  # noqa: S608 - the name of a table
+    _copy(connection, table, copied, rows)
+
+
+def _copy(connection: WriteConnection, table: Table, into: str, rows: Sequence[RowValues]) -> None:
+    """Copy rows of this table into the one of this name. Raises DataError, OperationalError."""
+    names = _columns(table)
     driver = connection.dialect.loaded_dbapi
     try:
         cursor: Any
         with closing(connection.connection.cursor()) as cursor:
-            cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {copied} (LIKE {table.name}) ON COMMIT DELETE ROWS")
-            cursor.execute(f"DELETE FROM {copied}")  # noqa: S608 - the name of a table
-            with cursor.copy(f"COPY {copied} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)") as copy:
+            columns = ", ".join(f'"{name}"' for name in names)
+            with cursor.copy(f"COPY {into} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
                 copy.set_types(_type_names(table))
                 for values in rows:
                     copy.write_row([values[name] for name in names])
     except driver.Error as error:
         kind = DataError if isinstance(error, driver.DataError) else OperationalError
-        raise kind(f"COPY {copied}", None, error) from error
+        raise kind(f"COPY {into}", None, error) from error
 
 
 def _copied(table: Table) -> str:

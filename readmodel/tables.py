@@ -20,7 +20,8 @@ from sqlalchemy import (
     text,
 )
 
-import readmodel.call_tables  # noqa: F401 - the metadata has its tables too
+import readmodel.assessment_tables
+import readmodel.call_tables  # noqa: F401 - the metadata has their tables too
 from readmodel.filters import FILTERED_COLUMNS
 from readmodel.schema import CODE, NUMBER, PERSON, index_where
 from readmodel.schema import metadata as metadata  # noqa: PLC0414 - exported

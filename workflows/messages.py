@@ -7,6 +7,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from domain.assessment.assessment import Assessment, AssessmentOpening
+from domain.assessment.kind import AssessmentEvent
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case.case import Case
 from domain.case.events import Event
@@ -85,4 +87,23 @@ class IncidentOutcome(BaseModel):
     events: tuple[IncidentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
     counts: dict[str, int] = Field(default={})
     waiting: int = Field(description="Linked cases that still wait for it.")
+    available_actions: tuple[str, ...] = ()
+
+
+class AssessmentStart(EntityStart):
+    """Start of the workflow of a month's assessment: the opening, or the assessment of an earlier run."""
+
+    source: AssessmentOpening | Assessment
+    stale: bool = omit_default(default=False, description="The figures are to be computed anew.")
+    names: Names = Names()
+
+
+class AssessmentOutcome(BaseModel):
+    """Answer of an update or query of an assessment; see `domain.case.views.Outcome`."""
+
+    action: str
+    digest: str
+    version: int
+    assessment: Assessment
+    events: tuple[AssessmentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
     available_actions: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from temporalio import workflow
 
 from activities.command_faults import example
+from domain.assessment.actions import ASSESSMENT_COMMANDS
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.command import Command
@@ -75,6 +76,8 @@ COMPLAINT_UPDATES = [_update(action) for action in COMMANDS.values()]
 """Every action on a complaint but `register`, which starts the workflow."""
 INCIDENT_UPDATES = [_update(action) for action in INCIDENT_COMMANDS.values()]
 """Every action on an incident but `declare`, which starts the workflow."""
+ASSESSMENT_UPDATES = [_update(action) for action in ASSESSMENT_COMMANDS.values()]
+"""Every action on an assessment."""
 
 
 def with_updates(updates: Iterable[Update]) -> Callable[[type[W]], type[W]]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.calendar.work_calendar import WorkCalendar
+from domain.catalogue.assessment_norms import AssessmentNorms
 from domain.catalogue.credit_norms import CreditNorm, Finding, check_credits
 from domain.catalogue.norms import (
     UNIT_SECONDS,
@@ -28,7 +29,9 @@ from domain.catalogue.norms import (
     SourcedRung,
     SurgeNorm,
     Zone,
+    by_code,
 )
+from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Standard, Weight
 from domain.catalogue.terms import (
     USUAL_CURRENCY,
     Approver,
@@ -77,13 +80,6 @@ MISS = 100
 """The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
 
 
-def _by_code(table: object) -> object:
-    """Return a table keyed by code, as it is written, as a list of entries with their codes."""
-    if not isinstance(table, Mapping):
-        return table
-    return tuple({"code": code, **body} if isinstance(body, Mapping) else body for code, body in table.items())
-
-
 def _climbing(ladder: tuple[SourcedRung, ...]) -> tuple[SourcedRung, ...]:
     percents = [rung.percent for rung in ladder]
     if any(low >= high for low, high in pairwise(percents)) or MISS not in percents:
@@ -124,17 +120,17 @@ class Catalogue(Value):
     )
     least_budget_seconds: int = Field(default=1, gt=0, description="No budget is shorter, however time is scaled.")
     sources: dict[str, str] = Field(min_length=1, description="What each letter of a source stands for.")
-    groups: Annotated[tuple[Group, ...], BeforeValidator(_by_code), Field(min_length=1)]
-    departments: Annotated[tuple[Department, ...], BeforeValidator(_by_code), Field(min_length=1)]
-    districts: Annotated[tuple[District, ...], BeforeValidator(_by_code), Field(min_length=1)]
-    services: Annotated[tuple[Service, ...], BeforeValidator(_by_code), Field(min_length=1)]
+    groups: Annotated[tuple[Group, ...], BeforeValidator(by_code), Field(min_length=1)]
+    departments: Annotated[tuple[Department, ...], BeforeValidator(by_code), Field(min_length=1)]
+    districts: Annotated[tuple[District, ...], BeforeValidator(by_code), Field(min_length=1)]
+    services: Annotated[tuple[Service, ...], BeforeValidator(by_code), Field(min_length=1)]
     ladder: Annotated[tuple[SourcedRung, ...], AfterValidator(_climbing)]
     process: ProcessNorms
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
     surges: tuple[SurgeNorm, ...] = ()
-    organisation: Annotated[tuple[Post, ...], BeforeValidator(_by_code), AfterValidator(_one_each)] = ()
-    findings: Annotated[tuple[Finding, ...], BeforeValidator(_by_code)] = omit_default(())
-    exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(_by_code)] = omit_default(())
+    organisation: Annotated[tuple[Post, ...], BeforeValidator(by_code), AfterValidator(_one_each)] = ()
+    findings: Annotated[tuple[Finding, ...], BeforeValidator(by_code)] = omit_default(())
+    exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(by_code)] = omit_default(())
     credits: Annotated[tuple[CreditNorm, ...], AfterValidator(check_credits)] = ()
     currency: str = Field(
         default=USUAL_CURRENCY, pattern=r"^[A-Z]{3}$", description="of every amount: three letters of ISO 4217"
@@ -146,6 +142,7 @@ class Catalogue(Value):
         pattern=r"^(0[0-9]{2,3})?$",
     )
     phone: PhoneNorms | None = None
+    assessment: AssessmentNorms | None = omit_default(None)
     calendar: WorkCalendar
 
     @classmethod
@@ -221,6 +218,28 @@ class Catalogue(Value):
     def credits_of(self, service_code: str) -> tuple[Credit, ...]:
         """Return the credits for missed promises of a service, and for findings."""
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
+
+    def standard(self, at: datetime) -> Standard | None:
+        """Return the standard of an assessment that begins at `at` (UTC); None if the catalogue has no [assessment]."""
+        norms = self.assessment
+        if norms is None:
+            return None
+        days = {name: getattr(norms, name).working_days for name in ("inspections", "objections", "decisions")}
+        worth = {name: self._scaled(count * self.calendar.day_seconds) if count else 0 for name, count in days.items()}
+        return Standard(
+            inspection_seconds=worth["inspections"],
+            objection_seconds=worth["objections"],
+            decision_seconds=worth["decisions"],
+            rungs=tuple(rung.percent for rung in self.ladder),
+            weights=tuple(Weight.taken_from(each) for each in norms.weights),
+            grades=tuple(Grade.taken_from(each) for each in norms.grades),
+            grounds=tuple(Ground.taken_from(each) for each in norms.grounds),
+            form=tuple(Criterion.taken_from(each) for each in norms.form),
+            sample_per_agent=norms.sample_per_agent.count,
+            given=tuple(GivenPoints.taken_from(each) for each in norms.given),
+            currency=self.currency,
+            calendar=self._slice(at),
+        )
 
     def gaps(self) -> tuple[str, ...]:
         """Return what the operator has to know of each unknown amount: what is missing, and where to write it."""

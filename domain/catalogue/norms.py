@@ -1,5 +1,6 @@
 """The norms that a catalogue is made of, as an operator writes them: every figure with its source beside it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
@@ -11,6 +12,13 @@ from domain.shared.value import Coded, Value
 Zone = Literal["town", "outskirts"]
 
 UNIT_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
+
+
+def by_code(table: object) -> object:
+    """Return a table keyed by code, as it is written, as a list of entries with their codes."""
+    if not isinstance(table, Mapping):
+        return table
+    return tuple({"code": code, **body} if isinstance(body, Mapping) else body for code, body in table.items())
 
 
 def known(kind: str) -> AfterValidator:

@@ -1,0 +1,163 @@
+"""Activities of the monthly assessment (考核): compute the figures, draw the sample, publish the month in SQL."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from pydantic_core import to_json
+from sqlalchemy import Engine
+from temporalio import activity
+
+from activities.projection import plain_errors, read
+from domain.assessment.assessment import Assessment
+from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample, SampleDrawn
+from domain.assessment.sample import draw
+from domain.assessment.state import Computation, Result
+from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
+from readmodel.assessment import months
+from readmodel.assessment.computation import (
+    COMPANY,
+    entry_rows,
+    excluded,
+    forget,
+    inspection_rows,
+    items_of,
+    write_entries,
+    write_items,
+)
+from readmodel.assessment.records import candidates
+from readmodel.call_report import ReportItem, call_report
+from readmodel.call_spans import Grouping
+from readmodel.database import read_in_thread
+from readmodel.statements import RowValues
+from readmodel.writer import GroupWriter
+
+SLICE = 1000
+"""Cases that are read together, and whose entries are written in one transaction: others write meanwhile."""
+IN_TIME_SECONDS = 15
+CHECK = 0
+"""Number of a computation that is compared with the final one, and kept by nobody."""
+
+
+class Assessments:
+    """The activities of assessments.
+
+    Args:
+        writer: group writer of the read model.
+        engine: engine of the read model, to read.
+    """
+
+    def __init__(self, writer: GroupWriter, engine: Engine) -> None:
+        self._writer = writer
+        self._engine = engine
+
+    @activity.defn(name="publish_assessment")
+    async def publish(self, batch: AssessmentBatch) -> None:
+        """Commit the row of the assessment, its events and notifications to staff."""
+        with plain_errors():
+            await self._writer.run(partial(months.write, batch=batch))
+
+    @activity.defn(name="compute_figures")
+    async def compute(self, computing: Computing) -> Computation:
+        """Compute entries and results of the month under a new number. Run again, it writes the same rows."""
+        month, kept = computing.assessment, computing.assessment.computed
+        with plain_errors():
+            await keep_calls(self._engine, self._writer, month)
+            await self._writer.run(partial(forget, month=month.number, keep=kept.serial if kept else None))
+            return await compute(
+                self._engine, self._writer, month, computing.as_of, computing.serial, activity.heartbeat
+            )
+
+    @activity.defn(name="draw_sample")
+    async def draw_sample(self, drawing: DrawingSample) -> SampleDrawn:
+        """Draw the cases of each agent that are to be inspected, among those registered in the month."""
+        cases = await read(self._engine, lambda sql: months.registered(sql, drawing.month, drawing.computation))
+        return SampleDrawn(sample=draw(drawing.seed, drawing.per_agent, cases))
+
+
+async def compute(
+    engine: Engine,
+    writer: GroupWriter,
+    month: Assessment,
+    as_of: datetime,
+    serial: int,
+    beat: Callable[[], None] = lambda: None,
+) -> Computation:
+    """Compute the entries and results of a month, and write them under the number `serial`.
+
+    `beat` is called after each slice of cases. The next slice is read while one is written.
+    """
+    digest, entries = hashlib.sha256(), 0
+    left_out = await read_in_thread(engine, partial(excluded, month=month, as_of=as_of))
+    found = await read_in_thread(engine, partial(candidates, since=month.since, until=month.until))
+
+    async def write(rows: list[RowValues]) -> None:
+        nonlocal entries
+        if rows:
+            digest.update(to_json([list(row.values()) for row in rows]))
+            entries += len(rows)
+            await writer.run(partial(write_entries, month=month.number, computation=serial, rows=rows))
+        beat()
+
+    rows = inspection_rows(month)
+    for start in range(0, len(found), SLICE):
+        part = found[start : start + SLICE]
+        reading = asyncio.create_task(
+            read_in_thread(engine, partial(entry_rows, month=month, candidates=part, left_out=left_out))
+        )
+        await write(rows)
+        rows = await reading
+    await write(rows)
+    items = await read_in_thread(engine, partial(items_of, month=month, computation=serial))
+    digest.update(to_json(items))
+    await writer.run(partial(write_items, month=month.number, computation=serial, items=items))
+    results = tuple(Result.taken_from(item) for item in items if item.score is not None)
+    return Computation(serial=serial, as_of=as_of, digest=digest.hexdigest(), entries=entries, results=results)
+
+
+async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> None:
+    """Keep the figures of calls as they are now: no event of a case tells them, and calls may be reported later."""
+    zone = ZoneInfo(month.standard.calendar.timezone)
+    report = await read_in_thread(engine, lambda sql: call_report(sql, Grouping.AGENT, month.since, month.until, zone))
+    values = [*map(_of_agent, (item for item in report.items if item.key)), *_of_company(report.total)]
+    figures = [figure.name for figure in (CALLS_ANSWERED, CONNECTED_RATE, ANSWERED_IN_15S)]
+    await writer.run(partial(months.keep_given, month=month.number, figures=figures, values=values))
+
+
+def _of_agent(item: ReportItem) -> months.GivenValue:
+    answered = sum(item.figures.waits.values())
+    return months.GivenValue(CALLS_ANSWERED.name, Subject.AGENT, str(item.key), answered, answered)
+
+
+def _of_company(total: ReportItem) -> list[months.GivenValue]:
+    figures = total.figures
+    if not figures.offered:
+        return []
+    answered = sum(figures.waits.values())
+    in_time = sum(calls for wait, calls in figures.waits.items() if wait <= IN_TIME_SECONDS)
+    rates = {
+        CONNECTED_RATE: (figures.connected_rate, answered, figures.offered),
+        ANSWERED_IN_15S: (figures.answered_within(IN_TIME_SECONDS), in_time, answered),
+        CALLS_ANSWERED: (answered, answered, None),
+    }
+    return [
+        months.GivenValue(figure.name, Subject.COMPANY, COMPANY, value, part, whole)
+        for figure, (value, part, whole) in rates.items()
+        if value is not None
+    ]
+
+
+async def verify(engine: Engine, writer: GroupWriter, month: Assessment) -> Computation | None:
+    """Compute a month again as of its last computation; return what came out, or None if it has none.
+
+    Nothing of it is kept.
+    """
+    if month.computed is None:
+        return None
+    try:
+        return await compute(engine, writer, month, month.computed.as_of, CHECK)
+    finally:
+        await writer.run(partial(forget, month=month.number, only=CHECK))

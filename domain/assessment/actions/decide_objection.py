@@ -1,0 +1,93 @@
+"""decide_objection 申诉裁决: somebody who has no part in it accepts an objection, or does not."""
+
+from datetime import datetime
+
+from domain.assessment.kind import AssessmentAction, AssessmentEvent
+from domain.assessment.lifecycle import AssessmentState
+from domain.assessment.state import AssessmentFields, Objection
+from domain.catalogue.figures import QUALITY, Subject
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import ActionBody, Addressees
+from domain.shared.text import Text
+
+NO_SUCH_OBJECTION = ProblemType("invalid", "no_such_objection", "Objection not found", "没有这项申诉")
+OBJECTION_DECIDED = ProblemType("conflict", "objection_decided", "Objection decided already", "申诉已裁决")
+OWN_OBJECTION = ProblemType("forbidden", "own_objection", "Decision by a party to the objection", "当事人不能裁决")
+
+
+class DecideObjection(ActionBody):
+    """申诉裁决 on one objection, with the reason."""
+
+    objection: int
+    accepted: bool
+    reason: Text
+
+
+class ObjectionDecided(DecideObjection):
+    """Decision, and who had raised the objection."""
+
+    raised_by: str
+
+
+def decide(month: AssessmentFields, body: DecideObjection, actor: Actor, _: datetime) -> ObjectionDecided:
+    """Refuse an objection that is unknown or decided, and a person who is a party to it."""
+    objection = month.objection(body.objection)
+    undecided = tuple(str(each.id) for each in month.undecided)
+    if objection is None:
+        message = f"There is no objection {body.objection} to {month.number}."
+        raise Refused(NO_SUCH_OBJECTION, message, undecided)
+    if objection.accepted is not None:
+        message = f"{objection.decided_by} has decided on the objection {objection.id}."
+        raise Refused(OBJECTION_DECIDED, message, undecided)
+    if why := _party(month, objection, actor):
+        raise Refused(OWN_OBJECTION, f"{actor.id} {why}.", ("another supervisor or manager",))
+    return ObjectionDecided.of(body, raised_by=objection.raised_by)
+
+
+def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str | None:
+    """Return in which way a person is a party: its author, its subject or the scorer; None if in none."""
+    if actor.id == objection.raised_by:
+        return "has raised the objection"
+    person = objection.by in (Subject.AGENT, Subject.CREW) and objection.subject == actor.id
+    if person or (objection.by is Subject.DEPARTMENT and objection.subject == actor.department):
+        return f"is the subject {objection.subject}, or of it"
+    cases = (objection.complaint,) if objection.complaint else {each.complaint for each in month.inspections}
+    scored = (each for each in month.inspections if each.complaint in cases)
+    if objection.figure == QUALITY.name and any(each.inspected_by == actor.id for each in scored):
+        return "has given points for it"
+    return None
+
+
+def evolve(month: AssessmentFields, data: ObjectionDecided, event: AssessmentEvent) -> None:
+    """Note the decision."""
+    month.close_limit(f"decision-{data.objection}")
+    if objection := month.objection(data.objection):
+        month.put_objection(
+            objection,
+            accepted=data.accepted,
+            decided_by=event.actor,
+            decided_at=event.at,
+            decision_reason=data.reason,
+        )
+
+
+def notifies(_: AssessmentFields, data: ObjectionDecided, __: AssessmentEvent) -> Addressees:
+    """Tell the author, who is reached as the owner of a case is."""
+    return (f"owner:{data.raised_by}",)
+
+
+ACTION = AssessmentAction(
+    name="decide_objection",
+    zh="申诉裁决",
+    description="An objection is accepted or rejected by somebody who is no party to it.",
+    roles={Role.SUPERVISOR, Role.MANAGER},
+    sources={AssessmentState.OBJECTIONS},
+    body=DecideObjection,
+    example=DecideObjection(objection=1, accepted=True, reason="The recording says so. 录音属实"),
+    problems=(NO_SUCH_OBJECTION, OBJECTION_DECIDED, OWN_OBJECTION),
+    data=ObjectionDecided,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+)

@@ -1,0 +1,81 @@
+"""object 申诉: somebody objects to a figure of a published month."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from domain.assessment.kind import AssessmentAction, AssessmentEvent
+from domain.assessment.lifecycle import AssessmentState
+from domain.assessment.state import AssessmentFields, Objection
+from domain.catalogue.figures import Subject
+from domain.shared.actors import Actor, Role
+from domain.shared.codes import Code
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.event import ActionBody
+from domain.shared.text import Name, Text
+from domain.shared.value import omit_default
+
+OBJECTION_TOO_LATE = ProblemType("conflict", "objection_too_late", "Objection after its time", "申诉期已过")
+OBJECTED_ALREADY = ProblemType("conflict", "objected_already", "Objection raised already", "已有相同申诉")
+OBJECTIONS = "objections"
+"""Name of the time in which objections are taken."""
+
+
+class Object(ActionBody):
+    """申诉 to a figure of a subject: to one case that it counts, or to the figure as a whole."""
+
+    by: Subject = Field(description="Kind of the subject.")
+    subject: Name = Field(description="Id of the person, or code of the department, service or district.")
+    figure: Code
+    complaint: str | None = omit_default(None, "The case that is counted wrongly; null: the figure as a whole.")
+    reason: Text
+    evidence: Text | None = omit_default(None, "What proves it, or where it lies.")
+
+
+class Objected(Object):
+    """Objection, with its id."""
+
+    id: int
+
+
+def decide(month: AssessmentFields, body: Object, _: Actor, at: datetime) -> Objected:
+    """Refuse an objection after its time, and one that was raised before. SQL is asked if the figure has the case."""
+    limit = month.limit_of(OBJECTIONS)
+    if limit is None or at >= limit.ends_at:
+        ended = f" ended at {limit.ends_at.isoformat()}" if limit else " has ended"
+        raise Refused(OBJECTION_TOO_LATE, f"The time for objections to {month.number}{ended}.", ())
+    same = ("by", "subject", "figure", "complaint")
+    for other in month.objections:
+        if all(getattr(other, name) == getattr(body, name) for name in same):
+            message = f"The objection {other.id} is to the same figure and case."
+            raise Refused(OBJECTED_ALREADY, message, ("an objection to another figure or case",))
+    return Objected.of(body, id=len(month.objections) + 1)
+
+
+def evolve(month: AssessmentFields, data: Objected, event: AssessmentEvent) -> None:
+    """Keep the objection, which is to be decided within its time."""
+    limit = month.open_limit(f"decision-{data.id}", event.at, month.standard.decision_seconds)
+    raised = Objection.taken_from(data, raised_by=event.actor, raised_at=event.at, due_at=limit.ends_at)
+    month.objections = (*month.objections, raised)
+
+
+ACTION = AssessmentAction(
+    name="object",
+    zh="申诉",
+    description="Somebody objects to a figure of the published month.",
+    roles={Role.AGENT, Role.CREW, Role.DISPATCHER, Role.FOLLOW_UP, Role.SUPERVISOR, Role.MANAGER},
+    sources={AssessmentState.OBJECTIONS},
+    body=Object,
+    example=Object(
+        by=Subject.AGENT,
+        subject="10023",
+        figure="replied_in_time",
+        complaint="2608034711004",
+        reason="The caller asked to be called on Monday. 来电人要求周一回复",
+    ),
+    problems=(OBJECTION_TOO_LATE, OBJECTED_ALREADY),
+    data=Objected,
+    decide=decide,
+    evolve=evolve,
+    notifies=("supervisor", "manager"),
+)

@@ -1,0 +1,194 @@
+"""The assessment of one month (月度考核): pure and event-sourced, as the case is.
+
+A month is a draft while its sample is inspected, then it is published for objections, and final when the last of them
+is decided.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS, ASSESSMENT_COMMANDS
+from domain.assessment.actions.object_ import OBJECTIONS
+from domain.assessment.automatic import (
+    ASSESSMENT_AUTOMATIC,
+    CANCELLATION,
+    COMPUTE,
+    DRAW,
+    FINISH,
+    INSPECTIONS,
+    OPEN,
+    PUBLISH,
+    REMIND,
+    Computed,
+    Drawn,
+    Opened,
+    Reminded,
+)
+from domain.assessment.kind import AssessmentAction, AssessmentEvent, AssessmentKind
+from domain.assessment.lifecycle import AssessmentState
+from domain.assessment.state import AssessmentFields, Computation, Limit, Sampled
+from domain.catalogue.standard import Standard
+from domain.catalogue.terms import Edition
+from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.command import Command
+from domain.shared.errors import OUT_OF_TURN, Refused
+from domain.shared.event import CancellationRequested, EventData
+from domain.shared.value import Immutable
+
+ASSESSMENT_KINDS: dict[str, AssessmentKind] = {kind.name: kind for kind in (*ASSESSMENT_ACTIONS, *ASSESSMENT_AUTOMATIC)}
+"""Every kind of event of an assessment."""
+S = AssessmentState
+
+
+class AssessmentOpening(Immutable):
+    """Values that the assessment of a month starts from."""
+
+    month: str
+    at: datetime
+    since: datetime
+    until: datetime
+    seed: str
+    standard: Standard
+    edition: Edition
+
+
+class Rung(NamedTuple):
+    """Rung that is ahead of a time: when it falls due, its percentage, and the name of the time."""
+
+    falls_at: datetime
+    percent: int
+    limit: str
+
+
+class Assessment(AssessmentFields):
+    """One assessment, from the end of its month until it is final."""
+
+    @classmethod
+    def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
+        """Return the assessment as it begins, with its first event."""
+        opened = cls(**{**start.__dict__, "number": start.month, "opened_at": start.at})
+        event = AssessmentEvent(
+            seq=1,
+            at=start.at,
+            actor=SYSTEM.id,
+            role=SYSTEM.role,
+            action=OPEN.name,
+            to_state=S.DRAFT,
+            data=Opened(since=start.since, until=start.until, seed=start.seed, edition=start.edition),
+        )
+        return opened, event
+
+    def check(self, command: Command[Any], at: datetime) -> None:
+        """Raise Refused if `apply` would."""
+        self._decided(command, at)
+
+    def apply(self, command: Command[Any], at: datetime) -> tuple[AssessmentEvent, ...]:
+        """Carry out a command at `at`. Raises Refused and changes nothing."""
+        action, data = self._decided(command, at)
+        return (self._happen(action, at, data, command=command),)
+
+    def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
+        """Note the sample that is to be inspected."""
+        return self._happen(DRAW, at, Drawn(sample=sample))
+
+    def note_computation(self, computed: Computation, step: AssessmentKind | None, at: datetime) -> AssessmentEvent:
+        """Note the figures, which `step` makes public or final; None: neither."""
+        step = step or COMPUTE
+        state = {PUBLISH.name: S.OBJECTIONS, FINISH.name: S.FINAL}.get(step.name)
+        return self._happen(step, at, Computed(computed=computed), state)
+
+    @property
+    def must_draw(self) -> bool:
+        """True if the sample is still to be drawn."""
+        return bool(self.computed and self.standard.sample_per_agent and not self.drawn)
+
+    def next_step(self, at: datetime) -> AssessmentKind | None:
+        """Return the step that figures computed at `at` are for; None while the first are missing, or people act."""
+        inspections, objections = self.limit_of(INSPECTIONS), self.limit_of(OBJECTIONS)
+        if self.computed is None or self.must_draw:
+            return None
+        if self.state is S.DRAFT:
+            waits = inspections is not None and self.uninspected and at < inspections.ends_at
+            return None if waits else PUBLISH
+        if self.state is S.OBJECTIONS and objections and at >= objections.ends_at and not self.undecided:
+            return FINISH
+        return None
+
+    def ring(self, at: datetime) -> tuple[AssessmentEvent, ...]:
+        """Return the reminders that fell due until `at`, in their order, each exactly once."""
+        events = []
+        while (rung := self._next_rung()) and rung.falls_at <= at:
+            reminded = Reminded(limit=rung.limit, percent=rung.percent, fell_at=rung.falls_at)
+            events.append(self._happen(REMIND, at, reminded))
+        return tuple(events)
+
+    def next_deadline(self, at: datetime) -> datetime | None:
+        """Return the next instant at which time changes it; None if only people act."""
+        instants = [each.ends_at for each in self.limits if each.ends_at > at]
+        if rung := self._next_rung():
+            instants.append(rung.falls_at)
+        return min(instants, default=None)
+
+    def note_cancellation(self, reason: str, at: datetime) -> tuple[AssessmentEvent, ...]:
+        """Note that a cancellation of the workflow was requested."""
+        return (self._happen(CANCELLATION, at, CancellationRequested.because(reason)),)
+
+    def available_actions(self, actor: Actor) -> tuple[str, ...]:
+        """Return what this person may do to it now, in table order."""
+        return tuple(name for name, row in ASSESSMENT_COMMANDS.items() if self._objection(row, actor) is None)
+
+    def _next_rung(self) -> Rung | None:
+        rungs = (self._rung_of(limit) for limit in self.limits)
+        return min((rung for rung in rungs if rung), default=None)
+
+    def _rung_of(self, limit: Limit) -> Rung | None:
+        percent = min((each for each in self.standard.rungs if each > limit.rung), default=None)
+        if percent is None:
+            return None
+        return Rung(self.standard.limit(limit.starts_at, limit.seconds * percent / 100), percent, limit.name)
+
+    def _decided(self, command: Command[Any], at: datetime) -> tuple[AssessmentAction, EventData]:
+        action = ASSESSMENT_ACTION_OF[type(command.body)]
+        if refused := self._objection(action, command.actor):
+            raise refused
+        return action, action.decide(self, command.body, command.actor, at)
+
+    def _objection(self, action: AssessmentAction, actor: Actor) -> Refused | None:
+        if actor.role not in {*action.roles, Role.ADMIN}:
+            return action.wrong_role(actor)
+        if self.state not in action.sources:
+            message = f"The assessment of {self.number} is {self.state}, and {action.name} is not possible now."
+            rows = ASSESSMENT_COMMANDS.items()
+            offered = (n for n, row in rows if self.state in row.sources and actor.role in {*row.roles, Role.ADMIN})
+            return Refused(OUT_OF_TURN, message, tuple(offered))
+        return None
+
+    def _happen(
+        self,
+        kind: AssessmentKind,
+        at: datetime,
+        data: EventData,
+        state: AssessmentState | None = None,
+        command: Command[Any] | None = None,
+    ) -> AssessmentEvent:
+        """Bring the assessment along; return the event. Without a command, time or the service acts."""
+        actor = command.actor if command else SYSTEM
+        event = AssessmentEvent(
+            seq=self.version + 1,
+            at=at,
+            actor=actor.id,
+            role=actor.role,
+            unverified=actor.unverified,
+            people={**(command.people if command else {}), **actor.people},
+            action=kind.name,
+            from_state=self.state,
+            to_state=state or self.state,
+            data=data,
+        )
+        self.version = event.seq
+        self.people = {**self.people, **event.people}
+        kind.change(self, event)
+        self.state = event.to_state
+        if self.over:
+            self.closed_at = self.closed_at or at
+        return event

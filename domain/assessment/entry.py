@@ -1,0 +1,290 @@
+"""Entries of figures: what the events of a case count for, in which month and for whom.
+
+docs/assessment.md has the rules. An entry belongs to the month of the event that decided it, and to those who had the
+case right after that event. So nothing that happens later changes a month, and every promise is judged once.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from itertools import zip_longest
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from domain.case.clocks import APPROVE, MISS
+from domain.case.intake import THANKS
+from domain.case.lifecycle import State
+from domain.case.satisfaction import SATISFIED
+from domain.catalogue.figures import Kind
+from domain.catalogue.terms import USUAL_CURRENCY
+
+NEVER_EXCLUDED = frozenset({Kind.THANKS, Kind.MONEY, Kind.INSPECTED})
+"""Kinds of entries that an exclusion leaves in."""
+VOID = frozenset({State.WITHDRAWN.value, State.REFUSED.value})
+"""States of thanks that do not count."""
+
+
+class Fact(NamedTuple):
+    """Event of a case, with its data as they are written; empty for an action that counts for nothing."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    to_state: str
+    cycle: int
+    data: Mapping[str, Any]
+
+
+class KeptPromise(NamedTuple):
+    """Clock of a promise that was kept, and stopped at this instant; part 0 is the case itself."""
+
+    name: str
+    part: int
+    cycle: int
+    stopped_at: datetime
+
+
+class CaseRecord(NamedTuple):
+    """Case as it is read to be counted: owner, service, district and department as SQL has them now."""
+
+    number: str
+    owner: str
+    service: str
+    district: str | None
+    department: str | None
+    facts: Sequence[Fact]
+    kept: Sequence[KeptPromise]
+
+
+class Holder(NamedTuple):
+    """Department that has a case or a part, and the person at work on it."""
+
+    department: str | None = None
+    crew: str | None = None
+
+
+class Entry(NamedTuple):
+    """Entry of a figure: one case, counted once. `serial` tells the entries of a case in one month apart.
+
+    `counts` is False for what counts against the subject, as a promise that was missed. `amount` is in hundredths.
+    """
+
+    kind: Kind
+    number: str
+    serial: int
+    at: datetime
+    counts: bool
+    amount: int | None
+    agent: str | None
+    crew: str | None
+    department: str | None
+    service: str
+    district: str | None
+
+
+def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str = USUAL_CURRENCY) -> list[Entry]:
+    """Return the entries of a case from `since` on, before `until`. Money in another currency does not count."""
+    fold = _Fold(case, since, currency)
+    # The owner may still send work back: `resolve` is judged with the reply.
+    kept = deque(sorted((each for each in case.kept if each.name != "resolve"), key=attrgetter("stopped_at")))
+    facts = [fact for fact in case.facts if fact.at < until]
+    for fact, after in zip_longest(facts, facts[1:]):
+        fold.follow(fact)
+        while kept and (after is None or kept[0].stopped_at < after.at):
+            promise = kept.popleft()
+            fold.judge(promise.name, promise.part, promise.stopped_at, kept=True)
+    return fold.result()
+
+
+@dataclass(slots=True)
+class _Fold:
+    """A case as its events make it, and the entries so far."""
+
+    case: CaseRecord
+    since: datetime
+    currency: str
+    entries: list[Entry] = field(default_factory=list)
+    agent: str = ""
+    service: str = ""
+    district: str | None = None
+    holders: dict[int, Holder] = field(default_factory=lambda: {0: Holder()})
+    state: str = ""
+    counted: set[object] = field(default_factory=set)
+
+    def follow(self, fact: Fact) -> None:
+        """Bring the case along, and add what the event counts for."""
+        self.state = fact.to_state
+        if count := _COUNTED.get(fact.action):
+            count(self, fact)
+
+    def result(self) -> list[Entry]:
+        """Return the entries; thanks that were withdrawn or refused are none."""
+        if self.state in VOID:
+            return [entry for entry in self.entries if entry.kind is not Kind.THANKS]
+        return self.entries
+
+    def judge(self, name: str, part: int, at: datetime, *, kept: bool) -> None:
+        """Judge a promise, for whoever has the case or the part."""
+        self.add(Kind(name), at, self.holders.get(part, self.holders[0]), counts=kept)
+
+    def add(self, kind: Kind, at: datetime, holder: Holder, *, counts: bool = True, amount: int | None = None) -> None:
+        """Add an entry, if it is of the month."""
+        if at < self.since:
+            return
+        number, serial = self.case.number, len(self.entries) + 1
+        owned = (self.agent, holder.crew, holder.department, self.service, self.district)
+        self.entries.append(Entry(kind, number, serial, at, counts, amount, *owned))
+
+    def add_once(self, kind: Kind, at: datetime, holder: Holder, of: object = None) -> None:
+        """Add an entry unless the month has one of this kind for the case, or for `of` within it."""
+        if at >= self.since and (kind, of) not in self.counted:
+            self.counted.add((kind, of))
+            self.add(kind, at, holder)
+
+    def hand_to(self, fact: Fact, department: str | None, crew: str | None = None) -> None:
+        """Note that a department has the case now; it received the case."""
+        self.holders[0] = Holder(department, crew)
+        self.add_once(Kind.RECEIVED, fact.at, self.holders[0], department)
+
+
+def _first(facts: Sequence[Fact], action: str, *path: str) -> Any:  # noqa: ANN401 - a value of the data
+    """Return what the first event of an action had in its data there; None if there is none."""
+    for fact in facts:
+        found: Any = fact.data
+        for name in path if fact.action == action else ():
+            found = found.get(name) if found else None
+        if fact.action == action and found is not None:
+            return found
+    return None
+
+
+def _register(fold: _Fold, fact: Fact) -> None:
+    # The table of cases has what came of a hand-over or a correction; its first event tells what was before.
+    case, facts = fold.case, fold.case.facts
+    fold.agent = _first(facts, "hand_over", "previous_owner") or case.owner
+    fold.service = _first(facts, "correct", "before", "service_code") or case.service
+    place = _first(facts, "correct", "before", "location")
+    fold.district = place.get("district") if place else case.district
+    fold.add(Kind.REGISTERED, fact.at, Holder())
+    if fold.service == THANKS and fact.at >= fold.since:
+        thanked = fact.data.get("intake", {}).get("thanked")
+        fold.add(Kind.THANKS, fact.at, Holder(crew=thanked))
+        fold.entries[-1] = fold.entries[-1]._replace(agent=thanked)
+
+
+def _dispatch(fold: _Fold, fact: Fact) -> None:
+    fold.hand_to(fact, fact.data["department"], fact.data.get("assignee"))
+
+
+def _involve(fold: _Fold, fact: Fact) -> None:
+    part = Holder(fact.data["department"])
+    fold.holders[fact.data["part"]] = part
+    fold.add_once(Kind.RECEIVED, fact.at, part, part.department)
+
+
+def _sign_for(fold: _Fold, fact: Fact) -> None:
+    _assign(fold, fact)
+    holder = fold.holders[fact.data.get("part") or 0]
+    fold.add_once(Kind.SIGNED_FOR, fact.at, holder, holder.crew)
+
+
+def _assign(fold: _Fold, fact: Fact) -> None:
+    part = fact.data.get("part") or 0
+    fold.holders[part] = fold.holders[part]._replace(crew=fact.data.get("assignee") or fact.actor)
+
+
+def _return(fold: _Fold, fact: Fact) -> None:
+    part = fact.data.get("part") or 0
+    fold.add_once(Kind.RETURNED, fact.at, fold.holders[part], fold.holders[part].department)
+    fold.holders[part] = fold.holders[part]._replace(crew=None)
+
+
+def _hand_over(fold: _Fold, fact: Fact) -> None:
+    fold.agent = fact.data["owner"]
+
+
+def _correct(fold: _Fold, fact: Fact) -> None:
+    after = fact.data.get("after", {})
+    fold.service = after.get("service_code") or fold.service
+    if place := after.get("location"):
+        fold.district = place.get("district")
+
+
+def _urge(fold: _Fold, fact: Fact) -> None:
+    fold.add_once(Kind.URGED, fact.at, fold.holders[0])
+
+
+def _decide_extension(fold: _Fold, fact: Fact) -> None:
+    if fact.data["approved"]:
+        fold.add_once(Kind.EXTENDED, fact.at, fold.holders[0])
+
+
+def _reply(fold: _Fold, fact: Fact) -> None:
+    for promise in fold.case.kept:
+        if promise.name == "resolve" and promise.cycle == fact.cycle and promise.stopped_at <= fact.at:
+            fold.judge("resolve", promise.part, fact.at, kept=True)
+
+
+def _escalate(fold: _Fold, fact: Fact) -> None:
+    if fact.data["percent"] == MISS and fact.data["clock"] != APPROVE:
+        fold.judge(fact.data["clock"], fact.data.get("part") or 0, fact.at, kept=False)
+
+
+def _follow_up(fold: _Fold, fact: Fact) -> None:
+    if fact.to_state == State.PENDING_FOLLOW_UP:  # the caller is to be called again
+        return
+    data, holder = fact.data, fold.holders[0]
+    outcome, solved, satisfaction = data["outcome"], data.get("solved"), data.get("satisfaction")
+    contacted = outcome != "unreachable"
+    fold.add(Kind.CONTACTED, fact.at, holder, counts=contacted)
+    # Of the short form, `dissatisfied` does not tell if it was solved.
+    if contacted and (solved is not None or outcome == "satisfied"):
+        fold.add(Kind.SOLVED, fact.at, holder, counts=solved is not False)
+    if contacted:
+        satisfied = outcome == "satisfied" if satisfaction is None else satisfaction in SATISFIED
+        fold.add(Kind.SATISFIED, fact.at, holder, counts=satisfied)
+    if fact.to_state == State.DISPATCHED:
+        fold.add(Kind.REWORKED, fact.at, holder)
+        fold.hand_to(fact, data.get("department") or fold.case.department)
+
+
+def _reopen(fold: _Fold, fact: Fact) -> None:
+    fold.add_once(Kind.REOPENED, fact.at, fold.holders[0])
+    fold.hand_to(fact, fact.data["department"])
+
+
+def _decide_money(fold: _Fold, fact: Fact) -> None:
+    data = fact.data
+    is_final = data.get("final", fact.to_state != State.AWAITING_APPROVAL)
+    if data["approved"] and is_final and data.get("amount") and data.get("currency", USUAL_CURRENCY) == fold.currency:
+        amount = int(Decimal(data["amount"]) * 100)
+        fold.add(Kind.MONEY, fact.at, fold.holders[0], amount=amount)
+
+
+_COUNTED: dict[str, Callable[[_Fold, Fact], None]] = {
+    "register": _register,
+    "dispatch": _dispatch,
+    "involve": _involve,
+    "sign_for": _sign_for,
+    "assign": _assign,
+    "return": _return,
+    "hand_over": _hand_over,
+    "correct": _correct,
+    "urge": _urge,
+    "decide_extension": _decide_extension,
+    "answer": _reply,
+    "reply": _reply,
+    "escalate": _escalate,
+    "follow_up": _follow_up,
+    "reopen": _reopen,
+    "decide_approval": _decide_money,
+    "decide_credit": _decide_money,
+}
+"""Actions that count for a figure, or change whose case it is."""
+COUNTED_ACTIONS = frozenset({*_COUNTED, "withdraw", "refuse"})
+"""Actions that are read: the last two end a case."""
+WITH_DATA = frozenset(_COUNTED) - {"register", "urge", "answer", "reply"}
+"""Those whose data are read; of a registration only for thanks, as the terms in it are long."""

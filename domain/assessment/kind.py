@@ -1,0 +1,34 @@
+"""Event of an assessment, and the shape of its kinds, which are in `actions` and `automatic`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from domain.assessment.lifecycle import AssessmentState
+from domain.assessment.state import AssessmentFields
+from domain.shared.actors import Actor
+from domain.shared.event import BaseAction, BaseEvent, BaseKind, EventData
+
+
+class AssessmentEvent(BaseEvent):
+    """One fact about one assessment, in the order of `seq`."""
+
+    DATA: ClassVar[dict[str, type[EventData]]] = {}
+
+    from_state: AssessmentState | None = None
+    to_state: AssessmentState
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessmentKind(BaseKind[AssessmentFields, AssessmentEvent]):
+    """Kind of event of an assessment."""
+
+    EVENT = AssessmentEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessmentAction(AssessmentKind, BaseAction[AssessmentFields, AssessmentEvent, AssessmentState]):
+    """Action of a person on an assessment. `decide` returns the data of the event, or raises Refused."""
+
+    decide: Callable[[AssessmentFields, Any, Actor, datetime], EventData]

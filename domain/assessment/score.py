@@ -1,0 +1,128 @@
+"""Values of figures, points, score and grade of one subject (得分). Pure: counts in, values out."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from pydantic import Field
+
+from domain.catalogue.figures import CASES, FIGURES, Figure, Kind, Subject, Unit
+from domain.catalogue.standard import Standard, Weight, rounded
+from domain.shared.rates import PLACES
+from domain.shared.value import Immutable, omit_default
+
+HUNDRED = Decimal(100)
+
+
+class Tally(NamedTuple):
+    """Entries of one kind of one subject: counted, in its favour, excluded; and the sum of the amounts counted."""
+
+    entries: int = 0
+    favourable: int = 0
+    excluded: int = 0
+    amount: int = 0
+
+
+class FigureValue(Immutable):
+    """Value of a figure: a count, a rate from 0 to 1, an amount or points; None without data.
+
+    `weight` is the share of the score, rescaled to what has data; `points` is what the value earns of it.
+    """
+
+    value: Decimal | None
+    numerator: int | None = None
+    denominator: int | None = None
+    excluded: int = Field(default=0, description="Entries that an exclusion or an accepted objection left out.")
+    weight: Decimal | None = None
+    points: Decimal | None = None
+    left_out: str | None = omit_default(None, "Why a figure with a weight has none: `no_data` or `objection`.")
+
+
+class Item(Immutable):
+    """Result of one subject; score and grade are None if it gets none."""
+
+    by: Subject
+    subject: str
+    figures: dict[str, FigureValue]
+    score: Decimal | None = None
+    grade: str | None = None
+
+
+def assess(
+    standard: Standard,
+    by: Subject,
+    subject: str,
+    tallies: Mapping[Kind, Tally],
+    given: Mapping[str, FigureValue],
+    left_out: frozenset[str] = frozenset(),
+) -> Item:
+    """Return the result of one subject.
+
+    Args:
+        standard: weights, grades.
+        by: the kind of subject.
+        subject: its id or code.
+        tallies: its entries, by kind.
+        given: values that no entry tells: calls, and points from outside, by the name of the figure.
+        left_out: figures that an accepted objection takes out of the score.
+    """
+    figures = {figure.name: _value(figure, by, tallies) for figure in FIGURES if figure.kind}
+    shown = {name: value for name, value in {**figures, **given}.items() if value.value is not None or value.excluded}
+    weights = {weight.figure: weight for weight in standard.weights_of(by)}
+    for name in weights:
+        shown.setdefault(name, FigureValue(value=None))
+    scored, score = _scored(shown, weights, left_out)
+    order = [*(figure.name for figure in FIGURES), *(each.code for each in standard.given)]
+    in_order = {name: scored[name] for name in order if name in scored}
+    grade = None if score is None else standard.grade_of(score)
+    return Item(by=by, subject=subject, figures=in_order, score=score, grade=grade)
+
+
+def _value(figure: Figure, by: Subject, tallies: Mapping[Kind, Tally]) -> FigureValue:
+    kind = figure.kind_for(by)
+    tally = tallies.get(kind, Tally()) if kind else Tally()
+    facts: dict[str, Any] = {"excluded": tally.excluded}
+    if figure.unit is Unit.COUNT:
+        # The cases are all shown; the excluded ones stand outside the rates.
+        count = tally.entries + tally.excluded
+        return FigureValue(value=Decimal(count), numerator=count, **facts)
+    if figure.unit is Unit.MONEY:
+        amount = rounded(tally.amount / HUNDRED) if tally.entries else None
+        return FigureValue(value=amount, numerator=tally.entries, **facts)
+    if figure.unit is Unit.POINTS:
+        mean = rounded(tally.amount / HUNDRED / tally.entries) if tally.entries else None
+        return FigureValue(value=mean, numerator=tally.amount // 100, denominator=tally.entries, **facts)
+    if figure.per_case:
+        cases = tallies.get(CASES.kind_for(by) or Kind.REGISTERED, Tally()).entries
+        return FigureValue(value=ratio(tally.entries, cases), numerator=tally.entries, denominator=cases, **facts)
+    value = ratio(tally.favourable, tally.entries)
+    return FigureValue(value=value, numerator=tally.favourable, denominator=tally.entries, **facts)
+
+
+def ratio(part: int, whole: int) -> Decimal | None:
+    """Return the share, to as many places as every rate; None without a whole."""
+    return round(Decimal(part) / whole, PLACES) if whole else None
+
+
+def _scored(
+    figures: Mapping[str, FigureValue], weights: Mapping[str, Weight], left_out: frozenset[str]
+) -> tuple[dict[str, FigureValue], Decimal | None]:
+    """Return the figures with their points, and the score; the weights of those with data are rescaled to 100."""
+    counting = {name: weight for name, weight in weights.items() if _counts(figures[name], name, left_out)}
+    whole = sum(weight.weight for weight in counting.values())
+    scored = dict(figures)
+    points = []
+    for name, weight in weights.items():
+        value = figures[name]
+        if name not in counting:
+            why = "objection" if name in left_out else "no_data"
+            scored[name] = value.model_copy(update={"left_out": why})
+            continue
+        share = Decimal(weight.weight) * HUNDRED / whole
+        points.append(share * weight.share(value.value or Decimal(0)))
+        scored[name] = value.model_copy(update={"weight": rounded(share), "points": rounded(points[-1])})
+    return scored, rounded(sum(points, Decimal(0))) if points else None
+
+
+def _counts(value: FigureValue, name: str, left_out: frozenset[str]) -> bool:
+    return value.value is not None and name not in left_out

@@ -1,0 +1,143 @@
+"""Fields of an assessment. Its figures are no part of it: SQL has them, and the digest tells which they are."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from domain.assessment.lifecycle import AssessmentState
+from domain.catalogue.figures import Subject
+from domain.catalogue.standard import Standard
+from domain.catalogue.terms import Edition
+from domain.shared.value import Immutable, omit_default
+
+S = AssessmentState
+
+
+class Sampled(Immutable):
+    """Case that was drawn to be inspected, and the agent who owned it."""
+
+    complaint: str
+    agent: str
+
+
+class Inspection(Immutable):
+    """Inspection (质检) of one case: the points of each criterion, and who gave them."""
+
+    complaint: str
+    agent: str
+    scores: dict[str, int]
+    points: int = Field(description="All together, of 100.")
+    inspected_by: str
+    inspected_at: datetime
+
+
+class Objection(Immutable):
+    """Objection (申诉) to a figure of a subject, of one case or as a whole; `accepted` is None until it is decided."""
+
+    id: int = Field(description="1, 2, 3 ... within the month.")
+    by: Subject
+    subject: str
+    figure: str
+    complaint: str | None = None
+    reason: str
+    evidence: str | None = None
+    raised_by: str
+    raised_at: datetime
+    due_at: datetime = Field(description="By when it is to be decided.")
+    accepted: bool | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decision_reason: str | None = None
+
+
+class Result(Immutable):
+    """Score and grade of one subject."""
+
+    by: Subject
+    subject: str
+    score: Decimal
+    grade: str | None = None
+
+
+class Computation(Immutable):
+    """Computation of the figures: what counted until `as_of`, and what tells the result from any other."""
+
+    serial: int = Field(description="Names its entries and results in SQL.")
+    as_of: datetime = Field(description="Exclusions that were decided later do not count.")
+    digest: str = Field(description="SHA-256 of all entries and results.")
+    entries: int
+    results: tuple[Result, ...] = Field(description="Of the subjects that have a score.")
+
+
+class Limit(Immutable):
+    """Time that ends at `ends_at`: `rung` is the highest percentage of it at which people were told."""
+
+    name: str = Field(description="`inspections`, `objections`, or `decision-` and the id of the objection.")
+    starts_at: datetime
+    ends_at: datetime
+    seconds: int = Field(description="Its length in working time.")
+    rung: int = 0
+
+
+class AssessmentFields(BaseModel):
+    """Fields of the assessment of one month. Instants are UTC and given by the caller."""
+
+    number: str = Field(description="The month, as 2026-08.")
+    state: AssessmentState = S.DRAFT
+    since: datetime = Field(description="First instant of the month, in the time zone of the company.")
+    until: datetime = Field(description="First instant of the next month.")
+    opened_at: datetime
+    seed: str = Field(description="By which the sample of inspections is drawn.")
+    standard: Standard
+    edition: Edition = Field(description="The catalogue that the standard is of.")
+    version: int = 1
+    people: dict[str, str] = omit_default({}, "Names of the people of the assessment, by id, where they differ.")
+    drawn: bool = Field(default=False, description="The sample was drawn; it may be empty.")
+    sample: tuple[Sampled, ...] = ()
+    inspections: tuple[Inspection, ...] = ()
+    objections: tuple[Objection, ...] = ()
+    computed: Computation | None = None
+    published_at: datetime | None = None
+    closed_at: datetime | None = None
+    limits: tuple[Limit, ...] = omit_default(())
+
+    @property
+    def over(self) -> bool:
+        """True if nothing can happen to it any more."""
+        return self.state is S.FINAL
+
+    @property
+    def undecided(self) -> tuple[Objection, ...]:
+        """Objections that nobody has decided on."""
+        return tuple(each for each in self.objections if each.accepted is None)
+
+    @property
+    def uninspected(self) -> tuple[Sampled, ...]:
+        """Cases of the sample that nobody has inspected."""
+        done = {each.complaint for each in self.inspections}
+        return tuple(each for each in self.sample if each.complaint not in done)
+
+    def objection(self, serial: int) -> Objection | None:
+        """Return the objection with this id; None if there is none."""
+        return next((each for each in self.objections if each.id == serial), None)
+
+    def put_objection(self, objection: Objection, **changes: Any) -> None:  # noqa: ANN401 - values of its fields
+        """Change one objection."""
+        changed = objection.model_copy(update=changes)
+        self.objections = tuple(changed if each.id == objection.id else each for each in self.objections)
+
+    def open_limit(self, name: str, at: datetime, seconds: int) -> Limit:
+        """Begin a time in which something is to be done; return it."""
+        limit = Limit(name=name, starts_at=at, ends_at=self.standard.limit(at, seconds), seconds=seconds)
+        self.limits = (*self.limits, limit)
+        return limit
+
+    def close_limit(self, name: str) -> None:
+        """End a time: what was to be done is done."""
+        self.limits = tuple(each for each in self.limits if each.name != name)
+
+    def limit_of(self, name: str) -> Limit | None:
+        """Return the time of this name; None if it does not run."""
+        return next((each for each in self.limits if each.name == name), None)

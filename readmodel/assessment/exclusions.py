@@ -1,0 +1,90 @@
+"""Exclusions (剔除) of cases from assessments: requested on a ground of the catalogue, decided by a supervisor."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import select, update
+
+from readmodel.assessment_tables import assessments, exclusions
+from readmodel.database import ReadConnection, WriteConnection
+from readmodel.paging import Page, Place, in_order, page_of
+from readmodel.statements import insert_missing
+from readmodel.tables import cases
+
+_row = exclusions.c
+
+
+class Exclusion(NamedTuple):
+    """Exclusion of a case; `approved` is None until it is decided."""
+
+    id: str
+    number: str
+    ground: str
+    reason: str
+    evidence: str | None
+    requested_by: str
+    requested_at: datetime
+    approved: bool | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decision_reason: str | None = None
+
+
+class Period(NamedTuple):
+    """Time in which something may have happened to a case; `until` is None while it is open."""
+
+    since: datetime
+    until: datetime | None
+
+
+def request(connection: WriteConnection, exclusion: Exclusion) -> Exclusion:
+    """Add a request, or return the one with this id."""
+    insert_missing(connection, exclusions, [exclusion._asdict()])
+    return Exclusion._make(connection.execute(select(exclusions).where(_row.id == exclusion.id)).one())
+
+
+def decide(
+    connection: WriteConnection, exclusion_id: str, change: Callable[[Exclusion], Exclusion]
+) -> Exclusion | None:
+    """Change the exclusion with this id; return it, or None if there is none. Raises what `change` raises."""
+    found = connection.execute(select(exclusions).where(_row.id == exclusion_id).with_for_update()).first()
+    if found is None:
+        return None
+    before = Exclusion._make(found)
+    if (after := change(before)) != before:
+        connection.execute(update(exclusions).where(_row.id == exclusion_id).values(after._asdict()))
+    return after
+
+
+def grounds_until(connection: ReadConnection | WriteConnection, as_of: datetime) -> Mapping[str, str]:
+    """Return the ground of each case whose exclusion was approved until then, by number; the first if several."""
+    approved = select(_row.number, _row.ground).where(_row.approved, _row.decided_at <= as_of)
+    return {row.number: row.ground for row in connection.execute(approved.order_by(_row.decided_at.desc(), _row.id))}
+
+
+def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
+    """Return the exclusions of a case, the oldest first."""
+    found = select(exclusions).where(_row.number == number).order_by(_row.requested_at, _row.id)
+    return [Exclusion._make(row) for row in connection.execute(found)]
+
+
+def undecided(connection: ReadConnection, cursor: str | None, limit: int) -> Page[Exclusion]:
+    """Return a page of the exclusions that wait for a decision, the oldest first. Raises BadCursorError."""
+    after = None if cursor is None else Place.of(cursor)
+    statement = in_order(
+        select(exclusions).where(_row.decided_at.is_(None)), _row.requested_at, _row.id, after, newest_first=False
+    )
+    found = [Exclusion._make(row) for row in connection.execute(statement.limit(limit + 1))]
+    return page_of(found, limit, lambda each: Place(each.requested_at, each.id))
+
+
+def period_of(connection: ReadConnection | WriteConnection, number: str) -> Period | None:
+    """Return the time in which something may have happened to a case; None if there is no such case."""
+    found = connection.execute(select(cases.c.registered_at, cases.c.closed_at).where(cases.c.number == number)).first()
+    return Period(*found) if found else None
+
+
+def final_months(connection: ReadConnection | WriteConnection) -> frozenset[str]:
+    """Return the months that are final."""
+    return frozenset(connection.scalars(select(assessments.c.number).where(assessments.c.closed_at.is_not(None))))

@@ -1,0 +1,169 @@
+"""Assessed months in the read model: their projection, results, and the list of cases behind every number."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_
+
+from domain.assessment.assessment import Assessment
+from domain.assessment.batch import AssessmentBatch
+from domain.assessment.notifications import assessment_notifications
+from domain.assessment.score import Item
+from domain.catalogue.figures import Kind, Subject
+from readmodel.assessment.computation import COMPANY, SUBJECTS
+from readmodel.assessment_tables import (
+    assessment_events,
+    assessment_items,
+    assessments,
+    figure_entries,
+    given_points,
+)
+from readmodel.database import ReadConnection, WriteConnection
+from readmodel.notifications import notification_row
+from readmodel.paging import BadCursorError
+from readmodel.projection import insert_events
+from readmodel.statements import insert_missing, row, upsert
+from readmodel.tables import cases, notifications
+
+EXPORT = 5000
+"""Entries of an export that are read together."""
+_entry, _month, _item = figure_entries.c, assessments.c, assessment_items.c
+_CURSOR = re.compile("[0-9]{1,13}-[0-9]{1,6}")
+
+
+class CountedCase(NamedTuple):
+    """Case behind a number: when it was counted, in favour or not, and what excluded it, if anything did."""
+
+    number: str
+    serial: int
+    at: datetime
+    counts: bool
+    amount: int | None
+    excluded: str | None
+
+
+class Number(NamedTuple):
+    """Number of a computation of a month: which entries are counted, and of whom."""
+
+    month: str
+    computation: int
+    kind: Kind
+    by: Subject
+    subject: str
+
+    def statement(self) -> Select[str, int, datetime, bool, int | None, str | None]:
+        """Return the statement that lists the entries that it counts, in order."""
+        conditions = [_entry.month == self.month, _entry.computation == self.computation, _entry.kind == self.kind]
+        if self.by is not Subject.COMPANY:
+            conditions.append(SUBJECTS[self.by] == self.subject)
+        columns = _entry.number, _entry.serial, _entry.at, _entry.counts, _entry.amount, _entry.excluded
+        return select(*columns).where(*conditions).order_by(_entry.number, _entry.serial)
+
+
+class GivenValue(NamedTuple):
+    """Value of a figure that no entry tells."""
+
+    figure: str
+    by: str
+    subject: str
+    value: float
+    numerator: int | None = None
+    denominator: int | None = None
+
+
+def write(connection: WriteConnection, batch: AssessmentBatch) -> None:
+    """Write an assessment, its new events, and notifications to staff. Written again, it changes nothing.
+
+    Raises DivergedError if SQL has other events; nothing must be committed.
+    """
+    month = batch.assessment
+    upsert(connection, assessments, [row(assessments, month, document=month.model_dump_json())])
+    insert_events(connection, assessment_events, [(month.number, event) for event in batch.events])
+    owed = [(event, notice) for event in batch.events for notice in assessment_notifications(month, event)]
+    rows = [notification_row(month.number, event.seq, event.at, notice) for event, notice in owed]
+    insert_missing(connection, notifications, rows)
+
+
+def get(connection: ReadConnection | WriteConnection, month: str) -> Assessment | None:
+    """Return the assessment of a month; None if it has no row."""
+    document = connection.scalar(select(_month.document).where(_month.number == month))
+    return None if document is None else Assessment.model_validate_json(document)
+
+
+def months(connection: ReadConnection) -> dict[str, str]:
+    """Return the state of each month that is or was assessed, the latest first."""
+    found = connection.execute(select(_month.number, _month.state).order_by(_month.number.desc()))
+    return {number: state for number, state in found}  # noqa: C416 - a row is no pair to mypy
+
+
+def first_case_at(connection: ReadConnection) -> datetime | None:
+    """Return when the first case was registered; None without cases."""
+    found: datetime | None = connection.scalar(select(func.min(cases.c.registered_at)))
+    return found
+
+
+def first_and_last(connection: ReadConnection) -> tuple[datetime | None, str | None]:
+    """Return when the first case was registered, and the last month that is or was assessed; None without any."""
+    return first_case_at(connection), connection.scalar(select(func.max(_month.number)))
+
+
+def items(connection: ReadConnection, month: str, computation: int, by: Subject) -> list[Item]:
+    """Return the results of a computation of a month by subject."""
+    query = select(_item.document).where(*_of(month, computation), _item.by == by).order_by(_item.subject)
+    return [Item.model_validate_json(document) for document in connection.scalars(query)]
+
+
+def items_of_subject(connection: ReadConnection, month: str, computation: int, subject: str) -> list[Item]:
+    """Return the results of a subject: one for each kind of subject that has this id or code."""
+    query = select(_item.document).where(*_of(month, computation), _item.subject == subject).order_by(_item.by)
+    return [Item.model_validate_json(document) for document in connection.scalars(query)]
+
+
+def _of(month: str, computation: int) -> tuple[ColumnElement[bool], ...]:
+    return _item.month == month, _item.computation == computation
+
+
+def cases_behind(connection: ReadConnection, number: Number, cursor: str | None, limit: int) -> list[CountedCase]:
+    """Return the next cases behind a number, by case number, after those of a cursor. Raises BadCursorError."""
+    statement = number.statement()
+    if cursor is not None:
+        statement = statement.where(tuple_(_entry.number, _entry.serial) > _place(cursor))
+    return [CountedCase._make(found) for found in connection.execute(statement.limit(limit))]
+
+
+def all_cases_behind(connection: ReadConnection, number: Number) -> Iterator[CountedCase]:
+    """Yield all cases behind a number without holding them in memory."""
+    return map(CountedCase._make, connection.execute(number.statement().execution_options(yield_per=EXPORT)))
+
+
+def counts_case(connection: ReadConnection, number: Number, complaint: str) -> bool:
+    """Return True if the number counts this case."""
+    return connection.execute(number.statement().where(_entry.number == complaint).limit(1)).first() is not None
+
+
+def registered(connection: ReadConnection, month: str, computation: int) -> list[tuple[str, str]]:
+    """Return number and owner of the cases that were registered in a month."""
+    number = Number(month, computation, Kind.REGISTERED, Subject.COMPANY, COMPANY)
+    query = number.statement().with_only_columns(_entry.number, _entry.agent)
+    return [(found.number, found.agent) for found in connection.execute(query)]
+
+
+def keep_given(connection: WriteConnection, month: str, figures: Collection[str], values: Iterable[GivenValue]) -> None:
+    """Replace the values of these figures in a month."""
+    table = given_points.c
+    connection.execute(delete(given_points).where(table.month == month, table.figure.in_(figures)))
+    insert_missing(connection, given_points, [{"month": month, **value._asdict()} for value in values])
+
+
+def cursor_of(last: CountedCase) -> str:
+    """Return the place after this case as a text for URLs."""
+    return f"{last.number}-{last.serial}"
+
+
+def _place(cursor: str) -> tuple[str, int]:
+    if not _CURSOR.fullmatch(cursor):
+        raise BadCursorError
+    number, _, serial = cursor.partition("-")
+    return number, int(serial)

@@ -1,0 +1,75 @@
+"""Assessments for tests: a month of the test's catalogue, computed from cases in SQL."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from activities.assessment import compute
+from domain.assessment.assessment import Assessment, AssessmentOpening
+from domain.assessment.score import Item
+from domain.assessment.state import Computation
+from domain.catalogue.figures import Subject
+from domain.catalogue.standard import Standard
+from domain.catalogue.terms import Edition
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.assessment.months import items
+from readmodel.assessment_tables import figure_entries
+from readmodel.database import reading
+from readmodel.writer import GroupWriter
+
+SINCE, UNTIL = datetime(2026, 8, 31, 16, tzinfo=UTC), datetime(2026, 9, 30, 16, tzinfo=UTC)
+"""September 2026, in Beijing."""
+MONTH = "2026-09"
+EDITION = Edition(digest="0123456789ab", name="Test", name_zh="测试")
+
+
+def standard(**changes: Any) -> Standard:
+    """Return the standard of the default catalogue."""
+    found = load_catalogue(DEFAULT_CATALOGUE).standard(UNTIL)
+    assert found is not None
+    return found.model_copy(update=changes)
+
+
+def opening(**changes: Any) -> AssessmentOpening:
+    """Return the opening of the assessment of that month."""
+    values: dict[str, Any] = {
+        "month": MONTH,
+        "at": UNTIL + timedelta(minutes=20),
+        "since": SINCE,
+        "until": UNTIL,
+        "seed": "seed",
+        "standard": standard(),
+        "edition": EDITION,
+    }
+    return AssessmentOpening(**values | changes)
+
+
+def month(**changes: Any) -> Assessment:
+    """Return the assessment of that month as it begins."""
+    return Assessment.open(opening(**changes))[0]
+
+
+def computed(engine: Engine, of: Assessment, as_of: datetime = UNTIL + timedelta(minutes=20)) -> Computation:
+    """Compute the month from the cases in SQL, under the number 1."""
+
+    async def run() -> Computation:
+        async with GroupWriter(engine) as writer:
+            return await compute(engine, writer, of, as_of, 1)
+
+    return asyncio.run(run())
+
+
+def results(engine: Engine, by: Subject) -> dict[str, Item]:
+    """Return the results of that computation, by subject."""
+    with reading(engine) as connection:
+        return {item.subject: item for item in items(connection, MONTH, 1, by)}
+
+
+def entries(engine: Engine) -> list[dict[str, Any]]:
+    """Return the entries of that computation, in order."""
+    query = select(figure_entries).order_by(figure_entries.c.number, figure_entries.c.serial)
+    with reading(engine) as connection:
+        return [dict(found) for found in connection.execute(query).mappings()]

@@ -1,0 +1,85 @@
+"""Start of the assessment of a month, once, when it is due."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from temporalio.client import Client
+
+from domain.assessment.assessment import Assessment, AssessmentOpening
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import Edition
+from domain.shared.periods import due_months, month_bounds
+from workflows.assessment import AssessmentWorkflow
+from workflows.clients.start import RPC_TIMEOUT, Request, start_once
+from workflows.entity import LOWEST
+from workflows.messages import AssessmentStart, Names
+from workflows.presentation.assessment import assessment_id, assessment_search_attributes, assessment_summary
+from workflows.presentation.search_attributes import typed
+
+
+async def start_assessment(client: Client, task_queue: str, opening: AssessmentOpening, names: Names) -> bool:
+    """Start the assessment; return False if the month was started before. Raises what the client raises."""
+    month, _ = Assessment.open(opening)
+    return await start_once(
+        client,
+        Request(key=opening.month),
+        AssessmentWorkflow.run,
+        AssessmentStart(source=opening, names=names),
+        id=assessment_id(opening.month),
+        task_queue=task_queue,
+        priority=LOWEST,
+        static_summary=assessment_summary(opening.month),
+        search_attributes=typed(assessment_search_attributes(month)),
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
+class DueAssessments:
+    """Assessments that are due at the end of months.
+
+    Args:
+        client: client of Temporal.
+        task_queue: queue of the workers.
+        in_force: returns the catalogue in force, and its edition.
+        first_and_last: returns when the first case was registered, and the last month that was assessed.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        task_queue: str,
+        in_force: Callable[[], tuple[Catalogue, Edition]],
+        first_and_last: Callable[[], Awaitable[tuple[datetime | None, str | None]]],
+    ) -> None:
+        self._client = client
+        self._task_queue = task_queue
+        self._in_force = in_force
+        self._first_and_last = first_and_last
+
+    async def due(self, at: datetime) -> Sequence[str]:
+        """Return the months that are due; none if the catalogue has no [assessment]."""
+        catalogue, _ = self._in_force()
+        if catalogue.assessment is None:
+            return []
+        first, last = await self._first_and_last()
+        return due_months(first, last, at, ZoneInfo(catalogue.calendar.timezone)) if first else []
+
+    async def begin(self, month: str, at: datetime) -> bool:
+        """Begin the assessment of a month by the catalogue in force. Returns False if it was begun before."""
+        catalogue, edition = self._in_force()
+        standard = catalogue.standard(at)
+        if standard is None:
+            return False
+        since, until = month_bounds(month, ZoneInfo(catalogue.calendar.timezone))
+        opening = AssessmentOpening(
+            month=month,
+            at=at,
+            since=since,
+            until=until,
+            seed=secrets.token_hex(8),
+            standard=standard,
+            edition=edition,
+        )
+        return await start_assessment(self._client, self._task_queue, opening, Names.of(catalogue))
