@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, select
 
@@ -10,19 +11,27 @@ from activities.assessment import compute
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.score import Item
 from domain.assessment.state import Computation
+from domain.case.case import Case
+from domain.case.intake import Registration
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import Edition
+from domain.shared.actors import Actor
+from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessment.months import items
 from readmodel.assessment_tables import figure_entries
-from readmodel.database import reading
+from readmodel.database import reading, writing
+from readmodel.projection import write
 from readmodel.writer import GroupWriter
+from tests.support.batches import batch
+from tests.support.build import do, walked
 
 SINCE, UNTIL = datetime(2026, 8, 31, 16, tzinfo=UTC), datetime(2026, 9, 30, 16, tzinfo=UTC)
 """September 2026, in Beijing."""
 MONTH = "2026-09"
+BEIJING = ZoneInfo("Asia/Shanghai")
 EDITION = Edition(digest="0123456789ab", name="Test", name_zh="测试")
 
 
@@ -73,3 +82,22 @@ def entries(engine: Engine) -> list[dict[str, Any]]:
     query = select(figure_entries).order_by(figure_entries.c.number, figure_entries.c.serial)
     with reading(engine) as connection:
         return [dict(found) for found in connection.execute(query).mappings()]
+
+
+def at(day: int, clock: str, month: int = 9) -> datetime:
+    """Return an instant of 2026 by the clock of Beijing."""
+    hour, minute = map(int, clock.split(":"))
+    return datetime(2026, month, day, hour, minute, tzinfo=BEIJING).astimezone(UTC)
+
+
+def play(engine: Engine, start: Registration, *steps: tuple[datetime, ActionBody, Actor | None]) -> str:
+    """Write a case as its workflow does, which rings what falls due on time; return its number."""
+    case, first = Case.register(start)
+    batches = [batch(case, first)]
+    for instant, body, actor in steps:
+        rung = walked(case, instant)
+        batches.append(batch(case, (*rung, *do(case, body, instant, actor))))
+    with writing(engine) as connection:
+        for each in batches:
+            write(connection, [each])
+    return case.number
