@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -127,7 +128,7 @@ CASES = {
 }
 
 
-def instant(day: int, clock: str) -> object:
+def instant(day: int, clock: str) -> datetime:
     return at(1, clock, month=10) if day == 31 else at(day, clock)
 
 
@@ -145,7 +146,7 @@ def month_by_hand(database_url: str) -> Iterator[tuple[Engine, dict[str, str]]]:
             intake=Intake(service_code="no_water", description="No water.", location=Location(district="west")),
             terms=CATALOGUE.terms("no_water", "west", called),
         )
-        numbers[name] = play(made, start, *((instant(on, when), body, by) for on, when, body, by in steps))  # type: ignore[misc]
+        numbers[name] = play(made, start, *((instant(on, when), body, by) for on, when, body, by in steps))
     yield made, numbers
     made.dispose()
 
