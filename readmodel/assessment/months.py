@@ -92,6 +92,12 @@ def get(connection: ReadConnection | WriteConnection, month: str) -> Assessment 
     return None if document is None else Assessment.model_validate_json(document)
 
 
+def actions(connection: ReadConnection, month: str) -> list[str]:
+    """Return the actions of the events of a month, in order."""
+    table = assessment_events.c
+    return list(connection.scalars(select(table.action).where(table.number == month).order_by(table.seq)))
+
+
 def months(connection: ReadConnection) -> dict[str, str]:
     """Return the state of each month that is or was assessed, the latest first."""
     found = connection.execute(select(_month.number, _month.state).order_by(_month.number.desc()))

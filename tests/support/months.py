@@ -1,0 +1,72 @@
+"""Assessments that run, for tests of workflows: begun as the service begins them, driven by the plain client."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from temporalio.client import WorkflowHandle
+
+from domain.assessment.actions import ASSESSMENT_ACTION_OF
+from domain.assessment.assessment import Assessment, AssessmentOpening
+from domain.shared.actors import Actor
+from domain.shared.command import Command
+from domain.shared.event import ActionBody
+from readmodel.assessment import months
+from readmodel.database import read_in_thread
+from tests.support.assessment import EDITION, standard
+from tests.support.hotline import ADMIN, Hotline, until
+from workflows.clients.assessment import start_assessment
+from workflows.messages import AssessmentOutcome, Names
+from workflows.presentation.assessment import assessment_id
+
+
+class RunningMonth:
+    """One running assessment, of the present month: the cases of the test are in it."""
+
+    def __init__(self, hotline: Hotline, number: str) -> None:
+        self.number = number
+        self._hotline = hotline
+
+    @classmethod
+    async def begin(cls, hotline: Hotline, number: str, **changes: Any) -> "RunningMonth":
+        """Begin the assessment of the last and the next hour, under the name of this month."""
+        at = datetime.now(UTC)
+        opening = AssessmentOpening(
+            month=number,
+            at=at,
+            since=at - timedelta(hours=1),
+            until=at + timedelta(hours=1),
+            seed="seed",
+            standard=standard(**changes),
+            edition=EDITION,
+        )
+        await start_assessment(hotline.client, hotline.settings.task_queue, opening, Names.of(hotline.catalogue))
+        return cls(hotline, number)
+
+    @property
+    def handle(self) -> WorkflowHandle[Any, Any]:
+        """Of the run that there is now."""
+        return self._hotline.client.get_workflow_handle(assessment_id(self.number))
+
+    async def act(self, body: ActionBody, by: Actor = ADMIN, key: str = "") -> AssessmentOutcome:
+        """Send the update of this body."""
+        command: Command[Any] = Command(actor=by, body=body, key=key, digest=key)
+        outcome = await self.handle.execute_update(
+            ASSESSMENT_ACTION_OF[type(body)].name, command, result_type=AssessmentOutcome, id=key or None
+        )
+        return cast("AssessmentOutcome", outcome)
+
+    async def in_sql(self) -> Assessment | None:
+        """Return the assessment as SQL has it."""
+        return await read_in_thread(self._hotline.engine, lambda sql: months.get(sql, self.number))
+
+    async def reaches(self, *actions: str) -> list[str]:
+        """Wait until SQL has these last events; return all."""
+
+        async def look() -> list[str]:
+            return await read_in_thread(self._hotline.engine, lambda sql: months.actions(sql, self.number))
+
+        return await until(look, lambda seen: tuple(seen[-len(actions) :]) == actions)
+
+    async def ahead(self, **delta: float) -> None:
+        """Skip time."""
+        await self._hotline.server.fast_forward(self.handle, timedelta(**delta))
