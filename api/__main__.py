@@ -34,6 +34,7 @@ from api.sql.health import SqlHealth
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
 from api.storage import READ_MODEL, TEMPORAL, Storage
+from api.temporal.assessments import AssessmentClient
 from api.temporal.backlog import Backlog
 from api.temporal.clock import ClockCheck, temporal_time
 from api.temporal.complaints import ComplaintClient
@@ -117,6 +118,7 @@ def assemble(
         recognition=recognition,
         incidents=IncidentClient(*temporal, projection.acknowledged),
         handovers=HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check),
+        assessments=AssessmentClient(*temporal),
         readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),
         clock_check=clock_check,
         reader=reader,

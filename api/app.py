@@ -18,6 +18,8 @@ from api.calls import LARGER_BODIES
 from api.middleware import REQUEST_ID, BodyLimit, HostCheck, PeopleServed, Watch
 from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
 from api.routes import (
+    assessment_actions,
+    assessments,
     call_backs,
     call_reports,
     caller_page,
@@ -26,6 +28,7 @@ from api.routes import (
     complaint_actions,
     complaints,
     dead_letters,
+    exclusions,
     handovers,
     incidents,
     notices,
@@ -94,6 +97,9 @@ def create_app(backend: Backend) -> FastAPI:
         call_backs,
         caller_page,
         handovers,
+        assessments,
+        assessment_actions,
+        exclusions,
         dead_letters,
     )
     for part in (complaint_actions, *records, reports, call_reports, reference, operations):

@@ -23,6 +23,7 @@ from api.security import BearerKey
 from api.sql.direct import DirectWriter
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader, away
+from api.temporal.assessments import AssessmentClient
 from api.temporal.clock import ClockCheck
 from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
@@ -68,6 +69,7 @@ class Backend:
     recognition: Recognition
     incidents: IncidentClient
     handovers: HandoverClient
+    assessments: AssessmentClient
     readiness: ReadinessCheck
     clock_check: ClockCheck
     reader: Reader

@@ -14,12 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from domain.assessment.actions import ASSESSMENT_ACTIONS
 from domain.case.actions import ACTIONS
 from domain.incident.actions import INCIDENT_ACTIONS
 from domain.shared import errors
 from domain.shared.codes import UNKNOWN_CODE, UnknownCode
 from domain.shared.codes import Kind as CodeKind
-from domain.shared.errors import ProblemType
+from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import AnyAction
 from domain.shared.explain import causes, form_of, message, tables_at
 from domain.shared.text import NO_INSTANT, RFC_3339
@@ -62,7 +63,7 @@ OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT, BEHIND_SQL = map(
     kind_of, (errors.OUT_OF_TURN, errors.WRONG_ROLE, errors.OTHER_DEPARTMENT, errors.BEHIND_SQL)
 )
 WORKFLOW_LOST = declare("workflow-lost", HTTPStatus.CONFLICT, "Workflow lost")
-_ACTIONS: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS)
+_ACTIONS: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS, *ASSESSMENT_ACTIONS)
 for _refusal in (refusal for action in _ACTIONS for refusal in action.problems):
     kind_of(_refusal)
 MALFORMED_JSON = declare("malformed-json", HTTPStatus.BAD_REQUEST, "Malformed JSON")
@@ -147,6 +148,11 @@ def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> Pro
         accepted=accepted,
         available_actions=accepted if kind == "conflict" else None,
     )
+
+
+def refused_by(refused: Refused) -> ProblemError:
+    """Return the refusal of the domain by a rule that no workflow keeps."""
+    return refusal(refused.kind, refused.code, refused.message, {"accepted": refused.accepted})
 
 
 def workflow_lost(number: str, standing: str, version: int, state: str | None = None) -> ProblemError:

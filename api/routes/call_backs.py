@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.problems import KINDS, ProblemError, declare, kind_of
+from api.problems import ProblemError, declare, kind_of, refused_by
 from api.routes.parameters import BODY_ERRORS, LIST_ERRORS, LongPaging
 from api.schemas import Page
 from api.sql.reader import READ_MODEL_UNAVAILABLE
@@ -131,9 +131,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         try:
             entry = await backend.direct.write(lambda sql: work_off(sql, call_id, change))
         except Refused as refused:
-            raise ProblemError(
-                KINDS[refused.code.replace("_", "-")], refused.message, accepted=[*refused.accepted]
-            ) from None
+            raise refused_by(refused) from None
         if entry is None:
             detail = f"Nobody is to be called back for the call {call_id}; GET /v1/call-backs lists the callers."
             raise ProblemError(NOT_FOUND, detail)

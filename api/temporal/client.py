@@ -31,7 +31,6 @@ from api.problems import ProblemError, declare, refusal, unavailable
 from api.temporal.clock import ClockCheck
 from domain.shared.actors import Role
 from domain.shared.command import Command
-from domain.shared.numbers import is_incident
 from workflows.clients.start import KeyReusedError
 
 log = logging.getLogger("hotline.api")
@@ -51,7 +50,9 @@ T = TypeVar("T")
 
 
 class EntityClient(Generic[OutcomeT]):
-    """Client of the workflows of one kind of entity. Every call ends within its time, with an answer or a ProblemError.
+    """Client of the workflows of one kind of entity, which `noun` names.
+
+    Every call ends within its time, with an answer or a ProblemError.
 
     Args:
         client: client of Temporal, which may be down.
@@ -62,6 +63,7 @@ class EntityClient(Generic[OutcomeT]):
         acknowledged: returns the version that SQL is known to have, if this process writes what an update returns.
     """
 
+    noun: str
     workflow_id: Callable[[str], str]
     outcome: type[OutcomeT]
 
@@ -113,7 +115,7 @@ class EntityClient(Generic[OutcomeT]):
         await self._clock_check.require()
         # One at a time for each entity: Temporal has room for ten. Its client waits where other processes act as well.
         async with answering(self._timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
-            subject = f"{'incident' if is_incident(number) else 'case'} {number}"
+            subject = f"{self.noun} {number}"
             if command.actor.role is Role.CALLER:  # who must not use up what the staff may do
                 subject = f"caller of {subject}"
             self._limit.check(subject)

@@ -25,6 +25,7 @@ from workflows.presentation.complaint import workflow_id
 class ComplaintClient(EntityClient[Outcome]):
     """Client of the workflows of complaints."""
 
+    noun = "case"
     workflow_id = staticmethod(workflow_id)
     outcome = Outcome
 

@@ -24,6 +24,7 @@ INCIDENT_CLOSED = declare("incident-closed", HTTPStatus.CONFLICT, "Incident clos
 class IncidentClient(EntityClient[IncidentOutcome]):
     """Client of the workflows of incidents."""
 
+    noun = "incident"
     workflow_id = staticmethod(incident_id)
     outcome = IncidentOutcome
 

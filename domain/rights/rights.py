@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from domain.assessment.actions import ASSESSMENT_COMMANDS
 from domain.case.actions import COMMANDS, hand_over, register
 from domain.case.parts import Part
 from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
@@ -140,6 +141,24 @@ READ_REPORTS = Right(
     description="Reports of a month, and of calls.",
     reach=_any(Role.SUPERVISOR, Role.MANAGER),
 )
+READ_ASSESSMENTS = Right(
+    name="read_assessments",
+    zh="查阅考核",
+    description="Assessments of months, the cases behind each number, exclusions and objections: they are published.",
+    reach=_STAFF,
+)
+REQUEST_EXCLUSIONS = Right(
+    name="request_exclusions",
+    zh="申请剔除",
+    description="Ask that a case is excluded from assessments (剔除).",
+    reach=_STAFF,
+)
+DECIDE_EXCLUSIONS = Right(
+    name="decide_exclusions",
+    zh="剔除审批",
+    description="Decide on exclusions, but on nobody's own.",
+    reach=_any(Role.SUPERVISOR),
+)
 RESEND_LETTERS = Right(
     name="resend_letters",
     zh="处理未送达",
@@ -164,6 +183,9 @@ RIGHTS = (
     READ_RECORDINGS,
     CALL_BACK,
     READ_REPORTS,
+    READ_ASSESSMENTS,
+    REQUEST_EXCLUSIONS,
+    DECIDE_EXCLUSIONS,
     RESEND_LETTERS,
     READ_REFERENCE,
 )
@@ -175,21 +197,24 @@ _REACH_OF_ACTIONS = {Role.OWNER: Reach.OWN, Role.CALLER: Reach.OWN, Role.CREW: R
 
 def right_to(action: AnyAction) -> Right:
     """Return the right to an action: owners and callers do it to their own case, crews to their department's."""
-    of_incident = INCIDENT_TABLE.get(action.name) is action
     roles = [role for role in Role if role in {*action.roles, Role.ADMIN} - {Role.SYSTEM}]
-    return Right(
-        name=f"incident_{action.name}" if of_incident else action.name,
-        zh=action.zh,
-        description=action.description,
-        reach={role: _REACH_OF_ACTIONS.get(role, Reach.ANY) for role in roles},
-        needs=READ_INCIDENTS if of_incident else READ_CASES,
-    )
+    if ASSESSMENT_COMMANDS.get(action.name) is action:
+        return _right_to(action, "assessment_", dict.fromkeys(roles, Reach.ANY), READ_ASSESSMENTS)
+    reach = {role: _REACH_OF_ACTIONS.get(role, Reach.ANY) for role in roles}
+    if INCIDENT_TABLE.get(action.name) is action:
+        return _right_to(action, "incident_", reach, READ_INCIDENTS)
+    return _right_to(action, "", reach, READ_CASES)
+
+
+def _right_to(action: AnyAction, prefix: str, reach: Mapping[Role, Reach], needs: Right) -> Right:
+    name = f"{prefix}{action.name}"
+    return Right(name=name, zh=action.zh, description=action.description, reach=reach, needs=needs)
 
 
 REGISTER = replace(right_to(register.ACTION), needs=None)
 DECLARE = replace(right_to(declare.ACTION), needs=None)
 HAND_OVER = replace(right_to(hand_over.ACTION), needs=None)
 """Right to hand over all cases of a person at once; each case decides as on a single one."""
-_COMMANDS: Sequence[AnyAction] = (*COMMANDS.values(), *INCIDENT_COMMANDS.values())
+_COMMANDS: Sequence[AnyAction] = (*COMMANDS.values(), *INCIDENT_COMMANDS.values(), *ASSESSMENT_COMMANDS.values())
 ACTION_RIGHTS = (REGISTER, DECLARE, *map(right_to, _COMMANDS))
 """Rights to actions; the first two begin a case or incident, which cannot decide about them yet."""

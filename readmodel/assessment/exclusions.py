@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import select, update
 
+from domain.assessment.assessment import Assessment
+from domain.assessment.exclusion import Exclusion, Period
 from readmodel.assessment_tables import assessments, exclusions
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.paging import Page, Place, in_order, page_of
@@ -15,29 +16,6 @@ from readmodel.tables import cases
 _row = exclusions.c
 
 
-class Exclusion(NamedTuple):
-    """Exclusion of a case; `approved` is None until it is decided."""
-
-    id: str
-    number: str
-    ground: str
-    reason: str
-    evidence: str | None
-    requested_by: str
-    requested_at: datetime
-    approved: bool | None = None
-    decided_by: str | None = None
-    decided_at: datetime | None = None
-    decision_reason: str | None = None
-
-
-class Period(NamedTuple):
-    """Time in which something may have happened to a case; `until` is None while it is open."""
-
-    since: datetime
-    until: datetime | None
-
-
 def request(connection: WriteConnection, exclusion: Exclusion) -> Exclusion:
     """Add a request, or return the one with this id."""
     insert_missing(connection, exclusions, [exclusion._asdict()])
@@ -45,10 +23,11 @@ def request(connection: WriteConnection, exclusion: Exclusion) -> Exclusion:
 
 
 def decide(
-    connection: WriteConnection, exclusion_id: str, change: Callable[[Exclusion], Exclusion]
+    connection: WriteConnection, number: str, exclusion_id: str, change: Callable[[Exclusion], Exclusion]
 ) -> Exclusion | None:
-    """Change the exclusion with this id; return it, or None if there is none. Raises what `change` raises."""
-    found = connection.execute(select(exclusions).where(_row.id == exclusion_id).with_for_update()).first()
+    """Change an exclusion of a case; return it, or None if there is none. Raises what `change` raises."""
+    wanted = select(exclusions).where(_row.id == exclusion_id, _row.number == number).with_for_update()
+    found = connection.execute(wanted).first()
     if found is None:
         return None
     before = Exclusion._make(found)
@@ -88,3 +67,17 @@ def period_of(connection: ReadConnection | WriteConnection, number: str) -> Peri
 def final_months(connection: ReadConnection | WriteConnection) -> frozenset[str]:
     """Return the months that are final."""
     return frozenset(connection.scalars(select(assessments.c.number).where(assessments.c.closed_at.is_not(None))))
+
+
+def months_under_way(connection: ReadConnection, number: str) -> list[str]:
+    """Return the months of a case whose assessment is under way."""
+    period = period_of(connection, number)
+    if period is None:
+        return []
+    query = select(assessments.c.document).where(assessments.c.closed_at.is_(None))
+    running = [Assessment.model_validate_json(document) for document in connection.scalars(query)]
+    return [
+        month.number
+        for month in running
+        if period.since < month.until and (period.until is None or period.until >= month.since)
+    ]

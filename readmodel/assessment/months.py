@@ -92,6 +92,12 @@ def get(connection: ReadConnection | WriteConnection, month: str) -> Assessment 
     return None if document is None else Assessment.model_validate_json(document)
 
 
+def all_months(connection: ReadConnection) -> list[Assessment]:
+    """Return all assessments, the latest first."""
+    query = select(_month.document).order_by(_month.number.desc())
+    return [Assessment.model_validate_json(document) for document in connection.scalars(query)]
+
+
 def actions(connection: ReadConnection, month: str) -> list[str]:
     """Return the actions of the events of a month, in order."""
     table = assessment_events.c

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from domain.assessment.exclusion import Exclusion
 from domain.assessment.score import FigureValue, Item
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.complete import Complete
@@ -31,7 +32,7 @@ from domain.shared.actors import Actor, Role
 from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.assessment.exclusions import Exclusion, request
+from readmodel.assessment.exclusions import request
 from readmodel.database import engine, writing
 from readmodel.migrate import migrate
 from tests.support.assessment import UNTIL, at, computed, month, play, results

@@ -1,0 +1,207 @@
+"""Assessments (月度考核): results of a month, the cases behind each number, and the sample that is inspected."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import Field
+from starlette.responses import Response, StreamingResponse
+
+from api import openapi, render
+from api.assessment_examples import CASE, INSPECTIONS, MONTH
+from api.assessments import (
+    ASSESSMENTS,
+    AssessedMonth,
+    CountedCasePage,
+    InspectionPage,
+    MonthPage,
+    MonthSummary,
+    assessed_item,
+    counted_item,
+    inspection_items,
+    month_facts,
+)
+from api.backend import Backend
+from api.csv_export import CSV
+from api.problems import INVALID_REQUEST, ProblemError, declare
+from api.routes.parameters import Paging
+from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
+from domain.assessment.assessment import Assessment
+from domain.catalogue.figures import FIGURE_OF, Subject
+from domain.rights.rights import READ_ASSESSMENTS
+from domain.shared.actors import Actor
+from domain.shared.codes import Code
+from domain.shared.periods import MONTH as MONTH_PATTERN
+from domain.shared.periods import month_bounds, month_of
+from domain.shared.text import Name
+from readmodel.assessment import months
+from readmodel.assessment.months import CountedCase, Number
+
+ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
+UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
+MONTH_ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, ASSESSMENT_NOT_FOUND)
+EXPORT_PAGE = 5000
+"""Cases that are read at once for an export, so that neither SQL nor memory holds more of them."""
+Month = Annotated[
+    str,
+    Path(
+        alias="month",
+        pattern=f"^{MONTH_PATTERN.pattern}$",
+        description="The month, in the time zone of the catalogue.",
+        examples=["2026-08"],
+    ),
+]
+
+
+class CaseListing(Paging):
+    """Number whose cases are listed, and the page."""
+
+    by: Subject = Field(description="Kind of the subject.", examples=["agent"])
+    subject: Name = Field(description="Id of the person, or code; `company`.", examples=["10023"])
+    figure: Code = Field(description="Name of the figure.", examples=["replied_in_time"])
+    format: Literal["json", "csv"] = Field(default="json", description="`csv` has all cases.")
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the operations that read assessments."""
+    operations = openapi.Operations(router, backend.bearer, "assessments")
+
+    @operations.get(
+        ASSESSMENTS,
+        "List assessed months 考核月份",
+        READ_ASSESSMENTS,
+        MonthPage,
+        ("assessments", MonthPage(items=[MonthSummary(**month_facts(MONTH, ()))], next_cursor=None)),
+        (INVALID_REQUEST, READ_MODEL_UNAVAILABLE),
+    )
+    async def list_assessments(actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
+        """List the months that are or were assessed, the latest first, all on one page."""
+        found = await backend.reader.ask(months.all_months)
+        items = [MonthSummary(**month_facts(each, each.available_actions(actor))) for each in found]
+        return render.model(MonthPage(items=items, next_cursor=None))
+
+    @operations.get(
+        f"{ASSESSMENTS}/{{month}}",
+        "Read the assessment of a month 月度考核",
+        READ_ASSESSMENTS,
+        AssessedMonth,
+        ("assessment", AssessedMonth(**month_facts(MONTH, ()), by=Subject.AGENT, items=[])),
+        MONTH_ERRORS,
+    )
+    async def get_assessment(
+        month: Month,
+        actor: Annotated[Actor, Depends(backend.bearer)],
+        by: Annotated[Subject, Query(description="Kind of subjects.", examples=["agent"])] = Subject.COMPANY,
+    ) -> Response:
+        """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
+        found = await assessment(backend, month)
+        items = []
+        if found.computed:
+            items = await backend.reader.ask(months.items, month, found.computed.serial, by)
+        names = _names(backend, by)
+        shown = [assessed_item(found, item, names(item.subject)) for item in items]
+        facts = month_facts(found, found.available_actions(actor))
+        return render.model(AssessedMonth(**facts, by=by, items=shown))
+
+    @operations.get(
+        f"{ASSESSMENTS}/{{month}}/cases",
+        "List the cases behind a number",
+        READ_ASSESSMENTS,
+        CountedCasePage,
+        ("counted_cases", CountedCasePage(items=[counted_item(CASE)], next_cursor=None)),
+        (*MONTH_ERRORS, INVALID_CURSOR, UNKNOWN_FIGURE),
+        other_formats=(CSV,),
+    )
+    async def list_counted_cases(month: Month, wanted: Annotated[CaseListing, Query()]) -> Response:
+        """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
+        number = number_of(await assessment(backend, month), wanted.by, wanted.subject, wanted.figure)
+        if wanted.format == "csv":
+            return await _export(backend, number, wanted.cursor)
+        found = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit + 1)
+        page = found[: wanted.limit]
+        following = months.cursor_of(page[-1]) if len(found) > wanted.limit else None
+        return render.model(CountedCasePage(items=[*map(counted_item, page)], next_cursor=following))
+
+    @operations.get(
+        f"{ASSESSMENTS}/{{month}}/inspections",
+        "List the sample of a month 质检样本",
+        READ_ASSESSMENTS,
+        InspectionPage,
+        ("inspections", InspectionPage(items=INSPECTIONS, next_cursor=None)),
+        MONTH_ERRORS,
+    )
+    async def list_inspections(month: Month) -> Response:
+        """List the cases that were drawn to be inspected, with the points of those that were, all on one page."""
+        found = await assessment(backend, month)
+        return render.model(InspectionPage(items=inspection_items(found), next_cursor=None))
+
+
+async def assessment(backend: Backend, month: str) -> Assessment:
+    """Return the assessment of a month. Raises ProblemError that says which months there are."""
+    if found := await backend.reader.ask(months.get, month):
+        return found
+    known = [*await backend.reader.ask(months.months)]
+    zone = ZoneInfo(backend.catalogue.calendar.timezone)
+    first = await backend.reader.ask(months.first_case_at)
+    if first is None or month < month_of(first, zone):
+        since = f"; the first case is of {month_of(first, zone)}" if first else "; there are no cases yet"
+        detail = f"{month} is before the first case{since}."
+    elif month_bounds(month, zone)[1] > backend.clock():
+        detail = f"{month} is not over. Its assessment begins in the night after it."
+    elif backend.catalogue.assessment is None:
+        detail = "The catalogue has no [assessment]; see docs/catalogue.md."
+    else:
+        detail = f"{month} was not assessed. `hotline assessment begin {month}` begins it."
+    raise ProblemError(ASSESSMENT_NOT_FOUND, detail, accepted=known)
+
+
+def number_of(month: Assessment, by: Subject, subject: str, figure: str) -> Number:
+    """Return the number that a figure of a subject is. Raises ProblemError for a figure that counts no cases."""
+    known = FIGURE_OF.get(figure)
+    kind = known.kind_for(by) if known else None
+    if kind is None:
+        counted = [each.name for each in FIGURE_OF.values() if each.kind]
+        detail = f"There is no figure {figure!r} that counts cases; accepted: {', '.join(counted)}."
+        raise ProblemError(UNKNOWN_FIGURE, detail, accepted=counted)
+    serial = month.computed.serial if month.computed else -1
+    return Number(month.number, serial, kind, by, subject)
+
+
+async def _export(backend: Backend, number: Number, cursor: str | None) -> Response:
+    # What SQL says against the question is told by the status; later faults break the answer off.
+    first = await backend.reader.ask(months.cases_behind, number, cursor, EXPORT_PAGE)
+
+    async def pages() -> AsyncIterator[bytes]:
+        yield b"\xef\xbb\xbf" + ",".join(CountedCase._fields).encode() + b"\r\n"
+        page = first
+        while page:
+            yield _lines(page)
+            page = await backend.reader.ask(months.cases_behind, number, months.cursor_of(page[-1]), EXPORT_PAGE)
+
+    headers = {"Content-Disposition": f'attachment; filename="{number.month}-{number.kind}.csv"'}
+    return StreamingResponse(pages(), media_type=CSV, headers=headers)
+
+
+def _lines(page: list[CountedCase]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(each._replace(at=each.at.isoformat()) for each in page)  # type: ignore[arg-type]  # written as text
+    return text.getvalue().encode()
+
+
+def _names(backend: Backend, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:
+    """Return what finds both names of a subject."""
+    if by in (Subject.AGENT, Subject.CREW):
+        return lambda subject: (person.name if (person := backend.people.get(subject)) else None, None)
+    coded = {
+        Subject.DEPARTMENT: backend.catalogue.departments,
+        Subject.SERVICE: backend.catalogue.services,
+        Subject.DISTRICT: backend.catalogue.districts,
+    }.get(by, ())
+    names = {each.code: (each.name, each.name_zh) for each in coded}
+    if by is Subject.COMPANY:
+        names = {"company": (backend.catalogue.name, backend.catalogue.name_zh)}
+    return lambda subject: names.get(subject, (None, None))
