@@ -70,7 +70,7 @@ def assess(
     shown = {name: value for name, value in {**figures, **given}.items() if value.value is not None or value.excluded}
     weights = {weight.figure: weight for weight in standard.weights_of(by)}
     for name in weights:
-        shown.setdefault(name, FigureValue(value=None))
+        shown.setdefault(name, figures.get(name, FigureValue(value=None)))
     scored, score = _scored(shown, weights, left_out)
     order = [*(figure.name for figure in FIGURES), *(each.code for each in standard.given)]
     in_order = {name: scored[name] for name in order if name in scored}

@@ -8,6 +8,7 @@ import typer
 from domain.shared.operator_errors import OperatorError
 from hotline import entry
 from hotline.cli import (
+    assessment,
     calls,
     catalogue,
     channels,
@@ -37,6 +38,7 @@ for group in (
     catalogue,
     customers,
     calls,
+    assessment,
     letters,
     channels,
     temporal_views,

@@ -154,6 +154,12 @@ VIEWS = (
     ),
     View("Thanks", "表扬", f'{CASES} AND Service = "thanks"', "Thanks, for as long as Temporal keeps the workflows."),
     View(
+        "Assessments",
+        "月度考核",
+        'WorkflowType = "AssessmentWorkflow"',
+        "Assessments of months, with their scores and objections in the details.",
+    ),
+    View(
         "Catalogue rollouts",
         "服务目录启用",
         'WorkflowType = "CatalogueRolloutWorkflow"',

@@ -1,0 +1,159 @@
+"""The commands `hotline assessment`: begin, show and check a month's assessment (月度考核), import points."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from zoneinfo import ZoneInfo
+
+import typer
+
+from domain.catalogue.figures import Subject
+from domain.shared.operator_errors import OperatorError
+from domain.shared.periods import MONTH
+from hotline.cli.shared import catalogue_in_force, open_database, show_table
+from hotline.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from domain.assessment.assessment import Assessment
+    from domain.assessment.score import FigureValue
+
+app = typer.Typer(name="assessment", no_args_is_help=True, help="The monthly assessment of staff and departments.")
+Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-08.")]
+
+
+@app.command("begin")
+def begin(month: Month) -> None:
+    """Begin the assessment of a month that is over, as the Schedule does in the night after it."""
+    from readmodel.assessment.months import first_case_at
+    from readmodel.database import reading
+
+    zone = ZoneInfo(catalogue_in_force().calendar.timezone)
+    with open_database() as database, reading(database) as connection:
+        first = first_case_at(connection)
+    _check(month, first, datetime.now(UTC), zone)
+    begun = asyncio.run(_begin(month))
+    typer.echo(f"assessment-{month} {'was begun' if begun else 'is there already'}; see the Temporal UI")
+
+
+@app.command("show")
+def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subjects.")] = Subject.COMPANY) -> None:
+    """Show figures, scores and grades of a month."""
+    from readmodel.assessment.months import items
+    from readmodel.database import reading
+
+    with open_database() as database:
+        found = _assessment(database, month)
+        serial = found.computed.serial if found.computed else -1
+        with reading(database) as connection:
+            results = items(connection, month, serial, by)
+    names = list(dict.fromkeys(name for item in results for name in item.figures))
+    typer.echo(f"{month}: {found.state.zh} {found.state}")
+    show_table(
+        ("figure 指标", *(item.subject for item in results)),
+        [
+            *([name, *(_shown(item.figures.get(name)) for item in results)] for name in names),
+            ["score 得分", *(str(item.score or "") for item in results)],
+            ["grade 等级", *(item.grade or "" for item in results)],
+        ],
+    )
+
+
+@app.command("import")
+def import_(
+    month: Month,
+    file: Annotated[Path, typer.Argument(help="The CSV file with the columns figure, subject and value.")],
+    encoding: Annotated[
+        Literal["utf-8", "gb18030"], typer.Option(help="Encoding of the file; gb18030 includes GBK.")
+    ] = "utf-8",
+) -> None:
+    """Replace the points of a month, as for training, of the figures that a file has. Repeating it does no harm."""
+    from hotline.files.points import load_points
+    from readmodel.assessment.months import get, keep_given
+    from readmodel.database import writing
+
+    if not MONTH.fullmatch(month):
+        raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
+    norms = catalogue_in_force().assessment
+    found = load_points(file, encoding, norms.given if norms else ())
+    with open_database() as database, writing(database) as connection:
+        known = get(connection, month)
+        if known and known.over:
+            raise OperatorError(f"the assessment of {month} is final; accepted: points of a month that is not")
+        keep_given(connection, month, {value.figure for value in found}, found)
+    typer.echo(f"{file}: {len(found)} points of {month}; they count from its next computation")
+
+
+@app.command("verify")
+def verify(month: Month) -> None:
+    """Compute a month again from events and exclusions as of its last computation, and compare every byte."""
+    with open_database() as database:
+        found = _assessment(database, month)
+        again = asyncio.run(_computed_again(database, found))
+    if again is None or found.computed is None:
+        raise OperatorError(f"{month} is not computed yet")
+    if again != found.computed.digest:
+        typer.echo(f"{month}: DIFFERENT: {again}, stored is {found.computed.digest}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{month}: the same, {found.computed.entries} entries, SHA-256 {again}")
+
+
+def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) -> None:
+    """Raise OperatorError for a month that cannot be assessed."""
+    from domain.shared.periods import month_bounds, month_of
+
+    if not MONTH.fullmatch(month):
+        raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
+    if month_bounds(month, zone)[1] > now:
+        raise OperatorError(f"{month} is not over; accepted: a month before {month_of(now, zone)}")
+    if first is None or month < month_of(first, zone):
+        since = f"{month_of(first, zone)} or later" if first else "none, as there are no cases"
+        raise OperatorError(f"{month} is before the first case; accepted: {since}")
+
+
+async def _begin(month: str) -> bool:
+    from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+    from hotline.temporal.connection import connect
+    from workflows.clients.assessment import DueAssessments
+
+    settings = Settings()
+    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    if in_force.catalogue.assessment is None:
+        raise OperatorError("the catalogue has no [assessment]; docs/catalogue.md has one")
+
+    async def nothing() -> tuple[None, None]:
+        return None, None
+
+    client = await connect(settings)
+    due = DueAssessments(client, settings.task_queue, lambda: (in_force.catalogue, in_force.edition), nothing)
+    return await due.begin(month, datetime.now(UTC))
+
+
+def _assessment(database: "Engine", month: str) -> "Assessment":
+    """Return the assessment of a month. Raises OperatorError that names those that there are."""
+    from readmodel.assessment.months import get, months
+    from readmodel.database import reading
+
+    with reading(database) as connection:
+        found = get(connection, month)
+        if found is None:
+            known = ", ".join(months(connection)) or "none yet"
+            raise OperatorError(f"{month} was not assessed; accepted: {known}")
+    return found
+
+
+async def _computed_again(database: "Engine", month: "Assessment") -> str | None:
+    from activities.assessment import verify as compute_again
+    from readmodel.writer import GroupWriter
+
+    async with GroupWriter(database) as writer:
+        again = await compute_again(database, writer, month)
+    return again.digest if again else None
+
+
+def _shown(value: "FigureValue | None") -> str:
+    if value is None or value.value is None:
+        return ""
+    return f"{value.value} ({value.numerator}/{value.denominator})" if value.denominator else str(value.value)

@@ -1,0 +1,274 @@
+"""Assessments over HTTP: results, the cases behind each number, inspections, objections and their decisions."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import httpx
+import pytest
+
+from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
+from domain.assessment.assessment import AssessmentOpening
+from tests.support.api import Api, Json, problem
+from tests.support.assessment import EDITION, standard
+from tests.support.hotline import until
+from workflows.clients.assessment import start_assessment
+from workflows.messages import Names
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+_years = itertools.count(1970)
+FULL = {"greeting": 20, "understanding": 25, "record": 25, "handling": 30}
+REPLY = {"subject": "chen", "figure": "cases", "reason": "试拨电话，不应计入"}
+
+
+async def begun(api: Api, **changes: Any) -> str:
+    """The assessment of the last and the next hour, under the name of a month that no other test has."""
+    at, month = datetime.now(UTC), f"20{next(_years) % 100:02}-0{1 + (api.settings.database_url[0] == 's')}"
+    opening = AssessmentOpening(
+        month=month,
+        at=at,
+        since=at - timedelta(hours=1),
+        until=at + timedelta(hours=1),
+        seed="seed",
+        standard=standard(**{"sample_per_agent": 0} | changes),
+        edition=EDITION,
+    )
+    await start_assessment(api.temporal, api.settings.task_queue, opening, Names())
+    return month
+
+
+async def follow(api: Api, link: str, reader: str = "chief", **more: Any) -> httpx.Response:
+    """Ask for a link, with further parameters."""
+    path, _, query = link.partition("?")
+    return await api.http.get(path, headers=api.key(reader), params=dict(parse_qsl(query)) | more)
+
+
+async def read(api: Api, month: str, by: str = "company", reader: str = "chen") -> Json:
+    answer = await follow(api, f"/v1/assessments/{month}?by={by}", reader)
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    assert AssessedMonth.model_validate(found).model_dump(mode="json") == found
+    return found
+
+
+async def in_status(api: Api, month: str, status: str, by: str = "company") -> Json:
+    """The assessment once it has this status."""
+
+    async def look() -> Json:
+        answer = await follow(api, f"/v1/assessments/{month}?by={by}")
+        return answer.json() if answer.is_success else {"status": None}
+
+    return await until(look, lambda seen: seen["status"] == status)
+
+
+async def published(api: Api, **changes: Any) -> str:
+    month = await begun(api, **changes)
+    await in_status(api, month, "objections")
+    return month
+
+
+def item_of(found: Json, subject: str) -> Json:
+    return next(item for item in found["items"] if item["subject"] == subject)
+
+
+async def raised(api: Api, month: str, by: str = "li", **changes: Any) -> Json:
+    answer = await api.post(f"/v1/assessments/{month}/objections", REPLY | changes, by)
+    assert answer.status_code == 201, answer.text
+    found: Json = answer.json()
+    assert ObjectionItem.model_validate(found).model_dump(mode="json") == found
+    return found
+
+
+async def test_a_published_month_has_figures_with_the_cases_behind_them(on_both: Api) -> None:
+    number = await on_both.case_in("pending_reply")
+    month = await published(on_both)
+    found = await read(on_both, month, "department")
+    assert {"month": month, "status": "objections", "by": "department"}.items() <= found.items()
+    repair = item_of(found, "repair")
+    assert (repair["name"], repair["name_zh"]) == ("Emergency repair crew", "抢修队")
+    signed = repair["figures"]["signed_in_time"]
+    assert signed["value"] == round(signed["numerator"] / signed["denominator"], 4)
+    behind = await follow(on_both, signed["link"], "chen", limit=200)
+    assert CountedCasePage.model_validate(behind.json()).model_dump(mode="json") == behind.json()
+    listed = behind.json()["items"]
+    assert len(listed) == signed["denominator"] + signed["excluded"]
+    assert sum(item["counts"] for item in listed) == signed["numerator"]
+    assert number in {item["number"] for item in listed}
+
+
+async def test_every_link_lists_as_many_cases_as_its_number_counts(on_sqlite: Api) -> None:
+    await on_sqlite.case_in("pending_reply", service_code="leak")
+    month = await published(on_sqlite)
+    checked = 0
+    for by in ("agent", "crew", "department", "service", "district", "company"):
+        for item in (await read(on_sqlite, month, by))["items"]:
+            for name, figure in item["figures"].items():
+                if not (figure["link"] or "").startswith("/v1/assessments"):
+                    continue
+                listed = [line for page in await pages(on_sqlite, figure["link"]) for line in page]
+                whole = figure["numerator"] if figure["denominator"] is None else figure["denominator"]
+                if name in ("returned", "reworked", "reopened", "urged", "extended"):
+                    whole = figure["numerator"]
+                assert len([line for line in listed if not line["excluded"] or name == "cases"]) == whole, name
+                checked += 1
+    assert checked > 100
+
+
+async def pages(api: Api, link: str) -> list[list[Json]]:
+    found, place = [], dict[str, str]()
+    while True:
+        page = (await follow(api, link, "chen", limit=200, **place)).json()
+        found.append(page["items"])
+        if page["next_cursor"] is None:
+            return found
+        place = {"cursor": page["next_cursor"]}
+
+
+async def test_the_cases_behind_a_number_are_exported(on_both: Api) -> None:
+    number = await on_both.case_in("dispatched")
+    month = await published(on_both)
+    link = item_of(await read(on_both, month), "company")["figures"]["cases"]["link"]
+    answer = await follow(on_both, link, "chen", format="csv")
+    head, *lines = answer.content.decode("utf-8-sig").splitlines()
+    assert head == "number,serial,at,counts,amount,excluded"
+    assert number in {line.split(",")[0] for line in lines}
+
+
+async def test_a_month_is_inspected_before_it_is_published(on_both: Api) -> None:
+    number = await on_both.case_in("registered")
+    month = await begun(on_both, sample_per_agent=200)
+
+    async def look() -> Json:
+        found: Json = (await on_both.get(f"/v1/assessments/{month}/inspections", "xu")).json()
+        return found
+
+    sample = await until(look, lambda seen: bool(seen.get("items")))
+    assert InspectionPage.model_validate(sample).model_dump(mode="json") == sample
+    [mine] = [each for each in sample["items"] if each["complaint"] == number]
+    assert (mine["agent"], mine["points"]) == ("chen", None)
+    path = f"/v1/assessments/{month}/inspections"
+    wrong = await on_both.post(path, {"complaint": number, "scores": {**FULL, "greeting": 21}}, "xu")
+    assert "greeting: 0 to 20" in problem(wrong, 422, "wrong-form")["accepted"]
+    refused = await on_both.post(path, {"complaint": number, "scores": FULL}, "chen")
+    problem(refused, 403, "wrong-role")
+    done = await on_both.post(path, {"complaint": number, "scores": FULL}, "xu")
+    assert (done.status_code, done.json()["points"], done.json()["inspected_by"]) == (200, 100, "xu")
+    again = await on_both.post(path, {"complaint": number, "scores": FULL}, "xu")
+    problem(again, 409, "inspected-already")
+    other = await on_both.post(path, {"complaint": "2608034711004", "scores": FULL}, "xu")
+    problem(other, 422, "not-sampled")
+
+
+async def test_an_objection_is_raised_listed_and_decided(on_both: Api) -> None:
+    await on_both.case_in("registered")
+    month = await published(on_both)
+    objection = await raised(on_both, month)
+    assert (objection["id"], objection["by"], objection["accepted"]) == (1, "agent", None)
+    listed = (await on_both.get(f"/v1/assessments/{month}/objections", "chen")).json()
+    assert ObjectionPage.model_validate(listed).model_dump(mode="json") == listed
+    assert listed["items"] == [objection]
+    decided = await on_both.post(objection["links"]["decision"], {"accepted": True, "reason": "属实"}, "gao")
+    assert (decided.status_code, decided.json()["accepted"], decided.json()["decided_by"]) == (200, True, "gao")
+    later = await on_both.post(objection["links"]["decision"], {"accepted": False, "reason": "不属实"}, "xu")
+    problem(later, 409, "objection-decided")
+
+    async def look() -> Json:
+        return item_of(await read(on_both, month, "agent"), "chen")
+
+    item = await until(look, lambda seen: seen["figures"]["cases"]["left_out"] == "objection")
+    assert item["figures"]["cases"]["weight"] is None
+
+
+async def test_an_accepted_objection_to_a_case_leaves_it_out_of_the_figure(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("pending_reply")
+    month = await published(on_sqlite)
+    before = item_of(await read(on_sqlite, month, "department"), "repair")["figures"]["signed_in_time"]
+    objection = await raised(
+        on_sqlite, month, "wu", subject="repair", figure="signed_in_time", complaint=number, evidence="录音 17"
+    )
+    await on_sqlite.post(objection["links"]["decision"], {"accepted": True, "reason": "属实"}, "gao")
+
+    async def look() -> Json:
+        figure: Json = item_of(await read(on_sqlite, month, "department"), "repair")["figures"]["signed_in_time"]
+        return figure
+
+    after = await until(look, lambda seen: seen["excluded"] == 1)
+    assert after["denominator"] == before["denominator"] - 1
+    listed = [line for page in await pages(on_sqlite, after["link"]) for line in page]
+    assert [line["excluded"] for line in listed if line["number"] == number] == ["objection"]
+
+
+async def test_an_objection_to_what_the_month_does_not_have_is_refused(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    path = f"/v1/assessments/{month}/objections"
+    nobody = await on_sqlite.post(path, REPLY | {"subject": "nobody"}, "chen")
+    problem(nobody, 422, "unknown-subject")
+    unknown = await on_sqlite.post(path, REPLY | {"figure": "kindness"}, "chen")
+    assert "cases" in problem(unknown, 422, "unknown-figure")["accepted"]
+    other = await on_sqlite.post(path, REPLY | {"figure": "thanks", "complaint": number}, "chen")
+    problem(other, 422, "case-not-counted")
+    not_counted = await on_sqlite.post(path, REPLY | {"complaint": "2608034711004"}, "chen")
+    problem(not_counted, 422, "case-not-counted")
+
+
+async def test_an_objection_with_the_same_key_is_raised_once(on_sqlite: Api) -> None:
+    await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    path = f"/v1/assessments/{month}/objections"
+    first = await on_sqlite.post(path, REPLY, "chen", key="one")
+    again = await on_sqlite.post(path, REPLY, "chen", key="one")
+    assert (first.status_code, again.status_code, first.json()) == (201, 201, again.json())
+    other = await on_sqlite.post(path, REPLY | {"reason": "另一个理由"}, "chen", key="one")
+    problem(other, 422, "idempotency-key-reused")
+    same = await on_sqlite.post(path, REPLY, "chen", key="two")
+    problem(same, 409, "objected-already")
+
+
+async def test_the_author_does_not_decide(on_sqlite: Api) -> None:
+    await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    objection = await raised(on_sqlite, month, "xu")
+    own = await on_sqlite.post(objection["links"]["decision"], {"accepted": True, "reason": "属实"}, "xu")
+    problem(own, 403, "own-objection")
+    missing = await on_sqlite.post(
+        f"/v1/assessments/{month}/objections/7/decision", {"accepted": True, "reason": "属实"}, "gao"
+    )
+    problem(missing, 422, "no-such-objection")
+
+
+async def test_an_objection_to_a_draft_is_refused(on_sqlite: Api) -> None:
+    await on_sqlite.case_in("registered")
+    month = await begun(on_sqlite, sample_per_agent=200)
+    await until(lambda: read_or_none(on_sqlite, month), lambda seen: bool(seen and seen["sampled"]))
+    refused = await on_sqlite.post(f"/v1/assessments/{month}/objections", REPLY, "chen")
+    assert problem(refused, 409, "out-of-turn")["state"] == "draft"
+
+
+async def read_or_none(api: Api, month: str) -> Json | None:
+    answer = await api.get(f"/v1/assessments/{month}")
+    return answer.json() if answer.is_success else None
+
+
+@pytest.mark.parametrize(
+    ("month", "said"),
+    [("2099-12", "is not over"), ("2000-01", "is before the first case"), ("2026-13", None), ("26-1", None)],
+)
+async def test_a_month_without_an_assessment_says_why(on_sqlite: Api, month: str, said: str | None) -> None:
+    await on_sqlite.case_in("registered")
+    answer = await on_sqlite.get(f"/v1/assessments/{quote(month)}", "chen")
+    if said is None:
+        problem(answer, 422, "invalid-request")
+    else:
+        assert said in problem(answer, 404, "assessment-not-found")["detail"]
+
+
+async def test_months_are_listed_the_latest_first(on_sqlite: Api) -> None:
+    await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    listed = (await on_sqlite.get("/v1/assessments", "chen")).json()
+    assert MonthPage.model_validate(listed).model_dump(mode="json") == listed
+    found = [each["month"] for each in listed["items"]]
+    assert month in found
+    assert found == sorted(found, reverse=True)

@@ -1,0 +1,119 @@
+"""Exclusions over HTTP: asked for on a ground of the catalogue, decided by another person, visible in the figures."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from api.assessments import ExclusionItem, ExclusionPage
+from readmodel.assessment_tables import assessments
+from readmodel.database import engine, writing
+from tests.api.test_assessments import item_of, pages, published, read
+from tests.support.api import Api, Json, problem
+from tests.support.hotline import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+BODY = {"ground": "beyond_duty", "reason": "管道属邻居所有"}
+
+
+async def asked(api: Api, number: str, by: str = "chen", **changes: Any) -> Json:
+    answer = await api.post(f"/v1/complaints/{number}/exclusions", BODY | changes, by)
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    assert ExclusionItem.model_validate(found).model_dump(mode="json") == found
+    return found
+
+
+async def decided(api: Api, exclusion: Json, *, approved: bool = True, by: str = "xu") -> Json:
+    answer = await api.post(exclusion["links"]["decision"], {"approved": approved, "reason": "已核实"}, by)
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+async def test_an_excluded_case_is_left_out_and_marked(on_both: Api) -> None:
+    number = await on_both.case_in("pending_reply")
+    month = await published(on_both)
+    before = item_of(await read(on_both, month), "company")["figures"]["signed_in_time"]
+    exclusion = await asked(on_both, number)
+    waiting = (await on_both.get("/v1/exclusions", "xu", limit=200)).json()
+    assert ExclusionPage.model_validate(waiting).model_dump(mode="json") == waiting
+    assert exclusion in waiting["items"]
+    done = await decided(on_both, exclusion)
+    assert (done["approved"], done["decided_by"]) == (True, "xu")
+    assert await decided(on_both, exclusion) == done
+
+    async def look() -> Json:
+        figure: Json = item_of(await read(on_both, month), "company")["figures"]["signed_in_time"]
+        return figure
+
+    after = await until(look, lambda seen: seen["excluded"] == before["excluded"] + 1)
+    assert after["denominator"] == before["denominator"] - 1
+    listed = [line for page in await pages(on_both, after["link"]) for line in page]
+    assert [line["excluded"] for line in listed if line["number"] == number] == ["beyond_duty"]
+    of_case = (await on_both.get(f"/v1/complaints/{number}/exclusions", "chen")).json()
+    assert of_case["items"] == [done]
+
+
+async def test_a_ground_must_be_of_the_catalogue_and_may_need_evidence(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    path = f"/v1/complaints/{number}/exclusions"
+    unknown = await on_sqlite.post(path, BODY | {"ground": "bad_luck"}, "chen")
+    assert "force_majeure" in problem(unknown, 422, "unknown-exclusion-ground")["accepted"]
+    bare = await on_sqlite.post(path, BODY | {"ground": "force_majeure"}, "chen")
+    problem(bare, 422, "evidence-needed")
+    await asked(on_sqlite, number, ground="force_majeure", evidence="气象局预警 17 号")
+
+
+async def test_who_asks_does_not_decide_and_a_decision_stands(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    exclusion = await asked(on_sqlite, number, "xu")
+    path, body = exclusion["links"]["decision"], {"approved": True, "reason": "已核实"}
+    problem(await on_sqlite.post(path, body, "xu"), 403, "own-exclusion")
+    problem(await on_sqlite.post(path, body, "gao"), 403, "wrong-role")
+    await decided(on_sqlite, exclusion, approved=False, by="chief")
+    on_sqlite.tokens["xu2"] = on_sqlite.tokens["xu"]
+    problem(await on_sqlite.post(path, body, "xu"), 409, "exclusion-decided")
+    other = await on_sqlite.case_in("registered")
+    missing = path.replace(number, other)
+    problem(await on_sqlite.post(missing, body, "chief"), 404, "exclusion-not-found")
+
+
+async def test_a_case_of_final_months_is_not_excluded(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("refused")
+    await published(on_sqlite)
+    month = on_sqlite.clock().astimezone().strftime("%Y-%m")
+    exclusion = await asked(on_sqlite, number)
+    await _finish(on_sqlite, month)
+    try:
+        late = await on_sqlite.post(f"/v1/complaints/{number}/exclusions", BODY, "li")
+        assert month in problem(late, 409, "assessment-final")["detail"]
+        undecided = await on_sqlite.post(exclusion["links"]["decision"], {"approved": True, "reason": "已核实"}, "xu")
+        problem(undecided, 409, "assessment-final")
+        await decided(on_sqlite, exclusion, approved=False)
+    finally:
+        await _forget(on_sqlite, month)
+
+
+async def _finish(api: Api, month: str) -> None:
+    made = engine(api.settings.database_url)
+    at = api.clock()
+    values = {"number": month, "state": "final", "opened_at": at, "closed_at": at, "version": 9, "document": "{}"}
+    with writing(made) as connection:
+        connection.execute(assessments.insert().values(values))
+    made.dispose()
+
+
+async def _forget(api: Api, month: str) -> None:
+    made = engine(api.settings.database_url)
+    with writing(made) as connection:
+        connection.execute(assessments.delete().where(assessments.c.number == month))
+    made.dispose()
+
+
+async def test_the_same_request_is_kept_once(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    ask = partial(on_sqlite.post, f"/v1/complaints/{number}/exclusions", by="chen", key="once")
+    first, again = await ask(BODY), await ask(BODY)
+    assert (first.status_code, first.json()) == (200, again.json())
+    problem(await ask(BODY | {"reason": "另一个理由"}), 422, "idempotency-key-reused")
