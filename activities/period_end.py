@@ -11,7 +11,7 @@ from activities.signatures import SCHEDULED_ACTIVITY
 
 
 class DuePeriods(Protocol):
-    """What is begun for each period of one kind that is over."""
+    """Assessments or reports that are begun for each period that is over."""
 
     async def due(self, at: datetime) -> Sequence[str]:
         """Return the periods that are due at an instant, the oldest first."""

@@ -36,6 +36,8 @@ from readmodel.database import WriteConnection
 
 EXCLUSION_NOT_FOUND = declare("exclusion-not-found", HTTPStatus.NOT_FOUND, "Exclusion not found")
 _OF_CASE = "/v1/complaints/{number}/exclusions"
+_REFUSED = tuple(map(kind_of, (UNKNOWN_EXCLUSION_GROUND, EVIDENCE_NEEDED, ASSESSMENT_FINAL)))
+_UNDECIDED = tuple(map(kind_of, (EXCLUSION_DECIDED, OWN_EXCLUSION, ASSESSMENT_FINAL)))
 _WRITTEN = (*KEY_ERRORS, *BODY_ERRORS, *CASE_ERRORS, READ_MODEL_UNAVAILABLE)
 
 
@@ -85,12 +87,7 @@ def _add_request(operations: openapi.Operations, backend: Backend) -> None:
         REQUEST_EXCLUSIONS,
         ExclusionItem,
         {200: ("exclusion", EXCLUSION)},
-        (
-            *_WRITTEN,
-            INVALID_IDEMPOTENCY_KEY,
-            KEY_REUSED,
-            *map(kind_of, (UNKNOWN_EXCLUSION_GROUND, EVIDENCE_NEEDED, ASSESSMENT_FINAL)),
-        ),
+        (*_WRITTEN, INVALID_IDEMPOTENCY_KEY, KEY_REUSED, *_REFUSED),
     )
     async def request_exclusion(
         number: CaseNumber,
@@ -128,7 +125,7 @@ def _add_decision(operations: openapi.Operations, backend: Backend) -> None:
         DECIDE_EXCLUSIONS,
         ExclusionItem,
         {200: ("exclusion", EXCLUSION)},
-        (*_WRITTEN, EXCLUSION_NOT_FOUND, *map(kind_of, (EXCLUSION_DECIDED, OWN_EXCLUSION, ASSESSMENT_FINAL))),
+        (*_WRITTEN, EXCLUSION_NOT_FOUND, *_UNDECIDED),
     )
     async def decide_on_exclusion(
         number: CaseNumber,

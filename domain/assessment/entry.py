@@ -287,4 +287,4 @@ _COUNTED: dict[str, Callable[[_Fold, Fact], None]] = {
 COUNTED_ACTIONS = frozenset({*_COUNTED, "withdraw", "refuse"})
 """Actions that are read: the last two end a case."""
 WITH_DATA = frozenset(_COUNTED) - {"register", "urge", "answer", "reply"}
-"""Those whose data are read; of a registration only for thanks, as the terms in it are long."""
+"""Actions whose data are read; of a registration only for thanks, as the terms in it are long."""

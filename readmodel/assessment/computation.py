@@ -21,7 +21,7 @@ from readmodel.database import ReadConnection, WriteConnection
 from readmodel.statements import RowValues, insert_many, insert_missing
 
 OBJECTION = "objection"
-"""What excludes an entry that an accepted objection was about."""
+"""Ground of an entry that an accepted objection was about."""
 COMPANY = "company"
 _row = figure_entries.c
 SUBJECTS: dict[Subject, ColumnElement[Any]] = {

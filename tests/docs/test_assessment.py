@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from domain.assessment.exclusion import Exclusion
+from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.score import FigureValue, Item
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.complete import Complete
@@ -27,7 +28,7 @@ from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.intake import Intake, Location, Registration
 from domain.case.satisfaction import Satisfaction
-from domain.catalogue.figures import Subject
+from domain.catalogue.figures import FIGURES, Subject
 from domain.shared.actors import Actor, Role
 from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
@@ -36,6 +37,7 @@ from readmodel.assessment.exclusions import request
 from readmodel.database import engine, writing
 from readmodel.migrate import migrate
 from tests.support.assessment import UNTIL, at, computed, month, play, results
+from tests.support.pages import names
 
 PAGE = Path("docs/assessment.md")
 ONE, OTHER = Actor(id="10023", role=Role.AGENT), Actor(id="10024", role=Role.AGENT)
@@ -198,3 +200,9 @@ def test_the_month_without_the_excluded_case_agrees_as_well(month_by_hand: tuple
     ]
     assert [shown(company, row) for row in ("solution_rate", "satisfaction_rate")] == ["3 / 3", "3 / 3"]
     assert company.figures["signed_in_time"].excluded == 2
+
+
+def test_every_figure_and_state_is_on_the_page() -> None:
+    named = names(PAGE.read_text())
+    assert {figure.name for figure in FIGURES} <= named
+    assert {state.value for state in AssessmentState} <= named

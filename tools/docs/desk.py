@@ -3,7 +3,7 @@
 from typing import Any
 
 from bench.lists import ALL_OPEN, DESK
-from tools.docs.tables import table
+from tools.docs.markdown import table
 
 _NAMED = {
     "owner": "me",

@@ -7,7 +7,8 @@ from domain.incident.automatic import FINISH, MERGE_FAILED, SUSPECT
 from domain.incident.kind import IncidentAction, IncidentKind
 from domain.incident.lifecycle import ENDS, LINKABLE, IncidentState
 from domain.shared.actors import Role
-from tools.docs.tables import fields, table
+from tools.docs.markdown import table
+from tools.docs.tables import fields
 
 
 def diagram() -> str:

@@ -19,7 +19,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import Count, Duration, Duty, Share, Tries, WorkingDays
 from hotline.cli import main as cli
 from hotline.files.calendar import CalendarRules
-from tools.docs.tables import table
+from tools.docs.markdown import table
 
 Model = type[BaseModel]
 

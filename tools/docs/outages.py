@@ -13,7 +13,7 @@ from api.sql.reader import ANSWER_SECONDS, READ_MODEL_UNAVAILABLE
 from api.temporal.client import QUERY_SECONDS, TEMPORAL_ERRORS
 from api.temporal.clock import WITHIN_SECONDS
 from hotline.settings import Settings
-from tools.docs.tables import table
+from tools.docs.markdown import table
 from workflows.entity import PUBLISH_TIMEOUT, RETRY
 
 

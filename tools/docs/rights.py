@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from domain.rights.masking import PERSONAL_DATA
 from domain.rights.rights import ACTION_RIGHTS, KEYED, RIGHTS, Right
 from domain.shared.actors import Role
-from tools.docs.tables import table
+from tools.docs.markdown import table
 
 
 def rights() -> str:

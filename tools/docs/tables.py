@@ -23,17 +23,12 @@ from domain.shared.actors import Role
 from domain.shared.event import AnyAction
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
+from tools.docs.assessment import norms
+from tools.docs.markdown import table
 from tools.docs.rules import rules_in_time
 from workflows.presentation.search_attributes import REGISTRY
 
 WRITTEN_BY = "<!-- Written by `python -m tools.docs.generate`; edit the code instead. -->"
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [list(head), *map(list, rows)]
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
 def lifecycle_page() -> str:
@@ -193,6 +188,7 @@ def catalogue_page() -> str:
                 for norm in catalogue.surges
             ),
         ),
+        "The monthly assessment": norms(catalogue),
         "Departments": table(
             ("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments)
         ),
