@@ -96,7 +96,7 @@ def _add_request(operations: openapi.Operations, backend: Backend) -> None:
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         """Ask that the complaint does not count in the months that are not final; it counts until that is approved."""
-        case = await backend.case_in_sql(number, actor, READ_CASES)
+        case = await backend.case_in_sql(number, actor, REQUEST_EXCLUSIONS)
         now = backend.clock()
         key = uuid.uuid4().hex if idempotency_key is None else request_key(actor, idempotency_key)
         wanted = Exclusion(

@@ -151,7 +151,7 @@ REQUEST_EXCLUSIONS = Right(
     name="request_exclusions",
     zh="申请剔除",
     description="Ask that a case is excluded from assessments (剔除).",
-    reach=_STAFF,
+    reach=_OFFICE_AND_DEPARTMENT,
 )
 DECIDE_EXCLUSIONS = Right(
     name="decide_exclusions",

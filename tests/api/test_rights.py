@@ -38,6 +38,11 @@ BODIES: Mapping[str, Any] = {
     "POST /v1/calls": NEW_CALL | {"agent": "chen"},
     "POST /v1/handovers": {"from": "he", "to": "li", "reason": "病假"},
     "POST /v1/complaints": CALL,
+    "POST /v1/complaints/{number}/exclusions": {"ground": "beyond_duty", "reason": "非供水设施"},
+    "POST /v1/complaints/{number}/exclusions/{id}/decision": {"approved": True, "reason": "已核实"},
+    "POST /v1/assessments/{month}/inspections": {"complaint": "2608034711004", "scores": {}},
+    "POST /v1/assessments/{month}/objections": {"subject": "chen", "figure": "cases", "reason": "试拨"},
+    "POST /v1/assessments/{month}/objections/{id}/decision": {"accepted": True, "reason": "属实"},
     "POST /v1/incidents": {"title": "咸潮", "services": ["water_quality"], "districts": ["west"]},
     **{f"POST /v1/complaints/{{number}}/actions/{name}": action for name, action in COMMANDS.items()},
     **{f"POST /v1/incidents/{{number}}/actions/{name}": action for name, action in INCIDENT_COMMANDS.items()},
@@ -63,12 +68,15 @@ async def ask(api: Api, route: str, by: str, number: str, incident: str) -> http
         "account_no": "1",
         "key": "none",
         "call_id": "none",
-        "id": "0" * 32,
+        "id": "1" if "/objections/" in path else "0" * 32,
+        "month": "2026-08",
     }
     path = path.format_map(values)
     if method == "POST":
         return await api.post(path, body_of(route, incident), by)
     params = {"department": "repair"} if path == "/v1/parts" else {"month": "2026-08"} if "/reports/" in path else {}
+    if path.endswith("2026-08/cases"):
+        params = {"by": "company", "subject": "company", "figure": "cases"}
     return await api.get(path, by, **params)
 
 
@@ -86,7 +94,8 @@ class Table:
         role, department = PEOPLE[person]
         reach = self.reach[right]
         # Whoever acts has to be able to read the answer.
-        reads = self.reach["read_incidents" if "/incidents" in route else "read_cases"]
+        kind = next((name for name in ("incidents", "assessments") if f"/{name}" in route), "cases")
+        reads = self.reach[f"read_{kind}"]
         if role not in reads and right in self.acting:
             return False
         if reach.get(role) == "department" and ("{number}" in route or route == "GET /v1/parts"):

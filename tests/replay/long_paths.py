@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
+from domain.assessment.actions.decide_objection import DecideObjection
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
@@ -20,9 +21,11 @@ from domain.catalogue.terms import Edition
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
 from domain.shared.actors import Actor, Role
+from tests.replay.assessment_paths import MANAGER, OBJECTION, SUPERVISOR
 from tests.replay.incident_paths import OVER, ended, told
 from tests.support.causes import declare, linked
 from tests.support.hotline import OWNER, Hotline, until
+from tests.support.months import RunningMonth
 from workflows.catalogue_rollout import RolloutStart
 from workflows.clients.handover import start_handover
 from workflows.clients.rollout import end_rollout, rollout_id, start_rollout
@@ -31,6 +34,8 @@ from workflows.clients.start import Request
 from workflows.handover import HandoverStart
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
+FIGURES_OBJECTED_TO = ("cases", "thanks", "signed_in_time", "replied_in_time")
+_months = itertools.count(3)
 SETTINGS: dict[str, Any] = {"watch_seconds": 0.2, "reconcile_seconds": 0.2}
 LongPlay = Callable[[Hotline], Awaitable[WorkflowHandle[Any, Any]]]
 """Answers the first run."""
@@ -155,6 +160,22 @@ async def handover(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     return first
 
 
+async def assessment(hotline: Hotline) -> WorkflowHandle[Any, Any]:
+    """Objections, and the times in which they are to be decided, are carried over."""
+    await (await hotline.start()).published(1)
+    month = await RunningMonth.begin(hotline, f"2025-{next(_months):02}", sample_per_agent=0)
+    first = await this_run(hotline, month.handle)
+    await month.reaches("publish")
+    for place, name in enumerate(FIGURES_OBJECTED_TO, start=1):
+        await month.act(OBJECTION.model_copy(update={"figure": name}), SUPERVISOR)
+        await month.act(DecideObjection(objection=place, accepted=False, reason="不属实"), MANAGER)
+        await month.reaches("decide_objection")
+    assert (await month.handle.describe()).run_id != first.run_id
+    await month.ahead(days=16)
+    await month.handle.result()
+    return first
+
+
 async def courier(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     return await _one_run(hotline, await COURIER.start(hotline.client, hotline.settings.task_queue))
 
@@ -175,6 +196,8 @@ async def _one_run(hotline: Hotline, handle: WorkflowHandle[Any, Any]) -> Workfl
 
 
 LONG = {
+    "assessment_before_its_next_run": of_run(assessment, 0),
+    "assessment_in_its_next_run": of_run(assessment, 1),
     "case_before_its_next_run": of_run(case, 0),
     "case_in_its_next_run": of_run(case, 1),
     "incident_before_its_next_run": of_run(incident, 0),

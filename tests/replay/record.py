@@ -17,6 +17,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
 from domain.shared.actors import Actor, Role
+from tests.replay.assessment_paths import assessment, assessment_without_inspections, period_end
 from tests.replay.change_paths import CHANGE_PATHS
 from tests.replay.follow_up_paths import FOLLOW_UP_PATHS
 from tests.replay.incident_paths import INCIDENT_PATHS
@@ -109,6 +110,9 @@ _OF_CASES = PATHS | CHANGE_PATHS | FOLLOW_UP_PATHS | SETTLEMENT_PATHS | LINK_PAT
 RECORDS: dict[str, Record] = {
     "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
     "handover": handover,
+    "assessment": assessment,
+    "assessment_without_inspections": assessment_without_inspections,
+    "period_end": period_end,
     **{name: of_path(play) for name, play in _OF_CASES.items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
     "courier": of_shift(COURIER.start),

@@ -18,6 +18,7 @@ NEVER_ENTERED = {
         "details.DetailsWhenAsked.__init__",
         "details.DetailsWhenAsked.workflow_interceptor_class",
         "details._Answers.handle_query",
+        "assessment.AssessmentWorkflow.details",
         "incident.IncidentWorkflow.details",
         "incident.named",
         "catalogue_rollout.CatalogueRolloutWorkflow.progress",
@@ -48,7 +49,9 @@ NEVER_ENTERED = {
     },
     "API and worker compute it before they start a workflow": {
         "handover.HandoverStart.of",
+        "assessment.assessment_id",
         "incident.incident_id",
+        "assessment.assessment_summary",
         "incident.incident_summary",
         "incident.scope_in_words",
         "messages.Names.of",

@@ -70,3 +70,11 @@ class RunningMonth:
     async def ahead(self, **delta: float) -> None:
         """Skip time."""
         await self._hotline.server.fast_forward(self.handle, timedelta(**delta))
+
+    async def past(self, limit: str) -> None:
+        """Skip time until this one is over, and no further."""
+        found = await self.in_sql()
+        ends = found.limit_of(limit) if found else None
+        assert ends
+        now = await self._hotline.server.get_current_time(self.handle)
+        await self.ahead(seconds=(ends.ends_at - now).total_seconds() + 1)
