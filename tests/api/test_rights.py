@@ -77,7 +77,7 @@ async def ask(api: Api, route: str, by: str, number: str, incident: str) -> http
     params = {"department": "repair"} if path == "/v1/parts" else {"month": "2026-08"} if "/reports/" in path else {}
     if path.endswith("2026-08/cases"):
         params = {"by": "company", "subject": "company", "figure": "cases"}
-    return await api.get(path, by, **params)
+    return await api.http.get(path, headers=api.key(by), params=params)
 
 
 class Table:
