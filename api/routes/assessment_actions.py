@@ -22,7 +22,7 @@ from api.assessments import (
 )
 from api.backend import Backend
 from api.limits import TOO_MANY_ACTIONS
-from api.problems import BEHIND_SQL, OUT_OF_TURN, Kind, ProblemError, declare, kind_of, refusal_of
+from api.problems import BEHIND_SQL, OUT_OF_TURN, Kind, ProblemError, declare, kind_of, refusal_of, refused_by
 from api.routes.assessments import (
     MONTH_ERRORS,
     UNKNOWN_FIGURE,
@@ -33,13 +33,13 @@ from api.routes.assessments import (
 from api.routes.parameters import INVALID_NUMBER, POST_ERRORS, IdempotencyKey, number_in
 from api.security import digest_of, request_key
 from api.temporal.client import KEY_REUSED
-from domain.assessment.actions import decide_objection, inspect, object_
+from domain.assessment.actions import ASSESSMENT_ACTION_OF, decide_objection, inspect, object_
 from domain.assessment.batch import AssessmentBatch
 from domain.assessment.kind import AssessmentAction
 from domain.assessment.state import AssessmentFields, Objection
 from domain.catalogue.figures import Subject
 from domain.rights.rights import READ_ASSESSMENTS, right_to
-from domain.shared.actors import Actor
+from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
 from readmodel.assessment import months
@@ -189,9 +189,10 @@ async def _act(
     refused: ProblemError | None = None,
 ) -> tuple[AssessmentOutcome, bool]:
     """Send the action; return its outcome, and True once SQL has it. Raises ProblemError."""
-    name = next(
-        each.name for each in (inspect.ACTION, object_.ACTION, decide_objection.ACTION) if each.body is type(body)
-    )
+    action = ASSESSMENT_ACTION_OF[type(body)]
+    if actor.role not in {*action.roles, Role.ADMIN}:
+        raise refused_by(action.wrong_role(actor))
+    name = action.name
     key = "" if idempotency_key is None else request_key(actor, idempotency_key)
     digest = digest_of(f"{name}\0{body.model_dump_json(exclude={'by'})}")
     command = Command(actor=actor, body=body, key=key, digest=digest)
