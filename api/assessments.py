@@ -15,6 +15,7 @@ from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.score import FigureValue, Item
 from domain.assessment.state import Objection
 from domain.catalogue.figures import CALLS_ANSWERED, FIGURE_OF, Figure, Subject, Unit
+from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Weight
 from domain.shared.codes import Code
 from domain.shared.text import Name, Text
 from readmodel.assessment.months import CountedCase
@@ -68,10 +69,21 @@ class MonthSummary(BaseModel):
     links: dict[str, str]
 
 
+class StandardItem(BaseModel):
+    """Standard (考核标准) by which the month is judged."""
+
+    weights: tuple[Weight, ...] = Field(description="Of the kind of subject; empty if it gets no score.")
+    grades: tuple[Grade, ...]
+    grounds: tuple[Ground, ...] = Field(description="Grounds of exclusion (剔除理由).")
+    form: tuple[Criterion, ...] = Field(description="Criteria of inspection (质检), with the most points of each.")
+    given: tuple[GivenPoints, ...] = Field(description="Points from outside, as for training.")
+
+
 class AssessedMonth(MonthSummary):
     """Assessment of one month, with the results of one kind of subject."""
 
     by: Subject
+    standard: StandardItem
     items: list[AssessedItem] = Field(description="By subject.")
 
 
@@ -310,6 +322,12 @@ def month_facts(month: Assessment, available: Sequence[str]) -> dict[str, Any]:
             **{by.value: f"{here}?by={by}" for by in Subject},
         },
     }
+
+
+def standard_item(month: Assessment, by: Subject) -> StandardItem:
+    """Return the standard as it is shown for a kind of subject."""
+    standard = month.standard
+    return StandardItem.model_validate(dict(standard) | {"weights": standard.weights_of(by)})
 
 
 def objection_item(month: str, objection: Objection) -> ObjectionItem:

@@ -24,6 +24,7 @@ from api.assessments import (
     counted_item,
     inspection_items,
     month_facts,
+    standard_item,
 )
 from api.backend import Backend
 from api.csv_export import CSV
@@ -44,6 +45,7 @@ from readmodel.assessment.months import CountedCase, Number
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
 MONTH_ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, ASSESSMENT_NOT_FOUND)
+_AGENT = Subject.AGENT
 EXPORT_PAGE = 5000
 """Cases that are read at once for an export, so that neither SQL nor memory holds more of them."""
 Month = Annotated[
@@ -55,6 +57,8 @@ Month = Annotated[
         examples=["2026-08"],
     ),
 ]
+
+_EXAMPLE = AssessedMonth(**month_facts(MONTH, ()), by=_AGENT, standard=standard_item(MONTH, _AGENT), items=[])
 
 
 class CaseListing(Paging):
@@ -89,7 +93,10 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         "Read the assessment of a month 月度考核",
         READ_ASSESSMENTS,
         AssessedMonth,
-        ("assessment", AssessedMonth(**month_facts(MONTH, ()), by=Subject.AGENT, items=[])),
+        (
+            "assessment",
+            AssessedMonth(**month_facts(MONTH, ()), by=_AGENT, standard=standard_item(MONTH, _AGENT), items=[]),
+        ),
         MONTH_ERRORS,
     )
     async def get_assessment(
@@ -105,7 +112,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         names = _names(backend, by)
         shown = [assessed_item(found, item, names(item.subject)) for item in items]
         facts = month_facts(found, found.available_actions(actor))
-        return render.model(AssessedMonth(**facts, by=by, items=shown))
+        return render.model(AssessedMonth(**facts, by=by, standard=standard_item(found, by), items=shown))
 
     @operations.get(
         f"{ASSESSMENTS}/{{month}}/cases",

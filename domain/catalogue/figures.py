@@ -53,7 +53,7 @@ class Unit(NamedCode):
     POINTS = "points", "分"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Figure:
     """Figure of a subject.
 

@@ -15,6 +15,7 @@ from hotline.demo.bars import bars
 from hotline.demo.client import Hotline, Json
 from hotline.demo.day import Call, District, incident_of, plan_day
 from hotline.demo.journal import Journal
+from hotline.demo.month.judge import Judging
 from hotline.demo.people import Person, Staff
 from hotline.demo.play import PlayContext, play
 from hotline.demo.report import Places, report
@@ -83,6 +84,17 @@ async def perform(options: DemoOptions, console: Console) -> bool:
     if verdict.good:
         journal.finish()
     return verdict.good
+
+
+async def judge_month(month: str, options: DemoOptions, console: Console) -> bool:
+    """Judge a past month over HTTP until it is final; return True. Raises as `perform`."""
+    async with Hotline.at(options.url, options.admin_key, options.deadline) as hotline:
+        offers, _ = await offers_of(hotline)
+        staff = Staff({offer.department for offer in offers})
+        hotline.keys = keys_of(options, staff)
+        final = await Judging(hotline, staff, month, console.print).judge()
+    console.print(f"{month} 已定稿 is final: {options.url}{final['links']['self']}", soft_wrap=True)
+    return True
 
 
 async def _play(

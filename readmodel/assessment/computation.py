@@ -151,7 +151,8 @@ def _given(connection: ReadConnection, month: str, by: Subject) -> dict[str, dic
     table = given_points.c
     found: dict[str, dict[str, FigureValue]] = {}
     for row in connection.execute(select(given_points).where(table.month == month, table.by == by)):
-        value = FigureValue(value=Decimal(str(row.value)), numerator=row.numerator, denominator=row.denominator)
+        exact = Decimal(f"{row.value:.4f}").normalize() + 0  # `+ 0` writes 2000, and not 2E+3
+        value = FigureValue(value=exact, numerator=row.numerator, denominator=row.denominator)
         found.setdefault(row.subject, {})[row.figure] = value
     return found
 

@@ -1,0 +1,121 @@
+"""The month is judged over HTTP: exclusions, inspections, objections and their decisions, by the people of the demo."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from http import HTTPStatus
+
+from domain.catalogue.figures import Subject
+from domain.shared.actors import Role
+from hotline.demo.client import Hotline, Json, Rejected
+from hotline.demo.people import Person, Staff
+
+LOOK_AGAIN_SECONDS = 0.5
+EXCLUSIONS = (
+    ("beyond_duty", "管道属小区自建，不归公司维护。", True),
+    ("force_majeure", "台风致主管爆裂，属不可抗力。", True),
+    ("no_basis", "来电人要求免费改造户内装修。", False),
+)
+"""Ground, reason, and if it is approved."""
+EVIDENCE = "气象台预警及现场照片"
+_REASONS = ("来电人要求改天回复，录音为证。", "签收时系统升级，已报班长。", "现场封路，无法按时到达。")
+_DECISIONS = ((True, "录音属实，该件剔除。"), (False, "系统记录正常，维持原结果。"), (True, "交警证明属实，该件剔除。"))
+_FIGURES = ("replied_in_time", "signed_in_time", "arrived_in_time")
+
+
+class Judging:
+    """What is done for the assessment of one month; done again, it changes nothing.
+
+    Args:
+        hotline: the service.
+        staff: the people of the demo.
+        month: the month, as 2026-08.
+        tell: hears how far it is.
+    """
+
+    def __init__(self, hotline: Hotline, staff: Staff, month: str, tell: Callable[[str], None]) -> None:
+        self._hotline = hotline
+        self._path = f"/assessments/{month}"
+        self._month = month
+        self._tell = tell
+        supervisors = [person for person in staff.people if person.role is Role.SUPERVISOR]
+        self._asking, self._deciding = supervisors[0], supervisors[1]
+        self._manager = next(person for person in staff.people if person.role is Role.MANAGER)
+        self._rng = random.Random(month)  # noqa: S311 - a play that can be repeated, no secret
+
+    async def judge(self) -> Json:
+        """Bring the month from the draft to the final figures; return them. Raises Rejected, Unreachable."""
+        await self._in_status("draft", "objections", "final", drawn=True)
+        await self._exclude()
+        await self._inspect()
+        await self._in_status("objections", "final")
+        await self._object()
+        self._tell(f"{self._month} 等待申诉期结束 waits for the end of the time for objections")
+        return await self._in_status("final")
+
+    async def _in_status(self, *statuses: str, drawn: bool = False) -> Json:
+        """Return the assessment once it has one of these, and its sample if it is `drawn`."""
+        while True:
+            try:
+                found = await self._hotline.get(self._path)
+            except Rejected:  # it has only just begun
+                found = {"status": None, "sampled": 0}
+            if found["status"] in statuses and (found["sampled"] or found["status"] != "draft" or not drawn):
+                return found
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def _exclude(self) -> None:
+        """Have the cases with the first misses of the company excluded, or not."""
+        late = await self._against("company", "company", "replied_in_time")
+        for (ground, reason, approved), number in zip(EXCLUSIONS, late, strict=False):
+            path = f"/complaints/{number}/exclusions"
+            asked = await self._post(path, {"ground": ground, "reason": reason, "evidence": EVIDENCE}, self._asking)
+            decision = {"approved": approved, "reason": "已核实。" if approved else "不属于剔除范围。"}
+            await self._post(f"{path}/{asked['id']}/decision", decision, self._deciding)
+        self._tell(f"{self._month} 剔除已裁决 exclusions are decided")
+
+    async def _inspect(self) -> None:
+        sample = (await self._hotline.get(f"{self._path}/inspections"))["items"]
+        form = (await self._hotline.get(self._path))["standard"]["form"]
+        for case in sample:
+            scores = {each["code"]: round(each["points"] * self._rng.uniform(0.7, 1)) for each in form}
+            body = {"complaint": case["complaint"], "scores": scores}
+            await self._post(f"{self._path}/inspections", body, self._asking)
+        self._tell(f"{self._month} 质检 {len(sample)} 件已评分 inspected")
+
+    async def _object(self) -> None:
+        """Object to one miss of each of three figures of departments; the manager decides."""
+        found = await self._hotline.get(self._path, {"by": Subject.DEPARTMENT})
+        for figure, reason, (accepted, why) in zip(_FIGURES, _REASONS, _DECISIONS, strict=True):
+            subject, number = await self._first_miss(found, figure)
+            if number is None:
+                continue
+            body = {"by": Subject.DEPARTMENT, "subject": subject, "figure": figure, "complaint": number}
+            body["reason"] = reason
+            raised = await self._post(f"{self._path}/objections", body, self._asking)
+            decision = {"accepted": accepted, "reason": why}
+            await self._post(f"{self._path}/objections/{raised['id']}/decision", decision, self._manager)
+        self._tell(f"{self._month} 申诉已裁决 objections are decided")
+
+    async def _first_miss(self, found: Json, figure: str) -> tuple[str, str | None]:
+        for item in found["items"]:
+            if missed := await self._against("department", item["subject"], figure):
+                return item["subject"], missed[0]
+        return "", None
+
+    async def _against(self, by: str, subject: str, figure: str) -> list[str]:
+        """Return the cases that count against a subject and are not excluded, on the first page."""
+        listed = await self._hotline.get(
+            f"{self._path}/cases", {"by": by, "subject": subject, "figure": figure, "limit": "200"}
+        )
+        return [item["number"] for item in listed["items"] if not item["counts"] and not item["excluded"]]
+
+    async def _post(self, path: str, body: Json, by: Person) -> Json:
+        """Post what is refused only if an earlier run has done it."""
+        key = f"{self._month}{path}{body.get('complaint', '')}{body.get('figure', '')}{body.get('ground', '')}"
+        try:
+            return await self._hotline.post(path, body, by=by, key=key)
+        except Rejected as refused:
+            if refused.status != HTTPStatus.CONFLICT:
+                raise
+            return {"id": "0"}
