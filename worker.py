@@ -26,6 +26,7 @@ from activities.notifications.texts import Templates
 from activities.people_first import PeopleFirst
 from activities.projection import Projection, SenderWriter
 from activities.reconcile import Reconciler, Repairs
+from activities.report import Reports
 from activities.surge_watch import SurgeWatch, Suspect
 from activities.unsigned import UnsignedCommands
 from domain.incident.opening import Opening
@@ -56,6 +57,7 @@ from workflows.presentation.complaint import workflow_id
 from workflows.presentation.details.words import WorkerNames
 from workflows.presentation.incident import incident_id
 from workflows.reconciler import ReconcilerWorkflow
+from workflows.report import ReportWorkflow
 from workflows.surge_watch import SurgeWatchWorkflow
 from workflows.unknown import UnknownWorkflow
 
@@ -79,6 +81,7 @@ WORKFLOWS = (
     HandoverWorkflow,
     IncidentWorkflow,
     ReconcilerWorkflow,
+    ReportWorkflow,
     SurgeWatchWorkflow,
 )
 
@@ -126,6 +129,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 rollout.change_catalogue,
                 handovers.list_owned_cases,
                 handovers.hand_over_cases,
+                Reports(reader, database, lambda: in_force.catalogue).make_report,
                 watch.watch_surges,
                 incidents.publish,
                 incidents.inform,

@@ -1,7 +1,7 @@
 """Tables of the read model. Every instant is UTC.
 
 Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
-of deliveries; marks of the reconciler; people and their keys; calls and call-backs; duties.
+of deliveries; marks of the reconciler; people and their keys; calls and call-backs; duties; reports.
 """
 
 from typing import Any
@@ -25,6 +25,9 @@ from readmodel.filters import FILTERED_COLUMNS
 from readmodel.schema import CODE, NUMBER, PERSON, index_where
 from readmodel.schema import metadata as metadata  # noqa: PLC0414 - exported
 from readmodel.types import Exact, JsonText, UtcDateTime, code
+
+ENDED_WORK = "action IN ('complete', 'return')"
+"""Condition for the events by which a department ends its work."""
 
 
 def _number(table: str = "cases") -> Column[str]:
@@ -93,6 +96,7 @@ events = Table(
     *_event_columns(),
     Column("cycle", Integer, nullable=False),
     Column("data", JsonText, nullable=False),
+    index_where(ENDED_WORK, "at", name="ix_events_ended_work"),
 )
 """Events of cases. The event of seq 1 holds intake and terms, so a case can be folded from its events alone."""
 
@@ -114,6 +118,8 @@ clocks = Table(
     Column("part", Integer, nullable=False, comment="0: of the case itself."),
     Column("rung", Integer, nullable=False),
     Column("version", Integer, nullable=False, comment="The case's version that changed the clock last."),
+    index_where("missed_at IS NOT NULL", "missed_at", name="ix_clocks_missed"),
+    index_where("status = 'met'", "stopped_at", name="ix_clocks_met"),
     sqlite_with_rowid=False,
 )
 """Clocks of every cycle, for reports."""
@@ -281,6 +287,16 @@ api_keys = Table(
     Column("last_used_at", UtcDateTime),
 )
 """API keys of people."""
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("kind", CODE, primary_key=True),
+    Column("period", CODE, primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("document", JsonText, nullable=False, comment="domain.reports.report.Report"),
+)
+"""Reports that managers read. Each is made once, and stays as it was made when the rest is written again."""
 
 _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 """Columns of the other filters of lists."""

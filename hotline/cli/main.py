@@ -18,6 +18,7 @@ from hotline.cli import (
     letters,
     person,
     processes,
+    report,
     signing,
     stores,
     temporal_views,
@@ -38,6 +39,7 @@ for group in (
     customers,
     calls,
     letters,
+    report,
     channels,
     temporal_views,
 ):

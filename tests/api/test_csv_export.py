@@ -9,7 +9,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api import csv_export
+from api.exports import complaints as exported
+from api.exports.csv_lines import defused
 from api.sql.reader import away
 from readmodel.database import engine as engine_of
 from readmodel.database import writing
@@ -34,17 +35,17 @@ def cells(case: Json) -> dict[str, str]:
     """A complaint of JSON as a row of the export."""
     caller, location = case["caller"], case["location"]
     fields = {
-        **{name: case[name] for name in csv_export.COLUMNS if name in case},
+        **{name: case[name] for name in exported.COLUMNS if name in case},
         **{f"caller_{name}": caller[name] for name in ("name", "phone", "account_no")},
         **{name: location[name] for name in ("district", "address")},
         "flags": " ".join(case["flags"]),
         "overdue": str(case["overdue"]).lower(),
     }
-    return {name: "" if fields[name] is None else str(fields[name]) for name in csv_export.COLUMNS}
+    return {name: "" if fields[name] is None else str(fields[name]) for name in exported.COLUMNS}
 
 
 async def test_all_pages_of_a_list_are_one_file_in_its_order(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_export, "PAGE", 2)
+    monkeypatch.setattr(exported, "PAGE", 2)
     mine = owner()
     made = await registered(on_both, mine, 5)
     assert [row["number"] for row in await export(on_both, owner=mine)] == made[::-1]
@@ -94,7 +95,7 @@ async def test_no_cell_is_a_formula(on_sqlite: Api, begin: str) -> None:
     ],
 )
 async def test_no_part_of_a_cell_is_a_formula(text: str, written: str) -> None:
-    assert csv_export._cell(text) == written
+    assert defused(text) == written
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ async def test_no_part_of_a_cell_is_a_formula(text: str, written: str) -> None:
     ],
 )
 async def test_what_is_no_formula_is_written_as_it_is(text: str) -> None:
-    assert csv_export._cell(text) == text
+    assert defused(text) == text
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -142,7 +143,7 @@ async def test_sql_that_goes_away_ends_the_export_as_an_error(on_sqlite: Api, mo
     """Before the first row as a problem, later by breaking off: half a file must not look whole."""
     mine = owner()
     await registered(on_sqlite, mine, 3)
-    monkeypatch.setattr(csv_export, "PAGE", 1)
+    monkeypatch.setattr(exported, "PAGE", 1)
     left, ask = 0, on_sqlite.backend.reader.ask
 
     async def fail_later(question: Any, *args: Any) -> Any:

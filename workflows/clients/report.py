@@ -1,0 +1,33 @@
+"""Start of a report: a further run, as after one that failed, finds what was made."""
+
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+
+from domain.reports.period import ReportKind
+from workflows.clients.start import RPC_TIMEOUT, Request, start_again
+from workflows.entity import LOWEST
+from workflows.report import ReportStart, ReportWorkflow
+
+
+def report_workflow_id(kind: ReportKind, period: str) -> str:
+    """Return the workflow id of a report."""
+    return f"report-{kind.value}-{period}"
+
+
+async def start_report(client: Client, task_queue: str, kind: ReportKind, period: str) -> WorkflowHandle[Any, str]:
+    """Start the making of the report, or find it under way. Raises what the client raises."""
+    workflow_id = report_workflow_id(kind, period)
+    await start_again(
+        client,
+        Request(key=workflow_id),
+        ReportWorkflow.run,
+        ReportStart(kind=kind, period=period),
+        id=workflow_id,
+        task_queue=task_queue,
+        priority=LOWEST,
+        static_summary=f"{kind.zh} {kind.value.capitalize()} report · {period}",
+        static_details="One activity makes the report from SQL and keeps it; the result is its path in the API.",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+    return client.get_workflow_handle(workflow_id, result_type=str)
