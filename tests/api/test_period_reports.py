@@ -29,7 +29,7 @@ DAY, OTHER_DAY = "2025-09-08", "2025-09-20"
 MONDAY = datetime(2025, 9, 8, 1, tzinfo=UTC)
 """In the past, as the worker makes no report of a period that has not ended: 09:00 in Beijing."""
 FORMULA = "=1+1"
-NOW = datetime(2025, 10, 1, 4, tzinfo=UTC)
+NOW = datetime(2025, 11, 1, 4, tzinfo=UTC)
 """Instant of the API's clock."""
 
 
@@ -81,13 +81,13 @@ async def test_a_month_has_weeks_and_a_report_of_its_own(made: Api) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "slug", "accepted"),
     [
-        ("daily?date=2025-10-01", 409, "period-not-ended", ["2025-09-30 or earlier"]),
-        ("daily?date=2099-01-01", 409, "period-not-ended", ["2025-09-30 or earlier"]),
-        ("daily?date=2025-09-07", 404, "before-first-case", ["2025-09-08 to 2025-09-30"]),
+        ("daily?date=2025-11-01", 409, "period-not-ended", ["2025-10-31 or earlier"]),
+        ("daily?date=2099-01-01", 409, "period-not-ended", ["2025-10-31 or earlier"]),
+        ("daily?date=2025-09-07", 404, "before-first-case", ["2025-09-08 to 2025-10-31"]),
         ("daily?date=2025-09-09", 404, "report-not-made", ["hotline report daily 2025-09-09 --make"]),
-        ("monthly?month=2025-10", 409, "period-not-ended", ["2025-09 or earlier"]),
-        ("monthly?month=2025-08", 404, "before-first-case", ["2025-09 to 2025-09"]),
-        ("monthly?month=2025-09", 404, "report-not-made", ["hotline report monthly 2025-09 --make"]),
+        ("monthly?month=2025-11", 409, "period-not-ended", ["2025-10 or earlier"]),
+        ("monthly?month=2025-08", 404, "before-first-case", ["2025-09 to 2025-10"]),
+        ("monthly?month=2025-10", 404, "report-not-made", ["hotline report monthly 2025-10 --make"]),
     ],
 )
 async def test_a_period_without_a_report_is_told_with_what_would_be_accepted(
