@@ -1,5 +1,6 @@
 """Charts of tables as SVG, to stand in a page: no script, no font and no style from elsewhere."""
 
+import math
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
@@ -15,7 +16,13 @@ from domain.reports.report import Cell, Chart, ChartKind, Table
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
 
 MOST_LABELS, MOST_SERIES = 24, 8
-"""Labels and series that a reader can tell apart; the smaller ones are left to the table."""
+"""Labels and series that a reader can tell apart. Further labels are left to the table."""
+OTHERS = "其他 others"
+LEVEL = 4
+"""Labels that have room for their names side by side."""
+FEW = 10
+"""Values up to which each whole number has a line, as there are no halves of a case."""
+Sums = dict[str, dict[str, float]]
 FONTS = '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif'
 _KINDS: Mapping[ChartKind, type[Graph]] = {ChartKind.BAR: Bar, ChartKind.STACKED: StackedBar, ChartKind.LINE: Line}
 _STYLE = Style(
@@ -37,44 +44,68 @@ def svg(table: Table) -> str | None:
     """Return the chart of a table; None if it has none, or nothing to show."""
     if table.chart is None or not table.rows:
         return None
-    chart = table.chart
-    readable = table.readable()
-    sums = _sums(readable, chart)
-    labels = list(dict.fromkeys(str(row[readable.column(chart.label)]) for row in readable.rows))
-    if chart.kind is not ChartKind.LINE:
-        totals = {label: sum(series.get(label) or 0 for series in sums.values()) for label in labels}
-        labels = sorted(labels, key=lambda label: -totals[label]) if chart.kind is ChartKind.BAR else labels
-    labels = labels[:MOST_LABELS]
-    config = Config(
-        js=(),
-        height=360,
-        width=900,
-        x_label_rotation=30 if len(labels) > 4 else 0,  # noqa: PLR2004 - more would touch each other
-        legend_at_bottom=True,
-        show_legend=len(sums) > 1,
-        no_prefix=False,
+    chart, readable = table.chart, table.readable()
+    sums = _with_others(_sums(readable, chart))
+    labels = _labels(readable, chart, sums)
+    drawn = _KINDS[chart.kind](
+        Config(js=(), height=360, width=900, legend_at_bottom=True, show_legend=len(sums) > 1),
+        style=_STYLE,
+        x_label_rotation=30 if len(labels) > LEVEL else 0,
     )
-    drawn = _KINDS[chart.kind](config, style=_STYLE)
+    secondary = _title(readable, chart.secondary) if chart.secondary else None
     drawn.x_labels = labels
-    for name in sorted(sums, key=lambda name: -sum(value or 0 for value in sums[name].values()))[:MOST_SERIES]:
-        drawn.add(name, [sums[name].get(label) for label in labels])
+    if (top := _top(sums, stacked=chart.kind is ChartKind.STACKED)) <= FEW:
+        drawn.y_labels = range(math.ceil(top) + 1)
+    for name, series in sums.items():
+        drawn.add(name, [series.get(label) for label in labels], secondary=name == secondary)
     return _without_scripts(drawn, f"{table.title_zh} {table.title}")
 
 
-def _sums(table: Table, chart: Chart) -> dict[str, dict[str, float | None]]:
-    """Return the sum of each series by label; None where no row has a value."""
+def _labels(table: Table, chart: Chart, sums: Sums) -> list[str]:
+    """Return the labels in the order of the table; those of bars by their sums."""
+    labels = list(dict.fromkeys(str(row[table.column(chart.label)]) for row in table.rows))
+    if chart.kind is ChartKind.BAR:
+        labels.sort(key=lambda label: -sum(series.get(label, 0) for series in sums.values()))
+    return labels[:MOST_LABELS]
+
+
+def _with_others(sums: Sums) -> Sums:
+    """Return the series, the largest first; the smallest ones are one series if there are too many."""
+    names = sorted(sums, key=lambda name: -sum(sums[name].values()))
+    if len(names) <= MOST_SERIES:
+        return {name: sums[name] for name in names}
+    others: dict[str, float] = defaultdict(float)
+    for name in names[MOST_SERIES - 1 :]:
+        for label, value in sums[name].items():
+            others[label] += value
+    return {**{name: sums[name] for name in names[: MOST_SERIES - 1]}, OTHERS: others}
+
+
+def _top(sums: Sums, *, stacked: bool) -> float:
+    """Return the largest value, or the largest sum of the values of a label if they are stacked."""
+    labels = {label for series in sums.values() for label in series}
+    values = ([series.get(label, 0) for series in sums.values()] for label in labels)
+    return max(map(sum if stacked else max, values), default=0)
+
+
+def _sums(table: Table, chart: Chart) -> Sums:
+    """Return the sum of each series by label; a label for which no row has a value is left out."""
     label = table.column(chart.label)
     series = table.column(chart.series) if chart.series else None
-    found: dict[str, dict[str, float | None]] = defaultdict(dict)
+    found: Sums = defaultdict(dict)
     for row in table.rows:
         for name in chart.values:
-            column = table.columns[table.column(name)]
-            key = str(row[series]) if series is not None else f"{column.title_zh} {column.title}"
+            key = str(row[series]) if series is not None else _title(table, name)
             value = _number(row[table.column(name)])
             of_series = found[key]
             if value is not None:
-                of_series[str(row[label])] = (of_series.get(str(row[label])) or 0) + value
+                of_series[str(row[label])] = of_series.get(str(row[label]), 0) + value
     return found
+
+
+def _title(table: Table, name: str) -> str:
+    column = table.columns[table.column(name)]
+    return f"{column.title_zh} {column.title}"
 
 
 def _number(cell: Cell) -> float | None:

@@ -18,6 +18,9 @@ from domain.calendar.work_calendar import on_the_wall
 from domain.reports.cells import shown
 from domain.reports.report import Report, Table
 
+ROWS = 50
+"""Rows of a table that a page shows: what matters most comes first, and files have all."""
+
 
 class ReportFormat(StrEnum):
     """Format of a report."""
@@ -56,14 +59,11 @@ def as_xlsx(report: Report) -> bytes:
     return file.getvalue()
 
 
-def as_html(report: Report) -> bytes:
-    """Return a page with charts that needs nothing from elsewhere."""
-    return _page(report).encode()
-
-
-def _page(report: Report) -> str:
+def page(report: Report, *, printed: bool = False) -> str:
+    """Return a page with charts that needs nothing from elsewhere. On paper there are no links."""
     return _TEMPLATES.get_template("report.html").render(
         report=report,
+        printed=printed,
         made_at=f"{on_the_wall(report.made_at, report.timezone):%Y-%m-%d %H:%M}",
         tables=[_shown(table, report) for table in report.tables],
     )
@@ -82,7 +82,8 @@ def _shown(table: Table, report: Report) -> Mapping[str, Any]:
         "chart": Markup(chart) if chart else None,  # noqa: S704 - as said
         "headline": rows[0] if table.is_headline else None,
         "columns": readable.columns,
-        "rows": rows,
+        "rows": rows[:ROWS],
+        "more": max(0, len(rows) - ROWS),
     }
 
 
@@ -97,6 +98,6 @@ RENDERINGS: Mapping[ReportFormat, Rendering] = {
     ReportFormat.JSON: Rendering(JSON, lambda report: report.model_dump_json().encode()),
     ReportFormat.CSV: Rendering(CSV, as_csv),
     ReportFormat.XLSX: Rendering(XLSX, as_xlsx),
-    ReportFormat.HTML: Rendering(HTML, as_html),
+    ReportFormat.HTML: Rendering(HTML, lambda report: page(report).encode()),
 }
 """Formats that need no printer."""

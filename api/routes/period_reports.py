@@ -17,7 +17,7 @@ from api import openapi
 from api.backend import Backend
 from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, Printer, printer
 from api.exports.csv_lines import CSV
-from api.exports.reports import RENDERINGS, ReportFormat, as_html
+from api.exports.reports import RENDERINGS, ReportFormat, page
 from api.exports.streams import attachment
 from api.exports.workbook import XLSX
 from api.problems import INVALID_REQUEST, Kind, ProblemError, declare
@@ -147,7 +147,7 @@ async def _answer(report: Report, wanted: ReportFormat, print_pdf: Printer | Non
     if wanted is ReportFormat.PDF:
         if print_pdf is None:
             raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[format_.value for format_ in RENDERINGS])
-        html = (await asyncio.to_thread(as_html, report)).decode()
+        html = await asyncio.to_thread(page, report, printed=True)
         printed = await asyncio.to_thread(print_pdf, html, report.made_at)
         return Response(printed, media_type=PDF, headers=attachment(name))
     rendering = RENDERINGS[wanted]

@@ -62,6 +62,7 @@ class Chart(Immutable):
     kind: ChartKind
     label: str = Field(description="Name of the column of labels.")
     values: tuple[str, ...] = Field(description="Names of the columns of values.")
+    secondary: str | None = Field(default=None, description="Name of the column of values with a scale of its own.")
     series: str | None = Field(default=None, description="Name of the column that divides a single column of values.")
 
 

@@ -43,7 +43,7 @@ def calls_by_hour(connection: ReadConnection, scope: Scope) -> Table:
             Column(name="agents", title="Agents on duty", title_zh="在岗人数", kind=ColumnKind.NUMBER),
         ),
         rows=tuple(map(row, range(_HOURS))),
-        chart=Chart(kind=ChartKind.LINE, label="hour", values=("offered", "answered", "agents")),
+        chart=Chart(kind=ChartKind.LINE, label="hour", values=("offered", "answered", "agents"), secondary="agents"),
         note="Agents are those of the roster, on average over its days; calls of a month are added up.",
         note_zh="在岗人数取排班表各日平均；月报来电为全月合计。",
     )

@@ -21,7 +21,7 @@ def origins(connection: ReadConnection, scope: Scope) -> Table:
     service, district, number = cases.c.service_code, cases.c.district, func.count()
     week = _week(scope)
     statement = select(service, district, week, number).where(*_registered(scope)).group_by(service, district, week)
-    found = sorted(connection.execute(statement), key=lambda row: (row[2] or "", -row[3], row[0], row[1] or ""))
+    found = sorted(connection.execute(statement), key=lambda row: (-row[3], row[2], row[0], row[1] or ""))
     monthly = scope.period.kind is ReportKind.MONTHLY
     weeks = (Column(name="week", title="Week", title_zh="周"),) if monthly else ()
     return Table(
