@@ -48,7 +48,7 @@ TAGS = [
     {"name": "actions", "description": "Actions on a complaint, one operation for each. 办理"},
     {"name": "incidents", "description": "One cause behind many calls, handled once. 突发事件"},
     {"name": "letters", "description": "Dead letters: notifications that no channel delivered. 未送达"},
-    {"name": "reports", "description": "Reports of a month, and of calls. 报表"},
+    {"name": "reports", "description": "Reports of a day or month, and of calls. 报表"},
     {"name": "reference", "description": "The catalogue of services and the lifecycle table. 目录与流程"},
     {"name": "operations", "description": "Health and metrics of the service. 运维"},
 ]

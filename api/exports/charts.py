@@ -10,7 +10,7 @@ from pygal.etree import etree
 from pygal.graph.graph import Graph
 from pygal.style import Style
 
-from domain.reports.report import Cell, Chart, ChartKind, Table
+from domain.reports.report import Chart, ChartKind, Table
 
 # The library would look for plug-ins at every later import of the process, by a protocol that Python has given up.
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
@@ -55,7 +55,7 @@ def svg(table: Table) -> str | None:
     secondary = _title(readable, chart.secondary) if chart.secondary else None
     drawn.x_labels = labels
     if (top := _top(sums, stacked=chart.kind is ChartKind.STACKED)) <= FEW:
-        drawn.y_labels = range(math.ceil(top) + 1)
+        drawn.y_labels = range(max(1, math.ceil(top)) + 1)
     for name, series in sums.items():
         drawn.add(name, [series.get(label) for label in labels], secondary=name == secondary)
     return _without_scripts(drawn, f"{table.title_zh} {table.title}")
@@ -89,27 +89,22 @@ def _top(sums: Sums, *, stacked: bool) -> float:
 
 
 def _sums(table: Table, chart: Chart) -> Sums:
-    """Return the sum of each series by label; a label for which no row has a value is left out."""
+    """Return the sum of each series by label; what no row has a value for is left out."""
     label = table.column(chart.label)
     series = table.column(chart.series) if chart.series else None
     found: Sums = defaultdict(dict)
     for row in table.rows:
         for name in chart.values:
             key = str(row[series]) if series is not None else _title(table, name)
-            value = _number(row[table.column(name)])
-            of_series = found[key]
-            if value is not None:
-                of_series[str(row[label])] = of_series.get(str(row[label]), 0) + value
+            cell = row[table.column(name)]
+            if cell is not None:
+                found[key][str(row[label])] = found[key].get(str(row[label]), 0) + float(cell)
     return found
 
 
 def _title(table: Table, name: str) -> str:
     column = table.columns[table.column(name)]
     return f"{column.title_zh} {column.title}"
-
-
-def _number(cell: Cell) -> float | None:
-    return None if cell is None else float(cell)
 
 
 def _without_scripts(drawn: Graph, title: str) -> str:

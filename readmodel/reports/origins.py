@@ -1,4 +1,4 @@
-"""Where complaints come from: by service, district and week; and contacts about water quality by district."""
+"""Origins of complaints by service, district and week; and contacts about water quality by district."""
 
 from datetime import date, timedelta
 

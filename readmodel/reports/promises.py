@@ -35,7 +35,7 @@ _STATEMENT = select(
 
 
 class Stage(NamedCode):
-    """What a case waits for in a state."""
+    """Stage of the chain at which a case waits."""
 
     DISPATCH = "dispatch", "未派单"
     SIGNATURE = "signature", "未签收"
@@ -62,7 +62,7 @@ STAGES = {
     State.REFUSED: Stage.ENDED,
     State.WITHDRAWN: Stage.ENDED,
 }
-"""What a case waits for, by its state. Stage.PART is of the clocks of a further department."""
+"""Stages by the state of the case. Stage.PART is of the clocks of a further department."""
 
 
 def missed(connection: ReadConnection, scope: Scope) -> Table:

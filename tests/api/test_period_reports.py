@@ -2,11 +2,8 @@
 
 import csv
 import io
-import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
-from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
@@ -22,6 +19,7 @@ from readmodel.reports.stored import get_report, keep_report
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.batches import call, project, published
 from tests.support.build import days
+from tests.support.workbooks import workbook
 from workflows.clients.report import start_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -160,28 +158,6 @@ async def test_a_workbook_has_a_sheet_for_each_table_and_no_formula(made: Api) -
     sheets = workbook((await file(made, "xlsx", OTHER_DAY)).content)
     assert [*sheets] == ["概况", "诉求来源"]
     assert sheets["诉求来源"][1] == [FORMULA, "+1", "-1", "@A1", "x", "x", -1]
-
-
-def workbook(content: bytes) -> dict[str, list[list[Any]]]:
-    """Return the cells of a workbook by sheet, as a spreadsheet reads them; it must have no formula."""
-    spaces = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
-    with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        book = ET.fromstring(packed.read("xl/workbook.xml"))  # noqa: S314 - our own file
-        found = {}
-        for place, sheet in enumerate(book.iterfind("m:sheets/m:sheet", spaces), 1):
-            tree = ET.fromstring(packed.read(f"xl/worksheets/sheet{place}.xml"))  # noqa: S314 - as above
-            assert tree.find(".//m:f", spaces) is None
-            found[sheet.attrib["name"]] = [
-                [cell_value(cell, spaces) for cell in row] for row in tree.iterfind(".//m:row", spaces)
-            ]
-    return found
-
-
-def cell_value(cell: ET.Element, spaces: dict[str, str]) -> Any:
-    if cell.get("t") == "inlineStr":
-        return "".join(text.text or "" for text in cell.iterfind(".//m:t", spaces))
-    number = cell.find("m:v", spaces)
-    return None if number is None else float(number.text or "")
 
 
 async def test_a_page_needs_nothing_from_elsewhere(made: Api) -> None:

@@ -1,4 +1,4 @@
-"""Exports as CSV: what Excel opens, no more than the reader may see, and flat memory however long they are."""
+"""Exports as CSV and XLSX: what Excel opens, no more than the reader may see, and flat memory however long they are."""
 
 import csv
 import io
@@ -11,11 +11,13 @@ from sqlalchemy import text
 
 from api.exports import complaints as exported
 from api.exports.csv_lines import defused
+from api.exports.workbook import XLSX
 from api.sql.reader import away
 from readmodel.database import engine as engine_of
 from readmodel.database import writing
 from tests.api.test_reading import owner, registered
 from tests.support.api import Api, Json, problem
+from tests.support.workbooks import workbook
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -126,6 +128,23 @@ async def test_no_program_finds_a_formula_in_an_export(on_sqlite: Api, delimiter
     parts = [cell.strip(' "\u3000') for row in read for cell in row]
     assert sum("HYPERLINK" in part for part in parts) == len(before)
     assert [part for part in parts if part.startswith("=")] == []
+
+
+async def test_a_workbook_has_the_rows_of_the_csv_and_no_formula(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exported, "PAGE", 2)
+    mine, attack = owner(), '=HYPERLINK("http://x")'
+    await registered(on_both, mine, 3, description=attack, caller={"name": "+1", "phone": "+8613800138000"})
+    answer = await on_both.get("/v1/complaints", format="xlsx", owner=mine)
+    assert answer.headers["content-type"] == XLSX
+    assert answer.headers["content-disposition"] == 'attachment; filename="complaints.xlsx"'
+    head, *rows = workbook(answer.content)["complaints"]
+    assert head == [*exported.COLUMNS]
+    found = [dict(zip(head, row, strict=False)) for row in rows]
+    assert [row["number"] for row in found] == [row["number"] for row in await export(on_both, owner=mine)]
+    assert {(row["description"], row["caller_name"], row["caller_phone"]) for row in found} == {
+        (attack, "+1", "+8613800138000")
+    }
+    problem(await on_both.get("/v1/complaints", format="xlsx", cursor="x"), 422, "invalid-cursor")
 
 
 async def test_an_export_reaches_no_further_than_a_list(on_sqlite: Api) -> None:
