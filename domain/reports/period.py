@@ -95,7 +95,7 @@ class Period(NamedTuple):
             detail = f"{self.name} has not ended; the last period with a report is {last}."
             raise NotEndedError(detail, f"{last} or earlier")
         if first_case_at is None:
-            raise BeforeFirstCaseError(f"No case was registered before the end of {self.name}, nor since.")
+            raise BeforeFirstCaseError(f"There is no report of {self.name}: no case has been registered yet.")
         if end <= first_case_at:
             first = self.containing(self.kind, first_case_at.astimezone(zone).date()).name
             detail = f"{self.name} ended before the first case; the first period with a report is {first}."

@@ -59,8 +59,12 @@ def _make(period: Period) -> None:
     try:
         asyncio.run(_made(period))
     except (RPCError, RuntimeError, WorkflowFailureError) as error:
-        what = f"the report of {period.name} may be under way; see the Temporal UI"
-        raise OperatorError(f"{what}: {error.__cause__ or error}") from error
+        what = f"the report of {period.name} is not made, or still under way; see the Temporal UI"
+        raise OperatorError(f"{what}: {_first_cause(error)}") from error
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    return _first_cause(error.__cause__) if error.__cause__ else error
 
 
 async def _made(period: Period) -> str:
