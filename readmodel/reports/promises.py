@@ -16,7 +16,7 @@ from readmodel.tables import clocks, events, parts
 CLOCK = Column(name="clock", title="Promise", title_zh="时限").with_names()
 WAITED = Column(name="waited_for", title="Waited for", title_zh="超时环节").with_names()
 MISSED = Column(name="missed", title="Missed", title_zh="超时数", kind=ColumnKind.COUNT)
-_before = events.c.number == clocks.c.number, events.c.at <= clocks.c.missed_at
+_before = events.c.number == clocks.c.number, events.c.at < clocks.c.missed_at
 _latest = select(events.c.to_state).where(*_before).order_by(events.c.seq.desc()).limit(1).scalar_subquery()
 _dispatched_to = (
     select(type_coerce(events.c.data, JSON)["department"].as_string())

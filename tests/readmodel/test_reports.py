@@ -1,8 +1,11 @@
 """Tables of reports: counted by SQL and again by hand, on both databases."""
 
+import random
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine
@@ -12,9 +15,12 @@ from domain.calls.duty import Duty
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.request_approval import RequestApproval
+from domain.case.automatic.escalate import Escalated
+from domain.case.clocks import MISS
 from domain.case.intake import Caller, IntakeFlag, Location
+from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.terms import Credit
+from domain.catalogue.terms import Credit, Promise
 from domain.reports.period import Period, ReportKind
 from domain.reports.report import Cell, Report, Table
 from hotline.files.catalogue import load_catalogue
@@ -23,6 +29,7 @@ from readmodel.calls import keep
 from readmodel.database import reading, writing
 from readmodel.duties import keep_duties
 from readmodel.projection import write
+from readmodel.reports.promises import STAGES
 from readmodel.reports.questions import make
 from readmodel.reports.stored import first_case_at, get_report, keep_report
 from tests.support.batches import call, number, published
@@ -99,6 +106,52 @@ def test_missed_promises_are_told_by_what_the_case_waited_for(database: Engine) 
         ("arrive", "repair", "signature", 1),
     }
     assert found.rows[0][:3] == ("acknowledge", "acknowledge", "签收")
+
+
+def test_missed_promises_agree_with_the_alarms_of_random_cases(database: Engine) -> None:
+    """An alarm notes the state in which it rang, which SQL finds from the events before the instant of the miss."""
+    rng = random.Random(7)  # noqa: S311 - the same cases every time, no secret
+    expected: Counter[tuple[Cell, ...]] = Counter()
+    with writing(database) as connection:
+        for place in range(1, 61):
+            road = ROADS[place % len(ROADS)]
+            batches = published(
+                call(place, MONDAY + minutes(rng.randrange(300)), promises=TIGHT),
+                road,
+                hours(rng.choice((0.1, 1, 3, 9))),
+            )
+            write(connection, batches)
+            department = None
+            for event in (event for each in batches for event in each.events):
+                department = getattr(event.data, "department", None) if event.action == "dispatch" else department
+                data = event.data
+                if isinstance(data, Escalated) and data.percent == MISS and month_has(data.fell_at):
+                    stage = STAGES[State(event.from_state or "")]
+                    expected[data.clock, department, stage.value] += 1
+    assert len(expected) >= 10
+    assert counted(table(database, "missed", MONTH)) == {(*key, number) for key, number in expected.items()}
+
+
+TIGHT = (
+    Promise(name="acknowledge", calendar="always", budget_seconds=600, starts="dispatch"),
+    Promise(name="arrive", calendar="always", budget_seconds=7_200, starts="dispatch"),
+    Promise(name="resolve", calendar="always", budget_seconds=18_000, starts="registration"),
+    Promise(name="reply", calendar="always", budget_seconds=28_800, starts="registration"),
+    Promise(name="follow_up", calendar="always", budget_seconds=21_600, starts="reply"),
+)
+"""Promises of which each is missed in some state or other."""
+ROADS = (
+    ("dispatch", "sign_for", "arrive", "complete", "reply", "follow_up"),
+    ("dispatch", "return", "dispatch", "sign_for", "complete"),
+    ("dispatch", "sign_for", "suspend", "resume", "complete", "reply"),
+    (Dispatch(department="metering"), "dispatch", "sign_for", "request_approval", "comment", "comment"),
+    ("comment", "comment", "comment"),
+)
+
+
+def month_has(at: datetime) -> bool:
+    start, end = MONTH.bounds(ZoneInfo("Asia/Shanghai"))
+    return start <= at < end
 
 
 def test_open_cases_are_counted_by_age_at_the_end_of_the_period(database: Engine) -> None:
