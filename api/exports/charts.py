@@ -17,7 +17,7 @@ sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder,
 
 MOST_LABELS, MOST_SERIES = 24, 8
 """Labels and series that a reader can tell apart. Further labels are left to the table."""
-OTHERS = "其他 others"
+OTHERS, RIGHT = "其他 others", "（右轴 right）"
 LEVEL = 4
 """Labels that have room for their names side by side."""
 FEW = 10
@@ -57,7 +57,13 @@ def svg(table: Table) -> str | None:
     if (top := _top(sums, stacked=chart.kind is ChartKind.STACKED)) <= FEW:
         drawn.y_labels = range(max(1, math.ceil(top)) + 1)
     for name, series in sums.items():
-        drawn.add(name, [series.get(label) for label in labels], secondary=name == secondary)
+        values = [series.get(label) for label in labels]
+        if name == secondary:
+            # From zero, as the other scale, or one agent would look like none.
+            drawn.secondary_range = 0, max(1, math.ceil(max(series.values())))
+            drawn.add(f"{name} {RIGHT}", values, secondary=True)
+        else:
+            drawn.add(name, values)
     return _without_scripts(drawn, f"{table.title_zh} {table.title}")
 
 
