@@ -26,12 +26,14 @@ from readmodel.schema import CODE, NUMBER, PERSON, index_where
 from readmodel.schema import metadata as metadata  # noqa: PLC0414 - exported
 from readmodel.types import Exact, JsonText, UtcDateTime, code
 
-ENDED_WORK = "action IN ('complete', 'return')"
-"""Condition for the events by which a department ends its work."""
-
 
 def _number(table: str = "cases") -> Column[str]:
     return Column("number", NUMBER, ForeignKey(f"{table}.number"), primary_key=True)
+
+
+def _index_of(column: str, value: str, *columns: str, name: str) -> Index:
+    """Return an index of the rows that have this value, its condition as PostgreSQL writes it."""
+    return index_where(f"({column})::text = '{value}'::text", *columns, name=name, on_sqlite=f"{column} = '{value}'")
 
 
 def _event_columns() -> list[Column[Any]]:
@@ -96,7 +98,8 @@ events = Table(
     *_event_columns(),
     Column("cycle", Integer, nullable=False),
     Column("data", JsonText, nullable=False),
-    index_where(ENDED_WORK, "at", name="ix_events_ended_work"),
+    _index_of("action", "complete", "at", name="ix_events_completed"),
+    _index_of("action", "return", "at", name="ix_events_returned"),
 )
 """Events of cases. The event of seq 1 holds intake and terms, so a case can be folded from its events alone."""
 
@@ -119,7 +122,7 @@ clocks = Table(
     Column("rung", Integer, nullable=False),
     Column("version", Integer, nullable=False, comment="The case's version that changed the clock last."),
     index_where("missed_at IS NOT NULL", "missed_at", name="ix_clocks_missed"),
-    index_where("status = 'met'", "stopped_at", name="ix_clocks_met"),
+    _index_of("status", "met", "stopped_at", name="ix_clocks_met"),
     sqlite_with_rowid=False,
 )
 """Clocks of every cycle, for reports."""

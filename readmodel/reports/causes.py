@@ -3,13 +3,13 @@
 from collections import Counter
 
 from pydantic_core import from_json
-from sqlalchemy import JSON, ColumnElement, Text, cast, func, literal_column, select, type_coerce
+from sqlalchemy import JSON, ColumnElement, Text, cast, func, select, type_coerce
 
 from domain.case.actions import complete, dispatch, return_
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
 from readmodel.database import ReadConnection
 from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, Scope, named
-from readmodel.tables import ENDED_WORK, cases, events
+from readmodel.tables import cases, events
 
 FINDING = Column(name="finding", title="Finding", title_zh="查实事项").with_names()
 NEXT = Column(name="next_department", title="Dispatched next to", title_zh="改派至").with_names()
@@ -27,14 +27,9 @@ _department = func.coalesce(_data["department"].as_string(), _of_case).label("de
 """Department that completed or returned: of a part its own, else the one to which the case was dispatched last."""
 
 
-def _ended(action: str, scope: Scope) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions for these events of the period, with that of their index."""
-    return (
-        events.c.at >= scope.start,
-        events.c.at < scope.end,
-        literal_column(f"events.{ENDED_WORK}"),
-        events.c.action == action,
-    )
+def _at_end(action: str, scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for the events of the period by which work ended so."""
+    return events.c.action == action, events.c.at >= scope.start, events.c.at < scope.end
 
 
 def findings(connection: ReadConnection, scope: Scope) -> Table:
@@ -42,7 +37,7 @@ def findings(connection: ReadConnection, scope: Scope) -> Table:
     statement = (
         select(cases.c.service_code, _department, events.c.data)
         .join_from(events, cases, cases.c.number == events.c.number)
-        .where(*_ended(complete.ACTION.name, scope))
+        .where(*_at_end(complete.ACTION.name, scope))
         .where(cast(events.c.data, Text).contains('"findings"'))
     )
     counted: Counter[tuple[str, str, str | None]] = Counter()
@@ -82,7 +77,7 @@ def returns(connection: ReadConnection, scope: Scope) -> Table:
     each = (
         select(_department, cases.c.service_code, next_one)
         .join_from(events, cases, cases.c.number == events.c.number)
-        .where(*_ended(return_.ACTION.name, scope))
+        .where(*_at_end(return_.ACTION.name, scope))
     )
     counted = Counter((row[0], row[1], row[2]) for row in connection.execute(each))
     order = sorted(counted.items(), key=lambda one: (-one[1], *(code or "" for code in one[0])))

@@ -17,8 +17,8 @@ SCOPE = Scope.of(Period.parse(ReportKind.DAILY, "2026-09-07"), load_catalogue(DE
 INDEXES = {
     "missed": {"ix_clocks_missed"},
     "headlines": {"ix_clocks_missed", "ix_clocks_met", "ix_cases_closed"},
-    "findings": {"ix_events_ended_work"},
-    "returns": {"ix_events_ended_work"},
+    "findings": {"ix_events_completed"},
+    "returns": {"ix_events_returned"},
     "costs": {"ix_decisions_decided_at"},
 }
 GROWING = "cases|clocks|events|decisions|calls|search_words"
