@@ -62,7 +62,8 @@ def _parsed(kind: ReportKind, value: object) -> Period:
 
 
 def _period(kind: ReportKind) -> Any:  # noqa: ANN401 - a type
-    schema = {"type": "string", "pattern": f"^{PATTERNS[kind]}$"}
+    form = {"format": "date"} if kind is ReportKind.DAILY else {}
+    schema = {"type": "string", **form, "pattern": f"^{PATTERNS[kind]}$"}
     return Annotated[Any, BeforeValidator(partial(_parsed, kind)), WithJsonSchema(schema, "validation")]
 
 
