@@ -89,7 +89,8 @@ class MonthlyQuery(BaseModel):
     format: ReportFormat = FORMAT
 
 
-def _example(kind: ReportKind) -> Report:
+def example_report(kind: ReportKind) -> Report:
+    """Return a report of the documented period."""
     column = Column(name="registered", title="Registered", title_zh="受理", kind=ColumnKind.COUNT)
     return Report(
         kind=kind,
@@ -107,7 +108,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     print_pdf = printer()
 
     def get(kind: ReportKind, summary: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        shown = f"{kind.value}_report", _example(kind)
+        shown = f"{kind.value}_report", example_report(kind)
         return operations.get(
             f"/v1/reports/{kind.value}",
             f"{summary} {kind.zh}",
