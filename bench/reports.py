@@ -103,7 +103,7 @@ async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
             for one in made
         ),
         *(
-            Figure(f"  its table {name}", milliseconds, "ms")
+            Figure(f"  {one.kind}, its table {name}", milliseconds, "ms")
             for one in made
             for name, milliseconds in one.tables.items()
         ),
