@@ -4,11 +4,13 @@ import asyncio
 import logging
 import math
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
+from sqlalchemy import Engine
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -25,12 +27,14 @@ from activities.notifications.courier import CourierConfig, case_teller, courier
 from activities.notifications.delivery import Pace
 from activities.notifications.texts import Templates
 from activities.people_first import PeopleFirst
-from activities.period_end import PeriodEnd
+from activities.period_end import DuePeriods, PeriodEnd
 from activities.projection import Projection, SenderWriter, read
 from activities.reconcile import Reconciler, Repairs
+from activities.report import Reports
 from activities.surge_watch import SurgeWatch, Suspect
 from activities.unsigned import UnsignedCommands
 from domain.incident.opening import Opening
+from domain.reports.period import ReportKind
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, in_force_now
 from hotline.files.channels import load_channels
@@ -40,15 +44,17 @@ from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
-from readmodel.assessment.months import first_and_last
+from readmodel.assessment import months
 from readmodel.database import engine
 from readmodel.deliveries import Delivery
+from readmodel.reports import stored
 from readmodel.writer import GroupWriter
 from workflows.assessment import AssessmentWorkflow
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow
 from workflows.clients.assessment import DueAssessments
 from workflows.clients.complaint import case_workflows
 from workflows.clients.incident import start_incident, suspected_by
+from workflows.clients.report import DueReports
 from workflows.clients.schedule import keep_schedule
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
@@ -63,6 +69,7 @@ from workflows.presentation.complaint import workflow_id
 from workflows.presentation.details.words import WorkerNames
 from workflows.presentation.incident import incident_id
 from workflows.reconciler import ReconcilerWorkflow
+from workflows.report import ReportWorkflow
 from workflows.surge_watch import SurgeWatchWorkflow
 from workflows.unknown import UnknownWorkflow
 
@@ -88,6 +95,7 @@ WORKFLOWS = (
     IncidentWorkflow,
     PeriodEndWorkflow,
     ReconcilerWorkflow,
+    ReportWorkflow,
     SurgeWatchWorkflow,
 )
 
@@ -122,12 +130,6 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         teller = IncidentTeller(client, incident_id)
         rollout, handovers = CatalogueRollout(reader, updates), Handovers(reader, updates)
         assessments = Assessments(writer, reader)
-        due = DueAssessments(
-            client,
-            settings.task_queue,
-            lambda: (in_force.catalogue, in_force.edition),
-            partial(read, reader, first_and_last),
-        )
         workflows = case_workflows(client, people, settings.task_queue)
         repairs = Repairs(partial(repair_case, client, database), partial(repair_incidents, client, database))
         reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
@@ -142,11 +144,12 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 rollout.change_catalogue,
                 handovers.list_owned_cases,
                 handovers.hand_over_cases,
+                Reports(reader, database, lambda: in_force.catalogue).make_report,
                 watch.watch_surges,
                 assessments.publish,
                 assessments.compute,
                 assessments.draw_sample,
-                PeriodEnd([due]).begin_due_periods,
+                PeriodEnd(due_periods(client, settings.task_queue, in_force, reader)).begin_due_periods,
                 incidents.publish,
                 incidents.inform,
                 incidents.gather,
@@ -174,6 +177,22 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             yield worker
     database.dispose()
     reader.dispose()
+
+
+def due_periods(client: Client, task_queue: str, in_force: CatalogueInForce, reader: Engine) -> Sequence[DuePeriods]:
+    """Return what is begun at the end of days and months: assessments and reports."""
+    assessments = DueAssessments(
+        client, task_queue, lambda: (in_force.catalogue, in_force.edition), partial(read, reader, months.first_and_last)
+    )
+
+    def zone() -> ZoneInfo:
+        return ZoneInfo(in_force.catalogue.calendar.timezone)
+
+    def reports(kind: ReportKind) -> DueReports:
+        known = partial(stored.first_and_last, kind=kind)
+        return DueReports(client, task_queue, kind, zone, partial(read, reader, known))
+
+    return (*map(reports, ReportKind), assessments)
 
 
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:

@@ -35,6 +35,7 @@ from api.routes import (
     operations,
     parts,
     people,
+    period_reports,
     reference,
     reports,
 )
@@ -102,7 +103,7 @@ def create_app(backend: Backend) -> FastAPI:
         exclusions,
         dead_letters,
     )
-    for part in (complaint_actions, *records, reports, call_reports, reference, operations):
+    for part in (complaint_actions, *records, reports, call_reports, period_reports, reference, operations):
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)

@@ -1,6 +1,6 @@
 """Shapes of assessments (考核), and how they are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ ASSESSMENTS = "/v1/assessments"
 class FigureItem(BaseModel):
     """Figure of one subject."""
 
-    value: float | str | None = Field(
+    value: int | float | str | None = Field(
         description="A count, a rate from 0 to 1, points, or an amount as a decimal string; null without data."
     )
     numerator: int | None = Field(description="Entries in favour, or all entries of a count; null for points given.")
@@ -256,16 +256,24 @@ class ExclusionPage(Page[ExclusionItem]):
 def figure_item(month: Assessment, by: Subject, subject: str, name: str, value: FigureValue) -> FigureItem:
     """Return a figure as it is shown, with the link to what it counts."""
     figure = FIGURE_OF.get(name)
-    shown = value.value if value.value is None or (figure and figure.unit is Unit.MONEY) else float(value.value)
     facts = value.model_dump(exclude={"value", "weight", "points", "left_out"})
     return FigureItem(
-        value=None if shown is None else str(shown) if isinstance(shown, Decimal) else shown,
+        value=None if value.value is None else _SHOWN[figure.unit if figure else Unit.POINTS](value.value),
         weight=_float(value.weight),
         points=_float(value.points),
         left_out=value.left_out,
         link=_link(month, by, subject, figure) if figure else None,
         **facts,
     )
+
+
+_SHOWN: Mapping[Unit, Callable[[Decimal], int | float | str]] = {
+    Unit.COUNT: int,
+    Unit.RATE: float,
+    Unit.POINTS: float,
+    Unit.MONEY: str,
+}
+"""How a value is shown, by its unit."""
 
 
 def _float(value: Decimal | None) -> float | None:

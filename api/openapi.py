@@ -49,7 +49,7 @@ TAGS = [
     {"name": "incidents", "description": "One cause behind many calls, handled once. 突发事件"},
     {"name": "letters", "description": "Dead letters: notifications that no channel delivered. 未送达"},
     {"name": "assessments", "description": "Every month judged by the written standard, objections, exclusions. 考核"},
-    {"name": "reports", "description": "Reports of a month, and of calls. 报表"},
+    {"name": "reports", "description": "Reports of a day or month, and of calls. 报表"},
     {"name": "reference", "description": "The catalogue of services and the lifecycle table. 目录与流程"},
     {"name": "operations", "description": "Health and metrics of the service. 运维"},
 ]

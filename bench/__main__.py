@@ -30,6 +30,7 @@ from bench import (
     power,
     rebuild_workflows,
     report,
+    reports,
     restart,
     surge,
     verify,
@@ -273,6 +274,7 @@ ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "lists": long_lists,
     "calls": calls.measure,
     "calls-import": calls_import.measure,
+    "reports": reports.measure,
     "peers": side_by_side.measure,
 }
 NAMES = [*WITH_SERVICE, *WITH_SERVICE_OF_ITS_OWN, *ALONE]

@@ -101,10 +101,15 @@ async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
 
 def fill(uri: str, count: int) -> None:
     """Put that many calls into the table."""
-    values = {"count": count, "start": START, "epoch": EPOCH, "slot": SLOT.total_seconds(), "days": (END - START).days}
     with postgres.loading(uri) as cursor:
-        cursor.execute("SELECT setseed(0.5)")
-        cursor.execute(FILL, values)
+        add(cursor, count)
+
+
+def add(cursor: psycopg.Cursor[Any], count: int) -> None:
+    """Add that many calls."""
+    values = {"count": count, "start": START, "epoch": EPOCH, "slot": SLOT.total_seconds(), "days": (END - START).days}
+    cursor.execute("SELECT setseed(0.5)")
+    cursor.execute(FILL, values)
 
 
 def reports(count: int) -> list[Report]:
@@ -143,7 +148,7 @@ async def lookups(count: int) -> Round:
     with lists.filled(count) as server:
         tell("  the cases are there")
         callers = await asyncio.to_thread(_callers, server.uri)
-        async with _api(server.url) as (url, key), aiohttp.ClientSession(url) as session:
+        async with api_alone(server.url) as (url, key), aiohttp.ClientSession(url) as session:
             for caller in callers:
                 with sample.timed("lookup"):
                     async with session.post(
@@ -163,7 +168,7 @@ def _callers(uri: str) -> list[dict[str, str]]:
 
 
 @asynccontextmanager
-async def _api(database_url: str) -> AsyncIterator[tuple[str, str]]:
+async def api_alone(database_url: str) -> AsyncIterator[tuple[str, str]]:
     """Yield address and key of an API on this database; there is no Temporal, which a look-up does not ask."""
     api, temporal = free_ports(2)
     url, hotline = f"http://127.0.0.1:{api}", str(INSTALLED_HERE / "hotline")

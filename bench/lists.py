@@ -10,13 +10,14 @@ value of the third.
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import combinations
 from typing import Any
 
+from psycopg import Cursor
 from sqlalchemy import Connection, Engine, event, text
 
 from bench import postgres
@@ -96,12 +97,14 @@ def measure(count: int) -> list[Page]:
 
 
 @contextmanager
-def filled(count: int) -> Iterator[postgres.Postgres]:
-    """Yield a PostgreSQL of its own with that many cases."""
+def filled(count: int, *more: Callable[[Cursor[Any]], None]) -> Iterator[postgres.Postgres]:
+    """Yield a PostgreSQL of its own with that many cases, and what `more` adds in the same load."""
     with postgres.running() as server:
         migrate(server.url)
         with postgres.loading(server.uri) as cursor:
             load(cursor, Data(load_catalogue(DEFAULT_CATALOGUE), count).rows())
+            for add in more:
+                add(cursor)
         yield server
 
 

@@ -46,7 +46,7 @@ def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[
         .group_by(_row.kind, _row.currency, _row.approved)
     )
     found = [
-        Total(kind, currency, approved, times, _amount(hundredths))
+        Total(kind, currency, approved, times, amount_of(hundredths))
         for kind, currency, approved, times, hundredths in connection.execute(statement)
     ]
     return tuple(sorted(found, key=lambda total: (total.kind or "", total.currency, not total.approved)))
@@ -67,7 +67,7 @@ def credited(connection: ReadConnection, account_no: str, since: datetime) -> Se
         Credited(
             row.number,
             CreditDecided.model_validate_json(row.data).subject,
-            _amount(row.amount_hundredths),
+            amount_of(row.amount_hundredths),
             row.decided_at,
         )
         for row in connection.execute(statement)
@@ -76,5 +76,6 @@ def credited(connection: ReadConnection, account_no: str, since: datetime) -> Se
     ]
 
 
-def _amount(hundredths: int) -> Decimal:
+def amount_of(hundredths: int) -> Decimal:
+    """Return the amount of so many hundredths, with two decimal places."""
     return (int(hundredths) / HUNDREDTHS).quantize(1 / HUNDREDTHS)

@@ -1,7 +1,7 @@
 """Tables of the read model. Every instant is UTC.
 
 Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
-of deliveries; marks of the reconciler; people and their keys; calls and call-backs; duties.
+of deliveries; marks of the reconciler; people and their keys; calls and call-backs; duties; reports.
 """
 
 from typing import Any
@@ -30,6 +30,11 @@ from readmodel.types import Exact, JsonText, UtcDateTime, code
 
 def _number(table: str = "cases") -> Column[str]:
     return Column("number", NUMBER, ForeignKey(f"{table}.number"), primary_key=True)
+
+
+def _index_of(column: str, value: str, *columns: str, name: str) -> Index:
+    """Return an index of the rows that have this value, its condition as PostgreSQL writes it."""
+    return index_where(f"({column})::text = '{value}'::text", *columns, name=name, on_sqlite=f"{column} = '{value}'")
 
 
 def _event_columns() -> list[Column[Any]]:
@@ -94,6 +99,8 @@ events = Table(
     *_event_columns(),
     Column("cycle", Integer, nullable=False),
     Column("data", JsonText, nullable=False),
+    _index_of("action", "complete", "at", name="ix_events_completed"),
+    _index_of("action", "return", "at", name="ix_events_returned"),
 )
 """Events of cases. The event of seq 1 holds intake and terms, so a case can be folded from its events alone."""
 
@@ -115,6 +122,8 @@ clocks = Table(
     Column("part", Integer, nullable=False, comment="0: of the case itself."),
     Column("rung", Integer, nullable=False),
     Column("version", Integer, nullable=False, comment="The case's version that changed the clock last."),
+    index_where("missed_at IS NOT NULL", "missed_at", name="ix_clocks_missed"),
+    _index_of("status", "met", "stopped_at", name="ix_clocks_met"),
     sqlite_with_rowid=False,
 )
 """Clocks of every cycle, for reports."""
@@ -282,6 +291,16 @@ api_keys = Table(
     Column("last_used_at", UtcDateTime),
 )
 """API keys of people."""
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("kind", CODE, primary_key=True),
+    Column("period", CODE, primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("document", JsonText, nullable=False, comment="domain.reports.report.Report"),
+)
+"""Reports that managers read. Each is made once, and stays as it was made when the rest is written again."""
 
 _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 """Columns of the other filters of lists."""

@@ -1,15 +1,13 @@
 """Assessments (月度考核): results of a month, the cases behind each number, and the sample that is inspected."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api import openapi, render
 from api.assessment_examples import CASE, INSPECTIONS, MONTH
@@ -27,7 +25,9 @@ from api.assessments import (
     standard_item,
 )
 from api.backend import Backend
-from api.csv_export import CSV
+from api.exports.csv_lines import CSV
+from api.exports.streams import STREAMS, Pages
+from api.exports.workbook import XLSX
 from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.routes.parameters import Paging
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
@@ -41,6 +41,7 @@ from domain.shared.periods import month_bounds, month_of
 from domain.shared.text import Name
 from readmodel.assessment import months
 from readmodel.assessment.months import CountedCase, Number
+from readmodel.reports.stored import first_case_at
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
@@ -48,6 +49,7 @@ MONTH_ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, ASSESSMENT_NOT_FOUND)
 _AGENT = Subject.AGENT
 EXPORT_PAGE = 5000
 """Cases that are read at once for an export, so that neither SQL nor memory holds more of them."""
+_COLUMNS = ("number", "at", "counts", "amount", "excluded")
 Month = Annotated[
     str,
     Path(
@@ -67,7 +69,7 @@ class CaseListing(Paging):
     by: Subject = Field(description="Kind of the subject.", examples=["agent"])
     subject: Name = Field(description="Id of the person, or code; `company`.", examples=["10023"])
     figure: Code = Field(description="Name of the figure.", examples=["replied_in_time"])
-    format: Literal["json", "csv"] = Field(default="json", description="`csv` has all cases.")
+    format: Literal["json", "csv", "xlsx"] = Field(default="json", description="`csv` and `xlsx` have all cases.")
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -121,13 +123,15 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         CountedCasePage,
         ("counted_cases", CountedCasePage(items=[counted_item(CASE)], next_cursor=None)),
         (*MONTH_ERRORS, INVALID_CURSOR, UNKNOWN_FIGURE),
-        other_formats=(CSV,),
+        other_formats=(CSV, XLSX),
     )
     async def list_counted_cases(month: Month, wanted: Annotated[CaseListing, Query()]) -> Response:
         """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
         number = number_of(await assessment(backend, month), wanted.by, wanted.subject, wanted.figure)
-        if wanted.format == "csv":
-            return await _export(backend, number, wanted.cursor)
+        if wanted.format != "json":
+            # What SQL says against the question is told by the status; later faults break the answer off.
+            first = await backend.reader.ask(months.cases_behind, number, wanted.cursor, EXPORT_PAGE)
+            return await STREAMS[wanted.format](f"{month}-{wanted.figure}", _COLUMNS, _pages(backend, number, first))
         found = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit + 1)
         page = found[: wanted.limit]
         following = months.cursor_of(page[-1]) if len(found) > wanted.limit else None
@@ -153,7 +157,7 @@ async def assessment(backend: Backend, month: str) -> Assessment:
         return found
     known = [*await backend.reader.ask(months.months)]
     zone = ZoneInfo(backend.catalogue.calendar.timezone)
-    first = await backend.reader.ask(months.first_case_at)
+    first = await backend.reader.ask(first_case_at)
     if first is None or month < month_of(first, zone):
         since = f"; the first case is of {month_of(first, zone)}" if first else "; there are no cases yet"
         detail = f"{month} is before the first case{since}."
@@ -178,25 +182,11 @@ def number_of(month: Assessment, by: Subject, subject: str, figure: str) -> Numb
     return Number(month.number, serial, kind, by, subject)
 
 
-async def _export(backend: Backend, number: Number, cursor: str | None) -> Response:
-    # What SQL says against the question is told by the status; later faults break the answer off.
-    first = await backend.reader.ask(months.cases_behind, number, cursor, EXPORT_PAGE)
-
-    async def pages() -> AsyncIterator[bytes]:
-        yield b"\xef\xbb\xbf" + ",".join(CountedCase._fields).encode() + b"\r\n"
-        page = first
-        while page:
-            yield _lines(page)
-            page = await backend.reader.ask(months.cases_behind, number, months.cursor_of(page[-1]), EXPORT_PAGE)
-
-    headers = {"Content-Disposition": f'attachment; filename="{number.month}-{number.kind}.csv"'}
-    return StreamingResponse(pages(), media_type=CSV, headers=headers)
-
-
-def _lines(page: list[CountedCase]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(each._replace(at=each.at.isoformat()) for each in page)  # type: ignore[arg-type]  # written as text
-    return text.getvalue().encode()
+async def _pages(backend: Backend, number: Number, page: list[CountedCase]) -> Pages:
+    while page:
+        shown = (counted_item(each).model_dump(mode="json") for each in page)
+        yield [[row[name] for name in _COLUMNS] for row in shown]
+        page = await backend.reader.ask(months.cases_behind, number, months.cursor_of(page[-1]), EXPORT_PAGE)
 
 
 def _names(backend: Backend, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:

@@ -10,11 +10,14 @@ from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from api import csv_export, openapi, render
+from api import openapi, render
 from api.backend import Backend
-from api.csv_export import CSV
+from api.exports import complaints as exported
+from api.exports.csv_lines import CSV
+from api.exports.streams import STREAMS
+from api.exports.workbook import XLSX
 from api.intake import OTHER_OWNER
 from api.problems import (
     BEHIND_SQL,
@@ -44,6 +47,7 @@ from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.versions import INVALID_ETAG, IfNoneMatch, etag, is_known
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
+from domain.reports.report import Cell
 from domain.rights.rights import READ_CASES, REGISTER
 from domain.shared.actors import Actor
 from readmodel.case_queries import Count, count_cases, get_case, list_cases, list_rows
@@ -144,26 +148,26 @@ def _filters(backend: Backend, wanted: Filters, actor: Actor) -> CaseFilters:
 
 
 async def _export(backend: Backend, wanted: Listing, filters: CaseFilters, actor: Actor) -> Response:
-    """Return complaints as CSV, which is read from SQL while it is sent: all, or `limit`. Raises ProblemError."""
+    """Return complaints as a file, which is read from SQL page by page: all, or `limit`. Raises ProblemError."""
     limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
-    async def ask(cursor: str | None) -> tuple[bytes, str | None]:
+    async def ask(cursor: str | None) -> tuple[list[list[Cell]], str | None]:
         page = await backend.reader.ask(
-            list_rows, filters, cursor, limit or csv_export.PAGE, backend.catalogue.area_code, wanted.sort
+            list_rows, filters, cursor, limit or exported.PAGE, backend.catalogue.area_code, wanted.sort
         )
-        return await asyncio.to_thread(csv_export.lines, page.items, actor), page.next_cursor
+        return await asyncio.to_thread(exported.cells, page.items, actor), page.next_cursor
 
     # What SQL says against the question is told by the status; later faults break the answer off.
-    lines, following = await ask(wanted.cursor)
+    first, following = await ask(wanted.cursor)
 
-    async def pages() -> AsyncIterator[bytes]:
-        yield csv_export.HEAD + lines
+    async def pages() -> AsyncIterator[list[list[Cell]]]:
+        yield first
         cursor = following
         while cursor and limit is None:
             more, cursor = await ask(cursor)
             yield more
 
-    return StreamingResponse(pages(), media_type=CSV, headers=csv_export.HEADERS)
+    return await STREAMS[wanted.format](exported.NAME, exported.COLUMNS, pages())
 
 
 def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
@@ -174,7 +178,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         ComplaintPage,
         "complaints",
         (INVALID_CURSOR, *FILTER_ERRORS),
-        other_formats=(CSV,),
+        other_formats=(CSV, XLSX),
     )
     async def list_complaints(
         wanted: Annotated[Listing, Query(), backend.by_name], actor: Annotated[Actor, Depends(backend.bearer)]
@@ -186,7 +190,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         sees callers' data masked cannot search in them.
         """
         filters = _filters(backend, wanted, actor)
-        if wanted.format == "csv":
+        if wanted.format in STREAMS:
             return await _export(backend, wanted, filters, actor)
         area_code = backend.catalogue.area_code
         page = await backend.reader.ask(

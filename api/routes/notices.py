@@ -1,8 +1,6 @@
 """Notices of urging (催办通知书) and public criticism (通报批评): the list of a case, and each as a document."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -14,6 +12,7 @@ from werkzeug.http import parse_accept_header
 from api import openapi, render
 from api.backend import Backend
 from api.documents.documents import Documents
+from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, printer
 from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.routes.parameters import CASE_ERRORS, CaseNumber
 from api.schemas import NoticePage
@@ -23,10 +22,8 @@ from readmodel.timelines import documents as documents_of
 
 TAG = "complaints"
 NOTICE_NOT_FOUND = declare("notice-not-found", HTTPStatus.NOT_FOUND, "Notice not found")
-NOT_ACCEPTABLE = declare("not-acceptable", HTTPStatus.NOT_ACCEPTABLE, "Format not available")
-HTML, PDF = "text/html", "application/pdf"
 HEADERS = {"Vary": "Accept"}
-PAGE_HEADERS = HEADERS | {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
+PAGE_HEADERS = HEADERS | CONTENT_SECURITY
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -54,7 +51,7 @@ def _add_list(router: APIRouter, backend: Backend) -> None:
 
 
 def _add_document(router: APIRouter, backend: Backend) -> None:
-    documents, print_pdf = Documents(backend.templates), _printer()
+    documents, print_pdf = Documents(backend.templates), printer()
 
     @router.get(
         "/v1/complaints/{number}/notices/{seq}",
@@ -87,19 +84,9 @@ def _add_document(router: APIRouter, backend: Backend) -> None:
         if not prefers_pdf(accept) or (print_pdf is None and quality(accept, HTML)):
             return HTMLResponse(html, headers=PAGE_HEADERS)
         if print_pdf is None:
-            detail = "This service prints no PDF: its extra `pdf` is not installed. Take the page, and print that."
-            raise ProblemError(NOT_ACCEPTABLE, detail, accepted=[HTML])
+            raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[HTML])
         printed = await asyncio.to_thread(print_pdf, html, there[seq].at)
         return Response(printed, media_type=PDF, headers=HEADERS)
-
-
-def _printer() -> Callable[[str, datetime], bytes] | None:
-    """Return the function that prints PDF; None if the extra `pdf` is not installed."""
-    try:
-        from api.documents.pdf import pdf  # noqa: PLC0415 - the extra is optional
-    except ImportError:
-        return None
-    return pdf
 
 
 def prefers_pdf(accept: str) -> bool:

@@ -236,8 +236,8 @@ class Listing(Filters, Paging):
         description="`registered`: the newest first; `due`: overdue ones, then the earliest `next_due_at` first;"
         " `priority`: P1 first, of one priority the oldest registration first.",
     )
-    format: Literal["json", "csv"] = Field(
-        default="json", description="`csv` has all complaints that pass, unless a `limit` is given."
+    format: Literal["json", "csv", "xlsx"] = Field(
+        default="json", description="`csv` and `xlsx` have all complaints that pass, unless a `limit` is given."
     )
 
 

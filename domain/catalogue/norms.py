@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 
 from domain.catalogue.terms import CalendarKind, ClockName, Priority, Rung, Starts
 from domain.shared.money import Money, PositiveMoney
-from domain.shared.value import Coded, Value
+from domain.shared.value import Coded, Value, omit_default
 
 Zone = Literal["town", "outskirts"]
 
@@ -141,6 +141,7 @@ class District(Coded):
     """A part of the city; the outskirts are reached later than the town."""
 
     zone: Zone = Field(description="town or outskirts")
+    population: int | None = omit_default(None, "inhabitants, for reports; left out, no rate is computed", gt=0)
     source: Sources
 
 

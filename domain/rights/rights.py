@@ -138,7 +138,7 @@ READ_RECORDINGS = Right(
 READ_REPORTS = Right(
     name="read_reports",
     zh="查阅报表",
-    description="Reports of a month, and of calls.",
+    description="Reports of a day or month, and of calls.",
     reach=_any(Role.SUPERVISOR, Role.MANAGER),
 )
 READ_ASSESSMENTS = Right(

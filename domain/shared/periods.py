@@ -1,8 +1,8 @@
-"""Months and days of the company's calendar: their bounds, and those that are due."""
+"""Months of the company's calendar: their bounds, and those that are due."""
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import takewhile
 
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
@@ -36,14 +36,6 @@ def due_months(first_case_at: datetime, last: str | None, now: datetime, zone: t
         before = month_of(month_bounds(present, zone)[0] - timedelta(days=1), zone)
         return [before] if before >= month_of(first_case_at, zone) else []
     return list(takewhile(lambda month: month < present, _after(last)))
-
-
-def due_days(first_case_at: datetime, last: date | None, now: datetime, zone: tzinfo, most: int) -> list[date]:
-    """Return the days that are over and wait for their report, the oldest first, the latest `most` of them."""
-    yesterday = now.astimezone(zone).date() - timedelta(days=1)
-    first = yesterday if last is None else last + timedelta(days=1)
-    first = max(first, yesterday - timedelta(days=most - 1), first_case_at.astimezone(zone).date())
-    return [first + timedelta(days=passed) for passed in range((yesterday - first).days + 1)]
 
 
 def _first_instant(month: str, zone: tzinfo) -> datetime:

@@ -27,8 +27,8 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-
 @app.command("begin")
 def begin(month: Month) -> None:
     """Begin the assessment of a month that is over, as the Schedule does in the night after it."""
-    from readmodel.assessment.months import first_case_at
     from readmodel.database import reading
+    from readmodel.reports.stored import first_case_at
 
     zone = ZoneInfo(catalogue_in_force().calendar.timezone)
     with open_database() as database, reading(database) as connection:

@@ -19,6 +19,7 @@ from hotline.cli import (
     letters,
     person,
     processes,
+    report,
     signing,
     stores,
     temporal_views,
@@ -40,6 +41,7 @@ for group in (
     calls,
     assessment,
     letters,
+    report,
     channels,
     temporal_views,
 ):

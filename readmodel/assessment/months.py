@@ -24,8 +24,9 @@ from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import notification_row
 from readmodel.paging import BadCursorError
 from readmodel.projection import insert_events
+from readmodel.reports.stored import first_case_at
 from readmodel.statements import insert_missing, row, upsert
-from readmodel.tables import cases, notifications
+from readmodel.tables import notifications
 
 EXPORT = 5000
 """Entries of an export that are read together."""
@@ -108,12 +109,6 @@ def months(connection: ReadConnection) -> dict[str, str]:
     """Return the state of each month that is or was assessed, the latest first."""
     found = connection.execute(select(_month.number, _month.state).order_by(_month.number.desc()))
     return {number: state for number, state in found}  # noqa: C416 - a row is no pair to mypy
-
-
-def first_case_at(connection: ReadConnection) -> datetime | None:
-    """Return when the first case was registered; None without cases."""
-    found: datetime | None = connection.scalar(select(func.min(cases.c.registered_at)))
-    return found
 
 
 def first_and_last(connection: ReadConnection) -> tuple[datetime | None, str | None]:

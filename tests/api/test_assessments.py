@@ -131,8 +131,10 @@ async def test_the_cases_behind_a_number_are_exported(on_both: Api) -> None:
     link = item_of(await read(on_both, month), "company")["figures"]["cases"]["link"]
     answer = await follow(on_both, link, "chen", format="csv")
     head, *lines = answer.content.decode("utf-8-sig").splitlines()
-    assert head == "number,serial,at,counts,amount,excluded"
+    assert head == "number,at,counts,amount,excluded"
     assert number in {line.split(",")[0] for line in lines}
+    workbook = await follow(on_both, link, "chen", format="xlsx")
+    assert workbook.content.startswith(b"PK")
 
 
 async def test_a_month_is_inspected_before_it_is_published(on_both: Api) -> None:

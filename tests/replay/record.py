@@ -16,6 +16,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
 from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
+from domain.reports.period import ReportKind
 from domain.shared.actors import Actor, Role
 from tests.replay.assessment_paths import assessment, assessment_without_inspections, period_end
 from tests.replay.change_paths import CHANGE_PATHS
@@ -26,11 +27,13 @@ from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shi
 from tests.replay.paths import PATHS
 from tests.replay.settlement_paths import SETTLEMENT_PATHS
 from tests.replay.write_paths import WRITE_PATHS
+from tests.support.batches import call, project, published
 from tests.support.causes import Cause
 from tests.support.hotline import OWNER, Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
 from workflows.clients.handover import start_handover
+from workflows.clients.report import start_report
 from workflows.clients.rollout import start_rollout
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
@@ -106,6 +109,14 @@ async def handover(hotline: Hotline) -> WorkflowHistory:
     return await running.fetch_history()
 
 
+async def report(hotline: Hotline) -> WorkflowHistory:
+    """The history of the report of a day with one case."""
+    project(hotline.settings.database_url, published(call(1, datetime(2025, 9, 8, 1, tzinfo=UTC)), ("dispatch",)))
+    running = await start_report(hotline.client, hotline.settings.task_queue, ReportKind.DAILY, "2025-09-08")
+    await running.result()
+    return await running.fetch_history()
+
+
 _OF_CASES = PATHS | CHANGE_PATHS | FOLLOW_UP_PATHS | SETTLEMENT_PATHS | LINK_PATHS | WRITE_PATHS
 RECORDS: dict[str, Record] = {
     "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
@@ -113,6 +124,7 @@ RECORDS: dict[str, Record] = {
     "assessment": assessment,
     "assessment_without_inspections": assessment_without_inspections,
     "period_end": period_end,
+    "report": report,
     **{name: of_path(play) for name, play in _OF_CASES.items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
     "courier": of_shift(COURIER.start),

@@ -72,7 +72,7 @@ async def _inputs(event: HistoryEvent, name: str, kind: type[Any]) -> list[Any]:
     return await DATA_CONVERTER.decode(scheduled.input.payloads, [kind])
 
 
-ONE_RUN = {"PeriodEndWorkflow"}
+ONE_RUN = {"PeriodEndWorkflow", "ReportWorkflow"}
 """Workflows that end with their first run."""
 
 

@@ -11,9 +11,11 @@ from pydantic_core import to_json
 from sqlalchemy import update
 
 from api.documents.documents import SAMPLE
+from api.routes.period_reports import example_report
 from domain.case.actions import COMMANDS
 from domain.case.intake import THANKS
 from domain.incident.actions import INCIDENT_COMMANDS
+from domain.reports.period import ReportKind
 from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.files.customers import load_customers
@@ -21,6 +23,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.customers import keep
 from readmodel.database import engine, writing
 from readmodel.notifications import DEAD
+from readmodel.reports.stored import keep_report
 from readmodel.statements import event_row, insert_missing
 from readmodel.tables import events, notifications
 from tests.support.people import CUSTOMERS
@@ -201,11 +204,13 @@ class Subjects:
 
 
 def _write(service: Service, noticed: str, letter: str) -> None:
-    """Add to SQL what else takes days: a notice of one case, a notification that was given up, and the customers."""
+    """Add to SQL what else takes days: a notice of a case, a dead letter, the customers, and the documented reports."""
     database = engine(f"sqlite:///{service.data_dir / 'hotline.db'}")
     died = {"status": DEAD, "dead_at": datetime.now(UTC), "next_try_at": None}
     with writing(database) as connection:
         insert_missing(connection, events, [event_row(events, noticed, SAMPLE)])
         connection.execute(update(notifications).where(notifications.c.key == letter).values(died))
         keep(connection, load_customers(CUSTOMERS, "utf-8", load_catalogue(DEFAULT_CATALOGUE)), "0760")
+        for kind in ReportKind:
+            keep_report(connection, example_report(kind))
     database.dispose()

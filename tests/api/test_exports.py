@@ -1,4 +1,4 @@
-"""Exports as CSV: what Excel opens, no more than the reader may see, and flat memory however long they are."""
+"""Exports as CSV and XLSX: what Excel opens, no more than the reader may see, and flat memory however long they are."""
 
 import csv
 import io
@@ -9,12 +9,15 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api import csv_export
+from api.exports import complaints as exported
+from api.exports.csv_lines import defused
+from api.exports.workbook import XLSX
 from api.sql.reader import away
 from readmodel.database import engine as engine_of
 from readmodel.database import writing
 from tests.api.test_reading import owner, registered
 from tests.support.api import Api, Json, problem
+from tests.support.workbooks import workbook
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,17 +37,17 @@ def cells(case: Json) -> dict[str, str]:
     """A complaint of JSON as a row of the export."""
     caller, location = case["caller"], case["location"]
     fields = {
-        **{name: case[name] for name in csv_export.COLUMNS if name in case},
+        **{name: case[name] for name in exported.COLUMNS if name in case},
         **{f"caller_{name}": caller[name] for name in ("name", "phone", "account_no")},
         **{name: location[name] for name in ("district", "address")},
         "flags": " ".join(case["flags"]),
         "overdue": str(case["overdue"]).lower(),
     }
-    return {name: "" if fields[name] is None else str(fields[name]) for name in csv_export.COLUMNS}
+    return {name: "" if fields[name] is None else str(fields[name]) for name in exported.COLUMNS}
 
 
 async def test_all_pages_of_a_list_are_one_file_in_its_order(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_export, "PAGE", 2)
+    monkeypatch.setattr(exported, "PAGE", 2)
     mine = owner()
     made = await registered(on_both, mine, 5)
     assert [row["number"] for row in await export(on_both, owner=mine)] == made[::-1]
@@ -94,7 +97,7 @@ async def test_no_cell_is_a_formula(on_sqlite: Api, begin: str) -> None:
     ],
 )
 async def test_no_part_of_a_cell_is_a_formula(text: str, written: str) -> None:
-    assert csv_export._cell(text) == written
+    assert defused(text) == written
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ async def test_no_part_of_a_cell_is_a_formula(text: str, written: str) -> None:
     ],
 )
 async def test_what_is_no_formula_is_written_as_it_is(text: str) -> None:
-    assert csv_export._cell(text) == text
+    assert defused(text) == text
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -125,6 +128,23 @@ async def test_no_program_finds_a_formula_in_an_export(on_sqlite: Api, delimiter
     parts = [cell.strip(' "\u3000') for row in read for cell in row]
     assert sum("HYPERLINK" in part for part in parts) == len(before)
     assert [part for part in parts if part.startswith("=")] == []
+
+
+async def test_a_workbook_has_the_rows_of_the_csv_and_no_formula(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exported, "PAGE", 2)
+    mine, attack = owner(), '=HYPERLINK("http://x")'
+    await registered(on_both, mine, 3, description=attack, caller={"name": "+1", "phone": "+8613800138000"})
+    answer = await on_both.get("/v1/complaints", format="xlsx", owner=mine)
+    assert answer.headers["content-type"] == XLSX
+    assert answer.headers["content-disposition"] == 'attachment; filename="complaints.xlsx"'
+    head, *rows = workbook(answer.content)["complaints"]
+    assert head == [*exported.COLUMNS]
+    found = [dict(zip(head, row, strict=False)) for row in rows]
+    assert [row["number"] for row in found] == [row["number"] for row in await export(on_both, owner=mine)]
+    assert {(row["description"], row["caller_name"], row["caller_phone"]) for row in found} == {
+        (attack, "+1", "+8613800138000")
+    }
+    problem(await on_both.get("/v1/complaints", format="xlsx", cursor="x"), 422, "invalid-cursor")
 
 
 async def test_an_export_reaches_no_further_than_a_list(on_sqlite: Api) -> None:
@@ -142,7 +162,7 @@ async def test_sql_that_goes_away_ends_the_export_as_an_error(on_sqlite: Api, mo
     """Before the first row as a problem, later by breaking off: half a file must not look whole."""
     mine = owner()
     await registered(on_sqlite, mine, 3)
-    monkeypatch.setattr(csv_export, "PAGE", 1)
+    monkeypatch.setattr(exported, "PAGE", 1)
     left, ask = 0, on_sqlite.backend.reader.ask
 
     async def fail_later(question: Any, *args: Any) -> Any:
@@ -165,7 +185,7 @@ INSERT INTO cases SELECT {columns} FROM cases, copy WHERE owner = :owner
 """
 
 
-async def peak_of_export(api: Api, count: int) -> int:
+async def peak_of_export(api: Api, wanted: str, count: int) -> int:
     """Bytes that the process had at most beyond those before, while that many rows were sent."""
     mine = owner()
     await registered(api, mine, 1)
@@ -179,17 +199,18 @@ async def peak_of_export(api: Api, count: int) -> int:
     tracemalloc.start()
     try:
         lines = 0
-        params = {"format": "csv", "owner": mine}
+        params = {"format": wanted, "owner": mine}
         async with api.http.stream("GET", "/v1/complaints", headers=api.key("chief"), params=params) as answer:
             async for chunk in answer.aiter_bytes():
                 lines += chunk.count(b"\r\n")
-        assert lines == count + 1
+        assert lines == count + 1 or wanted == "xlsx"
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
 @pytest.mark.slow
-async def test_memory_is_flat_for_a_hundred_thousand_rows(on_sqlite: Api) -> None:
-    few, many = await peak_of_export(on_sqlite, 5_000), await peak_of_export(on_sqlite, 100_000)
+@pytest.mark.parametrize(("wanted", "rows"), [("csv", (5_000, 100_000)), ("xlsx", (500, 5_000))])
+async def test_memory_is_flat_however_many_rows(on_sqlite: Api, wanted: str, rows: tuple[int, int]) -> None:
+    few, many = [await peak_of_export(on_sqlite, wanted, count) for count in rows]
     assert many < few + 4_000_000, (few, many)

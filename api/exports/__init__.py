@@ -1,0 +1,1 @@
+"""Files that people take away: lists and reports as CSV, Excel and HTML."""

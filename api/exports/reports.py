@@ -1,0 +1,103 @@
+"""Reports in every format: each is rendered from the stored value alone, so it stays as it was made."""
+
+import io
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from api.documents.printer import HTML
+from api.exports.charts import svg
+from api.exports.csv_lines import BOM, CSV, lines
+from api.exports.workbook import XLSX, Sheets
+from api.render import JSON
+from domain.calendar.work_calendar import on_the_wall
+from domain.reports.cells import shown
+from domain.reports.report import Report, Table
+
+ROWS = 50
+"""Rows of a table that a page shows: what matters most comes first, and files have all."""
+
+
+class ReportFormat(StrEnum):
+    """Format of a report."""
+
+    JSON = "json"
+    CSV = "csv"
+    XLSX = "xlsx"
+    HTML = "html"
+    PDF = "pdf"
+
+
+class Rendering(NamedTuple):
+    """Media type of a format, and the function that renders a report in it."""
+
+    media_type: str
+    render: Callable[[Report], bytes]
+
+
+def as_csv(report: Report) -> bytes:
+    """Return all tables below each other, each with its name before it and an empty line after it."""
+    blocks = (
+        [[table.name, table.title, table.title_zh], [column.name for column in table.columns], *table.rows, []]
+        for table in report.tables
+    )
+    return BOM + lines(row for block in blocks for row in block)
+
+
+def as_xlsx(report: Report) -> bytes:
+    """Return a workbook with a sheet for each table."""
+    file = io.BytesIO()
+    with Sheets(file) as book:
+        for table in report.tables:
+            titles = [f"{column.title_zh} {column.title}" for column in table.columns]
+            book.begin(table.title_zh, titles, [column.kind for column in table.columns])
+            book.write(table.rows)
+    return file.getvalue()
+
+
+def page(report: Report, *, printed: bool = False) -> str:
+    """Return a page with charts that needs nothing from elsewhere. On paper there are no links."""
+    return _TEMPLATES.get_template("report.html").render(
+        report=report,
+        printed=printed,
+        made_at=f"{on_the_wall(report.made_at, report.timezone):%Y-%m-%d %H:%M}",
+        tables=[_shown(table, report) for table in report.tables],
+    )
+
+
+def _shown(table: Table, report: Report) -> Mapping[str, Any]:
+    """Return what the template shows of a table. A table of one row is a list of headline numbers."""
+    readable, chart = table.readable(), svg(table)
+    rows = [list(zip(readable.columns, shown(row, readable.columns, report), strict=True)) for row in readable.rows]
+    return {
+        "title": table.title,
+        "title_zh": table.title_zh,
+        "note": table.note,
+        "note_zh": table.note_zh,
+        # Made of escaped text by the library that draws it.
+        "chart": Markup(chart) if chart else None,  # noqa: S704 - as said
+        "headline": rows[0] if table.is_headline else None,
+        "columns": readable.columns,
+        "rows": rows[:ROWS],
+        "more": max(0, len(rows) - ROWS),
+    }
+
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates"), encoding="utf-8"),
+    undefined=StrictUndefined,
+    autoescape=True,
+    auto_reload=False,
+    trim_blocks=True,
+)
+RENDERINGS: Mapping[ReportFormat, Rendering] = {
+    ReportFormat.JSON: Rendering(JSON, lambda report: report.model_dump_json().encode()),
+    ReportFormat.CSV: Rendering(CSV, as_csv),
+    ReportFormat.XLSX: Rendering(XLSX, as_xlsx),
+    ReportFormat.HTML: Rendering(HTML, lambda report: page(report).encode()),
+}
+"""Formats that need no printer."""

@@ -1,0 +1,75 @@
+"""Excel workbooks (XLSX), written row by row in flat memory. A text is never a formula or a link."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from xlsxwriter import Workbook
+from xlsxwriter.worksheet import Worksheet
+
+from domain.reports.report import Cell, ColumnKind
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+LONGEST = 32_767
+"""Characters that Excel takes in one cell."""
+_FORMATS: Mapping[ColumnKind, Mapping[str, object]] = {
+    ColumnKind.RATE: {"num_format": "0.0%"},
+    ColumnKind.AMOUNT: {"num_format": "#,##0.00"},
+    ColumnKind.COUNT: {"num_format": "#,##0"},
+}
+_WIDTHS = {ColumnKind.TEXT: 22, ColumnKind.LINK: 34, ColumnKind.INSTANT: 24}
+
+
+class Sheets:
+    """Workbook that is written to a file; a context, at whose end the file is whole.
+
+    Rows wait in a temporary folder, not in memory: only the last one can be written to.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._folder = TemporaryDirectory()
+        self._book = Workbook(file, {"constant_memory": True, "tmpdir": self._folder.name})
+        self._head = self._book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
+        self._formats = {kind: self._book.add_format(dict(wanted)) for kind, wanted in _FORMATS.items()}
+        self._sheet: Worksheet | None = None
+        self._kinds: Sequence[ColumnKind] = ()
+        self._row = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._book.close()
+        finally:
+            self._folder.cleanup()
+
+    def begin(self, name: str, titles: Sequence[str], kinds: Sequence[ColumnKind] = ()) -> None:
+        """Begin a sheet with a head that stays in sight. Columns without a kind hold text."""
+        self._sheet = self._book.add_worksheet(name)
+        self._kinds, self._row = kinds or [ColumnKind.TEXT] * len(titles), 1
+        for place, kind in enumerate(self._kinds):
+            self._sheet.set_column(place, place, _WIDTHS.get(kind, 14))
+        self._sheet.freeze_panes(1, 0)
+        for place, title in enumerate(titles):
+            self._sheet.write_string(0, place, title, self._head)
+
+    def write(self, rows: Iterable[Sequence[Cell]]) -> None:
+        """Add rows to the sheet that was begun last."""
+        for row in rows:
+            for place, (cell, kind) in enumerate(zip(row, self._kinds, strict=True)):
+                self._write(place, cell, kind)
+            self._row += 1
+
+    def _write(self, place: int, cell: Cell, kind: ColumnKind) -> None:
+        sheet = self._sheet
+        if sheet is None or cell is None:
+            return
+        if isinstance(cell, str) and kind is not ColumnKind.AMOUNT:
+            sheet.write_string(self._row, place, cell[:LONGEST])
+        else:
+            sheet.write_number(self._row, place, float(cell), self._formats.get(kind))

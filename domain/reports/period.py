@@ -1,0 +1,122 @@
+"""Period of a report: a day or a month, in the time zone of the catalogue."""
+
+import re
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple, Self
+
+from domain.shared.value import NamedCode
+
+
+class ReportKind(NamedCode):
+    """Kind of report, by the length of its period."""
+
+    DAILY = "daily", "日报"
+    MONTHLY = "monthly", "月报"
+
+
+PATTERNS = {
+    ReportKind.DAILY: "20[0-9]{2}-(0[1-9]|1[0-2])-[0-9]{2}",
+    ReportKind.MONTHLY: "20[0-9]{2}-(0[1-9]|1[0-2])",
+}
+"""Pattern of the name of a period; a day must also be one of the calendar."""
+EXAMPLES = {ReportKind.DAILY: "2026-08-03", ReportKind.MONTHLY: "2026-08"}
+
+MOST_DUE = 62
+"""Reports that are made up for after a long absence: two months of days."""
+
+
+class PeriodError(ValueError):
+    """A text that names no period of this kind."""
+
+
+class NoReportError(Exception):
+    """A period of which there can be no report; `accepted` says which periods would be accepted."""
+
+    def __init__(self, detail: str, *accepted: str) -> None:
+        super().__init__(detail)
+        self.accepted = accepted
+
+
+class NotEndedError(NoReportError):
+    """A period that has not ended."""
+
+
+class BeforeFirstCaseError(NoReportError):
+    """A period that ended before the first case was registered."""
+
+
+class Period(NamedTuple):
+    """Local days from `first` until before `after`."""
+
+    kind: ReportKind
+    first: date
+    after: date
+
+    @classmethod
+    def parse(cls, kind: ReportKind, name: str) -> Self:
+        """Return the period of this name. Raises PeriodError."""
+        day = name if kind is ReportKind.DAILY else f"{name}-01"
+        with suppress(ValueError):
+            if re.fullmatch(PATTERNS[kind], name):
+                return cls._from(kind, date.fromisoformat(day))
+        what = "day" if kind is ReportKind.DAILY else "month"
+        raise PeriodError(f"{name!r} is no {what}; accepted: a {what} as {EXAMPLES[kind]}")
+
+    @classmethod
+    def ended_before(cls, kind: ReportKind, at: datetime, zone: tzinfo) -> Self:
+        """Return the last period that had ended at `at`."""
+        today = at.astimezone(zone).date()
+        last = (today if kind is ReportKind.DAILY else today.replace(day=1)) - timedelta(days=1)
+        return cls.containing(kind, last)
+
+    @classmethod
+    def containing(cls, kind: ReportKind, day: date) -> Self:
+        """Return the period in which this local day lies."""
+        return cls._from(kind, day if kind is ReportKind.DAILY else day.replace(day=1))
+
+    @classmethod
+    def _from(cls, kind: ReportKind, first: date) -> Self:
+        after = first + timedelta(days=1 if kind is ReportKind.DAILY else 31)
+        return cls(kind, first, after if kind is ReportKind.DAILY else after.replace(day=1))
+
+    @property
+    def name(self) -> str:
+        """Name of the period: `2026-08-03` or `2026-08`."""
+        return self.first.isoformat() if self.kind is ReportKind.DAILY else f"{self.first:%Y-%m}"
+
+    def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
+        """Return the first instant of the period and the first one after it, in UTC."""
+        first, after = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (self.first, self.after))
+        return first, after
+
+    def check(self, now: datetime, zone: tzinfo, first_case_at: datetime | None) -> None:
+        """Raise NoReportError if there can be no report of the period: it has not ended, or was before any case."""
+        _, end = self.bounds(zone)
+        last = self.ended_before(self.kind, now, zone).name
+        if end > now:
+            detail = f"{self.name} has not ended; the last period with a report is {last}."
+            raise NotEndedError(detail, f"{last} or earlier")
+        if first_case_at is None:
+            raise BeforeFirstCaseError(f"There is no report of {self.name}: no case has been registered yet.")
+        if end <= first_case_at:
+            first = self.containing(self.kind, first_case_at.astimezone(zone).date()).name
+            detail = f"{self.name} ended before the first case; the first period with a report is {first}."
+            raise BeforeFirstCaseError(detail, f"{first} to {last}" if first <= last else f"{first}, once it has ended")
+
+
+def due_periods(
+    kind: ReportKind, first_case_at: datetime, last: str | None, now: datetime, zone: tzinfo
+) -> list[Period]:
+    """Return the periods that are over and wait for their report, the oldest first; the latest MOST_DUE of them.
+
+    Those after the `last` one with a report, so that a night that was missed is made up for; without one, the last
+    period that has ended, unless it was before the first case.
+    """
+    period, found = Period.ended_before(kind, now, zone), list[Period]()
+    while len(found) < MOST_DUE and period.name > (last or "") and period.bounds(zone)[1] > first_case_at:
+        found.append(period)
+        if last is None:
+            break
+        period = Period.containing(kind, period.first - timedelta(days=1))
+    return found[::-1]

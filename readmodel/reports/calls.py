@@ -1,0 +1,54 @@
+"""Calls by hour of the day, against the agents on duty."""
+
+from datetime import datetime, timedelta
+
+from domain.calls.call import CallOutcome
+from domain.calls.figures import CallFigures
+from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
+from readmodel.call_report import call_report
+from readmodel.call_spans import Grouping
+from readmodel.database import ReadConnection
+from readmodel.reports.scope import Scope
+
+OFFERED = Column(name="offered", title="Calls offered", title_zh="呼入量", kind=ColumnKind.COUNT)
+ANSWERED = Column(name="answered", title="Calls answered", title_zh="接听量", kind=ColumnKind.COUNT)
+CONNECTED = Column(name="connected_rate", title="Connected", title_zh="接通率", kind=ColumnKind.RATE)
+_HOURS = 24
+
+
+def calls_by_hour(connection: ReadConnection, scope: Scope) -> Table:
+    """Sum up the calls of each hour of the day, and average the agents on duty in it over the days with a roster."""
+    figures = [CallFigures() for _ in range(_HOURS)]
+    duty, rostered = [timedelta()] * _HOURS, [0] * _HOURS
+    for item in call_report(connection, Grouping.HOUR, scope.start, scope.end, scope.zone).items:
+        hour = datetime.fromisoformat(item.key or "").hour
+        figures[hour].include([item.figures])
+        if item.duty:
+            duty[hour] += item.duty.time
+            rostered[hour] += 1
+
+    def row(hour: int) -> tuple[Cell, ...]:
+        agents = round(duty[hour] / timedelta(hours=1) / rostered[hour], 2) if rostered[hour] else None
+        return (f"{hour:02}:00", *of_calls(figures[hour]), agents)
+
+    return Table(
+        name="calls",
+        title="Calls by hour, and agents on duty",
+        title_zh="分时段来电与在岗人数",
+        columns=(
+            Column(name="hour", title="Hour", title_zh="时段"),
+            OFFERED,
+            ANSWERED,
+            CONNECTED,
+            Column(name="agents", title="Agents on duty", title_zh="在岗人数", kind=ColumnKind.NUMBER),
+        ),
+        rows=tuple(map(row, range(_HOURS))),
+        chart=Chart(kind=ChartKind.LINE, label="hour", values=("offered", "answered", "agents"), secondary="agents"),
+        note="Agents are those of the roster, on average over its days; calls of a month are added up.",
+        note_zh="在岗人数取排班表各日平均；月报来电为全月合计。",
+    )
+
+
+def of_calls(figures: CallFigures) -> tuple[Cell, ...]:
+    """Return the calls offered and answered, and the rate of the two."""
+    return figures.offered, figures.calls[CallOutcome.ANSWERED], figures.connected_rate

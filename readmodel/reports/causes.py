@@ -1,0 +1,96 @@
+"""Causes: what departments found (查实), and cases that they gave back (退单) as not theirs."""
+
+from collections import Counter
+
+from pydantic_core import from_json
+from sqlalchemy import JSON, ColumnElement, Text, cast, func, select, type_coerce
+
+from domain.case.actions import complete, dispatch, return_
+from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
+from readmodel.database import ReadConnection
+from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, Scope, named
+from readmodel.tables import cases, events
+
+FINDING = Column(name="finding", title="Finding", title_zh="查实事项").with_names()
+NEXT = Column(name="next_department", title="Dispatched next to", title_zh="改派至").with_names()
+RETURNS = Column(name="returns", title="Returns", title_zh="退单数", kind=ColumnKind.COUNT)
+_later = events.alias()
+_data = type_coerce(events.c.data, JSON)
+_of_case = (
+    select(type_coerce(_later.c.data, JSON)["department"].as_string())
+    .where(_later.c.number == events.c.number, _later.c.seq < events.c.seq, _later.c.action == dispatch.ACTION.name)
+    .order_by(_later.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_department = func.coalesce(_data["department"].as_string(), _of_case).label("department")
+"""Department that completed or returned: of a part its own, else the one to which the case was dispatched last."""
+
+
+def _at_end(action: str, scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for the events of the period by which work ended so."""
+    return events.c.action == action, events.c.at >= scope.start, events.c.at < scope.end
+
+
+def findings(connection: ReadConnection, scope: Scope) -> Table:
+    """Count what was found when work was completed, by finding, service and department."""
+    statement = (
+        select(cases.c.service_code, _department, events.c.data)
+        .join_from(events, cases, cases.c.number == events.c.number)
+        .where(*_at_end(complete.ACTION.name, scope))
+        .where(cast(events.c.data, Text).contains('"findings"'))
+    )
+    counted: Counter[tuple[str, str, str | None]] = Counter()
+    for service, department, data in connection.execute(statement):
+        counted.update((code, service, department) for code in from_json(data)["findings"])
+    order = sorted(counted.items(), key=lambda each: (-each[1], each[0][0], each[0][1], each[0][2] or ""))
+    return Table(
+        name="findings",
+        title="Causes found",
+        title_zh="查实原因",
+        columns=(*FINDING, *SERVICE, *DEPARTMENT, CASES),
+        rows=tuple(
+            (
+                *named(scope.catalogue.findings, code),
+                *scope.service(service),
+                *scope.department(department),
+                number,
+            )
+            for (code, service, department), number in order
+        ),
+        chart=Chart(kind=ChartKind.BAR, label="finding", values=("cases",)),
+        note="Only causes that the catalogue lists as findings; all others are in the words of the result.",
+        note_zh="仅统计服务目录列出的查实事项；其他原因见各工单的处理结果。",
+    )
+
+
+def returns(connection: ReadConnection, scope: Scope) -> Table:
+    """Count the returns by department, service and the department that was given the case next."""
+    next_one = (
+        select(type_coerce(_later.c.data, JSON)["department"].as_string())
+        .where(_later.c.number == events.c.number, _later.c.seq > events.c.seq, _later.c.action == dispatch.ACTION.name)
+        .order_by(_later.c.seq)
+        .limit(1)
+        .scalar_subquery()
+        .label("next_department")
+    )
+    each = (
+        select(_department, cases.c.service_code, next_one)
+        .join_from(events, cases, cases.c.number == events.c.number)
+        .where(*_at_end(return_.ACTION.name, scope))
+    )
+    counted = Counter((row[0], row[1], row[2]) for row in connection.execute(each))
+    order = sorted(counted.items(), key=lambda one: (-one[1], *(code or "" for code in one[0])))
+    return Table(
+        name="returns",
+        title="Cases given back",
+        title_zh="退单情况",
+        columns=(*DEPARTMENT, *SERVICE, *NEXT, RETURNS),
+        rows=tuple(
+            (*scope.department(department), *scope.service(service), *scope.department(following), number)
+            for (department, service, following), number in order
+        ),
+        chart=Chart(kind=ChartKind.BAR, label="department", values=("returns",)),
+        note="Reasons are free text and stand on the cases alone; who was given the case next tells where it belonged.",
+        note_zh="退单理由为自由文本，仅在工单上查看；改派去向反映工单实际归属。",
+    )

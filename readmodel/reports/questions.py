@@ -1,0 +1,47 @@
+"""Questions that a report answers: a new table is one function, and one line here."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from domain.catalogue.catalogue import Catalogue
+from domain.reports.period import Period
+from domain.reports.report import Report, Table
+from domain.shared.instants import to_milliseconds
+from readmodel.database import ReadConnection
+from readmodel.reports.backlog import backlog, oldest
+from readmodel.reports.callers import repeat_callers
+from readmodel.reports.calls import calls_by_hour
+from readmodel.reports.causes import findings, returns
+from readmodel.reports.costs import costs
+from readmodel.reports.headlines import headlines
+from readmodel.reports.origins import origins, quality
+from readmodel.reports.promises import missed
+from readmodel.reports.scope import Scope
+
+Question = Callable[[ReadConnection, Scope], Table]
+QUESTIONS: tuple[Question, ...] = (
+    headlines,
+    origins,
+    missed,
+    backlog,
+    oldest,
+    findings,
+    returns,
+    repeat_callers,
+    quality,
+    costs,
+    calls_by_hour,
+)
+
+
+def make(connection: ReadConnection, period: Period, catalogue: Catalogue, made_at: datetime) -> Report:
+    """Ask SQL all questions about a period."""
+    scope = Scope.of(period, catalogue)
+    return Report(
+        kind=period.kind,
+        period=period.name,
+        timezone=scope.zone.key,
+        made_at=to_milliseconds(made_at),
+        currency=catalogue.currency,
+        tables=tuple(ask(connection, scope) for ask in QUESTIONS),
+    )

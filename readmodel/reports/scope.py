@@ -1,0 +1,63 @@
+"""Scope of a report: its period, and the catalogue that names codes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from domain.catalogue.catalogue import Catalogue
+from domain.reports.period import Period
+from domain.reports.report import Cell, Column, ColumnKind
+from domain.shared.value import Coded, NamedCode
+
+NOTHING = (None, "none", "无")
+"""Code and names of what a case does not have."""
+SERVICE = Column(name="service", title="Service", title_zh="服务项目").with_names()
+DISTRICT = Column(name="district", title="District", title_zh="区域").with_names()
+DEPARTMENT = Column(name="department", title="Department", title_zh="部门").with_names()
+CASES = Column(name="cases", title="Cases", title_zh="工单数", kind=ColumnKind.COUNT)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Period from `start` until before `end`, both UTC, and the catalogue in force."""
+
+    period: Period
+    start: datetime
+    end: datetime
+    catalogue: Catalogue
+
+    @classmethod
+    def of(cls, period: Period, catalogue: Catalogue) -> "Scope":
+        """Return the scope of a period in the time zone of the catalogue."""
+        return cls(period, *period.bounds(ZoneInfo(catalogue.calendar.timezone)), catalogue)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Time zone of the period."""
+        return ZoneInfo(self.catalogue.calendar.timezone)
+
+    def service(self, code: str | None) -> tuple[Cell, ...]:
+        """Return a service's code and names."""
+        return named(self.catalogue.services, code)
+
+    def district(self, code: str | None) -> tuple[Cell, ...]:
+        """Return a district's code and names."""
+        return named(self.catalogue.districts, code)
+
+    def department(self, code: str | None) -> tuple[Cell, ...]:
+        """Return a department's code and names."""
+        return named(self.catalogue.departments, code)
+
+
+def named(entries: Sequence[Coded], code: str | None) -> tuple[Cell, ...]:
+    """Return a code with its names; the code itself for each if the catalogue has it no more."""
+    if code is None:
+        return NOTHING
+    entry = next((each for each in entries if each.code == code), None)
+    return (code, entry.name, entry.name_zh) if entry else (code, code, code)
+
+
+def of_code(code: NamedCode, name: str | None = None) -> tuple[Cell, ...]:
+    """Return a member's code and names; the English one is made of the code unless it is given."""
+    return code.value, name or code.value.replace("_", " "), code.zh

@@ -1,0 +1,179 @@
+"""Reports of a day and a month: made once by their workflow, kept, and served in every format."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+import pytest_asyncio
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from domain.case.actions.complete import Complete
+from domain.reports.period import Period, ReportKind
+from readmodel.database import engine, writing
+from readmodel.migrate import migrate
+from readmodel.reports.stored import get_report, keep_report
+from tests.support.api import Api, Json, problem, running_api
+from tests.support.batches import call, project, published
+from tests.support.build import days
+from tests.support.workbooks import workbook
+from workflows.clients.report import start_report
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+DAY, OTHER_DAY = "2025-09-08", "2025-09-20"
+MONDAY = datetime(2025, 9, 8, 1, tzinfo=UTC)
+"""In the past, as the worker makes no report of a period that has not ended: 09:00 in Beijing."""
+FORMULA = "=1+1"
+NOW = datetime(2025, 11, 1, 4, tzinfo=UTC)
+"""Instant of the API's clock."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def made(
+    temporal: Client, tmp_path_factory: pytest.TempPathFactory, module_database_url: str
+) -> AsyncIterator[Api]:
+    """An API of its own on each kind of database, with a case of a Monday and one of the day after."""
+    migrate(module_database_url)
+    project(module_database_url, published(call(1, MONDAY), ("dispatch", "sign_for", Complete(result="好了"))))
+    project(module_database_url, published(call(2, MONDAY + days(1)), ("dispatch",)))
+    async with running_api(temporal, module_database_url, tmp_path_factory.mktemp("reports")) as found:
+        found.clock.fixed = NOW
+        yield found
+
+
+async def make(api: Api, kind: ReportKind, period: str) -> str:
+    """Make the report as `hotline report --make` does; return its path."""
+    return await (await start_report(api.temporal, api.settings.task_queue, kind, period)).result()
+
+
+async def asked(api: Api, path: str) -> httpx.Response:
+    """The answer to a manager who asks for this path, query included."""
+    return await api.http.get(f"/v1/reports/{path}", headers=api.key("gao"))
+
+
+async def test_a_report_is_served_as_it_was_made(made: Api) -> None:
+    path = await make(made, ReportKind.DAILY, DAY)
+    assert path == f"/v1/reports/daily?date={DAY}"
+    first = await made.http.get(path, headers=made.key("xu"))
+    assert first.status_code == 200, first.text
+    report: Json = first.json()
+    assert (report["kind"], report["period"], report["timezone"]) == ("daily", DAY, "Asia/Shanghai")
+    headlines = report["tables"][0]
+    assert headlines["rows"][0][:3] == [1, 0, 1]
+    project(made.settings.database_url, published(call(3, MONDAY), ()))
+    assert await make(made, ReportKind.DAILY, DAY) == path
+    assert (await made.http.get(path, headers=made.key("gao"))).content == first.content
+
+
+async def test_a_month_has_weeks_and_a_report_of_its_own(made: Api) -> None:
+    await make(made, ReportKind.MONTHLY, "2025-09")
+    report = (await asked(made, "monthly?month=2025-09")).json()
+    origins = next(table for table in report["tables"] if table["name"] == "origins")
+    assert [row[0] for row in origins["rows"]] == ["2025-W37"]
+    assert origins["columns"][0]["name"] == "week"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "slug", "accepted"),
+    [
+        ("daily?date=2025-11-01", 409, "period-not-ended", ["2025-10-31 or earlier"]),
+        ("daily?date=2099-01-01", 409, "period-not-ended", ["2025-10-31 or earlier"]),
+        ("daily?date=2025-09-07", 404, "before-first-case", ["2025-09-08 to 2025-10-31"]),
+        ("daily?date=2025-09-09", 404, "report-not-made", ["hotline report daily 2025-09-09 --make"]),
+        ("monthly?month=2025-11", 409, "period-not-ended", ["2025-10 or earlier"]),
+        ("monthly?month=2025-08", 404, "before-first-case", ["2025-09 to 2025-10"]),
+        ("monthly?month=2025-10", 404, "report-not-made", ["hotline report monthly 2025-10 --make"]),
+    ],
+)
+async def test_a_period_without_a_report_is_told_with_what_would_be_accepted(
+    made: Api, path: str, status: int, slug: str, accepted: list[str]
+) -> None:
+    assert problem(await asked(made, path), status, slug)["accepted"] == accepted
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("daily", "daily?date=2026-9-7", "daily?date=2026-09", "daily?date=2026-02-30", "daily?date=%E4%B8%83"),
+        *("daily?date=2026-09-07T00:00:00Z", "daily?date=1999-09-07", "daily?date=2026-09-07&format=docx"),
+        *("daily?day=2026-09-07", "monthly", "monthly?month=2026-13", "monthly?month=2026-09-07", "monthly?month="),
+    ],
+)
+async def test_a_malformed_period_is_an_invalid_request(on_sqlite: Api, query: str) -> None:
+    problem(await asked(on_sqlite, query), 422, "invalid-request")
+
+
+async def test_reports_are_for_those_who_assess(on_sqlite: Api) -> None:
+    problem(await on_sqlite.get("/v1/reports/daily", "wu", date=DAY), 403, "wrong-role")
+
+
+async def test_the_report_of_a_period_that_has_not_ended_is_not_made(made: Api) -> None:
+    with pytest.raises(WorkflowFailureError) as failed:
+        await make(made, ReportKind.DAILY, "2099-01-01")
+    cause = failed.value.cause
+    assert isinstance(cause, ActivityError)
+    assert isinstance(cause.cause, ApplicationError)
+    assert (cause.cause.type, cause.cause.non_retryable) == ("NotEndedError", True)
+
+
+async def with_formula(made: Api) -> None:
+    """Keep a report of another day with texts that a spreadsheet would compute, and a figure below zero."""
+    await make(made, ReportKind.DAILY, DAY)
+    database = engine(made.settings.database_url)
+    with writing(database) as connection:
+        report = get_report(connection, Period.parse(ReportKind.DAILY, DAY))
+        assert report is not None
+        named = report.tables[1].model_copy(update={"rows": ((FORMULA, "+1", "-1", "@A1", "x", "x", -1),)})
+        changes = {"period": OTHER_DAY, "tables": (report.tables[0], named)}
+        keep_report(connection, report.model_copy(update=changes))
+    database.dispose()
+
+
+async def file(made: Api, wanted: str, day: str = DAY) -> httpx.Response:
+    answer = await made.get("/v1/reports/daily", "xu", date=day, format=wanted)
+    assert answer.status_code == 200, answer.text
+    if wanted in {"csv", "xlsx", "pdf"}:
+        assert answer.headers["content-disposition"] == f'attachment; filename="daily-{day}.{wanted}"'
+    return answer
+
+
+async def test_csv_has_all_tables_and_no_formula(made: Api) -> None:
+    await with_formula(made)
+    answer = await file(made, "csv", OTHER_DAY)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    text = answer.content.decode("utf-8-sig")
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    rows = [*csv.reader(io.StringIO(text, newline=""))]
+    place = rows.index(["origins", "Where complaints come from", "诉求来源"])
+    assert rows[place + 1][0] == "service"
+    assert rows[place + 2] == ["'=1+1", "'+1", "'-1", "'@A1", "x", "x", "-1"]
+    assert rows[place + 3] == []
+
+
+async def test_a_workbook_has_a_sheet_for_each_table_and_no_formula(made: Api) -> None:
+    await with_formula(made)
+    sheets = workbook((await file(made, "xlsx", OTHER_DAY)).content)
+    assert [*sheets] == ["概况", "诉求来源"]
+    assert sheets["诉求来源"][1] == [FORMULA, "+1", "-1", "@A1", "x", "x", -1]
+
+
+async def test_a_page_needs_nothing_from_elsewhere(made: Api) -> None:
+    await make(made, ReportKind.DAILY, DAY)
+    answer = await file(made, "html")
+    page = answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "<script" not in page
+    assert "<svg" in page
+    for reference in ("@import", "url(", "xml-stylesheet", 'src="', "javascript:"):
+        assert reference not in page
+    assert {link.partition('"')[0] for link in page.split('href="')[1:]} == {"/v1/complaints/2609070000001"}
+
+
+async def test_a_report_is_printed_if_the_printer_is_installed(made: Api) -> None:
+    pytest.importorskip("plutoprint")
+    await make(made, ReportKind.DAILY, DAY)
+    assert (await file(made, "pdf")).content.startswith(b"%PDF-")

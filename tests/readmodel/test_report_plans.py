@@ -1,0 +1,40 @@
+"""Reports read promises, events and decisions by an index of their instant, however long the service runs."""
+
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from domain.reports.period import Period, ReportKind
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.database import reading
+from readmodel.reports.questions import QUESTIONS, Question
+from readmodel.reports.scope import Scope
+
+SCOPE = Scope.of(Period.parse(ReportKind.DAILY, "2026-09-07"), load_catalogue(DEFAULT_CATALOGUE))
+INDEXES = {
+    "missed": {"ix_clocks_missed"},
+    "headlines": {"ix_clocks_missed", "ix_clocks_met", "ix_cases_closed"},
+    "findings": {"ix_events_completed"},
+    "returns": {"ix_events_returned"},
+    "costs": {"ix_decisions_decided_at"},
+}
+GROWING = "cases|clocks|events|decisions|calls|search_words"
+
+
+@pytest.mark.parametrize("ask", QUESTIONS, ids=[ask.__name__ for ask in QUESTIONS])
+def test_no_growing_table_is_read_from_end_to_end(database: Engine, ask: Question) -> None:
+    sent: list[tuple[str, Any]] = []
+    with reading(database) as connection:
+        on_postgresql = database.dialect.name == "postgresql"
+        if on_postgresql:  # small tables are read whole by choice
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+        event.listen(connection, "before_cursor_execute", lambda _, __, one, given, *___: sent.append((one, given)))
+        ask(connection, SCOPE)
+        explain = f"EXPLAIN {'' if on_postgresql else 'QUERY PLAN '}"
+        found = [connection.exec_driver_sql(explain + statement, given).all() for statement, given in list(sent)]
+    plan = "\n".join(str(row[-1]) for rows in found for row in rows)
+    assert not re.search(rf"Seq Scan on ({GROWING})\b|SCAN ({GROWING})( \(|$|\n)", plan), plan
+    assert INDEXES.get(ask.__name__, set()) <= {*re.findall(r"\bix_\w+", plan)}, plan
