@@ -273,7 +273,7 @@ _SHOWN: Mapping[Unit, Callable[[Decimal], int | float | str]] = {
     Unit.POINTS: float,
     Unit.MONEY: str,
 }
-"""How a value is shown, by its unit."""
+"""Forms in which values are shown, by unit."""
 
 
 def _float(value: Decimal | None) -> float | None:

@@ -19,7 +19,7 @@ from hotline.files.calendar import CalendarRules, build_calendar
 from hotline.files.toml import read_toml
 
 _MERGED = {"sources": 1, "process": 1, "phone": 1} | dict.fromkeys(
-    ("groups", "departments", "districts", "services", "organisation", "findings", "exemptions"), 2
+    ("groups", "departments", "districts", "services", "organisation", "findings", "exemptions", "assessment"), 2
 )
 """Depth to which a section of an extending file is merged into the extended one. Other sections are replaced."""
 

@@ -160,6 +160,12 @@ VIEWS = (
         "Assessments of months, with their scores and objections in the details.",
     ),
     View(
+        "Reports",
+        "日报月报",
+        'WorkflowType = "ReportWorkflow"',
+        "Reports of days and months, which are readable in the details.",
+    ),
+    View(
         "Catalogue rollouts",
         "服务目录启用",
         'WorkflowType = "CatalogueRolloutWorkflow"',

@@ -22,10 +22,12 @@ from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, syn
 
 from activities.notifications.caller_links import Links
 from domain.shared.actors import Role
+from hotline.demo.month.judge import Judging
 from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.saved_views import COLUMNS, NAMESPACE, VIEWS, View
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
 from tools.docs import documents
+from tools.docs.months import judged
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_AGAIN_MILLISECONDS = 10_000
@@ -76,8 +78,9 @@ def running(folder: Path, catalogue_text: str = CATALOGUE) -> Iterator[Service]:
     """
     catalogue = folder / "catalogue.toml"
     catalogue.write_text(catalogue_text, encoding="utf-8")
-    # One agent takes hundreds of calls at once.
-    with Service(folder, catalogue, {"HOTLINE_WRITES_PER_MINUTE": "0"}) as service:
+    # One agent takes hundreds of calls at once, one supervisor inspects a hundred cases.
+    free = {"HOTLINE_WRITES_PER_MINUTE": "0", "HOTLINE_ACTIONS_PER_CASE": "0"}
+    with Service(folder, catalogue, free) as service:
         yield service
 
 
@@ -229,6 +232,11 @@ def show_incident(page: Page, service: Service, number: str) -> Locator:
     return _show_details(page, service, f"incident-{number}", "Salt tide")
 
 
+def show_assessment(page: Page, service: Service, month: str) -> Locator:
+    """Open the page of a month's assessment and return its current details."""
+    return _show_details(page, service, f"assessment-{month}", month)
+
+
 def _show_details(page: Page, service: Service, workflow: str, heading: str) -> Locator:
     page.goto(f"{service.ui}/namespaces/default/workflows/{workflow}")
     page.wait_for_url("**/timeline")
@@ -298,6 +306,22 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
             page.screenshot(path=folder / f"{name}.png", full_page=True)
 
 
+def take_month(chrome: Browser, service: Service, folder: Path) -> None:
+    """Take the assessment of a month as operations staff see it, and the report of the month as managers do."""
+    # The browser has an event loop in this thread.
+    with ThreadPoolExecutor(1) as other:
+        month = other.submit(judged, service, Judging.argue).result()
+    with closing(new_page(chrome, 1900)) as page:
+        show_assessment(page, service, month)
+        page.screenshot(path=folder / "assessment-ui.png")
+    service.run("report", "monthly", month, "--make")
+    for width, name in ((1200, "report"), (390, "report-small")):
+        with closing(chrome.new_page(viewport={"width": width, "height": 1600}, locale="zh-CN")) as page:
+            page.set_extra_http_headers({"Authorization": f"Bearer {service.admin_key}"})
+            page.goto(f"{service.api}/v1/reports/monthly?month={month}&format=html")
+            page.screenshot(path=folder / f"{name}.png")
+
+
 def _take_views(chrome: Browser, service: Service, folder: Path) -> None:
     """Take the page of saved views on a desk's screen and on a telephone's."""
     for width, name in ((1440, "views"), (390, "views-small")):
@@ -332,6 +356,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, running(Path(place)) as service, browser() as chrome:
         take(chrome, service, play(service, CALLERS), folder)
+        take_month(chrome, service, folder)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ _FIGURES = ("replied_in_time", "signed_in_time", "arrived_in_time")
 
 
 class Judging:
-    """What is done for the assessment of one month; done again, it changes nothing.
+    """Work of people on the assessment of one month; done again, it changes nothing.
 
     Args:
         hotline: the service.
@@ -43,13 +43,17 @@ class Judging:
         self._manager = next(person for person in staff.people if person.role is Role.MANAGER)
         self._rng = random.Random(month)  # noqa: S311 - a play that can be repeated, no secret
 
-    async def judge(self) -> Json:
-        """Bring the month from the draft to the final figures; return them. Raises Rejected, Unreachable."""
+    async def argue(self) -> None:
+        """Exclude, inspect, object and decide, until only time is missing. Raises Rejected, Unreachable."""
         await self._in_status("draft", "objections", "final", drawn=True)
         await self._exclude()
         await self._inspect()
         await self._in_status("objections", "final")
         await self._object()
+
+    async def judge(self) -> Json:
+        """Bring the month from the draft to the final figures; return them. Raises Rejected, Unreachable."""
+        await self.argue()
         self._tell(f"{self._month} 等待申诉期结束 waits for the end of the time for objections")
         return await self._in_status("final")
 

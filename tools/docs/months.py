@@ -1,0 +1,31 @@
+"""A past month for pictures and tests: filled, begun, and judged by people over HTTP on a running service."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from hotline.demo.client import Hotline
+from hotline.demo.month.judge import Judging
+from hotline.demo.people import Staff
+from hotline.files.catalogue import load_catalogue
+from hotline.past_month import fill_last_month
+from hotline.settings import DEFAULT_CATALOGUE, Settings
+from tests.support.service import Service
+
+DEADLINE_SECONDS = 60.0
+SEED = 2009
+
+
+def judged(service: Service, how: Callable[[Judging], Awaitable[object]]) -> str:
+    """Fill the last month and have it judged as `how` says; return it, as 2026-08."""
+    month = fill_last_month(Settings(data_dir=service.data_dir), SEED)
+    service.run("assessment", "begin", month)
+    staff = Staff({each.department for each in load_catalogue(DEFAULT_CATALOGUE).services})
+    keys = {person.name: service.make_key(person.name, person.role, person.department) for person in staff.people}
+
+    async def judge() -> None:
+        async with Hotline.at(service.api, service.admin_key, DEADLINE_SECONDS) as hotline:
+            hotline.keys = keys
+            await how(Judging(hotline, staff, month, lambda _: None))
+
+    asyncio.run(judge())
+    return month
