@@ -97,12 +97,14 @@ async def compute(
     async def write(rows: list[RowValues]) -> None:
         nonlocal entries
         if rows:
-            digest.update(to_json([list(row.values()) for row in rows]))
+            # Row by row: which cases are read together, a later month may change.
+            for row in rows:
+                digest.update(to_json([*row.values()]))
             entries += len(rows)
             await writer.run(partial(write_entries, month=month.number, computation=serial, rows=rows))
         beat()
 
-    rows = inspection_rows(month)
+    rows = inspection_rows(month, left_out)
     for start in range(0, len(found), SLICE):
         part = found[start : start + SLICE]
         reading = asyncio.create_task(

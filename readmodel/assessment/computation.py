@@ -21,7 +21,7 @@ from readmodel.database import ReadConnection, WriteConnection
 from readmodel.statements import RowValues, insert_many, insert_missing
 
 OBJECTION = "objection"
-"""What excludes an entry that an accepted objection was about."""
+"""Ground of an entry that an accepted objection was about."""
 COMPANY = "company"
 _row = figure_entries.c
 SUBJECTS: dict[Subject, ColumnElement[Any]] = {
@@ -43,9 +43,9 @@ class Excluded(NamedTuple):
 
     def ground(self, entry: Entry) -> str | None:
         """Return what excludes an entry; None if it counts."""
-        if entry.kind in NEVER_EXCLUDED:
-            return None
-        return OBJECTION if (entry.kind, entry.number) in self.entries else self.cases.get(entry.number)
+        if (entry.kind, entry.number) in self.entries:
+            return OBJECTION
+        return None if entry.kind in NEVER_EXCLUDED else self.cases.get(entry.number)
 
 
 def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> Excluded:
@@ -54,7 +54,8 @@ def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> 
     entries = frozenset(
         (kind.value, each.complaint or "")
         for each in accepted
-        if each.figure in FIGURE_OF and (kind := FIGURE_OF[each.figure].kind_for(each.by))
+        if each.figure in FIGURE_OF
+        for kind in FIGURE_OF[each.figure].kinds
     )
     return Excluded(grounds_until(connection, as_of), entries)
 
@@ -65,29 +66,37 @@ def entry_rows(
     """Return the rows of the entries of these candidates, without the computation."""
     found = records(connection, candidates, month.until)
     return [
-        entry._asdict() | {"excluded": left_out.ground(entry)}
+        _entry_row(entry, left_out)
         for record in found
         for entry in entries_of(record, month.since, month.until, month.standard.currency)
     ]
 
 
-def inspection_rows(month: Assessment) -> list[RowValues]:
+def inspection_rows(month: Assessment, left_out: Excluded) -> list[RowValues]:
     """Return the rows of the inspections, for the agents who owned the cases."""
-    nobody = dict.fromkeys(("crew", "department", "district", "excluded"))
     return [
-        {
-            "kind": Kind.INSPECTED,
-            "number": each.complaint,
-            "serial": 0,
-            "at": each.inspected_at,
-            "counts": True,
-            "amount": each.points * 100,
-            "agent": each.agent,
-            "service": "",
-            **nobody,
-        }
+        _entry_row(
+            Entry(
+                kind=Kind.INSPECTED,
+                number=each.complaint,
+                serial=0,
+                at=each.inspected_at,
+                counts=True,
+                amount=each.points * 100,
+                agent=each.agent,
+                crew=None,
+                department=None,
+                service="",
+                district=None,
+            ),
+            left_out,
+        )
         for each in month.inspections
     ]
+
+
+def _entry_row(entry: Entry, left_out: Excluded) -> RowValues:
+    return entry._asdict() | {"excluded": left_out.ground(entry)}
 
 
 def write_entries(connection: WriteConnection, month: str, computation: int, rows: Sequence[RowValues]) -> None:
@@ -135,14 +144,15 @@ def _tallies(connection: ReadConnection, month: str, computation: int, by: Subje
             func.count(case((is_counted, 1))),
             func.count(case((is_counted & _row.counts, 1))),
             func.count(_row.excluded),
+            func.count(case((_row.excluded == OBJECTION, 1))),
             func.coalesce(func.sum(case((is_counted, _row.amount))), 0),
         )
         .where(_row.month == month, _row.computation == computation, subject.is_not(None), subject != "")
         .group_by(subject, _row.kind)
     )
     found: dict[str, dict[Kind, Tally]] = {}
-    for name, kind, entries, favourable, left_out, amount in connection.execute(statement):
-        found.setdefault(name, {})[Kind(kind)] = Tally(entries, favourable, left_out, int(amount))
+    for name, kind, *counts, amount in connection.execute(statement):
+        found.setdefault(name, {})[Kind(kind)] = Tally._make((*counts, int(amount)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Figures, scores and lists of a random month agree with an oracle that follows the rules case by case, event by event."""
+"""Figures, scores and lists of a random month agree with an oracle that applies the rules event by event."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -41,16 +41,16 @@ def assessed(module_database_url: str, count: int) -> Iterator[tuple[Engine, Ran
 def shown(result: Result | Item) -> dict[str, Any]:
     """Return what a result says, of the oracle or of the program, in one form."""
     figures = {
-        name: (None if each.value is None else round(Fraction(each.value), 9), each.numerator, each.denominator)
+        name: (Fraction(each.value), each.numerator, each.denominator)
         for name, each in result.figures.items()
+        if each.value is not None
     }
     excluded = {name: each.excluded for name, each in result.figures.items() if each.excluded}
     if isinstance(result, Result):
         left_out = result.left_out
     else:
         left_out = {name: each.left_out for name, each in result.figures.items() if each.left_out}
-    told = {name: each for name, each in figures.items() if each != (None, None, None)}
-    return {"figures": told, "excluded": excluded, "out": left_out, "score": (result.score, result.grade)}
+    return {"figures": figures, "excluded": excluded, "out": left_out, "score": (result.score, result.grade)}
 
 
 def test_every_figure_of_every_subject_is_that_of_the_oracle(assessed: tuple[Engine, RandomMonth]) -> None:

@@ -1,4 +1,4 @@
-"""Random cases for the assessment of a month: all that people do to a case, within and across both ends of the month."""
+"""Random cases for the assessment of a month: all that people do to a case, also across both ends of the month."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -97,7 +97,7 @@ WEIGHTS: dict[State, dict[str, int]] = {
     State.REFUSED: {},
     State.WITHDRAWN: {},
 }
-"""What people do next to a case, by how often."""
+"""Actions that may come next in each state, by how often."""
 
 
 OF_CREW = {"sign_for", "arrive", "complete", "return", "suspend", "request_approval", "request_extension"}
@@ -253,7 +253,8 @@ class Player:
 
     def _ring_on_time(self) -> None:
         while (deadline := self._case.next_deadline()) and deadline <= self._now and self._case.is_active(deadline):
-            self._events += self._case.ring(deadline)
+            # A correction may shorten a promise so that it was due before.
+            self._events += self._case.ring(max(deadline, self._events[-1].at))
         self._events += self._case.ring(self._now)
 
     def _act(self, name: str) -> None:

@@ -57,8 +57,7 @@ def random_month(count: int, seed: int = 1) -> RandomMonth:
     random = Random(seed)  # noqa: S311 - to be made again
     cases = played(seed, count)
     registered = counted_in((case.events for case in cases), month())
-    inspected = month(
-    ).model_copy(update={"inspections": tuple(_inspections(random, registered))})
+    inspected = month().model_copy(update={"inspections": tuple(_inspections(random, registered))})
     counted = counted_in((case.events for case in cases), inspected)
     assessment = inspected.model_copy(update={"objections": tuple(_objections(random, counted))})
     return RandomMonth(cases, assessment, counted, tuple(_exclusions(random, cases)), tuple(_given(random)))
@@ -108,7 +107,7 @@ def _objections(random: Random, counted: Sequence[Counted]) -> list[Objection]:
 
 
 def _exclusions(random: Random, cases: Sequence[Played]) -> list[Exclusion]:
-    """Return exclusions that are approved before or after the computation, rejected or undecided; some cases have two."""
+    """Return exclusions that are approved before or after the computation, rejected or undecided; two of some cases."""
     numbers = [case.number for case in cases if case.events[0].at < AS_OF]
     return [
         Exclusion(

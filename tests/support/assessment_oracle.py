@@ -1,4 +1,4 @@
-"""Oracle of a month's assessment: the rules of docs/assessment.md by brute force, on the state of a case after each event.
+"""Oracle of a month's assessment: the rules of docs/assessment.md by brute force, on the case after each event.
 
 It has nothing in common with the program that it checks but the case itself and the catalogue.
 """
@@ -17,10 +17,11 @@ from domain.case.actions.follow_up import FollowedUp
 from domain.case.case import Case
 from domain.case.clocks import APPROVE, ClockStatus
 from domain.case.events import Event
+from domain.case.intake import THANKS
 from domain.case.kinds import evolve
 from domain.case.lifecycle import State
 from domain.case.satisfaction import SATISFIED
-from domain.catalogue.figures import FIGURES, Figure, Kind, Subject, Unit
+from domain.catalogue.figures import CASES, FIGURES, Figure, Kind, Subject, Unit
 from readmodel.assessment.exclusions import Exclusion
 from readmodel.assessment.months import GivenValue
 
@@ -32,14 +33,24 @@ PROMISES = {
     "reply": Kind.REPLY,
     "follow_up": Kind.FOLLOW_UP,
 }
-FIRST_OF_A_CASE = {"reopen": Kind.REOPENED, "urge": Kind.URGED, "decide_extension": Kind.EXTENDED}
+ONE_KIND = {
+    "sign_for": Kind.SIGNED_FOR,
+    "return": Kind.RETURNED,
+    "reopen": Kind.REOPENED,
+    "urge": Kind.URGED,
+    "decide_extension": Kind.EXTENDED,
+}
 FIRST: dict[Kind, Subject | None] = {
     Kind.RECEIVED: Subject.DEPARTMENT,
     Kind.RETURNED: Subject.DEPARTMENT,
     Kind.SIGNED_FOR: Subject.CREW,
-    **dict.fromkeys(FIRST_OF_A_CASE.values()),
+    **dict.fromkeys((Kind.REOPENED, Kind.URGED, Kind.EXTENDED)),
 }
 """Kinds of which a case has one entry in a month, for each of these subjects; None: one altogether."""
+ABOUT_WORK_BEFORE = {"return", "follow_up", "reopen"}
+"""Actions on the work of those who had the case before them."""
+HANDS_OVER = {"dispatch", "follow_up", "reopen"}
+"""Actions by which a department receives the case, if they lead to `dispatched`."""
 STAYS = {Kind.REGISTERED, Kind.RECEIVED, Kind.SIGNED_FOR, Kind.THANKS, Kind.MONEY, Kind.INSPECTED}
 """Kinds that an excluded case stays in."""
 
@@ -64,9 +75,10 @@ class Step(NamedTuple):
     after: Case
 
     def whose(self, part: int | None = None) -> dict[Subject, str | None]:
-        """Return those who have the case, or this part of it, right after the event."""
+        """Return those who have the case or this part of it: department and person are those whose work it is about."""
         case = self.after
-        holder = case.parts[part - 1] if part else case
+        at_work = (self.before if self.event.action in ABOUT_WORK_BEFORE else None) or case
+        holder = at_work.parts[part - 1] if part else at_work
         return {
             Subject.AGENT: case.owner,
             Subject.CREW: holder.assignee,
@@ -78,11 +90,6 @@ class Step(NamedTuple):
     def counted(self, kind: Kind, part: int | None = None, *, counts: bool = True) -> Counted:
         """Return what the event counts for those who have the case, or this part of it."""
         return Counted(kind, self.after.number, self.event.at, self.whose(part), counts)
-
-    @property
-    def part(self) -> int | None:
-        """Part that the event is about; None for the case itself."""
-        return getattr(self.event.data, "part", None)
 
 
 def steps(events: Iterable[Event]) -> Iterator[Step]:
@@ -99,23 +106,15 @@ def steps(events: Iterable[Event]) -> Iterator[Step]:
 
 def _work(step: Step) -> Iterator[Counted]:
     """Yield registrations, dispatches, parts and signatures, and what went wrong with them."""
-    match step.event.action:
-        case "register":
-            yield step.counted(Kind.REGISTERED)
-            if thanked := step.after.intake.thanked:
-                yield _for_whom_is_thanked(step.counted(Kind.THANKS), thanked)
-        case "dispatch" | "involve":
-            yield step.counted(Kind.RECEIVED, step.part)
-        case "sign_for":
-            yield step.counted(Kind.SIGNED_FOR, step.part)
-        case "return":
-            yield step.counted(Kind.RETURNED, step.part)
-        case "reopen" | "urge" | "decide_extension" if getattr(step.event.data, "approved", True):
-            yield step.counted(FIRST_OF_A_CASE[step.event.action])
-
-
-def _for_whom_is_thanked(thanks: Counted, person: str) -> Counted:
-    return replace(thanks, whose={**thanks.whose, Subject.AGENT: person, Subject.CREW: person})
+    action, data = step.event.action, step.event.data
+    if action == "register":
+        yield step.counted(Kind.REGISTERED)
+    if action == "involve" or (action in HANDS_OVER and step.after.state is State.DISPATCHED):
+        of = step.after.parts[-1] if action == "involve" else step.after
+        received = step.counted(Kind.RECEIVED)
+        yield replace(received, whose={**received.whose, Subject.DEPARTMENT: of.department, Subject.CREW: of.assignee})
+    if action in ONE_KIND and getattr(data, "approved", True):
+        yield step.counted(ONE_KIND[action], getattr(data, "part", None))
 
 
 def _promises(step: Step) -> Iterator[Counted]:
@@ -123,16 +122,11 @@ def _promises(step: Step) -> Iterator[Counted]:
     before = {clock.serial: clock.status for clock in step.before.clocks} if step.before else {}
     told = step.event.action in ("reply", "answer")
     for clock in step.after.clocks:
-        changed = clock.status is not before.get(clock.serial)
-        if clock.name == APPROVE:
-            continue
-        kind, part = PROMISES[clock.name], clock.part or None
-        if clock.status is ClockStatus.MISSED and changed:
-            yield step.counted(kind, part, counts=False)
-        elif clock.status is ClockStatus.MET and clock.name != "resolve" and changed:
-            yield step.counted(kind, part)
-        elif clock.status is ClockStatus.MET and clock.name == "resolve" and told and clock.cycle == step.event.cycle:
-            yield step.counted(kind, part)
+        judged = clock.status is not before.get(clock.serial)
+        if clock.name == "resolve" and clock.status is ClockStatus.MET:
+            judged = told and clock.cycle == step.event.cycle
+        if judged and clock.name != APPROVE and clock.status in (ClockStatus.MET, ClockStatus.MISSED):
+            yield step.counted(PROMISES[clock.name], clock.part or None, counts=clock.status is ClockStatus.MET)
 
 
 def _answers(step: Step) -> Iterator[Counted]:
@@ -147,9 +141,10 @@ def _answers(step: Step) -> Iterator[Counted]:
     yield step.counted(Kind.CONTACTED, counts=reached)
     if not reached:
         return
-    if said.solved is not None:
-        yield step.counted(Kind.SOLVED, counts=said.solved)
-    satisfied = said.outcome == "satisfied" if said.satisfaction is None else said.satisfaction in SATISFIED
+    short, content = said.contacted is None, said.outcome == "satisfied"
+    if content or not short:
+        yield step.counted(Kind.SOLVED, counts=content if short else bool(said.solved))
+    satisfied = content if short else said.satisfaction in SATISFIED
     yield step.counted(Kind.SATISFIED, counts=satisfied)
 
 
@@ -161,16 +156,33 @@ def _money(step: Step) -> Iterator[Counted]:
             yield replace(step.counted(Kind.MONEY), amount=Fraction(decided.amount))
 
 
+def _thanks(events: Sequence[Event], month: Assessment) -> Iterator[Counted]:
+    """Yield thanks, unless they are withdrawn or refused before the month is over."""
+    first = next(steps(events))
+    until = [event.to_state for event in events if event.at < month.until]
+    thanks = first.after.intake.service_code == THANKS and month.since <= first.event.at < month.until
+    if thanks and until[-1] not in (State.WITHDRAWN, State.REFUSED):
+        found, person = first.counted(Kind.THANKS), first.after.intake.thanked
+        yield replace(found, whose={**found.whose, Subject.AGENT: person, Subject.CREW: person})
+
+
 RULES: tuple[Callable[[Step], Iterator[Counted]], ...] = (_work, _promises, _answers, _money)
 
 
 def counted_in(cases: Iterable[Sequence[Event]], month: Assessment) -> list[Counted]:
     """Return everything that counts in a month, of the events of each case and of its inspections."""
     found = [
-        Counted(Kind.INSPECTED, each.complaint, month.until, {Subject.AGENT: each.agent}, amount=Fraction(each.points))
+        Counted(
+            Kind.INSPECTED,
+            each.complaint,
+            each.inspected_at,
+            {Subject.AGENT: each.agent},
+            amount=Fraction(each.points),
+        )
         for each in month.inspections
     ]
     for events in cases:
+        found += _thanks(events, month)
         there = set[tuple[Kind, str | None]]()
         for step in steps(events):
             if not month.since <= step.event.at < month.until:
@@ -229,7 +241,8 @@ class Oracle:
 
     def subjects(self) -> set[tuple[Subject, str]]:
         """Return everybody and everything of whom something counts."""
-        return {(by, subject) for by, subject, _ in self._of} | {(Subject(by), who) for by, who, _ in self._given}
+        counted = {(by, subject) for by, subject, kind in self._of if kind is not Kind.THANKS}
+        return counted | {(Subject(by), who) for by, who, _ in self._given}
 
     def behind(self, by: Subject, subject: str, kind: Kind) -> list[Counted]:
         """Return what counts behind a number."""
@@ -242,9 +255,11 @@ class Oracle:
 
     def result(self, by: Subject, subject: str) -> Result:
         """Return the figures of a subject, and the score of those that have a weight."""
-        figures = {figure.name: self._figure(figure, by, subject) for figure in FIGURES}
-        for (kind, who, name), given in self._given.items():
-            if (kind, who) == (by, subject):
+        figures = {
+            figure.name: self._figure(figure, kind, by, subject) for figure in FIGURES if (kind := figure.kind_for(by))
+        }
+        for (of, who, name), given in self._given.items():
+            if (of, who) == (by, subject):
                 figures[name] = Figures(Fraction(str(given.value)), given.numerator, given.denominator)
         weights = self._month.standard.weights_of(by)
         left_out = {each.figure: "no_data" for each in weights if _value(figures, each.figure) is None}
@@ -264,37 +279,33 @@ class Oracle:
         grades = sorted(self._month.standard.grades, key=lambda grade: grade.least)
         return [grade.code for grade in grades if score >= grade.least][-1] if score is not None else None
 
-    def _figure(self, figure: Figure, by: Subject, subject: str) -> Figures:
-        kind = figure.kind_for(by)
-        if kind is None:
-            return Figures()
+    def _figure(self, figure: Figure, kind: Kind, by: Subject, subject: str) -> Figures:
         entries = self.behind(by, subject, kind)
         kept = [each for each in entries if not self.is_left_out(each, figure)]
-        left = len(entries) - len(kept)
+        # Excluded cases stay in their number, which says how many of them are excluded.
+        left = sum(each not in kept or (figure is CASES and each.number in self._excluded) for each in entries)
         if figure.per_case:
-            return self._share(len(kept), self._cases(figure, by, subject), left)
+            return _share(len(kept), self._cases(by, subject), left)
         if figure.unit is Unit.RATE:
-            return self._share(sum(each.counts for each in kept), len(kept), left)
+            return _share(sum(each.counts for each in kept), len(kept), left)
+        if figure.unit is Unit.COUNT:
+            return Figures(Fraction(len(kept)), len(kept), excluded=left)
         if not kept:
             return Figures(excluded=left)
-        amounts = [each.amount for each in kept if each.amount is not None]
-        value = {
-            Unit.COUNT: Fraction(len(kept)),
-            Unit.MONEY: sum(amounts, Fraction(0)),
-            Unit.POINTS: sum(amounts, Fraction(0)) / len(kept),
-        }[figure.unit]
-        return Figures(value, excluded=left)
+        total = sum((each.amount or Fraction(0) for each in kept), Fraction(0))
+        if figure.unit is Unit.MONEY:
+            return Figures(total, len(kept), excluded=left)
+        return Figures(Fraction(_rounded(total / len(kept))), int(total), len(kept), left)
 
-    def _cases(self, figure: Figure, by: Subject, subject: str) -> int:
-        """Return how many cases of the subject may make an entry of the figure: those that are not left out of it."""
-        cases = FIGURES[0]
-        found = self.behind(by, subject, cases.kind_for(by) or Kind.REGISTERED)
-        out = (self.is_left_out(each, figure) or self.is_left_out(each, cases) for each in found)
-        return sum(not (is_out or each.number in self._excluded) for each, is_out in zip(found, out, strict=True))
+    def _cases(self, by: Subject, subject: str) -> int:
+        """Return the cases that a share is of: those that count, and are not excluded."""
+        found = self.behind(by, subject, CASES.kind_for(by) or Kind.REGISTERED)
+        return sum(not self.is_left_out(each, CASES) and each.number not in self._excluded for each in found)
 
-    @staticmethod
-    def _share(part: int, whole: int, left: int) -> Figures:
-        return Figures(Fraction(part, whole), part, whole, left) if whole else Figures(excluded=left)
+
+def _share(part: int, whole: int, left: int) -> Figures:
+    """Return a rate, to four places."""
+    return Figures(round(Fraction(part, whole), 4), part, whole, left) if whole else Figures(excluded=left)
 
 
 def _until(decided_at: datetime | None, as_of: datetime) -> bool:
