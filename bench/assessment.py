@@ -1,0 +1,212 @@
+"""Time of the assessment of a month among a million cases of three years, and of the lists behind its numbers.
+
+The figures are computed as the worker computes them. Lists are those of every kind of subject and of entry, for the
+subject with the most entries and the one with the fewest, the first page and the last one.
+"""
+
+import asyncio
+import csv
+import io
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psutil
+from sqlalchemy import Engine, func, insert, literal, select
+
+from activities.assessment import compute
+from bench import postgres
+from bench.assessment_data import fill
+from bench.calls import START
+from bench.measure import MILLISECONDS
+from bench.report import Figure
+from bench.server import tell
+from domain.assessment.assessment import Assessment, AssessmentOpening
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.figures import Kind, Subject
+from domain.catalogue.terms import Edition
+from domain.shared.periods import month_bounds, month_of, next_month
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.assessment.computation import COMPANY, SUBJECTS
+from readmodel.assessment.months import EXPORT, Number, all_cases_behind, cases_behind
+from readmodel.assessment_tables import figure_entries
+from readmodel.database import engine, reading, writing
+from readmodel.migrate import migrate
+from readmodel.writer import GroupWriter
+
+MONTHS = (1, 18, 35)
+"""Months that are assessed, of 36: an early one, one in the middle, the last one."""
+SERIAL, OF_EXPORT = 1, 2
+"""Numbers of the computation, and of one with the entries that are exported."""
+PAGE, REPEATS, SHOWN = 50, 3, 5
+EXPORTED = 100_000
+MEBIBYTE = 1024**2
+_row = figure_entries.c
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Assessment of one month: its entries, and the seconds that it took."""
+
+    month: str
+    entries: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Page of the list behind a number."""
+
+    number: str
+    rows: int
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Export of many entries: the seconds that it took, and by how much the memory of the process grew."""
+
+    entries: int
+    seconds: float
+    mebibytes: float
+
+
+async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
+    """Measure assessments of months, and the lists behind their numbers, on PostgreSQL."""
+    count = 50_000 if quick else 1_000_000
+    with postgres.running() as server:
+        await asyncio.to_thread(migrate, server.url)
+        catalogue = load_catalogue(DEFAULT_CATALOGUE)
+        await asyncio.to_thread(fill, server.url, server.uri, catalogue, count)
+        tell("  the cases are there")
+        database = engine(server.url)
+        computed = [await _computed(database, catalogue, month) for month in _months(catalogue)]
+        pages = sorted(
+            await asyncio.to_thread(_pages, database, computed[-1].month), key=lambda page: -page.milliseconds
+        )
+        exported = await asyncio.to_thread(_export, database, computed[-1].month)
+        database.dispose()
+    figures = [
+        Figure(
+            f"a month of {count:,} cases assessed, median of {len(computed)}",
+            statistics.median(one.seconds for one in computed),
+            "s",
+            at_most=10,
+        ),
+        *(Figure(f"  {one.month}, {one.entries:,} entries", one.seconds, "s") for one in computed),
+        Figure(f"slowest of {len(pages)} pages behind its numbers", pages[0].milliseconds, "ms", at_most=50),
+        *(Figure(f"  {page.number}", page.milliseconds, "ms") for page in pages[:SHOWN]),
+        Figure(f"{exported.entries:,} entries exported as CSV", exported.seconds, "s"),
+        Figure("  growth of the memory meanwhile", exported.mebibytes, "MiB", at_most=32),
+    ]
+    return figures, {
+        "months": [asdict(one) for one in computed],
+        "pages": [asdict(page) for page in pages],
+        "export": asdict(exported),
+    }
+
+
+def opened(catalogue: Catalogue, month: str) -> Assessment:
+    """Return the assessment of a month as it begins."""
+    since, until = month_bounds(month, _zone(catalogue))
+    standard = catalogue.standard(until)
+    assert standard is not None
+    edition = Edition(digest="0" * 12, name="Benchmark", name_zh="基准")
+    opening = AssessmentOpening(
+        month=month, at=until, since=since, until=until, seed=month, standard=standard, edition=edition
+    )
+    return Assessment.open(opening)[0]
+
+
+def _zone(catalogue: Catalogue) -> ZoneInfo:
+    return ZoneInfo(catalogue.calendar.timezone)
+
+
+def _months(catalogue: Catalogue) -> list[str]:
+    months = [month_of(START, _zone(catalogue))]
+    while len(months) <= max(MONTHS):
+        months.append(next_month(months[-1]))
+    return [months[place] for place in MONTHS]
+
+
+async def _computed(database: Engine, catalogue: Catalogue, month: str) -> Computed:
+    assessment = opened(catalogue, month)
+    async with GroupWriter(database) as writer:
+        began = time.perf_counter()
+        made = await compute(database, writer, assessment, assessment.until, SERIAL)
+        return Computed(month, made.entries, time.perf_counter() - began)
+
+
+def _pages(database: Engine, month: str) -> list[Listed]:
+    """Return the first and the last page of every list that is tried."""
+    return [page for number, count in _numbers(database, month) for page in _both_pages(database, number, count)]
+
+
+def _numbers(database: Engine, month: str) -> Iterator[tuple[Number, int]]:
+    """Yield numbers with the count of their entries: of each kind, those of the subjects with the most and the fewest."""
+    for by, column in SUBJECTS.items():
+        counted = (
+            select(_row.kind, column.label("subject"), func.count().label("entries"))
+            .where(_row.month == month, _row.computation == SERIAL, column.is_not(None))
+            .group_by(_row.kind, column)
+            .order_by(func.count().desc(), "subject")
+        )
+        with reading(database) as connection:
+            found = connection.execute(counted).all()
+        for kind in dict.fromkeys(row.kind for row in found):
+            mine = [(row.subject, row.entries) for row in found if row.kind == kind]
+            for subject, entries in dict.fromkeys((mine[0], mine[-1])):
+                yield Number(month, SERIAL, Kind(kind), Subject(by), subject), entries
+
+
+def _both_pages(database: Engine, number: Number, count: int) -> Iterator[Listed]:
+    with reading(database) as connection:
+        yield _page(connection, number, None)
+        if count > PAGE:
+            before = connection.execute(number.statement().offset(count - PAGE - 1).limit(1)).one()
+            yield _page(connection, number, f"{before.number}-{before.serial}")
+
+
+def _page(connection: Any, number: Number, cursor: str | None) -> Listed:
+    def once() -> tuple[float, int]:
+        began = time.perf_counter()
+        rows = len(cases_behind(connection, number, cursor, PAGE))
+        return (time.perf_counter() - began) * MILLISECONDS, rows
+
+    times, (rows, *_) = zip(*(once() for _ in range(REPEATS)), strict=True)
+    where = f"{number.kind} of {number.by} {number.subject}, {'last' if cursor else 'first'} page of {rows}"
+    return Listed(where, rows, statistics.median(times))
+
+
+def _export(database: Engine, month: str) -> Exported:
+    """Export many entries as CSV, line by line, and look at the memory of this process meanwhile."""
+    _fill_export(database, month)
+    number = Number(month, OF_EXPORT, Kind.REGISTERED, Subject.COMPANY, COMPANY)
+    process, most, entries = psutil.Process(), 0, 0
+    with reading(database) as connection:
+        began, before = time.perf_counter(), process.memory_info().rss
+        for entries, entry in enumerate(all_cases_behind(connection, number), start=1):
+            csv.writer(io.StringIO()).writerow(entry)
+            if entries % EXPORT == 0:
+                most = max(most, process.memory_info().rss)
+        seconds = time.perf_counter() - began
+    return Exported(entries, seconds, max(most - before, 0) / MEBIBYTE)
+
+
+def _fill_export(database: Engine, month: str) -> None:
+    """Put as many entries as are exported behind one number: those of all kinds of the month."""
+    changed = {
+        "computation": literal(OF_EXPORT),
+        "kind": literal(Kind.REGISTERED.value),
+        "serial": func.row_number().over(),
+    }
+    chosen = select(*(changed.get(column.name, column).label(column.name) for column in figure_entries.columns))
+    entries = chosen.where(_row.month == month, _row.computation == SERIAL).limit(EXPORTED)
+    with writing(database) as connection:
+        connection.execute(
+            insert(figure_entries).from_select([column.name for column in figure_entries.columns], entries)
+        )
