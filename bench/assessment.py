@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import psutil
-from sqlalchemy import Engine, func, insert, literal, select
+from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
 
 from activities.assessment import compute
 from bench import postgres
@@ -34,7 +34,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessment.computation import COMPANY, SUBJECTS
 from readmodel.assessment.months import EXPORT, Number, all_cases_behind, cases_behind
 from readmodel.assessment_tables import figure_entries
-from readmodel.database import engine, reading, writing
+from readmodel.database import ReadConnection, engine, reading, writing
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
 
@@ -85,10 +85,9 @@ async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
         tell("  the cases are there")
         database = engine(server.url)
         computed = [await _computed(database, catalogue, month) for month in _months(catalogue)]
-        pages = sorted(
-            await asyncio.to_thread(_pages, database, computed[-1].month), key=lambda page: -page.milliseconds
-        )
-        exported = await asyncio.to_thread(_export, database, computed[-1].month)
+        last = computed[-1].month
+        pages = await asyncio.to_thread(_pages, database, last)
+        exported = await asyncio.to_thread(_export, database, last)
         database.dispose()
     figures = [
         Figure(
@@ -142,12 +141,13 @@ async def _computed(database: Engine, catalogue: Catalogue, month: str) -> Compu
 
 
 def _pages(database: Engine, month: str) -> list[Listed]:
-    """Return the first and the last page of every list that is tried."""
-    return [page for number, count in _numbers(database, month) for page in _both_pages(database, number, count)]
+    """Return the first and the last page of every list that is tried, the slowest one first."""
+    pages = (page for number, count in _numbers(database, month) for page in _both_pages(database, number, count))
+    return sorted(pages, key=lambda page: -page.milliseconds)
 
 
 def _numbers(database: Engine, month: str) -> Iterator[tuple[Number, int]]:
-    """Yield numbers with the count of their entries: of each kind, those of the subjects with the most and the fewest."""
+    """Yield numbers with the count of their entries: of each kind, of the subjects with the most and the fewest."""
     for by, column in SUBJECTS.items():
         counted = (
             select(_row.kind, column.label("subject"), func.count().label("entries"))
@@ -171,7 +171,7 @@ def _both_pages(database: Engine, number: Number, count: int) -> Iterator[Listed
             yield _page(connection, number, f"{before.number}-{before.serial}")
 
 
-def _page(connection: Any, number: Number, cursor: str | None) -> Listed:
+def _page(connection: ReadConnection, number: Number, cursor: str | None) -> Listed:
     def once() -> tuple[float, int]:
         began = time.perf_counter()
         rows = len(cases_behind(connection, number, cursor, PAGE))
@@ -199,14 +199,14 @@ def _export(database: Engine, month: str) -> Exported:
 
 def _fill_export(database: Engine, month: str) -> None:
     """Put as many entries as are exported behind one number: those of all kinds of the month."""
-    changed = {
+    columns: list[ColumnElement[Any]] = [*figure_entries.columns]
+    changed: dict[str, ColumnElement[Any]] = {
         "computation": literal(OF_EXPORT),
         "kind": literal(Kind.REGISTERED.value),
         "serial": func.row_number().over(),
     }
-    chosen = select(*(changed.get(column.name, column).label(column.name) for column in figure_entries.columns))
+    names = [str(column.key) for column in columns]
+    chosen = select(*(changed.get(name, column).label(name) for name, column in zip(names, columns, strict=True)))
     entries = chosen.where(_row.month == month, _row.computation == SERIAL).limit(EXPORTED)
     with writing(database) as connection:
-        connection.execute(
-            insert(figure_entries).from_select([column.name for column in figure_entries.columns], entries)
-        )
+        connection.execute(insert(figure_entries).from_select(names, entries))

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from psycopg import Cursor
@@ -39,6 +40,7 @@ from domain.case.intake import Intake, Location, Registration
 from domain.case.lifecycle import ENDED, State
 from domain.case.satisfaction import Satisfaction
 from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import ClockName
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
@@ -132,7 +134,7 @@ class Player:
         if self._often(0.02):
             self._involve()
         if self._case.terms.needs_approval or self._often(0.01):
-            self._do(10, RequestApproval(subject="-", amount=self._random.choice([None, 200, 860])))
+            self._do(10, RequestApproval(subject="-", amount=self._random.choice([None, Decimal(200), Decimal(860)])))
             self._do(120, DecideApproval(approved=self._often(0.8), reason="-"))
         self._do(self._late("resolve"), Complete(result="-"))
 
@@ -159,7 +161,7 @@ class Player:
     def _take(self, happened: Iterable[Event]) -> None:
         self._events += happened
 
-    def _late(self, promise: str) -> float:
+    def _late(self, promise: ClockName) -> float:
         """Return minutes until a promise is kept: about one in twelve is missed."""
         return self._random.expovariate(2.5 / self._budgets.get(promise, 60))
 
@@ -179,7 +181,7 @@ class Player:
 COPIES = """
 CREATE TEMP TABLE copies AS
 SELECT place, played.number AS played, days,
-       to_char(registered_at + days, 'YYMMDD') || lpad((place %% 1000000)::text, 6, '0') || (place %% 10)::text AS number
+       to_char(registered_at + days, 'YYMMDD') || lpad((place %% 1000000)::text, 6, '0') || place %% 10 AS number
 FROM (SELECT place, lpad((1 + place * 7919 %% %(played)s)::text, 13, '0') AS number,
              date_trunc('day', %(start)s + (%(span)s * place / %(count)s) - %(monday)s) AS shift
       FROM generate_series(0, %(count)s::bigint - 1) AS place) AS made
@@ -198,7 +200,7 @@ def fill(url: str, uri: str, catalogue: Catalogue, count: int, played: int = PLA
         for table in TABLES:
             cursor.execute(f"CREATE TEMP TABLE played_{table.name} AS TABLE {table.name}")
         # All of it: notifications and words to search by are of the cases that were played, and of no other.
-        cursor.execute("TRUNCATE cases CASCADE")
+        cursor.execute("TRUNCATE cases, notifications CASCADE")
         span = {"start": START, "span": END - START, "monday": MONDAY}
         cursor.execute(COPIES, {**span, "count": count, "played": played})
         cursor.execute("CREATE UNIQUE INDEX ON copies (place)")
@@ -216,9 +218,6 @@ def _copy(cursor: Cursor[Any], table: Table, begin: int) -> None:
     }
     values = {name: f"played_{table.name}.{value}" for name, value in values.items()} | {"number": "copies.number"}
     names = ", ".join(f'"{name}"' for name in values)
-    cursor.execute(
-        f"INSERT INTO {table.name} ({names}) SELECT {', '.join(values.values())} FROM copies"
-        f" JOIN played_{table.name} ON played_{table.name}.number = copies.played"
-        " WHERE place >= %s AND place < %s ORDER BY place",
-        [begin, begin + CHUNK],
-    )
+    joined = f"copies JOIN played_{table.name} ON played_{table.name}.number = played"
+    chosen = f"SELECT {', '.join(values.values())} FROM {joined} WHERE place >= %s AND place < %s ORDER BY place"  # noqa: S608
+    cursor.execute(f"INSERT INTO {table.name} ({names}) {chosen}", [begin, begin + CHUNK])
