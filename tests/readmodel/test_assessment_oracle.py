@@ -1,6 +1,7 @@
 """Figures, scores and lists of a random month agree with an oracle that applies the rules event by event."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -8,11 +9,15 @@ import pytest
 from sqlalchemy import Engine
 
 from domain.assessment.score import Item
+from domain.case.actions.decide_credit import DecideCredit
+from domain.case.actions.withdraw import Withdraw
+from domain.case.intake import Intake, Location, Registration
 from domain.catalogue.figures import FIGURES, Subject
 from readmodel.assessment.months import CountedCase, Number, cases_behind, cursor_of
 from readmodel.database import engine, reading
 from readmodel.migrate import migrate
-from tests.support.assessment import MONTH, computed, results
+from tests.support.assessment import MONTH, SINCE, computed, month, play, results
+from tests.support.assessment_cases import AGENTS, CATALOGUE, CREDIT, MANAGERS
 from tests.support.assessment_month import AS_OF, RandomMonth, random_month
 from tests.support.assessment_oracle import Counted, Result
 from tests.support.rows import clear
@@ -97,3 +102,20 @@ def test_neither_later_events_nor_a_rebuild_change_what_comes_out(database_url: 
     made.write(database, None)
     assert computed(database, made.assessment).digest == first.digest
     database.dispose()
+
+
+def test_a_credit_counts_in_the_month_of_its_approval_whenever_the_case_was_closed(database: Engine) -> None:
+    terms = CATALOGUE.terms("burst_main", "west", SINCE - timedelta(days=9)).model_copy(update={"credits": (CREDIT,)})
+    start = Registration(
+        number="2608220000001",
+        at=SINCE - timedelta(days=9),
+        actor=AGENTS[0],
+        owner=AGENTS[0].id,
+        intake=Intake(service_code="burst_main", description="x", location=Location(district="west")),
+        terms=terms,
+    )
+    withdrawn = (SINCE - timedelta(days=2), Withdraw(reason="x"), None)
+    approved = (SINCE + timedelta(days=2), DecideCredit(credit=1, approved=True), MANAGERS[0])
+    play(database, start, withdrawn, approved)
+    computed(database, month())
+    assert results(database, Subject.COMPANY)["company"].figures["money_approved"].value == CREDIT.amount
