@@ -18,11 +18,13 @@ from readmodel.assessment.exclusions import grounds_until
 from readmodel.assessment.records import records
 from readmodel.assessment_tables import assessment_items, figure_entries, given_points
 from readmodel.database import ReadConnection, WriteConnection
-from readmodel.statements import RowValues, insert_many, insert_missing
+from readmodel.statements import insert_many, insert_missing
 
 OBJECTION = "objection"
 """Ground of an entry that an accepted objection was about."""
 COMPANY = "company"
+EntryRow = tuple[Any, ...]
+"""Values of an entry, and the ground that excludes it: a row of `figure_entries` without month and computation."""
 _row = figure_entries.c
 SUBJECTS: dict[Subject, ColumnElement[Any]] = {
     Subject.AGENT: _row.agent,
@@ -62,8 +64,8 @@ def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> 
 
 def entry_rows(
     connection: ReadConnection, month: Assessment, candidates: Sequence[Row[Any]], left_out: Excluded
-) -> list[RowValues]:
-    """Return the rows of the entries of these candidates, without the computation."""
+) -> list[EntryRow]:
+    """Return the rows of the entries of these candidates."""
     found = records(connection, candidates, month.until)
     return [
         _entry_row(entry, left_out)
@@ -72,7 +74,7 @@ def entry_rows(
     ]
 
 
-def inspection_rows(month: Assessment, left_out: Excluded) -> list[RowValues]:
+def inspection_rows(month: Assessment, left_out: Excluded) -> list[EntryRow]:
     """Return the rows of the inspections, for the agents who owned the cases."""
     return [
         _entry_row(
@@ -95,13 +97,13 @@ def inspection_rows(month: Assessment, left_out: Excluded) -> list[RowValues]:
     ]
 
 
-def _entry_row(entry: Entry, left_out: Excluded) -> RowValues:
-    return entry._asdict() | {"excluded": left_out.ground(entry)}
+def _entry_row(entry: Entry, left_out: Excluded) -> EntryRow:
+    return (*entry, left_out.ground(entry))
 
 
-def write_entries(connection: WriteConnection, month: str, computation: int, rows: Sequence[RowValues]) -> None:
+def write_entries(connection: WriteConnection, month: str, computation: int, rows: Sequence[EntryRow]) -> None:
     """Write entries of a computation; it has none of them."""
-    insert_many(connection, figure_entries, [{"month": month, "computation": computation, **row} for row in rows])
+    insert_many(connection, figure_entries, [(month, computation, *row) for row in rows])
 
 
 def write_items(connection: WriteConnection, month: str, computation: int, items: Sequence[Item]) -> None:

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from sqlalchemy import Row, case, or_, select
 
 from domain.assessment.entry import COUNTED_ACTIONS, TELL_TERMS, WITH_DATA, CaseRecord, Fact, KeptPromise
-from domain.case.clocks import ClockStatus
+from domain.case.clocks import MISS, ClockStatus
 from readmodel.database import ReadConnection
 from readmodel.statements import is_one_of
 from readmodel.tables import cases, clocks, decisions, events
@@ -52,9 +52,11 @@ def _facts(
     connection: ReadConnection, numbers: Sequence[str], actions: Collection[str], with_data: Collection[str]
 ) -> dict[str, list[Fact]]:
     """Return the events of these actions in their order, by case; some of them with their data."""
+    # Other rungs of the ladder tell people, and are many.
+    counts = or_(events.c.action != "escalate", events.c.data["percent"].as_integer() == MISS)
     query = (
         select(*_EVENT, case((events.c.action.in_(sorted(with_data)), events.c.data)))
-        .where(is_one_of(connection, events.c.number, numbers), events.c.action.in_(sorted(actions)))
+        .where(is_one_of(connection, events.c.number, numbers), events.c.action.in_(sorted(actions)), counts)
         .order_by(events.c.number, events.c.seq)
     )
     facts: dict[str, list[Fact]] = {}
