@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
 from activities.assessment import compute
 from bench import postgres
 from bench.assessment_data import fill
-from bench.calls import START
+from bench.calls import START, processors
 from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import tell
@@ -50,11 +50,12 @@ _row = figure_entries.c
 
 @dataclass(frozen=True)
 class Computed:
-    """Assessment of one month: its entries, and the seconds that it took."""
+    """Assessment of one month: its entries, and seconds on the clock and of the processors, in PostgreSQL and Python."""
 
     month: str
     entries: int
     seconds: float
+    processor_seconds: float
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
         await asyncio.to_thread(fill, server.url, server.uri, catalogue, count)
         tell("  the cases are there")
         database = engine(server.url)
-        computed = [await _computed(database, catalogue, month) for month in _months(catalogue)]
+        computed = [await _computed(server, database, catalogue, month) for month in _months(catalogue)]
         last = computed[-1].month
         pages = await asyncio.to_thread(_pages, database, last)
         exported = await asyncio.to_thread(_export, database, last)
@@ -97,6 +98,7 @@ async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
             at_most=10,
         ),
         *(Figure(f"  {one.month}, {one.entries:,} entries", one.seconds, "s") for one in computed),
+        *(Figure(f"  processor time, {one.month}", one.processor_seconds, "s") for one in computed),
         Figure(f"slowest of {len(pages)} pages behind its numbers", pages[0].milliseconds, "ms", at_most=50),
         *(Figure(f"  {page.number}", page.milliseconds, "ms") for page in pages[:SHOWN]),
         Figure(f"{exported.entries:,} entries exported as CSV", exported.seconds, "s"),
@@ -132,12 +134,13 @@ def _months(catalogue: Catalogue) -> list[str]:
     return [months[place] for place in MONTHS]
 
 
-async def _computed(database: Engine, catalogue: Catalogue, month: str) -> Computed:
+async def _computed(server: postgres.Postgres, database: Engine, catalogue: Catalogue, month: str) -> Computed:
     assessment = opened(catalogue, month)
     async with GroupWriter(database) as writer:
-        began = time.perf_counter()
+        used, began = processors(server), time.perf_counter()
         made = await compute(database, writer, assessment, assessment.until, SERIAL)
-        return Computed(month, made.entries, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return Computed(month, made.entries, seconds, processors(server) - used)
 
 
 def _pages(database: Engine, month: str) -> list[Listed]:
