@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
 from activities.assessment import compute
 from bench import postgres
 from bench.assessment_data import fill
-from bench.calls import START, processors
+from bench.calls import START, processors_of
 from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import tell
@@ -50,7 +50,7 @@ _row = figure_entries.c
 
 @dataclass(frozen=True)
 class Computed:
-    """Assessment of one month: its entries, and seconds on the clock and of the processors, in PostgreSQL and Python."""
+    """Assessment of one month: its entries, its seconds on the clock, and the processor seconds of PostgreSQL and Python."""
 
     month: str
     entries: int
@@ -137,10 +137,10 @@ def _months(catalogue: Catalogue) -> list[str]:
 async def _computed(server: postgres.Postgres, database: Engine, catalogue: Catalogue, month: str) -> Computed:
     assessment = opened(catalogue, month)
     async with GroupWriter(database) as writer:
-        used, began = processors(server), time.perf_counter()
+        used, began = processors_of(server), time.perf_counter()
         made = await compute(database, writer, assessment, assessment.until, SERIAL)
         seconds = time.perf_counter() - began
-        return Computed(month, made.entries, seconds, processors(server) - used)
+        return Computed(month, made.entries, seconds, processors_of(server) - used)
 
 
 def _pages(database: Engine, month: str) -> list[Listed]:
