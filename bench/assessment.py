@@ -50,7 +50,7 @@ _row = figure_entries.c
 
 @dataclass(frozen=True)
 class Computed:
-    """Assessment of one month: its entries, its seconds on the clock, and the processor seconds of PostgreSQL and Python."""
+    """Assessment of one month: its entries, the seconds on the clock, and of processors in PostgreSQL and Python."""
 
     month: str
     entries: int
