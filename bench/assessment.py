@@ -6,10 +6,12 @@ subject with the most entries and the one with the fewest, the first page and th
 
 import asyncio
 import csv
+import gc
 import io
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,6 +32,7 @@ from domain.catalogue.figures import Kind, Subject
 from domain.catalogue.terms import Edition
 from domain.shared.periods import month_bounds, month_of, next_month
 from hotline.files.catalogue import load_catalogue
+from hotline.process import collect_less
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessment.computation import COMPANY, SUBJECTS
 from readmodel.assessment.months import EXPORT, Number, all_cases_behind, cases_behind
@@ -85,7 +88,8 @@ async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
         await asyncio.to_thread(fill, server.url, server.uri, catalogue, count)
         tell("  the cases are there")
         database = engine(server.url)
-        computed = [await _computed(server, database, catalogue, month) for month in _months(catalogue)]
+        with _collecting_as_a_worker():
+            computed = [await _computed(server, database, catalogue, month) for month in _months(catalogue)]
         last = computed[-1].month
         pages = await asyncio.to_thread(_pages, database, last)
         exported = await asyncio.to_thread(_export, database, last)
@@ -109,6 +113,18 @@ async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
         "pages": [asdict(page) for page in pages],
         "export": asdict(exported),
     }
+
+
+@contextmanager
+def _collecting_as_a_worker() -> Iterator[None]:
+    """Let the collector of garbage run as often as in a worker."""
+    before = gc.get_threshold()
+    collect_less()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 def opened(catalogue: Catalogue, month: str) -> Assessment:

@@ -60,7 +60,7 @@ def _facts(
         .order_by(events.c.number, events.c.seq)
     )
     facts: dict[str, list[Fact]] = {}
-    for number, seq, at, actor, action, to_state, cycle, data in connection.execute(query):
+    for number, seq, at, actor, action, to_state, cycle, data in connection.execute(query).all():
         fact = Fact(seq, at, actor, action, to_state, cycle, from_json(data) if data else _NO_DATA)
         facts.setdefault(number, []).append(fact)
     return facts
@@ -75,6 +75,6 @@ def _kept(connection: ReadConnection, numbers: Sequence[str], until: datetime) -
         .order_by(clocks.c.number, clocks.c.serial)
     )
     kept: dict[str, list[KeptPromise]] = {}
-    for number, *promise in connection.execute(query):
+    for number, *promise in connection.execute(query).all():
         kept.setdefault(number, []).append(KeptPromise(*promise))
     return kept
