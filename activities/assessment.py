@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -20,6 +21,7 @@ from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_
 from readmodel.assessment import months
 from readmodel.assessment.computation import (
     COMPANY,
+    EntryRow,
     entry_rows,
     excluded,
     forget,
@@ -32,11 +34,12 @@ from readmodel.assessment.records import candidates
 from readmodel.call_report import ReportItem, call_report
 from readmodel.call_spans import Grouping
 from readmodel.database import read_in_thread
-from readmodel.statements import RowValues
 from readmodel.writer import GroupWriter
 
 SLICE = 1000
 """Cases that are read together, and whose entries are written in one transaction: others write meanwhile."""
+AHEAD = 2
+"""Slices that are read while one is written."""
 IN_TIME_SECONDS = 15
 CHECK = 0
 """Number of a computation that is compared with the final one, and kept by nobody."""
@@ -88,29 +91,31 @@ async def compute(
 ) -> Computation:
     """Compute the entries and results of a month, and write them under the number `serial`.
 
-    `beat` is called after each slice of cases. The next slice is read while one is written.
+    `beat` is called after each slice of cases. The next ones are read while one is written.
     """
     digest, entries = hashlib.sha256(), 0
     left_out = await read_in_thread(engine, partial(excluded, month=month, as_of=as_of))
     found = await read_in_thread(engine, partial(candidates, since=month.since, until=month.until))
 
-    async def write(rows: list[RowValues]) -> None:
+    async def write(rows: list[EntryRow]) -> None:
         nonlocal entries
         if rows:
-            digest.update(to_json([list(row.values()) for row in rows]))
+            # As one array, whichever cases are read together.
+            digest.update(to_json(rows)[1:-1] + b",")
             entries += len(rows)
             await writer.run(partial(write_entries, month=month.number, computation=serial, rows=rows))
         beat()
 
-    rows = inspection_rows(month)
+    await write(inspection_rows(month, left_out))
+    reading = deque[asyncio.Task[list[EntryRow]]]()
     for start in range(0, len(found), SLICE):
         part = found[start : start + SLICE]
-        reading = asyncio.create_task(
-            read_in_thread(engine, partial(entry_rows, month=month, candidates=part, left_out=left_out))
-        )
-        await write(rows)
-        rows = await reading
-    await write(rows)
+        read_part = partial(entry_rows, month=month, candidates=part, left_out=left_out)
+        reading.append(asyncio.create_task(read_in_thread(engine, read_part)))
+        if len(reading) > AHEAD:
+            await write(await reading.popleft())
+    while reading:
+        await write(await reading.popleft())
     items = await read_in_thread(engine, partial(items_of, month=month, computation=serial))
     digest.update(to_json(items))
     await writer.run(partial(write_items, month=month.number, computation=serial, items=items))

@@ -19,6 +19,7 @@ from temporalio.client import Client
 
 from bench import (
     against,
+    assessment,
     calls,
     calls_import,
     catalogue,
@@ -272,6 +273,7 @@ ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "power": power.figures,
     "sandbox": sandbox_start,
     "lists": long_lists,
+    "assessment": assessment.measure,
     "calls": calls.measure,
     "calls-import": calls_import.measure,
     "reports": reports.measure,

@@ -127,9 +127,9 @@ def reports(count: int) -> list[Report]:
 
 def _measured(server: postgres.Postgres, database: Engine, name: str, by: Grouping, length: timedelta) -> Report:
     def once() -> tuple[float, float, int]:
-        used, began = _processors(server), time.perf_counter()
+        used, began = processors_of(server), time.perf_counter()
         report = call_report(connection, by, END - length, END, ZONE)
-        return time.perf_counter() - began, _processors(server) - used, report.total.figures.offered
+        return time.perf_counter() - began, processors_of(server) - used, report.total.figures.offered
 
     with reading(database) as connection:
         # On a busy machine the longest may take more than the service would allow.
@@ -138,7 +138,8 @@ def _measured(server: postgres.Postgres, database: Engine, name: str, by: Groupi
     return Report(f"{name} by {by}", offered, statistics.median(clock), statistics.median(processors))
 
 
-def _processors(server: postgres.Postgres) -> float:
+def processors_of(server: postgres.Postgres) -> float:
+    """Return the processor time so far of PostgreSQL and this process, in seconds."""
     return processor_seconds({"postgres": server.pid})["postgres"] + time.process_time()
 
 

@@ -14,15 +14,19 @@ YOUNGEST = 5_000
 
 
 def run(serve: Callable[[Settings], Coroutine[None, None, None]]) -> None:
-    """Run a program with the settings of the environment until it returns.
-
-    Objects of its modules live as long as the process. They are frozen, so that full collections skip them, which took
-    a worker a tenth of a second each time.
-    """
+    """Run a program with the settings of the environment until it returns."""
     settings = Settings()
     logs.configure(settings)
     make_private(settings.data_dir)
+    collect_less()
+    uvloop.run(serve(settings))
+
+
+def collect_less() -> None:
+    """Let the collector of garbage run less often, and leave out the objects of the modules.
+
+    They live as long as the process. Full collections skip them now; they took a worker a tenth of a second each time.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNGEST)
-    uvloop.run(serve(settings))

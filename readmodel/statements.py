@@ -57,18 +57,22 @@ def upsert_many(connection: WriteConnection, table: Table, rows: Sequence[RowVal
     The driver takes the values as they are: no type of a column converts or checks them.
     """
     if rows and connection.dialect.name == "postgresql":
-        _copy_aside(connection, table, rows)
+        names = _columns(table)
+        _copy_aside(connection, table, [[values[name] for name in names] for values in rows])
         connection.execute(_upsert_from_copied(table))
     else:
         upsert(connection, table, rows)
 
 
-def insert_many(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
-    """Insert rows of which the table has none; on PostgreSQL by a binary COPY, as `upsert_many` does."""
+def insert_many(connection: WriteConnection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows of which the table has none, as values of all columns; on PostgreSQL by a binary COPY.
+
+    As with `upsert_many`, the driver takes the values as they are.
+    """
     if rows and connection.dialect.name == "postgresql":
         _copy(connection, table, table.name, rows)
     else:
-        insert_missing(connection, table, rows)
+        insert_missing(connection, table, [dict(zip(_columns(table), values, strict=True)) for values in rows])
 
 
 def is_one_of(connection: Connection, column: Column[str], values: Collection[str]) -> ColumnElement[bool]:
@@ -78,7 +82,7 @@ def is_one_of(connection: Connection, column: Column[str], values: Collection[st
     return column.in_(values)
 
 
-def _copy_aside(connection: WriteConnection, table: Table, rows: Sequence[RowValues]) -> None:
+def _copy_aside(connection: WriteConnection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
     """Copy the rows into a temporary table like this one, which is empty again after the transaction."""
     copied = _copied(table)
     connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS {copied} (LIKE {table.name}) ON COMMIT DELETE ROWS")
@@ -86,18 +90,17 @@ def _copy_aside(connection: WriteConnection, table: Table, rows: Sequence[RowVal
     _copy(connection, table, copied, rows)
 
 
-def _copy(connection: WriteConnection, table: Table, into: str, rows: Sequence[RowValues]) -> None:
+def _copy(connection: WriteConnection, table: Table, into: str, rows: Sequence[Sequence[Any]]) -> None:
     """Copy rows of this table into the one of this name. Raises DataError, OperationalError."""
-    names = _columns(table)
     driver = connection.dialect.loaded_dbapi
     try:
         cursor: Any
         with closing(connection.connection.cursor()) as cursor:
-            columns = ", ".join(f'"{name}"' for name in names)
+            columns = ", ".join(f'"{name}"' for name in _columns(table))
             with cursor.copy(f"COPY {into} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
                 copy.set_types(_type_names(table))
                 for values in rows:
-                    copy.write_row([values[name] for name in names])
+                    copy.write_row(values)
     except driver.Error as error:
         kind = DataError if isinstance(error, driver.DataError) else OperationalError
         raise kind(f"COPY {into}", None, error) from error

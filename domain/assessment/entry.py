@@ -48,15 +48,35 @@ class KeptPromise(NamedTuple):
 
 
 class CaseRecord(NamedTuple):
-    """Case as it is read to be counted: owner, service, district and department as SQL has them now."""
+    """Case as it is read to be counted: owner, service and district as SQL has them now.
+
+    `told` are the events that hold its intake and terms; they are long, and read only if `needs_terms`.
+    """
 
     number: str
     owner: str
     service: str
     district: str | None
-    department: str | None
     facts: Sequence[Fact]
     kept: Sequence[KeptPromise]
+    told: Sequence[Fact] = ()
+
+    @property
+    def first_service(self) -> str:
+        """Service of the registration."""
+        service: str = _first(self.facts, "correct", "before", "service_code") or self.service
+        return service
+
+    @property
+    def needs_terms(self) -> bool:
+        """True for thanks, which name a person, and for rework that goes to the service's own department."""
+        rework = (fact for fact in self.facts if fact.action == "follow_up" and fact.to_state == State.DISPATCHED)
+        return self.first_service == THANKS or any("department" not in fact.data for fact in rework)
+
+    def department_at(self, seq: int) -> str | None:
+        """Return the service's own department by the terms before an event; None if they were not read."""
+        terms = [fact.data["terms"] for fact in self.told if fact.seq < seq and fact.data.get("terms")]
+        return terms[-1]["department"] if terms else None
 
 
 class Holder(NamedTuple):
@@ -88,8 +108,8 @@ class Entry(NamedTuple):
 def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str = USUAL_CURRENCY) -> list[Entry]:
     """Return the entries of a case from `since` on, before `until`. Money in another currency does not count."""
     fold = _Fold(case, since, currency)
-    # The owner may still send work back: `resolve` is judged with the reply.
-    kept = deque(sorted((each for each in case.kept if each.name != "resolve"), key=attrgetter("stopped_at")))
+    with_clock = (each for each in case.kept if each.name not in _WITH_EVENT)
+    kept = deque(sorted(with_clock, key=attrgetter("stopped_at")))
     facts = [fact for fact in case.facts if fact.at < until]
     for fact, after in zip_longest(facts, facts[1:]):
         fold.follow(fact)
@@ -97,6 +117,10 @@ def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str
             promise = kept.popleft()
             fold.judge(promise.name, promise.part, promise.stopped_at, kept=True)
     return fold.result()
+
+
+_WITH_EVENT = frozenset({"resolve", "follow_up"})
+"""Promises that are judged with an event: work may be sent back until the reply, and a follow-up may take it away."""
 
 
 @dataclass(slots=True)
@@ -165,12 +189,12 @@ def _register(fold: _Fold, fact: Fact) -> None:
     # The table of cases has what came of a hand-over or a correction; its first event tells what was before.
     case, facts = fold.case, fold.case.facts
     fold.agent = _first(facts, "hand_over", "previous_owner") or case.owner
-    fold.service = _first(facts, "correct", "before", "service_code") or case.service
+    fold.service = case.first_service
     place = _first(facts, "correct", "before", "location")
     fold.district = place.get("district") if place else case.district
     fold.add(Kind.REGISTERED, fact.at, Holder())
     if fold.service == THANKS and fact.at >= fold.since:
-        thanked = fact.data.get("intake", {}).get("thanked")
+        thanked = _first(case.told, "register", "intake", "thanked")
         fold.add(Kind.THANKS, fact.at, Holder(crew=thanked))
         fold.entries[-1] = fold.entries[-1]._replace(agent=thanked)
 
@@ -234,6 +258,9 @@ def _escalate(fold: _Fold, fact: Fact) -> None:
 
 
 def _follow_up(fold: _Fold, fact: Fact) -> None:
+    for promise in fold.case.kept:
+        if promise.name == "follow_up" and promise.stopped_at == fact.at:
+            fold.judge("follow_up", promise.part, fact.at, kept=True)
     if fact.to_state == State.PENDING_FOLLOW_UP:  # the caller is to be called again
         return
     data, holder = fact.data, fold.holders[0]
@@ -248,7 +275,7 @@ def _follow_up(fold: _Fold, fact: Fact) -> None:
         fold.add(Kind.SATISFIED, fact.at, holder, counts=satisfied)
     if fact.to_state == State.DISPATCHED:
         fold.add(Kind.REWORKED, fact.at, holder)
-        fold.hand_to(fact, data.get("department") or fold.case.department)
+        fold.hand_to(fact, data.get("department") or fold.case.department_at(fact.seq))
 
 
 def _reopen(fold: _Fold, fact: Fact) -> None:
@@ -287,4 +314,6 @@ _COUNTED: dict[str, Callable[[_Fold, Fact], None]] = {
 COUNTED_ACTIONS = frozenset({*_COUNTED, "withdraw", "refuse"})
 """Actions that are read: the last two end a case."""
 WITH_DATA = frozenset(_COUNTED) - {"register", "urge", "answer", "reply"}
-"""Actions whose data are read; of a registration only for thanks, as the terms in it are long."""
+"""Actions whose data are read."""
+TELL_TERMS = frozenset({"register", "correct", "catalogue_change"})
+"""Actions that hold the intake or terms of a case."""

@@ -15,11 +15,15 @@ HUNDRED = Decimal(100)
 
 
 class Tally(NamedTuple):
-    """Entries of one kind of one subject: counted, in its favour, excluded; and the sum of the amounts counted."""
+    """Entries of one kind of one subject: counted, in its favour, left out; and the sum of the amounts counted.
+
+    `objected` are those that an accepted objection left out, among the `excluded`.
+    """
 
     entries: int = 0
     favourable: int = 0
     excluded: int = 0
+    objected: int = 0
     amount: int = 0
 
 
@@ -83,8 +87,8 @@ def _value(figure: Figure, by: Subject, tallies: Mapping[Kind, Tally]) -> Figure
     tally = tallies.get(kind, Tally()) if kind else Tally()
     facts: dict[str, Any] = {"excluded": tally.excluded}
     if figure.unit is Unit.COUNT:
-        # The cases are all shown; the excluded ones stand outside the rates.
-        count = tally.entries + tally.excluded
+        # Excluded cases are work as well; they stand outside the rates alone.
+        count = tally.entries + tally.excluded - tally.objected
         return FigureValue(value=Decimal(count), numerator=count, **facts)
     if figure.unit is Unit.MONEY:
         amount = rounded(tally.amount / HUNDRED) if tally.entries else None

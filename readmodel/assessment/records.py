@@ -3,22 +3,21 @@
 A month has 30,000 cases with 400,000 events. As models they would take minutes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Row, case, or_, select
+from sqlalchemy import Row, case, or_, select
 
-from domain.assessment.entry import COUNTED_ACTIONS, WITH_DATA, CaseRecord, Fact, KeptPromise
-from domain.case.clocks import ClockStatus
-from domain.case.intake import THANKS
+from domain.assessment.entry import COUNTED_ACTIONS, TELL_TERMS, WITH_DATA, CaseRecord, Fact, KeptPromise
+from domain.case.clocks import MISS, ClockStatus
 from readmodel.database import ReadConnection
 from readmodel.statements import is_one_of
-from readmodel.tables import cases, clocks, events
+from readmodel.tables import cases, clocks, decisions, events
 
 _NO_DATA: Mapping[str, Any] = {}
-_CASE = tuple(cases.c[name] for name in ("number", "owner", "service_code", "district", "department"))
+_CASE = tuple(cases.c[name] for name in ("number", "owner", "service_code", "district"))
 _EVENT = (
     events.c.number,
     events.c.seq,
@@ -33,34 +32,35 @@ _KEPT = tuple(clocks.c[name] for name in ("number", "name", "part", "cycle", "st
 
 def candidates(connection: ReadConnection, since: datetime, until: datetime) -> Sequence[Row[Any]]:
     """Return the cases to which anything happened from `since` on, before `until`; and some others."""
-    wanted = (
-        select(*_CASE)
-        .where(cases.c.registered_at < until, or_(cases.c.closed_at.is_(None), cases.c.closed_at >= since))
-        .order_by(cases.c.number)
-    )
+    # Of a case that was closed before, only a credit is still decided on.
+    decided = select(decisions.c.number).where(decisions.c.decided_at >= since, decisions.c.decided_at < until)
+    still_open = or_(cases.c.closed_at.is_(None), cases.c.closed_at >= since, cases.c.number.in_(decided))
+    wanted = select(*_CASE).where(cases.c.registered_at < until, still_open).order_by(cases.c.number)
     return connection.execute(wanted).all()
 
 
 def records(connection: ReadConnection, found: Sequence[Row[Any]], until: datetime) -> list[CaseRecord]:
     """Return what is counted of some of the candidates."""
     numbers = [row.number for row in found]
-    thanks = {row.number for row in found if row.service_code == THANKS}
-    facts, kept = _facts(connection, numbers, thanks), _kept(connection, numbers, until)
-    return [CaseRecord._make((*row, facts.get(row.number, ()), kept.get(row.number, ()))) for row in found]
+    facts, kept = _facts(connection, numbers, COUNTED_ACTIONS, WITH_DATA), _kept(connection, numbers, until)
+    read = [CaseRecord._make((*row, facts.get(row.number, ()), kept.get(row.number, ()), ())) for row in found]
+    told = _facts(connection, [case.number for case in read if case.needs_terms], TELL_TERMS, TELL_TERMS)
+    return [case._replace(told=told.get(case.number, ())) for case in read]
 
 
-def _facts(connection: ReadConnection, numbers: Sequence[str], thanks: set[str]) -> dict[str, list[Fact]]:
-    """Return the events that count for figures, in their order, by case."""
-    with_data: ColumnElement[bool] = events.c.action.in_(sorted(WITH_DATA))
-    if thanks:
-        with_data = or_(with_data, events.c.number.in_(sorted(thanks)))
+def _facts(
+    connection: ReadConnection, numbers: Sequence[str], actions: Collection[str], with_data: Collection[str]
+) -> dict[str, list[Fact]]:
+    """Return the events of these actions in their order, by case; some of them with their data."""
+    # Other rungs of the ladder tell people, and are many.
+    counts = or_(events.c.action != "escalate", events.c.data["percent"].as_integer() == MISS)
     query = (
-        select(*_EVENT, case((with_data, events.c.data)))
-        .where(is_one_of(connection, events.c.number, numbers), events.c.action.in_(sorted(COUNTED_ACTIONS)))
+        select(*_EVENT, case((events.c.action.in_(sorted(with_data)), events.c.data)))
+        .where(is_one_of(connection, events.c.number, numbers), events.c.action.in_(sorted(actions)), counts)
         .order_by(events.c.number, events.c.seq)
     )
     facts: dict[str, list[Fact]] = {}
-    for number, seq, at, actor, action, to_state, cycle, data in connection.execute(query):
+    for number, seq, at, actor, action, to_state, cycle, data in connection.execute(query).all():
         fact = Fact(seq, at, actor, action, to_state, cycle, from_json(data) if data else _NO_DATA)
         facts.setdefault(number, []).append(fact)
     return facts
@@ -75,6 +75,6 @@ def _kept(connection: ReadConnection, numbers: Sequence[str], until: datetime) -
         .order_by(clocks.c.number, clocks.c.serial)
     )
     kept: dict[str, list[KeptPromise]] = {}
-    for number, *promise in connection.execute(query):
+    for number, *promise in connection.execute(query).all():
         kept.setdefault(number, []).append(KeptPromise(*promise))
     return kept

@@ -61,12 +61,14 @@ def month(**changes: Any) -> Assessment:
     return Assessment.open(opening(**changes))[0]
 
 
-def computed(engine: Engine, of: Assessment, as_of: datetime = UNTIL + timedelta(minutes=20)) -> Computation:
-    """Compute the month from the cases in SQL, under the number 1."""
+def computed(
+    engine: Engine, of: Assessment, as_of: datetime = UNTIL + timedelta(minutes=20), serial: int = 1
+) -> Computation:
+    """Compute the month from the cases in SQL, under this number."""
 
     async def run() -> Computation:
         async with GroupWriter(engine) as writer:
-            return await compute(engine, writer, of, as_of, 1)
+            return await compute(engine, writer, of, as_of, serial)
 
     return asyncio.run(run())
 

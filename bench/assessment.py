@@ -1,0 +1,231 @@
+"""Time of the assessment of a month among a million cases of three years, and of the lists behind its numbers.
+
+The figures are computed as the worker computes them. Lists are those of every kind of subject and of entry, for the
+subject with the most entries and the one with the fewest, the first page and the last one.
+"""
+
+import asyncio
+import csv
+import gc
+import io
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psutil
+from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
+
+from activities.assessment import compute
+from bench import postgres
+from bench.assessment_data import fill
+from bench.calls import START, processors_of
+from bench.measure import MILLISECONDS
+from bench.report import Figure
+from bench.server import tell
+from domain.assessment.assessment import Assessment, AssessmentOpening
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.figures import Kind, Subject
+from domain.catalogue.terms import Edition
+from domain.shared.periods import month_bounds, month_of, next_month
+from hotline.files.catalogue import load_catalogue
+from hotline.process import collect_less
+from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.assessment.computation import COMPANY, SUBJECTS
+from readmodel.assessment.months import EXPORT, Number, all_cases_behind, cases_behind
+from readmodel.assessment_tables import figure_entries
+from readmodel.database import ReadConnection, engine, reading, writing
+from readmodel.migrate import migrate
+from readmodel.writer import GroupWriter
+
+MONTHS = (1, 18, 35)
+"""Months that are assessed, of 36: an early one, one in the middle, the last one."""
+SERIAL, OF_EXPORT = 1, 2
+"""Numbers of the computation, and of one with the entries that are exported."""
+PAGE, REPEATS, SHOWN = 50, 3, 5
+EXPORTED = 100_000
+MEBIBYTE = 1024**2
+_row = figure_entries.c
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Assessment of one month: its entries, the seconds on the clock, and of processors in PostgreSQL and Python."""
+
+    month: str
+    entries: int
+    seconds: float
+    processor_seconds: float
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Page of the list behind a number."""
+
+    number: str
+    rows: int
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Export of many entries: the seconds that it took, and by how much the memory of the process grew."""
+
+    entries: int
+    seconds: float
+    mebibytes: float
+
+
+async def measure(*, quick: bool) -> tuple[list[Figure], dict[str, Any]]:
+    """Measure assessments of months, and the lists behind their numbers, on PostgreSQL."""
+    count = 50_000 if quick else 1_000_000
+    with postgres.running() as server:
+        await asyncio.to_thread(migrate, server.url)
+        catalogue = load_catalogue(DEFAULT_CATALOGUE)
+        await asyncio.to_thread(fill, server.url, server.uri, catalogue, count)
+        tell("  the cases are there")
+        database = engine(server.url)
+        with _collecting_as_a_worker():
+            computed = [await _computed(server, database, catalogue, month) for month in _months(catalogue)]
+        last = computed[-1].month
+        pages = await asyncio.to_thread(_pages, database, last)
+        exported = await asyncio.to_thread(_export, database, last)
+        database.dispose()
+    figures = [
+        Figure(
+            f"a month of {count:,} cases assessed, median of {len(computed)}",
+            statistics.median(one.seconds for one in computed),
+            "s",
+            at_most=10,
+        ),
+        *(Figure(f"  {one.month}, {one.entries:,} entries", one.seconds, "s") for one in computed),
+        *(Figure(f"  processor time, {one.month}", one.processor_seconds, "s") for one in computed),
+        Figure(f"slowest of {len(pages)} pages behind its numbers", pages[0].milliseconds, "ms", at_most=50),
+        *(Figure(f"  {page.number}", page.milliseconds, "ms") for page in pages[:SHOWN]),
+        Figure(f"{exported.entries:,} entries exported as CSV", exported.seconds, "s"),
+        Figure("  growth of the memory meanwhile", exported.mebibytes, "MiB", at_most=32),
+    ]
+    return figures, {
+        "months": [asdict(one) for one in computed],
+        "pages": [asdict(page) for page in pages],
+        "export": asdict(exported),
+    }
+
+
+@contextmanager
+def _collecting_as_a_worker() -> Iterator[None]:
+    """Let the collector of garbage run as often as in a worker."""
+    before = gc.get_threshold()
+    collect_less()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
+def opened(catalogue: Catalogue, month: str) -> Assessment:
+    """Return the assessment of a month as it begins."""
+    since, until = month_bounds(month, _zone(catalogue))
+    standard = catalogue.standard(until)
+    assert standard is not None
+    edition = Edition(digest="0" * 12, name="Benchmark", name_zh="基准")
+    opening = AssessmentOpening(
+        month=month, at=until, since=since, until=until, seed=month, standard=standard, edition=edition
+    )
+    return Assessment.open(opening)[0]
+
+
+def _zone(catalogue: Catalogue) -> ZoneInfo:
+    return ZoneInfo(catalogue.calendar.timezone)
+
+
+def _months(catalogue: Catalogue) -> list[str]:
+    months = [month_of(START, _zone(catalogue))]
+    while len(months) <= max(MONTHS):
+        months.append(next_month(months[-1]))
+    return [months[place] for place in MONTHS]
+
+
+async def _computed(server: postgres.Postgres, database: Engine, catalogue: Catalogue, month: str) -> Computed:
+    assessment = opened(catalogue, month)
+    async with GroupWriter(database) as writer:
+        used, began = processors_of(server), time.perf_counter()
+        made = await compute(database, writer, assessment, assessment.until, SERIAL)
+        seconds = time.perf_counter() - began
+        return Computed(month, made.entries, seconds, processors_of(server) - used)
+
+
+def _pages(database: Engine, month: str) -> list[Listed]:
+    """Return the first and the last page of every list that is tried, the slowest one first."""
+    pages = (page for number, count in _numbers(database, month) for page in _both_pages(database, number, count))
+    return sorted(pages, key=lambda page: -page.milliseconds)
+
+
+def _numbers(database: Engine, month: str) -> Iterator[tuple[Number, int]]:
+    """Yield numbers with the count of their entries: of each kind, of the subjects with the most and the fewest."""
+    for by, column in SUBJECTS.items():
+        counted = (
+            select(_row.kind, column.label("subject"), func.count().label("entries"))
+            .where(_row.month == month, _row.computation == SERIAL, column.is_not(None))
+            .group_by(_row.kind, column)
+            .order_by(func.count().desc(), "subject")
+        )
+        with reading(database) as connection:
+            found = connection.execute(counted).all()
+        for kind in dict.fromkeys(row.kind for row in found):
+            mine = [(row.subject, row.entries) for row in found if row.kind == kind]
+            for subject, entries in dict.fromkeys((mine[0], mine[-1])):
+                yield Number(month, SERIAL, Kind(kind), Subject(by), subject), entries
+
+
+def _both_pages(database: Engine, number: Number, count: int) -> Iterator[Listed]:
+    with reading(database) as connection:
+        yield _page(connection, number, None)
+        if count > PAGE:
+            before = connection.execute(number.statement().offset(count - PAGE - 1).limit(1)).one()
+            yield _page(connection, number, f"{before.number}-{before.serial}")
+
+
+def _page(connection: ReadConnection, number: Number, cursor: str | None) -> Listed:
+    def once() -> tuple[float, int]:
+        began = time.perf_counter()
+        rows = len(cases_behind(connection, number, cursor, PAGE))
+        return (time.perf_counter() - began) * MILLISECONDS, rows
+
+    times, (rows, *_) = zip(*(once() for _ in range(REPEATS)), strict=True)
+    where = f"{number.kind} of {number.by} {number.subject}, {'last' if cursor else 'first'} page of {rows}"
+    return Listed(where, rows, statistics.median(times))
+
+
+def _export(database: Engine, month: str) -> Exported:
+    """Export many entries as CSV, line by line, and look at the memory of this process meanwhile."""
+    _fill_export(database, month)
+    number = Number(month, OF_EXPORT, Kind.REGISTERED, Subject.COMPANY, COMPANY)
+    process, most, entries = psutil.Process(), 0, 0
+    with reading(database) as connection:
+        began, before = time.perf_counter(), process.memory_info().rss
+        for entries, entry in enumerate(all_cases_behind(connection, number), start=1):
+            csv.writer(io.StringIO()).writerow(entry)
+            if entries % EXPORT == 0:
+                most = max(most, process.memory_info().rss)
+        seconds = time.perf_counter() - began
+    return Exported(entries, seconds, max(most - before, 0) / MEBIBYTE)
+
+
+def _fill_export(database: Engine, month: str) -> None:
+    """Put as many entries as are exported behind one number: those of all kinds of the month."""
+    columns: list[ColumnElement[Any]] = [*figure_entries.columns]
+    changed: dict[str, ColumnElement[Any]] = {
+        "computation": literal(OF_EXPORT),
+        "kind": literal(Kind.REGISTERED.value),
+        "serial": func.row_number().over(),
+    }
+    names = [str(column.key) for column in columns]
+    chosen = select(*(changed.get(name, column).label(name) for name, column in zip(names, columns, strict=True)))
+    entries = chosen.where(_row.month == month, _row.computation == SERIAL).limit(EXPORTED)
+    with writing(database) as connection:
+        connection.execute(insert(figure_entries).from_select(names, entries))
