@@ -13,6 +13,7 @@ from math import floor
 from typing import NamedTuple
 
 from domain.assessment.assessment import Assessment
+from domain.assessment.exclusion import Exclusion
 from domain.case.actions.follow_up import FollowedUp
 from domain.case.case import Case
 from domain.case.clocks import APPROVE, ClockStatus
@@ -22,7 +23,6 @@ from domain.case.kinds import evolve
 from domain.case.lifecycle import State
 from domain.case.satisfaction import SATISFIED
 from domain.catalogue.figures import CASES, FIGURES, Figure, Kind, Subject, Unit
-from readmodel.assessment.exclusions import Exclusion
 from readmodel.assessment.months import GivenValue
 
 Whose = Mapping[Subject, str | None]
