@@ -13,14 +13,19 @@ KIND_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values()
 _LIMIT_ZH = {"inspections": "质检评分期", "objections": "申诉期", "decision": "申诉裁决期"}
 
 
+def limit_zh(name: str) -> str:
+    """Return the Chinese name of a time, with the id of the objection that it is for."""
+    kind, _, serial = name.partition("-")
+    return f"{_LIMIT_ZH[kind]}{serial}"
+
+
 def assessment_notifications(month: AssessmentFields, event: AssessmentEvent) -> tuple[Notification, ...]:
     """Return the notifications that this event owes."""
     kind = ASSESSMENT_KINDS[event.action]
     text_zh = f"{month.number}考核:{kind.zh},现为{event.to_state.zh}"
     text_en = f"Assessment of {month.number}: {event.action}, now {event.to_state}"
     if isinstance(event.data, Reminded):
-        name, _, serial = event.data.limit.partition("-")
-        text_zh += f";{_LIMIT_ZH[name]}{serial}已用{event.data.percent}%"
+        text_zh += f";{limit_zh(event.data.limit)}已用{event.data.percent}%"
         text_en += f"; {event.data.percent} % of the time for {event.data.limit} is used"
     return tuple(
         Notification(f"{month.number}-{event.seq}-{who}", who, f"{PREFIX}{event.action}", text_zh, text_en)

@@ -23,9 +23,9 @@ def service(tmp_path: Path) -> Service:
     return Service(tmp_path, tmp_path / "catalogue.toml", {"HOTLINE_ACTIONS_PER_CASE": "0"})
 
 
-def test_a_month_is_filled_judged_final_and_comes_out_the_same_again(service: Service) -> None:
+def test_a_month_is_filled_judged_final_and_comes_out_the_same_again(service: Service, tmp_path: Path) -> None:
     with service:
-        month = judged(service, Judging.judge)
+        month = judged(service, Judging.judge, HOTLINE_CATALOGUE=str(tmp_path / "catalogue.toml"))
         found = httpx.get(
             f"{service.api}/v1/assessments/{month}?by=company",
             headers={"Authorization": f"Bearer {service.admin_key}"},

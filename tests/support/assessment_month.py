@@ -9,9 +9,10 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from domain.assessment.assessment import Assessment
+from domain.assessment.exclusion import Exclusion
 from domain.assessment.state import Inspection, Objection
 from domain.catalogue.figures import CALLS_ANSWERED, CONNECTED_RATE, FIGURES, Kind, Subject
-from readmodel.assessment.exclusions import Exclusion, request
+from readmodel.assessment.exclusions import request
 from readmodel.assessment.months import GivenValue, keep_given
 from readmodel.database import writing
 from readmodel.projection import write

@@ -110,8 +110,9 @@ async def test_the_details_show_scores_and_objections(hotline: Hotline) -> None:
     month = await RunningMonth.begin(hotline, "2026-06", sample_per_agent=0)
     await month.reaches("open", "compute", "publish")
     await month.act(OBJECTION, AGENT)
+    assert await (await month.handle.describe()).static_summary() == "月度考核 assessment 2026-06"
     details = (await metadata(month.handle)).current_details
-    assert "申诉公示期" not in details
+    assert "申诉期截止" in details
     assert OBJECTION.reason in details.replace("\\", "")
     assert "话务员得分" in details
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from domain.shared.actors import Role
 from hotline.demo.client import Hotline
 from hotline.demo.month.judge import Judging
 from hotline.demo.people import Staff
@@ -15,12 +16,16 @@ DEADLINE_SECONDS = 60.0
 SEED = 2009
 
 
-def judged(service: Service, how: Callable[[Judging], Awaitable[object]]) -> str:
-    """Fill the last month and have it judged as `how` says; return it, as 2026-08."""
+def judged(service: Service, how: Callable[[Judging], Awaitable[object]], **settings: str) -> str:
+    """Fill the last month and have it judged as `how` says; return it, as 2026-08.
+
+    `settings` are those of the command that begins the assessment.
+    """
     month = fill_last_month(Settings(data_dir=service.data_dir), SEED)
-    service.run("assessment", "begin", month)
+    service.run("assessment", "begin", month, **settings)
     staff = Staff({each.department for each in load_catalogue(DEFAULT_CATALOGUE).services})
-    keys = {person.name: service.make_key(person.name, person.role, person.department) for person in staff.people}
+    judges = (person for person in staff.people if person.role in (Role.SUPERVISOR, Role.MANAGER))
+    keys = {person.name: service.make_key(person.name, person.role) for person in judges}
 
     async def judge() -> None:
         async with Hotline.at(service.api, service.admin_key, DEADLINE_SECONDS) as hotline:

@@ -246,8 +246,8 @@ def _show_details(page: Page, service: Service, workflow: str, heading: str) -> 
 
 def details_on(page: Page, heading: str) -> Locator:
     """Return the current details with this heading, once the page shows them."""
-    # The UI renders Markdown in a frame of its own; the summary has one too.
-    details = page.locator("iframe").nth(1).content_frame.locator("body")
+    # The UI renders Markdown in a frame of its own; before it, the summary may have one too.
+    details = page.locator("iframe").last.content_frame.locator("body")
     details.get_by_role("heading", name=heading).wait_for()
     return details
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from domain.assessment.assessment import Assessment
+from domain.assessment.notifications import limit_zh
 from domain.assessment.state import Objection
 from domain.catalogue.figures import Subject
 from workflows.messages import Names
@@ -20,7 +21,7 @@ def assessment_details(month: Assessment, names: Names) -> str:
     rows = {
         "状态 | State": f"{month.state.zh} {month.state.value}",
         f"公示时间 ({zone}) | Published": local(month.published_at, zone),
-        **{f"{limit.name} 截止 | ends": local(limit.ends_at, zone) for limit in month.limits},
+        **{f"{limit_zh(each.name)}截止 | End of {each.name}": local(each.ends_at, zone) for each in month.limits},
         f"定稿时间 ({zone}) | Final": local(month.closed_at, zone),
         "考核标准 | Catalogue": f"{plain(month.edition.name_zh)} {month.edition.digest}",
         "计数条目 | Entries counted": str(computed.entries) if computed else "-",
