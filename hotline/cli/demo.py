@@ -64,9 +64,6 @@ def demo(  # noqa: PLR0913 - an argument for each option
     surge: Annotated[
         bool, typer.Option("--surge", help="Play a salt tide instead of a day: many calls with one cause.")
     ] = False,
-    month: Annotated[
-        bool, typer.Option("--month", help="Fill the last month with cases that are over, and judge it; with --up.")
-    ] = False,
     cases: Annotated[
         int | None, typer.Option(help="Cases: at least 300, default 320; of a surge at least 60, default 2000.")
     ] = None,
@@ -120,12 +117,10 @@ def demo(  # noqa: PLR0913 - an argument for each option
     )
     perform = perform_surge if surge else perform_day
     played = partial(play, perform, options, key_file or settings.data_dir / "admin.key", None if url else settings)
-    if month and (surge or not own_service):
-        raise typer.BadParameter("a past month is filled with --up, and without --surge", param_hint="--month")
     if own_service and not surge:
         key = key_file or settings.data_dir / "admin.key"
-        judged = partial(judge_last_month, settings, partial(play, options=options, key_file=key, settings=settings))
-        played = partial(with_operator, settings, played, partial(judged, seed) if month else None)
+        argued = partial(play, options=options, key_file=key, settings=settings)
+        played = partial(with_operator, settings, played, partial(judge_last_month, settings, argued, seed))
     raise typer.Exit(asyncio.run(play_with_service(settings, played) if own_service else played()))
 
 
@@ -208,11 +203,11 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
 async def with_operator(
     settings: Settings,
     played: Callable[[], Coroutine[Any, Any, int]],
-    judged: Callable[[], Awaitable[None]] | None = None,
+    judged: Callable[[], Awaitable[None]],
 ) -> int:
     """Do what an operator does beside the day: import the registry, put the catalogue in force for open cases too.
 
-    Then a past month is `judged`, unless that is None.
+    Then a past month is `judged`.
 
     Raises:
         OperatorError: a command of the operator fails, or the day cannot be played.
@@ -227,19 +222,19 @@ async def with_operator(
             group.create_task(_operate(settings, *apply))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
-    if judged:
-        await judged()
+    await judged()
     return playing.result()
 
 
-async def judge_last_month(settings: Settings, played: "Callable[[Perform], Awaitable[int]]", seed: int) -> None:
-    """Fill the last month, begin its assessment as the Schedule would, and have people judge it until it is final."""
-    from hotline.demo.run import judge_month
+async def judge_last_month(settings: Settings, argued: "Callable[[Perform], Awaitable[int]]", seed: int) -> None:
+    """Fill the last month, report and begin to assess it as the Schedule would, and have people argue about it."""
+    from hotline.demo.run import argue_month
     from hotline.past_month import fill_last_month
 
     month = await asyncio.to_thread(fill_last_month, settings, seed)
+    await _operate(settings, "report", "monthly", month, "--make")
     await _operate(settings, "assessment", "begin", month)
-    await played(partial(judge_month, month))
+    await argued(partial(argue_month, month))
 
 
 async def _operate(settings: Settings, *arguments: str) -> None:

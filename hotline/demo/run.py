@@ -86,14 +86,15 @@ async def perform(options: DemoOptions, console: Console) -> bool:
     return verdict.good
 
 
-async def judge_month(month: str, options: DemoOptions, console: Console) -> bool:
-    """Judge a past month over HTTP until it is final; return True. Raises as `perform`."""
+async def argue_month(month: str, options: DemoOptions, console: Console) -> bool:
+    """Have people argue about a past month over HTTP; return True. It is final by itself. Raises as `perform`."""
     async with Hotline.at(options.url, options.admin_key, options.deadline) as hotline:
         offers, _ = await offers_of(hotline)
         staff = Staff({offer.department for offer in offers})
         hotline.keys = keys_of(options, staff)
-        final = await Judging(hotline, staff, month, console.print).judge()
-    console.print(f"{month} 已定稿 is final: {options.url}{final['links']['self']}", soft_wrap=True)
+        await Judging(hotline, staff, month).argue()
+    where = f"{options.ui_url}/namespaces/default/workflows/assessment-{month}" if options.ui_url else options.url
+    console.print(f"{month} is judged (月度考核), and final within two minutes: {where}", soft_wrap=True)
     return True
 
 

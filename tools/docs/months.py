@@ -30,7 +30,7 @@ def judged(service: Service, how: Callable[[Judging], Awaitable[object]], **sett
     async def judge() -> None:
         async with Hotline.at(service.api, service.admin_key, DEADLINE_SECONDS) as hotline:
             hotline.keys = keys
-            await how(Judging(hotline, staff, month, lambda _: None))
+            await how(Judging(hotline, staff, month))
 
     asyncio.run(judge())
     return month

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from http import HTTPStatus
 
 from domain.catalogue.figures import Subject
@@ -30,14 +29,12 @@ class Judging:
         hotline: the service.
         staff: the people of the demo.
         month: the month, as 2026-08.
-        tell: hears how far it is.
     """
 
-    def __init__(self, hotline: Hotline, staff: Staff, month: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, hotline: Hotline, staff: Staff, month: str) -> None:
         self._hotline = hotline
         self._path = f"/assessments/{month}"
         self._month = month
-        self._tell = tell
         supervisors = [person for person in staff.people if person.role is Role.SUPERVISOR]
         self._asking, self._deciding = supervisors[0], supervisors[1]
         self._manager = next(person for person in staff.people if person.role is Role.MANAGER)
@@ -54,7 +51,6 @@ class Judging:
     async def judge(self) -> Json:
         """Bring the month from the draft to the final figures; return them. Raises Rejected, Unreachable."""
         await self.argue()
-        self._tell(f"{self._month} 等待申诉期结束 waits for the end of the time for objections")
         return await self._in_status("final")
 
     async def _in_status(self, *statuses: str, drawn: bool = False) -> Json:
@@ -76,7 +72,6 @@ class Judging:
             asked = await self._post(path, {"ground": ground, "reason": reason, "evidence": EVIDENCE}, self._asking)
             decision = {"approved": approved, "reason": "已核实。" if approved else "不属于剔除范围。"}
             await self._post(f"{path}/{asked['id']}/decision", decision, self._deciding)
-        self._tell(f"{self._month} 剔除已裁决 exclusions are decided")
 
     async def _inspect(self) -> None:
         sample = (await self._hotline.get(f"{self._path}/inspections"))["items"]
@@ -85,7 +80,6 @@ class Judging:
             scores = {each["code"]: round(each["points"] * self._rng.uniform(0.7, 1)) for each in form}
             body = {"complaint": case["complaint"], "scores": scores}
             await self._post(f"{self._path}/inspections", body, self._asking)
-        self._tell(f"{self._month} 质检 {len(sample)} 件已评分 inspected")
 
     async def _object(self) -> None:
         """Object to one miss of each of three figures of departments; the manager decides."""
@@ -99,7 +93,6 @@ class Judging:
             raised = await self._post(f"{self._path}/objections", body, self._asking)
             decision = {"accepted": accepted, "reason": why}
             await self._post(f"{self._path}/objections/{raised['id']}/decision", decision, self._manager)
-        self._tell(f"{self._month} 申诉已裁决 objections are decided")
 
     async def _first_miss(self, found: Json, figure: str) -> tuple[str, str | None]:
         for item in found["items"]:
