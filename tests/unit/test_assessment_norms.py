@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ MISTAKES = [
         'least = 90, source = "BB"',
         "least = 90",
         "assessment.grades[0].source",
-        "is missing; accepted: a letter of [sou",
+        "is missing; accepted: a letter of [so",
     ),
     ('["QA", "I"]', '["QA", "QX"]', "assessment.sample_per_agent.source[1]", "'QX' is not in sources; accepted: W, "),
     *(
@@ -107,7 +108,7 @@ def test_every_source_of_the_default_assessment_is_a_known_letter(catalogue: Cat
     norms = catalogue.assessment
     assert norms
     single = (norms.inspections, norms.objections, norms.decisions, norms.sample_per_agent)
-    sourced = (*single, *norms.weights, *norms.grades, *norms.grounds, *norms.form, *norms.given)
+    sourced: tuple[Any, ...] = (*single, *norms.weights, *norms.grades, *norms.grounds, *norms.form, *norms.given)
     letters = {letter for each in sourced for letter in each.source}
     assert letters
     assert letters <= catalogue.sources.keys()
