@@ -27,6 +27,8 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-
 @app.command("begin")
 def begin(month: Month) -> None:
     """Begin the assessment of a month that is over, as the Schedule does in the night after it."""
+    from temporalio.service import RPCError
+
     from readmodel.assessment.months import first_case_at
     from readmodel.database import reading
 
@@ -34,7 +36,10 @@ def begin(month: Month) -> None:
     with open_database() as database, reading(database) as connection:
         first = first_case_at(connection)
     _check(month, first, datetime.now(UTC), zone)
-    begun = asyncio.run(_begin(month))
+    try:
+        begun = asyncio.run(_begin(month))
+    except (RPCError, RuntimeError) as error:
+        raise OperatorError(f"run the command again, a month is begun once: {error}") from error
     typer.echo(f"assessment-{month} {'was begun' if begun else 'is there already'}; see the Temporal UI")
 
 
