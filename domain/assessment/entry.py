@@ -89,7 +89,8 @@ def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str
     """Return the entries of a case from `since` on, before `until`. Money in another currency does not count."""
     fold = _Fold(case, since, currency)
     # The owner may still send work back: `resolve` is judged with the reply.
-    kept = deque(sorted((each for each in case.kept if each.name != "resolve"), key=attrgetter("stopped_at")))
+    judged = (each for each in case.kept if each.name != "resolve" and each.stopped_at < until)
+    kept = deque(sorted(judged, key=attrgetter("stopped_at")))
     facts = [fact for fact in case.facts if fact.at < until]
     for fact, after in zip_longest(facts, facts[1:]):
         fold.follow(fact)

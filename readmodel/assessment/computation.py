@@ -63,7 +63,7 @@ def entry_rows(
     connection: ReadConnection, month: Assessment, candidates: Sequence[Row[Any]], left_out: Excluded
 ) -> list[RowValues]:
     """Return the rows of the entries of these candidates, without the computation."""
-    found = records(connection, candidates, month.until)
+    found = records(connection, candidates)
     return [
         entry._asdict() | {"excluded": left_out.ground(entry)}
         for record in found
