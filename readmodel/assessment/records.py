@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Row, case, or_, select
+from sqlalchemy import ColumnElement, Row, case, or_, select, union
 
 from domain.assessment.entry import COUNTED_ACTIONS, WITH_DATA, CaseRecord, Fact, KeptPromise
 from domain.case.clocks import ClockStatus
 from domain.case.intake import THANKS
 from readmodel.database import ReadConnection
 from readmodel.statements import is_one_of
-from readmodel.tables import cases, clocks, events
+from readmodel.tables import cases, clocks, decisions, events
 
 _NO_DATA: Mapping[str, Any] = {}
 _CASE = tuple(cases.c[name] for name in ("number", "owner", "service_code", "district", "department"))
@@ -33,12 +33,14 @@ _KEPT = tuple(clocks.c[name] for name in ("number", "name", "part", "cycle", "st
 
 def candidates(connection: ReadConnection, since: datetime, until: datetime) -> Sequence[Row[Any]]:
     """Return the cases to which anything happened from `since` on, before `until`; and some others."""
-    wanted = (
-        select(*_CASE)
-        .where(cases.c.registered_at < until, or_(cases.c.closed_at.is_(None), cases.c.closed_at >= since))
-        .order_by(cases.c.number)
+    open_then = or_(cases.c.closed_at.is_(None), cases.c.closed_at >= since)
+    # A credit is decided on however long its case is closed.
+    decided = select(decisions.c.number).where(decisions.c.decided_at >= since, decisions.c.decided_at < until)
+    wanted = union(
+        select(*_CASE).where(cases.c.registered_at < until, open_then),
+        select(*_CASE).where(cases.c.number.in_(decided)),
     )
-    return connection.execute(wanted).all()
+    return connection.execute(wanted.order_by("number")).all()
 
 
 def records(connection: ReadConnection, found: Sequence[Row[Any]]) -> list[CaseRecord]:
