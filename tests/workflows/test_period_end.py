@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, ScheduleDescription, ScheduleHandle
+from temporalio.client import (
+    Client,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleDescription,
+    ScheduleHandle,
+    WorkflowHandle,
+)
 from temporalio.testing import WorkflowEnvironment
 
 from domain.assessment.assessment import Assessment
@@ -85,8 +91,8 @@ async def described(schedule: ScheduleHandle, starts: int = 1) -> ScheduleDescri
 async def begun(hotline: Hotline, schedule: ScheduleHandle, starts: int = 1) -> list[str]:
     """Return what the last of so many workflows of the Schedule has begun."""
     last = started_by(await described(schedule, starts))[-1]
-    handle = hotline.client.get_workflow_handle_for(
-        PeriodEndWorkflow.run, last.workflow_id, run_id=last.first_execution_run_id
+    handle: WorkflowHandle[Any, list[str]] = hotline.client.get_workflow_handle(
+        last.workflow_id, run_id=last.first_execution_run_id, result_type=list[str]
     )
     return await handle.result()
 
