@@ -100,7 +100,8 @@ def verify(month: Month) -> None:
     if again is None or found.computed is None:
         raise OperatorError(f"{month} is not computed yet")
     if again != found.computed.digest:
-        typer.echo(f"{month}: DIFFERENT: {again}, stored is {found.computed.digest}", err=True)
+        open_yet = "" if found.over else "; points that were imported since count from its next computation"
+        typer.echo(f"{month}: DIFFERENT: {again}, stored is {found.computed.digest}{open_yet}", err=True)
         raise typer.Exit(1)
     typer.echo(f"{month}: the same, {found.computed.entries} entries, SHA-256 {again}")
 
