@@ -179,6 +179,15 @@ def test_an_event_that_was_changed_in_sql_is_found(
     assert said.err.endswith(f", stored is {kept.digest}\n")
 
 
+def test_a_month_that_is_not_final_may_differ_by_points_that_were_imported_since(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assessed(database)
+    run("import", MONTH, points(tmp_path, "training,10023,90"), monkeypatch=monkeypatch)
+    assert run("verify", MONTH, monkeypatch=monkeypatch) == 1
+    assert "; points that were imported since count from its next computation\n" in capsys.readouterr().err
+
+
 def test_points_are_replaced_figure_by_figure(
     database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
