@@ -162,7 +162,10 @@ async def verify(engine: Engine, writer: GroupWriter, month: Assessment) -> Comp
     """
     if month.computed is None:
         return None
+    clear = partial(forget, month=month.number, only=CHECK)
+    # A comparison that was broken off has left its rows.
+    await writer.run(clear)
     try:
         return await compute(engine, writer, month, month.computed.as_of, CHECK)
     finally:
-        await writer.run(partial(forget, month=month.number, only=CHECK))
+        await writer.run(clear)

@@ -16,6 +16,9 @@ class DuePeriods(Protocol):
     async def due(self, at: datetime) -> Sequence[str]:
         """Return the periods that are due at an instant, the oldest first."""
 
+    def workflow_id(self, period: str) -> str:
+        """Return the id of the workflow of one of them."""
+
     async def begin(self, period: str, at: datetime) -> bool:
         """Begin one; return False if it was begun before."""
 
@@ -32,11 +35,11 @@ class PeriodEnd:
 
     @activity.defn(name=SCHEDULED_ACTIVITY)
     async def begin_due_periods(self) -> list[str]:
-        """Begin what is due; return the periods that were begun. Run again, it begins none twice."""
+        """Begin what is due; return the ids of the workflows that were begun. Run again, it begins none twice."""
         at, begun = now(), []
         for kind in self._kinds:
             for period in await kind.due(at):
                 if await kind.begin(period, at):
-                    begun.append(period)
+                    begun.append(kind.workflow_id(period))
                 activity.heartbeat()
         return begun

@@ -108,7 +108,7 @@ class Entry(NamedTuple):
 def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str = USUAL_CURRENCY) -> list[Entry]:
     """Return the entries of a case from `since` on, before `until`. Money in another currency does not count."""
     fold = _Fold(case, since, currency)
-    with_clock = (each for each in case.kept if each.name not in _WITH_EVENT)
+    with_clock = (each for each in case.kept if each.name not in _WITH_EVENT and each.stopped_at < until)
     kept = deque(sorted(with_clock, key=attrgetter("stopped_at")))
     facts = [fact for fact in case.facts if fact.at < until]
     for fact, after in zip_longest(facts, facts[1:]):

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from domain.catalogue.terms import USUAL_CURRENCY
 from domain.shared.value import Coded, Value
 
 HUNDREDTH = Decimal("0.01")
+Threshold = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 
 
 class Weight(Value):
@@ -19,8 +21,8 @@ class Weight(Value):
     by: Subject
     figure: str
     weight: int = Field(gt=0, le=100)
-    zero_at: float = Field(description="The value that earns nothing; above `full_at` if less is better.")
-    full_at: float = Field(description="The value that earns all points; linear between the two.")
+    zero_at: Threshold = Field(description="The value that earns nothing; above `full_at` if less is better.")
+    full_at: Threshold = Field(description="The value that earns all points; linear between the two.")
 
     def share(self, value: Decimal) -> Decimal:
         """Return the share of the points that a value earns, from 0 to 1."""

@@ -27,6 +27,8 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-
 @app.command("begin")
 def begin(month: Month) -> None:
     """Begin the assessment of a month that is over, as the Schedule does in the night after it."""
+    from temporalio.service import RPCError
+
     from readmodel.database import reading
     from readmodel.reports.stored import first_case_at
 
@@ -34,7 +36,10 @@ def begin(month: Month) -> None:
     with open_database() as database, reading(database) as connection:
         first = first_case_at(connection)
     _check(month, first, datetime.now(UTC), zone)
-    begun = asyncio.run(_begin(month))
+    try:
+        begun = asyncio.run(_begin(month))
+    except (RPCError, RuntimeError) as error:
+        raise OperatorError(f"run the command again, a month is begun once: {error}") from error
     typer.echo(f"assessment-{month} {'was begun' if begun else 'is there already'}; see the Temporal UI")
 
 
@@ -95,7 +100,8 @@ def verify(month: Month) -> None:
     if again is None or found.computed is None:
         raise OperatorError(f"{month} is not computed yet")
     if again != found.computed.digest:
-        typer.echo(f"{month}: DIFFERENT: {again}, stored is {found.computed.digest}", err=True)
+        open_yet = "" if found.over else "; points that were imported since count from its next computation"
+        typer.echo(f"{month}: DIFFERENT: {again}, stored is {found.computed.digest}{open_yet}", err=True)
         raise typer.Exit(1)
     typer.echo(f"{month}: the same, {found.computed.entries} entries, SHA-256 {again}")
 

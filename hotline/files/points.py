@@ -3,7 +3,10 @@
 from math import isfinite
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from domain.catalogue.standard import GivenPoints
+from domain.shared.text import Name
 from hotline.files.columns import ColumnFile, Row
 from readmodel.assessment.months import GivenValue
 
@@ -11,6 +14,7 @@ COLUMNS = {"figure": "指标", "subject": "对象", "value": "得分", "by": "�
 """Columns by name, with the Chinese name; `by` is needed if the figure has several kinds of subjects."""
 REQUIRED = ("figure", "subject", "value")
 MOST = 1_000_000
+_SUBJECT: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def load_points(path: Path, encoding: str, given: tuple[GivenPoints, ...]) -> list[GivenValue]:
@@ -43,14 +47,23 @@ def _value(
     if by not in kinds:
         source.fault(line, f", by: accepted: {', '.join(kinds)}")
         return None
-    value = _number(row["value"])
+    subject, value = _subject(row["subject"]), _number(row["value"])
+    if subject is None:
+        source.fault(line, ", subject: accepted: an id or a code, of 1 to 80 characters")
+        return None
     if value is None:
         source.fault(line, f", value: accepted: a number from 0 to {MOST}")
         return None
-    key = row["figure"], by, row["subject"]
-    if (first := lines.setdefault(key, line)) != line:
+    if (first := lines.setdefault((row["figure"], by, subject), line)) != line:
         source.fault(line, f", subject: line {first} has the points of the same subject already")
-    return GivenValue(row["figure"], by, row["subject"], value)
+    return GivenValue(row["figure"], by, subject, value)
+
+
+def _subject(text: str) -> str | None:
+    try:
+        return _SUBJECT.validate_python(text)
+    except ValidationError:
+        return None
 
 
 def _number(text: str) -> float | None:

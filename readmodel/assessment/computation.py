@@ -67,7 +67,7 @@ def entry_rows(
     connection: ReadConnection, month: Assessment, candidates: Sequence[Row[Any]], left_out: Excluded
 ) -> list[EntryRow]:
     """Return the rows of the entries of these candidates."""
-    found = records(connection, candidates, month.until)
+    found = records(connection, candidates)
     return [
         _entry_row(entry, left_out)
         for record in found

@@ -39,10 +39,10 @@ def candidates(connection: ReadConnection, since: datetime, until: datetime) -> 
     return connection.execute(wanted).all()
 
 
-def records(connection: ReadConnection, found: Sequence[Row[Any]], until: datetime) -> list[CaseRecord]:
+def records(connection: ReadConnection, found: Sequence[Row[Any]]) -> list[CaseRecord]:
     """Return what is counted of some of the candidates."""
     numbers = [row.number for row in found]
-    facts, kept = _facts(connection, numbers, COUNTED_ACTIONS, WITH_DATA), _kept(connection, numbers, until)
+    facts, kept = _facts(connection, numbers, COUNTED_ACTIONS, WITH_DATA), _kept(connection, numbers)
     read = [CaseRecord._make((*row, facts.get(row.number, ()), kept.get(row.number, ()), ())) for row in found]
     told = _facts(connection, [case.number for case in read if case.needs_terms], TELL_TERMS, TELL_TERMS)
     return [case._replace(told=told.get(case.number, ())) for case in read]
@@ -66,12 +66,12 @@ def _facts(
     return facts
 
 
-def _kept(connection: ReadConnection, numbers: Sequence[str], until: datetime) -> dict[str, list[KeptPromise]]:
-    """Return the promises that were kept before `until`, by case; an approver's time is no promise."""
+def _kept(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, list[KeptPromise]]:
+    """Return the promises that were kept, by case; an approver's time is no promise."""
     query = (
         select(*_KEPT)
         .where(is_one_of(connection, clocks.c.number, numbers), clocks.c.status == ClockStatus.MET)
-        .where(clocks.c.stopped_at < until, clocks.c.name != "approve")
+        .where(clocks.c.name != "approve")
         .order_by(clocks.c.number, clocks.c.serial)
     )
     kept: dict[str, list[KeptPromise]] = {}

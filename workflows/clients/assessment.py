@@ -66,6 +66,10 @@ class DueAssessments:
         first, last = await self._first_and_last()
         return due_months(first, last, at, ZoneInfo(catalogue.calendar.timezone)) if first else []
 
+    def workflow_id(self, month: str) -> str:
+        """Return the id of the workflow of a month."""
+        return assessment_id(month)
+
     async def begin(self, month: str, at: datetime) -> bool:
         """Begin the assessment of a month by the catalogue in force. Returns False if it was begun before."""
         catalogue, edition = self._in_force()

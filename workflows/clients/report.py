@@ -67,6 +67,10 @@ class DueReports:
             return []
         return [period.name for period in due_periods(self._kind, first, last, at, self._zone())]
 
+    def workflow_id(self, period: str) -> str:
+        """Return the id of the workflow of a period."""
+        return report_workflow_id(self._kind, period)
+
     async def begin(self, period: str, at: datetime) -> bool:  # noqa: ARG002 - as DuePeriods
         """Begin the report of a period; one that is under way is found."""
         await start_report(self._client, self._task_queue, self._kind, period)

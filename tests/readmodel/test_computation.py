@@ -1,0 +1,106 @@
+"""A month that is computed again has the same digest, whatever happened after it; what was changed shows."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from activities.assessment import CHECK, verify
+from domain.assessment.assessment import Assessment
+from domain.assessment.automatic import FINISH
+from domain.assessment.exclusion import Exclusion
+from domain.case.actions.hand_over import HandOver
+from domain.shared.actors import Actor
+from domain.shared.event import ActionBody
+from readmodel.assessment.computation import write_entries
+from readmodel.assessment.exclusions import request
+from readmodel.assessment_tables import assessment_items, figure_entries
+from readmodel.database import writing
+from readmodel.writer import GroupWriter
+from tests.support.assessment import MONTH, SINCE, UNTIL, computed, entries, month, play
+from tests.support.batches import PLAIN, call
+from tests.support.build import AGENT, BODIES
+from tests.support.rows import execute, rows
+
+HOUR = timedelta(hours=1)
+LATER = UNTIL + timedelta(days=3)
+
+
+Step = tuple[datetime, ActionBody, Actor | None]
+
+
+def steps(called: datetime, *actions: str) -> list[Step]:
+    """Return these actions, an hour after each other."""
+    return [(called + hour * HOUR, BODIES[name], None) for hour, name in enumerate(actions, start=1)]
+
+
+OPEN: list[Step] = [*steps(SINCE, "dispatch", "sign_for"), (UNTIL - HOUR, BODIES["comment"], None)]
+
+
+@pytest.fixture
+def final(database: Engine) -> Assessment:
+    """A final month with a case that is closed and one that is late."""
+    play(database, call(1, SINCE), *steps(SINCE, *PLAIN))
+    play(database, call(2, SINCE), *OPEN)
+    made = month()
+    made.note_computation(computed(database, made), FINISH, UNTIL)
+    return made
+
+
+def digest(of: Assessment) -> str:
+    assert of.computed
+    return of.computed.digest
+
+
+def again(database: Engine, of: Assessment) -> str | None:
+    """Return the digest of the month, computed again."""
+
+    async def run() -> str | None:
+        async with GroupWriter(database) as writer:
+            found = await verify(database, writer, of)
+        return found.digest if found else None
+
+    return asyncio.run(run())
+
+
+def test_what_happens_after_the_month_changes_nothing(database: Engine, final: Assessment) -> None:
+    number = play(
+        database, call(2, SINCE), *OPEN, (LATER, HandOver(owner=AGENT.id), None), *steps(LATER, "arrive", "complete")
+    )
+    play(database, call(3, UNTIL))
+    ground = ("beyond_duty", "The pipe is the neighbour's.", None, "chen", UNTIL)
+    with writing(database) as connection:
+        request(connection, Exclusion("1" * 32, number, *ground, True, "xu", LATER, "Checked."))
+    assert again(database, final) == digest(final)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE events SET action = 'comment' WHERE action = 'reply'",
+        "UPDATE cases SET owner = 'Somebody' WHERE number LIKE '%1'",
+        "UPDATE clocks SET status = 'missed' WHERE name = 'reply'",
+    ],
+)
+def test_a_row_that_was_changed_shows(database: Engine, final: Assessment, change: str) -> None:
+    execute(database, change)
+    assert again(database, final) not in (digest(final), None)
+
+
+def test_a_comparison_leaves_what_is_stored_as_it_is(database: Engine, final: Assessment) -> None:
+    before = rows(database, figure_entries), rows(database, assessment_items)
+    again(database, final)
+    assert (rows(database, figure_entries), rows(database, assessment_items)) == before
+
+
+def test_a_comparison_that_was_broken_off_does_not_disturb_the_next(database: Engine, final: Assessment) -> None:
+    left = [tuple(each[name] for name in each if name not in ("month", "computation")) for each in entries(database)]
+    with writing(database) as connection:
+        write_entries(connection, MONTH, CHECK, left)
+    assert again(database, final) == digest(final)
+    assert {each["computation"] for each in rows(database, figure_entries)} == {1}
+
+
+def test_a_month_that_is_not_computed_has_nothing_to_compare(database: Engine) -> None:
+    assert again(database, month()) is None

@@ -1,0 +1,244 @@
+"""The end of days and months on a real server: the Schedule, what it begins, and what anybody may start by hand."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.client import (
+    Client,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleDescription,
+    ScheduleHandle,
+    WorkflowHandle,
+)
+from temporalio.testing import WorkflowEnvironment
+
+from domain.assessment.assessment import Assessment
+from domain.assessment.batch import AssessmentBatch
+from domain.reports.period import Period, ReportKind
+from domain.shared.periods import month_bounds
+from hotline.files.catalogue import load_catalogue
+from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.assessment import months
+from readmodel.database import engine, read_in_thread, writing
+from readmodel.reports.stored import get_report
+from tests.support.assessment import BEIJING, EDITION, opening, play
+from tests.support.batches import call
+from tests.support.hotline import Hotline, running_hotline, until
+from tests.support.signing import with_interceptors
+from tests.workflows.test_signatures import rejected
+from workflows.assessment import AssessmentWorkflow
+from workflows.clients.assessment import DueAssessments
+from workflows.clients.schedule import SCHEDULE, keep_schedule
+from workflows.messages import AssessmentStart
+from workflows.period_end import PeriodEndWorkflow
+from workflows.presentation.assessment import assessment_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+FEBRUARY = datetime(2021, 2, 10, 2, tzinfo=UTC)
+NIGHT_AFTER_FEBRUARY = datetime(2021, 2, 28, 16, 20, tzinfo=UTC)
+NIGHT_AFTER_MAY = datetime(2022, 5, 31, 16, 20, tzinfo=UTC)
+NOBODYS_QUEUE = "nobody-polls"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def schedule(temporal: Client) -> AsyncIterator[ScheduleHandle]:
+    """The Schedule of a test, which is gone afterwards, with what it has started."""
+    handle = temporal.get_schedule_handle(SCHEDULE)
+    yield handle
+    started = started_by(await handle.describe())
+    await handle.delete()
+    for each in started:
+        await end(temporal, each.workflow_id)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def nightly(server: WorkflowEnvironment, tmp_path: Path) -> AsyncIterator[Hotline]:
+    """A hotline without cases: no other test has its months."""
+    async with running_hotline(server, tmp_path, task_queue=f"nightly-{uuid.uuid4().hex}") as running:
+        yield running
+    for month in await months_of(running):
+        await end(server.client, assessment_id(month))
+
+
+async def end(client: Client, workflow: str) -> None:
+    """Terminate a workflow, unless it is over."""
+    handle = client.get_workflow_handle(workflow)
+    if (await handle.describe()).close_time is None:
+        await handle.terminate()
+
+
+async def months_of(hotline: Hotline) -> list[str]:
+    """Return the months that the workflows of this hotline assess, in order."""
+    query = f"TaskQueue = '{hotline.settings.task_queue}' AND WorkflowType = 'AssessmentWorkflow'"
+    found = [each.id async for each in hotline.client.list_workflows(query)]
+    return sorted(each.removeprefix(assessment_id("")) for each in found)
+
+
+def started_by(found: ScheduleDescription) -> list[ScheduleActionExecutionStartWorkflow]:
+    """Return the workflows that a Schedule has started, the last one at the end."""
+    actions = [each.action for each in found.info.recent_actions]
+    return [action for action in actions if isinstance(action, ScheduleActionExecutionStartWorkflow)]
+
+
+async def described(schedule: ScheduleHandle, starts: int = 1) -> ScheduleDescription:
+    """Return the Schedule once it has started so many workflows."""
+    return await until(schedule.describe, lambda found: len(started_by(found)) >= starts)
+
+
+async def begun(hotline: Hotline, schedule: ScheduleHandle, starts: int = 1) -> list[str]:
+    """Return the assessments that the last of so many workflows of the Schedule has begun."""
+    last = started_by(await described(schedule, starts))[-1]
+    handle: WorkflowHandle[Any, list[str]] = hotline.client.get_workflow_handle(
+        last.workflow_id, run_id=last.first_execution_run_id, result_type=list[str]
+    )
+    return [name for name in await handle.result() if name.startswith("assessment-")]
+
+
+async def test_reports_of_the_day_and_month_are_begun_as_well(
+    nightly: Hotline, schedule: ScheduleHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_night(monkeypatch, NIGHT_AFTER_FEBRUARY)
+    write_case(nightly, FEBRUARY)
+    await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
+    await begun(nightly, schedule)
+    for kind, name in ((ReportKind.DAILY, "2021-02-28"), (ReportKind.MONTHLY, "2021-02")):
+        asked = partial(get_report, period=Period.parse(kind, name))
+        await until(partial(read_in_thread, nightly.engine, asked), lambda made: made is not None)
+
+
+def write_case(hotline: Hotline, called: datetime) -> None:
+    made = engine(hotline.settings.database_url)
+    play(made, call(1, called))
+    made.dispose()
+
+
+def write_assessment(hotline: Hotline, name: str) -> None:
+    since, ends = month_bounds(name, BEIJING)
+    made, opened = Assessment.open(opening(month=name, since=since, until=ends, at=ends))
+    owner = engine(hotline.settings.database_url)
+    with writing(owner) as connection:
+        months.write(connection, AssessmentBatch(assessment=made, events=(opened,)))
+    owner.dispose()
+
+
+def at_night(monkeypatch: pytest.MonkeyPatch, instant: datetime) -> None:
+    """Set the clock of what is due."""
+    monkeypatch.setattr("activities.period_end.now", lambda: instant)
+
+
+def due_assessments(hotline: Hotline, catalogue: Path = DEFAULT_CATALOGUE) -> DueAssessments:
+    loaded = load_catalogue(catalogue)
+
+    async def first_and_last() -> tuple[datetime | None, str | None]:
+        return FEBRUARY, None
+
+    return DueAssessments(hotline.client, hotline.settings.task_queue, lambda: (loaded, EDITION), first_and_last)
+
+
+class TestSchedule:
+    async def test_it_is_of_each_night_in_the_time_zone_of_the_company(
+        self, temporal: Client, schedule: ScheduleHandle
+    ) -> None:
+        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        found = await described(schedule)
+        assert found.schedule.spec.time_zone_name == "Asia/Shanghai"
+        following = found.info.next_action_times
+        assert {(each.astimezone(BEIJING).hour, each.astimezone(BEIJING).minute) for each in following} == {(0, 20)}
+        assert len({each.date() for each in following}) == len(following) > 1
+
+    async def test_it_is_kept_as_it_is_when_a_worker_starts_again(
+        self, temporal: Client, schedule: ScheduleHandle
+    ) -> None:
+        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        before = await described(schedule)
+        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        after = await schedule.describe()
+        assert (after.info.last_updated_at, after.info.num_actions) == (before.info.last_updated_at, 1)
+
+    @pytest.mark.parametrize(
+        ("queue", "zone"), [(NOBODYS_QUEUE, "Europe/London"), ("nobody-polls-either", "Asia/Shanghai")]
+    )
+    async def test_another_zone_or_queue_changes_it_and_keeps_it_paused(
+        self, temporal: Client, schedule: ScheduleHandle, queue: str, zone: str
+    ) -> None:
+        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        await schedule.pause(note="The standard is under review.")
+        await keep_schedule(temporal, queue, zone)
+        found: Any = await schedule.describe()
+        assert (found.schedule.spec.time_zone_name, found.schedule.action.task_queue) == (zone, queue)
+        assert (found.schedule.state.paused, found.schedule.state.note) == (True, "The standard is under review.")
+
+
+class TestDueMonths:
+    async def test_the_month_that_is_over_is_begun_once(
+        self, nightly: Hotline, schedule: ScheduleHandle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        at_night(monkeypatch, NIGHT_AFTER_FEBRUARY)
+        write_case(nightly, FEBRUARY)
+        await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
+        assert await begun(nightly, schedule) == ["assessment-2021-02"]
+        await until(lambda: read_in_thread(nightly.engine, months.months), lambda known: "2021-02" in known)
+        await schedule.trigger()
+        assert await begun(nightly, schedule, starts=2) == []
+        await until(lambda: months_of(nightly), ["2021-02"].__eq__)
+
+    async def test_missed_months_are_begun_the_oldest_first(
+        self, nightly: Hotline, schedule: ScheduleHandle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        at_night(monkeypatch, NIGHT_AFTER_MAY)
+        write_case(nightly, FEBRUARY)
+        write_assessment(nightly, "2022-03")
+        await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
+        assert await begun(nightly, schedule) == ["assessment-2022-04", "assessment-2022-05"]
+
+    async def test_a_month_that_sql_does_not_have_yet_is_not_begun_again(self, nightly: Hotline) -> None:
+        due = due_assessments(nightly)
+        assert await due.due(NIGHT_AFTER_FEBRUARY) == ["2021-02"]
+        assert await due.begin("2021-03", NIGHT_AFTER_FEBRUARY)
+        assert not await due.begin("2021-03", NIGHT_AFTER_FEBRUARY)
+
+    async def test_without_assessment_in_the_catalogue_nothing_is_due(self, nightly: Hotline) -> None:
+        due = due_assessments(nightly, DEFAULT_CATALOGUE.with_name("england.toml"))
+        assert await due.due(NIGHT_AFTER_FEBRUARY) == []
+        assert not await due.begin("2021-02", NIGHT_AFTER_FEBRUARY)
+
+    async def test_a_month_is_judged_by_the_catalogue_in_force(self, nightly: Hotline) -> None:
+        await due_assessments(nightly).begin("2021-04", NIGHT_AFTER_FEBRUARY)
+        look: Callable[[], Awaitable[Assessment | None]] = lambda: read_in_thread(  # noqa: E731 - asked again
+            nightly.engine, lambda sql: months.get(sql, "2021-04")
+        )
+        found = await until(look, lambda seen: seen is not None)
+        assert found
+        assert (found.edition, found.standard) == (EDITION, nightly.catalogue.standard(NIGHT_AFTER_FEBRUARY))
+        assert (found.since, found.until) == month_bounds("2021-04", BEIJING)
+
+
+class TestSignatures:
+    async def test_anybody_may_have_begun_what_is_due(self, nightly: Hotline) -> None:
+        handle = await with_interceptors(nightly.client).start_workflow(
+            PeriodEndWorkflow.run, id=f"by-hand-{uuid.uuid4().hex}", task_queue=nightly.settings.task_queue
+        )
+        assert await handle.result() == []
+
+    async def test_an_argument_that_somebody_adds_changes_nothing(self, nightly: Hotline) -> None:
+        handle = await with_interceptors(nightly.client).start_workflow(
+            "PeriodEndWorkflow", "2021-02", id=f"by-hand-{uuid.uuid4().hex}", task_queue=nightly.settings.task_queue
+        )
+        assert await handle.result() == []
+        assert await months_of(nightly) == []
+
+    async def test_nobody_else_starts_an_assessment(self, nightly: Hotline) -> None:
+        handle = await with_interceptors(nightly.client).start_workflow(
+            AssessmentWorkflow.run,
+            AssessmentStart(source=opening(month="2021-05")),
+            id=assessment_id("2021-05"),
+            task_queue=nightly.settings.task_queue,
+        )
+        assert "it is not signed. The service alone starts it." in await rejected(handle)
+        assert await read_in_thread(nightly.engine, months.months) == {}
