@@ -184,8 +184,8 @@ class NewInspection(BaseModel):
     )
 
     complaint: str
-    scores: dict[Code, Annotated[int, Field(ge=0, le=100, strict=True)]] = Field(
-        description="Points of each criterion of the form."
+    scores: dict[Code, Annotated[int, Field(ge=0, le=100)]] = Field(
+        description="Points of each criterion of the form.", json_schema_extra={"additionalProperties": False}
     )
     note: Text | None = None
 

@@ -1,7 +1,6 @@
 """Assessments over HTTP: results, the cases behind each number, inspections, objections and their decisions."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -9,10 +8,9 @@ import httpx
 import pytest
 
 from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
-from domain.assessment.assessment import AssessmentOpening
 from tests.support.api import Api, Json, problem
-from tests.support.assessment import EDITION, standard
 from tests.support.hotline import until
+from tests.support.months import present_month
 from workflows.clients.assessment import start_assessment
 from workflows.messages import Names
 
@@ -24,16 +22,8 @@ REPLY = {"subject": "chen", "figure": "cases", "reason": "试拨电话，不应�
 
 async def begun(api: Api, **changes: Any) -> str:
     """The assessment of the last and the next hour, under the name of a month that no other test has."""
-    at, month = datetime.now(UTC), f"20{next(_years) % 100:02}-0{1 + (api.settings.database_url[0] == 's')}"
-    opening = AssessmentOpening(
-        month=month,
-        at=at,
-        since=at - timedelta(hours=1),
-        until=at + timedelta(hours=1),
-        seed="seed",
-        standard=standard(**{"sample_per_agent": 0} | changes),
-        edition=EDITION,
-    )
+    month = f"20{next(_years) % 100:02}-0{1 + (api.settings.database_url[0] == 's')}"
+    opening = present_month(month, **{"sample_per_agent": 0} | changes)
     await start_assessment(api.temporal, api.settings.task_queue, opening, Names())
     return month
 

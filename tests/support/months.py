@@ -19,6 +19,20 @@ from workflows.messages import AssessmentOutcome, Names
 from workflows.presentation.assessment import assessment_id
 
 
+def present_month(number: str, **changes: Any) -> AssessmentOpening:
+    """Return the opening of an assessment of the last and the next hour, under the name of this month."""
+    at, hour = datetime.now(UTC), timedelta(hours=1)
+    return AssessmentOpening(
+        month=number,
+        at=at,
+        since=at - hour,
+        until=at + hour,
+        seed="seed",
+        standard=standard(**changes),
+        edition=EDITION,
+    )
+
+
 class RunningMonth:
     """One running assessment, of the present month: the cases of the test are in it."""
 
@@ -28,17 +42,8 @@ class RunningMonth:
 
     @classmethod
     async def begin(cls, hotline: Hotline, number: str, **changes: Any) -> "RunningMonth":
-        """Begin the assessment of the last and the next hour, under the name of this month."""
-        at = datetime.now(UTC)
-        opening = AssessmentOpening(
-            month=number,
-            at=at,
-            since=at - timedelta(hours=1),
-            until=at + timedelta(hours=1),
-            seed="seed",
-            standard=standard(**changes),
-            edition=EDITION,
-        )
+        """Begin the assessment of the present hour, under the name of this month."""
+        opening = present_month(number, **changes)
         await start_assessment(hotline.client, hotline.settings.task_queue, opening, Names.of(hotline.catalogue))
         return cls(hotline, number)
 

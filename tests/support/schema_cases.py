@@ -1,4 +1,4 @@
-"""Cases and incidents on which the operations of the OpenAPI document can succeed."""
+"""Cases, incidents and assessments on which the operations of the OpenAPI document can succeed."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from api.routes.period_reports import example_report
 from domain.case.actions import COMMANDS
 from domain.case.intake import THANKS
 from domain.incident.actions import INCIDENT_COMMANDS
-from domain.reports.period import ReportKind
+from domain.reports.period import EXAMPLES, ReportKind
 from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.files.customers import load_customers
@@ -27,6 +27,7 @@ from readmodel.reports.stored import keep_report
 from readmodel.statements import event_row, insert_missing
 from readmodel.tables import events, notifications
 from tests.support.people import CUSTOMERS
+from tests.support.schema_months import Months
 from tests.support.service import Service, wait_until
 
 Json = dict[str, Any]
@@ -86,13 +87,15 @@ _OTHERWISE: Mapping[str, Json] = {"complete": {"findings": ["payment_late"]}, "s
 """Fields in which what is done before differs from the documented example."""
 LEAVER = "刘洋"
 """Person who owns no case, so that a handover changes none of the others."""
+INSPECTED = "黄敏"
+"""Agent whose case the administrator inspects."""
 AT_ONCE = 8
 _CALLS = 11
 """Calls from one district, of which the last raises the suspicion of an incident."""
 
 
 class Subjects:
-    """Cases and incidents that requests are about: for each operation first one on which it can succeed, then any.
+    """What requests are about: for each operation first a case or the like on which it can succeed, then any.
 
     Args:
         service: the running service.
@@ -104,6 +107,7 @@ class Subjects:
     def __init__(self, service: Service, role: Role, owner: str | None, district: str) -> None:
         headers = {"Authorization": f"Bearer {service.admin_key}"}
         self._owner = owner
+        self._queries = {"report_daily": {"date": EXAMPLES[ReportKind.DAILY]}}
         may = {role, Role.OWNER}
         leaver = {"Authorization": f"Bearer {service.make_key(LEAVER, 'agent')}"}
         with (
@@ -132,24 +136,30 @@ class Subjects:
             ended = {"started_at": "2026-08-03T04:00:00Z", "ended_at": now, "caller_phone": "0760 8823 0009"}
             self._post("/calls", {"call_id": self._missed, **ended})
             self._noticed, self._letter = self._case(), f"{self._case()}-1-dispatcher"
+            self._case(owner=INSPECTED)
+            self._months = Months(service, self._http, 2001 + (role is Role.ADMIN), self._case, leaver)
         _write(service, self._noticed, self._letter)
 
     def in_path(self, operation_id: str, path: str) -> Json:
         """Return the values of the path for the next request to this operation."""
-        if operation_id == "resend_letter":
-            return {"key": self._letter}
-        if operation_id == "call_back":
-            return {"call_id": self._missed}
-        if operation_id == "get_handover":
-            return {"id": self._handover}
-        if operation_id == "get_notice":
-            return {"number": self._noticed, "seq": SAMPLE.seq}
+        own = {
+            "resend_letter": {"key": self._letter},
+            "call_back": {"call_id": self._missed},
+            "get_handover": {"id": self._handover},
+            "get_notice": {"number": self._noticed, "seq": SAMPLE.seq},
+        }
+        if found := own.get(operation_id) or self._months.in_path(operation_id, path):
+            return found
         if "{number}" not in path:
             return {}
         usual = self.incident if path.startswith("/v1/incidents/") else next(self._cases)
         return {"number": self._fresh.get(operation_id, usual)}
 
-    def in_body(self, body: Json) -> Json:
+    def in_query(self, operation_id: str) -> Json:
+        """Return the parameters with which the next request to this operation can succeed; empty for most."""
+        return self._queries.get(operation_id, {})
+
+    def in_body(self, operation_id: str, body: Json) -> Json:
         """Return the fields that a body needs besides those that the document permits.
 
         The document cannot say which incidents there are, nor that thanks for a person are given to the service of
@@ -157,11 +167,14 @@ class Subjects:
         """
         incidents = {name: self._other for name in ("incident", "into") if body.get(name)}
         people = {"from": LEAVER, "to": "admin"} if body.keys() >= {"from", "to"} else {}
-        return incidents | people | ({"service_code": THANKS} if body.get("thanked") else {})
+        thanks = {"service_code": THANKS} if body.get("thanked") else {}
+        return incidents | people | thanks | self._months.in_body(operation_id)
 
     def use_up(self, operation_id: str) -> None:
         """Note that the operation has succeeded: the next requests are about others."""
         self._fresh.pop(operation_id, None)
+        self._queries.pop(operation_id, None)
+        self._months.use_up(operation_id)
 
     def _post(self, path: str, body: Any) -> Json:
         answer = self._http.post(path, content=to_json(body), headers={"Content-Type": "application/json"})
@@ -169,11 +182,11 @@ class Subjects:
         found: Json = answer.json()
         return found
 
-    def _case(self, *actions: str) -> str:
+    def _case(self, *actions: str, owner: str | None = None) -> str:
         body = {
             "service_code": SERVICE,
             "description": "态度不好",
-            "owner": self._owner,
+            "owner": owner or self._owner,
             "caller": {"phone": "88230001"},
         }
         return self._brought(self._post("/complaints", body)["number"], *actions)
