@@ -115,7 +115,7 @@ def aimed(subjects: Subjects, answers: Counter[tuple[str, int]]) -> Iterator[Non
         negative = case.meta.is_negative_at
         if case.meta.phase.name is not TestPhase.STATEFUL and not negative(ParameterLocation.PATH):
             case.path_parameters |= subjects.in_path(operation_id(case), case.operation.path)
-        if isinstance(case.query, dict) and not negative(ParameterLocation.QUERY):
+        if not negative(ParameterLocation.QUERY):
             case.query |= subjects.in_query(operation_id(case))
         if isinstance(case.body, dict) and not negative(ParameterLocation.BODY):
             case.body |= subjects.in_body(operation_id(case), case.body)
