@@ -75,6 +75,7 @@ def import_(
     ] = "utf-8",
 ) -> None:
     """Replace the points of a month, as for training, of the figures that a file has. Repeating it does no harm."""
+    from domain.assessment.automatic import FINISH
     from hotline.files.points import load_points
     from readmodel.assessment.months import get, keep_given
     from readmodel.database import writing
@@ -85,7 +86,8 @@ def import_(
     found = load_points(file, encoding, norms.given if norms else ())
     with open_database() as database, writing(database) as connection:
         known = get(connection, month)
-        if known and known.over:
+        # While the last figures are computed, points would make them differ from what is computed again.
+        if known and (known.over or known.next_step(datetime.now(UTC)) is FINISH):
             raise OperatorError(f"the assessment of {month} is final; accepted: points of a month that is not")
         keep_given(connection, month, {value.figure for value in found}, found)
     typer.echo(f"{file}: {len(found)} points of {month}; they count from its next computation")

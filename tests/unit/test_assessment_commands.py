@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from readmodel.assessment_tables import figure_entries, given_points
 from readmodel.database import engine, writing
 from readmodel.migrate import migrate
 from readmodel.projection import write
-from tests.support.assessment import MONTH, UNTIL, computed, opening, results
+from tests.support.assessment import MONTH, UNTIL, computed, opening, results, standard
 from tests.support.batches import call, published
 from tests.support.rows import execute, rows
 
@@ -45,10 +46,10 @@ def database() -> Iterator[Engine]:
     made.dispose()
 
 
-def assessed(database: Engine, step: AssessmentKind = PUBLISH) -> Assessment:
+def assessed(database: Engine, step: AssessmentKind = PUBLISH, at: datetime = UNTIL) -> Assessment:
     """Compute the month, and write it as its workflow does."""
-    made, opened = Assessment.open(opening())
-    noted = made.note_computation(computed(database, made), step, UNTIL)
+    made, opened = Assessment.open(opening(standard=standard(sample_per_agent=0)))
+    noted = made.note_computation(computed(database, made), step, at)
     with writing(database) as connection:
         months.write(connection, AssessmentBatch(assessment=made, events=(opened, noted)))
     return made
@@ -148,7 +149,7 @@ def test_a_month_that_was_not_assessed_is_answered_with_those_that_were(
 def test_a_month_that_is_not_computed_yet_cannot_be_compared(
     database: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made, opened = Assessment.open(opening())
+    made, opened = Assessment.open(opening(standard=standard(sample_per_agent=0)))
     with writing(database) as connection:
         months.write(connection, AssessmentBatch(assessment=made, events=(opened,)))
     assert run("verify", MONTH, monkeypatch=monkeypatch) == 2
@@ -182,7 +183,7 @@ def test_an_event_that_was_changed_in_sql_is_found(
 def test_a_month_that_is_not_final_may_differ_by_points_that_were_imported_since(
     database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assessed(database)
+    assessed(database, at=datetime.now(UTC))
     run("import", MONTH, points(tmp_path, "training,10023,90"), monkeypatch=monkeypatch)
     assert run("verify", MONTH, monkeypatch=monkeypatch) == 1
     assert "; points that were imported since count from its next computation\n" in capsys.readouterr().err
@@ -225,11 +226,17 @@ def test_a_file_of_another_encoding_is_imported_with_its_option(
     assert (row["by"], row["subject"], row["value"]) == ("agent", "陈静", 90.0)
 
 
-def test_a_final_month_takes_no_points(
-    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("step", [FINISH, PUBLISH])
+def test_a_month_that_is_final_or_about_to_be_takes_no_points(
+    database: Engine,
+    step: AssessmentKind,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Objections to what was published at the end of September have long been taken."""
     file = points(tmp_path, "training,10023,90")
-    assessed(database, FINISH)
+    assessed(database, step)
     assert run("import", MONTH, file, monkeypatch=monkeypatch) == 2
     assert f"the assessment of {MONTH} is final; accepted: points of a month that is not" in capsys.readouterr().err
     assert rows(database, given_points) == []
