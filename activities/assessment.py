@@ -20,6 +20,7 @@ from domain.assessment.state import Computation, Result
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
 from readmodel.assessment import months
 from readmodel.assessment.computation import (
+    CHECK,
     COMPANY,
     EntryRow,
     entry_rows,
@@ -41,8 +42,6 @@ SLICE = 1000
 AHEAD = 2
 """Slices that are read while one is written."""
 IN_TIME_SECONDS = 15
-CHECK = 0
-"""Number of a computation that is compared with the final one, and kept by nobody."""
 
 
 class Assessments:

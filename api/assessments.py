@@ -17,7 +17,7 @@ from domain.assessment.state import Objection
 from domain.catalogue.figures import CALLS_ANSWERED, FIGURE_OF, Figure, Subject, Unit
 from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Weight
 from domain.shared.codes import Code
-from domain.shared.text import Name, Text
+from domain.shared.text import Name, ShortText, Text
 from readmodel.assessment.months import CountedCase
 
 ASSESSMENTS = "/v1/assessments"
@@ -127,8 +127,8 @@ class NewObjection(BaseModel):
     subject: Name
     figure: Code
     complaint: str | None = Field(default=None, description="The case that is counted wrongly; null: the whole figure.")
-    reason: Text
-    evidence: Text | None = Field(default=None, description="What proves it, or where it lies.")
+    reason: ShortText
+    evidence: ShortText | None = Field(default=None, description="What proves it, or where it lies.")
 
 
 class ObjectionDecision(BaseModel):
@@ -140,7 +140,7 @@ class ObjectionDecision(BaseModel):
     )
 
     accepted: bool
-    reason: Text
+    reason: ShortText
 
 
 class ObjectionItem(BaseModel):

@@ -60,8 +60,6 @@ Month = Annotated[
     ),
 ]
 
-_EXAMPLE = AssessedMonth(**month_facts(MONTH, ()), by=_AGENT, standard=standard_item(MONTH, _AGENT), items=[])
-
 
 class CaseListing(Paging):
     """Number whose cases are listed, and the page."""

@@ -161,4 +161,5 @@ def _check_months(backend: Backend, sql: WriteConnection, number: str) -> None:
     """Raise Refused if all months of the case are final."""
     zone = ZoneInfo(backend.catalogue.calendar.timezone)
     if period := exclusions.period_of(sql, number):
-        check_not_final(number, period.months(backend.clock(), zone), exclusions.final_months(sql))
+        now = backend.clock()
+        check_not_final(number, period.months(now, zone), exclusions.settled_months(sql, now))

@@ -114,6 +114,10 @@ class Assessment(AssessmentFields):
             return FINISH
         return None
 
+    def is_settled(self, at: datetime) -> bool:
+        """Return True if the month is final, or at `at` only its last computation is outstanding."""
+        return self.over or self.next_step(at) is FINISH
+
     def ring(self, at: datetime) -> tuple[AssessmentEvent, ...]:
         """Return the reminders that fell due until `at`, in their order, each exactly once."""
         events = []
@@ -135,7 +139,7 @@ class Assessment(AssessmentFields):
 
     def available_actions(self, actor: Actor) -> tuple[str, ...]:
         """Return what this person may do to it now, in table order."""
-        return tuple(name for name, row in ASSESSMENT_COMMANDS.items() if self._objection(row, actor) is None)
+        return tuple(name for name, row in ASSESSMENT_COMMANDS.items() if self._refusal(row, actor) is None)
 
     def _next_rung(self) -> Rung | None:
         rungs = (self._rung_of(limit) for limit in self.limits)
@@ -149,11 +153,11 @@ class Assessment(AssessmentFields):
 
     def _decided(self, command: Command[Any], at: datetime) -> tuple[AssessmentAction, EventData]:
         action = ASSESSMENT_ACTION_OF[type(command.body)]
-        if refused := self._objection(action, command.actor):
+        if refused := self._refusal(action, command.actor):
             raise refused
         return action, action.decide(self, command.body, command.actor, at)
 
-    def _objection(self, action: AssessmentAction, actor: Actor) -> Refused | None:
+    def _refusal(self, action: AssessmentAction, actor: Actor) -> Refused | None:
         if actor.role not in {*action.roles, Role.ADMIN}:
             return action.wrong_role(actor)
         if self.state not in action.sources:

@@ -1,7 +1,8 @@
 """Entries of figures: what the events of a case count for, in which month and for whom.
 
 docs/assessment.md has the rules. An entry belongs to the month of the event that decided it, and to those who had the
-case right after that event. So nothing that happens later changes a month, and every promise is judged once.
+case right after that event; of a return, follow-up or reopening, to the department and person right before it. So
+nothing that happens later changes a month, and every promise is judged once.
 """
 
 from collections import deque

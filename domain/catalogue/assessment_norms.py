@@ -58,7 +58,7 @@ def _hundred(form: tuple[CriterionNorm, ...]) -> tuple[CriterionNorm, ...]:
 class AssessmentNorms(Value):
     """Norms of the monthly assessment; without weights there are figures, and no scores."""
 
-    inspections: WorkingDays = Field(description="From the end of the month, for quality inspection (质检).")
+    inspections: WorkingDays = Field(description="From the draw of the sample, for quality inspection (质检).")
     objections: WorkingDays = Field(description="From the publication, for objections (申诉).")
     decisions: WorkingDays = Field(description="From an objection, to decide on it.")
     sample_per_agent: Count = Field(description="Cases of each agent that are inspected; 0: none.")

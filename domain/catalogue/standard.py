@@ -18,9 +18,9 @@ Threshold = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 class Weight(Value):
     """Weight of a figure in the score of one kind of subject: no points at `zero_at`, all at `full_at`."""
 
-    by: Subject
-    figure: str
-    weight: int = Field(gt=0, le=100)
+    by: Subject = Field(description="Kind of subjects whose score it is part of.")
+    figure: str = Field(description="Name of a figure, or code of points from outside.")
+    weight: int = Field(gt=0, le=100, description="Of 100 for each kind of subject.")
     zero_at: Threshold = Field(description="The value that earns nothing; above `full_at` if less is better.")
     full_at: Threshold = Field(description="The value that earns all points; linear between the two.")
 

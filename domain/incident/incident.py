@@ -52,12 +52,12 @@ class Incident(IncidentFields):
 
     def available_actions(self, actor: Actor) -> tuple[str, ...]:
         """Return what this person may do to it now, in table order."""
-        return tuple(name for name, row in INCIDENT_COMMANDS.items() if self._objection(row, actor) is None)
+        return tuple(name for name, row in INCIDENT_COMMANDS.items() if self._refusal(row, actor) is None)
 
     def check(self, command: Command[Any], at: datetime) -> None:  # noqa: ARG002 - as a case is checked
         """Raise Refused if `apply` would."""
         action = INCIDENT_ACTION_OF[type(command.body)]
-        if refused := self._objection(action, command.actor):
+        if refused := self._refusal(action, command.actor):
             raise refused
         action.check(self, command.body)
 
@@ -87,7 +87,7 @@ class Incident(IncidentFields):
         """End, as nothing is left to do for a linked case; `counts` are the cases by their answer."""
         return self._happen(FINISH.name, at, Finished(**counts), ENDS[self.state])
 
-    def _objection(self, action: IncidentAction, actor: Actor) -> Refused | None:
+    def _refusal(self, action: IncidentAction, actor: Actor) -> Refused | None:
         if actor.role not in {*action.roles, Role.ADMIN}:
             return action.wrong_role(actor)
         if actor.role is Role.CREW and actor.department not in (None, self.department):

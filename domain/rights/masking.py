@@ -20,6 +20,8 @@ _MOBILE_IN_WORDS = re.compile(
 )
 """Mobile number as people write it: with the country code, a 0 or neither, in groups, with signs between them or on two
 lines, in the full width of keyboards."""
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?Z")
+"""Instant of an answer, in which some digits may look like a telephone number: 01:46:24.921570."""
 _TELEPHONE = re.compile(r"[+(]?[0-9](?:[ ()./-]*[0-9]){6,}")
 _HOUSE_NUMBER = re.compile("[0-9０-９]|[零〇一二三四五六七八九十百甲乙丙丁]+[号號栋幢座楼室单弄巷]")
 
@@ -165,6 +167,6 @@ def _masked(value: Any, masks: Mapping[str, Mask], found: dict[str, None], field
             return {key: _masked(each, masks, found, f"{name}.{key}") for key, each in value.items()}
         case list():
             return [_masked(each, masks, found, field) for each in value]
-        case str():
+        case str() if not _INSTANT.fullmatch(value):
             return mask_words(value)
     return value

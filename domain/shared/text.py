@@ -84,6 +84,12 @@ Text = Annotated[
     NORMALISED,
     as_sent(2000),
 ]
+ShortText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=LINES),
+    NORMALISED,
+    as_sent(300),
+]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=ONE_LINE),

@@ -26,18 +26,21 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-
 
 @app.command("begin")
 def begin(month: Month) -> None:
-    """Begin the assessment of a month that is over, as the Schedule does in the night after it."""
+    """Begin the assessment of a month that is over, or go on with one whose workflow was lost or terminated."""
     from temporalio.service import RPCError
 
+    from readmodel.assessment.months import get
     from readmodel.database import reading
     from readmodel.reports.stored import first_case_at
 
     zone = ZoneInfo(catalogue_in_force().calendar.timezone)
     with open_database() as database, reading(database) as connection:
-        first = first_case_at(connection)
+        first, known = first_case_at(connection), get(connection, month)
     _check(month, first, datetime.now(UTC), zone)
+    if known and known.over:
+        raise OperatorError(f"the assessment of {month} is final; `hotline assessment show {month}` shows it")
     try:
-        begun = asyncio.run(_begin(month))
+        begun = asyncio.run(_begin(month, known))
     except (RPCError, RuntimeError) as error:
         raise OperatorError(f"run the command again, a month is begun once: {error}") from error
     typer.echo(f"assessment-{month} {'was begun' if begun else 'is there already'}; see the Temporal UI")
@@ -75,7 +78,6 @@ def import_(
     ] = "utf-8",
 ) -> None:
     """Replace the points of a month, as for training, of the figures that a file has. Repeating it does no harm."""
-    from domain.assessment.automatic import FINISH
     from hotline.files.points import load_points
     from readmodel.assessment.months import get, keep_given
     from readmodel.database import writing
@@ -86,8 +88,7 @@ def import_(
     found = load_points(file, encoding, norms.given if norms else ())
     with open_database() as database, writing(database) as connection:
         known = get(connection, month)
-        # While the last figures are computed, points would make them differ from what is computed again.
-        if known and (known.over or known.next_step(datetime.now(UTC)) is FINISH):
+        if known and known.is_settled(datetime.now(UTC)):
             raise OperatorError(f"the assessment of {month} is final; accepted: points of a month that is not")
         keep_given(connection, month, {value.figure for value in found}, found)
     typer.echo(f"{file}: {len(found)} points of {month}; they count from its next computation")
@@ -121,10 +122,12 @@ def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) ->
         raise OperatorError(f"{month} is before the first case; accepted: {since}")
 
 
-async def _begin(month: str) -> bool:
+async def _begin(month: str, known: "Assessment | None") -> bool:
+    """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
     from hotline.temporal.connection import connect
-    from workflows.clients.assessment import DueAssessments
+    from workflows.clients.assessment import DueAssessments, resume_assessment
+    from workflows.messages import Names
 
     settings = Settings()
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
@@ -135,6 +138,8 @@ async def _begin(month: str) -> bool:
         return None, None
 
     client = await connect(settings)
+    if known:
+        return await resume_assessment(client, settings.task_queue, known, Names.of(in_force.catalogue))
     due = DueAssessments(client, settings.task_queue, lambda: (in_force.catalogue, in_force.edition), nothing)
     return await due.begin(month, datetime.now(UTC))
 

@@ -24,6 +24,8 @@ from readmodel.statements import insert_many, insert_missing
 OBJECTION = "objection"
 """Ground of an entry that an accepted objection was about."""
 COMPANY = "company"
+CHECK = 0
+"""Number of a computation that is compared with the final one, and kept by nobody."""
 EntryRow = tuple[Any, ...]
 """Values of an entry, and the ground that excludes it: a row of `figure_entries` without month and computation."""
 _row = figure_entries.c
@@ -121,7 +123,7 @@ def forget(connection: WriteConnection, month: str, *, keep: int | None = None, 
     for table in (figure_entries, assessment_items):
         old = delete(table).where(table.c.month == month)
         if keep is not None:
-            old = old.where(table.c.computation != keep)
+            old = old.where(table.c.computation.not_in((keep, CHECK)))
         if only is not None:
             old = old.where(table.c.computation == only)
         connection.execute(old)

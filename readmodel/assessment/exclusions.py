@@ -64,9 +64,10 @@ def period_of(connection: ReadConnection | WriteConnection, number: str) -> Peri
     return Period(*found) if found else None
 
 
-def final_months(connection: ReadConnection | WriteConnection) -> frozenset[str]:
-    """Return the months that are final."""
-    return frozenset(connection.scalars(select(assessments.c.number).where(assessments.c.closed_at.is_not(None))))
+def settled_months(connection: ReadConnection | WriteConnection, at: datetime) -> frozenset[str]:
+    """Return the months that are final, or of which only the last computation is outstanding at `at`."""
+    final = connection.scalars(select(assessments.c.number).where(assessments.c.closed_at.is_not(None)))
+    return frozenset([*final, *(month.number for month in _running(connection) if month.is_settled(at))])
 
 
 def months_under_way(connection: ReadConnection, number: str) -> list[str]:
@@ -74,10 +75,13 @@ def months_under_way(connection: ReadConnection, number: str) -> list[str]:
     period = period_of(connection, number)
     if period is None:
         return []
-    query = select(assessments.c.document).where(assessments.c.closed_at.is_(None))
-    running = [Assessment.model_validate_json(document) for document in connection.scalars(query)]
     return [
         month.number
-        for month in running
+        for month in _running(connection)
         if period.since < month.until and (period.until is None or period.until >= month.since)
     ]
+
+
+def _running(connection: ReadConnection | WriteConnection) -> list[Assessment]:
+    query = select(assessments.c.document).where(assessments.c.closed_at.is_(None))
+    return [Assessment.model_validate_json(document) for document in connection.scalars(query)]

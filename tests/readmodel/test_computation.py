@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from activities.assessment import CHECK, verify
+from activities.assessment import verify
 from domain.assessment.assessment import Assessment
 from domain.assessment.automatic import FINISH
 from domain.assessment.exclusion import Exclusion
 from domain.case.actions.hand_over import HandOver
 from domain.shared.actors import Actor
 from domain.shared.event import ActionBody
-from readmodel.assessment.computation import write_entries
+from readmodel.assessment.computation import CHECK, forget, write_entries
 from readmodel.assessment.exclusions import request
 from readmodel.assessment_tables import assessment_items, figure_entries
 from readmodel.database import writing
@@ -100,6 +100,14 @@ def test_a_comparison_that_was_broken_off_does_not_disturb_the_next(database: En
         write_entries(connection, MONTH, CHECK, left)
     assert again(database, final) == digest(final)
     assert {each["computation"] for each in rows(database, figure_entries)} == {1}
+
+
+def test_a_computation_leaves_a_comparison_that_is_under_way(database: Engine, final: Assessment) -> None:
+    left = [tuple(each[name] for name in each if name not in ("month", "computation")) for each in entries(database)]
+    with writing(database) as connection:
+        write_entries(connection, MONTH, CHECK, left)
+        forget(connection, MONTH, keep=final.version)
+    assert {each["computation"] for each in rows(database, figure_entries)} == {CHECK}
 
 
 def test_a_month_that_is_not_computed_has_nothing_to_compare(database: Engine) -> None:

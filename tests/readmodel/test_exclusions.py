@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Engine
 
+from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
-from domain.assessment.automatic import FINISH
+from domain.assessment.automatic import FINISH, PUBLISH
 from domain.assessment.batch import AssessmentBatch
 from domain.assessment.exclusion import Exclusion
 from domain.catalogue.figures import Subject
@@ -17,7 +18,20 @@ from readmodel.assessment.computation import forget
 from readmodel.assessment_tables import exclusions as table
 from readmodel.database import reading, writing
 from readmodel.paging import BadCursorError
-from tests.support.assessment import BEIJING, MONTH, SINCE, UNTIL, at, computed, entries, month, opening, play, results
+from tests.support.assessment import (
+    BEIJING,
+    MONTH,
+    SINCE,
+    UNTIL,
+    at,
+    computed,
+    entries,
+    month,
+    opening,
+    play,
+    results,
+    standard,
+)
 from tests.support.batches import PLAIN, call
 from tests.support.build import BODIES
 from tests.support.rows import rows
@@ -196,4 +210,16 @@ def test_a_final_month_is_not_under_way(database: Engine) -> None:
     begun(database, MONTH, SINCE, UNTIL, final=True)
     with reading(database) as connection:
         assert exclusions.months_under_way(connection, number) == []
-        assert exclusions.final_months(connection) == {MONTH}
+        assert exclusions.settled_months(connection, UNTIL) == {MONTH}
+
+
+def test_a_month_is_settled_once_objections_are_over_and_decided_on(database: Engine) -> None:
+    made, opened = Assessment.open(opening(standard=standard(sample_per_agent=0)))
+    published = made.note_computation(computed(database, made), PUBLISH, UNTIL)
+    limit = made.limit_of(OBJECTIONS)
+    assert limit
+    with writing(database) as connection:
+        months.write(connection, AssessmentBatch(assessment=made, events=(opened, published)))
+    with reading(database) as connection:
+        assert exclusions.settled_months(connection, limit.ends_at - MICROSECOND) == frozenset()
+        assert exclusions.settled_months(connection, limit.ends_at) == {MONTH}

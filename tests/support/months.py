@@ -14,7 +14,7 @@ from readmodel.assessment import months
 from readmodel.database import read_in_thread
 from tests.support.assessment import EDITION, standard
 from tests.support.hotline import ADMIN, Hotline, until
-from workflows.clients.assessment import start_assessment
+from workflows.clients.assessment import resume_assessment, start_assessment
 from workflows.messages import AssessmentOutcome, Names
 from workflows.presentation.assessment import assessment_id
 
@@ -63,6 +63,12 @@ class RunningMonth:
     async def in_sql(self) -> Assessment | None:
         """Return the assessment as SQL has it."""
         return await read_in_thread(self._hotline.engine, lambda sql: months.get(sql, self.number))
+
+    async def resume(self) -> bool:
+        """Go on from SQL, as the command does; return False if the workflow runs."""
+        found = await self.in_sql()
+        assert found
+        return await resume_assessment(self._hotline.client, self._hotline.settings.task_queue, found, Names())
 
     async def reaches(self, *actions: str) -> list[str]:
         """Wait until SQL has these last events; return all."""

@@ -95,7 +95,7 @@ _CALLS = 11
 
 
 class Subjects:
-    """What requests are about: for each operation first a case or the like on which it can succeed, then any.
+    """Cases and the like that requests are about: for each operation one on which it can succeed, then any.
 
     Args:
         service: the running service.

@@ -1,24 +1,20 @@
 """The assessment of one month: its steps in order, who may do what, what is refused and why, and its reminders."""
 
 from datetime import datetime, timedelta
-from functools import cache
 from pkgutil import iter_modules
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from domain.assessment import actions
 from domain.assessment.actions import ASSESSMENT_ACTIONS
 from domain.assessment.actions.decide_objection import DecideObjection
 from domain.assessment.actions.inspect import Inspect
-from domain.assessment.actions.object_ import Object
+from domain.assessment.actions.object_ import MOST_OBJECTIONS, Object
 from domain.assessment.assessment import ASSESSMENT_KINDS, Assessment
-from domain.assessment.automatic import COMPUTE, FINISH, PUBLISH, Reminded
+from domain.assessment.automatic import COMPUTE, FINISH, PUBLISH
 from domain.assessment.kind import AssessmentEvent, AssessmentKind
 from domain.assessment.lifecycle import AssessmentState
-from domain.assessment.notifications import assessment_notifications
 from domain.assessment.state import Computation, Sampled
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role
@@ -26,7 +22,7 @@ from domain.shared.command import Command
 from domain.shared.errors import Refused
 from domain.shared.event import ActionBody
 from tests.support.assessment import MONTH, UNTIL, at, month, standard
-from tests.support.build import ACTORS, ADMIN, AGENT, CREW, DISPATCHER, MANAGER, OWNER, SUPERVISOR
+from tests.support.build import ACTORS, ADMIN, AGENT, DISPATCHER, MANAGER, OWNER, SUPERVISOR
 
 STANDARD = standard()
 BEGUN = UNTIL + timedelta(minutes=20)
@@ -259,12 +255,22 @@ class TestObjections:
         assert refused(made, OBJECTION, AGENT, OBJECTED_BY).code == "objection_too_late"
         do(made, OBJECTION, AGENT, OBJECTED_BY - timedelta(microseconds=1))
 
-    def test_the_same_objection_is_refused_from_anybody_even_after_its_decision(self) -> None:
+    @pytest.mark.parametrize("accepted", [True, False])
+    def test_the_same_objection_is_refused_unless_that_of_somebody_else_was_rejected(self, accepted: bool) -> None:
         made = published(OBJECTION)
         again = OBJECTION.model_copy(update={"reason": "Other words."})
-        assert refused(made, again, SUPERVISOR).code == "objected_already"
-        do(made, DECISION.model_copy(update={"accepted": False}), SUPERVISOR, OBJECTED)
+        assert refused(made, again, OWNER).code == "objected_already"
+        do(made, DECISION.model_copy(update={"accepted": accepted}), SUPERVISOR, OBJECTED)
         assert refused(made, again, AGENT).code == "objected_already"
+        if accepted:
+            assert refused(made, again, OWNER).code == "objected_already"
+        else:
+            do(made, again, OWNER, OBJECTED)
+
+    def test_a_month_takes_only_so_many_objections(self) -> None:
+        numbers = (f"26090100{place:05}" for place in range(MOST_OBJECTIONS + 1))
+        *taken, last = (OBJECTION.model_copy(update={"complaint": number}) for number in numbers)
+        assert refused(published(*taken), last, AGENT).code == "too_many_objections"
 
     @pytest.mark.parametrize(
         "other", [{"complaint": OTHER}, {"complaint": None}, {"figure": "urged"}, {"subject": "10024"}, {"by": "crew"}]
@@ -327,70 +333,8 @@ class TestObjections:
         do(made, INSPECTION, SUPERVISOR, BEGUN)
         take_step(made, INSPECTED_BY)
         do(made, OBJECTION, AGENT, INSPECTED_BY)
-        do(made, OBJECTION.model_copy(update={"figure": "quality", "complaint": OTHER}), AGENT, INSPECTED_BY)
-        do(made, DECISION, SUPERVISOR, OBJECTED)
-        do(made, DECISION.model_copy(update={"objection": 2}), SUPERVISOR, OBJECTED)
+        for change in ({"complaint": OTHER}, {"complaint": None, "subject": "10099"}):
+            do(made, OBJECTION.model_copy(update={"figure": "quality"} | change), AGENT, INSPECTED_BY)
+        for objection in (1, 2, 3):
+            do(made, DECISION.model_copy(update={"objection": objection}), SUPERVISOR, OBJECTED)
         assert not made.undecided
-
-
-def reminders(events: tuple[AssessmentEvent, ...]) -> list[Reminded]:
-    return [event.data for event in events if isinstance(event.data, Reminded)]
-
-
-@cache
-def on_time() -> list[Reminded]:
-    """Return all reminders, each rung at the deadline that was foreseen."""
-    made, found, now = published(OBJECTION), list[Reminded](), OBJECTED
-    while deadline := made.next_deadline(now):
-        rung, now = reminders(made.ring(deadline)), deadline
-        assert {each.fell_at for each in rung} <= {deadline}
-        found += rung
-    return found
-
-
-class TestReminders:
-    def test_each_rung_of_the_ladder_falls_due_in_working_time(self) -> None:
-        (first, *_) = reminders(published().ring(OBJECTED_BY))
-        assert (first.limit, first.percent) == ("objections", 50)
-        assert first.fell_at == at(13, "12:00", month=10)
-
-    @given(hours=st.lists(st.floats(0, 400), min_size=1, max_size=8))
-    def test_each_is_rung_exactly_once_whenever_it_is_looked(self, hours: list[float]) -> None:
-        made, found = published(OBJECTION), list[Reminded]()
-        instants = [OBJECTED + timedelta(hours=passed) for passed in sorted(hours)]
-        for instant in instants:
-            events = made.ring(instant)
-            assert {event.at for event in events} <= {instant}
-            found += reminders(events)
-            assert made.ring(instant) == ()
-            assert all(each.fell_at <= instant for each in found)
-        assert found == [each for each in on_time() if each.fell_at <= instants[-1]]
-
-    def test_they_are_rung_at_the_deadlines_that_were_foreseen(self) -> None:
-        wanted = [(limit, percent) for limit in ("objections", "decision-1") for percent in STANDARD.rungs]
-        assert sorted((each.limit, each.percent) for each in on_time()) == sorted(wanted)
-
-    def test_a_time_that_is_closed_rings_no_more(self) -> None:
-        made = published(OBJECTION)
-        do(made, DECISION, SUPERVISOR, OBJECTED)
-        rung = reminders(made.ring(DECIDED_BY + timedelta(days=60)))
-        assert {each.limit for each in rung} == {"objections"}
-
-    def test_nothing_rings_once_the_month_is_final(self) -> None:
-        assert final().ring(DECIDED_BY + timedelta(days=60)) == ()
-
-    def test_the_general_manager_is_told_of_a_late_decision_alone(self) -> None:
-        made, told = published(OBJECTION), list[tuple[str, str]]()
-        for event in made.ring(DECIDED_BY):
-            assert isinstance(event.data, Reminded)
-            name = f"{event.data.limit} {event.data.percent}"
-            told += [(name, notice.recipient) for notice in assessment_notifications(made, event)]
-        assert [name for name, who in told if who == "general_manager"] == ["decision-1 100"]
-        assert {who for name, who in told if name.startswith("objections")} == {"agent", "crew", "supervisor"}
-
-    def test_the_author_is_told_of_the_decision(self) -> None:
-        made = published()
-        do(made, OBJECTION, CREW, OBJECTED)
-        event = do(made, DECISION, SUPERVISOR, OBJECTED)
-        (notice,) = assessment_notifications(made, event)
-        assert notice.recipient == f"owner:{CREW.id}"

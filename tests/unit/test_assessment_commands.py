@@ -100,6 +100,16 @@ def test_without_assessment_in_the_catalogue_no_month_begins(
     assert "the catalogue has no [assessment]" in capsys.readouterr().err
 
 
+def test_a_final_month_does_not_begin_again(
+    database: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assessed(database, FINISH)
+    before = rows(database, figure_entries)
+    assert run("begin", MONTH, monkeypatch=monkeypatch) == 2
+    assert f"the assessment of {MONTH} is final; `hotline assessment show {MONTH}` shows it" in capsys.readouterr().err
+    assert rows(database, figure_entries) == before
+
+
 @pytest.mark.usefixtures("database")
 def test_a_month_does_not_begin_while_temporal_is_away(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -71,6 +71,11 @@ def test_fields_are_masked_wherever_they_stand_and_named_once() -> None:
     assert caller["name"] == "陈先生"
 
 
+def test_an_instant_is_no_telephone_number() -> None:
+    shown, hidden = masked({"due_at": "2026-11-29T01:46:24.921570Z", "words": "01:46:24.921570"}, {"caller.name": str})
+    assert (shown, hidden) == ({"due_at": "2026-11-29T01:46:24.921570Z", "words": "146****1570"}, [])
+
+
 def test_who_sees_everything_clear_gets_the_very_same() -> None:
     content = {"caller": {"name": "陈先生"}, "description": "13800138000"}
     assert masked(content, masks_for(Role.AGENT, ended=True)) == (content, [])

@@ -105,6 +105,23 @@ async def test_an_action_that_is_sent_again_is_done_once(hotline: Hotline) -> No
     assert len(again.assessment.objections) == 1
 
 
+async def test_a_month_whose_workflow_was_terminated_goes_on_from_sql(hotline: Hotline) -> None:
+    month = await RunningMonth.begin(hotline, "2026-08", sample_per_agent=0)
+    await month.reaches("open", "compute", "publish")
+    await month.act(OBJECTION, AGENT)
+    await month.reaches("object")
+    await month.handle.terminate()
+    assert await month.resume()
+    assert not await month.resume()
+    await month.reaches("object", "compute")
+    await month.act(DecideObjection(objection=1, accepted=False, reason="It was none."), MANAGER)
+    await month.ahead(days=16)
+    await month.handle.result()
+    final = await month.in_sql()
+    assert final
+    assert final.state is AssessmentState.FINAL
+
+
 async def test_the_details_show_scores_and_objections(hotline: Hotline) -> None:
     await hotline.start()
     month = await RunningMonth.begin(hotline, "2026-06", sample_per_agent=0)

@@ -42,6 +42,8 @@ from workflows.presentation.assessment import assessment_id
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 FEBRUARY = datetime(2021, 2, 10, 2, tzinfo=UTC)
 NIGHT_AFTER_FEBRUARY = datetime(2021, 2, 28, 16, 20, tzinfo=UTC)
+JUNE = datetime(2020, 6, 10, 2, tzinfo=UTC)
+NIGHT_AFTER_JUNE = datetime(2020, 6, 30, 16, 20, tzinfo=UTC)
 NIGHT_AFTER_MAY = datetime(2022, 5, 31, 16, 20, tzinfo=UTC)
 NOBODYS_QUEUE = "nobody-polls"
 
@@ -59,7 +61,7 @@ async def schedule(temporal: Client) -> AsyncIterator[ScheduleHandle]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def nightly(server: WorkflowEnvironment, tmp_path: Path) -> AsyncIterator[Hotline]:
-    """A hotline without cases: no other test has its months."""
+    """A hotline without cases. Each test that begins months has its own: Temporal is the same."""
     async with running_hotline(server, tmp_path, task_queue=f"nightly-{uuid.uuid4().hex}") as running:
         yield running
     for month in await months_of(running):
@@ -179,14 +181,14 @@ class TestDueMonths:
     async def test_the_month_that_is_over_is_begun_once(
         self, nightly: Hotline, schedule: ScheduleHandle, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        at_night(monkeypatch, NIGHT_AFTER_FEBRUARY)
-        write_case(nightly, FEBRUARY)
+        at_night(monkeypatch, NIGHT_AFTER_JUNE)
+        write_case(nightly, JUNE)
         await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
-        assert await begun(nightly, schedule) == ["assessment-2021-02"]
-        await until(lambda: read_in_thread(nightly.engine, months.months), lambda known: "2021-02" in known)
+        assert await begun(nightly, schedule) == ["assessment-2020-06"]
+        await until(lambda: read_in_thread(nightly.engine, months.months), lambda known: "2020-06" in known)
         await schedule.trigger()
         assert await begun(nightly, schedule, starts=2) == []
-        await until(lambda: months_of(nightly), ["2021-02"].__eq__)
+        await until(lambda: months_of(nightly), ["2020-06"].__eq__)
 
     async def test_missed_months_are_begun_the_oldest_first(
         self, nightly: Hotline, schedule: ScheduleHandle, monkeypatch: pytest.MonkeyPatch

@@ -25,7 +25,7 @@ async def made(hotline: Hotline, period: str = DAY) -> str:
 
 
 async def test_a_report_is_shown_in_the_temporal_ui(server: WorkflowEnvironment, tmp_path: Path) -> None:
-    async with running_hotline(server, tmp_path) as hotline:
+    async with running_hotline(server, tmp_path, task_queue="reports") as hotline:
         # Nothing was registered, so it fails; once something was, the same start makes it.
         with pytest.raises(WorkflowFailureError):
             await made(hotline)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from temporalio.client import Client
@@ -10,9 +11,10 @@ from temporalio.client import Client
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
+from domain.shared.instants import to_milliseconds
 from domain.shared.periods import due_months, month_bounds
 from workflows.assessment import AssessmentWorkflow
-from workflows.clients.start import RPC_TIMEOUT, Request, start_once
+from workflows.clients.start import RPC_TIMEOUT, Request, start_again, start_once
 from workflows.entity import LOWEST
 from workflows.messages import AssessmentStart, Names
 from workflows.presentation.assessment import assessment_id, assessment_search_attributes, assessment_summary
@@ -22,18 +24,33 @@ from workflows.presentation.search_attributes import typed
 async def start_assessment(client: Client, task_queue: str, opening: AssessmentOpening, names: Names) -> bool:
     """Start the assessment; return False if the month was started before. Raises what the client raises."""
     month, _ = Assessment.open(opening)
+    start = AssessmentStart(source=opening, names=names)
     return await start_once(
-        client,
-        Request(key=opening.month),
-        AssessmentWorkflow.run,
-        AssessmentStart(source=opening, names=names),
-        id=assessment_id(opening.month),
-        task_queue=task_queue,
-        priority=LOWEST,
-        static_summary=assessment_summary(opening.month),
-        search_attributes=typed(assessment_search_attributes(month)),
-        rpc_timeout=RPC_TIMEOUT,
+        client, Request(key=month.number), AssessmentWorkflow.run, start, **_options(month, task_queue)
     )
+
+
+async def resume_assessment(client: Client, task_queue: str, month: Assessment, names: Names) -> bool:
+    """Go on with an assessment whose workflow was lost or terminated, as SQL has it, and compute its figures anew.
+
+    Returns False if its workflow runs. Raises what the client raises.
+    """
+    changed_at = to_milliseconds(month.published_at or month.opened_at)
+    start = AssessmentStart(source=month, stale=True, names=names, changed_at=changed_at)
+    return await start_again(
+        client, Request(key=month.number), AssessmentWorkflow.run, start, **_options(month, task_queue)
+    )
+
+
+def _options(month: Assessment, task_queue: str) -> dict[str, Any]:
+    return {
+        "id": assessment_id(month.number),
+        "task_queue": task_queue,
+        "priority": LOWEST,
+        "static_summary": assessment_summary(month.number),
+        "search_attributes": typed(assessment_search_attributes(month)),
+        "rpc_timeout": RPC_TIMEOUT,
+    }
 
 
 class DueAssessments:

@@ -4,12 +4,12 @@ from datetime import datetime
 
 from domain.assessment.kind import AssessmentAction, AssessmentEvent
 from domain.assessment.lifecycle import AssessmentState
-from domain.assessment.state import AssessmentFields, Objection
+from domain.assessment.state import AssessmentFields, Inspection, Objection
 from domain.catalogue.figures import QUALITY, Subject
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import ActionBody, Addressees
-from domain.shared.text import Text
+from domain.shared.text import ShortText
 
 NO_SUCH_OBJECTION = ProblemType("invalid", "no_such_objection", "Objection not found", "没有这项申诉")
 OBJECTION_DECIDED = ProblemType("conflict", "objection_decided", "Objection decided already", "申诉已裁决")
@@ -21,7 +21,7 @@ class DecideObjection(ActionBody):
 
     objection: int
     accepted: bool
-    reason: Text
+    reason: ShortText
 
 
 class ObjectionDecided(DecideObjection):
@@ -31,7 +31,7 @@ class ObjectionDecided(DecideObjection):
 
 
 def decide(month: AssessmentFields, body: DecideObjection, actor: Actor, _: datetime) -> ObjectionDecided:
-    """Refuse an objection that is unknown or decided, and a person who is a party to it."""
+    """Return the decision. Raises Refused for an objection that is unknown or decided, and a person who is a party."""
     objection = month.objection(body.objection)
     undecided = tuple(str(each.id) for each in month.undecided)
     if objection is None:
@@ -46,17 +46,23 @@ def decide(month: AssessmentFields, body: DecideObjection, actor: Actor, _: date
 
 
 def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str | None:
-    """Return in which way a person is a party: its author, its subject or the scorer; None if in none."""
+    """Return why the person is a party: author, subject or inspector; None for others."""
     if actor.id == objection.raised_by:
         return "has raised the objection"
     person = objection.by in (Subject.AGENT, Subject.CREW) and objection.subject == actor.id
     if person or (objection.by is Subject.DEPARTMENT and objection.subject == actor.department):
         return f"is the subject {objection.subject}, or of it"
-    cases = (objection.complaint,) if objection.complaint else {each.complaint for each in month.inspections}
-    scored = (each for each in month.inspections if each.complaint in cases)
-    if objection.figure == QUALITY.name and any(each.inspected_by == actor.id for each in scored):
+    about = {each.inspected_by for each in month.inspections if _is_about(objection, each)}
+    if objection.figure == QUALITY.name and actor.id in about:
         return "has given points for it"
     return None
+
+
+def _is_about(objection: Objection, inspection: Inspection) -> bool:
+    """Return True if the points are what the objection is to: those of one case, of an agent, or of all agents."""
+    if objection.complaint:
+        return inspection.complaint == objection.complaint
+    return objection.by is not Subject.AGENT or inspection.agent == objection.subject
 
 
 def evolve(month: AssessmentFields, data: ObjectionDecided, event: AssessmentEvent) -> None:
@@ -73,7 +79,7 @@ def evolve(month: AssessmentFields, data: ObjectionDecided, event: AssessmentEve
 
 
 def notifies(_: AssessmentFields, data: ObjectionDecided, __: AssessmentEvent) -> Addressees:
-    """Tell the author, who is reached as the owner of a case is."""
+    """Return the author, who is reached as the owner of a case is."""
     return (f"owner:{data.raised_by}",)
 
 

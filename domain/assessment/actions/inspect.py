@@ -34,7 +34,7 @@ class Inspected(Inspect):
 
 
 def decide(month: AssessmentFields, body: Inspect, actor: Actor, _: datetime) -> Inspected:
-    """Refuse a case that was not drawn, a second inspection, the agent, and points that are not those of the form."""
+    """Return the inspection. Raises Refused if not drawn, inspected before, by its agent, or not by the form."""
     drawn = {each.complaint: each.agent for each in month.sample}
     waiting = tuple(each.complaint for each in month.uninspected)
     if body.complaint not in drawn:

@@ -12,11 +12,14 @@ from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import ActionBody
-from domain.shared.text import Name, Text
+from domain.shared.text import Name, ShortText
 from domain.shared.value import omit_default
 
 OBJECTION_TOO_LATE = ProblemType("conflict", "objection_too_late", "Objection after its time", "申诉期已过")
 OBJECTED_ALREADY = ProblemType("conflict", "objected_already", "Objection raised already", "已有相同申诉")
+TOO_MANY_OBJECTIONS = ProblemType("conflict", "too_many_objections", "Too many objections", "申诉过多")
+MOST_OBJECTIONS = 200
+"""Objections to one month: with the longest reasons they stay below a third of what Temporal takes as one message."""
 OBJECTIONS = "objections"
 """Name of the time in which objections are taken."""
 
@@ -28,8 +31,8 @@ class Object(ActionBody):
     subject: Name = Field(description="Id of the person, or code of the department, service or district.")
     figure: Code
     complaint: str | None = omit_default(None, "The case that is counted wrongly; null: the figure as a whole.")
-    reason: Text
-    evidence: Text | None = omit_default(None, "What proves it, or where it lies.")
+    reason: ShortText
+    evidence: ShortText | None = omit_default(None, "What proves it, or where it lies.")
 
 
 class Objected(Object):
@@ -38,15 +41,19 @@ class Objected(Object):
     id: int
 
 
-def decide(month: AssessmentFields, body: Object, _: Actor, at: datetime) -> Objected:
-    """Refuse an objection after its time, and one that was raised before. SQL is asked if the figure has the case."""
+def decide(month: AssessmentFields, body: Object, actor: Actor, at: datetime) -> Objected:
+    """Return the objection. Raises Refused after its time, or if raised before. SQL is asked if the case counts."""
     limit = month.limit_of(OBJECTIONS)
     if limit is None or at >= limit.ends_at:
         ended = f" ended at {limit.ends_at.isoformat()}" if limit else " has ended"
         raise Refused(OBJECTION_TOO_LATE, f"The time for objections to {month.number}{ended}.", ())
     same = ("by", "subject", "figure", "complaint")
+    if len(month.objections) >= MOST_OBJECTIONS:
+        message = f"There are {MOST_OBJECTIONS} objections to {month.number}."
+        raise Refused(TOO_MANY_OBJECTIONS, message, ("to tell a supervisor, who may add it to an objection",))
     for other in month.objections:
-        if all(getattr(other, name) == getattr(body, name) for name in same):
+        is_open = other.accepted is not False or other.raised_by == actor.id
+        if is_open and all(getattr(other, name) == getattr(body, name) for name in same):
             message = f"The objection {other.id} is to the same figure and case."
             raise Refused(OBJECTED_ALREADY, message, ("an objection to another figure or case",))
     return Objected.of(body, id=len(month.objections) + 1)
@@ -73,7 +80,7 @@ ACTION = AssessmentAction(
         complaint="2608034711004",
         reason="The caller asked to be called on Monday. 来电人要求周一回复",
     ),
-    problems=(OBJECTION_TOO_LATE, OBJECTED_ALREADY),
+    problems=(OBJECTION_TOO_LATE, OBJECTED_ALREADY, TOO_MANY_OBJECTIONS),
     data=Objected,
     decide=decide,
     evolve=evolve,

@@ -11,7 +11,6 @@ from workflows.presentation.details.words import local, markdown, plain
 
 MOST_ROWS = 60
 """Rows of a table that are shown; the API has the rest."""
-_HEAD = "| # | 对象 Subject | 指标 Figure | 工单 Case | 理由 Reason | 裁决 Decision |"
 
 
 def assessment_details(month: Assessment, names: Names) -> str:
