@@ -87,6 +87,7 @@ async def test_a_published_month_has_figures_with_the_cases_behind_them(on_both:
     assert number in {item["number"] for item in listed}
 
 
+@pytest.mark.slow
 async def test_every_link_lists_as_many_cases_as_its_number_counts(on_sqlite: Api) -> None:
     await on_sqlite.case_in("pending_reply", service_code="leak")
     month = await published(on_sqlite)

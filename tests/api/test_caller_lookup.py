@@ -51,6 +51,7 @@ async def test_the_desk_knows_who_calls_before_it_registers(known: Api) -> None:
         assert [each["thanked"] for each in found["thanks"]] == ["梁伟"]
 
 
+@pytest.mark.slow
 async def test_an_open_case_is_shown_however_many_came_later(known: Api) -> None:
     first = await call(known, GRANNY)
     for _ in range(20):

@@ -23,6 +23,7 @@ def with_parameters(api: Api) -> list[tuple[str, list[Json]]]:
     return found
 
 
+@pytest.mark.slow
 async def test_every_parameter_is_given_once_or_is_a_list(on_sqlite: Api) -> None:
     operations = with_parameters(on_sqlite)
     assert {parameter["name"] for _, taken in operations for parameter in taken} >= {*VALUES, "cursor", "q", "thanked"}

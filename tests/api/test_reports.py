@@ -85,6 +85,7 @@ async def test_money_of_a_kind_is_asked_for_and_decided_on_in_full(on_sqlite: Ap
     assert case["decisions"][0]["reason"] == "已减免过一次"
 
 
+@pytest.mark.slow
 async def test_a_month_of_thanks_is_told_by_person(temporal: Client, tmp_path: Path, database_url: str) -> None:
     said = (
         ("梁伟", AUGUST - timedelta(seconds=1)),
@@ -146,6 +147,7 @@ async def follow_ups(api: Api, month: str, by: str) -> httpx.Response:
     return await api.http.get("/v1/reports/follow-ups", headers=api.key("xu"), params={"month": month, "by": by})
 
 
+@pytest.mark.slow
 async def test_a_month_of_follow_ups_has_three_rates(temporal: Client, tmp_path: Path, database_url: str) -> None:
     async with running_api(temporal, database_url, tmp_path) as made:
         month = f"{on_the_wall(made.clock()):%Y-%m}"

@@ -21,6 +21,9 @@ PLAYED, COUNT = 20, 720
 MONTH = "2025-05"
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def filled(postgresql_url: str) -> Engine:
     fill(postgresql_url, postgresql_url.replace("+psycopg", ""), CATALOGUE, COUNT, PLAYED)

@@ -1,5 +1,6 @@
 """The calls of the benchmark, which PostgreSQL makes, have the rows that the service would write."""
 
+import pytest
 from sqlalchemy import create_engine
 
 from bench.calls import END, START, fill
@@ -10,6 +11,7 @@ from readmodel.database import writing
 from tests.support.rows import clear, rows
 
 
+@pytest.mark.slow
 def test_the_calls_of_the_benchmark_are_as_the_service_writes_them(postgresql_url: str) -> None:
     fill(postgresql_url.replace("+psycopg", ""), 500)
     database = create_engine(postgresql_url)
