@@ -127,6 +127,7 @@ async def test_sent_again_a_registration_does_not_take_itself_for_a_duplicate(
         assert again.json()["flags"] == ["hardship"]
 
 
+@pytest.mark.slow
 async def test_with_sql_down_the_call_is_taken_without_flags(
     temporal: Client, tmp_path: Path, postgresql_url: str
 ) -> None:

@@ -336,6 +336,7 @@ async def telephone(locale: str) -> AsyncIterator[Page]:
 @pytest.mark.parametrize(
     ("locale", "outcome", "state"), [("zh-CN", "satisfied", "closed"), ("en-GB", "dissatisfied", "dispatched")]
 )
+@pytest.mark.slow
 async def test_the_page_works_in_a_telephones_browser(on_sqlite: Api, locale: str, outcome: str, state: str) -> None:
     """A second visit finds the answer; what was typed is text everywhere."""
     words: Any = WORDS[locale]

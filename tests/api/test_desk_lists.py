@@ -95,6 +95,7 @@ async def test_a_period_that_ends_before_it_begins_is_refused(on_sqlite: Api, pa
     assert "later than registered_from" in problem(await on_sqlite.get(path, **period), 422, "invalid-period")["detail"]
 
 
+@pytest.mark.slow
 async def test_every_order_has_its_cursors(on_both: Api) -> None:
     mine = owner()
     first, second = await registered(on_both, mine, 2)

@@ -56,6 +56,7 @@ async def owners(made: Api, *numbers: str) -> list[str]:
     return [(await made.complaint(number))["owner"] for number in numbers]
 
 
+@pytest.mark.slow
 async def test_every_open_case_gets_the_new_owner_in_the_name_of_the_supervisor(made: Api) -> None:
     mine = [await made.case_in(state) for state in ("registered", "dispatched", "in_progress", "pending_reply")]
     ended = await made.case_in("refused")

@@ -117,6 +117,7 @@ async def test_past_midnight_a_key_finds_the_case_of_the_day_before(on_sqlite: A
     assert day_after.json()["number"][:6] == "260311"
 
 
+@pytest.mark.slow
 async def test_a_number_that_another_request_has_is_left_to_it(on_sqlite: Api) -> None:
     mine, theirs, clock = key(), key(), Clock(BEFORE_MIDNIGHT)
     async with api_on_its_day(on_sqlite, clock) as api:

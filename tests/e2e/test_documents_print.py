@@ -10,6 +10,7 @@ from tools.docs import documents, pictures
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.e2e]
 
 
+@pytest.mark.slow
 def test_a_notice_prints_on_one_page_of_a4() -> None:
     with pictures.browser() as browser:
         page = browser.new_page()

@@ -22,7 +22,7 @@ from tests.support.assessment_month import AS_OF, RandomMonth, random_month
 from tests.support.assessment_oracle import Counted, Result
 from tests.support.rows import clear
 
-FEW, MANY = 100, 2000
+FEW, MANY = 40, 2000
 PAGE = 50
 
 

@@ -270,6 +270,7 @@ def test_search_for_what_is_not_there_finds_nothing(filled: Engine, q: str) -> N
     sort=st.sampled_from(Sort),
     rare=st.sampled_from([0, 20, 3000]),
 )
+@pytest.mark.slow
 def test_search_goes_with_every_filter_for_common_and_for_rare_terms(
     filled: Engine, chosen: dict[str, int], sort: Sort, rare: int
 ) -> None:
@@ -315,6 +316,7 @@ def test_a_cursor_that_no_page_gave_is_refused(cursor: str) -> None:
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.from_regex(r"[0-9]{13}", fullmatch=True))
+@pytest.mark.slow
 def test_a_cursor_stands_for_its_place(at: datetime, case: str) -> None:
     place = Place(at, case)
     assert Place.of(place.cursor()) == place

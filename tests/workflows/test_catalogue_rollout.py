@@ -215,6 +215,7 @@ async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(hotline: Hotlin
     assert f"1 cases to {complaint.number} 逐单改用" in json.dumps(summaries, ensure_ascii=False)
 
 
+@pytest.mark.slow
 async def test_it_asks_before_each_case_whether_the_api_serves_people(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,6 +202,7 @@ class TestPublication:
         rows = await complaint.published(4)
         assert [row["seq"] for row in rows] == [1, 2, 3, 4]
 
+    @pytest.mark.slow
     async def test_a_clock_rings_while_sql_is_away(self, hotline: Hotline) -> None:
         """The server skips no time while an activity is open, so this promise is short: two real seconds."""
         terms = hotline.catalogue.terms("no_water", "west", datetime.now(UTC))

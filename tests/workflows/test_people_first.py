@@ -16,6 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.mark.parametrize("sandbox", [True, False])
+@pytest.mark.slow
 async def test_a_worker_notes_a_call_and_a_command_once(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, sandbox: bool
 ) -> None:

@@ -157,6 +157,7 @@ async def test_a_sweep_writes_an_ended_case_that_sql_has_lost(
     assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
 
 
+@pytest.mark.slow
 async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_not_sent_again(
     hotline: Hotline, owner: Engine
 ) -> None:
