@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
-from readmodel.schema import CODE, NUMBER, PERSON, index_where, metadata
+from readmodel.schema import CODE, NUMBER, PERSON, event_columns, index_where, metadata
 from readmodel.types import JsonText, UtcDateTime, code
 
 MONTH = code(7)
@@ -23,15 +23,7 @@ assessment_events = Table(
     "assessment_events",
     metadata,
     Column("number", MONTH, ForeignKey("assessments.number"), primary_key=True),
-    Column("seq", Integer, primary_key=True),
-    Column("at", UtcDateTime, nullable=False),
-    Column("actor", PERSON, nullable=False),
-    Column("role", CODE, nullable=False),
-    Column("unverified", Boolean, nullable=False),
-    Column("people", JsonText, nullable=False, comment="Names by id, where they differ."),
-    Column("action", CODE, nullable=False),
-    Column("from_state", CODE),
-    Column("to_state", CODE, nullable=False),
+    *event_columns(),
     Column("data", JsonText, nullable=False),
 )
 """Events of assessments."""

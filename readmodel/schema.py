@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import Column, Index, MetaData, text
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, text
 
-from readmodel.types import code
+from readmodel.types import JsonText, UtcDateTime, code
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -22,3 +22,18 @@ PERSON = code(80)
 def index_where(condition: str, *columns: str | Column[Any], name: str, on_sqlite: str = "") -> Index:
     """Return an index of some rows only, so that it stays small however long the service runs."""
     return Index(name, *columns, postgresql_where=text(condition), sqlite_where=text(on_sqlite or condition))
+
+
+def event_columns() -> list[Column[Any]]:
+    """Return the columns that the events of cases, incidents and assessments have in common."""
+    return [
+        Column("seq", Integer, primary_key=True),
+        Column("at", UtcDateTime, nullable=False),
+        Column("actor", PERSON, nullable=False),
+        Column("role", CODE, nullable=False),
+        Column("unverified", Boolean, nullable=False),
+        Column("people", JsonText, nullable=False, comment="Names by id, where they differ."),
+        Column("action", CODE, nullable=False),
+        Column("from_state", CODE),
+        Column("to_state", CODE, nullable=False),
+    ]

@@ -23,7 +23,7 @@ from sqlalchemy import (
 import readmodel.assessment_tables
 import readmodel.call_tables  # noqa: F401 - the metadata has their tables too
 from readmodel.filters import FILTERED_COLUMNS
-from readmodel.schema import CODE, NUMBER, PERSON, index_where
+from readmodel.schema import CODE, NUMBER, PERSON, event_columns, index_where
 from readmodel.schema import metadata as metadata  # noqa: PLC0414 - exported
 from readmodel.types import Exact, JsonText, UtcDateTime, code
 
@@ -35,20 +35,6 @@ def _number(table: str = "cases") -> Column[str]:
 def _index_of(column: str, value: str, *columns: str, name: str) -> Index:
     """Return an index of the rows that have this value, its condition as PostgreSQL writes it."""
     return index_where(f"({column})::text = '{value}'::text", *columns, name=name, on_sqlite=f"{column} = '{value}'")
-
-
-def _event_columns() -> list[Column[Any]]:
-    return [
-        Column("seq", Integer, primary_key=True),
-        Column("at", UtcDateTime, nullable=False),
-        Column("actor", PERSON, nullable=False),
-        Column("role", CODE, nullable=False),
-        Column("unverified", Boolean, nullable=False),
-        Column("people", JsonText, nullable=False, comment="Names by id, where they differ."),
-        Column("action", CODE, nullable=False),
-        Column("from_state", CODE),
-        Column("to_state", CODE, nullable=False),
-    ]
 
 
 cases = Table(
@@ -96,7 +82,7 @@ events = Table(
     "events",
     metadata,
     _number(),
-    *_event_columns(),
+    *event_columns(),
     Column("cycle", Integer, nullable=False),
     Column("data", JsonText, nullable=False),
     _index_of("action", "complete", "at", name="ix_events_completed"),
@@ -193,7 +179,7 @@ incident_events = Table(
     "incident_events",
     metadata,
     _number("incidents"),
-    *_event_columns(),
+    *event_columns(),
     Column("data", JsonText, nullable=False),
 )
 """Events of incidents."""

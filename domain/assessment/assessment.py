@@ -31,7 +31,8 @@ from domain.catalogue.standard import Standard
 from domain.catalogue.terms import Edition
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.command import Command
-from domain.shared.errors import OUT_OF_TURN, Refused
+from domain.shared.entity import happen, out_of_turn
+from domain.shared.errors import Refused
 from domain.shared.event import CancellationRequested, EventData
 from domain.shared.value import Immutable
 
@@ -85,17 +86,17 @@ class Assessment(AssessmentFields):
     def apply(self, command: Command[Any], at: datetime) -> tuple[AssessmentEvent, ...]:
         """Carry out a command at `at`. Raises Refused and changes nothing."""
         action, data = self._decided(command, at)
-        return (self._happen(action, at, data, command=command),)
+        return (happen(self, action, at, data, command=command),)
 
     def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
         """Note the sample that is to be inspected."""
-        return self._happen(DRAW, at, Drawn(sample=sample))
+        return happen(self, DRAW, at, Drawn(sample=sample))
 
     def note_computation(self, computed: Computation, step: AssessmentKind | None, at: datetime) -> AssessmentEvent:
         """Note the figures, which `step` makes public or final; None: neither."""
         step = step or COMPUTE
         state = {PUBLISH.name: S.OBJECTIONS, FINISH.name: S.FINAL}.get(step.name)
-        return self._happen(step, at, Computed(computed=computed), state)
+        return happen(self, step, at, Computed(computed=computed), state)
 
     @property
     def must_draw(self) -> bool:
@@ -123,7 +124,7 @@ class Assessment(AssessmentFields):
         events = []
         while (rung := self._next_rung()) and rung.falls_at <= at:
             reminded = Reminded(limit=rung.limit, percent=rung.percent, fell_at=rung.falls_at)
-            events.append(self._happen(REMIND, at, reminded))
+            events.append(happen(self, REMIND, at, reminded))
         return tuple(events)
 
     def next_deadline(self, at: datetime) -> datetime | None:
@@ -135,7 +136,7 @@ class Assessment(AssessmentFields):
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[AssessmentEvent, ...]:
         """Note that a cancellation of the workflow was requested."""
-        return (self._happen(CANCELLATION, at, CancellationRequested.because(reason)),)
+        return (happen(self, CANCELLATION, at, CancellationRequested.because(reason)),)
 
     def available_actions(self, actor: Actor) -> tuple[str, ...]:
         """Return what this person may do to it now, in table order."""
@@ -161,38 +162,5 @@ class Assessment(AssessmentFields):
         if actor.role not in {*action.roles, Role.ADMIN}:
             return action.wrong_role(actor)
         if self.state not in action.sources:
-            message = f"The assessment of {self.number} is {self.state}, and {action.name} is not possible now."
-            rows = ASSESSMENT_COMMANDS.items()
-            offered = (n for n, row in rows if self.state in row.sources and actor.role in {*row.roles, Role.ADMIN})
-            return Refused(OUT_OF_TURN, message, tuple(offered))
+            return out_of_turn(self, f"The assessment of {self.number}", action, actor, ASSESSMENT_COMMANDS)
         return None
-
-    def _happen(
-        self,
-        kind: AssessmentKind,
-        at: datetime,
-        data: EventData,
-        state: AssessmentState | None = None,
-        command: Command[Any] | None = None,
-    ) -> AssessmentEvent:
-        """Bring the assessment along; return the event. Without a command, time or the service acts."""
-        actor = command.actor if command else SYSTEM
-        event = AssessmentEvent(
-            seq=self.version + 1,
-            at=at,
-            actor=actor.id,
-            role=actor.role,
-            unverified=actor.unverified,
-            people={**(command.people if command else {}), **actor.people},
-            action=kind.name,
-            from_state=self.state,
-            to_state=state or self.state,
-            data=data,
-        )
-        self.version = event.seq
-        self.people = {**self.people, **event.people}
-        kind.change(self, event)
-        self.state = event.to_state
-        if self.over:
-            self.closed_at = self.closed_at or at
-        return event

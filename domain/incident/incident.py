@@ -19,10 +19,11 @@ from domain.incident.kind import IncidentAction, IncidentEvent, IncidentKind
 from domain.incident.lifecycle import ENDS, IncidentState
 from domain.incident.opening import Opened, Opening, Scope
 from domain.incident.state import IncidentFields
-from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
-from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, Refused
-from domain.shared.event import CancellationRequested, EventData
+from domain.shared.entity import happen, out_of_turn
+from domain.shared.errors import OTHER_DEPARTMENT, Refused
+from domain.shared.event import CancellationRequested
 
 INCIDENT_KINDS: dict[str, IncidentKind] = {kind.name: kind for kind in (*INCIDENT_ACTIONS, *INCIDENT_AUTOMATIC)}
 """Every kind of event of an incident."""
@@ -67,25 +68,25 @@ class Incident(IncidentFields):
         body, actor = command.body, command.actor
         action = INCIDENT_ACTION_OF[type(body)]
         data = action.decide(self, body, actor) if action.decide else action.data.of(body)
-        return (self._happen(action.name, at, data, action.targets[0] if action.targets else None, command),)
+        return (happen(self, action, at, data, action.targets[0] if action.targets else None, command),)
 
     def absorb(self, other: str, scope: Scope, at: datetime) -> IncidentEvent:
         """Widen the scope by that of another incident, which was merged into this one."""
         both = self.scope.with_(scope.services, scope.districts)
-        return self._happen(ABSORPTION.name, at, Widened(incident=other, scope=both))
+        return happen(self, ABSORPTION, at, Widened(incident=other, scope=both))
 
     def fail_merge(self, at: datetime) -> IncidentEvent:
         """Go back to the state before the merge: the other incident had ended."""
         before = self.state_before_merge or IncidentState.CONFIRMED
-        return self._happen(MERGE_FAILED.name, at, MergeFailed(into=self.into), before)
+        return happen(self, MERGE_FAILED, at, MergeFailed(into=self.into), before)
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[IncidentEvent, ...]:
         """Note that a cancellation of the workflow was requested."""
-        return (self._happen(CANCELLATION.name, at, CancellationRequested.because(reason)),)
+        return (happen(self, CANCELLATION, at, CancellationRequested.because(reason)),)
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
         """End, as nothing is left to do for a linked case; `counts` are the cases by their answer."""
-        return self._happen(FINISH.name, at, Finished(**counts), ENDS[self.state])
+        return happen(self, FINISH, at, Finished(**counts), ENDS[self.state])
 
     def _refusal(self, action: IncidentAction, actor: Actor) -> Refused | None:
         if actor.role not in {*action.roles, Role.ADMIN}:
@@ -94,38 +95,5 @@ class Incident(IncidentFields):
             message = f"The incident is with the department {self.department}; you act for {actor.department}."
             return Refused(OTHER_DEPARTMENT, message, (str(self.department),))
         if self.state not in action.sources:
-            message = f"The incident {self.number} is {self.state}, and {action.name} is not possible now."
-            rows = INCIDENT_COMMANDS.items()
-            offered = (n for n, row in rows if self.state in row.sources and actor.role in {*row.roles, Role.ADMIN})
-            return Refused(OUT_OF_TURN, message, tuple(offered))
+            return out_of_turn(self, f"The incident {self.number}", action, actor, INCIDENT_COMMANDS)
         return None
-
-    def _happen(
-        self,
-        kind: str,
-        at: datetime,
-        data: EventData,
-        state: IncidentState | None = None,
-        command: Command[Any] | None = None,
-    ) -> IncidentEvent:
-        """Bring the incident along; return the event. The state stays if none is given; without command, time acts."""
-        actor = command.actor if command else SYSTEM
-        event = IncidentEvent(
-            seq=self.version + 1,
-            at=at,
-            actor=actor.id,
-            role=actor.role,
-            unverified=actor.unverified,
-            people={**(command.people if command else {}), **actor.people},
-            action=kind,
-            from_state=self.state,
-            to_state=state or self.state,
-            data=data,
-        )
-        self.version = event.seq
-        self.people = {**self.people, **event.people}
-        INCIDENT_KINDS[kind].change(self, event)
-        self.state = event.to_state
-        if self.over:
-            self.closed_at = self.closed_at or at
-        return event
