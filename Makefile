@@ -11,7 +11,8 @@ INSTALLED := $(VENV)/installed
 ARGS ?=
 
 # Four workers keep two cores busy, as tests wait for servers. A file keeps to one worker, so that it starts them once.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+# Every worker, and every program that a test starts, would compile all modules again.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 CODE := worker.py activities api bench domain hotline readmodel tests tools workflows
 
 .PHONY: help

@@ -17,11 +17,11 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample, SampleDrawn
 from domain.assessment.sample import draw
 from domain.assessment.state import Computation, Result
+from domain.calls.call import CallOutcome
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
 from readmodel.assessment import months
 from readmodel.assessment.computation import (
     CHECK,
-    COMPANY,
     EntryRow,
     entry_rows,
     excluded,
@@ -42,6 +42,7 @@ SLICE = 1000
 AHEAD = 2
 """Slices that are read while one is written."""
 IN_TIME_SECONDS = 15
+"""Wait within which a call counts as answered in time."""
 
 
 class Assessments:
@@ -132,23 +133,22 @@ async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> 
 
 
 def _of_agent(item: ReportItem) -> months.GivenValue:
-    answered = sum(item.figures.waits.values())
+    answered = item.figures.calls[CallOutcome.ANSWERED]
     return months.GivenValue(CALLS_ANSWERED.name, Subject.AGENT, str(item.key), answered, answered)
 
 
 def _of_company(total: ReportItem) -> list[months.GivenValue]:
-    figures = total.figures
+    figures, company = total.figures, Subject.COMPANY
     if not figures.offered:
         return []
-    answered = sum(figures.waits.values())
-    in_time = sum(calls for wait, calls in figures.waits.items() if wait <= IN_TIME_SECONDS)
+    answered = figures.calls[CallOutcome.ANSWERED]
     rates = {
         CONNECTED_RATE: (figures.connected_rate, answered, figures.offered),
-        ANSWERED_IN_15S: (figures.answered_within(IN_TIME_SECONDS), in_time, answered),
+        ANSWERED_IN_15S: (figures.answered_within(IN_TIME_SECONDS), figures.in_time(IN_TIME_SECONDS), answered),
         CALLS_ANSWERED: (answered, answered, None),
     }
     return [
-        months.GivenValue(figure.name, Subject.COMPANY, COMPANY, value, part, whole)
+        months.GivenValue(figure.name, company, company.value, value, part, whole)
         for figure, (value, part, whole) in rates.items()
         if value is not None
     ]

@@ -9,12 +9,15 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas import Page
+from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.score import FigureValue, Item
 from domain.assessment.state import Objection
-from domain.catalogue.figures import CALLS_ANSWERED, FIGURE_OF, Figure, Subject, Unit
+from domain.calls.call import CallOutcome
+from domain.calls.figures import OFFERED
+from domain.catalogue.figures import CONNECTED_RATE, FIGURE_OF, Figure, Subject, Unit
 from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Weight
 from domain.shared.codes import Code
 from domain.shared.text import Name, ShortText, Text
@@ -61,6 +64,7 @@ class MonthSummary(BaseModel):
     computed_as_of: datetime | None = Field(description="Exclusions that were decided later do not count yet.")
     digest: str | None = Field(description="SHA-256 of all entries and results.")
     catalogue: str = Field(description="Checksum of the catalogue whose standard it is judged by.")
+    seed: str = Field(description="By which the sample was drawn; docs/assessment.md says how to draw it again.")
     inspected: int = Field(description="Cases of the sample that were inspected (质检).")
     sampled: int
     objections: int
@@ -283,11 +287,10 @@ def _float(value: Decimal | None) -> float | None:
 def _link(month: Assessment, by: Subject, subject: str, figure: Figure) -> str:
     if figure.kind:
         return f"{ASSESSMENTS}/{month.number}/cases?{urlencode({'by': by, 'subject': subject, 'figure': figure.name})}"
-    period = {"from": month.since.isoformat(), "to": month.until.isoformat()}
-    if figure is CALLS_ANSWERED:
-        period["outcome"] = "answered"
+    outcomes = sorted(OFFERED) if figure is CONNECTED_RATE else [CallOutcome.ANSWERED]
+    period = {"from": month.since.isoformat(), "to": month.until.isoformat(), "outcome": outcomes}
     agent = {"agent": subject} if by is Subject.AGENT else {}
-    return f"/v1/calls?{urlencode({**agent, **period})}"
+    return f"/v1/calls?{urlencode({**agent, **period}, doseq=True)}"
 
 
 def assessed_item(month: Assessment, item: Item, names: tuple[str | None, str | None]) -> AssessedItem:
@@ -306,7 +309,7 @@ def assessed_item(month: Assessment, item: Item, names: tuple[str | None, str | 
 def month_facts(month: Assessment, available: Sequence[str]) -> dict[str, Any]:
     """Return the fields of a MonthSummary."""
     here = f"{ASSESSMENTS}/{month.number}"
-    objections = month.limit_of("objections")
+    objections = month.limit_of(OBJECTIONS)
     computed = month.computed
     return {
         "month": month.number,
@@ -318,6 +321,7 @@ def month_facts(month: Assessment, available: Sequence[str]) -> dict[str, Any]:
         "computed_as_of": computed.as_of if computed else None,
         "digest": computed.digest if computed else None,
         "catalogue": month.edition.digest,
+        "seed": month.seed,
         "inspected": len(month.inspections),
         "sampled": len(month.sample),
         "objections": len(month.objections),
@@ -355,10 +359,14 @@ def inspection_items(month: Assessment) -> list[InspectionItem]:
     ]
 
 
+def amount_text(counted: CountedCase) -> str | None:
+    """Return money or points as a decimal number; None for an entry that has none."""
+    return None if counted.amount is None else f"{Decimal(counted.amount) / 100:.2f}"
+
+
 def counted_item(counted: CountedCase) -> CountedCaseItem:
     """Return a case behind a number as it is shown."""
-    amount = None if counted.amount is None else f"{Decimal(counted.amount) / 100:.2f}"
-    facts = {**counted._asdict(), "amount": amount}
+    facts = {**counted._asdict(), "amount": amount_text(counted)}
     facts.pop("serial")
     return CountedCaseItem(**facts, links=_case_link(counted.number))
 

@@ -155,11 +155,14 @@ def refused_by(refused: Refused) -> ProblemError:
     return refusal(refused.kind, refused.code, refused.message, {"accepted": refused.accepted})
 
 
-def workflow_lost(number: str, standing: str, version: int, state: str | None = None) -> ProblemError:
-    """Return the problem of a case or incident that is not over, and whose workflow is gone; an operator repairs it."""
+def workflow_lost(
+    number: str, standing: str, version: int, state: str | None = None, repair: str | None = None
+) -> ProblemError:
+    """Return the problem of what is not over, and whose workflow is gone; an operator repairs it by this command."""
+    command = repair or f"hotline rebuild workflows --case {number}"
     detail = (
         f"{number} is {standing} (version {version}) in SQL, and has lost its workflow: nothing was done. An operator"
-        f" brings it back by `hotline rebuild workflows --case {number}`; then send the same again."
+        f" brings it back by `{command}`; then send the same again."
     )
     return ProblemError(WORKFLOW_LOST, detail, accepted=[], state=state, version=version)
 

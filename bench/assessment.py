@@ -5,9 +5,7 @@ subject with the most entries and the one with the fewest, the first page and th
 """
 
 import asyncio
-import csv
 import gc
-import io
 import statistics
 import time
 from collections.abc import Iterator
@@ -20,6 +18,8 @@ import psutil
 from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
 
 from activities.assessment import compute
+from api.exports import counted_cases
+from api.exports.csv_lines import lines
 from bench import postgres
 from bench.assessment_data import fill
 from bench.calls import START, processors_of
@@ -34,8 +34,8 @@ from domain.shared.periods import month_bounds, month_of, next_month
 from hotline.files.catalogue import load_catalogue
 from hotline.process import collect_less
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.assessment.computation import COMPANY, SUBJECTS
-from readmodel.assessment.months import EXPORT, Number, all_cases_behind, cases_behind
+from readmodel.assessment.computation import SUBJECTS
+from readmodel.assessment.months import Number, cases_behind, cursor_of
 from readmodel.assessment_tables import figure_entries
 from readmodel.database import ReadConnection, engine, reading, writing
 from readmodel.migrate import migrate
@@ -202,18 +202,20 @@ def _page(connection: ReadConnection, number: Number, cursor: str | None) -> Lis
 
 
 def _export(database: Engine, month: str) -> Exported:
-    """Export many entries as CSV, line by line, and look at the memory of this process meanwhile."""
+    """Export many entries as CSV page by page, as the API does, and look at the memory of this process meanwhile."""
     _fill_export(database, month)
-    number = Number(month, OF_EXPORT, Kind.REGISTERED, Subject.COMPANY, COMPANY)
-    process, most, entries = psutil.Process(), 0, 0
-    with reading(database) as connection:
-        began, before = time.perf_counter(), process.memory_info().rss
-        for entries, entry in enumerate(all_cases_behind(connection, number), start=1):
-            csv.writer(io.StringIO()).writerow(entry)
-            if entries % EXPORT == 0:
-                most = max(most, process.memory_info().rss)
-        seconds = time.perf_counter() - began
-    return Exported(entries, seconds, max(most - before, 0) / MEBIBYTE)
+    number = Number(month, OF_EXPORT, Kind.REGISTERED, Subject.COMPANY, Subject.COMPANY.value)
+    process, entries = psutil.Process(), 0
+    began, before = time.perf_counter(), process.memory_info().rss
+    most, cursor = before, None
+    while True:
+        with reading(database) as connection:
+            page = cases_behind(connection, number, cursor, counted_cases.PAGE)
+        if not page:
+            return Exported(entries, time.perf_counter() - began, (most - before) / MEBIBYTE)
+        lines(counted_cases.cells(page))
+        entries, cursor = entries + len(page), cursor_of(page[-1])
+        most = max(most, process.memory_info().rss)
 
 
 def _fill_export(database: Engine, month: str) -> None:

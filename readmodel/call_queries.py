@@ -16,19 +16,21 @@ CALL_COLUMNS = tuple(calls.c[name] for name in Call._fields)
 
 @dataclass(frozen=True, slots=True)
 class CallFilters:
-    """Filters of a list of calls; None lets all pass. `since` is the first instant, `until` the first that does not."""
+    """Filters of a list of calls; None, or no outcome, lets all pass. `until` is the first instant that does not."""
 
     agent: str | None = None
     queue: str | None = None
-    outcome: CallOutcome | None = None
+    outcome: tuple[CallOutcome, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions for a call that passes."""
-        given = {name: value for name in ("agent", "queue", "outcome") if (value := getattr(self, name))}
+        given = {name: value for name in ("agent", "queue") if (value := getattr(self, name))}
         found: list[ColumnElement[bool]] = [calls.c[name] == value for name, value in given.items()]
-        if self.outcome not in (None, CallOutcome.ANSWERED):
+        if self.outcome:
+            found.append(calls.c.outcome.in_(self.outcome))
+        if self.outcome and CallOutcome.ANSWERED not in self.outcome:
             found.append(literal_column(UNANSWERED, Boolean))
         if self.since:
             found.append(calls.c.started_at >= self.since)

@@ -95,7 +95,7 @@ class AssessmentWorkflow(EntityWorkflow):
         month = self._month
         drawing = DrawingSample(
             month=month.number,
-            computation=month.computed.serial if month.computed else 0,
+            computation=month.serial,
             seed=month.seed,
             per_agent=month.standard.sample_per_agent,
         )

@@ -6,13 +6,14 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.period_end import PeriodEnd
+    from activities.signatures import SCHEDULED_WORKFLOW
     from workflows.entity import RETRY
 
 TIMEOUT = timedelta(minutes=10)
 """Longest duration of one attempt: the assessments and reports run in workflows of their own."""
 
 
-@workflow.defn(name="PeriodEndWorkflow")
+@workflow.defn(name=SCHEDULED_WORKFLOW)
 class PeriodEndWorkflow:
     """Begins the assessments and reports that are due (日终月终)."""
 

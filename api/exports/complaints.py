@@ -33,7 +33,6 @@ def _cells(row: Mapping[Any, Any], reader: Actor) -> list[Cell]:
     values["flags"] = " ".join(from_json(row["flags"]))
     case = {
         **values,
-        "overdue": str(values["overdue"]).lower(),
         "caller": {field: values[name] for name, field in _OF_CALLER.items()},
         "location": {"address": values["address"]},
     }

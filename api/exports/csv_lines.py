@@ -25,6 +25,8 @@ def _written(cell: Cell) -> str:
     match cell:
         case None:
             return ""
+        case bool():
+            return str(cell).lower()
         case str():
             return defused(cell)
     return str(cell)

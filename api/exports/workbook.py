@@ -69,7 +69,9 @@ class Sheets:
         sheet = self._sheet
         if sheet is None or cell is None:
             return
-        if isinstance(cell, str) and kind is not ColumnKind.AMOUNT:
+        if isinstance(cell, bool):
+            sheet.write_string(self._row, place, str(cell).lower())
+        elif isinstance(cell, str) and kind is not ColumnKind.AMOUNT:
             sheet.write_string(self._row, place, cell[:LONGEST])
         else:
             sheet.write_number(self._row, place, float(cell), self._formats.get(kind))

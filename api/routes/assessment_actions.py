@@ -22,7 +22,18 @@ from api.assessments import (
 )
 from api.backend import Backend
 from api.limits import TOO_MANY_ACTIONS
-from api.problems import BEHIND_SQL, OUT_OF_TURN, Kind, ProblemError, declare, kind_of, refusal_of, refused_by
+from api.problems import (
+    BEHIND_SQL,
+    OUT_OF_TURN,
+    WORKFLOW_LOST,
+    Kind,
+    ProblemError,
+    declare,
+    kind_of,
+    refusal_of,
+    refused_by,
+    workflow_lost,
+)
 from api.routes.assessments import (
     MONTH_ERRORS,
     UNKNOWN_FIGURE,
@@ -47,7 +58,7 @@ from workflows.messages import AssessmentOutcome
 
 UNKNOWN_SUBJECT = declare("unknown-subject", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown subject")
 CASE_NOT_COUNTED = declare("case-not-counted", HTTPStatus.UNPROCESSABLE_ENTITY, "Case not counted by the figure")
-_ACTED = (*POST_ERRORS, *MONTH_ERRORS, OUT_OF_TURN, BEHIND_SQL, TOO_MANY_ACTIONS)
+_ACTED = (*POST_ERRORS, *MONTH_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST, TOO_MANY_ACTIONS)
 _CHECKED = (UNKNOWN_SUBJECT, UNKNOWN_FIGURE, CASE_NOT_COUNTED, INVALID_NUMBER)
 
 
@@ -113,7 +124,6 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         complaint = number_in(body.complaint) if body.complaint else None
         fields = body.model_dump(exclude_none=True) | ({"complaint": complaint} if complaint else {})
         meant = object_.Object(**{"by": Subject.COMPANY, **fields})
-        refused = None
 
         async def check() -> None:
             nonlocal meant
@@ -160,8 +170,7 @@ def _objection_like(month: AssessmentFields, body: NewObjection, complaint: str 
 async def _checked(backend: Backend, month: str, body: NewObjection, complaint: str | None) -> Subject:
     """Return the kind of the subject. Raises ProblemError for what the month does not have."""
     found = await assessment(backend, month)
-    serial = found.computed.serial if found.computed else -1
-    items = await backend.reader.ask(months.items_of_subject, month, serial, body.subject)
+    items = await backend.reader.ask(months.items_of_subject, month, found.serial, body.subject)
     chosen = [item for item in items if body.by in (None, item.by)]
     if len(chosen) != 1:
         kinds = [f"by: {item.by}" for item in items]
@@ -199,6 +208,8 @@ async def _act(
     outcome = await backend.assessments.act(month, name, command, refused)
     if outcome is None:
         found = await assessment(backend, month)
+        if not found.over and await backend.assessments.is_lost(month):
+            raise workflow_lost(month, found.state, found.version, repair=f"hotline assessment begin {month}")
         detail = f"The assessment of {month} is {found.state}; {name} is not possible any more."
         raise ProblemError(OUT_OF_TURN, detail, accepted=[], version=found.version)
     if (outcome.action, outcome.digest) != (name, digest):

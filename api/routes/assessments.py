@@ -1,5 +1,6 @@
 """Assessments (月度考核): results of a month, the cases behind each number, and the sample that is inspected."""
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -25,6 +26,7 @@ from api.assessments import (
     standard_item,
 )
 from api.backend import Backend
+from api.exports import counted_cases
 from api.exports.csv_lines import CSV
 from api.exports.streams import STREAMS, Pages
 from api.exports.workbook import XLSX
@@ -47,9 +49,6 @@ ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "As
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
 MONTH_ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, ASSESSMENT_NOT_FOUND)
 _AGENT = Subject.AGENT
-EXPORT_PAGE = 5000
-"""Cases that are read at once for an export, so that neither SQL nor memory holds more of them."""
-_COLUMNS = ("number", "at", "counts", "amount", "excluded")
 Month = Annotated[
     str,
     Path(
@@ -108,7 +107,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         found = await assessment(backend, month)
         items = []
         if found.computed:
-            items = await backend.reader.ask(months.items, month, found.computed.serial, by)
+            items = await backend.reader.ask(months.items, month, found.serial, by)
         names = _names(backend, by)
         shown = [assessed_item(found, item, names(item.subject)) for item in items]
         facts = month_facts(found, found.available_actions(actor))
@@ -128,8 +127,10 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         number = number_of(await assessment(backend, month), wanted.by, wanted.subject, wanted.figure)
         if wanted.format != "json":
             # What SQL says against the question is told by the status; later faults break the answer off.
-            first = await backend.reader.ask(months.cases_behind, number, wanted.cursor, EXPORT_PAGE)
-            return await STREAMS[wanted.format](f"{month}-{wanted.figure}", _COLUMNS, _pages(backend, number, first))
+            first = await backend.reader.ask(months.cases_behind, number, wanted.cursor, counted_cases.PAGE)
+            return await STREAMS[wanted.format](
+                f"{month}-{wanted.figure}", counted_cases.COLUMNS, _pages(backend, number, first)
+            )
         found = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit + 1)
         page = found[: wanted.limit]
         following = months.cursor_of(page[-1]) if len(found) > wanted.limit else None
@@ -153,7 +154,7 @@ async def assessment(backend: Backend, month: str) -> Assessment:
     """Return the assessment of a month. Raises ProblemError that says which months there are."""
     if found := await backend.reader.ask(months.get, month):
         return found
-    known = [*await backend.reader.ask(months.months)]
+    known = await backend.reader.ask(months.months)
     zone = ZoneInfo(backend.catalogue.calendar.timezone)
     first = await backend.reader.ask(first_case_at)
     if first is None or month < month_of(first, zone):
@@ -176,15 +177,13 @@ def number_of(month: Assessment, by: Subject, subject: str, figure: str) -> Numb
         counted = [each.name for each in FIGURE_OF.values() if each.kind]
         detail = f"There is no figure {figure!r} that counts cases; accepted: {', '.join(counted)}."
         raise ProblemError(UNKNOWN_FIGURE, detail, accepted=counted)
-    serial = month.computed.serial if month.computed else -1
-    return Number(month.number, serial, kind, by, subject)
+    return Number(month.number, month.serial, kind, by, subject)
 
 
 async def _pages(backend: Backend, number: Number, page: list[CountedCase]) -> Pages:
     while page:
-        shown = (counted_item(each).model_dump(mode="json") for each in page)
-        yield [[row[name] for name in _COLUMNS] for row in shown]
-        page = await backend.reader.ask(months.cases_behind, number, months.cursor_of(page[-1]), EXPORT_PAGE)
+        yield await asyncio.to_thread(counted_cases.cells, page)
+        page = await backend.reader.ask(months.cases_behind, number, months.cursor_of(page[-1]), counted_cases.PAGE)
 
 
 def _names(backend: Backend, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:
@@ -198,5 +197,5 @@ def _names(backend: Backend, by: Subject) -> Callable[[str], tuple[str | None, s
     }.get(by, ())
     names = {each.code: (each.name, each.name_zh) for each in coded}
     if by is Subject.COMPANY:
-        names = {"company": (backend.catalogue.name, backend.catalogue.name_zh)}
+        names = {by.value: (backend.catalogue.name, backend.catalogue.name_zh)}
     return lambda subject: names.get(subject, (None, None))

@@ -39,7 +39,9 @@ class CallListing(LongPaging):
         default=None, description="Id or name of the person who answered; `me` is you.", examples=[ME]
     )
     queue: Name | None = Field(default=None, description="Queue in which the caller waited.", examples=["hotline"])
-    outcome: CallOutcome | None = Field(default=None, description="What became of it.")
+    outcome: tuple[CallOutcome, ...] = Field(
+        default=(), description="What became of it; repeat it for several outcomes.", examples=[["answered"]]
+    )
     since: Instant | None = Field(default=None, alias="from", description="It began then or later.")
     until: Instant | None = Field(default=None, alias="to", description="It began before.")
 

@@ -1,7 +1,6 @@
 """Exclusions (剔除) of cases from assessments: asked for on a ground of the catalogue, decided by a supervisor."""
 
 import uuid
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -152,8 +151,9 @@ def _add_decision(operations: openapi.Operations, backend: Backend) -> None:
             raise refused_by(refused) from None
         if decided is None:
             raise ProblemError(EXCLUSION_NOT_FOUND, f"The case {number} has no exclusion {exclusion_id}.")
-        for month in await backend.reader.ask(partial(exclusions.months_under_way, number=number)):
-            await backend.assessments.recompute(month)
+        if decided.approved:
+            for month in await backend.reader.ask(exclusions.months_under_way, number):
+                await backend.assessments.recompute(month)
         return render.model(exclusion_item(decided))
 
 

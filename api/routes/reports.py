@@ -1,6 +1,5 @@
 """Reports of a month. A new one is a query of `readmodel`, and its shape and route here."""
 
-from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
@@ -17,6 +16,7 @@ from domain.customers.customer import Thanks
 from domain.rights.rights import READ_REPORTS
 from domain.shared.actors import Actor
 from domain.shared.money import ZERO
+from domain.shared.periods import MONTH, month_bounds
 from domain.shared.rates import rate
 from domain.shared.text import Name
 from readmodel.caller_records import thanks_between
@@ -27,7 +27,7 @@ ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE)
 Month = Annotated[
     str,
     Query(
-        pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$",
+        pattern=f"^{MONTH.pattern}$",
         description="The month, in the time zone of the catalogue.",
         examples=["2026-08"],
     ),
@@ -134,7 +134,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     )
     async def report_approvals(month: Month) -> Response:
         """Sum what management approved and rejected, by the month of the last decision."""
-        found = await backend.reader.ask(totals, *bounds(month, _zone(backend)))
+        found = await backend.reader.ask(totals, *month_bounds(month, _zone(backend)))
         items = [MoneyItem(**total._asdict()) for total in found]
         currency = backend.catalogue.currency
         approved = sum((item.amount for item in items if item.approved and item.currency == currency), start=ZERO)
@@ -157,7 +157,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     ) -> Response:
         """Count the thanks of callers by person, in the month of the call."""
         given: dict[str | None, list[Thanks]] = {}
-        for thanks in await backend.reader.ask(thanks_between, *bounds(month, _zone(backend))):
+        for thanks in await backend.reader.ask(thanks_between, *month_bounds(month, _zone(backend))):
             if thanked in (None, thanks.thanked):
                 given.setdefault(thanks.thanked, []).append(thanks)
         people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
@@ -179,17 +179,10 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         ] = FollowUpSubject.COMPANY,
     ) -> Response:
         """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
-        found = await backend.reader.ask(counts, *bounds(month, _zone(backend)), by)
+        found = await backend.reader.ask(counts, *month_bounds(month, _zone(backend)), by)
         items = [FollowUpItem.of(each) for each in found]
         return render.model(MonthOfFollowUps(month=month, by=by, items=items))
 
 
 def _zone(backend: Backend) -> ZoneInfo:
     return ZoneInfo(backend.catalogue.calendar.timezone)
-
-
-def bounds(month: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    """Return the first instant of a month in this time zone, and that of the next month."""
-    year, number = map(int, month.split("-"))
-    start = datetime(year, number, 1, tzinfo=zone)
-    return start.astimezone(UTC), start.replace(year=year + number // 12, month=number % 12 + 1).astimezone(UTC)

@@ -109,6 +109,11 @@ class AssessmentFields(BaseModel):
         return self.state is S.FINAL
 
     @property
+    def serial(self) -> int:
+        """Number of its last computation; before the first -1, which none has."""
+        return self.computed.serial if self.computed else -1
+
+    @property
     def undecided(self) -> tuple[Objection, ...]:
         """Objections that nobody has decided on."""
         return tuple(each for each in self.objections if each.accepted is None)

@@ -55,10 +55,13 @@ class CallFigures:
         """Share of the offered calls that were answered; None if none was offered."""
         return rate(self.calls[CallOutcome.ANSWERED], self.offered)
 
+    def in_time(self, seconds: int) -> int:
+        """Return the number of calls that were answered within so many seconds."""
+        return sum(calls for wait, calls in self.waits.items() if wait <= seconds)
+
     def answered_within(self, seconds: int, *, of_offered: bool = False) -> float | None:
         """Return the share of the answered, or offered, calls that were answered by then; None if there are none."""
-        in_time = sum(calls for wait, calls in self.waits.items() if wait <= seconds)
-        return rate(in_time, self.offered if of_offered else self.calls[CallOutcome.ANSWERED])
+        return rate(self.in_time(seconds), self.offered if of_offered else self.calls[CallOutcome.ANSWERED])
 
     def wait(self, percent: int) -> int | None:
         """Return the seconds that this share of the answered calls did not wait longer than (nearest rank), or None."""

@@ -80,7 +80,7 @@ class AssessmentNorms(Value):
             return f"given.{taken[0]} has the name of a figure; accepted: a code of your own"
         if self.sample_per_agent.count and not self.form:
             return "sample_per_agent takes a form; accepted: [assessment.form], or count = 0"
-        if any(self._working_days(name) == 0 for name in ("objections", "decisions")):
+        if 0 in (self.objections.working_days, self.decisions.working_days):
             return "objections and decisions take time; accepted: at least one working day"
         sums = Counter[Subject]()
         for weight in self.weights:
@@ -92,10 +92,6 @@ class AssessmentNorms(Value):
             return f"weights: {twice[0][0]} has several weights of {twice[0][1]}; accepted: one"
         wrong = [f"those of {by} add up to {total}" for by, total in sums.items() if total != HUNDRED]
         return f"weights: {'; '.join(wrong)}; accepted: {HUNDRED} for each" if wrong else None
-
-    def _working_days(self, name: str) -> int:
-        days: int = getattr(self, name).working_days
-        return days
 
     def _figures_of(self, by: Subject) -> list[str]:
         return [*FIGURE_OF, *(each.code for each in self.given if by in each.by)]

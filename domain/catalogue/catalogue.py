@@ -28,6 +28,7 @@ from domain.catalogue.norms import (
     Service,
     SourcedRung,
     SurgeNorm,
+    WorkingDays,
     Zone,
     by_code,
 )
@@ -224,12 +225,14 @@ class Catalogue(Value):
         norms = self.assessment
         if norms is None:
             return None
-        days = {name: getattr(norms, name).working_days for name in ("inspections", "objections", "decisions")}
-        worth = {name: self._scaled(count * self.calendar.day_seconds) if count else 0 for name, count in days.items()}
+
+        def worth(norm: WorkingDays) -> int:
+            return self._scaled(norm.working_days * self.calendar.day_seconds) if norm.working_days else 0
+
         return Standard(
-            inspection_seconds=worth["inspections"],
-            objection_seconds=worth["objections"],
-            decision_seconds=worth["decisions"],
+            inspection_seconds=worth(norms.inspections),
+            objection_seconds=worth(norms.objections),
+            decision_seconds=worth(norms.decisions),
             rungs=tuple(rung.percent for rung in self.ladder),
             weights=tuple(Weight.taken_from(each) for each in norms.weights),
             grades=tuple(Grade.taken_from(each) for each in norms.grades),

@@ -54,9 +54,8 @@ def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subject
 
     with open_database() as database:
         found = _assessment(database, month)
-        serial = found.computed.serial if found.computed else -1
         with reading(database) as connection:
-            results = items(connection, month, serial, by)
+            results = items(connection, month, found.serial, by)
     names = list(dict.fromkeys(name for item in results for name in item.figures))
     typer.echo(f"{month}: {found.state.zh} {found.state}")
     show_table(

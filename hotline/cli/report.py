@@ -9,7 +9,7 @@ import typer
 
 from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
 from domain.shared.operator_errors import OperatorError
-from hotline.cli.shared import catalogue_in_force, open_database
+from hotline.cli.shared import catalogue_in_force, open_database, show_table
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,11 +69,12 @@ def _first_cause(error: BaseException) -> BaseException:
 
 async def _made(period: Period) -> str:
     from hotline.temporal.connection import connect
-    from workflows.clients.report import start_report
+    from workflows.clients.report import report_handle, start_report
 
     settings = Settings()
-    started = await start_report(await connect(settings), settings.task_queue, period.kind, period.name)
-    return await started.result()
+    client = await connect(settings)
+    await start_report(client, settings.task_queue, period.kind, period.name)
+    return await report_handle(client, period.kind, period.name).result()
 
 
 def _show(report: "Report") -> None:
@@ -85,7 +86,6 @@ def _show(report: "Report") -> None:
 
 def _show_rows(table: "Table", report: "Report") -> None:
     from domain.reports.cells import shown
-    from hotline.cli.shared import show_table
 
     titles = [f"{column.title_zh} {column.title}" for column in table.columns]
     rows = [shown(row, table.columns, report) for row in table.rows]

@@ -23,7 +23,6 @@ from readmodel.statements import insert_many, insert_missing
 
 OBJECTION = "objection"
 """Ground of an entry that an accepted objection was about."""
-COMPANY = "company"
 CHECK = 0
 """Number of a computation that is compared with the final one, and kept by nobody."""
 EntryRow = tuple[Any, ...]
@@ -35,7 +34,7 @@ SUBJECTS: dict[Subject, ColumnElement[Any]] = {
     Subject.DEPARTMENT: _row.department,
     Subject.SERVICE: _row.service,
     Subject.DISTRICT: _row.district,
-    Subject.COMPANY: literal(COMPANY),
+    Subject.COMPANY: literal(Subject.COMPANY.value),
 }
 """The column that names the subject of an entry."""
 

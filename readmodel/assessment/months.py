@@ -1,7 +1,7 @@
 """Assessed months in the read model: their projection, results, and the list of cases behind every number."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from domain.assessment.batch import AssessmentBatch
 from domain.assessment.notifications import assessment_notifications
 from domain.assessment.score import Item
 from domain.catalogue.figures import Kind, Subject
-from readmodel.assessment.computation import COMPANY, SUBJECTS
+from readmodel.assessment.computation import SUBJECTS
 from readmodel.assessment_tables import (
     assessment_events,
     assessment_items,
@@ -28,8 +28,6 @@ from readmodel.reports.stored import first_case_at
 from readmodel.statements import insert_missing, row, upsert
 from readmodel.tables import notifications
 
-EXPORT = 5000
-"""Entries of an export that are read together."""
 _entry, _month, _item = figure_entries.c, assessments.c, assessment_items.c
 _CURSOR = re.compile("[0-9]{1,13}-[0-9]{1,6}")
 
@@ -99,16 +97,9 @@ def all_months(connection: ReadConnection) -> list[Assessment]:
     return [Assessment.model_validate_json(document) for document in connection.scalars(query)]
 
 
-def actions(connection: ReadConnection, month: str) -> list[str]:
-    """Return the actions of the events of a month, in order."""
-    table = assessment_events.c
-    return list(connection.scalars(select(table.action).where(table.number == month).order_by(table.seq)))
-
-
-def months(connection: ReadConnection) -> dict[str, str]:
-    """Return the state of each month that is or was assessed, the latest first."""
-    found = connection.execute(select(_month.number, _month.state).order_by(_month.number.desc()))
-    return {number: state for number, state in found}  # noqa: C416 - a row is no pair to mypy
+def months(connection: ReadConnection) -> list[str]:
+    """Return the months that are or were assessed, the latest first."""
+    return list(connection.scalars(select(_month.number).order_by(_month.number.desc())))
 
 
 def first_and_last(connection: ReadConnection) -> tuple[datetime | None, str | None]:
@@ -140,11 +131,6 @@ def cases_behind(connection: ReadConnection, number: Number, cursor: str | None,
     return [CountedCase._make(found) for found in connection.execute(statement.limit(limit))]
 
 
-def all_cases_behind(connection: ReadConnection, number: Number) -> Iterator[CountedCase]:
-    """Yield all cases behind a number without holding them in memory."""
-    return map(CountedCase._make, connection.execute(number.statement().execution_options(yield_per=EXPORT)))
-
-
 def counts_case(connection: ReadConnection, number: Number, complaint: str) -> bool:
     """Return True if the number counts this case."""
     return connection.execute(number.statement().where(_entry.number == complaint).limit(1)).first() is not None
@@ -152,7 +138,7 @@ def counts_case(connection: ReadConnection, number: Number, complaint: str) -> b
 
 def registered(connection: ReadConnection, month: str, computation: int) -> list[tuple[str, str]]:
     """Return number and owner of the cases that were registered in a month."""
-    number = Number(month, computation, Kind.REGISTERED, Subject.COMPANY, COMPANY)
+    number = Number(month, computation, Kind.REGISTERED, Subject.COMPANY, Subject.COMPANY.value)
     query = number.statement().with_only_columns(_entry.number, _entry.agent)
     return [(found.number, found.agent) for found in connection.execute(query)]
 

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from sqlalchemy import Row, case, or_, select
 
 from domain.assessment.entry import COUNTED_ACTIONS, TELL_TERMS, WITH_DATA, CaseRecord, Fact, KeptPromise
-from domain.case.clocks import MISS, ClockStatus
+from domain.case.clocks import APPROVE, MISS, ClockStatus
 from readmodel.database import ReadConnection
 from readmodel.statements import is_one_of
 from readmodel.tables import cases, clocks, decisions, events
@@ -71,7 +71,7 @@ def _kept(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, list[
     query = (
         select(*_KEPT)
         .where(is_one_of(connection, clocks.c.number, numbers), clocks.c.status == ClockStatus.MET)
-        .where(clocks.c.name != "approve")
+        .where(clocks.c.name != APPROVE)
         .order_by(clocks.c.number, clocks.c.serial)
     )
     kept: dict[str, list[KeptPromise]] = {}

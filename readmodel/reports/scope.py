@@ -58,6 +58,6 @@ def named(entries: Sequence[Coded], code: str | None) -> tuple[Cell, ...]:
     return (code, entry.name, entry.name_zh) if entry else (code, code, code)
 
 
-def of_code(code: NamedCode, name: str | None = None) -> tuple[Cell, ...]:
-    """Return a member's code and names; the English one is made of the code unless it is given."""
-    return code.value, name or code.value.replace("_", " "), code.zh
+def of_code(code: NamedCode) -> tuple[Cell, ...]:
+    """Return a member's code and names; the English one is made of the code."""
+    return code.value, code.value.replace("_", " "), code.zh

@@ -20,7 +20,7 @@ from tests.support.api import Api, Json, problem, running_api
 from tests.support.batches import call, project, published
 from tests.support.build import days
 from tests.support.workbooks import workbook
-from workflows.clients.report import start_report
+from workflows.clients.report import report_handle, start_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 DAY, OTHER_DAY = "2025-09-08", "2025-09-20"
@@ -46,7 +46,8 @@ async def made(
 
 async def make(api: Api, kind: ReportKind, period: str) -> str:
     """Make the report as `hotline report --make` does; return its path."""
-    return await (await start_report(api.temporal, api.settings.task_queue, kind, period)).result()
+    await start_report(api.temporal, api.settings.task_queue, kind, period)
+    return await report_handle(api.temporal, kind, period).result()
 
 
 async def asked(api: Api, path: str) -> httpx.Response:

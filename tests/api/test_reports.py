@@ -8,8 +8,8 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from api.routes.reports import bounds
 from domain.calendar.work_calendar import on_the_wall
+from domain.shared.periods import month_bounds
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.batches import call, project, published
 
@@ -227,4 +227,4 @@ async def test_the_report_is_for_those_who_answer_for_the_money(on_sqlite: Api) 
 async def test_a_month_begins_at_midnight_where_the_catalogue_is(
     zone: str, month: str, start: datetime, end: datetime
 ) -> None:
-    assert bounds(month, ZoneInfo(zone)) == (start, end)
+    assert month_bounds(month, ZoneInfo(zone)) == (start, end)

@@ -9,7 +9,6 @@ from bench.calls import END, START
 from domain.catalogue.figures import Subject
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.assessment.computation import COMPANY
 from readmodel.assessment.months import items
 from readmodel.database import engine, reading
 from readmodel.tables import cases, notifications
@@ -54,6 +53,6 @@ def test_a_month_of_them_has_every_case_that_was_registered_in_it(filled: Engine
     with reading(filled) as connection:
         (company,) = items(connection, MONTH, 1, Subject.COMPANY)
     filled.dispose()
-    assert company.subject == COMPANY
+    assert company.subject == Subject.COMPANY
     assert company.figures["cases"].value == registered
     assert made.entries > 5 * (registered or 0)

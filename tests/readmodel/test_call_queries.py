@@ -18,7 +18,7 @@ from tests.support.build import MONDAY
 VALUES: dict[str, Any] = {
     "agent": "chen",
     "queue": "hotline",
-    "outcome": CallOutcome.ABANDONED,
+    "outcome": (CallOutcome.ABANDONED,),
     "since": MONDAY,
     "until": MONDAY + timedelta(hours=9),
 }

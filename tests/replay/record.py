@@ -33,7 +33,7 @@ from tests.support.hotline import OWNER, Complaint, Hotline, running_hotline, un
 from tests.support.temporal import temporal_server
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
 from workflows.clients.handover import start_handover
-from workflows.clients.report import start_report
+from workflows.clients.report import report_handle, start_report
 from workflows.clients.rollout import start_rollout
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
@@ -112,7 +112,8 @@ async def handover(hotline: Hotline) -> WorkflowHistory:
 async def report(hotline: Hotline) -> WorkflowHistory:
     """The history of the report of a day with one case."""
     project(hotline.settings.database_url, published(call(1, datetime(2025, 9, 8, 1, tzinfo=UTC)), ("dispatch",)))
-    running = await start_report(hotline.client, hotline.settings.task_queue, ReportKind.DAILY, "2025-09-08")
+    await start_report(hotline.client, hotline.settings.task_queue, ReportKind.DAILY, "2025-09-08")
+    running = report_handle(hotline.client, ReportKind.DAILY, "2025-09-08")
     await running.result()
     return await running.fetch_history()
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from sqlalchemy import select
 from temporalio.client import WorkflowHandle
 
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
@@ -11,6 +12,7 @@ from domain.shared.actors import Actor
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
 from readmodel.assessment import months
+from readmodel.assessment_tables import assessment_events
 from readmodel.database import read_in_thread
 from tests.support.assessment import EDITION, standard
 from tests.support.hotline import ADMIN, Hotline, until
@@ -74,7 +76,9 @@ class RunningMonth:
         """Wait until SQL has these last events; return all."""
 
         async def look() -> list[str]:
-            return await read_in_thread(self._hotline.engine, lambda sql: months.actions(sql, self.number))
+            table = assessment_events.c
+            wanted = select(table.action).where(table.number == self.number).order_by(table.seq)
+            return await read_in_thread(self._hotline.engine, lambda sql: list(sql.scalars(wanted)))
 
         return await until(look, lambda seen: tuple(seen[-len(actions) :]) == actions)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.reports.period import MOST_DUE, ReportKind, due_periods
-from domain.shared.periods import MONTH, due_months, month_bounds, month_of, next_month
+from domain.shared.periods import MONTH, month_bounds, month_of, next_month
 from tests.support.assessment import BEIJING
 
 LONDON = ZoneInfo("Europe/London")
@@ -75,6 +75,10 @@ def test_no_other_text_is_a_month(text: str) -> None:
     assert not MONTH.fullmatch(text)
 
 
+def due_months(first_case_at: datetime, last: str | None, now: datetime, zone: ZoneInfo) -> list[str]:
+    return [period.name for period in due_periods(ReportKind.MONTHLY, first_case_at, last, now, zone)]
+
+
 def test_the_first_assessment_is_of_the_last_month_alone() -> None:
     assert due_months(FIRST_CASE, None, NIGHT, BEIJING) == ["2026-09"]
 
@@ -93,7 +97,7 @@ def test_no_month_before_the_first_case_is_due() -> None:
 
 def test_missed_months_are_due_the_oldest_first() -> None:
     assert due_months(FIRST_CASE, "2026-06", NIGHT, BEIJING) == ["2026-07", "2026-08", "2026-09"]
-    assert due_months(FIRST_CASE, "2025-11", utc(2026, 2, 3), BEIJING) == ["2025-12", "2026-01"]
+    assert due_months(utc(2025, 11, 1), "2025-11", utc(2026, 2, 3), BEIJING) == ["2025-12", "2026-01"]
 
 
 @pytest.mark.parametrize("last", ["2026-09", "2026-10", "2027-01"])

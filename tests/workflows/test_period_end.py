@@ -243,4 +243,4 @@ class TestSignatures:
             task_queue=nightly.settings.task_queue,
         )
         assert "it is not signed. The service alone starts it." in await rejected(handle)
-        assert await read_in_thread(nightly.engine, months.months) == {}
+        assert await read_in_thread(nightly.engine, months.months) == []

@@ -12,7 +12,7 @@ from domain.reports.period import ReportKind
 from domain.reports.report import Column, Report, Table
 from tests.support.batches import call, project, published
 from tests.support.hotline import Hotline, metadata, running_hotline
-from workflows.clients.report import report_workflow_id, start_report
+from workflows.clients.report import report_handle, start_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 DAY = "2025-09-08"
@@ -20,8 +20,8 @@ AT = datetime(2025, 9, 8, 1, tzinfo=UTC)
 
 
 async def made(hotline: Hotline, period: str = DAY) -> str:
-    handle = await start_report(hotline.client, hotline.settings.task_queue, ReportKind.DAILY, period)
-    return await handle.result()
+    await start_report(hotline.client, hotline.settings.task_queue, ReportKind.DAILY, period)
+    return await report_handle(hotline.client, ReportKind.DAILY, period).result()
 
 
 async def test_a_report_is_shown_in_the_temporal_ui(server: WorkflowEnvironment, tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ async def test_a_report_is_shown_in_the_temporal_ui(server: WorkflowEnvironment,
             await made(hotline)
         project(hotline.settings.database_url, published(call(1, AT), ("dispatch",)))
         path = await made(hotline)
-        handle = hotline.client.get_workflow_handle(report_workflow_id(ReportKind.DAILY, DAY))
+        handle = report_handle(hotline.client, ReportKind.DAILY, DAY)
         shown = (await metadata(handle)).current_details
         again = await made(hotline)
         summary = await (await handle.describe()).static_summary()

@@ -11,8 +11,9 @@ from temporalio.client import Client
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
+from domain.reports.period import ReportKind, due_periods
 from domain.shared.instants import to_milliseconds
-from domain.shared.periods import due_months, month_bounds
+from domain.shared.periods import month_bounds
 from workflows.assessment import AssessmentWorkflow
 from workflows.clients.start import RPC_TIMEOUT, Request, start_again, start_once
 from workflows.entity import LOWEST
@@ -81,7 +82,10 @@ class DueAssessments:
         if catalogue.assessment is None:
             return []
         first, last = await self._first_and_last()
-        return due_months(first, last, at, ZoneInfo(catalogue.calendar.timezone)) if first else []
+        if first is None:
+            return []
+        zone = ZoneInfo(catalogue.calendar.timezone)
+        return [period.name for period in due_periods(ReportKind.MONTHLY, first, last, at, zone)]
 
     def workflow_id(self, month: str) -> str:
         """Return the id of the workflow of a month."""

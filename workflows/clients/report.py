@@ -17,10 +17,10 @@ def report_workflow_id(kind: ReportKind, period: str) -> str:
     return f"report-{kind.value}-{period}"
 
 
-async def start_report(client: Client, task_queue: str, kind: ReportKind, period: str) -> WorkflowHandle[Any, str]:
-    """Start the making of the report, or find it under way. Raises what the client raises."""
+async def start_report(client: Client, task_queue: str, kind: ReportKind, period: str) -> bool:
+    """Start the making of the report. Returns False if it is under way. Raises what the client raises."""
     workflow_id = report_workflow_id(kind, period)
-    await start_again(
+    return await start_again(
         client,
         Request(key=workflow_id),
         ReportWorkflow.run,
@@ -32,7 +32,11 @@ async def start_report(client: Client, task_queue: str, kind: ReportKind, period
         static_details="One activity makes the report from SQL and keeps it; the result is its path in the API.",
         rpc_timeout=RPC_TIMEOUT,
     )
-    return client.get_workflow_handle(workflow_id, result_type=str)
+
+
+def report_handle(client: Client, kind: ReportKind, period: str) -> WorkflowHandle[Any, str]:
+    """Return the handle of the workflow of a report, whose result is the path of the report."""
+    return client.get_workflow_handle(report_workflow_id(kind, period), result_type=str)
 
 
 class DueReports:
@@ -72,6 +76,5 @@ class DueReports:
         return report_workflow_id(self._kind, period)
 
     async def begin(self, period: str, at: datetime) -> bool:  # noqa: ARG002 - as DuePeriods
-        """Begin the report of a period; one that is under way is found."""
-        await start_report(self._client, self._task_queue, self._kind, period)
-        return True
+        """Begin the report of a period. Returns False if it is under way. Raises what the client raises."""
+        return await start_report(self._client, self._task_queue, self._kind, period)
