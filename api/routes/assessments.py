@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api import openapi, render
@@ -26,7 +26,7 @@ from api.assessments import (
     standard_item,
 )
 from api.backend import Backend
-from api.exports import counted_cases
+from api.exports import counted_cases, scores
 from api.exports.csv_lines import CSV
 from api.exports.streams import STREAMS, Pages
 from api.exports.workbook import XLSX
@@ -35,6 +35,7 @@ from api.routes.parameters import Paging
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from domain.assessment.assessment import Assessment
 from domain.catalogue.figures import FIGURE_OF, Subject
+from domain.reports.report import Cell
 from domain.rights.rights import READ_ASSESSMENTS
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
@@ -49,6 +50,7 @@ ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "As
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
 MONTH_ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, ASSESSMENT_NOT_FOUND)
 _AGENT = Subject.AGENT
+Format = Literal["json", "csv", "xlsx"]
 Month = Annotated[
     str,
     Path(
@@ -60,13 +62,22 @@ Month = Annotated[
 ]
 
 
+class AssessmentQuery(BaseModel):
+    """Kind of subjects, and the format. Unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: Subject = Field(default=Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
+    format: Format = Field(default="json", description="`csv` and `xlsx` have a row for each figure of each subject.")
+
+
 class CaseListing(Paging):
     """Number whose cases are listed, and the page."""
 
     by: Subject = Field(description="Kind of the subject.", examples=["agent"])
     subject: Name = Field(description="Id of the person, or code; `company`.", examples=["10023"])
     figure: Code = Field(description="Name of the figure.", examples=["replied_in_time"])
-    format: Literal["json", "csv", "xlsx"] = Field(default="json", description="`csv` and `xlsx` have all cases.")
+    format: Format = Field(default="json", description="`csv` and `xlsx` have all cases.")
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -97,21 +108,22 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
             AssessedMonth(**month_facts(MONTH, ()), by=_AGENT, standard=standard_item(MONTH, _AGENT), items=[]),
         ),
         MONTH_ERRORS,
+        other_formats=(CSV, XLSX),
     )
     async def get_assessment(
-        month: Month,
-        actor: Annotated[Actor, Depends(backend.bearer)],
-        by: Annotated[Subject, Query(description="Kind of subjects.", examples=["agent"])] = Subject.COMPANY,
+        month: Month, wanted: Annotated[AssessmentQuery, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
     ) -> Response:
         """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
         found = await assessment(backend, month)
-        items = []
-        if found.computed:
-            items = await backend.reader.ask(months.items, month, found.serial, by)
-        names = _names(backend, by)
+        items, names = (
+            await backend.reader.ask(months.items, month, found.serial, wanted.by),
+            _names(backend, wanted.by),
+        )
         shown = [assessed_item(found, item, names(item.subject)) for item in items]
+        if wanted.format != "json":
+            return await STREAMS[wanted.format](f"{month}-{wanted.by}", scores.COLUMNS, _one_page(scores.cells(shown)))
         facts = month_facts(found, found.available_actions(actor))
-        return render.model(AssessedMonth(**facts, by=by, standard=standard_item(found, by), items=shown))
+        return render.model(AssessedMonth(**facts, by=wanted.by, standard=standard_item(found, wanted.by), items=shown))
 
     @operations.get(
         f"{ASSESSMENTS}/{{month}}/cases",
@@ -178,6 +190,10 @@ def number_of(month: Assessment, by: Subject, subject: str, figure: str) -> Numb
         detail = f"There is no figure {figure!r} that counts cases; accepted: {', '.join(counted)}."
         raise ProblemError(UNKNOWN_FIGURE, detail, accepted=counted)
     return Number(month.number, month.serial, kind, by, subject)
+
+
+async def _one_page(page: list[list[Cell]]) -> Pages:
+    yield page
 
 
 async def _pages(backend: Backend, number: Number, page: list[CountedCase]) -> Pages:

@@ -1,11 +1,13 @@
 """Exclusions (剔除) of cases from assessments: asked for on a ground of the catalogue, decided by a supervisor."""
 
 import uuid
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Path, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from api import openapi, render
@@ -40,6 +42,12 @@ _UNDECIDED = tuple(map(kind_of, (EXCLUSION_DECIDED, OWN_EXCLUSION, ASSESSMENT_FI
 _WRITTEN = (*KEY_ERRORS, *BODY_ERRORS, *CASE_ERRORS, READ_MODEL_UNAVAILABLE)
 
 
+class ExclusionListing(Paging):
+    """Filter and page of a list of exclusions."""
+
+    decided: bool = Field(default=False, description="`true`: those that were decided on; else those that wait for it.")
+
+
 def add_routes(router: APIRouter, backend: Backend) -> None:
     """Add the operations on exclusions."""
     operations = openapi.Operations(router, backend.bearer, "assessments")
@@ -51,15 +59,16 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 def _add_lists(operations: openapi.Operations, backend: Backend) -> None:
     @operations.get(
         "/v1/exclusions",
-        "List exclusions to decide on 待审批剔除",
+        "List exclusions 剔除",
         READ_ASSESSMENTS,
         ExclusionPage,
         ("exclusions", ExclusionPage(items=[EXCLUSION], next_cursor=None)),
         LIST_ERRORS,
     )
-    async def list_exclusions(wanted: Annotated[Paging, Query()]) -> Response:
-        """List the exclusions that wait for a decision, the oldest first."""
-        page = await backend.reader.ask(exclusions.undecided, wanted.cursor, wanted.limit)
+    async def list_exclusions(wanted: Annotated[ExclusionListing, Query()]) -> Response:
+        """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
+        asked = partial(exclusions.page_of_exclusions, decided=wanted.decided)
+        page = await backend.reader.ask(asked, wanted.cursor, wanted.limit)
         return render.model(ExclusionPage(items=[*map(exclusion_item, page.items)], next_cursor=page.next_cursor))
 
     @operations.get(

@@ -15,11 +15,15 @@ from hotline.cli.shared import catalogue_in_force, open_database, show_table
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Engine
 
     from domain.assessment.assessment import Assessment
-    from domain.assessment.score import FigureValue
+    from domain.assessment.score import FigureValue, Item
 
+BESIDE = 3
+"""Subjects beside each other in a table, which is not wider than 80 columns."""
 app = typer.Typer(name="assessment", no_args_is_help=True, help="The monthly assessment of staff and departments.")
 Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-08.")]
 
@@ -56,14 +60,19 @@ def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subject
         found = _assessment(database, month)
         with reading(database) as connection:
             results = items(connection, month, found.serial, by)
-    names = list(dict.fromkeys(name for item in results for name in item.figures))
     typer.echo(f"{month}: {found.state.zh} {found.state}")
+    for start in range(0, len(results), BESIDE):
+        _show_items(results[start : start + BESIDE])
+
+
+def _show_items(items: "Sequence[Item]") -> None:
+    names = dict.fromkeys(name for item in items for name in item.figures)
     show_table(
-        ("figure 指标", *(item.subject for item in results)),
+        ("figure 指标", *(item.subject for item in items)),
         [
-            *([name, *(_shown(item.figures.get(name)) for item in results)] for name in names),
-            ["score 得分", *(str(item.score or "") for item in results)],
-            ["grade 等级", *(item.grade or "" for item in results)],
+            *([name, *(_shown(item.figures.get(name)) for item in items)] for name in names),
+            ["score 得分", *("" if item.score is None else str(item.score) for item in items)],
+            ["grade 等级", *(item.grade or "" for item in items)],
         ],
     )
 
@@ -168,4 +177,4 @@ async def _computed_again(database: "Engine", month: "Assessment") -> str | None
 def _shown(value: "FigureValue | None") -> str:
     if value is None or value.value is None:
         return ""
-    return f"{value.value} ({value.numerator}/{value.denominator})" if value.denominator else str(value.value)
+    return f"{value.value} {value.numerator}/{value.denominator}" if value.denominator else str(value.value)

@@ -48,11 +48,15 @@ def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
     return [Exclusion._make(row) for row in connection.execute(found)]
 
 
-def undecided(connection: ReadConnection, cursor: str | None, limit: int) -> Page[Exclusion]:
-    """Return a page of the exclusions that wait for a decision, the oldest first. Raises BadCursorError."""
+def page_of_exclusions(connection: ReadConnection, cursor: str | None, limit: int, *, decided: bool) -> Page[Exclusion]:
+    """Return a page of the exclusions that were decided on, or wait for it, the oldest first. Raises BadCursorError."""
     after = None if cursor is None else Place.of(cursor)
     statement = in_order(
-        select(exclusions).where(_row.decided_at.is_(None)), _row.requested_at, _row.id, after, newest_first=False
+        select(exclusions).where(_row.decided_at.is_not(None) if decided else _row.decided_at.is_(None)),
+        _row.requested_at,
+        _row.id,
+        after,
+        newest_first=False,
     )
     found = [Exclusion._make(row) for row in connection.execute(statement.limit(limit + 1))]
     return page_of(found, limit, lambda each: Place(each.requested_at, each.id))

@@ -55,8 +55,7 @@ class Number(NamedTuple):
     def statement(self) -> Select[str, int, datetime, bool, int | None, str | None]:
         """Return the statement that lists the entries that it counts, in order."""
         conditions = [_entry.month == self.month, _entry.computation == self.computation, _entry.kind == self.kind]
-        if self.by is not Subject.COMPANY:
-            conditions.append(SUBJECTS[self.by] == self.subject)
+        conditions.append(SUBJECTS[self.by] == self.subject)
         columns = _entry.number, _entry.serial, _entry.at, _entry.counts, _entry.amount, _entry.excluded
         return select(*columns).where(*conditions).order_by(_entry.number, _entry.serial)
 

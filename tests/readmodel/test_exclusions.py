@@ -71,7 +71,7 @@ def pages(database: Engine, limit: int) -> list[list[Exclusion]]:
     found, cursor = list[list[Exclusion]](), None
     with reading(database) as connection:
         while not found or cursor:
-            page = exclusions.undecided(connection, cursor, limit)
+            page = exclusions.page_of_exclusions(connection, cursor, limit, decided=False)
             found.append(list(page.items))
             cursor = page.next_cursor
     return found
@@ -138,7 +138,7 @@ def test_without_exclusions_the_list_is_one_empty_page(database: Engine) -> None
 
 def test_a_cursor_that_no_page_gave_out_is_refused(database: Engine) -> None:
     with reading(database) as connection, pytest.raises(BadCursorError):
-        exclusions.undecided(connection, "nonsense", 10)
+        exclusions.page_of_exclusions(connection, "nonsense", 10, decided=False)
 
 
 def test_an_exclusion_counts_from_the_instant_of_its_decision(database: Engine) -> None:

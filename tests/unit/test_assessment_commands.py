@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.automatic import FINISH, PUBLISH
 from domain.assessment.batch import AssessmentBatch
 from domain.assessment.kind import AssessmentKind
+from domain.assessment.score import FigureValue, Item
 from domain.catalogue.figures import Subject
 from hotline.cli import main as cli
 from hotline.settings import DEFAULT_CATALOGUE, Settings
@@ -25,6 +27,7 @@ from tests.support.batches import call, published
 from tests.support.rows import execute, rows
 
 HEAD = "figure,subject,value\n"
+FULL = {"replied_in_time": FigureValue(value=Decimal("0.8485"), numerator=2056, denominator=2423)}
 
 
 @pytest.fixture(autouse=True)
@@ -131,9 +134,25 @@ def test_a_month_is_shown_with_figures_score_and_grade(
     assert shown[0] == [f"{MONTH}: 公示申诉期 objections"]
     cells = {row[1].strip(): row[2].strip() for row in shown if len(row) > 3}
     assert cells["cases"] == "2"
-    assert cells["response_rate"] == "1.0000 (1/1)"
+    assert cells["response_rate"] == "1.0000 1/1"
     assert cells["score 得分"] == str(company.score)
     assert cells["grade 等级"] == company.grade
+
+
+def test_every_subject_is_shown_whole_in_80_columns(
+    database: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assessed(database)
+    shown = [
+        Item(by=Subject.AGENT, subject=f"agent-{place:05}", figures=FULL, score=None, grade=None) for place in range(7)
+    ]
+    monkeypatch.setattr("readmodel.assessment.months.items", lambda *_: shown)
+    assert run("show", MONTH, "--by", "agent", monkeypatch=monkeypatch) == 0
+    out = capsys.readouterr().out
+    assert all(item.subject in out for item in shown)
+    assert out.count("0.8485 2056/2423") == len(shown)
+    assert "…" not in out
 
 
 def test_a_month_is_shown_by_kind_of_subject(
