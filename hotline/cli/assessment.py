@@ -10,7 +10,7 @@ import typer
 
 from domain.catalogue.figures import Subject
 from domain.shared.operator_errors import OperatorError
-from domain.shared.periods import MONTH
+from domain.shared.periods import MONTH, month_of
 from hotline.cli.shared import catalogue_in_force, open_database, show_table
 from hotline.settings import Settings
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from domain.assessment.assessment import Assessment
     from domain.assessment.score import FigureValue, Item
+    from domain.catalogue.catalogue import Catalogue
+    from hotline.files.points import FindSubject
+    from readmodel.people import Directory
 
 BESIDE = 3
 """Subjects beside each other in a table, which is not wider than 80 columns."""
@@ -89,17 +92,41 @@ def import_(
     from hotline.files.points import load_points
     from readmodel.assessment.months import get, keep_given
     from readmodel.database import writing
+    from readmodel.people import Directory, members
 
     if not MONTH.fullmatch(month):
         raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
-    norms = catalogue_in_force().assessment
-    found = load_points(file, encoding, norms.given if norms else ())
+    catalogue, now = catalogue_in_force(), datetime.now(UTC)
+    if month > (present := month_of(now, ZoneInfo(catalogue.calendar.timezone))):
+        raise OperatorError(f"{month} has not begun; accepted: {present} or earlier")
+    given = catalogue.assessment.given if catalogue.assessment else ()
     with open_database() as database, writing(database) as connection:
+        found = load_points(file, encoding, given, _subjects(catalogue, Directory(people=members(connection))))
         known = get(connection, month)
-        if known and known.is_settled(datetime.now(UTC)):
+        if known and known.is_settled(now):
             raise OperatorError(f"the assessment of {month} is final; accepted: points of a month that is not")
         keep_given(connection, month, {value.figure for value in found}, found)
     typer.echo(f"{file}: {len(found)} points of {month}; they count from its next computation")
+
+
+def _subjects(catalogue: "Catalogue", directory: "Directory") -> "FindSubject":
+    """Return what finds the id of a person, also of one who has left, or the code of another subject."""
+    from hotline.files.agents import NAME, person_id
+
+    takes_anybody = Settings().unknown_people == "allow"
+    codes = {
+        Subject.DEPARTMENT: {each.code for each in catalogue.departments},
+        Subject.SERVICE: {each.code for each in catalogue.services},
+        Subject.DISTRICT: {each.code for each in catalogue.districts},
+        Subject.COMPANY: {Subject.COMPANY.value},
+    }
+
+    def find(by: Subject, text: str) -> str | None:
+        if by in codes:
+            return text if text in codes[by] else None
+        return person_id(directory, text) or (text if takes_anybody and NAME.fullmatch(text) else None)
+
+    return find
 
 
 @app.command("verify")
@@ -119,7 +146,7 @@ def verify(month: Month) -> None:
 
 def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) -> None:
     """Raise OperatorError for a month that cannot be assessed."""
-    from domain.shared.periods import month_bounds, month_of
+    from domain.shared.periods import month_bounds
 
     if not MONTH.fullmatch(month):
         raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")

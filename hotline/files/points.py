@@ -1,12 +1,11 @@
 """Reader of points from outside (培训学习等得分) in a CSV file."""
 
+from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
+from domain.catalogue.figures import Subject
 from domain.catalogue.standard import GivenPoints
-from domain.shared.text import Name
 from hotline.files.columns import ColumnFile, Row
 from readmodel.assessment.months import GivenValue
 
@@ -14,23 +13,31 @@ COLUMNS = {"figure": "指标", "subject": "对象", "value": "得分", "by": "�
 """Columns by name, with the Chinese name; `by` is needed if the figure has several kinds of subjects."""
 REQUIRED = ("figure", "subject", "value")
 MOST = 1_000_000
-_SUBJECT: TypeAdapter[str] = TypeAdapter(Name)
+FindSubject = Callable[[Subject, str], str | None]
 
 
-def load_points(path: Path, encoding: str, given: tuple[GivenPoints, ...]) -> list[GivenValue]:
+def load_points(path: Path, encoding: str, given: tuple[GivenPoints, ...], subject_id: FindSubject) -> list[GivenValue]:
     """Return the points of a file, each subject once for each figure of the catalogue.
 
+    `subject_id` returns the id or code of a subject by its kind and what a line has; None for one that is not known.
     Raises FileError if a line cannot be used, and OSError if the file cannot be read.
     """
     source = ColumnFile(path, COLUMNS, REQUIRED)
     lines: dict[tuple[str, str, str], int] = {}
-    found = [value for line, row in source.rows(encoding) if (value := _value(source, lines, given, line, row))]
+    found = [
+        value for line, row in source.rows(encoding) if (value := _value(source, lines, given, subject_id, line, row))
+    ]
     source.check()
     return found
 
 
 def _value(
-    source: ColumnFile, lines: dict[tuple[str, str, str], int], given: tuple[GivenPoints, ...], line: int, row: Row
+    source: ColumnFile,
+    lines: dict[tuple[str, str, str], int],
+    given: tuple[GivenPoints, ...],
+    subject_id: FindSubject,
+    line: int,
+    row: Row,
 ) -> GivenValue | None:
     """Return the points of a line, or note its first fault."""
     if missing := [name for name in REQUIRED if name not in row]:
@@ -47,9 +54,9 @@ def _value(
     if by not in kinds:
         source.fault(line, f", by: accepted: {', '.join(kinds)}")
         return None
-    subject, value = _subject(row["subject"]), _number(row["value"])
+    subject, value = subject_id(Subject(by), row["subject"]), _number(row["value"])
     if subject is None:
-        source.fault(line, ", subject: accepted: an id or a code, of 1 to 80 characters")
+        source.fault(line, f", subject: accepted: a known {by}, by id or code")
         return None
     if value is None:
         source.fault(line, f", value: accepted: a number from 0 to {MOST}")
@@ -57,13 +64,6 @@ def _value(
     if (first := lines.setdefault((row["figure"], by, subject), line)) != line:
         source.fault(line, f", subject: line {first} has the points of the same subject already")
     return GivenValue(row["figure"], by, subject, value)
-
-
-def _subject(text: str) -> str | None:
-    try:
-        return _SUBJECT.validate_python(text)
-    except ValidationError:
-        return None
 
 
 def _number(text: str) -> float | None:

@@ -15,12 +15,14 @@ from domain.assessment.batch import AssessmentBatch
 from domain.assessment.kind import AssessmentKind
 from domain.assessment.score import FigureValue, Item
 from domain.catalogue.figures import Subject
+from domain.shared.actors import Person, Role
 from hotline.cli import main as cli
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.assessment import months
 from readmodel.assessment_tables import figure_entries, given_points
 from readmodel.database import engine, writing
 from readmodel.migrate import migrate
+from readmodel.people import add
 from readmodel.projection import write
 from tests.support.assessment import MONTH, UNTIL, computed, opening, results, standard
 from tests.support.batches import call, published
@@ -34,6 +36,7 @@ FULL = {"replied_in_time": FigureValue(value=Decimal("0.8485"), numerator=2056, 
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOTLINE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:9")
+    monkeypatch.setenv("HOTLINE_UNKNOWN_PEOPLE", "allow")
     monkeypatch.setenv("COLUMNS", "200")
 
 
@@ -269,6 +272,26 @@ def test_a_month_that_is_final_or_about_to_be_takes_no_points(
     assert run("import", MONTH, file, monkeypatch=monkeypatch) == 2
     assert f"the assessment of {MONTH} is final; accepted: points of a month that is not" in capsys.readouterr().err
     assert rows(database, given_points) == []
+
+
+def test_points_of_somebody_unknown_are_refused_and_a_name_is_the_id(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOTLINE_UNKNOWN_PEOPLE", "refuse")
+    with writing(database) as connection:
+        add(connection, Person(id="10023", name="陈静", role=Role.AGENT), UNTIL)
+    assert run("import", MONTH, points(tmp_path, "training,1OO23,90"), monkeypatch=monkeypatch) == 2
+    assert "points.csv, line 2, subject: accepted: a known agent, by id or code" in capsys.readouterr().err
+    assert rows(database, given_points) == []
+    assert run("import", MONTH, points(tmp_path, "training,陈静,90"), monkeypatch=monkeypatch) == 0
+    assert [row["subject"] for row in rows(database, given_points)] == ["10023"]
+
+
+def test_points_of_a_month_to_come_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("import", "2099-01", points(tmp_path, "training,10023,90"), monkeypatch=monkeypatch) == 2
+    assert "2099-01 has not begun; accepted: 20" in capsys.readouterr().err
 
 
 def test_points_of_no_month_are_refused(
