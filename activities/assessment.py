@@ -127,7 +127,9 @@ async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> 
     """Keep the figures of calls as they are now: no event of a case tells them, and calls may be reported later."""
     zone = ZoneInfo(month.standard.calendar.timezone)
     report = await read_in_thread(engine, lambda sql: call_report(sql, Grouping.AGENT, month.since, month.until, zone))
-    values = [*map(_of_agent, (item for item in report.items if item.key)), *_of_company(report.total)]
+    # A report has a line for everybody on duty as well; without a call there is nothing to assess.
+    agents = [item for item in report.items if item.key and item.figures.calls[CallOutcome.ANSWERED]]
+    values = [*map(_of_agent, agents), *_of_company(report.total)]
     figures = [figure.name for figure in (CALLS_ANSWERED, CONNECTED_RATE, ANSWERED_IN_15S)]
     await writer.run(partial(months.keep_given, month=month.number, figures=figures, values=values))
 
