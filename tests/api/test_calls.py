@@ -89,6 +89,21 @@ async def test_a_call_has_the_outcome_of_what_was_reported(on_sqlite: Api, chang
     assert (shown["call_id"], shown["outcome"]) == (call["call_id"], outcome)
 
 
+async def test_calls_of_several_outcomes_are_listed_together(on_both: Api) -> None:
+    queue = uuid4().hex
+    ended = {"answered_at": None, "ended_at": "2026-08-03T12:00:30+08:00"}
+    answered, gone, asked = (a_call(queue=queue, **more) for more in ({}, ended, {**ended, "asked_call_back": True}))
+    await report(on_both, answered, gone, asked)
+
+    async def of(*outcomes: str) -> set[str]:
+        return {call["outcome"] for call in await listed(on_both, queue=queue, outcome=[*outcomes])}
+
+    assert await of("answered", "abandoned") == {"answered", "abandoned"}
+    assert await of("abandoned") == {"abandoned"}
+    assert await of() == {"answered", "abandoned", "call_back_asked"}
+    problem(await on_both.get(CALLS, "chen", outcome=["answered", "lost"]), 422, "invalid-request")
+
+
 FAULTS: list[tuple[Json, str, str, str]] = [
     ({"ended_at": "2026-08-03T11:59:59+08:00"}, "invalid-call", "ended_at", "Before started_at"),
     ({"answered_at": "2026-08-03T11:59:59+08:00"}, "invalid-call", "answered_at", "Before started_at"),
