@@ -192,9 +192,10 @@ async def peak_of_export(api: Api, wanted: str, count: int) -> int:
     database = engine_of(api.settings.database_url)
     with writing(database) as connection:
         names = [row.name for row in connection.execute(text("SELECT name FROM pragma_table_info('cases')"))]
-        number = "printf('%013d', :count * 10000 + place)"
+        there = connection.scalar(text("SELECT count(*) FROM cases"))
+        number = "printf('%013d', :there + place)"
         values = ", ".join(number if name == "number" else name for name in names)
-        connection.execute(text(COPIES.format(columns=values)), {"count": count - 1, "owner": mine})
+        connection.execute(text(COPIES.format(columns=values)), {"count": count - 1, "owner": mine, "there": there})
     database.dispose()
     tracemalloc.start()
     try:

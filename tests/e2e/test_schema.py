@@ -83,7 +83,8 @@ def walk(request: pytest.FixtureRequest, service: Service, keys: dict[Role, str]
     """A walk of one role, with the same requests at every run."""
     role: Role = request.param
     subjects = Subjects(service, role, AGENT if role is Role.AGENT else None, next(districts))
-    document: Json = httpx.get(f"{service.api}/openapi.json", trust_env=False).json()
+    # The first reader has it built, which takes a second of a processor that other tests use as well.
+    document: Json = httpx.get(f"{service.api}/openapi.json", trust_env=False, timeout=60).json()
     config = schemathesis.Config.from_dict(settings(service.api, keys[role]))
     schema = schemathesis.openapi.from_dict(document, config=config)
     operations = sorted(operation["operationId"] for path in document["paths"].values() for operation in path.values())

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from temporalio import workflow
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from domain.case.actions.comment import Comment
@@ -186,8 +187,19 @@ class TestNextRun:
         complaints = [await short_runs.start() for _ in range(CASES)]
 
         async def comment(complaint: Complaint, first: int) -> None:
-            for place in range(first, COMMENTS, AT_ONCE):
-                await complaint.act(Comment(note="-"), key=f"{place:032}", digest=f"{place:032}")
+            for key in (f"{place:032}" for place in range(first, COMMENTS, AT_ONCE)):
+
+                async def taken(key: str = key) -> bool:
+                    try:
+                        await complaint.act(Comment(note="-"), key=key, digest=key)
+                    except RPCError as error:
+                        # Between two runs the server is busy at times; clients send the same again.
+                        if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                            raise
+                        return False
+                    return True
+
+                await until(taken, bool)
 
         await asyncio.gather(*(comment(each, first) for each in complaints for first in range(AT_ONCE)))
         for complaint in complaints:
