@@ -3,9 +3,11 @@
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import count
+from unicodedata import east_asian_width
 
-from pygal import Bar, Config, Line, PluginImportFixer, StackedBar
+from pygal import Config, HorizontalBar, HorizontalStackedBar, Line, PluginImportFixer
 from pygal.etree import etree
 from pygal.graph.graph import Graph
 from pygal.style import Style
@@ -18,13 +20,26 @@ sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder,
 MOST_LABELS, MOST_SERIES = 24, 8
 """Labels and series that a reader can tell apart. Further labels are left to the table."""
 OTHERS, RIGHT = "其他 others", "（右轴 right）"
-LEVEL = 4
-"""Labels that have room for their names side by side."""
-FEW = 10
-"""Values up to which each whole number has a line, as there are no halves of a case."""
+WIDTH, FONT = 480, 14
+"""Width of a chart and size of its letters in units, which are pixels of a desk's screen and 0.75 of a telephone's."""
+ROW, LEGEND_ROW, LINES, AXIS = 26, 21, 220, 60
+"""Heights of a horizontal bar, of a name in the legend, of a line chart, and of the axis of values with the margins."""
+MARGIN = 20
+LONGEST_LABEL, LONGEST_SERIES = 22, 32
+"""Columns of a terminal up to which a name is drawn; a Chinese character has two."""
+MOST_HOURS = 8
+"""Labels of a line chart that have room side by side."""
+MOST_STEPS = 4
+"""Steps of the axis of values."""
+SHORT = 10_000
+"""Values from which the axis shows thousands."""
 Sums = dict[str, dict[str, float]]
 FONTS = '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif'
-_KINDS: Mapping[ChartKind, type[Graph]] = {ChartKind.BAR: Bar, ChartKind.STACKED: StackedBar, ChartKind.LINE: Line}
+_KINDS: Mapping[ChartKind, type[Graph]] = {
+    ChartKind.BAR: HorizontalBar,
+    ChartKind.STACKED: HorizontalStackedBar,
+    ChartKind.LINE: Line,
+}
 _STYLE = Style(
     background="transparent",
     plot_background="transparent",
@@ -32,10 +47,14 @@ _STYLE = Style(
     foreground_strong="#111",
     foreground_subtle="#777",
     font_family=FONTS,
-    label_font_size=13,
-    major_label_font_size=13,
-    legend_font_size=13,
-    opacity=".9",
+    label_font_size=FONT,
+    major_label_font_size=FONT,
+    legend_font_size=FONT,
+    guide_stroke_color="#ddd",
+    guide_stroke_dasharray="none",
+    major_guide_stroke_color="#ddd",
+    major_guide_stroke_dasharray="none",
+    opacity="1",
     colors=("#1f6fb2", "#e08a1e", "#3a9d5d", "#b8433f", "#7a5ea8", "#8a6d4b", "#4aa8b5", "#999999"),
 )
 
@@ -47,32 +66,86 @@ def svg(table: Table) -> str | None:
     chart, readable = table.chart, table.readable()
     sums = _with_others(_sums(readable, chart))
     labels = _labels(readable, chart, sums)
-    drawn = _KINDS[chart.kind](
-        Config(js=(), height=360, width=900, legend_at_bottom=True, show_legend=len(sums) > 1),
-        style=_STYLE,
-        x_label_rotation=30 if len(labels) > LEVEL else 0,
-    )
+    ticks = _ticks(_top(sums, stacked=chart.kind is ChartKind.STACKED))
+    drawn = _KINDS[chart.kind](_config(chart, labels, len(sums) if len(sums) > 1 else 0), style=_STYLE)
     secondary = _title(readable, chart.secondary) if chart.secondary else None
-    drawn.x_labels = labels
-    if (top := _top(sums, stacked=chart.kind is ChartKind.STACKED)) <= FEW:
-        drawn.y_labels = range(max(1, math.ceil(top)) + 1)
+    drawn.x_labels, drawn.y_labels = [shortened(label, LONGEST_LABEL) for label in labels], ticks
     for name, series in sums.items():
         values = [series.get(label) for label in labels]
         if name == secondary:
-            # From zero, as the other scale, or one agent would look like none.
-            drawn.secondary_range = 0, max(1, math.ceil(max(series.values())))
+            # Whole numbers from zero, or one agent would look like none.
+            steps = len(ticks) - 1
+            drawn.secondary_range = 0, max(1, math.ceil(max(series.values()) / steps)) * steps
             drawn.add(f"{name} {RIGHT}", values, secondary=True)
         else:
-            drawn.add(name, values)
+            drawn.add(shortened(name, LONGEST_SERIES), values)
     return _without_scripts(drawn, f"{table.title_zh} {table.title}")
 
 
+def _config(chart: Chart, labels: Sequence[str], legend: int) -> Config:
+    """Return the layout of a chart with so many names in its legend, one below the other."""
+    config = Config(
+        js=(),
+        width=WIDTH,
+        margin=MARGIN,
+        height=AXIS + legend * LEGEND_ROW,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=1,
+        show_legend=legend > 0,
+        truncate_label=-1,
+        truncate_legend=-1,
+        value_formatter=_figure,
+    )
+    if chart.kind is ChartKind.LINE:
+        config.height += LINES
+        config.x_labels_major_every = math.ceil(len(labels) / MOST_HOURS)
+        config.show_minor_x_labels = False
+        if chart.secondary:
+            # The library leaves room for the legend twice.
+            config.margin_bottom = MARGIN - legend * LEGEND_ROW
+    else:
+        config.height += len(labels) * ROW
+        # The library takes Chinese characters for as narrow as Latin ones.
+        names = [shortened(label, LONGEST_LABEL) for label in labels]
+        config.margin_left = MARGIN + (0.55 * max(map(_columns, names)) - 0.6 * max(map(len, names))) * FONT
+    return config
+
+
+def _figure(value: float) -> str:
+    """Return a figure of the axis in little room, as 5,000 or 10k."""
+    return f"{value / 1000:,.10g}k" if value >= SHORT else f"{value:,.10g}"
+
+
+def _ticks(top: float) -> range:
+    """Return whole numbers from zero to `top` or more, in steps of 1, 2 or 5 times a power of ten."""
+    step = next(size * 10**power for power in count() for size in (1, 2, 5) if size * 10**power * MOST_STEPS >= top)
+    return range(0, step * max(1, math.ceil(top / step)) + 1, step)
+
+
+def shortened(name: str, longest: int) -> str:
+    """Return a name of at most so many columns of a terminal, with an ellipsis if it was longer."""
+    if _columns(name) <= longest:
+        return name
+    while _columns(name) >= longest:
+        name = name[:-1]
+    return f"{name.rstrip()}…"
+
+
+def _columns(name: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in name)
+
+
 def _labels(table: Table, chart: Chart, sums: Sums) -> list[str]:
-    """Return the labels in the order of the table; those of bars by their sums."""
+    """Return the labels in the order in which they are drawn: horizontal bars from below.
+
+    They are in the order of the table; those of single bars by their sums, and those of nothing left to the table.
+    """
     labels = list(dict.fromkeys(str(row[table.column(chart.label)]) for row in table.rows))
     if chart.kind is ChartKind.BAR:
-        labels.sort(key=lambda label: -sum(series.get(label, 0) for series in sums.values()))
-    return labels[:MOST_LABELS]
+        total = {label: sum(series.get(label, 0) for series in sums.values()) for label in labels}
+        labels = sorted([label for label in labels if total[label]] or labels, key=lambda label: -total[label])
+    labels = labels[:MOST_LABELS]
+    return labels if chart.kind is ChartKind.LINE else labels[::-1]
 
 
 def _with_others(sums: Sums) -> Sums:

@@ -59,11 +59,10 @@ def as_xlsx(report: Report) -> bytes:
     return file.getvalue()
 
 
-def page(report: Report, *, printed: bool = False) -> str:
-    """Return a page with charts that needs nothing from elsewhere. On paper there are no links."""
+def page(report: Report) -> str:
+    """Return a page with charts that needs nothing from elsewhere. It has no links: mail is read elsewhere."""
     return _TEMPLATES.get_template("report.html").render(
         report=report,
-        printed=printed,
         made_at=f"{on_the_wall(report.made_at, report.timezone):%Y-%m-%d %H:%M}",
         tables=[_shown(table, report) for table in report.tables],
     )

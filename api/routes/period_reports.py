@@ -149,7 +149,7 @@ async def _answer(report: Report, wanted: ReportFormat, print_pdf: Printer | Non
     if wanted is ReportFormat.PDF:
         if print_pdf is None:
             raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[format_.value for format_ in RENDERINGS])
-        html = await asyncio.to_thread(page, report, printed=True)
+        html = await asyncio.to_thread(page, report)
         printed = await asyncio.to_thread(print_pdf, html, report.made_at)
         return Response(printed, media_type=PDF, headers=attachment(name))
     rendering = RENDERINGS[wanted]

@@ -90,10 +90,11 @@ class Table(Immutable):
         return [column.name for column in self.columns].index(name)
 
     def readable(self) -> Self:
-        """Return the table with each code and its names in one column, for people to read."""
+        """Return the table with each code and its names in one column and without links, for people to read."""
         places = [place for place, column in enumerate(self.columns) if column.kind is ColumnKind.CODE]
-        names = {place + offset for place in places for offset in (1, 2)}
-        kept = [place for place in range(len(self.columns)) if place not in names]
+        left_out = {place + offset for place in places for offset in (1, 2)}
+        left_out |= {place for place, column in enumerate(self.columns) if column.kind is ColumnKind.LINK}
+        kept = [place for place in range(len(self.columns)) if place not in left_out]
 
         def shown(row: Sequence[Cell]) -> Iterator[Cell]:
             for place in kept:

@@ -34,7 +34,7 @@ def test_a_month_is_filled_judged_final_and_comes_out_the_same_again(service: Se
         assert (found["status"], found["objections"], found["undecided"]) == ("final", 3, 0)
         [company] = found["items"]
         assert company["figures"]["cases"]["value"] > 600
-        approved = sum(approved for _, _, approved in EXCLUSIONS)
+        approved = sum(approved for _, _, _, approved in EXCLUSIONS)
         assert company["figures"]["cases"]["excluded"] == approved
         assert company["score"] is not None
         assert "the same" in service.run("assessment", "verify", month)

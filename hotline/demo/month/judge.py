@@ -11,12 +11,11 @@ from hotline.demo.people import Person, Staff
 
 LOOK_AGAIN_SECONDS = 0.5
 EXCLUSIONS = (
-    ("beyond_duty", "管道属小区自建，不归公司维护。", True),
-    ("force_majeure", "台风致主管爆裂，属不可抗力。", True),
-    ("no_basis", "来电人要求免费改造户内装修。", False),
+    ("beyond_duty", "管道属小区自建，不归公司维护。", "小区产权分界图及现场照片", True),
+    ("force_majeure", "台风致主管爆裂，属不可抗力。", "气象台预警及现场照片", True),
+    ("no_basis", "来电人要求免费改造户内装修。", "通话录音", False),
 )
-"""Ground, reason, and if it is approved."""
-EVIDENCE = "气象台预警及现场照片"
+"""Ground, reason, evidence, and True if it is approved."""
 _REASONS = ("来电人要求改天回复，录音为证。", "签收时系统升级，已报班长。", "现场封路，无法按时到达。")
 _DECISIONS = ((True, "录音属实，该件剔除。"), (False, "系统记录正常，维持原结果。"), (True, "交警证明属实，该件剔除。"))
 _FIGURES = ("replied_in_time", "signed_in_time", "arrived_in_time")
@@ -67,9 +66,9 @@ class Judging:
     async def _exclude(self) -> None:
         """Have the cases with the first misses of the company excluded, or not."""
         late = await self._against("company", "company", "replied_in_time")
-        for (ground, reason, approved), number in zip(EXCLUSIONS, late, strict=False):
+        for (ground, reason, evidence, approved), number in zip(EXCLUSIONS, late, strict=False):
             path = f"/complaints/{number}/exclusions"
-            asked = await self._post(path, {"ground": ground, "reason": reason, "evidence": EVIDENCE}, self._asking)
+            asked = await self._post(path, {"ground": ground, "reason": reason, "evidence": evidence}, self._asking)
             decision = {"approved": approved, "reason": "已核实。" if approved else "不属于剔除范围。"}
             await self._post(f"{path}/{asked['id']}/decision", decision, self._deciding)
 

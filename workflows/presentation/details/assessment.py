@@ -1,4 +1,4 @@
-"""Details of an assessment in the Temporal UI: where the month stands, its scores, sample and objections."""
+"""Details of an assessment in the Temporal UI: where the month stands, its objections and scores."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def assessment_details(month: Assessment, names: Names) -> str:
     }
     lines = [f"## {month.number}", "| 项目 | Item | |", "|---|---|---|"]
     lines += [f"| {what} | {value} |" for what, value in rows.items()]
-    return markdown([*lines, *_scores(month, names), *_objections(month, zone)])
+    return markdown([*lines, *_objections(month, zone), *_scores(month, names)])
 
 
 def _scores(month: Assessment, names: Names) -> Iterator[str]:
