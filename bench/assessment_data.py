@@ -1,7 +1,8 @@
-"""A million cases for assessments: whole cases with events and clocks, as the domain makes them, over three years.
+"""A million cases for assessments: whole cases with events and clocks, as the domain makes them, with calls.
 
 The domain plays some hundred cases of a week, plausible in what is late, returned, urged and done again, and the read
 model writes them. PostgreSQL copies their rows, by days of three years. Instants within JSON stay those of the week.
+For each case there are ten calls, and one case in a hundred is excluded.
 """
 
 import random
@@ -15,7 +16,7 @@ from psycopg import Cursor
 from sqlalchemy import Table
 
 from bench import postgres
-from bench.calls import END, START
+from bench.calls import END, START, add
 from bench.lists_data import SERVICES
 from domain.case.actions.answer import Answer
 from domain.case.actions.arrive import Arrive
@@ -58,6 +59,12 @@ AGENTS, CREW = 40, 6
 TABLES = (cases, events, clocks, parts, decisions, follow_ups)
 """Tables that an assessment is computed from, and that a case has rows in beside them."""
 CHUNK = 20_000
+CALLS_OF_CASE = 10
+EXCLUDE = """
+INSERT INTO exclusions (id, number, ground, reason, requested_by, requested_at, approved, decided_by, decided_at)
+SELECT number, number, 'force_majeure', '台风', 'agent-1', registered_at, true, 'supervisor', registered_at
+FROM cases WHERE number LIKE '%00'
+"""
 ANSWERS = {
     Satisfaction.VERY_SATISFIED: 40,
     Satisfaction.SATISFIED: 38,
@@ -208,6 +215,8 @@ def fill(url: str, uri: str, catalogue: Catalogue, count: int, played: int = PLA
         for begin in range(0, count, CHUNK):
             for table in TABLES:
                 _copy(cursor, table, begin)
+        add(cursor, count * CALLS_OF_CASE)
+        cursor.execute(EXCLUDE)
 
 
 def _copy(cursor: Cursor[Any], table: Table, begin: int) -> None:
