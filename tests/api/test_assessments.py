@@ -1,8 +1,8 @@
 """Assessments over HTTP: results, the cases behind each number, inspections, objections and their decisions."""
 
+import csv
 import itertools
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -10,11 +10,16 @@ import httpx
 import pytest
 
 from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
+from api.exports import counted_cases
+from domain.assessment.sample import draw
+from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
 from tests.support.months import present_month
+from tests.support.workbooks import workbook
 from workflows.clients.assessment import start_assessment
 from workflows.messages import Names
+from workflows.presentation.assessment import assessment_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _years = itertools.count(1970)
@@ -22,13 +27,13 @@ FULL = {"greeting": 20, "understanding": 25, "record": 25, "handling": 30}
 REPLY = {"subject": "chen", "figure": "cases", "reason": "试拨电话，不应计入"}
 
 
-async def begun(api: Api, period: Mapping[str, datetime] | None = None, **changes: Any) -> str:
-    """The assessment of a period, or of the last and the next hour, under the name of a month that no other test has.
+async def begun(api: Api, opened: Mapping[str, Any] | None = None, **changes: Any) -> str:
+    """The assessment of the last and the next hour, under the name of a month that no other test has.
 
-    `period` has `since` and `until`; the other keywords change the standard.
+    `opened` has other values of the opening; the other keywords change the standard.
     """
     month = f"20{next(_years) % 100:02}-0{1 + (api.settings.database_url[0] == 's')}"
-    opening = present_month(month, **{"sample_per_agent": 0} | changes).model_copy(update=period)
+    opening = present_month(month, **{"sample_per_agent": 0} | changes).model_copy(update=opened)
     await start_assessment(api.temporal, api.settings.task_queue, opening, Names())
     return month
 
@@ -57,8 +62,8 @@ async def in_status(api: Api, month: str, status: str, by: str = "company") -> J
     return await until(look, lambda seen: seen["status"] == status)
 
 
-async def published(api: Api, period: Mapping[str, datetime] | None = None, **changes: Any) -> str:
-    month = await begun(api, period, **changes)
+async def published(api: Api, opened: Mapping[str, Any] | None = None, **changes: Any) -> str:
+    month = await begun(api, opened, **changes)
     await in_status(api, month, "objections")
     return month
 
@@ -90,6 +95,25 @@ async def test_a_published_month_has_figures_with_the_cases_behind_them(on_both:
     assert len(listed) == signed["denominator"] + signed["excluded"]
     assert sum(item["counts"] for item in listed if not item["excluded"]) == signed["numerator"]
     assert number in {item["number"] for item in listed}
+
+
+async def test_weights_of_figures_without_data_are_given_to_the_others(on_both: Api) -> None:
+    await on_both.case_in("registered")
+    month = await published(on_both)
+    found = await read(on_both, month, "agent")
+    figures = item_of(found, "chen")["figures"]
+    weights = {each["figure"]: each["weight"] for each in found["standard"]["weights"]}
+    out = {name for name in weights if figures[name]["left_out"] == "no_data"}
+    assert {"quality", "training"} <= out
+    assert {(figures[name]["value"], figures[name]["weight"], figures[name]["points"]) for name in out} == {
+        (None, None, None)
+    }
+    left = {name: weight for name, weight in weights.items() if name not in out}
+    assert "cases" in left
+    whole = sum(left.values())
+    assert {name: figures[name]["weight"] for name in left} == {
+        name: pytest.approx(weight * 100 / whole, abs=0.005) for name, weight in left.items()
+    }
 
 
 @pytest.mark.slow
@@ -133,6 +157,24 @@ async def test_the_cases_behind_a_number_are_exported(on_both: Api) -> None:
     assert workbook.content.startswith(b"PK")
 
 
+async def test_exported_cases_are_those_of_all_pages(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counted_cases, "PAGE", 2)
+    for outcome in ("satisfied", "dissatisfied", "satisfied"):
+        number = await on_both.case_in("pending_reply")
+        await on_both.act(number, "reply", {"message": "好了"})
+        await on_both.act(number, "follow_up", {"outcome": outcome})
+    month = await published(on_both)
+    link = item_of(await read(on_both, month), "company")["figures"]["satisfaction_rate"]["link"]
+    listed = [line for page in await pages(on_both, link) for line in page]
+    assert len(listed) > 2
+    assert {line["counts"] for line in listed} == {True, False}
+    wanted = [[line["number"], line["at"], str(line["counts"]).lower()] for line in listed]
+    text = (await follow(on_both, link, format="csv")).content.decode("utf-8-sig")
+    assert [row[:3] for row in csv.reader(text.splitlines()[1:])] == wanted
+    [sheet] = workbook((await follow(on_both, link, format="xlsx")).content).values()
+    assert [row[:3] for row in sheet[1:]] == wanted
+
+
 async def test_a_month_is_inspected_before_it_is_published(on_both: Api) -> None:
     number, _ = [await on_both.case_in("registered") for _ in range(2)]
     month = await begun(on_both, sample_per_agent=200)
@@ -156,6 +198,21 @@ async def test_a_month_is_inspected_before_it_is_published(on_both: Api) -> None
     problem(again, 409, "inspected-already")
     other = await on_both.post(path, {"complaint": "2608034711004", "scores": FULL}, "xu")
     problem(other, 422, "not-sampled")
+
+
+async def test_the_sample_is_drawn_again_by_the_seed_of_the_answer(on_both: Api) -> None:
+    for _ in range(3):
+        await on_both.case_in("registered")
+    month = await begun(on_both, {"seed": "a1b2c3d4e5f60718"}, sample_per_agent=2)
+    found = await until(lambda: read_or_none(on_both, month), lambda seen: bool(seen and seen["sampled"]))
+    assert found
+    assert found["seed"] == "a1b2c3d4e5f60718"
+    link = f"/v1/assessments/{month}/cases?by=agent&subject=chen&figure=cases"
+    cases = [(line["number"], "chen") for page in await pages(on_both, link) for line in page]
+    sample = (await on_both.get(f"/v1/assessments/{month}/inspections")).json()["items"]
+    drawn = [each["complaint"] for each in sample if each["agent"] == "chen"]
+    assert len(drawn) == 2
+    assert drawn == [each.complaint for each in draw(found["seed"], 2, cases)]
 
 
 async def test_an_objection_is_raised_listed_and_decided(on_both: Api) -> None:
@@ -185,6 +242,8 @@ async def test_an_accepted_objection_to_a_case_leaves_it_out_of_the_figure(on_sq
     objection = await raised(
         on_sqlite, month, "wu", subject="repair", figure="signed_in_time", complaint=number, evidence="录音 17"
     )
+    assert objection["evidence"] == "录音 17"
+    assert (await on_sqlite.get(f"/v1/assessments/{month}/objections")).json()["items"] == [objection]
     await on_sqlite.post(objection["links"]["decision"], {"accepted": True, "reason": "属实"}, "gao")
 
     async def look() -> Json:
@@ -247,6 +306,15 @@ async def test_an_objection_to_a_draft_is_refused(on_sqlite: Api) -> None:
 async def read_or_none(api: Api, month: str) -> Json | None:
     answer = await api.get(f"/v1/assessments/{month}")
     return answer.json() if answer.is_success else None
+
+
+async def test_a_month_that_has_lost_its_workflow_says_how_to_bring_it_back(on_sqlite: Api) -> None:
+    await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    await lost.terminate(on_sqlite.temporal, assessment_id(month))
+    refused = await on_sqlite.post(f"/v1/assessments/{month}/objections", REPLY, "li")
+    assert f"`hotline assessment begin {month}`" in problem(refused, 409, "workflow-lost")["detail"]
+    assert (await read(on_sqlite, month))["status"] == "objections"
 
 
 @pytest.mark.parametrize(

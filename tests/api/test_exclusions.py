@@ -11,6 +11,7 @@ from readmodel.database import engine, writing
 from tests.api.test_assessments import item_of, pages, published, read
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
+from workflows.presentation.assessment import assessment_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 BODY = {"ground": "beyond_duty", "reason": "管道属邻居所有"}
@@ -62,7 +63,28 @@ async def test_a_ground_must_be_of_the_catalogue_and_may_need_evidence(on_sqlite
     assert "force_majeure" in problem(unknown, 422, "unknown-exclusion-ground")["accepted"]
     bare = await on_sqlite.post(path, BODY | {"ground": "force_majeure"}, "chen")
     problem(bare, 422, "evidence-needed")
-    await asked(on_sqlite, number, ground="force_majeure", evidence="气象局预警 17 号")
+    exclusion = await asked(on_sqlite, number, ground="force_majeure", evidence="气象局预警 17 号")
+    done = await decided(on_sqlite, exclusion)
+    assert (exclusion["evidence"], done["evidence"]) == ("气象局预警 17 号", "气象局预警 17 号")
+
+
+async def test_a_rejected_exclusion_computes_nothing_anew(on_both: Api) -> None:
+    """As an approved one does: both decisions are answered once the workflow has been told."""
+    number = await on_both.case_in("registered")
+    month = await published(on_both)
+    before = await read(on_both, month)
+    await decided(on_both, await asked(on_both, number), approved=False)
+    assert await signals(on_both, month) == []
+    assert await read(on_both, month) == before
+    await decided(on_both, await asked(on_both, number), approved=True)
+    assert await signals(on_both, month) == ["recompute"]
+
+
+async def signals(api: Api, month: str) -> list[str]:
+    """The signals that the workflow of a month was sent."""
+    history = await api.temporal.get_workflow_handle(assessment_id(month)).fetch_history()
+    sent = [event.workflow_execution_signaled_event_attributes.signal_name for event in history.events]
+    return [name for name in sent if name]
 
 
 async def test_who_asks_does_not_decide_and_a_decision_stands(on_sqlite: Api) -> None:

@@ -1,7 +1,7 @@
 """Figures, scores and lists of a random month agree with an oracle that applies the rules event by event."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +12,7 @@ from domain.assessment.score import Item
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.withdraw import Withdraw
 from domain.case.intake import Intake, Location, Registration
-from domain.catalogue.figures import FIGURES, Subject
+from domain.catalogue.figures import FIGURES, Kind, Subject
 from readmodel.assessment.months import CountedCase, Number, cases_behind, cursor_of
 from readmodel.database import engine, reading
 from readmodel.migrate import migrate
@@ -118,18 +118,33 @@ def test_neither_later_events_nor_a_rebuild_change_what_comes_out(
     assert computed(database, made.assessment).digest == first.digest
 
 
-def test_a_credit_counts_in_the_month_of_its_approval_whenever_the_case_was_closed(database: Engine) -> None:
-    terms = CATALOGUE.terms("burst_main", "west", SINCE - timedelta(days=9)).model_copy(update={"credits": (CREDIT,)})
-    start = Registration(
-        number="2608220000001",
-        at=SINCE - timedelta(days=9),
+def owed(place: int = 1, called: datetime = SINCE - timedelta(days=9)) -> Registration:
+    """Return the registration of a case for which the company owes a credit once its promise to resolve is missed."""
+    terms = CATALOGUE.terms("burst_main", "west", called).model_copy(update={"credits": (CREDIT,)})
+    return Registration(
+        number=f"260822{place:07}",
+        at=called,
         actor=AGENTS[0],
         owner=AGENTS[0].id,
         intake=Intake(service_code="burst_main", description="x", location=Location(district="west")),
         terms=terms,
     )
+
+
+def test_a_credit_counts_in_the_month_of_its_approval_whenever_the_case_was_closed(database: Engine) -> None:
     withdrawn = (SINCE - timedelta(days=2), Withdraw(reason="x"), None)
     approved = (SINCE + timedelta(days=2), DecideCredit(credit=1, approved=True), MANAGERS[0])
-    play(database, start, withdrawn, approved)
+    play(database, owed(), withdrawn, approved)
     computed(database, month())
     assert results(database, Subject.COMPANY)["company"].figures["money_approved"].value == CREDIT.amount
+
+
+def test_a_credit_that_is_rejected_is_no_money_approved(database: Engine) -> None:
+    for place, approved in ((1, True), (2, False)):
+        decision = DecideCredit(credit=1, approved=approved, reason="Checked.")
+        play(database, owed(place), (SINCE + timedelta(days=2), decision, MANAGERS[0]))
+    computed(database, month())
+    money = results(database, Subject.COMPANY)["company"].figures["money_approved"]
+    assert (money.value, money.numerator) == (CREDIT.amount, 1)
+    found = listed(database, Number(MONTH, 1, Kind.MONEY, Subject.COMPANY, Subject.COMPANY.value))
+    assert [(each.number, each.amount) for each in found] == [(owed(1).number, 5050)]

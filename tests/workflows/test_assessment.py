@@ -3,16 +3,19 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from domain.assessment.actions.decide_objection import OWN_OBJECTION, DecideObjection
 from domain.assessment.actions.inspect import Inspect
-from domain.assessment.actions.object_ import OBJECTION_TOO_LATE, Object
+from domain.assessment.actions.object_ import OBJECTION_TOO_LATE, OBJECTIONS, Object
+from domain.assessment.automatic import INSPECTIONS
 from domain.assessment.lifecycle import AssessmentState
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role
 from readmodel.assessment import months
+from readmodel.assessment_tables import assessment_events
 from readmodel.database import read_in_thread
 from tests.support.hotline import OWNER, Hotline, metadata
 from tests.support.months import RunningMonth
@@ -94,6 +97,24 @@ async def test_the_month_waits_for_a_late_decision_and_people_are_told(hotline: 
     await month.act(DecideObjection(objection=1, accepted=False, reason="It was a call."), MANAGER)
     await month.handle.result()
     assert (await month.reaches("decide_objection", "finish"))[-1] == "finish"
+
+
+async def test_every_rung_before_a_limit_is_told_in_its_turn(hotline: Hotline) -> None:
+    await hotline.start()
+    month = await RunningMonth.begin(hotline, "2026-09", sample_per_agent=1)
+    await month.reaches("open", "compute", "draw_sample")
+    await month.past("inspections")
+    await month.reaches("publish")
+    await month.past("objections")
+    await month.handle.result()
+    await month.reaches("finish")
+    table = assessment_events.c
+    told = table.action, table.data["limit"].as_string(), table.data["percent"].as_integer()
+    wanted = select(*told).where(table.number == month.number).order_by(table.seq)
+    seen = await read_in_thread(hotline.engine, lambda sql: sql.execute(wanted).all())
+    steps = [(limit, percent) if action == "remind" else action for action, limit, percent in seen]
+    inspections, objections = ([(limit, percent) for percent in (50, 75, 100)] for limit in (INSPECTIONS, OBJECTIONS))
+    assert steps == ["open", "compute", "draw_sample", *inspections, "publish", *objections, "finish"]
 
 
 async def test_an_action_that_is_sent_again_is_done_once(hotline: Hotline) -> None:

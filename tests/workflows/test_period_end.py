@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from temporalio.client import (
     ScheduleActionExecutionStartWorkflow,
     ScheduleDescription,
     ScheduleHandle,
+    ScheduleOverlapPolicy,
     WorkflowHandle,
 )
 from temporalio.testing import WorkflowEnvironment
@@ -154,6 +155,16 @@ class TestSchedule:
         assert {(each.astimezone(BEIJING).hour, each.astimezone(BEIJING).minute) for each in following} == {(0, 20)}
         assert len({each.date() for each in following}) == len(following) > 1
 
+    async def test_starts_never_overlap_and_those_of_a_year_are_made_up_for(
+        self, temporal: Client, schedule: ScheduleHandle
+    ) -> None:
+        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        policy = (await described(schedule)).schedule.policy
+        assert (policy.overlap, policy.catchup_window) == (ScheduleOverlapPolicy.SKIP, timedelta(days=366))
+        await schedule.trigger()
+        found = await until(schedule.describe, lambda seen: seen.info.num_actions_skipped_overlap > 0)
+        assert len(started_by(found)) == 1
+
     async def test_it_is_kept_as_it_is_when_a_worker_starts_again(
         self, temporal: Client, schedule: ScheduleHandle
     ) -> None:
@@ -204,6 +215,13 @@ class TestDueMonths:
         assert await due.due(NIGHT_AFTER_FEBRUARY) == ["2021-02"]
         assert await due.begin("2021-03", NIGHT_AFTER_FEBRUARY)
         assert not await due.begin("2021-03", NIGHT_AFTER_FEBRUARY)
+
+    async def test_each_month_has_a_seed_of_its_own(self, nightly: Hotline) -> None:
+        due = due_assessments(nightly)
+        for month in ("2021-06", "2021-07"):
+            assert await due.begin(month, NIGHT_AFTER_FEBRUARY)
+        begun = await until(partial(read_in_thread, nightly.engine, months.all_months), lambda seen: len(seen) == 2)
+        assert len({each.seed for each in begun}) == 2
 
     async def test_without_assessment_in_the_catalogue_nothing_is_due(self, nightly: Hotline) -> None:
         due = due_assessments(nightly, DEFAULT_CATALOGUE.with_name("england.toml"))
