@@ -116,7 +116,9 @@ async def compute(
             await write(await reading.popleft())
     while reading:
         await write(await reading.popleft())
-    items = await read_in_thread(engine, partial(items_of, month=month, computation=serial))
+    queries = (partial(items_of, month=month, computation=serial, by=by) for by in Subject)
+    counted = await asyncio.gather(*(read_in_thread(engine, query) for query in queries))
+    items = [item for of_kind in counted for item in of_kind]
     digest.update(to_json(items))
     await writer.run(partial(write_items, month=month.number, computation=serial, items=items))
     results = tuple(Result.taken_from(item) for item in items if item.score is not None)

@@ -63,7 +63,7 @@ CALLS_OF_CASE = 10
 EXCLUDE = """
 INSERT INTO exclusions (id, number, ground, reason, requested_by, requested_at, approved, decided_by, decided_at)
 SELECT number, number, 'force_majeure', '台风', 'agent-1', registered_at, true, 'supervisor', registered_at
-FROM cases WHERE number LIKE '%00'
+FROM cases WHERE number LIKE '%000'
 """
 ANSWERS = {
     Satisfaction.VERY_SATISFIED: 40,

@@ -128,17 +128,17 @@ def forget(connection: WriteConnection, month: str, *, keep: int | None = None, 
         connection.execute(old)
 
 
-def items_of(connection: ReadConnection, month: Assessment, computation: int) -> list[Item]:
-    """Return the results of all subjects, in order, from the entries of a computation."""
-    found = []
-    for by in Subject:
-        tallies, given = _tallies(connection, month.number, computation, by), _given(connection, month.number, by)
-        # A person who was thanked alone is of this kind or not: nothing else of the month tells.
-        known = {subject for subject, counted in tallies.items() if counted.keys() != {Kind.THANKS}}
-        for subject in sorted({*known, *given}):
-            facts = tallies.get(subject, {}), given.get(subject, {})
-            found.append(assess(month.standard, by, subject, *facts, _left_out(month, by, subject)))
-    return found
+def items_of(connection: ReadConnection, month: Assessment, computation: int, by: Subject) -> list[Item]:
+    """Return the results of all subjects of a kind, in order, from the entries of a computation."""
+    tallies, given = _tallies(connection, month.number, computation, by), _given(connection, month.number, by)
+    # A person who was thanked alone is of this kind or not: nothing else of the month tells.
+    known = {subject for subject, counted in tallies.items() if counted.keys() != {Kind.THANKS}}
+    return [
+        assess(
+            month.standard, by, subject, tallies.get(subject, {}), given.get(subject, {}), _left_out(month, by, subject)
+        )
+        for subject in sorted({*known, *given})
+    ]
 
 
 def _tallies(connection: ReadConnection, month: str, computation: int, by: Subject) -> dict[str, dict[Kind, Tally]]:

@@ -39,7 +39,7 @@ def decide(
 def grounds_until(connection: ReadConnection | WriteConnection, as_of: datetime) -> Mapping[str, str]:
     """Return the ground of each case whose exclusion was approved until then, by number; the first if several."""
     approved = select(_row.number, _row.ground).where(_row.approved, _row.decided_at <= as_of)
-    return {row.number: row.ground for row in connection.execute(approved.order_by(_row.decided_at.desc(), _row.id))}
+    return dict(connection.execute(approved.order_by(_row.decided_at.desc(), _row.id)).tuples().all())
 
 
 def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
