@@ -39,7 +39,8 @@ def decide(
 def grounds_until(connection: ReadConnection | WriteConnection, as_of: datetime) -> Mapping[str, str]:
     """Return the ground of each case whose exclusion was approved until then, by number; the first if several."""
     approved = select(_row.number, _row.ground).where(_row.approved, _row.decided_at <= as_of)
-    return dict(connection.execute(approved.order_by(_row.decided_at.desc(), _row.id)).tuples().all())
+    found = connection.execute(approved.order_by(_row.decided_at.desc(), _row.id)).all()
+    return {row.number: row.ground for row in found}
 
 
 def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
