@@ -135,6 +135,17 @@ def counts_case(connection: ReadConnection, number: Number, complaint: str) -> b
     return connection.execute(number.statement().where(_entry.number == complaint).limit(1)).first() is not None
 
 
+def parties(
+    connection: ReadConnection, month: str, computation: int, kinds: Collection[Kind], complaint: str
+) -> tuple[str, ...]:
+    """Return the people and departments whom the entries of a case count for, of these kinds."""
+    here = _entry.month == month, _entry.computation == computation, _entry.number == complaint
+    found = connection.execute(
+        select(_entry.agent, _entry.crew, _entry.department).where(*here, _entry.kind.in_(kinds))
+    )
+    return tuple(sorted({party for row in found for party in row if party}))
+
+
 def registered(connection: ReadConnection, month: str, computation: int) -> list[tuple[str, str]]:
     """Return number and owner of the cases that were registered in a month."""
     number = Number(month, computation, Kind.REGISTERED, Subject.COMPANY, Subject.COMPANY.value)
