@@ -157,6 +157,7 @@ async def test_the_cases_behind_a_number_are_exported(on_both: Api) -> None:
     assert workbook.content.startswith(b"PK")
 
 
+@pytest.mark.slow
 async def test_exported_cases_are_those_of_all_pages(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counted_cases, "PAGE", 2)
     for outcome in ("satisfied", "dissatisfied", "satisfied"):

@@ -98,6 +98,7 @@ async def test_what_was_filled_in_is_that_of_the_corrected_customer(
         assert await after(caller={"account_no": ACCOUNT}) == (("邻居", PHONE), NOWHERE | {"district": "south"})
 
 
+@pytest.mark.slow
 async def test_a_customer_who_is_corrected_by_telephone_brings_name_and_place(
     temporal: Client, tmp_path: Path, sqlite_url: str
 ) -> None:
@@ -160,6 +161,7 @@ async def test_the_promises_are_those_of_the_district_that_is_filled_in(
         assert (await call(made, {"account_no": "2"}, {}))["location"] == NOWHERE | {"address": "旧路 1 号"}
 
 
+@pytest.mark.slow
 async def test_what_is_recognised_late_fills_nothing_in(temporal: Client, tmp_path: Path, postgresql_url: str) -> None:
     changes = {"caller_lookup_seconds": 0.05, "catalogue": DEFAULT_CATALOGUE}
     async with api_with_customers(temporal, postgresql_url, tmp_path, **changes) as (made, database):

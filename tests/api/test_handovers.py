@@ -130,6 +130,7 @@ async def test_who_has_left_hands_over_and_gets_nothing(made: Api) -> None:
     problem(await made.post("/v1/handovers", {**ORDER, "from": "nobody"}, "xu"), 422, "unknown-owner")
 
 
+@pytest.mark.slow
 async def test_two_handovers_at_once_refuse_nothing(made: Api) -> None:
     mine = [await made.case_in("registered") for _ in range(5)]
     done = await asyncio.gather(*(hand_over(made) for _ in range(3)))

@@ -142,6 +142,7 @@ async def _of(api: Api, district: str) -> list[Json]:
     return [item for item in items if district in item["districts"]]
 
 
+@pytest.mark.slow
 async def test_emergencies_overtake_incidents_and_all_else_overtakes_their_rounds(on_sqlite: Api) -> None:
     """A task has the priority of its workflow, unless the activity has its own: 1 goes first, 5 last."""
 

@@ -144,6 +144,7 @@ async def test_the_copy_is_written_again_after_a_failure(on_sqlite: Api, tmp_pat
         assert '"chen"' in file.read_text()
 
 
+@pytest.mark.slow
 async def test_a_copy_that_cannot_be_read_stops_no_api(on_sqlite: Api, tmp_path: Path) -> None:
     file = tmp_path / "people.json"
     file.mkdir()

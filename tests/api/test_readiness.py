@@ -118,6 +118,7 @@ async def test_a_service_with_everything_at_work_is_ready_60_days_before_the_hol
         assert {name: measured[f"hotline_part_ok {name}"] for name in PARTS} == dict.fromkeys(PARTS, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["deleted", "replaced"])
 async def test_a_sqlite_file_that_is_gone_or_another_is_told(own_temporal: Client, tmp_path: Path, change: str) -> None:
     async with whole(own_temporal, tmp_path) as made:
@@ -160,6 +161,7 @@ async def test_an_emptied_read_model_is_told_until_it_is_rebuilt(own_temporal: C
         await end(own_temporal, workflow_id(number))
 
 
+@pytest.mark.slow
 async def test_open_cases_that_temporal_does_not_run_are_told(own_temporal: Client, tmp_path: Path) -> None:
     async with whole(own_temporal, tmp_path) as made:
         await end(own_temporal, workflow_id(await made.case_in("registered")))

@@ -26,6 +26,7 @@ from workflows.presentation.complaint import workflow_id
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@pytest.mark.slow
 async def test_a_corrected_caller_is_recognised_and_the_other_one_is_forgotten(
     temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,7 @@ async def test_answered_again_when_the_incident_of_the_case_has_ended(on_sqlite:
     await answered_again(on_sqlite, first, 409, "incident-closed")
 
 
+@pytest.mark.slow
 async def test_answered_again_when_the_account_has_had_the_most_that_it_may_get(
     server: WorkflowEnvironment, tmp_path: Path
 ) -> None:

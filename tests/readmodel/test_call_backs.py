@@ -126,6 +126,7 @@ def test_a_call_back_goes_to_the_telephone_that_a_later_report_names(database: E
     assert found(database) == []
 
 
+@pytest.mark.slow
 def test_reports_of_calls_lead_to_one_list_in_any_order(database: Engine) -> None:
     """A call goes on after its end, and after another call of the caller was answered."""
     reports = (missed("1"), answered("2", 5), missed("1", 7)._replace(ended_at=minutes(9)), missed("3", 3))

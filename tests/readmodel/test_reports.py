@@ -108,6 +108,7 @@ def test_missed_promises_are_told_by_what_the_case_waited_for(database: Engine) 
     assert found.rows[0][:3] == ("acknowledge", "acknowledge", "签收")
 
 
+@pytest.mark.slow
 def test_missed_promises_agree_with_the_alarms_of_random_cases(database: Engine) -> None:
     """An alarm notes the state in which it rang, which SQL finds from the events before the instant of the miss."""
     rng = random.Random(7)  # noqa: S311 - the same cases every time, no secret

@@ -107,6 +107,7 @@ async def test_suspended_without_a_date_waits_for_the_caller(hotline: Hotline) -
     assert (await complaint.view()).state is State.IN_PROGRESS
 
 
+@pytest.mark.slow
 async def test_approval_pauses_the_department_only(hotline: Hotline) -> None:
     complaint = await brought_to(hotline, (*TO_CREW, RequestApproval(subject="更换管道", amount=Decimal("860.00"))))
     view = await complaint.ahead(hours=30)

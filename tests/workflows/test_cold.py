@@ -263,6 +263,7 @@ async def test_an_incident_that_ends_when_a_case_has_answered_goes_on_from_its_h
     await replays(incident)
 
 
+@pytest.mark.slow
 async def test_an_incident_that_takes_in_another_when_its_timer_has_fired_goes_on_from_its_history(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

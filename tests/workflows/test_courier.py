@@ -143,6 +143,7 @@ async def test_the_ui_shows_its_summary(server: WorkflowEnvironment, tmp_path: P
         assert await described.static_summary() == "通知投递 Courier of notifications"
 
 
+@pytest.mark.slow
 async def test_the_courier_continues_as_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With short shifts and a server that soon suggests a new run."""
     monkeypatch.setattr("activities.shift.SHIFT", timedelta(seconds=0.3))

@@ -236,6 +236,7 @@ async def _attempts(complaint: Complaint) -> int:
 
 
 class TestLongLife:
+    @pytest.mark.slow
     async def test_continue_as_new_carries_everything(self, tmp_path: Path) -> None:
         """A low suggestion limit makes a case change runs again and again; nobody notices."""
         limit = "limit.historyCount.suggestContinueAsNew=25"

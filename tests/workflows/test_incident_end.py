@@ -108,6 +108,7 @@ class Freeze:
 
 
 class TestFailure:
+    @pytest.mark.slow
     async def test_a_fresh_worker_goes_on_from_where_the_last_one_got_to(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -115,6 +115,7 @@ class TestSendersOfAnOlderRelease:
 
 
 class TestKeys:
+    @pytest.mark.slow
     async def test_a_key_is_known_for_48_hours(self, hotline: Hotline) -> None:
         complaint = await hotline.start()
         assert (await sent(complaint, "monday")).version == 2

@@ -150,6 +150,7 @@ async def test_what_a_terminated_run_has_told_nobody_is_written_first(hotline: H
     assert [row["status"] for row in await told(complaint, "dispatch")] == ["due"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["ended", "reset"])
 async def test_a_command_that_was_carried_out_is_not_carried_out_again(
     hotline: Hotline, owner: Engine, loss: str

@@ -41,6 +41,7 @@ async def gone_through(complaint: Complaint, steps: Sequence[ActionBody]) -> Com
     return complaint
 
 
+@pytest.mark.slow
 async def test_those_that_wait_for_an_incident_are_those_that_it_will_reply_to(hotline: Hotline) -> None:
     cause = await declare(hotline, "sanjiao")
     mine = LinkIncident(incident=cause.number)

@@ -39,6 +39,7 @@ async def test_retention_is_raised_and_shortened_only_on_purpose(temporal: Clien
     assert await retention_of(client) == MONTH
 
 
+@pytest.mark.slow
 async def test_the_front_end_takes_every_search_attribute_once_it_is_prepared() -> None:
     """With the settings of `hotline up`; the service prepares it, and so may an operator at the same time."""
     async with await temporal_server("system.forceSearchAttributesCacheRefreshOnRead=false") as server:

@@ -38,6 +38,7 @@ async def papers(complaint: Complaint) -> list[tuple[str, datetime]]:
     return [(row["action"], datetime.fromisoformat(json.loads(row["data"])["fell_at"])) for row in issued]
 
 
+@pytest.mark.slow
 async def test_both_come_by_themselves_and_their_recipients_are_told(hotline: Hotline) -> None:
     complaint = await brought_to(await hotline.start(), TO_CREW)
     noticed = await due(complaint) + timedelta(days=1)
