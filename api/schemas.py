@@ -291,7 +291,7 @@ class Services(BaseModel):
     departments: list[Coded]
     districts: list[Coded]
     groups: list[Coded]
-    findings: list[Coded] = Field(description="Findings (查实事项) of `complete` for which a credit is owed.")
+    findings: list[Coded] = Field(description="Findings (查实事项) that `complete` accepts.")
     exemptions: list[Coded] = Field(description="Grounds (免责情形) of `decide_credit` on which nothing is owed.")
     currency: str = Field(description="Of every amount; ISO 4217.")
 

@@ -48,7 +48,7 @@ class Owed(Turns):
 
 
 class Finding(Immutable):
-    """Finding (查实) that the catalogue owes something for: by which event, and when."""
+    """Finding (查实事项) of completed work: by which event, and when."""
 
     code: str
     cycle: int

@@ -203,6 +203,7 @@ class Catalogue(Value):
             process=self._process(),
             approvers=tuple(map(self._approver, self.approvers)),
             organisation=self._chart(),
+            findings=tuple(finding.code for finding in self.findings),
             credits=self.credits_of(service.code),
             exemptions=self.exemptions,
             currency=self.currency,

@@ -12,7 +12,7 @@ from domain.shared.value import Coded, Value, omit_default
 
 
 class Finding(Coded):
-    """Finding (查实事项) that a department may state when it completes its work, and a credit is owed for."""
+    """Finding (查实事项) that a department may state when it completes its work; a credit may be owed for it."""
 
 
 class FurtherNorm(Duration):
@@ -85,7 +85,6 @@ def check_credits(norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[
     """Raise ValueError where a credit can never be raised or approved, or cannot be told from another."""
     by_code: dict[str, Service] = {service.code: service for service in info.data.get("services", ())}
     approvers: Sequence[ApproverNorm] = info.data.get("approvers", ())
-    findings: Sequence[Finding] = info.data.get("findings", ())
     for credit in norms:
         service = by_code.get(credit.service or "")
         duty = service.duty(credit.clock) if service and credit.clock else None
@@ -97,7 +96,4 @@ def check_credits(norms: tuple[CreditNorm, ...], info: ValidationInfo) -> tuple[
         names = [credit.name for credit in norms if credit.service in (code, None)]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"{code} has two credits named {twice!r}; accepted: a name for each")
-    raising = {credit.finding for credit in norms}
-    if idle := [finding.code for finding in findings if finding.code not in raising]:
-        raise ValueError(f"nothing is owed for the finding {idle[0]}; accepted: a credit for each of [findings]")
     return norms

@@ -162,6 +162,7 @@ class Terms(Value):
     organisation: Organisation | None = Field(default=None, description="None: the company has no chart.")
     calendar: WorkCalendar
 
+    findings: tuple[str, ...] = omit_default((), "Codes that a department may state when it completes its work.")
     credits: tuple[Credit, ...] = omit_default(())
     exemptions: tuple[Exemption, ...] = omit_default(())
     currency: str = omit_default(USUAL_CURRENCY, "ISO 4217, of every amount.")

@@ -210,6 +210,7 @@ def _scene(index: int, offer: Offer, offers: Sequence[Offer]) -> Scene:
         colleague=AGENTS[(index + 1) % len(AGENTS)],
         relief=Staff(departments).who(Role.CREW, owner="", department=offer.department, turn=index + 1).name,
         done=said.done[index % len(said.done)],
+        findings=offer.findings,
         told=said.told,
         satisfaction=SATISFIED[index % len(SATISFIED)],
     )

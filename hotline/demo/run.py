@@ -163,7 +163,8 @@ async def offers_of(hotline: Hotline) -> tuple[list[Offer], list[District]]:
     """Return the services and districts of the catalogue in force. Raises Rejected, Unreachable."""
     catalogue = await hotline.get("/services")
     districts = [District(item["code"], item["name_zh"]) for item in catalogue["districts"]]
-    return [_offer(item) for item in catalogue["items"]], districts
+    findings = frozenset(item["code"] for item in catalogue["findings"])
+    return [_offer(item, findings) for item in catalogue["items"]], districts
 
 
 def require_demo_catalogue(offers: Sequence[Offer], url: str) -> None:
@@ -175,7 +176,7 @@ def require_demo_catalogue(offers: Sequence[Offer], url: str) -> None:
         )
 
 
-def _offer(item: Json) -> Offer:
+def _offer(item: Json, findings: frozenset[str]) -> Offer:
     return Offer(
         code=item["service_code"],
         name_zh=item["name_zh"],
@@ -186,4 +187,5 @@ def _offer(item: Json) -> Offer:
         needs_approval=item["needs_approval"],
         priority=item["priority"],
         credited=frozenset(credit["clock"] for credit in item["credits"] if credit["clock"] and credit["amount"]),
+        findings=findings,
     )

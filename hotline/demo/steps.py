@@ -26,6 +26,7 @@ from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import ClockName
 from domain.shared.actors import Role
 from domain.shared.event import ActionBody
+from hotline.demo.texts import Work
 
 LINK = "link_incident"
 SLOW_SECONDS = 32.0
@@ -34,7 +35,10 @@ SLOW_SECONDS = 32.0
 
 @dataclass(frozen=True)
 class Offer:
-    """A service as the API lists it; budgets in seconds by clock. `credited` are clocks whose miss is compensated."""
+    """A service as the API lists it; budgets in seconds by clock. `credited` are clocks whose miss is compensated.
+
+    `findings` are the codes that `complete` accepts, the same for every service.
+    """
 
     code: str
     name_zh: str
@@ -45,6 +49,7 @@ class Offer:
     needs_approval: bool = False
     priority: str = ""
     credited: frozenset[str] = frozenset()
+    findings: frozenset[str] = frozenset()
 
     def quick(self, clock: ClockName) -> bool:
         """Return True if this promise is short enough to be missed while the demo runs."""
@@ -59,7 +64,8 @@ class Scene:
     elsewhere: str
     colleague: str
     relief: str
-    done: str
+    done: Work
+    findings: frozenset[str]
     told: str
     satisfaction: Satisfaction
 
@@ -177,9 +183,9 @@ def arrive() -> Step:
     return say(Role.CREW, Arrive())
 
 
-def complete() -> Step:
-    """Complete the work (处理完成)."""
-    return Step(Role.CREW, "complete", lambda scene: Complete(result=scene.done))
+def complete(work: Work | None = None) -> Step:
+    """Complete the work (处理完成); without a text of its own, as the service's crews do."""
+    return Step(Role.CREW, "complete", lambda scene: (work or scene.done).completion(scene.findings))
 
 
 def reply() -> Step:

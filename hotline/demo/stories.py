@@ -17,7 +17,8 @@ from domain.case.actions.resume import Resume
 from domain.case.actions.sign_for import SignFor
 from domain.case.satisfaction import Satisfaction
 from domain.shared.actors import Role
-from hotline.demo.steps import Move, Plan, Step, arrive, follow_up, say, sign_for, suspend
+from hotline.demo.steps import Move, Plan, Step, arrive, complete, follow_up, say, sign_for, suspend
+from hotline.demo.texts import Work
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ _WEST: tuple[Move, ...] = (
     say(Role.CREW, Comment(note="检查：表前阀正常，表后用户自有阀门阀芯脱落。已将阀芯提起应急，恢复供水。")),
     suspend("表后阀门属用户自有，请用户购买新阀门后来电，我队协助安装。"),
     say(Role.AGENT, Resume(note="用户来电：新阀门已买好，请协助安装。")),
-    say(Role.CREW, Complete(result="已协助用户更换表后阀门，试水正常，无渗漏。")),
+    complete(Work("已协助用户更换表后阀门，试水正常，无渗漏。", "customer_pipe")),
     say(Role.OWNER, Reply(message="无水原因是您表后阀门阀芯脱落，并非停水催缴。新阀门已装好，供水正常。")),
     follow_up(Satisfaction.VERY_SATISFIED, "用户表示用水正常，对处理很满意。"),
     say(Role.AGENT, Comment(note="表扬：用户来电，为当日发火致歉，并感谢话务员和抢修队。")),
@@ -81,7 +82,7 @@ _GRANNY: tuple[Move, ...] = (
         ),
     ),
     say(Role.MANAGER, DecideApproval(approved=True, note="同意。由公司出资更换，欠费由公司结清。")),
-    say(Role.CREW, Complete(result="更换户内水管 18 米及龙头、接头，试压不漏，恢复供水。")),
+    complete(Work("更换户内水管 18 米及龙头、接头，试压不漏，恢复供水。", "customer_pipe")),
     say(Role.CREW, Complete(department="billing", result="欠费 126.80 元已按审批意见结清，账户无欠款。")),
     say(Role.OWNER, Reply(message="李婆婆，水管已换好，不收费用，账单上的欠费公司也为您结清了，请放心用水。")),
     follow_up(Satisfaction.VERY_SATISFIED, "老人说水很好，谢谢大家。"),

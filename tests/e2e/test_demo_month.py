@@ -41,3 +41,10 @@ def test_a_month_is_filled_judged_final_and_comes_out_the_same_again(service: Se
         assert "优秀" not in service.run("assessment", "show", month)
         said = service.run("report", "monthly", month, "--make")
         assert month in said
+        report = httpx.get(
+            f"{service.api}/v1/reports/monthly?month={month}&format=json",
+            headers={"Authorization": f"Bearer {service.admin_key}"},
+            trust_env=False,
+        ).json()
+        [causes] = [table for table in report["tables"] if table["name"] == "findings"]
+        assert {"pipe_aged", "misread_meter", "no_fault_found"} <= {row[0] for row in causes["rows"]}

@@ -20,7 +20,7 @@ from domain.case.clocks import MISS
 from domain.case.intake import Caller, IntakeFlag, Location
 from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.terms import Credit, Promise
+from domain.catalogue.terms import Promise
 from domain.reports.period import Period, ReportKind
 from domain.reports.report import Cell, Report, Table
 from hotline.files.catalogue import load_catalogue
@@ -176,17 +176,21 @@ def test_open_cases_are_counted_by_age_at_the_end_of_the_period(database: Engine
 
 
 def test_causes_and_returns_are_counted_by_department(database: Engine) -> None:
-    owed = Credit(name="Cut off in error", name_zh="误停水", finding="cut_off_in_error", amount=Decimal(50))
-    done = ("dispatch", "sign_for", Complete(result="好了", findings=("cut_off_in_error",)))
+    accepted = CATALOGUE.terms("no_water", "west", MONDAY).findings
     enter(
         database,
-        (call(1, credits=(owed,)), done),
-        (call(2, credits=(owed,)), done),
+        (
+            call(1, findings=accepted),
+            ("dispatch", "sign_for", Complete(result="好了", findings=("pipe_aged", "valve_faulty"))),
+        ),
+        (call(2, findings=accepted), ("dispatch", "sign_for", Complete(result="好了", findings=("pipe_aged",)))),
         (call(3), ("dispatch", "sign_for", Complete(result="好了"))),
         (call(4), ("dispatch", "return", Dispatch(department="metering"))),
         (call(5), ("dispatch", "return")),
     )
-    assert counted(table(database, "findings")) == {("cut_off_in_error", "no_water", "repair", 2)}
+    found = table(database, "findings")
+    assert counted(found) == {("pipe_aged", "no_water", "repair", 2), ("valve_faulty", "no_water", "repair", 1)}
+    assert found.rows[0][:3] == ("pipe_aged", "Aged pipe", "管道老化")
     assert counted(table(database, "returns")) == {
         ("repair", "no_water", "metering", 1),
         ("repair", "no_water", None, 1),

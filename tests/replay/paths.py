@@ -370,7 +370,9 @@ async def credits_found(hotline: Hotline) -> Complaint:
     late = Credit(
         name="Late", name_zh="迟", clock="resolve", amount=Decimal(50), each_further=Decimal(50), every_seconds=43_200
     )
-    terms = hotline.catalogue.terms("no_water", "west", at).model_copy(update={"credits": (found, late)})
+    terms = hotline.catalogue.terms("no_water", "west", at).model_copy(
+        update={"findings": ("not_kept",), "credits": (found, late)}
+    )
     complaint = await play(await hotline.start(terms=terms), *TO_CREW, Involve(department="billing", task="核对水费"))
     await play(complaint, Complete(result="阀芯已复位", findings=("not_kept",)))
     await complaint.ahead(hours=40)

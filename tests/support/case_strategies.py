@@ -77,11 +77,12 @@ CREDITS = (
     Credit(name="No word", name_zh="未答复", clock="reply", amount=Decimal(2000), at_most=Decimal(3000)),
     Credit(name="No show", name_zh="爽约", finding="not_kept", amount=Decimal(60), at_most=Decimal(100)),
 )
-findings = st.sampled_from([(), (), ("not_kept",), ("rude",)])
+findings = st.sampled_from([(), (), ("not_kept",), ("pipe_aged",), ("rude",)])
 credits_owed = st.sampled_from([(), CREDITS[:1], CREDITS])
 changes = st.fixed_dictionaries(
     {
         "approvers": approvers,
+        "findings": st.sampled_from([(), ("not_kept", "pipe_aged")]),
         "credits": credits_owed,
         "answer_needs_follow_up": st.booleans(),
         "needs_approval": st.booleans(),

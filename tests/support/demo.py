@@ -43,6 +43,7 @@ def offers() -> tuple[Offer, ...]:
             needs_approval=service.needs_approval,
             priority=service.priority,
             credited=frozenset(credit.clock for credit in catalogue().credits_of(service.code) if credit.clock),
+            findings=frozenset(finding.code for finding in catalogue().findings),
         )
         for service in catalogue().services
     )

@@ -1,4 +1,4 @@
-"""Findings when work is completed: credited at once, once a cycle, by the class of the customer."""
+"""Findings when work is completed: kept, and credited at once, once a cycle, by the class of the customer."""
 
 from decimal import Decimal
 from typing import Any
@@ -40,6 +40,8 @@ MISSED = Credit(name="Appointment not kept", name_zh="未按预约上门", findi
 LATE = Credit(
     name="Payment late", name_zh="补偿逾期支付", finding="paid_late", amount=Decimal(40), business=Decimal(100)
 )
+FINDINGS = ("not_kept", "paid_late", "pipe_aged")
+"""Nothing is owed for the last one."""
 
 
 def found(*codes: str) -> Complete:
@@ -47,7 +49,7 @@ def found(*codes: str) -> Complete:
 
 
 def working(**changes: Any) -> Case:
-    return case_in(State.IN_PROGRESS, promises=(), **{"credits": (MISSED, LATE), **changes})
+    return case_in(State.IN_PROGRESS, promises=(), **{"findings": FINDINGS, "credits": (MISSED, LATE), **changes})
 
 
 def raised(events: tuple[Event, ...]) -> list[tuple[str, str]]:
@@ -90,7 +92,9 @@ def test_the_event_says_what_was_found_in_the_place_of_a_clock() -> None:
 
 @pytest.mark.parametrize(("customer", "amount"), [("household", "40.00"), ("business", "100.00")])
 def test_a_business_gets_what_the_catalogue_says_of_it(customer: Any, amount: str) -> None:
-    start = registration(promises=(), credits=(MISSED, LATE)).model_copy(update={"customer_class": customer})
+    start = registration(promises=(), findings=FINDINGS, credits=(MISSED, LATE)).model_copy(
+        update={"customer_class": customer}
+    )
     case, _ = Case.register(start)
     for action in ROAD[State.IN_PROGRESS]:
         do(case, BODIES[action], MONDAY)
@@ -99,7 +103,7 @@ def test_a_business_gets_what_the_catalogue_says_of_it(customer: Any, amount: st
 
 
 def test_a_business_that_is_recognised_late_gets_as_much_from_then_on() -> None:
-    start = registration(promises=(), credits=(MISSED, LATE))
+    start = registration(promises=(), findings=FINDINGS, credits=(MISSED, LATE))
     case, _ = Case.register(start)
     business = Recognised(flags=(), customer_class="business")
     [event] = case.recognise(business, MONDAY)
@@ -114,9 +118,21 @@ def test_a_business_that_is_recognised_late_gets_as_much_from_then_on() -> None:
 
 def test_an_unknown_finding_is_refused_with_those_there_are() -> None:
     no_such = refused(working(), found("not_kept", "rude"), at=MONDAY)
-    assert (no_such.kind, no_such.code, no_such.accepted) == ("invalid", "unknown_finding", ("not_kept", "paid_late"))
-    assert "'rude'; accepted: not_kept, paid_late" in no_such.message
-    assert refused(working(credits=()), found("not_kept"), at=MONDAY).accepted == ("no findings",)
+    assert (no_such.kind, no_such.code, no_such.accepted) == ("invalid", "unknown_finding", FINDINGS)
+    assert "'rude'; accepted: not_kept, paid_late, pipe_aged." in no_such.message
+    none = refused(working(findings=()), found("not_kept"), at=MONDAY)
+    assert none.accepted == ("no findings",)
+    assert "accepted: none; leave findings out." in none.message
+
+
+@pytest.mark.parametrize("owed", [(), (MISSED, LATE)])
+def test_a_finding_without_a_credit_is_kept_and_raises_none(owed: tuple[Credit, ...]) -> None:
+    case = working(credits=owed)
+    event = do(case, found("pipe_aged"), MONDAY)[-1]
+    assert data_of(event)["findings"] == ["pipe_aged"]
+    assert [each.code for each in case.findings] == ["pipe_aged"]
+    assert raised(case.ring(MONDAY + days(9))) == []
+    assert (case.credits, case.flags) == ((), ())
 
 
 def test_a_finding_counts_once_in_a_cycle_though_it_was_sent_back() -> None:
@@ -198,13 +214,13 @@ def test_a_completion_that_finds_nothing_reads_as_it_did() -> None:
     completion = Complete(result="The valve was lifted.")
     event = do(case, completion, MONDAY, CREW)[-1]
     assert data_of(event) == {"result": "The valve was lifted."}
-    assert "findings" not in case.model_dump_json()
+    assert case.model_dump(mode="json").keys() & {"findings"} == set()
     assert "customer_class" not in case.model_dump_json()
     assert "findings" not in command(completion).model_dump_json()
 
 
 def test_a_case_folds_from_its_events_with_what_was_found() -> None:
-    start = registration(credits=(MISSED, LATE)).model_copy(update={"customer_class": "business"})
+    start = registration(findings=FINDINGS, credits=(MISSED, LATE)).model_copy(update={"customer_class": "business"})
     case, events = Case.register(start)
     for action in ROAD[State.IN_PROGRESS]:
         events += do(case, BODIES[action], MONDAY)

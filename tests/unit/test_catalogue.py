@@ -249,6 +249,25 @@ class TestTerms:
             catalogue.terms("leak", "macau", AT)
 
 
+class TestFindings:
+    """Causes that departments may name, with or without a credit."""
+
+    def test_a_case_takes_those_of_its_catalogue_whatever_its_service(self, catalogue: Catalogue) -> None:
+        codes = tuple(finding.code for finding in catalogue.findings)
+        assert {"pipe_aged", "misread_meter", "no_fault_found"} <= {*codes}
+        assert {catalogue.terms(service.code, None, AT).findings for service in catalogue.services} == {codes}
+        assert catalogue.credits == ()
+
+    def test_an_extending_catalogue_adds_its_own_without_a_credit(self, catalogue: Catalogue, tmp_path: Path) -> None:
+        file = tmp_path / "own.toml"
+        own = '[findings.frost]\nname = "Frost"\nname_zh = "冰冻"\n'
+        file.write_text(f'extends = "{ZHONGSHAN}"\n{own}', encoding="utf-8")
+        assert load_catalogue(file).terms("leak", None, AT).findings == (
+            *(finding.code for finding in catalogue.findings),
+            "frost",
+        )
+
+
 class TestSurges:
     """Rules for suspecting one cause behind many calls."""
 
@@ -286,6 +305,7 @@ class TestDemo:
         assert calendar.day_seconds == 28
 
     def test_the_rest_is_that_of_the_default(self, catalogue: Catalogue, demo: Catalogue) -> None:
+        assert demo.findings == catalogue.findings
         more = [service.code for service in demo.services if service not in catalogue.services]
         assert more == ["pipe_renewal"]
         assert len(demo.services) == len(catalogue.services) + 1

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +33,11 @@ ADMIN = Person("admin", Role.ADMIN)
 
 def _calls_by_plan() -> dict[str, Call]:
     return {call.plan.name: call for call in day()}
+
+
+def _findings(calls: Sequence[Call]) -> list[str]:
+    bodies = [line.body for call in calls for line in call.lines(call.plan, staff()) if isinstance(line, Line)]
+    return [code for body in bodies for code in body.get("findings", ())]
 
 
 def every_plan() -> tuple[Plan, ...]:
@@ -198,6 +204,11 @@ class TestDay:
         for call, story in zip(day(), STORIES, strict=False):
             assert (call.plan, call.offer.code) == (story.plan, story.service_code)
             assert call.intake["location"]["district"] == story.district == "west"
+
+    def test_states_every_finding_of_the_catalogue_and_no_other(self) -> None:
+        assert set(_findings(day())) == {finding.code for finding in catalogue().findings}
+        without = [replace(offer, findings=frozenset()) for offer in offers()]
+        assert _findings(plan_day(320, 1, without, districts())) == []
 
     def test_has_no_call_that_the_service_would_link_by_itself(self) -> None:
         incident = incident_of(offers(), districts())

@@ -176,7 +176,8 @@ def _services() -> dict[str, Any]:
         code = {"service_code": service.code}
         items.append({**service.model_dump(mode="json"), **code, "clocks": clocks, "credits": credits_})
     districts = [district.model_dump(mode="json") for district in CATALOGUE.districts]
-    return {"items": items, "next_cursor": None, "districts": districts}
+    findings = [finding.model_dump(mode="json") for finding in CATALOGUE.findings]
+    return {"items": items, "next_cursor": None, "districts": districts, "findings": findings}
 
 
 @pytest.fixture(autouse=True)

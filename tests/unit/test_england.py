@@ -192,10 +192,6 @@ def test_the_calendar_knows_the_clock_change_and_the_bank_holidays(england: Cata
             'service = "no_water"\nclock = "resolve"\namount = "5"\nat_most_in = { days = 365, source = "I" }',
             "credits[0]: at_most_in is the time of an at_most: name that as well",
         ),
-        (
-            'service = "no_water"\nclock = "reply"\namount = "5"\n[findings.rude]\nname = "Rude"\nname_zh = "粗鲁"',
-            "credits: nothing is owed for the finding rude; accepted: a credit for each of [findings]",
-        ),
     ],
 )
 def test_a_mistake_in_a_credit_is_named_with_what_would_be_accepted(tmp_path: Path, text: str, said: str) -> None:

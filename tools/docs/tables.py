@@ -21,6 +21,7 @@ from domain.catalogue.credit_norms import CreditNorm
 from domain.catalogue.norms import Duration, Duty, Service
 from domain.shared.actors import Role
 from domain.shared.event import AnyAction
+from domain.shared.value import Coded
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.assessment import norms
@@ -142,12 +143,13 @@ def _owed() -> str:
         "Notes to the approver": table(
             ("credit", "note"), ((each.name, each.note) for each in catalogue.credits if each.note)
         ),
-        **{
-            title: table((head, "中文", "code"), ((each.name, each.name_zh, f"`{each.code}`") for each in entries))
-            for title, (head, entries) in coded.items()
-        },
+        **{title: _coded(head, entries) for title, (head, entries) in coded.items()},
     }
     return "\n".join([f"{_OWED_HEAD}\n\n{owed}", *(f"### {title}\n\n{text}" for title, text in sections.items())])
+
+
+def _coded(head: str, entries: Iterable[Coded]) -> str:
+    return table((head, "中文", "code"), ((each.name, each.name_zh, f"`{each.code}`") for each in entries))
 
 
 def _in_such_a_time(credit: CreditNorm) -> str:
@@ -189,9 +191,9 @@ def catalogue_page() -> str:
             ),
         ),
         "The monthly assessment": norms(catalogue),
-        "Departments": table(
-            ("department", "中文", "code"), ((d.name, d.name_zh, f"`{d.code}`") for d in catalogue.departments)
-        ),
+        "Findings": "Causes that a department may name with `complete`, for the [reports](reports.md). "
+        "Nothing is owed for them.\n\n" + _coded("finding", catalogue.findings),
+        "Departments": _coded("department", catalogue.departments),
         "Organisation": table(
             ("post", "中文", "recipient", "departments", "source"),
             (

@@ -21,7 +21,7 @@ UNKNOWN_FINDING = ProblemType("invalid", "unknown_finding", "Unknown finding", "
 
 
 class Complete(PartBody):
-    """处理完成: what was done, and what was found (查实) that the company owes a credit for."""
+    """处理完成: what was done, and what was found (查实)."""
 
     result: Text
     findings: tuple[Code, ...] = omit_default((), "Codes of findings (查实事项) of the catalogue.", max_length=20)
@@ -32,10 +32,10 @@ class Completed(PartData, OfIncident, Complete):
 
 
 def check(case: CaseState, body: Complete) -> None:
-    """Refuse a finding that raises no credit under the terms of the case."""
-    accepted = tuple(dict.fromkeys(credit.finding for credit in case.terms.credits if credit.finding))
+    """Refuse a finding that the terms of the case do not have."""
+    accepted = case.terms.findings
     if unknown := [code for code in body.findings if code not in accepted]:
-        what = ", ".join(accepted) or "none for this service; leave findings out"
+        what = ", ".join(accepted) or "none; leave findings out"
         message = f"There is no finding (查实事项) {unknown[0]!r}; accepted: {what}."
         raise Refused(UNKNOWN_FINDING, message, accepted or ("no findings",))
 

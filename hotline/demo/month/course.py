@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from domain.case.actions.answer import Answer
 from domain.case.actions.arrive import Arrive
-from domain.case.actions.complete import Complete
 from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.decide_extension import DecideExtension
 from domain.case.actions.dispatch import Dispatch
@@ -142,7 +141,7 @@ class Course:
             self.act(Resume(), crew, timedelta(hours=self.rng.uniform(2, 30)))
         self._ask_for_more(crew)
         done = self.rng.choice(words(self.case.intake.service_code).done)
-        self.act(Complete(result=done), crew, self._kept(self._sooner(), crew, 0.6))
+        self.act(done.completion(self.case.terms.findings), crew, self._kept(self._sooner(), crew, 0.6))
         if self.happens(0.02):
             colleague = self.staff.who(Role.OWNER, owner=self._colleague(), department=None, turn=0)
             self.act(HandOver(owner=colleague.name, note="交接班"), self._who(Role.SUPERVISOR), SOON)

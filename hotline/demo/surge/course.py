@@ -14,7 +14,7 @@ from hotline.demo.journal import Journal
 from hotline.demo.people import Person, Staff
 from hotline.demo.surge.plan import OF_THE_TIDE, Call, Kind
 from hotline.demo.surge.words import DONE_AGAIN, NOBODY, NOT_CONTENT, OWN_DONE, TOLD_AGAIN
-from hotline.demo.texts import words
+from hotline.demo.texts import Work, words
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def _next(call: Call, complaint: Json) -> tuple[str, Role, Json] | None:
         case State.DISPATCHED:
             return "sign_for", Role.CREW, {}
         case State.IN_PROGRESS:
-            return "complete", Role.CREW, {"result": done}
+            body = done.completion(call.offer.findings)
+            return "complete", Role.CREW, body.model_dump(mode="json", exclude_none=True)
         case State.PENDING_REPLY:
             return "reply", Role.OWNER, {"message": told}
         case State.PENDING_FOLLOW_UP:
@@ -86,7 +87,7 @@ def _answers(call: Call, outcome: str) -> Json:
     return {"contacted": True, "solved": True, "satisfaction": SATISFIED[call.index % len(SATISFIED)]}
 
 
-def _words(call: Call) -> tuple[str, str]:
+def _words(call: Call) -> tuple[Work, str]:
     if call.kind in OF_THE_TIDE:
         return DONE_AGAIN, TOLD_AGAIN
     said = words(call.offer.code)

@@ -1,5 +1,7 @@
 """Texts of a salt tide, in the words of the trade. All are invented."""
 
+from hotline.demo.texts import Work
+
 TITLE = "咸潮 Salt tide"
 SALTY = {
     "water_quality": (
@@ -14,7 +16,7 @@ SALTY = {
 ASKED = ("咨询：听说咸潮来了，水能不能喝？", "我这边的水也有点咸，是不是同一件事？", "问送水车几时到。")
 OWN = ("只有我家的水很小，邻居正常。", "厨房水很小，前天刚换了净水器。")
 OWN_NOTE = "邻居正常，与咸潮无关：户内净水器滤芯堵塞。"
-OWN_DONE = "更换户内滤芯，水压恢复正常。"
+OWN_DONE = Work("更换户内滤芯，水压恢复正常。", "customer_pipe")
 FIRST_NEWS = "磨刀门水道咸潮上溯，水厂已错峰取水，水质部正在监测。饮用请先静置煮沸，送水车已出发。"
 FIRST_NEWS_EN = (
     "A salt tide has reached our intakes. We pump between tides and watch the quality. Water carts are on their way."
@@ -27,5 +29,5 @@ RESULT = "水库放水压咸，取水口氯度降至 250 毫克/升以下，管�
 REPLY = "咸潮已退，自来水氯度达标，供水恢复正常。初期请放水片刻再用，不便之处敬请谅解。"
 NOT_CONTENT = "来电人称水仍有咸味，要求上门取样。"
 NOBODY = "无人接听。"
-DONE_AGAIN = "上门取样，氯度合格；已冲洗立管和水箱。"
+DONE_AGAIN = Work("上门取样，氯度合格；已冲洗立管和水箱。", "no_fault_found")
 TOLD_AGAIN = "水样检测合格，立管已冲洗，如仍有异味请再来电。"
