@@ -23,8 +23,11 @@ _of_case = (
     .limit(1)
     .scalar_subquery()
 )
-_department = func.coalesce(_data["department"].as_string(), _of_case).label("department")
-"""Department that completed or returned: of a part its own, else the one to which the case was dispatched last."""
+_department = func.coalesce(_data["department"].as_string(), _of_case, cases.c.department).label("department")
+"""Department that completed or returned: of a part its own, else the one to which the case was dispatched last.
+
+A case that was answered at once and then reworked went to the department of its service without a dispatch.
+"""
 
 
 def _at_end(action: str, scope: Scope) -> tuple[ColumnElement[bool], ...]:

@@ -14,6 +14,7 @@ from domain.calls.call import Call, Timing
 from domain.calls.duty import Duty
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.automatic.escalate import Escalated
 from domain.case.clocks import MISS
@@ -195,6 +196,17 @@ def test_causes_and_returns_are_counted_by_department(database: Engine) -> None:
         ("repair", "no_water", "metering", 1),
         ("repair", "no_water", None, 1),
     }
+
+
+def test_what_was_found_after_a_wrong_answer_is_of_the_department_of_the_service(database: Engine) -> None:
+    """It was answered at once, and reworked without a dispatch."""
+    accepted = CATALOGUE.terms("no_water", "west", MONDAY).findings
+    found = Complete(result="好了", findings=("pipe_aged",))
+    dissatisfied = FollowUp(outcome="dissatisfied")
+    enter(
+        database, (call(1, findings=accepted, answer_needs_follow_up=True), ("answer", dissatisfied, "sign_for", found))
+    )
+    assert counted(table(database, "findings")) == {("pipe_aged", "no_water", "repair", 1)}
 
 
 def test_repeat_callers_are_told_by_their_cases_alone(database: Engine) -> None:
