@@ -3,11 +3,13 @@
 import csv
 import itertools
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import httpx
 import pytest
+from temporalio.testing import WorkflowEnvironment
 
 from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
 from api.exports import counted_cases
@@ -306,6 +308,41 @@ async def test_an_objection_to_a_draft_is_refused(on_sqlite: Api) -> None:
 async def read_or_none(api: Api, month: str) -> Json | None:
     answer = await api.get(f"/v1/assessments/{month}")
     return answer.json() if answer.is_success else None
+
+
+async def test_an_objection_after_its_time_is_refused(server: WorkflowEnvironment, on_sqlite: Api) -> None:
+    """One that is undecided keeps the month from being final."""
+    await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    await raised(on_sqlite, month)
+    await all_time_passes(server, on_sqlite, month)
+    late = REPLY | {"figure": "thanks"}
+    refused = problem(
+        await on_sqlite.post(f"/v1/assessments/{month}/objections", late, "li"), 409, "objection-too-late"
+    )
+    assert refused["detail"].startswith(f"The time for objections to {month} ended at ")
+
+
+async def test_an_objection_to_a_final_month_is_refused(server: WorkflowEnvironment, on_sqlite: Api) -> None:
+    await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    await finished(server, on_sqlite, month)
+    refused = await on_sqlite.post(f"/v1/assessments/{month}/objections", REPLY, "li")
+    found = problem(refused, 409, "out-of-turn")
+    assert found["detail"] == f"The assessment of {month} is final; object is not possible any more."
+    assert found["accepted"] == []
+
+
+async def all_time_passes(server: WorkflowEnvironment, api: Api, month: str) -> None:
+    """Skip the time for objections, and that for decisions."""
+    await server.fast_forward(api.temporal.get_workflow_handle(assessment_id(month)), timedelta(days=16))
+
+
+async def finished(server: WorkflowEnvironment, api: Api, month: str) -> None:
+    """Bring a published month without objections to its end, and that of its workflow."""
+    await all_time_passes(server, api, month)
+    await api.temporal.get_workflow_handle(assessment_id(month)).result()
+    assert (await read(api, month))["status"] == "final"
 
 
 async def test_a_month_that_has_lost_its_workflow_says_how_to_bring_it_back(on_sqlite: Api) -> None:
