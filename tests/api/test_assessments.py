@@ -37,7 +37,7 @@ async def begun(api: Api, opened: Mapping[str, Any] | None = None, **changes: An
     month = f"20{next(_years) % 100:02}-0{1 + (api.settings.database_url[0] == 's')}"
     opening = present_month(month, **{"sample_per_agent": 0} | changes).model_copy(update=opened)
     await start_assessment(api.temporal, api.settings.task_queue, opening, Names())
-    return month
+    return opening.month
 
 
 async def follow(api: Api, link: str, reader: str = "chief", **more: Any) -> httpx.Response:
