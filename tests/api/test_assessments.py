@@ -1,6 +1,5 @@
 """Assessments over HTTP: results, the cases behind each number, inspections, objections and their decisions."""
 
-import csv
 import itertools
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,13 +11,11 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
-from api.exports import counted_cases
 from domain.assessment.sample import draw
 from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
 from tests.support.months import present_month
-from tests.support.workbooks import workbook
 from workflows.clients.assessment import start_assessment
 from workflows.messages import Names
 from workflows.presentation.assessment import assessment_id
@@ -145,36 +142,6 @@ async def pages(api: Api, link: str, limit: int = 200) -> list[list[Json]]:
         if page["next_cursor"] is None:
             return found
         place = {"cursor": page["next_cursor"]}
-
-
-async def test_the_cases_behind_a_number_are_exported(on_both: Api) -> None:
-    number = await on_both.case_in("dispatched")
-    month = await published(on_both)
-    link = item_of(await read(on_both, month), "company")["figures"]["cases"]["link"]
-    answer = await follow(on_both, link, "chen", format="csv")
-    head, *lines = answer.content.decode("utf-8-sig").splitlines()
-    assert head == "number,at,counts,amount,excluded"
-    assert number in {line.split(",")[0] for line in lines}
-    workbook = await follow(on_both, link, "chen", format="xlsx")
-    assert workbook.content.startswith(b"PK")
-
-
-async def test_exported_cases_are_those_of_all_pages(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counted_cases, "PAGE", 2)
-    for outcome in ("satisfied", "dissatisfied", "satisfied"):
-        number = await on_both.case_in("pending_reply")
-        await on_both.act(number, "reply", {"message": "好了"})
-        await on_both.act(number, "follow_up", {"outcome": outcome})
-    month = await published(on_both)
-    link = item_of(await read(on_both, month), "company")["figures"]["satisfaction_rate"]["link"]
-    listed = [line for page in await pages(on_both, link) for line in page]
-    assert len(listed) > 2
-    assert {line["counts"] for line in listed} == {True, False}
-    wanted = [[line["number"], line["at"], str(line["counts"]).lower()] for line in listed]
-    text = (await follow(on_both, link, format="csv")).content.decode("utf-8-sig")
-    assert [row[:3] for row in csv.reader(text.splitlines()[1:])] == wanted
-    [sheet] = workbook((await follow(on_both, link, format="xlsx")).content).values()
-    assert [row[:3] for row in sheet[1:]] == wanted
 
 
 async def test_a_month_is_inspected_before_it_is_published(on_both: Api) -> None:
