@@ -182,14 +182,17 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
 def due_periods(client: Client, task_queue: str, in_force: CatalogueInForce, reader: Engine) -> Sequence[DuePeriods]:
     """Return what is begun at the end of days and months: assessments and reports."""
     assessments = DueAssessments(
-        client, task_queue, lambda: (in_force.catalogue, in_force.edition), partial(read, reader, months.first_and_last)
+        client,
+        task_queue,
+        lambda: (in_force.catalogue, in_force.edition),
+        partial(read, reader, months.first_and_known),
     )
 
     def zone() -> ZoneInfo:
         return ZoneInfo(in_force.catalogue.calendar.timezone)
 
     def reports(kind: ReportKind) -> DueReports:
-        known = partial(stored.first_and_last, kind=kind)
+        known = partial(stored.first_and_known, kind=kind)
         return DueReports(client, task_queue, kind, zone, partial(read, reader, known))
 
     return (*map(reports, ReportKind), assessments)

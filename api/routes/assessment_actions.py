@@ -2,7 +2,7 @@
 
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
@@ -48,7 +48,7 @@ from domain.assessment.actions import ASSESSMENT_ACTION_OF, decide_objection, in
 from domain.assessment.batch import AssessmentBatch
 from domain.assessment.kind import AssessmentAction
 from domain.assessment.state import AssessmentFields, Objection
-from domain.catalogue.figures import Subject
+from domain.catalogue.figures import FIGURE_OF, Subject
 from domain.rights.rights import READ_ASSESSMENTS, right_to
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
@@ -127,7 +127,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
         async def check() -> None:
             nonlocal meant
-            meant = meant.model_copy(update={"by": await _checked(backend, month, body, complaint)})
+            meant = meant.model_copy(update=await _found(backend, month, body, complaint))
 
         refused = await refusal_of(check())
         outcome, shown = await _act(backend, month, meant, actor, idempotency_key, refused)
@@ -167,8 +167,8 @@ def _objection_like(month: AssessmentFields, body: NewObjection, complaint: str 
     )
 
 
-async def _checked(backend: Backend, month: str, body: NewObjection, complaint: str | None) -> Subject:
-    """Return the kind of the subject. Raises ProblemError for what the month does not have."""
+async def _found(backend: Backend, month: str, body: NewObjection, complaint: str | None) -> dict[str, Any]:
+    """Return the kind of the subject, and the parties of the case. Raises ProblemError for what the month has not."""
     found = await assessment(backend, month)
     items = await backend.reader.ask(months.items_of_subject, month, found.serial, body.subject)
     chosen = [item for item in items if body.by in (None, item.by)]
@@ -181,12 +181,15 @@ async def _checked(backend: Backend, month: str, body: NewObjection, complaint: 
     if body.figure not in item.figures:
         detail = f"{body.subject} has no figure {body.figure!r} in {month}; accepted: {', '.join(item.figures)}."
         raise ProblemError(UNKNOWN_FIGURE, detail, accepted=[*item.figures])
-    if complaint:
-        number = number_of(found, item.by, body.subject, body.figure)
-        if not await backend.reader.ask(months.counts_case, number, complaint):
-            detail = f"{body.figure} of {body.subject} does not count the case {complaint} in {month}."
-            raise ProblemError(CASE_NOT_COUNTED, detail, accepted=["a case of the figure's link", "no complaint"])
-    return item.by
+    if complaint is None:
+        return {"by": item.by}
+    number = number_of(found, item.by, body.subject, body.figure)
+    if not await backend.reader.ask(months.counts_case, number, complaint):
+        detail = f"{body.figure} of {body.subject} does not count the case {complaint} in {month}."
+        raise ProblemError(CASE_NOT_COUNTED, detail, accepted=["a case of the figure's link", "no complaint"])
+    counted = FIGURE_OF[body.figure].kinds
+    parties = await backend.reader.ask(months.parties, month, found.serial, counted, complaint)
+    return {"by": item.by, "parties": parties}
 
 
 async def _act(
@@ -203,7 +206,7 @@ async def _act(
         raise refused_by(action.wrong_role(actor))
     name = action.name
     key = "" if idempotency_key is None else request_key(actor, idempotency_key)
-    digest = digest_of(f"{name}\0{body.model_dump_json(exclude={'by'})}")
+    digest = digest_of(f"{name}\0{body.model_dump_json(exclude={'by', 'parties'})}")
     command = Command(actor=actor, body=body, key=key, digest=digest)
     outcome = await backend.assessments.act(month, name, command, refused)
     if outcome is None:

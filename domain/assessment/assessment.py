@@ -27,6 +27,7 @@ from domain.assessment.automatic import (
 from domain.assessment.kind import AssessmentAction, AssessmentEvent, AssessmentKind
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.state import AssessmentFields, Computation, Limit, Sampled
+from domain.case.clocks import MISS
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import Edition
 from domain.shared.actors import SYSTEM, Actor, Role
@@ -147,7 +148,9 @@ class Assessment(AssessmentFields):
         return min((rung for rung in rungs if rung), default=None)
 
     def _rung_of(self, limit: Limit) -> Rung | None:
-        percent = min((each for each in self.standard.rungs if each > limit.rung), default=None)
+        # Nobody has to object: once the time for it is over, nobody is told of it.
+        rungs = [each for each in self.standard.rungs if each <= MISS or limit.name != OBJECTIONS]
+        percent = min((each for each in rungs if each > limit.rung), default=None)
         if percent is None:
             return None
         return Rung(self.standard.limit(limit.starts_at, limit.seconds * percent / 100), percent, limit.name)

@@ -43,6 +43,7 @@ class Objection(Immutable):
     complaint: str | None = None
     reason: str
     evidence: str | None = None
+    parties: tuple[str, ...] = omit_default((), "Ids and departments of those whom the entries of the case count for.")
     raised_by: str
     raised_at: datetime
     due_at: datetime = Field(description="By when it is to be decided.")

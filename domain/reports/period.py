@@ -1,6 +1,7 @@
 """Period of a report: a day or a month, in the time zone of the catalogue."""
 
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple, Self
@@ -106,17 +107,17 @@ class Period(NamedTuple):
 
 
 def due_periods(
-    kind: ReportKind, first_case_at: datetime, last: str | None, now: datetime, zone: tzinfo
+    kind: ReportKind, first_case_at: datetime, known: Collection[str], now: datetime, zone: tzinfo
 ) -> list[Period]:
     """Return the periods that are over and wait for their report, the oldest first; the latest MOST_DUE of them.
 
-    Those after the `last` one with a report, so that a night that was missed is made up for; without one, the last
-    period that has ended, unless it was before the first case.
+    Those since the first of the `known` ones that are none of them, so that a night that was missed is made up for;
+    without any, the last period that has ended. None is before the first case.
     """
     period, found = Period.ended_before(kind, now, zone), list[Period]()
-    while len(found) < MOST_DUE and period.name > (last or "") and period.bounds(zone)[1] > first_case_at:
-        found.append(period)
-        if last is None:
-            break
+    first = min(known, default=period.name)
+    while len(found) < MOST_DUE and period.name >= first and period.bounds(zone)[1] > first_case_at:
+        if period.name not in known:
+            found.append(period)
         period = Period.containing(kind, period.first - timedelta(days=1))
     return found[::-1]

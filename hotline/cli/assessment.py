@@ -161,7 +161,7 @@ async def _begin(month: str, known: "Assessment | None") -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
     from hotline.temporal.connection import connect
-    from workflows.clients.assessment import DueAssessments, resume_assessment
+    from workflows.clients.assessment import begin_assessment, resume_assessment
     from workflows.messages import Names
 
     settings = Settings()
@@ -169,14 +169,11 @@ async def _begin(month: str, known: "Assessment | None") -> bool:
     if in_force.catalogue.assessment is None:
         raise OperatorError("the catalogue has no [assessment]; docs/catalogue.md has one")
 
-    async def nothing() -> tuple[None, None]:
-        return None, None
-
     client = await connect(settings)
     if known:
         return await resume_assessment(client, settings.task_queue, known, Names.of(in_force.catalogue))
-    due = DueAssessments(client, settings.task_queue, lambda: (in_force.catalogue, in_force.edition), nothing)
-    return await due.begin(month, datetime.now(UTC))
+    now = datetime.now(UTC)
+    return await begin_assessment(client, settings.task_queue, month, now, in_force.catalogue, in_force.edition)
 
 
 def _assessment(database: "Engine", month: str) -> "Assessment":

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, delete, select, tuple_
 
 from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch
@@ -101,9 +101,9 @@ def months(connection: ReadConnection) -> list[str]:
     return list(connection.scalars(select(_month.number).order_by(_month.number.desc())))
 
 
-def first_and_last(connection: ReadConnection) -> tuple[datetime | None, str | None]:
-    """Return when the first case was registered, and the last month that is or was assessed; None without any."""
-    return first_case_at(connection), connection.scalar(select(func.max(_month.number)))
+def first_and_known(connection: ReadConnection) -> tuple[datetime | None, frozenset[str]]:
+    """Return when the first case was registered, and the months that are or were assessed."""
+    return first_case_at(connection), frozenset(months(connection))
 
 
 def items(connection: ReadConnection, month: str, computation: int, by: Subject) -> list[Item]:
@@ -133,6 +133,17 @@ def cases_behind(connection: ReadConnection, number: Number, cursor: str | None,
 def counts_case(connection: ReadConnection, number: Number, complaint: str) -> bool:
     """Return True if the number counts this case."""
     return connection.execute(number.statement().where(_entry.number == complaint).limit(1)).first() is not None
+
+
+def parties(
+    connection: ReadConnection, month: str, computation: int, kinds: Collection[Kind], complaint: str
+) -> tuple[str, ...]:
+    """Return the people and departments whom the entries of a case count for, of these kinds."""
+    here = _entry.month == month, _entry.computation == computation, _entry.number == complaint
+    found = connection.execute(
+        select(_entry.agent, _entry.crew, _entry.department).where(*here, _entry.kind.in_(kinds))
+    )
+    return tuple(sorted({party for row in found for party in row if party}))
 
 
 def registered(connection: ReadConnection, month: str, computation: int) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ def keep_report(connection: WriteConnection, report: Report) -> None:
     insert_missing(connection, reports, [row])
 
 
-def first_and_last(connection: ReadConnection, kind: ReportKind) -> tuple[datetime | None, str | None]:
-    """Return when the first case was registered, and the last period with a report of this kind; None without any."""
-    last = connection.scalar(select(func.max(reports.c.period)).where(reports.c.kind == kind.value))
-    return first_case_at(connection), last
+def first_and_known(connection: ReadConnection, kind: ReportKind) -> tuple[datetime | None, frozenset[str]]:
+    """Return when the first case was registered, and the periods with a report of this kind."""
+    known = connection.scalars(select(reports.c.period).where(reports.c.kind == kind.value))
+    return first_case_at(connection), frozenset(known)

@@ -252,6 +252,19 @@ async def test_an_objection_with_the_same_key_is_raised_once(on_sqlite: Api) -> 
     problem(same, 409, "objected-already")
 
 
+async def test_who_has_a_part_in_the_case_does_not_decide(on_both: Api) -> None:
+    number = await on_both.case_in("dispatched")
+    for action, body in (("hand_over", {"owner": "xu"}), ("urge", {"note": "仍无水"})):
+        assert (await on_both.act(number, action, body, "xu")).is_success
+    month = await published(on_both)
+    reply = {"subject": "company", "figure": "urged", "complaint": number, "reason": "试拨电话，不应计入"}
+    objection = (await on_both.post(f"/v1/assessments/{month}/objections", reply, "chen")).json()
+    decision = {"accepted": True, "reason": "属实"}
+    own = problem(await on_both.post(objection["links"]["decision"], decision, "xu"), 403, "own-objection")
+    assert number in own["detail"]
+    assert (await on_both.post(objection["links"]["decision"], decision, "gao")).status_code == 200
+
+
 async def test_the_author_does_not_decide(on_sqlite: Api) -> None:
     await on_sqlite.case_in("registered")
     month = await published(on_sqlite)

@@ -100,7 +100,7 @@ def test_it_is_carried_out_over_http(hotline: Hotline) -> None:
 
 
 def test_the_interface_describes_it(service: Service, hotline: Hotline) -> None:
-    document = httpx.get(f"{service.api}/openapi.json", trust_env=False).json()
+    document = httpx.get(f"{service.api}/openapi.json", trust_env=False, timeout=60).json()
     operation = document["paths"]["/v1/complaints/{number}/actions/sample"]["post"]
     assert operation["summary"] == "取样 sample"
     rows = hotline.ask("GET", "/lifecycle", AGENT).json()["actions"]

@@ -40,6 +40,7 @@ INSPECTION = Inspect(complaint=ONE, scores=FULL)
 OBJECTION = Object(
     by=Subject.AGENT, subject=OWNER.id, figure="replied_in_time", complaint=ONE, reason="It was in time."
 )
+COMPANY = {"by": Subject.COMPANY, "subject": "company"}
 DECISION = DecideObjection(objection=1, accepted=True, reason="The recording says so.")
 SECOND_SUPERVISOR = Actor(id="Tan Li", role=Role.SUPERVISOR, department="customer_service")
 
@@ -308,8 +309,25 @@ class TestObjections:
                 SECOND_SUPERVISOR,
                 "is the subject customer_service, or of it",
             ),
+            (
+                {"by": "company", "subject": "company", "parties": (SUPERVISOR.id,)},
+                SUPERVISOR,
+                "has a part in the case",
+            ),
+            (
+                {"by": "company", "subject": "company", "parties": ("customer_service",)},
+                SECOND_SUPERVISOR,
+                "has a part in the case",
+            ),
         ],
-        ids=["the author", "the agent", "a member of the crew", "a person of the department"],
+        ids=[
+            "the author",
+            "the agent",
+            "a member of the crew",
+            "a person of the department",
+            "a person of the case",
+            "a person of a department of the case",
+        ],
     )
     def test_a_party_to_an_objection_does_not_decide(self, objection: dict[str, Any], party: Actor, why: str) -> None:
         made = published(Object.model_validate(OBJECTION.model_dump() | objection))

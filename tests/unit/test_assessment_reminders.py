@@ -1,11 +1,12 @@
 """Reminders of an assessment: each rung of a time is told once, and none when what it was for is done."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.assessment.assessment import Assessment
 from domain.assessment.automatic import Reminded
 from domain.assessment.kind import AssessmentEvent
 from domain.assessment.notifications import assessment_notifications
@@ -19,6 +20,7 @@ from tests.unit.test_assessment import (
     OBJECTION,
     STANDARD,
     do,
+    drafted,
     final,
     published,
 )
@@ -36,6 +38,16 @@ def on_time() -> list[Reminded]:
         rung, now = reminders(made.ring(deadline)), deadline
         assert {each.fell_at for each in rung} <= {deadline}
         found += rung
+    return found
+
+
+def told_by(made: Assessment, instant: datetime) -> list[tuple[str, str]]:
+    """Return the reminders until an instant, as `objections 50`, each with every recipient."""
+    found = list[tuple[str, str]]()
+    for event in made.ring(instant):
+        assert isinstance(event.data, Reminded)
+        name = f"{event.data.limit} {event.data.percent}"
+        found += [(name, notice.recipient) for notice in assessment_notifications(made, event)]
     return found
 
 
@@ -58,7 +70,9 @@ class TestReminders:
         assert found == [each for each in on_time() if each.fell_at <= instants[-1]]
 
     def test_they_are_rung_at_the_deadlines_that_were_foreseen(self) -> None:
-        wanted = [(limit, percent) for limit in ("objections", "decision-1") for percent in STANDARD.rungs]
+        wanted = {("decision-1", percent) for percent in STANDARD.rungs}
+        wanted |= {("objections", percent) for percent in (50, 75, 100)}
+        assert {*STANDARD.rungs} > {50, 75, 100}
         assert sorted((each.limit, each.percent) for each in on_time()) == sorted(wanted)
 
     def test_a_time_that_is_closed_rings_no_more(self) -> None:
@@ -70,12 +84,12 @@ class TestReminders:
     def test_nothing_rings_once_the_month_is_final(self) -> None:
         assert final().ring(DECIDED_BY + timedelta(days=60)) == ()
 
-    def test_the_general_manager_is_told_of_a_late_decision_alone(self) -> None:
-        made, told = published(OBJECTION), list[tuple[str, str]]()
-        for event in made.ring(DECIDED_BY):
-            assert isinstance(event.data, Reminded)
-            name = f"{event.data.limit} {event.data.percent}"
-            told += [(name, notice.recipient) for notice in assessment_notifications(made, event)]
+    def test_the_general_manager_is_told_of_late_inspections(self) -> None:
+        told = told_by(drafted(), DECIDED_BY)
+        assert [name for name, who in told if who == "general_manager"][:1] == ["inspections 100"]
+
+    def test_the_general_manager_is_told_of_a_late_decision(self) -> None:
+        told = told_by(published(OBJECTION), DECIDED_BY)
         assert [name for name, who in told if who == "general_manager"] == ["decision-1 100"]
         assert {who for name, who in told if name.startswith("objections")} == {"agent", "crew", "supervisor"}
 

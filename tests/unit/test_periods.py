@@ -75,8 +75,9 @@ def test_no_other_text_is_a_month(text: str) -> None:
     assert not MONTH.fullmatch(text)
 
 
-def due_months(first_case_at: datetime, last: str | None, now: datetime, zone: ZoneInfo) -> list[str]:
-    return [period.name for period in due_periods(ReportKind.MONTHLY, first_case_at, last, now, zone)]
+def due_months(first_case_at: datetime, known: str | None, now: datetime, zone: ZoneInfo) -> list[str]:
+    given = known.split() if known else ()
+    return [period.name for period in due_periods(ReportKind.MONTHLY, first_case_at, given, now, zone)]
 
 
 def test_the_first_assessment_is_of_the_last_month_alone() -> None:
@@ -98,6 +99,11 @@ def test_no_month_before_the_first_case_is_due() -> None:
 def test_missed_months_are_due_the_oldest_first() -> None:
     assert due_months(FIRST_CASE, "2026-06", NIGHT, BEIJING) == ["2026-07", "2026-08", "2026-09"]
     assert due_months(utc(2025, 11, 1), "2025-11", utc(2026, 2, 3), BEIJING) == ["2025-12", "2026-01"]
+    assert due_months(utc(2025, 11, 1), "2025-12 2026-03", utc(2026, 5, 3), BEIJING) == [
+        "2026-01",
+        "2026-02",
+        "2026-04",
+    ]
 
 
 @pytest.mark.parametrize("last", ["2026-09", "2026-10", "2027-01"])
@@ -105,8 +111,8 @@ def test_no_month_is_due_twice_even_if_the_clock_was_ahead(last: str) -> None:
     assert due_months(FIRST_CASE, last, NIGHT, BEIJING) == []
 
 
-def names(kind: ReportKind, first: datetime, last: str | None, zone: ZoneInfo) -> list[str]:
-    return [period.name for period in due_periods(kind, first, last, NIGHT, zone)]
+def names(kind: ReportKind, first: datetime, known: str | None, zone: ZoneInfo) -> list[str]:
+    return [period.name for period in due_periods(kind, first, known.split() if known else (), NIGHT, zone)]
 
 
 def test_the_first_report_is_of_the_last_period_that_has_ended() -> None:

@@ -1,7 +1,7 @@
 """Start of the assessment of a month, once, when it is due."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -54,6 +54,26 @@ def _options(month: Assessment, task_queue: str) -> dict[str, Any]:
     }
 
 
+async def begin_assessment(
+    client: Client, task_queue: str, month: str, at: datetime, catalogue: Catalogue, edition: Edition
+) -> bool:
+    """Begin the assessment of a month by this catalogue. Returns False if it has no [assessment], or begun before."""
+    standard = catalogue.standard(at)
+    if standard is None:
+        return False
+    since, until = month_bounds(month, ZoneInfo(catalogue.calendar.timezone))
+    opening = AssessmentOpening(
+        month=month,
+        at=at,
+        since=since,
+        until=until,
+        seed=secrets.token_hex(8),
+        standard=standard,
+        edition=edition,
+    )
+    return await start_assessment(client, task_queue, opening, Names.of(catalogue))
+
+
 class DueAssessments:
     """Assessments that are due at the end of months.
 
@@ -61,7 +81,7 @@ class DueAssessments:
         client: client of Temporal.
         task_queue: queue of the workers.
         in_force: returns the catalogue in force, and its edition.
-        first_and_last: returns when the first case was registered, and the last month that was assessed.
+        first_and_known: returns when the first case was registered, and the months that are or were assessed.
     """
 
     def __init__(
@@ -69,23 +89,23 @@ class DueAssessments:
         client: Client,
         task_queue: str,
         in_force: Callable[[], tuple[Catalogue, Edition]],
-        first_and_last: Callable[[], Awaitable[tuple[datetime | None, str | None]]],
+        first_and_known: Callable[[], Awaitable[tuple[datetime | None, Collection[str]]]],
     ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._in_force = in_force
-        self._first_and_last = first_and_last
+        self._first_and_known = first_and_known
 
     async def due(self, at: datetime) -> Sequence[str]:
         """Return the months that are due; none if the catalogue has no [assessment]."""
         catalogue, _ = self._in_force()
         if catalogue.assessment is None:
             return []
-        first, last = await self._first_and_last()
+        first, known = await self._first_and_known()
         if first is None:
             return []
         zone = ZoneInfo(catalogue.calendar.timezone)
-        return [period.name for period in due_periods(ReportKind.MONTHLY, first, last, at, zone)]
+        return [period.name for period in due_periods(ReportKind.MONTHLY, first, known, at, zone)]
 
     def workflow_id(self, month: str) -> str:
         """Return the id of the workflow of a month."""
@@ -93,18 +113,4 @@ class DueAssessments:
 
     async def begin(self, month: str, at: datetime) -> bool:
         """Begin the assessment of a month by the catalogue in force. Returns False if it was begun before."""
-        catalogue, edition = self._in_force()
-        standard = catalogue.standard(at)
-        if standard is None:
-            return False
-        since, until = month_bounds(month, ZoneInfo(catalogue.calendar.timezone))
-        opening = AssessmentOpening(
-            month=month,
-            at=at,
-            since=since,
-            until=until,
-            seed=secrets.token_hex(8),
-            standard=standard,
-            edition=edition,
-        )
-        return await start_assessment(self._client, self._task_queue, opening, Names.of(catalogue))
+        return await begin_assessment(self._client, self._task_queue, month, at, *self._in_force())

@@ -1,6 +1,6 @@
 """Start of a report: a further run, as after one that failed, finds what was made."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -47,7 +47,7 @@ class DueReports:
         task_queue: queue of the workers.
         kind: kind of report.
         zone: returns the time zone of the catalogue in force.
-        first_and_last: returns when the first case was registered, and the last period with a report.
+        first_and_known: returns when the first case was registered, and the periods with a report.
     """
 
     def __init__(
@@ -56,20 +56,20 @@ class DueReports:
         task_queue: str,
         kind: ReportKind,
         zone: Callable[[], tzinfo],
-        first_and_last: Callable[[], Awaitable[tuple[datetime | None, str | None]]],
+        first_and_known: Callable[[], Awaitable[tuple[datetime | None, Collection[str]]]],
     ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._kind = kind
         self._zone = zone
-        self._first_and_last = first_and_last
+        self._first_and_known = first_and_known
 
     async def due(self, at: datetime) -> Sequence[str]:
         """Return the periods that are due."""
-        first, last = await self._first_and_last()
+        first, known = await self._first_and_known()
         if first is None:
             return []
-        return [period.name for period in due_periods(self._kind, first, last, at, self._zone())]
+        return [period.name for period in due_periods(self._kind, first, known, at, self._zone())]
 
     def workflow_id(self, period: str) -> str:
         """Return the id of the workflow of a period."""

@@ -52,6 +52,9 @@ def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str |
     person = objection.by in (Subject.AGENT, Subject.CREW) and objection.subject == actor.id
     if person or (objection.by is Subject.DEPARTMENT and objection.subject == actor.department):
         return f"is the subject {objection.subject}, or of it"
+    # If it is accepted, the case no longer counts for any subject.
+    if {actor.id, actor.department} & {*objection.parties}:
+        return f"has a part in the case {objection.complaint}, or the department has"
     about = {each.inspected_by for each in month.inspections if _is_about(objection, each)}
     if objection.figure == QUALITY.name and actor.id in about:
         return "has given points for it"

@@ -33,6 +33,7 @@ class Object(ActionBody):
     complaint: str | None = omit_default(None, "The case that is counted wrongly; null: the figure as a whole.")
     reason: ShortText
     evidence: ShortText | None = omit_default(None, "What proves it, or where it lies.")
+    parties: tuple[Name, ...] = omit_default((), "Ids and departments of those whom the entries of the case count for.")
 
 
 class Objected(Object):
