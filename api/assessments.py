@@ -34,7 +34,9 @@ class FigureItem(BaseModel):
     )
     numerator: int | None = Field(description="Entries in favour, or all entries of a count; null for points given.")
     denominator: int | None = Field(description="Entries or cases that it is a share of; null for a count.")
-    excluded: int = Field(description="Entries left out by exclusions (剔除) and accepted objections.")
+    excluded: int = Field(
+        description="Entries left out by exclusions (剔除) and accepted objections; but `cases` counts excluded cases."
+    )
     weight: float | None = Field(description="Share of the score, scaled up to what has data; null: no part of it.")
     points: float | None = Field(description="What the value earns of the weight.")
     left_out: str | None = Field(description="Why a figure with a weight is no part of it: `no_data`, `objection`.")

@@ -1,22 +1,21 @@
 """Assessments over HTTP: results, the cases behind each number, inspections, objections and their decisions."""
 
-import csv
 import itertools
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import httpx
 import pytest
+from temporalio.testing import WorkflowEnvironment
 
 from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
-from api.exports import counted_cases
 from domain.assessment.sample import draw
 from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
 from tests.support.months import present_month
-from tests.support.workbooks import workbook
 from workflows.clients.assessment import start_assessment
 from workflows.messages import Names
 from workflows.presentation.assessment import assessment_id
@@ -35,7 +34,7 @@ async def begun(api: Api, opened: Mapping[str, Any] | None = None, **changes: An
     month = f"20{next(_years) % 100:02}-0{1 + (api.settings.database_url[0] == 's')}"
     opening = present_month(month, **{"sample_per_agent": 0} | changes).model_copy(update=opened)
     await start_assessment(api.temporal, api.settings.task_queue, opening, Names())
-    return month
+    return opening.month
 
 
 async def follow(api: Api, link: str, reader: str = "chief", **more: Any) -> httpx.Response:
@@ -143,37 +142,6 @@ async def pages(api: Api, link: str, limit: int = 200) -> list[list[Json]]:
         if page["next_cursor"] is None:
             return found
         place = {"cursor": page["next_cursor"]}
-
-
-async def test_the_cases_behind_a_number_are_exported(on_both: Api) -> None:
-    number = await on_both.case_in("dispatched")
-    month = await published(on_both)
-    link = item_of(await read(on_both, month), "company")["figures"]["cases"]["link"]
-    answer = await follow(on_both, link, "chen", format="csv")
-    head, *lines = answer.content.decode("utf-8-sig").splitlines()
-    assert head == "number,at,counts,amount,excluded"
-    assert number in {line.split(",")[0] for line in lines}
-    workbook = await follow(on_both, link, "chen", format="xlsx")
-    assert workbook.content.startswith(b"PK")
-
-
-@pytest.mark.slow
-async def test_exported_cases_are_those_of_all_pages(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counted_cases, "PAGE", 2)
-    for outcome in ("satisfied", "dissatisfied", "satisfied"):
-        number = await on_both.case_in("pending_reply")
-        await on_both.act(number, "reply", {"message": "好了"})
-        await on_both.act(number, "follow_up", {"outcome": outcome})
-    month = await published(on_both)
-    link = item_of(await read(on_both, month), "company")["figures"]["satisfaction_rate"]["link"]
-    listed = [line for page in await pages(on_both, link) for line in page]
-    assert len(listed) > 2
-    assert {line["counts"] for line in listed} == {True, False}
-    wanted = [[line["number"], line["at"], str(line["counts"]).lower()] for line in listed]
-    text = (await follow(on_both, link, format="csv")).content.decode("utf-8-sig")
-    assert [row[:3] for row in csv.reader(text.splitlines()[1:])] == wanted
-    [sheet] = workbook((await follow(on_both, link, format="xlsx")).content).values()
-    assert [row[:3] for row in sheet[1:]] == wanted
 
 
 async def test_a_month_is_inspected_before_it_is_published(on_both: Api) -> None:
@@ -320,6 +288,41 @@ async def test_an_objection_to_a_draft_is_refused(on_sqlite: Api) -> None:
 async def read_or_none(api: Api, month: str) -> Json | None:
     answer = await api.get(f"/v1/assessments/{month}")
     return answer.json() if answer.is_success else None
+
+
+async def test_an_objection_after_its_time_is_refused(server: WorkflowEnvironment, on_sqlite: Api) -> None:
+    """One that is undecided keeps the month from being final."""
+    await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    await raised(on_sqlite, month)
+    await all_time_passes(server, on_sqlite, month)
+    late = REPLY | {"figure": "thanks"}
+    refused = problem(
+        await on_sqlite.post(f"/v1/assessments/{month}/objections", late, "li"), 409, "objection-too-late"
+    )
+    assert refused["detail"].startswith(f"The time for objections to {month} ended at ")
+
+
+async def test_an_objection_to_a_final_month_is_refused(server: WorkflowEnvironment, on_sqlite: Api) -> None:
+    await on_sqlite.case_in("registered")
+    month = await published(on_sqlite)
+    await finished(server, on_sqlite, month)
+    refused = await on_sqlite.post(f"/v1/assessments/{month}/objections", REPLY, "li")
+    found = problem(refused, 409, "out-of-turn")
+    assert found["detail"] == f"The assessment of {month} is final; object is not possible any more."
+    assert found["accepted"] == []
+
+
+async def all_time_passes(server: WorkflowEnvironment, api: Api, month: str) -> None:
+    """Skip the time for objections, and that for decisions."""
+    await server.fast_forward(api.temporal.get_workflow_handle(assessment_id(month)), timedelta(days=16))
+
+
+async def finished(server: WorkflowEnvironment, api: Api, month: str) -> None:
+    """Bring a published month without objections to its end, and that of its workflow."""
+    await all_time_passes(server, api, month)
+    await api.temporal.get_workflow_handle(assessment_id(month)).result()
+    assert (await read(api, month))["status"] == "final"
 
 
 async def test_a_month_that_has_lost_its_workflow_says_how_to_bring_it_back(on_sqlite: Api) -> None:

@@ -1,15 +1,19 @@
 """Exclusions over HTTP: asked for on a ground of the catalogue, decided by another person, visible in the figures."""
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from temporalio.testing import WorkflowEnvironment
 
 from api.assessments import ExclusionItem, ExclusionPage
-from readmodel.assessment_tables import assessments
-from readmodel.database import engine, writing
-from tests.api.test_assessments import item_of, pages, published, read
+from domain.shared.numbers import number_of
+from tests.api.test_assessments import finished, item_of, pages, published, read
 from tests.support.api import Api, Json, problem
+from tests.support.batches import call, project
+from tests.support.batches import published as batches_of
+from tests.support.build import days
 from tests.support.hotline import until
 from workflows.presentation.assessment import assessment_id
 
@@ -101,36 +105,27 @@ async def test_who_asks_does_not_decide_and_a_decision_stands(on_sqlite: Api) ->
     problem(await on_sqlite.post(missing, body, "chief"), 404, "exclusion-not-found")
 
 
-async def test_a_case_of_final_months_is_not_excluded(on_sqlite: Api) -> None:
-    number = await on_sqlite.case_in("refused")
-    await published(on_sqlite)
-    month = on_sqlite.clock().astimezone().strftime("%Y-%m")
+async def test_a_case_of_final_months_is_not_excluded(server: WorkflowEnvironment, on_sqlite: Api) -> None:
+    """One that ended in April may be: that month is not final yet."""
+    number, longer = (withdrawn(on_sqlite, after) for after in (days(1), days(30)))
+    month = await published(on_sqlite, {"month": "2018-03"})
     exclusion = await asked(on_sqlite, number)
-    await _finish(on_sqlite, month)
-    try:
-        late = await on_sqlite.post(f"/v1/complaints/{number}/exclusions", BODY, "li")
-        assert month in problem(late, 409, "assessment-final")["detail"]
-        undecided = await on_sqlite.post(exclusion["links"]["decision"], {"approved": True, "reason": "已核实"}, "xu")
-        problem(undecided, 409, "assessment-final")
-        await decided(on_sqlite, exclusion, approved=False)
-    finally:
-        await _forget(on_sqlite, month)
+    await finished(server, on_sqlite, month)
+    late = await on_sqlite.post(f"/v1/complaints/{number}/exclusions", BODY, "li")
+    assert month in problem(late, 409, "assessment-final")["detail"]
+    undecided = await on_sqlite.post(exclusion["links"]["decision"], {"approved": True, "reason": "已核实"}, "xu")
+    problem(undecided, 409, "assessment-final")
+    await decided(on_sqlite, exclusion, approved=False)
+    done = await decided(on_sqlite, await asked(on_sqlite, longer))
+    assert done["approved"] is True
 
 
-async def _finish(api: Api, month: str) -> None:
-    made = engine(api.settings.database_url)
-    at = api.clock()
-    values = {"number": month, "state": "final", "opened_at": at, "closed_at": at, "version": 9, "document": "{}"}
-    with writing(made) as connection:
-        connection.execute(assessments.insert().values(values))
-    made.dispose()
-
-
-async def _forget(api: Api, month: str) -> None:
-    made = engine(api.settings.database_url)
-    with writing(made) as connection:
-        connection.execute(assessments.delete().where(assessments.c.number == month))
-    made.dispose()
+def withdrawn(api: Api, after: timedelta) -> str:
+    """The number of a case of March 2018 that was withdrawn so long after the call."""
+    called = datetime(2018, 3, 5, 1, tzinfo=UTC)
+    start = call(at=called).model_copy(update={"number": number_of(called.date(), str(after))})
+    project(api.settings.database_url, batches_of(start, ("withdraw",), after))
+    return start.number
 
 
 async def test_the_same_request_is_kept_once(on_sqlite: Api) -> None:

@@ -1,8 +1,6 @@
 """Lateness in writing over HTTP: a case that nobody settles, its notice and its criticism, to be read and printed."""
 
 import dataclasses
-import importlib.util
-import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from api.app import create_app
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import Api, Json, problem, running_api, served
 from tests.support.hotline import until
-from tests.support.pdf_pages import page_sizes
+from tests.support.pdf_pages import page_sizes, printer_needed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -84,10 +82,7 @@ async def test_the_list_links_to_both_documents(hasty: Api, late: str) -> None:
     assert "首问责任人 chen：" in first
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("plutoprint") is None and not os.environ.get("CI"),
-    reason="no library prints PDF here: pip install 'plutoprint>=0.23'",
-)
+@printer_needed
 async def test_accept_pdf_gets_a_pdf(hasty: Api, late: str) -> None:
     for item in await listed(hasty, late):
         answer = await asked_for(hasty, item, "application/pdf")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -16,9 +17,10 @@ from domain.reports.period import Period, ReportKind
 from readmodel.database import engine, writing
 from readmodel.migrate import migrate
 from readmodel.reports.stored import get_report, keep_report
-from tests.support.api import Api, Json, problem, running_api
+from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.batches import call, project, published
 from tests.support.build import days
+from tests.support.pdf_pages import page_sizes, printer_needed, uncompressed
 from tests.support.workbooks import workbook
 from workflows.clients.report import report_handle, start_report
 
@@ -134,6 +136,7 @@ async def with_formula(made: Api) -> None:
 
 
 async def file(made: Api, wanted: str, day: str = DAY) -> httpx.Response:
+    """The report of a day in a format."""
     answer = await made.get("/v1/reports/daily", "xu", date=day, format=wanted)
     assert answer.status_code == 200, answer.text
     if wanted in {"csv", "xlsx", "pdf"}:
@@ -161,9 +164,18 @@ async def test_a_workbook_has_a_sheet_for_each_table_and_no_formula(made: Api) -
     assert sheets["诉求来源"][1] == [FORMULA, "+1", "-1", "@A1", "x", "x", -1]
 
 
-async def test_a_page_needs_nothing_from_elsewhere(made: Api) -> None:
-    await make(made, ReportKind.DAILY, DAY)
-    answer = await file(made, "html")
+@pytest.mark.parametrize(
+    ("kind", "period", "path", "cell"),
+    [
+        (ReportKind.DAILY, DAY, f"daily?date={DAY}", "2609070000001"),
+        (ReportKind.MONTHLY, "2025-09", "monthly?month=2025-09", "2025-W37"),
+    ],
+)
+async def test_a_page_needs_nothing_from_elsewhere(
+    made: Api, kind: ReportKind, period: str, path: str, cell: str
+) -> None:
+    await make(made, kind, period)
+    answer = await asked(made, f"{path}&format=html")
     page = answer.text
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -174,10 +186,25 @@ async def test_a_page_needs_nothing_from_elsewhere(made: Api) -> None:
     # It is sent by mail, where a path leads nowhere.
     assert "href" not in page.replace("xmlns:xlink", "")
     assert "/v1/" not in page
-    assert "<td>2609070000001</td>" in page
+    assert f"<td>{cell}</td>" in page
 
 
-async def test_a_report_is_printed_if_the_printer_is_installed(made: Api) -> None:
-    pytest.importorskip("plutoprint")
+@printer_needed
+async def test_a_report_is_printed_on_pages_of_a4(made: Api) -> None:
     await make(made, ReportKind.DAILY, DAY)
-    assert (await file(made, "pdf")).content.startswith(b"%PDF-")
+    answer = await file(made, "pdf")
+    assert answer.headers["content-type"] == "application/pdf"
+    sizes = page_sizes(answer.content)
+    assert len(sizes) > 1
+    assert sizes == [[210, 297]] * len(sizes)
+    title = f"日报 {DAY}".encode("utf-16-be").hex()
+    assert f"/title <feff{title}>".encode() in uncompressed(answer.content).lower()
+
+
+async def test_without_the_library_a_report_is_no_pdf(made: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "plutoprint", None)
+    monkeypatch.delitem(sys.modules, "api.documents.pdf", raising=False)
+    await make(made, ReportKind.DAILY, DAY)
+    async with further_api(made, made.clock) as plain:
+        found = problem(await asked(plain, f"daily?date={DAY}&format=pdf"), 406, "not-acceptable")
+        assert found["accepted"] == ["json", "csv", "xlsx", "html"]

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.score import FigureValue, Item
+from domain.assessment.state import Inspection, Objection
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.complete import Complete
 from domain.case.actions.decide_approval import DecideApproval
@@ -34,9 +35,10 @@ from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessment.exclusions import request
+from readmodel.assessment.months import GivenValue, keep_given
 from readmodel.database import engine, writing
 from readmodel.migrate import migrate
-from tests.support.assessment import UNTIL, at, computed, month, play, results
+from tests.support.assessment import MONTH, UNTIL, at, computed, month, play, results
 from tests.support.pages import names
 
 PAGE = Path("docs/assessment.md")
@@ -50,6 +52,8 @@ COLUMNS = {
     "`repair`": (Subject.DEPARTMENT, "repair"),
     "company": (Subject.COMPANY, "company"),
 }
+DIGEST = "6fa13e89ad52d2e412a0871411ef4bed8a4ef5fd5b49c6f3af2e26508d9adf7c"
+"""Of the month with an exclusion, an inspection, an accepted objection and points from outside."""
 
 Step = tuple[int, str, ActionBody, Actor | None]
 SIGNED, ARRIVED = SignFor(), Arrive()
@@ -174,11 +178,10 @@ def test_the_month_computed_by_hand_agrees_with_the_program(month_by_hand: tuple
         assert {row[0]: shown(item, row[0]) for row in rows} == {row[0]: row[column] for row in rows}
 
 
-def test_the_month_without_the_excluded_case_agrees_as_well(month_by_hand: tuple[Engine, dict[str, str]]) -> None:
-    database, numbers = month_by_hand
+def exclude(database: Engine, number: str) -> None:
     approved = Exclusion(
         id="1" * 32,
-        number=numbers["B"],
+        number=number,
         ground="force_majeure",
         reason="The main broke in the storm.",
         evidence="Report 7",
@@ -190,6 +193,11 @@ def test_the_month_without_the_excluded_case_agrees_as_well(month_by_hand: tuple
     )
     with writing(database) as connection:
         request(connection, approved)
+
+
+def test_the_month_without_the_excluded_case_agrees_as_well(month_by_hand: tuple[Engine, dict[str, str]]) -> None:
+    database, numbers = month_by_hand
+    exclude(database, numbers["B"])
     computed(database, month())
     company = results(database, Subject.COMPANY)["company"]
     assert [shown(company, row) for row in ("cases", "signed_in_time", "replied_in_time", "reworked")] == [
@@ -200,6 +208,35 @@ def test_the_month_without_the_excluded_case_agrees_as_well(month_by_hand: tuple
     ]
     assert [shown(company, row) for row in ("solution_rate", "satisfaction_rate")] == ["3 / 3", "3 / 3"]
     assert company.figures["signed_in_time"].excluded == 2
+
+
+def test_a_month_has_the_digest_that_it_always_had(month_by_hand: tuple[Engine, dict[str, str]]) -> None:
+    """With another digest, `hotline assessment verify` finds each month that was ever made final `DIFFERENT`.
+
+    If months are counted or written differently on purpose, put the new digest here and say so in CHANGELOG.md. If the
+    default catalogue has other weights or promises, put the new digest here: a month keeps those that it was made with.
+    """
+    database, numbers = month_by_hand
+    exclude(database, numbers["B"])
+    with writing(database) as connection:
+        keep_given(connection, MONTH, ["training"], [GivenValue("training", Subject.AGENT, "10023", 92.5)])
+    inspection = Inspection(
+        complaint=numbers["A"], agent="10023", scores={}, points=87, inspected_by="40001", inspected_at=UNTIL
+    )
+    objection = Objection(
+        id=1,
+        by=Subject.AGENT,
+        subject="10024",
+        figure="replied_in_time",
+        complaint=numbers["D"],
+        reason="The caller was away.",
+        raised_by="10024",
+        raised_at=UNTIL,
+        due_at=UNTIL,
+        accepted=True,
+    )
+    acted = {"inspections": (inspection,), "objections": (objection,)}
+    assert computed(database, month().model_copy(update=acted)).digest == DIGEST
 
 
 def test_every_figure_and_state_is_on_the_page() -> None:

@@ -43,6 +43,11 @@ def assessed(module_database_url: str, count: int) -> Iterator[tuple[Engine, Ran
     database.dispose()
 
 
+def test_something_counts_in_every_way(count: int) -> None:
+    """A kind of entries that no random case has would be compared with nothing."""
+    assert {each.kind for each in random_month(count).counted} == {*Kind}
+
+
 def shown(result: Result | Item) -> dict[str, Any]:
     """Return what a result says, of the oracle or of the program, in one form."""
     figures = {

@@ -1,6 +1,7 @@
 """Oracle of a month's assessment: the rules of docs/assessment.md by brute force, on the case after each event.
 
-It has nothing in common with the program that it checks but the case itself and the catalogue.
+It shares with the program that it checks the case itself, the standard, and the table of figures: their kinds, units
+and `per_case`. So a mistake in that table is found by the month of docs/assessment.md, and not here.
 """
 
 from collections import defaultdict

@@ -1,7 +1,17 @@
 """Page sizes and text of a PDF, without a library that reads it."""
 
+import importlib.util
+import os
 import re
 import zlib
+
+import pytest
+
+printer_needed = pytest.mark.skipif(
+    importlib.util.find_spec("plutoprint") is None and not os.environ.get("CI"),
+    reason="no library prints PDF here: pip install 'plutoprint>=0.23'",
+)
+"""Mark of tests that print PDF: without the library they are skipped, or fail with CI=1."""
 
 
 def uncompressed(pdf: bytes) -> bytes:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from domain.calls.call import Call
 from domain.calls.duty import Duty
 from domain.case.batch import ProjectionBatch
-from domain.case.intake import Caller, Intake, IntakeChannel, Location, Registration
+from domain.case.intake import Caller, Intake, IntakeChannel, IntakeFlag, Location, Registration
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
 from domain.shared.instants import to_milliseconds
@@ -38,6 +38,8 @@ _SERVICES = {
     "waiver": 1,
 }
 """Shares of the services; one that the catalogue lacks is left out."""
+_CALLERS = 3_000
+"""Households that may call: a few of them do so twice or more."""
 _CHANNELS: tuple[IntakeChannel, ...] = ("phone",) * 8 + ("hotline_12345", "wechat", "counter", "web")
 _IN_TOWN = 4
 """So many calls from a district of the town for one from the outskirts."""
@@ -64,9 +66,9 @@ def plan_month(month: str, catalogue: Catalogue, seed: int, now: datetime) -> Pa
     skill = {person.name: rng.uniform(0.72, 0.99) for person in staff.people}
     zone = ZoneInfo(catalogue.calendar.timezone)
     since, until = month_bounds(month, zone)
-    batches = []
-    for place in range(CASES):
-        course = Course.begin(_registration(place, catalogue, rng, since, until), rng, staff, skill, place)
+    batches, callers = [], set[str]()
+    for place, at in enumerate(sorted(_instant(rng, since, until) for _ in range(CASES))):
+        course = Course.begin(_registration(place, at, catalogue, rng, callers), rng, staff, skill, place)
         course.play()
         if course.end(now):
             batches.append(ProjectionBatch.of(course.case, course.events, to_milliseconds(course.events[-1].at)))
@@ -77,15 +79,17 @@ def plan_month(month: str, catalogue: Catalogue, seed: int, now: datetime) -> Pa
 
 
 def _registration(
-    place: int, catalogue: Catalogue, rng: random.Random, since: datetime, until: datetime
+    place: int, at: datetime, catalogue: Catalogue, rng: random.Random, callers: set[str]
 ) -> Registration:
-    at = _instant(rng, since, until)
+    """Return a case of a caller, who is added to those who have called before."""
     known = {service.code: service for service in catalogue.services}
     services = [code for code in _SERVICES if code in known]
     [service] = rng.choices(services, [_SERVICES[code] for code in services])
     weights = [_IN_TOWN if each.zone == "town" else 1 for each in catalogue.districts]
     [district] = rng.choices(catalogue.districts, weights)
-    pick = rng.randrange(10_000)
+    pick = rng.randrange(_CALLERS)
+    flags = (IntakeFlag.REPEAT_CALLER,) if phone(pick) in callers else ()
+    callers.add(phone(pick))
     owner = AGENTS[place % len(AGENTS)]
     thanked = {"thanked": rng.choice(AGENTS)} if service == "thanks" else {}
     intake = Intake(
@@ -103,6 +107,7 @@ def _registration(
         actor=Actor(id=owner, role=Role.AGENT),
         owner=owner,
         intake=intake,
+        flags=flags,
         terms=catalogue.terms(service, district.code, at),
     )
 
@@ -117,7 +122,7 @@ def _instant(rng: random.Random, since: datetime, until: datetime) -> datetime:
 def _call(place: int, rng: random.Random, since: datetime, until: datetime) -> Call:
     at = _instant(rng, since, until)
     waited = timedelta(seconds=round(rng.expovariate(1 / 9), 1))
-    call = Call(f"month.{place}", at, queue="hotline", caller_phone=phone(rng.randrange(10_000)))
+    call = Call(f"month.{place}", at, queue="hotline", caller_phone=phone(rng.randrange(_CALLERS)))
     if rng.random() < _ABANDONED:
         return call._replace(ended_at=at + timedelta(seconds=20) + waited)
     answered_at = at + waited
