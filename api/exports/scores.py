@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from api.assessments import AssessedItem
 from domain.reports.report import Cell
 
-_OF_FIGURE = ("value", "numerator", "denominator", "excluded", "weight", "points", "left_out")
+_OF_FIGURE = ("value", "numerator", "denominator", "excluded", "weight", "points", "left_out", "link")
 _OF_SUBJECT = ("score", "grade")
 COLUMNS = ("subject", "name", "name_zh", "figure", *_OF_FIGURE, *_OF_SUBJECT)
 

@@ -199,6 +199,14 @@ async def _computed_again(database: "Engine", month: "Assessment") -> str | None
 
 
 def _shown(value: "FigureValue | None") -> str:
-    if value is None or value.value is None:
+    """Return lines: the value and what it is a share of, what is excluded, the weight or why it has none."""
+    if value is None:
         return ""
-    return f"{value.value} {value.numerator}/{value.denominator}" if value.denominator else str(value.value)
+    share = f" {value.numerator}/{value.denominator}" if value.denominator else ""
+    lines = (
+        "" if value.value is None else f"{value.value}{share}",
+        f"excluded {value.excluded}" if value.excluded else "",
+        "" if value.weight is None else f"weight {value.weight}",
+        value.left_out or "",
+    )
+    return "\n".join(filter(None, lines))

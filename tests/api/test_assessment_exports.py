@@ -50,7 +50,7 @@ async def test_scores_are_exported_with_a_row_for_each_figure(on_both: Api) -> N
     await on_both.register(by="kuang")
     month = await published(on_both)
     items = (await read(on_both, month, "agent"))["items"]
-    values = ("value", "numerator", "denominator", "excluded", "weight", "points", "left_out")
+    values = ("value", "numerator", "denominator", "excluded", "weight", "points", "left_out", "link")
     wanted = [
         [*(item[key] for key in ("subject", "name", "name_zh")), name, *(figure[key] for key in values), *scored]
         for item in items

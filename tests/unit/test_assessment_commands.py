@@ -29,7 +29,15 @@ from tests.support.batches import call, published
 from tests.support.rows import execute, rows
 
 HEAD = "figure,subject,value\n"
-FULL = {"replied_in_time": FigureValue(value=Decimal("0.8485"), numerator=2056, denominator=2423)}
+WEIGHED = FigureValue(
+    value=Decimal("0.8485"),
+    numerator=2056,
+    denominator=2423,
+    excluded=12,
+    weight=Decimal("28.57"),
+    points=Decimal("20.1"),
+)
+FULL = {"replied_in_time": WEIGHED, "quality": FigureValue(value=None, left_out="no_data")}
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +162,8 @@ def test_every_subject_is_shown_whole_in_80_columns(
     assert run("show", MONTH, "--by", "agent", monkeypatch=monkeypatch) == 0
     out = capsys.readouterr().out
     assert all(item.subject in out for item in shown)
-    assert out.count("0.8485 2056/2423") == len(shown)
+    for line in ("0.8485 2056/2423", "excluded 12", "weight 28.57", "no_data"):
+        assert out.count(line) == len(shown), line
     assert "…" not in out
 
 
