@@ -177,7 +177,8 @@ async def assessment(backend: Backend, month: str) -> Assessment:
     elif backend.catalogue.assessment is None:
         detail = "The catalogue has no [assessment]; see docs/catalogue.md."
     else:
-        detail = f"{month} was not assessed. `hotline assessment begin {month}` begins it."
+        command = f"hotline assessment begin {month}"
+        detail, known = f"{month} was not assessed. `{command}` begins it.", [*known, command]
     raise ProblemError(ASSESSMENT_NOT_FOUND, detail, accepted=known)
 
 

@@ -146,15 +146,19 @@ def verify(month: Month) -> None:
 
 def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) -> None:
     """Raise OperatorError for a month that cannot be assessed."""
-    from domain.shared.periods import month_bounds
+    from domain.reports.period import Period, ReportKind
 
     if not MONTH.fullmatch(month):
         raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
-    if month_bounds(month, zone)[1] > now:
-        raise OperatorError(f"{month} is not over; accepted: a month before {month_of(now, zone)}")
-    if first is None or month < month_of(first, zone):
-        since = f"{month_of(first, zone)} or later" if first else "none, as there are no cases"
-        raise OperatorError(f"{month} is before the first case; accepted: {since}")
+    since, last = month_of(first, zone) if first else None, Period.ended_before(ReportKind.MONTHLY, now, zone).name
+    if since is None:
+        accepted = "none, as there are no cases"
+    else:
+        accepted = f"{since} to {last}" if since <= last else f"{since}, once it is over"
+    if month > last:
+        raise OperatorError(f"{month} is not over; accepted: {accepted}")
+    if since is None or month < since:
+        raise OperatorError(f"{month} is before the first case; accepted: {accepted}")
 
 
 async def _begin(month: str, known: "Assessment | None") -> bool:

@@ -82,11 +82,11 @@ async def test_a_month_has_weeks_and_a_report_of_its_own(made: Api) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "slug", "accepted"),
     [
-        ("daily?date=2025-11-01", 409, "period-not-ended", ["2025-10-31 or earlier"]),
-        ("daily?date=2099-01-01", 409, "period-not-ended", ["2025-10-31 or earlier"]),
+        ("daily?date=2025-11-01", 409, "period-not-ended", ["2025-09-08 to 2025-10-31"]),
+        ("daily?date=2099-01-01", 409, "period-not-ended", ["2025-09-08 to 2025-10-31"]),
         ("daily?date=2025-09-07", 404, "before-first-case", ["2025-09-08 to 2025-10-31"]),
         ("daily?date=2025-09-09", 404, "report-not-made", ["hotline report daily 2025-09-09 --make"]),
-        ("monthly?month=2025-11", 409, "period-not-ended", ["2025-10 or earlier"]),
+        ("monthly?month=2025-11", 409, "period-not-ended", ["2025-09 to 2025-10"]),
         ("monthly?month=2025-08", 404, "before-first-case", ["2025-09 to 2025-10"]),
         ("monthly?month=2025-10", 404, "report-not-made", ["hotline report monthly 2025-10 --make"]),
     ],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.reports.period import MOST_DUE, ReportKind, due_periods
+from domain.reports.period import MOST_DUE, BeforeFirstCaseError, NotEndedError, Period, ReportKind, due_periods
 from domain.shared.periods import MONTH, month_bounds, month_of, next_month
 from tests.support.assessment import BEIJING
 
@@ -137,3 +137,11 @@ def test_no_report_before_the_first_case_or_before_its_end_is_due() -> None:
     assert names(ReportKind.DAILY, FIRST_CASE, "2026-09-30", BEIJING) == []
     assert names(ReportKind.DAILY, NIGHT - timedelta(hours=25), "2026-09-01", BEIJING) == ["2026-09-29", "2026-09-30"]
     assert names(ReportKind.DAILY, NIGHT, None, BEIJING) == []
+
+
+@pytest.mark.parametrize("day", ["2026-09-29", "2026-09-30", "2026-10-01"])
+def test_before_the_first_period_has_ended_it_is_named_as_the_one_that_will_be_accepted(day: str) -> None:
+    first_case_at, now = utc(2026, 9, 30, 9), utc(2026, 9, 30, 12)
+    accepted = "accepted: 2026-09-30, once it has ended"
+    with pytest.raises((NotEndedError, BeforeFirstCaseError), match=accepted):
+        Period.parse(ReportKind.DAILY, day).check(now, BEIJING, first_case_at)

@@ -57,11 +57,8 @@ def test_a_report_is_printed_table_by_table(
     [
         (("daily", "2025-09-31"), "'2025-09-31' is no day; accepted: a day as 2026-08-03"),
         (("monthly", "2025-09-08"), "'2025-09-08' is no month; accepted: a month as 2026-08"),
-        (("daily", "2099-01-01"), "2099-01-01 has not ended; the last period with a report is"),
-        (
-            ("daily", "2025-09-07"),
-            "2025-09-07 ended before the first case; the first period with a report is 2025-09",
-        ),
+        (("daily", "2099-01-01"), "2099-01-01 has not ended; accepted: 2025-09"),
+        (("daily", "2025-09-07"), "2025-09-07 ended before the first case; accepted: 2025-09"),
         (("daily", "2025-09-09"), "the report of 2025-09-09 is not made yet; add --make to make it"),
         (("monthly",), "is not made yet; add --make to make it"),
     ],
