@@ -115,10 +115,8 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     ) -> Response:
         """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
         found = await assessment(backend, month)
-        items, names = (
-            await backend.reader.ask(months.items, month, found.serial, wanted.by),
-            _names(backend, wanted.by),
-        )
+        items = await backend.reader.ask(months.items, month, found.serial, wanted.by)
+        names = _names(backend, wanted.by)
         shown = [assessed_item(found, item, names(item.subject)) for item in items]
         if wanted.format != "json":
             return await STREAMS[wanted.format](f"{month}-{wanted.by}", scores.COLUMNS, _one_page(scores.cells(shown)))
