@@ -149,7 +149,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         actor: Annotated[Actor, Depends(backend.bearer)],
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        """Accept or reject an objection: neither its author nor its subject may, nor who has given the points."""
+        """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
         meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
         outcome, shown = await _act(backend, month, meant, actor, idempotency_key)
         found = outcome.assessment.objection(objection_id)

@@ -94,13 +94,13 @@ class Period(NamedTuple):
     def check(self, now: datetime, zone: tzinfo, first_case_at: datetime | None) -> None:
         """Raise NoReportError if there can be no report of the period: it has not ended, or was before any case."""
         _, end = self.bounds(zone)
-        if first_case_at is None:
-            raise BeforeFirstCaseError(f"There is no report of {self.name}: no case has been registered yet.")
         last = self.ended_before(self.kind, now, zone).name
-        first = self.containing(self.kind, first_case_at.astimezone(zone).date()).name
+        first = self.containing(self.kind, (first_case_at or now).astimezone(zone).date()).name
         accepted = f"{first} to {last}" if first <= last else f"{first}, once it has ended"
         if end > now:
             raise NotEndedError(f"{self.name} has not ended; accepted: {accepted}.", accepted)
+        if first_case_at is None:
+            raise BeforeFirstCaseError(f"There is no report of {self.name}: no case has been registered yet.")
         if end <= first_case_at:
             raise BeforeFirstCaseError(f"{self.name} ended before the first case; accepted: {accepted}.", accepted)
 

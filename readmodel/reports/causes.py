@@ -23,10 +23,10 @@ _of_case = (
     .limit(1)
     .scalar_subquery()
 )
-_department = func.coalesce(_data["department"].as_string(), _of_case, cases.c.department).label("department")
+_department = func.coalesce(_data["department"].as_string(), _of_case).label("department")
 """Department that completed or returned: of a part its own, else the one to which the case was dispatched last.
 
-A case that was answered at once and then reworked went to the department of its service without a dispatch.
+Empty for a case that was answered at once and then reworked: no event names its department.
 """
 
 
@@ -45,7 +45,7 @@ def findings(connection: ReadConnection, scope: Scope) -> Table:
     )
     counted: Counter[tuple[str, str, str | None]] = Counter()
     for service, department, data in connection.execute(statement):
-        counted.update((code, service, department) for code in from_json(data)["findings"])
+        counted.update((code, service, department) for code in {*from_json(data)["findings"]})
     order = sorted(counted.items(), key=lambda each: (-each[1], each[0][0], each[0][1], each[0][2] or ""))
     return Table(
         name="findings",

@@ -198,15 +198,15 @@ def test_causes_and_returns_are_counted_by_department(database: Engine) -> None:
     }
 
 
-def test_what_was_found_after_a_wrong_answer_is_of_the_department_of_the_service(database: Engine) -> None:
-    """It was answered at once, and reworked without a dispatch."""
+def test_what_was_found_after_a_wrong_answer_is_of_no_department(database: Engine) -> None:
+    """It was answered at once, and reworked without a dispatch: no event names the department."""
     accepted = CATALOGUE.terms("no_water", "west", MONDAY).findings
-    found = Complete(result="好了", findings=("pipe_aged",))
+    found = Complete(result="好了", findings=("pipe_aged", "pipe_aged"))
     dissatisfied = FollowUp(outcome="dissatisfied")
     enter(
         database, (call(1, findings=accepted, answer_needs_follow_up=True), ("answer", dissatisfied, "sign_for", found))
     )
-    assert counted(table(database, "findings")) == {("pipe_aged", "no_water", "repair", 1)}
+    assert counted(table(database, "findings")) == {("pipe_aged", "no_water", None, 1)}
 
 
 def test_repeat_callers_are_told_by_their_cases_alone(database: Engine) -> None:

@@ -46,7 +46,7 @@ def decide(month: AssessmentFields, body: DecideObjection, actor: Actor, _: date
 
 
 def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str | None:
-    """Return why the person is a party: author, subject or inspector; None for others."""
+    """Return why the person is a party: author, subject, inspector, or somebody of the case; None for others."""
     if actor.id == objection.raised_by:
         return "has raised the objection"
     person = objection.by in (Subject.AGENT, Subject.CREW) and objection.subject == actor.id
