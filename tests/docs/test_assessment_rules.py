@@ -1,7 +1,6 @@
 """Each rule of docs/assessment.md has an example, and the program counts the cases of those examples as written."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -18,8 +17,7 @@ from domain.case.satisfaction import Satisfaction
 from domain.catalogue.figures import Subject
 from readmodel.assessment.computation import forget
 from readmodel.assessment.exclusions import request
-from readmodel.database import engine, writing
-from readmodel.migrate import migrate
+from readmodel.database import writing
 from readmodel.projection import write
 from tests.docs.test_assessment import CATALOGUE, DONE, ONE, REPAIR, REPLIED, SIGNED, SOLVED, Step, shown, to, work
 from tests.support.assessment import MONTH, UNTIL, at, computed, month, play, results
@@ -44,14 +42,6 @@ def test_every_rule_has_a_paragraph_with_an_example() -> None:
     paragraphs = dict(re.findall(r"^\*\*(.+?)\.\*\* (.+(?:\n.+)*)", COUNTED, re.MULTILINE))
     assert {*paragraphs} >= RULES
     assert [rule for rule, text in paragraphs.items() if "\n*Example:* " not in text] == []
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Engine]:
-    migrate(database_url)
-    made = engine(database_url)
-    yield made
-    made.dispose()
 
 
 def called(when: datetime, service: str, place: int = 1, incident: str | None = None) -> Registration:

@@ -2,11 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
 from sqlalchemy import Engine
 
 from api.routes.call_reports import CallNumbers
@@ -15,9 +13,8 @@ from domain.calls.duty import Duty
 from readmodel.call_report import ReportItem, call_report
 from readmodel.call_spans import Grouping
 from readmodel.calls import keep
-from readmodel.database import engine, reading, writing
+from readmodel.database import reading, writing
 from readmodel.duties import keep_duties
-from readmodel.migrate import migrate
 from tests.support.pages import names, page, section
 
 PAGE = page("docs/calls.md")
@@ -55,14 +52,6 @@ def head(key: str | None) -> str:
 
 def seconds(time: timedelta | None) -> str:
     return "" if time is None else f"{time.total_seconds():g}"
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Engine]:
-    migrate(database_url)
-    made = engine(database_url)
-    yield made
-    made.dispose()
 
 
 def test_outcome_and_times_of_each_call_are_those_of_the_program() -> None:
