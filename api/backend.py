@@ -1,7 +1,8 @@
 """Parts of the service that the routes use; made once, at the start of the process."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -52,6 +53,7 @@ class Backend:
         temporal_case_url: address of a case in the Temporal UI, with `{number}`; None if there is none.
         texts_callers: True if a channel sends to the telephones of callers.
         serving: returns the context of a request that changes something.
+        export_turn: held by the one step of an export that runs.
     """
 
     hosts: frozenset[str]
@@ -83,6 +85,7 @@ class Backend:
     metrics: Metrics
     clock: Callable[[], datetime]
     serving: Serving
+    export_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def catalogue(self) -> Catalogue:

@@ -1,12 +1,23 @@
-"""Connections: requests arrive and answers are taken within a time, and no address may hold all connections."""
+"""Connections: heads are small, all arrives and is taken within a time, and no address may hold all connections."""
 
 import asyncio
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.limits import RareLog
+from api.middleware import HEAD_TOO_LARGE
+from api.problems import ProblemError
+
+HEAD_BYTES = 64 * 1024
+"""Largest head of a request: its line and fields. httptools takes no longer address either."""
+PIECE_BYTES = 8 * 1024
+"""Bytes that are parsed at once, so that the parser keeps no more than this beyond a limit."""
+AHEAD = 32
+"""Requests that may wait for their turn on one connection."""
+LINGER_SECONDS = 2.0
+"""Seconds in which what still comes is dropped after a refusal: a connection that is closed at once takes it along."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +41,14 @@ class BoundedProtocol(HttpToolsProtocol):
     """HTTP by uvicorn, which itself waits for ever for the rest of a request, and for a client to take its answer.
 
     A connection is closed if the head of a request is late, or its body after the answer. A late body that the
-    application waits for is answered 408 by `api.middleware.BodyLimit`.
+    application waits for is answered 408 by `api.middleware.BodyLimit`. A head beyond HEAD_BYTES, which the parser
+    would keep, is answered 431, and so is as much at the end of a body (trailers, extensions of chunks).
     """
 
     bounds: ClassVar[ConnectionBounds]
     address: str
+    _head: int = 0
+    _is_refused: bool = False
     _late: asyncio.TimerHandle | None = None
     _untaken: asyncio.TimerHandle | None = None
 
@@ -54,15 +68,49 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to wait for a further request with its first byte, which ends uvicorn's own timer."""
         if self._late is None and getattr(self.cycle, "response_complete", True):
             self._wait()
-        super().data_received(data)
+        place = 0
+        while place < len(data) and not self._is_refused and not self.transport.is_closing():
+            piece = data[place : place + min(PIECE_BYTES, HEAD_BYTES - self._head)]
+            place += len(piece)
+            self._head += len(piece)
+            super().data_received(piece)
+            if self._head >= HEAD_BYTES:
+                self._refuse()
+            elif len(self.pipeline) > AHEAD:
+                self.transport.abort()
+
+    def _refuse(self) -> None:
+        """Answer 431 and end the connection; without an answer if an earlier one is under way."""
+        self._is_refused = True
+        self._unset_keepalive_if_required()
+        if not getattr(self.cycle, "response_complete", True):
+            self.transport.abort()
+            return
+        most = f"{HEAD_BYTES} bytes at most"
+        detail = f"The request line and the header fields may have {most} together."
+        answer = ProblemError(HEAD_TOO_LARGE, detail, accepted=[most]).response()
+        fields = [*self.server_state.default_headers, *answer.raw_headers, (b"connection", b"close")]
+        lines = b"".join(b"%s: %s\r\n" % field for field in fields)
+        self.transport.write(STATUS_LINE[answer.status_code] + lines + b"\r\n" + bytes(answer.body))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._stop_waiting()
+        self._late = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def on_headers_complete(self) -> None:
         """Begin to wait for the body."""
+        self._head = 0
         self._wait()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._head = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Wait no more."""
+        self._head = 0
         self._stop_waiting()
         super().on_message_complete()
 

@@ -13,10 +13,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
-from api.problems import INTERNAL, ProblemError, declare
+from api.problems import BAD_REQUEST, INTERNAL, ProblemError, declare
 
 log = logging.getLogger("hotline.api")
 
+HEAD_TOO_LARGE = declare("head-too-large", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Request head too large")
 BODY_TOO_LARGE = declare("body-too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request body too large")
 TOO_SLOW = declare("request-timeout", HTTPStatus.REQUEST_TIMEOUT, "Request body too slow")
 WRONG_HOST = declare("wrong-host", HTTPStatus.MISDIRECTED_REQUEST, "Not the address of this service")
@@ -85,6 +86,10 @@ class HostCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         given = Headers(scope=scope).getlist("host") if scope["type"] == "http" else []
+        if scope.get("http_version") == "1.1" and not given:
+            detail = "HTTP/1.1 needs the header Host, with the name of the service."
+            await ProblemError(BAD_REQUEST, detail).response()(scope, receive, send)
+            return
         if all(_name_in(host) in self._hosts for host in given):
             await self._app(scope, receive, send)
             return

@@ -1,9 +1,13 @@
-"""Long lists as files that are read from SQL while they are written."""
+"""Long lists as files that are read from SQL while they are written.
+
+A step of an export (a page that is read, its rows that are rendered) holds the `turn` of the process: there is one step
+at a time, however many exports there are, so they leave threads and processor to other requests.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from starlette.responses import Response, StreamingResponse
 
@@ -11,6 +15,7 @@ from api.exports.csv_lines import BOM, CSV, lines
 from api.exports.workbook import XLSX, Sheets
 from domain.reports.report import Cell
 
+T = TypeVar("T")
 Pages = AsyncIterator[list[list[Cell]]]
 CHUNK = 64 * 1024
 """Bytes of a file that are sent at once."""
@@ -21,25 +26,33 @@ def attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
-async def as_csv(name: str, columns: Sequence[str], pages: Pages) -> Response:
+async def in_turn(turn: asyncio.Lock, step: Callable[..., T], *args: object) -> T:
+    """Return the result of a step, which runs in a thread once it is its turn."""
+    async with turn:
+        return await asyncio.to_thread(step, *args)
+
+
+async def as_csv(name: str, columns: Sequence[str], pages: Pages, turn: asyncio.Lock) -> Response:
     """Return the pages as CSV, each sent as soon as it is read."""
 
     async def sent() -> AsyncIterator[bytes]:
         yield BOM + lines([columns])
         async for rows in pages:
-            yield await asyncio.to_thread(lines, rows)
+            yield await in_turn(turn, lines, rows)
 
     return StreamingResponse(sent(), media_type=CSV, headers=attachment(f"{name}.csv"))
 
 
-async def as_xlsx(name: str, columns: Sequence[str], pages: Pages) -> Response:
+async def as_xlsx(name: str, columns: Sequence[str], pages: Pages, turn: asyncio.Lock) -> Response:
     """Return the pages as a workbook, which is sent once all are in it: its table of contents comes last."""
     file: BinaryIO = TemporaryFile()  # noqa: SIM115 - closed when it is sent
     try:
         with Sheets(file) as book:
             book.begin(name, columns)
             async for rows in pages:
-                await asyncio.to_thread(book.write, rows)
+                await in_turn(turn, book.write, rows)
+            # Seconds of a long list, which the event loop does not have.
+            await in_turn(turn, book.close)
         file.seek(0)
     except BaseException:
         file.close()
@@ -53,5 +66,6 @@ async def _sent(file: BinaryIO) -> AsyncIterator[bytes]:
             yield chunk
 
 
-STREAMS: Mapping[str, Callable[[str, Sequence[str], Pages], Awaitable[Response]]] = {"csv": as_csv, "xlsx": as_xlsx}
+Stream = Callable[[str, Sequence[str], Pages, asyncio.Lock], Awaitable[Response]]
+STREAMS: Mapping[str, Stream] = {"csv": as_csv, "xlsx": as_xlsx}
 """Answers of a list by format."""

@@ -22,7 +22,7 @@ _WIDTHS = {ColumnKind.TEXT: 22, ColumnKind.LINK: 34, ColumnKind.INSTANT: 24}
 
 
 class Sheets:
-    """Workbook that is written to a file; a context, at whose end the file is whole.
+    """Workbook that is written to a file; a context, at whose end the file is whole, or by `close` before it.
 
     Rows wait in a temporary folder, not in memory: only the last one can be written to.
     """
@@ -44,9 +44,14 @@ class Sheets:
     ) -> None:
         try:
             if kind is None:
-                self._book.close()
+                self.close()
         finally:
             self._folder.cleanup()
+
+    def close(self) -> None:
+        """Write the file from the rows; nothing if it is written."""
+        if not self._book.fileclosed:
+            self._book.close()
 
     def begin(self, name: str, titles: Sequence[str], kinds: Sequence[ColumnKind] = ()) -> None:
         """Begin a sheet with a head that stays in sight. Columns without a kind hold text."""

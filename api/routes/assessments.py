@@ -1,6 +1,5 @@
 """Assessments (月度考核): results of a month, the cases behind each number, and the sample that is inspected."""
 
-import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -28,7 +27,7 @@ from api.assessments import (
 from api.backend import Backend
 from api.exports import counted_cases, scores
 from api.exports.csv_lines import CSV
-from api.exports.streams import STREAMS, Pages
+from api.exports.streams import STREAMS, Pages, in_turn
 from api.exports.workbook import XLSX
 from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.routes.parameters import Paging
@@ -119,7 +118,8 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         names = _names(backend, wanted.by)
         shown = [assessed_item(found, item, names(item.subject)) for item in items]
         if wanted.format != "json":
-            return await STREAMS[wanted.format](f"{month}-{wanted.by}", scores.COLUMNS, _one_page(scores.cells(shown)))
+            pages = _one_page(scores.cells(shown))
+            return await STREAMS[wanted.format](f"{month}-{wanted.by}", scores.COLUMNS, pages, backend.export_turn)
         facts = month_facts(found, found.available_actions(actor))
         return render.model(AssessedMonth(**facts, by=wanted.by, standard=standard_item(found, wanted.by), items=shown))
 
@@ -137,10 +137,9 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         number = number_of(await assessment(backend, month), wanted.by, wanted.subject, wanted.figure)
         if wanted.format != "json":
             # What SQL says against the question is told by the status; later faults break the answer off.
-            first = await backend.reader.ask(months.cases_behind, number, wanted.cursor, counted_cases.PAGE)
-            return await STREAMS[wanted.format](
-                f"{month}-{wanted.figure}", counted_cases.COLUMNS, _pages(backend, number, first)
-            )
+            pages = _pages(backend, number, await _read_page(backend, number, wanted.cursor))
+            name = f"{month}-{wanted.figure}"
+            return await STREAMS[wanted.format](name, counted_cases.COLUMNS, pages, backend.export_turn)
         found = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit + 1)
         page = found[: wanted.limit]
         following = months.cursor_of(page[-1]) if len(found) > wanted.limit else None
@@ -197,8 +196,13 @@ async def _one_page(page: list[list[Cell]]) -> Pages:
 
 async def _pages(backend: Backend, number: Number, page: list[CountedCase]) -> Pages:
     while page:
-        yield await asyncio.to_thread(counted_cases.cells, page)
-        page = await backend.reader.ask(months.cases_behind, number, months.cursor_of(page[-1]), counted_cases.PAGE)
+        yield await in_turn(backend.export_turn, counted_cases.cells, page)
+        page = await _read_page(backend, number, months.cursor_of(page[-1]))
+
+
+async def _read_page(backend: Backend, number: Number, cursor: str | None) -> list[CountedCase]:
+    async with backend.export_turn:
+        return await backend.reader.ask(months.cases_behind, number, cursor, counted_cases.PAGE)
 
 
 def _names(backend: Backend, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:

@@ -1,6 +1,5 @@
 """Complaints: registration, lists, one complaint, and its timeline."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
@@ -16,7 +15,7 @@ from api import openapi, render
 from api.backend import Backend
 from api.exports import complaints as exported
 from api.exports.csv_lines import CSV
-from api.exports.streams import STREAMS
+from api.exports.streams import STREAMS, in_turn
 from api.exports.workbook import XLSX
 from api.intake import OTHER_OWNER
 from api.problems import (
@@ -152,10 +151,11 @@ async def _export(backend: Backend, wanted: Listing, filters: CaseFilters, actor
     limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
     async def ask(cursor: str | None) -> tuple[list[list[Cell]], str | None]:
-        page = await backend.reader.ask(
-            list_rows, filters, cursor, limit or exported.PAGE, backend.catalogue.area_code, wanted.sort
-        )
-        return await asyncio.to_thread(exported.cells, page.items, actor), page.next_cursor
+        async with backend.export_turn:
+            page = await backend.reader.ask(
+                list_rows, filters, cursor, limit or exported.PAGE, backend.catalogue.area_code, wanted.sort
+            )
+        return await in_turn(backend.export_turn, exported.cells, page.items, actor), page.next_cursor
 
     # What SQL says against the question is told by the status; later faults break the answer off.
     first, following = await ask(wanted.cursor)
@@ -167,7 +167,7 @@ async def _export(backend: Backend, wanted: Listing, filters: CaseFilters, actor
             more, cursor = await ask(cursor)
             yield more
 
-    return await STREAMS[wanted.format](exported.NAME, exported.COLUMNS, pages())
+    return await STREAMS[wanted.format](exported.NAME, exported.COLUMNS, pages(), backend.export_turn)
 
 
 def _add_reading(operations: openapi.Operations, backend: Backend) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sqlalchemy import Engine
@@ -21,12 +21,14 @@ class DirectWriter:
     """Writer of transactions that change nothing if they are sent again.
 
     They may take seconds, and run beside those of `GroupWriter`: no batch of a case waits for an import of calls.
+    They wait for each other, however many there are: SQL would give up those that wait for its lock.
 
     Args:
         engine: engine to write with; `close` disposes of it. It connects with the first request.
     """
 
     engine: Engine
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def close(self) -> None:
         """Close the connections."""
@@ -35,7 +37,7 @@ class DirectWriter:
     async def write(self, work: Callable[[WriteConnection], T]) -> T:
         """Return the result of a transaction. Raises ProblemError 503 if SQL is down."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with self._turn, asyncio.timeout(ANSWER_SECONDS):
                 return await asyncio.to_thread(self._write, work)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)

@@ -28,6 +28,9 @@ from hotline.local import ui_pages
 from hotline.local.service import LOOPBACK
 from hotline.settings import Settings, hosts_of
 
+HEAD_BYTES = 1_000_000
+"""Largest head of a request: the UI asks for the details of a case at `/render?content=`, 9 bytes for each Chinese
+character and 12 for some. It itself takes 1 MiB."""
 GRACE_SECONDS = 1
 """Seconds for open requests at shutdown: pages of the UI hold one that waits for news."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -121,11 +124,19 @@ def _passed_on(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 async def serve(ui: str, settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT."""
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    config = uvicorn.Config(
-        create_app(ui, hosts_of(settings), lambda: in_force.catalogue),
+    app = create_app(ui, hosts_of(settings), lambda: in_force.catalogue)
+    await uvicorn.Server(server_config(app, settings)).serve()
+
+
+def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """Return how the proxy is served."""
+    return uvicorn.Config(
+        app,
         host=LOOPBACK,
         port=settings.ui_port,
-        http="httptools",
+        # httptools takes no address beyond 64 KiB.
+        http="h11",
+        h11_max_incomplete_event_size=HEAD_BYTES,
         ws="none",
         access_log=False,
         log_config=None,
@@ -134,7 +145,6 @@ async def serve(ui: str, settings: Settings) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    await uvicorn.Server(config).serve()
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """Calls over HTTP: reports of the telephone system, their faults, and lists."""
 
+import asyncio
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from temporalio.client import Client
 from api.calls import CALLS, MOST_CALLS, NEW_CALL, CallItem, CallPage
 from domain.shared.actors import Role
 from readmodel.call_tables import calls
+from readmodel.calls import Kept, keep
 from readmodel.database import engine
 from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.outage import down
@@ -242,3 +245,22 @@ async def test_with_sql_down_a_report_is_sent_again(temporal: Client, tmp_path: 
         database.dispose()
         again: httpx.Response = await made.post(CALLS, call, "pbx")
         assert again.json() == {"added": 1, "changed": 0, "unchanged": 0}
+
+
+async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six at once take longer together than one may; none is refused."""
+    monkeypatch.setattr("api.sql.direct.ANSWER_SECONDS", 1.0)
+    taken = threading.Lock()
+
+    def slow(*args: Any) -> Kept:
+        with taken:
+            # Work of some length, as that of 1,000 calls.
+            threading.Event().wait(0.3)
+        return keep(*args)
+
+    monkeypatch.setattr("api.routes.calls.keep", slow)
+    given = [a_call() for _ in range(6)]
+    before = count(on_both)
+    answers = await asyncio.gather(*(on_both.post(CALLS, call, "pbx") for call in given))
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert count(on_both) == before + 6

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+import tracemalloc
+from contextlib import AsyncExitStack, suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from api.connections import AHEAD, HEAD_BYTES, PIECE_BYTES
 from tests.support.api import CALL, Api, further_api
 from tests.support.hotline import until
 
@@ -76,6 +78,68 @@ async def test_a_head_that_comes_drop_by_drop_is_not_waited_for(on_sqlite: Api, 
             await wire.drip(drops)
 
 
+LINE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+BEGINNINGS = {
+    "field": LINE + b"X-Long: %s\r\n\r\n",
+    "fields": LINE + b"X: %s\r\n\r\n",
+    "address": b"GET /healthz?q=%s HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "name": LINE + b"%s: x\r\n\r\n",
+}
+
+
+def of_size(head: bytes, size: int, filler: bytes = b"a") -> bytes:
+    """Return this head with so much filler that it has `size` bytes."""
+    times, rest = divmod(size - len(head) + len(b"%s"), len(filler))
+    return head % (filler * times + b"a" * rest)
+
+
+@pytest.mark.parametrize("part", BEGINNINGS)
+async def test_a_head_beyond_64_kb_is_answered_431(on_sqlite: Api, part: str) -> None:
+    filler = b"\r\nX: " if part == "fields" else b"a"
+    async with AsyncExitStack() as stack:
+        wire = await Wire.to(on_sqlite, stack)
+        wire.writer.write(of_size(BEGINNINGS[part], HEAD_BYTES, filler))
+        assert b"200 OK" in await wire.reader.readuntil(b"}")
+        wire.writer.write(of_size(BEGINNINGS[part], HEAD_BYTES + 1, filler))
+        head, _, body = (await wire.rest()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 431 ")
+        assert b"connection: close" in head
+        assert b"urn:hotline:problem:head-too-large" in body
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *(head.partition(b"%s")[0] for head in BEGINNINGS.values()),
+        HEAD % b"x" + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+    ],
+)
+async def test_what_never_ends_is_not_kept(on_sqlite: Api, sent: bytes) -> None:
+    """The connection ends long before 60 MB were taken, also in the trailers of a body."""
+    async with AsyncExitStack() as stack:
+        wire = await Wire.to(on_sqlite, stack)
+        tracemalloc.start()
+        stack.callback(tracemalloc.stop)
+        wire.writer.write(sent)
+        with suppress(ConnectionError):
+            for _ in range(60):
+                wire.writer.write(b"a" * 2**20)
+                await wire.writer.drain()
+        await wire.rest()
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+
+
+async def test_requests_ahead_count_anew_and_are_few(on_sqlite: Api) -> None:
+    async with AsyncExitStack() as stack:
+        wire = await Wire.to(on_sqlite, stack)
+        large = of_size(BEGINNINGS["field"], HEAD_BYTES - PIECE_BYTES)
+        wire.writer.write(large * 3)
+        for _ in range(3):
+            assert b"200 OK" in await wire.reader.readuntil(b"}")
+        wire.writer.write((LINE + b"\r\n") * (AHEAD + 2))
+        assert (await wire.rest()).count(b"200 OK") == 0
+
+
 @pytest.mark.parametrize("length", [b"Content-Length: 900", b"Transfer-Encoding: chunked"])
 async def test_a_body_that_does_not_arrive_is_answered_408(on_sqlite: Api, length: bytes) -> None:
     key = on_sqlite.tokens["chen"].encode()
@@ -104,7 +168,7 @@ async def test_an_answer_that_nobody_takes_is_given_up(on_sqlite: Api) -> None:
         wire = await Wire.to(made, stack)
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's transport has it
         asked = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        wire.writer.write(asked * 200)
+        wire.writer.write(asked * AHEAD)
 
         async def is_gone() -> bool:
             wire.writer.write(b"\r\n")

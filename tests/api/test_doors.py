@@ -34,6 +34,15 @@ async def test_every_name_must_be_one_of_the_service(on_sqlite: Api) -> None:
     writer.close()
 
 
+async def test_a_request_of_http_1_1_names_the_service(on_sqlite: Api) -> None:
+    parts = urlsplit(on_sqlite.url)
+    for version, status in ((b"1.1", b"400"), (b"1.0", b"200")):
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        writer.write(b"GET /healthz HTTP/%s\r\nConnection: close\r\n\r\n" % version)
+        assert (await reader.read()).startswith(b"HTTP/1.1 %s " % status)
+        writer.close()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8080", "LOCALHOST", "[::1]:8080"])
 async def test_a_request_for_a_name_of_the_service_is_answered(on_sqlite: Api, host: str) -> None:
     assert (await on_sqlite.http.get("/healthz", headers={"Host": host})).status_code == 200

@@ -1,8 +1,11 @@
 """Exports as CSV and XLSX: what Excel opens, no more than the reader may see, and flat memory however long they are."""
 
+import asyncio
 import csv
 import io
+import threading
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -10,13 +13,15 @@ import pytest
 from sqlalchemy import text
 
 from api.exports import complaints as exported
-from api.exports.csv_lines import defused
-from api.exports.workbook import XLSX
+from api.exports.csv_lines import defused, lines
+from api.exports.workbook import XLSX, Sheets
 from api.sql.reader import away
+from readmodel.case_queries import list_rows
 from readmodel.database import engine as engine_of
 from readmodel.database import writing
 from tests.api.test_reading import owner, registered
 from tests.support.api import Api, Json, problem
+from tests.support.hotline import until
 from tests.support.workbooks import workbook
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -215,3 +220,43 @@ async def peak_of_export(api: Api, wanted: str, count: int) -> int:
 async def test_memory_is_flat_however_many_rows(on_sqlite: Api, wanted: str, rows: tuple[int, int]) -> None:
     few, many = [await peak_of_export(on_sqlite, wanted, count) for count in rows]
     assert many < few + 4_000_000, (few, many)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+async def test_reads_are_answered_beside_six_exports(
+    on_sqlite: Api, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Exports take one step at a time, so all threads but one are free for others."""
+    [number] = await registered(on_sqlite, owner(), 1)
+    goes_on, running, most = threading.Event(), 0, 0
+    counting = threading.Lock()
+
+    def held(step: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            nonlocal running, most
+            with counting:
+                running += 1
+                most = max(most, running)
+            assert goes_on.wait(30)
+            with counting:
+                running -= 1
+            return step(*args, **kwargs)
+
+        return run
+
+    monkeypatch.setattr("api.routes.complaints.list_rows", held(list_rows))
+    monkeypatch.setattr(exported, "cells", held(exported.cells))
+    monkeypatch.setattr("api.exports.streams.lines", held(lines))
+    monkeypatch.setattr(Sheets, "close", held(Sheets.close))
+    exports = [asyncio.create_task(on_sqlite.get("/v1/complaints", format=form, q=number)) for _ in range(6)]
+
+    async def is_held() -> int:
+        return running
+
+    await until(is_held, bool)
+    for _ in range(10):
+        assert (await on_sqlite.get("/v1/complaints", limit=1)).status_code == 200
+    assert not any(export.done() for export in exports)
+    goes_on.set()
+    assert [answer.status_code for answer in await asyncio.gather(*exports)] == [200] * 6
+    assert most == 1

@@ -1,8 +1,10 @@
 """The embedded Temporal UI against web pages: none reads a history or sends anything, by any port of `hotline up`."""
 
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
 
 import httpx
 import psutil
@@ -13,6 +15,7 @@ from tests.support.browser import needs_chromium
 from tests.support.people import AGENT, Hotline
 from tests.support.service import Service, wait_until
 from tools.docs.pictures import SWITCHES, chromium
+from workflows.presentation.details.words import LONGEST_DETAILS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -63,6 +66,16 @@ def test_a_history_is_told_to_own_names_alone(case: Case) -> None:
     for host in (EVIL, f"127.0.0.1.{EVIL}", "127.0.0.2"):
         answer = case.ask("GET", case.path + events, Host=host)
         assert (answer.status_code, "Complaint" in answer.text) == (421, False)
+
+
+def test_the_longest_details_of_a_case_are_drawn(case: Case) -> None:
+    parts = urlsplit(case.service.ui)
+    with socket.create_connection((parts.hostname, parts.port), timeout=30) as wire:
+        address = f"/render?content={quote('水' * LONGEST_DETAILS)}"
+        wire.sendall(f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: wire.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert "水".encode() in answer
 
 
 def test_another_site_cannot_end_a_case(case: Case) -> None:

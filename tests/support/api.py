@@ -227,11 +227,15 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, settings: Settings | None = None) -> AsyncIterator[str]:
+async def served(
+    app: ASGIApp,
+    settings: Settings | None = None,
+    config: Callable[[ASGIApp, Settings], uvicorn.Config] = server_config,
+) -> AsyncIterator[str]:
     """The application behind a real HTTP server; its URL."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = _Server(server_config(app, settings or Settings()))
+        server = _Server(config(app, settings or Settings()))
         task = asyncio.create_task(server.serve([listening]))
         while not server.started:
             assert not task.done(), task

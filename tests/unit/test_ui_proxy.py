@@ -5,6 +5,7 @@ import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -17,9 +18,10 @@ from starlette.types import Receive, Scope, Send
 
 from hotline.files.catalogue import load_catalogue
 from hotline.local.service import hidden_address
-from hotline.local.ui_proxy import create_app
+from hotline.local.ui_proxy import HEAD_BYTES, create_app, server_config
 from hotline.settings import Settings
 from tests.support.api import served
+from workflows.presentation.details.words import LONGEST_DETAILS, markdown
 
 CATALOGUE = load_catalogue(Settings().catalogue)
 ODD = "/api/v1/namespaces/default/workflows/a%2Fb%20%C3%A9/query//x?query=A%20%3D%20%22b%22&&q=?"
@@ -54,8 +56,8 @@ class Ui:
 async def proxied() -> AsyncIterator[tuple[Ui, httpx.AsyncClient]]:
     ui = Ui()
     async with (
-        served(Starlette(routes=[Mount("/", ui)])) as address,
-        served(create_app(address, {"127.0.0.1", "ui.example"}, lambda: CATALOGUE)) as url,
+        served(Starlette(routes=[Mount("/", ui)]), config=server_config) as address,
+        served(create_app(address, {"127.0.0.1", "ui.example"}, lambda: CATALOGUE), config=server_config) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as http,
     ):
         yield ui, http
@@ -88,6 +90,31 @@ async def test_an_answer_is_passed_on_while_it_comes() -> None:
         assert await anext(parts) == b"first"
         ui.goes_on.set()
         assert await anext(parts) == b"last"
+
+
+async def test_the_longest_details_of_a_case_pass_in_an_address() -> None:
+    text = "水" * (LONGEST_DETAILS - 1)
+    shown = markdown([text, text])
+    assert len(shown) == LONGEST_DETAILS
+    longest = f"/render?content={quote(shown, safe='')}&theme=dark"
+    async with proxied() as (ui, http):
+        ui.goes_on.set()
+        # httpx refuses addresses of this length; a browser sends them.
+        answer = await sent_as_it_is(http.base_url.host, http.base_url.port, longest)
+        assert answer.startswith(b"HTTP/1.1 201 ")
+        assert ui.asked[0][1] == longest
+        beyond = await sent_as_it_is(http.base_url.host, http.base_url.port, f"/{'a' * 2 * HEAD_BYTES}")
+        assert beyond.startswith(b"HTTP/1.1 400 ")
+        assert len(ui.asked) == 1
+
+
+async def sent_as_it_is(host: str, port: int | None, address: str) -> bytes:
+    """Return the first line of the answer to an address of any length."""
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(f"GET {address} HTTP/1.1\r\nHost: ui.example\r\nConnection: close\r\n\r\n".encode())
+    line = await reader.readline()
+    writer.close()
+    return line
 
 
 async def test_a_request_for_another_name_does_not_reach_the_ui() -> None:

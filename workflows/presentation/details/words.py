@@ -11,6 +11,8 @@ from domain.shared.actors import Role
 
 LONGEST = 1000
 """Characters of a text that the details show."""
+LONGEST_DETAILS = 80_000
+"""Characters of all details: the UI asks for them in an address, with up to 12 bytes a character, and takes 1 MiB."""
 BREAK = "  \n  "
 """End of a line within an item of a list."""
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~#:])")
@@ -62,7 +64,8 @@ def plain(text: str | None, longest: int = LONGEST) -> str:
 def markdown(lines: Iterable[str]) -> str:
     """Return the lines as Markdown for the UI, which draws tables without space between the columns."""
     # Markdown does not trim this space.
-    return "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
+    text = "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
+    return text if len(text) <= LONGEST_DETAILS else f"{text[: LONGEST_DETAILS - 1]}…"
 
 
 def local(at: datetime | None, zone: str = USUAL_ZONE) -> str:
