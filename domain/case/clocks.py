@@ -19,6 +19,9 @@ MISS = 100
 DEPARTMENT: frozenset[ClockName] = frozenset({"acknowledge", "arrive"})
 """The promises of a department to the owner of the case; a part has a `resolve` of its own."""
 
+EXTENDED: frozenset[ClockName] = frozenset({"resolve", "reply"})
+"""The case's own promises that an extension (延期) gives more days."""
+
 
 class ClockStatus(NamedCode):
     """Status of a clock."""

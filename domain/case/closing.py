@@ -18,7 +18,7 @@ def close(case: CaseState, event: Event) -> None:
         release(case, part, event.at)
     case.cancel_clocks(event.at, None)
     case.closed_at = event.at
-    case.wake_at = case.approval = case.extension = None
+    case.wake_at = case.approval = case.extension = case.follow_up_since = None
     case.reopen_ends_at = event.data.reopen_ends_at if isinstance(event.data, MayClose) else None
 
 

@@ -31,4 +31,5 @@ def evolve(case: CaseState, event: Event) -> None:
     if event.to_state in ENDED and case.state not in ENDED:
         close(case, event)
     case.state = event.to_state
+    case.note_standstill(event.at)
     urging.run_countdown(case, event.at)

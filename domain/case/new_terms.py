@@ -1,18 +1,22 @@
 """New terms of a case, of another catalogue or of another service: what becomes of its clocks.
 
-What was consumed is kept. Seconds of one calendar are no seconds of another: where a clock changes from round the clock
-to working time, or back, the share of its budget that was used up is kept instead. Promises that were kept, missed or
-cancelled stay as they are, and so does an approval that is under way.
+Each promise is what it would be had the case been registered under these terms: it counts from its own moment, on its
+own calendar, without the time in which it would have stood still. Promises that were kept, missed or cancelled stay as
+they are, and so does an approval that is under way. Work that is sent back is held to the present terms likewise.
 """
 
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
-from domain.case.clocks import APPROVE, DEPARTMENT, Clock
+from domain.calendar.work_calendar import WorkCalendar
+from domain.case.clocks import APPROVE, DEPARTMENT, EXTENDED, Clock
 from domain.case.events import Event
 from domain.case.lifecycle import BEFORE_REPLY, OPEN, TO_DISPATCH, State
+from domain.case.parts import PART_AT_WORK, PartState
 from domain.case.progress import LaterTerms
+from domain.case.standstill import stretches
 from domain.case.state import CaseState
 from domain.catalogue.terms import ClockName, Priority, Promise, Terms
 from domain.shared.event import EventData
@@ -68,109 +72,147 @@ def moved_promises(case: CaseState, terms: Terms, at: datetime) -> tuple[Moved, 
 
 def hold_to(case: CaseState, terms: Terms, event: Event) -> None:
     """Hold the case to the terms that are in the data of this event, from now on."""
+    _put(case, _clocks(case, terms, event.at))
+    case.terms = terms
+    case.later_terms = LaterTerms(seq=event.seq, at=event.at)
+
+
+def reinstate_resolve(case: CaseState, *parts: int) -> None:
+    """Let `resolve` of these parts count on as if the work had never been completed, under the present terms."""
+    clocks = {clock.serial: clock for clock in case.clocks}
+    for part in parts:
+        mine = (clock for clock in reversed(case.clocks) if (clock.name, clock.part) == ("resolve", part))
+        last = next((clock for clock in mine if clock.cycle == case.cycle and not clock.cancelled), None)
+        if last:
+            clocks[last.serial] = _reinstated(case, last)
+        if not (last and clocks[last.serial].live):
+            since = case.later_terms.at if case.later_terms else None
+            clocks |= {clock.serial: clock for clock in _new(case, [("resolve", part)], case.terms, since, len(clocks))}
+    _put(case, tuple(clocks.values()))
+
+
+def _put(case: CaseState, clocks: tuple[Clock, ...]) -> None:
+    """Take these clocks, and note the version on those that changed."""
     before = {clock.serial: clock for clock in case.clocks}
     case.clocks = tuple(
         clock if clock == before.get(clock.serial) else clock.model_copy(update={"version": case.version})
-        for clock in _clocks(case, terms, event.at)
+        for clock in clocks
     )
-    case.terms = terms
-    case.later_terms = LaterTerms(seq=event.seq, at=event.at)
 
 
 def _clocks(case: CaseState, terms: Terms, at: datetime) -> tuple[Clock, ...]:
     """Return the clocks as they are under these terms, the new ones last."""
     kept = tuple(_kept(case, clock, terms, at) for clock in case.clocks)
-    return kept + _opened(case, terms, at, len(kept))
+    live = {(clock.name, clock.part) for clock in kept if clock.live}
+    return kept + _new(case, [each for each in _ahead(case) if each not in live], terms, at, len(kept))
 
 
 def _kept(case: CaseState, clock: Clock, terms: Terms, at: datetime) -> Clock:
+    """Return a clock as it is under these terms from `at` on."""
     if not clock.live or clock.missed_at or clock.name == APPROVE:
         return clock
-    old, new = _promise(case.terms, clock.name), _promise(terms, clock.name)
-    if new is None or old is None:
+    promise = _promise(terms, clock.name)
+    if promise is None:
         return clock.cancel(at, case.calendar)
-    budget = new.budget_seconds + _extra(case, clock, old, new, terms)
-    if clock.started_at is None:
-        # What it starts with may have been already, if that is another moment now.
-        since = _since(case, new, at) if new.starts != old.starts and not clock.part else None
-        waiting = clock.model_copy(update={"calendar": new.calendar, "budget_seconds": budget})
-        return _begun(case, waiting, since, terms, at) if since else waiting
-    measured_alike = new.calendar == "always" or terms.calendar == case.calendar
-    if clock.calendar == new.calendar and measured_alike and budget == clock.budget_seconds:
+    measured_alike = promise.calendar == "always" or terms.calendar == case.calendar
+    same = (promise.calendar, _budget(case, clock.part, promise, terms), _since(case, clock.part, promise))
+    if measured_alike and same == (clock.calendar, clock.budget_seconds, clock.started_at):
         return clock
-    consumed = clock.elapsed(at, case.calendar)
-    if clock.calendar != new.calendar:
-        consumed *= budget / clock.budget_seconds
-    changes = {"calendar": new.calendar, "budget_seconds": budget, "consumed_seconds": consumed}
-    return clock.model_copy(update={**changes, "running_since": clock.running_since and at})
+    return _counted(case, clock, promise, terms, at)
 
 
-def _extra(case: CaseState, clock: Clock, old: Promise, new: Promise, terms: Terms) -> float:
-    """Return what extensions have added, in seconds of the new calendar: a day is worth there what a day is worth."""
-    granted = clock.budget_seconds - old.budget_seconds
-    return granted and granted * _day(terms, new) / _day(case.terms, old)
+def _reinstated(case: CaseState, clock: Clock) -> Clock:
+    """Return a promise that was kept as if it had not been; one that the present terms lack stays kept."""
+    if clock.stopped_at is None:
+        return clock
+    going_on = clock.model_copy(update={"stopped_at": None})
+    if clock.missed_at:
+        return _run(going_on, stretches(case.standstills, clock.name, clock.part, clock.stopped_at), case.calendar)
+    promise = _promise(case.terms, clock.name)
+    since = case.later_terms.at if case.later_terms else None
+    return _counted(case, going_on, promise, case.terms, since) if promise else clock
 
 
-def _day(terms: Terms, promise: Promise) -> int:
-    return terms.process.day_seconds if promise.calendar == "always" else terms.calendar.day_seconds
-
-
-def _opened(case: CaseState, terms: Terms, at: datetime, serial: int) -> tuple[Clock, ...]:
-    """Return clocks for new promises that are still to be kept, counted from when they would have begun."""
-    now = [clock for clock in case.clocks if clock.cycle == case.cycle and not clock.part and not clock.cancelled]
-    there = {clock.name for clock in now} | {promise.name for promise in case.terms.promises}
-    new = [each for each in terms.promises if each.name not in there and _is_ahead(case, each.name)]
+def _new(
+    case: CaseState,
+    promised: Iterable[tuple[ClockName, int]],
+    terms: Terms,
+    terms_since: datetime | None,
+    serial: int,
+) -> tuple[Clock, ...]:
+    """Return clocks for those of the promises, by name and part, that these terms make; their serials follow."""
+    made = [(promise, part) for name, part in promised if (promise := _promise(terms, name))]
     return tuple(
-        _begun(
-            case,
-            case.new_clock(promise.name, promise, serial + place),
-            _since(case, promise, at),
-            terms,
-            at,
-        )
-        for place, promise in enumerate(new, start=1)
+        _counted(case, case.new_clock(promise.name, promise, serial + place, part), promise, terms, terms_since)
+        for place, (promise, part) in enumerate(made, start=1)
     )
 
 
-def _is_ahead(case: CaseState, name: ClockName) -> bool:
-    """Return True if what is promised is still to be done, by the department that has the case."""
-    there = case.arrived_at and case.dispatched_at and case.arrived_at >= case.dispatched_at
-    return case.state in _AHEAD[name] and not (name == "arrive" and there)
+def _counted(case: CaseState, clock: Clock, promise: Promise, terms: Terms, terms_since: datetime | None) -> Clock:
+    """Return the clock as if the case had always had these terms; it waits if its moment is still to come.
 
-
-def _begun(case: CaseState, clock: Clock, since: datetime | None, terms: Terms, at: datetime) -> Clock:
-    """Return the clock as if it had started at `since`; it waits if that is None.
-
-    How long the case has stood still is known from a clock that started at that very moment, if there is one.
+    It is not missed before the terms are in force: what was used up by then falls due at `terms_since`.
     """
+    since = _since(case, clock.part, promise)
+    changes = {
+        "calendar": promise.calendar,
+        "budget_seconds": _budget(case, clock.part, promise, terms),
+        "consumed_seconds": 0.0,
+        "started_at": since,
+        "running_since": None,
+    }
+    anew = clock.model_copy(update=changes)
     if since is None:
-        return clock
-    started = clock.start(since)
-    alike = (
-        other for other in case.clocks if other.live and other.started_at == since and other.calendar == clock.calendar
-    )
-    twin = next((other for other in alike if not other.part), None)
-    consumed = twin.elapsed(at, case.calendar) if twin else started.elapsed(at, terms.calendar)
-    still = case.state is State.SUSPENDED or (case.state is State.AWAITING_APPROVAL and clock.name in DEPARTMENT)
-    return started.model_copy(update={"consumed_seconds": consumed, "running_since": None if still else at})
+        return anew
+    return _run(anew, stretches(case.standstills, clock.name, clock.part, since, terms_since), terms.calendar)
 
 
-def _since(case: CaseState, promise: Promise, at: datetime) -> datetime | None:
+def _run(clock: Clock, spans: Iterable[tuple[datetime, datetime | None]], calendar: WorkCalendar) -> Clock:
+    """Return a paused clock after it has run for these stretches."""
+    for start, end in spans:
+        clock = clock.resume(start)
+        clock = clock.pause(end, calendar) if end else clock
+    return clock
+
+
+def _budget(case: CaseState, part: int, promise: Promise, terms: Terms) -> float:
+    """Return the seconds of a promise with what extensions have added: as many days as its calendar has for them."""
+    days = case.extended_days if promise.name in EXTENDED and not part else 0
+    return promise.budget_seconds + days * terms.day_seconds(promise.calendar)
+
+
+def _ahead(case: CaseState) -> Iterator[tuple[ClockName, int]]:
+    """Return what is still to be done: the names of the promises, each with the part, 0 for the case itself."""
+    done = {"arrive": case.arrived_at is not None, "acknowledge": case.signed_before}
+    for name, states in _AHEAD.items():
+        if case.state in states and not done.get(name):
+            yield name, 0
+    for part in case.parts:
+        if part.cycle == case.cycle and part.state in PART_AT_WORK:
+            yield "resolve", part.serial
+            if part.state is PartState.DISPATCHED:
+                yield "acknowledge", part.serial
+
+
+def _since(case: CaseState, part: int, promise: Promise) -> datetime | None:
     """Return the instant from which the promise counts in this cycle; None if it is still to come."""
-    began = min(
-        (clock.started_at for clock in case.clocks if clock.cycle == case.cycle and clock.started_at), default=None
-    )
+    if part:
+        return case.parts[part - 1].involved_at
+    if promise.name == "follow_up" and case.follow_up_attempts:
+        return case.follow_up_since
+    began, hands = case.cycle_began_at or case.registered_at, case.hands
+    if promise.name in DEPARTMENT and len(hands) > 1:
+        began, hands = hands[-1], hands[-1:]
     match promise.starts:
         case "registration":
-            return case.registered_at if case.cycle == 1 else began or case.dispatched_at
+            return began
         case "dispatch":
-            return None if case.state is State.PENDING_REDISPATCH else case.dispatched_at
+            return hands[0] if hands else None
         case "reply":
-            replied = (clock.stopped_at for clock in reversed(case.clocks) if clock.name == "reply")
-            return (next(replied, None) or at) if case.state is State.PENDING_FOLLOW_UP else None
+            return case.follow_up_since
         case "decision":
-            decided = case.decisions[-1].decided_at if case.decisions else None
-            return decided if decided and began and decided >= began else None
+            mine = (each for each in case.decisions if each.cycle == case.cycle and not each.of_credit)
+            return next((each.decided_at for each in mine if each.decided_at >= began), None)
 
 
 def _difference(before: Clock | None, after: Clock, case: CaseState, terms: Terms) -> Moved | None:
@@ -200,8 +242,10 @@ def _why(before: Clock | None, after: Clock, *, moved: bool) -> list[str]:
     if after.cancelled:
         return ["dropped"]
     why = ["budget"] if after.budget_seconds != before.budget_seconds else []
+    if after.started_at != before.started_at:
+        why.append("started")
     if after.calendar != before.calendar or (moved and not why):
-        why.append("started" if before.started_at is None and after.started_at else "calendar")
+        why.append("calendar")
     return why
 
 

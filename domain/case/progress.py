@@ -10,6 +10,7 @@ from domain.case.intake import IntakeFacts
 from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.parts import UNFINISHED, Part
 from domain.case.satisfaction import Satisfaction
+from domain.case.standstill import Standstill
 from domain.catalogue.terms import USUAL_CLASS, Approver, CustomerClass, Edition
 from domain.shared.money import Money
 from domain.shared.value import Immutable, omit_default
@@ -146,11 +147,18 @@ class Progress(BaseModel):
     people: dict[str, str] = omit_default({}, "Names of the people of the case, by id, where they differ.")
     flags: tuple[str, ...] = ()
     clocks: tuple[Clock, ...] = ()
+    cycle_began_at: datetime | None = omit_default(None, "When the present cycle began; null in the first one.")
     dispatched_at: datetime | None = None
-    arrived_at: datetime | None = omit_default(None, "When a department's crew arrived last, or had done its work.")
+    handed: tuple[datetime, ...] = omit_default(
+        (), "When each department of the cycle got the case, if `dispatched_at` alone does not say it."
+    )
+    signed_before: bool = omit_default(False, "The department that has the case had signed for it, and returned it.")
+    arrived_at: datetime | None = omit_default(None, "When the department's crew arrived, or had done its work.")
+    standstills: tuple[Standstill, ...] = omit_default((), "When clocks stood still in the present cycle.")
     closed_at: datetime | None = None
     reopen_ends_at: datetime | None = None
     wake_at: datetime | None = None
+    follow_up_since: datetime | None = omit_default(None, "The reply or the last try, while a follow-up is due.")
     follow_up_attempts: int = 0
     dissatisfactions: int = 0
     answered_cycles: tuple[int, ...] = omit_default(())
@@ -159,6 +167,7 @@ class Progress(BaseModel):
     reply: str | None = omit_default(None, "What the caller was told last, by a reply or during the call.")
     links_revoked_at: datetime | None = omit_default(None)
     extensions: int = 0
+    extended_days: int = omit_default(0, "Working days that extensions have granted in the present cycle.")
     approval: Approval | None = None
     extension: Extension | None = None
     decisions: tuple[Decided, ...] = ()
@@ -183,6 +192,11 @@ class Progress(BaseModel):
     def name_of(self, person: str | None) -> str:
         """Return the name of a person of the case by the id; what is given if there is no other, nothing for None."""
         return self.people.get(person, person) if person else ""
+
+    @property
+    def hands(self) -> tuple[datetime, ...]:
+        """Instants at which departments of the present cycle got the case, the one that has it last."""
+        return self.handed or ((self.dispatched_at,) if self.dispatched_at else ())
 
     @property
     def undecided_credits(self) -> tuple[Owed, ...]:

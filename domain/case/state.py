@@ -7,9 +7,9 @@ from typing import Any, Literal
 from domain.calendar.work_calendar import WorkCalendar
 from domain.case.clocks import DEPARTMENT, Clock
 from domain.case.intake import Intake
-from domain.case.lifecycle import AT_WORK
 from domain.case.parts import Part
 from domain.case.progress import Owed, Progress
+from domain.case.standstill import extended, scope_in
 from domain.catalogue.terms import Approver, ClockName, Promise, Starts, Terms
 
 CREDIT_WAITS = "credit_waits"
@@ -112,8 +112,8 @@ class CaseState(Progress):
         self.change_clocks(lambda clock: clock.pause(at, self.calendar), DEPARTMENT)
 
     def resume_department(self, at: datetime) -> None:
-        """Resume the clocks of the department if the case is at work; in any other state they resume when that ends."""
-        if self.state in AT_WORK:
+        """Resume the clocks of the department, unless the state of the case pauses them as well."""
+        if scope_in(self.state, waits=False) is None:
             self.change_clocks(lambda clock: clock.resume(at), DEPARTMENT)
 
     def open_clocks(self, names: Iterable[ClockName], part: int = 0) -> None:
@@ -139,11 +139,7 @@ class CaseState(Progress):
             version=self.version,
         )
 
-    def reinstate_resolve(self, *parts: int) -> None:
-        """Let the clock `resolve` of these parts count on as if it had never stopped: the work was not done."""
-        self.clocks = tuple(
-            clock.reinstate().model_copy(update={"version": self.version})
-            if clock.name == "resolve" and clock.cycle == self.cycle and clock.part in parts
-            else clock
-            for clock in self.clocks
-        )
+    def note_standstill(self, at: datetime) -> None:
+        """Note which clocks stand still from now on."""
+        waits = self.incident is not None and not self.settled
+        self.standstills = extended(self.standstills, scope_in(self.state, waits=waits), at)

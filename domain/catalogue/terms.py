@@ -169,6 +169,10 @@ class Terms(Value):
     needs_approval: bool = omit_default(False, "It is completed only once management has decided, in each cycle.")
     priority_by_hand: bool = omit_default(False, "The priority was given at intake.")
 
+    def day_seconds(self, calendar: CalendarKind) -> int:
+        """Return what a day of an extension is worth, in seconds of this calendar."""
+        return self.process.day_seconds if calendar == "always" else self.calendar.day_seconds
+
     def unit(self, department: str) -> Unit:
         """Return the department by its code; the code is all that is known of one that the chart does not have."""
         units = self.organisation.units if self.organisation else ()

@@ -58,10 +58,15 @@ processes = st.builds(
 
 @st.composite
 def promises(draw: st.DrawFn) -> tuple[Promise, ...]:
-    """Some of the usual ones, each round the clock or in working time."""
+    """Some of the usual ones, each round the clock or in working time, and from another moment on now and then."""
     kept = [promise for promise in PROMISES if draw(st.booleans())]
-    kinds = [draw(st.sampled_from(["always", "working"])) for _ in kept]
-    return tuple(promise.model_copy(update={"calendar": kind}) for promise, kind in zip(kept, kinds, strict=True))
+    moments = st.sampled_from([None, None, None, "registration", "dispatch", "decision"])
+    return tuple(
+        promise.model_copy(
+            update={"calendar": draw(st.sampled_from(["always", "working"])), "starts": draw(moments) or promise.starts}
+        )
+        for promise in kept
+    )
 
 
 POSTS = (

@@ -31,11 +31,10 @@ from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
 from tests.support import offers
+from tests.support.anew import TOLERANCE, promises_and_made_anew
 from tests.support.build import ACTORS, BODIES, CALENDAR, PART_TABLE, PROMISES, USUAL, command, data_of, registration
 from tests.support.case_strategies import ZERO, actors, bodies, changes, incidents, spans, starts
 
-TOLERANCE = 1e-3
-"""Seconds. The ledger keeps fractions, instants are whole microseconds."""
 BY_ITSELF = {
     "escalate",
     "notice",
@@ -77,7 +76,7 @@ class CaseMachine(RuleBasedStateMachine):
         self.case, events = Case.register(registration(at, **terms).model_copy(update={"incident": incident}))
         self.events = list(events)
         self.then = Case.fold(events)
-        self.elapsed: dict[int, float] = {}
+        self.elapsed: dict[tuple[int, str, datetime | None], float] = {}
         self.shrunk: set[int] = set()
         for _ in range(lead):
             self.now += data.draw(spans)
@@ -330,14 +329,20 @@ class CaseMachine(RuleBasedStateMachine):
     def clocks_count_what_has_passed_and_no_more(self) -> None:
         for clock in self.case.clocks:
             elapsed = clock.elapsed(self.now, CALENDAR)
-            assert elapsed >= self.elapsed.get(clock.serial, 0) - TOLERANCE
-            self.elapsed[clock.serial] = elapsed
+            measure = (clock.serial, clock.calendar, clock.started_at)
+            assert elapsed >= self.elapsed.get(measure, 0) - TOLERANCE
+            self.elapsed[measure] = elapsed
             started = clock.started_at or self.now
             passed = (self.now - started).total_seconds()
             most = CALENDAR.between(started, self.now) if clock.calendar == "working" else passed
             assert elapsed <= most + TOLERANCE
             if clock.running_since is None:
                 assert elapsed == clock.consumed_seconds
+
+    @invariant()
+    def a_promise_made_anew_is_the_one_that_was_there(self) -> None:
+        promises, anew = promises_and_made_anew(self.case, self.events[-1], self.now)
+        assert promises == anew
 
     @invariant()
     def clocks_stand_where_the_state_says(self) -> None:

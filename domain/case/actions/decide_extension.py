@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from domain.case.approvers import OWN_REQUEST, own_request
+from domain.case.clocks import EXTENDED
 from domain.case.events import Event
 from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import OPEN
@@ -56,10 +57,10 @@ def evolve(case: CaseState, data: ExtensionDecided, _: Event) -> None:
     if not data.approved:
         return
     case.extensions += 1
+    case.extended_days += data.working_days
     case.add_flags("extended")
-    days, calendar = data.working_days, case.calendar
-    worth = {"always": days * case.terms.process.day_seconds, "working": days * calendar.day_seconds}
-    case.change_clocks(lambda clock: clock.extend(worth[clock.calendar]), ["resolve", "reply"])
+    day = case.terms.day_seconds
+    case.change_clocks(lambda clock: clock.extend(data.working_days * day(clock.calendar)), EXTENDED)
 
 
 ACTION = Action(

@@ -49,14 +49,25 @@ def decide(case: CaseState, body: Dispatch, _: Actor, __: datetime) -> Decision:
 
 def evolve(case: CaseState, data: Dispatched, event: Event) -> None:
     """Hand the case to the department; another assignee there gets no new time to return it."""
-    if data.department != case.department or event.from_state is not State.DISPATCHED:
-        case.dispatched_at = event.at
-    hand_to(case, data.department, event, data.assignee)
+    moves = data.department != case.department or event.from_state is not State.DISPATCHED
+    hand_to(case, data.department, event, data.assignee, anew=moves)
 
 
-def hand_to(case: CaseState, department: str, event: Event, assignee: str | None = None) -> None:
-    """Hand the case to a department, whose clocks start anew if another had it."""
+def hand_to(case: CaseState, department: str, event: Event, assignee: str | None = None, *, anew: bool = True) -> None:
+    """Hand the case to a department, whose clocks start anew if another had it.
+
+    Args:
+        case: the case.
+        department: that gets it.
+        event: the event that brings it.
+        assignee: who works on it there, if known.
+        anew: True if the time in which it may be returned begins anew.
+    """
+    if anew:
+        case.handed, case.dispatched_at = case.hands, event.at
     if case.department and department != case.department:
+        case.handed = (*case.handed, event.at)
+        case.arrived_at, case.signed_before = None, False
         case.extension = None
         case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
         case.open_clocks(DEPARTMENT)

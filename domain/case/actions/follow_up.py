@@ -134,7 +134,8 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
         case.answered_cycles += (case.cycle,)
     if event.to_state is State.PENDING_FOLLOW_UP:
         case.open_clocks(["follow_up"])
-        case.start_clocks(event.at, "reply")
+        case.change_clocks(lambda clock: clock.start(event.at), ["follow_up"])
+        case.follow_up_since = event.at
     elif event.to_state is State.DISPATCHED:
         case.dissatisfactions += 1
         case.add_flags("reworked")
@@ -149,7 +150,6 @@ def begin_rework(case: CaseState, department: str | None, event: Event) -> None:
     """Open the next cycle (重办), with the department at once; the clocks of the last one are cancelled."""
     case.cancel_clocks(event.at, None)
     open_cycle(case, event)
-    case.dispatched_at = event.at
     hand_to(case, department or department_for_rework(case), event)
 
 

@@ -19,9 +19,12 @@ def evolve(case: CaseState, data: Registered, event: Event) -> None:
 def open_cycle(case: CaseState, event: Event) -> None:
     """Open the cycle of the event: new clocks for every promise, and nothing done yet."""
     case.cycle = event.cycle
+    case.cycle_began_at = event.at if event.cycle > 1 else None
+    case.dispatched_at = case.arrived_at = case.follow_up_since = None
+    case.handed, case.standstills = (), ()
     case.follow_up_attempts = 0
-    case.completed = False
-    case.extensions = 0
+    case.completed = case.signed_before = False
+    case.extensions = case.extended_days = 0
     case.approval = case.extension = None
     case.open_clocks([promise.name for promise in case.terms.promises])
     case.start_clocks(event.at, "registration")

@@ -27,7 +27,7 @@ def decide(case: CaseState, body: RejectReturn, _: Actor, __: datetime) -> Decis
 def evolve(case: CaseState, data: ReturnRejected, event: Event) -> None:
     """Hand the case back; the department gets no new time to return it."""
     if data.department:
-        hand_to(case, data.department, event)
+        hand_to(case, data.department, event, anew=False)
 
 
 ACTION = Action(

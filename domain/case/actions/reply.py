@@ -24,6 +24,7 @@ def evolve(case: CaseState, data: Replied, event: Event) -> None:
     case.reply = data.message
     case.stop_clocks(event.at, "reply")
     case.start_clocks(event.at, "reply")
+    case.follow_up_since = event.at
 
 
 ACTION = Action(

@@ -32,6 +32,7 @@ def guard_part(case: CaseState, part: Part, at: datetime) -> NotPossible | None:
 
 def evolve(case: CaseState, _: Returned, event: Event) -> None:
     """Pause the department's clocks."""
+    case.signed_before = case.signed_before or event.from_state is State.IN_PROGRESS
     case.assignee = None
     case.extension = None
     case.pause_department(event.at)

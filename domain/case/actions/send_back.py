@@ -3,6 +3,7 @@
 from domain.case.events import Event
 from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import State
+from domain.case.new_terms import reinstate_resolve
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
 from domain.case.state import CaseState
 from domain.shared.actors import Role
@@ -20,13 +21,13 @@ class SentBack(PartData, SendBack):
 def evolve(case: CaseState, _: SentBack, __: Event) -> None:
     """Count on as if the work had never been completed."""
     case.completed = False
-    case.reinstate_resolve(0)
+    reinstate_resolve(case, 0)
 
 
 def evolve_part(case: CaseState, part: Part, _: SentBack, __: Event) -> None:
     """Count on as if the part had never been completed."""
     case.put_part(part, state=PartState.IN_PROGRESS, result=None)
-    case.reinstate_resolve(0, part.serial)
+    reinstate_resolve(case, 0, part.serial)
 
 
 ACTION = Action(

@@ -1,0 +1,70 @@
+"""Standstills of a case: the time in which its clocks, or those of its departments, do not count."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from domain.case.clocks import DEPARTMENT
+from domain.case.lifecycle import BEFORE_REPLY, State
+
+Scope = Literal["case", "departments", "department"]
+"""Clocks that stand still: all, those of every department, or those of the department that has the case."""
+
+
+class Standstill(NamedTuple):
+    """Time in which clocks stood still; `until` is None while they do."""
+
+    since: datetime
+    until: datetime | None
+    scope: Scope
+
+
+def scope_in(state: State, *, waits: bool) -> Scope | None:
+    """Return which clocks stand still in this state; `waits` is set if the case waits for its incident."""
+    if state is State.SUSPENDED:
+        return "case"
+    if state is State.AWAITING_APPROVAL:
+        return "departments"
+    return "department" if state is State.PENDING_REDISPATCH or (waits and state in BEFORE_REPLY) else None
+
+
+def extended(ledger: tuple[Standstill, ...], scope: Scope | None, at: datetime) -> tuple[Standstill, ...]:
+    """Return the ledger in which these clocks stand still from now on, and no others."""
+    last = ledger[-1] if ledger else None
+    now = last if last and last.until is None else None
+    if (now.scope if now else None) == scope:
+        return ledger
+    past = ledger
+    if now:
+        past = (*ledger[:-1], *([now._replace(until=at)] if now.since < at else []))
+    return (*past, Standstill(at, None, scope)) if scope else past
+
+
+def stretches(
+    ledger: tuple[Standstill, ...], name: str, part: int, since: datetime, cut: datetime | None = None
+) -> Iterator[tuple[datetime, datetime | None]]:
+    """Return the stretches in which a clock counts, in order, each with its start and end; None if it lasts.
+
+    Args:
+        ledger: the standstills.
+        name: of the clock.
+        part: that it belongs to; 0 for the case itself.
+        since: when it started.
+        cut: instant at which the last stretch is cut in two, if it lasts.
+    """
+    for still in ledger:
+        if not _includes(still.scope, name, part) or (still.until and still.until <= since):
+            continue
+        if since < still.since:
+            yield since, still.since
+        if still.until is None:
+            return
+        since = still.until
+    if cut and since < cut:
+        yield since, cut
+        since = cut
+    yield since, None
+
+
+def _includes(scope: Scope, name: str, part: int) -> bool:
+    return scope == "case" or (name in DEPARTMENT and not part) or (scope == "departments" and part > 0)
