@@ -38,6 +38,7 @@ from api.routes import (
     period_reports,
     reference,
     reports,
+    withdrawals,
 )
 from api.routes.parameters import OnceRoute
 from domain.shared.codes import UnknownCode
@@ -102,6 +103,7 @@ def create_app(backend: Backend) -> FastAPI:
         assessment_actions,
         exclusions,
         dead_letters,
+        withdrawals,
     )
     for part in (complaint_actions, *records, reports, call_reports, period_reports, reference, operations):
         part.add_routes(app.router, backend)

@@ -16,6 +16,7 @@ from api.schemas import (
     Services,
 )
 from domain.calendar.work_calendar import WorkCalendar
+from domain.calls.withdrawal import CallMismatch
 from domain.case.actions import dispatch, involve
 from domain.case.case import Case
 from domain.case.handover import Handover, HandoverProgress, OpenWork
@@ -35,6 +36,7 @@ from readmodel.call_links import LinkedCall
 from readmodel.dead_letters import DeadLetter
 from readmodel.paging import Place
 from readmodel.parts import PartOfCase
+from readmodel.withdrawals import Unconfirmed
 
 NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"
@@ -101,6 +103,7 @@ def _of_case() -> dict[str, Any]:
         created_at=NOON,
         dead_at=NOON + timedelta(seconds=510),
     )
+    unconfirmed = Unconfirmed(NUMBER, State.WITHDRAWN, at, "10027", "1785729600.118", CallMismatch.UNKNOWN)
     return {
         "complaint": complaint,
         "registered": registered,
@@ -108,6 +111,7 @@ def _of_case() -> dict[str, Any]:
         "timeline": _page(from_json(render.timeline_item(dispatched, AGENT))),
         "parts": _page(from_json(render.part(part, AGENT, TEMPORAL_CASE_URL))),
         "notices": _page(from_json(render.notice(NUMBER, SAMPLE))),
+        "unconfirmed_withdrawals": _page(from_json(render.unconfirmed(unconfirmed))),
         "letters": _page(from_json(render.dead_letter(dead_letter, AGENT))),
         "resent": ResentLetter(key=dead_letter.key, status="due"),
     }

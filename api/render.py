@@ -23,6 +23,7 @@ from domain.shared.event import BaseEvent
 from readmodel.call_links import LinkedCall
 from readmodel.dead_letters import DeadLetter
 from readmodel.parts import PartOfCase
+from readmodel.withdrawals import Unconfirmed
 
 JSON = "application/json"
 _CASE = TypeAdapter(CaseView)
@@ -117,6 +118,11 @@ def person(item: Person) -> bytes:
 def dead_letter(item: DeadLetter, reader: Actor) -> bytes:
     """Return a dead letter in the shape of `schemas.Letter`."""
     return _masked(item._asdict(), reader, None)
+
+
+def unconfirmed(item: Unconfirmed) -> bytes:
+    """Return a withdrawal in the shape of `calls.UnconfirmedItem`."""
+    return to_json(item._asdict())
 
 
 def call(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> bytes:

@@ -20,6 +20,7 @@ from domain.case.actions.correct import Corrected
 from domain.case.actions.decide_approval import ApprovalDecided
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.actions.follow_up import FollowedUp
+from domain.case.actions.withdraw import Withdrawn
 from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
 from domain.case.intake import Intake, IntakeFacts, Registered
@@ -32,7 +33,17 @@ from readmodel.decisions import HUNDREDTHS
 from readmodel.notifications import notification_row
 from readmodel.search_rows import replace_terms, term_rows, terms_in_sql
 from readmodel.statements import RowValues, event_row, insert_missing, row, upsert
-from readmodel.tables import cases, clocks, decisions, events, follow_ups, notifications, parts, search_words
+from readmodel.tables import (
+    cases,
+    clocks,
+    decisions,
+    events,
+    follow_ups,
+    notifications,
+    parts,
+    search_words,
+    withdrawals,
+)
 
 _PROGRESS = TypeAdapter(Progress)
 _OF_CASE = ("state", "owner", "department", "assignee", "incident", "cycle", "version", "caller_version", "closed_at")
@@ -88,6 +99,7 @@ def write(
     upsert(connection, parts, [changed for batch in batches for changed in _part_rows(batch)])
     insert_missing(connection, decisions, [decided for each in occurred for decided in _decision_rows(*each)])
     insert_missing(connection, follow_ups, [ended for each in occurred for ended in _follow_up_rows(*each)])
+    insert_missing(connection, withdrawals, [by_call for each in occurred for by_call in _withdrawal_rows(*each)])
     insert_missing(connection, notifications, told)
     return len(told)
 
@@ -265,6 +277,15 @@ def _follow_up_rows(number: str, event: Event) -> list[RowValues]:
     cycle = event.cycle - (event.to_state is State.DISPATCHED)
     facts = {"number": number, "seq": event.seq, "followed_up_at": event.at, "cycle": cycle}
     return [row(follow_ups, data, **facts, contacted=data.outcome != "unreachable")]
+
+
+def _withdrawal_rows(number: str, event: Event) -> list[RowValues]:
+    """Return the row of a withdrawal to which nothing but a call gave the right; none of any other event."""
+    data = event.data
+    if not isinstance(data, Withdrawn) or not data.by_call:
+        return []
+    facts = {"number": number, "seq": event.seq, "withdrawn_at": event.at, "withdrawn_by": event.actor}
+    return [{**facts, "named_call": data.call_id}]
 
 
 def _search_rows(batch: ProjectionBatch) -> list[RowValues]:

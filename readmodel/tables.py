@@ -159,6 +159,18 @@ follow_ups = Table(
 )
 """Finished follow-ups (回访), the last try of each cycle, for reports."""
 
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    _number(),
+    Column("seq", Integer, primary_key=True),
+    Column("withdrawn_at", UtcDateTime, nullable=False),
+    Column("withdrawn_by", PERSON, nullable=False),
+    Column("named_call", code(80), nullable=False, comment="Of the call that gave the right to it."),
+    Index("ix_withdrawals_withdrawn_at", "withdrawn_at", "number"),
+)
+"""Withdrawals (撤销) by a call, to be compared with the call."""
+
 incidents = Table(
     "incidents",
     metadata,

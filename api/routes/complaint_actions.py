@@ -25,6 +25,7 @@ from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_i
 from api.schemas import Complaint
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from api.versions import etag
+from api.withdrawal_check import CALL_MISMATCH, check_call
 from domain.case.actions import COMMANDS
 from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction
 from domain.case.actions.decide_credit import DecideCredit
@@ -32,6 +33,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
+from domain.case.actions.withdraw import Withdraw
 from domain.case.lifecycle import OPEN, State
 from domain.case.progress import Progress
 from domain.case.views import Outcome
@@ -48,6 +50,7 @@ _CHECKED_HERE = {
     "correct": (UNKNOWN["service"], UNKNOWN["district"]),
     "decide_credit": (CREDIT_LIMIT_REACHED,),
     "send_link": (NO_TEXT_MESSAGES,),
+    "withdraw": (CALL_MISMATCH,),
 }
 """Problems that `_check` raises, by action."""
 
@@ -87,7 +90,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
 
 async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) -> None:
-    """Check what the case cannot know: catalogue codes, incidents, other cases of its account, channels."""
+    """Check what the case cannot know: catalogue codes, incidents, other cases of its account, channels, calls."""
     if isinstance(body, LinkIncident) and body.incident is not None:
         await backend.incidents.require_open(body.incident, actor)
     if isinstance(body, DecideCredit) and body.approved:
@@ -95,6 +98,8 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
     if isinstance(body, SendLink) and not backend.texts_callers:
         detail = "No channel of HOTLINE_CHANNELS sends to callers' telephones, as one of kind sms without `to` does."
         raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
+    if isinstance(body, Withdraw) and body.call_id:
+        await check_call(backend, number, body.call_id, actor)
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
     if isinstance(body, Correct):

@@ -129,6 +129,12 @@ CALL_BACK = Right(
     description="Call-backs (回电): list the callers whom nobody answered, and call them back.",
     reach=_any(Role.AGENT, Role.SUPERVISOR, Role.FOLLOW_UP),
 )
+CHECK_WITHDRAWALS = Right(
+    name="check_withdrawals",
+    zh="核对撤销",
+    description="Withdrawals (撤销) by a call that the call does not confirm.",
+    reach=_any(Role.SUPERVISOR),
+)
 READ_RECORDINGS = Right(
     name="read_recordings",
     zh="查阅录音",
@@ -182,6 +188,7 @@ RIGHTS = (
     READ_CALLS,
     READ_RECORDINGS,
     CALL_BACK,
+    CHECK_WITHDRAWALS,
     READ_REPORTS,
     READ_ASSESSMENTS,
     REQUEST_EXCLUSIONS,

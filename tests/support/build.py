@@ -125,6 +125,7 @@ def usual_actor(action: Action) -> Actor:
 USUAL: dict[str, Actor] = {
     **{name: usual_actor(action) for name, action in COMMANDS.items()},
     "answer": OWNER,
+    "withdraw": OWNER,
     "comment": AGENT,
 }
 """Actor of each action on an ordinary day. A new action needs no entry."""

@@ -67,6 +67,7 @@ class Hotline:
                 "notifications",
                 "decisions",
                 "follow_ups",
+                "withdrawals",
                 "parts",
                 "clocks",
                 "events",

@@ -1,23 +1,60 @@
 """withdraw 撤销: the caller wishes the case ended."""
 
-from domain.case.kind import Action
+from datetime import datetime
+
+from domain.case.kind import Action, Decision
 from domain.case.lifecycle import OPEN, State
-from domain.shared.actors import Role
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import Reasoned
+from domain.shared.text import CallId
+from domain.shared.value import omit_default
+
+CALL_NEEDED = ProblemType("forbidden", "call_needed", "Call of the withdrawal needed", "撤销他人工单须填写来电编号")
 
 
 class Withdraw(Reasoned):
-    """撤销, with the reason."""
+    """撤销, with the reason; an agent who does not own the case names the call in which its caller said so."""
+
+    call_id: CallId | None = omit_default(None, "Id of the call in which the caller said so, in the telephone system.")
+
+
+class Withdrawn(Withdraw):
+    """Withdrawal; `by_call` if nothing but the call gives the right to it."""
+
+    by_call: bool = omit_default(default=False)
+
+
+def needs_call(actor: Actor, owner: str) -> bool:
+    """Return True if this person may withdraw a case of that owner only by a call in which its caller said so."""
+    return actor.role is Role.AGENT and actor.id != owner
+
+
+def decide(case: CaseState, body: Withdraw, actor: Actor, _: datetime) -> Decision:
+    """Refuse an agent who neither owns the case nor names a call."""
+    if not needs_call(actor, case.owner):
+        return Decision(Withdrawn.of(body), State.WITHDRAWN)
+    if body.call_id is None:
+        message = (
+            f"The case {case.number} belongs to {case.owner}, who may withdraw it, as may a supervisor."
+            " Another agent names in call_id the call that he or she took from its caller."
+        )
+        raise Refused(CALL_NEEDED, message, ("call_id: a call of its caller that you took", "its owner", "supervisor"))
+    return Decision(Withdrawn.of(body, by_call=True), State.WITHDRAWN)
 
 
 ACTION = Action(
     name="withdraw",
     zh="撤销",
-    description="The caller wants the case ended.",
-    roles={Role.AGENT},
+    description="The caller wants the case ended. An agent who does not own it names the call.",
+    roles={Role.OWNER, Role.SUPERVISOR, Role.AGENT},
     sources=OPEN,
     targets=(State.WITHDRAWN,),
     body=Withdraw,
-    example=Withdraw(reason="The caller found the stopcock shut."),
+    example=Withdraw(reason="The caller found the stopcock shut.", call_id="1785729600.118"),
+    problems=(CALL_NEEDED,),
+    data=Withdrawn,
+    decide=decide,
     notifies=("department", "owner"),
 )

@@ -1,0 +1,84 @@
+"""Withdrawals (撤销) by a call, compared with the call when they are read: the two may come in any order."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, select
+
+from domain.calls.call import Call
+from domain.calls.withdrawal import ARRIVES_WITHIN, CallMismatch, mismatch_of
+from readmodel.call_queries import CALL_COLUMNS
+from readmodel.call_tables import calls
+from readmodel.database import ReadConnection
+from readmodel.paging import Page, Place, newest_first, page_of
+from readmodel.search_terms import phone_term
+from readmodel.tables import cases, withdrawals
+
+_row = withdrawals.c
+CHUNK = 500
+"""Withdrawals that are compared at once: those that their call confirms are left out of the list."""
+
+
+class Unconfirmed(NamedTuple):
+    """Withdrawal that its call does not confirm."""
+
+    number: str
+    state: str
+    withdrawn_at: datetime
+    agent: str
+    call_id: str
+    mismatch: CallMismatch
+
+
+def call_mismatch(
+    connection: ReadConnection, call_id: str, agent: str, number: str, phone: str | None, area_code: str
+) -> CallMismatch | None:
+    """Return what is against the call for a withdrawal by this agent of the case with this telephone."""
+    row = connection.execute(select(*CALL_COLUMNS).where(calls.c.call_id == call_id)).first()
+    return _mismatch(Call._make(row) if row else None, agent, number, phone, area_code)
+
+
+def unconfirmed(
+    connection: ReadConnection, at: datetime, area_code: str, cursor: str | None = None, limit: int = 50
+) -> Page[Unconfirmed]:
+    """Return a page of the withdrawals that their call does not confirm, newest first. Raises BadCursorError.
+
+    A call that is not known, or not completely, counts against them once `ARRIVES_WITHIN` is over at `at`.
+    """
+    after = None if cursor is None else Place.of(cursor)
+    found = list[Unconfirmed]()
+    while len(found) <= limit:
+        chunk = connection.execute(newest_first(_STATEMENT, _row.withdrawn_at, _row.number, after)).all()
+        compared = (_compared(row, at, area_code) for row in chunk)
+        found += (each for each in compared if each)
+        if len(chunk) < CHUNK:
+            break
+        after = Place(chunk[-1].withdrawn_at, chunk[-1].number)
+    return page_of(found, limit, lambda each: Place(each.withdrawn_at, each.number))
+
+
+_STATEMENT = (
+    select(
+        *(_row[name] for name in ("number", "withdrawn_at", "withdrawn_by", "named_call")),
+        cases.c.state,
+        cases.c.caller_phone.label("phone"),
+        *CALL_COLUMNS,
+    )
+    .join_from(withdrawals, cases, cases.c.number == _row.number)
+    .outerjoin(calls, calls.c.call_id == _row.named_call)
+    .limit(CHUNK)
+)
+
+
+def _compared(row: Row[Any], at: datetime, area_code: str) -> Unconfirmed | None:
+    call = None if row.call_id is None else Call._make(row[-len(CALL_COLUMNS) :])
+    mismatch = _mismatch(call, row.withdrawn_by, row.number, row.phone, area_code)
+    if mismatch is None or (mismatch is CallMismatch.UNKNOWN and at < row.withdrawn_at + ARRIVES_WITHIN):
+        return None
+    return Unconfirmed(row.number, row.state, row.withdrawn_at, row.withdrawn_by, row.named_call, mismatch)
+
+
+def _mismatch(call: Call | None, agent: str, number: str, phone: str | None, area_code: str) -> CallMismatch | None:
+    calling = call and call.caller_phone
+    same = bool(calling and phone) and phone_term(calling or "", area_code) == phone_term(phone or "", area_code)
+    return mismatch_of(call, agent, number, same_telephone=same)
