@@ -5,7 +5,7 @@ case right after that event; of a return, follow-up or reopening, to the departm
 nothing that happens later changes a month, and every promise is judged once.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -51,7 +51,7 @@ class KeptPromise(NamedTuple):
 class CaseRecord(NamedTuple):
     """Case as it is read to be counted: owner, service and district as SQL has them now.
 
-    `told` are the events that hold its intake and terms; they are long, and read only if `needs_terms`.
+    `told` are the events that hold its intake; they are long, and read only of thanks, which name a person.
     """
 
     number: str
@@ -69,15 +69,9 @@ class CaseRecord(NamedTuple):
         return service
 
     @property
-    def needs_terms(self) -> bool:
-        """True for thanks, which name a person, and for rework that goes to the service's own department."""
-        rework = (fact for fact in self.facts if fact.action == "follow_up" and fact.to_state == State.DISPATCHED)
-        return self.first_service == THANKS or any("department" not in fact.data for fact in rework)
-
-    def department_at(self, seq: int) -> str | None:
-        """Return the service's own department by the terms before an event; None if they were not read."""
-        terms = [fact.data["terms"] for fact in self.told if fact.seq < seq and fact.data.get("terms")]
-        return terms[-1]["department"] if terms else None
+    def is_thanks(self) -> bool:
+        """True if the caller thanked somebody."""
+        return self.first_service == THANKS
 
 
 class Holder(NamedTuple):
@@ -138,6 +132,7 @@ class _Fold:
     holders: dict[int, Holder] = field(default_factory=lambda: {0: Holder()})
     state: str = ""
     counted: set[object] = field(default_factory=set)
+    kept_at: Counter[datetime] = field(default_factory=Counter)
 
     def follow(self, fact: Fact) -> None:
         """Bring the case along, and add what the event counts for."""
@@ -259,9 +254,10 @@ def _escalate(fold: _Fold, fact: Fact) -> None:
 
 
 def _follow_up(fold: _Fold, fact: Fact) -> None:
-    for promise in fold.case.kept:
-        if promise.name == "follow_up" and promise.stopped_at == fact.at:
-            fold.judge("follow_up", promise.part, fact.at, kept=True)
+    # Of several tries at one instant, each keeps one.
+    if sum(each.name == "follow_up" and each.stopped_at == fact.at for each in fold.case.kept) > fold.kept_at[fact.at]:
+        fold.kept_at[fact.at] += 1
+        fold.judge("follow_up", 0, fact.at, kept=True)
     if fact.to_state == State.PENDING_FOLLOW_UP:  # the caller is to be called again
         return
     data, holder = fact.data, fold.holders[0]
@@ -276,7 +272,7 @@ def _follow_up(fold: _Fold, fact: Fact) -> None:
         fold.add(Kind.SATISFIED, fact.at, holder, counts=satisfied)
     if fact.to_state == State.DISPATCHED:
         fold.add(Kind.REWORKED, fact.at, holder)
-        fold.hand_to(fact, data.get("department") or fold.case.department_at(fact.seq))
+        fold.hand_to(fact, data.get("department") or data.get("rework_by"))
 
 
 def _reopen(fold: _Fold, fact: Fact) -> None:
@@ -316,5 +312,5 @@ COUNTED_ACTIONS = frozenset({*_COUNTED, "withdraw", "refuse"})
 """Actions that are read: the last two end a case."""
 WITH_DATA = frozenset(_COUNTED) - {"register", "urge", "answer", "reply"}
 """Actions whose data are read."""
-TELL_TERMS = frozenset({"register", "correct", "catalogue_change"})
-"""Actions that hold the intake or terms of a case."""
+TELL_INTAKE = frozenset({"register"})
+"""Actions that hold the intake of a case."""

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from domain.catalogue.figures import CASES, FIGURES, Figure, Kind, Subject, Unit
-from domain.catalogue.standard import Standard, Weight, rounded
-from domain.shared.rates import PLACES
+from domain.catalogue.standard import Standard, Weight
+from domain.shared.rates import half_up, ratio
 from domain.shared.value import Immutable, omit_default
 
 HUNDRED = Decimal(100)
@@ -91,21 +91,16 @@ def _value(figure: Figure, by: Subject, tallies: Mapping[Kind, Tally]) -> Figure
         count = tally.entries + tally.excluded - tally.objected
         return FigureValue(value=Decimal(count), numerator=count, **facts)
     if figure.unit is Unit.MONEY:
-        amount = rounded(tally.amount / HUNDRED) if tally.entries else None
+        amount = half_up(tally.amount / HUNDRED) if tally.entries else None
         return FigureValue(value=amount, numerator=tally.entries, **facts)
     if figure.unit is Unit.POINTS:
-        mean = rounded(tally.amount / HUNDRED / tally.entries) if tally.entries else None
+        mean = half_up(tally.amount / HUNDRED, tally.entries) if tally.entries else None
         return FigureValue(value=mean, numerator=tally.amount // 100, denominator=tally.entries, **facts)
     if figure.per_case:
         cases = tallies.get(CASES.kind_for(by) or Kind.REGISTERED, Tally()).entries
         return FigureValue(value=ratio(tally.entries, cases), numerator=tally.entries, denominator=cases, **facts)
     value = ratio(tally.favourable, tally.entries)
     return FigureValue(value=value, numerator=tally.favourable, denominator=tally.entries, **facts)
-
-
-def ratio(part: int, whole: int) -> Decimal | None:
-    """Return the share, to as many places as every rate; None without a whole."""
-    return round(Decimal(part) / whole, PLACES) if whole else None
 
 
 def _scored(
@@ -124,8 +119,8 @@ def _scored(
             continue
         share = Decimal(weight.weight) * HUNDRED / whole
         points.append(share * weight.share(value.value or Decimal(0)))
-        scored[name] = value.model_copy(update={"weight": rounded(share), "points": rounded(points[-1])})
-    return scored, rounded(sum(points, Decimal(0))) if points else None
+        scored[name] = value.model_copy(update={"weight": half_up(share), "points": half_up(points[-1])})
+    return scored, half_up(sum(points, Decimal(0))) if points else None
 
 
 def _counts(value: FigureValue, name: str, left_out: frozenset[str]) -> bool:

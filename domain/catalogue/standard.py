@@ -1,7 +1,7 @@
 """Standard of assessment (考核标准): what one month is judged by, as an immutable value of its start message."""
 
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
@@ -11,7 +11,6 @@ from domain.catalogue.figures import Subject
 from domain.catalogue.terms import USUAL_CURRENCY
 from domain.shared.value import Coded, Value
 
-HUNDREDTH = Decimal("0.01")
 Threshold = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 
 
@@ -82,8 +81,3 @@ class Standard(Value):
     def limit(self, start: datetime, seconds: float) -> datetime:
         """Return the instant at which so much working time has passed."""
         return self.calendar.add(start, seconds)
-
-
-def rounded(value: Decimal) -> Decimal:
-    """Return the value to two places, half up."""
-    return value.quantize(HUNDREDTH, ROUND_HALF_UP)

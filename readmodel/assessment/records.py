@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import Row, case, or_, select
 
-from domain.assessment.entry import COUNTED_ACTIONS, TELL_TERMS, WITH_DATA, CaseRecord, Fact, KeptPromise
+from domain.assessment.entry import COUNTED_ACTIONS, TELL_INTAKE, WITH_DATA, CaseRecord, Fact, KeptPromise
 from domain.case.clocks import APPROVE, MISS, ClockStatus
 from readmodel.database import ReadConnection
 from readmodel.statements import is_one_of
@@ -44,7 +44,7 @@ def records(connection: ReadConnection, found: Sequence[Row[Any]]) -> list[CaseR
     numbers = [row.number for row in found]
     facts, kept = _facts(connection, numbers, COUNTED_ACTIONS, WITH_DATA), _kept(connection, numbers)
     read = [CaseRecord._make((*row, facts.get(row.number, ()), kept.get(row.number, ()), ())) for row in found]
-    told = _facts(connection, [case.number for case in read if case.needs_terms], TELL_TERMS, TELL_TERMS)
+    told = _facts(connection, [case.number for case in read if case.is_thanks], TELL_INTAKE, TELL_INTAKE)
     return [case._replace(told=told.get(case.number, ())) for case in read]
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, and_, case, func, select
 
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
 from domain.shared.instants import to_milliseconds
+from domain.shared.rates import half_up
 from readmodel.database import ReadConnection
 from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, Scope
 from readmodel.tables import cases
@@ -68,7 +69,7 @@ def oldest(connection: ReadConnection, scope: Scope) -> Table:
                 *scope.service(service),
                 *scope.department(department),
                 to_milliseconds(at).isoformat(),
-                round((scope.end - at) / timedelta(days=1), 1),
+                float(half_up((scope.end - at) // timedelta(seconds=1), 86_400, 1)),
                 f"/v1/complaints/{number}",
             )
             for number, service, department, at in connection.execute(statement)

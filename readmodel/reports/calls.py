@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from domain.calls.call import CallOutcome
 from domain.calls.figures import CallFigures
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
+from domain.shared.rates import half_up
 from readmodel.call_report import call_report
 from readmodel.call_spans import Grouping
 from readmodel.database import ReadConnection
@@ -28,7 +29,7 @@ def calls_by_hour(connection: ReadConnection, scope: Scope) -> Table:
             rostered[hour] += 1
 
     def row(hour: int) -> tuple[Cell, ...]:
-        agents = round(duty[hour] / timedelta(hours=1) / rostered[hour], 2) if rostered[hour] else None
+        agents = float(half_up(duty[hour] // timedelta(seconds=1), rostered[hour] * 3600)) if rostered[hour] else None
         return (f"{hour:02}:00", *of_calls(figures[hour]), agents)
 
     return Table(

@@ -3,31 +3,37 @@
 from collections import Counter
 
 from pydantic_core import from_json
-from sqlalchemy import JSON, ColumnElement, Text, cast, func, select, type_coerce
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 
-from domain.case.actions import complete, dispatch, return_
+from domain.case.actions import complete, dispatch, involve, reject_return, return_
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
 from readmodel.database import ReadConnection
+from readmodel.reports.departments import fact, given_to, gives
 from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, Scope, named
 from readmodel.tables import cases, events
 
 FINDING = Column(name="finding", title="Finding", title_zh="查实事项").with_names()
-NEXT = Column(name="next_department", title="Dispatched next to", title_zh="改派至").with_names()
+NEXT = Column(name="next_department", title="Given next to", title_zh="退单后去向").with_names()
 RETURNS = Column(name="returns", title="Returns", title_zh="退单数", kind=ColumnKind.COUNT)
-_later = events.alias()
-_data = type_coerce(events.c.data, JSON)
+_other = events.alias()
 _of_case = (
-    select(type_coerce(_later.c.data, JSON)["department"].as_string())
-    .where(_later.c.number == events.c.number, _later.c.seq < events.c.seq, _later.c.action == dispatch.ACTION.name)
-    .order_by(_later.c.seq.desc())
+    select(given_to(_other))
+    .where(_other.c.number == events.c.number, _other.c.seq < events.c.seq, gives(_other))
+    .order_by(_other.c.seq.desc())
     .limit(1)
     .scalar_subquery()
 )
-_department = func.coalesce(_data["department"].as_string(), _of_case).label("department")
-"""Department that completed or returned: of a part its own, else the one to which the case was dispatched last.
-
-Empty for a case that was answered at once and then reworked: no event names its department.
-"""
+_department = func.coalesce(fact(events, "department"), _of_case).label("department")
+"""Department that completed or returned: of a part its own, else the one that was given the case last."""
+_handed_on = or_(
+    and_(fact(events, "part").is_(None), _other.c.action.in_((dispatch.ACTION.name, reject_return.ACTION.name))),
+    and_(
+        fact(events, "part").is_not(None),
+        _other.c.action == involve.ACTION.name,
+        fact(events, "department").in_((fact(_other, "department"), fact(_other, "takes_over"))),
+    ),
+)
+"""Condition for an event after which another department, or the same one again, has what was returned."""
 
 
 def _at_end(action: str, scope: Scope) -> tuple[ColumnElement[bool], ...]:
@@ -70,9 +76,9 @@ def findings(connection: ReadConnection, scope: Scope) -> Table:
 def returns(connection: ReadConnection, scope: Scope) -> Table:
     """Count the returns by department, service and the department that was given the case next."""
     next_one = (
-        select(type_coerce(_later.c.data, JSON)["department"].as_string())
-        .where(_later.c.number == events.c.number, _later.c.seq > events.c.seq, _later.c.action == dispatch.ACTION.name)
-        .order_by(_later.c.seq)
+        select(fact(_other, "department"))
+        .where(_other.c.number == events.c.number, _other.c.seq > events.c.seq, _handed_on)
+        .order_by(_other.c.seq)
         .limit(1)
         .scalar_subquery()
         .label("next_department")

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, case, func, literal, select
 
 from domain.reports.period import ReportKind
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
+from domain.shared.rates import rate
 from readmodel.call_spans import start_of
 from readmodel.database import ReadConnection
 from readmodel.reports.scope import CASES, DISTRICT, SERVICE, Scope
@@ -71,7 +72,7 @@ def quality(connection: ReadConnection, scope: Scope) -> Table:
 
     def per_thousand(code: str | None) -> float | None:
         population = people.get(code or "")
-        return round(counted[code] * 1000 / population, 4) if population else None
+        return rate(counted[code] * 1000, population or 0)
 
     return Table(
         name="quality",

@@ -2,14 +2,14 @@
 
 from collections import Counter
 
-from sqlalchemy import JSON, func, select, type_coerce
+from sqlalchemy import func, select
 
-from domain.case.actions import dispatch
 from domain.case.clocks import CLOCK_ZH
 from domain.case.lifecycle import State
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
 from domain.shared.value import NamedCode
 from readmodel.database import ReadConnection
+from readmodel.reports.departments import given_to, gives
 from readmodel.reports.scope import DEPARTMENT, Scope, of_code
 from readmodel.tables import clocks, events, parts
 
@@ -18,18 +18,12 @@ WAITED = Column(name="waited_for", title="Waited for", title_zh="超时环节").
 MISSED = Column(name="missed", title="Missed", title_zh="超时数", kind=ColumnKind.COUNT)
 _before = events.c.number == clocks.c.number, events.c.at < clocks.c.missed_at
 _latest = select(events.c.to_state).where(*_before).order_by(events.c.seq.desc()).limit(1).scalar_subquery()
-_dispatched_to = (
-    select(type_coerce(events.c.data, JSON)["department"].as_string())
-    .where(*_before, events.c.action == dispatch.ACTION.name)
-    .order_by(events.c.seq.desc())
-    .limit(1)
-    .scalar_subquery()
-)
+_had_by = select(given_to()).where(*_before, gives()).order_by(events.c.seq.desc()).limit(1).scalar_subquery()
 _STATEMENT = select(
     clocks.c.name,
     clocks.c.part,
     func.coalesce(_latest, State.REGISTERED.value).label("state"),
-    func.coalesce(parts.c.department, _dispatched_to).label("department"),
+    func.coalesce(parts.c.department, _had_by).label("department"),
 ).outerjoin(parts, (parts.c.number == clocks.c.number) & (parts.c.serial == clocks.c.part))
 """Missed clocks with state and department of the case at that instant."""
 
@@ -82,8 +76,8 @@ def missed(connection: ReadConnection, scope: Scope) -> Table:
             )
         ),
         chart=Chart(kind=ChartKind.STACKED, label="waited_for", values=("missed",), series="clock"),
-        note="The department is the one to which the case was dispatched last before it was missed.",
-        note_zh="部门指超时前最近一次派单的部门。",
+        note="The department is the one that was given the case last before it was missed.",
+        note_zh="部门指超时前最近一次承办工单的部门。",
     )
 
 

@@ -12,6 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
 from domain.assessment.sample import draw
+from domain.shared.rates import rate
 from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
@@ -87,7 +88,7 @@ async def test_a_published_month_has_figures_with_the_cases_behind_them(on_both:
     repair = item_of(found, "repair")
     assert (repair["name"], repair["name_zh"]) == ("Emergency repair crew", "抢修队")
     signed = repair["figures"]["signed_in_time"]
-    assert signed["value"] == round(signed["numerator"] / signed["denominator"], 4)
+    assert signed["value"] == rate(signed["numerator"], signed["denominator"])
     behind = await follow(on_both, signed["link"], "chen", limit=200)
     assert CountedCasePage.model_validate(behind.json()).model_dump(mode="json") == behind.json()
     listed = behind.json()["items"]

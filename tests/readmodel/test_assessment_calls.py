@@ -19,6 +19,7 @@ from domain.assessment.state import Computation
 from domain.calls.call import Call, CallOutcome, Timing
 from domain.calls.duty import Duty
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
+from domain.shared.rates import rate
 from readmodel.calls import keep
 from readmodel.database import writing
 from readmodel.duties import keep_duties
@@ -89,8 +90,8 @@ class Recount:
         """Figures of the company."""
         return {
             "calls_answered": (self.answered, self.answered, None),
-            "connected_rate": (round(self.answered / self.offered, 4), self.answered, self.offered),
-            "answered_in_15s": (round(self.in_time / self.answered, 4), self.in_time, self.answered),
+            "connected_rate": (rate(self.answered, self.offered), self.answered, self.offered),
+            "answered_in_15s": (rate(self.in_time, self.answered), self.in_time, self.answered),
         }
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from functools import cache
+from math import floor
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -141,7 +142,7 @@ def counted(calls: Sequence[Call]) -> Figures:
     offered = len(answered) + len(left)
 
     def share(part: int, whole: int) -> float | None:
-        return round(float(Fraction(part, whole)), 4) if whole else None
+        return floor(Fraction(part * 10_000, whole) + Fraction(1, 2)) / 10_000 if whole else None
 
     def rank(percent: int) -> int | None:
         """The smallest wait that so many of all waits do not exceed."""

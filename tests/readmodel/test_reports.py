@@ -15,8 +15,11 @@ from domain.calls.duty import Duty
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.involve import Involve
 from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.return_ import Return
 from domain.case.automatic.escalate import Escalated
+from domain.case.case import Case
 from domain.case.clocks import MISS
 from domain.case.intake import Caller, IntakeFlag, Location
 from domain.case.lifecycle import State
@@ -33,8 +36,8 @@ from readmodel.projection import write
 from readmodel.reports.promises import STAGES
 from readmodel.reports.questions import make
 from readmodel.reports.stored import first_case_at, get_report, keep_report
-from tests.support.batches import call, number, published
-from tests.support.build import MONDAY, days, hours, minutes
+from tests.support.batches import batch, call, number, published
+from tests.support.build import BODIES, MONDAY, OTHER_CREW, days, do, hours, minutes
 
 CATALOGUE = load_catalogue(DEFAULT_CATALOGUE)
 DAY = Period.parse(ReportKind.DAILY, "2026-09-07")
@@ -198,15 +201,49 @@ def test_causes_and_returns_are_counted_by_department(database: Engine) -> None:
     }
 
 
-def test_what_was_found_after_a_wrong_answer_is_of_no_department(database: Engine) -> None:
-    """It was answered at once, and reworked without a dispatch: no event names the department."""
+def test_a_return_names_the_department_that_has_the_work_after_it(database: Engine) -> None:
+    """After a rejected return it is the same one, whatever the next return leads to; of a part, who takes it over."""
+    again = ("dispatch", "return", "reject_return")
+    enter(database, (call(1), again), (call(2), (*again, "return", Dispatch(department="metering"))))
+    case, events = Case.register(call(3))
+    steps = (
+        (BODIES["dispatch"], None),
+        (BODIES["involve"], None),
+        (Return(reason="无关"), OTHER_CREW),
+        (Involve(department="billing", task="查表", takes_over="metering"), None),
+        (Dispatch(department="network"), None),
+    )
+    for body, actor in steps:
+        events += do(case, body, MONDAY + minutes(1), actor)
+    with writing(database) as connection:
+        write(connection, [batch(case, events)])
+    assert counted(table(database, "returns")) == {
+        ("repair", "no_water", "repair", 2),
+        ("repair", "no_water", "metering", 1),
+        ("metering", "no_water", "billing", 1),
+    }
+
+
+@pytest.mark.parametrize("again", ["follow_up", "reopen"])
+def test_missed_promises_of_a_wrong_answer_are_of_the_department_that_reworks_it(database: Engine, again: str) -> None:
+    """The case was answered at once: no dispatch names the department."""
+    followed_up = again == "follow_up"
+    step = FollowUp(outcome="dissatisfied") if followed_up else again
+    late = call(1, answer_needs_follow_up=followed_up)
+    with writing(database) as connection:
+        write(connection, published(late, ("answer", step, "sign_for"), step=minutes(11)))
+    assert ("acknowledge", "repair", "signature", 1) in counted(table(database, "missed"))
+
+
+def test_what_was_found_after_a_wrong_answer_is_of_the_department_that_reworks_it(database: Engine) -> None:
+    """It was answered at once, and reworked without a dispatch."""
     accepted = CATALOGUE.terms("no_water", "west", MONDAY).findings
     found = Complete(result="好了", findings=("pipe_aged", "pipe_aged"))
     dissatisfied = FollowUp(outcome="dissatisfied")
     enter(
         database, (call(1, findings=accepted, answer_needs_follow_up=True), ("answer", dissatisfied, "sign_for", found))
     )
-    assert counted(table(database, "findings")) == {("pipe_aged", "no_water", None, 1)}
+    assert counted(table(database, "findings")) == {("pipe_aged", "no_water", "repair", 1)}
 
 
 def test_repeat_callers_are_told_by_their_cases_alone(database: Engine) -> None:

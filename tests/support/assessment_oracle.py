@@ -305,8 +305,9 @@ class Oracle:
 
 
 def _share(part: int, whole: int, left: int) -> Figures:
-    """Return a rate, to four places."""
-    return Figures(round(Fraction(part, whole), 4), part, whole, left) if whole else Figures(excluded=left)
+    """Return a rate, to four places, half up."""
+    rate = Fraction(floor(Fraction(part * 10_000, whole) + Fraction(1, 2)), 10_000) if whole else None
+    return Figures(rate, part, whole, left) if whole else Figures(excluded=left)
 
 
 def _until(decided_at: datetime | None, as_of: datetime) -> bool:

@@ -199,6 +199,15 @@ class TestReopen:
         do(case, BODIES["reopen"], THEN)
         assert case.department == "repair"
 
+    def test_links_are_revoked_though_the_telephone_is_gone(self) -> None:
+        """A link that was sent to it before opens the case all the same."""
+        case = case_in(State.IN_PROGRESS)
+        do(case, Correct(reason="Not hers.", caller=Caller(phone=None)), THEN, AGENT)
+        assert "revoke_links" in case.available_actions(AGENT, THEN)
+        assert "send_link" not in case.available_actions(AGENT, THEN)
+        do(case, BODIES["revoke_links"], THEN)
+        assert case.links_revoked_at == THEN
+
     def test_the_window_ends_and_with_it_the_case(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP)
         do(case, FollowUp(outcome="satisfied"), THEN)

@@ -296,6 +296,33 @@ class TestAnew:
         hold(case, MONDAY + minutes(50))
         assert used(case, "arrive", MONDAY + minutes(50)) == 600
 
+    def test_to_follow_up_counts_from_the_last_try(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP, promises=without("follow_up"))
+        do(case, FollowUp(outcome="unreachable"), MONDAY + hours(3))
+        hold(case, MONDAY + hours(4))
+        assert clock(case, "follow_up").due_at(CALENDAR) == MONDAY + hours(27)
+        do(case, FollowUp(outcome="unreachable"), MONDAY + hours(5))
+        hold(case, MONDAY + hours(6), without("follow_up"))
+        hold(case, MONDAY + hours(7))
+        assert clock(case, "follow_up").due_at(CALENDAR) == MONDAY + hours(29)
+
+    def test_to_follow_up_counts_from_the_reply_though_none_was_promised(self) -> None:
+        """That a promise to reply was cancelled is no reply."""
+        case = case_in(State.PENDING_REPLY, promises=without("follow_up"))
+        hold(case, MONDAY + hours(1), without("follow_up", "reply"))
+        do(case, BODIES["reply"], MONDAY + hours(2))
+        hold(case, MONDAY + hours(3), without("reply"))
+        assert clock(case, "follow_up").due_at(CALENDAR) == MONDAY + hours(26)
+
+    def test_to_follow_up_counts_from_the_reply_of_its_own_cycle(self) -> None:
+        case = case_in(State.PENDING_FOLLOW_UP, promises=without("follow_up"))
+        do(case, FollowUp(outcome="dissatisfied"), MONDAY + hours(1))
+        hold(case, MONDAY + hours(2), without("follow_up", "reply"))
+        for place, action in enumerate(("sign_for", "complete", "reply")):
+            do(case, BODIES[action], MONDAY + hours(3 + place))
+        hold(case, MONDAY + hours(6), without("reply"))
+        assert clock(case, "follow_up").due_at(CALENDAR) == MONDAY + hours(29)
+
     def test_has_the_days_of_an_extension(self) -> None:
         case = case_in(State.IN_PROGRESS, promises=without("reply"))
         do(case, RequestExtension(working_days=3, reason="Parts."), MONDAY)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.assessment.entry import TELL_TERMS, CaseRecord, Entry, Fact, KeptPromise, entries_of
+from domain.assessment.entry import TELL_INTAKE, CaseRecord, Entry, Fact, KeptPromise, entries_of
 from domain.catalogue.figures import Kind
 from tests.support.assessment import SINCE, UNTIL, at
 
@@ -55,8 +55,8 @@ def counted(
     usual = {"owner": ONE, "service": "no_water", "district": "west"}
     facts = [step for step in steps if isinstance(step, Fact)]
     promises = [step for step in steps if isinstance(step, KeptPromise)]
-    # Whatever tells intake and terms is read once more, with its data.
-    told = [each for each in facts if each.action in TELL_TERMS]
+    # Whatever tells the intake is read once more, with its data.
+    told = [each for each in facts if each.action in TELL_INTAKE]
     case = CaseRecord(number="2609010000014", facts=facts, kept=promises, told=told, **usual | row)
     return entries_of(case, since, until, currency)
 
@@ -172,6 +172,11 @@ class TestPromises:
         steps = (followed(at(1, "09:00"), "closed", outcome="satisfied"), kept(at(1, "09:00"), "follow_up"))
         assert judged(counted(*BEGUN, *steps), Kind.FOLLOW_UP) == [True]
         assert judged(counted(*BEGUN, missed(at(1, "09:00"), "follow_up")), Kind.FOLLOW_UP) == [False]
+
+    def test_two_follow_ups_at_one_instant_keep_one_promise_each(self) -> None:
+        tries = [followed(at(1, "09:00"), "pending_follow_up", outcome="unreachable")] * 2
+        promises = [kept(at(1, "09:00"), "follow_up")] * 2
+        assert judged(counted(*BEGUN, *tries, *promises), Kind.FOLLOW_UP) == [True, True]
 
     @pytest.mark.parametrize("name", ["acknowledge", "arrive", "reply"])
     def test_a_promise_is_judged_when_it_is_kept_or_missed(self, name: str) -> None:

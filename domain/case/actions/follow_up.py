@@ -89,6 +89,7 @@ class FollowedUp(Answers, MayClose, OfDepartment):
 
     outcome: Outcome
     attempt: int
+    rework_by: str | None = Field(None, description="The department that does the rework, if none had the case before.")
 
 
 def decide(case: CaseState, body: FollowUp, actor: Actor, at: datetime) -> Decision:
@@ -99,7 +100,8 @@ def decide(case: CaseState, body: FollowUp, actor: Actor, at: datetime) -> Decis
     outcome, attempt = body.result, case.follow_up_attempts + 1
     facts = {"outcome": outcome} | ({"department": case.department} if case.department else {})
     if outcome == "dissatisfied":
-        return Decision(FollowedUp.of(body, **facts, attempt=attempt), State.DISPATCHED, case.cycle + 1)
+        rework = {} if case.department else {"rework_by": department_for_rework(case)}
+        return Decision(FollowedUp.of(body, **facts, **rework, attempt=attempt), State.DISPATCHED, case.cycle + 1)
     if outcome == "unreachable" and actor.role is Role.CALLER:
         return Decision(FollowedUp.of(body, **facts, attempt=case.follow_up_attempts), State.PENDING_FOLLOW_UP)
     if outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts:
@@ -141,7 +143,7 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
         case.add_flags("reworked")
         if case.dissatisfactions >= case.terms.process.supervise_after:
             supervise(case, data, event)
-        begin_rework(case, data.department, event)
+        begin_rework(case, data.department or data.rework_by, event)
     elif not reached:
         case.add_flags("unreachable")
 

@@ -27,7 +27,6 @@ ACTION = Action(
     body=RevokeLinks,
     example=RevokeLinks(note="The telephone was lost."),
     guard=while_active,
-    offers=lambda case, *_: case.intake.caller.phone is not None,
     evolve=evolve,
     notifies=("owner",),
 )
