@@ -307,7 +307,7 @@ class TestAnew:
         assert clock(case, "follow_up").due_at(CALENDAR) == MONDAY + hours(29)
 
     def test_to_follow_up_counts_from_the_reply_though_none_was_promised(self) -> None:
-        """That a promise to reply was cancelled is no reply."""
+        """A cancelled promise to reply is no reply."""
         case = case_in(State.PENDING_REPLY, promises=without("follow_up"))
         hold(case, MONDAY + hours(1), without("follow_up", "reply"))
         do(case, BODIES["reply"], MONDAY + hours(2))
