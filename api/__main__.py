@@ -132,6 +132,7 @@ def assemble(
         metrics=metrics,
         clock=clock,
         serving=ServingLock(settings.data_dir).serving,
+        incidents_per_hour=settings.incidents_per_hour,
     )
 
 

@@ -53,7 +53,10 @@ class Backend:
         temporal_case_url: address of a case in the Temporal UI, with `{number}`; None if there is none.
         texts_callers: True if a channel sends to the telephones of callers.
         serving: returns the context of a request that changes something.
+        incidents_per_hour: incidents that a person may declare within an hour; 0 for no limit.
         export_turn: held by the one step of an export that runs.
+        link_turn: held by the one request that sends a link, as links are counted.
+        declare_turn: held by the one request that declares an incident, as these are counted.
     """
 
     hosts: frozenset[str]
@@ -85,7 +88,10 @@ class Backend:
     metrics: Metrics
     clock: Callable[[], datetime]
     serving: Serving
+    incidents_per_hour: int
     export_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    link_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    declare_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def catalogue(self) -> Catalogue:

@@ -5,8 +5,10 @@ Entries name cases by number and people by id; callers, addresses and bodies are
 
 import logging
 import math
+import re
 import sys
 import time
+from types import NoneType
 
 import structlog
 
@@ -40,12 +42,34 @@ def configure(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                on_own_lines,
                 renderer,
             ],
         )
     )
     handler.addFilter(shorten)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+
+
+def on_own_lines(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape control characters, so that no text that is logged begins a line of its own; indent tracebacks."""
+    for name, value in entry.items():
+        if name in _TRACES and isinstance(value, str):
+            lines = value.replace("\r", "\n").split("\n")
+            entry[name] = "\n".join(f"  {_escaped(line)}" for line in lines)
+        elif isinstance(value, str):
+            entry[name] = _escaped(value)
+        elif not isinstance(value, (bool, int, float, NoneType)):
+            entry[name] = _escaped(repr(value))
+    return entry
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_TRACES = frozenset({"exception", "stack"})
 
 
 def shorten(record: logging.LogRecord) -> bool:

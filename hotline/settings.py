@@ -165,6 +165,9 @@ class Settings(BaseSettings):
     actions_per_case: int = Field(default=30, ge=0, le=1_000_000)
     """Most actions of staff on one case or incident in a minute, and as many of its caller; then 429. 0: no limit."""
 
+    incidents_per_hour: int = Field(default=10, ge=0, le=1_000_000)
+    """Incidents that a person may declare within an hour; 0 for no limit. Administrators have none."""
+
     oidc_issuer: Annotated[str, AfterValidator(_encrypted_or_here)] | None = None
     """OIDC issuer whose access tokens are accepted beside API keys, exactly as its tokens name it in `iss`."""
 

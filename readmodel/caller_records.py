@@ -14,6 +14,7 @@ from readmodel.customers import CallerIdentity, customer_of, get_customer, share
 from readmodel.database import ReadConnection
 from readmodel.incidents import open_in
 from readmodel.paging import Place, newest_first
+from readmodel.search_terms import phone_term, phone_terms
 from readmodel.statements import is_one_of
 from readmodel.tables import cases, events, search_words
 
@@ -54,6 +55,22 @@ def known_caller(connection: ReadConnection, caller: Caller, area_code: str = ""
             for incident in open_in(connection, district)
         ),
     )
+
+
+def links_sent(connection: ReadConnection, phone: str, area_code: str, since: datetime) -> list[datetime]:
+    """Return when links were sent to a telephone since then, for all of its cases, the oldest first."""
+    statement = (
+        select(cases.c.caller_phone, events.c.at, events.c.number, events.c.seq)
+        .join(search_words, search_words.c.number == cases.c.number)
+        .join(events, events.c.number == cases.c.number)
+        .where(
+            search_words.c.word.in_(phone_terms(phone, area_code)), events.c.action == "send_link", events.c.at > since
+        )
+        .distinct()
+    )
+    # A term may be that of something else in the case.
+    term, rows = phone_term(phone, area_code), connection.execute(statement).all()
+    return sorted(row.at for row in rows if row.caller_phone and phone_term(row.caller_phone, area_code) == term)
 
 
 def customer_record(connection: ReadConnection, account_no: str, area_code: str = "") -> CallerRecord | None:

@@ -60,6 +60,22 @@ def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, s
     insert_missing(connection, notifications, rows)
 
 
+def declared_by(connection: ReadConnection, person: str, since: datetime) -> list[datetime]:
+    """Return when this person declared incidents since then, the oldest first."""
+    statement = (
+        select(incident_events.c.at)
+        .join(incidents, _row.number == incident_events.c.number)
+        .where(
+            _row.opened_at > since,
+            incident_events.c.seq == 1,
+            incident_events.c.action == "declare",
+            incident_events.c.actor == person,
+        )
+        .order_by(incident_events.c.at)
+    )
+    return list(connection.scalars(statement))
+
+
 def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> list[str]:
     """Return those of these cases that SQL shows as linked to no incident or to another one."""
     other = or_(cases.c.incident.is_(None), cases.c.incident != incident)

@@ -45,10 +45,16 @@ def search_terms(number: str, intake: Intake) -> frozenset[str]:
 
 def impersonal_terms(number: str, intake: Intake) -> frozenset[str]:
     """Return the terms of what nobody who sees the address clear sees masked: not of callers, nor mobile numbers."""
-    # Of a masked number, the digits that are left would be terms too.
-    description = _MASKED.sub(" ", mask_words(intake.description))
-    shown = {"caller": Caller.model_construct(), "description": description}
+    place = intake.location
+    if place.address:
+        place = place.model_copy(update={"address": _without_mobiles(place.address)})
+    shown = {"caller": Caller.model_construct(), "description": _without_mobiles(intake.description), "location": place}
     return search_terms(number, intake.model_copy(update=shown))
+
+
+def _without_mobiles(text: str) -> str:
+    """Return a text without the mobile numbers in it: of a masked one, the digits that are left would be terms too."""
+    return _MASKED.sub(" ", mask_words(text))
 
 
 def account_term(account_no: str) -> str:

@@ -1,8 +1,8 @@
 """Shared part of the actions on complaints and incidents: one operation for each action of a table."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Body, Depends
@@ -27,6 +27,10 @@ from domain.shared.value import NamedCode
 from workflows.messages import IncidentOutcome
 
 OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
+
+
+async def _leave_it_to_the_entity(_: Backend, __: str, ___: ActionBody, ____: Actor) -> None:
+    return None
 
 
 async def _as_it_is(_: Backend, __: str, body: ActionBody, ___: Actor) -> ActionBody:
@@ -56,6 +60,8 @@ class ActionRoutes(Generic[OutcomeT]):
         reused: format of the detail for a key that was used before, with the earlier action.
         check: checks what the entity cannot know. Raises ProblemError and UnknownCode.
         look_up: returns the body with what the entity cannot look up. Raises the same.
+        forbidden: returns the refusal for a person who may not do this to the entity; None if they may, or if unknown.
+        turns: locks of actions that are done one at a time, by name: their check counts what was done before.
         gone: returns the reason why no workflow took an action.
         answer: returns the entity as it is now.
     """
@@ -77,6 +83,8 @@ class ActionRoutes(Generic[OutcomeT]):
     gone: Callable[[Backend, str, str, Actor], Awaitable[ProblemError]]
     answer: Callable[[Backend, str, OutcomeT, Actor], Awaitable[Response]]
     look_up: Callable[[Backend, str, Any, Actor], Awaitable[ActionBody]] = _as_it_is
+    forbidden: Callable[[Backend, str, Any, Actor], Awaitable[ProblemError | None]] = _leave_it_to_the_entity
+    turns: Mapping[str, AbstractAsyncContextManager[Any]] = field(default_factory=dict)
 
     def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
         """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
@@ -110,22 +118,23 @@ class ActionRoutes(Generic[OutcomeT]):
                 meant, people = self.backend.naming.meant(body, actor)
                 meant = await self.look_up(self.backend, wanted, meant, actor)
 
-            # The case refuses all others, who are told nothing else.
-            if actor.role in able:
-                refused = await refusal_of(prepare())
             sent = "" if idempotency_key is None else request_key(actor, idempotency_key)
             digest = digest_of(f"{name}\0{body.model_dump_json(exclude_unset=True)}")
-            # Built of parts that have been validated already.
-            command = command_type.model_construct(
-                actor=actor, body=meant, people=people, key=sent, digest=digest, if_versions=if_versions
-            )
-            outcome = await self.client.act(wanted, name, command, refused)
-            if outcome is None:
-                raise await self.gone(self.backend, wanted, name, actor)
-            if (outcome.action, outcome.digest) != (name, digest):
-                detail, accepted = self.reused.format(outcome.action), ["the same body", "a new Idempotency-Key"]
-                raise ProblemError(KEY_REUSED, detail, accepted=accepted)
-            return await self.answer(self.backend, wanted, outcome, actor)
+            async with self.turns.get(name, nullcontext()):
+                # The case refuses all others, who are told nothing else.
+                if actor.role in able and (refused := await refusal_of(prepare())):
+                    refused = await self.forbidden(self.backend, wanted, body, actor) or refused
+                # Built of parts that have been validated already.
+                command = command_type.model_construct(
+                    actor=actor, body=meant, people=people, key=sent, digest=digest, if_versions=if_versions
+                )
+                outcome = await self.client.act(wanted, name, command, refused)
+                if outcome is None:
+                    raise await self.gone(self.backend, wanted, name, actor)
+                if (outcome.action, outcome.digest) != (name, digest):
+                    detail, accepted = self.reused.format(outcome.action), ["the same body", "a new Idempotency-Key"]
+                    raise ProblemError(KEY_REUSED, detail, accepted=accepted)
+                return await self.answer(self.backend, wanted, outcome, actor)
 
         act.__name__ = self.operation_id.format(name)
         usual = Body(openapi_examples=examples)

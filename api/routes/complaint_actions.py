@@ -1,5 +1,6 @@
 """The actions on complaints: one operation for each action of the lifecycle table."""
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend, not_found
 from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
+from api.link_limit import TOO_MANY_LINKS, check_links
 from api.problems import (
     BEHIND_SQL,
     OUT_OF_TURN,
@@ -16,6 +18,7 @@ from api.problems import (
     WORKFLOW_LOST,
     ProblemError,
     declare,
+    refused_by,
     workflow_lost,
 )
 from api.refilling import refilled
@@ -26,7 +29,7 @@ from api.schemas import Complaint
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from api.versions import etag
 from api.withdrawal_check import CALL_MISMATCH, check_call
-from domain.case.actions import COMMANDS
+from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
@@ -35,12 +38,14 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
 from domain.case.actions.withdraw import Withdraw
 from domain.case.lifecycle import OPEN, State
+from domain.case.permission import department_meant, forbidden
 from domain.case.progress import Progress
 from domain.case.views import Outcome
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
+from readmodel.case_queries import get_case
 
 PREFIX = "/v1/complaints/{number}/actions"
 UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action")
@@ -49,7 +54,7 @@ _CHECKED_HERE = {
     "link_incident": (UNKNOWN_INCIDENT, INCIDENT_CLOSED),
     "correct": (UNKNOWN["service"], UNKNOWN["district"]),
     "decide_credit": (CREDIT_LIMIT_REACHED,),
-    "send_link": (NO_TEXT_MESSAGES,),
+    "send_link": (NO_TEXT_MESSAGES, TOO_MANY_LINKS),
     "withdraw": (CALL_MISMATCH,),
 }
 """Problems that `_check` raises, by action."""
@@ -73,6 +78,8 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         errors=(*POST_ERRORS, *CASE_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST),
         check=_check,
         look_up=_look_up,
+        forbidden=_forbidden,
+        turns={"send_link": backend.link_turn},
         gone=_gone,
         answer=_answer,
     )
@@ -89,21 +96,39 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r}.{hint}", accepted=[*COMMANDS])
 
 
+async def _forbidden(backend: Backend, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:
+    """Return the refusal for a person who may not do this to the case, by what SQL has of it."""
+    with suppress(ProblemError):
+        if case := await backend.reader.ask(get_case, number):
+            action = ACTION_OF[type(body)]
+            named = getattr(body, "department", None) if action.part else None
+            against = forbidden(action, case, actor, department_meant(case, actor, action, named))
+            return refused_by(against) if against else None
+    return None
+
+
 async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) -> None:
     """Check what the case cannot know: catalogue codes, incidents, other cases of its account, channels, calls."""
     if isinstance(body, LinkIncident) and body.incident is not None:
         await backend.incidents.require_open(body.incident, actor)
     if isinstance(body, DecideCredit) and body.approved:
         await check_limit(backend, number, body.credit, actor)
-    if isinstance(body, SendLink) and not backend.texts_callers:
-        detail = "No channel of HOTLINE_CHANNELS sends to callers' telephones, as one of kind sms without `to` does."
-        raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
+    if isinstance(body, SendLink):
+        await _check_link(backend, number, actor)
     if isinstance(body, Withdraw) and body.call_id:
         await check_call(backend, number, body.call_id, actor)
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
     if isinstance(body, Correct):
         _check_codes(backend, body)
+
+
+async def _check_link(backend: Backend, number: str, actor: Actor) -> None:
+    """Raise ProblemError if no channel takes a link to the caller, or their telephone was sent enough of them."""
+    if not backend.texts_callers:
+        detail = "No channel of HOTLINE_CHANNELS sends to callers' telephones, as one of kind sms without `to` does."
+        raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
+    await check_links(backend, number, actor)
 
 
 def _check_codes(backend: Backend, body: Correct) -> None:

@@ -1,10 +1,12 @@
 """Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
 
+import math
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from operator import attrgetter
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, Field
@@ -40,7 +42,7 @@ from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening, Scope
 from domain.rights.rights import DECLARE, READ_INCIDENTS
-from domain.shared.actors import Actor
+from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
 from readmodel import incidents
@@ -49,6 +51,8 @@ from workflows.clients.start import Request
 from workflows.messages import IncidentOutcome, Names
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
+TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")
+HOUR = timedelta(hours=1)
 _READ = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, INCIDENT_NOT_FOUND)
 _POSTED = (*POST_ERRORS, UNKNOWN["service"], UNKNOWN["district"])
 _CHECKED_HERE = {"merge": (UNKNOWN_INCIDENT, INCIDENT_CLOSED)}
@@ -107,7 +111,7 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
         DECLARE,
         IncidentItem,
         {201: "incident", 202: "incident"},
-        _POSTED,
+        (*_POSTED, TOO_MANY_INCIDENTS),
     )
     async def declare_incident(
         body: Annotated[NewIncident, backend.by_name],
@@ -119,30 +123,62 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
         request = None
         if idempotency_key is not None:
             request = Request(key=request_key(actor, idempotency_key), digest=digest_of(body.model_dump_json()))
-        try:
-            _check_scope(backend, body.services, body.districts)
-        except (ProblemError, UnknownCode):
-            if request is None or (number := await backend.incidents.started_by(request, at)) is None:
-                raise
-            return await _answer(backend, await _found(backend, number, actor), actor, HTTPStatus.CREATED)
-        rules = [rule for rule in backend.catalogue.surge_rules() if {*rule.services} & {*body.services}]
-        window = max((rule.window_seconds for rule in rules), default=0)
-        opening = Opening(
-            at=at,
-            actor=actor,
-            title=body.title,
-            scope=Scope(services=body.services, districts=body.districts),
-            since=body.since or at - timedelta(seconds=window),
-            follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
-            timezone=backend.catalogue.calendar.timezone,
-        )
-        incident, event, again = await backend.incidents.start(opening, request, Names.of(backend.catalogue))
-        if again:
-            with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
-                incident = await _found(backend, incident.number, actor)
-            return await _answer(backend, incident, actor, HTTPStatus.CREATED)
-        batch = IncidentBatch(incident=incident, events=(event,))
-        return await _answer(backend, incident, actor, HTTPStatus.CREATED, batch)
+        async with backend.declare_turn:
+            return await _declared(backend, body, actor, request, at)
+
+
+async def _declared(
+    backend: Backend, body: NewIncident, actor: Actor, request: Request | None, at: datetime
+) -> Response:
+    """Declare an incident, or answer again what the same request declared."""
+    try:
+        await _check_declared(backend, actor, at)
+        _check_scope(backend, body.services, body.districts)
+    except (ProblemError, UnknownCode):
+        if request is None or (number := await backend.incidents.started_by(request, at)) is None:
+            raise
+        return await _answer(backend, await _found(backend, number, actor), actor, HTTPStatus.CREATED)
+    rules = [rule for rule in backend.catalogue.surge_rules() if {*rule.services} & {*body.services}]
+    window = max((rule.window_seconds for rule in rules), default=0)
+    opening = Opening(
+        at=at,
+        actor=actor,
+        title=body.title,
+        scope=Scope(services=body.services, districts=body.districts),
+        since=body.since or at - timedelta(seconds=window),
+        follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
+        timezone=backend.catalogue.calendar.timezone,
+    )
+    incident, event, again = await backend.incidents.start(opening, request, Names.of(backend.catalogue))
+    if again:
+        with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
+            incident = await _found(backend, incident.number, actor)
+        return await _answer(backend, incident, actor, HTTPStatus.CREATED)
+    batch = IncidentBatch(incident=incident, events=(event,))
+    return await _answer(backend, incident, actor, HTTPStatus.CREATED, batch)
+
+
+async def _check_declared(backend: Backend, actor: Actor, at: datetime) -> None:
+    """Raise ProblemError 429 if the person has declared as many incidents as they may within an hour.
+
+    While SQL is down nothing is counted: an incident must not wait for it.
+    """
+    most = backend.incidents_per_hour
+    if not most or actor.role is Role.ADMIN:
+        return
+    declared: list[datetime] = []
+    with suppress(ProblemError):
+        declared = await backend.reader.ask(incidents.declared_by, actor.id, at - HOUR)
+    if len(declared) < most:
+        return
+    free_at = declared[-most] + HOUR
+    zone = ZoneInfo(backend.catalogue.calendar.timezone)
+    detail = (
+        f"A person declares {most} incidents at most within an hour. You may declare the next one from"
+        f" {free_at.astimezone(zone).isoformat(timespec='seconds')} on."
+    )
+    headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}
+    raise ProblemError(TOO_MANY_INCIDENTS, detail, headers=headers)
 
 
 def _add_reading(operations: openapi.Operations, backend: Backend) -> None:

@@ -1,5 +1,7 @@
 """Parameters and problems that several operations share."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -100,12 +102,38 @@ IdempotencyKey = Annotated[
 ]
 
 
+class OnceRequest(Request):
+    """Request whose JSON has no key twice in one object: programs do not agree which of the two counts."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - as Starlette has it
+        """Return the body. Raises JSONDecodeError, and ProblemError for a key that is given twice."""
+        return json.loads(await self.body(), object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        key = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        # What was sent is not repeated unless it has the form of a field: it may be personal.
+        name = f" {key!r}" if _FIELD.fullmatch(key) else ""
+        detail = f"The key{name} is given several times in one object; accepted: once."
+        raise ProblemError(MALFORMED_JSON, detail)
+    return found
+
+
+_FIELD = re.compile("[a-z_]{1,40}")
+
+
 class OnceRoute(APIRoute):
-    """Route that refuses a query parameter which is given several times, unless it takes several values."""
+    """Route that refuses what is given several times: keys of JSON, and query parameters unless they take several."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what serves a request."""
-        serve = super().get_route_handler()
+        inner = super().get_route_handler()
+
+        async def serve(request: Request) -> Response:
+            return await inner(OnceRequest(request.scope, request.receive))
+
         parameters = [field.field_info.annotation for field in self.dependant.query_params]
         if not parameters:
             return serve

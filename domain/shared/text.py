@@ -30,11 +30,11 @@ Instant = Annotated[
 def _normalised(value: object) -> object:
     """Return a text in the one form in which characters and line ends are kept (NFC); anything else as it is.
 
-    Raises PydanticCustomError if it has characters of tags.
+    Raises PydanticCustomError if it has characters of tags or of private use, or code points that are none.
     """
     if not isinstance(value, str):
         return value
-    if _TAGS.search(value):
+    if _BEYOND.search(value):
         raise PydanticCustomError("hidden", "Text without hidden characters")
     return unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n")
 
@@ -48,18 +48,21 @@ _BREAKS = re.compile(r" *[\n\t][ \n\t]*")
 NORMALISED = BeforeValidator(_normalised)
 ON_ONE_LINE = BeforeValidator(_on_one_line)
 """The same for text that is shown among other words: what was written on several lines is joined."""
-_TAGS = re.compile("[\U000e0000-\U000e007f]")
-"""Invisible copies of ASCII, which machines read. Patterns of Python and ECMA-262 have no common way to write them."""
+_NONE = "".join(chr(plane * 0x10000 + last) for plane in range(1, 15) for last in (0xFFFE, 0xFFFF))
+_BEYOND = re.compile(f"[\U000e0000-\U000e007f\U000f0000-\U0010ffff{_NONE}]")
+"""Invisible copies of ASCII (tags), which machines read, characters of private use, which everybody draws otherwise,
+and code points that are no characters. Patterns of Python and ECMA-262 have no common way to write them."""
 _HIDDEN = (
     r"\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
-    r"\ufeff\uffa0\ufff9-\ufffb"
+    r"\ue000-\uf8ff\ufdd0-\ufdef\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff"
 )
 INVISIBLE = re.compile(f"[{_HIDDEN}\u180b-\u180f\ufe00-\ufe0f\U000e0000-\U000e01ef]")
 """Characters that nobody sees: those that no text may have, tags, and variation selectors, by which two names differ
 that look the same. Texts may have the last: emoji and some scripts need them."""
 LINES = rf"^[^\x00-\x08\x0b-\x1f{_HIDDEN}]*$"
 """Pattern of text whose only control characters are line feed and tab. PostgreSQL keeps no NUL. Hidden characters,
-above all those that turn the direction of text, would show a reader something else than was written, on paper too.
+above all those that turn the direction of text, would show a reader something else than was written, on paper too; so
+would those of private use.
 Joiners (U+200C, U+200D) are kept, as emoji and some scripts need them."""
 JOINERS = r"\u200c\u200d"
 ONE_LINE = rf"^[^\x00-\x1f{JOINERS}{_HIDDEN}]*$"

@@ -12,12 +12,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import httpx
+from cryptography import x509
 
 from domain.shared.operator_errors import OperatorError
 from hotline.entry import make_private
 from hotline.files.atomic import exclusive_lock
 from hotline.local.supervisor import Program, Say, Supervisor
-from hotline.settings import Settings, require_encryption, variable
+from hotline.settings import Settings, hosts_of, require_encryption, variable
 
 CLI = "hotline.cli.main"
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,16 +86,35 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     admin_key = _module("admin-key", env, CLI, "key", "admin", str(settings.data_dir / "admin.key"))
     known = supervisor.start(admin_key, until_success=True, patient=away)
     supervisor.start(_module("api", env, "api"))
-    host = INTERFACES.get(settings.api_host, settings.api_host)
-    scheme = "https" if settings.tls_certificate else "http"
-    api = f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
-    await _until_ready(api, say)
+    await _until_ready(_api(settings, INTERFACES.get(settings.api_host, settings.api_host)), say)
     await asyncio.wait({known}, timeout=WAIT_FOR_DATABASE_SECONDS if away else None)
     supervisor.steady()
-    say(_addresses(settings, api, time.monotonic() - began))
+    say(_addresses(settings, _api(settings, named_host(settings)), time.monotonic() - began))
     if ready:
         ready.set()
     await asyncio.Event().wait()
+
+
+def _api(settings: Settings, host: str) -> str:
+    """Return the address of the API by this name of its machine."""
+    scheme = "https" if settings.tls_certificate else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
+
+
+def named_host(settings: Settings) -> str:
+    """Return the name or address by which the API is reached on this machine: one that its certificate names."""
+    host = INTERFACES.get(settings.api_host, settings.api_host)
+    if settings.tls_certificate is None:
+        return host
+    try:
+        certificate = x509.load_pem_x509_certificate(settings.tls_certificate.read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return host  # the API says what is wrong with it
+    named = [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
+    # Under other names the API does not answer.
+    reached = [host, "localhost", *sorted(hosts_of(settings))]
+    return next((each for each in reached if each in named), host)
 
 
 def _stop_on_signals(work: "asyncio.Task[None]", supervisor: Supervisor, say: Say) -> None:
@@ -112,7 +132,7 @@ def _stop_on_signals(work: "asyncio.Task[None]", supervisor: Supervisor, say: Sa
 
 async def _until_ready(api: str, say: Say) -> None:
     tell_at = time.monotonic() + TELL_EVERY_SECONDS
-    # The API is on this machine: no proxy is used, and its certificate is made out for another name than this address.
+    # The API is on this machine: no proxy is used, and whoever made its certificate need not be known here.
     async with httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, trust_env=False, verify=False) as client:  # noqa: S501 - as said
         while answer := await _unready(client, api):
             if time.monotonic() > tell_at:

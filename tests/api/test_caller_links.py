@@ -1,7 +1,10 @@
 """Links to the caller's page: the caller's telephone alone gets one, and staff can revoke them."""
 
+import asyncio
 import json
 import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from temporalio.client import Client
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from tests.api.test_caller_page import CHINESE, ENGLISH, events, say
-from tests.support.api import CALL, Api, problem, running_api
+from tests.support.api import CALL, Agreed, Api, Clock, further_api, problem, running_api
 from tests.support.channels import CALLER, CourierHarness, sms, webhook
 from tests.support.hotline import until
 from tests.support.outage import down
@@ -37,7 +40,11 @@ async def test_only_the_callers_telephone_gets_the_link(temporal: Client, tmp_pa
         harness.write(sms(gateway), webhook(gateway, copies=True), CALLER.format(["sms"]))
         async with running_api(temporal, sqlite_url, tmp_path, channels=harness.file) as made:
             number = await registered(made)
-            answers = [await made.act(number, "send_link", {}, by) for by in ("chen", "he", "xu")]
+            clock, answers = Clock(datetime.now(UTC)), []
+            async with further_api(made, clock, Agreed()) as later:
+                for hours, by in enumerate(("chen", "he", "xu")):
+                    clock.fixed = datetime.now(UTC) + timedelta(hours=hours)
+                    answers.append(await later.act(number, "send_link", {}, by))
             assert [(each.status_code, each.json()["version"]) for each in answers] == [(200, 2), (200, 3), (200, 4)]
             async with harness.running():
                 texts, copies = await sent(gateway, "/sms", 3), await sent(gateway, "/hook", 3)
@@ -70,6 +77,36 @@ async def test_no_link_is_sent_where_none_can_arrive(temporal: Client, tmp_path:
             found = problem(await made.act(number, "send_link", {}, "chen"), 409, "no-telephone")
             assert "send_link" not in found["available_actions"]
             problem(await made.act(number, "send_link", {}, "wu"), 403, "wrong-role")
+
+
+async def test_a_telephone_gets_one_link_an_hour_and_five_a_day(
+    temporal: Client, tmp_path: Path, sqlite_url: str
+) -> None:
+    """For all of its cases together, also of requests that come at once or to another API process."""
+    async with receiver() as gateway:
+        channels = tmp_path / "channels.toml"
+        channels.write_text(f"{sms(gateway)}\n{CALLER.format(['sms'])}", "utf-8")
+        async with (
+            running_api(temporal, sqlite_url, tmp_path, channels=channels) as one,
+            further_api(one, (clock := Clock()), Agreed()) as made,
+            further_api(one, clock, Agreed()) as other,
+        ):
+            phones = "138 0013 8000", "+86 13800138000", "138 0013 8001"
+            *cases, elsewhere = [await registered(made, phone) for phone in phones]
+            at_once = await asyncio.gather(*(made.act(cases[place % 2], "send_link", {}, "chen") for place in range(6)))
+            assert Counter(each.status_code for each in at_once) == {200: 1, 429: 5}
+            found = problem(await other.act(cases[1], "send_link", {}, "xu"), 429, "too-many-links")
+            assert "one link an hour and 5 within 24 hours" in found["detail"]
+            assert "+08:00 on." in found["detail"]
+            began = datetime.now(UTC)
+            for hour in range(1, 5):
+                clock.fixed = began + timedelta(hours=hour)
+                assert (await made.act(cases[hour % 2], "send_link", {}, "chen")).status_code == HTTPStatus.OK
+            clock.fixed = began + timedelta(hours=6)
+            refused = await other.act(cases[0], "send_link", {}, "chen")
+            problem(refused, 429, "too-many-links")
+            assert 17.9 * 3600 < int(refused.headers["retry-after"]) <= 18 * 3600
+            assert (await made.act(elsewhere, "send_link", {}, "chen")).status_code == HTTPStatus.OK
 
 
 async def test_without_a_channel_to_telephones_no_link_is_sent(on_sqlite: Api) -> None:

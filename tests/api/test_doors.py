@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
+from domain.shared.actors import Role
 from hotline.settings import Settings, hosts_of
-from tests.support.api import Api, further_api, problem
+from tests.support.api import Agreed, Api, Clock, further_api, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -179,3 +181,27 @@ async def test_zero_is_no_limit(on_sqlite: Api) -> None:
     async with further_api(on_sqlite, on_sqlite.clock, actions_per_case=0, reads_per_minute=0) as made:
         assert {(await made.act(number, "urge", by="chief")).status_code for _ in range(40)} == {200}
         assert (await made.get(f"/v1/complaints/{number}", by="wu")).status_code == 200
+
+
+async def test_a_person_declares_ten_incidents_an_hour(on_sqlite: Api) -> None:
+    """Also by several API processes; what was declared is answered again under its key, and administrators go on."""
+    scope = {"services": ["no_water"], "districts": ["banfu"], "title": "爆管停水 burst main"}
+    tokens = on_sqlite.tokens | {"hasty": on_sqlite.directory.enter("hasty", Role.DISPATCHER, None)}
+    clock, most = Clock(datetime.now(UTC)), Settings.model_fields["incidents_per_hour"].default
+    async with (
+        further_api(on_sqlite, clock, Agreed(), incidents_per_hour=most) as one,
+        further_api(on_sqlite, clock, Agreed(), incidents_per_hour=most) as other,
+    ):
+        one.tokens = other.tokens = tokens
+        await one.post("/v1/incidents", scope, "hasty", "first")
+        at_once = await asyncio.gather(*(one.post("/v1/incidents", scope, "hasty") for _ in range(most + 2)))
+        assert Counter(each.status_code for each in at_once) == {201: most - 1, 429: 3}
+        refused = await other.post("/v1/incidents", scope, "hasty")
+        found = problem(refused, 429, "too-many-incidents")
+        assert f"{most} incidents at most within an hour" in found["detail"]
+        assert 3500 < int(refused.headers["retry-after"]) <= 3600
+        assert (await other.post("/v1/incidents", scope, "hasty", "first")).status_code == 201
+        assert (await other.post("/v1/incidents", scope, "chief")).status_code == 201
+        assert clock.fixed
+        clock.fixed += timedelta(hours=1)
+        assert (await other.post("/v1/incidents", scope, "hasty")).status_code == 201

@@ -46,6 +46,28 @@ async def test_what_is_no_json_is_a_bad_request(on_sqlite: Api, body: bytes) -> 
     assert problem(answer, 400, answer.json()["type"].rpartition(":")[2])
 
 
+@pytest.mark.parametrize("twice", ["description", "caller.phone"])
+async def test_a_key_that_is_given_twice_is_refused(on_sqlite: Api, twice: str) -> None:
+    body = {**CALL, "caller": {"phone": "13800138000"}}
+    place, _, name = twice.rpartition(".")
+    whole = json.dumps(body)
+    again = f'"{name}": "again"'
+    content = whole.replace('"caller": {', f'"caller": {{{again}, ') if place else f"{{{again}, {whole[1:]}"
+    found = problem(await send(on_sqlite, content.encode()), 400, "malformed-json")
+    assert found["detail"] == f"The key {name!r} is given several times in one object; accepted: once."
+    personal = problem(await send(on_sqlite, '{"李婆婆": 1, "李婆婆": 2}'.encode()), 400, "malformed-json")
+    assert "李婆婆" not in personal["detail"]
+
+
+@pytest.mark.parametrize(
+    "sign", ["\ue000", "\uf8ff", "\ufdd0", "\ufffe", "\uffff", "\U0001fffe", "\U000f0000", "\U0010ffff"]
+)
+async def test_private_use_and_no_characters_are_refused(on_sqlite: Api, sign: str) -> None:
+    for given in ({"description": f"家里{sign}没水"}, {"caller": {"name": f"李{sign}"}}):
+        found = problem(await send(on_sqlite, json.dumps({**CALL, **given}).encode()), 422, "invalid-request")
+        assert "hidden characters" in found["detail"]
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "nonsense"])
 async def test_another_kind_of_body_is_told_to_be_json(on_sqlite: Api, kind: str) -> None:
     answer = await send(on_sqlite, json.dumps(CALL).encode(), **{"Content-Type": kind})

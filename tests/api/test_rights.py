@@ -17,7 +17,7 @@ from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.actors import Role
 from readmodel.people import PeopleError
-from tests.support.api import CALL, PEOPLE, Api, Json, problem
+from tests.support.api import CALL, PEOPLE, Api, Json, further_api, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -258,10 +258,14 @@ async def test_who_speaks_with_callers_sees_them_clear(on_sqlite: Api, by: str) 
     assert (case["caller"], case["location"], case["masked"]) == (CALLER["caller"], CALLER["location"], [])
 
 
+IN_ADDRESS = ("13911139222", "9222", "139****9222")
+
+
 @pytest.mark.parametrize("by", ["zhou", "gao"])
-@pytest.mark.parametrize("guess", [PHONE, f"86{PHONE}", "8000", NAME, "司徒", ACCOUNT, "420013"])
+@pytest.mark.parametrize("guess", [PHONE, f"86{PHONE}", "8000", NAME, "司徒", ACCOUNT, "420013", *IN_ADDRESS])
 async def test_a_search_confirms_no_guess_of_a_masked_field(on_sqlite: Api, by: str, guess: str) -> None:
-    await on_sqlite.case_in("dispatched", **CALLER)
+    place = {"district": "west", "address": f"{ADDRESS}，门卫电话 {IN_ADDRESS[0]}"}
+    await on_sqlite.case_in("dispatched", **CALLER | {"location": place})
     answer = await on_sqlite.get("/v1/complaints", by, q=guess)
     if answer.is_success:
         assert answer.json() == {"items": [], "next_cursor": None}
@@ -311,6 +315,22 @@ async def test_rights_need_no_further_read_of_sql(on_sqlite: Api, monkeypatch: p
         event.remove(engine, "before_cursor_execute", count)
     assert [asked["wu", path] for path in paths] == [asked["chief", path] for path in paths]
     assert 1 <= asked["wu", paths[0]] <= 2
+
+
+@pytest.mark.parametrize(
+    ("by", "action", "body", "slug"),
+    [
+        ("wu", "link_incident", {"incident": "i26080347119"}, "wrong-role"),
+        ("li", "link_incident", {"incident": "i26080347119"}, "wrong-role"),
+        ("sun", "sign_for", {"assignee": "nobody at all"}, "other-department"),
+    ],
+)
+async def test_who_may_not_act_is_not_told_what_is_unknown(
+    on_sqlite: Api, by: str, action: str, body: Json, slug: str
+) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    async with further_api(on_sqlite, on_sqlite.clock, unknown_people="refuse") as made:
+        problem(await made.act(number, action, body, by), 403, slug)
 
 
 async def test_a_case_is_handed_over_to_no_crew(on_sqlite: Api) -> None:

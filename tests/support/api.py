@@ -162,7 +162,7 @@ async def running_api(
 ) -> AsyncIterator[Api]:
     """The API on this server and database, and a worker, unless nobody is to be `at_work`."""
     # Tests ask more of a person than people do.
-    unlimited = {"reads_per_minute": 0, "writes_per_minute": 0}
+    unlimited = {"reads_per_minute": 0, "writes_per_minute": 0, "incidents_per_hour": 0}
     usual = unlimited | {"courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE, "sandbox": True}
     usual |= {"unknown_people": "allow"}
     queue = f"hotline-{uuid.uuid4().hex}"

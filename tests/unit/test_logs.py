@@ -1,5 +1,7 @@
 """The log: what is tried again and again costs a line now and then."""
 
+import io
+import json
 import logging
 import uuid
 
@@ -7,6 +9,7 @@ import pytest
 
 from activities.signatures import UndecidedError
 from hotline import logs
+from hotline.settings import Settings
 
 
 def failed(error: Exception, run: str) -> logging.LogRecord:
@@ -31,3 +34,32 @@ def test_any_other_failure_keeps_its_traceback() -> None:
     record = failed(ValueError("x"), "any")
     assert logs.shorten(record)
     assert record.exc_info
+
+
+FALSE = "x\n2026-08-03T12:00:00Z [error    ] all cases are lost [hotline]\r\u2028\x1b[2J"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_no_text_begins_a_line_of_its_own(as_json: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workflow's id, for example, may be any text."""
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    root.handlers.clear()
+    try:
+        logs.configure(Settings(log_json=as_json))
+        log = logging.getLogger("hotline.test")
+        log.warning("the workflow %s failed", FALSE, extra={"id": FALSE, "ids": [FALSE]})
+        error = ValueError(FALSE)
+        log.error("failed", exc_info=(type(error), error, None))
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    lines = written.getvalue().splitlines()
+    begun = [line for line in lines if not line.startswith(" ")]
+    assert len(begun) == 2
+    assert all("hotline.test" in line for line in begun)
+    assert not [sign for sign in written.getvalue() if sign in "\r\x1b\u2028"]
+    if as_json:
+        assert json.loads(lines[0])["id"].startswith("x\\n2026")
