@@ -153,6 +153,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 incidents.publish,
                 incidents.inform,
                 incidents.gather,
+                incidents.link_named,
                 incidents.settle,
                 incidents.relink,
                 incidents.find_unlinked,

@@ -15,12 +15,23 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settled, Settlement
 from domain.case.incident_link import OVER
 from domain.case.views import Outcome
-from domain.incident.batch import Asking, BatchResult, Gathered, Gathering, IncidentBatch, Relinking, Settling, sampled
+from domain.incident.batch import (
+    Asking,
+    BatchResult,
+    Gathered,
+    Gathering,
+    IncidentBatch,
+    Naming,
+    Relinking,
+    Settling,
+    sampled,
+)
 from domain.incident.notifications import News
-from domain.shared.actors import SYSTEM
+from domain.shared.actors import SYSTEM, Actor
 from domain.shared.command import Command
 from readmodel import incidents
 from readmodel.case_queries import versions
+from readmodel.incident_candidates import unclaimed
 from readmodel.writer import GroupWriter
 
 BATCH = 200
@@ -78,10 +89,16 @@ class Incidents:
 
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
-        """Link the next cases of the scope; return their count and the number to continue after."""
-        numbers = await read(self._engine, lambda connection: incidents.candidates(connection, gathering, BATCH))
+        """Link the next cases that it takes by itself; return their count and the number to continue after."""
+        numbers = await read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
         counts, _ = await self._link_all(numbers, gathering.incident, "gather")
         return Gathered(linked=counts[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
+
+    @activity.defn(name="link_named_cases")
+    async def link_named(self, naming: Naming) -> BatchResult:
+        """Link the cases that somebody has named, as that person does; return the count of each answer."""
+        counts, left = await self._link_all(naming.numbers, naming.incident, "named", by=naming.actor)
+        return BatchResult(counts=counts, silent=tuple(left))
 
     @activity.defn(name="settle_cases")
     async def settle(self, settling: Settling) -> BatchResult:
@@ -114,11 +131,11 @@ class Incidents:
         return BatchResult(counts=counts, silent=tuple(left))
 
     async def _link_all(
-        self, numbers: Sequence[str], incident: str | None, why: str, leaves: str | None = None
+        self, numbers: Sequence[str], incident: str | None, why: str, leaves: str | None = None, by: Actor = SYSTEM
     ) -> Answers:
         """Link cases by updates with keys, so that a case knows it if it is asked again.
 
-        `leaves`: only cases that are linked to this incident, or that were asked before.
+        `leaves`: only cases that are linked to this incident, or that were asked before. `by` is who links them.
         """
         there = await self._versions(numbers)
 
@@ -127,7 +144,7 @@ class Incidents:
                 return Answer(OVER)
             key = f"{why}-{incident}-{number}"
             body = LinkIncident(incident=incident)
-            command = Command(actor=SYSTEM, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
+            command = Command(actor=by, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
             outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome)
             return Answer(LINKED, outcome.batch)
 

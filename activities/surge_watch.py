@@ -11,7 +11,8 @@ from temporalio import activity
 from temporalio.service import RPCError
 
 from activities.shift import now, shift
-from domain.incident.opening import Opening, Scope, SurgeRule
+from domain.incident.opening import Opening, SurgeRule
+from domain.incident.scope import Scope
 from readmodel import incidents
 from readmodel.database import reading
 from readmodel.incidents import Surge
@@ -73,7 +74,7 @@ class SurgeWatch:
             found = incidents.surges(connection, since, rule.services, rule.more_than)
             known = incidents.recent(connection, at - REMEMBERED) if found else []
             for surge in found:
-                of_it = [each for each in known if each.scope.covers(surge.service, surge.district)]
+                of_it = [each for each in known if each.scope.names(surge.service, surge.district)]
                 if any(each.closed_at is None for each in of_it):
                     continue
                 ended_at = max((each.closed_at for each in of_it if each.closed_at), default=None)

@@ -20,6 +20,7 @@ from domain.calls.withdrawal import CallMismatch
 from domain.case.actions import dispatch, involve
 from domain.case.case import Case
 from domain.case.handover import Handover, HandoverProgress, OpenWork
+from domain.case.incident_link import own_matters
 from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
 from domain.case.views import view_case
@@ -28,12 +29,14 @@ from domain.customers.customer import CallerRecord, Customer, EarlierCase, Known
 from domain.incident.actions import confirm
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentState
-from domain.incident.opening import Opening, Scope
+from domain.incident.opening import Opening
+from domain.incident.scope import Scope
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.command import Command
 from domain.shared.value import Coded
 from readmodel.call_links import LinkedCall
 from readmodel.dead_letters import DeadLetter
+from readmodel.incident_candidates import Candidate
 from readmodel.paging import Place
 from readmodel.parts import PartOfCase
 from readmodel.withdrawals import Unconfirmed
@@ -127,9 +130,13 @@ def _of_incident() -> dict[str, Any]:
     body = confirm.ACTION.example
     incident.apply(Command(actor=dispatcher, body=body), NOON)
     counts = {"registered": 40, "dispatched": 2}
+    case, _ = Case.register(REGISTRATION)
+    case.apply(Command(actor=AGENT, body=dispatch.ACTION.example), NOON)
+    case.apply(Command(actor=AGENT, body=involve.ACTION.example), NOON)
     return {
-        "incident": from_json(render.incident(incident, counts, dispatcher)),
-        "incidents": _page(from_json(render.incident(incident, {}, dispatcher))),
+        "incident": from_json(render.incident(incident, counts, {}, dispatcher)),
+        "incidents": _page(from_json(render.incident(incident, {}, {}, dispatcher))),
+        "candidates": _page(from_json(render.candidate(Candidate(case, own_matters(case)), dispatcher))),
         "incident_timeline": _page(from_json(render.timeline_item(suspected, AGENT))),
     }
 

@@ -101,7 +101,7 @@ class IntakeService:
             people=owner.people | (thanked.people if thanked else {}),
             intake=intake,
             terms=terms,
-            incident=await self.reader.incident_covering(intake.service_code, intake.location.district),
+            incident=await self.reader.incident_covering(intake.service_code, intake.location),
             filled=filled,
             **facts._asdict(),
         )

@@ -13,6 +13,7 @@ from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.handover import HandoverProgress, OpenWork
+from domain.case.incident_link import KEPT, SETTLED
 from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
@@ -22,6 +23,7 @@ from domain.shared.actors import Actor, Person
 from domain.shared.event import BaseEvent
 from readmodel.call_links import LinkedCall
 from readmodel.dead_letters import DeadLetter
+from readmodel.incident_candidates import Candidate
 from readmodel.parts import PartOfCase
 from readmodel.withdrawals import Unconfirmed
 
@@ -156,19 +158,46 @@ def _seconds(time: timedelta | None) -> float | None:
     return None if time is None else time.total_seconds()
 
 
-def incident(item: Incident, cases: Mapping[str, int], actor: Actor) -> bytes:
-    """Return an incident as the actor sees it, in the shape of `schemas.IncidentItem`."""
+def incident(item: Incident, cases: Mapping[str, int], outcomes: Mapping[str, int], actor: Actor) -> bytes:
+    """Return an incident as the actor sees it, in the shape of `schemas.IncidentItem`.
+
+    `cases` are the numbers of its cases by state, `outcomes` those by the result of its end.
+    """
     here = f"/v1/incidents/{item.number}"
     shown = item.model_dump(exclude={"scope", "state_before_merge"})
     links = {
         "self": here,
         "timeline": f"{here}/timeline",
         "complaints": f"/v1/complaints?incident={item.number}",
+        "candidates": f"{here}/candidates",
         "actions": f"{here}/actions/{{action}}",
     }
-    counted = {"cases": sum(cases.values()), "cases_by_state": dict(cases)}
+    scope = {"circle": None, "streets": (), **item.scope.model_dump()}
+    counted = {
+        "cases": sum(cases.values()),
+        "cases_by_state": dict(cases),
+        "settled_cases": outcomes.get(SETTLED, 0),
+        "kept_cases": outcomes.get(KEPT, 0),
+    }
     available = item.available_actions(actor)
-    return to_json({**shown, **item.scope.model_dump(), **counted, "available_actions": available, "links": links})
+    return to_json({**shown, **scope, **counted, "available_actions": available, "links": links})
+
+
+def candidate(item: Candidate, reader: Actor) -> bytes:
+    """Return a case that an incident does not take by itself, in the shape of `schemas.Candidate`."""
+    case, here = item.case, f"/v1/complaints/{item.case.number}"
+    shown = {
+        "number": case.number,
+        "state": case.state,
+        "service_code": case.intake.service_code,
+        "department": case.department,
+        "registered_at": case.registered_at,
+        "location": {"district": case.intake.location.district, "address": case.intake.location.address},
+        "description": case.intake.description,
+        "reasons": item.reasons,
+        "links": {"self": here, "link": f"{here}/actions/link_incident"},
+    }
+    return _masked(shown, reader, case.state)
 
 
 def _masked(content: Any, reader: Actor, case: State | str | None) -> bytes:  # noqa: ANN401 - JSON

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.json_schema import SkipJsonSchema
 
 from domain.case.intake import Intake
@@ -13,15 +13,11 @@ from domain.case.lifecycle import State
 from domain.case.parts import Part
 from domain.case.views import ActionName, CaseView
 from domain.catalogue.terms import Credit, Priority, Promise
-from domain.incident.actions import INCIDENT_TABLE
-from domain.incident.incident import INCIDENT_KINDS
-from domain.incident.lifecycle import IncidentState
 from domain.rights.masking import Sight
 from domain.rights.rights import Reach
 from domain.shared.actors import Person, Role
-from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.event import BaseKind, EventData
-from domain.shared.text import Instant, Name
+from domain.shared.text import Name
 from domain.shared.value import Coded, omit_default
 
 T = TypeVar("T")
@@ -66,7 +62,7 @@ def _shown(data: type[EventData]) -> type[EventData]:
     return create_model(data.__name__, __base__=data, __doc__=data.__doc__, terms=(_HIDDEN, None))
 
 
-def _timeline(name: str, item: type[EventItem[Any]], kinds: Mapping[str, BaseKind[Any, Any]]) -> type[BaseModel]:
+def timeline_of(name: str, item: type[EventItem[Any]], kinds: Mapping[str, BaseKind[Any, Any]]) -> type[BaseModel]:
     """Return the model of a page of events, each of which has the data of its kind."""
     items = list[type[BaseModel]]()
     for kind in kinds.values():
@@ -139,80 +135,14 @@ class PartPage(Page[PartItem]):
     """Parts, the latest involvement first."""
 
 
-class NewIncident(BaseModel):
-    """Incident that is known before callers report it (上报)."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"title": "Salt tide 咸潮", "services": ["water_quality"], "districts": ["west", "south"]}]
-        },
-    )
-
-    title: Name = Field(description="Title.")
-    services: tuple[ServiceCode, ...] = Field(min_length=1, description="Calls about any of these belong to it.")
-    districts: tuple[DistrictCode, ...] = Field(min_length=1, description="Calls from any of these belong to it.")
-    since: Instant | None = Field(
-        default=None, description="Cases registered from then on belong to it; by default the catalogue's window."
-    )
-
-
-class IncidentLinks(BaseModel):
-    """Addresses of related resources."""
-
-    self: str = Field(examples=["/v1/incidents/i26080347119"])
-    timeline: str
-    complaints: str = Field(description="Its cases.")
-    actions: str = Field(description="`{action}` stands for one of `available_actions`.")
-
-
-IncidentActionName = Annotated[
-    str, WithJsonSchema({"type": "string", "enum": [*INCIDENT_TABLE], "title": "IncidentAction"})
-]
-
-
-class IncidentItem(BaseModel):
-    """Incident (突发事件): one cause behind many calls."""
-
-    number: str = Field(description="`i` and eleven digits, the last one a check digit.")
-    title: str = Field(description="Title: service and district, until a dispatcher gives another.")
-    state: IncidentState
-    services: list[str] = Field(description="Codes of its scope: calls about any of these belong to it.")
-    districts: list[str] = Field(description="Codes of its scope: calls from any of these belong to it.")
-    since: datetime = Field(description="Cases registered from then on belong to it.")
-    opened_at: datetime = Field(description="Time of the suspicion or declaration.")
-    opened_by: str = Field(description="`system` if the number of calls raised the suspicion.")
-    follow_up_percent: int = Field(description="Percentage of the callers who are followed up (回访).")
-    version: int = Field(description="Number of its last event.")
-    department: str | None = Field(description="Department that all of its cases were dispatched to.")
-    assignee: str | None = Field(description="Person of that department who has it.")
-    people: dict[str, str] = omit_default({}, "Names of the people of the incident, by id, where they differ.")
-    expected_at: datetime | None = Field(description="Time at which water is expected back.")
-    news: str | None = Field(description="Latest message to the callers.")
-    result: str | None = Field(description="Result: the work that was done.")
-    reply: str | None = Field(description="Message to the callers at its end.")
-    into: str | None = Field(description="The incident that it was merged into.")
-    closed_at: datetime | None = Field(description="Time at which the last of its cases was settled.")
-    cases: int = Field(description="Number of its cases, as SQL shows them; 0 in lists.")
-    cases_by_state: dict[State, int] = Field(description="The same by state; empty in lists.")
-    available_actions: list[IncidentActionName] = Field(description="Actions that your role permits now.")
-    links: IncidentLinks
-
-
-class IncidentPage(Page[IncidentItem]):
-    """Incidents, the latest first."""
-
-
 class TimelineItem(EventItem[State]):
     """Event of a case (处理记录): an action of a person, or an event of time, with `system` as its actor."""
 
     cycle: int
 
 
-Timeline = _timeline("Timeline", TimelineItem, KINDS)
+Timeline = timeline_of("Timeline", TimelineItem, KINDS)
 """Events of a case."""
-IncidentTimeline = _timeline("IncidentTimeline", EventItem[IncidentState], INCIDENT_KINDS)
-"""Events of an incident."""
 
 
 class Letter(BaseModel):

@@ -1,20 +1,20 @@
 """Incidents (突发事件) in the read model: their projection, and queries of intake, surge watch and lists."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import JSON, func, not_, or_, select, type_coerce
 
-from domain.case.incident_link import OVER, OWN_CAUSE
-from domain.case.lifecycle import BEFORE_REPLY
-from domain.incident.batch import Gathering, IncidentBatch
+from domain.case.incident_link import OVER
+from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import LINKABLE, TAKING, IncidentState
 from domain.incident.notifications import News, incident_notifications, news_notifications
-from domain.incident.opening import Scope
-from readmodel.conditions import PROGRESS, has_flag
+from domain.incident.scope import Scope
+from readmodel.conditions import HAS_OWN_MATTERS, PROGRESS
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import notification_row
 from readmodel.paging import Page, Place, newest_first, page_of
@@ -82,27 +82,8 @@ def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) 
     return list(connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), other)))
 
 
-def candidates(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:
-    """Return the next numbers of cases in the scope, in order: not replied to yet, and linked to no incident."""
-    statement = (
-        select(cases.c.number)
-        .where(
-            cases.c.registered_at >= gathering.since,
-            cases.c.service_code.in_(gathering.scope.services),
-            cases.c.district.in_(gathering.scope.districts),
-            cases.c.incident.is_(None),
-            cases.c.state.in_(BEFORE_REPLY),
-            not_(has_flag(OWN_CAUSE)),
-            cases.c.number > gathering.after,
-        )
-        .order_by(cases.c.number)
-        .limit(limit)
-    )
-    return list(connection.scalars(statement))
-
-
 def surges(connection: ReadConnection, since: datetime, services: Collection[str], more_than: int) -> list[Surge]:
-    """Return services and districts with more than so many cases registered since then and linked to no incident."""
+    """Return services and districts with more than so many cases registered since then that an incident would take."""
     calls = func.count()
     statement = (
         select(cases.c.service_code, cases.c.district, calls)
@@ -111,6 +92,7 @@ def surges(connection: ReadConnection, since: datetime, services: Collection[str
             cases.c.service_code.in_(services),
             cases.c.district.is_not(None),
             cases.c.incident.is_(None),
+            not_(HAS_OWN_MATTERS),
         )
         .group_by(cases.c.service_code, cases.c.district)
         .having(calls > more_than)
@@ -138,7 +120,9 @@ def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
 
 def open_in(connection: ReadConnection, district: str | None) -> list[Incident]:
     """Return the incidents in a district that a case can be linked to, oldest first; none without a district."""
-    return [incident for incident in _open(connection, LINKABLE) if district in incident.scope.districts]
+    if district is None:
+        return []
+    return [incident for incident in _open(connection, LINKABLE) if incident.scope.reaches(district)]
 
 
 def _open(connection: ReadConnection, states: Collection[IncidentState]) -> Iterable[Incident]:
@@ -173,21 +157,38 @@ def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, 
     return {row.number: row.version for row in connection.execute(statement)}
 
 
-def case_counts(connection: ReadConnection, number: str) -> dict[str, int]:
-    """Return the number of cases of the incident in each state."""
-    statement = (
-        select(cases.c.state, func.count().label("calls")).where(cases.c.incident == number).group_by(cases.c.state)
-    )
-    return {row.state: row.calls for row in connection.execute(statement)}
+class Counts(NamedTuple):
+    """Number of cases of an incident by state, and by the result of its end."""
+
+    states: Mapping[str, int] = {}
+    outcomes: Mapping[str, int] = {}
 
 
-def page(
-    connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int
-) -> Page[Incident]:
+def case_counts(connection: ReadConnection, number: str) -> Counts:
+    """Return the number of cases of the incident in each state, and with each result."""
+    settled = PROGRESS["settled"].as_string()
+    statement = select(cases.c.state, settled.label("settled")).where(cases.c.incident == number).subquery()
+    by = (statement.c.state, statement.c.settled)
+    states, outcomes = Counter[str](), Counter[str]()
+    for state, outcome, calls in connection.execute(select(*by, func.count()).group_by(*by)):
+        states[state] += calls
+        outcomes[outcome] += calls
+    return Counts(states, outcomes)
+
+
+class Ended(NamedTuple):
+    """Incident, and the number of its cases by the result of its end, once it is over."""
+
+    incident: Incident
+    outcomes: Mapping[str, int]
+
+
+def page(connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int) -> Page[Ended]:
     """Return a page of incidents, only those in these states if any are given. Raises BadCursorError."""
-    statement = select(_row.document)
+    statement = select(_row.document, _row.counts)
     if states:
         statement = statement.where(_row.state.in_(states))
     statement = newest_first(statement, _row.opened_at, _row.number, None if cursor is None else Place.of(cursor))
-    found = [Incident.model_validate_json(document) for document in connection.scalars(statement.limit(limit + 1))]
-    return page_of(found, limit, lambda incident: Place(incident.opened_at, incident.number))
+    rows = connection.execute(statement.limit(limit + 1))
+    found = [Ended(Incident.model_validate_json(row.document), from_json(row.counts)) for row in rows]
+    return page_of(found, limit, lambda each: Place(each.incident.opened_at, each.incident.number))

@@ -222,6 +222,8 @@ def _facts_row(facts: Intake | IntakeFacts) -> RowValues:
         "caller_phone": facts.caller.phone,
         "caller_account_no": facts.caller.account_no,
         "address": facts.location.address,
+        "lat": facts.location.lat,
+        "lng": facts.location.lng,
     }
 
 

@@ -71,6 +71,8 @@ cases = Table(
     Column("caller_phone", String(26)),
     Column("caller_account_no", String(32)),
     Column("address", String(200)),
+    Column("lat", Float, comment="WGS 84 degrees; null unless lng is there too."),
+    Column("lng", Float),
     Column("channel", CODE, nullable=False),
     Column("call_id", code(80), comment="Of the call in which it was taken down, if it is named."),
     Column("description", Text, nullable=False),

@@ -18,9 +18,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.incident_teller import IncidentTeller
     from activities.internal_updates import ABSORB
     from domain.incident.actions import confirm, declare
+    from domain.incident.actions.confirm import Confirmed
     from domain.incident.actions.inform import Inform
     from domain.incident.automatic import ABSORPTION
-    from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, Relinking, Settling
+    from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, Naming, Relinking, Settling
     from domain.incident.incident import Incident
     from domain.incident.kind import IncidentEvent
     from domain.incident.lifecycle import ENDS, IncidentState
@@ -67,6 +68,7 @@ class IncidentWorkflow(EntityWorkflow):
             self._incident, first = Incident.open(start.source)
             opened = (first,)
         self._news: list[News] = []
+        self._named: list[Naming] = []
         self._search_after: str | None = "" if start.gather else None
         self._second_search_due = start.gather
         self._second_search_at: datetime | None = None
@@ -100,7 +102,7 @@ class IncidentWorkflow(EntityWorkflow):
         return self._incident.over and not self._waiting and self._idle()
 
     def _idle(self) -> bool:
-        return super()._idle() and not self._news
+        return super()._idle() and not self._news and not self._named
 
     def _plan_second_search(self) -> None:
         # A timer whose time has passed is none, as in `DeadlineTimer`: an update may come before its event.
@@ -142,6 +144,8 @@ class IncidentWorkflow(EntityWorkflow):
     def _next_step(self) -> Coroutine[Any, Any, None] | None:
         """Return the next step to the end; the last one comes when nothing can bring another case."""
         incident = self._incident
+        if self._named:
+            return self._link_named()
         if incident.state is IncidentState.MERGING and not self._absorbed:
             return self._merge_into_other()
         if incident.end and self._waiting:
@@ -162,6 +166,19 @@ class IncidentWorkflow(EntityWorkflow):
         found = await self._execute(Incidents.gather, gathering, "links the cases of its scope 归集工单")
         if self._search_after is None:  # else it begins anew: the scope has grown, or the second search is due
             self._search_after = found.after
+
+    async def _link_named(self) -> None:
+        """Link the cases that somebody has named, before the incident ends; those that do not answer later again."""
+        naming = self._named[0]
+        summary = f"links {len(naming.numbers)} named cases 点名并案"
+        answers = await self._execute(Incidents.link_named, naming, summary)
+        self._named.pop(0)
+        # They go where the incident goes, also if it ends before they have told it; one that refused says so then.
+        self._waiting |= {number: None for number in naming.numbers if number not in answers.silent}
+        if answers.silent and not self._incident.end:
+            await workflow.sleep(LATER, summary=f"{len(answers.silent)} cases do not answer 工单无应答")
+            self._named.append(naming.model_copy(update={"numbers": answers.silent}))
+        self._wake()
 
     async def _merge_into_other(self) -> None:
         """Hand the scope to the other incident; if that has ended, this one goes on as before."""
@@ -266,6 +283,8 @@ class IncidentWorkflow(EntityWorkflow):
     def _keep(self, *events: BaseEvent) -> None:
         super()._keep(*events)
         for event in events:
+            if isinstance(event.data, Confirmed) and event.data.cases:
+                self._named.append(self._naming_of(event, event.data))
             if event.action in _WIDENING:
                 self._search_after = ""
                 self._second_search_due = True
@@ -276,6 +295,11 @@ class IncidentWorkflow(EntityWorkflow):
         said = {"message_en": data.message} | data.model_dump(exclude={"note"})
         said |= {"incident": self._incident.number, "timezone": self._incident.timezone}
         return News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said)
+
+    def _naming_of(self, event: BaseEvent, data: Confirmed) -> Naming:
+        name = event.people.get(event.actor, "")
+        actor = Actor(id=event.actor, name=name, role=event.role, unverified=event.unverified)
+        return Naming(incident=self._incident.number, actor=actor, numbers=tuple(dict.fromkeys(data.cases)))
 
     def _batch(self) -> IncidentBatch:
         return IncidentBatch(

@@ -1,6 +1,7 @@
 """Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from starlette.responses import Response
 
 from api import examples, openapi, render
 from api.backend import Backend
+from api.incidents import CandidatePage, IncidentItem, IncidentPage, IncidentTimeline, NewIncident
 from api.problems import (
     BEHIND_SQL,
     INVALID_REQUEST,
@@ -27,12 +29,12 @@ from api.problems import (
 )
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
-from api.schemas import IncidentItem, IncidentPage, IncidentTimeline, NewIncident
 from api.security import digest_of, request_key
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from api.versions import etag
+from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
@@ -40,12 +42,12 @@ from domain.incident.actions.merge import Merge
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentState
-from domain.incident.opening import Opening, Scope
-from domain.rights.rights import DECLARE, READ_INCIDENTS
+from domain.incident.opening import Opening
+from domain.rights.rights import DECLARE, READ_CANDIDATES, READ_INCIDENTS
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
-from readmodel import incidents
+from readmodel import incident_candidates, incidents
 from readmodel.timelines import incident_timeline
 from workflows.clients.start import Request
 from workflows.messages import IncidentOutcome, Names
@@ -55,7 +57,9 @@ TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS,
 HOUR = timedelta(hours=1)
 _READ = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, INCIDENT_NOT_FOUND)
 _POSTED = (*POST_ERRORS, UNKNOWN["service"], UNKNOWN["district"])
-_CHECKED_HERE = {"merge": (UNKNOWN_INCIDENT, INCIDENT_CLOSED)}
+UNKNOWN_CASES = declare("unknown-cases", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown cases")
+CASES_OVER = declare("cases-over", HTTPStatus.CONFLICT, "Cases already replied to")
+_CHECKED_HERE = {"merge": (UNKNOWN_INCIDENT, INCIDENT_CLOSED), "confirm": (UNKNOWN_CASES, CASES_OVER)}
 """Problems that `_check` raises, by action."""
 PREFIX = "/v1/incidents/{number}"
 IncidentNumber = Annotated[
@@ -144,7 +148,7 @@ async def _declared(
         at=at,
         actor=actor,
         title=body.title,
-        scope=Scope(services=body.services, districts=body.districts),
+        scope=body.scope,
         since=body.since or at - timedelta(seconds=window),
         follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
         timezone=backend.catalogue.calendar.timezone,
@@ -189,7 +193,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         """List incidents, the latest first; of the states that are given."""
         page = await backend.reader.ask(incidents.page, wanted.state, wanted.cursor, wanted.limit)
 
-        shown = (render.incident(each, {}, actor) for each in page.items)
+        shown = (render.incident(each.incident, {}, each.outcomes, actor) for each in page.items)
         return render.page(shown, page.next_cursor)
 
     @operations.get(
@@ -203,7 +207,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
     async def get_incident(number: IncidentNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
         """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
         incident = await _found(backend, number, actor)
-        shown = render.incident(incident, await _counts(backend, number), actor)
+        shown = render.incident(incident, *await _counts(backend, number), actor)
         return render.answer(shown, headers=etag(incident.version))
 
     @operations.get(
@@ -226,14 +230,36 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         page = await backend.reader.ask(incident_timeline, number, after, paging.limit)
         return render.page((render.timeline_item(event, actor) for event in page.items), page.next_seq)
 
+    @operations.get(
+        f"{PREFIX}/candidates",
+        "List cases that match the scope, and are linked by name only 待并工单",
+        READ_CANDIDATES,
+        CandidatePage,
+        "candidates",
+        (*_READ, *TEMPORAL_ERRORS, INVALID_CURSOR),
+    )
+    async def list_candidates(
+        number: IncidentNumber,
+        paging: Annotated[Paging, Query()],
+        actor: Annotated[Actor, Depends(backend.bearer)],
+    ) -> Response:
+        """List cases that the incident does not take by itself, the newest first, each with the reasons.
+
+        Link one with `link_incident` of the case, or with `cases` of `confirm`.
+        """
+        incident = await _found(backend, number, actor)
+        page = await backend.reader.ask(incident_candidates.candidates, incident, paging.cursor, paging.limit)
+        return render.page((render.candidate(each, actor) for each in page.items), page.next_cursor)
+
 
 async def _check(backend: Backend, _: str, body: ActionBody, actor: Actor) -> None:
-    """Check what the incident cannot know: departments, services, districts, and the state of another incident."""
+    """Check what the incident cannot know: codes of the catalogue, cases, and the state of another incident."""
     match body:
         case DispatchIncident():
             backend.catalogue.department(body.department)
         case Confirm():
             _check_scope(backend, body.services, body.districts)
+            await _check_cases(backend, body.cases, actor)
         case Merge():
             await backend.incidents.require_open(body.into, actor)
 
@@ -243,6 +269,22 @@ def _check_scope(backend: Backend, services: tuple[str, ...], districts: tuple[s
         backend.catalogue.service(service)
     for district in districts:
         backend.catalogue.district(district)
+
+
+async def _check_cases(backend: Backend, numbers: Sequence[str], actor: Actor) -> None:
+    """Raise ProblemError if one of the cases does not exist, or has been replied to."""
+    unknown, over = list[str](), list[str]()
+    for number in dict.fromkeys(numbers):
+        view = await backend.find(number, actor)
+        if view is None:
+            unknown.append(number)
+        elif view.state not in BEFORE_REPLY:
+            over.append(f"{number} ({view.state})")
+    if unknown:
+        raise ProblemError(UNKNOWN_CASES, f"There are no cases {', '.join(unknown)}.", accepted=["numbers of cases"])
+    if over:
+        detail = f"No incident takes cases that were replied to or have ended: {', '.join(over)}."
+        raise ProblemError(CASES_OVER, detail, accepted=sorted(BEFORE_REPLY))
 
 
 async def _acted(backend: Backend, _: str, outcome: IncidentOutcome, actor: Actor) -> Response:
@@ -261,7 +303,7 @@ async def _answer(
         with suppress(ProblemError):
             there = await backend.reader.ask(incidents.get, incident.number)
             incident = max(there or incident, incident, key=attrgetter("version"))
-    body = render.incident(incident, await _counts(backend, incident.number), actor)
+    body = render.incident(incident, *await _counts(backend, incident.number), actor)
     location = {"Location": f"/v1/incidents/{incident.number}"} if status is HTTPStatus.CREATED else {}
     return render.answer(body, status if shown else HTTPStatus.ACCEPTED, location | etag(incident.version))
 
@@ -273,12 +315,12 @@ async def _is_in_sql(backend: Backend, incident: Incident) -> bool:
     return False
 
 
-async def _counts(backend: Backend, number: str) -> dict[str, int]:
-    """Return the number of its cases in each state; none if SQL does not answer, as the action is done."""
+async def _counts(backend: Backend, number: str) -> incidents.Counts:
+    """Return the numbers of its cases; none if SQL does not answer, as the action is done."""
     try:
         return await backend.reader.ask(incidents.case_counts, number)
     except ProblemError:
-        return {}
+        return incidents.Counts()
 
 
 async def _found(backend: Backend, number: str, actor: Actor) -> Incident:

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError, declare, unavailable
-from domain.case.intake import Contact, Intake
-from domain.incident.opening import Scope
+from domain.case.intake import Contact, Intake, Location
+from domain.incident.scope import CasePlace, Scope
 from readmodel import incidents
 from readmodel.database import ReadConnection, reading
 from readmodel.paging import BadCursorError
@@ -138,8 +138,8 @@ class Reader:
         """Return what the registry has of the customer who is meant. Raises ProblemError."""
         return (await self.ask(recognise, intake, at, self._area_code())).contact
 
-    async def incident_covering(self, service: str, district: str | None) -> str | None:
-        """Return the number of the oldest open incident whose scope has both, or None. Raises nothing.
+    async def incident_covering(self, service: str, location: Location) -> str | None:
+        """Return the number of the oldest open incident whose scope covers both, or None. Raises nothing.
 
         If SQL does not answer in time, the incidents that were read last count.
         """
@@ -148,7 +148,8 @@ class Reader:
             reading = self._read_incidents()
             if age >= STALE_SECONDS:
                 await asyncio.wait([reading], timeout=self._intake_seconds)
-        return next((number for number, scope in self._open_incidents if scope.covers(service, district)), None)
+        place = CasePlace(location.district, location.address, location.lat, location.lng)
+        return next((number for number, scope in self._open_incidents if scope.covers(service, place)), None)
 
     def _read_incidents(self) -> asyncio.Task[None]:
         """Return the read of the open incidents that is under way, or else begin one."""

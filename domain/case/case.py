@@ -26,6 +26,7 @@ from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.decide import available_actions, decide
 from domain.case.events import Event
+from domain.case.incident_link import KEPT
 from domain.case.intake import Intake, Registered, Registration
 from domain.case.kind import Decision, Due, next_event
 from domain.case.kinds import evolve
@@ -170,9 +171,10 @@ class Case(CaseState):
         return self._after_due(recognise.KIND.name, known, at)
 
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
-        """Complete and reply with the incident that the case is linked to; after everything that fell due before."""
+        """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
         events = list(self.ring(at))
-        while event := settle.next_step(self, settlement, at):
+        keeps = settle.outcome(self, settlement.incident) == KEPT
+        while event := settle.next_step(self, settlement, at, keeps=keeps):
             events.append(self._record(event))
         return tuple(events)
 

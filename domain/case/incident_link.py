@@ -1,13 +1,59 @@
-"""Link of a case to an incident (并案): it waits with the others, and is settled with them."""
+"""Link of a case to an incident (并案): it waits with the others, and is settled with them unless it has own work."""
+
+from collections.abc import Iterator
 
 from domain.case.events import Event, OfIncident
-from domain.case.lifecycle import BEFORE_REPLY
+from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED
+from domain.case.progress import Progress
 from domain.case.state import CaseState
+from domain.shared.value import NamedCode
 
 SETTLED, KEPT, OVER = "settled", "kept", "over"
-"""Results for a case: completed and replied to; kept open for what it has of its own; replied to long before."""
+"""Results for a case: completed and replied to; kept open for its own work; replied to long before."""
 OWN_CAUSE = "own_cause"
 """The flag of a case that somebody took out of an incident (另有原因): it is not gathered again."""
+
+
+class OwnMatter(NamedCode):
+    """Reason why an incident does not take a case by itself; a person may link it by name."""
+
+    REWORK = "rework", "重办"
+    SIGNED_FOR = "signed_for", "已签收"
+    WORK_DONE = "work_done", "已有处理结果"
+    PART = "part", "有协办任务"
+    APPROVAL = "approval", "有审批事项"
+    CREDIT = "credit", "有补偿事项"
+    OWN_CAUSE = OWN_CAUSE, "另有原因"
+
+
+_OWN_WORK = frozenset({OwnMatter.REWORK, OwnMatter.WORK_DONE, OwnMatter.PART, OwnMatter.APPROVAL})
+
+
+def own_matters(case: Progress) -> tuple[OwnMatter, ...]:
+    """Return the reasons why an incident does not take the case by itself; empty if it does."""
+    return tuple(_own_matters(case))
+
+
+def _own_matters(case: Progress) -> Iterator[OwnMatter]:
+    if case.cycle > 1:
+        yield OwnMatter.REWORK
+    if case.state not in UNSIGNED:
+        yield OwnMatter.SIGNED_FOR
+    if case.completed or case.result is not None or case.arrived_at is not None:
+        yield OwnMatter.WORK_DONE
+    if case.parts:
+        yield OwnMatter.PART
+    if case.approval or any(not each.of_credit for each in case.decisions):
+        yield OwnMatter.APPROVAL
+    if case.credits:
+        yield OwnMatter.CREDIT
+    if OWN_CAUSE in case.flags:
+        yield OwnMatter.OWN_CAUSE
+
+
+def has_own_work(case: CaseState) -> bool:
+    """Return True if the case goes on with its department when its incident ends: somebody has worked on it."""
+    return case.needs_decision or not _OWN_WORK.isdisjoint(own_matters(case))
 
 
 def wait(case: CaseState, event: Event) -> None:

@@ -23,6 +23,8 @@ ENDED = frozenset({State.CLOSED, State.REFUSED, State.WITHDRAWN})
 OPEN = frozenset(State) - ENDED
 TO_DISPATCH = frozenset({State.REGISTERED, State.PENDING_REDISPATCH})
 """No department has the case, and one can be given it."""
+UNSIGNED = TO_DISPATCH | {State.DISPATCHED}
+"""No department has signed for the case."""
 AT_WORK = frozenset({State.DISPATCHED, State.IN_PROGRESS})
 """The department that has the case is to work on it."""
 BEFORE_REPLY = OPEN - {State.PENDING_FOLLOW_UP}

@@ -1,7 +1,8 @@
 """Events that nobody asks for: the number of calls, another incident or the end of the work on cases brings them."""
 
 from domain.incident.kind import IncidentEvent, IncidentKind
-from domain.incident.opening import Opened, Scope
+from domain.incident.opening import Opened
+from domain.incident.scope import Scope
 from domain.incident.state import IncidentFields
 from domain.shared.event import CancellationRequested, EventData
 

@@ -6,7 +6,9 @@ from pydantic import Field
 
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
-from domain.incident.opening import EVERYBODY, Scope
+from domain.incident.opening import EVERYBODY
+from domain.incident.scope import Scope
+from domain.shared.actors import Actor
 from domain.shared.text import Instant
 from domain.shared.value import Immutable
 
@@ -33,6 +35,14 @@ class Gathered(Immutable):
 
     linked: int
     after: str | None
+
+
+class Naming(Immutable):
+    """Cases that somebody has named, to link them in that person's name."""
+
+    incident: str
+    actor: Actor
+    numbers: tuple[str, ...]
 
 
 class Settling(Immutable):

@@ -17,7 +17,8 @@ from domain.incident.automatic import (
 )
 from domain.incident.kind import IncidentAction, IncidentEvent, IncidentKind
 from domain.incident.lifecycle import ENDS, IncidentState
-from domain.incident.opening import Opened, Opening, Scope
+from domain.incident.opening import Opened, Opening
+from domain.incident.scope import Scope
 from domain.incident.state import IncidentFields
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
@@ -72,8 +73,7 @@ class Incident(IncidentFields):
 
     def absorb(self, other: str, scope: Scope, at: datetime) -> IncidentEvent:
         """Widen the scope by that of another incident, which was merged into this one."""
-        both = self.scope.with_(scope.services, scope.districts)
-        return happen(self, ABSORPTION, at, Widened(incident=other, scope=both))
+        return happen(self, ABSORPTION, at, Widened(incident=other, scope=self.scope.joined(scope)))
 
     def fail_merge(self, at: datetime) -> IncidentEvent:
         """Go back to the state before the merge: the other incident had ended."""

@@ -6,7 +6,8 @@ from pydantic import BaseModel, Field
 
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.incident.lifecycle import ENDS, IncidentState
-from domain.incident.opening import EVERYBODY, Scope
+from domain.incident.opening import EVERYBODY
+from domain.incident.scope import Scope
 from domain.shared.value import omit_default
 
 

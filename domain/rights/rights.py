@@ -12,6 +12,7 @@ from domain.assessment.actions import ASSESSMENT_COMMANDS
 from domain.case.actions import COMMANDS, hand_over, register
 from domain.case.parts import Part
 from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
+from domain.incident.lifecycle import CONTROL_ROOM
 from domain.shared.actors import Actor, Role
 from domain.shared.event import AnyAction
 from domain.shared.value import NamedCode
@@ -111,6 +112,12 @@ READ_INCIDENTS = Right(
     description="Incidents hold no personal data, and a crew on the road needs those of other departments too.",
     reach=_STAFF,
 )
+READ_CANDIDATES = Right(
+    name="read_candidates",
+    zh="查阅待并工单",
+    description="Cases that match an incident, and are linked to it by name only.",
+    reach=_any(*CONTROL_ROOM),
+)
 RECORD_CALLS = Right(
     name="record_calls",
     zh="上报通话",
@@ -184,6 +191,7 @@ RIGHTS = (
     READ_CUSTOMERS,
     READ_PARTS,
     READ_INCIDENTS,
+    READ_CANDIDATES,
     RECORD_CALLS,
     READ_CALLS,
     READ_RECORDINGS,

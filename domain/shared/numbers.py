@@ -7,8 +7,10 @@ wrong digit and every swap of two neighbours. Damm's finds them too, but misses 
 import hashlib
 import re
 from datetime import date, datetime, time, timedelta
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
+from pydantic import AfterValidator, WithJsonSchema
 from stdnum import verhoeff
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
@@ -93,3 +95,13 @@ def parse_number(text: str) -> str:
     if not verhoeff.is_valid(digits):
         raise NumberError("The check digit does not fit: a digit was misheard or mistyped. Ask for the number again.")
     return digits
+
+
+CaseNumber = Annotated[
+    str,
+    AfterValidator(parse_number),
+    WithJsonSchema(
+        {"type": "string", "pattern": "^[ -]*([0-9][ -]*){13}$", "description": f"Number of a case: {ACCEPTED}."}
+    ),
+]
+"""Number of a case in a request."""

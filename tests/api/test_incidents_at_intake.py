@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from temporalio.client import Client
 
 from api.sql.reader import Reader
+from domain.case.intake import Location
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from readmodel import incidents
@@ -65,7 +66,7 @@ def locked(database: Engine) -> Iterator[None]:
 
 
 async def covering(reader: Reader) -> str | None:
-    return await reader.incident_covering("no_water", "west")
+    return await reader.incident_covering("no_water", Location(district="west"))
 
 
 async def test_the_api_reads_the_incidents_at_its_start(api: Api, database: Engine) -> None:

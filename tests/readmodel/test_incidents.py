@@ -4,18 +4,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text, update
+from sqlalchemy import Engine, event, select, text, update
 
 from domain.case.actions.link_incident import LinkIncident
+from domain.case.incident_link import own_matters
 from domain.case.intake import Location
+from domain.case.progress import Progress
 from domain.incident.batch import Gathering, IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentState
 from domain.incident.notifications import News
-from domain.incident.opening import Scope
+from domain.incident.scope import Scope
 from domain.shared.event import ActionBody
 from readmodel import incidents
 from readmodel.database import ReadConnection, engine, reading, writing
+from readmodel.incident_candidates import unclaimed
 from readmodel.incidents import Surge
 from readmodel.migrate import migrate
 from readmodel.paging import BadCursorError
@@ -24,9 +27,10 @@ from readmodel.tables import cases, incident_events, notifications
 from readmodel.tables import incidents as incidents_table
 from readmodel.timelines import incident_timeline
 from tests.support.batches import call, number, published
-from tests.support.build import ADMIN, INCIDENT, MONDAY, OTHER_INCIDENT, THEN, days, hours, minutes
+from tests.support.build import ADMIN, INCIDENT, MONDAY, OTHER_INCIDENT, OWED, THEN, days, hours, minutes
 from tests.support.incidents import BODIES, WEST, do, opening
 from tests.support.rows import everything, rows
+from tests.unit.test_settlement import OWN
 
 ROAD = ("confirm", "dispatch", "sign_for", "inform", "resolve")
 
@@ -159,18 +163,18 @@ class TestWriting:
         assert sorted(told) == sorted(waits)
 
 
-class TestCandidates:
+class TestUnclaimed:
     GATHERING = Gathering(incident=INCIDENT, scope=WEST, since=MONDAY)
 
     def found(self, database: Engine, limit: int = 10, **changes: Any) -> list[str]:
         with reading(database) as connection:
-            return incidents.candidates(connection, self.GATHERING.model_copy(update=changes), limit)
+            return unclaimed(connection, self.GATHERING.model_copy(update=changes), limit)
 
-    def test_are_cases_of_the_scope_that_wait_for_their_reply(self, database: Engine) -> None:
+    def test_are_cases_of_the_scope_that_nobody_has_signed_for(self, database: Engine) -> None:
         mine = [
             register(database, 1),
-            register(database, 2, "dispatch", "sign_for"),
-            register(database, 3, "dispatch", "sign_for", "complete"),
+            register(database, 2, "dispatch"),
+            register(database, 3, "dispatch", "return"),
         ]
         register(database, 4, "dispatch", "sign_for", "complete", "reply")
         register(database, 5, "withdraw")
@@ -179,6 +183,21 @@ class TestCandidates:
         register(database, 8, at=MONDAY - minutes(1))
         register(database, 9, LinkIncident(incident=OTHER_INCIDENT))
         assert self.found(database) == mine
+
+    def test_are_exactly_those_that_have_no_matters_of_their_own(self, database: Engine) -> None:
+        for place, (road, reasons) in enumerate(OWN.values()):
+            bodies = (LinkIncident(incident=None) if each == "unlink" else each for each in road)
+            made = register(database, place, *bodies)
+            assert (made in self.found(database, 100)) is not bool(reasons)
+
+    def test_are_not_those_with_a_credit(self, database: Engine) -> None:
+        made = register(database, 1)
+        with writing(database) as connection:
+            document = connection.scalars(select(cases.c.document)).one()
+            owing = Progress.model_validate_json(document).model_copy(update={"credits": (OWED,)})
+            connection.execute(update(cases).values(document=owing.model_dump_json()))
+        assert own_matters(owing)
+        assert made not in self.found(database)
 
     def test_are_not_those_that_somebody_took_out(self, database: Engine) -> None:
         register(database, 1, LinkIncident(incident=INCIDENT), LinkIncident(incident=None))
@@ -218,6 +237,7 @@ class TestSurges:
         register(database, 2, at=MONDAY - minutes(1))
         register(database, 3, LinkIncident(incident=INCIDENT))
         register(database, 4, district=None)
+        register(database, 5, "dispatch", "sign_for")
         assert self.found(database, 0) == [Surge("no_water", "west", 1)]
 
 
@@ -248,8 +268,8 @@ class TestReading:
         register(database, 3, "dispatch", link)
         register(database, 4)
         with reading(database) as connection:
-            assert incidents.case_counts(connection, INCIDENT) == {"registered": 2, "dispatched": 1}
-            assert incidents.case_counts(connection, OTHER_INCIDENT) == {}
+            assert incidents.case_counts(connection, INCIDENT).states == {"registered": 2, "dispatched": 1}
+            assert incidents.case_counts(connection, OTHER_INCIDENT) == incidents.Counts()
 
     def test_lists_turn_pages_the_latest_first(self, database: Engine) -> None:
         # Two of one instant: the number parts them.
@@ -271,7 +291,7 @@ def turned(database: Engine, *states: IncidentState) -> list[str]:
     with reading(database) as connection:
         while True:
             page = incidents.page(connection, states, cursor, 2)
-            seen += [each.number for each in page.items]
+            seen += [each.incident.number for each in page.items]
             if (cursor := page.next_cursor) is None:
                 return seen
 
@@ -294,7 +314,7 @@ def filled(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 QUESTIONS: dict[str, Callable[[ReadConnection], Any]] = {
-    "candidates": lambda connection: incidents.candidates(connection, TestCandidates.GATHERING, 200),
+    "unclaimed": lambda connection: unclaimed(connection, TestUnclaimed.GATHERING, 200),
     "surges": lambda connection: incidents.surges(connection, MONDAY, ["no_water", "leak"], 10),
     "taking": incidents.taking,
     "page": lambda connection: incidents.page(connection, (), None, 20),
@@ -303,7 +323,7 @@ QUESTIONS: dict[str, Callable[[ReadConnection], Any]] = {
 
 
 INDEXES = {
-    "candidates": "ix_cases_",
+    "unclaimed": "ix_cases_",
     "surges": "ix_cases_",
     "taking": "ix_incidents_open",
     "page": "ix_incidents_opened_at",
@@ -318,7 +338,7 @@ def test_every_question_is_answered_by_an_index(filled: Engine) -> None:
         [plan] = plans(filled, QUESTIONS[asked])
         assert index in plan, asked
         assert "Seq Scan" not in plan, asked
-        if asked in ("candidates", "surges"):
+        if asked in ("unclaimed", "surges"):
             assert "registered_at >" in plan.replace("registered_at>", "registered_at >"), asked
 
 

@@ -9,7 +9,8 @@ from domain.case.intake import Location
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
-from domain.incident.opening import Opening, Scope, SurgeRule
+from domain.incident.opening import Opening, SurgeRule
+from domain.incident.scope import Scope
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from readmodel.database import writing

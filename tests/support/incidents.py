@@ -14,7 +14,8 @@ from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import IncidentState
-from domain.incident.opening import Opening, Scope
+from domain.incident.opening import Opening
+from domain.incident.scope import Scope
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.command import Command
 from domain.shared.event import ActionBody

@@ -2,8 +2,10 @@
 
 import re
 from pkgutil import iter_modules
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from stdnum import verhoeff
 
 from domain.incident import actions
@@ -20,7 +22,8 @@ from domain.incident.batch import sampled
 from domain.incident.incident import INCIDENT_KINDS, Incident
 from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import ENDS, LINKABLE, TAKING, IncidentState
-from domain.incident.opening import EVERYBODY, Scope
+from domain.incident.opening import EVERYBODY
+from domain.incident.scope import Around, CasePlace, Circle, Scope
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
@@ -236,11 +239,64 @@ class TestScope:
         [("no_water", "west", True), ("no_water", "south", False), ("leak", "west", False), ("no_water", None, False)],
     )
     def test_covers_its_services_from_its_districts(self, service: str, district: str | None, covered: bool) -> None:
-        assert WEST.covers(service, district) is covered
+        assert WEST.covers(service, CasePlace(district)) is covered
 
     def test_two_become_one_without_repeating_themselves(self) -> None:
         other = Scope(services=("leak", "no_water"), districts=("west",))
-        assert WEST.with_(other.services, other.districts) == Scope(services=("no_water", "leak"), districts=("west",))
+        assert WEST.joined(other) == Scope(services=("no_water", "leak"), districts=("west",))
+
+    def test_a_circle_takes_what_is_inside_and_proposes_what_has_no_coordinates(self) -> None:
+        scope = Scope(services=("leak",), circle=CIRCLE)
+        near, far, nowhere = CasePlace(lat=22.519, lng=113.39), CasePlace(lat=22.55, lng=113.39), CasePlace("west")
+        assert [scope.covers("leak", place) for place in (near, far, nowhere)] == [True, False, False]
+        assert [scope.may_cover("leak", place) for place in (near, far, nowhere)] == [True, False, True]
+        assert not scope.may_cover("no_water", nowhere)
+
+    def test_streets_are_words_of_the_address(self) -> None:
+        scope = Scope(services=("leak",), districts=("west",), streets=("Lotus Road", "莲塘东路"))
+        inside = [
+            CasePlace("west", "莲塘东路18号"),
+            CasePlace("west", "7 LOTUS ROAD"),
+            CasePlace(None, "莲塘东路 2 号"),
+        ]
+        outside = [CasePlace("west", "中山一路 2 号"), CasePlace("south", "莲塘东路18号"), CasePlace("west")]
+        assert all(scope.covers("leak", place) for place in inside)
+        assert not any(scope.covers("leak", place) for place in outside)
+        assert [scope.may_cover("leak", place) for place in outside] == [False, False, True]
+
+    def test_a_confirmation_narrows_a_suspicion(self) -> None:
+        incident = incident_in(IncidentState.SUSPECTED)
+        do(incident, Confirm(lat=22.52, lng=113.39, radius_m=500, districts=("south",)))
+        assert incident.scope == Scope(services=("no_water",), districts=("west", "south"), circle=CIRCLE)
+        assert incident.scope.names("no_water", "west")
+
+    def test_of_a_merged_incident_is_covered_as_well_and_nothing_else(self) -> None:
+        narrow = Scope(services=("leak",), districts=("south",), circle=CIRCLE)
+        both = WEST.joined(narrow)
+        inside, outside = CasePlace("south", lat=22.52, lng=113.39), CasePlace("south", lat=22.6, lng=113.39)
+        assert both.covers("no_water", CasePlace("west"))
+        assert both.covers("leak", inside)
+        assert not both.covers("leak", outside)
+        assert not both.covers("no_water", inside)
+        assert both.joined(narrow) == both
+
+    @pytest.mark.parametrize(
+        ("given", "accepted"),
+        [
+            ({"lat": 22.5}, "lat, lng and radius_m"),
+            ({"lat": 22.5, "lng": 113.4}, "lat, lng and radius_m"),
+            ({"lat": 22.5, "lng": 113.4, "radius_m": 0}, "greater than or equal to 1"),
+            ({"lat": 22.5, "lng": 113.4, "radius_m": 50_001}, "less than or equal to 50000"),
+            ({"lat": 22.5, "lng": 113.4, "radius_m": 5, "streets": ["莲塘东路"]}, "not both"),
+            ({"streets": ["1380013"]}, "at most four digits"),
+        ],
+    )
+    def test_a_half_circle_is_refused(self, given: dict[str, Any], accepted: str) -> None:
+        with pytest.raises(ValidationError, match=accepted):
+            Around.model_validate(given)
+
+
+CIRCLE = Circle(lat=22.52, lng=113.39, radius_m=500)
 
 
 class TestSample:

@@ -64,7 +64,7 @@ BY_HAND = (
         "并案",
         "registered dispatched pending_redispatch in_progress suspended awaiting_approval pending_reply",
         "",
-        "dispatcher owner system",
+        "dispatcher supervisor owner system",
     ),
     ("decide_credit", "补偿审批", f"{ANY_OPEN} closed refused withdrawn", "", "manager"),
 )

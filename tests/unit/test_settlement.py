@@ -7,7 +7,7 @@ import pytest
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settlement, outcome
 from domain.case.case import Case
-from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED
+from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED, OwnMatter, own_matters
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.shared.actors import SYSTEM, Actor, Role
 from tests.support.build import (
@@ -27,6 +27,7 @@ from tests.support.build import (
     hours,
     minutes,
     one,
+    prepare,
     refused,
 )
 from tests.support.linked_cases import LATER, LINK, OVER_NOW, UNLINK, linked, with_incident
@@ -223,7 +224,6 @@ class TestSettling:
             (State.PENDING_REDISPATCH, ["complete", "reply"]),
             (State.IN_PROGRESS, ["complete", "reply"]),
             (State.SUSPENDED, ["resume", "complete", "reply"]),
-            (State.PENDING_REPLY, ["reply"]),
         ],
     )
     def test_completes_and_replies_from_wherever_the_case_stands(self, state: State, road: list[str]) -> None:
@@ -280,8 +280,86 @@ class TestSettling:
             assert case.state is State.REGISTERED
 
     def test_by_the_next_incident_is_possible_for_a_case_that_was_kept(self) -> None:
-        case = linked(State.AWAITING_APPROVAL)
+        case = linked(State.IN_PROGRESS)
+        case.terms = case.terms.model_copy(update={"needs_approval": True})
         settled(case)
-        do(case, BODIES["decide_approval"], LATER)
+        case.terms = case.terms.model_copy(update={"needs_approval": False})
         do(case, LinkIncident(incident=OTHER_INCIDENT), LATER, DISPATCHER)
         assert settled(case, OVER_NOW.model_copy(update={"incident": OTHER_INCIDENT})) == ["complete", "reply"]
+
+
+OWN: dict[str, tuple[tuple[str, ...], set[OwnMatter]]] = {
+    "a call": ((), set()),
+    "dispatched": (("dispatch",), set()),
+    "returned": (("dispatch", "return"), set()),
+    "dispatched again": (("dispatch", "sign_for", "return", "dispatch"), set()),
+    "signed for": (("dispatch", "sign_for"), {OwnMatter.SIGNED_FOR}),
+    "suspended": (("dispatch", "sign_for", "suspend"), {OwnMatter.SIGNED_FOR}),
+    "visited": (("dispatch", "sign_for", "arrive"), {OwnMatter.SIGNED_FOR, OwnMatter.WORK_DONE}),
+    "visited and returned": (("dispatch", "sign_for", "arrive", "return"), {OwnMatter.WORK_DONE}),
+    "mended": (("dispatch", "sign_for", "complete"), {OwnMatter.SIGNED_FOR, OwnMatter.WORK_DONE}),
+    "sent back": (("dispatch", "sign_for", "complete", "send_back"), {OwnMatter.SIGNED_FOR, OwnMatter.WORK_DONE}),
+    "with a part": (("dispatch", "involve"), {OwnMatter.PART}),
+    "asked for": (("dispatch", "sign_for", "request_approval"), {OwnMatter.SIGNED_FOR, OwnMatter.APPROVAL}),
+    "decided on": (
+        ("dispatch", "sign_for", "request_approval", "decide_approval"),
+        {OwnMatter.SIGNED_FOR, OwnMatter.APPROVAL},
+    ),
+    "a rework": (
+        ("dispatch", "sign_for", "complete", "reply", "follow_up", "reopen"),
+        {OwnMatter.REWORK, OwnMatter.WORK_DONE},
+    ),
+    "taken out": (("link_incident", "unlink"), {OwnMatter.OWN_CAUSE}),
+}
+"""Roads of a case, and the reasons why an incident does not take it by itself."""
+
+
+def on_road(road: tuple[str, ...]) -> Case:
+    """A case after these actions."""
+    case = case_in(State.REGISTERED)
+    for action in road:
+        do(case, UNLINK if action == "unlink" else BODIES[action], THEN, ADMIN)
+    return case
+
+
+class TestOwnMatters:
+    @pytest.mark.parametrize("name", OWN)
+    def test_are_why_an_incident_does_not_take_a_case_by_itself(self, name: str) -> None:
+        road, reasons = OWN[name]
+        case = on_road(road)
+        assert set(own_matters(case)) == reasons
+        if reasons:
+            refusal = refused(case, LINK, SYSTEM)
+            assert (refusal.code, case.incident) == ("out_of_turn", None)
+        do(case, LINK, THEN, DISPATCHER if reasons else SYSTEM)
+        assert case.incident == INCIDENT
+        # Somebody has named it: it goes where its incident goes.
+        do(case, LinkIncident(incident=OTHER_INCIDENT), THEN, SYSTEM)
+        assert case.incident == OTHER_INCIDENT
+
+    def test_are_credits_too(self) -> None:
+        case = case_in(State.DISPATCHED)
+        prepare(case, "decide_credit")
+        assert own_matters(case) == (OwnMatter.CREDIT,)
+
+    @pytest.mark.parametrize("name", OWN)
+    def test_the_end_of_an_incident_leaves_all_work_that_somebody_did(self, name: str) -> None:
+        road, reasons = OWN[name]
+        case = on_road(road)
+        do(case, LINK, THEN, DISPATCHER)
+        before = case.model_copy()
+        goes_on = reasons & {OwnMatter.REWORK, OwnMatter.WORK_DONE, OwnMatter.PART, OwnMatter.APPROVAL}
+        done = settled(case)
+        if goes_on:
+            assert (done, outcome(case, INCIDENT)) == (["comment"], KEPT)
+            assert (case.state, case.result, case.reply) == (before.state, before.result, before.reply)
+        else:
+            assert (done[-2:], outcome(case, INCIDENT)) == (["complete", "reply"], SETTLED)
+        assert case.arrived_at == before.arrived_at
+
+    @pytest.mark.parametrize("state", [State.REGISTERED, State.DISPATCHED, State.IN_PROGRESS])
+    def test_the_end_of_an_incident_is_no_visit(self, state: State) -> None:
+        case = linked(state)
+        settled(case)
+        assert clock(case, "arrive").status == "cancelled"
+        assert clock(case, "acknowledge").status == ("met" if state is State.IN_PROGRESS else "cancelled")

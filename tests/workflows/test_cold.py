@@ -39,10 +39,11 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.opening import Opening, Scope
+from domain.incident.opening import Opening
+from domain.incident.scope import Scope
 from domain.shared.command import Command
 from hotline.temporal.converter import DATA_CONVERTER
-from readmodel import incidents
+from readmodel.incident_candidates import unclaimed
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.workflows.test_host import at_rest
 from workflows.clients.incident import start_incident
@@ -273,13 +274,13 @@ async def test_an_incident_that_takes_in_another_when_its_timer_has_fired_goes_o
     async with running_hotline(server, tmp_path, **settings) as cold:
         other = await begun(cold, "merged")
         await rests(other)
-        may_find, candidates = threading.Event(), incidents.candidates
+        may_find = threading.Event()
 
         def late(*question: Any) -> Any:
             may_find.wait(60)
-            return candidates(*question)
+            return unclaimed(*question)
 
-        monkeypatch.setattr(incidents, "candidates", late)
+        monkeypatch.setattr("activities.incident.unclaimed", late)
         incident = await begun(cold, "takes")
         await rests(incident, activities=1)
         for number in ("9000000000001", "9000000000002"):

@@ -13,7 +13,7 @@ from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.batch import Absorbed
-from domain.incident.opening import Scope
+from domain.incident.scope import Scope
 from domain.shared.command import Command
 from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
 from tests.support.hotline import ADMIN, Complaint, Hotline, until

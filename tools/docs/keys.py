@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
-from api.schemas import IncidentItem, NewIncident
+from api.incidents import IncidentItem, NewIncident
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import Count, Duration, Duty, Share, Tries, WorkingDays

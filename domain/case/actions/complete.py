@@ -54,12 +54,18 @@ def decide(case: CaseState, body: Complete, _: Actor, __: datetime) -> Decision:
 
 
 def evolve(case: CaseState, data: Completed, event: Event) -> None:
-    """Stop the department's clocks, and `resolve` unless a part is unfinished."""
+    """Stop the department's clocks, and `resolve` unless a part is unfinished.
+
+    If an incident brings it, nobody was there for this case: the department's promises no longer apply.
+    """
     case.extension = None
     case.completed = True
     case.result = data.result
-    case.arrived_at = event.at  # Who has done the work was there.
-    case.stop_clocks(event.at, *DEPARTMENT)
+    if data.incident:
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
+    else:
+        case.arrived_at = event.at  # Who has done the work was there.
+        case.stop_clocks(event.at, *DEPARTMENT)
     _finish(case, data, event)
 
 

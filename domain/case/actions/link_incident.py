@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from domain.case.events import Event
-from domain.case.incident_link import OWN_CAUSE
-from domain.case.kind import Action, Decision
+from domain.case.incident_link import OWN_CAUSE, own_matters
+from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import BEFORE_REPLY, OPEN, State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
-from domain.shared.errors import SAME_INCIDENT, Refused
+from domain.shared.errors import OUT_OF_TURN, SAME_INCIDENT, Refused
 from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import IncidentNumber
 
@@ -25,13 +25,18 @@ class Linked(LinkIncident):
     previous_incident: str | None = None
 
 
-def decide(case: CaseState, body: LinkIncident, _: Actor, __: datetime) -> Decision:
-    """Refuse the incident that the case belongs to."""
+def decide(case: CaseState, body: LinkIncident, actor: Actor, _: datetime) -> Decision | NotPossible:
+    """Refuse the incident that the case belongs to; by itself, an incident takes no case with its own matters.
+
+    The system moves a linked case to another incident whatever it has: somebody may have linked it by name.
+    """
     incident = body.incident
     if incident == case.incident:
         what = f"linked to {incident} already" if incident else "linked to no incident"
         accepted = ("another incident", "null, to take it out") if incident else ("the number of an open incident",)
         raise Refused(SAME_INCIDENT, f"The case {case.number} is {what}.", accepted)
+    if actor.role is Role.SYSTEM and not case.incident and (own := own_matters(case)):
+        return NotPossible(OUT_OF_TURN, f"it is linked by name only: {', '.join(own)}")
     return Decision(Linked.of(body, incident=incident, previous_incident=case.incident))
 
 
@@ -66,8 +71,8 @@ def notifies(case: CaseState, data: Linked, _: Event) -> Addressees:
 ACTION = Action(
     name="link_incident",
     zh="并案",
-    description="The case is one of many with one cause (突发事件); it is completed and replied to with them.",
-    roles={Role.DISPATCHER, Role.OWNER, Role.SYSTEM},
+    description="The case is one of many with one cause (突发事件); without own work, it is replied to with them.",
+    roles={Role.DISPATCHER, Role.SUPERVISOR, Role.OWNER, Role.SYSTEM},
     sources=OPEN - {State.PENDING_FOLLOW_UP},
     body=LinkIncident,
     example=LinkIncident(incident="i26080347119"),

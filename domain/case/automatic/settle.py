@@ -6,7 +6,7 @@ from domain.case.actions import comment, complete, reply, resume
 from domain.case.batch import Returned
 from domain.case.closing import reopen_ends_at
 from domain.case.events import Event
-from domain.case.incident_link import KEPT, OVER, SETTLED
+from domain.case.incident_link import KEPT, OVER, SETTLED, has_own_work
 from domain.case.kind import Decision, next_event
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.state import CaseState
@@ -37,25 +37,26 @@ def outcome(case: CaseState, incident: str) -> str:
         return case.settled
     if case.state not in BEFORE_REPLY:
         return OVER
-    own = case.unfinished or case.needs_decision or case.state is State.AWAITING_APPROVAL
-    return KEPT if own else SETTLED
+    return KEPT if has_own_work(case) else SETTLED
 
 
-def next_step(case: CaseState, settlement: Settlement, at: datetime) -> Event | None:
+def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: bool) -> Event | None:
     """Return the next event that brings the case to its reply; None if nothing is left to do.
 
-    A case that has something of its own, a further department at work or an approval that is waited for, goes on with
-    it, and its owner is told why the others are done.
+    `keeps` is set if the case had work of its own before the first step.
+
+    A case with work of its own, as an arrival, a result, a part or an approval, goes on with its department, and its
+    owner is told why the others are done.
     """
     incident = settlement.incident
     if case.settled or case.incident != incident or case.state not in BEFORE_REPLY:
         return None
-    if outcome(case, incident) == KEPT:
+    if keeps:
         kept = comment.Commented(incident=incident, note=settlement.result, settled=KEPT)
         return next_event(case, comment.ACTION.name, at, Decision(kept))
     if case.state is State.SUSPENDED:
         return next_event(case, resume.ACTION.name, at, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS))
-    if case.state is not State.PENDING_REPLY:
+    if not case.completed:
         done = complete.Completed(incident=incident, result=settlement.result)
         return next_event(case, complete.ACTION.name, at, Decision(done, State.PENDING_REPLY))
     told = reply.Replied(incident=incident, message=settlement.message, settled=SETTLED)

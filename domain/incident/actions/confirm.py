@@ -1,37 +1,44 @@
-"""confirm 确认: it is one cause. It may be wider than the suspicion."""
+"""confirm 确认: it is one cause. It may be wider than the suspicion, or narrowed to a circle or to streets."""
 
 from pydantic import Field
 
 from domain.incident.kind import IncidentAction, IncidentEvent
 from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
-from domain.incident.opening import Scope
+from domain.incident.scope import Around, Scope
 from domain.incident.state import IncidentFields
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.event import ActionBody
+from domain.shared.numbers import CaseNumber
 from domain.shared.text import Instant, Name
 
+MOST_CASES = 100
 
-class Confirm(ActionBody):
-    """确认; with a title, and with further services and districts where it is wider than the suspicion."""
+
+class Confirm(Around, ActionBody):
+    """确认; with a title, further services and districts, a circle or streets, and cases that it takes by name."""
 
     title: Name | None = None
     services: tuple[ServiceCode, ...] = ()
     districts: tuple[DistrictCode, ...] = ()
+    cases: tuple[CaseNumber, ...] = Field(
+        default=(), max_length=MOST_CASES, description="Cases that it takes by name, whatever their matters."
+    )
     expected_at: Instant | None = Field(default=None, description="When water is expected back.")
 
 
 class Confirmed(Confirm):
-    """Title and scope from now on, and what was added."""
+    """Title and scope from now on, and what was added or named."""
 
     title: str
     scope: Scope
 
 
 def decide(incident: IncidentFields, body: Confirm, _: Actor) -> Confirmed:
-    """Widen the scope by what is given; never narrow it."""
+    """Widen the scope by services and districts, and narrow it to the circle or the streets."""
     services, districts = body.services, body.districts
-    title, scope = body.title or incident.title, incident.scope.with_(services, districts)
+    scope = incident.scope.widened(services, districts).narrowed(body)
+    title = body.title or incident.title
     return Confirmed.of(body, title=title, services=services, districts=districts, scope=scope)
 
 
@@ -44,7 +51,7 @@ def evolve(incident: IncidentFields, data: Confirmed, _: IncidentEvent) -> None:
 ACTION = IncidentAction(
     name="confirm",
     zh="确认",
-    description="It is one cause. The cases of its scope are linked to it.",
+    description="It is one cause, and takes the cases of its scope that have no work of their own.",
     roles=CONTROL_ROOM,
     sources={IncidentState.SUSPECTED},
     targets=(IncidentState.CONFIRMED,),

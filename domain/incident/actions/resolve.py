@@ -23,7 +23,7 @@ def evolve(incident: IncidentFields, data: Resolve, _: IncidentEvent) -> None:
 ACTION = IncidentAction(
     name="resolve",
     zh="解决",
-    description="The cause is gone: every linked case is completed and replied to.",
+    description="The cause is gone: linked cases are completed and replied to, unless somebody works on them.",
     roles=CONTROL_ROOM | {Role.CREW},
     sources=TAKING,
     targets=(IncidentState.SETTLING,),

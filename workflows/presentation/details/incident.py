@@ -12,7 +12,7 @@ from workflows.presentation.incident import named, scope_in_words
 
 _COUNTED = {
     SETTLED: "已办结并回复 Completed and replied to",
-    KEPT: "另有事项未结 Kept open for what they have of their own",
+    KEPT: "另有处理,由部门继续 Go on with their department",
     OVER: "此前已回复或撤销 Replied to or ended before",
     "linked": "已转出 Handed on",
     "refused": "未被接受 Refused",
@@ -31,7 +31,7 @@ def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int]
         "| 项目 | Item | |",
         "|---|---|---|",
         f"| 状态 | State | {incident.state.zh} {incident.state.value} |",
-        f"| 范围 | Scope | {scope_in_words(incident, names)} |",
+        f"| 范围 | Scope | {scope_in_words(incident, names, plain)} |",
         f"| 处理部门 | Department | {department} |",
         f"| 预计恢复 ({names.timezone}) | Expected | {local(incident.expected_at, names.timezone)} |",
         f"| 并入工单 | Linked cases | {total} |",

@@ -1,0 +1,144 @@
+"""Shapes of requests and answers about incidents."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.schemas import EventItem, Page, timeline_of
+from domain.case.incident_link import OwnMatter
+from domain.case.lifecycle import State
+from domain.incident.actions import INCIDENT_TABLE
+from domain.incident.incident import INCIDENT_KINDS
+from domain.incident.lifecycle import IncidentState
+from domain.incident.scope import CIRCLE_OR_STREETS, PLACE_UNKNOWN, Around, Circle, Scope
+from domain.shared.codes import DistrictCode, ServiceCode
+from domain.shared.text import Instant, Name
+from domain.shared.value import omit_default
+
+
+class NewIncident(Around):
+    """Incident that is known before callers report it (上报).
+
+    Its place is one or several districts, a circle, or streets; districts with either of these narrow it further.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            **CIRCLE_OR_STREETS,
+            "examples": [{"title": "Salt tide 咸潮", "services": ["water_quality"], "districts": ["west", "south"]}],
+        },
+    )
+
+    title: Name = Field(description="Title.")
+    services: tuple[ServiceCode, ...] = Field(min_length=1, description="Calls about any of these belong to it.")
+    districts: tuple[DistrictCode, ...] = Field(default=(), description="Calls from any of these belong to it.")
+    since: Instant | None = Field(
+        default=None, description="Cases registered from then on belong to it; by default the catalogue's window."
+    )
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        if not (self.districts or self.streets or self.circle):
+            raise PydanticCustomError("no_place", "Districts, a circle (lat, lng, radius_m) or streets are needed")
+        return self
+
+    @property
+    def scope(self) -> Scope:
+        """Scope that is asked for."""
+        return Scope(services=self.services, districts=self.districts).narrowed(self)
+
+
+class IncidentLinks(BaseModel):
+    """Addresses of related resources."""
+
+    self: str = Field(examples=["/v1/incidents/i26080347119"])
+    timeline: str
+    complaints: str = Field(description="Its cases.")
+    candidates: str = Field(description="Cases that match its scope, and are linked by name only.")
+    actions: str = Field(description="`{action}` stands for one of `available_actions`.")
+
+
+CandidateReason = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": [*OwnMatter, PLACE_UNKNOWN], "title": "CandidateReason"})
+]
+IncidentActionName = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": [*INCIDENT_TABLE], "title": "IncidentAction"})
+]
+
+
+class IncidentItem(BaseModel):
+    """Incident (突发事件): one cause behind many calls."""
+
+    number: str = Field(description="`i` and eleven digits, the last one a check digit.")
+    title: str = Field(description="Title: service and district, until a dispatcher gives another.")
+    state: IncidentState
+    services: list[str] = Field(description="Codes of its scope: calls about any of these belong to it.")
+    districts: list[str] = Field(description="Codes of its scope: calls from any of these belong to it; empty for any.")
+    circle: Circle | None = Field(description="Circle of its scope, in WGS 84 degrees and metres; null without one.")
+    streets: list[str] = Field(description="Words of its scope, one of which the address contains; empty without any.")
+    further: list[Scope] = omit_default(
+        [], "Scopes of incidents that were merged into it, if the lists cannot hold both."
+    )
+    since: datetime = Field(description="Cases registered from then on belong to it.")
+    opened_at: datetime = Field(description="Time of the suspicion or declaration.")
+    opened_by: str = Field(description="`system` if the number of calls raised the suspicion.")
+    follow_up_percent: int = Field(description="Percentage of the callers who are followed up (回访).")
+    version: int = Field(description="Number of its last event.")
+    department: str | None = Field(description="Department that all of its cases were dispatched to.")
+    assignee: str | None = Field(description="Person of that department who has it.")
+    people: dict[str, str] = omit_default({}, "Names of the people of the incident, by id, where they differ.")
+    expected_at: datetime | None = Field(description="Time at which water is expected back.")
+    news: str | None = Field(description="Latest message to the callers.")
+    result: str | None = Field(description="Result: the work that was done.")
+    reply: str | None = Field(description="Message to the callers at its end.")
+    into: str | None = Field(description="The incident that it was merged into.")
+    closed_at: datetime | None = Field(description="Time at which the last of its cases was settled.")
+    cases: int = Field(description="Number of its cases, as SQL shows them; 0 in lists.")
+    cases_by_state: dict[State, int] = Field(description="The same by state; empty in lists.")
+    settled_cases: int = Field(description="Cases that were completed and replied to with it, once it is over.")
+    kept_cases: int = Field(description="Cases that went on with their department at its end.")
+    available_actions: list[IncidentActionName] = Field(description="Actions that your role permits now.")
+    links: IncidentLinks
+
+
+class IncidentPage(Page[IncidentItem]):
+    """Incidents, the latest first."""
+
+
+class CandidatePlace(BaseModel):
+    """Place of a candidate."""
+
+    district: str | None
+    address: str | None = Field(description="Masked for dispatchers, as in every answer.")
+
+
+class CandidateLinks(BaseModel):
+    """Addresses of related resources."""
+
+    self: str = Field(description="The case.")
+    link: str = Field(description="The action that links it.")
+
+
+class Candidate(BaseModel):
+    """Case that matches the scope of an incident, and is linked by name only (待并工单)."""
+
+    number: str
+    state: State
+    service_code: str
+    department: str | None
+    registered_at: datetime
+    location: CandidatePlace
+    description: str = Field(description="Words of the caller, as the agent took them down.")
+    reasons: list[CandidateReason] = Field(description="Why the incident does not take it by itself.")
+    links: CandidateLinks
+
+
+class CandidatePage(Page[Candidate]):
+    """Candidates, the newest registration first."""
+
+
+IncidentTimeline = timeline_of("IncidentTimeline", EventItem[IncidentState], INCIDENT_KINDS)
+"""Events of an incident."""

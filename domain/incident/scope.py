@@ -1,0 +1,185 @@
+"""Scope of an incident: the cases that it explains, by service and place."""
+
+import re
+from collections.abc import Iterable
+from math import cos, radians
+from typing import Annotated, Any, NamedTuple, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from domain.shared.codes import Code
+from domain.shared.text import Name
+from domain.shared.value import Immutable, omit_default
+
+METRES_OF_A_DEGREE = 111_320.0
+"""Length of a degree of latitude."""
+LARGEST_RADIUS_M = 50_000
+MOST_STREETS = 20
+PLACE_UNKNOWN = "place_unknown"
+"""Reason why a case is only proposed: it has no coordinates for a circle, or no address for streets."""
+_MOST_DIGITS = 4
+"""Digits of a house number. Words with more could be tried until they find a telephone number in masked addresses."""
+_DIGIT = re.compile(r"\d")
+
+
+def _is_of_words(street: str) -> str:
+    if len(_DIGIT.findall(street)) > _MOST_DIGITS:
+        raise PydanticCustomError("street", "Words of an address, with at most four digits")
+    return street
+
+
+Street = Annotated[Name, AfterValidator(_is_of_words)]
+_ALL_THREE = ("lat", "lng", "radius_m")
+CIRCLE_OR_STREETS: dict[str, Any] = {
+    "dependentRequired": {name: [each for each in _ALL_THREE if each != name] for name in _ALL_THREE},
+    "anyOf": [
+        {"properties": {name: {"type": "number"} for name in _ALL_THREE} | {"streets": {"maxItems": 0}}},
+        {"properties": {name: {"type": "null"} for name in _ALL_THREE}},
+    ],
+}
+"""Schema of the rule that `Around` checks."""
+
+
+class CasePlace(NamedTuple):
+    """Place of a case as far as it is known: district, address in words, coordinates in WGS 84 degrees."""
+
+    district: str | None = None
+    address: str | None = None
+    lat: float | None = None
+    lng: float | None = None
+
+
+class Circle(Immutable):
+    """Circle around a point in WGS 84 degrees; the radius is in metres."""
+
+    lat: float = Field(ge=-90, le=90)
+    lng: float = Field(ge=-180, le=180)
+    radius_m: float = Field(ge=1, le=LARGEST_RADIUS_M)
+
+    @property
+    def metres(self) -> tuple[float, float]:
+        """Metres of a degree of latitude, and of one of longitude at the centre: exact enough for a city."""
+        return METRES_OF_A_DEGREE, METRES_OF_A_DEGREE * cos(radians(self.lat))
+
+    def distance_squared(self, lat: Any, lng: Any) -> Any:  # noqa: ANN401 - numbers, or columns of them
+        """Return the square of the distance from the centre, in square metres."""
+        of_lat, of_lng = self.metres
+        north, east = (lat - self.lat) * of_lat, (lng - self.lng) * of_lng
+        return north * north + east * east
+
+    def contains(self, place: CasePlace) -> bool:
+        """Return True if the place is inside; one without coordinates never is."""
+        if place.lat is None or place.lng is None:
+            return False
+        return bool(self.distance_squared(place.lat, place.lng) <= self.radius_m**2)
+
+
+class Around(BaseModel):
+    """Circle or streets to which a request narrows a scope."""
+
+    model_config = ConfigDict(json_schema_extra=CIRCLE_OR_STREETS)
+
+    lat: float | None = Field(default=None, ge=-90, le=90, description="Centre of a circle, in WGS 84 degrees.")
+    lng: float | None = Field(default=None, ge=-180, le=180, description="Centre of a circle, in WGS 84 degrees.")
+    radius_m: float | None = Field(
+        default=None, ge=1, le=LARGEST_RADIUS_M, description="Radius of the circle in metres."
+    )
+    streets: tuple[Street, ...] = Field(
+        default=(), max_length=MOST_STREETS, description="Words, one of which the address contains."
+    )
+
+    @model_validator(mode="after")
+    def _is_a_circle_or_streets(self) -> Self:
+        given = [getattr(self, name) is not None for name in _ALL_THREE]
+        if any(given) and not all(given):
+            raise PydanticCustomError("half_circle", "A circle needs lat, lng and radius_m, all three or none")
+        if all(given) and self.streets:
+            raise PydanticCustomError("circle_and_streets", "A circle or streets, not both")
+        return self
+
+    @property
+    def circle(self) -> Circle | None:
+        """Circle that is given; None without one."""
+        if self.lat is None or self.lng is None or self.radius_m is None:
+            return None
+        return Circle(lat=self.lat, lng=self.lng, radius_m=self.radius_m)
+
+
+class Scope(Immutable):
+    """Cases that an incident explains: of its services, in its districts, inside the circle or on one of the streets.
+
+    Without districts any will do, and without circle and streets the whole district. A case without a district is
+    judged by circle or streets alone. `further` are the scopes of incidents that were merged into it, if lists of
+    services and districts cannot hold both.
+    """
+
+    services: tuple[Code, ...] = Field(min_length=1)
+    districts: tuple[Code, ...] = ()
+    circle: Circle | None = omit_default(None)
+    streets: tuple[str, ...] = omit_default((), "Words, one of which the address contains.")
+    further: tuple["Scope", ...] = omit_default(())
+
+    @property
+    def each(self) -> tuple["Scope", ...]:
+        """This scope without the further ones, and those."""
+        return (self.model_copy(update={"further": ()}), *self.further)
+
+    @property
+    def is_narrow(self) -> bool:
+        """True if the place within a district counts."""
+        return self.circle is not None or bool(self.streets)
+
+    def covers(self, service: str, place: CasePlace) -> bool:
+        """Return True if a case of this service and place belongs to it."""
+        return any(_has(one, service, place) and _contains(one, place) for one in self.each)
+
+    def may_cover(self, service: str, place: CasePlace) -> bool:
+        """Return True if it covers the place, or would if coordinates or address were known."""
+        return any(
+            _has(one, service, place) and (_is_unknown(one, place) or _contains(one, place)) for one in self.each
+        )
+
+    def names(self, service: str, district: str) -> bool:
+        """Return True if it names both, for all of the district or for some of it."""
+        return any(service in one.services and district in one.districts for one in self.each)
+
+    def reaches(self, district: str) -> bool:
+        """Return True if it covers places in this district."""
+        return any(not one.districts or district in one.districts for one in self.each)
+
+    def widened(self, services: Iterable[str], districts: Iterable[str]) -> "Scope":
+        """Return the scope with these as well; without districts, it has any already."""
+        more = dict.fromkeys((*self.services, *services))
+        where = dict.fromkeys((*self.districts, *districts)) if self.districts else ()
+        return self.model_copy(update={"services": tuple(more), "districts": tuple(where)})
+
+    def narrowed(self, around: Around) -> "Scope":
+        """Return the scope with this circle or these streets; as it is if none are given."""
+        if around.circle is None and not around.streets:
+            return self
+        return self.model_copy(update={"circle": around.circle, "streets": around.streets})
+
+    def joined(self, other: "Scope") -> "Scope":
+        """Return the scope that covers all that either covers."""
+        if any(each.is_narrow or each.further or not each.districts for each in (self, other)):
+            further = (each for each in other.each if each not in self.each)
+            return self.model_copy(update={"further": (*self.further, *further)})
+        return self.widened(other.services, other.districts)
+
+
+def _has(scope: Scope, service: str, place: CasePlace) -> bool:
+    if service not in scope.services:
+        return False
+    return not scope.districts or place.district in scope.districts or (place.district is None and scope.is_narrow)
+
+
+def _contains(scope: Scope, place: CasePlace) -> bool:
+    if scope.circle:
+        return scope.circle.contains(place)
+    address = (place.address or "").lower()
+    return not scope.streets or any(street.lower() in address for street in scope.streets)
+
+
+def _is_unknown(scope: Scope, place: CasePlace) -> bool:
+    return place.lat is None if scope.circle else bool(scope.streets) and not place.address
