@@ -29,6 +29,8 @@ calls = Table(
         UtcDateTime,
         comment="Last instant before its end at which reports show it.",
     ),
+    Column("entered", Text, comment="Queues entered at `went_on_at`, joined by bars."),
+    Column("left", Text, comment="Queues left in the second in which they were entered, joined by bars."),
     Column("outcome", CODE, nullable=False, comment="domain.calls.call.CallOutcome"),
     Column("slot", Integer, nullable=False, comment="Quarter of an hour of the start, since 1970 in UTC."),
     Column("wait_ms", BigInteger, comment="Null while it lasts, or if it is not known."),

@@ -84,11 +84,12 @@ def _entered(line: _Line) -> Call:
         queue=line.queue,
         caller_phone=caller if _PHONE.fullmatch(caller) else None,
         went_on_at=line.at + _TICK,
+        entered=line.queue,
     )
 
 
 def _connected(line: _Line) -> Call:
-    return _talk(line, line.at - line.seconds("holdtime"), line.at, None)
+    return _talk(line, line.at - line.seconds("holdtime"), line.at)
 
 
 def _completed(line: _Line) -> Call:
@@ -102,28 +103,21 @@ def _handed_on(line: _Line) -> Call:
 
 def _talked(line: _Line, held: timedelta, talked: timedelta) -> Call:
     answered_at = line.at - talked
-    return _talk(line, answered_at - held, answered_at, _end(line, held + talked))
+    return _ended(line, _talk(line, answered_at - held, answered_at), held + talked)
 
 
-def _talk(line: _Line, started_at: datetime, answered_at: datetime, ended_at: datetime | None) -> Call:
-    return Call(
-        line.call_id,
-        started_at,
-        answered_at,
-        ended_at,
-        line.queue,
-        agent=line.agent,
-        agent_known=line.agent_known,
-    )
+def _talk(line: _Line, started_at: datetime, answered_at: datetime) -> Call:
+    return Call(line.call_id, started_at, answered_at, queue=line.queue, agent=line.agent, agent_known=line.agent_known)
 
 
 def _left(line: _Line) -> Call:
     waited = line.seconds("waittime") if "waittime" in line.parameters else timedelta()
-    return Call(line.call_id, line.at - waited, None, _end(line, waited), line.queue)
+    return _ended(line, Call(line.call_id, line.at - waited, queue=line.queue), waited)
 
 
-def _end(line: _Line, lasted: timedelta) -> datetime:
-    return line.at if lasted else line.at + _TICK
+def _ended(line: _Line, call: Call, lasted: timedelta) -> Call:
+    """Return the call with its end; the queue says which of those that it entered in that second it left."""
+    return call._replace(ended_at=line.at) if lasted else call._replace(ended_at=line.at + _TICK, left=line.queue)
 
 
 def _left_by_key(line: _Line) -> Call:

@@ -91,7 +91,7 @@ def test_a_call_that_goes_on_in_another_queue_has_not_ended() -> None:
     assert (gone.outcome, gone.waited) == (CallOutcome.ABANDONED, timedelta(seconds=99))
 
 
-INSTANTS = st.integers(0, 400).map(lambda quarters: later(quarters / 4))
+INSTANTS = st.one_of(st.integers(0, 400), st.integers(0, 4)).map(lambda quarters: later(quarters / 4))
 REPORTS = st.builds(
     Call,
     st.just("1"),
@@ -108,7 +108,15 @@ REPORTS = st.builds(
     agent_known=st.booleans(),
     hung_up=st.booleans(),
     went_on_at=st.none() | INSTANTS,
-).map(lambda call: call._replace(agent="chen") if call.agent and call.agent_known else call)
+    entered=st.sampled_from([None, "hotline", "leaks"]),
+    left=st.sampled_from([None, "hotline", "leaks"]),
+).map(
+    lambda call: call._replace(
+        agent="chen" if call.agent and call.agent_known else call.agent,
+        entered=call.entered if call.went_on_at else None,
+        left=call.left if call.ended_at else None,
+    )
+)
 """Of people who are known, telephones and recordings there is one: of two, the order decides."""
 
 

@@ -158,6 +158,19 @@ def test_who_enters_another_queue_in_the_same_second_still_waits() -> None:
         assert (gone.outcome, gone.ended_at) == (CallOutcome.ABANDONED, later(99))
 
 
+@pytest.mark.parametrize("event", ["EXITEMPTY|1|1|0", "EXITWITHTIMEOUT|1|1|0", "EXITWITHKEY|1|1|1|0"])
+def test_who_leaves_a_queue_and_enters_the_next_in_the_second_of_the_call_still_waits(event: str) -> None:
+    lines = (ENTERED, f"{NOON}|1.1|hotline|NONE|{event}", f"{NOON}|1.1|leaks|NONE|ENTERQUEUE||13800138000|1")
+    at_once, later_on = (f"{NOON + wait}|1.1|leaks|NONE|ABANDON|1|1|{wait}" for wait in (0, 39))
+    for order in permutations(lines):
+        assert (call(order).outcome, call(order).ended_at) == (CallOutcome.UNDER_WAY, None)
+        assert call((*order, later_on)).ended_at == later(39)
+    for order in permutations((*lines, at_once)):
+        gone = call(order).ended_at
+        assert gone is not None
+        assert gone - later(0) < timedelta(milliseconds=1)
+
+
 def test_who_hangs_up_in_the_second_of_the_call_has_not_waited() -> None:
     found = ended("ABANDON|1|1|0", at=0)
     assert found.outcome is CallOutcome.SHORT_ABANDONED
