@@ -140,7 +140,7 @@ def call(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> byte
         "complaint": next(iter(complaints), None),
         "complaints": complaints,
     }
-    for internal in ("timing", "agent_known", "hung_up", "asked_at", "went_on_at", "entered", "left"):
+    for internal in ("timing", "agent_known", "hung_up", "asked_at", "went_on_at", "queues_entered", "queues_left"):
         del shown[internal]
     if item.agent and not item.agent_known:  # a name of the telephone system, which may be a telephone
         shown["agent"] = mask_agent(item.agent)

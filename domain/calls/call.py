@@ -43,9 +43,9 @@ class Call(NamedTuple):
     `complaint` is the case that the telephone system named, if it named one. `timing` is of `Timing`. `agent_known` is
     False if `agent` is a name that only the telephone system knows. `hung_up` is True if the channel reported the end;
     the queue's report of it may be missing. `asked_at` is when the caller asked to be called back. `went_on_at` is the
-    last instant before the end at which reports show the call, None if that is the start or the answer. `entered` are
-    the queues that it entered then, and `left` those that it left at once, joined by bars: the call waits on in one of
-    the former that is not among the latter.
+    last instant before the end at which reports show the call, None if that is the start or the answer. Of the queues,
+    joined by bars, that it entered then (`queues_entered`) and those that it left at once (`queues_left`): it waits on in
+    one of the former that is not among the latter.
     """
 
     call_id: str
@@ -62,8 +62,8 @@ class Call(NamedTuple):
     agent_known: bool = True
     hung_up: bool = False
     went_on_at: datetime | None = None
-    entered: str | None = None
-    left: str | None = None
+    queues_entered: str | None = None
+    queues_left: str | None = None
 
     @property
     def waited(self) -> timedelta | None:
@@ -80,7 +80,7 @@ class Call(NamedTuple):
     @property
     def left_at(self) -> datetime | None:
         """Instant at which the call left a queue last: its end, unless it was in another one by then."""
-        return self.ended_at or (self.went_on_at if self.left else None)
+        return self.ended_at or (self.went_on_at if self.queues_left else None)
 
     @property
     def talked(self) -> timedelta | None:
@@ -116,15 +116,15 @@ class Call(NamedTuple):
         went_on_at = max(each.seen_at for each in timed)
         left_at = _last(went_on_at, (each.left_at for each in timed))
         tied = [each for each in timed if each.went_on_at == went_on_at and left_at in (None, went_on_at)]
-        entered = _queues(each.entered for each in tied)
-        left = _queues(each.left for each in timed if left_at and each.left_at == left_at)
+        entered = _queues(each.queues_entered for each in tied)
+        left = _queues(each.queues_left for each in timed if left_at and each.left_at == left_at)
         merged = answer._replace(
             started_at=min(each.started_at for each in timed),
             ended_at=None if left_at == went_on_at and not entered <= left else left_at,
             asked_at=_last(went_on_at, (each.asked_at for each in timed)),
             went_on_at=None,
-            entered="|".join(sorted(entered)) or None,
-            left="|".join(sorted(left)) or None,
+            queues_entered="|".join(sorted(entered)) or None,
+            queues_left="|".join(sorted(left)) or None,
             caller_phone=later.caller_phone or earlier.caller_phone,
             complaint=later.complaint or earlier.complaint,
             recording_url=later.recording_url or earlier.recording_url,

@@ -84,7 +84,7 @@ def _entered(line: _Line) -> Call:
         queue=line.queue,
         caller_phone=caller if _PHONE.fullmatch(caller) else None,
         went_on_at=line.at + _TICK,
-        entered=line.queue,
+        queues_entered=line.queue,
     )
 
 
@@ -117,7 +117,9 @@ def _left(line: _Line) -> Call:
 
 def _ended(line: _Line, call: Call, lasted: timedelta) -> Call:
     """Return the call with its end; the queue says which of those that it entered in that second it left."""
-    return call._replace(ended_at=line.at) if lasted else call._replace(ended_at=line.at + _TICK, left=line.queue)
+    if lasted:
+        return call._replace(ended_at=line.at)
+    return call._replace(ended_at=line.at + _TICK, queues_left=line.queue)
 
 
 def _left_by_key(line: _Line) -> Call:

@@ -108,13 +108,13 @@ REPORTS = st.builds(
     agent_known=st.booleans(),
     hung_up=st.booleans(),
     went_on_at=st.none() | INSTANTS,
-    entered=st.sampled_from([None, "hotline", "leaks"]),
-    left=st.sampled_from([None, "hotline", "leaks"]),
+    queues_entered=st.sampled_from([None, "hotline", "leaks"]),
+    queues_left=st.sampled_from([None, "hotline", "leaks"]),
 ).map(
     lambda call: call._replace(
         agent="chen" if call.agent and call.agent_known else call.agent,
-        entered=call.entered if call.went_on_at else None,
-        left=call.left if call.ended_at else None,
+        queues_entered=call.queues_entered if call.went_on_at else None,
+        queues_left=call.queues_left if call.ended_at else None,
     )
 )
 """Of people who are known, telephones and recordings there is one: of two, the order decides."""

@@ -118,6 +118,21 @@ class TestWork:
             assert main(case, "resolve").stopped_at == THEN + minutes(9)
             assert of_part(case, "resolve").status == "met"
 
+    @pytest.mark.parametrize("action", ["suspend", "resume", "request_extension"])
+    def test_the_whole_case_stands_still_and_gets_time_for_its_own_department_alone(self, action: str) -> None:
+        case = with_parts()
+        if action == "resume":
+            do(case, BODIES["suspend"], THEN)
+        assert action not in case.available_actions(OTHER_CREW, THEN)
+        assert refused(case, BODIES[action], OTHER_CREW).code == "other_department"
+
+    def test_an_arrival_on_a_part_keeps_no_promise(self) -> None:
+        case = with_parts()
+        do(case, BODIES["sign_for"], THEN, OTHER_CREW)
+        before = case.clocks
+        event = one(do(case, BODIES["arrive"], THEN, OTHER_CREW))
+        assert (data_of(event)["part"], case.clocks, case.arrived_at) == (1, before, None)
+
     @pytest.mark.parametrize("action", ["return", "arrive", "complete"])
     def test_once_completed_the_department_only_waits_for_the_others(self, action: str) -> None:
         case = with_parts()
