@@ -44,7 +44,7 @@ class Call(NamedTuple):
     False if `agent` is a name that only the telephone system knows. `hung_up` is True if the channel reported the end;
     the queue's report of it may be missing. `asked_at` is when the caller asked to be called back. `went_on_at` is the
     last instant before the end at which reports show the call, None if that is the start or the answer. Of the queues,
-    joined by bars, that it entered then (`queues_entered`) and those that it left at once (`queues_left`): it waits on in
+    joined by bars, that it entered then (`queues_entered`) and left at once (`queues_left`), it waits on in
     one of the former that is not among the latter.
     """
 
