@@ -308,8 +308,8 @@ _COUNTED: dict[str, Callable[[_Fold, Fact], None]] = {
     "decide_credit": _decide_money,
 }
 """Actions that count for a figure, or change whose case it is."""
-COUNTED_ACTIONS = frozenset({*_COUNTED, "withdraw", "refuse"})
-"""Actions that are read: the last two end a case."""
+COUNTED_ACTIONS = frozenset({*_COUNTED, "withdraw", "reinstate", "refuse"})
+"""Actions that are read: the last three end a case, or take that back."""
 WITH_DATA = frozenset(_COUNTED) - {"register", "urge", "answer", "reply"}
 """Actions whose data are read."""
 TELL_INTAKE = frozenset({"register"})

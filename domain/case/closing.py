@@ -8,7 +8,7 @@ from domain.case.state import CaseState
 
 
 def reopen_ends_at(case: CaseState, at: datetime) -> datetime:
-    """Return the end of the window for reopening, if the case is closed at `at`."""
+    """Return the end of the window for reopening or reinstatement, if the case is closed or withdrawn at `at`."""
     return at + timedelta(seconds=case.terms.process.reopen_seconds)
 
 

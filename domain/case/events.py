@@ -24,7 +24,7 @@ class OfIncident(EventData):
 
 
 class MayClose(EventData):
-    """Facts of an event that may close the case: when it can be reopened no more; None if it does not."""
+    """Facts of an event that may end the case: when it can be reopened or reinstated no more; None if it does not."""
 
     reopen_ends_at: datetime | None = None
 

@@ -47,7 +47,7 @@ def while_incomplete(action: Action, case: CaseState, _: Actor, __: datetime) ->
 
 
 def while_active(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
-    """Refuse once the case is closed and cannot be reopened any more."""
+    """Refuse once the case has ended and can neither be reopened nor reinstated any more."""
     return None if case.is_active(at) else action.out_of_turn(f"it is {case.state}")
 
 

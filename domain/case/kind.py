@@ -1,6 +1,6 @@
 """Shape of an action and of every other kind of event. Each is one module in `actions` or `automatic`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +56,11 @@ def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
     """Return the department that the event names, or else the one that has the case, and the person there."""
     named = data.department if isinstance(data, OfDepartment) else None
     return (Holder(named or case.department, case.assignee),)
+
+
+def departments_of(parts: Iterable[Part]) -> Addressees:
+    """Return the addresses of the departments of these parts."""
+    return tuple(f"department:{part.department}" for part in parts)
 
 
 def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:

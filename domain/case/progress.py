@@ -129,6 +129,21 @@ class Supervision(Immutable):
     supervised_at: datetime
 
 
+class Withdrawal(Immutable):
+    """Fields of a case before its withdrawal (撤销) ended them; the reinstatement (撤回撤销) brings them back.
+
+    `clocks` and `parts` are those that were not over.
+    """
+
+    state: State
+    clocks: tuple[Clock, ...]
+    parts: tuple[Part, ...]
+    approval: Approval | None
+    extension: Extension | None
+    wake_at: datetime | None
+    urging: Urging | None
+
+
 class Progress(BaseModel):
     """Part of a case that changes. Every value in it is immutable: a shallow copy is a true one.
 
@@ -187,6 +202,7 @@ class Progress(BaseModel):
     credits: tuple[Owed, ...] = omit_default(())
     findings: tuple[Finding, ...] = omit_default(())
     failed_deliveries: tuple[FailedDelivery, ...] = omit_default((), "The first of each channel and recipient.")
+    withdrawal: Withdrawal | None = omit_default(None, "Set while the case is withdrawn.")
     acted_at: datetime | None = omit_default(None, "When more than time changed a case that may come to owe a credit.")
 
     def name_of(self, person: str | None) -> str:
@@ -231,9 +247,8 @@ class Progress(BaseModel):
         return self.state not in ENDED and any(clock.live and clock.missed_at for clock in self.clocks)
 
     def is_active(self, at: datetime) -> bool:
-        """Return True while people can act on the case: it is open, or closed and can be reopened."""
-        reopenable = self.state is State.CLOSED and self.reopen_ends_at is not None and at < self.reopen_ends_at
-        return self.state in OPEN or reopenable
+        """Return True while people can act on the case: it is open, or can be reopened or reinstated."""
+        return self.state in OPEN or (self.reopen_ends_at is not None and at < self.reopen_ends_at)
 
     def is_over(self, at: datetime) -> bool:
         """Return True once nothing can happen to the case any more: it is not active, and no credit is undecided."""

@@ -8,6 +8,7 @@ from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.decide_extension import DecideExtension
 from domain.case.actions.refuse import Refuse
+from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.reject_return import RejectReturn
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.request_approval import RequestApproval
@@ -79,6 +80,8 @@ _THANKS = say(Role.AGENT, Comment(note="来电人来电致谢。"))
 REQUEST = say(Role.CREW, RequestExtension(working_days=3, reason="所需材料缺货，供应商三日后到货。"))
 GRANT = say(Role.SUPERVISOR, DecideExtension(approved=True, note="同意延期。"))
 SUPERVISE = say(Role.SUPERVISOR, Supervise(note="涉及学校用水，由班长督办。"))
+_BY_MISTAKE = say(Role.AGENT, Withdraw(reason="来电人称已恢复正常。"))
+_REINSTATE = say(Role.SUPERVISOR, Reinstate(reason="撤错工单，应撤同一来电人的另一张工单。"))
 _DENY = say(Role.SUPERVISOR, DecideExtension(approved=False, note="请按时办结。"))
 _WAIVE = RequestApproval(
     subject="减免漏水造成的水费", amount=Decimal("126.80"), kind="waiver", grounds="低保户，独居，已提供证明。"
@@ -117,6 +120,7 @@ _DIRECT = (
         (*HELD, say(Role.AGENT, Withdraw(reason="来电人自行请人修好，要求撤单。"))),
         State.WITHDRAWN,
     ),
+    Plan("reinstated", "撤错后恢复", (*HELD, _BY_MISTAKE, _REINSTATE, complete(), *SATISFIED)),
 )
 
 _RETURNED = (

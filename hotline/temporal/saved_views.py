@@ -57,13 +57,15 @@ class View:
 
 # A case that waits for an approval or a part is not settled with its incident.
 _WAITING = ", ".join(f'"{state}"' for state in State if state in BEFORE_REPLY - {State.AWAITING_APPROVAL})
+OPEN_CASES = f'{RUNNING} AND State != "closed" AND State != "withdrawn"'
+"""Closed and withdrawn cases run on for as long as they can be reopened or reinstated."""
 INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'
 
 VIEWS = (
     View(
         "Breached now",
         "已超时",
-        f'{RUNNING} AND Sla = "missed" AND State != "closed"',
+        f'{OPEN_CASES} AND Sla = "missed"',
         "A promise of the present cycle is missed and the case is open.",
     ),
     View("Incidents", "突发事件", INCIDENTS, "Suspected and open incidents, with their progress."),
@@ -84,7 +86,7 @@ VIEWS = (
     View(
         "Emergencies",
         "紧急工单",
-        f'{RUNNING} AND Priority = "P1" AND State != "closed"',
+        f'{OPEN_CASES} AND Priority = "P1"',
         "Open cases of priority P1.",
     ),
     View(
@@ -106,44 +108,44 @@ VIEWS = (
     View(
         "Hardship",
         "困难户",
-        f'{RUNNING} AND Flags = "hardship" AND State != "closed"',
+        f'{OPEN_CASES} AND Flags = "hardship"',
         "Open cases of hardship households.",
     ),
     View(
         "Repeat callers",
         "重复来电",
-        f'{RUNNING} AND Flags = "repeat_caller" AND State != "closed"',
+        f'{OPEN_CASES} AND Flags = "repeat_caller"',
         "Open cases of callers with an earlier case within 30 days.",
     ),
     View(
         "Possible duplicates",
         "疑似重复",
-        f'{RUNNING} AND Flags = "possible_duplicate" AND State != "closed"',
+        f'{OPEN_CASES} AND Flags = "possible_duplicate"',
         "Another case may be about the same matter.",
     ),
     View("Several departments", "部门联动", f"{RUNNING} AND Involved IS NOT NULL", "A further department has a part."),
     View(
         "Reworked",
         "重办",
-        f'{RUNNING} AND Flags = "reworked" AND State != "closed"',
+        f'{OPEN_CASES} AND Flags = "reworked"',
         "The caller was dissatisfied, and the work is done again.",
     ),
     View(
         "Supervised",
         "督办",
-        f'{RUNNING} AND Flags = "supervised" AND State != "closed"',
+        f'{OPEN_CASES} AND Flags = "supervised"',
         "A supervisor watches the case.",
     ),
     View(
         "Extended",
         "已延期",
-        f'{RUNNING} AND Flags = "extended" AND State != "closed"',
+        f'{OPEN_CASES} AND Flags = "extended"',
         "An extension was granted; a second one is not possible.",
     ),
     View(
         "Notices and criticism",
         "催办通知书和通报批评",
-        f'{RUNNING} AND Flags = "noticed" AND State != "closed"',
+        f'{OPEN_CASES} AND Flags = "noticed"',
         "Late cases with a notice of urging or public criticism.",
     ),
     View(
@@ -177,7 +179,7 @@ VIEWS = (
 def personal(person: str | None, department: str | None) -> Iterator[View]:
     """Yield the views of one person, by id, and of one department, by code; none for None."""
     if person:
-        query = f'{RUNNING} AND Owner = {quoted(person)} AND State != "closed"'
+        query = f"{OPEN_CASES} AND Owner = {quoted(person)}"
         yield View("My cases", "我的工单", query, "Open cases of which you are the owner.")
     if department:
         code = quoted(department)

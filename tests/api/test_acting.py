@@ -149,10 +149,10 @@ async def test_the_same_request_is_carried_out_once(on_sqlite: Api) -> None:
 
 async def test_an_action_that_ended_the_case_tells_so_again(on_sqlite: Api) -> None:
     number, mine = await on_sqlite.case_in("registered"), str(uuid.uuid4())
-    await on_sqlite.act(number, "withdraw", {"reason": "自己修好了"}, "chen", mine)
+    await on_sqlite.act(number, "refuse", {"reason": "非供水范围"}, "zhou", mine)
     await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).result()
-    again = await on_sqlite.act(number, "withdraw", {"reason": "自己修好了"}, "chen", mine)
-    assert (again.status_code, again.json()["state"]) == (200, "withdrawn")
+    again = await on_sqlite.act(number, "refuse", {"reason": "非供水范围"}, "zhou", mine)
+    assert (again.status_code, again.json()["state"]) == (200, "refused")
 
 
 @pytest.mark.parametrize(("action", "body"), [("comment", {"note": "不在家"}), ("arrive", {})])

@@ -125,11 +125,12 @@ async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: Api, wi
     number = await on_sqlite.case_in("registered")
     path, to = f"/v1/complaints/{number}/actions/dispatch", {"department": FOR_NOW}
     first = await sent(on_sqlite, path, to, "zhou", {**to, "note": "快"})
-    await on_sqlite.act(number, "withdraw", {"reason": "自己修好了"}, "chen")
+    for action in ("return", "refuse"):
+        await on_sqlite.act(number, action, {"reason": "非供水范围"})
     await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).result()
     narrow(wider)
     again = await answered_again(on_sqlite, first, 422, "unknown-department")
-    assert again["state"] == "withdrawn"
+    assert again["state"] == "refused"
 
 
 async def test_answered_again_when_the_new_owner_has_left(on_sqlite: Api) -> None:

@@ -49,9 +49,7 @@ async def linked_to_an_incident_that_had_ended(hotline: Hotline) -> Complaint:
     await complaint.act(LinkIncident(incident=INCIDENT))
     view = await until(complaint.view, lambda view: view.incident is None)
     await complaint.published(view.version)
-    await play(complaint, Withdraw(reason="用户自行解决"))
-    await complaint.closed()
-    return complaint
+    return await ended(await play(complaint, Withdraw(reason="用户自行解决")), hours=73)
 
 
 async def kept_when_its_incident_ended(hotline: Hotline) -> Complaint:

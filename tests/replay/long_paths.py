@@ -78,6 +78,7 @@ async def case(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     assert again.version == 2
     outcome = await complaint.act(Withdraw(reason="用户自行解决"))
     await complaint.published(outcome.version)
+    await complaint.ahead(hours=73)
     await complaint.closed()
     return first
 

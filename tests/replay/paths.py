@@ -22,6 +22,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.refuse import Refuse
+from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.reject_return import RejectReturn
 from domain.case.actions.release import Release
 from domain.case.actions.reopen import Reopen
@@ -106,9 +107,15 @@ async def refused(hotline: Hotline) -> Complaint:
 
 @path
 async def withdrawn(hotline: Hotline) -> Complaint:
-    complaint = await play(await hotline.start(), *TO_CREW, Withdraw(reason="用户自行解决"))
-    await complaint.closed()
-    return complaint
+    return await ended(await play(await hotline.start(), *TO_CREW, Withdraw(reason="用户自行解决")), hours=73)
+
+
+@path
+async def withdrawn_and_reinstated(hotline: Hotline) -> Complaint:
+    """A day later: the promises go on where they stopped."""
+    complaint = await play(await hotline.start(), *TO_CREW, Withdraw(reason="撤错工单"))
+    await complaint.ahead(hours=24)
+    return await ended(await play(complaint, Reinstate(reason="撤错工单"), *DONE, SATISFIED), hours=73)
 
 
 @path

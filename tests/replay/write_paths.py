@@ -34,8 +34,7 @@ async def with_a_key_that_is_forgotten(hotline: Hotline) -> Complaint:
     await complaint.act(Comment(note="用户又来电"), key="wednesday")
     assert await complaint.handle.query("done", args=["monday", ADMIN]) is None
     await complaint.act(Withdraw(reason="用户自行解决"))
-    await complaint.closed()
-    return complaint
+    return await ended(complaint, hours=73)
 
 
 WRITE_PATHS: dict[str, Play] = {

@@ -20,6 +20,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.refuse import Refuse
+from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.reject_return import RejectReturn
 from domain.case.actions.release import Release
 from domain.case.actions.reopen import Reopen
@@ -95,14 +96,14 @@ WEIGHTS: dict[State, dict[str, int]] = {
     State.PENDING_FOLLOW_UP: {**USUAL, "follow_up": 90},
     State.CLOSED: {"reopen": 30, "decide_credit": 30},
     State.REFUSED: {},
-    State.WITHDRAWN: {},
+    State.WITHDRAWN: {"reinstate": 20},
 }
 """Actions that may come next in each state, by how often."""
 
 
 OF_CREW = {"sign_for", "arrive", "complete", "return", "suspend", "request_approval", "request_extension"}
 """Actions of the department that has the case, or a part of it."""
-OF_OWNER = {"reply", "send_back", "involve", "release"}
+OF_OWNER = {"reply", "send_back", "involve", "release", "withdraw", "reinstate"}
 
 
 class Played(NamedTuple):
@@ -184,6 +185,7 @@ BODIES: dict[str, Callable[[Chances], ActionBody]] = {
     "hand_over": lambda chances: HandOver(owner=chances.random.choice(AGENTS).id),
     "involve": lambda chances: Involve(department=chances.further(), task="x"),
     "refuse": lambda _: Refuse(reason="x"),
+    "reinstate": lambda _: Reinstate(reason="x"),
     "reject_return": lambda _: RejectReturn(reason="x"),
     "release": lambda chances: Release(department=chances.further(), reason="x"),
     "reopen": lambda _: Reopen(reason="x"),

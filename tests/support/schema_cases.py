@@ -74,6 +74,7 @@ BEFORE: Mapping[str, tuple[str, ...]] = {
     "reply": _DONE,
     "follow_up": (*_DONE, "reply"),
     "reopen": (*_DONE, "reply", "follow_up"),
+    "reinstate": ("withdraw",),
     "request_extension": _AT_WORK,
     "decide_extension": (*_AT_WORK, "request_extension"),
     "assign": _AT_WORK,

@@ -234,14 +234,14 @@ class TestComment:
 
 class TestWithdrawAndRefuse:
     @pytest.mark.parametrize("state", sorted(TABLE["withdraw"].sources))
-    def test_withdrawn_from_anywhere_it_is_over(self, state: State) -> None:
+    def test_withdrawn_from_anywhere_it_waits_for_the_end_of_the_window(self, state: State) -> None:
         case = case_in(state)
         do(case, Withdraw(reason="Mended."), THEN)
         assert (case.state, case.closed_at, case.wake_at, case.approval) == (State.WITHDRAWN, THEN, None, None)
         assert not any(clock.live for clock in case.clocks)
-        assert not case.is_active(THEN)
-        assert case.next_deadline() is None
-        assert case.available_actions(ADMIN, THEN) == ()
+        assert case.next_deadline() == case.reopen_ends_at == (over := THEN + hours(72))
+        assert case.available_actions(ADMIN, THEN) == ("reinstate",)
+        assert (case.is_over(over), case.available_actions(ADMIN, over)) == (True, ())
 
     def test_refused_it_is_over_and_cannot_be_reopened(self) -> None:
         case = case_in(State.REGISTERED)

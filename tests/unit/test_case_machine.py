@@ -48,7 +48,7 @@ BY_ITSELF = {
 ENOUGH = 400
 """Events after which a case is only looked at."""
 
-ASIDE = {"refuse", "withdraw", "comment", "correct", "urge", "supervise", "hand_over", "assign"}
+ASIDE = {"refuse", "withdraw", "reinstate", "comment", "correct", "urge", "supervise", "hand_over", "assign"}
 """Actions that lead nowhere: left to those who try anything."""
 
 

@@ -1,14 +1,29 @@
-"""Withdrawal (撤销) by the owner, a supervisor, or an agent who names the call of the caller."""
+"""Withdrawal (撤销) by the owner, a supervisor, or an agent who names the call of the caller; and its reinstatement."""
+
+from datetime import datetime
 
 import pytest
 
 from domain.calls.call import Call
 from domain.calls.withdrawal import CallMismatch, mismatch_of
+from domain.case.actions import TABLE
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.reinstate import Reinstate
+from domain.case.actions.suspend import Suspend
 from domain.case.actions.withdraw import Withdraw
+from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.settle import Settlement
+from domain.case.case import Case
+from domain.case.clocks import ClockStatus
+from domain.case.incident_link import OVER
 from domain.case.lifecycle import State
+from domain.case.parts import PartState
+from domain.catalogue.terms import Edition, Promise
 from domain.shared.actors import Actor
 from tests.support.build import (
     AGENT,
+    BODIES,
+    CALENDAR,
     CREW,
     DISPATCHER,
     MONDAY,
@@ -16,15 +31,22 @@ from tests.support.build import (
     SUPERVISOR,
     THEN,
     case_in,
+    clock,
     data_of,
     do,
+    hours,
+    minutes,
     one,
     refused,
+    rungs,
+    terms,
+    written,
 )
 
 NUMBER = "2609070000017"
 BY_CALL = Withdraw(reason="Water is back.", call_id="1785729600.118")
 WITHOUT = Withdraw(reason="Water is back.")
+BACK = Reinstate(reason="Another case was meant.")
 
 
 class TestRight:
@@ -32,7 +54,8 @@ class TestRight:
     @pytest.mark.parametrize("body", [WITHOUT, BY_CALL])
     def test_owner_and_supervisor_need_no_call(self, who: Actor, body: Withdraw) -> None:
         event = one(do(case_in(State.IN_PROGRESS), body, THEN, who))
-        assert (event.to_state, data_of(event)) == (State.WITHDRAWN, body.model_dump(mode="json"))
+        assert event.to_state is State.WITHDRAWN
+        assert data_of(event) == body.model_dump(mode="json") | {"reopen_ends_at": written(THEN + hours(72))}
 
     def test_another_agent_without_a_call_is_told_what_is_accepted(self) -> None:
         case = case_in(State.IN_PROGRESS)
@@ -43,7 +66,8 @@ class TestRight:
 
     def test_another_agent_withdraws_by_a_call(self) -> None:
         event = one(do(case_in(State.IN_PROGRESS), BY_CALL, THEN, AGENT))
-        assert data_of(event) == {"reason": "Water is back.", "call_id": "1785729600.118", "by_call": True}
+        window = {"reopen_ends_at": written(THEN + hours(72))}
+        assert data_of(event) == {"reason": "Water is back.", "call_id": "1785729600.118", "by_call": True} | window
 
     @pytest.mark.parametrize("who", [DISPATCHER, CREW])
     def test_nobody_else_withdraws(self, who: Actor) -> None:
@@ -74,3 +98,115 @@ class TestCall:
         self, reported: Call | None, found: CallMismatch | None, *, same_telephone: bool
     ) -> None:
         assert mismatch_of(reported, "lin", NUMBER, same_telephone=same_telephone) is found
+
+
+LATER = THEN + hours(24)
+"""When the withdrawal is taken back, a day later."""
+MISSED = MONDAY + minutes(90)
+
+
+def away(case: Case, at: datetime = THEN) -> Case:
+    """Withdraw the case, and take that back a day later."""
+    do(case, WITHOUT, at)
+    do(case, BACK, at + hours(24))
+    return case
+
+
+class TestReinstatement:
+    """Within the window the withdrawal is taken back, and the time since then does not count."""
+
+    @pytest.mark.parametrize("state", sorted(TABLE["withdraw"].sources))
+    def test_the_case_is_as_it_was_and_no_clock_has_counted(self, state: State) -> None:
+        case, before = case_in(state), case_in(state)
+        away(case)
+        changed = {"version", "clocks", "parts"}
+        assert case.model_dump(exclude=changed) == before.model_dump(exclude=changed)
+        for each, former in zip(case.clocks, before.clocks, strict=True):
+            assert each.status is former.status
+            assert each.elapsed(LATER, CALENDAR) == former.elapsed(THEN, CALENDAR)
+            assert bool(each.running_since) == bool(former.running_since)
+
+    def test_a_missed_promise_stays_missed_and_is_late_by_as_much(self) -> None:
+        case, former = case_in(State.IN_PROGRESS), case_in(State.IN_PROGRESS)
+        former.ring(MISSED)
+        away(case, MISSED)
+        missed, then = clock(case, "arrive"), clock(former, "arrive")
+        assert (missed.status, missed.live) == (ClockStatus.MISSED, True)
+        assert missed.missed_at == then.missed_at
+        assert missed.elapsed(MISSED + hours(24), CALENDAR) == then.elapsed(MISSED, CALENDAR)
+
+    def test_each_rung_rings_once(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        before = case.ring(MISSED)
+        away(case, MISSED)
+        assert not {*rungs(before)} & {*rungs(case.ring(MISSED + hours(200)))}
+
+    def test_the_countdown_to_the_notice_does_not_count_the_time_away(self) -> None:
+        at = MONDAY + hours(4)
+        resolve = Promise(name="resolve", calendar="always", budget_seconds=3600, starts="registration")
+        case, former = (case_in(State.IN_PROGRESS, promises=(resolve,)) for _ in range(2))
+        former.ring(at)
+        away(case, at)
+        assert former.urging is not None
+        assert case.urging is not None
+        assert former.urging.countdown is not None
+        assert case.urging.countdown is not None
+        assert case.urging.countdown.elapsed(at + hours(24), CALENDAR) == former.urging.countdown.elapsed(at, CALENDAR)
+        assert case.urging.countdown.running_since == at + hours(24)
+
+    def test_parts_approval_and_extension_come_back(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        for action in ("involve", "request_extension", "request_approval"):
+            do(case, BODIES[action], MONDAY)
+        before = case.model_copy()
+        away(case)
+        assert (case.approval, case.extension, case.state) == (before.approval, before.extension, before.state)
+        assert [(part.department, part.state) for part in case.parts] == [("metering", PartState.DISPATCHED)]
+
+    def test_a_wake_date_that_has_passed_comes_at_once(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, Suspend(reason="A valve.", wake_at=THEN + hours(1)), MONDAY)
+        away(case)
+        (woken,) = case.ring(LATER)
+        assert (woken.action, woken.at, case.state) == ("resume", LATER, State.IN_PROGRESS)
+
+    def test_it_waits_for_its_incident_no_more(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, LinkIncident(incident="i26080347119"), MONDAY)
+        away(case)
+        assert (case.incident, case.settled) == ("i26080347119", OVER)
+        assert clock(case, "arrive").running_since == LATER
+        assert case.settle(Settlement(incident="i26080347119", result="x", message="x"), LATER) == ()
+
+    def test_everybody_at_work_is_told_of_both(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, BODIES["involve"], MONDAY)
+        told = ("department:repair", "department:metering", f"owner:{OWNER.id}")
+        assert one(do(case, WITHOUT, THEN)).recipients == one(do(case, BACK, LATER)).recipients == told
+
+    def test_the_approver_is_told_again(self) -> None:
+        case = case_in(State.AWAITING_APPROVAL)
+        do(case, WITHOUT, THEN)
+        assert "manager" in one(do(case, BACK, LATER)).recipients
+
+    def test_only_owner_and_supervisor_and_only_within_the_window(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, WITHOUT, THEN)
+        for who in (OWNER, SUPERVISOR):
+            assert case.available_actions(who, LATER) == ("reinstate",)
+        assert refused(case, BACK, AGENT, LATER).code == "wrong_role"
+        assert refused(case, BACK, OWNER, THEN + hours(72)).code == "out_of_turn"
+        assert case.is_over(THEN + hours(72))
+
+    def test_a_catalogue_changes_nothing_while_it_is_away(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, WITHOUT, THEN)
+        new = NewTerms(terms=terms(priority="P5"), edition=Edition(digest="0" * 12, name="New", name_zh="新"))
+        assert case.change_catalogue(new, LATER) == ()
+        do(case, BACK, LATER)
+        assert [event.action for event in case.change_catalogue(new, LATER)] == ["catalogue_change"]
+
+    def test_it_can_be_withdrawn_again(self) -> None:
+        case = away(case_in(State.IN_PROGRESS))
+        do(case, WITHOUT, LATER)
+        assert (case.state, case.closed_at) == (State.WITHDRAWN, LATER)

@@ -41,6 +41,7 @@ BY_HAND = (
     ("follow_up", "回访", "pending_follow_up", "closed dispatched pending_follow_up", "follow_up caller"),
     ("reopen", "重开", "closed", "dispatched", "agent caller"),
     ("withdraw", "撤销", ANY_OPEN, "withdrawn", "owner supervisor agent"),
+    ("reinstate", "撤回撤销", "withdrawn", ANY_OPEN, "owner supervisor"),
     ("comment", "补充", f"{ANY_OPEN} closed", "", f"{STAFF} caller"),
     ("correct", "更正", ANY_OPEN, "", "agent owner dispatcher supervisor"),
     ("urge", "催办", ANY_OPEN, "", "agent supervisor caller"),

@@ -54,6 +54,7 @@ TOLD = {
     "follow_up": [OWNER],
     "reopen": [DEPARTMENT, OWNER],
     "withdraw": [DEPARTMENT, OWNER],
+    "reinstate": ["dispatcher", OWNER],
     "comment": [],
     "correct": [ASSIGNEE, OWNER],
     "urge": [DEPARTMENT],

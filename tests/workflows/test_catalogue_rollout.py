@@ -16,9 +16,9 @@ from activities.case_updates import CaseUpdates
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.refuse import Refuse
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
-from domain.case.actions.withdraw import Withdraw
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
@@ -79,7 +79,7 @@ async def test_every_open_case_is_reached_once_and_a_second_rollout_changes_noth
     await sent.act(Dispatch(department="repair"))
     for body in STRAIGHT:
         await closed.act(body)
-    await ended.act(Withdraw(reason="用户自行解决"))
+    await ended.act(Refuse(reason="非供水范围"))
     for complaint in (fresh, sent, closed):
         await published(complaint)
     await ended.closed()

@@ -15,6 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.notifications.courier import case_teller
 from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.refuse import Refuse
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.undelivered import Undelivered
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
@@ -129,7 +130,7 @@ async def test_a_case_is_flagged_if_an_operators_channel_refuses(server: Workflo
 
 async def test_a_case_that_has_ended_need_not_be_told(hotline: Hotline) -> None:
     complaint = await hotline.start()
-    await complaint.act(Withdraw(reason="The caller has mended it."))
+    await complaint.act(Refuse(reason="Not water."))
     await complaint.closed()
     tell = case_teller(hotline.client, workflow_id)
     notification = Undelivered(key="a key", channel="sms", error="HTTP 503")

@@ -267,6 +267,7 @@ class TestLongLife:
             assert rung.sla == "missed"
             assert rung.version == view.version + 3
             await complaint.act(Withdraw(reason="用户撤销"))
+            await complaint.ahead(hours=73)
             await complaint.closed()
             rows = await complaint.published(rung.version + 1)
             assert [row["seq"] for row in rows] == list(range(1, rung.version + 2))

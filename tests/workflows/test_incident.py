@@ -172,7 +172,6 @@ class TestActing:
         cause = await declare(hotline, "nantou")
         gone, waits = await linked(hotline, cause, 2)
         await gone.act(Withdraw(reason="用户自行解决"))
-        await gone.closed()
         await cause.act(Inform(message="正在抢修"))
         await until(partial(told, waits, "incident_inform"), lambda rows: len(rows) == 1)
         assert await told(gone, "incident_inform") == []

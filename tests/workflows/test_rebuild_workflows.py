@@ -17,6 +17,7 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.refuse import Refuse
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
@@ -249,7 +250,7 @@ async def test_a_reset_run_with_other_events_is_replaced_and_forgotten(hotline: 
 
 
 async def test_a_case_that_is_over_needs_no_workflow(hotline: Hotline, owner: Engine) -> None:
-    """A closed one needs it, until nobody can reopen it any more."""
+    """A closed or withdrawn one needs it, until nobody can reopen or reinstate it any more."""
     complaint = await hotline.start()
     for version, body in enumerate(CLOSED, start=1):
         await complaint.published(version)
@@ -260,10 +261,13 @@ async def test_a_case_that_is_over_needs_no_workflow(hotline: Hotline, owner: En
     await back.ahead(days=30)
     await back.closed()
     assert await rebuilder(hotline, owner).one(complaint.number) == OVER
-    withdrawn = await hotline.start()
+    refused, withdrawn = [await hotline.start() for _ in range(2)]
+    await refused.act(Refuse(reason="非供水范围"))
     await withdrawn.act(Withdraw(reason="用户撤销"))
-    await delete(hotline.client, withdrawn.handle.id)
-    assert await rebuilder(hotline, owner).one(withdrawn.number) == OVER
+    for each in (refused, withdrawn):
+        await delete(hotline.client, each.handle.id)
+    assert await rebuilder(hotline, owner).one(refused.number) == OVER
+    assert await rebuilder(hotline, owner).one(withdrawn.number) == STARTED
 
 
 async def test_what_cannot_be_rebuilt_is_named_and_stops_no_other(hotline: Hotline, owner: Engine) -> None:

@@ -20,8 +20,9 @@ from activities.reconcile_report import Report
 from activities.shift import Shift
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.refuse import Refuse
+from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
-from domain.case.actions.withdraw import Withdraw
 from hotline.rebuild import in_sql_until
 from hotline.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.case_queries import list_cases
@@ -98,9 +99,10 @@ async def test_committed_rows_that_sql_lost_are_written_from_the_history(
     for body in (Dispatch(department="repair"), SignFor(), Comment(note="用户又来电")):
         await complaint.act(body)
     if ended:
-        await complaint.act(Withdraw(reason="用户撤销"))
+        await complaint.act(Return(reason="非供水范围"))
+        await complaint.act(Refuse(reason="非供水范围"))
         await complaint.closed()
-    version = 5 if ended else 4
+    version = 6 if ended else 4
     await complaint.published(version)
     before = await complaint.rows("cases")
     execute(
@@ -149,7 +151,7 @@ async def test_a_sweep_writes_an_ended_case_that_sql_has_lost(
 
     monkeypatch.setattr(CaseWorkflows, "changed_since", nothing)
     complaint = await hotline.start()
-    await complaint.act(Withdraw(reason="用户撤销"))
+    await complaint.act(Refuse(reason="非供水范围"))
     await complaint.closed()
     await complaint.published(2)
     forget(owner, complaint)

@@ -11,7 +11,7 @@ import pytest
 from activities import reconcile
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
-from domain.case.actions.withdraw import Withdraw
+from domain.case.actions.refuse import Refuse
 from domain.incident.actions.inform import Inform
 from hotline.rebuild import in_sql_until
 from readmodel.database import engine as engine_of
@@ -48,7 +48,7 @@ async def test_a_read_model_of_yesterday_is_brought_to_the_present_and_nobody_is
             changed, ended, other = [await running.start() for _ in range(3)]
             back_up(file, backup)
             await changed.act(Dispatch(department="repair"))
-            await ended.act(Withdraw(reason="用户撤销"))
+            await ended.act(Refuse(reason="非供水范围"))
             await ended.closed()
             fresh = await running.start()
             since = [changed, ended, fresh]
@@ -80,7 +80,7 @@ async def test_a_read_model_that_is_emptied_under_a_live_worker_comes_back(
     running, ended, other = [await reconciled.start() for _ in range(3)]
     cause = await declare(reconciled, "nantou")
     await running.act(Dispatch(department="repair"))
-    await ended.act(Withdraw(reason="用户撤销"))
+    await ended.act(Refuse(reason="非供水范围"))
     await ended.closed()
     declared = await cause.published("declare")
     before = [await running.published(2), await ended.published(2)]

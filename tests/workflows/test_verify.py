@@ -8,10 +8,10 @@ from sqlalchemy import Engine
 
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
+from domain.case.actions.refuse import Refuse
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
-from domain.case.actions.withdraw import Withdraw
 from domain.incident.actions.inform import Inform
 from hotline import verify as module
 from hotline.verify import Verified, verify
@@ -68,7 +68,7 @@ async def in_states(hotline: Hotline) -> list[Complaint]:
 async def test_stores_that_agree_have_no_difference(hotline: Hotline, owner: Engine) -> None:
     """Temporal's list shows the cases after a moment."""
     running, ended = await in_states(hotline), await hotline.start()
-    await ended.act(Withdraw(reason="用户撤销"))
+    await ended.act(Refuse(reason="非供水范围"))
     await ended.closed()
 
     async def compared() -> Verified:
@@ -82,7 +82,7 @@ async def test_stores_that_agree_have_no_difference(hotline: Hotline, owner: Eng
 async def test_ended_cases_that_temporal_no_longer_has_are_counted_apart(hotline: Hotline, owner: Engine) -> None:
     """Its list forgets a deleted workflow after half a minute."""
     ended = await hotline.start()
-    await ended.act(Withdraw(reason="用户撤销"))
+    await ended.act(Refuse(reason="非供水范围"))
     await ended.closed()
     await delete(hotline.client, ended.handle.id)
 

@@ -85,7 +85,7 @@ def glossary_actions() -> str:
 
 
 def _row(row: Action) -> tuple[str, ...]:
-    to = ", ".join(f"`{state}`" for state in row.targets) or "stays"
+    to = "every open state" if {*row.targets} >= OPEN else ", ".join(f"`{state}`" for state in row.targets) or "stays"
     who = ", ".join(f"`{role}`" for role in Role if role in row.roles)
     return f"`{row.name}`", _sources(row), to, who
 

@@ -2,12 +2,15 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action, Decision
+from domain.case.closing import reopen_ends_at
+from domain.case.events import Event, MayClose
+from domain.case.kind import Action, Decision, departments_of
 from domain.case.lifecycle import OPEN, State
+from domain.case.progress import Withdrawal
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import Reasoned
+from domain.shared.event import Addressees, Reasoned
 from domain.shared.text import CallId
 from domain.shared.value import omit_default
 
@@ -20,8 +23,8 @@ class Withdraw(Reasoned):
     call_id: CallId | None = omit_default(None, "Id of the call in which the caller said so, in the telephone system.")
 
 
-class Withdrawn(Withdraw):
-    """Withdrawal; `by_call` if nothing but the call gives the right to it."""
+class Withdrawn(Withdraw, MayClose):
+    """Withdrawal, and until when it can be taken back; `by_call` if nothing but the call gives the right to it."""
 
     by_call: bool = omit_default(default=False)
 
@@ -31,17 +34,29 @@ def needs_call(actor: Actor, owner: str) -> bool:
     return actor.role is Role.AGENT and actor.id != owner
 
 
-def decide(case: CaseState, body: Withdraw, actor: Actor, _: datetime) -> Decision:
+def decide(case: CaseState, body: Withdraw, actor: Actor, at: datetime) -> Decision:
     """Refuse an agent who neither owns the case nor names a call."""
+    ends_at = reopen_ends_at(case, at)
     if not needs_call(actor, case.owner):
-        return Decision(Withdrawn.of(body), State.WITHDRAWN)
+        return Decision(Withdrawn.of(body, reopen_ends_at=ends_at), State.WITHDRAWN)
     if body.call_id is None:
         message = (
             f"The case {case.number} belongs to {case.owner}, who may withdraw it, as may a supervisor."
             " Another agent names in call_id the call that he or she took from its caller."
         )
         raise Refused(CALL_NEEDED, message, ("call_id: a call of its caller that you took", "its owner", "supervisor"))
-    return Decision(Withdrawn.of(body, by_call=True), State.WITHDRAWN)
+    return Decision(Withdrawn.of(body, reopen_ends_at=ends_at, by_call=True), State.WITHDRAWN)
+
+
+def evolve(case: CaseState, _: Withdrawn, __: Event) -> None:
+    """Keep what the end of the case takes away."""
+    live = tuple(clock for clock in case.clocks if clock.live)
+    case.withdrawal = Withdrawal.taken_from(case, clocks=live, parts=case.unfinished)
+
+
+def notifies(case: CaseState, _: Withdrawn, __: Event) -> Addressees:
+    """Tell the department, those with unfinished parts, and the owner."""
+    return ("department", *departments_of(case.withdrawal.parts if case.withdrawal else ()), "owner")
 
 
 ACTION = Action(
@@ -56,5 +71,6 @@ ACTION = Action(
     problems=(CALL_NEEDED,),
     data=Withdrawn,
     decide=decide,
-    notifies=("department", "owner"),
+    evolve=evolve,
+    notifies=notifies,
 )

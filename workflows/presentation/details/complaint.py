@@ -8,6 +8,7 @@ from domain.case.actions import TABLE
 from domain.case.clocks import APPROVE
 from domain.case.decide import available_actions
 from domain.case.events import Event
+from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from workflows.presentation.details.promises import promises
@@ -77,7 +78,9 @@ def _overview(case: CaseState, names: WorkerNames) -> list[str]:
     if case.wake_at:
         rows["恢复时间 Wakes at"] = local(case.wake_at, zone)
     if case.reopen_ends_at:
-        rows["可重开至 May be reopened until"] = local(case.reopen_ends_at, zone)
+        withdrawn = case.state is State.WITHDRAWN
+        until = "可撤回撤销至 May be reinstated until" if withdrawn else "可重开至 May be reopened until"
+        rows[until] = local(case.reopen_ends_at, zone)
     return ["| 项目 Item | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items()), ""]
 
 

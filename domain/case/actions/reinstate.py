@@ -1,0 +1,72 @@
+"""reinstate 撤回撤销: the withdrawal was a mistake, and the case goes on as it was before it."""
+
+from datetime import datetime
+
+from domain.case.clocks import Clock
+from domain.case.events import Event
+from domain.case.guards import while_active
+from domain.case.kind import Action, Decision, NotPossible, departments_of
+from domain.case.lifecycle import OPEN, State
+from domain.case.progress import Urging
+from domain.case.state import CaseState
+from domain.shared.actors import Actor, Role
+from domain.shared.event import Addressees, Reasoned
+
+
+class Reinstate(Reasoned):
+    """撤回撤销, with the reason."""
+
+
+def decide(case: CaseState, body: Reinstate, _: Actor, __: datetime) -> Decision | NotPossible:
+    """Lead the case back to its state before the withdrawal."""
+    if case.withdrawal is None:
+        return ACTION.out_of_turn(f"it is {case.state}")
+    return Decision(ACTION.data.of(body), case.withdrawal.state)
+
+
+def evolve(case: CaseState, _: Reinstate, event: Event) -> None:
+    """Bring back what the withdrawal ended; the time since then does not count.
+
+    An incident that the case waited for settles it no more: the department works on the case itself.
+    """
+    before, withdrawn_at = case.withdrawal, case.closed_at
+    if before is None or withdrawn_at is None:
+        return
+
+    def resumed(clock: Clock) -> Clock:
+        return clock.pause(withdrawn_at, case.calendar).resume(event.at) if clock.running_since else clock
+
+    kept = {clock.serial: resumed(clock).model_copy(update={"version": case.version}) for clock in before.clocks}
+    case.clocks = tuple(kept.get(clock.serial, clock) for clock in case.clocks)
+    for part in before.parts:
+        case.put_part(part)
+    case.approval, case.extension = before.approval, before.extension
+    case.wake_at = before.wake_at and max(before.wake_at, event.at)
+    if before.urging and before.urging.countdown:
+        case.urging = Urging.taken_from(before.urging, countdown=resumed(before.urging.countdown))
+    case.withdrawal = case.closed_at = case.reopen_ends_at = None
+    case.state = before.state
+    case.resume_department(event.at)
+
+
+def notifies(case: CaseState, _: Reinstate, event: Event) -> Addressees:
+    """Tell whoever has the work, the owner, and the approver whose decision the case waits for."""
+    first = "department" if case.department else "dispatcher"
+    approver = ("approver",) if event.to_state is State.AWAITING_APPROVAL else ()
+    return (first, *departments_of(case.unfinished), "owner", *approver)
+
+
+ACTION = Action(
+    name="reinstate",
+    zh="撤回撤销",
+    description="The withdrawal is taken back, within the window; the time since then does not count.",
+    roles={Role.OWNER, Role.SUPERVISOR},
+    sources={State.WITHDRAWN},
+    targets=tuple(state for state in State if state in OPEN),
+    body=Reinstate,
+    example=Reinstate(reason="Another case of the caller was meant."),
+    guard=while_active,
+    decide=decide,
+    evolve=evolve,
+    notifies=notifies,
+)
