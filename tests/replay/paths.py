@@ -150,6 +150,16 @@ async def redirected(hotline: Hotline) -> Complaint:
 
 
 @path
+async def redirected_when_signed(hotline: Hotline) -> Complaint:
+    """The first department is late by then, and the other one begins anew."""
+    complaint = await play(await hotline.start(), *TO_CREW)
+    await complaint.ahead(hours=2)
+    await complaint.published((await complaint.view()).version)
+    steps = (Dispatch(department="network", note="改派"), SignFor(), *DONE, SATISFIED)
+    return await ended(await play(complaint, *steps), hours=73)
+
+
+@path
 async def suspended_until_the_wake_date(hotline: Hotline) -> Complaint:
     complaint = await play(await hotline.start(), *TO_CREW)
     wake_at = await complaint.now() + timedelta(hours=6)

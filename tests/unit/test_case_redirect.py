@@ -1,4 +1,4 @@
-"""A dispatch is redirected (改派) before it is signed for: to another department, or to another person there."""
+"""A dispatch is redirected (改派): to another department, or before it is signed for to another person there."""
 
 import pytest
 
@@ -10,6 +10,7 @@ from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.case.parts import PartState
 from domain.catalogue.terms import Process, Promise, UrgingRules
+from domain.shared.actors import Actor
 from tests.support.build import (
     AGENT,
     BODIES,
@@ -31,6 +32,7 @@ from tests.support.build import (
     one,
     refused,
     registration,
+    rungs,
 )
 
 ELSEWHERE = Dispatch(department="metering")
@@ -52,7 +54,6 @@ class TestToAnotherDepartment:
         assert (case.department, case.assignee, case.dispatched_at) == ("metering", None, THEN)
         assert refused(case, SIGN_FOR, CREW).code == "other_department"
         do(case, SIGN_FOR, THEN, OTHER_CREW)
-        assert refused(case, Dispatch(department="repair"), DISPATCHER).code == "out_of_turn"
 
     def test_a_promise_of_the_department_from_the_registration_on_starts_with_it(self) -> None:
         arrive = Promise(name="arrive", calendar="always", budget_seconds=3600, starts="registration")
@@ -191,6 +192,53 @@ def test_the_rework_of_a_reopened_case_may_be_redirected() -> None:
     assert (case.cycle, case.department, case.dispatched_at) == (2, "metering", THEN)
 
 
-@pytest.mark.parametrize("state", [State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REPLY])
-def test_once_signed_for_it_is_returned_first(state: State) -> None:
+class TestOnceSignedFor:
+    """A dispatcher or supervisor takes the case from a department that has signed for it."""
+
+    @pytest.mark.parametrize("who", [DISPATCHER, SUPERVISOR])
+    def test_the_other_department_signs_for_it_anew(self, who: Actor) -> None:
+        case = case_in(State.IN_PROGRESS)
+        event = one(do(case, ELSEWHERE, THEN, who))
+        assert (event.from_state, event.to_state, event.role) == (State.IN_PROGRESS, State.DISPATCHED, who.role)
+        assert (case.department, case.assignee, case.dispatched_at) == ("metering", None, THEN)
+        assert event.recipients == ("department:metering", "department:repair")
+        do(case, SIGN_FOR, THEN, OTHER_CREW)
+
+    def test_an_agent_is_told_who_may(self) -> None:
+        for agent in (AGENT, OWNER):
+            why = refused(case_in(State.IN_PROGRESS), ELSEWHERE, agent)
+            assert (why.code, why.accepted) == ("wrong_role", ("dispatcher", "supervisor"))
+            assert "dispatch" not in case_in(State.IN_PROGRESS).available_actions(agent, THEN)
+
+    def test_what_is_late_by_then_is_missed_and_the_rest_is_cancelled(self) -> None:
+        case = case_in(State.DISPATCHED)
+        do(case, SIGN_FOR, MONDAY + minutes(11), CREW)
+        events = do(case, ELSEWHERE, MONDAY + minutes(30))
+        assert [event.action for event in events] == ["escalate", "dispatch"]
+        found = [(each.name, each.status.value) for each in case.clocks if each.name in DEPARTMENT]
+        former, new = found[:2], found[2:]
+        assert former == [("acknowledge", "missed"), ("arrive", "cancelled")]
+        assert new == [("acknowledge", "running"), ("arrive", "running")]
+        assert clock(case, "arrive").due_at(CALENDAR) == MONDAY + minutes(30) + hours(1)
+
+    def test_a_late_arrival_is_the_first_departments(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        events = do(case, ELSEWHERE, MONDAY + minutes(61))
+        assert ("arrive", 100) in rungs(events)
+        assert [each.status.value for each in case.clocks if each.name == "arrive"] == ["missed", "running"]
+        assert not case.overdue
+
+    def test_the_department_that_has_it_is_refused(self) -> None:
+        why = refused(case_in(State.IN_PROGRESS), Dispatch(department="repair", assignee="Lu Ping"), DISPATCHER)
+        assert (why.code, why.accepted[0]) == ("same_department", "another department")
+
+    def test_completed_work_is_not_taken_away(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, BODIES["involve"], THEN, OWNER)
+        do(case, BODIES["complete"], THEN, CREW)
+        assert refused(case, Dispatch(department="network"), DISPATCHER).code == "out_of_turn"
+
+
+@pytest.mark.parametrize("state", [State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REPLY])
+def test_in_other_states_it_is_returned_first(state: State) -> None:
     assert refused(case_in(state), ELSEWHERE).code == "out_of_turn"

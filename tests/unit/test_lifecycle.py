@@ -25,7 +25,13 @@ STAFF = "agent owner dispatcher crew supervisor manager follow_up"
 BY_HAND = (
     ("register", "受理", "", "registered", "agent"),
     ("answer", "直接答复", "registered", "closed pending_follow_up", "agent"),
-    ("dispatch", "派单", "registered dispatched pending_redispatch", "dispatched", "agent dispatcher"),
+    (
+        "dispatch",
+        "派单",
+        "registered dispatched pending_redispatch in_progress",
+        "dispatched",
+        "agent dispatcher supervisor",
+    ),
     ("refuse", "不予受理", "registered pending_redispatch", "refused", "dispatcher"),
     ("sign_for", "签收", "dispatched", "in_progress", "crew"),
     ("return", "退单", "dispatched in_progress", "pending_redispatch", "crew"),

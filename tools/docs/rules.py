@@ -6,6 +6,7 @@ REFUSED = (
         "In `dispatched`: to another department or assignee only (422).",
         "same-department",
     ),
+    ("", "In `in_progress`: to another department (422), by dispatcher or supervisor (403).", "same-department"),
     ("退单 `return`", "Within two working days after the dispatch.", "return-too-late"),
     (
         "处理完成 `complete`",

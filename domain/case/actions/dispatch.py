@@ -1,17 +1,18 @@
-"""dispatch 派单: the case goes to a department; again before it is signed for, to another one (改派)."""
+"""dispatch 派单: the case goes to a department; again, before or after it is signed for, to another one (改派)."""
 
 from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT
 from domain.case.closing import release
 from domain.case.events import Event, Names, OfDepartment
-from domain.case.kind import Action, Decision, text_of
-from domain.case.lifecycle import TO_DISPATCH, State
+from domain.case.guards import while_incomplete
+from domain.case.kind import Action, Decision, NotPossible, text_of
+from domain.case.lifecycle import AT_WORK, TO_DISPATCH, State
 from domain.case.parts import UNFINISHED
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
 from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Name
 
@@ -19,7 +20,7 @@ SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assi
 
 
 class Dispatch(ActionBody):
-    """派单 to a department of the catalogue, to a person there if known; again before it is signed for, 改派."""
+    """派单 to a department of the catalogue, to a person there if known; again, 改派, to another department."""
 
     department: DepartmentCode
     assignee: Name | None = None
@@ -32,10 +33,26 @@ class Dispatched(Dispatch, OfDepartment):
     previous_unit: Names | None = None
 
 
+def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
+    """Refuse once the department has completed the work and others still do theirs."""
+    return while_incomplete(action, case, actor, at) if case.state is State.IN_PROGRESS else None
+
+
+def objection(case: CaseState, actor: Actor) -> Refused | None:
+    """Refuse an agent once the department has signed for the case."""
+    if case.state is not State.IN_PROGRESS or actor.role is not Role.AGENT:
+        return None
+    message = f"{case.department} has signed for the case; a dispatcher or a supervisor redirects it (改派)."
+    return Refused(WRONG_ROLE, message, ("dispatcher", "supervisor"))
+
+
 def decide(case: CaseState, body: Dispatch, _: Actor, __: datetime) -> Decision:
-    """Refuse the department and assignee that have the case already."""
-    if case.state is not State.DISPATCHED or case.department is None:
+    """Refuse the department and assignee that have the case already; once it is signed for, the department."""
+    if case.state not in AT_WORK or case.department is None:
         return Decision(Dispatched.of(body), State.DISPATCHED)
+    if case.state is State.IN_PROGRESS and body.department == case.department:
+        accepted = ("another department", f"assign (指派), to give it to another person in {body.department}")
+        raise Refused(SAME_DEPARTMENT, f"{body.department} has signed for the case {case.number}.", accepted)
     if (body.department, body.assignee) == (case.department, case.assignee):
         whom = f"{body.department} for {body.assignee}" if body.assignee else body.department
         accepted = ("another department", f"another assignee in {body.department}")
@@ -98,14 +115,16 @@ def text(number: str, data: Dispatched, event: Event) -> tuple[str, str] | None:
 ACTION = Action(
     name="dispatch",
     zh="派单",
-    description="The case goes to a department; before it is signed for, to another one (改派).",
-    roles={Role.AGENT, Role.DISPATCHER},
-    sources=TO_DISPATCH | {State.DISPATCHED},
+    description="The case goes to a department. Again, it goes to another one (改派), also after the signature.",
+    roles={Role.AGENT, Role.DISPATCHER, Role.SUPERVISOR},
+    sources=TO_DISPATCH | AT_WORK,
     targets=(State.DISPATCHED,),
     body=Dispatch,
     example=Dispatch(department="repair", note="The caller is still on the line."),
     problems=(SAME_DEPARTMENT,),
     data=Dispatched,
+    guard=guard,
+    objection=objection,
     decide=decide,
     evolve=evolve,
     notifies=notifies,
