@@ -1,4 +1,4 @@
-"""Queries of the cases of a catalogue rollout (服务目录): open cases, and closed ones that may be reopened."""
+"""Queries of the cases of a catalogue rollout (服务目录): open ones, and those that may be reopened or reinstated."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,16 +12,14 @@ from readmodel.conditions import IS_OPEN
 from readmodel.database import ReadConnection
 from readmodel.tables import cases
 
-_OVER = (State.REFUSED.value, State.WITHDRAWN.value)
-
 
 def open_numbers(
     connection: ReadConnection, closed_after: datetime, after: str, limit: int, since: datetime | None = None
 ) -> list[str]:
     """Return the numbers that come after this one, in order.
 
-    The cases are open, or were closed after an instant; and were registered from `since` on if that is given. Those
-    that have lost their workflow are left out: nobody can ask them.
+    The cases are open, or were closed or withdrawn after an instant; and were registered from `since` on if that is
+    given. Those that have lost their workflow are left out: nobody can ask them.
     """
     return list(connection.scalars(_statement(closed_after, after, limit, since)))
 
@@ -31,10 +29,10 @@ def _statement(closed_after: datetime, after: str, limit: int, since: datetime |
     if since is not None:
         registered = registered.where(cases.c.registered_at >= since)
     open_ones = registered.where(IS_OPEN, cases.c.number > after)
-    # The number as an expression, and "closed" by the other states: otherwise SQLite reads all numbers, or all closed
+    # The number as an expression, and the states by the other one: otherwise SQLite reads all numbers, or all closed
     # cases, instead of the few that were closed lately.
     number = cases.c.number.concat("")
-    closed = registered.where(number > after, cases.c.closed_at > closed_after, cases.c.state.not_in(_OVER))
+    closed = registered.where(number > after, cases.c.closed_at > closed_after, cases.c.state != State.REFUSED.value)
     parts = [
         part.order_by(by).limit(limit).subquery().select()
         for part, by in ((open_ones, cases.c.number), (closed, number))

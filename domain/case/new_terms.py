@@ -77,6 +77,12 @@ def hold_to(case: CaseState, terms: Terms, event: Event) -> None:
     case.later_terms = LaterTerms(seq=event.seq, at=event.at)
 
 
+def hold_to_present(case: CaseState, since: datetime) -> None:
+    """Hold the clocks of a case to its terms if these came after an instant, while the clocks were set aside."""
+    if case.later_terms and case.later_terms.at >= since:
+        _put(case, _clocks(case, case.terms, case.later_terms.at))
+
+
 def reinstate_resolve(case: CaseState, *parts: int) -> None:
     """Let `resolve` of these parts count on as if the work had never been completed, under the present terms."""
     clocks = {clock.serial: clock for clock in case.clocks}

@@ -141,6 +141,7 @@ class Withdrawal(Immutable):
     approval: Approval | None
     extension: Extension | None
     wake_at: datetime | None
+    follow_up_since: datetime | None
     urging: Urging | None
 
 

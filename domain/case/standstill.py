@@ -21,7 +21,7 @@ class Standstill(NamedTuple):
 
 def scope_in(state: State, *, waits: bool) -> Scope | None:
     """Return which clocks stand still in this state; `waits` is set if the case waits for its incident."""
-    if state is State.SUSPENDED:
+    if state in {State.SUSPENDED, State.WITHDRAWN}:
         return "case"
     if state is State.AWAITING_APPROVAL:
         return "departments"

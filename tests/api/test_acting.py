@@ -51,6 +51,18 @@ async def test_an_unknown_department_is_answered_with_the_known_ones(on_sqlite: 
     assert "repair" in found["accepted"]
 
 
+async def test_a_signed_case_is_redirected_by_a_dispatcher_or_a_supervisor(on_sqlite: Api) -> None:
+    for by in ("zhou", "xu"):
+        number = await on_sqlite.case_in("in_progress")
+        told = problem(await on_sqlite.act(number, "dispatch", {"department": "metering"}, "chen"), 403, "wrong-role")
+        assert told["accepted"] == ["dispatcher", "supervisor"]
+        case = (await on_sqlite.act(number, "dispatch", {"department": "metering"}, by)).json()
+        assert (case["state"], case["department"], case["assignee"]) == ("dispatched", "metering", None)
+        arrivals = [clock["status"] for clock in case["clocks"] if clock["name"] == "arrive"]
+        assert arrivals == ["cancelled", "running"]
+        assert (await on_sqlite.act(number, "sign_for", {}, "sun")).is_success
+
+
 @pytest.mark.parametrize(
     ("state", "action", "body", "field"),
     [

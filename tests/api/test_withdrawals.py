@@ -9,6 +9,7 @@ import pytest
 from api.calls import UnconfirmedPage
 from tests.api.test_calls import a_call, report
 from tests.api.test_calls_of_cases import new_phone
+from tests.api.test_reading import numbers
 from tests.support.api import Api, Json, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -102,3 +103,19 @@ async def test_a_call_that_is_not_reported_within_a_day_is_listed(
 async def test_the_list_is_for_supervisors(on_sqlite: Api, who: str) -> None:
     told = problem(await on_sqlite.get("/v1/unconfirmed-withdrawals", by=who), 403, "wrong-role")
     assert told["accepted"] == ["admin", "supervisor"]
+
+
+async def test_owner_or_supervisor_take_it_back_and_the_case_goes_on(on_both: Api) -> None:
+    for by in ("chen", "xu"):
+        number = await on_both.case_in("in_progress")
+        before = await on_both.complaint(number)
+        gone = (await withdraw(on_both, number, None, "chen")).json()
+        assert (gone["state"], gone["available_actions"]) == ("withdrawn", ["reinstate"])
+        problem(await on_both.act(number, "reinstate", {"reason": "撤错了"}, "li"), 403, "wrong-role")
+        back = (await on_both.act(number, "reinstate", {"reason": "撤错了"}, by)).json()
+        same = ("state", "department", "assignee", "closed_at", "reopen_ends_at", "sla", "overdue")
+        assert {name: back[name] for name in same} == {name: before[name] for name in same}
+        clocks = [[(clock["name"], clock["status"]) for clock in each["clocks"]] for each in (back, before)]
+        assert clocks[0] == clocks[1]
+        assert number in await numbers(on_both, state="in_progress", limit=200)
+        assert (await on_both.act(number, "complete", {"result": "好了"}, "wu")).is_success

@@ -36,7 +36,7 @@ def test_an_online_backup_in_the_documented_order_loses_nothing(tmp_path: Path) 
         changed, ended = register(http), register(http)
         copy(service.data_dir / first, restored)
         act(http, changed, "dispatch", department="repair")
-        act(http, ended, "withdraw", reason="用户撤销")
+        act(http, ended, "refuse", reason="非供水范围")
         act(http, fresh := register(http), "dispatch", department="metering")
         copy(service.data_dir / last, restored)
         for name in others.split():

@@ -137,7 +137,7 @@ def owed(place: int = 1, called: datetime = SINCE - timedelta(days=9)) -> Regist
 
 
 def test_a_credit_counts_in_the_month_of_its_approval_whenever_the_case_was_closed(database: Engine) -> None:
-    withdrawn = (SINCE - timedelta(days=2), Withdraw(reason="x"), None)
+    withdrawn = (SINCE - timedelta(days=2), Withdraw(reason="x"), AGENTS[0])
     approved = (SINCE + timedelta(days=2), DecideCredit(credit=1, approved=True), MANAGERS[0])
     play(database, owed(), withdrawn, approved)
     computed(database, month())

@@ -17,12 +17,13 @@ LONG_AGO = MONDAY - days(365)
 
 @pytest.fixture
 def four(database: Engine) -> Engine:
-    """Open, closed, withdrawn, and open again a day later."""
+    """Open, closed, withdrawn, refused, and open again a day later."""
     stories = (
         published(call(1), ("dispatch",)),
         published(call(2), PLAIN),
         published(call(3), ("withdraw",)),
-        published(call(4, MONDAY + days(1)), ()),
+        published(call(4), ("refuse",)),
+        published(call(5, MONDAY + days(1)), ()),
     )
     with writing(database) as connection:
         for story in stories:
@@ -38,7 +39,7 @@ def numbers(
 
 
 def test_open_and_lately_closed_ones_in_order(four: Engine) -> None:
-    assert numbers(four, LONG_AGO) == [number(1), number(2), number(4)]
+    assert numbers(four, LONG_AGO) == [number(1), number(2), number(3), number(5)]
 
 
 @pytest.mark.parametrize(("closed_after", "found"), [(MONDAY, True), (MONDAY + hours(1), False)])
@@ -48,13 +49,13 @@ def test_a_case_that_was_closed_too_long_ago_is_left_out(four: Engine, closed_af
 
 def test_a_case_that_has_lost_its_workflow_is_left_out(four: Engine) -> None:
     execute(four, "UPDATE cases SET lost = 'ended' WHERE number = :number", number=number(1))
-    assert numbers(four, LONG_AGO) == [number(2), number(4)]
+    assert numbers(four, LONG_AGO) == [number(2), number(3), number(5)]
 
 
 def test_pages_go_on_after_a_number_and_leave_nothing_out(four: Engine) -> None:
     assert numbers(four, LONG_AGO, limit=2) == [number(1), number(2)]
-    assert numbers(four, LONG_AGO, number(2), limit=2) == [number(4)]
-    assert numbers(four, LONG_AGO, number(4)) == []
+    assert numbers(four, LONG_AGO, number(2), limit=2) == [number(3), number(5)]
+    assert numbers(four, LONG_AGO, number(5)) == []
 
 
 def test_those_registered_since_an_instant(four: Engine) -> None:

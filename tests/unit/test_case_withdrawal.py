@@ -28,6 +28,7 @@ from tests.support.build import (
     DISPATCHER,
     MONDAY,
     OWNER,
+    PROMISES,
     SUPERVISOR,
     THEN,
     case_in,
@@ -119,7 +120,7 @@ class TestReinstatement:
     def test_the_case_is_as_it_was_and_no_clock_has_counted(self, state: State) -> None:
         case, before = case_in(state), case_in(state)
         away(case)
-        changed = {"version", "clocks", "parts"}
+        changed = {"version", "clocks", "parts", "standstills"}
         assert case.model_dump(exclude=changed) == before.model_dump(exclude=changed)
         for each, former in zip(case.clocks, before.clocks, strict=True):
             assert each.status is former.status
@@ -198,13 +199,20 @@ class TestReinstatement:
         assert refused(case, BACK, OWNER, THEN + hours(72)).code == "out_of_turn"
         assert case.is_over(THEN + hours(72))
 
-    def test_a_catalogue_changes_nothing_while_it_is_away(self) -> None:
-        case = case_in(State.IN_PROGRESS)
+    @pytest.mark.parametrize("state", [State.DISPATCHED, State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL])
+    def test_a_catalogue_of_meanwhile_counts_as_one_of_afterwards(self, state: State) -> None:
+        longer = tuple(each.model_copy(update={"budget_seconds": each.budget_seconds * 2}) for each in PROMISES)
+        edition = Edition(digest="0" * 12, name="New", name_zh="新")
+        new = NewTerms(terms=terms(promises=longer), edition=edition)
+        case, other = case_in(state), away(case_in(state))
         do(case, WITHOUT, THEN)
-        new = NewTerms(terms=terms(priority="P5"), edition=Edition(digest="0" * 12, name="New", name_zh="新"))
-        assert case.change_catalogue(new, LATER) == ()
+        assert [event.action for event in case.change_catalogue(new, THEN + hours(1))] == ["catalogue_change"]
         do(case, BACK, LATER)
-        assert [event.action for event in case.change_catalogue(new, LATER)] == ["catalogue_change"]
+        other.change_catalogue(new, LATER)
+        found, wanted = (
+            [(each.name, each.due_at(CALENDAR), each.status) for each in of.clocks] for of in (case, other)
+        )
+        assert found == wanted
 
     def test_it_can_be_withdrawn_again(self) -> None:
         case = away(case_in(State.IN_PROGRESS))

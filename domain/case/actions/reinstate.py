@@ -7,6 +7,7 @@ from domain.case.events import Event
 from domain.case.guards import while_active
 from domain.case.kind import Action, Decision, NotPossible, departments_of
 from domain.case.lifecycle import OPEN, State
+from domain.case.new_terms import hold_to_present
 from domain.case.progress import Urging
 from domain.case.state import CaseState
 from domain.shared.actors import Actor, Role
@@ -40,13 +41,15 @@ def evolve(case: CaseState, _: Reinstate, event: Event) -> None:
     case.clocks = tuple(kept.get(clock.serial, clock) for clock in case.clocks)
     for part in before.parts:
         case.put_part(part)
-    case.approval, case.extension = before.approval, before.extension
+    case.approval, case.extension, case.follow_up_since = before.approval, before.extension, before.follow_up_since
     case.wake_at = before.wake_at and max(before.wake_at, event.at)
     if before.urging and before.urging.countdown:
         case.urging = Urging.taken_from(before.urging, countdown=resumed(before.urging.countdown))
     case.withdrawal = case.closed_at = case.reopen_ends_at = None
     case.state = before.state
+    case.note_standstill(event.at)
     case.resume_department(event.at)
+    hold_to_present(case, withdrawn_at)
 
 
 def notifies(case: CaseState, _: Reinstate, event: Event) -> Addressees:

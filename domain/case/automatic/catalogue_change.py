@@ -4,7 +4,6 @@ from datetime import datetime
 
 from domain.case.events import Event
 from domain.case.kind import EventKind
-from domain.case.lifecycle import State
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises
 from domain.case.progress import CatalogueChange
 from domain.case.state import CaseState
@@ -34,12 +33,8 @@ class CatalogueChanged(EventData):
 
 
 def is_change(case: CaseState, new: NewTerms, at: datetime) -> bool:
-    """Return True if the new terms differ from the case's, and people can still act on the case.
-
-    While it is withdrawn it keeps its terms: the clocks that a reinstatement brings back are those of them.
-    """
-    active = case.state is not State.WITHDRAWN and case.is_active(at)
-    return active and held_to(case.terms, new.terms) != case.terms
+    """Return True if the new terms differ from the case's, and people can still act on the case."""
+    return held_to(case.terms, new.terms) != case.terms and case.is_active(at)
 
 
 def data(case: CaseState, new: NewTerms, at: datetime) -> CatalogueChanged:
