@@ -131,7 +131,8 @@ class Data:
         department = self._department(service, state)
         is_open = state not in ENDED
         overdue = is_open and self._random.random() < 0.15  # noqa: PLR2004
-        due = END + timedelta(hours=self._random.expovariate(1 / 20)) if is_open and not overdue else None
+        span = timedelta(hours=self._random.expovariate(1 / 20))
+        due = (END - span if overdue else END + span) if is_open else None
         sla = self._sla(state, overdue=overdue)
         flags = sorted(flag for flag, share in FLAGS.items() if self._random.random() < share)
         closed_at = at + timedelta(hours=self._random.expovariate(1 / 30)) if state in ENDED else None

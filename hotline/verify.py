@@ -129,9 +129,6 @@ def _differences(number: str, facts: CaseFacts | None, seen: _InTemporal | None)
         yield Difference(number, "workflow", facts.state, _status(seen))
     elif seen:
         for name, other in zip(_ATTRIBUTES, seen.facts, strict=True):
-            # The attribute is of the promise that was missed, the column of the one that comes next.
-            if name == "next_due_at" and facts.overdue:
-                continue
             if (one := _comparable(getattr(facts, name))) != other:
                 yield Difference(number, name, _text(one), _text(other))
 

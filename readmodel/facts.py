@@ -30,7 +30,6 @@ class CaseFacts(NamedTuple):
     sla: str
     incident: str | None
     next_due_at: datetime | None
-    overdue: bool
     flags: tuple[str, ...]
     involved: tuple[str, ...]
     changed_at: datetime

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Select, false, select, true
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.catalogue.terms import Priority
@@ -17,7 +17,7 @@ PRIORITIES: tuple[str, ...] = get_args(Priority)
 
 
 class Sort(StrEnum):
-    """Order of a list: newest registration first, next due first, or highest priority first."""
+    """Order of a list: newest registration first, earliest due time first, or highest priority first."""
 
     REGISTERED = "registered"
     DUE = "due"
@@ -44,16 +44,15 @@ def stretches(sort: Sort, filters: CaseFilters) -> Mapping[str, Stretch]:
     """Return the stretches of a list by name, in their order. Names begin cursors, so that another order refuses them.
 
     - `registered`: the newest registration first.
-    - `due`: overdue cases, the oldest registration first; then the earliest due instant first; then cases with nothing
-      due, the newest registration first.
+    - `due`: the earliest due instant first, so that late cases come before all others; then cases with nothing due,
+      the newest registration first.
     - `priority`: P1 first; of one priority the oldest registration first.
     """
     if sort is Sort.DUE:
-        due_at, late, in_time = cases.c.next_due_at, cases.c.overdue == true(), cases.c.overdue == false()
-        overdue = {"overdue": Stretch("registered_at", newest_first=False, where=(late,))}
-        due = {"due": Stretch("next_due_at", newest_first=False, where=(in_time, due_at.is_not(None)))}
-        nothing_due = {"nothing_due": _NEWEST_FIRST._replace(where=(in_time, due_at.is_(None)))}
-        return overdue | due if filters.due_before else overdue | due | nothing_due
+        due_at = cases.c.next_due_at
+        due = {"due": Stretch("next_due_at", newest_first=False, where=(due_at.is_not(None),))}
+        nothing_due = {"nothing_due": _NEWEST_FIRST._replace(where=(due_at.is_(None),))}
+        return due if filters.due_before else due | nothing_due
     if sort is Sort.PRIORITY:
         wanted = [filters.priority] if filters.priority else PRIORITIES
         return {

@@ -234,7 +234,7 @@ class Filters(BaseModel):
     overdue: bool | None = Field(default=None, description="A promise has been missed and is still not kept.")
     registered_from: Instant | None = Field(default=None, description="It was registered then or later.")
     registered_to: Instant | None = Field(default=None, description="It was registered before.")
-    due_before: Instant | None = Field(default=None, description="Its `next_due_at` is before.")
+    due_before: Instant | None = Field(default=None, description="Its `next_due_at` is before: late, or due by then.")
     incident: Code | None = Field(default=None, description="Code of the incident it is linked to (并案).")
     lost: Lost | None = Field(
         default=None,
@@ -261,8 +261,8 @@ class Listing(Filters, Paging):
 
     sort: Sort = Field(
         default=Sort.REGISTERED,
-        description="`registered`: the newest first; `due`: overdue ones, then the earliest `next_due_at` first;"
-        " `priority`: P1 first, of one priority the oldest registration first.",
+        description="`registered`: the newest first; `due`: the earliest `next_due_at` first, so late ones"
+        " before all others; `priority`: P1 first, of one priority the oldest registration first.",
     )
     format: Literal["json", "csv", "xlsx"] = Field(
         default="json", description="`csv` and `xlsx` have all complaints that pass, unless a `limit` is given."

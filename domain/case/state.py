@@ -38,15 +38,6 @@ class CaseState(Progress):
         return self.terms.needs_approval and not any(decided)
 
     def next_due(self) -> datetime | None:
-        """Return the earliest instant at which a running promise falls due; missed ones are past."""
-        due = [
-            instant
-            for clock in self.clocks
-            if clock.running_since and clock.missed_at is None and (instant := clock.due_at(self.calendar))
-        ]
-        return min(due, default=None)
-
-    def most_urgent_due(self) -> datetime | None:
         """Return the earliest due time of a promise that is not kept, missed or not; None if none runs or is missed."""
         due = [instant for clock in self.clocks if clock.live and (instant := clock.due_at(self.calendar))]
         return min(due, default=None)

@@ -72,7 +72,9 @@ class CaseView(Immutable):
     closed_at: datetime | None
     reopen_ends_at: datetime | None
     wake_at: datetime | None
-    next_due_at: datetime | None
+    next_due_at: datetime | None = Field(
+        description="When the most urgent promise that is not kept falls due, or fell due if it was missed."
+    )
     follow_up_attempts: int
     answered_cycles: tuple[int, ...] = Field(
         default=(), description="The cycles in which the caller was asked how it went, and said it (回访)."

@@ -1,13 +1,18 @@
 """Lists of a desk: filters, orders and counts, on both databases."""
 
+import csv
+import io
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from domain.shared.numbers import number_of
 from tests.api.test_reading import numbers, owner, registered
 from tests.support.api import CALL, Api, problem
+from tests.support.batches import call, project
+from tests.support.batches import published as batches_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -162,3 +167,27 @@ async def test_a_search_of_descriptions_confirms_no_masked_mobile_number(on_sqli
         items = (await on_sqlite.get("/v1/complaints", by, q=q)).json()["items"]
         assert (number in [item["number"] for item in items]) is found, (by, q)
     problem(await on_sqlite.get("/v1/complaints", "gao", q=word), 403, "masked-search")
+
+
+async def test_late_cases_come_first_with_the_time_at_which_the_promise_was_due(on_both: Api) -> None:
+    """Eight that nobody has signed for in time, in lists and files; and one that is in time."""
+    mine = owner()
+    called = on_both.clock().replace(microsecond=0) - timedelta(hours=1)
+    due = dict[str, str]()
+    for place in range(8):
+        at = called - timedelta(minutes=place)
+        start = call(at=at).model_copy(update={"number": number_of(at.date(), f"late {mine} {place}"), "owner": mine})
+        project(on_both.settings.database_url, batches_of(start, ("dispatch", "comment"), timedelta(minutes=15)))
+        due[start.number] = instant(at + timedelta(minutes=25))
+    (in_time,) = await registered(on_both, mine, 1)
+    wanted = sorted(due, key=lambda number: due[number])
+    now = instant(on_both.clock())
+    assert await numbers(on_both, owner=mine, due_before=now, sort="due", limit=3) == wanted
+    assert await numbers(on_both, owner=mine, sort="due", limit=4) == [*wanted, in_time]
+    assert {*await numbers(on_both, owner=mine, due_before=now)} == {*wanted}
+    items = (await on_both.get("/v1/complaints", owner=mine, due_before=now)).json()["items"]
+    assert {item["number"]: item["next_due_at"] for item in items} == due
+    file = (await on_both.get("/v1/complaints", owner=mine, sort="due", format="csv")).text
+    rows = [*csv.DictReader(io.StringIO(file.removeprefix("\ufeff")))]
+    assert [row["number"] for row in rows] == [*wanted, in_time]
+    assert all(row["next_due_at"] for row in rows)

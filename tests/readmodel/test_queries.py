@@ -29,6 +29,7 @@ from readmodel.tables import cases
 from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, hours, minutes
+from tests.support.rows import rows
 
 ACTIONS: tuple[tuple[str | ActionBody, ...], ...] = (
     (),
@@ -132,13 +133,7 @@ PASSES: dict[str, Callable[[Any, Any], bool]] = {
 """Filters that are not equal to a column."""
 ORDERS: dict[Sort, Callable[[Any], Any]] = {
     Sort.REGISTERED: lambda _: 0,
-    Sort.DUE: lambda case: (
-        (0, case.registered_at, case.number)
-        if case.overdue
-        else (1, case.next_due_at, case.number)
-        if case.next_due_at
-        else (2, MONDAY, "")
-    ),
+    Sort.DUE: lambda case: (0, case.next_due_at, case.number) if case.next_due_at else (1, MONDAY, ""),
     Sort.PRIORITY: lambda case: (case.priority, case.registered_at, case.number),
 }
 """Keys of the orders, among cases that are newest first."""
@@ -210,8 +205,12 @@ def test_late_cases_are_found_by_the_promise_that_is_asked_about(database: Engin
     put(database, [signed_late, not_signed, in_time])
     assert numbers(reader, sla="missed") == [number(2), number(1)]
     assert numbers(reader, overdue=True) == [number(2)]
-    assert numbers(reader, due_before=MONDAY + hours(3)) == []
+    assert numbers(reader, due_before=MONDAY + hours(1)) == []
+    assert numbers(reader, due_before=MONDAY + hours(3)) == [number(2)]
     assert numbers(reader, due_before=MONDAY + hours(24 * 30)) == [number(3), number(2)]
+    assert numbers(reader, sort=Sort.DUE) == [number(2), number(3), number(1)]
+    due = {row["number"]: row["next_due_at"] for row in rows(reader, cases)}
+    assert due[number(2)] == MONDAY + hours(1) + minutes(10)
 
 
 @pytest.mark.parametrize("sort", Sort)

@@ -7,7 +7,9 @@ import pytest
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.request_extension import RequestExtension
+from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import State
+from domain.case.views import view_case
 from domain.shared.actors import Role
 from tests.support.build import (
     BODIES,
@@ -26,6 +28,8 @@ from tests.support.build import (
     minutes,
     rungs,
 )
+from workflows.presentation.complaint import search_attributes
+from workflows.presentation.search_attributes import NEXT_DUE_AT
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -115,14 +119,35 @@ class TestSla:
         do(case, BODIES["sign_for"], MONDAY + minutes(12))
         assert (case.sla, case.overdue) == ("missed", False)
 
-    def test_what_is_due_next_is_not_what_was_missed(self) -> None:
+    def test_what_is_due_next_is_what_was_missed_until_it_is_kept(self) -> None:
         case = case_in(State.DISPATCHED, promises=PROMISES[:2])
         dues = []
         for count in (9, 11, 61):
             case.ring(MONDAY + minutes(count))
             dues.append(case.next_due())
-        assert dues == [MONDAY + minutes(10), MONDAY + minutes(60), None]
-        assert all(clock.running_since for clock in case.clocks)
+        assert dues == [MONDAY + minutes(10)] * 3
+        do(case, BODIES["sign_for"], MONDAY + minutes(62))
+        assert case.next_due() == MONDAY + minutes(60)
+        do(case, BODIES["arrive"], MONDAY + minutes(63))
+        assert case.next_due() is None
+
+    def test_the_timer_keeps_the_next_deadline(self) -> None:
+        case = case_in(State.DISPATCHED, promises=PROMISES[:2], ladder=())
+        case.ring(MONDAY + minutes(11))
+        assert (case.next_due(), case.next_deadline()) == (MONDAY + minutes(10), MONDAY + minutes(60))
+
+    def test_lists_of_the_api_and_the_ui_have_one_due_time(self) -> None:
+        case = case_in(State.DISPATCHED)
+        events = case.ring(MONDAY + minutes(11))
+        batch = ProjectionBatch.of(case, events, MONDAY + minutes(11))
+        shown = search_attributes(case, MONDAY + minutes(11))[NEXT_DUE_AT]
+        assert batch.next_due_at == view_case(case, MONDAY + minutes(11)).next_due_at == shown == MONDAY + minutes(10)
+
+    def test_a_late_case_is_due_since_then_while_it_is_suspended(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        case.ring(MONDAY + minutes(61))
+        do(case, BODIES["suspend"], MONDAY + minutes(62))
+        assert case.next_due() == MONDAY + minutes(60)
 
     def test_a_promise_kept_at_the_last_moment_is_no_risk_any_more(self) -> None:
         case = case_in(State.DISPATCHED)

@@ -36,7 +36,7 @@ def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
         keys.PRIORITY: case.terms.priority,
         keys.SLA: case.sla,
         keys.INCIDENT: case.incident,
-        keys.NEXT_DUE_AT: case.most_urgent_due(),
+        keys.NEXT_DUE_AT: case.next_due(),
         keys.CHANGED_AT: changed_at,
         keys.INVOLVED: [part.department for part in case.unfinished] or None,
         keys.FLAGS: list(case.flags) or None,
