@@ -173,12 +173,12 @@ async def test_late_cases_come_first_with_the_time_at_which_the_promise_was_due(
     """Eight that nobody has signed for in time, in lists and files; and one that is in time."""
     mine = owner()
     called = on_both.clock().replace(microsecond=0) - timedelta(hours=1)
-    due = dict[str, str]()
+    due = dict[str, datetime]()
     for place in range(8):
         at = called - timedelta(minutes=place)
         start = call(at=at).model_copy(update={"number": number_of(at.date(), f"late {mine} {place}"), "owner": mine})
         project(on_both.settings.database_url, batches_of(start, ("dispatch", "comment"), timedelta(minutes=15)))
-        due[start.number] = instant(at + timedelta(minutes=25))
+        due[start.number] = at + timedelta(minutes=25)
     (in_time,) = await registered(on_both, mine, 1)
     wanted = sorted(due, key=lambda number: due[number])
     now = instant(on_both.clock())
@@ -186,7 +186,7 @@ async def test_late_cases_come_first_with_the_time_at_which_the_promise_was_due(
     assert await numbers(on_both, owner=mine, sort="due", limit=4) == [*wanted, in_time]
     assert {*await numbers(on_both, owner=mine, due_before=now)} == {*wanted}
     items = (await on_both.get("/v1/complaints", owner=mine, due_before=now)).json()["items"]
-    assert {item["number"]: item["next_due_at"] for item in items} == due
+    assert {item["number"]: datetime.fromisoformat(item["next_due_at"]) for item in items} == due
     file = (await on_both.get("/v1/complaints", owner=mine, sort="due", format="csv")).text
     rows = [*csv.DictReader(io.StringIO(file.removeprefix("\ufeff")))]
     assert [row["number"] for row in rows] == [*wanted, in_time]

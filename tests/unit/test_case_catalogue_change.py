@@ -340,4 +340,4 @@ class TestTheRest:
     def test_a_case_that_is_over_is_left_alone(self) -> None:
         late = datetime(2027, 1, 1, tzinfo=UTC)
         assert case_in(State.CLOSED).change_catalogue(new(ladder=LADDER[:3]), late) == ()
-        assert case_in(State.WITHDRAWN).change_catalogue(new(ladder=LADDER[:3]), MONDAY) == ()
+        assert case_in(State.REFUSED).change_catalogue(new(ladder=LADDER[:3]), MONDAY) == ()

@@ -226,7 +226,7 @@ class TestFinished:
     @pytest.mark.parametrize("state", State)
     def test_only_what_has_ended(self, state: State) -> None:
         case = case_in(state)
-        assert case.is_active(MONDAY) != (state in (State.REFUSED, State.WITHDRAWN))
+        assert case.is_active(MONDAY) != (state is State.REFUSED)
         assert case.is_active(MONDAY + days(4)) != (state in (State.REFUSED, State.WITHDRAWN, State.CLOSED))
 
 
@@ -312,7 +312,7 @@ class TestRecognise:
         assert case.flags == ("hardship", "possible_duplicate", "urged")
 
     def test_a_case_that_is_over_needs_to_know_nothing(self) -> None:
-        assert case_in(State.WITHDRAWN).recognise(self.KNOWN, THEN) == ()
+        assert case_in(State.REFUSED).recognise(self.KNOWN, THEN) == ()
 
 
 class TestFold:

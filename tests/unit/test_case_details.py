@@ -139,7 +139,7 @@ class TestOverview:
 
     def test_says_who_may_do_what_next(self) -> None:
         lines = section(case_in(State.REGISTERED), "可办理 · What may be done next")
-        assert "- 派单 `dispatch`: 话务员 agent, 派单员 dispatcher" in lines
+        assert "- 派单 `dispatch`: 话务员 agent, 派单员 dispatcher, 班长 supervisor" in lines
         assert not [line for line in lines if "system" in line]
 
 

@@ -102,7 +102,7 @@ class TestCall:
 
 
 LATER = THEN + hours(24)
-"""When the withdrawal is taken back, a day later."""
+"""Instant of the reinstatement, a day later."""
 MISSED = MONDAY + minutes(90)
 
 

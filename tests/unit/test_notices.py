@@ -73,9 +73,10 @@ TOLD = {
 
 
 def case_before(action: str) -> Case:
-    """Return a case to which the action can be done: in progress, or else in the first state that the action has."""
+    """Return a case to which the action can be done: in progress, or else in the first state that it has."""
     sources = COMMANDS[action].sources
-    case = case_in(State.IN_PROGRESS if State.IN_PROGRESS in sources else next(s for s in State if s in sources))
+    at_work = State.IN_PROGRESS in sources and action != "dispatch"
+    case = case_in(State.IN_PROGRESS if at_work else next(s for s in State if s in sources))
     prepare(case, action)
     return case
 

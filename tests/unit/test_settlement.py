@@ -8,7 +8,7 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settlement, outcome
 from domain.case.case import Case
 from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED, OwnMatter, own_matters
-from domain.case.lifecycle import BEFORE_REPLY, State
+from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, State
 from domain.shared.actors import SYSTEM, Actor, Role
 from tests.support.build import (
     ADMIN,
@@ -153,7 +153,7 @@ class TestClocks:
             case.terms = case.terms.model_copy(update={"needs_approval": True})  # so that it is kept
         WAYS_OUT[way](case)
         for action in ("decide_approval", "resume", "dispatch", "reject_return"):
-            if case.state is not State.DISPATCHED and action in case.available_actions(ADMIN, LATER):
+            if case.state not in AT_WORK and action in case.available_actions(ADMIN, LATER):
                 do(case, BODIES[action], LATER, ADMIN)
         assert not any(each.paused for each in case.clocks)
         running = {each.name for each in case.clocks if each.running_since}
