@@ -5,13 +5,14 @@ import logging
 import math
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.acting import PeopleFinder
@@ -39,6 +40,7 @@ from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, in_force_now
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
+from hotline.installation import are_of_one_installation, look
 from hotline.rebuild import repair_case, repair_incidents
 from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile
@@ -56,13 +58,14 @@ from workflows.clients.complaint import case_workflows
 from workflows.clients.incident import start_incident, suspected_by
 from workflows.clients.report import DueReports
 from workflows.clients.schedule import keep_schedule
-from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
+from workflows.clients.singletons import start_ended
 from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
 from workflows.courier import CourierWorkflow
 from workflows.details import DetailsWhenAsked
 from workflows.handover import HandoverWorkflow
 from workflows.incident import IncidentWorkflow
+from workflows.installation import InstallationWorkflow
 from workflows.messages import Names
 from workflows.period_end import PeriodEndWorkflow
 from workflows.presentation.complaint import workflow_id
@@ -86,6 +89,8 @@ WRITE_SECONDS = 5.0
 POLLS = 10
 """Requests for workflow tasks at the same time, half of them for cases that are not in memory. By the SDK's default one
 of five is: at 20 calls at a time the first action on a new case then waited for seconds behind those on others."""
+KEEP_SECONDS = 20.0
+"""Pause before it is looked again if somebody has ended a workflow that runs for ever."""
 WORKFLOWS = (
     AssessmentWorkflow,
     ComplaintWorkflow,
@@ -93,6 +98,7 @@ WORKFLOWS = (
     CatalogueRolloutWorkflow,
     HandoverWorkflow,
     IncidentWorkflow,
+    InstallationWorkflow,
     PeriodEndWorkflow,
     ReconcilerWorkflow,
     ReportWorkflow,
@@ -239,13 +245,31 @@ async def serve(settings: Settings) -> None:
         connecting.cancel()
         return
     client = connecting.result()
+    (await look(client, settings)).require_one_id()
     async with running(client, settings):
-        for singleton in (COURIER, SURGE_WATCH, RECONCILER):
-            await singleton.start(client, settings.task_queue)
         catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
         await keep_schedule(client, settings.task_queue, catalogue.calendar.timezone)
+        keeping = asyncio.ensure_future(keep_running(client, settings))
         log.info("worker is polling task queue %s", settings.task_queue)
-        await stopping
+        await asyncio.wait({stopping, keeping}, return_when=asyncio.FIRST_COMPLETED)
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+
+
+async def keep_running(client: Client, settings: Settings) -> None:
+    """Start the workflows of which one runs for ever, and again those that somebody has ended.
+
+    Raises ForeignStoreError when a store that did not answer before turns out to be of another installation.
+    """
+    compared = False
+    while True:
+        compared = compared or await are_of_one_installation(client, settings)
+        try:
+            await start_ended(client, settings.task_queue)
+        except RPCError as error:
+            log.warning("the courier, the reconciler and the surge watch cannot be looked after: %s", error)
+        await asyncio.sleep(KEEP_SECONDS)
 
 
 def main() -> None:

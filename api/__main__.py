@@ -1,7 +1,9 @@
 """Main of the API process: `python -m api`."""
 
+import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -41,11 +43,13 @@ from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
+from domain.shared.operator_errors import OperatorError
 from hotline import entry, process
 from hotline.files.atomic import write_private
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
+from hotline.installation import look, until_compared
 from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.connection import connect
@@ -171,8 +175,23 @@ async def serve(settings: Settings) -> None:
         SigningKeyFile(settings.link_keys_file).newest()
     except OSError as error:
         log.warning("the keys of links cannot be written: %s", error.strerror)
-    app = create_app(assemble(settings, await connect(settings, lazy=True)))
-    await uvicorn.Server(server_config(app, settings)).serve()
+    client = await connect(settings, lazy=True)
+    (await look(client, settings)).require_one_id()
+    server = uvicorn.Server(server_config(create_app(assemble(settings, client)), settings))
+
+    async def compare() -> None:
+        try:
+            await until_compared(client, settings)
+        except OperatorError:
+            server.should_exit = True
+            raise
+
+    # One that does not answer yet is compared when it does.
+    comparing = asyncio.create_task(compare())
+    await server.serve()
+    comparing.cancel()
+    with suppress(asyncio.CancelledError):
+        await comparing
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

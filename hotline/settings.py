@@ -1,6 +1,7 @@
 """Settings of the service: environment variables `HOTLINE_*`, typed, bounded and read once in a main.
 
-How to reach Temporal is not among them: that is `TEMPORAL_ADDRESS` and its relatives (`hotline.temporal.connection`).
+How to reach Temporal elsewhere is not among them: that is `TEMPORAL_ADDRESS` and its relatives
+(`hotline.temporal.connection`).
 """
 
 import re
@@ -197,7 +198,7 @@ class Settings(BaseSettings):
     """File of the keys that encrypt callers' links; made when missing, the same for every API and worker."""
 
     temporal_port: Port = 7233
-    """TCP port of the Temporal development server that `hotline up` starts."""
+    """TCP port of the Temporal server that `hotline up` starts; without `TEMPORAL_ADDRESS`, all programs ask it."""
 
     temporal_file: AbsolutePath | None = None
     """SQLite file of the embedded Temporal: readiness watches it, `temporal-setup` tunes it. `hotline up` sets it."""

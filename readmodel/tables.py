@@ -37,6 +37,14 @@ def _index_of(column: str, value: str, *columns: str, name: str) -> Index:
     return index_where(f"({column})::text = '{value}'::text", *columns, name=name, on_sqlite=f"{column} = '{value}'")
 
 
+installation = Table(
+    "installation",
+    metadata,
+    Column("place", Integer, primary_key=True, comment="1, so that there is one row."),
+    Column("id", CODE, nullable=False),
+)
+"""Id of the installation, which Temporal has as well."""
+
 cases = Table(
     "cases",
     metadata,

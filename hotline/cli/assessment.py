@@ -164,7 +164,7 @@ def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) ->
 async def _begin(month: str, known: "Assessment | None") -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
-    from hotline.temporal.connection import connect
+    from hotline.installation import connect_to_own
     from workflows.clients.assessment import begin_assessment, resume_assessment
     from workflows.messages import Names
 
@@ -173,7 +173,7 @@ async def _begin(month: str, known: "Assessment | None") -> bool:
     if in_force.catalogue.assessment is None:
         raise OperatorError("the catalogue has no [assessment]; docs/catalogue.md has one")
 
-    client = await connect(settings)
+    client = await connect_to_own(settings)
     if known:
         return await resume_assessment(client, settings.task_queue, known, Names.of(in_force.catalogue))
     now = datetime.now(UTC)

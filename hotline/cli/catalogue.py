@@ -159,10 +159,10 @@ async def _put_in_force(
     store: "CatalogueStore", put: Callable[[datetime], object], task_queue: str, start: "RolloutStart", cases: int
 ) -> dict[str, int]:
     """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
-    from hotline.temporal.connection import connect
+    from hotline.installation import connect_to_own
     from workflows.clients.rollout import end_rollout, start_rollout
 
-    client = await connect(Settings())
+    client = await connect_to_own(Settings())
     for other in {entry.edition for entry in store.entries()} - {start.edition}:
         if await end_rollout(client, other):
             typer.echo(f"the rollout of {other.name} ({other.digest}) was stopped")

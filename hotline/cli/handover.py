@@ -60,11 +60,11 @@ def handover(
 
 
 async def _hand_over(order: "Handover") -> "HandoverProgress":
-    from hotline.temporal.connection import connect
+    from hotline.installation import connect_to_own
     from workflows.clients.handover import start_handover
     from workflows.clients.start import Request
     from workflows.handover import HandoverStart
 
     settings = Settings()
     start, request = HandoverStart.of(order), Request(key=order.id)
-    return await (await start_handover(await connect(settings), settings.task_queue, start, request)).result()
+    return await (await start_handover(await connect_to_own(settings), settings.task_queue, start, request)).result()

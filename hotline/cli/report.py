@@ -68,11 +68,11 @@ def _first_cause(error: BaseException) -> BaseException:
 
 
 async def _made(period: Period) -> str:
-    from hotline.temporal.connection import connect
+    from hotline.installation import connect_to_own
     from workflows.clients.report import report_handle, start_report
 
     settings = Settings()
-    client = await connect(settings)
+    client = await connect_to_own(settings)
     await start_report(client, settings.task_queue, period.kind, period.name)
     return await report_handle(client, period.kind, period.name).result()
 

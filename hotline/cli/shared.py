@@ -52,11 +52,24 @@ def catalogue_in_force() -> "Catalogue":
 
 @contextmanager
 def migrated_database(settings: Settings | None = None, *, read_only: bool = False) -> Iterator["Engine"]:
-    """Open the database of the settings, or of the environment's, its tables up to date. Raises DBAPIError."""
+    """Open the database of the settings, or of the environment's, its tables up to date.
+
+    Raises DBAPIError, and ForeignStoreError if Temporal answers and is of another installation.
+    """
+    from hotline.installation import refuse_foreign
+
+    settings = settings or Settings()
+    refuse_foreign(settings)
+    with tables_up_to_date(settings, read_only=read_only) as database:
+        yield database
+
+
+@contextmanager
+def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterator["Engine"]:
+    """Open the database with its tables up to date; the caller has compared it with Temporal. Raises DBAPIError."""
     from readmodel.database import engine
     from readmodel.migrate import migrate
 
-    settings = settings or Settings()
     migrate(settings.database_url)
     _restore_people(settings)
     database = engine(settings.database_url, read_only=read_only)

@@ -2,17 +2,21 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domain.shared.numbers import NumberError, is_incident, parse_number
 from domain.shared.operator_errors import OperatorError
-from hotline.cli.shared import catalogue_in_force, migrated_database, show_table
+from hotline.cli.shared import catalogue_in_force, show_table, tables_up_to_date
 from hotline.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from temporalio.client import Client
 
 RETENTION_DAYS = 30
 """Days that Temporal keeps ended histories, unless the operator names another number or has set a larger one."""
@@ -26,15 +30,30 @@ app.add_typer(rebuilds)
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal, if its address is known.")] = 0.0,
+) -> None:
     """Bring the tables of the read model up to date. Repeating it does no harm."""
     from sqlalchemy.exc import DBAPIError
+    from temporalio.service import RPCError
 
+    from hotline.installation import adopt, refuse_foreign
+    from hotline.temporal.connection import connect, known_address
+
+    async def adopted() -> None:
+        await adopt(await connect(settings, lazy=True), settings)
+
+    settings = Settings()
+    refuse_foreign(settings, wait)
     try:
-        with migrated_database():
+        with tables_up_to_date(settings):
             typer.echo("the read model is up to date")
+        if known_address(settings):
+            asyncio.run(adopted())
     except DBAPIError as error:
         raise OperatorError(f"the database does not take the migrations: {error.orig}") from error
+    except RPCError as error:
+        raise OperatorError(f"Temporal does not take the id of the installation: {error}") from error
 
 
 @rebuilds.command("readmodel")
@@ -44,19 +63,18 @@ def rebuild_readmodel() -> None:
 
     from hotline.rebuild import Rebuilt
     from hotline.rebuild import rebuild as apply
-    from hotline.temporal.connection import connect
     from hotline.temporal.setup import retention_of
     from readmodel.case_queries import has_cases
     from readmodel.database import reading
 
     async def rebuilt() -> tuple[Rebuilt, timedelta | None]:
-        with Progress() as progress, migrated_database() as database:
-            task = progress.add_task("cases", total=None)
-            client = await connect(Settings())
-            with reading(database) as sql:
-                missing = None if has_cases(sql) else await retention_of(client)
-            done = await apply(client, database, lambda done, of: progress.update(task, completed=done, total=of))
-            return done, missing
+        async with adopted_stores(Settings()) as (client, database):
+            with Progress() as progress:
+                task = progress.add_task("cases", total=None)
+                with reading(database) as sql:
+                    missing = None if has_cases(sql) else await retention_of(client)
+                done = await apply(client, database, lambda done, of: progress.update(task, completed=done, total=of))
+                return done, missing
 
     with _reaching_both("not rebuilt"):
         found, missing = asyncio.run(rebuilt())
@@ -87,20 +105,19 @@ def rebuild_workflows(
     from rich.progress import Progress
 
     from hotline.rebuild_workflows import OVER, RUNS, STARTED, NotRebuiltError, Rebuilt, WorkflowRebuild
-    from hotline.temporal.connection import connect
     from workflows.messages import Names
 
     number = case and _number(case)
 
     async def rebuilt() -> Rebuilt:
         settings = Settings()
-        with Progress() as progress, migrated_database() as database:
-            task = progress.add_task("workflows", total=None)
-            client = await connect(settings)
+        async with adopted_stores(settings) as (client, database):
             names = lambda: Names.of(catalogue_in_force())  # noqa: E731
             rebuild = WorkflowRebuild(client, database, settings.task_queue, names)
             if number is None:
-                return await rebuild.all(lambda done, of: progress.update(task, completed=done, total=of))
+                with Progress() as progress:
+                    task = progress.add_task("workflows", total=None)
+                    return await rebuild.all(lambda done, of: progress.update(task, completed=done, total=of))
             try:
                 return Rebuilt({await rebuild.one(number): 1}, {})
             except NotRebuiltError as error:
@@ -120,18 +137,27 @@ def verify() -> None:
     """Compare SQL with Temporal, case by case, and print every difference; exit code 1 if there is any."""
     from rich.progress import Progress
 
+    from hotline.installation import exists, look
     from hotline.temporal.connection import connect
     from hotline.verify import Verified
     from hotline.verify import verify as compare
+    from readmodel.database import engine
 
     async def verified() -> Verified:
         settings = Settings()
-        with Progress() as progress, migrated_database() as database:
-            task = progress.add_task("workflows", total=None)
-            client = await connect(settings)
-            return await compare(
-                client, database, settings.task_queue, lambda done: progress.update(task, completed=done)
-            )
+        if not exists(settings.database_url):
+            raise OperatorError(f"not compared: there is no database {settings.database_url.partition(':///')[2]}")
+        client = await connect(settings)
+        (await look(client, settings)).require_one_id()
+        database = engine(settings.database_url, read_only=True)
+        try:
+            with Progress() as progress:
+                task = progress.add_task("workflows", total=None)
+                return await compare(
+                    client, database, settings.task_queue, lambda done: progress.update(task, completed=done)
+                )
+        finally:
+            database.dispose()
 
     with _reaching_both("not compared"):
         found = asyncio.run(verified())
@@ -141,6 +167,17 @@ def verify() -> None:
         show_table(("number", "what", "SQL", "Temporal"), found.differences)
         typer.echo(f"{len({each.number for each in found.differences})} cases or incidents differ", err=True)
         raise typer.Exit(1)
+
+
+@asynccontextmanager
+async def adopted_stores(settings: Settings) -> AsyncIterator[tuple["Client", "Engine"]]:
+    """Open both stores for a rebuild, which adopts one that has no id. Raises ForeignStoreError before any change."""
+    from hotline.installation import adopt, connect_to_own
+
+    client = await connect_to_own(settings)
+    with tables_up_to_date(settings) as database:
+        await adopt(client, settings)
+        yield client, database
 
 
 def _number(text: str) -> str:
@@ -169,18 +206,26 @@ def temporal_setup(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
 ) -> None:
     """Set up namespace, retention and search attributes on the cluster of TEMPORAL_ADDRESS. It may be repeated."""
+    from sqlalchemy.exc import SQLAlchemyError
+    from temporalio.service import RPCError
+
+    from hotline.installation import adopt, look
     from hotline.local.temporal_indexes import drop_unused_indexes
     from hotline.temporal.connection import connect
     from hotline.temporal.setup import prepare
 
     async def prepared() -> str:
-        client = await connect(Settings(), wait_seconds=wait)
+        settings = Settings()
+        client = await connect(settings, wait_seconds=wait)
+        (await look(client, settings)).refuse_foreign()
         days = timedelta(days=retention_days or RETENTION_DAYS)
-        return await prepare(client, days, shorten=retention_days is not None)
+        done = await prepare(client, days, shorten=retention_days is not None)
+        installation = await adopt(client, settings)
+        return f"{done}; installation {installation or 'unknown, as SQL has no tables yet or does not answer'}"
 
     try:
         typer.echo(asyncio.run(prepared()))
         if file := Settings().temporal_file:
             typer.echo(f"{file}: indexes dropped: {drop_unused_indexes(file)}")
-    except (RuntimeError, ValueError, sqlite3.Error) as error:
+    except (RuntimeError, ValueError, RPCError, SQLAlchemyError, sqlite3.Error) as error:
         raise OperatorError(str(error)) from error

@@ -78,8 +78,9 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     supervisor.start(_module("temporal-ui", env, "hotline.local.ui_proxy", "http://{}:{}".format(*ui)))
     # A database server may be down for now: new cases are written to it when it is back.
     away = not settings.database_url.startswith("sqlite")
-    migrated = supervisor.start(_module("migrate", env, CLI, "migrate"), until_success=True, patient=away)
-    setup = _module("temporal-setup", env, CLI, "temporal-setup", "--wait", str(WAIT_FOR_TEMPORAL_SECONDS))
+    wait = "--wait", str(WAIT_FOR_TEMPORAL_SECONDS)
+    migrated = supervisor.start(_module("migrate", env, CLI, "migrate", *wait), until_success=True, patient=away)
+    setup = _module("temporal-setup", env, CLI, "temporal-setup", *wait)
     await supervisor.start(setup, until_success=True)
     await asyncio.wait({migrated}, timeout=WAIT_FOR_DATABASE_SECONDS if away else None)
     supervisor.start(_module("worker", env, "worker"))
@@ -192,7 +193,7 @@ def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Pr
     argv += ["--dynamic-config-value", f"history.hostLevelCacheMaxSize={CACHED_CASES}"]
     # Otherwise the server reads from SQLite at every task which search attributes there are.
     argv += ["--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"]
-    return Program("temporal", tuple(argv), GARBAGE | env, GRACE_SECONDS)
+    return Program("temporal", tuple(argv), GARBAGE | env, GRACE_SECONDS, f"{LOOPBACK}:{settings.temporal_port}")
 
 
 def hidden_address() -> tuple[str, int]:

@@ -23,6 +23,7 @@ import psutil
 
 from domain.shared.operator_errors import OperatorError
 from hotline.files.atomic import write_private
+from hotline.files.run_file import RUN_FILE
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
@@ -41,12 +42,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Program:
-    """Program to run. `grace_seconds` is the time it may take to end by itself after SIGTERM."""
+    """Program to run, which may be reached at `address`.
+
+    `grace_seconds` is the time it may take to end by itself after SIGTERM.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     grace_seconds: float = 10.0
+    address: str | None = None
 
 
 class Supervisor:
@@ -55,12 +60,13 @@ class Supervisor:
     def __init__(self, data_dir: Path, say: Say) -> None:
         self._logs = data_dir / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._records = data_dir / "run.json"
+        self._records = data_dir / RUN_FILE
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._say = say
         self._steady = False
         self._stopping = False
         self._processes: dict[str, Process] = {}
+        self._addresses: dict[str, dict[str, str]] = {}
         self._tasks: list[asyncio.Task[None]] = [asyncio.create_task(self._keep_logs_small())]
 
     def start(self, program: Program, *, until_success: bool = False, patient: bool = False) -> "asyncio.Task[None]":
@@ -141,6 +147,8 @@ class Supervisor:
                 preexec_fn=lambda: _die_with_parent(parent),
             )
         self._processes[program.name] = process
+        if program.address:
+            self._addresses[program.name] = {"address": program.address}
         try:
             self._record()
             return await process.wait()
@@ -162,9 +170,10 @@ class Supervisor:
             await process.wait()
 
     def _record(self) -> None:
-        """Write the running programs to `run.json`, for a run that comes after a `kill -9`."""
+        """Write the running programs to `run.json`, for commands, and for a run that comes after a `kill -9`."""
         running = {
-            name: {"pid": each.pid, "started_at": started_at(each.pid)} for name, each in self._processes.items()
+            name: {"pid": each.pid, "started_at": started_at(each.pid), **self._addresses.get(name, {})}
+            for name, each in self._processes.items()
         }
         write_private(self._records, json.dumps(running, indent=1))
 

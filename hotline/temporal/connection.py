@@ -1,7 +1,8 @@
 """Connection to Temporal for worker, API and commands.
 
 Address, namespace, TLS and keys come from `temporalio.envconfig`: the variables `TEMPORAL_ADDRESS`,
-`TEMPORAL_NAMESPACE`, `TEMPORAL_TLS_*`, `TEMPORAL_API_KEY`, or a profile in Temporal's own TOML file.
+`TEMPORAL_NAMESPACE`, `TEMPORAL_TLS_*`, `TEMPORAL_API_KEY`, or a profile in Temporal's own TOML file. If they name no
+address, Temporal is on this machine: at `HOTLINE_TEMPORAL_PORT`, or where `hotline up` runs it for the data folder.
 """
 
 import asyncio
@@ -14,11 +15,12 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression
 
 from activities.signatures import Signatures
+from hotline.files.run_file import temporal_address
 from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.converter import DATA_CONVERTER
 
-DEFAULT_ADDRESS = "127.0.0.1:7233"
+LOOPBACK = "127.0.0.1"
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -39,7 +41,8 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
     """
     # The SDK describes the same mapping by two types, of which the client's has more keys.
     configured = cast("ClientConnectConfig", ClientConfig.load_client_connect_config())
-    config: ClientConnectConfig = {"target_host": DEFAULT_ADDRESS, **configured}
+    address = known_address(settings) or f"{LOOPBACK}:{settings.temporal_port}"
+    config: ClientConnectConfig = {**configured, "target_host": address}
     signatures = Signatures(
         SigningKeyFile(settings.signing_keys_file),
         DATA_CONVERTER.payload_converter,
@@ -62,3 +65,15 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
             logger.warning("Temporal does not answer at %s yet, trying on", config["target_host"])
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def known_address(settings: Settings) -> str | None:
+    """Return the address of Temporal that the operator named, or at which `hotline up` runs it; None if neither.
+
+    Raises ValueError if the connection is configured wrongly.
+    """
+    if named := ClientConfig.load_client_connect_config().get("target_host"):
+        return named
+    if "temporal_port" in settings.model_fields_set:
+        return f"{LOOPBACK}:{settings.temporal_port}"
+    return temporal_address(settings.data_dir)

@@ -35,12 +35,14 @@ from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
 from workflows.clients.handover import start_handover
 from workflows.clients.report import report_handle, start_report
 from workflows.clients.rollout import start_rollout
-from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
+from workflows.clients.singletons import COURIER, INSTALLATION, RECONCILER, SURGE_WATCH, claim
 from workflows.clients.start import Request
 from workflows.handover import HandoverStart
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]
+AFTER_ITS_FIRST_TASK = 4
+"""Events of a workflow that only waits."""
 
 
 Record = Callable[[Hotline], Awaitable[WorkflowHistory]]
@@ -118,6 +120,13 @@ async def report(hotline: Hotline) -> WorkflowHistory:
     return await running.fetch_history()
 
 
+async def installation(hotline: Hotline) -> WorkflowHistory:
+    """The history of the workflow that shows to which installation Temporal belongs."""
+    await claim(hotline.client, hotline.settings.task_queue, "0" * 16)
+    handle = hotline.client.get_workflow_handle(INSTALLATION.id)
+    return await until(handle.fetch_history, lambda found: len(found.events) == AFTER_ITS_FIRST_TASK)
+
+
 _OF_CASES = PATHS | CHANGE_PATHS | FOLLOW_UP_PATHS | SETTLEMENT_PATHS | LINK_PATHS | WRITE_PATHS
 RECORDS: dict[str, Record] = {
     "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
@@ -126,6 +135,7 @@ RECORDS: dict[str, Record] = {
     "assessment_without_inspections": assessment_without_inspections,
     "period_end": period_end,
     "report": report,
+    "installation": installation,
     **{name: of_path(play) for name, play in _OF_CASES.items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
     "courier": of_shift(COURIER.start),

@@ -155,8 +155,8 @@ class Service:
         return subprocess.Popen(argv, cwd=self._folder, env=env, stdout=pipe, stderr=pipe, text=True)
 
     def _env(self) -> dict[str, str]:
-        # Wide enough that no table is folded.
-        more = {"HOTLINE_DATA_DIR": str(self.data_dir), "TEMPORAL_ADDRESS": self.temporal, "COLUMNS": "200"}
+        # Wide enough that no table is folded. The commands find Temporal by the data folder.
+        more = {"HOTLINE_DATA_DIR": str(self.data_dir), "COLUMNS": "200"}
         return environment() | more
 
     def make_key(self, name: str, role: str, department: str | None = None) -> str:

@@ -1,14 +1,15 @@
 """Workflows of which one runs at a time, for ever."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.gone import unless_gone
 from activities.reconcile_report import Report
 from workflows.courier import CourierWorkflow
+from workflows.installation import MEMO, InstallationWorkflow
 from workflows.reconciler import ReconcilerWorkflow
 from workflows.surge_watch import SurgeWatchWorkflow
 
@@ -21,12 +22,15 @@ class Singleton(NamedTuple):
     summary: str
     details: str
 
-    async def start(self, client: Client, task_queue: str) -> WorkflowHandle[Any, None]:
+    async def start(
+        self, client: Client, task_queue: str, memo: Mapping[str, Any] | None = None
+    ) -> WorkflowHandle[Any, None]:
         """Start the workflow, or find it running. Calls may be repeated or concurrent."""
         return await client.start_workflow(
             self.run,
             id=self.id,
             task_queue=task_queue,
+            memo=memo,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=self.summary,
             static_details=self.details,
@@ -53,6 +57,34 @@ RECONCILER = Singleton(
     details="One activity compares what changed lately, once an hour every open case, and once a day those that have"
     " ended. Its heartbeat has the figures and the cases whose workflow is lost.",
 )
+INSTALLATION = Singleton(
+    InstallationWorkflow.run,
+    id="installation",
+    summary="系统标识 Id of the installation",
+    details="Its memo has the id that SQL has as well. No program takes a store with another id for its own.",
+)
+SHIFTS = (COURIER, SURGE_WATCH, RECONCILER)
+"""Workflows whose activity works without an end, shift after shift."""
+
+
+async def installation_of(client: Client) -> str | None:
+    """Return the id of the installation that this Temporal belongs to; None if it has none. Raises RPCError."""
+    described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
+    return str((await described.memo()).get(MEMO) or "") or None if described else None
+
+
+async def claim(client: Client, task_queue: str, installation: str) -> None:
+    """Give this Temporal the id, unless it has one: of two at once, the first counts. Raises RPCError."""
+    await INSTALLATION.start(client, task_queue, {MEMO: installation})
+
+
+async def start_ended(client: Client, task_queue: str) -> None:
+    """Start those of these workflows that do not run. The id of the installation stays as it was. Raises RPCError."""
+    for singleton in SHIFTS:
+        await singleton.start(client, task_queue)
+    described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
+    if described and described.status is not WorkflowExecutionStatus.RUNNING:
+        await INSTALLATION.start(client, task_queue, await described.memo())
 
 
 async def last_report(client: Client) -> Report | None:

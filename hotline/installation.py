@@ -1,0 +1,175 @@
+"""Id of the installation, which both stores carry: no program takes the store of another installation for its own.
+
+SQL has it in a row, Temporal in the memo of a workflow. Programs and commands compare the two before they change
+anything. A store without an id is adopted by `hotline migrate`, `hotline temporal-setup`, both of which `hotline up`
+runs, and by a rebuild.
+"""
+
+import asyncio
+import logging
+import secrets
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.gone import unless_gone
+from domain.shared.operator_errors import OperatorError
+from hotline.settings import Settings
+from hotline.temporal.connection import connect, known_address
+from readmodel.database import engine, reading, writing
+from readmodel.installation import installation_id, keep_installation_id
+from workflows.clients.singletons import claim, installation_of
+
+ID_BYTES = 8
+ANSWER_SECONDS = 2.0
+"""Longest wait for the answer of Temporal."""
+AGAIN_SECONDS = 10.0
+"""Pause before stores are compared again of which one did not answer."""
+_CHOOSE = (
+    "Set TEMPORAL_ADDRESS or HOTLINE_TEMPORAL_PORT, and HOTLINE_DATABASE_URL or HOTLINE_DATA_DIR, to those of one"
+    " installation."
+)
+
+logger = logging.getLogger(__name__)
+
+
+class ForeignStoreError(OperatorError):
+    """Error of two stores that are not of one installation; the text names both ids and the remedy."""
+
+
+class Store(NamedTuple):
+    """Store in words, whether it answers, and the id that it has; None if it has none or does not answer."""
+
+    name: str
+    answers: bool = False
+    id: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} {f'belongs to installation {self.id}' if self.id else 'has no id of an installation'}"
+
+
+class Stores(NamedTuple):
+    """Both stores of a process, as they were a moment ago."""
+
+    sql: Store
+    temporal: Store
+
+    @property
+    def answer(self) -> bool:
+        """Return True if both answer."""
+        return self.sql.answers and self.temporal.answers
+
+    def refuse_foreign(self) -> None:
+        """Raise ForeignStoreError if the stores have two ids."""
+        if self.sql.id and self.temporal.id and self.sql.id != self.temporal.id:
+            raise ForeignStoreError(f"{self.sql}, and {self.temporal}. Nothing was changed. {_CHOOSE}")
+
+    def require_one_id(self) -> None:
+        """Raise ForeignStoreError if the stores have two ids, or if both answer and one has none."""
+        self.refuse_foreign()
+        if self.answer and not (self.sql.id and self.temporal.id):
+            adopt = "`hotline migrate` and `hotline temporal-setup` give both stores one id, if both are yours."
+            raise ForeignStoreError(f"{self.sql}, and {self.temporal}. Nothing was changed. {adopt} {_CHOOSE}")
+
+
+async def look(client: Client, settings: Settings) -> Stores:
+    """Return both stores as they are; nothing is made or changed."""
+    return Stores(*await asyncio.gather(asyncio.to_thread(_sql, settings.database_url), _temporal(client)))
+
+
+async def connect_to_own(settings: Settings) -> Client:
+    """Connect to Temporal if it is not of another installation than SQL. Raises ForeignStoreError and as `connect`."""
+    client = await connect(settings)
+    (await look(client, settings)).refuse_foreign()
+    return client
+
+
+def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
+    """Raise ForeignStoreError if Temporal, whose address is known, answers within the time and is of another id."""
+
+    async def compare() -> None:
+        try:
+            async with asyncio.timeout(wait_seconds + ANSWER_SECONDS):
+                client = await connect(settings, wait_seconds=wait_seconds)
+        except (RuntimeError, TimeoutError):
+            return
+        (await look(client, settings)).refuse_foreign()
+
+    if known_address(settings):
+        asyncio.run(compare())
+
+
+async def adopt(client: Client, settings: Settings) -> str | None:
+    """Give both stores the same id if both answer, and return it; None if one does not.
+
+    Temporal decides between two that adopt at once. Raises ForeignStoreError, RPCError and SQLAlchemyError.
+    """
+    stores = await look(client, settings)
+    stores.refuse_foreign()
+    if not stores.answer:
+        return None
+    if stores.temporal.id is None:
+        await unless_gone(claim(client, settings.task_queue, stores.sql.id or secrets.token_hex(ID_BYTES)))
+    if (found := await installation_of(client)) and not stores.sql.id:
+        await asyncio.to_thread(_keep, settings.database_url, found)
+    (await look(client, settings)).refuse_foreign()
+    return found
+
+
+async def are_of_one_installation(client: Client, settings: Settings) -> bool:
+    """Return True if both stores have the same id, False if one does not answer or has none.
+
+    Raises ForeignStoreError.
+    """
+    stores = await look(client, settings)
+    stores.refuse_foreign()
+    return bool(stores.sql.id and stores.temporal.id)
+
+
+async def until_compared(client: Client, settings: Settings) -> None:
+    """Return when both stores answer and have one id. Raises ForeignStoreError."""
+    # There is no event for a store that begins to answer.
+    while not await are_of_one_installation(client, settings):  # noqa: ASYNC110
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+def exists(url: str) -> bool:
+    """Return False if the database is a SQLite file that does not exist; to open it would make it."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
+
+
+def _sql(url: str) -> Store:
+    name = f"the read model {make_url(url).render_as_string()}"
+    if not exists(url):
+        return Store(name)
+    database = engine(url, read_only=True)
+    try:
+        with reading(database) as connection:
+            return Store(name, answers=True, id=installation_id(connection))
+    except SQLAlchemyError:
+        return Store(name)
+    finally:
+        database.dispose()
+
+
+def _keep(url: str, installation: str) -> None:
+    database = engine(url)
+    try:
+        with writing(database) as connection:
+            keep_installation_id(connection, installation)
+    finally:
+        database.dispose()
+
+
+async def _temporal(client: Client) -> Store:
+    name = f"Temporal at {client.service_client.config.target_host}, namespace {client.namespace},"
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return Store(name, answers=True, id=await installation_of(client))
+    except (RPCError, RuntimeError, TimeoutError):
+        return Store(name)

@@ -1,0 +1,69 @@
+"""Two services on one machine: no program or command of one touches what belongs to the other."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from temporalio.client import Client
+
+from tests.support.service import Service
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+CALL = {"service_code": "no_water", "description": "家里没水", "location": {"district": "west"}}
+COMMANDS = (
+    ("verify",),
+    ("rebuild", "workflows"),
+    ("rebuild", "readmodel"),
+    ("migrate",),
+    ("temporal-setup",),
+    ("key", "create", "sun", "--role", "agent"),
+    ("worker",),
+    ("api",),
+)
+
+
+def workflows(service: Service) -> int:
+    """Count all runs of workflows that Temporal has."""
+
+    async def count() -> int:
+        return (await (await Client.connect(service.temporal)).count_workflows()).count
+
+    return asyncio.run(count())
+
+
+def ended(service: Service, *command: str, **variables: str) -> tuple[int, str]:
+    """Run the command; return its exit code and what it said."""
+    process = service.begin(*command, **variables)
+    said = "".join(process.communicate(timeout=60))
+    return process.returncode, said
+
+
+def register(service: Service) -> None:
+    key = {"Authorization": f"Bearer {service.admin_key}"}
+    answer = httpx.post(f"{service.api}/v1/complaints", headers=key, json=CALL, trust_env=False, timeout=30)
+    assert answer.status_code == httpx.codes.CREATED, answer.text
+
+
+def test_nothing_of_one_service_reaches_the_stores_of_the_other(tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+    with Service(tmp_path / "ours") as ours, Service(tmp_path / "theirs") as theirs:
+        register(ours)
+        register(theirs)
+        # Nobody names an address: the data folder does.
+        assert "1 cases and 0 open incidents" in ours.run("verify")
+        before = workflows(theirs)
+        for command in COMMANDS:
+            port = theirs.temporal.partition(":")[2]
+            code, said = ended(ours, *command, HOTLINE_TEMPORAL_PORT=port)
+            assert (code, "Nothing was changed" in said) == (2, True), (command, said)
+        assert workflows(theirs) == before
+        database = tmp_path / "none" / "hotline.db"
+        code, said = ended(ours, "verify", HOTLINE_DATABASE_URL=f"sqlite:///{database}")
+        assert (code, "there is no database" in said, database.parent.exists()) == (2, True, False)
+        with pytest.raises(subprocess.CalledProcessError):
+            theirs.run("rebuild", "readmodel", HOTLINE_DATABASE_URL=f"sqlite:///{ours.data_dir / 'hotline.db'}")
+        assert "1 cases and 0 open incidents" in ours.run("verify")

@@ -1,0 +1,104 @@
+"""Both stores carry the id of the installation; what belongs to another one is refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from hotline.installation import ForeignStoreError, adopt, are_of_one_installation, look
+from hotline.settings import Settings
+from hotline.temporal.converter import DATA_CONVERTER
+from hotline.temporal.setup import prepare
+from readmodel.migrate import migrate
+from tests.support.lost import terminate
+from tests.support.signing import SIGNATURES
+from tests.support.temporal import temporal_server
+from workflows.clients.singletons import INSTALLATION, installation_of, start_ended
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[WorkflowEnvironment]:
+    """A server of its own, on which each test has namespaces of its own."""
+    async with await temporal_server() as environment:
+        yield environment
+
+
+async def namespace(server: WorkflowEnvironment, name: str, *, made: bool = True) -> Client:
+    """A client of this namespace, as of a Temporal of its own."""
+    address = server.client.service_client.config.target_host
+    client = await Client.connect(address, namespace=name, data_converter=DATA_CONVERTER, interceptors=[SIGNATURES])
+    if made:
+        await prepare(client, timedelta(days=1))
+    return client
+
+
+def read_model(folder: Path) -> Settings:
+    """Settings with a read model of its own."""
+    settings = Settings(data_dir=folder)
+    migrate(settings.database_url)
+    return settings
+
+
+async def test_both_stores_get_one_id_and_either_gets_it_back(server: WorkflowEnvironment, tmp_path: Path) -> None:
+    client, settings = await namespace(server, "first"), read_model(tmp_path / "one")
+    with pytest.raises(ForeignStoreError, match="has no id of an installation"):
+        (await look(client, settings)).require_one_id()
+    given = await adopt(client, settings)
+    assert given
+    (await look(client, settings)).require_one_id()
+    assert await adopt(client, settings) == given
+    assert await adopt(client, read_model(tmp_path / "empty")) == given
+    assert await adopt(other := await namespace(server, "empty"), settings) == given
+    assert await installation_of(other) == given
+
+
+async def test_two_that_adopt_at_once_agree(server: WorkflowEnvironment, tmp_path: Path) -> None:
+    client, settings = await namespace(server, "crowd"), read_model(tmp_path)
+    given = {*await asyncio.gather(*(adopt(client, settings) for _ in range(4)))}
+    assert given == {await installation_of(client)}
+    (await look(client, settings)).require_one_id()
+
+
+async def test_the_store_of_another_installation_is_refused_by_name(
+    server: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    mine, mine_sql = await namespace(server, "mine"), read_model(tmp_path / "mine")
+    theirs, their_sql = await namespace(server, "theirs"), read_model(tmp_path / "theirs")
+    ids = [await adopt(mine, mine_sql), await adopt(theirs, their_sql)]
+    with pytest.raises(ForeignStoreError) as refused:
+        await adopt(theirs, mine_sql)
+    assert all(str(each) in str(refused.value) for each in (*ids, "TEMPORAL_ADDRESS", "namespace theirs"))
+    with pytest.raises(ForeignStoreError):
+        await are_of_one_installation(mine, their_sql)
+    assert [await installation_of(each) for each in (mine, theirs)] == ids
+
+
+async def test_what_does_not_answer_is_not_compared_and_not_made(server: WorkflowEnvironment, tmp_path: Path) -> None:
+    nowhere = Settings(data_dir=tmp_path / "none")
+    assert await adopt(client := await namespace(server, "alone"), nowhere) is None
+    assert not nowhere.data_dir.exists()
+    assert await installation_of(client) is None
+    settings = read_model(tmp_path / "kept")
+    away = await Client.connect("127.0.0.1:1", lazy=True)
+    assert await adopt(away, settings) is None
+    assert not await are_of_one_installation(away, settings)
+    # Before `hotline temporal-setup` there is no namespace that could carry it.
+    assert await adopt(await namespace(server, "missing", made=False), settings) is None
+    (await look(client, settings)).refuse_foreign()
+
+
+async def test_a_terminated_workflow_of_the_id_comes_back_with_it(server: WorkflowEnvironment, tmp_path: Path) -> None:
+    client, settings = await namespace(server, "ended"), read_model(tmp_path)
+    given = await adopt(client, settings)
+    await terminate(client, INSTALLATION.id)
+    assert await installation_of(client) == given
+    await start_ended(client, settings.task_queue)
+    running = await client.get_workflow_handle(INSTALLATION.id).describe()
+    assert (running.status.name if running.status else "", await installation_of(client)) == ("RUNNING", given)
