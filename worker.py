@@ -40,7 +40,7 @@ from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, in_force_now
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
-from hotline.installation import are_of_one_installation, look
+from hotline.installation import are_of_one_installation, require_own
 from hotline.rebuild import repair_case, repair_incidents
 from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile
@@ -245,7 +245,7 @@ async def serve(settings: Settings) -> None:
         connecting.cancel()
         return
     client = connecting.result()
-    (await look(client, settings)).require_one_id()
+    await require_own(client, settings)
     async with running(client, settings):
         catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
         await keep_schedule(client, settings.task_queue, catalogue.calendar.timezone)

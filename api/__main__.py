@@ -33,6 +33,7 @@ from api.recognition import Recognition
 from api.security import BearerKey
 from api.sql.direct import DirectWriter
 from api.sql.health import SqlHealth
+from api.sql.integrity import Integrity
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
 from api.storage import READ_MODEL, TEMPORAL, Storage
@@ -49,7 +50,7 @@ from hotline.files.atomic import write_private
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
-from hotline.installation import look, until_compared
+from hotline.installation import require_own, until_compared
 from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.connection import connect
@@ -101,7 +102,10 @@ def assemble(
     kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)
     people = People(reader, writing, settings.people_seconds, clock, kept, keep)
     naming = Naming(people, takes_unknown=settings.unknown_people == "allow")
-    storage = Storage([settings.data_dir], _files(settings))
+    keys = [SigningKeyFile(file) for file in (settings.signing_keys_file, settings.link_keys_file)]
+    files = _files(settings)
+    integrity = Integrity(files.get(READ_MODEL))
+    storage = Storage([settings.data_dir], files, integrity.damage, [each.fault for each in keys])
     health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
     sql = SqlHealth(reader, writing, health.count_open_cases)
     return Backend(
@@ -176,7 +180,7 @@ async def serve(settings: Settings) -> None:
     except OSError as error:
         log.warning("the keys of links cannot be written: %s", error.strerror)
     client = await connect(settings, lazy=True)
-    (await look(client, settings)).require_one_id()
+    await require_own(client, settings)
     server = uvicorn.Server(server_config(create_app(assemble(settings, client)), settings))
 
     async def compare() -> None:

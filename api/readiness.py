@@ -18,7 +18,7 @@ from api.sql.health import SqlHealth
 from api.storage import Storage
 from api.temporal.clock import ClockCheck, describe, is_off
 from api.temporal.health import TemporalHealth
-from workflows.clients.singletons import COURIER, RECONCILER, last_report
+from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH, last_report
 
 CHECK_SECONDS = 2.0
 """Longest check of each part; all are checked at the same time."""
@@ -94,6 +94,7 @@ def checks(
         "read_model": sql.read_model,
         "courier": partial(temporal.shifts, COURIER),
         "reconciler": partial(_reconciler, temporal, sql),
+        "surge_watch": partial(temporal.shifts, SURGE_WATCH),
         "calendar": calendar,
         "catalogue": catalogue,
     }

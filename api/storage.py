@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -38,12 +38,22 @@ class Storage:
     Args:
         folders: folders that the service writes to; one that it may not write to from the beginning is left out.
         files: SQLite files by the name of their database; a file that is missing counts as deleted.
+        damage: returns the damage of the read model's file, as far as it is known, else None.
+        key_faults: each returns what is wrong with a file of keys, else None.
     """
 
-    def __init__(self, folders: Iterable[Path], files: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        folders: Iterable[Path],
+        files: Mapping[str, Path],
+        damage: Callable[[], str | None] = lambda: None,
+        key_faults: Sequence[Callable[[], str | None]] = (),
+    ) -> None:
         writable = (folder for folder in folders if os.access(folder, os.W_OK))
         self._folders = sorted({*writable, *(file.parent for file in files.values())})
         self._files = files
+        self._damage = damage
+        self._key_faults = key_faults
         self._opened: dict[str, FileId] = {}
         # Threads of their own, and one for Temporal: a disk that hangs must not take the threads of others.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="storage")
@@ -55,10 +65,13 @@ class Storage:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._disk)
 
     async def store(self) -> Component:
-        """Report if the SQLite files are those that were there when this process began."""
-        changed = await asyncio.get_running_loop().run_in_executor(self._thread, self._changed)
+        """Report if the SQLite files are those that were there when this process began, and sound, as are the keys."""
+        damage = self._damage()
+        changed, keys = await asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: (self._changed(), [fault for each in self._key_faults if (fault := each())])
+        )
         if not changed:
-            return Component(ok=True, detail="the files of the databases are in place")
+            return _sound(damage, keys)
         found = "; ".join(f"the file of {each.name}, {each.path}, was {each.change}" for each in changed)
         return Component(
             ok=False,
@@ -99,6 +112,24 @@ class Storage:
             if self._opened.setdefault(name, present) != present:
                 changed.append(Changed(name, path, "replaced"))
         return changed
+
+
+def _sound(damage: str | None, keys: Sequence[str]) -> Component:
+    """Report on files that are in place: damage of the read model, and faults of files of keys."""
+    if damage:
+        return Component(
+            ok=False,
+            detail=f"the file of {READ_MODEL} is damaged: {damage}",
+            remedy="Stop the service, move the file away, and put back that of the last backup if there is one. Then"
+            " start the service and run `hotline rebuild readmodel`.",
+        )
+    if keys:
+        return Component(
+            ok=False,
+            detail="; ".join(keys),
+            remedy="Put back the file of the last backup before a program starts again: those that run have read it.",
+        )
+    return Component(ok=True, detail="the files of databases and keys are in place")
 
 
 def unwritable(folder: Path) -> str | None:

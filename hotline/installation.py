@@ -8,7 +8,6 @@ runs, and by a rebuild.
 import asyncio
 import logging
 import secrets
-from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import make_url
@@ -18,9 +17,10 @@ from temporalio.service import RPCError
 
 from activities.gone import unless_gone
 from domain.shared.operator_errors import OperatorError
+from hotline.lost_keys import require_signing_keys
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
-from readmodel.database import engine, reading, writing
+from readmodel.database import engine, exists, reading, writing
 from readmodel.installation import installation_id, keep_installation_id
 from workflows.clients.singletons import claim, installation_of
 
@@ -82,10 +82,20 @@ async def look(client: Client, settings: Settings) -> Stores:
 
 
 async def connect_to_own(settings: Settings) -> Client:
-    """Connect to Temporal if it is not of another installation than SQL. Raises ForeignStoreError and as `connect`."""
+    """Connect to Temporal if it is not of another installation than SQL, and the signing keys are not lost.
+
+    Raises OperatorError, and as `connect`.
+    """
     client = await connect(settings)
     (await look(client, settings)).refuse_foreign()
+    await require_signing_keys(client, settings)
     return client
+
+
+async def require_own(client: Client, settings: Settings) -> None:
+    """Raise OperatorError if a program must not start: a store is not its own, or the signing keys are lost."""
+    (await look(client, settings)).require_one_id()
+    await require_signing_keys(client, settings)
 
 
 def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
@@ -106,13 +116,14 @@ def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
 async def adopt(client: Client, settings: Settings) -> str | None:
     """Give both stores the same id if both answer, and return it; None if one does not.
 
-    Temporal decides between two that adopt at once. Raises ForeignStoreError, RPCError and SQLAlchemyError.
+    Temporal decides between two that adopt at once. Raises OperatorError, RPCError and SQLAlchemyError.
     """
     stores = await look(client, settings)
     stores.refuse_foreign()
     if not stores.answer:
         return None
     if stores.temporal.id is None:
+        await require_signing_keys(client, settings)
         await unless_gone(claim(client, settings.task_queue, stores.sql.id or secrets.token_hex(ID_BYTES)))
     if (found := await installation_of(client)) and not stores.sql.id:
         await asyncio.to_thread(_keep, settings.database_url, found)
@@ -135,12 +146,6 @@ async def until_compared(client: Client, settings: Settings) -> None:
     # There is no event for a store that begins to answer.
     while not await are_of_one_installation(client, settings):  # noqa: ASYNC110
         await asyncio.sleep(AGAIN_SECONDS)
-
-
-def exists(url: str) -> bool:
-    """Return False if the database is a SQLite file that does not exist; to open it would make it."""
-    parsed = make_url(url)
-    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
 
 
 def _sql(url: str) -> Store:

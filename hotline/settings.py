@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     """`allow` takes assignees, and first owners by an administrator, that nobody knows; `hotline up` sets it."""
 
     signing_keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "signing.json")
-    """File of the keys that sign what workflows are sent; made when missing, the same for every API and worker."""
+    """File of the keys that sign what workflows are sent, the same for all; made if no store holds cases."""
 
     catalogue: AbsolutePath = DEFAULT_CATALOGUE
     """TOML file of services, departments, clocks and calendar. It counts until a catalogue was applied."""

@@ -82,9 +82,15 @@ class SigningKeyFile:
         return found and found.key
 
     def list(self) -> tuple[KeyEntry, ...]:
-        """Return all keys, the newest last. Raises SigningKeysError."""
-        self.newest()
+        """Return all keys, the newest last; none if there is no file. Raises SigningKeysError."""
         return _read(self._path)
+
+    def fault(self) -> str | None:
+        """Return what is wrong with the file for a program that would start now; None if nothing is."""
+        try:
+            return None if _read(self._path) else f"there is no file {self._path}"
+        except SigningKeysError as error:
+            return str(error)
 
     def rotate(self, after: timedelta = timedelta(0), valid: timedelta | None = None) -> KeyEntry:
         """Add a key, which signs from then on, and return it. Raises SigningKeysError.
@@ -167,4 +173,7 @@ def _read(path: Path) -> tuple[KeyEntry, ...]:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         place = key_at(fault["loc"]) or "the whole"
-        raise SigningKeysError(f"{path} is not a file of signing keys: {place}: {message(fault)}") from error
+        raise SigningKeysError(
+            f"{path} is not a file of signing keys: {place}: {message(fault)}. Accepted: JSON with `keys`, each with"
+            " `id`, `secret` and `created_at`, as the service writes it. Put back the file of the last backup."
+        ) from error

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NewType, TypeVar
 
 import sqlalchemy
@@ -35,6 +36,12 @@ def engine(url: str, *, read_only: bool = False, unsafe_at_power_loss: bool = Fa
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, read_only=read_only, synchronous="NORMAL" if unsafe_at_power_loss else "FULL")
     return _postgresql(url, read_only=read_only)
+
+
+def exists(url: str) -> bool:
+    """Return False if the database is a SQLite file that does not exist; to open it would make it."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
 
 
 @contextmanager

@@ -72,16 +72,18 @@ FOUND = {
     "worker": Component(ok=True, detail="asked for tasks 12 s ago"),
     "sql": Component(ok=True, detail="answers"),
     "disk": Component(ok=True, detail="/srv/hotline has 81204 MiB left"),
-    "store": Component(ok=True, detail="the files of the databases are in place"),
+    "store": Component(ok=True, detail="the files of databases and keys are in place"),
     "read_model": Component(ok=True, detail="SQL has 412 open cases, Temporal runs 412"),
     "courier": Component(ok=True, detail="gave a sign of life 4 s ago"),
     "reconciler": Component(ok=True, detail="gave a sign of life 3 s ago"),
+    "surge_watch": Component(ok=True, detail="gave a sign of life 2 s ago"),
     "calendar": Component(ok=True, detail="the holidays are known"),
     "catalogue": Component(ok=True, detail="Zhongshan water supply hotline (5b0c1f4c20ee) is in force"),
 }
 """Parts of the examples."""
 READY = readiness(FOUND)
 DEGRADED = readiness({**FOUND, "worker": NO_WORKER})
-_AWAY = {name: unknown("Temporal", "temporal") for name in ("worker", "read_model", "courier", "reconciler")}
+_ASKED_OF_TEMPORAL = ("worker", "read_model", "courier", "reconciler", "surge_watch")
+_AWAY = {name: unknown("Temporal", "temporal") for name in _ASKED_OF_TEMPORAL}
 UNAVAILABLE = readiness({**FOUND, "temporal": NO_ANSWER, **_AWAY})
 METRICS = 'hotline_http_requests_total{method="POST",route="/v1/complaints",status="201"} 42.0\n'

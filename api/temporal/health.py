@@ -45,7 +45,7 @@ NO_WORKER = Component(
     detail="no worker asks for tasks",
     remedy="Start a worker with `hotline worker`; if one runs, read its log.",
 )
-_RESTART_WORKER = "Read the log of the worker and restart it: it starts the workflow."
+_RESTART_WORKER = "Read the log of the worker: it starts the workflow again within a minute; else restart the worker."
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def up(
 ) -> None:
     """Run the whole service on this machine: Temporal with its UI, worker and API."""
     from hotline.local import service
+    from hotline.lost_keys import require_keys
 
     settings = settings_with(
         data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
@@ -37,6 +38,7 @@ def up(
     # Worker and API would end again and again on files with mistakes.
     checked_catalogue(settings.catalogue)
     check_notifications(settings)
+    require_keys(settings)
     raise typer.Exit(asyncio.run(service.run(settings, say)))
 
 

@@ -137,11 +137,11 @@ def verify() -> None:
     """Compare SQL with Temporal, case by case, and print every difference; exit code 1 if there is any."""
     from rich.progress import Progress
 
-    from hotline.installation import exists, look
+    from hotline.installation import look
     from hotline.temporal.connection import connect
     from hotline.verify import Verified
     from hotline.verify import verify as compare
-    from readmodel.database import engine
+    from readmodel.database import engine, exists
 
     async def verified() -> Verified:
         settings = Settings()

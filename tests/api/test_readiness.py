@@ -27,7 +27,7 @@ from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
 from tests.support.reconciler import reconcile_at_once, refuse_lists
 from tests.support.temporal import temporal_server
-from workflows.clients.singletons import COURIER, RECONCILER
+from workflows.clients.singletons import COURIER, SHIFTS
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -56,7 +56,7 @@ def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 async def whole(temporal: Client, folder: Path, url: str | None = None) -> AsyncIterator[Api]:
     """The service with everything at work, its courier too, on SQLite unless a URL is given."""
     async with running_api(temporal, url or f"sqlite:///{folder / 'hotline.db'}", folder) as made:
-        started = [await each.start(temporal, made.settings.task_queue) for each in (COURIER, RECONCILER)]
+        started = [await each.start(temporal, made.settings.task_queue) for each in SHIFTS]
         try:
             yield made
         finally:

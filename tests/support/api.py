@@ -170,6 +170,8 @@ async def running_api(
     directory = Directory(database_url)
     tokens = {name: directory.enter(name, role, department) for name, (role, department) in PEOPLE.items()}
     clock = Clock()
+    for file in (settings.signing_keys_file, settings.link_keys_file):
+        SigningKeyFile(file).newest()
     backend = assemble(settings, temporal, clock)
     app = create_app(backend)
     async with AsyncExitStack() as stack:

@@ -42,6 +42,16 @@ def test_a_file_that_holds_no_keys_is_named_and_kept(path: Path) -> None:
     assert path.read_text() == '{"keys": []}'
 
 
+def test_to_list_keys_makes_none(path: Path) -> None:
+    keys = SigningKeyFile(path)
+    assert keys.list() == ()
+    assert keys.fault() == f"there is no file {path}"
+    keys.newest()
+    assert (len(keys.list()), keys.fault()) == (1, None)
+    path.write_text("garbage")
+    assert "Put back the file of the last backup" in str(keys.fault())
+
+
 def test_a_file_broken_by_hand_stops_no_running_process(path: Path) -> None:
     keys = SigningKeyFile(path)
     key = keys.newest()

@@ -10,15 +10,18 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+import worker
+from activities.gone import unless_gone
 from hotline.installation import ForeignStoreError, adopt, are_of_one_installation, look
 from hotline.settings import Settings
 from hotline.temporal.converter import DATA_CONVERTER
 from hotline.temporal.setup import prepare
 from readmodel.migrate import migrate
+from tests.support.hotline import until
 from tests.support.lost import terminate
 from tests.support.signing import SIGNATURES
 from tests.support.temporal import temporal_server
-from workflows.clients.singletons import INSTALLATION, installation_of, start_ended
+from workflows.clients.singletons import INSTALLATION, SHIFTS, Singleton, installation_of, start_ended
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -82,7 +85,8 @@ async def test_the_store_of_another_installation_is_refused_by_name(
 
 async def test_what_does_not_answer_is_not_compared_and_not_made(server: WorkflowEnvironment, tmp_path: Path) -> None:
     nowhere = Settings(data_dir=tmp_path / "none")
-    assert await adopt(client := await namespace(server, "alone"), nowhere) is None
+    client = await namespace(server, "alone")
+    assert await adopt(client, nowhere) is None
     assert not nowhere.data_dir.exists()
     assert await installation_of(client) is None
     settings = read_model(tmp_path / "kept")
@@ -100,5 +104,44 @@ async def test_a_terminated_workflow_of_the_id_comes_back_with_it(server: Workfl
     await terminate(client, INSTALLATION.id)
     assert await installation_of(client) == given
     await start_ended(client, settings.task_queue)
-    running = await client.get_workflow_handle(INSTALLATION.id).describe()
-    assert (running.status.name if running.status else "", await installation_of(client)) == ("RUNNING", given)
+    assert await status(client, INSTALLATION.id) == "RUNNING"
+    assert await installation_of(client) == given
+
+
+async def status(client: Client, workflow: str) -> str:
+    """Return the status of the latest run of the workflow."""
+    found = (await client.get_workflow_handle(workflow).describe()).status
+    return found.name if found else ""
+
+
+@pytest.mark.parametrize("singleton", SHIFTS, ids=lambda each: each.id)
+async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
+    server: WorkflowEnvironment, tmp_path: Path, singleton: Singleton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert worker.KEEP_SECONDS < 60
+    monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    client, settings = await namespace(server, singleton.id), read_model(tmp_path)
+
+    async def runs() -> bool:
+        return await unless_gone(status(client, singleton.id)) == "RUNNING"
+
+    keeping = asyncio.create_task(worker.keep_running(client, settings))
+    await until(runs, bool)
+    await terminate(client, singleton.id)
+    await until(runs, bool)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_running_worker_ends_when_a_store_turns_out_to_be_another_ones(
+    server: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    client, mine, theirs = (
+        await namespace(server, "late"),
+        read_model(tmp_path / "mine"),
+        read_model(tmp_path / "theirs"),
+    )
+    await adopt(client, theirs)
+    await adopt(await namespace(server, "elsewhere"), mine)
+    with pytest.raises(ForeignStoreError):
+        await worker.keep_running(client, mine)

@@ -1,0 +1,67 @@
+"""Signing keys that are lost: no program makes new ones by itself while a store holds cases signed with them."""
+
+import asyncio
+
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from hotline.settings import Settings
+from hotline.signing_keys import SigningKeyFile, SigningKeysError
+from readmodel.case_queries import has_cases
+from readmodel.database import engine, exists, reading
+from workflows.complaint import ComplaintWorkflow
+from workflows.incident import IncidentWorkflow
+
+_CASES = f'WorkflowType IN ("{ComplaintWorkflow.__name__}", "{IncidentWorkflow.__name__}")'
+_REMEDY = (
+    "Put back the file of the last backup. Without one, `hotline signing rotate` makes a new key: what older cases"
+    " publish by themselves then waits."
+)
+
+
+def require_keys(settings: Settings) -> None:
+    """Raise SigningKeysError if a file of keys cannot be read, or if that of signing keys is gone and SQL has cases."""
+    SigningKeyFile(settings.link_keys_file).list()
+    if not SigningKeyFile(settings.signing_keys_file).list() and _sql_has_cases(settings.database_url):
+        raise _lost(settings, "the read model")
+
+
+async def require_signing_keys(client: Client, settings: Settings) -> None:
+    """Make the first signing key if neither store holds cases. Raises SigningKeysError.
+
+    Without keys nothing is signed before Temporal has answered that it has no cases.
+    """
+    if (file := SigningKeyFile(settings.signing_keys_file)).list():
+        return
+    await asyncio.to_thread(require_keys, settings)
+    try:
+        found = (await client.count_workflows(_CASES)).count
+    except (RPCError, RuntimeError) as error:
+        if not isinstance(error, RPCError) or error.status is not RPCStatusCode.NOT_FOUND:
+            raise SigningKeysError(
+                f"there is no file {settings.signing_keys_file}, and Temporal does not answer if it holds cases:"
+                f" {error}. Put back the file of the last backup, or start Temporal first."
+            ) from error
+        found = 0  # no namespace yet
+    if found:
+        raise _lost(settings, "Temporal")
+    file.newest()
+
+
+def _lost(settings: Settings, store: str) -> SigningKeysError:
+    file = settings.signing_keys_file
+    return SigningKeysError(f"{file} is gone, and {store} holds cases that were signed with its keys. {_REMEDY}")
+
+
+def _sql_has_cases(url: str) -> bool:
+    if not exists(url):
+        return False
+    database = engine(url, read_only=True)
+    try:
+        with reading(database) as connection:
+            return has_cases(connection)
+    except SQLAlchemyError:  # it has no tables, or does not answer
+        return False
+    finally:
+        database.dispose()

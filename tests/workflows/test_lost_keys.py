@@ -1,0 +1,79 @@
+"""A file of signing keys that is broken or lost is told at the start, and none takes its place by itself."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from typer.testing import CliRunner
+
+from hotline.cli.main import app
+from hotline.lost_keys import require_keys, require_signing_keys
+from hotline.settings import Settings
+from hotline.signing_keys import SigningKeyFile, SigningKeysError
+from readmodel.migrate import migrate
+from tests.support.hotline import Hotline, running_hotline, until
+from tests.support.temporal import temporal_server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
+    """A server of its own, with a case in both stores."""
+    async with (
+        await temporal_server() as server,
+        running_hotline(server, tmp_path_factory.mktemp("lost-keys")) as running,
+    ):
+        await (await running.start()).published(1)
+        await until(running.client.count_workflows, lambda found: found.count == 1)
+        yield running
+
+
+async def test_no_key_is_made_while_either_store_holds_cases(hotline: Hotline, tmp_path: Path) -> None:
+    kept = hotline.settings
+    file = kept.signing_keys_file
+    with pytest.raises(SigningKeysError, match=r"signing\.json is gone, and the read model holds cases"):
+        await require_signing_keys(hotline.client, kept)
+    lost_sql = Settings(data_dir=kept.data_dir, database_url=f"sqlite:///{tmp_path / 'empty.db'}")
+    migrate(lost_sql.database_url)
+    with pytest.raises(SigningKeysError, match="and Temporal holds cases"):
+        await require_signing_keys(hotline.client, lost_sql)
+    assert not file.exists()
+    # The deliberate command.
+    SigningKeyFile(file).rotate()
+    await require_signing_keys(hotline.client, kept)
+    file.unlink()
+
+
+async def test_no_key_is_made_while_temporal_does_not_answer(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    with pytest.raises(SigningKeysError, match="Temporal does not answer if it holds cases"):
+        await require_signing_keys(await Client.connect("127.0.0.1:1", lazy=True), settings)
+    assert not settings.signing_keys_file.exists()
+
+
+async def test_a_new_installation_gets_its_first_key(hotline: Hotline, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    address = hotline.client.service_client.config.target_host
+    await require_signing_keys(await Client.connect(address, namespace="not-made-yet"), settings)
+    assert len(SigningKeyFile(settings.signing_keys_file).list()) == 1
+    await require_signing_keys(hotline.client, settings)
+
+
+@pytest.mark.parametrize("name", ["signing.json", "links.json"])
+async def test_hotline_up_refuses_a_broken_file_of_keys(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("\x00garbage", encoding="utf-8")
+    ended = CliRunner().invoke(app, ["up", "--data-dir", str(tmp_path)])
+    assert isinstance(ended.exception, SigningKeysError)
+    said = str(ended.exception)
+    assert f"{tmp_path / name} is not a file of signing keys" in said
+    assert "`secret`" in said
+    assert "backup" in said
+    assert not (tmp_path / "logs").exists()
+
+
+async def test_hotline_up_refuses_to_start_without_the_keys_of_its_cases(hotline: Hotline) -> None:
+    with pytest.raises(SigningKeysError, match="hotline signing rotate"):
+        require_keys(hotline.settings)
