@@ -22,6 +22,7 @@ from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
 from readmodel.database import engine, exists, reading, writing
 from readmodel.installation import installation_id, keep_installation_id
+from readmodel.migrate import require_tables
 from workflows.clients.singletons import claim, installation_of
 
 ID_BYTES = 8
@@ -93,8 +94,11 @@ async def connect_to_own(settings: Settings) -> Client:
 
 
 async def require_own(client: Client, settings: Settings) -> None:
-    """Raise OperatorError if a program must not start: a store is not its own, or the signing keys are lost."""
-    (await look(client, settings)).require_one_id()
+    """Raise OperatorError if a program must not start: a store is not its own, has other tables, or keys are lost."""
+    stores = await look(client, settings)
+    stores.require_one_id()
+    if stores.sql.answers:
+        await asyncio.to_thread(require_tables, settings.database_url)
     await require_signing_keys(client, settings)
 
 

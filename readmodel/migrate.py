@@ -5,17 +5,25 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url, text
 
-from readmodel.database import engine, lock, writing
+from domain.shared.operator_errors import OperatorError
+from readmodel.database import engine, exists, lock, reading, writing
+from readmodel.tables import metadata
 
 LOCK = 7_238_877_700
 """Number of PostgreSQL's advisory lock for migrations; any that nothing else uses."""
+
+
+class TablesDifferError(OperatorError):
+    """Error of a database whose tables are not those of this code; the text names the differences and the remedy."""
 
 
 def migrate(url: str) -> None:
@@ -32,6 +40,53 @@ def migrate(url: str) -> None:
         config = _config()
         config.attributes["connection"] = stack.enter_context(_alone(database))
         command.upgrade(config, "head")
+
+
+def require_tables(url: str) -> None:
+    """Raise TablesDifferError if tables that were migrated are not those that this code declares.
+
+    Until release 0.1.0 the first migration follows the code, so an older database has its number and other tables. What
+    a newer migration has added is no difference. Raises SQLAlchemyError if the database does not answer.
+    """
+    if not exists(url):
+        return
+    database = engine(url, read_only=True)
+    try:
+        with reading(database) as connection:
+            found = differences(connection)
+    finally:
+        database.dispose()
+    if found:
+        raise TablesDifferError(
+            f"the tables of {make_url(url).render_as_string()} are of another version of this software:"
+            f" {'; '.join(found)}. Before release 0.1.0 tables are not converted. Stop the service, move the file away"
+            " (of PostgreSQL: name an empty database in HOTLINE_DATABASE_URL), start the service, and run `hotline"
+            " rebuild readmodel`; docs/how-run.md, Tables of another version."
+        )
+
+
+def differences(connection: Connection) -> list[str]:
+    """Return in words how migrated tables differ from those declared; empty before the first migration."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    known = {revision.revision for revision in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if context.get_current_revision() not in known:
+        return []
+    return sorted(map(_in_words, compare_metadata(context, metadata)))
+
+
+def _in_words(difference: Any) -> str:  # noqa: ANN401 - Alembic has no type for it
+    if isinstance(difference, list):  # changes of one column
+        return "; ".join(map(_in_words, difference))
+    kind, *about = difference
+    verb = "has too much" if kind.startswith("remove_") else "lacks"
+    match kind.partition("_")[2]:
+        case "table":
+            return f"{verb}: table {about[0].name}"
+        case "column":
+            return f"{verb}: column {about[1]}.{about[2].name}"
+        case "index" | "constraint" | "fk":
+            return f"{verb}: {kind.partition('_')[2]} {about[0].name} of {about[0].table.name}"
+    return f"has otherwise: {kind.partition('_')[2]} of {about[1]}.{about[2]}"
 
 
 def current(connection: Connection) -> bool:

@@ -66,11 +66,15 @@ def migrated_database(settings: Settings | None = None, *, read_only: bool = Fal
 
 @contextmanager
 def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterator["Engine"]:
-    """Open the database with its tables up to date; the caller has compared it with Temporal. Raises DBAPIError."""
+    """Open the database with its tables up to date; the caller has compared it with Temporal.
+
+    Raises DBAPIError, and TablesDifferError if the tables are those of another version.
+    """
     from readmodel.database import engine
-    from readmodel.migrate import migrate
+    from readmodel.migrate import migrate, require_tables
 
     migrate(settings.database_url)
+    require_tables(settings.database_url)
     _restore_people(settings)
     database = engine(settings.database_url, read_only=read_only)
     try:

@@ -142,6 +142,7 @@ def verify() -> None:
     from hotline.verify import Verified
     from hotline.verify import verify as compare
     from readmodel.database import engine, exists
+    from readmodel.migrate import require_tables
 
     async def verified() -> Verified:
         settings = Settings()
@@ -149,6 +150,7 @@ def verify() -> None:
             raise OperatorError(f"not compared: there is no database {settings.database_url.partition(':///')[2]}")
         client = await connect(settings)
         (await look(client, settings)).require_one_id()
+        require_tables(settings.database_url)
         database = engine(settings.database_url, read_only=True)
         try:
             with Progress() as progress:

@@ -1,16 +1,24 @@
 """Migrations lead to the schema that the tables declare, once, whoever runs them."""
 
+import asyncio
 import errno
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
+from temporalio.client import Client
+from typer.testing import CliRunner
 
+from hotline.cli.main import app
+from hotline.installation import require_own
+from hotline.settings import Settings
 from readmodel.database import engine
-from readmodel.migrate import current, migrate
+from readmodel.migrate import TablesDifferError, current, migrate, require_tables
 from readmodel.tables import metadata
 
 
@@ -22,6 +30,57 @@ def test_the_migrated_schema_is_the_declared_one(empty_database_url: str) -> Non
         assert missing == []
         constraints = [inspect(connection).get_pk_constraint(table)["name"] for table in metadata.tables]
         assert constraints == [table.primary_key.name for table in metadata.tables.values()]
+    database.dispose()
+
+
+CHANGES = {
+    "ALTER TABLE clocks DROP COLUMN budget_seconds": "lacks: column clocks.budget_seconds",
+    "ALTER TABLE clocks ADD COLUMN later TEXT": "has too much: column clocks.later",
+    "DROP TABLE installation": "lacks: table installation",
+    "CREATE TABLE of_later (number TEXT)": "has too much: table of_later",
+    "DROP INDEX ix_cases_priority": "lacks: index ix_cases_priority of cases",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_other_tables_than_those_declared_are_named(empty_database_url: str, change: str) -> None:
+    migrate(empty_database_url)
+    require_tables(empty_database_url)
+    database = engine(empty_database_url)
+    with database.begin() as connection:
+        connection.execute(text(change))
+    migrate(empty_database_url)
+    with pytest.raises(TablesDifferError) as told:
+        require_tables(empty_database_url)
+    assert f"another version of this software: {CHANGES[change]}. Before" in str(told.value)
+    assert "hotline rebuild readmodel" in str(told.value)
+    # A newer release may have added to them.
+    with database.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    require_tables(empty_database_url)
+    database.dispose()
+
+
+def test_the_command_and_the_start_of_programs_refuse_other_tables(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOTLINE_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("HOTLINE_DATA_DIR", str(Path(sqlite_url.removeprefix("sqlite:///")).parent))
+    assert CliRunner().invoke(app, ["migrate"]).exit_code == 0
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
+        connection.execute("ALTER TABLE cases DROP COLUMN description")
+    for command in ("migrate",), ("customers", "show", "1"):
+        assert isinstance(CliRunner().invoke(app, command).exception, TablesDifferError)
+    away = Client.connect("127.0.0.1:1", lazy=True)
+    with pytest.raises(TablesDifferError, match=r"column cases\.description"):
+        asyncio.run(require_own(asyncio.run(away), Settings()))
+
+
+def test_tables_that_are_not_there_yet_are_no_difference(empty_database_url: str) -> None:
+    require_tables(empty_database_url)
+    database = engine(empty_database_url)
+    with database.connect() as connection:
+        assert inspect(connection).get_table_names() == []
     database.dispose()
 
 
