@@ -1,8 +1,10 @@
 """New terms of a case, of another catalogue or of another service: what becomes of its clocks.
 
-Each promise is what it would be had the case been registered under these terms: it counts from its own moment, on its
-own calendar, without the time in which it would have stood still. Promises that were kept, missed or cancelled stay as
-they are, and so does an approval that is under way. Work that is sent back is held to the present terms likewise.
+What was consumed is kept. Seconds of one calendar are no seconds of another: where a clock changes from round the clock
+to working time, or back, the share of its budget that was used up is kept instead. A promise that the case had not
+before counts as if the case had been registered so: from its own moment, without the time in which it would have stood
+still. Promises that were kept, missed or cancelled stay as they are, and so does an approval that is under way. Work
+that is sent back is held to the present terms.
 """
 
 from collections.abc import Iterable, Iterator
@@ -115,28 +117,46 @@ def _clocks(case: CaseState, terms: Terms, at: datetime) -> tuple[Clock, ...]:
 
 def _kept(case: CaseState, clock: Clock, terms: Terms, at: datetime) -> Clock:
     """Return a clock as it is under these terms from `at` on."""
-    if not clock.live or clock.missed_at or clock.name == APPROVE:
+    if not clock.live:
         return clock
+    if clock.missed_at or clock.name == APPROVE:
+        # What was consumed on one calendar is not counted again on another.
+        again = clock.running_since and terms.calendar != case.calendar
+        return clock.pause(at, case.calendar).resume(at) if again else clock
     promise = _promise(terms, clock.name)
     if promise is None:
         return clock.cancel(at, case.calendar)
-    measured_alike = promise.calendar == "always" or terms.calendar == case.calendar
-    same = (promise.calendar, _budget(case, clock.part, promise, terms), _since(case, clock.part, promise))
-    if measured_alike and same == (clock.calendar, clock.budget_seconds, clock.started_at):
+    if clock.started_at is None:
+        return _counted(case, clock, promise, terms, at)
+    measured_alike = clock.calendar == "always" or terms.calendar == case.calendar
+    budget = _budget(case, clock.part, promise, terms)
+    if measured_alike and (clock.calendar, clock.budget_seconds) == (promise.calendar, budget):
         return clock
-    return _counted(case, clock, promise, terms, at)
+    now = _measured(clock.pause(at, case.calendar), promise, budget)
+    return now.resume(max(at, clock.running_since)) if clock.running_since else now
+
+
+def _measured(clock: Clock, promise: Promise, budget: float) -> Clock:
+    """Return a clock of another budget: it keeps what was consumed, or the share of it on another calendar."""
+    same = clock.calendar == promise.calendar
+    consumed = clock.consumed_seconds * (1 if same else budget / clock.budget_seconds)
+    changes = {"calendar": promise.calendar, "budget_seconds": budget, "consumed_seconds": consumed}
+    return clock.model_copy(update=changes)
 
 
 def _reinstated(case: CaseState, clock: Clock) -> Clock:
-    """Return a promise that was kept as if it had not been; one that the present terms lack stays kept."""
-    if clock.stopped_at is None:
+    """Return a promise that was kept as if it had not been; one that the present terms lack stays kept.
+
+    It is not missed before the terms are in force.
+    """
+    promise, stopped_at = _promise(case.terms, clock.name), clock.stopped_at
+    if stopped_at is None or not (promise or clock.missed_at):
         return clock
+    terms_since = case.later_terms.at if case.later_terms else None
     going_on = clock.model_copy(update={"stopped_at": None})
-    if clock.missed_at:
-        return _run(going_on, stretches(case.standstills, clock.name, clock.part, clock.stopped_at), case.calendar)
-    promise = _promise(case.terms, clock.name)
-    since = case.later_terms.at if case.later_terms else None
-    return _counted(case, going_on, promise, case.terms, since) if promise else clock
+    if promise and not clock.missed_at:
+        going_on = _measured(going_on, promise, _budget(case, clock.part, promise, case.terms))
+    return _run(going_on, stretches(case.standstills, clock.name, clock.part, stopped_at, terms_since), case.calendar)
 
 
 def _new(
@@ -213,7 +233,8 @@ def _since(case: CaseState, part: int, promise: Promise) -> datetime | None:
         case "registration":
             return began
         case "dispatch":
-            return hands[0] if hands else None
+            waits = promise.name in DEPARTMENT and case.state is State.PENDING_REDISPATCH
+            return hands[0] if hands and not waits else None
         case "reply":
             return case.follow_up_since
         case "decision":

@@ -4,106 +4,31 @@ The ledger reads the events of a case. For each promise it knows from when to wh
 standstill the time that does not count; what is consumed, when it is due and its status are computed from these.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from domain.case.events import Event
 from domain.case.lifecycle import ENDED, State
 from domain.catalogue.terms import Approver, Promise, Terms
 from domain.shared.actors import Role
+from tests.support.promise_time import OF_DEPARTMENT, CountedTime, Owed
 
-OF_DEPARTMENT = ("acknowledge", "arrive")
 WORKED_ON = {State.DISPATCHED, State.PENDING_REDISPATCH, State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL}
-CLOSE = 1e-4
-"""Seconds within which a budget counts as used up: instants are whole microseconds, shares of a budget are not."""
-
-Standstill = tuple[datetime, datetime | None]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One promise at one instant, in the terms of a clock."""
-
-    calendar: str
-    status: str
-    budget: float
-    elapsed: float
-    due_at: datetime | None
-    started_at: datetime | None
-
-
-@dataclass
-class Owed:
-    """A promise of one cycle: of the case (part 0), of a part, or the time of an approver."""
-
-    name: str
-    part: int
-    cycle: int
-    kind: str
-    seconds: float
-    worth: float
-    """Seconds of its calendar that a day of an extension is worth."""
-    days: int = 0
-    begun: datetime | None = None
-    ended: datetime | None = None
-    cancelled: bool = False
-    missed_at: datetime | None = None
-    counted: float = 0.0
-    counted_until: datetime | None = None
-    """The instant up to which `counted` holds; later time is still to be counted, under the present terms."""
-
-    @property
-    def budget(self) -> float:
-        return self.seconds + self.days * self.worth
-
-    @property
-    def live(self) -> bool:
-        return self.ended is None
-
-    @property
-    def whose(self) -> str:
-        """Return whose standstill it shares."""
-        if self.part:
-            return "part"
-        return "department" if self.name in OF_DEPARTMENT else "caller"
-
-    def begin(self, at: datetime) -> None:
-        if self.live and self.begun is None:
-            self.begun = self.counted_until = at
-
-
-class PromiseLedger:
+class PromiseLedger(CountedTime):
     """All promises of a case, by its events."""
 
     def __init__(self, registered: Event, terms: Terms) -> None:
-        self.terms, self.terms_since = terms, registered.at
-        self.owed: list[Owed] = []
-        self.state = State.REGISTERED
+        super().__init__(terms)
+        self.terms_since = registered.at
         self.cycle = 0
         self.department: str | None = None
         self.parts: dict[int, str] = {}
         self.part_to_do: dict[int, set[str]] = {}
         self.involved: dict[int, datetime] = {}
-        self.linked = False
         self.approvers: tuple[Approver, ...] = ()
-        self.stood: dict[str, list[Standstill]] = {"caller": [], "department": [], "part": []}
         self._begin_cycle(registered.at)
-
-    def rows(self, at: datetime) -> dict[tuple[int, int, str], list[Row]]:
-        """Return the promises of each cycle, part and name, in the order in which they were made."""
-        rows: dict[tuple[int, int, str], list[Row]] = {}
-        for owed in self.owed:
-            row = Row(owed.kind, self._status(owed), owed.budget, self._used(owed, at), self._due(owed, at), owed.begun)
-            rows.setdefault((owed.cycle, owed.part, owed.name), []).append(row)
-        return rows
-
-    def advance(self, at: datetime) -> None:
-        """Date the promises that were missed until then."""
-        for owed in self.owed:
-            if owed.live and owed.missed_at is None:
-                owed.missed_at = self._used_up_at(owed, at)
 
     def take(self, event: Event) -> None:
         """Take down what happened."""
@@ -274,10 +199,8 @@ class PromiseLedger:
     # Terms
 
     def _hold_to(self, terms: Terms, at: datetime) -> None:
-        """Hold the case to other terms: its promises count as if it had been registered so.
-
-        Those that were kept, missed or cancelled stay as they were; dropped ones are cancelled.
-        """
+        """Go on under other terms: what was consumed is kept, dropped promises are cancelled, new ones count as if
+        the case had been registered so."""
         for owed in self.owed:
             if owed.live:
                 self._count(owed, at)
@@ -305,9 +228,13 @@ class PromiseLedger:
         if promise is None:
             self._end(at, [owed], cancelled=True)
             return
-        owed.kind, owed.seconds, owed.worth = promise.calendar, promise.budget_seconds, self._worth(promise.calendar)
-        owed.begun, owed.counted_until, owed.counted = None, None, 0.0
-        self._begin_as_from_the_start(owed, promise, at)
+        before = owed.budget
+        owed.seconds, owed.worth = promise.budget_seconds, self._worth(promise.calendar)
+        if owed.kind != promise.calendar:
+            owed.counted *= owed.budget / before
+            owed.kind = promise.calendar
+        if owed.begun is None:
+            self._begin_as_from_the_start(owed, promise, at)
 
     def _begin_as_from_the_start(self, owed: Owed, promise: Promise, at: datetime) -> None:
         """Begin a promise where it would have begun, with the extensions that it would have got; or let it wait."""
@@ -329,6 +256,8 @@ class PromiseLedger:
         }[name]
 
     def _start_of(self, promise: Promise) -> datetime | None:
+        if promise.name in OF_DEPARTMENT and self.state is State.PENDING_REDISPATCH:
+            return None
         if promise.name in OF_DEPARTMENT and self.handed_at and promise.starts in ("registration", "dispatch"):
             return self.handed_at
         return self.began.get(promise.starts)
@@ -388,6 +317,7 @@ class PromiseLedger:
                 owed.ended = None
             if owed.live and owed.missed_at is None:
                 self._renew(owed, self.terms_since)
+                self._count(owed, self.terms_since)
         if promise and not kept and not any(each.live for each in done):
             self._begin_as_from_the_start(self._owe(promise, part), promise, self.terms_since)
 
@@ -402,79 +332,3 @@ class PromiseLedger:
 
     def _of_part(self, serial: int) -> list[Owed]:
         return [each for each in self.owed if each.part == serial]
-
-    # Time
-
-    def _stands_still(self, whose: str) -> bool:
-        if self.state is State.SUSPENDED:
-            return True
-        if whose != "caller" and self.state is State.AWAITING_APPROVAL:
-            return True
-        return whose == "department" and (self.linked or self.state is State.PENDING_REDISPATCH)
-
-    def _note_standstill(self, at: datetime) -> None:
-        for whose, stood in self.stood.items():
-            stands = bool(stood) and stood[-1][1] is None
-            if stands and not self._stands_still(whose):
-                stood[-1] = (stood[-1][0], at)
-            elif not stands and self._stands_still(whose):
-                stood.append((at, None))
-
-    def _running(self, owed: Owed, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Return the intervals that count and are not counted yet; the last may be empty, if it begins at `until`."""
-        since = owed.counted_until
-        if since is None:
-            return
-        for begin, end in self.stood[owed.whose]:
-            if end is not None and end <= since:
-                continue
-            if min(begin, until) > since:
-                yield since, min(begin, until)
-            if end is None or end > until:
-                return
-            since = max(since, end)
-        if since <= until:
-            yield since, until
-
-    def _used(self, owed: Owed, at: datetime) -> float:
-        if owed.ended is not None:
-            return owed.counted
-        return owed.counted + sum(self._measure(owed.kind, *each) for each in self._running(owed, at))
-
-    def _count(self, owed: Owed, at: datetime) -> None:
-        """Settle what is consumed until now; whatever is used up already is due from now on."""
-        if owed.counted_until is not None and owed.counted_until < at:
-            owed.counted, owed.counted_until = self._used(owed, at), at
-
-    def _used_up_at(self, owed: Owed, until: datetime) -> datetime | None:
-        left = owed.budget - owed.counted
-        for begin, end in self._running(owed, until):
-            passed = self._measure(owed.kind, begin, end)
-            if passed >= left - CLOSE:
-                return self._add(owed.kind, begin, max(left, 0))
-            left -= passed
-        return None
-
-    def _due(self, owed: Owed, at: datetime) -> datetime | None:
-        if owed.missed_at or owed.cancelled:
-            return owed.missed_at
-        if owed.ended:
-            return self._add(owed.kind, owed.ended, max(owed.budget - owed.counted, 0))
-        if owed.begun is None or self._stands_still(owed.whose):
-            return None
-        return self._add(owed.kind, at, owed.budget - self._used(owed, at))
-
-    def _status(self, owed: Owed) -> str:
-        if owed.missed_at:
-            return "missed"
-        if owed.ended:
-            return "cancelled" if owed.cancelled else "met"
-        if owed.begun is None:
-            return "waiting"
-        return "paused" if self._stands_still(owed.whose) else "running"
-
-    def _measure(self, kind: str, begin: datetime, end: datetime) -> float:
-        return (end - begin).total_seconds() if kind == "always" else self.terms.calendar.between(begin, end)
-
-    def _add(self, kind: str, at: datetime, seconds: float) -> datetime:
-        return at + timedelta(seconds=seconds) if kind == "always" else self.terms.calendar.add(at, seconds)

@@ -95,7 +95,6 @@ class Walk:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)  # noqa: S311 - the walks are to be repeated
         at = MONDAY + timedelta(minutes=self.random.randrange(40 * 24 * 60))
-        self.calendar = self.random.choice((CALENDAR, HOLIDAY, offered()[-1].calendar))
         terms = self._terms()
         start = registration(at)
         intake = start.intake.model_copy(update={"service_code": terms.service_code, "thanked": None})
@@ -132,10 +131,10 @@ class Walk:
         """Return terms of a catalogue, often with other budgets, times, promises and calendars."""
         random = self.random
         terms = usual if usual and random.random() < 0.5 else random.choice(offered())
-        terms = terms.model_copy(update={"calendar": self.calendar})
         if random.random() < 0.4:
             return terms
         promises = tuple(self._varied(each) for each in terms.promises if random.random() < 0.85)
+        calendar = random.choice((terms.calendar, CALENDAR, HOLIDAY))
         process = terms.process.model_copy(
             update={
                 "day_seconds": random.choice((86_400, 43_200)),
@@ -144,7 +143,9 @@ class Walk:
                 "return_within_days": 60,
             }
         )
-        return terms.model_copy(update={"promises": promises, "process": process, "needs_approval": False})
+        return terms.model_copy(
+            update={"promises": promises, "calendar": calendar, "process": process, "needs_approval": False}
+        )
 
     def _varied(self, promise: Promise) -> Promise:
         budget = min(max(int(promise.budget_seconds * self.random.choice((0.25, 1, 1, 2, 20))), 60), LONGEST)

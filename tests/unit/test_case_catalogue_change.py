@@ -156,12 +156,12 @@ class TestClocks:
         case.change_catalogue(new(promises=shorter), MONDAY + minutes(62))
         assert (clock(case, "acknowledge"), clock(case, "arrive")) == (kept, missed)
 
-    def test_another_calendar_counts_the_same_time_on_it(self) -> None:
-        """From 09:00 on Monday until 08:30 on Tuesday, six and a half hours are working time."""
-        case = case_in(State.DISPATCHED, promises=promised("arrive", budget_seconds=DAY))
+    def test_another_calendar_keeps_the_share_that_was_used_up(self) -> None:
+        """Half of an hour round the clock is half of a working day, not half an hour of it."""
+        case = case_in(State.DISPATCHED)
         there = promised("arrive", calendar="working", budget_seconds=WORKING_DAY)
-        event = case.change_catalogue(new(promises=there), MONDAY + days(1) - minutes(30))[-1]
-        assert clock(case, "arrive").consumed_seconds == 6.5 * 3600
+        event = case.change_catalogue(new(promises=there), MONDAY + minutes(30) - minutes(1))[-1]
+        assert clock(case, "arrive").consumed_seconds == pytest.approx(WORKING_DAY * 29 / 60)
         assert moved(event)["arrive"]["why"] == ["budget", "calendar"]
 
     def test_a_new_holiday_moves_what_is_due_after_it(self) -> None:
@@ -202,15 +202,15 @@ class TestClocks:
         assert (clock(case, "resolve").calendar, clock(case, "resolve").budget_seconds) == (after[0], budget)
         assert moved(event)["resolve"]["due_after"] == written(MONDAY + days(7))
 
-    def test_an_extended_promise_counts_the_same_time_on_another_calendar(self) -> None:
-        """From Monday to Friday it is four days, of four and three that were granted."""
+    def test_the_share_that_was_used_up_is_that_of_the_extended_budget(self) -> None:
+        """Four of eight working days are half of seven days round the clock."""
         case = case_in(State.IN_PROGRESS)
         do(case, RequestExtension(working_days=3, reason="Parts."), MONDAY)
         do(case, DecideExtension(approved=True), MONDAY)
         at = MONDAY + days(4)
         case.change_catalogue(new(promises=promised("resolve", calendar="always", budget_seconds=4 * DAY)), at)
-        assert clock(case, "resolve").elapsed(at, CALENDAR) == 4 * DAY
-        assert clock(case, "resolve").due_at(CALENDAR) == at + days(3)
+        assert clock(case, "resolve").elapsed(at, CALENDAR) == 3.5 * DAY
+        assert clock(case, "resolve").due_at(CALENDAR) == at + days(3.5)
 
 
 class TestPromises:

@@ -31,7 +31,6 @@ from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
 from tests.support import offers
-from tests.support.anew import TOLERANCE, promises_and_made_anew
 from tests.support.build import ACTORS, BODIES, CALENDAR, PART_TABLE, PROMISES, USUAL, command, data_of, registration
 from tests.support.case_strategies import ZERO, actors, bodies, changes, incidents, spans, starts
 
@@ -45,6 +44,8 @@ BY_ITSELF = {
     "catalogue_change",
     "cancellation_requested",
 }
+TOLERANCE = 1e-3
+"""Seconds. The ledger keeps fractions, instants are whole microseconds."""
 ENOUGH = 400
 """Events after which a case is only looked at."""
 
@@ -338,11 +339,6 @@ class CaseMachine(RuleBasedStateMachine):
             assert elapsed <= most + TOLERANCE
             if clock.running_since is None:
                 assert elapsed == clock.consumed_seconds
-
-    @invariant()
-    def a_promise_made_anew_is_the_one_that_was_there(self) -> None:
-        promises, anew = promises_and_made_anew(self.case, self.events[-1], self.now)
-        assert promises == anew
 
     @invariant()
     def clocks_stand_where_the_state_says(self) -> None:

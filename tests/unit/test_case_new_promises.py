@@ -57,10 +57,10 @@ class TestStandingStill:
         promise(case)
         assert clock(case, "reply").due_at(CALENDAR) == MONDAY + days(8)
 
-    def test_one_of_the_department_stands_still_until_a_returned_case_is_dispatched_again(self) -> None:
+    def test_one_of_the_department_waits_for_the_next_dispatch_of_a_returned_case(self) -> None:
         case = case_in(State.PENDING_REDISPATCH, promises=without("arrive"))
         promise(case)
-        assert clock(case, "arrive").status.value == "paused"
+        assert clock(case, "arrive").status.value == "waiting"
         do(case, BODIES["dispatch"], LATER + minutes(5))
         assert clock(case, "arrive").due_at(CALENDAR) == LATER + minutes(65)
 

@@ -1,4 +1,4 @@
-"""Present terms: each promise is what it would be had the case been registered under them; sums are done by hand."""
+"""Present terms: what promises become that are brought anew, or whose work is sent back; sums are done by hand."""
 
 from datetime import datetime
 from typing import Any
@@ -110,14 +110,20 @@ class TestSentBack:
         assert clock(case, "resolve").due_at(case.calendar) == MONDAY + days(1)
         assert readable(case)
 
-    def test_has_no_share_of_another_service(self, catalogue: Catalogue) -> None:
+    def test_keeps_the_share_that_was_used_up_on_another_calendar(self, catalogue: Catalogue) -> None:
+        """Ten minutes of a day, then the twenty of the review in working time."""
         case = begun(catalogue, "leak", "dispatch", "sign_for", "complete")
         correct(case, catalogue, "billing", MONDAY + minutes(20))
         do(case, BODIES["send_back"], MONDAY + minutes(30))
-        assert (clock(case, "resolve").calendar, used(case, "resolve", MONDAY + minutes(30))) == ("working", 1800)
+        share = 600 / 86_400 * 5 * WORKING_DAY
+        assert (clock(case, "resolve").calendar, used(case, "resolve", MONDAY + minutes(30))) == (
+            "working",
+            share + 1200,
+        )
         correct(case, catalogue, "low_pressure", MONDAY + minutes(40))
         assert clock(case, "resolve").budget_seconds == 72 * 3600
-        assert clock(case, "resolve").due_at(case.calendar) == MONDAY + days(3)
+        again = (share + 1800) / (5 * WORKING_DAY) * 72 * 3600
+        assert used(case, "resolve", MONDAY + minutes(40)) == pytest.approx(again)
 
     @pytest.mark.parametrize("extension", [0, 3])
     def test_between_two_rollouts_has_the_last_budget_and_its_extension(self, extension: int) -> None:
@@ -140,10 +146,10 @@ class TestSentBack:
         for action in ("sign_for", "complete"):
             do(case, BODIES[action], MONDAY + minutes(20), OTHER_CREW)
         do(case, BODIES["complete"], MONDAY + minutes(30))
-        hold(case, MONDAY + minutes(40), promised("resolve", calendar="always", budget_seconds=7200))
+        hold(case, MONDAY + minutes(40), promised("resolve", budget_seconds=7200))
         do(case, SendBack(department="metering", reason="Read it again."), MONDAY + minutes(50), SUPERVISOR)
         assert of_part(case, "resolve").due_at(CALENDAR) == MONDAY + minutes(130)
-        hold(case, MONDAY + minutes(60), promised("resolve", calendar="always", budget_seconds=3600))
+        hold(case, MONDAY + minutes(60), promised("resolve", budget_seconds=3600))
         assert of_part(case, "resolve").due_at(CALENDAR) == MONDAY + minutes(70)
 
     def test_is_not_promised_by_a_service_that_lacks_it(self) -> None:
@@ -235,13 +241,14 @@ class TestAnew:
 
     def test_on_another_calendar_counts_the_same_time_there(self) -> None:
         """From 09:00 to 11:00 and from 15:00 to 16:00: two hours in the morning, one in the afternoon."""
-        case = case_in(State.IN_PROGRESS)
+        case = case_in(State.IN_PROGRESS, promises=without("resolve"))
         do(case, BODIES["suspend"], MONDAY + hours(2))
         do(case, BODIES["resume"], MONDAY + hours(6))
         at = MONDAY + hours(7)
         hold(case, at, promised("resolve", calendar="always"))
         assert used(case, "resolve", at) == 3 * 3600
         # Until Tuesday at 09:00, of working time: the rest of the day from 15:00 on, and half an hour.
+        hold(case, MONDAY + days(1), without("resolve"))
         hold(case, MONDAY + days(1))
         assert used(case, "resolve", MONDAY + days(1)) == (2 + 2.5 + 0.5) * 3600
 
@@ -330,13 +337,22 @@ class TestAnew:
         hold(case, MONDAY + hours(1))
         assert clock(case, "reply").budget_seconds == 9 * WORKING_DAY
 
-    def test_that_counts_from_another_moment_now_does_so_from_that_one(self) -> None:
-        case = case_in(State.REGISTERED)
+    def test_that_waits_begins_at_a_moment_that_has_passed_and_one_that_runs_goes_on(self) -> None:
+        case = case_in(State.REGISTERED, promises=promised("resolve", starts="decision"))
         do(case, BODIES["dispatch"], MONDAY + hours(1))
         hold(case, MONDAY + hours(2), promised("resolve", starts="dispatch"))
         assert used(case, "resolve", MONDAY + hours(2)) == 3600
         hold(case, MONDAY + hours(2), promised("resolve", starts="decision"))
-        assert clock(case, "resolve").status.value == "waiting"
+        assert used(case, "resolve", MONDAY + hours(3)) == 2 * 3600
+
+    def test_of_a_missed_one_another_calendar_counts_nothing_again(self) -> None:
+        """From 09:00 on Monday to 08:30 on Tuesday six and a half hours are worked, whatever is a holiday later on."""
+        case = case_in(State.AWAITING_APPROVAL, promises=promised("reply", budget_seconds=3600))
+        do(case, BODIES["comment"], MONDAY + days(1) - minutes(30))
+        off = CALENDAR.model_copy(update={"off": (MONDAY.date(), *CALENDAR.off)})
+        hold(case, MONDAY + days(1) - minutes(30), promised("reply", budget_seconds=3600), calendar=off)
+        assert clock(case, "reply").missed_at == MONDAY + hours(1)
+        assert used(case, "reply", MONDAY + days(1)) == 7 * 3600
 
 
 def test_a_department_s_clock_runs_on_when_a_case_leaves_an_incident_before_its_dispatch() -> None:

@@ -10,7 +10,8 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.kinds import evolve
 from domain.case.views import view_case
-from tests.support.promise_ledger import PromiseLedger, Row
+from tests.support.promise_ledger import PromiseLedger
+from tests.support.promise_time import Row
 from tests.support.promise_walks import STEPS, Step, Walk, shown
 
 TOLERANCE = 1e-2
