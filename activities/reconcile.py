@@ -127,6 +127,8 @@ class Reconciler:
         self._lost: dict[str, Lost] = {}
         self._diverged: set[str] = set()
         self._not_begun: dict[str, str] = {}
+        self._unreadable: dict[str, str] = {}  # by their histories
+        self._unreadable_rows: dict[str, str] = {}
         self._done = Counter[str]()
         self._faults: dict[str, str] = {}
         self._failures = Counter[str]()
@@ -231,6 +233,7 @@ class Reconciler:
             lost=dict(islice(self._lost.items(), NAMED)),
             lost_count=len(self._lost),
             not_begun=dict(islice(self._not_begun.items(), NAMED)),
+            unreadable=dict(islice((self._unreadable | self._unreadable_rows).items(), NAMED)),
             fault=next(iter(self._faults.values()), None),
             in_sql_until=self._in_sql_until,
         )
@@ -257,7 +260,7 @@ class Reconciler:
 
     def _forget(self, number: str) -> None:
         """Expect nothing of the case any more."""
-        for expected in (self._told, self._behind, self._not_begun):
+        for expected in (self._told, self._behind, self._not_begun, self._unreadable):
             expected.pop(number, None)
 
     async def _complete(self, number: str, seen: Seen, found: Held) -> None:
@@ -303,7 +306,7 @@ class Reconciler:
         except UnreadableError as error:
             logger.warning("case %s cannot be written from its history: %s", number, error)
             if found:
-                self._faults["history"] = type(error).__name__
+                self._unreadable[number] = f"history: {type(error).__name__}"
             else:
                 self._forget(number)
                 self._not_begun[number] = type(error).__name__
@@ -315,7 +318,6 @@ class Reconciler:
         _ShiftOverError.
         """
         began_at, loss_seen_at = now(), self._loss_seen_at
-        self._faults.pop("history", None)
         self._not_begun.clear()
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.incidents()
@@ -324,6 +326,7 @@ class Reconciler:
             await self._compare_all(self._workflows.ended(), current)
             self._swept_ended_at = began_at
         lost: dict[str, Lost] = {}
+        unreadable: dict[str, str] = {}
         after = ""
         while held := await read(self._engine, partial(reconciliation.open_cases, after=after, limit=CHUNK)):
             after = max(held)
@@ -336,11 +339,13 @@ class Reconciler:
             # At once: a rebuild may start them again before the end of the sweep, and remove the mark.
             await self._writer.run(partial(reconciliation.mark, reasons=found))
             lost |= found
+            unreadable |= await read(self._engine, partial(reconciliation.unreadable, numbers=[*held]))
             await _pause(current, PAUSE_SECONDS)
         self._lost = await read(self._engine, reconciliation.lost_cases)
         back = self._lost.keys() - lost.keys() - self._diverged
         await self._writer.run(partial(reconciliation.mark, reasons=dict.fromkeys(back)))
         self._lost = {number: why for number, why in self._lost.items() if number not in back}
+        self._unreadable_rows = unreadable
         self._swept_at = began_at
         if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
             self._loss_seen_at = None

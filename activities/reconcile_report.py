@@ -23,14 +23,19 @@ class Report(Immutable):
     lost: dict[str, Lost] = Field(default={})
     lost_count: int = 0
     not_begun: dict[str, str] = Field(default={}, description="Workflows that are no case in SQL, some; and why.")
+    unreadable: dict[str, str] = Field(default={}, description="Cases that cannot be read, some; and why.")
     fault: str | None = Field(default=None, description="Why the last look or sweep failed; null if neither did.")
     in_sql_until: AwareDatetime | None = Field(default=None, description="SQL once had every change until then.")
 
     def __str__(self) -> str:
         """Return the report as a line for the Temporal UI."""
-        named = (", ".join(map("{0[0]} ({0[1]})".format, each.items())) for each in (self.lost, self.not_begun))
-        lost, not_begun = (each or "-" for each in named)
+        named = (
+            ", ".join(map("{0[0]} ({0[1]})".format, each.items()))
+            for each in (self.lost, self.not_begun, self.unreadable)
+        )
+        lost, not_begun, unreadable = (each or "-" for each in named)
         return (
             f"比对 compared {self.compared} · 补写 published {self.published} · 重建 repaired {self.repaired}"
-            f" · 流程丢失 lost {self.lost_count}: {lost} · 未受理 not begun: {not_begun}{REMEDY if self.lost else ''}"
+            f" · 流程丢失 lost {self.lost_count}: {lost} · 未受理 not begun: {not_begun}"
+            f" · 无法读取 unreadable: {unreadable}{REMEDY if self.lost else ''}"
         )

@@ -59,8 +59,9 @@ def kind_of(problem: ProblemType) -> Kind:
     return declare(problem.code.replace("_", "-"), STATUS[problem.kind], problem.title)
 
 
-OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT, BEHIND_SQL = map(
-    kind_of, (errors.OUT_OF_TURN, errors.WRONG_ROLE, errors.OTHER_DEPARTMENT, errors.BEHIND_SQL)
+OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT, BEHIND_SQL, INVALID_RESULT = map(
+    kind_of,
+    (errors.OUT_OF_TURN, errors.WRONG_ROLE, errors.OTHER_DEPARTMENT, errors.BEHIND_SQL, errors.INVALID_RESULT),
 )
 WORKFLOW_LOST = declare("workflow-lost", HTTPStatus.CONFLICT, "Workflow lost")
 _ACTIONS: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS, *ASSESSMENT_ACTIONS)

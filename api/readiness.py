@@ -131,14 +131,20 @@ def unknown(what: str, part: str) -> Component:
 
 
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
-    """Return the reconciler's part: not ok as well if it cannot compare, or found cases whose workflow is lost."""
+    """Return the reconciler's part: not ok as well if it cannot compare, or found cases that are lost or unreadable."""
     shifts = await temporal.shifts(RECONCILER)
     if not shifts.ok:
         return shifts
-    if (report := await last_report(temporal.client)) and report.fault:
+    report = await last_report(temporal.client)
+    if report and report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
         return Component(ok=False, detail=detail, remedy="Read the log of the worker. It tries again by itself.")
-    if not (lost := await sql.lost_cases()):
+    lost = await sql.lost_cases()
+    if report and report.unreadable and not lost:
+        named = ", ".join(map("{0[0]} ({0[1]})".format, islice(report.unreadable.items(), NAMED)))
+        remedy = "Run the release that wrote them; if it is this one, report it: a rule broke their state."
+        return Component(ok=False, detail=f"cases cannot be read: {named}", remedy=remedy)
+    if not lost:
         return shifts
     named = ", ".join(f"{number} ({why})" for number, why in islice(lost.items(), NAMED))
     lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))

@@ -19,7 +19,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
-from activities.case_workflows import Seen, is_lost
+from activities.case_workflows import CHUNK, Seen, is_lost
 from activities.fan_out import for_each
 from activities.history_errors import UnreadableError
 from activities.people_first import PeopleFirst
@@ -27,7 +27,7 @@ from activities.shift import now
 from domain.incident.kind import IncidentEvent
 from domain.shared.instants import to_milliseconds
 from hotline.histories import read_incident_run
-from readmodel import incidents
+from readmodel import incidents, reconciliation
 from readmodel.database import ReadConnection, read_in_thread
 from readmodel.facts import CaseFacts, all_facts, facts_of
 from readmodel.recorded import incidents_not_over
@@ -94,7 +94,9 @@ async def verify(
     async def compare(number: str) -> list[Difference]:
         seen = await workflows.get(number)
         facts = await read_in_thread(engine, partial(facts_of, at=now(), number=number))
-        return [*_differences(number, facts, _in_temporal(seen) if seen else None)]
+        unreadable = await read_in_thread(engine, partial(reconciliation.unreadable, numbers=[number]))
+        faulty = [Difference(number, "unreadable", why, "-") for why in unreadable.values()]
+        return [*faulty, *_differences(number, facts, _in_temporal(seen) if seen else None)]
 
     differences = list[Difference]()
     for attempt in range(TRIES):
@@ -108,14 +110,18 @@ async def verify(
 def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:
     """Return the number of cases in both stores, of those past the retention, and the cases that seem to differ."""
     compared, past, doubtful, left = 0, 0, list[str](), {*there}
+    held = list[str]()
     for number, facts in all_facts(connection, now()):
+        held.append(number)
         left.discard(number)
         seen = there.get(number)
         compared += seen is not None
         past += seen is None and facts.over
         if any(_differences(number, facts, seen)):
             doubtful.append(number)
-    return compared, past, [*doubtful, *sorted(left)]
+    for start in range(0, len(held), CHUNK):
+        doubtful += reconciliation.unreadable(connection, held[start : start + CHUNK])
+    return compared, past, [*dict.fromkeys([*doubtful, *sorted(left)])]
 
 
 def _differences(number: str, facts: CaseFacts | None, seen: _InTemporal | None) -> Iterator[Difference]:

@@ -1,11 +1,14 @@
 """Queries and marks of the reconciler: what SQL has of cases, and cases whose workflow is lost."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from pydantic import ValidationError
 from sqlalchemy import bindparam, func, select, update
 
+from domain.case.invariants import faults
+from readmodel.case_queries import get_cases
 from readmodel.conditions import IS_OPEN
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.tables import cases, events
@@ -49,6 +52,18 @@ def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, 
         .limit(limit)
     )
     return {row.number: row.changed_at for row in connection.execute(statement)}
+
+
+def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:
+    """Return those of these cases whose rows nobody can read, with the fields that break a constraint."""
+    try:
+        get_cases(connection, numbers)
+    except ValidationError as error:
+        if len(numbers) == 1:
+            return {numbers[0]: faults(error)}
+        middle = len(numbers) // 2
+        return unreadable(connection, numbers[:middle]) | unreadable(connection, numbers[middle:])
+    return {}
 
 
 def lost_cases(connection: ReadConnection) -> dict[str, Lost]:

@@ -13,6 +13,7 @@ from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
 from api.link_limit import TOO_MANY_LINKS, check_links
 from api.problems import (
     BEHIND_SQL,
+    INVALID_RESULT,
     OUT_OF_TURN,
     UNKNOWN,
     WORKFLOW_LOST,
@@ -75,7 +76,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         model=Complaint,
         example="complaint",
         reused="This Idempotency-Key was already used on this case, for the action {} or with another body.",
-        errors=(*POST_ERRORS, *CASE_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST),
+        errors=(*POST_ERRORS, *CASE_ERRORS, OUT_OF_TURN, BEHIND_SQL, INVALID_RESULT, WORKFLOW_LOST),
         check=_check,
         look_up=_look_up,
         forbidden=_forbidden,

@@ -192,6 +192,7 @@ Flag = Literal[
     "criticised",
     "extended",
     "hardship",
+    "left_out",
     "noticed",
     "own_cause",
     "possible_duplicate",

@@ -4,11 +4,15 @@
 with them. `fold` builds the very same case from its events alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from domain.case.actions import REGISTER, link_incident
+from pydantic import ValidationError
+
+from domain.case import invariants
+from domain.case.actions import REGISTER, link_incident, resume
 from domain.case.automatic import (
     cancellation,
     catalogue_change,
@@ -21,6 +25,8 @@ from domain.case.automatic import (
     wake,
 )
 from domain.case.automatic.catalogue_change import NewTerms
+from domain.case.automatic.left_out import KIND as LEFT_OUT
+from domain.case.automatic.left_out import LeftOut
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
@@ -38,7 +44,13 @@ from domain.case.state import CaseState
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor
 from domain.shared.command import Command
+from domain.shared.errors import INVALID_RESULT, Refused
 from domain.shared.event import CancellationRequested, EventData
+
+_INVALID_RESULT = (
+    "The action would leave the case {number} (version {version}) in an invalid state ({faults}). Nothing was done."
+    " Report it to the operators: a rule or the catalogue is wrong."
+)
 
 
 class Case(CaseState):
@@ -108,22 +120,30 @@ class Case(CaseState):
 
     def apply(self, command: Command[Any], at: datetime) -> tuple[Event, ...]:
         """Do what is asked at `at`, after everything that fell due before. Raises Refused and changes nothing."""
-        return tuple(self._record(event) for event in self._preview(command, at))
+        after, events = self._preview(command, at)
+        self._become(after)
+        return events
 
     def check(self, command: Command[Any], at: datetime) -> None:
         """Raise Refused exactly if `apply` would."""
         self._preview(command, at)
 
-    def _preview(self, command: Command[Any], at: datetime) -> tuple[Event, ...]:
-        preview = self.model_copy()
-        return (*preview.ring(at), decide(preview, command, at))
+    def _preview(self, command: Command[Any], at: datetime) -> tuple["Case", tuple[Event, ...]]:
+        """Return the case as the command leaves it, with the events; this one stays as it is. Raises Refused."""
+        after = self.model_copy()
+        due = after.ring(at)
+        try:
+            return after, (*due, after.record(decide(after, command, at)))
+        except ValidationError as error:
+            faults = invariants.faults(error)
+            message = _INVALID_RESULT.format(number=self.number, version=self.version, faults=faults)
+            raise Refused(INVALID_RESULT, message) from None
 
     def ring(self, at: datetime) -> tuple[Event, ...]:
         """Return everything that time has brought until `at`, in the order in which it fell due, each exactly once."""
         events: list[Event] = []
         while due := self._next_due(at):
-            decision = Decision(due.data(), due.state)
-            events.append(self._record(next_event(self, due.kind, self._until(at), decision)))
+            events.append(self._happen(due.kind, self._until(at), due.decision))
         return tuple(events)
 
     def next_deadline(self) -> datetime | None:
@@ -141,12 +161,13 @@ class Case(CaseState):
 
     def _until(self, at: datetime) -> datetime:
         """Return the instant that time can be brought to: the wake date first, as it changes what comes after it."""
-        return min(at, self.wake_at or at)
+        wakes_at = None if resume.ACTION.name in self.left_out else self.wake_at
+        return min(at, wakes_at or at)
 
     def _dues(self, at: datetime | None = None) -> Iterator[Due]:
         """Return what time brings next. At the same instant this order counts: a miss comes before what it leads to."""
         dues = (escalate.next_due(self), notice.next_due(self, at), credit.next_due(self), wake.next_due(self))
-        return (due for due in dues if due)
+        return (due for due in dues if due and due.kind not in self.left_out)
 
     def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:
         """Return what this person may do to the case at `at`, after everything that fell due before."""
@@ -174,8 +195,11 @@ class Case(CaseState):
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
         events = list(self.ring(at))
         keeps = settle.outcome(self, settlement.incident) == KEPT
-        while event := settle.next_step(self, settlement, at, keeps=keeps):
-            events.append(self._record(event))
+        while (
+            event := settle.next_step(self, settlement, at, keeps=keeps)
+        ) and event.action not in self.left_out:
+            events.append(self._happen(event.action, at, partial(Decision, event.data, event.to_state)))
+            keeps = keeps or event.action in self.left_out
         return tuple(events)
 
     def unlink(self, ended: str | None, at: datetime) -> tuple[Event, ...]:
@@ -191,18 +215,35 @@ class Case(CaseState):
         if not catalogue_change.is_change(self, new, at):
             return ()
         due = self.ring(at)
-        changed = catalogue_change.data(self, new, at)
-        return (*due, self._record(next_event(self, catalogue_change.KIND.name, at, Decision(changed))))
+        data = partial(catalogue_change.data, self, new, at)
+        return (*due, self._happen(catalogue_change.KIND.name, at, lambda: Decision(data())))
 
     def _after_due(self, kind: str, data: EventData, at: datetime) -> tuple[Event, ...]:
         """Let the system's event happen after everything that fell due before."""
         due = self.ring(at)
-        return (*due, self._record(next_event(self, kind, at, Decision(data))))
+        return (*due, self._happen(kind, at, lambda: Decision(data)))
 
-    def _record(self, event: Event) -> Event:
-        """Bring the case along; return the event, addressed to those who are told of it now."""
-        evolve(self, event)
+    def _happen(self, kind: str, at: datetime, decide: Callable[[], Decision]) -> Event:
+        """Let an event happen that nobody asked for. One that would break an invariant is left out, and noted."""
+        try:
+            return self.record(next_event(self, kind, at, decide()))
+        except ValidationError as error:
+            left_out = LeftOut(kind=kind, error=invariants.faults(error))
+            return self.record(next_event(self, LEFT_OUT.name, at, Decision(left_out)))
+
+    def record(self, event: Event) -> Event:
+        """Bring the case along; return the event, addressed to those who are told of it now.
+
+        Raises ValidationError if the case would break an invariant, and changes nothing.
+        """
+        after = self.model_copy()
+        evolve(after, event)
+        invariants.check(self, after)
+        self._become(after)
         return addressed(event, self)
+
+    def _become(self, after: "Case") -> None:
+        self.__setstate__(after.__getstate__())
 
 
 def _corrected(progress: Progress, intake: Intake, terms: Terms) -> dict[str, Any]:

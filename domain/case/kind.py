@@ -44,6 +44,10 @@ class Due(NamedTuple):
     data: Callable[[], EventData]
     state: State | None = None
 
+    def decision(self) -> Decision:
+        """Return the decision that makes the event."""
+        return Decision(self.data(), self.state)
+
 
 class Holder(NamedTuple):
     """Department and person whose work an event is about; None for none."""

@@ -2,7 +2,7 @@
 
 from domain.case import incident_link, urging
 from domain.case.actions import ACTIONS
-from domain.case.automatic import AUTOMATIC
+from domain.case.automatic import AUTOMATIC, left_out
 from domain.case.closing import close
 from domain.case.events import Event
 from domain.case.kind import Action, EventKind
@@ -21,6 +21,11 @@ def evolve(case: CaseState, event: Event) -> None:
     if event.people:
         case.people = {**case.people, **event.people}
     kind, data = KINDS[event.action], event.data
+    if kind is left_out.KIND:  # no rule beyond its own, as any may be the one that fails
+        kind.change(case, event)
+        return
+    if isinstance(kind, Action):
+        case.left_out = ()
     if isinstance(kind, Action) and kind.part and isinstance(data, PartData) and data.part:
         kind.part.evolve(case, case.parts[data.part - 1], data, event)
     else:

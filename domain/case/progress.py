@@ -202,6 +202,7 @@ class Progress(BaseModel):
     corrected: IntakeFacts | None = omit_default(None, "Facts of the intake, once they were corrected (更正).")
     credits: tuple[Owed, ...] = omit_default(())
     findings: tuple[Finding, ...] = omit_default(())
+    left_out: tuple[str, ...] = omit_default((), "Kinds of automatic events that wait for the next action.")
     failed_deliveries: tuple[FailedDelivery, ...] = omit_default((), "The first of each channel and recipient.")
     withdrawal: Withdrawal | None = omit_default(None, "Set while the case is withdrawn.")
     acted_at: datetime | None = omit_default(None, "When more than time changed a case that may come to owe a credit.")

@@ -39,6 +39,9 @@ BEHIND_SQL = ProblemType("conflict", "behind_sql", "Workflow behind the read mod
 VERSION_CHANGED = ProblemType(
     "precondition", "version_changed", "Version changed meanwhile", "内容已更新，请重新查看后再办理"
 )
+INVALID_RESULT = ProblemType(
+    "conflict", "invalid_result", "Action would make the case invalid", "办理后工单数据将不合规定，未予办理"
+)
 """The types that every action may be refused with; others are declared where they are raised."""
 SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged", "所填突发事件与现有的相同")
 """For a case that is linked to the incident already, and for an incident merged into itself."""

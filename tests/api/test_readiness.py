@@ -214,6 +214,27 @@ async def test_a_comparison_that_fails_is_told(
 
 
 @pytest.mark.slow
+async def test_cases_that_cannot_be_read_are_named(
+    own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconcile_at_once(monkeypatch)
+    async with whole(own_temporal, tmp_path) as made:
+        number = await made.case_in("dispatched")
+        await becomes(made, "reconciler", ok=True)
+        database = engine(made.settings.database_url)
+        spoil = "UPDATE cases SET document = replace(document, '\"serial\":{}1,', '\"serial\":{}1,')"
+        with database.begin() as connection:
+            connection.exec_driver_sql(spoil.format("", "-"))
+        found = await becomes(made, "reconciler", ok=False)
+        assert found["detail"] == f"cases cannot be read: {number} (Progress.clocks.0.serial: greater_than_equal)"
+        with database.begin() as connection:
+            connection.exec_driver_sql(spoil.format("-", ""))
+        database.dispose()
+        await becomes(made, "reconciler", ok=True)
+        await end(own_temporal, workflow_id(number))
+
+
+@pytest.mark.slow
 async def test_a_courier_without_a_worker_is_told(own_temporal: Client, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'hotline.db'}"
     async with running_api(own_temporal, url, tmp_path, at_work=False) as made:

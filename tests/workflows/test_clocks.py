@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
@@ -18,7 +20,7 @@ from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.resume import Resume
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
-from domain.case.clocks import ClockStatus
+from domain.case.clocks import Clock, ClockStatus
 from domain.case.lifecycle import State
 from domain.shared.event import ActionBody
 from tests.support.build import written
@@ -117,6 +119,25 @@ async def test_approval_pauses_the_department_only(hotline: Hotline) -> None:
     await complaint.act(DecideApproval(approved=True))
     decided = await complaint.view()
     assert {clock.name: clock.status for clock in decided.clocks}["arrive"] is ClockStatus.RUNNING
+
+
+async def test_a_rule_that_breaks_a_case_stops_no_workflow(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An action is refused and leaves nothing in the history; a timer leaves out what it brings, and tells so."""
+    complaint = await hotline.start()
+    await complaint.act(Dispatch(department="repair"))
+    with monkeypatch.context() as wrong:
+        wrong.setattr(Clock, "stop", lambda clock, *_: clock.model_copy(update={"budget_seconds": -86400.0}))
+        wrong.setattr(Clock, "ring", lambda clock, *_: clock.model_copy(update={"budget_seconds": -86400.0}))
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await complaint.act(SignFor())
+        assert isinstance(refused.value.cause, ApplicationError)
+        assert refused.value.cause.type == "conflict:invalid_result"
+        assert (await complaint.view()).version == 2
+        view = await complaint.ahead(minutes=11)
+        assert (view.version, view.flags) == (3, ("left_out",))
+    await complaint.published(3)
+    await complaint.act(Comment(note="已查"))
+    assert [row["action"] for row in await complaint.published(5)][2:5] == ["left_out", "comment", "escalate"]
 
 
 async def test_a_comment_moves_no_deadline(hotline: Hotline) -> None:

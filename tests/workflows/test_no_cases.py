@@ -42,12 +42,13 @@ async def test_a_history_that_cannot_be_read_is_reported_and_stops_nothing(
         newer.setattr(rebuild, "read_case", reads)
         await complaint.act(Dispatch(department="repair"), unwritten=True)
         await complaint.handle.terminate()
-        await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and seen.fault == "UnreadableError"))
+        named = {complaint.number: "history: UnreadableError"}
+        await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and seen.unreadable == named))
         other = await reconciled.start()
         await other.handle.terminate("a slip of the hand")
         await until(other.lost, lambda mark: mark == "ended")
     await complaint.published(2)
-    await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and seen.fault is None))
+    await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and not seen.unreadable))
 
 
 async def test_workflows_that_are_no_cases_stop_nothing(reconciled: Hotline) -> None:

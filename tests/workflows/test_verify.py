@@ -124,6 +124,12 @@ async def test_events_that_sql_lacks_are_named(hotline: Hotline, owner: Engine) 
     assert await found(hotline, owner, complaint.number) == {("events", "1", "2")}
 
 
+async def test_a_case_whose_rows_cannot_be_read_is_named(hotline: Hotline, owner: Engine) -> None:
+    complaint = await hotline.start()
+    execute(owner, "UPDATE cases SET document = '{}' WHERE number = :number", number=complaint.number)
+    assert await found(hotline, owner, complaint.number) == {("unreadable", "Progress.owner: missing", "-")}
+
+
 async def test_a_case_in_one_store_alone_is_named(hotline: Hotline, owner: Engine) -> None:
     ended, missing, behind, unwritten = [await hotline.start(unwritten=place == 3) for place in range(4)]
     await behind.act(Dispatch(department="repair"))

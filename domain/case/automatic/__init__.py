@@ -5,6 +5,7 @@ from domain.case.automatic import (
     catalogue_change,
     credit,
     escalate,
+    left_out,
     notice,
     recognise,
     undelivered,
@@ -20,4 +21,5 @@ AUTOMATIC: tuple[EventKind, ...] = (
     cancellation.KIND,
     catalogue_change.KIND,
     credit.KIND,
+    left_out.KIND,
 )

@@ -12,6 +12,9 @@ from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.state import CaseState
 from domain.shared.value import Immutable, omit_default
 
+_STEPS = {action.ACTION.name for action in (resume, complete, reply)}
+"""Kinds of the events that settle a case; if one would have made it invalid, the case goes on by itself."""
+
 
 class Settlement(Immutable):
     """End of an incident for a case: what was done, what the caller is told, and if the case is followed up."""
@@ -37,7 +40,7 @@ def outcome(case: CaseState, incident: str) -> str:
         return case.settled
     if case.state not in BEFORE_REPLY:
         return OVER
-    return KEPT if has_own_work(case) else SETTLED
+    return KEPT if has_own_work(case) or not _STEPS.isdisjoint(case.left_out) else SETTLED
 
 
 def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: bool) -> Event | None:

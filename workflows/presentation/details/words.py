@@ -33,6 +33,7 @@ FLAG_ZH = {
     "criticised": "已通报批评",
     "extended": "已延期",
     "hardship": "困难户",
+    "left_out": "系统事项未执行",
     "noticed": "已发催办通知书",
     "own_cause": "另有原因",
     "possible_duplicate": "疑似重复",
