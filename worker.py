@@ -218,7 +218,7 @@ def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierCon
     zone = channels.quiet_hours.time_zone
     templates = Templates(settings.templates, zone, link, lambda: in_force.catalogue.hotline)
     pace = Pace(settings.courier_poll_seconds, settings.courier_batch, settings.courier_max_tries)
-    return CourierConfig(channels, templates, settings.notification_log, pace)
+    return CourierConfig(channels, templates, settings.notification_log, pace, lambda: in_force.catalogue.area_code)
 
 
 def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Suspect:

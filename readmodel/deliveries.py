@@ -8,14 +8,18 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, insert, or_, select, update
 
+from domain.case.actions.correct import Corrected
 from domain.case.actions.reply import Replied
+from readmodel.contacts import may_link
 from readmodel.database import WriteConnection
 from readmodel.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENT, Notification
 from readmodel.tables import cases, deliveries, events, notifications
 
 SENDING = "sending"
+FORMER_CALLER = "former_caller"
+"""Kind of recipient: the telephone that a caller had until a correction (原联系电话)."""
 _note = notifications.c
 _row = deliveries.c
 # Quiet hours concern cases only: news of an incident to the staff have no case, and never wait.
@@ -25,7 +29,8 @@ _PRIORITY = func.coalesce(cases.c.priority, "P1")
 _CAUSE = (events.c.number == _note.number) & (events.c.seq == _note.seq) & (events.c.action == _note.kind)
 _CYCLE = func.coalesce(events.c.cycle, cases.c.cycle, 1)
 _STATE = func.coalesce(events.c.to_state, cases.c.state, "")
-_REPLY = case((events.c.action == "reply", events.c.data), else_=None)
+_IS_FORMER = _note.recipient.startswith(f"{FORMER_CALLER}:", autoescape=True)
+_SAID = case((or_(events.c.action == "reply", _IS_FORMER), events.c.data), else_=None)
 
 ChannelsTo = Callable[[str, bool], Sequence[str]]
 """Channels to a recipient; the flag says if the case has a telephone number."""
@@ -37,7 +42,8 @@ class Delivery(NamedTuple):
     """One notification on one channel. `phone` is personal data, for the channel only.
 
     `tries` includes the present one. `cycle` and `state` are those after the event that caused the notification.
-    `said` is the reply that ended an incident, for all of its callers; empty otherwise.
+    `said` is the reply that ended an incident, for all of its callers; empty otherwise. `may_link` is True if the
+    caller's page may be opened from this telephone; see `readmodel.contacts`.
     """
 
     notification: Notification
@@ -47,6 +53,7 @@ class Delivery(NamedTuple):
     cycle: int = 1
     state: str = ""
     said: str = ""
+    may_link: bool = False
 
     @property
     def key(self) -> str:
@@ -57,6 +64,11 @@ class Delivery(NamedTuple):
     def number(self) -> str:
         """Number of the case or incident."""
         return self.notification.number
+
+    @property
+    def is_to_caller(self) -> bool:
+        """True if it goes to the telephone that the caller of a case has now."""
+        return self.phone is not None and self.notification.recipient.startswith("caller:")
 
 
 class Failure(NamedTuple):
@@ -80,7 +92,7 @@ def route(connection: WriteConnection, channels_to: ChannelsTo, at: datetime, li
     A notification that is routed again keeps deliveries that are sent or under way, and loses dead ones.
     """
     due = (
-        select(_note.key, _note.recipient, cases.c.caller_phone.is_not(None))
+        select(_note.key, _note.recipient, cases.c.caller_phone.is_not(None) | _IS_FORMER)
         .outerjoin(cases, cases.c.number == _note.number)
         .where(_note.status == DUE, _note.next_try_at <= at)
         .order_by(_note.next_try_at)
@@ -111,14 +123,14 @@ def reroute(connection: WriteConnection, channels: Collection[str], at: datetime
 
 
 def take(
-    connection: WriteConnection, channel: str, quiet_until: QuietUntil, at: datetime, limit: int
+    connection: WriteConnection, channel: str, quiet_until: QuietUntil, at: datetime, limit: int, area_code: str = ""
 ) -> list[Delivery]:
     """Take the deliveries of a channel that are due at `at`, oldest first, and count a try for each.
 
-    A delivery in quiet hours is postponed to their end, without a try.
+    A delivery in quiet hours is postponed to their end, without a try. `area_code` is that of telephones without one.
     """
     taken: list[Delivery] = []
-    while not taken and (due := _due(connection, channel, at, limit)):
+    while not taken and (due := _due(connection, channel, at, limit, area_code)):
         ends = [(each, quiet_until(each.notification.recipient, each.priority, at)) for each in due]
         taken = [delivery for delivery, end in ends if end is None]
         if postponed := [{"the_key": delivery.key, "end": end} for delivery, end in ends if end is not None]:
@@ -166,10 +178,10 @@ def _of(channel: str, keys: Collection[str]) -> ColumnElement[bool]:
     return (_row.channel == channel) & _row.key.in_(keys)
 
 
-def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) -> list[Delivery]:
+def _due(connection: WriteConnection, channel: str, at: datetime, limit: int, area_code: str) -> list[Delivery]:
     columns = [_note[name] for name in Notification._fields]
     statement = (
-        select(*columns, _row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _REPLY)
+        select(*columns, _row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _SAID)
         .join(notifications, _note.key == _row.key)
         .outerjoin(cases, cases.c.number == _note.number)
         .outerjoin(events, _CAUSE)
@@ -178,15 +190,22 @@ def _due(connection: WriteConnection, channel: str, at: datetime, limit: int) ->
         .limit(limit)
         .with_for_update(of=deliveries, skip_locked=True)
     )
-    return [_delivery(*row) for row in connection.execute(statement)]
+    found = [_delivery(*row) for row in connection.execute(statement)]
+    allowed = may_link(connection, {each.number: each.phone for each in found if each.is_to_caller}, area_code)
+    return [each._replace(may_link=each.is_to_caller and each.number in allowed) for each in found]
 
 
 def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of the statement above
-    *notification, tries, priority, phone, cycle, state, reply = row
-    replied = Replied.model_validate_json(reply) if reply else None
-    # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
-    said = replied.message if replied and replied.incident else ""
-    return Delivery(Notification._make(notification), tries, priority, phone, cycle, state, said)
+    *note, tries, priority, phone, cycle, state, data = row
+    notification = Notification._make(note)
+    said = ""
+    if notification.recipient.startswith(FORMER_CALLER):
+        phone = Corrected.model_validate_json(data).former_phone if data else None
+    elif data:
+        # Only the reply of an incident is the same for all callers; any other is told to the caller in person.
+        replied = Replied.model_validate_json(data)
+        said = replied.message if replied.incident else ""
+    return Delivery(notification, tries, priority, phone, cycle, state, said)
 
 
 def _complete(connection: WriteConnection, keys: Collection[str], at: datetime) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Column, Table, exists, func, insert, or_, select, update
 
 from domain.shared.actors import RESERVED, Person, Role
 from domain.shared.operator_errors import OperatorError
-from domain.shared.text import INVISIBLE, Instant
+from domain.shared.text import INVISIBLE, Instant, Phone
 from domain.shared.value import Immutable
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.statements import row, upsert
@@ -50,10 +50,11 @@ class PeopleError(OperatorError):
 
 
 class Member(Person):
-    """Person in the directory. Instants are UTC."""
+    """Person in the directory. Instants are UTC. No link to a caller's page goes to the person's own telephone."""
 
     added_at: Instant
     left_at: Instant | None = None
+    phone: Phone | None = None
 
 
 class ApiKey(Immutable):
@@ -159,13 +160,13 @@ def has_people(connection: ReadConnection | WriteConnection) -> bool:
     return bool(connection.scalar(select(exists().select_from(people))))
 
 
-def add(connection: WriteConnection, person: Person, at: datetime) -> Member:
+def add(connection: WriteConnection, person: Person, at: datetime, phone: str | None = None) -> Member:
     """Add a person. Raises PeopleError: the id is taken or cannot be shown, or the role needs a department."""
     _check(person)
     if known := find(connection, person.id):
         taken = f"{known.id} is {known.name}, {known.role}{f' of {known.department}' if known.department else ''}"
         raise PeopleError(f"{taken}; accepted: another id, or `hotline person change`")
-    member = Member(**person.model_dump(), added_at=at)
+    member = Member(**person.model_dump(), added_at=at, phone=phone)
     connection.execute(insert(people), [_person_row(member)])
     return member
 

@@ -281,6 +281,7 @@ people = Table(
     Column("role", CODE, nullable=False),
     Column("department", CODE),
     Column("districts", Text, nullable=False, comment="Codes, with commas between them."),
+    Column("phone", String(26), comment="The person's own, which gets no link to a caller's page."),
     Column("added_at", UtcDateTime, nullable=False),
     Column("left_at", UtcDateTime),
 )

@@ -40,12 +40,14 @@ class CourierConfig(NamedTuple):
         templates: texts of notifications.
         log_file: file of the log channel.
         pace: pace of the loops.
+        area_code: returns that of telephones without one.
     """
 
     channels: ChannelFile
     templates: Templates
     log_file: Path
     pace: Pace = Pace()
+    area_code: Callable[[], str] = str
 
     def render(self, delivery: Delivery, *, to_phone: bool = False) -> RenderedNotification:
         """Return the delivery in words, in the language of its route; see Templates."""
@@ -100,6 +102,7 @@ async def courier(
                 # A crash leaves a whole batch in doubt, so a remote channel takes no more than it sends at once.
                 pace._replace(batch=table.concurrency) if isinstance(table, RemoteConfig) else pace,
                 clock=clock,
+                area_code=config.area_code,
             )
             for name, table in channels.channels.items()
         ]

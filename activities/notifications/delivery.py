@@ -115,6 +115,7 @@ class DeliveryLoop(Loop):
         give_up: is told of late notifications, and of dead letters before they are marked as such.
         pace: see Loop.
         clock: returns the present instant.
+        area_code: returns that of telephones without one.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of one loop
@@ -127,8 +128,10 @@ class DeliveryLoop(Loop):
         pace: Pace,
         *,
         clock: Callable[[], datetime] = now,
+        area_code: Callable[[], str] = str,
     ) -> None:
         super().__init__(writer, asyncio.Event(), pace)
+        self._area_code = area_code
         self.name = name
         self.sent = 0
         """Deliveries that were sent in this shift."""
@@ -181,7 +184,7 @@ class DeliveryLoop(Loop):
     def _record_and_take(self, connection: WriteConnection) -> list[Delivery]:
         at = self._clock()
         deliveries.record(connection, self.name, self._results, at)
-        return deliveries.take(connection, self.name, self._quiet_until, at, self.pace.batch)
+        return deliveries.take(connection, self.name, self._quiet_until, at, self.pace.batch, self._area_code())
 
     async def _failure(self, delivery: Delivery, error: str) -> Failure:
         error = error[:ERROR_LENGTH]

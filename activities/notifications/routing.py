@@ -15,6 +15,7 @@ from domain.calendar.work_calendar import USUAL_ZONE
 from domain.catalogue.terms import Priority, Recipient
 from domain.shared.actors import Role
 from domain.shared.codes import Code
+from readmodel.deliveries import FORMER_CALLER
 
 KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "department"})
 """Kinds of recipients: what a recipient is called, up to the colon."""
@@ -29,8 +30,8 @@ Language = Literal["zh", "en", "both"]
 
 
 def is_caller(recipient: str) -> bool:
-    """Return True if a recipient is a caller."""
-    return recipient.partition(":")[0] == "caller"
+    """Return True if a recipient is a caller, or the telephone that a caller had before a correction."""
+    return recipient.partition(":")[0] in ("caller", FORMER_CALLER)
 
 
 class Route(ConfigTable):
@@ -135,6 +136,7 @@ class ChannelFile(ConfigTable):
     def _route(self, recipient: str) -> Route | None:
         """Return the most exact route to a recipient."""
         routes = {route.to: route for route in self.routes}
+        recipient = recipient.removeprefix("former_")
         kind = recipient.partition(":")[0]
         return next((routes[to] for to in (recipient, f"{kind}:*", kind, EVERYBODY) if to in routes), None)
 

@@ -97,13 +97,14 @@ class Templates:
     def render(self, delivery: Delivery, language: Language, *, to_phone: bool = False) -> RenderedNotification:
         """Return subject, on one line, and text of a delivery. Both languages are Chinese, then English.
 
-        The caller's link is in it only if it is sent to the caller's telephone (`to_phone`): others could use it.
+        The caller's link is in it only if it is sent to the caller's telephone (`to_phone`), and that is neither one of
+        the staff nor the owner's choice (`Delivery.may_link`): others could use it.
 
         Raises TemplateError, or DeliveryError if a template takes too many steps.
         """
         notification = delivery.notification
         audience = "caller" if is_caller(notification.recipient) else "staff"
-        link = self._link(delivery) if self._link and to_phone and audience == "caller" else ""
+        link = self._link(delivery) if self._link and to_phone and delivery.may_link else ""
         fields = self._fields(delivery, link)
         subject = self._in(language, ["subject"], fields).replace("\n", " · ")
         text = self._in(language, [f"{audience}/{notification.kind}", f"{audience}/default"], fields)

@@ -47,16 +47,18 @@ from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
 from readmodel.case_queries import get_case
+from readmodel.contacts import link_goes_nowhere
 
 PREFIX = "/v1/complaints/{number}/actions"
 UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action")
 NO_TEXT_MESSAGES = declare("no-text-messages", HTTPStatus.CONFLICT, "No channel to callers' telephones")
+CONTACT_WITHOUT_WITNESS = declare("contact-without-witness", HTTPStatus.CONFLICT, "Telephone without a witness")
 _CHECKED_HERE = {
     "link_incident": (UNKNOWN_INCIDENT, INCIDENT_CLOSED),
     "correct": (UNKNOWN["service"], UNKNOWN["district"]),
     "decide_credit": (CREDIT_LIMIT_REACHED,),
-    "send_link": (NO_TEXT_MESSAGES, TOO_MANY_LINKS),
     "withdraw": (CALL_MISMATCH,),
+    "send_link": (NO_TEXT_MESSAGES, CONTACT_WITHOUT_WITNESS, TOO_MANY_LINKS),
 }
 """Problems that `_check` raises, by action."""
 
@@ -129,7 +131,24 @@ async def _check_link(backend: Backend, number: str, actor: Actor) -> None:
     if not backend.texts_callers:
         detail = "No channel of HOTLINE_CHANNELS sends to callers' telephones, as one of kind sms without `to` does."
         raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
+    await _check_contact(backend, number)
     await check_links(backend, number, actor)
+
+
+async def _check_contact(backend: Backend, number: str) -> None:
+    """Check that a link may go to the caller's telephone. The courier checks it again when it sends."""
+    area_code = backend.catalogue.area_code
+    if await backend.reader.ask(link_goes_nowhere, number, area_code):
+        detail = (
+            f"The telephone of the case {number} is one of the staff, or its owner put it in after the registration;"
+            " no link goes there. 该号码属于工作人员或由责任人更改,不能发送链接。"
+        )
+        accepted = [
+            "the telephone of the registration",
+            "one that the registry or a call of the case has",
+            "a correction by somebody else than the owner",
+        ]
+        raise ProblemError(CONTACT_WITHOUT_WITNESS, detail, accepted=accepted)
 
 
 def _check_codes(backend: Backend, body: Correct) -> None:

@@ -188,6 +188,7 @@ class TimelinePaging(Paging):
 Flag = Literal[
     "approval_rejected",
     "approved",
+    "contact_changed",
     "credit_waits",
     "criticised",
     "extended",

@@ -133,6 +133,8 @@ class _Fold:
     state: str = ""
     counted: set[object] = field(default_factory=set)
     kept_at: Counter[datetime] = field(default_factory=Counter)
+    phone_by_owner: bool = False
+    """True if the owner of the case has changed the caller's telephone last."""
 
     def follow(self, fact: Fact) -> None:
         """Bring the case along, and add what the event counts for."""
@@ -231,6 +233,9 @@ def _correct(fold: _Fold, fact: Fact) -> None:
     fold.service = after.get("service_code") or fold.service
     if place := after.get("location"):
         fold.district = place.get("district")
+    before, caller = fact.data.get("before", {}).get("caller"), after.get("caller")
+    if before and caller and before.get("phone") != caller.get("phone"):
+        fold.phone_by_owner = fact.actor == fold.agent
 
 
 def _urge(fold: _Fold, fact: Fact) -> None:
@@ -269,7 +274,9 @@ def _follow_up(fold: _Fold, fact: Fact) -> None:
         fold.add(Kind.SOLVED, fact.at, holder, counts=solved is not False)
     if contacted:
         satisfied = outcome == "satisfied" if satisfaction is None else satisfaction in SATISFIED
-        fold.add(Kind.SATISFIED, fact.at, holder, counts=satisfied)
+        # Whoever answers at a telephone that the owner has put in may be the owner.
+        if not (satisfied and fold.phone_by_owner):
+            fold.add(Kind.SATISFIED, fact.at, holder, counts=satisfied)
     if fact.to_state == State.DISPATCHED:
         fold.add(Kind.REWORKED, fact.at, holder)
         fold.hand_to(fact, data.get("department") or data.get("rework_by"))

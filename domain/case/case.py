@@ -195,9 +195,7 @@ class Case(CaseState):
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
         events = list(self.ring(at))
         keeps = settle.outcome(self, settlement.incident) == KEPT
-        while (
-            event := settle.next_step(self, settlement, at, keeps=keeps)
-        ) and event.action not in self.left_out:
+        while (event := settle.next_step(self, settlement, at, keeps=keeps)) and event.action not in self.left_out:
             events.append(self._happen(event.action, at, partial(Decision, event.data, event.to_state)))
             keeps = keeps or event.action in self.left_out
         return tuple(events)

@@ -59,6 +59,7 @@ def _known(case: CaseState) -> dict[str, str | None]:
     return {
         "owner": case.owner,
         "caller": case.number,
+        "former_caller": case.number,
         "assignee": case.assignee,
         "department": case.department,
         "lead": case.department,

@@ -122,6 +122,14 @@ class FailedDelivery(Immutable):
         return recipient_of(self.key)
 
 
+class ContactChange(Immutable):
+    """Change of the caller's telephone after the registration: by whom, when, and if that person owned the case."""
+
+    by: str
+    at: datetime
+    by_owner: bool
+
+
 class Supervision(Immutable):
     """Supervision (督办) of a case: since when, and in which cycle it began."""
 
@@ -200,6 +208,7 @@ class Progress(BaseModel):
     later_terms: LaterTerms | None = omit_default(None)
     catalogue_change: CatalogueChange | None = omit_default(None)
     corrected: IntakeFacts | None = omit_default(None, "Facts of the intake, once they were corrected (更正).")
+    contact_changed: ContactChange | None = omit_default(None, "The last change of the caller's telephone.")
     credits: tuple[Owed, ...] = omit_default(())
     findings: tuple[Finding, ...] = omit_default(())
     left_out: tuple[str, ...] = omit_default((), "Kinds of automatic events that wait for the next action.")

@@ -20,6 +20,7 @@ LeaveCases = Annotated[bool, typer.Option("--leave-cases", help="Also if the per
 Districts = Annotated[
     list[str] | None, typer.Option("--district", help="District of the person's work, by code or name; repeatable.")
 ]
+Telephone = Annotated[str | None, typer.Option("--phone", help="Own telephone: no link to a caller's page goes to it.")]
 
 
 @app.command("add")
@@ -29,14 +30,15 @@ def add(
     name: Annotated[str | None, typer.Option(help="Name as it is shown; by default the id.")] = None,
     department: Department = None,
     district: Districts = None,
+    phone: Telephone = None,
 ) -> None:
     """Add a person. `hotline key create` makes a key; with OIDC none is needed."""
     from readmodel import people
     from readmodel.database import writing
 
     person = checked(person_id, name or person_id, role, department, district or ())
-    with open_database() as database, writing(database) as connection:
-        people.add(connection, person, datetime.now(UTC))
+    with named_faults(), open_database() as database, writing(database) as connection:
+        people.add(connection, person, datetime.now(UTC), phone)
     typer.echo(f"{person.id}: {person.name}, {person.role}")
 
 
@@ -60,10 +62,11 @@ def change(  # noqa: PLR0913 - an argument for each option
     name: Annotated[str | None, typer.Option(help="Another shown name.")] = None,
     department: Department = None,
     district: Districts = None,
+    phone: Telephone = None,
     everywhere: Annotated[bool, typer.Option("--everywhere", help="No districts any more.")] = False,
     leave_cases: LeaveCases = False,
 ) -> None:
-    """Change a person. Keys stay valid, and act for the person as changed. `--department ""` takes it away.
+    """Change a person. Keys stay valid, and act for the person as changed. `""` takes a department or telephone away.
 
     A person who owns open cases does not become a crew.
     """
@@ -71,10 +74,12 @@ def change(  # noqa: PLR0913 - an argument for each option
     from readmodel.database import writing
     from readmodel.workload import count_owned
 
-    changes: dict[str, Any] = {"role": role, "name": name, **_codes(department, district or ())}
+    changes: dict[str, Any] = {"role": role, "name": name, "phone": phone, **_codes(department, district or ())}
     changes = {field: value for field, value in changes.items() if value}
     if department == "":
         changes["department"] = None
+    if phone == "":
+        changes["phone"] = None
     if everywhere:
         changes["districts"] = ()
     with named_faults(), open_database() as database, writing(database) as connection:

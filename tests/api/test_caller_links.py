@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from readmodel.database import engine
+from domain.calls.call import Call
+from readmodel import calls, people
+from readmodel.database import engine, writing
 from readmodel.writer import GroupWriter
 from tests.api.test_caller_page import CHINESE, ENGLISH, events, say
 from tests.support.api import CALL, Agreed, Api, Clock, further_api, problem, running_api
@@ -66,6 +68,68 @@ async def sent(gateway: Receiver, path: str, count: int) -> list[str]:
         return [text for text in texts if "请勿转发" in text]
 
     return await until(found, lambda texts: len(texts) == count)
+
+
+OWN, CALLERS = "13922220000", "138 0013 8000"
+
+
+async def test_no_link_goes_to_a_telephone_that_the_owner_has_put_in(
+    temporal: Client, tmp_path: Path, sqlite_url: str
+) -> None:
+    """An agent cannot close her own case as a satisfied caller; the caller's telephone is told, the file shows it."""
+    database = engine(sqlite_url)
+    async with receiver() as gateway, GroupWriter(database) as writer:
+        harness = CourierHarness(database, writer, tmp_path)
+        harness.write(sms(gateway), CALLER.format(["sms"]))
+        async with running_api(temporal, sqlite_url, tmp_path, channels=harness.file) as made:
+            number = await registered(made, CALLERS)
+            correct = {"reason": "用户换了号码", "caller": {"phone": OWN}}
+            assert (await made.act(number, "correct", correct, "chen")).json()["flags"] == ["contact_changed"]
+            found = problem(await made.act(number, "send_link", {}, "chen"), 409, "contact-without-witness")
+            assert "somebody else than the owner" in found["accepted"][-1]
+            assert (await made.get("/v1/complaints?flag=contact_changed")).json()["items"][0]["number"] == number
+            await made.act(number, "answer", {"message": "已说明"}, "chen")
+            async with harness.running():
+                texts = await until(lambda: texts_to(gateway), lambda found: len(found) == 2)
+            ((told,), (answered,)) = (texts[phone] for phone in ("13800138000", OWN))
+            assert f"工单{number}的联系电话已更改" in told
+            assert "/c/" not in told + answered
+    database.dispose()
+
+
+async def texts_to(gateway: Receiver) -> dict[str, list[str]]:
+    """The texts that came to the gateway, by telephone."""
+    found: dict[str, list[str]] = {}
+    for each in gateway.requests:
+        body = json.loads(each.body)
+        found.setdefault(body["to"], []).append(body["text"])
+    return found
+
+
+async def test_a_colleague_or_a_call_makes_the_telephone_the_callers_and_never_one_of_the_staff(
+    temporal: Client, tmp_path: Path, sqlite_url: str
+) -> None:
+    database = engine(sqlite_url)
+    async with receiver() as gateway:
+        channels = tmp_path / "channels.toml"
+        channels.write_text(f"{sms(gateway)}\n{CALLER.format(['sms'])}", "utf-8")
+        async with running_api(temporal, sqlite_url, tmp_path, channels=channels) as made:
+            by_colleague, by_call, of_staff = [await registered(made, CALLERS) for _ in range(3)]
+            for number, by in ((by_colleague, "xu"), (by_call, "chen"), (of_staff, "xu")):
+                phone = {by_colleague: "13944440000", by_call: OWN, of_staff: "13955550000"}[number]
+                correct = {"reason": "用户换了号码", "caller": {"phone": phone}}
+                assert (await made.act(number, "correct", correct, by)).status_code == HTTPStatus.OK
+            with writing(database) as connection:
+                people.change(connection, "wu", phone="139 5555 0000")
+                seen = Call("c1", datetime.now(UTC), caller_phone=OWN, complaint=by_call)
+                calls.keep(connection, [seen])
+            codes = [(await made.act(each, "send_link", {}, "chen")).status_code for each in (by_colleague, by_call)]
+            assert codes == [HTTPStatus.OK, HTTPStatus.OK]
+            problem(await made.act(of_staff, "send_link", {}, "xu"), 409, "contact-without-witness")
+            # Who takes the case over is its owner, too.
+            await made.act(by_colleague, "hand_over", {"owner": "xu"}, "xu")
+            problem(await made.act(by_colleague, "send_link", {}, "xu"), 409, "contact-without-witness")
+    database.dispose()
 
 
 async def test_no_link_is_sent_where_none_can_arrive(temporal: Client, tmp_path: Path, sqlite_url: str) -> None:

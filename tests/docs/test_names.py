@@ -27,6 +27,7 @@ from api.routes.caller_page import STATE_FOR_CALLERS
 from api.routes.parameters import Flag, Listing
 from api.schemas import NewComplaint
 from domain.case.actions import ACTIONS, TABLE
+from domain.case.actions.correct import CONTACT_CHANGED
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.clocks import ClockStatus
 from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED
@@ -111,6 +112,7 @@ def test_every_action_is_in_the_glossary_and_no_other() -> None:
         "cancellation_requested",
         "catalogue_change",
         "credit",
+        "left_out",
     ]
     assert glossary("Actions") == [*TABLE, *by_itself]
 
@@ -146,7 +148,7 @@ def test_every_flag_is_in_the_glossary_and_no_other() -> None:
         if "add_flags" in line or line.lstrip().startswith(("FLAG = ", "flags=("))
         for flag in re.findall(r'"([a-z_]+)"', line)
     }
-    known = raised | set(IntakeFlag) | {CREDIT_WAITS, OWN_CAUSE}
+    known = raised | set(IntakeFlag) | {CONTACT_CHANGED, CREDIT_WAITS, OWN_CAUSE}
     assert set(glossary("Flags")) == known, "docs/glossary.md, Flags, has a row for each flag"
     assert set(get_args(Flag)) == known, "api/routes/parameters.py, Flag, has every flag"
 

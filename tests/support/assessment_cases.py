@@ -38,7 +38,7 @@ from domain.case.automatic.settle import Settlement
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import THANKS, Intake, Location, Registration
+from domain.case.intake import THANKS, Caller, Intake, Location, Registration
 from domain.case.lifecycle import State
 from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import Credit, Terms
@@ -143,7 +143,9 @@ class Chances(NamedTuple):
         return self.random.random() < chance
 
     def correction(self) -> Correction:
-        """Return a correction of the service, the district or both."""
+        """Return a correction of the telephone, or of the service, the district or both."""
+        if self.yes(0.3):
+            return Correction(reason="x", caller=Caller(phone=f"1380013800{self.random.randrange(3)}"))
         service = self.random.choice(SERVICES) if self.yes(0.6) else self.case.intake.service_code
         district = self.random.choice(DISTRICTS[:-1])
         terms = CATALOGUE.terms(service, district, self.now)

@@ -146,7 +146,8 @@ def _answers(step: Step) -> Iterator[Counted]:
     if content or not short:
         yield step.counted(Kind.SOLVED, counts=content if short else bool(said.solved))
     satisfied = content if short else said.satisfaction in SATISFIED
-    yield step.counted(Kind.SATISFIED, counts=satisfied)
+    if not (satisfied and "contact_changed" in step.after.flags):
+        yield step.counted(Kind.SATISFIED, counts=satisfied)
 
 
 def _money(step: Step) -> Iterator[Counted]:

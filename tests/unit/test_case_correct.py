@@ -13,6 +13,7 @@ from domain.case.events import Event
 from domain.case.intake import THANKS, Caller, Location
 from domain.case.lifecycle import OPEN, State
 from domain.case.notifications import notifications
+from domain.case.progress import ContactChange
 from domain.catalogue.terms import Edition
 from domain.rights.masking import masked, masks_for
 from domain.shared.actors import Actor, Role
@@ -114,9 +115,25 @@ class TestFacts:
         place = Location(lat=22.5, lng=113.4)
         event = after(case, Correct(reason="x", caller=Caller(phone="13800138000"), location=place))
         told = notifications(case.number, event)
-        assert [each.recipient for each in told] == ["assignee:Wu Gang", "department:metering", "owner:Chen Jing"]
+        colleagues = ["assignee:Wu Gang", "department:metering", "owner:Chen Jing"]
+        assert [each.recipient for each in told] == [*colleagues, f"former_caller:{case.number}"]
         assert told[0].text_zh == f"工单{case.number}:更正联系方式、地点,现为处理中"
         assert told[0].text_en == f"Case {case.number}: correct (caller, location) by agent, now in_progress"
+
+    @pytest.mark.parametrize(("by", "flags"), [(OWNER, ("contact_changed",)), (AGENT, ()), (SUPERVISOR, ())])
+    def test_a_telephone_that_the_owner_has_put_in_is_flagged(self, by: Actor, flags: tuple[str, ...]) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, Correct(reason="x", caller=Caller(phone="13800138000")), THEN, by)
+        assert case.flags == flags
+        assert case.contact_changed == ContactChange(by=by.id, at=THEN, by_owner=by is OWNER)
+
+    def test_a_colleague_who_puts_in_another_lowers_the_flag_and_other_facts_do_not(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, CONTACT, THEN, OWNER)
+        do(case, Correct(reason="x", caller=Caller(name="李先生")), THEN, AGENT)
+        assert "contact_changed" in case.flags
+        do(case, Correct(reason="x", caller=Caller(phone="13800138000")), THEN, SUPERVISOR)
+        assert not case.flags
 
 
 class TestService:

@@ -279,6 +279,22 @@ class TestShares:
 
 class TestFollowUps:
     @pytest.mark.parametrize(
+        ("by", "satisfied"), [((ONE,), []), ((OTHER,), [True]), ((ONE, OTHER), [True]), ((OTHER, ONE), [])]
+    )
+    def test_a_satisfied_answer_does_not_count_after_the_owner_has_changed_the_telephone(
+        self, by: tuple[str, ...], satisfied: list[bool]
+    ) -> None:
+        phones = [{"phone": f"1380013800{place}"} for place in range(3)]
+        changes = [
+            fact(at(1, f"1{place}:00"), "correct", by=who, before={"caller": phones[place]}, after={"caller": new})
+            for place, (who, new) in enumerate(zip(by, phones[1:], strict=False))
+        ]
+        for outcome, counts in (("satisfied", satisfied), ("dissatisfied", [False])):
+            found = counted(*BEGUN, *changes, followed(at(2, "09:00"), outcome=outcome))
+            assert [each.counts for each in found if each.kind is Kind.SATISFIED] == counts
+            assert [each.counts for each in found if each.kind is Kind.CONTACTED] == [True]
+
+    @pytest.mark.parametrize(
         ("data", "contacted", "solved", "satisfied"),
         [
             ({"outcome": "unreachable", "contacted": False}, [False], [], []),

@@ -27,7 +27,7 @@ def delivery(recipient: str = f"caller:{NUMBER}", kind: str = "reply") -> Delive
     at = datetime(2026, 8, 3, 4, tzinfo=UTC)
     texts = ("回复了", "It was replied to")
     notification = Notification(f"{NUMBER}-7-{recipient}", NUMBER, 7, recipient, kind, *texts, at)
-    return Delivery(notification, 1, "P3", None)
+    return Delivery(notification, 1, "P3", None, may_link=recipient.startswith("caller:"))
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -66,7 +66,7 @@ def test_every_kind_has_a_chinese_name_and_english_words(kind: str) -> None:
 
 def test_every_notice_is_of_a_kind_that_has_a_name() -> None:
     """Of the actions that people take, of what the system does, of an incident."""
-    system = {"escalate", "notice", "criticise", "credit", "recognise"}
+    system = {"escalate", "notice", "criticise", "credit", "left_out", "recognise"}
     staff = {f"{PREFIX}{kind.name}" for kind in INCIDENT_KINDS.values() if kind.notifies}
     assert {*KIND_ZH} == {*TABLE} | system | staff | {NEWS}
 
@@ -77,7 +77,7 @@ def test_the_number_of_an_incident_is_headed_as_one() -> None:
     assert Templates().render(about, "both").subject == f"突发事件{INCIDENT} 确认 · Incident {INCIDENT}: confirm"
 
 
-@pytest.mark.parametrize("kind", sorted({NEWS} | {"answer", "refuse", "reply", "send_link"}))
+@pytest.mark.parametrize("kind", sorted({NEWS} | {"answer", "correct", "refuse", "reply", "send_link"}))
 def test_every_kind_told_to_callers_has_its_own_template(kind: str) -> None:
     words = Templates(link=lambda _: "https://example.com/c/x", hotline=lambda: "88238777")
     for language in ("zh", "en"):
@@ -95,7 +95,8 @@ def test_a_callers_telephone_gets_a_link_and_nobody_else_does() -> None:
             )
             # As a copy, say, or for a route of callers to a mail: whoever reads it could act as the caller.
             assert "example.com" not in words.render(delivery(kind=kind), language).text
-    assert "example.com" not in words.render(delivery("supervisor"), "both", to_phone=True).text
+    for nobody in (delivery("supervisor"), delivery()._replace(may_link=False), delivery(f"former_caller:{NUMBER}")):
+        assert "example.com" not in words.render(nobody, "both", to_phone=True).text
 
 
 @pytest.mark.parametrize("kind", ["answer", "refuse", "reply", "urge"])

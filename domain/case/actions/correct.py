@@ -12,6 +12,7 @@ from domain.case.intake import Caller, IntakeFacts, Location
 from domain.case.kind import Action, Decision, NotPossible, text_of
 from domain.case.lifecycle import OPEN
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises, with_priority
+from domain.case.progress import ContactChange
 from domain.case.state import CaseState
 from domain.catalogue.terms import Edition, Priority, Terms
 from domain.shared.actors import Actor, Role
@@ -24,6 +25,8 @@ NOTHING_CORRECTED = ProblemType("invalid", "nothing_corrected", "Correction with
 TERMS_NOT_SENT = ProblemType(
     "invalid", "terms_not_sent", "Terms of the corrected service not sent", "缺少更正后服务项目的条款"
 )
+CONTACT_CHANGED = "contact_changed"
+"""The flag of a case whose owner has changed the caller's telephone (联系电话由责任人更改)."""
 _CORRECTED_ZH = {"service_code": "服务类别", "priority": "优先级", "caller": "联系方式", "location": "地点"}
 V = TypeVar("V", bound=Value)
 
@@ -84,6 +87,17 @@ class Corrected(Reasoned):
         """Return True if facts changed by which the caller and their earlier cases are recognised."""
         return not self.after.model_fields_set.isdisjoint({"service_code", "caller", "location"})
 
+    @property
+    def changes_phone(self) -> bool:
+        """Return True if the caller's telephone is another one now, or none."""
+        before, after = self.before.caller, self.after.caller
+        return before is not None and after is not None and before.phone != after.phone
+
+    @property
+    def former_phone(self) -> str | None:
+        """Telephone that the caller had until now; None if it stays, or if there was none."""
+        return self.before.caller.phone if self.before.caller and self.changes_phone else None
+
 
 def decide(case: CaseState, body: Correct, actor: Actor, at: datetime) -> Decision | NotPossible:
     """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
@@ -124,6 +138,11 @@ def evolve(case: CaseState, data: Corrected, event: Event) -> None:
         case.terms = with_priority(case.terms, data.after.priority)
     if data.needs_recognition:
         case.caller_version = event.seq
+    if data.changes_phone:
+        # Nobody has checked who acts in the Temporal UI.
+        change = ContactChange(by=event.actor, at=event.at, by_owner=event.unverified or event.actor == case.owner)
+        case.contact_changed = change
+        (case.add_flags if change.by_owner else case.remove_flags)(CONTACT_CHANGED)
     intake, by_hand = case.intake, case.terms.priority if case.terms.priority_by_hand else None
     case.corrected = IntakeFacts(
         service_code=data.after.service_code or intake.service_code,
@@ -166,9 +185,10 @@ def _terms(
     return with_priority(terms, body.priority) if body.priority and body.priority != terms.priority else terms
 
 
-def notifies(case: CaseState, _: Corrected, __: Event) -> Addressees:
-    """Tell everybody who works on the case, and its owner."""
-    return ("assignee", *(f"department:{part.department}" for part in case.unfinished), "owner")
+def notifies(case: CaseState, data: Corrected, _: Event) -> Addressees:
+    """Tell everybody who works on the case, its owner, and the telephone that is the caller's no more."""
+    former = ("former_caller",) if data.former_phone else ()
+    return ("assignee", *(f"department:{part.department}" for part in case.unfinished), "owner", *former)
 
 
 def text(number: str, data: Corrected, event: Event) -> tuple[str, str]:

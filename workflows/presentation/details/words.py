@@ -29,11 +29,12 @@ _POSTS = {
 FLAG_ZH = {
     "approval_rejected": "审批驳回",
     "approved": "已批准",
+    "contact_changed": "责任人改过联系电话",
     "credit_waits": "补偿待审批",
     "criticised": "已通报批评",
     "extended": "已延期",
     "hardship": "困难户",
-    "left_out": "系统事项未执行",
+    "left_out": "未执行",
     "noticed": "已发催办通知书",
     "own_cause": "另有原因",
     "possible_duplicate": "疑似重复",

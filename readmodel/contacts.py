@@ -1,0 +1,79 @@
+"""Telephones that a link to the caller's page may go to: not one of the staff, nor one that a case's owner has put in.
+
+The answer that the page takes is the caller's own judgement of the work, so nobody who did the work may open it.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import BaseModel
+from sqlalchemy import or_, select
+
+from domain.case.intake import Caller
+from domain.case.progress import ContactChange
+from readmodel.call_tables import calls
+from readmodel.database import ReadConnection, WriteConnection
+from readmodel.search_terms import phone_terms
+from readmodel.tables import cases, customers, events, people
+
+
+class _Changed(BaseModel):
+    """Part of the progress that tells who changed the telephone."""
+
+    contact_changed: ContactChange | None = None
+
+
+class _Said(BaseModel):
+    """Caller of an intake."""
+
+    caller: Caller = Caller()
+
+
+class _Taken(BaseModel):
+    """Part of a registration."""
+
+    intake: _Said
+
+
+def may_link(
+    connection: ReadConnection | WriteConnection, phones: Mapping[str, str | None], area_code: str
+) -> frozenset[str]:
+    """Return the cases, of these numbers with their callers' telephones, whose telephone a link may go to.
+
+    A telephone that the owner of the case has put in after the registration needs a witness: the registry, for the
+    account of the registration, or a call of the case.
+    """
+    terms = {number: frozenset(phone_terms(phone, area_code)) for number, phone in phones.items() if phone}
+    if not terms:
+        return frozenset()
+    listed = connection.scalars(select(people.c.phone).where(people.c.phone.is_not(None), people.c.left_at.is_(None)))
+    staff = {term for phone in listed for term in phone_terms(phone, area_code)}
+    outside = {number: mine for number, mine in terms.items() if staff.isdisjoint(mine)}
+    statement = select(cases.c.number, cases.c.owner, cases.c.call_id, cases.c.document).where(
+        cases.c.number.in_(outside)
+    )
+    allowed = set(outside)
+    for row in connection.execute(statement):
+        change = _Changed.model_validate_json(row.document).contact_changed
+        by_owner = change is not None and (change.by_owner or change.by == row.owner)
+        if by_owner and not _has_witness(connection, row.number, row.call_id, outside[row.number], area_code):
+            allowed.discard(row.number)
+    return frozenset(allowed)
+
+
+def link_goes_nowhere(connection: ReadConnection, number: str, area_code: str) -> bool:
+    """Return True if the case has a telephone that no link may go to."""
+    phone = connection.scalar(select(cases.c.caller_phone).where(cases.c.number == number))
+    return phone is not None and number not in may_link(connection, {number: phone}, area_code)
+
+
+def _has_witness(
+    connection: ReadConnection | WriteConnection, number: str, call_id: str | None, terms: Iterable[str], area_code: str
+) -> bool:
+    """Return True if a call of the case came from it, or the registry has it for the account of the registration."""
+    of_case = or_(calls.c.complaint == number, calls.c.call_id == call_id) if call_id else calls.c.complaint == number
+    if connection.scalar(select(calls.c.call_id).where(of_case, calls.c.phone_term.in_(terms)).limit(1)):
+        return True
+    first = connection.scalar(select(events.c.data).where(events.c.number == number, events.c.seq == 1))
+    account = _Taken.model_validate_json(first).intake.caller.account_no if first else None
+    phone = connection.scalar(select(customers.c.phone).where(customers.c.account_no == account)) if account else None
+    return phone is not None and not set(terms).isdisjoint(phone_terms(phone, area_code))
