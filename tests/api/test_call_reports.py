@@ -98,6 +98,13 @@ async def test_a_day_by_hour_has_every_hour_and_the_whole(filled: Api) -> None:
     assert (found["by"], found["time_zone"]) == ("hour", "Asia/Shanghai")
 
 
+async def test_a_period_that_begins_within_a_quarter_of_an_hour_has_no_duty_before_it(filled: Api) -> None:
+    """The duty is from 09:30 until 10:30."""
+    found = await report(filled, "2026-08-03T09:40:00+08:00", "2026-08-03T10:10:00+08:00", "hour")
+    assert [item["duty_seconds"] for item in found["items"]] == [1200, 600]
+    assert found["total"]["duty_seconds"] == 1800
+
+
 async def test_by_day_is_usual_and_no_roster_is_no_data(filled: Api) -> None:
     found = await report(filled, "2026-08-03", "2026-08-04")
     assert [(item["key"], item["offered"]) for item in found["items"]] == [("2026-08-03", 2), ("2026-08-04", 0)]

@@ -174,6 +174,24 @@ async def test_a_crew_reads_a_case_in_which_it_has_a_part(on_both: Api) -> None:
     assert (await on_both.complaint(number, "sun"))["caller"]["name"] == NAME
 
 
+async def test_a_part_in_a_former_cycle_shows_a_crew_nothing_of_the_present_one(on_both: Api) -> None:
+    number = await on_both.case_in("in_progress", **CALLER)
+    for action, body, by in (
+        ("involve", {"department": "metering", "task": "核对读数"}, "chen"),
+        ("sign_for", {}, "sun"),
+        ("complete", {"result": "读数无误"}, "sun"),
+        ("complete", {"result": "已修好"}, "wu"),
+        ("reply", {"message": "已修好"}, "chen"),
+    ):
+        assert (await on_both.act(number, action, body, by)).status_code == 200
+    assert (await on_both.complaint(number, "sun"))["cycle"] == 1
+    dissatisfied = {"contacted": True, "solved": False, "satisfaction": "dissatisfied"}
+    assert (await on_both.act(number, "follow_up", dissatisfied, "he")).json()["cycle"] == 2
+    for path in ("", "/timeline", "/notices", "/caller"):
+        problem(await on_both.get(f"/v1/complaints/{number}{path}", "sun"), 403, "other-department")
+    problem(await on_both.act(number, "comment", {"note": "我再看"}, "sun"), 403, "other-department")
+
+
 async def test_a_crew_of_another_department_neither_signs_for_a_case_nor_completes_it(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched", **CALLER)
     for action, body in (("sign_for", {}), ("complete", {"result": "我来"}), ("comment", {"note": "我来"})):

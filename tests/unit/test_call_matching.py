@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.calls.call import Call, Timing
-from domain.calls.matching import AFTERWARDS, LONGEST, call_of
+from domain.calls.matching import call_of
 
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)
 
@@ -15,7 +15,8 @@ def minutes(count: float) -> datetime:
 
 
 CALL = Call("1", NOON, minutes(1), minutes(5))
-END = minutes(5) + AFTERWARDS
+END = minutes(5 + 15)
+LATEST = minutes(120)
 SECOND = timedelta(seconds=1)
 
 
@@ -32,8 +33,8 @@ SECOND = timedelta(seconds=1)
         ([CALL, Call("2", minutes(6), None, minutes(9))], minutes(10), "1"),
         ([CALL._replace(answered_at=None)], minutes(3), None),
         ([CALL._replace(answered_at=None, timing=Timing.UNTIMED)], minutes(3), "1"),
-        ([CALL._replace(ended_at=None)], NOON + LONGEST, "1"),
-        ([CALL._replace(ended_at=None)], NOON + LONGEST + SECOND, None),
+        ([CALL._replace(ended_at=None)], LATEST, "1"),
+        ([CALL._replace(ended_at=None)], LATEST + SECOND, None),
         ([], NOON, None),
     ],
 )

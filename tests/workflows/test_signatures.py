@@ -101,6 +101,21 @@ async def signature_of(complaint: Complaint, *, update: bool) -> Payload:
     return first.workflow_execution_started_event_attributes.header.fields[HEADER]
 
 
+class OtherWords(Interceptor, OutboundInterceptor):
+    """Interceptor that sends other arguments than those that were signed."""
+
+    def __init__(self, argument: Any) -> None:
+        self._argument = argument
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
+        self.next = next
+        return self
+
+    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:  # noqa: A002 - as above
+        input.args = [self._argument]
+        return await super().start_workflow_update(input)
+
+
 class HandsOn(Stolen, worker.Interceptor):
     """Interceptor that also hands the signature to the activities of its worker's workflows."""
 
@@ -165,6 +180,14 @@ async def test_a_signature_of_one_command_is_good_for_no_other(hotline: Hotline)
     assert FORGERY in await refused(client, other, "comment", sent, id="known")
     assert FORGERY in await refused(client, complaint, "comment", sent, id="another")
     assert FORGERY in await refused(client, complaint, "urge", sent, id="known-too")
+
+
+async def test_a_signature_is_of_the_words_that_were_signed(hotline: Hotline) -> None:
+    """Of this case, action and id: whoever reads a signed update cannot put other words in its place."""
+    complaint = await hotline.start()
+    other = KEPT.model_copy(update={"body": Comment(note="另结")})
+    client = with_interceptors(hotline.client, signatures_by(KEY), OtherWords(other))
+    assert "its signature is of other arguments" in await refused(client, complaint, "comment", KEPT, id="known")
 
 
 async def test_a_signed_command_that_is_sent_again_is_not_done_twice(hotline: Hotline) -> None:

@@ -1,0 +1,68 @@
+"""The reconciler's tries on one case: when SQL is behind, and nobody repairs it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+
+from activities import reconcile
+from activities.case_workflows import Seen
+from activities.reconcile import Reconciler, Repairs
+
+NUMBER = "2609070000017"
+NINE = datetime(2026, 9, 7, 1, tzinfo=UTC)
+RUNNING, COMPLETED = WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED
+
+
+class Tries:
+    """A reconciler, a clock that a test sets, and the seconds after nine at which it told or wrote the case."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.second = 0
+        self.told: list[int] = []
+        self.written: list[int] = []
+        monkeypatch.setattr(reconcile, "now", lambda: NINE + timedelta(seconds=self.second))
+        nothing: Any = None
+        repairs = Repairs(self.write, self.no_incidents)
+        self.reconciler = Reconciler(nothing, cast("Any", self), nothing, nothing, repairs, 30)
+
+    async def tell_to_publish(self, _: str) -> None:
+        self.told.append(self.second)
+
+    async def write(self, _: str, __: datetime | None) -> bool:
+        """Leave the rest to the case."""
+        self.written.append(self.second)
+        return False
+
+    async def no_incidents(self) -> int:
+        return 0
+
+    async def look_until(self, second: int, seen: Seen) -> None:
+        """Look at the case once a second."""
+        for self.second in range(second):
+            await self.reconciler._catch_up(NUMBER, seen, None)
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> Tries:
+    return Tries(monkeypatch)
+
+
+async def test_a_case_that_cannot_publish_is_told_once_and_written_ever_more_rarely(tries: Tries) -> None:
+    """After 5 s, then after twice as long each time, at most an hour: each try adds to its history."""
+    await tries.look_until(4 * 3600, Seen(NINE, RUNNING, NINE))
+    pauses = [after - before for before, after in zip([0, *tries.written], tries.written, strict=False)]
+    assert pauses == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+    assert tries.told == [0]
+
+
+async def test_a_case_that_has_changed_since_is_told_at_once(tries: Tries) -> None:
+    await tries.look_until(3, Seen(NINE, RUNNING, NINE))
+    await tries.reconciler._catch_up(NUMBER, Seen(NINE + timedelta(seconds=2), RUNNING, NINE), None)
+    assert (tries.told, tries.written) == ([0, 2], [])
+
+
+async def test_an_ended_case_is_written_at_once_and_told_nothing(tries: Tries) -> None:
+    await tries.reconciler._catch_up(NUMBER, Seen(NINE, COMPLETED, NINE), None)
+    assert (tries.told, tries.written) == ([], [0])
