@@ -116,6 +116,12 @@ class ChannelFile(ConfigTable):
         """True if a channel sends to the telephones of callers."""
         return any(self.channels[name].needs_phone for name in self.channels_to("caller:", has_phone=True))
 
+    @property
+    def departments_named(self) -> list[str]:
+        """Recipients of routes that name a department: `department:repair`, `lead:repair`."""
+        found = (route.to.partition(":") for route in self.routes)
+        return ["".join(each) for each in found if each[0] in ("department", "lead") and each[2] not in ("", "*")]
+
     def language(self, recipient: str) -> Language:
         """Return the language of the route to a recipient; both languages if its route was removed meanwhile."""
         route = self._route(recipient)

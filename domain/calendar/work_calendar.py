@@ -37,8 +37,8 @@ def on_the_wall(at: datetime, zone: str = USUAL_ZONE) -> datetime:
 class WorkCalendar(BaseModel):
     """Working calendar: hours of work, holidays and make-up working days.
 
-    Instants are aware datetimes in UTC (ValueError otherwise), days are local days. After `covers_until` nothing is
-    known of holidays: the weekly pattern alone applies.
+    Instants are aware datetimes in UTC (ValueError otherwise), days are local days. After `covers_until` no holidays
+    are published: those of `off` until `expected_until` are expected; otherwise the weekly pattern alone applies.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +51,12 @@ class WorkCalendar(BaseModel):
     offsets: tuple[tuple[datetime, int], ...] = Field(
         min_length=1, description="From this instant, local time is so many minutes east of UTC; the first also before."
     )
-    covers_until: date = Field(description="The last local day whose holidays are known.")
+    covers_until: date = Field(description="The last local day whose holidays are published.")
+    expected_until: date | None = Field(
+        default=None,
+        exclude_if=partial(eq, None),
+        description="After `covers_until`, holidays until this day are those fixed by law: expected, not published.",
+    )
     day_seconds: int = Field(gt=0, description="What one working day is worth, in seconds of working time.")
     timezone: str = Field(
         default=USUAL_ZONE,
@@ -113,6 +118,7 @@ class WorkCalendar(BaseModel):
             update={
                 "off": tuple(day for day in self.off if start <= day <= end),
                 "on": tuple(day for day in self.on if start <= day <= end),
+                "expected_until": self.expected_until if end > self.covers_until else None,
                 "offsets": (self.offsets[first], *(rule for rule in self.offsets[first + 1 :] if rule[0] <= until)),
             }
         )

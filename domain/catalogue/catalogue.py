@@ -261,11 +261,15 @@ class Catalogue(Value):
             return None
         left = (end - today).days
         state = f"{left} days from now" if left >= 0 else f"{-left} days ago"
+        then = (
+            f"From {end + timedelta(days=1)} to {expected} weekends and the holidays fixed by law are expected."
+            if (expected := self.calendar.expected_until)
+            else "After that weekly hours alone apply, and working-day promises fall due on wrong days."
+        )
         return CalendarEnd(
             left,
             f"The holidays and make-up working days (节假日, 调休) of the calendar {self.calendar.name!r}"
-            f" are known until {end} only, {state}."
-            " After that weekly hours alone apply, and working-day promises fall due on wrong days.",
+            f" are published until {end}, {state}. {then}",
             f"Fill in [calendar.override.{end.year + 1}] (off, on) in {self.calendar_file},"
             " or, for China, install a newer chinesecalendar; then run `hotline catalogue apply`.",
         )

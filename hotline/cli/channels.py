@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from domain.shared.operator_errors import FileError
 from hotline.settings import Settings
 
 app = typer.Typer(name="channels", no_args_is_help=True, help="Channels: how notifications are sent.")
@@ -12,8 +13,23 @@ app = typer.Typer(name="channels", no_args_is_help=True, help="Channels: how not
 
 @app.command("check")
 def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
-    """Check a file of channels with its environment variables, and the templates."""
-    typer.echo(f"{file}: {check_notifications(Settings(channels=file))}")
+    """Check a file of channels with its environment variables, and the templates.
+
+    Its routes name departments of the catalogue in force.
+    """
+    from hotline.cli.shared import catalogue_in_force
+    from hotline.files.channels import load_channels
+
+    summary = check_notifications(Settings(channels=file))
+    known = [department.code for department in catalogue_in_force().departments]
+    problems = [
+        f"{file}: the route to {to} names no department of the catalogue; accepted: {', '.join(known)}"
+        for to in load_channels(file).departments_named
+        if to.partition(":")[2] not in known
+    ]
+    if problems:
+        raise FileError(problems)
+    typer.echo(f"{file}: {summary}")
 
 
 def check_notifications(settings: Settings) -> str:

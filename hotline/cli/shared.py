@@ -36,7 +36,8 @@ def checked_catalogue(file: Path) -> "Catalogue":
 
     found = load_catalogue(file)
     if end := found.calendar_end(datetime.now(UTC).date()):
-        typer.echo(f"hotline: WARNING: {end.detail} {end.remedy}", err=True)
+        expected = found.calendar.expected_until is not None
+        typer.echo(f"hotline: {end.detail}" if expected else f"hotline: WARNING: {end.detail} {end.remedy}", err=True)
     for gap in found.gaps():
         typer.echo(f"hotline: WARNING: {file}: {gap}", err=True)
     return found

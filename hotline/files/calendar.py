@@ -2,6 +2,7 @@
 
 China's holidays (节假日) and make-up working days (调休上班) are those of the package chinesecalendar, which takes them
 from the State Council's yearly notices; the override tables of a catalogue add what the package does not know yet.
+Of later years the holidays that are fixed by law are expected, without make-up working days.
 """
 
 import re
@@ -11,6 +12,8 @@ from functools import cache
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
+from borax.calendars import LunarDate
+from borax.calendars.festivals2 import TermFestival
 from chinese_calendar import constants as china
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -22,6 +25,27 @@ _HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 _MINUTE = timedelta(minutes=1)
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
 """Time zone rules are written out for these years; outside them the first and the last one apply."""
+
+
+EXPECTED_YEARS = 3
+"""Years after the last published one whose holidays are expected: longer than any promise lasts."""
+_FIXED = ((1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3))
+"""New Year, May Day and National Day (元旦, 劳动节, 国庆节), by month and day."""
+_LUNAR = ((1, 1), (1, 2), (1, 3), (5, 5), (8, 15))
+"""Spring Festival, Dragon Boat and Mid-Autumn Festival (春节, 端午节, 中秋节), by the lunar calendar."""
+
+
+def holidays_by_law(year: int) -> tuple[date, ...]:
+    """Return the 13 holidays of all citizens in this year, in order.
+
+    They are those of the Regulation on Public Holidays (全国年节及纪念日放假办法), Decree 795 of the State Council, in
+    force since 2025; two of them may fall on one day.
+    """
+    lunar = [LunarDate(year, month, day).to_solar_date() for month, day in _LUNAR]
+    qingming = TermFestival(name="清明").at(year=year)
+    new_years_eve = lunar[0] - timedelta(days=1)
+    fixed = [date(year, month, day) for month, day in _FIXED]
+    return tuple(sorted({*fixed, *lunar, qingming, new_years_eve}))
 
 
 def _interval(text: object) -> object:
@@ -106,6 +130,7 @@ def build_calendar(rules: CalendarRules) -> WorkCalendar:
         offsets=_offsets(rules.timezone),
         timezone=rules.timezone,
         covers_until=_covers_until(rules),
+        expected_until=_expected_until(rules),
         day_seconds=rules.day_seconds or max(1, *(_length(hours) for hours in week)),
     )
 
@@ -113,6 +138,10 @@ def build_calendar(rules: CalendarRules) -> WorkCalendar:
 def _exceptional_days(rules: CalendarRules) -> tuple[set[date], set[date]]:
     free = set(china.holidays) if rules.country == "CN" else set()
     work = set(china.workdays) if rules.country == "CN" else set()
+    if rules.country == "CN":
+        later = range(_covers_until(rules).year + 1, _covers_until(rules).year + 1 + EXPECTED_YEARS)
+        # The table of a year, if it has days off, is the whole of it.
+        free |= {day for year in later if not _is_told(rules, year) for day in holidays_by_law(year)}
     for table in rules.override.values():
         free = (free | {*table.off}) - {*table.on}
         work = (work | {*table.on}) - {*table.off}
@@ -129,6 +158,15 @@ def _covers_until(rules: CalendarRules) -> date:
     while year + 1 in known:
         year += 1
     return date(year, 12, 31)
+
+
+def _is_told(rules: CalendarRules, year: int) -> bool:
+    return year in rules.override and bool(rules.override[year].off)
+
+
+def _expected_until(rules: CalendarRules) -> date | None:
+    """Return the end of the years whose holidays are expected; None of a country for which none are."""
+    return date(_covers_until(rules).year + EXPECTED_YEARS, 12, 31) if rules.country == "CN" else None
 
 
 def _length(hours: Hours) -> int:

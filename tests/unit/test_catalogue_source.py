@@ -4,10 +4,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from chinese_calendar import constants as china
 from pydantic import ValidationError
 
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.operator_errors import FileError
+from hotline.files.calendar import holidays_by_law
 from hotline.files.catalogue import load_catalogue
 
 CATALOGUES = Path(__file__).parents[2] / "hotline" / "catalogues"
@@ -70,6 +72,34 @@ class TestCalendar:
         working = [day for day in range(12, 25) if calendar.hours(date(2026, 2, day))]
         assert working == [12, 15, 23, 24]
 
+    def test_after_the_published_years_the_holidays_of_the_law_are_expected(self) -> None:
+        calendar = load_catalogue(ZHONGSHAN).calendar
+        assert (calendar.covers_until, calendar.expected_until) == (date(2026, 12, 31), date(2029, 12, 31))
+        free = [f"{day:%m-%d}" for day in calendar.off if day.year == 2027]
+        # Without those that fall on a weekend: 6 and 7 February, 1 and 2 May, 2 and 3 October.
+        assert free == ["01-01", "02-05", "02-08", "04-05", "06-09", "09-15", "10-01"]
+        assert [day for day in calendar.on if day.year > 2026] == []
+
+    def test_what_an_override_says_of_an_expected_day_wins(self, edited: Path) -> None:
+        change(edited, "off = []\non = []", "off = []\non = [2027-10-01]")
+        assert load_catalogue(edited).calendar.hours(date(2027, 10, 1))
+        assert not load_catalogue(edited).calendar.hours(date(2027, 6, 9))
+        change(edited, "off = []\non = [2027-10-01]", "off = [2027-01-01]\non = []")
+        calendar = load_catalogue(edited).calendar
+        assert [day for day in calendar.off if day.year == 2027] == [date(2027, 1, 1)]
+        assert calendar.expected_until == date(2030, 12, 31)
+
+    def test_a_case_carries_the_mark_only_if_its_days_are_not_published(self) -> None:
+        calendar = load_catalogue(ZHONGSHAN).calendar
+        assert calendar.window(date(2026, 9, 7), date(2026, 12, 31)).expected_until is None
+        assert calendar.window(date(2026, 9, 7), date(2027, 3, 1)).expected_until == date(2029, 12, 31)
+
+    @pytest.mark.parametrize("year", [2025, 2026])
+    def test_the_holidays_of_the_law_are_among_those_that_were_published(self, year: int) -> None:
+        found = holidays_by_law(year)
+        assert {*found} <= {*china.holidays}
+        assert len(found) >= 12
+
     def test_a_gap_ends_the_coverage(self, edited: Path) -> None:
         change(edited, "[calendar.override.2027]\noff = []", "[calendar.override.2028]\noff = [2028-01-03]")
         assert load_catalogue(edited).calendar.covers_until == date(2026, 12, 31)
@@ -99,7 +129,8 @@ class TestCalendar:
             return
         assert end is not None
         assert words.startswith(str(abs(end.days_left)))
-        for part in (words, "2026-12-31"):
+        expected = "From 2027-01-01 to 2029-12-31 weekends and the holidays fixed by law are expected."
+        for part in (words, "published until 2026-12-31", expected):
             assert part in end.detail
         for part in ("[calendar.override.2027]", str(ZHONGSHAN), "off, on"):
             assert part in end.remedy

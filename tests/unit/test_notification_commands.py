@@ -144,3 +144,19 @@ def test_a_file_of_channels_is_checked_with_its_templates(
     monkeypatch.setenv("HOTLINE_CHANNELS", str(file))
     assert run("up", monkeypatch=monkeypatch) == 2
     assert run("worker", monkeypatch=monkeypatch) == 2
+
+
+def test_a_route_to_a_department_that_the_catalogue_lacks_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "channels.toml"
+    routes = "".join(
+        f'[[routes]]\nto = "{to}"\nchannels = ["log"]\n' for to in ("department:repair", "department:repiar", "lead:*")
+    )
+    file.write_text(f'[channels.log]\nkind = "log"\n{routes}', "utf-8")
+    assert run("channels", "check", str(file), monkeypatch=monkeypatch) == 2
+    said = capsys.readouterr().err
+    assert "the route to department:repiar names no department of the catalogue; accepted: repair, network" in said
+    assert "department:repair " not in said
+    file.write_text(file.read_text("utf-8").replace("repiar", "metering"), "utf-8")
+    assert run("channels", "check", str(file), monkeypatch=monkeypatch) == 0
