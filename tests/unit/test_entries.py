@@ -336,6 +336,10 @@ class TestThanksAndMoney:
         after = fact(UNTIL, ends, state)
         assert len(of(counted(self.THANKED, after, service="thanks"), Kind.THANKS)) == 1
 
+    def test_thanks_that_come_back_count(self) -> None:
+        gone, back = fact(at(3, "09:00"), "withdraw", "withdrawn"), fact(at(4, "09:00"), "reinstate", "registered")
+        assert len(of(counted(self.THANKED, gone, back, service="thanks"), Kind.THANKS)) == 1
+
     @pytest.mark.parametrize("action", ["decide_approval", "decide_credit"])
     def test_money_is_the_amount_approved_in_hundredths(self, action: str) -> None:
         (entry,) = of(counted(*BEGUN, fact(at(1, "09:00"), action, approved=True, amount="860.05")), Kind.MONEY)

@@ -19,6 +19,8 @@ REFUSED = (
     ("延期审批 `decide_extension`", "Not by the person who asked (403).", "own-request"),
     ("", "To grant: before `resolve` has expired. To reject: at any time.", "extension-expired"),
     ("催办 `urge`", "By agents and supervisors: before the promise expires. By callers: at any time.", "urge-too-late"),
+    ("撤销 `withdraw`", "By an agent who does not own it: with a call of its caller (403).", "call-needed"),
+    ("撤回撤销 `reinstate`", "Within 72 hours after the withdrawal.", "out-of-turn"),
     ("更正 `correct`", "To other facts than those of the case (422).", "nothing-corrected"),
     ("", "Another service: over HTTP, where its terms are looked up (422).", "terms-not-sent"),
     ("", "Completed work: to a service that needs no decision of management.", "not-approved"),
