@@ -30,7 +30,7 @@ def require_keys(settings: Settings) -> None:
 async def require_signing_keys(client: Client, settings: Settings) -> None:
     """Make the first signing key if neither store holds cases. Raises SigningKeysError.
 
-    Without keys nothing is signed before Temporal has answered that it has no cases.
+    None is made if Temporal does not answer: the API starts without it.
     """
     if (file := SigningKeyFile(settings.signing_keys_file)).list():
         return
@@ -39,10 +39,7 @@ async def require_signing_keys(client: Client, settings: Settings) -> None:
         found = (await client.count_workflows(_CASES)).count
     except (RPCError, RuntimeError) as error:
         if not isinstance(error, RPCError) or error.status is not RPCStatusCode.NOT_FOUND:
-            raise SigningKeysError(
-                f"there is no file {settings.signing_keys_file}, and Temporal does not answer if it holds cases:"
-                f" {error}. Put back the file of the last backup, or start Temporal first."
-            ) from error
+            return
         found = 0  # no namespace yet
     if found:
         raise _lost(settings, "Temporal")
