@@ -55,8 +55,9 @@ class View:
         return f"{ui}/namespaces/{quote(namespace)}/workflows?{parameters}"
 
 
-# A case that waits for an approval or a part is not settled with its incident.
-_WAITING = ", ".join(f'"{state}"' for state in State if state in BEFORE_REPLY - {State.AWAITING_APPROVAL})
+# A case that waits for an approval or a part, or whose work is done, is not settled with its incident.
+_OWN = {State.AWAITING_APPROVAL, State.PENDING_REPLY}
+_WAITING = ", ".join(f'"{state}"' for state in State if state in BEFORE_REPLY - _OWN)
 OPEN_CASES = f'{RUNNING} AND State != "closed" AND State != "withdrawn"'
 """Closed and withdrawn cases run on for as long as they can be reopened or reinstated."""
 INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'

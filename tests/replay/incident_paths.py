@@ -16,6 +16,7 @@ from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.shared.actors import SYSTEM
 from domain.shared.command import Command
+from tests.replay.paths import TO_CREW, play
 from tests.support.causes import Cause, count_timers, declare, linked
 from tests.support.hotline import ADMIN, Hotline, until
 
@@ -175,6 +176,36 @@ async def incident_with_a_case_that_does_not_answer(hotline: Hotline) -> Cause:
         await until(partial(count_timers, cause), (2).__eq__)  # beside that of the second search
         await silent.terminate()
         await hotline.server.fast_forward(cause.handle, 360)
+        return await ended(cause)
+
+
+@path
+async def incident_with_named_cases(hotline: Hotline) -> Cause:
+    """It takes a case by name that a department has signed for, before another person resolves it."""
+    complaint = await play(await hotline.start(district="banfu"), *TO_CREW)
+    cause = await declare(hotline, "banfu", actor=SYSTEM, calls=11)
+    await cause.act(Confirm(cases=(complaint.number,)))
+    await until(complaint.view, lambda view: view.incident == cause.number)
+    await cause.waits_for(1)
+    await cause.act(OVER)
+    return await ended(cause)
+
+
+@path
+async def incident_with_a_named_case_that_does_not_answer(hotline: Hotline) -> Cause:
+    """It has no worker: it is asked once more after minutes."""
+    stuck = await hotline.start(district="sanxiang")
+    await stuck.published(1)
+    await stuck.handle.terminate()
+    silent = await hotline.client.start_workflow("ComplaintWorkflow", id=stuck.handle.id, task_queue="nobody-polls-it")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.3)
+        cause = await declare(hotline, "sanxiang", actor=SYSTEM, calls=11)
+        await cause.act(Confirm(cases=(stuck.number,)))
+        await until(partial(count_timers, cause), (2).__eq__)  # beside that of the second search
+        await silent.terminate()
+        await hotline.server.fast_forward(cause.handle, 360)
+        await cause.act(OVER)
         return await ended(cause)
 
 
