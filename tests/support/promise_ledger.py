@@ -4,6 +4,7 @@ The ledger reads the events of a case. For each promise it knows from when to wh
 standstill the time that does not count; what is consumed, when it is due and its status are computed from these.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -186,6 +187,22 @@ class PromiseLedger(CountedTime):
             if owed.live and owed.missed_at is None:
                 owed.days += event.data.working_days
 
+    def _withdraw(self, event: Any) -> None:
+        for owed in self.owed:
+            if owed.live:
+                self._count(owed, event.at)
+        self.before = {place: replace(owed) for place, owed in enumerate(self.owed) if owed.live}
+        self.withdrawn_at = event.at
+
+    def _reinstate(self, event: Any) -> None:
+        """Go on where the withdrawal came, without the time away, under the terms that have come meanwhile."""
+        for place, owed in self.before.items():
+            self.owed[place] = owed
+        self.linked = False
+        self._note_standstill(event.at)
+        if self.terms_since >= self.withdrawn_at:
+            self._hold_promises(self.terms_since)
+
     def _link_incident(self, event: Any) -> None:
         self.linked = event.data.incident is not None
 
@@ -205,12 +222,14 @@ class PromiseLedger(CountedTime):
             if owed.live:
                 self._count(owed, at)
         self.terms, self.terms_since = terms, at
-        if self.state in ENDED:
-            return
+        if self.state not in ENDED:
+            self._hold_promises(at)
+
+    def _hold_promises(self, at: datetime) -> None:
         for owed in self.owed:
             if owed.live and owed.missed_at is None and owed.name != "approve":
                 self._renew(owed, at)
-        for promise in terms.promises:
+        for promise in self.terms.promises:
             if self._still_to_do(promise.name) and not any(each.live for each in self._own(promise.name)):
                 self._begin_as_from_the_start(self._owe(promise), promise, at)
         self._promise_parts_anew(at)

@@ -91,7 +91,7 @@ class CountedTime:
                 owed.missed_at = self._used_up_at(owed, at)
 
     def _stands_still(self, whose: str) -> bool:
-        if self.state is State.SUSPENDED:
+        if self.state in (State.SUSPENDED, State.WITHDRAWN):
             return True
         if whose != "caller" and self.state is State.AWAITING_APPROVAL:
             return True

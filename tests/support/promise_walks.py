@@ -193,7 +193,7 @@ class Walk:
 
 
 OF_CREW = {"sign_for", "return", "arrive", "complete", "request_extension", "request_approval"}
-_ANYWHERE = (("link_incident", 1),)
+_ANYWHERE = (("link_incident", 1), ("withdraw", 1))
 CHOICES: dict[State, tuple[tuple[str, int], ...]] = {
     State.REGISTERED: (("dispatch", 9), ("answer", 1), *_ANYWHERE),
     State.DISPATCHED: (
@@ -211,15 +211,18 @@ CHOICES: dict[State, tuple[tuple[str, int], ...]] = {
         ("request_approval", 3),
         ("complete", 6),
         ("involve", 3),
+        ("dispatch", 1),
+        ("withdraw", 1),
         ("return", 2),
         ("request_extension", 5),
         ("link_incident", 1),
     ),
     State.SUSPENDED: (("resume", 6), *_ANYWHERE),
     State.AWAITING_APPROVAL: (("decide_approval", 6), ("request_extension", 1), *_ANYWHERE),
-    State.PENDING_REPLY: (("send_back", 6), ("reply", 4)),
-    State.PENDING_FOLLOW_UP: (("follow_up", 6),),
+    State.PENDING_REPLY: (("send_back", 6), ("reply", 4), ("withdraw", 1)),
+    State.PENDING_FOLLOW_UP: (("follow_up", 6), ("withdraw", 1)),
     State.CLOSED: (("reopen", 6),),
+    State.WITHDRAWN: (("reinstate", 6),),
 }
 """Actions in each state and their weights. What is not possible after all is refused, and nothing happens."""
 
