@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
 from itertools import islice
@@ -24,6 +25,8 @@ CHECK_SECONDS = 2.0
 """Longest check of each part; all are checked at the same time."""
 FRESH_SECONDS = 1.0
 """Time for which a result is given again, so that many probes cost no more than one."""
+LATE_SECONDS = 300
+"""Age of the oldest notification that is due from which on the service is degraded."""
 CALENDAR_DAYS = 14
 """Days before the end of the known holidays from which on the service is degraded; before that it gives notice."""
 REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
@@ -92,7 +95,7 @@ def checks(
         "disk": storage.disk,
         "store": storage.store,
         "read_model": sql.read_model,
-        "courier": partial(temporal.shifts, COURIER),
+        "courier": partial(_courier, temporal, sql, clock),
         "reconciler": partial(_reconciler, temporal, sql),
         "surge_watch": partial(temporal.shifts, SURGE_WATCH),
         "calendar": calendar,
@@ -128,6 +131,25 @@ async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Comp
 def unknown(what: str, part: str) -> Component:
     """Return the result for a part that depends on another one, which does not answer."""
     return Component(ok=False, detail=f"not known: {what} does not answer", remedy=f"See the part `{part}`.")
+
+
+async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
+    """Return the courier's part: it tells the oldest notification that is due, and is not ok if that is late."""
+    shifts = await temporal.shifts(COURIER)
+    oldest = None
+    if shifts.ok:
+        # SQL that is down is told by a part of its own.
+        with suppress(TimeoutError, SQLAlchemyError):
+            async with asyncio.timeout(CHECK_SECONDS / 2):
+                oldest = await sql.oldest_due(clock())
+    if oldest is None:
+        return shifts
+    waits = int((clock() - oldest).total_seconds())
+    detail = f"the oldest notification that is due waits for {waits} s"
+    if waits < LATE_SECONDS:
+        return Component(ok=True, detail=f"{shifts.detail}; {detail}")
+    remedy = "Read the log of the worker for channels that are slow or fail; raise their `concurrency`."
+    return Component(ok=False, detail=detail, remedy=remedy)
 
 
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:

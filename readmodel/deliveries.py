@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, ins
 from domain.case.actions.correct import Corrected
 from domain.case.actions.reply import Replied
 from readmodel.contacts import may_link
-from readmodel.database import WriteConnection
+from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENT, Notification
 from readmodel.tables import cases, deliveries, events, notifications
 
@@ -32,6 +32,19 @@ _STATE = func.coalesce(events.c.to_state, cases.c.state, "")
 _IS_FORMER = _note.recipient.startswith(f"{FORMER_CALLER}:", autoescape=True)
 _SAID = case((or_(events.c.action == "reply", _IS_FORMER), events.c.data), else_=None)
 
+_EARLIER, _EARLIER_NOTE = deliveries.alias("earlier"), notifications.alias("earlier_note")
+# Keys begin with the number: those of one case are neighbours in the primary key, and `.` is the sign after `-`.
+_EARLIER_ONE = select(_EARLIER.c.key).where(
+    _EARLIER.c.key > _note.number + "-",
+    _EARLIER.c.key < _note.number + ".",
+    _EARLIER.c.channel == _row.channel,
+    _EARLIER.c.next_try_at.is_not(None),
+    _EARLIER_NOTE.c.key == _EARLIER.c.key,
+    _EARLIER_NOTE.c.recipient == _note.recipient,
+    _EARLIER_NOTE.c.seq < _note.seq,
+)
+_HELD_BACK = exists(_EARLIER_ONE)
+"""An earlier notification of the case to the same recipient is due or under way on the channel."""
 ChannelsTo = Callable[[str, bool], Sequence[str]]
 """Channels to a recipient; the flag says if the case has a telephone number."""
 QuietUntil = Callable[[str, str, datetime], datetime | None]
@@ -122,15 +135,25 @@ def reroute(connection: WriteConnection, channels: Collection[str], at: datetime
         connection.execute(delete(deliveries).where(waiting))
 
 
-def take(
-    connection: WriteConnection, channel: str, quiet_until: QuietUntil, at: datetime, limit: int, area_code: str = ""
+def take(  # noqa: PLR0913 - a query and its bounds
+    connection: WriteConnection,
+    channel: str,
+    quiet_until: QuietUntil,
+    at: datetime,
+    limit: int,
+    area_code: str = "",
+    *,
+    together: bool = False,
 ) -> list[Delivery]:
     """Take the deliveries of a channel that are due at `at`, oldest first, and count a try for each.
 
-    A delivery in quiet hours is postponed to their end, without a try. `area_code` is that of telephones without one.
+    A delivery waits for earlier ones of its case to the same recipient, which keeps their order whatever fails; if all
+    are sent `together`, in their order, only for those whose next try is later. One in quiet hours is postponed to
+    their end, without a try. `area_code` is that of telephones without one.
     """
     taken: list[Delivery] = []
-    while not taken and (due := _due(connection, channel, at, limit, area_code)):
+    held_back = exists(_EARLIER_ONE.where(_EARLIER.c.next_try_at > _row.next_try_at)) if together else _HELD_BACK
+    while limit and not taken and (due := _due(connection, channel, at, limit, area_code, held_back)):
         ends = [(each, quiet_until(each.notification.recipient, each.priority, at)) for each in due]
         taken = [delivery for delivery, end in ends if end is None]
         if postponed := [{"the_key": delivery.key, "end": end} for delivery, end in ends if end is not None]:
@@ -178,14 +201,21 @@ def _of(channel: str, keys: Collection[str]) -> ColumnElement[bool]:
     return (_row.channel == channel) & _row.key.in_(keys)
 
 
-def _due(connection: WriteConnection, channel: str, at: datetime, limit: int, area_code: str) -> list[Delivery]:
+def _due(
+    connection: WriteConnection,
+    channel: str,
+    at: datetime,
+    limit: int,
+    area_code: str,
+    held_back: ColumnElement[bool],
+) -> list[Delivery]:
     columns = [_note[name] for name in Notification._fields]
     statement = (
         select(*columns, _row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _SAID)
         .join(notifications, _note.key == _row.key)
         .outerjoin(cases, cases.c.number == _note.number)
         .outerjoin(events, _CAUSE)
-        .where(_row.channel == channel, _row.status == DUE, _row.next_try_at <= at)
+        .where(_row.channel == channel, _row.status == DUE, _row.next_try_at <= at, ~held_back)
         .order_by(_row.next_try_at, _note.created_at, _note.number, _note.seq)
         .limit(limit)
         .with_for_update(of=deliveries, skip_locked=True)
@@ -193,6 +223,18 @@ def _due(connection: WriteConnection, channel: str, at: datetime, limit: int, ar
     found = [_delivery(*row) for row in connection.execute(statement)]
     allowed = may_link(connection, {each.number: each.phone for each in found if each.is_to_caller}, area_code)
     return [each._replace(may_link=each.is_to_caller and each.number in allowed) for each in found]
+
+
+def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:
+    """Return since when the notification waits that is due for the longest; None if nothing is due at `at`.
+
+    What waits for an earlier one of its case is not due.
+    """
+    waiting = (_row.status == DUE) & (_row.next_try_at <= at) & ~_HELD_BACK
+    delivery = select(func.min(_row.next_try_at)).join(notifications, _note.key == _row.key).where(waiting)
+    unrouted = select(func.min(_note.next_try_at)).where(_note.status == DUE, _note.next_try_at <= at)
+    found = [connection.scalar(delivery), connection.scalar(unrouted)]
+    return min((each for each in found if each is not None), default=None)
 
 
 def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of the statement above

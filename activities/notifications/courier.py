@@ -99,8 +99,9 @@ async def courier(
                 ),
                 partial(channels.quiet_until, name),
                 give_up,
-                # A crash leaves a whole batch in doubt, so a remote channel takes no more than it sends at once.
+                # A crash leaves in doubt what was taken, so a remote channel takes no more than it sends at once.
                 pace._replace(batch=table.concurrency) if isinstance(table, RemoteConfig) else pace,
+                singly=isinstance(table, RemoteConfig),
                 clock=clock,
                 area_code=config.area_code,
             )

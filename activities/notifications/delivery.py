@@ -1,4 +1,8 @@
-"""Loops of the courier: one routes notifications to channels, and one for each channel sends its deliveries."""
+"""Loops of the courier: one routes notifications to channels, and one for each channel sends its deliveries.
+
+A channel to another machine always has as many deliveries under way as it may: as soon as one is done, the next is
+taken. What is done is marked in groups, each with the next take.
+"""
 
 import asyncio
 import logging
@@ -20,7 +24,9 @@ from readmodel.deliveries import ChannelsTo, Delivery, Failure, QuietUntil, Resu
 from readmodel.writer import GroupWriter
 
 GATHER_SECONDS = 0.25
-"""Least time between two polls: under load a poll then finds many rows, and others can write meanwhile."""
+"""Least time between two polls after one that left nothing due: the next finds several rows, and others can write."""
+MARK_SECONDS = 0.02
+"""Time in which deliveries that are done gather before they are marked together, while more is due."""
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(hours=1)
 LATE_TRIES = 8
@@ -85,8 +91,8 @@ class Loop(ABC):
         """Clear up what an earlier run left; called at the start of the shift and after SQL was down."""
 
     @abstractmethod
-    async def round(self) -> int:
-        """Take rows that are due and process them; return their number."""
+    async def round(self) -> bool:
+        """Take rows that are due and process them; return True if none is left that is due."""
 
     @abstractmethod
     async def finish(self) -> None:
@@ -97,10 +103,8 @@ class Loop(ABC):
         while not shift.is_over:
             started = clock()
             self.rows_written.clear()
-            taken = await self.round()
-            if taken == 0:
+            if await self.round():
                 await shift.rest(self.pace.poll_seconds, self.rows_written)
-            if taken < self.pace.batch:
                 await shift.rest(started + min(GATHER_SECONDS, self.pace.poll_seconds) - clock())
 
 
@@ -113,7 +117,8 @@ class DeliveryLoop(Loop):
         channel: delivers.
         quiet_until: quiet hours of recipients on this channel.
         give_up: is told of late notifications, and of dead letters before they are marked as such.
-        pace: see Loop.
+        pace: see Loop; the channel has no more than `batch` deliveries under way.
+        singly: the channel is given each delivery on its own, or else all that were taken together.
         clock: returns the present instant.
         area_code: returns that of telephones without one.
     """
@@ -127,6 +132,7 @@ class DeliveryLoop(Loop):
         give_up: GiveUp,
         pace: Pace,
         *,
+        singly: bool = False,
         clock: Callable[[], datetime] = now,
         area_code: Callable[[], str] = str,
     ) -> None:
@@ -139,14 +145,23 @@ class DeliveryLoop(Loop):
         self._quiet_until = quiet_until
         self._give_up = give_up
         self._clock = clock
-        self._results = Results()
+        self._singly = singly
+        self._under_way: dict[asyncio.Task[None], int] = {}
+        """Tasks that deliver, each with the number of its deliveries."""
+        self._sent: list[str] = []
+        self._failed: list[Failure] = []
         self._told: set[str] = set()
         """Keys of late notifications of which their cases know."""
 
     async def run(self, shift: Shift) -> None:
         """See Loop."""
-        self.sent, self._results = 0, Results()
-        await super().run(shift)
+        self.sent, self._sent, self._failed = 0, [], []
+        try:
+            await super().run(shift)
+        finally:
+            for task in self._under_way:
+                task.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def recover(self) -> None:
         """Record what SQL could not take before it went down, and settle what an earlier run left in doubt."""
@@ -156,35 +171,60 @@ class DeliveryLoop(Loop):
             settle = partial(deliveries.settle, channel=self.name, keys=keys, delivered=delivered, at=self._clock())
             await self.writer.run(settle)
 
-    async def round(self) -> int:
-        """Record the last results and take deliveries that are due, in one transaction; then send them."""
-        taken = await self.writer.run(self._record_and_take)
-        self._results = Results()
-        if not taken:
-            return 0
+    async def round(self) -> bool:
+        """Record results and take deliveries that are due, in one transaction; then begin to send them.
+
+        If more may be due than the channel has room for, wait until some are done.
+        """
+        busy = sum(self._under_way.values())
+        room = self.pace.batch - busy if self._singly or not busy else 0
+        results = Results(tuple(self._sent), tuple(self._failed))
+        taken = await self.writer.run(partial(self._record_and_take, results=results, room=room))
+        self._forget(results)
+        for together in [[each] for each in taken] if self._singly else [taken] * bool(taken):
+            task = asyncio.create_task(self._deliver(together))
+            self._under_way[task] = len(together)
+            task.add_done_callback(self._under_way.pop)
+        if len(taken) < room:
+            return True
+        if self._under_way:  # all may be done since the room was counted
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(MARK_SECONDS)
+        return False
+
+    async def finish(self) -> None:
+        """Record the last results, also of what is still under way."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+        if self._sent or self._failed:
+            results = Results(tuple(self._sent), tuple(self._failed))
+            record = partial(deliveries.record, channel=self.name, results=results, at=self._clock())
+            await self.writer.run(record)
+            self._forget(results)
+
+    def _record_and_take(self, connection: WriteConnection, results: Results, room: int) -> list[Delivery]:
+        at = self._clock()
+        deliveries.record(connection, self.name, results, at)
+        return deliveries.take(
+            connection, self.name, self._quiet_until, at, room, self._area_code(), together=not self._singly
+        )
+
+    def _forget(self, results: Results) -> None:
+        """Drop results that are recorded; others may have come meanwhile."""
+        del self._sent[: len(results.sent)], self._failed[: len(results.failed)]
+
+    async def _deliver(self, taken: list[Delivery]) -> None:
         try:
             reasons = dict(await self._channel.deliver(taken))
         except Exception as error:  # noqa: BLE001 - a channel may fail in any way; the deliveries are tried again
             logger.warning("the channel failed: %s", type(error).__name__)
             reasons = dict.fromkeys((delivery.key for delivery in taken), type(error).__name__)
-        sent = tuple(delivery.key for delivery in taken if delivery.key not in reasons)
+        sent = [delivery.key for delivery in taken if delivery.key not in reasons]
         self._told.difference_update(sent)
-        failed = [await self._failure(each, reasons[each.key]) for each in taken if each.key in reasons]
-        self._results = Results(sent, tuple(failed))
+        self._sent += sent
+        self._failed += [await self._failure(each, reasons[each.key]) for each in taken if each.key in reasons]
         self.sent += len(sent)
-        return len(taken)
-
-    async def finish(self) -> None:
-        """Record the last results."""
-        if self._results != Results():
-            record = partial(deliveries.record, channel=self.name, results=self._results, at=self._clock())
-            await self.writer.run(record)
-            self._results = Results()
-
-    def _record_and_take(self, connection: WriteConnection) -> list[Delivery]:
-        at = self._clock()
-        deliveries.record(connection, self.name, self._results, at)
-        return deliveries.take(connection, self.name, self._quiet_until, at, self.pace.batch, self._area_code())
+        self.rows_written.set()
 
     async def _failure(self, delivery: Delivery, error: str) -> Failure:
         error = error[:ERROR_LENGTH]
@@ -226,14 +266,14 @@ class RoutingLoop(Loop):
         names = [channel.name for channel in self._channels]
         await self.writer.run(partial(deliveries.reroute, channels=names, at=now()))
 
-    async def round(self) -> int:
-        """Route notifications that are due; return their number."""
+    async def round(self) -> bool:
+        """Route notifications that are due; return True if none is left."""
         route = partial(deliveries.route, channels_to=self._channels_to, at=now(), limit=self.pace.batch)
         routed = await self.writer.run(route)
         if routed:
             for channel in self._channels:
                 channel.rows_written.set()
-        return routed
+        return routed < self.pace.batch
 
     async def finish(self) -> None:
         """See Loop. Nothing is left to do."""

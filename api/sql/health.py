@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from time import monotonic
 
 from sqlalchemy import Engine, text
@@ -12,6 +13,7 @@ from api.schemas import Component
 from api.sql.reader import Reader
 from readmodel.case_queries import count_open, versions
 from readmodel.database import writing
+from readmodel.deliveries import oldest_due
 from readmodel.reconciliation import Lost, lost_cases
 
 LOCK_SECONDS = 1.5
@@ -70,6 +72,13 @@ class SqlHealth:
     async def lost_cases(self) -> dict[str, Lost]:
         """Return the open cases whose workflow is lost, as the reconciler has marked them. Raises SQLAlchemyError."""
         return await self._reader.look(lost_cases)
+
+    async def oldest_due(self, at: datetime) -> datetime | None:
+        """Return since when the notification waits that is due for the longest; None if none is.
+
+        Raises SQLAlchemyError.
+        """
+        return await self._reader.look(oldest_due, at)
 
     async def _compare(self) -> Component:
         found = await self._counts()

@@ -1,6 +1,7 @@
 """The courier sends what is due once, whatever happens to channel, SQL or courier."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 from temporalio.testing import ActivityEnvironment
 
 from activities import shift
@@ -75,9 +76,12 @@ class FakeHarness:
         self.writer = writer
         self.channel = FakeChannel()
         self.pace = Pace(poll_seconds=0.05)
+        self.singly = False
 
     def courier(self) -> Courier:
-        loop = DeliveryLoop(self.writer, "fake", self.channel, never, self.channel.give_up, self.pace)
+        loop = DeliveryLoop(
+            self.writer, "fake", self.channel, never, self.channel.give_up, self.pace, singly=self.singly
+        )
         return Courier(RoutingLoop(self.writer, to_fake, [loop], self.pace), loop)
 
     async def notify(self, count: int, first: int = 0) -> list[str]:
@@ -150,6 +154,69 @@ async def test_a_case_is_told_of_in_the_order_of_its_events(harness: FakeHarness
     places = [int(key.split("-")[1]) for key in harness.channel.told]
     assert places == sorted(places)
     assert places[-1] == 7
+
+
+@pytest.mark.parametrize("singly", [True, False])
+async def test_a_recipient_is_told_of_a_case_in_order_also_after_a_failure(harness: FakeHarness, singly: bool) -> None:
+    harness.singly = singly
+    batches = published(call(1))
+    for batch in batches:
+        await harness.writer.submit(batch)
+    first = f"{batches[0].number}-1-dispatcher"
+    harness.channel.broken[first] = "line busy"
+    async with harness.running():
+        await harness.once(lambda found: any(row["tries"] >= 3 for row in found))
+        others = [key for key in harness.channel.told if key.endswith("-dispatcher")]
+        harness.channel.broken.clear()
+        await harness.settled("sent")
+    assert others == []
+    told: dict[str, list[int]] = defaultdict(list)
+    for key in harness.channel.told:
+        _, place, recipient = key.split("-", maxsplit=2)
+        told[recipient].append(int(place))
+    assert max(map(len, told.values())) > 1
+    assert all(places == sorted(places) for places in told.values())
+
+
+async def test_a_slow_delivery_holds_up_no_other(harness: FakeHarness) -> None:
+    """As soon as one is done, the next is taken; never are more under way than the channel may have."""
+    harness.singly, harness.pace = True, harness.pace._replace(batch=3)
+    keys = await harness.notify(12)
+    goes_on, original, busy, most = asyncio.Event(), harness.channel.deliver, 0, 0
+
+    async def deliver(given: Sequence[Delivery]) -> Mapping[str, str]:
+        nonlocal busy, most
+        busy += len(given)
+        most = max(most, busy)
+        if given[0].key == keys[0]:
+            await goes_on.wait()
+        failed = await original(given)
+        busy -= len(given)
+        return failed
+
+    harness.channel.deliver = deliver  # type: ignore[method-assign,assignment]
+    async with harness.running():
+        await harness.once(lambda found: [row["status"] for row in found].count("sent") == 11)
+        assert keys[0] not in harness.channel.told
+        goes_on.set()
+        await harness.settled("sent")
+    assert most <= 3
+    assert len(harness.channel.told) == 12
+
+
+async def test_the_oldest_that_is_due_is_told(harness: FakeHarness) -> None:
+    at, before = datetime.now(UTC), datetime.now(UTC) - timedelta(minutes=27)
+    ask = partial(deliveries.oldest_due, at=at + timedelta(minutes=1))
+    assert await harness.writer.run(ask) is None
+    [key, _] = await harness.notify(2)
+    routed = await harness.writer.run(ask)
+    assert routed is not None
+    async with harness.running():
+        await harness.settled("sent")
+    assert await harness.writer.run(ask) is None
+    due = update(delivery_rows).where(delivery_rows.c.key == key).values(status=DUE, next_try_at=before)
+    await harness.writer.run(lambda sql: sql.execute(due).rowcount)
+    assert await harness.writer.run(ask) == before
 
 
 async def test_new_notifications_of_this_process_are_seen_at_once(harness: FakeHarness) -> None:

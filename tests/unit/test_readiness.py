@@ -1,7 +1,9 @@
 """Readiness without its parts: time limits, faults of a check, and many probes at once."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -124,3 +126,21 @@ async def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     folder.rmdir()
     assert "cannot be written to: No such file" in (await storage.disk()).detail
     assert "deleted" in (await storage.store()).detail
+
+
+@pytest.mark.parametrize(("waits", "ok"), [(None, True), (299, True), (300, False), (1620, False)])
+async def test_the_courier_tells_the_oldest_notification_that_is_due(waits: int | None, ok: bool) -> None:
+    at = datetime(2026, 8, 3, 12, tzinfo=UTC)
+
+    class Parts:
+        async def shifts(self, _: object) -> Component:
+            return FINE
+
+        async def oldest_due(self, _: datetime) -> datetime | None:
+            return None if waits is None else at - timedelta(seconds=waits)
+
+    parts: Any = Parts()
+    found = await readiness._courier(parts, parts, lambda: at)
+    assert found.ok == ok
+    assert (f"waits for {waits} s" in found.detail) == (waits is not None)
+    assert bool(found.remedy) == (not ok)
