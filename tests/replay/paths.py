@@ -119,6 +119,25 @@ async def withdrawn_and_reinstated(hotline: Hotline) -> Complaint:
 
 
 @path
+async def reinstated_in_every_state(hotline: Hotline) -> Complaint:
+    """Withdrawn by mistake after each step, and taken back."""
+    steps: tuple[tuple[ActionBody, ...], ...] = (
+        (),
+        (Dispatch(department="repair"),),
+        (Return(reason="不属本部门"),),
+        (RejectReturn(reason="由维修处理"), SignFor()),
+        (Suspend(reason="等待用户在家"),),
+        (Resume(), RequestApproval(subject="管道维修", amount=Decimal(800))),
+        (DecideApproval(approved=True), Arrive(), Complete(result="阀芯已复位")),
+        (Reply(message="已恢复供水"),),
+    )
+    complaint = await hotline.start()
+    for each in steps:
+        await play(complaint, *each, Withdraw(reason="撤错工单"), Reinstate(reason="撤错工单"))
+    return await ended(await play(complaint, SATISFIED), hours=73)
+
+
+@path
 async def returned_and_refused(hotline: Hotline) -> Complaint:
     steps = (Dispatch(department="repair"), Return(reason="不属本部门"), Refuse(reason="非供水范围"))
     complaint = await play(await hotline.start(), *steps)

@@ -54,6 +54,7 @@ NEVER_ENTERED = {
         "assessment.assessment_summary",
         "incident.incident_summary",
         "incident.scope_in_words",
+        "incident._in_words",
         "messages.Names.of",
         "complaint.summary",
         "complaint.workflow_id",

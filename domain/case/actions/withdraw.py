@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from domain.case.clocks import Clock
 from domain.case.closing import reopen_ends_at
 from domain.case.events import Event, MayClose
 from domain.case.kind import Action, Decision, departments_of
@@ -48,9 +49,13 @@ def decide(case: CaseState, body: Withdraw, actor: Actor, at: datetime) -> Decis
     return Decision(Withdrawn.of(body, reopen_ends_at=ends_at, by_call=True), State.WITHDRAWN)
 
 
-def evolve(case: CaseState, _: Withdrawn, __: Event) -> None:
-    """Keep what the end of the case takes away."""
-    live = tuple(clock for clock in case.clocks if clock.live)
+def evolve(case: CaseState, _: Withdrawn, event: Event) -> None:
+    """Keep what the end of the case takes away; what was consumed by then is not counted again on another calendar."""
+
+    def measured(clock: Clock) -> Clock:
+        return clock.pause(event.at, case.calendar).resume(event.at) if clock.running_since else clock
+
+    live = tuple(measured(clock) for clock in case.clocks if clock.live)
     case.withdrawal = Withdrawal.taken_from(case, clocks=live, parts=case.unfinished)
 
 
