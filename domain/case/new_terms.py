@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import APPROVE, DEPARTMENT, EXTENDED, Clock
+from domain.case.clocks import APPROVE, DEPARTMENT, EXTENDED, Clock, Run
 from domain.case.events import Event
 from domain.case.lifecycle import BEFORE_REPLY, OPEN, TO_DISPATCH, State
 from domain.case.parts import PART_AT_WORK, PartState
@@ -156,7 +156,8 @@ def _reinstated(case: CaseState, clock: Clock) -> Clock:
     going_on = clock.model_copy(update={"stopped_at": None})
     if promise and not clock.missed_at:
         going_on = _measured(going_on, promise, _budget(case, clock.part, promise, case.terms))
-    return _run(going_on, stretches(case.standstills, clock.name, clock.part, stopped_at, terms_since), case.calendar)
+    spans = stretches(case.standstills, clock.name, clock.part, stopped_at, terms_since)
+    return _run(going_on, spans, terms_since, case.calendar)
 
 
 def _new(
@@ -190,15 +191,29 @@ def _counted(case: CaseState, clock: Clock, promise: Promise, terms: Terms, term
     anew = clock.model_copy(update=changes)
     if since is None:
         return anew
-    return _run(anew, stretches(case.standstills, clock.name, clock.part, since, terms_since), terms.calendar)
+    spans = stretches(case.standstills, clock.name, clock.part, since, terms_since)
+    return _run(anew, spans, terms_since, terms.calendar)
 
 
-def _run(clock: Clock, spans: Iterable[tuple[datetime, datetime | None]], calendar: WorkCalendar) -> Clock:
-    """Return a paused clock after it has run for these stretches."""
+def _run(
+    clock: Clock,
+    spans: Iterable[tuple[datetime, datetime | None]],
+    terms_since: datetime | None,
+    calendar: WorkCalendar,
+) -> Clock:
+    """Return a paused clock after it has run for these stretches; it is due in that which used up its budget.
+
+    Stretches before `terms_since` do not count for that.
+    """
+    runs: tuple[Run, ...] = ()
     for start, end in spans:
         clock = clock.resume(start)
-        clock = clock.pause(end, calendar) if end else clock
-    return clock
+        if end is None:
+            break
+        if terms_since is None or start >= terms_since:
+            runs += (Run(start, clock.consumed_seconds),)
+        clock = clock.pause(end, calendar)
+    return clock.model_copy(update={"runs": runs}) if clock.consumed_seconds >= clock.budget_seconds else clock
 
 
 def _budget(case: CaseState, part: int, promise: Promise, terms: Terms) -> float:

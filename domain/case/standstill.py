@@ -50,8 +50,18 @@ def stretches(
         name: of the clock.
         part: that it belongs to; 0 for the case itself.
         since: when it started.
-        cut: instant at which the last stretch is cut in two, if it lasts.
+        cut: instant at which the stretch that has it is cut in two.
     """
+    for start, end in _stretches(ledger, name, part, since):
+        if cut and start < cut and (end is None or cut < end):
+            yield from ((start, cut), (cut, end))
+        else:
+            yield start, end
+
+
+def _stretches(
+    ledger: tuple[Standstill, ...], name: str, part: int, since: datetime
+) -> Iterator[tuple[datetime, datetime | None]]:
     for still in ledger:
         if not _includes(still.scope, name, part) or (still.until and still.until <= since):
             continue
@@ -60,9 +70,6 @@ def stretches(
         if still.until is None:
             return
         since = still.until
-    if cut and since < cut:
-        yield since, cut
-        since = cut
     yield since, None
 
 
