@@ -3,12 +3,10 @@
 import asyncio
 import hashlib
 import logging
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -28,9 +26,6 @@ def _is_permitted(url: str) -> str:
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$"), AfterValidator(_is_permitted)]
 
 logger = logging.getLogger(__name__)
-if find_spec("sniffio") is None:
-    # httpcore looks for it at every lock, in vain: a tenth of the processor time of a message.
-    sys.modules["sniffio"] = None  # type: ignore[assignment]  # how Python notes that there is no such module
 # httpx logs every address, and an address may hold a key.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
