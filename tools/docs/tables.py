@@ -327,6 +327,7 @@ _TYPES = {
     "AwareDatetime": "instant",
     "Decimal": "decimal string",
     "bool": "true or false",
+    "float": "number",
     "int": "number",
     "tuple": "list",
 }
