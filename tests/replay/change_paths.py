@@ -1,12 +1,26 @@
 """Ways in which the people and the facts of a case are changed while it goes on."""
 
+from decimal import Decimal
+
+from domain.case.actions.arrive import Arrive
 from domain.case.actions.assign import Assign
 from domain.case.actions.complete import Complete
 from domain.case.actions.correct import CatalogueTerms, Correct, Correction
+from domain.case.actions.decide_approval import DecideApproval
+from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
+from domain.case.actions.reinstate import Reinstate
+from domain.case.actions.reject_return import RejectReturn
+from domain.case.actions.reply import Reply
+from domain.case.actions.request_approval import RequestApproval
+from domain.case.actions.resume import Resume
+from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
+from domain.case.actions.suspend import Suspend
+from domain.case.actions.withdraw import Withdraw
 from domain.case.intake import Caller, Location
 from domain.catalogue.terms import Edition
+from domain.shared.event import ActionBody
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.hotline import Complaint, Hotline
 
@@ -36,4 +50,31 @@ async def corrected(hotline: Hotline) -> Complaint:
     return await ended(await play(complaint, contact, service, *DONE, SATISFIED), hours=73)
 
 
-CHANGE_PATHS: dict[str, Play] = {each.__name__: each for each in (assigned, corrected)}
+async def withdrawn_and_reinstated(hotline: Hotline) -> Complaint:
+    """A day later: the promises go on where they stopped."""
+    complaint = await play(await hotline.start(), *TO_CREW, Withdraw(reason="撤错工单"))
+    await complaint.ahead(hours=24)
+    return await ended(await play(complaint, Reinstate(reason="撤错工单"), *DONE, SATISFIED), hours=73)
+
+
+async def reinstated_in_every_state(hotline: Hotline) -> Complaint:
+    """Withdrawn by mistake after each step, and taken back."""
+    steps: tuple[tuple[ActionBody, ...], ...] = (
+        (),
+        (Dispatch(department="repair"),),
+        (Return(reason="不属本部门"),),
+        (RejectReturn(reason="由维修处理"), SignFor()),
+        (Suspend(reason="等待用户在家"),),
+        (Resume(), RequestApproval(subject="管道维修", amount=Decimal(800))),
+        (DecideApproval(approved=True), Arrive(), Complete(result="阀芯已复位")),
+        (Reply(message="已恢复供水"),),
+    )
+    complaint = await hotline.start()
+    for each in steps:
+        await play(complaint, *each, Withdraw(reason="撤错工单"), Reinstate(reason="撤错工单"))
+    return await ended(await play(complaint, SATISFIED), hours=73)
+
+
+CHANGE_PATHS: dict[str, Play] = {
+    each.__name__: each for each in (assigned, corrected, withdrawn_and_reinstated, reinstated_in_every_state)
+}

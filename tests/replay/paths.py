@@ -22,7 +22,6 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
 from domain.case.actions.involve import Involve
 from domain.case.actions.refuse import Refuse
-from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.reject_return import RejectReturn
 from domain.case.actions.release import Release
 from domain.case.actions.reopen import Reopen
@@ -108,33 +107,6 @@ async def refused(hotline: Hotline) -> Complaint:
 @path
 async def withdrawn(hotline: Hotline) -> Complaint:
     return await ended(await play(await hotline.start(), *TO_CREW, Withdraw(reason="用户自行解决")), hours=73)
-
-
-@path
-async def withdrawn_and_reinstated(hotline: Hotline) -> Complaint:
-    """A day later: the promises go on where they stopped."""
-    complaint = await play(await hotline.start(), *TO_CREW, Withdraw(reason="撤错工单"))
-    await complaint.ahead(hours=24)
-    return await ended(await play(complaint, Reinstate(reason="撤错工单"), *DONE, SATISFIED), hours=73)
-
-
-@path
-async def reinstated_in_every_state(hotline: Hotline) -> Complaint:
-    """Withdrawn by mistake after each step, and taken back."""
-    steps: tuple[tuple[ActionBody, ...], ...] = (
-        (),
-        (Dispatch(department="repair"),),
-        (Return(reason="不属本部门"),),
-        (RejectReturn(reason="由维修处理"), SignFor()),
-        (Suspend(reason="等待用户在家"),),
-        (Resume(), RequestApproval(subject="管道维修", amount=Decimal(800))),
-        (DecideApproval(approved=True), Arrive(), Complete(result="阀芯已复位")),
-        (Reply(message="已恢复供水"),),
-    )
-    complaint = await hotline.start()
-    for each in steps:
-        await play(complaint, *each, Withdraw(reason="撤错工单"), Reinstate(reason="撤错工单"))
-    return await ended(await play(complaint, SATISFIED), hours=73)
 
 
 @path
