@@ -24,6 +24,7 @@ from bench import (
     calls_import,
     catalogue,
     compare,
+    courier,
     crowd,
     history,
     lists,
@@ -276,6 +277,7 @@ ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "assessment": assessment.measure,
     "calls": calls.measure,
     "calls-import": calls_import.measure,
+    "courier": courier.measure,
     "reports": reports.measure,
     "peers": side_by_side.measure,
 }
