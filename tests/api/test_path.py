@@ -46,8 +46,18 @@ async def test_an_answer_shows_what_its_reader_may_do(on_sqlite: Api) -> None:
     told = {by: whenever((await on_sqlite.complaint(number, by))["available_actions"]) for by in readers}
     assert told == {
         "wu": ["sign_for", "return", "comment", "assign"],
-        "xu": ["comment", "correct", "urge", "supervise", "hand_over", "assign"],
-        "he": ["comment"],
+        "xu": [
+            "dispatch",
+            "withdraw",
+            "comment",
+            "correct",
+            "urge",
+            "revoke_links",
+            "supervise",
+            "hand_over",
+            "assign",
+        ],
+        "he": ["comment", "revoke_links"],
     }
     answer = await on_sqlite.act(number, "sign_for", {}, "wu")
     assert answer.json()["available_actions"] == (await on_sqlite.complaint(number, "wu"))["available_actions"]

@@ -15,6 +15,7 @@ from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.case import Case
+from domain.case.incident_link import own_matters
 from domain.case.lifecycle import AT_WORK, State
 from domain.shared.actors import Actor, Role
 from tests.support.build import (
@@ -123,7 +124,8 @@ class TestTable:
                 case = case_in(state)
                 again = action == "dispatch" and state in AT_WORK
                 signed = again and state is State.IN_PROGRESS
-                if is_of_nobody(case, role) or (signed and role is Role.AGENT):
+                by_itself = action == "link_incident" and role is Role.SYSTEM and own_matters(case)
+                if is_of_nobody(case, role) or (signed and role is Role.AGENT) or by_itself:
                     continue
                 body = Dispatch(department="metering") if again else BODIES[action]
                 event = one(do(case, body, THEN, ACTORS[role]))

@@ -25,18 +25,23 @@ class Linked(LinkIncident):
     previous_incident: str | None = None
 
 
-def decide(case: CaseState, body: LinkIncident, actor: Actor, _: datetime) -> Decision | NotPossible:
-    """Refuse the incident that the case belongs to; by itself, an incident takes no case with its own matters.
+def guard(_: Action, case: CaseState, actor: Actor, __: datetime) -> NotPossible | None:
+    """Refuse that an incident takes by itself a case with its own matters.
 
     The system moves a linked case to another incident whatever it has: somebody may have linked it by name.
     """
+    if actor.role is Role.SYSTEM and not case.incident and (own := own_matters(case)):
+        return NotPossible(OUT_OF_TURN, f"it is linked by name only: {', '.join(own)}")
+    return None
+
+
+def decide(case: CaseState, body: LinkIncident, _: Actor, __: datetime) -> Decision:
+    """Refuse the incident that the case belongs to."""
     incident = body.incident
     if incident == case.incident:
         what = f"linked to {incident} already" if incident else "linked to no incident"
         accepted = ("another incident", "null, to take it out") if incident else ("the number of an open incident",)
         raise Refused(SAME_INCIDENT, f"The case {case.number} is {what}.", accepted)
-    if actor.role is Role.SYSTEM and not case.incident and (own := own_matters(case)):
-        return NotPossible(OUT_OF_TURN, f"it is linked by name only: {', '.join(own)}")
     return Decision(Linked.of(body, incident=incident, previous_incident=case.incident))
 
 
@@ -75,6 +80,7 @@ ACTION = Action(
     roles={Role.DISPATCHER, Role.SUPERVISOR, Role.OWNER, Role.SYSTEM},
     sources=OPEN - {State.PENDING_FOLLOW_UP},
     body=LinkIncident,
+    guard=guard,
     example=LinkIncident(incident="i26080347119"),
     problems=(SAME_INCIDENT,),
     data=Linked,
