@@ -12,6 +12,8 @@ from api.problems import ProblemError
 
 HEAD_BYTES = 64 * 1024
 """Largest head of a request: its line and fields. httptools takes no longer address either."""
+FIELDS = 100
+"""Most fields of a request, with its trailers: each takes some twenty times the bytes of a tiny one."""
 PIECE_BYTES = 8 * 1024
 """Bytes that are parsed at once, so that the parser keeps no more than this beyond a limit."""
 AHEAD = 32
@@ -42,12 +44,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     A connection is closed if the head of a request is late, or its body after the answer. A late body that the
     application waits for is answered 408 by `api.middleware.BodyLimit`. A head beyond HEAD_BYTES, which the parser
-    would keep, is answered 431, and so is as much at the end of a body (trailers, extensions of chunks).
+    would keep, or of more than FIELDS is answered 431, and so is as much at the end of a body (trailers, extensions
+    of chunks).
     """
 
     bounds: ClassVar[ConnectionBounds]
     address: str
     _head: int = 0
+    _fields: int = 0
     _is_refused: bool = False
     _late: asyncio.TimerHandle | None = None
     _untaken: asyncio.TimerHandle | None = None
@@ -86,9 +90,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if not getattr(self.cycle, "response_complete", True):
             self.transport.abort()
             return
-        most = f"{HEAD_BYTES} bytes at most"
-        detail = f"The request line and the header fields may have {most} together."
-        answer = ProblemError(HEAD_TOO_LARGE, detail, accepted=[most]).response()
+        bytes_at_most, fields_at_most = f"{HEAD_BYTES} bytes at most", f"{FIELDS} header fields at most"
+        detail = f"The request line and the header fields may have {bytes_at_most} together, and {fields_at_most}."
+        answer = ProblemError(HEAD_TOO_LARGE, detail, accepted=[bytes_at_most, fields_at_most]).response()
         fields = [*self.server_state.default_headers, *answer.raw_headers, (b"connection", b"close")]
         lines = b"".join(b"%s: %s\r\n" % field for field in fields)
         self.transport.write(STATUS_LINE[answer.status_code] + lines + b"\r\n" + bytes(answer.body))
@@ -97,20 +101,34 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         self._late = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field, unless there are too many. The parser goes on to the end of its piece after a refusal."""
+        self._fields += 1
+        if self._fields <= FIELDS:
+            super().on_header(name, value)
+        elif not self._is_refused:
+            self._refuse()
+
     def on_headers_complete(self) -> None:
         """Begin to wait for the body."""
+        if self._is_refused:
+            return
         self._head = 0
         self._wait()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
+        if self._is_refused:
+            return
         self._head = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Wait no more."""
-        self._head = 0
+        if self._is_refused:
+            return
+        self._head = self._fields = 0
         self._stop_waiting()
         super().on_message_complete()
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.connections import AHEAD, HEAD_BYTES, PIECE_BYTES
+from api.connections import AHEAD, FIELDS, HEAD_BYTES, PIECE_BYTES
 from tests.support.api import CALL, Api, further_api
 from tests.support.hotline import until
 
@@ -81,30 +81,58 @@ async def test_a_head_that_comes_drop_by_drop_is_not_waited_for(on_sqlite: Api, 
 LINE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 BEGINNINGS = {
     "field": LINE + b"X-Long: %s\r\n\r\n",
-    "fields": LINE + b"X: %s\r\n\r\n",
+    "fields": LINE + b"X: %s" + b"\r\nX: a" * (FIELDS - 2) + b"\r\n\r\n",
     "address": b"GET /healthz?q=%s HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "name": LINE + b"%s: x\r\n\r\n",
 }
 
 
-def of_size(head: bytes, size: int, filler: bytes = b"a") -> bytes:
+def of_size(head: bytes, size: int) -> bytes:
     """Return this head with so much filler that it has `size` bytes."""
-    times, rest = divmod(size - len(head) + len(b"%s"), len(filler))
-    return head % (filler * times + b"a" * rest)
+    return head % (b"a" * (size - len(head) + len(b"%s")))
 
 
 @pytest.mark.parametrize("part", BEGINNINGS)
 async def test_a_head_beyond_64_kb_is_answered_431(on_sqlite: Api, part: str) -> None:
-    filler = b"\r\nX: " if part == "fields" else b"a"
     async with AsyncExitStack() as stack:
         wire = await Wire.to(on_sqlite, stack)
-        wire.writer.write(of_size(BEGINNINGS[part], HEAD_BYTES, filler))
+        wire.writer.write(of_size(BEGINNINGS[part], HEAD_BYTES))
         assert b"200 OK" in await wire.reader.readuntil(b"}")
-        wire.writer.write(of_size(BEGINNINGS[part], HEAD_BYTES + 1, filler))
+        wire.writer.write(of_size(BEGINNINGS[part], HEAD_BYTES + 1))
         head, _, body = (await wire.rest()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 431 ")
         assert b"connection: close" in head
         assert b"urn:hotline:problem:head-too-large" in body
+
+
+def with_fields(times: int) -> bytes:
+    """Return a request with so many fields, all of them tiny but one."""
+    return LINE + b"a:\r\n" * (times - 1) + b"\r\n"
+
+
+async def test_a_head_of_more_than_100_fields_is_answered_431(on_sqlite: Api) -> None:
+    """Also if it comes as a whole with a body and another request: neither is taken."""
+    async with AsyncExitStack() as stack:
+        wire = await Wire.to(on_sqlite, stack)
+        wire.writer.write(with_fields(100) * 2)
+        for _ in range(2):
+            assert b"200 OK" in await wire.reader.readuntil(b"}")
+        body = b"0\r\n\r\n"
+        wire.writer.write(with_fields(100)[:-2] + b"Transfer-Encoding: chunked\r\n\r\n" + body + with_fields(1))
+        answer = await wire.rest()
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert (answer.count(b"HTTP/1.1 "), b"100 header fields at most" in answer) == (1, True)
+
+
+@pytest.mark.parametrize(("trailers", "answered"), [(96, b"HTTP/1.1 401 "), (97, b"")])
+async def test_trailers_count_as_fields(on_sqlite: Api, trailers: int, answered: bytes) -> None:
+    """The head has four. The connection ends without the answer, as its request is under way."""
+    async with AsyncExitStack() as stack:
+        wire = await Wire.to(on_sqlite, stack)
+        end = b"0\r\n" + b"a:\r\n" * trailers + b"\r\n"
+        wire.writer.write(HEAD % b"x" + b"Transfer-Encoding: chunked\r\n\r\n" + end)
+        wire.writer.write_eof()
+        assert (await wire.rest())[: len(b"HTTP/1.1 401 ")] == answered
 
 
 @pytest.mark.parametrize(
