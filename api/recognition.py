@@ -78,8 +78,10 @@ class Recognition:
 
     async def _look_up_corrected(self) -> None:
         while True:
+            # `wait_for` of Python 3.11 loses a cancellation that comes with the event, and `close` would wait for ever.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._corrected.wait(), EVERY_SECONDS)
+                async with asyncio.timeout(EVERY_SECONDS):
+                    await self._corrected.wait()
             self._corrected.clear()
             await asyncio.sleep(PAUSES[0])
             try:

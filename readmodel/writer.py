@@ -103,7 +103,8 @@ class GroupWriter:
         if self._linger_seconds and len(self._waiting) < self._group_size:
             self._is_full.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._is_full.wait(), self._linger_seconds)
+                async with asyncio.timeout(self._linger_seconds):
+                    await self._is_full.wait()
 
     def _write(self, batches: Sequence[ProjectionBatch]) -> Sequence[bool | Exception]:
         """Write a group, or each batch alone if one fails; return the answers. If SQL is down, all fail."""

@@ -316,12 +316,7 @@ _MANAGED = (
         fits=credited,
     ),
     Plan("handed_over", "移交责任人", (dispatch(), hand_over(), *REST)),
-    Plan(
-        "corrected",
-        "更正信息",
-        (dispatch(), correct(phone(9_998)), *REST),
-        flags=frozenset({"contact_changed"}),
-    ),
+    Plan("corrected", "更正信息", (dispatch(), correct(phone(9_998)), *REST)),
     Plan("reassigned", "换人处理", (dispatch(), sign_for(), assign(), complete(), *SATISFIED)),
     Plan(
         "urged",

@@ -225,8 +225,8 @@ def assign() -> Step:
 
 
 def correct(phone: str) -> Step:
-    """Correct (更正) the telephone of the caller."""
-    return say(Role.AGENT, Correct(reason="来电人更正联系电话。", caller=Caller(phone=phone)))
+    """Correct (更正) the telephone of the caller, by somebody else than the owner."""
+    return say(Role.SUPERVISOR, Correct(reason="来电人更正联系电话。", caller=Caller(phone=phone)))
 
 
 def give_back() -> Step:

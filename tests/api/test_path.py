@@ -56,6 +56,7 @@ async def test_an_answer_shows_what_its_reader_may_do(on_sqlite: Api) -> None:
             "supervise",
             "hand_over",
             "assign",
+            "link_incident",
         ],
         "he": ["comment", "revoke_links"],
     }

@@ -1,5 +1,6 @@
 """Late recognition: of a caller who was corrected, or whose flags an older worker did not know."""
 
+import asyncio
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -7,6 +8,9 @@ from typing import cast
 import pytest
 from temporalio.client import Client
 
+from api.recognition import Recognition
+from api.sql.projection import ProjectionWriter
+from api.sql.reader import Reader
 from api.temporal.complaints import ComplaintClient
 from domain.case.actions.correct import Correct
 from domain.case.automatic.recognise import Recognised
@@ -24,6 +28,20 @@ from tests.support.hotline import ADMIN, until
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_it_ends_also_if_a_correction_comes_at_the_same_moment(steps: int) -> None:
+    """By so many steps of the loop before; the process would never stop."""
+    nobody = (cast(Reader, None), cast(ComplaintClient, None), cast(ProjectionWriter, None))
+    recognition = Recognition(*nobody)
+    recognition.start()
+    await asyncio.sleep(0)
+    recognition.note_correction()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await recognition.close()
 
 
 @pytest.mark.slow
