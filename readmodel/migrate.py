@@ -46,7 +46,8 @@ def require_tables(url: str) -> None:
     """Raise TablesDifferError if tables that were migrated are not those that this code declares.
 
     Until release 0.1.0 the first migration follows the code, so an older database has its number and other tables. What
-    a newer migration has added is no difference. Raises SQLAlchemyError if the database does not answer.
+    a newer migration has added is no difference, nor what somebody else has and no writer minds. Raises SQLAlchemyError
+    if the database does not answer.
     """
     if not exists(url):
         return
@@ -67,16 +68,32 @@ def require_tables(url: str) -> None:
 
 def differences(connection: Connection) -> list[str]:
     """Return in words how migrated tables differ from those declared; empty before the first migration."""
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    opts = {"compare_type": True, "include_object": _matters}
+    context = MigrationContext.configure(connection, opts=opts)
     known = {revision.revision for revision in ScriptDirectory.from_config(_config()).walk_revisions()}
     if context.get_current_revision() not in known:
         return []
-    return sorted(map(_in_words, compare_metadata(context, metadata)))
+    found = compare_metadata(context, metadata)
+    # Changes of one column are a list of their own.
+    flat = (each for one in found for each in (one if isinstance(one, list) else [one]))
+    return sorted(_in_words(each) for each in flat if not each[0].endswith("comment"))
+
+
+def _matters(found: Any, _: str | None, kind: str, reflected: bool, declared: Any) -> bool:  # noqa: ANN401 - Alembic has no type
+    """Return False for what is not declared and refuses no row: a table, a usual index, a column that may be empty."""
+    if not reflected or declared is not None:
+        return True
+    match kind:
+        case "table":
+            return False
+        case "index":
+            return bool(found.unique)
+        case "column":
+            return not (found.nullable or found.server_default is not None or found.computed or found.identity)
+    return True
 
 
 def _in_words(difference: Any) -> str:  # noqa: ANN401 - Alembic has no type for it
-    if isinstance(difference, list):  # changes of one column
-        return "; ".join(map(_in_words, difference))
     kind, *about = difference
     verb = "has too much" if kind.startswith("remove_") else "lacks"
     match kind.partition("_")[2]:

@@ -35,9 +35,12 @@ def test_the_migrated_schema_is_the_declared_one(empty_database_url: str) -> Non
 
 CHANGES = {
     "ALTER TABLE clocks DROP COLUMN budget_seconds": "lacks: column clocks.budget_seconds",
-    "ALTER TABLE clocks ADD COLUMN later TEXT": "has too much: column clocks.later",
     "DROP TABLE installation": "lacks: table installation",
-    "CREATE TABLE of_later (number TEXT)": "has too much: table of_later",
+    "CREATE UNIQUE INDEX one_each ON cases (priority)": "has too much: index one_each of cases",
+    "DROP TABLE installation;"
+    "CREATE TABLE installation (place INTEGER NOT NULL PRIMARY KEY, id VARCHAR(40) NOT NULL, later TEXT NOT NULL)": (
+        "has too much: column installation.later"
+    ),
     "DROP INDEX ix_cases_priority": "lacks: index ix_cases_priority of cases",
 }
 
@@ -48,7 +51,8 @@ def test_other_tables_than_those_declared_are_named(empty_database_url: str, cha
     require_tables(empty_database_url)
     database = engine(empty_database_url)
     with database.begin() as connection:
-        connection.execute(text(change))
+        for statement in change.split(";"):
+            connection.execute(text(statement))
     migrate(empty_database_url)
     with pytest.raises(TablesDifferError) as told:
         require_tables(empty_database_url)
@@ -57,6 +61,30 @@ def test_other_tables_than_those_declared_are_named(empty_database_url: str, cha
     # A newer release may have added to them.
     with database.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    require_tables(empty_database_url)
+    database.dispose()
+
+
+ADDITIONS = (
+    "CREATE TABLE bi_notes (number TEXT PRIMARY KEY, note TEXT UNIQUE)",
+    "CREATE INDEX bi_cases ON cases (priority, state)",
+    "ALTER TABLE cases ADD COLUMN bi_note TEXT",
+    "ALTER TABLE cases ADD COLUMN bi_weight INTEGER NOT NULL DEFAULT 1",
+    "CREATE VIEW bi_open AS SELECT number FROM cases",
+)
+
+
+def test_what_others_add_and_no_writer_minds_is_no_difference(empty_database_url: str) -> None:
+    """Tables for reports for example, in the database of the service."""
+    migrate(empty_database_url)
+    database = engine(empty_database_url)
+    with database.begin() as connection:
+        for addition in (*ADDITIONS, "CREATE INDEX bi_notes_note ON bi_notes (note)"):
+            connection.execute(text(addition))
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("COMMENT ON TABLE cases IS 'for reports'"))
+            connection.execute(text("COMMENT ON COLUMN installation.place IS 'of no interest'"))
+    migrate(empty_database_url)
     require_tables(empty_database_url)
     database.dispose()
 
