@@ -15,6 +15,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression
 
 from activities.signatures import Signatures
+from domain.shared.operator_errors import OperatorError
 from hotline.files.run_file import temporal_address
 from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile
@@ -27,6 +28,10 @@ LONGEST_PAUSE_SECONDS = 5.0
 logger = logging.getLogger(__name__)
 
 
+class ConnectionSettingsError(OperatorError):
+    """Error of the variables or the file that say how to connect to Temporal; the text names the fault."""
+
+
 async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
     """Connect to Temporal with the data converter and the signatures that every part of the service uses.
 
@@ -37,12 +42,10 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
 
     Raises:
         RuntimeError: Temporal did not answer within `wait_seconds`.
-        ValueError: the connection is configured wrongly.
+        ConnectionSettingsError: the connection is configured wrongly.
     """
-    # The SDK describes the same mapping by two types, of which the client's has more keys.
-    configured = cast("ClientConnectConfig", ClientConfig.load_client_connect_config())
     address = known_address(settings) or f"{LOOPBACK}:{settings.temporal_port}"
-    config: ClientConnectConfig = {**configured, "target_host": address}
+    config: ClientConnectConfig = {**_configured(), "target_host": address}
     signatures = Signatures(
         SigningKeyFile(settings.signing_keys_file),
         DATA_CONVERTER.payload_converter,
@@ -56,6 +59,8 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
     while True:
         try:
             return await Client.connect(**config)
+        except ValueError as error:
+            raise ConnectionSettingsError(f"the address of Temporal, {address!r}, cannot be used: {error}") from error
         except RuntimeError as error:
             left = give_up_at - time.monotonic()
             if left <= 0:
@@ -70,10 +75,22 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
 def known_address(settings: Settings) -> str | None:
     """Return the address of Temporal that the operator named, or at which `hotline up` runs it; None if neither.
 
-    Raises ValueError if the connection is configured wrongly.
+    Raises ConnectionSettingsError.
     """
-    if named := ClientConfig.load_client_connect_config().get("target_host"):
+    if named := _configured().get("target_host"):
         return named
     if "temporal_port" in settings.model_fields_set:
         return f"{LOOPBACK}:{settings.temporal_port}"
     return temporal_address(settings.data_dir)
+
+
+def _configured() -> ClientConnectConfig:
+    """Return what the operator has configured. Raises ConnectionSettingsError."""
+    try:
+        # The SDK describes the same mapping by two types, of which the client's has more keys.
+        return cast("ClientConnectConfig", ClientConfig.load_client_connect_config())
+    except (RuntimeError, ValueError) as error:
+        raise ConnectionSettingsError(
+            "the connection to Temporal is configured wrongly (TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE and the other"
+            f" variables TEMPORAL_*): {error}"
+        ) from error

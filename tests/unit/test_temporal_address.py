@@ -1,10 +1,12 @@
 """Temporal is asked where the operator or the data folder says; the default port is that of `hotline up`."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from hotline.cli.main import main
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
 
@@ -45,3 +47,32 @@ async def test_without_an_address_the_port_of_this_machine_is_asked(records: str
     settings = Settings(data_dir=tmp_path)
     assert known_address(settings) is None
     assert (await connect(settings, lazy=True)).service_client.config.target_host == "127.0.0.1:7233"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TEMPORAL_PROFILE", "foo", "Profile 'foo' not found"),
+        ("TEMPORAL_CONFIG_FILE", "broken.toml", "TOML parse error"),
+        ("TEMPORAL_ADDRESS", "::", "the address of Temporal, '::', cannot be used"),
+    ],
+)
+def test_a_connection_configured_wrongly_is_told_in_words(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    value: str,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.toml").write_text("garbage = [", encoding="utf-8")
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("HOTLINE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(sys, "argv", ["hotline", "person", "list"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("hotline: ")
+    assert said in told
