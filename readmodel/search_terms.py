@@ -23,6 +23,8 @@ _EXTENSION = re.compile("转|ext|#", re.IGNORECASE)
 _LOCAL = re.compile("[2-9][0-9]{6,7}")
 """Number of a landline in China, without its area code."""
 _MOBILE = re.compile("1[3-9][0-9]{9}")
+_ANY_MOBILE = re.compile(f"(?:(?:00)?86)?0?({_MOBILE.pattern})")
+"""Mobile number of China, with or without the country code and the 0 that some dial before it from other places."""
 _MASKED = re.compile(r"[0-9]+\*+[0-9]+")
 FORMS = 3
 """Most terms of one telephone."""
@@ -70,11 +72,12 @@ def phone_term(phone: str, area_code: str = "") -> str:
     digits = _digits(phone)
     if area_code and _LOCAL.fullmatch(digits):
         return area_code + digits
+    if mobile := _ANY_MOBILE.fullmatch(digits):
+        return mobile[1]
     if not phone.startswith(("+86", "0086")):
-        national = digits.removeprefix("86")
-        return national if _MOBILE.fullmatch(national) else digits
+        return digits
     national = digits.removeprefix("00").removeprefix("86")
-    # Mobile numbers begin with 1 and are dialled as they are; area codes are dialled with a 0.
+    # Area codes are dialled with a 0; short numbers begin with 1 and are dialled as they are.
     return national if national.startswith(("0", "1")) else f"0{national}"
 
 

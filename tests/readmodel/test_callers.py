@@ -94,10 +94,10 @@ def test_a_telephone_is_shared_however_it_is_written(database: Engine) -> None:
         assert customer_of(connection, Caller(phone="88237777"), HOME) is None
 
 
-def test_a_mobile_is_one_with_the_code_of_the_country_or_without(database: Engine) -> None:
+def test_a_mobile_is_one_with_the_code_of_the_country_or_a_0_or_without(database: Engine) -> None:
     customers(database, SON.model_copy(update={"hardship": True}))
     cases(database, call(1, MONDAY, Caller(phone="8613800138000"), ELSEWHERE))
-    for said in ("8613800138000", "13800138000", "+86 138 0013 8000"):
+    for said in ("8613800138000", "13800138000", "+86 138 0013 8000", "013800138000", "86-013800138000"):
         assert told(database, MONDAY + days(4), phone=said) == CallerFacts((HARD, AGAIN))
 
 

@@ -104,6 +104,14 @@ def test_one_chinese_character_is_a_term_and_longer_text_is_cut_into_twos() -> N
         ("+852 2345 6789", "85223456789"),
         ("86112233", "86112233"),
         ("8613800138000", "13800138000"),
+        ("013800138000", "13800138000"),
+        ("0 138-0013-8000", "13800138000"),
+        ("+86 013800138000", "13800138000"),
+        ("0086-0138 0013 8000", "13800138000"),
+        ("86-013800138000", "13800138000"),
+        ("00 1 380 013 8000", "0013800138000"),
+        ("+86 12345", "12345"),
+        ("010 8823 7777", "01088237777"),
         ("(0760)88237777", "076088237777"),
         ("（0760）8823 7777", "076088237777"),
         ("0760-88237777转8", "076088237777"),
@@ -145,6 +153,16 @@ def test_what_was_kept_as_it_was_said_is_among_the_terms(said: str) -> None:
 @pytest.mark.parametrize("q", ["88237777", "0760 8823 7777", "(0760)88237777", "+86 760-88237777"])
 @pytest.mark.parametrize("said", ["88237777", "0760-88237777"])
 def test_a_telephone_is_sought_with_and_without_the_area_code(q: str, said: str) -> None:
+    kept = search_terms(NUMBER, Intake(service_code="no_water", caller=Caller(phone=said), description="-"))
+    assert any(terms <= kept for terms in alternatives(q, "0760"))
+
+
+WAYS = "13800138000", "013800138000", "+86 138 0013 8000", "+86 013800138000", "86-013800138000"
+
+
+@pytest.mark.parametrize("q", WAYS)
+@pytest.mark.parametrize("said", WAYS)
+def test_a_mobile_number_is_sought_however_it_is_written(q: str, said: str) -> None:
     kept = search_terms(NUMBER, Intake(service_code="no_water", caller=Caller(phone=said), description="-"))
     assert any(terms <= kept for terms in alternatives(q, "0760"))
 
