@@ -31,6 +31,7 @@ from domain.case.intake import Caller, Intake, Location, Registration
 from domain.case.lifecycle import ENDED, State
 from domain.case.progress import Progress
 from domain.catalogue.catalogue import Catalogue
+from domain.incident.scope import street_words
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
@@ -161,6 +162,7 @@ class Data:
             "caller_phone": intake.caller.phone,
             "caller_account_no": intake.caller.account_no,
             "address": intake.location.address,
+            "street_words": street_words(intake.location.address),
             "channel": intake.channel,
             "description": intake.description,
             "document": self._documents[service].format(state=state.value, owner=owner),

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true
 
 from domain.case.case import Case
 from domain.case.incident_link import own_matters
@@ -92,6 +92,5 @@ def _inside(part: Scope) -> ColumnElement[bool]:
     if part.circle:
         within = part.circle.distance_squared(cases.c.lat, cases.c.lng) <= part.circle.radius_m**2
         return and_(cases.c.lat.is_not(None), within)
-    address = func.coalesce(func.lower(cases.c.address), "")
-    streets = [address.contains(street.lower(), autoescape=True) for street in part.streets]
+    streets = [cases.c.street_words.contains(street.lower(), autoescape=True) for street in part.streets]
     return or_(*streets) if streets else true()

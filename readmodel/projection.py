@@ -27,6 +27,7 @@ from domain.case.intake import Intake, IntakeFacts, Registered
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
+from domain.incident.scope import street_words
 from domain.shared.event import BaseEvent
 from readmodel.database import WriteConnection
 from readmodel.decisions import HUNDREDTHS
@@ -222,6 +223,7 @@ def _facts_row(facts: Intake | IntakeFacts) -> RowValues:
         "caller_phone": facts.caller.phone,
         "caller_account_no": facts.caller.account_no,
         "address": facts.location.address,
+        "street_words": street_words(facts.location.address),
         "lat": facts.location.lat,
         "lng": facts.location.lng,
     }

@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 from domain.case.intake import Caller, Intake
-from domain.rights.masking import mask_words
+from domain.shared.text import without_mobiles
 
 LONGEST = 40
 """Most characters of a term; a longer one is cut, and found by its beginning."""
@@ -25,7 +25,6 @@ _LOCAL = re.compile("[2-9][0-9]{6,7}")
 _MOBILE = re.compile("1[3-9][0-9]{9}")
 _ANY_MOBILE = re.compile(f"(?:(?:00)?86)?0?({_MOBILE.pattern})")
 """Mobile number of China, with or without the country code and the 0 that some dial before it from other places."""
-_MASKED = re.compile(r"[0-9]+\*+[0-9]+")
 FORMS = 3
 """Most terms of one telephone."""
 
@@ -49,14 +48,9 @@ def impersonal_terms(number: str, intake: Intake) -> frozenset[str]:
     """Return the terms of what nobody who sees the address clear sees masked: not of callers, nor mobile numbers."""
     place = intake.location
     if place.address:
-        place = place.model_copy(update={"address": _without_mobiles(place.address)})
-    shown = {"caller": Caller.model_construct(), "description": _without_mobiles(intake.description), "location": place}
+        place = place.model_copy(update={"address": without_mobiles(place.address)})
+    shown = {"caller": Caller.model_construct(), "description": without_mobiles(intake.description), "location": place}
     return search_terms(number, intake.model_copy(update=shown))
-
-
-def _without_mobiles(text: str) -> str:
-    """Return a text without the mobile numbers in it: of a masked one, the digits that are left would be terms too."""
-    return _MASKED.sub(" ", mask_words(text))
 
 
 def account_term(account_no: str) -> str:

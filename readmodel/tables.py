@@ -79,6 +79,7 @@ cases = Table(
     Column("caller_phone", String(26)),
     Column("caller_account_no", String(32)),
     Column("address", String(200)),
+    Column("street_words", Text, nullable=False, comment="domain.incident.scope.street_words"),
     Column("lat", Float, comment="WGS 84 degrees; null unless lng is there too."),
     Column("lng", Float),
     Column("channel", CODE, nullable=False),

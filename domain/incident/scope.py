@@ -1,15 +1,14 @@
 """Scope of an incident: the cases that it explains, by service and place."""
 
-import re
 from collections.abc import Iterable
 from math import cos, radians
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.shared.codes import Code
-from domain.shared.text import Name
+from domain.shared.text import Name, without_mobiles
 from domain.shared.value import Immutable, omit_default
 
 METRES_OF_A_DEGREE = 111_320.0
@@ -18,18 +17,6 @@ LARGEST_RADIUS_M = 50_000
 MOST_STREETS = 20
 PLACE_UNKNOWN = "place_unknown"
 """Reason why a case is only proposed: it has no coordinates for a circle, or no address for streets."""
-_MOST_DIGITS = 4
-"""Digits of a house number. Words with more could be tried until they find a telephone number in masked addresses."""
-_DIGIT = re.compile(r"\d")
-
-
-def _is_of_words(street: str) -> str:
-    if len(_DIGIT.findall(street)) > _MOST_DIGITS:
-        raise PydanticCustomError("street", "Words of an address, with at most four digits")
-    return street
-
-
-Street = Annotated[Name, AfterValidator(_is_of_words)]
 _ALL_THREE = ("lat", "lng", "radius_m")
 CIRCLE_OR_STREETS: dict[str, Any] = {
     "dependentRequired": {name: [each for each in _ALL_THREE if each != name] for name in _ALL_THREE},
@@ -48,6 +35,14 @@ class CasePlace(NamedTuple):
     address: str | None = None
     lat: float | None = None
     lng: float | None = None
+
+
+def street_words(address: str | None) -> str:
+    """Return an address as streets are looked for in it: in lower case, and without the mobile numbers in it.
+
+    Else whoever sees these masked would find them by trying digits.
+    """
+    return without_mobiles(address or "").lower()
 
 
 class Circle(Immutable):
@@ -85,7 +80,7 @@ class Around(BaseModel):
     radius_m: float | None = Field(
         default=None, ge=1, le=LARGEST_RADIUS_M, description="Radius of the circle in metres."
     )
-    streets: tuple[Street, ...] = Field(
+    streets: tuple[Name, ...] = Field(
         default=(), max_length=MOST_STREETS, description="Words, one of which the address contains."
     )
 
@@ -177,8 +172,8 @@ def _has(scope: Scope, service: str, place: CasePlace) -> bool:
 def _contains(scope: Scope, place: CasePlace) -> bool:
     if scope.circle:
         return scope.circle.contains(place)
-    address = (place.address or "").lower()
-    return not scope.streets or any(street.lower() in address for street in scope.streets)
+    words = street_words(place.address)
+    return not scope.streets or any(street.lower() in words for street in scope.streets)
 
 
 def _is_unknown(scope: Scope, place: CasePlace) -> bool:

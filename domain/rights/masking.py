@@ -8,18 +8,12 @@ from functools import cache
 from typing import Any
 
 from domain.shared.actors import Role
+from domain.shared.text import MOBILE_IN_WORDS
 from domain.shared.value import NamedCode
 
 STAR = "*"
 _MOBILE = "1[3-9][0-9]{9}"
 _DIALLED_MOBILE = re.compile(f"(?:(?:00)?86|0?0?)({_MOBILE})")
-_DIGIT, _SIGN = "[0-9０-９]", r"[^\w\n]{0,2}_?\n?"
-_MOBILE_IN_WORDS = re.compile(
-    rf"(?<!{_DIGIT})(?:(?:[+＋]|[0０]{{2}})?[8８][6６]{_SIGN}|[0０])?"
-    rf"[1１]{_SIGN}[3-9３-９](?:{_SIGN}{_DIGIT}){{9}}(?!{_DIGIT})"
-)
-"""Mobile number as people write it: with the country code, a 0 or neither, in groups, with signs between them or on two
-lines, in the full width of keyboards."""
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?Z")
 """Instant of an answer, in which some digits may look like a telephone number: 01:46:24.921570."""
 _TELEPHONE = re.compile(r"[+(]?[0-9](?:[ ()./-]*[0-9]){6,}")
@@ -63,7 +57,7 @@ def mask_address(address: str) -> str:
 
 def mask_words(text: str) -> str:
     """Return free text with the mobile numbers in it masked. Names in it stay."""
-    return _MOBILE_IN_WORDS.sub(lambda found: mask_phone(unicodedata.normalize("NFKC", found[0])), text)
+    return MOBILE_IN_WORDS.sub(lambda found: mask_phone(unicodedata.normalize("NFKC", found[0])), text)
 
 
 def mask_agent(name: str) -> str:

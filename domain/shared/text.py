@@ -114,3 +114,16 @@ IncidentNumber = Annotated[
     # The pattern is checked before the letter is made small.
     StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[iI][0-9]{11}$"),
 ]
+_DIGIT, _SIGN = "[0-9０-９]", r"[^\w\n]{0,2}_?\n?"
+MOBILE_IN_WORDS = re.compile(
+    rf"(?<!{_DIGIT})(?:(?:[+＋]|[0０]{{2}})?[8８][6６]{_SIGN}|[0０])?"
+    rf"[1１]{_SIGN}[3-9３-９](?:{_SIGN}{_DIGIT}){{9}}(?!{_DIGIT})"
+)
+"""Mobile number as people write it: with the country code, a 0 or neither, in groups, with signs between them or on two
+lines, in the full width of keyboards."""
+_MASKED = re.compile(r"[0-9]+\*+[0-9]+")
+
+
+def without_mobiles(text: str) -> str:
+    """Return a text without the mobile numbers in it: of a masked one, digits are left that could be searched for."""
+    return _MASKED.sub(" ", MOBILE_IN_WORDS.sub(" ", text))

@@ -18,7 +18,7 @@ from domain.incident.scope import Scope
 from domain.shared.event import ActionBody
 from readmodel import incidents
 from readmodel.database import ReadConnection, engine, reading, writing
-from readmodel.incident_candidates import unclaimed
+from readmodel.incident_candidates import candidates, unclaimed
 from readmodel.incidents import Surge
 from readmodel.migrate import migrate
 from readmodel.paging import BadCursorError
@@ -59,7 +59,7 @@ def put(database: Engine, *batches: IncidentBatch) -> None:
 def register(database: Engine, place: int, *bodies: str | ActionBody, at: Any = MONDAY, **changes: Any) -> str:
     """A case in SQL, from the West unless another district is given."""
     district = changes.pop("district", "west")
-    location = Location(district=district)
+    location = Location(district=district, address=changes.pop("address", None))
     with writing(database) as connection:
         write(connection, published(call(place, at, location=location, **changes), bodies))
     return number(place)
@@ -169,6 +169,15 @@ class TestUnclaimed:
     def found(self, database: Engine, limit: int = 10, **changes: Any) -> list[str]:
         with reading(database) as connection:
             return unclaimed(connection, self.GATHERING.model_copy(update=changes), limit)
+
+    def test_streets_find_no_digit_of_a_mobile_number_in_an_address(self, database: Engine) -> None:
+        mine = register(database, 1, address="富华道12号 电话13812345678")
+        for street, covered in (("富华道12号", [mine]), ("1234", []), ("38123", []), ("138", []), ("5678", [])):
+            scope = WEST.model_copy(update={"streets": (street,)})
+            assert self.found(database, scope=scope) == covered, street
+            incident, _ = Incident.open(opening(scope=scope))
+            with reading(database) as connection:
+                assert candidates(connection, incident, None, 10).items == (), street
 
     def test_are_cases_of_the_scope_that_nobody_has_signed_for(self, database: Engine) -> None:
         mine = [
