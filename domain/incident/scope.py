@@ -1,6 +1,7 @@
 """Scope of an incident: the cases that it explains, by service and place."""
 
 from collections.abc import Iterable
+from itertools import product
 from math import cos, radians
 from typing import Any, NamedTuple, Self
 
@@ -156,11 +157,15 @@ class Scope(Immutable):
         return self.model_copy(update={"circle": around.circle, "streets": around.streets})
 
     def joined(self, other: "Scope") -> "Scope":
-        """Return the scope that covers all that either covers."""
-        if any(each.is_narrow or each.further or not each.districts for each in (self, other)):
-            further = (each for each in other.each if each not in self.each)
-            return self.model_copy(update={"further": (*self.further, *further)})
-        return self.widened(other.services, other.districts)
+        """Return the scope that covers what either covers, and nothing else."""
+        both = (self, other)
+        wide = self.widened(other.services, other.districts)
+        pairs = product(wide.services, wide.districts)
+        are_lists = not any(each.is_narrow or each.further or not each.districts for each in both)
+        if are_lists and all(any(each.names(*pair) for each in both) for pair in pairs):
+            return wide
+        further = (each for each in other.each if each not in self.each)
+        return self.model_copy(update={"further": (*self.further, *further)})
 
 
 def _has(scope: Scope, service: str, place: CasePlace) -> bool:

@@ -220,9 +220,9 @@ class TestLife:
 
     def test_another_that_is_merged_into_it_widens_it(self) -> None:
         incident = incident_in(IncidentState.IN_PROGRESS)
-        event = incident.absorb(OTHER_INCIDENT, Scope(services=("low_pressure",), districts=("west", "torch")), THEN)
+        event = incident.absorb(OTHER_INCIDENT, Scope(services=("no_water",), districts=("west", "torch")), THEN)
         assert (event.action, event.role, event.data.model_dump()["incident"]) == ("absorb", "system", OTHER_INCIDENT)
-        assert incident.scope == Scope(services=("no_water", "low_pressure"), districts=("west", "torch"))
+        assert incident.scope == Scope(services=("no_water",), districts=("west", "torch"))
         assert incident.state is IncidentState.IN_PROGRESS
 
     def test_it_is_the_same_after_a_journey_through_json(self) -> None:
@@ -263,6 +263,17 @@ class TestScope:
         assert all(scope.covers("leak", place) for place in inside)
         assert not any(scope.covers("leak", place) for place in outside)
         assert [scope.may_cover("leak", place) for place in outside] == [False, False, True]
+
+    def test_of_two_with_other_services_and_other_districts_cover_what_either_covered(self) -> None:
+        """Neither covers leaks in the West. One that is part of the other adds nothing."""
+        leaks = Scope(services=("leak",), districts=("south",))
+        both = WEST.joined(leaks)
+        assert [both.covers(service, CasePlace("west")) for service in ("no_water", "leak")] == [True, False]
+        assert [both.covers(service, CasePlace("south")) for service in ("no_water", "leak")] == [False, True]
+        tide = Scope(services=("no_water", "leak"), districts=("west", "south"))
+        assert tide.joined(leaks) == tide
+        assert {*leaks.joined(tide).services} == {*tide.services}
+        assert leaks.joined(tide).further == ()
 
     @pytest.mark.parametrize("street", ["1234", "45", "13812345678", "138****5678", "电话1", "１２３４"])
     def test_streets_find_no_digit_of_a_mobile_number_in_an_address(self, street: str) -> None:
