@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 REMEMBERED = timedelta(days=2)
 """Age of ended incidents that a suspicion is compared with: more than the day that numbers are drawn for."""
 Suspect = Callable[[Opening, datetime | None], Awaitable[None]]
-"""Starts an incident; the instant is the end of the last one with the same cause. Started again, it is the same one."""
+"""Starts an incident; the instant is the end of the last one with the same cause, or the time when one was opened that
+was narrowed since. Started again, it is the same one."""
 Rules = Callable[[], Sequence[SurgeRule]]
 
 
@@ -74,11 +75,13 @@ class SurgeWatch:
             found = incidents.surges(connection, since, rule.services, rule.more_than)
             known = incidents.recent(connection, at - REMEMBERED) if found else []
             for surge in found:
-                of_it = [each for each in known if each.scope.names(surge.service, surge.district)]
-                if any(each.closed_at is None for each in of_it):
+                cause = (surge.service, surge.district)
+                of_it = [each for each in known if each.scope.names(*cause)]
+                if any(each.closed_at is None and each.scope.names_all_of(*cause) for each in of_it):
                     continue
-                ended_at = max((each.closed_at for each in of_it if each.closed_at), default=None)
-                # Calls before the end of the last incident were calls of that one.
+                # Calls before the end of the last incident were calls of that one. One that was narrowed explains only
+                # some of those that come after it was opened.
+                ended_at = max((each.closed_at or each.opened_at for each in of_it), default=None)
                 begins = max(since, ended_at or since)
                 later = incidents.surges(connection, begins, [surge.service], rule.more_than)
                 if any(each.district == surge.district for each in later):

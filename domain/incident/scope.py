@@ -140,6 +140,10 @@ class Scope(Immutable):
         """Return True if it names both, for all of the district or for some of it."""
         return any(service in one.services and district in one.districts for one in self.each)
 
+    def names_all_of(self, service: str, district: str) -> bool:
+        """Return True if it names both, for all of the district."""
+        return any(one.names(service, district) and not one.is_narrow for one in self.each)
+
     def reaches(self, district: str) -> bool:
         """Return True if it covers places in this district."""
         return any(not one.districts or district in one.districts for one in self.each)

@@ -35,6 +35,14 @@ def take_calls(database: Engine, at: datetime, places: range) -> None:
         write(connection, [published(call(place, at, location=Location(district="west")), ())[0] for place in places])
 
 
+def narrowed(database: Engine, at: datetime) -> None:
+    """An incident of a few streets of the district, open since then."""
+    scope = SCOPE.model_copy(update={"streets": ("莲塘东路",)})
+    incident, first = Incident.open(Opening(number="i26090700026", at=at, title="-", scope=scope, since=at))
+    with writing(database) as connection:
+        write_incident(connection, IncidentBatch(incident=incident, events=(first,)))
+
+
 def dismissed(database: Engine, at: datetime) -> None:
     """An incident of the scope that begins and ends then."""
     incident, first = Incident.open(Opening(number="i26090700018", at=at, title="-", scope=SCOPE, since=at))
@@ -65,3 +73,15 @@ def test_who_called_before_the_last_one_ended_called_for_that_one(database: Engi
     take_calls(database, MONDAY, range(1, 4))
     dismissed(database, MONDAY + timedelta(seconds=1))
     assert seen(database, MONDAY + timedelta(seconds=2)) == []
+
+
+def test_an_incident_of_a_few_streets_hides_no_surge_of_the_district(database: Engine) -> None:
+    """The calls that raised it raise no other one, and the next suspicion is not taken for it."""
+    opened = MONDAY + timedelta(seconds=1)
+    take_calls(database, MONDAY, range(1, 4))
+    narrowed(database, opened)
+    assert seen(database, opened) == []
+    later = opened + timedelta(minutes=1)
+    take_calls(database, later, range(4, 7))
+    [(opening, ended_at)] = seen(database, later)
+    assert (opening.scope, opening.since, ended_at) == (SCOPE, opened, opened)

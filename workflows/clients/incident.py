@@ -93,5 +93,5 @@ def _numbered(opening: Opening, number: str) -> tuple[Incident, IncidentEvent]:
 
 
 def suspected_by(service: str, district: str, ended_at: datetime | None) -> str:
-    """Return the key of a suspicion: the same until an incident of that service and district has ended."""
+    """Return the key of a suspicion: the same until an incident of this cause has ended, or is narrowed."""
     return f"{service}/{district}/{ended_at.isoformat() if ended_at else ''}"
