@@ -35,7 +35,7 @@ HAS_OWN_MATTERS = not_(
     and_(
         cases.c.cycle == 1,
         cases.c.state.in_(sorted(state.value for state in UNSIGNED)),
-        *(PROGRESS[field].as_string().is_(None) for field in ("result", "arrived_at", "approval")),
+        *(PROGRESS[field].as_string().is_(None) for field in ("result", "arrived_at", "approval", "signed_for")),
         *(_is_empty(field) for field in ("parts", "decisions", "credits")),
         not_(has_flag(OWN_CAUSE)),
     )

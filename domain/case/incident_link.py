@@ -37,7 +37,7 @@ def own_matters(case: Progress) -> tuple[OwnMatter, ...]:
 def _own_matters(case: Progress) -> Iterator[OwnMatter]:
     if case.cycle > 1:
         yield OwnMatter.REWORK
-    if case.state not in UNSIGNED:
+    if case.signed_for or case.state not in UNSIGNED:
         yield OwnMatter.SIGNED_FOR
     if case.completed or case.result is not None or case.arrived_at is not None:
         yield OwnMatter.WORK_DONE

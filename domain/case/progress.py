@@ -177,6 +177,7 @@ class Progress(BaseModel):
         (), "When each department of the cycle got the case, if `dispatched_at` alone does not say it."
     )
     signed_before: bool = omit_default(False, "The department that has the case had signed for it, and returned it.")
+    signed_for: bool = omit_default(False, "A department has signed for it in the present cycle.")
     arrived_at: datetime | None = omit_default(None, "When the department's crew arrived, or had done its work.")
     standstills: tuple[Standstill, ...] = omit_default((), "When clocks stood still in the present cycle.")
     closed_at: datetime | None = None

@@ -30,7 +30,7 @@ from tests.support.batches import call, number, published
 from tests.support.build import ADMIN, INCIDENT, MONDAY, OTHER_INCIDENT, OWED, THEN, days, hours, minutes
 from tests.support.incidents import BODIES, WEST, do, opening
 from tests.support.rows import everything, rows
-from tests.unit.test_settlement import OWN
+from tests.unit.test_settlement import OWN, STEPS
 
 ROAD = ("confirm", "dispatch", "sign_for", "inform", "resolve")
 
@@ -195,7 +195,7 @@ class TestUnclaimed:
 
     def test_are_exactly_those_that_have_no_matters_of_their_own(self, database: Engine) -> None:
         for place, (road, reasons) in enumerate(OWN.values()):
-            bodies = (LinkIncident(incident=None) if each == "unlink" else each for each in road)
+            bodies = (STEPS[each] for each in road)
             made = register(database, place, *bodies)
             assert (made in self.found(database, 100)) is not bool(reasons)
 

@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
+from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settlement, outcome
 from domain.case.case import Case
 from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED, OwnMatter, own_matters
 from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, State
 from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.event import ActionBody
 from tests.support.build import (
     ADMIN,
     BODIES,
@@ -292,11 +294,14 @@ OWN: dict[str, tuple[tuple[str, ...], set[OwnMatter]]] = {
     "a call": ((), set()),
     "dispatched": (("dispatch",), set()),
     "returned": (("dispatch", "return"), set()),
-    "dispatched again": (("dispatch", "sign_for", "return", "dispatch"), set()),
+    "dispatched again": (("dispatch", "sign_for", "return", "dispatch"), {OwnMatter.SIGNED_FOR}),
+    "redirected unsigned": (("dispatch", "redirect"), set()),
+    "redirected after a visit": (("dispatch", "sign_for", "arrive", "redirect"), {OwnMatter.SIGNED_FOR}),
+    "returned once signed for": (("dispatch", "sign_for", "return"), {OwnMatter.SIGNED_FOR}),
     "signed for": (("dispatch", "sign_for"), {OwnMatter.SIGNED_FOR}),
     "suspended": (("dispatch", "sign_for", "suspend"), {OwnMatter.SIGNED_FOR}),
     "visited": (("dispatch", "sign_for", "arrive"), {OwnMatter.SIGNED_FOR, OwnMatter.WORK_DONE}),
-    "visited and returned": (("dispatch", "sign_for", "arrive", "return"), {OwnMatter.WORK_DONE}),
+    "visited and returned": (("dispatch", "sign_for", "arrive", "return"), {OwnMatter.SIGNED_FOR, OwnMatter.WORK_DONE}),
     "mended": (("dispatch", "sign_for", "complete"), {OwnMatter.SIGNED_FOR, OwnMatter.WORK_DONE}),
     "sent back": (("dispatch", "sign_for", "complete", "send_back"), {OwnMatter.SIGNED_FOR, OwnMatter.WORK_DONE}),
     "with a part": (("dispatch", "involve"), {OwnMatter.PART}),
@@ -312,13 +317,14 @@ OWN: dict[str, tuple[tuple[str, ...], set[OwnMatter]]] = {
     "taken out": (("link_incident", "unlink"), {OwnMatter.OWN_CAUSE}),
 }
 """Roads of a case, and the reasons why an incident does not take it by itself."""
+STEPS: dict[str, ActionBody] = {**BODIES, "unlink": UNLINK, "redirect": Dispatch(department="metering")}
 
 
 def on_road(road: tuple[str, ...]) -> Case:
     """A case after these actions."""
     case = case_in(State.REGISTERED)
     for action in road:
-        do(case, UNLINK if action == "unlink" else BODIES[action], THEN, ADMIN)
+        do(case, STEPS[action], THEN, ADMIN)
     return case
 
 

@@ -23,7 +23,7 @@ def open_cycle(case: CaseState, event: Event) -> None:
     case.dispatched_at = case.arrived_at = case.follow_up_since = None
     case.handed, case.standstills = (), ()
     case.follow_up_attempts = 0
-    case.completed = case.signed_before = False
+    case.completed = case.signed_before = case.signed_for = False
     case.extensions = case.extended_days = 0
     case.approval = case.extension = None
     case.open_clocks([promise.name for promise in case.terms.promises])

@@ -26,6 +26,7 @@ def decide(_: CaseState, body: SignFor, actor: Actor, __: object) -> Decision:
 
 def evolve(case: CaseState, data: SignedFor, event: Event) -> None:
     """Keep the promise to acknowledge."""
+    case.signed_for = True
     case.assignee = data.assignee
     case.stop_clocks(event.at, "acknowledge")
 
