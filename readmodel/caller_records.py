@@ -6,6 +6,7 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 
+from domain.case.actions.correct import Corrected
 from domain.case.intake import THANKS, Caller, Registered
 from domain.case.lifecycle import State
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
@@ -58,19 +59,29 @@ def known_caller(connection: ReadConnection, caller: Caller, area_code: str = ""
 
 
 def links_sent(connection: ReadConnection, phone: str, area_code: str, since: datetime) -> list[datetime]:
-    """Return when links were sent to a telephone since then, for all of its cases, the oldest first."""
+    """Return when links were sent to a telephone since then, for all of its cases, the oldest first.
+
+    A link counts for the telephone that the case had then, whatever was corrected since.
+    """
+    later, key = events.alias("later"), (events.c.at, events.c.number, events.c.seq)
+    is_correction = (later.c.number == events.c.number) & (later.c.seq > events.c.seq) & (later.c.action == "correct")
+    has_term = select(search_words.c.number).where(search_words.c.word.in_(phone_terms(phone, area_code)))
     statement = (
-        select(cases.c.caller_phone, events.c.at, events.c.number, events.c.seq)
-        .join(search_words, search_words.c.number == cases.c.number)
-        .join(events, events.c.number == cases.c.number)
-        .where(
-            search_words.c.word.in_(phone_terms(phone, area_code)), events.c.action == "send_link", events.c.at > since
-        )
-        .distinct()
+        select(*key, cases.c.caller_phone, later.c.data)
+        .join(cases, cases.c.number == events.c.number)
+        .outerjoin(later, is_correction)
+        .where(events.c.action == "send_link", events.c.at > since)
+        .where(later.c.number.is_not(None) | events.c.number.in_(has_term))
+        .order_by(*key, later.c.seq)
     )
+    now, then = dict[Any, str | None](), dict[Any, str | None]()
+    for at, number, seq, present, correction in connection.execute(statement):
+        now[at, number, seq] = present
+        if correction and (corrected := Corrected.model_validate_json(correction)).changes_phone:
+            then.setdefault((at, number, seq), corrected.former_phone)
     # A term may be that of something else in the case.
-    term, rows = phone_term(phone, area_code), connection.execute(statement).all()
-    return sorted(row.at for row in rows if row.caller_phone and phone_term(row.caller_phone, area_code) == term)
+    term = phone_term(phone, area_code)
+    return [at for (at, *_), had in (now | then).items() if had and phone_term(had, area_code) == term]
 
 
 def customer_record(connection: ReadConnection, account_no: str, area_code: str = "") -> CallerRecord | None:

@@ -98,6 +98,7 @@ events = Table(
     Column("data", JsonText, nullable=False),
     _index_of("action", "complete", "at", name="ix_events_completed"),
     _index_of("action", "return", "at", name="ix_events_returned"),
+    _index_of("action", "send_link", "at", name="ix_events_links"),
 )
 """Events of cases. The event of seq 1 holds intake and terms, so a case can be folded from its events alone."""
 

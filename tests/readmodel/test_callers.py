@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
+from domain.case.actions.correct import Correct
+from domain.case.actions.send_link import SendLink
 from domain.case.intake import Caller, Intake, IntakeFlag, Location
 from domain.customers.customer import Customer
-from readmodel.caller_records import caller_record, customer_record
+from readmodel.caller_records import caller_record, customer_record, links_sent
 from readmodel.customers import customer_of, keep, shares_phone
 from readmodel.database import reading, writing
 from readmodel.paging import Place
@@ -236,3 +238,21 @@ def test_no_table_is_read_through_for_it(database: Engine) -> None:
     assert any(
         re.search(r"Scan (on|using) pk_search_words|SEARCH search_words USING PRIMARY KEY", step) for step in plan
     )
+
+
+def test_a_link_counts_for_the_telephone_that_the_case_had_when_it_was_sent(database: Engine) -> None:
+    """Corrected to and fro, also after a correction of something else; the other telephones got their own."""
+    old, new = "138 0013 8000", "13900000000"
+    to_new, back = (Correct(reason="用户换了号码", caller=Caller(phone=phone)) for phone in (new, old))
+    elsewhere = Correct(reason="地址有误", location=Location(address="莲塘东路18号"))
+    actions = SendLink(), elsewhere, to_new, SendLink(), back, SendLink()
+    with writing(database) as connection:
+        write(connection, published(call(1, MONDAY, Caller(phone=old)), actions, hours(1)))
+        write(connection, published(call(2, MONDAY, Caller(phone=old)), (SendLink(), to_new), hours(1)))
+
+    def sent(phone: str, since: int = 0) -> list[int]:
+        with reading(database) as connection:
+            return [(at - MONDAY) // hours(1) for at in links_sent(connection, phone, HOME, MONDAY + hours(since))]
+
+    assert (sent(old), sent(new)) == ([1, 1, 6], [4])
+    assert (sent(old, 1), sent(new, 4), sent("13811111111")) == ([6], [], [])
