@@ -40,7 +40,7 @@ from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, in_force_now
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
-from hotline.installation import are_of_one_installation, require_own
+from hotline.installation import are_of_one_installation, require_own, until_compared
 from hotline.rebuild import repair_case, repair_incidents
 from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile
@@ -247,8 +247,6 @@ async def serve(settings: Settings) -> None:
     client = connecting.result()
     await require_own(client, settings)
     async with running(client, settings):
-        catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-        await keep_schedule(client, settings.task_queue, catalogue.calendar.timezone)
         keeping = asyncio.ensure_future(keep_running(client, settings))
         log.info("worker is polling task queue %s", settings.task_queue)
         await asyncio.wait({stopping, keeping}, return_when=asyncio.FIRST_COMPLETED)
@@ -258,14 +256,21 @@ async def serve(settings: Settings) -> None:
 
 
 async def keep_running(client: Client, settings: Settings) -> None:
-    """Start the workflows of which one runs for ever, and again those that somebody has ended.
+    """Start the workflows of which one runs for ever, and again those that somebody has ended, and the Schedule.
 
-    Raises ForeignStoreError when a store that did not answer before turns out to be of another installation.
+    Nothing is started before the stores are compared. Raises ForeignStoreError when one that did not answer before
+    turns out to be of another installation, and SigningKeysError if the keys are lost.
     """
-    compared = False
+    if not await are_of_one_installation(client, settings):
+        log.warning("the courier, the reconciler and the surge watch wait until both stores answer and have one id")
+    await until_compared(client, settings)
+    scheduled = False
     while True:
-        compared = compared or await are_of_one_installation(client, settings)
         try:
+            if not scheduled:
+                catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+                await keep_schedule(client, settings.task_queue, catalogue.calendar.timezone)
+                scheduled = True
             await start_ended(client, settings.task_queue)
         except RPCError as error:
             log.warning("the courier, the reconciler and the surge watch cannot be looked after: %s", error)

@@ -146,9 +146,14 @@ async def are_of_one_installation(client: Client, settings: Settings) -> bool:
 
 
 async def until_compared(client: Client, settings: Settings) -> None:
-    """Return when both stores answer and have one id. Raises ForeignStoreError."""
+    """Return when both stores answer and have one id, and there are signing keys.
+
+    Raises ForeignStoreError, and SigningKeysError if the keys are lost.
+    """
     # There is no event for a store that begins to answer.
-    while not await are_of_one_installation(client, settings):  # noqa: ASYNC110
+    while not (  # noqa: ASYNC110
+        await are_of_one_installation(client, settings) and await require_signing_keys(client, settings)
+    ):
         await asyncio.sleep(AGAIN_SECONDS)
 
 

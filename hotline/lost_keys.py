@@ -27,23 +27,24 @@ def require_keys(settings: Settings) -> None:
         raise _lost(settings, "the read model")
 
 
-async def require_signing_keys(client: Client, settings: Settings) -> None:
-    """Make the first signing key if neither store holds cases. Raises SigningKeysError.
+async def require_signing_keys(client: Client, settings: Settings) -> bool:
+    """Make the first signing key if neither store holds cases; return True if there is a key. Raises SigningKeysError.
 
-    None is made if Temporal does not answer: the API starts without it.
+    None is made if Temporal does not answer: the API starts without it, and signs nothing.
     """
     if (file := SigningKeyFile(settings.signing_keys_file)).list():
-        return
+        return True
     await asyncio.to_thread(require_keys, settings)
     try:
         found = (await client.count_workflows(_CASES)).count
     except (RPCError, RuntimeError) as error:
         if not isinstance(error, RPCError) or error.status is not RPCStatusCode.NOT_FOUND:
-            return
+            return False
         found = 0  # no namespace yet
     if found:
         raise _lost(settings, "Temporal")
     file.newest()
+    return True
 
 
 def _lost(settings: Settings, store: str) -> SigningKeysError:

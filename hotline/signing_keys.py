@@ -1,6 +1,7 @@
 """The keys that sign what the service sends to its workflows, and those that encrypt callers' links, in a file each.
 
-API processes and workers share the file; the first that needs it makes it. The newest key signs, from its time on.
+API processes and workers share the file. That of links is made by the first that needs it, that of signatures only once
+neither store holds cases (`hotline.lost_keys`), or by `hotline signing rotate`. The newest key signs, from its time on.
 Older ones stay: what they signed before, above all the starts of cases, is checked for as long as the cases are kept.
 Links expire, and their keys with them.
 """
@@ -62,10 +63,19 @@ class _Key(NamedTuple):
 
 
 class SigningKeyFile:
-    """Signing keys of one file. Safe to share between threads, and between processes on one machine."""
+    """Signing keys of one file. Safe to share between threads, and between processes on one machine.
 
-    def __init__(self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    Args:
+        path: the file.
+        clock: returns the present instant.
+        makes: the first use makes the file.
+    """
+
+    def __init__(
+        self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC), *, makes: bool = True
+    ) -> None:
         self._path = path
+        self._makes = makes
         self._clock = clock
         # Stamp and keys are replaced together, so that threads need no lock.
         self._known: tuple[Stamp | None, dict[bytes, _Key]] = (None, {})
@@ -121,6 +131,11 @@ class SigningKeyFile:
         return missing
 
     def _made(self) -> dict[bytes, _Key]:
+        if not self._makes and not _read(self._path):
+            raise SigningKeysError(
+                f"there is no file {self._path}. A program makes it when both stores answer and neither holds cases."
+                " Put back the file of the last backup, if there is one."
+            )
         with self._lock():
             if not _read(self._path):
                 self._add(())

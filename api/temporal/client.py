@@ -31,6 +31,7 @@ from api.problems import ProblemError, declare, refusal, unavailable
 from api.temporal.clock import ClockCheck
 from domain.shared.actors import Role
 from domain.shared.command import Command
+from domain.shared.operator_errors import OperatorError
 from workflows.clients.start import KeyReusedError
 
 log = logging.getLogger("hotline.api")
@@ -175,7 +176,7 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
         accepted = ["the same body", "a new Idempotency-Key"]
         raise ProblemError(KEY_REUSED, detail, accepted=accepted) from None
-    except (RPCError, RuntimeError) as error:
+    except (RPCError, RuntimeError, OperatorError) as error:  # OperatorError: without keys nothing can be signed
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
         if isinstance(error, RPCError) and error.status is RPCStatusCode.FAILED_PRECONDITION:

@@ -47,7 +47,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
     address = known_address(settings) or f"{LOOPBACK}:{settings.temporal_port}"
     config: ClientConnectConfig = {**_configured(), "target_host": address}
     signatures = Signatures(
-        SigningKeyFile(settings.signing_keys_file),
+        SigningKeyFile(settings.signing_keys_file, makes=False),
         DATA_CONVERTER.payload_converter,
         takes_unsigned=settings.temporal_actions == "allow",
     )

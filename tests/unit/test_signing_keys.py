@@ -24,6 +24,15 @@ def test_processes_that_start_at_once_agree_on_the_key(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_who_may_not_make_the_file_signs_nothing_without_it(path: Path) -> None:
+    keys = SigningKeyFile(path, makes=False)
+    with pytest.raises(SigningKeysError, match=r"there is no file .*signing\.json"):
+        keys.newest()
+    assert not path.parent.exists()
+    made = SigningKeyFile(path).newest()
+    assert SigningKeyFile(path, makes=False).newest() == made
+
+
 def test_after_a_rotation_the_new_key_signs_and_the_old_one_is_known(path: Path) -> None:
     keys, worker = SigningKeyFile(path), SigningKeyFile(path)
     old = keys.newest()

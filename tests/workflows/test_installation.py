@@ -12,7 +12,8 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.gone import unless_gone
-from hotline.installation import ForeignStoreError, adopt, are_of_one_installation, look
+from hotline import installation
+from hotline.installation import ForeignStoreError, Stores, adopt, are_of_one_installation, look
 from hotline.settings import Settings
 from hotline.temporal.converter import DATA_CONVERTER
 from hotline.temporal.setup import prepare
@@ -21,6 +22,7 @@ from tests.support.hotline import until
 from tests.support.lost import terminate
 from tests.support.signing import SIGNATURES
 from tests.support.temporal import temporal_server
+from workflows.clients.schedule import SCHEDULE
 from workflows.clients.singletons import INSTALLATION, SHIFTS, Singleton, installation_of, start_ended
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -121,6 +123,7 @@ async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
     assert worker.KEEP_SECONDS < 60
     monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
     client, settings = await namespace(server, singleton.id), read_model(tmp_path)
+    await adopt(client, settings)
 
     async def runs() -> bool:
         return await unless_gone(status(client, singleton.id)) == "RUNNING"
@@ -131,6 +134,41 @@ async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
     await until(runs, bool)
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_worker_without_sql_starts_nothing_before_the_stores_are_compared(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "AGAIN_SECONDS", 0.1)
+    compared: list[Stores] = []
+
+    async def counted(client: Client, settings: Settings) -> Stores:
+        compared.append(await look(client, settings))
+        return compared[-1]
+
+    monkeypatch.setattr(installation, "look", counted)
+    client, settings = await namespace(server, "sql-away"), Settings(data_dir=tmp_path / "mine")
+    await adopt(client, read_model(tmp_path / "copied-from"))
+    keeping = asyncio.create_task(worker.keep_running(client, settings))
+
+    async def looks() -> int:
+        return len(compared)
+
+    before = await looks()
+    await until(looks, lambda found: found > before + 3)
+    started = [await unless_gone(status(client, each.id)) for each in SHIFTS]
+    assert started == [None] * len(SHIFTS)
+    assert [each async for each in await client.list_schedules()] == []
+    read_model(tmp_path / "mine")
+    await adopt(client, settings)
+
+    async def all_run() -> bool:
+        return all([await unless_gone(status(client, each.id)) == "RUNNING" for each in SHIFTS])
+
+    await until(all_run, bool)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert (await client.get_schedule_handle(SCHEDULE).describe()).id == SCHEDULE
 
 
 async def test_a_running_worker_ends_when_a_store_turns_out_to_be_another_ones(

@@ -8,11 +8,15 @@ import pytest_asyncio
 from temporalio.client import Client
 from typer.testing import CliRunner
 
+from hotline import installation
 from hotline.cli.main import app
+from hotline.installation import until_compared
 from hotline.lost_keys import require_keys, require_signing_keys
 from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile, SigningKeysError
+from hotline.temporal.connection import connect
 from readmodel.migrate import migrate
+from tests.support.api import problem, running_api
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 
@@ -51,6 +55,29 @@ async def test_no_key_is_made_at_the_start_while_temporal_does_not_answer(tmp_pa
     settings = Settings(data_dir=tmp_path)
     await require_signing_keys(await Client.connect("127.0.0.1:1", lazy=True), settings)
     assert not settings.signing_keys_file.exists()
+
+
+async def test_nothing_is_signed_with_a_key_made_while_no_store_answered(
+    hotline: Hotline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was lost, and both stores were away when the API started."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    url, folder = f"sqlite:///{tmp_path / 'api.db'}", tmp_path / "api"
+    migrate(url)
+    lost = Settings(data_dir=tmp_path / "lost")
+    away = await connect(lost, lazy=True)
+    async with running_api(away, url, folder, at_work=False) as api:
+        problem(await api.register(), 503, "temporal-unavailable")
+    assert not lost.signing_keys_file.exists()
+    # Both are back, with the cases of before.
+    monkeypatch.setattr(installation, "are_of_one_installation", _are_of_one)
+    with pytest.raises(SigningKeysError, match=r"signing\.json is gone, and Temporal holds cases"):
+        await until_compared(hotline.client, lost)
+    assert not lost.signing_keys_file.exists()
+
+
+async def _are_of_one(*_: object) -> bool:
+    return True
 
 
 async def test_a_new_installation_gets_its_first_key(hotline: Hotline, tmp_path: Path) -> None:
