@@ -5,10 +5,10 @@ There is one courier at a time; one that died leaves rows in `sending`, about wh
 """
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, insert, or_, select, tuple_, update
 
 from domain.case.actions.correct import Corrected
 from domain.case.actions.reply import Replied
@@ -32,19 +32,21 @@ _STATE = func.coalesce(events.c.to_state, cases.c.state, "")
 _IS_FORMER = _note.recipient.startswith(f"{FORMER_CALLER}:", autoescape=True)
 _SAID = case((or_(events.c.action == "reply", _IS_FORMER), events.c.data), else_=None)
 
+LATE_TRIES = 8
+"""Tries, over two to four minutes, after which a delivery is late: its case is told, and it holds back no later one."""
+LONGEST_HOLD = timedelta(minutes=5)
+"""Longer than the pause after any try of a delivery that is not late. One with more time to wait is in quiet hours."""
 _EARLIER, _EARLIER_NOTE = deliveries.alias("earlier"), notifications.alias("earlier_note")
-# Keys begin with the number: those of one case are neighbours in the primary key, and `.` is the sign after `-`.
+# News of an incident to a caller have the number of the case, and the place among the events of the incident.
 _EARLIER_ONE = select(_EARLIER.c.key).where(
-    _EARLIER.c.key > _note.number + "-",
-    _EARLIER.c.key < _note.number + ".",
-    _EARLIER.c.channel == _row.channel,
-    _EARLIER.c.next_try_at.is_not(None),
-    _EARLIER_NOTE.c.key == _EARLIER.c.key,
+    _EARLIER_NOTE.c.number == _note.number,
     _EARLIER_NOTE.c.recipient == _note.recipient,
-    _EARLIER_NOTE.c.seq < _note.seq,
+    _EARLIER_NOTE.c.sent_at.is_(None),
+    tuple_(_EARLIER_NOTE.c.created_at, _EARLIER_NOTE.c.seq, _EARLIER_NOTE.c.key)
+    < tuple_(_note.created_at, _note.seq, _note.key),
+    _EARLIER.c.key == _EARLIER_NOTE.c.key,
+    _EARLIER.c.channel == _row.channel,
 )
-_HELD_BACK = exists(_EARLIER_ONE)
-"""An earlier notification of the case to the same recipient is due or under way on the channel."""
 ChannelsTo = Callable[[str, bool], Sequence[str]]
 """Channels to a recipient; the flag says if the case has a telephone number."""
 QuietUntil = Callable[[str, str, datetime], datetime | None]
@@ -147,12 +149,12 @@ def take(  # noqa: PLR0913 - a query and its bounds
 ) -> list[Delivery]:
     """Take the deliveries of a channel that are due at `at`, oldest first, and count a try for each.
 
-    A delivery waits for earlier ones of its case to the same recipient, which keeps their order whatever fails; if all
-    are sent `together`, in their order, only for those whose next try is later. One in quiet hours is postponed to
-    their end, without a try. `area_code` is that of telephones without one.
+    A delivery waits for earlier ones of its case to the same recipient, which keeps their order, until they are late;
+    if all are sent `together`, in their order, only for those whose next try is later. One in quiet hours is postponed
+    to their end, without a try, and holds back none that may be sent. `area_code` is that of telephones without one.
     """
     taken: list[Delivery] = []
-    held_back = exists(_EARLIER_ONE.where(_EARLIER.c.next_try_at > _row.next_try_at)) if together else _HELD_BACK
+    held_back = _held_back(at, together=together)
     while limit and not taken and (due := _due(connection, channel, at, limit, area_code, held_back)):
         ends = [(each, quiet_until(each.notification.recipient, each.priority, at)) for each in due]
         taken = [delivery for delivery, end in ends if end is None]
@@ -201,6 +203,15 @@ def _of(channel: str, keys: Collection[str]) -> ColumnElement[bool]:
     return (_row.channel == channel) & _row.key.in_(keys)
 
 
+def _held_back(at: datetime, *, together: bool) -> ColumnElement[bool]:
+    """Return whether an earlier delivery to the recipient is under way or will be soon."""
+    tried_soon = (_EARLIER.c.tries > 0) & (_EARLIER.c.next_try_at <= at + LONGEST_HOLD)
+    waits = (_EARLIER.c.tries < LATE_TRIES) & or_(_EARLIER.c.next_try_at <= at, tried_soon)
+    if together:
+        waits &= _EARLIER.c.next_try_at > _row.next_try_at
+    return exists(_EARLIER_ONE.where(or_(_EARLIER.c.status == SENDING, waits)))
+
+
 def _due(
     connection: WriteConnection,
     channel: str,
@@ -228,10 +239,9 @@ def _due(
 def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:
     """Return since when the notification waits that is due for the longest; None if nothing is due at `at`.
 
-    What waits for an earlier one of its case is not due.
+    What waits for an earlier one of its case is due as well.
     """
-    waiting = (_row.status == DUE) & (_row.next_try_at <= at) & ~_HELD_BACK
-    delivery = select(func.min(_row.next_try_at)).join(notifications, _note.key == _row.key).where(waiting)
+    delivery = select(func.min(_row.next_try_at)).where(_row.status == DUE, _row.next_try_at <= at)
     unrouted = select(func.min(_note.next_try_at)).where(_note.status == DUE, _note.next_try_at <= at)
     found = [connection.scalar(delivery), connection.scalar(unrouted)]
     return min((each for each in found if each is not None), default=None)

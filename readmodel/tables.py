@@ -226,6 +226,7 @@ notifications = Table(
     Column("last_error", Text),
     Column("dead_at", UtcDateTime, comment="When it was given up; null unless it is dead."),
     index_where("next_try_at IS NOT NULL", "next_try_at", name="ix_notifications_under_way"),
+    index_where("sent_at IS NULL", "number", "recipient", name="ix_notifications_unsent"),
     index_where("dead_at IS NOT NULL", "dead_at", "key", name="ix_notifications_dead"),
 )
 """Notifications. The courier changes their status, and so does a request to send a dead letter again."""

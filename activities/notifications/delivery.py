@@ -29,8 +29,6 @@ MARK_SECONDS = 0.02
 """Time in which deliveries that are done gather before they are marked together, while more is due."""
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(hours=1)
-LATE_TRIES = 8
-"""Tries, over two to four minutes, after which the case is told that a notification is late."""
 FIRST_SQL_PAUSE_SECONDS, LONGEST_SQL_PAUSE_SECONDS = 1.0, 30.0
 ERROR_LENGTH = 200
 
@@ -231,7 +229,7 @@ class DeliveryLoop(Loop):
         next_try_at = now() + pause(delivery.tries, random.random())  # noqa: S311 - spreads tries, hides nothing
         is_last = delivery.tries >= self.pace.max_tries
         # A case that could not be told is told at the next try: the last one may be a day away.
-        if is_last or (delivery.tries >= LATE_TRIES and delivery.key not in self._told):
+        if is_last or (delivery.tries >= deliveries.LATE_TRIES and delivery.key not in self._told):
             try:
                 await self._give_up(delivery.number, Undelivered(key=delivery.key, channel=self.name, error=error))
                 self._told.add(delivery.key)

@@ -185,7 +185,7 @@ async def test_a_late_notification_is_told_to_its_case_and_tried_on(harness: Fak
     [key] = await harness.notify(1)
     harness.channel.broken[key] = "out of order"
     async with harness.running():
-        [row] = await harness.once(lambda found: found[0]["tries"] > delivery.LATE_TRIES)
+        [row] = await harness.once(lambda found: found[0]["tries"] > deliveries.LATE_TRIES)
         assert row["status"] in {"due", "sending"}
         assert harness.channel.dead == [told_of(key, "out of order")]
         harness.channel.broken.clear()
@@ -208,7 +208,7 @@ async def test_no_notification_is_dead_before_its_case_is_told(harness: FakeHarn
 async def test_a_case_that_was_out_of_reach_is_told_at_the_next_try(
     harness: FakeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "LATE_TRIES", 1)
+    monkeypatch.setattr(deliveries, "LATE_TRIES", 1)
     [key] = await harness.notify(1)
     harness.channel.broken[key] = "out of order"
     harness.channel.deaf = True

@@ -16,10 +16,10 @@ from bench.lists_data import Data, load
 from domain.case.lifecycle import OPEN, State
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel import recognition
+from readmodel import deliveries, recognition
 from readmodel.call_tables import calls
 from readmodel.case_queries import count_cases
-from readmodel.database import engine, reading, writing
+from readmodel.database import WriteConnection, engine, reading, writing
 from readmodel.filters import CaseFilters
 from readmodel.migrate import migrate
 from readmodel.paging import Place
@@ -144,13 +144,18 @@ def explain(connection: Connection, filters: CaseFilters, sort: Sort = Sort.REGI
     for stretch in stretches(sort, filters):
         find(connection, filters, Place(MONDAY + minutes(COUNT - 5), "2", stretch), 51, sort=sort)  # type: ignore[arg-type]  # not read only, which EXPLAIN need not be
     event.remove(connection, "before_cursor_execute", note)
+    return plans(connection, sent)
+
+
+def plans(connection: Connection, sent: list[tuple[str, Any]]) -> list[str]:
+    """The plans of statements; settings of PostgreSQL among them are made."""
+    explain = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
     found: list[str] = []
     for statement, parameters in sent:
         if "set_config" in statement:
             connection.exec_driver_sql(statement, parameters)
         else:
-            explained = f"EXPLAIN {'' if on_postgresql else 'QUERY PLAN '}{statement}"
-            rows = connection.exec_driver_sql(explained, parameters)
+            rows = connection.exec_driver_sql(f"{explain} {statement}", parameters)
             found.append("\n".join(str(row[-1]) for row in rows))
     return found
 
@@ -236,3 +241,28 @@ def test_counts_are_read_from_an_index(filled: Engine, names: tuple[str, ...]) -
         plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
     assert "ix_cases_open" in plan or "ix_cases_flagged" in plan
     assert "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_earlier_notifications_to_a_recipient_are_read_from_an_index(
+    filled: Engine, on_sqlite: Engine, *, together: bool
+) -> None:
+    """However many are due: every case has one for the same recipient."""
+    at = MONDAY + minutes(COUNT)
+    for database in (filled, on_sqlite):
+        with database.connect() as connection, connection.begin() as transaction:
+            assert deliveries.route(WriteConnection(connection), lambda *_: ["sms"], at, COUNT) == COUNT
+            if database is filled:
+                connection.execute(text("SET LOCAL enable_seqscan = off"))
+            sent: list[tuple[str, Any]] = []
+
+            def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+                sent.append((statement, parameters))  # noqa: B023 - called before the next turn
+
+            event.listen(connection, "before_cursor_execute", note)
+            deliveries.take(WriteConnection(connection), "sms", lambda *_: None, at, 16, together=together)
+            event.remove(connection, "before_cursor_execute", note)
+            plan = "\n".join(plans(connection, sent[:1]))
+            transaction.rollback()
+        assert "ix_notifications_unsent" in plan
+        assert not re.search("SCAN|Seq Scan", plan)

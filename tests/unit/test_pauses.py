@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from activities.notifications.delivery import FIRST_PAUSE, LATE_TRIES, pause
+from activities.notifications.delivery import FIRST_PAUSE, pause
 from hotline.settings import Settings
+from readmodel.deliveries import LATE_TRIES, LONGEST_HOLD
 
 MAX_TRIES = Settings.model_fields["courier_max_tries"].default
 
@@ -31,3 +32,7 @@ def test_an_emergency_does_not_wait_long_at_first(chance: float) -> None:
     """Half a dozen tries within a minute, and its case is told within five."""
     assert through(6, chance) <= timedelta(minutes=1, seconds=2)
     assert through(LATE_TRIES, chance) < timedelta(minutes=5)
+
+
+def test_all_that_is_not_late_is_tried_again_within_the_longest_hold() -> None:
+    assert pause(LATE_TRIES - 1, 1) < LONGEST_HOLD
