@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.incident import BATCH, Incidents
+    from activities.incident import BATCH, LINKED, Incidents
     from activities.incident_teller import IncidentTeller
     from activities.internal_updates import ABSORB
     from domain.incident.actions import confirm, declare
@@ -173,8 +173,11 @@ class IncidentWorkflow(EntityWorkflow):
         summary = f"links {len(naming.numbers)} named cases 点名并案"
         answers = await self._execute(Incidents.link_named, naming, summary)
         self._named.pop(0)
-        # They go where the incident goes, also if it ends before they have told it; one that refused says so then.
-        self._waiting |= {number: None for number in naming.numbers if number not in answers.silent}
+        answered = {number: None for number in naming.numbers if number not in answers.silent}
+        # They go where the incident goes, also if it ends before they have told it.
+        self._waiting |= answered
+        if answers.counts.keys() - {LINKED}:  # some refused, or are gone: they are asked which
+            self._doubtful |= answered
         if answers.silent and not self._incident.end:
             await workflow.sleep(LATER, summary=f"{len(answers.silent)} cases do not answer 工单无应答")
             self._named.append(naming.model_copy(update={"numbers": answers.silent}))

@@ -22,6 +22,7 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.withdraw import Withdraw
 from domain.incident.actions import INCIDENT_COMMANDS
+from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
@@ -167,6 +168,19 @@ class TestActing:
         once, again = [await declare(hotline, "fusha", known_by="no_water/fusha/") for _ in range(2)]
         other = await declare(hotline, "fusha", known_by="no_water/fusha/later")
         assert once.number == again.number != other.number
+
+    async def test_a_named_case_that_refused_the_link_is_not_waiting(self, hotline: Hotline) -> None:
+        """Its caller withdrew after the dispatcher had named it."""
+        gone, mine = await hotline.start(district="banfu"), await hotline.start(district="banfu")
+        await gone.act(Withdraw(reason="已自行解决"))
+        cause = await declare(hotline, "nanlang", actor=SYSTEM, calls=11)
+        await cause.act(Confirm(cases=(gone.number, mine.number)))
+        await until(mine.view, lambda view: view.incident == cause.number)
+        await until(partial(completed, cause, "find_unlinked_cases"), (1).__eq__)
+        await cause.waits_for(1)
+        await cause.act(OVER)
+        last = (await cause.published("suspect", "confirm", "resolve", "finish"))[-1]
+        assert last["data"] == '{"settled":1}'
 
     async def test_who_withdrew_hears_no_more_of_it(self, hotline: Hotline) -> None:
         cause = await declare(hotline, "nantou")
