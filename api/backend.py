@@ -29,6 +29,7 @@ from api.temporal.clock import ClockCheck
 from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
 from api.temporal.incidents import IncidentClient
+from api.turns import Turns
 from domain.case.case import Case
 from domain.case.decide import available_actions
 from domain.case.views import CaseView, Outcome, view_case
@@ -55,8 +56,7 @@ class Backend:
         serving: returns the context of a request that changes something.
         incidents_per_hour: incidents that a person may declare within an hour; 0 for no limit.
         export_turn: held by the one step of an export that runs.
-        link_turn: held by the one request that sends a link, as links are counted.
-        declare_turn: held by the one request that declares an incident, as these are counted.
+        turns: held by the one request that sends a link to a telephone, or declares an incident of a person.
     """
 
     hosts: frozenset[str]
@@ -90,8 +90,7 @@ class Backend:
     serving: Serving
     incidents_per_hour: int
     export_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    link_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    declare_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: Turns = field(default_factory=Turns)
 
     @property
     def catalogue(self) -> Catalogue:

@@ -1,6 +1,7 @@
 """Limit of the links that a telephone is sent: a case does not know the other cases of its telephone."""
 
 import math
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
 from http import HTTPStatus
 from zoneinfo import ZoneInfo
@@ -9,10 +10,20 @@ from api.backend import Backend
 from api.problems import ProblemError, declare
 from domain.shared.actors import Actor
 from readmodel.caller_records import links_sent
+from readmodel.search_terms import phone_term
 
 TOO_MANY_LINKS = declare("too-many-links", HTTPStatus.TOO_MANY_REQUESTS, "Too many links to one telephone")
 LINK_PAUSE, LINK_DAY, LINKS_A_DAY = timedelta(hours=1), timedelta(days=1), 5
 """Pause after a link to a telephone, and most links within so long."""
+
+
+async def link_turn(backend: Backend, number: str, actor: Actor) -> AbstractAsyncContextManager[None]:
+    """Return the turn of the case's telephone: others need not wait for a case that does not answer."""
+    view = None
+    with suppress(ProblemError):  # the check says it
+        view = await backend.find(number, actor)
+    phone = view.caller.phone if view else None
+    return backend.turns.of("send_link", phone_term(phone, backend.catalogue.area_code) if phone else number)
 
 
 async def check_links(backend: Backend, number: str, actor: Actor) -> None:

@@ -26,11 +26,16 @@ from domain.shared.event import ActionBody, AnyAction
 from domain.shared.value import NamedCode
 from workflows.messages import IncidentOutcome
 
+Turn = AbstractAsyncContextManager[None]
 OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
 
 
 async def _leave_it_to_the_entity(_: Backend, __: str, ___: ActionBody, ____: Actor) -> None:
     return None
+
+
+async def _no_turn(_: Backend, __: str, ___: Actor) -> Turn:
+    return nullcontext()
 
 
 async def _as_it_is(_: Backend, __: str, body: ActionBody, ___: Actor) -> ActionBody:
@@ -61,7 +66,7 @@ class ActionRoutes(Generic[OutcomeT]):
         check: checks what the entity cannot know. Raises ProblemError and UnknownCode.
         look_up: returns the body with what the entity cannot look up. Raises the same.
         forbidden: returns the refusal for a person who may not do this to the entity; None if they may, or if unknown.
-        turns: locks of actions that are done one at a time, by name: their check counts what was done before.
+        turns: return what is held while an action is done, by its name: its check counts what was done before.
         gone: returns the reason why no workflow took an action.
         answer: returns the entity as it is now.
     """
@@ -84,7 +89,7 @@ class ActionRoutes(Generic[OutcomeT]):
     answer: Callable[[Backend, str, OutcomeT, Actor], Awaitable[Response]]
     look_up: Callable[[Backend, str, Any, Actor], Awaitable[ActionBody]] = _as_it_is
     forbidden: Callable[[Backend, str, Any, Actor], Awaitable[ProblemError | None]] = _leave_it_to_the_entity
-    turns: Mapping[str, AbstractAsyncContextManager[Any]] = field(default_factory=dict)
+    turns: Mapping[str, Callable[[Backend, str, Actor], Awaitable[Turn]]] = field(default_factory=dict)
 
     def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
         """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
@@ -120,7 +125,8 @@ class ActionRoutes(Generic[OutcomeT]):
 
             sent = "" if idempotency_key is None else request_key(actor, idempotency_key)
             digest = digest_of(f"{name}\0{body.model_dump_json(exclude_unset=True)}")
-            async with self.turns.get(name, nullcontext()):
+            turn = self.turns.get(name, _no_turn)
+            async with await turn(self.backend, wanted, actor):
                 # The case refuses all others, who are told nothing else.
                 if actor.role in able and (refused := await refusal_of(prepare())):
                     refused = await self.forbidden(self.backend, wanted, body, actor) or refused

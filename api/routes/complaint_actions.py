@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api import openapi, render
 from api.backend import Backend, not_found
 from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
-from api.link_limit import TOO_MANY_LINKS, check_links
+from api.link_limit import TOO_MANY_LINKS, check_links, link_turn
 from api.problems import (
     BEHIND_SQL,
     INVALID_RESULT,
@@ -82,7 +82,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         check=_check,
         look_up=_look_up,
         forbidden=_forbidden,
-        turns={"send_link": backend.link_turn},
+        turns={"send_link": link_turn},
         gone=_gone,
         answer=_answer,
     )

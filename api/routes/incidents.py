@@ -127,7 +127,7 @@ def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
         request = None
         if idempotency_key is not None:
             request = Request(key=request_key(actor, idempotency_key), digest=digest_of(body.model_dump_json()))
-        async with backend.declare_turn:
+        async with backend.turns.of("declare", actor.id):
             return await _declared(backend, body, actor, request, at)
 
 

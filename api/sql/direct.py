@@ -13,6 +13,8 @@ from api.sql.reader import ANSWER_SECONDS, away
 from readmodel.database import WriteConnection, writing
 
 T = TypeVar("T")
+TURN_SECONDS = 30.0
+"""Longest wait for the turn and the answer together: a few large imports at once are all taken."""
 log = logging.getLogger("hotline.api")
 
 
@@ -37,7 +39,7 @@ class DirectWriter:
     async def write(self, work: Callable[[WriteConnection], T]) -> T:
         """Return the result of a transaction. Raises ProblemError 503 if SQL is down."""
         try:
-            async with self._turn, asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(TURN_SECONDS), self._turn, asyncio.timeout(ANSWER_SECONDS):
                 return await asyncio.to_thread(self._write, work)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)

@@ -7,11 +7,14 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import Client
 
+from api.temporal.complaints import ComplaintClient
 from domain.calls.call import Call
+from domain.case.views import Outcome
 from readmodel import calls, people
 from readmodel.database import engine, writing
 from readmodel.writer import GroupWriter
@@ -171,6 +174,36 @@ async def test_a_telephone_gets_one_link_an_hour_and_five_a_day(
             problem(refused, 429, "too-many-links")
             assert 17.9 * 3600 < int(refused.headers["retry-after"]) <= 18 * 3600
             assert (await made.act(elsewhere, "send_link", {}, "chen")).status_code == HTTPStatus.OK
+
+
+async def test_a_case_that_does_not_answer_keeps_back_the_links_to_its_own_telephone_alone(
+    temporal: Client, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.turns.TURN_SECONDS", 0.3)
+    asked, answers, act = asyncio.Event(), asyncio.Event(), ComplaintClient.act
+
+    async def late(client: ComplaintClient, number: str, *command: Any) -> Outcome | None:
+        if number == stuck:
+            asked.set()
+            await answers.wait()
+        return await act(client, number, *command)
+
+    async with receiver() as gateway:
+        channels = tmp_path / "channels.toml"
+        channels.write_text(f"{sms(gateway)}\n{CALLER.format(['sms'])}", "utf-8")
+        async with running_api(temporal, sqlite_url, tmp_path, channels=channels) as made:
+            phones = "138 0013 8000", "+86 13800138000", "138 0013 8001"
+            stuck, same, elsewhere = [await registered(made, phone) for phone in phones]
+            monkeypatch.setattr(ComplaintClient, "act", late)
+            sending = asyncio.create_task(made.act(stuck, "send_link", {}, "chen"))
+            await asked.wait()
+            assert (await made.act(elsewhere, "send_link", {}, "chen")).status_code == HTTPStatus.OK
+            refused = await made.act(same, "send_link", {}, "chen")
+            problem(refused, 503, "no-answer-in-time")
+            assert int(refused.headers["retry-after"]) > 0
+            answers.set()
+            assert (await sending).status_code == HTTPStatus.OK
+            problem(await made.act(same, "send_link", {}, "chen"), 429, "too-many-links")
 
 
 async def test_without_a_channel_to_telephones_no_link_is_sent(on_sqlite: Api) -> None:

@@ -264,3 +264,23 @@ async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.Mon
     answers = await asyncio.gather(*(on_both.post(CALLS, call, "pbx") for call in given))
     assert [answer.status_code for answer in answers] == [200] * 6
     assert count(on_both) == before + 6
+
+
+async def test_imports_that_wait_for_one_without_an_answer_are_refused_with_it(
+    on_both: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.sql.direct.TURN_SECONDS", 0.3)
+    answers = threading.Event()
+
+    def hung(*args: Any) -> Kept:
+        answers.wait()
+        return keep(*args)
+
+    monkeypatch.setattr("api.routes.calls.keep", hung)
+    refused = await asyncio.gather(*(on_both.post(CALLS, a_call(), "pbx") for _ in range(3)))
+    answers.set()
+    for answer in refused:
+        problem(answer, 503, "read-model-unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+    monkeypatch.undo()
+    assert (await on_both.post(CALLS, a_call(), "pbx")).status_code == 200

@@ -4,10 +4,13 @@ import asyncio
 import logging
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from api.temporal.incidents import IncidentClient
+from domain.incident.opening import Opening
 from domain.shared.actors import Role
 from hotline.settings import Settings, hosts_of
 from tests.support.api import Agreed, Api, Clock, further_api, problem
@@ -181,6 +184,26 @@ async def test_zero_is_no_limit(on_sqlite: Api) -> None:
     async with further_api(on_sqlite, on_sqlite.clock, actions_per_case=0, reads_per_minute=0) as made:
         assert {(await made.act(number, "urge", by="chief")).status_code for _ in range(40)} == {200}
         assert (await made.get(f"/v1/complaints/{number}", by="wu")).status_code == 200
+
+
+async def test_nobody_waits_for_what_somebody_else_declares(on_sqlite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.turns.TURN_SECONDS", 0.3)
+    scope = {"services": ["no_water"], "districts": ["banfu"], "title": "爆管停水 burst main"}
+    asked, answers, start = asyncio.Event(), asyncio.Event(), IncidentClient.start
+
+    async def late(client: IncidentClient, opening: Opening, *rest: Any) -> Any:
+        if opening.actor.id == "xu":
+            asked.set()
+            await answers.wait()
+        return await start(client, opening, *rest)
+
+    monkeypatch.setattr(IncidentClient, "start", late)
+    declaring = asyncio.create_task(on_sqlite.post("/v1/incidents", scope, "xu"))
+    await asked.wait()
+    assert (await on_sqlite.post("/v1/incidents", scope, "chief")).status_code == 201
+    problem(await on_sqlite.post("/v1/incidents", scope, "xu"), 503, "no-answer-in-time")
+    answers.set()
+    assert (await declaring).status_code == 201
 
 
 async def test_a_person_declares_ten_incidents_an_hour(on_sqlite: Api) -> None:
