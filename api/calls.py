@@ -189,7 +189,8 @@ class UnconfirmedItem(BaseModel):
     call_id: str = Field(description="The call that the agent named.")
     mismatch: CallMismatch = Field(
         description="`agent`: somebody else answered it; `telephone`: it came from another telephone than that of the"
-        " case; `unknown`: it was not reported within a day, or without agent or telephone."
+        " case; `earlier`: it was over before the registration; `unknown`: it was not reported within a day, or without"
+        " agent or telephone."
     )
 
 

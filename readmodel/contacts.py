@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import BaseModel
 from sqlalchemy import or_, select
 
+from domain.case.actions.correct import Corrected
 from domain.case.intake import Caller
 from domain.case.progress import ContactChange
 from readmodel.call_tables import calls
@@ -66,6 +67,26 @@ def link_goes_nowhere(connection: ReadConnection, number: str, area_code: str) -
     return phone is not None and number not in may_link(connection, {number: phone}, area_code)
 
 
+def telephone_before(connection: ReadConnection | WriteConnection, number: str, person: str, seq: int) -> str | None:
+    """Return the telephone that the case had by the event of `seq`, if this person had corrected none; None without."""
+    statement = (
+        select(events.c.data)
+        .where(events.c.number == number, events.c.seq < seq, events.c.action == "correct", events.c.actor != person)
+        .order_by(events.c.seq.desc())
+    )
+    for data in connection.scalars(statement):
+        corrected = Corrected.model_validate_json(data)
+        if corrected.changes_phone and corrected.after.caller:
+            return corrected.after.caller.phone
+    return _registered_caller(connection, number).phone
+
+
+def _registered_caller(connection: ReadConnection | WriteConnection, number: str) -> Caller:
+    """Return the caller as the registration has it; an empty one without registration."""
+    first = connection.scalar(select(events.c.data).where(events.c.number == number, events.c.seq == 1))
+    return _Taken.model_validate_json(first).intake.caller if first else Caller()
+
+
 def _has_witness(
     connection: ReadConnection | WriteConnection, number: str, call_id: str | None, terms: Iterable[str], area_code: str
 ) -> bool:
@@ -73,7 +94,6 @@ def _has_witness(
     of_case = or_(calls.c.complaint == number, calls.c.call_id == call_id) if call_id else calls.c.complaint == number
     if connection.scalar(select(calls.c.call_id).where(of_case, calls.c.phone_term.in_(terms)).limit(1)):
         return True
-    first = connection.scalar(select(events.c.data).where(events.c.number == number, events.c.seq == 1))
-    account = _Taken.model_validate_json(first).intake.caller.account_no if first else None
+    account = _registered_caller(connection, number).account_no
     phone = connection.scalar(select(customers.c.phone).where(customers.c.account_no == account)) if account else None
     return phone is not None and not set(terms).isdisjoint(phone_terms(phone, area_code))

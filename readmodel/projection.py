@@ -29,10 +29,12 @@ from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
 from domain.incident.scope import street_words
 from domain.shared.event import BaseEvent
+from readmodel.contacts import telephone_before
 from readmodel.database import WriteConnection
 from readmodel.decisions import HUNDREDTHS
 from readmodel.notifications import notification_row
 from readmodel.search_rows import replace_terms, term_rows, terms_in_sql
+from readmodel.search_terms import phone_term
 from readmodel.statements import RowValues, event_row, insert_missing, row, upsert
 from readmodel.tables import (
     cases,
@@ -100,7 +102,9 @@ def write(
     upsert(connection, parts, [changed for batch in batches for changed in _part_rows(batch)])
     insert_missing(connection, decisions, [decided for each in occurred for decided in _decision_rows(*each)])
     insert_missing(connection, follow_ups, [ended for each in occurred for ended in _follow_up_rows(*each)])
-    insert_missing(connection, withdrawals, [by_call for each in occurred for by_call in _withdrawal_rows(*each)])
+    insert_missing(
+        connection, withdrawals, [by_call for each in occurred for by_call in _withdrawal_rows(connection, *each)]
+    )
     insert_missing(connection, notifications, told)
     return len(told)
 
@@ -283,13 +287,14 @@ def _follow_up_rows(number: str, event: Event) -> list[RowValues]:
     return [row(follow_ups, data, **facts, contacted=data.outcome != "unreachable")]
 
 
-def _withdrawal_rows(number: str, event: Event) -> list[RowValues]:
+def _withdrawal_rows(connection: WriteConnection, number: str, event: Event) -> list[RowValues]:
     """Return the row of a withdrawal to which nothing but a call gave the right; none of any other event."""
     data = event.data
     if not isinstance(data, Withdrawn) or not data.by_call:
         return []
+    phone = telephone_before(connection, number, event.actor, event.seq)
     facts = {"number": number, "seq": event.seq, "withdrawn_at": event.at, "withdrawn_by": event.actor}
-    return [{**facts, "named_call": data.call_id}]
+    return [{**facts, "named_call": data.call_id, "phone_term": phone and phone_term(phone)}]
 
 
 def _search_rows(batch: ProjectionBatch) -> list[RowValues]:

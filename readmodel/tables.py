@@ -179,6 +179,7 @@ withdrawals = Table(
     Column("withdrawn_at", UtcDateTime, nullable=False),
     Column("withdrawn_by", PERSON, nullable=False),
     Column("named_call", code(80), nullable=False, comment="Of the call that gave the right to it."),
+    Column("phone_term", code(40), comment="Of the case's telephone, without corrections by who withdrew it."),
     Index("ix_withdrawals_withdrawn_at", "withdrawn_at", "number"),
 )
 """Withdrawals (撤销) by a call, to be compared with the call."""

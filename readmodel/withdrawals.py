@@ -7,8 +7,10 @@ from sqlalchemy import Row, select
 
 from domain.calls.call import Call
 from domain.calls.withdrawal import ARRIVES_WITHIN, CallMismatch, mismatch_of
+from domain.case.views import CaseView
 from readmodel.call_queries import CALL_COLUMNS
 from readmodel.call_tables import calls
+from readmodel.contacts import telephone_before
 from readmodel.database import ReadConnection
 from readmodel.paging import Page, Place, newest_first, page_of
 from readmodel.search_terms import phone_term
@@ -31,11 +33,17 @@ class Unconfirmed(NamedTuple):
 
 
 def call_mismatch(
-    connection: ReadConnection, call_id: str, agent: str, number: str, phone: str | None, area_code: str
+    connection: ReadConnection, call_id: str, agent: str, case: CaseView, area_code: str
 ) -> CallMismatch | None:
-    """Return what is against the call for a withdrawal by this agent of the case with this telephone."""
+    """Return what is against the call for a withdrawal of the case by this agent.
+
+    A call from a telephone that the agent put in is taken, and listed later: the caller may have said so.
+    """
     row = connection.execute(select(*CALL_COLUMNS).where(calls.c.call_id == call_id)).first()
-    return _mismatch(Call._make(row) if row else None, agent, number, phone, area_code)
+    call = Call._make(row) if row else None
+    phones = case.caller.phone, telephone_before(connection, case.number, agent, case.version + 1)
+    found = [_mismatch(call, agent, case.number, case.registered_at, phone, area_code) for phone in phones]
+    return None if None in found else found[0]
 
 
 def unconfirmed(
@@ -59,9 +67,9 @@ def unconfirmed(
 
 _STATEMENT = (
     select(
-        *(_row[name] for name in ("number", "withdrawn_at", "withdrawn_by", "named_call")),
+        *(_row[name] for name in ("number", "withdrawn_at", "withdrawn_by", "named_call", "phone_term")),
         cases.c.state,
-        cases.c.caller_phone.label("phone"),
+        cases.c.registered_at,
         *CALL_COLUMNS,
     )
     .join_from(withdrawals, cases, cases.c.number == _row.number)
@@ -72,13 +80,15 @@ _STATEMENT = (
 
 def _compared(row: Row[Any], at: datetime, area_code: str) -> Unconfirmed | None:
     call = None if row.call_id is None else Call._make(row[-len(CALL_COLUMNS) :])
-    mismatch = _mismatch(call, row.withdrawn_by, row.number, row.phone, area_code)
+    mismatch = _mismatch(call, row.withdrawn_by, row.number, row.registered_at, row.phone_term, area_code)
     if mismatch is None or (mismatch is CallMismatch.UNKNOWN and at < row.withdrawn_at + ARRIVES_WITHIN):
         return None
     return Unconfirmed(row.number, row.state, row.withdrawn_at, row.withdrawn_by, row.named_call, mismatch)
 
 
-def _mismatch(call: Call | None, agent: str, number: str, phone: str | None, area_code: str) -> CallMismatch | None:
+def _mismatch(
+    call: Call | None, agent: str, number: str, registered_at: datetime, phone: str | None, area_code: str
+) -> CallMismatch | None:
     calling = call and call.caller_phone
     same = bool(calling and phone) and phone_term(calling or "", area_code) == phone_term(phone or "", area_code)
-    return mismatch_of(call, agent, number, same_telephone=same)
+    return mismatch_of(call, agent, number, registered_at, same_telephone=same)

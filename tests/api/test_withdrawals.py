@@ -1,6 +1,7 @@
 """Withdrawals (撤销) by a call: known calls are compared at once, others when they are reported."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -14,6 +15,12 @@ from tests.support.api import Api, Json, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 LATER = timedelta(days=1, minutes=1)
+
+
+def call_now(**changes: Any) -> Json:
+    """A call of just now."""
+    now = datetime.now(UTC).isoformat()
+    return a_call(started_at=now, answered_at=now, ended_at=now, **changes)
 
 
 async def case_of(api: Api, phone: str) -> str:
@@ -38,12 +45,12 @@ async def unconfirmed(api: Api, number: str) -> list[str]:
 
 
 @pytest.mark.parametrize("by", ["chen", "xu"])
-async def test_owner_and_supervisor_withdraw_without_a_call(on_sqlite: Api, by: str) -> None:
+async def test_owner_and_supervisor_withdraw_without_call_now(on_sqlite: Api, by: str) -> None:
     number = await case_of(on_sqlite, new_phone())
     assert (await withdraw(on_sqlite, number, None, by)).json()["state"] == "withdrawn"
 
 
-async def test_another_agent_needs_a_call(on_sqlite: Api) -> None:
+async def test_another_agent_needs_call_now(on_sqlite: Api) -> None:
     number = await case_of(on_sqlite, new_phone())
     found = problem(await withdraw(on_sqlite, number, None), 403, "call-needed")
     assert "call_id" in found["detail"]
@@ -53,7 +60,7 @@ async def test_another_agent_needs_a_call(on_sqlite: Api) -> None:
 
 async def test_an_agents_own_call_of_the_caller_confirms_it(on_both: Api) -> None:
     phone = new_phone()
-    number, call = await case_of(on_both, phone), a_call(agent="li", caller_phone=phone)
+    number, call = await case_of(on_both, phone), call_now(agent="li", caller_phone=phone)
     await report(on_both, call)
     assert (await withdraw(on_both, number, call["call_id"])).json()["state"] == "withdrawn"
     assert await unconfirmed(on_both, number) == []
@@ -64,7 +71,7 @@ async def test_a_known_call_of_others_is_refused(on_both: Api, agent: str, *, ow
     phone = new_phone()
     number, call = (
         await case_of(on_both, phone),
-        a_call(agent=agent, caller_phone=phone if own_telephone else new_phone()),
+        call_now(agent=agent, caller_phone=phone if own_telephone else new_phone()),
     )
     await report(on_both, call)
     found = problem(await withdraw(on_both, number, call["call_id"]), 403, "call-mismatch")
@@ -81,12 +88,47 @@ async def test_a_call_that_comes_later_is_compared_then(
     phone = new_phone()
     number, call = (
         await case_of(on_both, phone),
-        a_call(agent=agent, caller_phone=phone if own_telephone else new_phone()),
+        call_now(agent=agent, caller_phone=phone if own_telephone else new_phone()),
     )
     assert (await withdraw(on_both, number, call["call_id"])).json()["state"] == "withdrawn"
     assert await unconfirmed(on_both, number) == []
     await report(on_both, call)
     assert await unconfirmed(on_both, number) == mismatch
+
+
+async def test_a_call_from_before_the_registration_is_refused(on_both: Api) -> None:
+    phone = new_phone()
+    number, call = await case_of(on_both, phone), a_call(agent="li", caller_phone=phone)
+    await report(on_both, call)
+    problem(await withdraw(on_both, number, call["call_id"]), 403, "call-mismatch")
+
+
+async def correct(api: Api, number: str, phone: str, by: str) -> None:
+    assert (await api.act(number, "correct", {"reason": "换号", "caller": {"phone": phone}}, by)).is_success
+
+
+@pytest.mark.parametrize(("by", "mismatch"), [("li", ["telephone"]), ("chen", [])])
+async def test_a_call_of_a_telephone_that_the_agent_put_in_is_listed(
+    on_both: Api, by: str, mismatch: list[str]
+) -> None:
+    number, call = await case_of(on_both, new_phone()), call_now(agent="li", caller_phone=new_phone())
+    await report(on_both, call)
+    await correct(on_both, number, call["caller_phone"], by)
+    assert (await withdraw(on_both, number, call["call_id"])).is_success
+    assert await unconfirmed(on_both, number) == mismatch
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_the_telephone_is_that_of_the_withdrawal(on_both: Api, *, before: bool) -> None:
+    phone = new_phone()
+    number, call = await case_of(on_both, phone), call_now(agent="li", caller_phone=phone)
+    await report(on_both, call)
+    if before:
+        await correct(on_both, number, new_phone(), "li")
+    assert (await withdraw(on_both, number, call["call_id"])).is_success
+    assert (await on_both.act(number, "reinstate", {"reason": "撤错了"}, "chen")).is_success
+    await correct(on_both, number, new_phone(), "chen")
+    assert await unconfirmed(on_both, number) == []
 
 
 async def test_a_call_that_is_not_reported_within_a_day_is_listed(

@@ -1,6 +1,7 @@
 """Withdrawal (撤销) by the owner, a supervisor, or an agent who names the call of the caller; and its reinstatement."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -75,8 +76,8 @@ class TestRight:
         assert refused(case_in(State.IN_PROGRESS), BY_CALL, who).code == "wrong_role"
 
 
-def call(**known: str) -> Call:
-    return Call("1785729600.118", MONDAY, **known)  # type: ignore[arg-type]  # of texts
+def call(**known: Any) -> Call:
+    return Call("1785729600.118", MONDAY, **known)
 
 
 class TestCall:
@@ -93,12 +94,29 @@ class TestCall:
             (call(agent="mo", caller_phone="076088237777"), True, CallMismatch.AGENT),
             (call(caller_phone="076088237777"), True, CallMismatch.UNKNOWN),
             (call(agent="lin"), False, CallMismatch.UNKNOWN),
+            (call(agent="SIP/1001", agent_known=False, caller_phone="076088237777"), True, CallMismatch.UNKNOWN),
         ],
     )
     def test_it_is_the_agents_and_of_the_telephone(
         self, reported: Call | None, found: CallMismatch | None, *, same_telephone: bool
     ) -> None:
-        assert mismatch_of(reported, "lin", NUMBER, same_telephone=same_telephone) is found
+        assert mismatch_of(reported, "lin", NUMBER, MONDAY, same_telephone=same_telephone) is found
+
+    @pytest.mark.parametrize(
+        ("ended_at", "registered_at", "found"),
+        [
+            (MONDAY + minutes(3), MONDAY + minutes(3), None),
+            (MONDAY + minutes(3), MONDAY + minutes(4), None),  # The clocks may differ.
+            (MONDAY + minutes(3), MONDAY + minutes(5), CallMismatch.EARLIER),
+            (None, MONDAY + hours(2), None),
+            (None, MONDAY + hours(3), CallMismatch.EARLIER),
+        ],
+    )
+    def test_it_was_not_over_before_the_registration(
+        self, ended_at: datetime | None, registered_at: datetime, found: CallMismatch | None
+    ) -> None:
+        reported = call(agent="lin", ended_at=ended_at, complaint=NUMBER)
+        assert mismatch_of(reported, "lin", NUMBER, registered_at, same_telephone=True) is found
 
 
 LATER = THEN + hours(24)
