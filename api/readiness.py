@@ -161,18 +161,25 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
     if report and report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
         return Component(ok=False, detail=detail, remedy="Read the log of the worker. It tries again by itself.")
-    lost = await sql.lost_cases()
-    if report and report.unreadable and not lost:
-        named = ", ".join(map("{0[0]} ({0[1]})".format, islice(report.unreadable.items(), NAMED)))
-        remedy = "Run the release that wrote them; if it is this one, report it: a rule broke their state."
-        return Component(ok=False, detail=f"cases cannot be read: {named}", remedy=remedy)
-    if not lost:
+    lost, cannot_be_read = await sql.lost_cases(), report.unreadable if report else {}
+    details, remedies = list[str](), list[str]()
+    if lost:
+        lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))
+        details.append(f"{len(lost)} open cases have lost their workflow: {_named(lost)}")
+        remedies.append(
+            f"Run `hotline rebuild workflows`, or `--case NUMBER` with it for one; they are listed by {lists}."
+        )
+    if cannot_be_read:
+        details.append(f"cases cannot be read: {_named(cannot_be_read)}")
+        remedies.append("Run the release that wrote them; if it is this one, report it: a rule broke their state.")
+    if not details:
         return shifts
-    named = ", ".join(f"{number} ({why})" for number, why in islice(lost.items(), NAMED))
-    lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))
-    remedy = f"Run `hotline rebuild workflows`, or `--case NUMBER` with it for one; they are listed by {lists}."
-    detail = f"{len(lost)} open cases have lost their workflow: {named}"
-    return Component(ok=False, detail=detail, remedy=remedy)
+    return Component(ok=False, detail="; ".join(details), remedy=" ".join(remedies))
+
+
+def _named(why: Mapping[str, str]) -> str:
+    """Return the first cases, each with what is wrong with it."""
+    return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), NAMED))
 
 
 async def _clock(check: ClockCheck) -> Component:

@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 import worker
 from activities import reconcile
+from activities.reconcile_report import Report
 from api import readiness
 from api.schemas import Component, Readiness
 from api.sql import health
@@ -182,6 +183,28 @@ async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: 
         assert found["detail"] == f"1 open cases have lost their workflow: {number} (reset)"
         assert "lost=reset" in found["remedy"]
         assert "hotline rebuild workflows" in found["remedy"]
+        await end(own_temporal, workflow_id(number))
+
+
+async def test_cases_that_are_lost_do_not_hide_those_that_cannot_be_read(
+    own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def report(_: Client) -> Report:
+        return Report(unreadable={"2609010000027": "Progress.state: enum"})
+
+    async with whole(own_temporal, tmp_path) as made:
+        number = await made.case_in("registered")
+        await becomes(made, "reconciler", ok=True)
+        database = engine(made.settings.database_url)
+        with database.begin() as connection:
+            connection.execute(cases.update().values(lost="reset"))
+        database.dispose()
+        monkeypatch.setattr(readiness, "last_report", report)
+        found = await becomes(made, "reconciler", ok=False)
+        lost = f"1 open cases have lost their workflow: {number} (reset)"
+        assert found["detail"] == f"{lost}; cases cannot be read: 2609010000027 (Progress.state: enum)"
+        assert "`hotline rebuild workflows`" in found["remedy"]
+        assert "Run the release that wrote them" in found["remedy"]
         await end(own_temporal, workflow_id(number))
 
 
