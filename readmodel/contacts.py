@@ -41,7 +41,7 @@ def may_link(
     """Return the cases, of these numbers with their callers' telephones, whose telephone a link may go to.
 
     A telephone that the owner of the case has put in after the registration needs a witness: the registry, for the
-    account of the registration, or a call of the case.
+    account of the registration, or a call of the case. That of the registration itself needs none.
     """
     terms = {number: frozenset(phone_terms(phone, area_code)) for number, phone in phones.items() if phone}
     if not terms:
@@ -49,13 +49,11 @@ def may_link(
     listed = connection.scalars(select(people.c.phone).where(people.c.phone.is_not(None), people.c.left_at.is_(None)))
     staff = {term for phone in listed for term in phone_terms(phone, area_code)}
     outside = {number: mine for number, mine in terms.items() if staff.isdisjoint(mine)}
-    statement = select(cases.c.number, cases.c.owner, cases.c.call_id, cases.c.document).where(
-        cases.c.number.in_(outside)
-    )
+    statement = select(cases.c.number, cases.c.call_id, cases.c.document).where(cases.c.number.in_(outside))
     allowed = set(outside)
     for row in connection.execute(statement):
         change = _Changed.model_validate_json(row.document).contact_changed
-        by_owner = change is not None and (change.by_owner or change.by == row.owner)
+        by_owner = change is not None and change.by_owner
         if by_owner and not _has_witness(connection, row.number, row.call_id, outside[row.number], area_code):
             allowed.discard(row.number)
     return frozenset(allowed)
@@ -90,10 +88,11 @@ def _registered_caller(connection: ReadConnection | WriteConnection, number: str
 def _has_witness(
     connection: ReadConnection | WriteConnection, number: str, call_id: str | None, terms: Iterable[str], area_code: str
 ) -> bool:
-    """Return True if a call of the case came from it, or the registry has it for the account of the registration."""
+    """Return True if a call of the case came from it, or the registration had it, or the registry for its account."""
     of_case = or_(calls.c.complaint == number, calls.c.call_id == call_id) if call_id else calls.c.complaint == number
     if connection.scalar(select(calls.c.call_id).where(of_case, calls.c.phone_term.in_(terms)).limit(1)):
         return True
-    account = _registered_caller(connection, number).account_no
-    phone = connection.scalar(select(customers.c.phone).where(customers.c.account_no == account)) if account else None
-    return phone is not None and not set(terms).isdisjoint(phone_terms(phone, area_code))
+    caller = _registered_caller(connection, number)
+    of_account = select(customers.c.phone).where(customers.c.account_no == caller.account_no)
+    told = caller.phone, connection.scalar(of_account) if caller.account_no else None
+    return not set(terms).isdisjoint(term for phone in told if phone for term in phone_terms(phone, area_code))

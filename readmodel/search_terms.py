@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 from domain.case.intake import Caller, Intake
-from domain.shared.text import without_mobiles
+from domain.shared.text import MOBILE, dialled, digits_of, without_mobiles
 
 LONGEST = 40
 """Most characters of a term; a longer one is cut, and found by its beginning."""
@@ -19,12 +19,8 @@ MOST = 12
 _WORD = re.compile(r"[^\W_]+")
 _HAN = re.compile(r"([\u3400-\u9fff\U00020000-\U0003ffff]+)")
 _TELEPHONE = re.compile(r"\+?[(]?[0-9][0-9 ()-]+")
-_EXTENSION = re.compile("转|ext|#", re.IGNORECASE)
 _LOCAL = re.compile("[2-9][0-9]{6,7}")
 """Number of a landline in China, without its area code."""
-_MOBILE = re.compile("1[3-9][0-9]{9}")
-_ANY_MOBILE = re.compile(f"(?:(?:00)?86)?0?({_MOBILE.pattern})")
-"""Mobile number of China, with or without the country code and the 0 that some dial before it from other places."""
 FORMS = 3
 """Most terms of one telephone."""
 
@@ -37,7 +33,7 @@ def search_terms(number: str, intake: Intake) -> frozenset[str]:
     if caller.account_no:
         found.add(account_term(caller.account_no))
     if caller.phone:
-        digits = _digits(caller.phone)
+        digits = digits_of(caller.phone)
         found |= {digits, digits[-4:], phone_term(caller.phone)}
     if place := address_term(intake.location.address):
         found.add(place)
@@ -63,16 +59,8 @@ def phone_term(phone: str, area_code: str = "") -> str:
 
     `area_code` (区号) is that of numbers without one. An extension is left out, as calls do not show it.
     """
-    digits = _digits(phone)
-    if area_code and _LOCAL.fullmatch(digits):
-        return area_code + digits
-    if mobile := _ANY_MOBILE.fullmatch(digits):
-        return mobile[1]
-    if not phone.startswith(("+86", "0086")):
-        return digits
-    national = digits.removeprefix("00").removeprefix("86")
-    # Area codes are dialled with a 0; short numbers begin with 1 and are dialled as they are.
-    return national if national.startswith(("0", "1")) else f"0{national}"
+    digits = dialled(phone)
+    return area_code + digits if area_code and _LOCAL.fullmatch(digits) else digits
 
 
 def phone_terms(phone: str, area_code: str) -> list[str]:
@@ -80,7 +68,7 @@ def phone_terms(phone: str, area_code: str) -> list[str]:
     term = phone_term(phone, area_code)
     local = term.removeprefix(area_code)
     short = [local] if area_code and local != term and _LOCAL.fullmatch(local) else []
-    return [term, *short, *([f"86{term}"] if _MOBILE.fullmatch(term) else [])]
+    return [term, *short, *([f"86{term}"] if MOBILE.fullmatch(term) else [])]
 
 
 def address_term(address: str | None) -> str | None:
@@ -109,12 +97,6 @@ def alternatives(q: str, area_code: str) -> list[frozenset[str]]:
 
 def _plain(q: str) -> str:
     return unicodedata.normalize("NFKC", q).strip()
-
-
-def _digits(phone: str) -> str:
-    if phone.isascii() and phone.isdigit():  # as telephone systems write them, a million times in a file
-        return phone[:LONGEST]
-    return _joined(_EXTENSION.split(phone)[0])
 
 
 def _plain_address(address: str | None) -> str:

@@ -20,6 +20,7 @@ from domain.case.lifecycle import State
 from domain.case.satisfaction import SATISFIED
 from domain.catalogue.figures import Kind
 from domain.catalogue.terms import USUAL_CURRENCY
+from domain.shared.text import same_phone
 
 NEVER_EXCLUDED = frozenset({Kind.THANKS, Kind.MONEY, Kind.INSPECTED})
 """Kinds of entries that an exclusion leaves in."""
@@ -37,6 +38,7 @@ class Fact(NamedTuple):
     to_state: str
     cycle: int
     data: Mapping[str, Any]
+    unverified: bool = False
 
 
 class KeptPromise(NamedTuple):
@@ -133,8 +135,10 @@ class _Fold:
     state: str = ""
     counted: set[object] = field(default_factory=set)
     kept_at: Counter[datetime] = field(default_factory=Counter)
+    phone_by: str | None = None
+    """Person who has changed the caller's telephone last."""
     phone_by_owner: bool = False
-    """True if the owner of the case has changed the caller's telephone last."""
+    """True if that person owned the case then or later, or is unverified."""
 
     def follow(self, fact: Fact) -> None:
         """Bring the case along, and add what the event counts for."""
@@ -226,6 +230,7 @@ def _return(fold: _Fold, fact: Fact) -> None:
 
 def _hand_over(fold: _Fold, fact: Fact) -> None:
     fold.agent = fact.data["owner"]
+    fold.phone_by_owner = fold.phone_by_owner or fold.phone_by == fold.agent
 
 
 def _correct(fold: _Fold, fact: Fact) -> None:
@@ -234,8 +239,8 @@ def _correct(fold: _Fold, fact: Fact) -> None:
     if place := after.get("location"):
         fold.district = place.get("district")
     before, caller = fact.data.get("before", {}).get("caller"), after.get("caller")
-    if before and caller and before.get("phone") != caller.get("phone"):
-        fold.phone_by_owner = fact.actor == fold.agent
+    if before and caller and not same_phone(before.get("phone"), caller.get("phone")):
+        fold.phone_by, fold.phone_by_owner = fact.actor, fact.unverified or fact.actor == fold.agent
 
 
 def _urge(fold: _Fold, fact: Fact) -> None:
@@ -274,7 +279,7 @@ def _follow_up(fold: _Fold, fact: Fact) -> None:
         fold.add(Kind.SOLVED, fact.at, holder, counts=solved is not False)
     if contacted:
         satisfied = outcome == "satisfied" if satisfaction is None else satisfaction in SATISFIED
-        # Whoever answers at a telephone that the owner has put in may be the owner.
+        # Whoever answers at such a telephone may be the owner.
         if not (satisfied and fold.phone_by_owner):
             fold.add(Kind.SATISFIED, fact.at, holder, counts=satisfied)
     if fact.to_state == State.DISPATCHED:

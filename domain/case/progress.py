@@ -123,7 +123,7 @@ class FailedDelivery(Immutable):
 
 
 class ContactChange(Immutable):
-    """Change of the caller's telephone after the registration: by whom, when, and if that person owned the case."""
+    """Change of the caller's telephone: by whom, when, and if that person owned the case then or later."""
 
     by: str
     at: datetime

@@ -100,6 +100,42 @@ Name = Annotated[
     as_sent(80, refused=JOINERS),
 ]
 PHONE = r"^\+?[0-9][0-9 -]{2,24}$"
+_WORD = re.compile(r"[^\W_]+")
+_EXTENSION = re.compile("转|ext|#", re.IGNORECASE)
+MOBILE = re.compile("1[3-9][0-9]{9}")
+"""Mobile number of China, as it is dialled."""
+_ANY_MOBILE = re.compile(f"(?:(?:00)?86)?0?({MOBILE.pattern})")
+"""The same with or without the country code and the 0 that some dial before it from other places."""
+_MOST_DIGITS = 40
+
+
+def digits_of(phone: str) -> str:
+    """Return a telephone number without spaces, signs and extension, which calls do not show."""
+    if phone.isascii() and phone.isdigit():  # as telephone systems write them, a million times in a file
+        return phone[:_MOST_DIGITS]
+    return "".join(_WORD.findall(_EXTENSION.split(phone)[0])).lower()[:_MOST_DIGITS]
+
+
+def dialled(phone: str) -> str:
+    """Return the digits of a telephone number as it is dialled within China: the same for all ways to write it.
+
+    A number of a landline with its area code (区号) is not the one without.
+    """
+    digits = digits_of(phone)
+    if mobile := _ANY_MOBILE.fullmatch(digits):
+        return mobile[1]
+    if not phone.startswith(("+86", "0086")):
+        return digits
+    national = digits.removeprefix("00").removeprefix("86")
+    # Area codes are dialled with a 0; short numbers begin with 1 and are dialled as they are.
+    return national if national.startswith(("0", "1")) else f"0{national}"
+
+
+def same_phone(one: str | None, other: str | None) -> bool:
+    """Return True if both are one telephone number, however it is written, or both are none."""
+    return (one and dialled(one)) == (other and dialled(other))
+
+
 _MAYBE_MASKED = WithJsonSchema({"type": "string"}, "serialization")
 """Schema of what is shown masked to some."""
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE), _MAYBE_MASKED]

@@ -26,6 +26,7 @@ _EVENT = (
     events.c.action,
     events.c.to_state,
     events.c.cycle,
+    events.c.unverified,
 )
 _KEPT = tuple(clocks.c[name] for name in ("number", "name", "part", "cycle", "stopped_at"))
 
@@ -60,8 +61,8 @@ def _facts(
         .order_by(events.c.number, events.c.seq)
     )
     facts: dict[str, list[Fact]] = {}
-    for number, seq, at, actor, action, to_state, cycle, data in connection.execute(query).all():
-        fact = Fact(seq, at, actor, action, to_state, cycle, from_json(data) if data else _NO_DATA)
+    for number, *event, unverified, data in connection.execute(query).all():
+        fact = Fact._make((*event, from_json(data) if data else _NO_DATA, unverified))
         facts.setdefault(number, []).append(fact)
     return facts
 

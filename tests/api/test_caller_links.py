@@ -135,6 +135,24 @@ async def test_a_colleague_or_a_call_makes_the_telephone_the_callers_and_never_o
     database.dispose()
 
 
+async def test_the_owner_may_correct_back_to_the_telephone_of_the_registration(
+    temporal: Client, tmp_path: Path, sqlite_url: str
+) -> None:
+    """As the refusal says; a colleague who only writes the owner's number otherwise helps nobody."""
+    async with receiver() as gateway:
+        channels = tmp_path / "channels.toml"
+        channels.write_text(f"{sms(gateway)}\n{CALLER.format(['sms'])}", "utf-8")
+        async with running_api(temporal, sqlite_url, tmp_path, channels=channels) as made:
+            number = await registered(made, "138 0013 8003")
+            for phone, by in ((OWN, "chen"), ("139 2222 0000", "xu")):
+                correct = {"reason": "用户换了号码", "caller": {"phone": phone}}
+                assert (await made.act(number, "correct", correct, by)).json()["flags"] == ["contact_changed"]
+                found = problem(await made.act(number, "send_link", {}, "chen"), 409, "contact-without-witness")
+                assert found["accepted"][0] == "the telephone of the registration"
+            await made.act(number, "correct", {"reason": "号码有误", "caller": {"phone": "+86 13800138003"}}, "chen")
+            assert (await made.act(number, "send_link", {}, "chen")).status_code == HTTPStatus.OK
+
+
 async def test_no_link_is_sent_where_none_can_arrive(temporal: Client, tmp_path: Path, sqlite_url: str) -> None:
     async with receiver() as gateway:
         channels = tmp_path / "channels.toml"

@@ -67,6 +67,10 @@ MANAGERS = tuple(Actor(id=f"5000{place}", role=Role.MANAGER) for place in range(
 CREDIT = Credit(name="Late", name_zh="迟", clock="resolve", amount=Decimal("50.50"))
 LATE_BY_OUTAGE = 0.15
 """Share of the waits in which the service stands still: what fell due meanwhile rings late."""
+SPELLINGS = ("1380013800", "138 0013 800", "+86 138-0013-800")
+"""Ways to write a telephone number, but for its last digit."""
+OTHERS = 0.5
+"""Share of the corrections by any agent, who may become the owner; and of these, by somebody unverified."""
 SETTLED = 0.3
 """Chance that the incident of a case ends before the next action."""
 USUAL = {
@@ -145,7 +149,9 @@ class Chances(NamedTuple):
     def correction(self) -> Correction:
         """Return a correction of the telephone, or of the service, the district or both."""
         if self.yes(0.3):
-            return Correction(reason="x", caller=Caller(phone=f"1380013800{self.random.randrange(3)}"))
+            return Correction(
+                reason="x", caller=Caller(phone=f"{self.random.choice(SPELLINGS)}{self.random.randrange(3)}")
+            )
         service = self.random.choice(SERVICES) if self.yes(0.6) else self.case.intake.service_code
         district = self.random.choice(DISTRICTS[:-1])
         terms = CATALOGUE.terms(service, district, self.now)
@@ -280,6 +286,9 @@ class Player:
             return self._random.choice(CREWS[department])
         if name in OF_OWNER:
             return Actor(id=self._case.owner, role=Role.AGENT)
+        if name == "correct" and self._random.random() < OTHERS:
+            agent = self._random.choice(AGENTS)
+            return agent.model_copy(update={"unverified": self._random.random() < OTHERS})
         if name in ("decide_approval", "decide_credit"):
             return self._random.choice(MANAGERS)
         return CALLER if name == "urge" else None

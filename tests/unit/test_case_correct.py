@@ -6,6 +6,7 @@ import pytest
 
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.correct import CatalogueTerms, Correct, Correction
+from domain.case.actions.hand_over import HandOver
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
@@ -134,6 +135,42 @@ class TestFacts:
         assert "contact_changed" in case.flags
         do(case, Correct(reason="x", caller=Caller(phone="13800138000")), THEN, SUPERVISOR)
         assert not case.flags
+
+    @pytest.mark.parametrize("spelling", ["139 2222 0000", "+86 139-2222-0000", "013922220000"])
+    def test_a_telephone_that_is_only_written_otherwise_stays_that_of_who_put_it_in(self, spelling: str) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, Correct(reason="x", caller=Caller(phone="13922220000")), THEN, OWNER)
+        do(case, Correct(reason="x", caller=Caller(phone=spelling)), THEN, SUPERVISOR)
+        assert case.intake.caller.phone == spelling
+        assert case.flags == ("contact_changed",)
+        assert case.contact_changed == ContactChange(by=OWNER.id, at=THEN, by_owner=True)
+
+    def test_a_colleague_who_enters_a_telephone_that_the_owner_has_cleared_vouches_for_it(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, Correct(reason="x", caller=Caller(phone=None)), THEN, OWNER)
+        do(case, CONTACT, THEN, SUPERVISOR)
+        assert not case.flags
+
+    def test_the_owner_who_writes_the_same_telephone_otherwise_changes_none_and_tells_nobody(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        event = after(case, Correct(reason="x", caller=Caller(phone="0760-88237777")), OWNER)
+        assert (case.flags, case.contact_changed) == ((), None)
+        assert not [each for each in notifications(case.number, event) if each.recipient.startswith("former_caller")]
+
+    def test_a_telephone_of_somebody_who_becomes_the_owner_later_is_flagged_for_good(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, CONTACT, THEN, AGENT)
+        do(case, HandOver(owner="somebody"), THEN, SUPERVISOR)
+        assert not case.flags
+        for owner in (AGENT.id, "somebody"):
+            do(case, HandOver(owner=owner), THEN, SUPERVISOR)
+            assert case.flags == ("contact_changed",)
+            assert case.contact_changed == ContactChange(by=AGENT.id, at=THEN, by_owner=True)
+
+    def test_a_telephone_by_somebody_unverified_is_flagged(self) -> None:
+        case = case_in(State.IN_PROGRESS)
+        do(case, CONTACT, THEN, AGENT.model_copy(update={"unverified": True}))
+        assert case.flags == ("contact_changed",)
 
 
 class TestService:

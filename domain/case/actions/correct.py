@@ -19,6 +19,7 @@ from domain.shared.actors import Actor, Role
 from domain.shared.codes import ServiceCode
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
 from domain.shared.event import Addressees, EventData, Reasoned
+from domain.shared.text import same_phone
 from domain.shared.value import Value, omit_default
 
 NOTHING_CORRECTED = ProblemType("invalid", "nothing_corrected", "Correction without a change", "没有更正任何内容")
@@ -26,7 +27,7 @@ TERMS_NOT_SENT = ProblemType(
     "invalid", "terms_not_sent", "Terms of the corrected service not sent", "缺少更正后服务项目的条款"
 )
 CONTACT_CHANGED = "contact_changed"
-"""The flag of a case whose owner has changed the caller's telephone (联系电话由责任人更改)."""
+"""The flag of a case whose owner, then or later, has changed the caller's telephone (联系电话由责任人更改)."""
 _CORRECTED_ZH = {"service_code": "服务类别", "priority": "优先级", "caller": "联系方式", "location": "地点"}
 V = TypeVar("V", bound=Value)
 
@@ -89,9 +90,9 @@ class Corrected(Reasoned):
 
     @property
     def changes_phone(self) -> bool:
-        """Return True if the caller's telephone is another one now, or none."""
+        """Return True if the caller's telephone is another one now, or none; the same written otherwise is no other."""
         before, after = self.before.caller, self.after.caller
-        return before is not None and after is not None and before.phone != after.phone
+        return before is not None and after is not None and not same_phone(before.phone, after.phone)
 
     @property
     def former_phone(self) -> str | None:

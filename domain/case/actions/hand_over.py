@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from domain.case.actions.correct import CONTACT_CHANGED
+from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
@@ -39,6 +41,14 @@ def decide(case: CaseState, body: HandOver, _: Actor, __: datetime) -> Decision:
     return Decision(HandedOver.of(body, previous_owner=case.owner))
 
 
+def evolve(case: CaseState, data: HandedOver, _: Event) -> None:
+    """Flag the case if the new owner was the last to change the caller's telephone: it is the owner's choice now."""
+    change = case.contact_changed
+    if change and change.by == data.owner:
+        case.contact_changed = change.model_copy(update={"by_owner": True})
+        case.add_flags(CONTACT_CHANGED)
+
+
 ACTION = Action(
     name="hand_over",
     zh="移交",
@@ -51,5 +61,6 @@ ACTION = Action(
     data=HandedOver,
     decide=decide,
     sets=("owner",),
+    evolve=evolve,
     notifies=("owner", "owner:{previous_owner}"),
 )
