@@ -140,7 +140,7 @@ class Supervision(Immutable):
 class Withdrawal(Immutable):
     """Fields of a case before its withdrawal (撤销) ended them; the reinstatement (撤回撤销) brings them back.
 
-    `clocks` and `parts` are those that were not over.
+    `clocks` and `parts` are those that were not over. `waited` is set if the case waited for its incident.
     """
 
     state: State
@@ -151,6 +151,7 @@ class Withdrawal(Immutable):
     wake_at: datetime | None
     follow_up_since: datetime | None
     urging: Urging | None
+    waited: bool = omit_default(default=False)
 
 
 class Progress(BaseModel):

@@ -189,13 +189,22 @@ class TestReinstatement:
         (woken,) = case.ring(LATER)
         assert (woken.action, woken.at, case.state) == ("resume", LATER, State.IN_PROGRESS)
 
-    def test_it_waits_for_its_incident_no_more(self) -> None:
+    def test_it_is_out_of_the_incident_it_waited_for_and_can_be_linked_again(self) -> None:
         case = case_in(State.IN_PROGRESS)
         do(case, LinkIncident(incident="i26080347119"), MONDAY)
         away(case)
-        assert (case.incident, case.settled) == ("i26080347119", OVER)
+        assert (case.incident, case.settled) == (None, None)
         assert clock(case, "arrive").running_since == LATER
         assert case.settle(Settlement(incident="i26080347119", result="x", message="x"), LATER) == ()
+        do(case, LinkIncident(incident="i26080347119"), LATER, DISPATCHER)
+        assert clock(case, "arrive").paused
+
+    def test_it_stays_with_the_incident_that_ended_for_it_before(self) -> None:
+        case = case_in(State.PENDING_REPLY)
+        do(case, LinkIncident(incident="i26080347119"), MONDAY)
+        do(case, BODIES["reply"], MONDAY)
+        away(case)
+        assert (case.incident, case.settled) == ("i26080347119", OVER)
 
     def test_everybody_at_work_is_told_of_both(self) -> None:
         case = case_in(State.IN_PROGRESS)

@@ -28,7 +28,7 @@ def decide(case: CaseState, body: Reinstate, _: Actor, __: datetime) -> Decision
 def evolve(case: CaseState, _: Reinstate, event: Event) -> None:
     """Bring back what the withdrawal ended; the time since then does not count.
 
-    An incident that the case waited for settles it no more: the department works on the case itself.
+    The case is out of an incident that it waited for: the department works on it, unless it is linked again.
     """
     before, withdrawn_at = case.withdrawal, case.closed_at
     if before is None or withdrawn_at is None:
@@ -45,6 +45,8 @@ def evolve(case: CaseState, _: Reinstate, event: Event) -> None:
     case.wake_at = before.wake_at and max(before.wake_at, event.at)
     if before.urging and before.urging.countdown:
         case.urging = Urging.taken_from(before.urging, countdown=resumed(before.urging.countdown))
+    if before.waited:
+        case.incident = case.settled = None
     case.withdrawal = case.closed_at = case.reopen_ends_at = None
     case.state = before.state
     case.note_standstill(event.at)

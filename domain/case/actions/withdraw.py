@@ -56,7 +56,8 @@ def evolve(case: CaseState, _: Withdrawn, event: Event) -> None:
         return clock.pause(event.at, case.calendar).resume(event.at) if clock.running_since else clock
 
     live = tuple(measured(clock) for clock in case.clocks if clock.live)
-    case.withdrawal = Withdrawal.taken_from(case, clocks=live, parts=case.unfinished)
+    waited = case.incident is not None and not case.settled
+    case.withdrawal = Withdrawal.taken_from(case, clocks=live, parts=case.unfinished, waited=waited)
 
 
 def notifies(case: CaseState, _: Withdrawn, __: Event) -> Addressees:
