@@ -52,8 +52,12 @@ def while_active(action: Action, case: CaseState, _: Actor, at: datetime) -> Not
 
 
 def within_return_limit(since: datetime | None, case: CaseState, at: datetime) -> NotPossible | None:
-    """Refuse a return after its time limit, which counts working days from `since`."""
+    """Refuse a return after its time limit, which counts working days from `since`, without those of a withdrawal."""
     days = case.terms.process.return_within_days
-    if since is None or at <= (limit := case.calendar.add(since, days * case.calendar.day_seconds)):
+    if since is None:
+        return None
+    away = sum(case.calendar.between(max(start, since), end) for start, end in case.away)
+    limit = case.calendar.add(since, days * case.calendar.day_seconds + away)
+    if at <= limit:
         return None
     return NotPossible(RETURN_TOO_LATE, f"a return within {days} working days was possible until {limit.isoformat()}")

@@ -181,6 +181,9 @@ class Progress(BaseModel):
     signed_for: bool = omit_default(False, "A department has signed for it in the present cycle.")
     arrived_at: datetime | None = omit_default(None, "When the department's crew arrived, or had done its work.")
     standstills: tuple[Standstill, ...] = omit_default((), "When clocks stood still in the present cycle.")
+    away: tuple[tuple[datetime, datetime], ...] = omit_default(
+        (), "When it was withdrawn (撤销) in the present cycle, until it was reinstated."
+    )
     closed_at: datetime | None = None
     reopen_ends_at: datetime | None = None
     wake_at: datetime | None = None

@@ -138,7 +138,7 @@ class TestReinstatement:
     def test_the_case_is_as_it_was_and_no_clock_has_counted(self, state: State) -> None:
         case, before = case_in(state), case_in(state)
         away(case)
-        changed = {"version", "clocks", "parts", "standstills"}
+        changed = {"version", "clocks", "parts", "standstills", "away"}
         assert case.model_dump(exclude=changed) == before.model_dump(exclude=changed)
         for each, former in zip(case.clocks, before.clocks, strict=True):
             assert each.status is former.status
@@ -240,6 +240,18 @@ class TestReinstatement:
             [(each.name, each.due_at(CALENDAR), each.status) for each in of.clocks] for of in (case, other)
         )
         assert found == wanted
+
+    def test_the_time_away_does_not_count_for_the_limit_of_a_return(self) -> None:
+        case = case_in(State.DISPATCHED)
+        last = case.calendar.add(MONDAY, 2 * case.calendar.day_seconds)
+        do(case, WITHOUT, THEN)
+        back = THEN + hours(71)
+        do(case, BACK, back)
+        assert back > last
+        limit = case.calendar.add(back, case.calendar.between(THEN, last))
+        assert refused(case, BODIES["return"], CREW, limit + minutes(1)).code == "return_too_late"
+        do(case, BODIES["return"], limit, CREW)
+        assert case.state is State.PENDING_REDISPATCH
 
     def test_it_can_be_withdrawn_again(self) -> None:
         case = away(case_in(State.IN_PROGRESS))

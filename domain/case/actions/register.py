@@ -21,7 +21,7 @@ def open_cycle(case: CaseState, event: Event) -> None:
     case.cycle = event.cycle
     case.cycle_began_at = event.at if event.cycle > 1 else None
     case.dispatched_at = case.arrived_at = case.follow_up_since = None
-    case.handed, case.standstills = (), ()
+    case.handed, case.standstills, case.away = (), (), ()
     case.follow_up_attempts = 0
     case.completed = case.signed_before = case.signed_for = False
     case.extensions = case.extended_days = 0

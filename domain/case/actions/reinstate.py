@@ -45,6 +45,7 @@ def evolve(case: CaseState, _: Reinstate, event: Event) -> None:
     case.wake_at = before.wake_at and max(before.wake_at, event.at)
     if before.urging and before.urging.countdown:
         case.urging = Urging.taken_from(before.urging, countdown=resumed(before.urging.countdown))
+    case.away = (*case.away, (withdrawn_at, event.at))
     if before.waited:
         case.incident = case.settled = None
     case.withdrawal = case.closed_at = case.reopen_ends_at = None
