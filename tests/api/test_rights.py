@@ -35,7 +35,8 @@ OWNER = "chen"
 """The agent who takes the calls of `Api.case_in`."""
 BODIES: Mapping[str, Any] = {
     "POST /v1/callers/lookup": {"phone": PHONE},
-    "POST /v1/calls": NEW_CALL | {"agent": "chen"},
+    # Another call than the one that the example of `withdraw` names.
+    "POST /v1/calls": NEW_CALL | {"agent": "chen", "call_id": "1785729600.999"},
     "POST /v1/handovers": {"from": "he", "to": "li", "reason": "病假"},
     "POST /v1/complaints": CALL,
     "POST /v1/complaints/{number}/exclusions": {"ground": "beyond_duty", "reason": "非供水设施"},
