@@ -24,6 +24,8 @@ PAUSES = (1.0, 5.0, 25.0, 125.0, 600.0)
 """Seconds before each look: most of what is slow is over by then, and an outage of ten minutes."""
 EVERY_SECONDS = 15.0
 """Time between two rounds of corrected callers. A correction over HTTP begins one at once."""
+AGAIN_SECONDS = 0.1
+"""Time after which what was cancelled, and goes on, is cancelled again."""
 _UNKNOWN = "SQL did not tell who called about %s: the flags of the case, and the class of its credits, may be wrong"
 
 
@@ -63,10 +65,12 @@ class Recognition:
         """Cancel all lookups, and log whose are lost."""
         for task in self._tasks:
             log.warning(_UNKNOWN, task.get_name())
-        ending = [*self._tasks, *([self._rounds] if self._rounds else [])]
-        for task in ending:
-            task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        ending = {*self._tasks, *([self._rounds] if self._rounds else [])}
+        while ending:
+            # Temporal's client makes an error of a cancellation, after which the next round would begin.
+            for task in ending:
+                task.cancel()
+            _, ending = await asyncio.wait(ending, timeout=AGAIN_SECONDS)
 
     async def _look_up(self, number: str, intake: Intake, at: datetime) -> None:
         for pause in PAUSES:

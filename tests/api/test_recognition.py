@@ -3,10 +3,11 @@
 import asyncio
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 
 from api.recognition import Recognition
 from api.sql.projection import ProjectionWriter
@@ -40,6 +41,29 @@ async def test_it_ends_also_if_a_correction_comes_at_the_same_moment(steps: int)
     recognition.note_correction()
     for _ in range(steps):
         await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await recognition.close()
+
+
+async def test_it_ends_also_if_a_cancellation_becomes_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in Temporal's client, while it waits for the answer of a case."""
+    monkeypatch.setattr("api.recognition.PAUSES", (0.0,))
+    asked = asyncio.Event()
+
+    async def ask(*_: object) -> list[str]:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            raise WorkflowUpdateRPCTimeoutOrCancelledError from error
+        return []
+
+    reader = cast(Reader, SimpleNamespace(ask=ask))
+    recognition = Recognition(reader, cast(ComplaintClient, None), cast(ProjectionWriter, None))
+    recognition.start()
+    await asyncio.sleep(0)
+    recognition.note_correction()
+    await asked.wait()
     async with asyncio.timeout(10):
         await recognition.close()
 
