@@ -213,7 +213,9 @@ def _run(
         if terms_since is None or start >= terms_since:
             runs += (Run(start, clock.consumed_seconds),)
         clock = clock.pause(end, calendar)
-    return clock.model_copy(update={"runs": runs}) if clock.consumed_seconds >= clock.budget_seconds else clock
+    # A missed clock has noted its runs itself.
+    used_up = clock.missed_at is None and clock.consumed_seconds >= clock.budget_seconds
+    return clock.model_copy(update={"runs": runs}) if used_up else clock
 
 
 def _budget(case: CaseState, part: int, promise: Promise, terms: Terms) -> float:
