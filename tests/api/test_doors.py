@@ -198,12 +198,13 @@ async def test_nobody_waits_for_what_somebody_else_declares(on_sqlite: Api, monk
         return await start(client, opening, *rest)
 
     monkeypatch.setattr(IncidentClient, "start", late)
-    declaring = asyncio.create_task(on_sqlite.post("/v1/incidents", scope, "xu"))
-    await asked.wait()
-    assert (await on_sqlite.post("/v1/incidents", scope, "chief")).status_code == 201
-    problem(await on_sqlite.post("/v1/incidents", scope, "xu"), 503, "no-answer-in-time")
-    answers.set()
-    assert (await declaring).status_code == 201
+    async with further_api(on_sqlite, Clock(datetime.now(UTC)), Agreed(), incidents_per_hour=10_000) as made:
+        declaring = asyncio.create_task(made.post("/v1/incidents", scope, "xu"))
+        await asked.wait()
+        assert (await made.post("/v1/incidents", scope, "chief")).status_code == 201
+        problem(await made.post("/v1/incidents", scope, "xu"), 503, "no-answer-in-time")
+        answers.set()
+        assert (await declaring).status_code == 201
 
 
 async def test_a_person_declares_ten_incidents_an_hour(on_sqlite: Api) -> None:
