@@ -164,7 +164,9 @@ async def play(
     from hotline.demo.client import Rejected, Unreachable
 
     admin_key = _admin_key(key_file)
-    chosen = options(admin_key=admin_key, make_key=settings and _key_maker(settings, admin_key))
+    # Opening the database compares the stores, which has an event loop of its own.
+    make_key = await asyncio.to_thread(_key_maker, settings, admin_key) if settings else None
+    chosen = options(admin_key=admin_key, make_key=make_key)
     try:
         return 0 if await perform(chosen, Console()) else 1
     except (Rejected, Unreachable, ValueError) as error:

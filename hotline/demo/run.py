@@ -1,5 +1,6 @@
 """One run of the demo: prepare, play, check over HTTP, report."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -73,7 +74,7 @@ async def perform(options: DemoOptions, console: Console) -> bool:
         console.print(_announcement(journal, calls, options), soft_wrap=True)
         problems: dict[int, str] = {}
         if not options.verify_only:
-            hotline.keys = keys_of(options, staff)
+            hotline.keys = await keys_of(options, staff)
             day = partial(PlayContext, hotline, staff, journal, incident_of(offers, districts))
             problems = await _play(day, options, calls, console)
         with console.status("checking every case over HTTP"):
@@ -91,7 +92,7 @@ async def argue_month(month: str, options: DemoOptions, console: Console) -> boo
     async with Hotline.at(options.url, options.admin_key, options.deadline) as hotline:
         offers, _ = await offers_of(hotline)
         staff = Staff({offer.department for offer in offers})
-        hotline.keys = keys_of(options, staff)
+        hotline.keys = await keys_of(options, staff)
         await Judging(hotline, staff, month).argue()
     where = f"{options.ui_url}/namespaces/default/workflows/assessment-{month}" if options.ui_url else options.url
     console.print(f"{month} is judged (月度考核), and final within two minutes: {where}", soft_wrap=True)
@@ -146,14 +147,15 @@ def _announcement(journal: Journal, calls: Sequence[Call], options: DemoOptions)
     )
 
 
-def keys_of(options: DemoOptions, staff: Staff) -> dict[str, str]:
+async def keys_of(options: DemoOptions, staff: Staff) -> dict[str, str]:
     """Return a key for each of the staff, made once and kept for later runs in a private file."""
     if options.make_key is None:
         return {}
     path = options.folder / "keys.json"
     keys: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     missing = [person for person in staff.people if person.name not in keys and person.role is not Role.CALLER]
-    keys |= {person.name: options.make_key(person) for person in missing}
+    for person in missing:
+        keys[person.name] = await asyncio.to_thread(options.make_key, person)
     if missing:
         write_private(path, json.dumps(keys, ensure_ascii=False))
     return keys

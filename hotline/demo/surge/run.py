@@ -39,7 +39,7 @@ async def perform(options: DemoOptions, console: Console) -> bool:
         session = Session(hotline, Staff({offer.department for offer in offers}), journal)
         console.print(_announcement(session, surge, options), soft_wrap=True)
         if not options.verify_only:
-            hotline.keys = keys_of(options, session.staff)
+            hotline.keys = await keys_of(options, session.staff)
             await _play(session, surge, options, console)
         tide = Tide(session, surge, lambda _: None)
         with console.status("checking every case over HTTP"):
