@@ -19,7 +19,7 @@ def temporal_views(
     namespace: Annotated[str, typer.Option(help="Namespace of the cases.")] = "default",
 ) -> None:
     """Print links that install saved views in the Temporal UI, one each, with the dates of today."""
-    from hotline.temporal.saved_views import VIEWS, of_today, personal
+    from api.temporal_ui.saved_views import VIEWS, of_today, personal
 
     department = _department_of(me) if me else None
     zone = catalogue_in_force().calendar.timezone

@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from api.temporal_ui.saved_views import COLUMNS, NAMESPACE, VIEWS, View, of_today, personal
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.numbers import NumberError, parse_number
-from hotline.temporal.saved_views import COLUMNS, NAMESPACE, VIEWS, View, of_today, personal
 from workflows.presentation.complaint import workflow_id
 
 LONGEST_ID = 200

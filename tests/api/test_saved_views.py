@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from temporalio.client import Client
 
+from api.temporal_ui.saved_views import VIEWS, View, of_today, personal
 from domain.calendar.work_calendar import USUAL_ZONE
-from hotline.temporal.saved_views import VIEWS, View, of_today, personal
 from tests.support.api import Api, Json
 from tests.support.hotline import until
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from api.temporal_ui import saved_views
 from domain.calendar.work_calendar import USUAL_ZONE
-from hotline.temporal import saved_views
 from tests.support.pages import ALL, DOCS, PAGES, ROOT, TEXTS, prose, section
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

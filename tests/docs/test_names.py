@@ -26,6 +26,7 @@ from api.problems import KINDS, PREFIX
 from api.routes.caller_page import STATE_FOR_CALLERS
 from api.routes.parameters import Flag, Listing
 from api.schemas import NewComplaint
+from api.temporal_ui.saved_views import VIEWS
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.correct import CONTACT_CHANGED
 from domain.case.actions.request_approval import RequestApproval
@@ -45,7 +46,6 @@ from domain.shared.operator_errors import FileError
 from hotline.cli import main as cli
 from hotline.settings import PREFIX as SETTING
 from hotline.settings import Settings, variable
-from hotline.temporal.saved_views import VIEWS
 from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
 from workflows.presentation import search_attributes
 from workflows.presentation.search_attributes import REGISTRY

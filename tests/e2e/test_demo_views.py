@@ -10,8 +10,8 @@ import httpx
 import pytest
 from temporalio.client import Client
 
+from api.temporal_ui.saved_views import VIEWS, of_today, personal
 from hotline.demo.people import AGENTS
-from hotline.temporal.saved_views import VIEWS, of_today, personal
 from tests.support.service import Service, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

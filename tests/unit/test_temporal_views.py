@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from api.render import links
+from api.temporal_ui.saved_views import VIEWS
 from domain.calendar.work_calendar import on_the_wall
 from hotline.settings import Settings, SettingsError
-from hotline.temporal.saved_views import VIEWS
 from tests.unit.test_key_commands import run
 
 

@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.temporal_ui.saved_views import COLUMNS, MOST_VIEWS, VIEWS
 from domain.calendar.work_calendar import on_the_wall
 from hotline.files.catalogue import load_catalogue
 from hotline.local.ui_proxy import create_app
 from hotline.settings import Settings
-from hotline.temporal.saved_views import COLUMNS, MOST_VIEWS, VIEWS
 from tests.support.api import served
 
 CATALOGUE = load_catalogue(Settings().catalogue)

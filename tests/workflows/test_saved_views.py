@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from api.temporal_ui.saved_views import VIEWS, of_today
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
@@ -18,7 +19,6 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
 from domain.incident.actions.resolve import Resolve
 from domain.shared.event import ActionBody
-from hotline.temporal.saved_views import VIEWS, of_today
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Complaint, Hotline, until
 

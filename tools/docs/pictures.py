@@ -21,10 +21,10 @@ import httpx
 from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, sync_playwright
 
 from activities.notifications.caller_links import Links
+from api.temporal_ui.saved_views import COLUMNS, NAMESPACE, VIEWS, View
 from domain.shared.actors import Role
 from hotline.demo.month.judge import Judging
 from hotline.signing_keys import SigningKeyFile
-from hotline.temporal.saved_views import COLUMNS, NAMESPACE, VIEWS, View
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
 from tools.docs import documents
 from tools.docs.months import judged

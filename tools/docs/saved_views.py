@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
+from api.temporal_ui.saved_views import VIEWS, of_today, personal
 from domain.calendar.work_calendar import USUAL_ZONE
-from hotline.temporal.saved_views import VIEWS, of_today, personal
 
 
 def table() -> str:
