@@ -1,0 +1,220 @@
+"""Rules of the Temporal UI's door: the methods and routes of the UI's server that pass. All else is refused.
+
+Paths are matched as they were sent, with `/temporal` before them, by segments. Literals are compared as they stand; the
+UI's server decodes the other segments once, and so does this table.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from api.problems import ProblemError, declare
+
+PREFIX: Final = "/temporal"
+API: Final = f"{PREFIX}/api/v1"
+NOT_ALLOWED = declare("temporal-ui-not-allowed", HTTPStatus.FORBIDDEN, "Request not allowed in the Temporal UI")
+_SEGMENT = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
+_FORBIDDEN = frozenset("/\\%?#")
+"""Characters of a decoded segment that the UI's server could take for the end of it, or decode again."""
+
+
+class Kind(StrEnum):
+    """What a request of the UI is about, by which the door decides who handles it."""
+
+    ASSET = "asset"
+    PAGE = "page"
+    RENDER = "render"
+    SETTINGS = "settings"
+    FACTS = "facts"
+    """Of the server, without cases: for all readers, as each page of the UI asks for some."""
+    OPERATIONS = "operations"
+    """Schedules and batches: for readers of all cases."""
+    LIST = "list"
+    COUNT = "count"
+    WORKFLOW = "workflow"
+    QUERY = "query"
+    UPDATE = "update"
+    DANGEROUS = "dangerous"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Row of the table: method, path, kind, the parameters of its query, and what a dangerous request does.
+
+    A segment `{name}` takes any id, one that ends in `*` any with that beginning, and `**` at the end one segment or
+    more.
+    """
+
+    method: str
+    path: str
+    kind: Kind
+    parameters: frozenset[str] = frozenset()
+    does: str = ""
+
+    @property
+    def segments(self) -> list[str]:
+        """Segments of the whole path, without the first slash."""
+        return self.path[1:].split("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Rule that a request came under, with the ids of its path, each decoded once."""
+
+    rule: Rule
+    ids: Mapping[str, str]
+
+    @property
+    def kind(self) -> Kind:
+        """Kind of the rule."""
+        return self.rule.kind
+
+    @property
+    def namespace(self) -> str | None:
+        """Namespace that the path names, or None."""
+        return self.ids.get("namespace")
+
+    @property
+    def workflow_id(self) -> str | None:
+        """Workflow that the path names, or None."""
+        return self.ids.get("workflow_id")
+
+    @property
+    def name(self) -> str:
+        """Update, signal or query that the path names; empty if it names none."""
+        return self.ids.get("name", "")
+
+
+_TOKENS = ("nextPageToken", "next_page_token")
+"""Names of the same parameter: the UI uses both."""
+_RUN = ("execution.runId",)
+_PAGED = ("query", "pageSize", "maximumPageSize", *_TOKENS)
+_HISTORY = (*_RUN, *_TOKENS, "maximumPageSize", "waitNewEvent", "historyEventFilterType", "skipArchival")
+_NAMESPACE = f"{API}/namespaces/{{namespace}}"
+_WORKFLOW = f"{_NAMESPACE}/workflows/{{workflow_id}}"
+_SCHEDULE = f"{_NAMESPACE}/schedules/{{schedule_id}}"
+
+
+def _get(kind: Kind, path: str, *parameters: str) -> Rule:
+    return Rule("GET", path, kind, frozenset(parameters))
+
+
+def _dangerous(does: str, path: str, method: str = "POST") -> Rule:
+    # The UI names the run of some in the query, and the person who deletes a schedule.
+    return Rule(method, path, Kind.DANGEROUS, frozenset((*_RUN, "identity")), does)
+
+
+RULES: Final = (
+    _get(Kind.PAGE, PREFIX),
+    *(_get(Kind.PAGE, f"{PREFIX}/{page}") for page in ("namespaces", "namespaces/**", "select-namespace", "login")),
+    *(_get(Kind.ASSET, f"{PREFIX}/{asset}") for asset in ("_app/**", "css/**", "i18n/**", "codemirror/**")),
+    *(_get(Kind.ASSET, f"{PREFIX}/{start}*") for start in ("android", "apple", "banner", "favicon", "logo")),
+    _get(Kind.ASSET, f"{PREFIX}/site.webmanifest"),
+    _get(Kind.ASSET, f"{PREFIX}/Temporal_Logo_Animation.gif"),
+    _get(Kind.RENDER, f"{PREFIX}/render", "content", "theme", "overrideTheme"),
+    _get(Kind.SETTINGS, f"{API}/settings"),
+    _get(Kind.FACTS, f"{API}/system-info"),
+    _get(Kind.FACTS, f"{API}/cluster-info"),
+    _get(Kind.FACTS, f"{API}/namespaces", "pageSize", *_TOKENS),
+    _get(Kind.FACTS, _NAMESPACE),
+    _get(Kind.FACTS, f"{_NAMESPACE}/search-attributes"),
+    _get(Kind.FACTS, f"{_NAMESPACE}/task-queues/{{queue}}", "taskQueueType", "reportStats", "reportPollers"),
+    _get(Kind.FACTS, f"{_NAMESPACE}/workers", *_PAGED),
+    _get(Kind.FACTS, f"{_NAMESPACE}/worker-count", "query"),
+    _get(Kind.FACTS, f"{_NAMESPACE}/workers/describe/{{worker}}"),
+    _get(Kind.OPERATIONS, f"{_NAMESPACE}/schedules", *_PAGED),
+    _get(Kind.OPERATIONS, f"{_NAMESPACE}/schedule-count", "query"),
+    _get(Kind.OPERATIONS, _SCHEDULE),
+    _get(Kind.OPERATIONS, f"{_NAMESPACE}/batch-operations", "pageSize", *_TOKENS),
+    _get(Kind.OPERATIONS, f"{_NAMESPACE}/batch-operations/{{job_id}}"),
+    _get(Kind.LIST, f"{_NAMESPACE}/workflows", *_PAGED),
+    _get(Kind.LIST, f"{_NAMESPACE}/archived-workflows", *_PAGED),
+    _get(Kind.COUNT, f"{_NAMESPACE}/workflow-count", "query"),
+    _get(Kind.WORKFLOW, _WORKFLOW, *_RUN),
+    _get(Kind.WORKFLOW, f"{_WORKFLOW}/history", *_HISTORY),
+    _get(Kind.WORKFLOW, f"{_WORKFLOW}/history-reverse", *_HISTORY),
+    _get(Kind.WORKFLOW, f"{_WORKFLOW}/run/{{run_id}}/history.json"),
+    Rule("POST", f"{_WORKFLOW}/query/{{name}}", Kind.QUERY),
+    Rule("POST", f"{_WORKFLOW}/update/{{name}}", Kind.UPDATE),
+    _dangerous("start", _WORKFLOW),
+    *(_dangerous(act, f"{_WORKFLOW}/{act}") for act in ("terminate", "cancel", "reset", "pause", "unpause")),
+    _dangerous("signal", f"{_WORKFLOW}/signal/{{name}}"),
+    _dangerous("batch", f"{_NAMESPACE}/batch-operations/{{job_id}}"),
+    _dangerous("stop_batch", f"{_NAMESPACE}/batch-operations/{{job_id}}/stop"),
+    *(
+        _dangerous(f"activity_{act}", f"{_NAMESPACE}/activities-deprecated/{act}")
+        for act in ("pause", "unpause", "reset", "update-options")
+    ),
+    _dangerous("schedule_create", _SCHEDULE),
+    _dangerous("schedule_update", f"{_SCHEDULE}/update"),
+    _dangerous("schedule_patch", f"{_SCHEDULE}/patch"),
+    _dangerous("schedule_delete", _SCHEDULE, "DELETE"),
+)
+"""Every request that the door knows; the first row that fits counts."""
+
+
+def rule_of(method: str, path: bytes) -> Match | None:
+    """Return the rule of a request by its path as it was sent, `/temporal` and all; None if the door refuses it."""
+    if path == f"{PREFIX}/".encode():  # the one path that may end with a slash
+        path = path[:-1]
+    segments = list[tuple[str, str]]()
+    for raw in path.split(b"/")[1:]:
+        if (decoded := _decoded(raw)) is None:
+            return None
+        segments.append((raw.decode("ascii"), decoded))
+    found = (Match(rule, ids) for rule in RULES if rule.method == method for ids in _ids(rule.segments, segments))
+    return next(found, None) if path.startswith(b"/") else None
+
+
+def _decoded(raw: bytes) -> str | None:
+    """Return a segment decoded once; None if another program could read it otherwise."""
+    if not _SEGMENT.fullmatch(raw):
+        return None
+    try:
+        text = unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError:
+        return None
+    return None if text in (".", "..") or not text.isprintable() or not _FORBIDDEN.isdisjoint(text) else text
+
+
+def _ids(pattern: Sequence[str], segments: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
+    """Yield the ids of a path if the pattern fits it. Each segment comes as it was sent, and decoded."""
+    if pattern[-1] == "**" and len(segments) >= len(pattern):
+        pattern, segments = pattern[:-1], segments[: len(pattern) - 1]
+    if len(pattern) != len(segments):
+        return
+    ids = dict[str, str]()
+    for wanted, (raw, decoded) in zip(pattern, segments, strict=True):
+        if wanted.startswith("{"):
+            ids[wanted[1:-1]] = decoded
+        elif wanted != raw and not (wanted.endswith("*") and raw.startswith(wanted[:-1])):
+            return
+    yield ids
+
+
+def refused(method: str) -> ProblemError:
+    """Return the problem of a request that is not in the table. The path is not repeated: it may hold anything."""
+    detail = (
+        f"This {method} request is none of those that the Temporal UI is let through for here. "
+        "Cases are read in its pages, and acted on by the form Send an Update or by the HTTP API. "
+        "此请求不在 Temporal UI 的放行清单内。"
+    )
+    return ProblemError(NOT_ALLOWED, detail, accepted=["what the pages of workflows ask for"])
+
+
+def parameters_of(rule: Rule, query: bytes) -> dict[str, str]:
+    """Return the parameters of a query by name. Raises ProblemError for one that is not the rule's, or comes twice."""
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+    except ValueError:
+        raise ProblemError(NOT_ALLOWED, "The query of this address cannot be read.") from None
+    given = dict(pairs)
+    accepted = sorted(rule.parameters)
+    if not rule.parameters.issuperset(given) or len(given) != len(pairs) or set(_TOKENS) <= given.keys():
+        detail = f"Such a request takes each of these parameters once, and no other: {', '.join(accepted) or 'none'}."
+        raise ProblemError(NOT_ALLOWED, detail, accepted=accepted)
+    return given
