@@ -30,7 +30,9 @@ from api.oidc.tokens import Tokens
 from api.people import People
 from api.readiness import ReadinessCheck, checks
 from api.recognition import Recognition
+from api.sealing import Seal
 from api.security import BearerKey
+from api.sessions import Sessions
 from api.sql.direct import DirectWriter
 from api.sql.health import SqlHealth
 from api.sql.integrity import Integrity
@@ -102,6 +104,8 @@ def assemble(
     kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)
     people = People(reader, writing, settings.people_seconds, clock, kept, keep)
     naming = Naming(people, takes_unknown=settings.unknown_people == "allow")
+    secure = settings.tls_certificate is not None or settings.public_url.startswith("https:")
+    sessions = Sessions(Seal(link_keys, "session"), people, clock, secure=secure, issuer=settings.oidc_issuer)
     keys = [SigningKeyFile(file) for file in (settings.signing_keys_file, settings.link_keys_file)]
     files = _files(settings)
     integrity = Integrity(files.get(READ_MODEL))
@@ -135,6 +139,7 @@ def assemble(
         writer=writer,
         projection=projection,
         links=Links(link_keys),
+        sessions=sessions,
         temporal_case_url=settings.temporal_case_url,
         texts_callers=load_channels(settings.channels).texts_callers,
         metrics=metrics,

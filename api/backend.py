@@ -21,6 +21,7 @@ from api.readiness import ReadinessCheck
 from api.recognition import Recognition
 from api.rights import require_reach
 from api.security import BearerKey
+from api.sessions import Sessions
 from api.sql.direct import DirectWriter
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader, away
@@ -83,6 +84,7 @@ class Backend:
     writer: GroupWriter
     projection: ProjectionWriter
     links: Links
+    sessions: Sessions
     texts_callers: bool
     temporal_case_url: str | None
     metrics: Metrics

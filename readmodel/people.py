@@ -45,16 +45,24 @@ Scope = Literal["all", "read"]
 """Use of a key: for all that its person may do, or for reading alone."""
 
 
+_AUTHORITY = ("role", "department", "districts", "left_at")
+"""Fields of a person whose change ends the sessions."""
+
+
 class PeopleError(OperatorError):
     """Error of an operation on people or keys; the text gives the reason and what is accepted."""
 
 
 class Member(Person):
-    """Person in the directory. Instants are UTC. No link to a caller's page goes to the person's own telephone."""
+    """Person in the directory. Instants are UTC. No link to a caller's page goes to the person's own telephone.
+
+    Only sessions (会话) with the present `session_number` go on.
+    """
 
     added_at: Instant
     left_at: Instant | None = None
     phone: Phone | None = None
+    session_number: int = 0
 
 
 class ApiKey(Immutable):
@@ -181,6 +189,8 @@ def add_if_new(connection: WriteConnection, person: Person, at: datetime) -> Mem
 def change(connection: WriteConnection, person_id: str, **changes: Any) -> Member:  # noqa: ANN401 - values of its fields
     """Change what is known of a person; the id stays. `left_at=None` takes back who had left.
 
+    Another role, department or district ends the sessions.
+
     Raises PeopleError, also for the last administrator, and ValidationError for a name that cannot be shown.
     """
     known = get(connection, person_id)
@@ -192,8 +202,16 @@ def change(connection: WriteConnection, person_id: str, **changes: Any) -> Membe
             raise PeopleError(
                 f"{member.id} is the last administrator; accepted: somebody else, or add another one first"
             )
+    if any(getattr(known, name) != getattr(member, name) for name in _AUTHORITY):
+        member = member.model_copy(update={"session_number": known.session_number + 1})
     upsert(connection, people, [_person_row(member)])
     return member
+
+
+def end_sessions(connection: WriteConnection, person_id: str) -> None:
+    """End all sessions of a person, given by the id as it is written."""
+    raised = {"session_number": people.c.session_number + 1}
+    connection.execute(update(people).where(people.c.id == person_id).values(raised))
 
 
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
@@ -231,7 +249,7 @@ def create_key(
         at: now.
         scope: what the key is good for.
         expires_at: when it expires; None for never.
-        replaces: revoke the person's other keys.
+        replaces: revoke the person's other keys, and end the sessions.
 
     Raises:
         PeopleError: there is no such person, or the person has left.
@@ -242,6 +260,7 @@ def create_key(
     if replaces:
         mine = (api_keys.c.person == person.id) & api_keys.c.revoked_at.is_(None)
         connection.execute(update(api_keys).where(mine).values(revoked_at=at))
+        end_sessions(connection, person.id)
     secret = secrets.token_urlsafe(32)
     key = ApiKey(
         id=secrets.token_hex(4),
@@ -262,7 +281,7 @@ def issue(connection: WriteConnection, person: Person, at: datetime, **key: Any)
 
 
 def rotate_key(connection: WriteConnection, key_id: str, at: datetime, until: datetime) -> tuple[ApiKey, str]:
-    """Add a key like this one, and let this one expire at `until`. Raises PeopleError."""
+    """Add a key like this one, let this one expire at `until`, and end the sessions. Raises PeopleError."""
     old = get_key(connection, key_id)
     if not old.is_live(at):
         raise PeopleError(f"the key {old.id} is not valid any more; accepted: a live one, or `hotline key create`")
@@ -270,13 +289,15 @@ def rotate_key(connection: WriteConnection, key_id: str, at: datetime, until: da
     made = create_key(connection, old.person, at, scope=old.scope, expires_at=lasts)
     ends_at = min(until, old.expires_at or until)
     connection.execute(update(api_keys).where(api_keys.c.id == old.id).values(expires_at=ends_at))
+    end_sessions(connection, old.person)
     return made
 
 
 def revoke_key(connection: WriteConnection, key_id: str, at: datetime) -> ApiKey:
-    """Revoke a key from now on; revoking it again changes nothing. Raises PeopleError."""
+    """Revoke a key from now on, and end its person's sessions; once more changes nothing. Raises PeopleError."""
     key = get_key(connection, key_id)
     if key.revoked_at is None:
+        end_sessions(connection, key.person)
         key = key.model_copy(update={"revoked_at": at})
         upsert(connection, api_keys, [row(api_keys, key)])
     return key

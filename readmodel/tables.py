@@ -288,6 +288,7 @@ people = Table(
     Column("phone", String(26), comment="The person's own, which gets no link to a caller's page."),
     Column("added_at", UtcDateTime, nullable=False),
     Column("left_at", UtcDateTime),
+    Column("session_number", Integer, nullable=False, comment="Sessions with a lower one have ended."),
 )
 """People of the company (人员). A row stays when its person leaves: the id is never given to another."""
 

@@ -1,9 +1,6 @@
 """Pages that the proxy of the Temporal UI adds: saved views for one person, and the way to the details of a case."""
 
-import base64
-import hashlib
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -13,9 +10,10 @@ from typing import Any
 import httpx
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from api import html
 from api.temporal_ui.saved_views import COLUMNS, NAMESPACE, VIEWS, View, of_today, personal
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.numbers import NumberError, parse_number
@@ -24,9 +22,8 @@ from workflows.presentation.complaint import workflow_id
 LONGEST_ID = 200
 """Characters of a person's id that a query takes."""
 _PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "pages"), undefined=StrictUndefined, autoescape=True
+    loader=FileSystemLoader([Path(__file__).parent / "pages", html.FOLDER]), undefined=StrictUndefined, autoescape=True
 )
-_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
 def routes(ui: str, transport: httpx.AsyncBaseTransport, catalogue: Callable[[], Catalogue]) -> list[Route]:
@@ -100,14 +97,5 @@ async def _case_page(ui: str, transport: httpx.AsyncBaseTransport, text: str) ->
 
 def _html(name: str, status: HTTPStatus = HTTPStatus.OK, **fields: Any) -> Response:  # noqa: ANN401 - of a template
     """Return a page that runs and shows nothing but what it contains."""
-    text = _PAGES.get_template(name).render(**fields)
-    sources = {"script": ["'none'"], "style": ["'none'"]}
-    for kind, content in _INLINE.findall(text):
-        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-        sources[kind] = [f"'sha256-{digest}'"]
-    policy = (
-        f"default-src 'none'; script-src {' '.join(sources['script'])}; style-src {' '.join(sources['style'])};"
-        " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return HTMLResponse(text, status, headers)
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return html.page(name, status, headers, _PAGES, **fields)

@@ -21,6 +21,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.middleware import HostCheck
+from api.same_origin import READING, is_from_another_site
 from domain.catalogue.catalogue import Catalogue
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
@@ -33,7 +34,6 @@ HEAD_BYTES = 1_000_000
 character and 12 for some. It itself takes 1 MiB."""
 GRACE_SECONDS = 1
 """Seconds for open requests at shutdown: pages of the UI hold one that waits for news."""
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _OF_ONE_CONNECTION = frozenset({b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
 """Headers about the connection itself, which are not passed on."""
 
@@ -66,19 +66,11 @@ class OriginCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and scope["method"] not in _READING and _is_from_another_site(Headers(scope=scope)):
+        if scope["type"] == "http" and scope["method"] not in READING and is_from_another_site(Headers(scope=scope)):
             refusal = PlainTextResponse("Only pages of the Temporal UI itself may send this.", HTTPStatus.FORBIDDEN)
             await refusal(scope, receive, send)
         else:
             await self._app(scope, receive, send)
-
-
-def _is_from_another_site(headers: Headers) -> bool:
-    """Return True if a browser says so. Programs, which send neither header, are no page's tool."""
-    if site := headers.get("sec-fetch-site"):
-        return site not in ("same-origin", "none")
-    origin = headers.get("origin")
-    return origin is not None and origin.partition("://")[2] != headers.get("host")
 
 
 class UiProxy:

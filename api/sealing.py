@@ -1,0 +1,47 @@
+"""Seals: what a browser keeps for the service, so that nobody else reads or makes it."""
+
+import base64
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from activities.notifications.caller_links import KEY_ID_BYTES
+from activities.signatures import SigningKeys
+
+
+class Seal:
+    """Seal for one purpose (AES-256-SIV): what was sealed for another is no content of it.
+
+    Args:
+        keys: keys of links, from which those of the purpose are derived; the newest seals, all open.
+        purpose: the purpose.
+    """
+
+    def __init__(self, keys: SigningKeys, purpose: str) -> None:
+        self._keys = keys
+        self._purpose = purpose
+
+    def close(self, content: bytes) -> str:
+        """Return the content sealed, as text for a cookie; the same for the same content."""
+        key = self._keys.newest()
+        return _written(key.id + self._cipher(key.secret).encrypt(content, None))
+
+    def open(self, text: str) -> bytes | None:
+        """Return the content of a text; None if this service has not sealed it for this purpose."""
+        try:
+            sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            # It is written in one way only: the decoder skips what it does not know.
+            key = self._keys.find(sealed[:KEY_ID_BYTES]) if _written(sealed) == text else None
+            return self._cipher(key.secret).decrypt(sealed[KEY_ID_BYTES:], None) if key else None
+        except (ValueError, InvalidTag):
+            return None
+
+    def _cipher(self, secret: bytes) -> AESSIV:
+        # It needs no nonce, so that none can come twice.
+        return AESSIV(HKDF(SHA256(), 64, None, self._purpose.encode()).derive(secret))
+
+
+def _written(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")

@@ -1,0 +1,132 @@
+"""Sessions (会话) of people in browsers: sealed cookies that every API process opens, and none keeps."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from pydantic import ValidationError
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from api.html import page
+from api.oidc.tokens import CHALLENGE
+from api.people import People
+from api.problems import ProblemError, declare
+from api.sealing import Seal
+from domain.shared.actors import Actor
+from domain.shared.text import Instant
+from domain.shared.value import Immutable
+from readmodel.people import Scope
+
+NO_SESSION = declare("no-session", HTTPStatus.UNAUTHORIZED, "Sign-in required")
+LONGEST = timedelta(hours=12)
+"""Longest session."""
+HOME = "/temporal/"
+"""Where a sign-in leads that names no page."""
+SIGN_IN = "/sign-in"
+_CHALLENGE = {"WWW-Authenticate": CHALLENGE}
+_LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,4000}")
+
+
+class Session(Immutable):
+    """Session of a person who has signed in; with the scope `read` it changes nothing.
+
+    It ends at `ends_at`, or when the person's number in the directory is no longer `session_number`.
+    """
+
+    actor: Actor
+    scope: Scope
+    began_at: Instant
+    ends_at: Instant
+    session_number: int
+
+
+class Sessions:
+    """Maker and reader of sessions.
+
+    Args:
+        seal: seals them.
+        people: people whose sessions count.
+        clock: returns the present instant.
+        secure: browsers reach the API over TLS alone.
+        issuer: name of the OIDC issuer by which people may sign in; None if there is none.
+    """
+
+    def __init__(
+        self, seal: Seal, people: People, clock: Callable[[], datetime], *, secure: bool, issuer: str | None = None
+    ) -> None:
+        self._seal = seal
+        self._people = people
+        self._clock = clock
+        self._secure = secure
+        # A cookie of this prefix comes from this very host, over TLS.
+        self._cookie = "__Host-hotline" if secure else "hotline"
+        self._issuer = issuer
+
+    def open(self, request: HTTPConnection) -> Session | None:
+        """Return the session of a request, without I/O; None if there is none, or if it has ended."""
+        content = self._seal.open(request.cookies.get(self._cookie, ""))
+        if content is None:
+            return None
+        try:
+            session = Session.model_validate_json(content)
+        except ValidationError:
+            # Another release has sealed it.
+            return None
+        person = self._people.get(session.actor.id)
+        goes_on = person and person.left_at is None and person.session_number == session.session_number
+        return session if goes_on and self._clock() < session.ends_at else None
+
+    def begin(self, response: Response, actor: Actor, scope: Scope = "all", until: datetime | None = None) -> None:
+        """Give the browser a session of a person of the directory, not longer than `until` if it is given."""
+        now, person = self._clock(), self._people.get(actor.id)
+        session = Session(
+            actor=actor,
+            scope=scope,
+            began_at=now,
+            ends_at=min(now + LONGEST, until or now + LONGEST),
+            session_number=person.session_number if person else -1,
+        )
+        sealed = self._seal.close(session.model_dump_json().encode())
+        seconds = int((session.ends_at - now).total_seconds())
+        # Strict would leave it out where a link of a message or the issuer leads here.
+        response.set_cookie(
+            self._cookie, sealed, max_age=seconds, secure=self._secure, httponly=True, samesite="lax", path="/"
+        )
+
+    def end(self, response: Response) -> None:
+        """Take the session from the browser; the directory ends the person's others."""
+        response.delete_cookie(self._cookie, secure=self._secure, httponly=True, samesite="lax", path="/")
+
+    def sign_in_page(self, request: Request) -> Response:
+        """Return the answer to a request without a session: the page to sign in, or a problem to what takes no page."""
+        if request.method == "GET" and takes_pages(request):
+            here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+            return self.page(request, here, HTTPStatus.UNAUTHORIZED)
+        return ProblemError(NO_SESSION, f"Sign in at {SIGN_IN}, in a browser.", headers=_CHALLENGE).response()
+
+    def page(
+        self, request: Request, to: str | None, status: int = HTTPStatus.OK, refusal: ProblemError | None = None
+    ) -> Response:
+        """Return the page to sign in or out, which leads to the address `to` afterwards."""
+        return page(
+            "sign_in.html",
+            status,
+            refusal.headers if refusal else _CHALLENGE if status == HTTPStatus.UNAUTHORIZED else None,
+            to=local(to),
+            refusal=refusal and refusal.problem,
+            session=self.open(request),
+            issuer=self._issuer,
+        )
+
+
+def takes_pages(request: Request) -> bool:
+    """Return True if the request is a browser's, for a page."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def local(to: str | None) -> str:
+    """Return an address of this site as it was given; HOME for any other, as a link may be anybody's."""
+    # Browsers take a backslash for /, and skip tabs and ends of lines.
+    return to if to and _LOCAL.fullmatch(to) else HOME
