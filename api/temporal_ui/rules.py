@@ -32,7 +32,7 @@ class Kind(StrEnum):
     FACTS = "facts"
     """Of the server, without cases: for all readers, as each page of the UI asks for some."""
     OPERATIONS = "operations"
-    """Schedules and batches: for readers of all cases."""
+    """Schedules, batches, the archive: for readers of all cases."""
     LIST = "list"
     COUNT = "count"
     WORKFLOW = "workflow"
@@ -129,10 +129,10 @@ RULES: Final = (
     _get(Kind.OPERATIONS, f"{_NAMESPACE}/schedules", *_PAGED),
     _get(Kind.OPERATIONS, f"{_NAMESPACE}/schedule-count", "query"),
     _get(Kind.OPERATIONS, _SCHEDULE),
-    _get(Kind.OPERATIONS, f"{_NAMESPACE}/batch-operations", "pageSize", *_TOKENS),
+    _get(Kind.OPERATIONS, f"{_NAMESPACE}/archived-workflows", *_PAGED),
+    _get(Kind.OPERATIONS, f"{_NAMESPACE}/batch-operations", *_PAGED),
     _get(Kind.OPERATIONS, f"{_NAMESPACE}/batch-operations/{{job_id}}"),
     _get(Kind.LIST, f"{_NAMESPACE}/workflows", *_PAGED),
-    _get(Kind.LIST, f"{_NAMESPACE}/archived-workflows", *_PAGED),
     _get(Kind.COUNT, f"{_NAMESPACE}/workflow-count", "query"),
     _get(Kind.WORKFLOW, _WORKFLOW, *_RUN),
     _get(Kind.WORKFLOW, f"{_WORKFLOW}/history", *_HISTORY),

@@ -1,0 +1,94 @@
+"""Reading in the Temporal UI: who sees which workflows there, by the rights of the routes that show the same."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+from api.backend import Backend
+from api.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
+from api.temporal_ui.rules import Kind, Match, parameters_of, refused
+from api.temporal_ui.visibility import UnreadableQueryError, narrowed
+from domain.rights.rights import READ_ASSESSMENTS, READ_CASES, READ_INCIDENTS, READ_REPORTS, Reach, Right
+from domain.shared.actors import Actor
+from domain.shared.numbers import is_number
+from workflows.presentation import search_attributes as keys
+from workflows.presentation.complaint import workflow_id as case_id
+
+UNREADABLE_QUERY = declare("unreadable-query", HTTPStatus.BAD_REQUEST, "Query of the Temporal UI not readable")
+RIGHTS: Final[Mapping[str, Right]] = {
+    case_id(""): READ_CASES,
+    "incident-": READ_INCIDENTS,
+    "assessment-": READ_ASSESSMENTS,
+    "report-": READ_REPORTS,
+}
+"""Right to read a workflow, by the beginning of its id. All others are for whoever reads all cases."""
+
+
+class Reading:
+    """Rights of people in the Temporal UI. `namespace` is that of the service."""
+
+    def __init__(self, backend: Backend, namespace: str) -> None:
+        self._backend = backend
+        self._namespace = namespace
+
+    def may_read(self, actor: Actor) -> bool:
+        """Return True if the person sees anything in the UI."""
+        return _reads_all(actor) or (actor.role in READ_CASES.reach and actor.department is not None)
+
+    def condition(self, actor: Actor) -> str | None:
+        """Return the condition that narrows the lists of a person; None if the person sees all."""
+        if _reads_all(actor):
+            return None
+        return f'{keys.DEPARTMENT.name} = "{actor.department}" OR {keys.INVOLVED.name} = "{actor.department}"'
+
+    async def admit(self, actor: Actor, match: Match, query: bytes) -> bytes:
+        """Return the query to send on for a request of this rule, narrowed to what the person may read.
+
+        Raises ProblemError.
+        """
+        if not self.may_read(actor):
+            raise _wrong_role(actor, READ_CASES)
+        if match.namespace not in (None, self._namespace):
+            raise refused(match.rule.method)
+        if match.kind in (Kind.PAGE, Kind.ASSET):
+            return query
+        parameters = parameters_of(match.rule, query)
+        if match.kind is Kind.OPERATIONS and not _reads_all(actor):
+            raise _wrong_role(actor, READ_CASES)
+        if match.kind in (Kind.LIST, Kind.COUNT) and (condition := self.condition(actor)):
+            try:
+                counted = match.kind is Kind.COUNT
+                parameters["query"] = narrowed(parameters.get("query", ""), condition, counted=counted)
+            except UnreadableQueryError as error:
+                raise ProblemError(UNREADABLE_QUERY, str(error)) from None
+        if match.kind in (Kind.WORKFLOW, Kind.QUERY) and match.workflow_id is not None:
+            await self.require(actor, match.workflow_id)
+        return urlencode(parameters).encode()
+
+    async def require(self, actor: Actor, workflow_id: str) -> None:
+        """Raise ProblemError unless the person may read this workflow, whichever of its runs."""
+        right = next((right for start, right in RIGHTS.items() if workflow_id.startswith(start)), READ_CASES)
+        number = workflow_id.removeprefix(case_id(""))
+        match right.reach.get(actor.role):
+            case Reach.ANY:
+                return
+            case Reach.DEPARTMENT if workflow_id == case_id(number) and is_number(number):
+                await self._backend.case(number, actor, right)
+            case Reach.DEPARTMENT:
+                detail = (
+                    f"Not of one case: you read the cases of your department here, {actor.department}. 仅限本部门工单。"
+                )
+                raise ProblemError(OTHER_DEPARTMENT, detail, accepted=["a case of your department"])
+            case _:
+                raise _wrong_role(actor, right)
+
+
+def _reads_all(actor: Actor) -> bool:
+    return READ_CASES.reach.get(actor.role) is Reach.ANY
+
+
+def _wrong_role(actor: Actor, right: Right) -> ProblemError:
+    accepted = sorted(role.value for role in right.reach)
+    detail = f"{right.name} is not for the role {actor.role} here; it takes {' or '.join(accepted)}. 该角色无权查阅。"
+    return ProblemError(WRONG_ROLE, detail, accepted=accepted)
