@@ -20,6 +20,7 @@ from temporalio.client import Client
 from bench import (
     against,
     assessment,
+    beside,
     calls,
     calls_import,
     catalogue,
@@ -275,6 +276,7 @@ ALONE: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "sandbox": sandbox_start,
     "lists": long_lists,
     "assessment": assessment.measure,
+    "beside": beside.measure,
     "calls": calls.measure,
     "calls-import": calls_import.measure,
     "courier": courier.measure,

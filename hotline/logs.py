@@ -49,6 +49,8 @@ def configure(settings: Settings) -> None:
     )
     handler.addFilter(shorten)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    # At each start it tells of its own parts while the tables are compared.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def on_own_lines(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
