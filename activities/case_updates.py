@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
-from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.client import Client, WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.fan_out import GENTLE, Answers, Ask, Pace, fan_out
@@ -58,7 +58,7 @@ class CaseUpdates:
                 case: _Linked = await handle.query("case", result_type=_Linked)
         except RPCError as error:
             return error.status is not RPCStatusCode.NOT_FOUND
-        except (WorkflowQueryFailedError, TimeoutError):
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError, TimeoutError):  # rejected: it is paused
             return True
         return case.incident in incidents
 

@@ -14,6 +14,7 @@ from temporalio.common import SearchAttributeKey
 
 from activities.gone import unless_gone
 from activities.people_first import PeopleFirst
+from activities.run_status import NOT_OVER, is_over
 from domain.shared.numbers import is_number
 
 CHUNK = 500
@@ -22,12 +23,6 @@ SLICE = 50
 """The same of what changed lately: to find and sort them takes Temporal less than ten milliseconds."""
 SHORTEST = timedelta(seconds=0.5)
 """Shortest part, and the first."""
-RUNNING = WorkflowExecutionStatus.RUNNING
-
-
-def is_lost(status: WorkflowExecutionStatus | None) -> bool:
-    """Return True if Temporal has no run of an entity that is not over, or its latest run was ended by hand."""
-    return status not in (RUNNING, WorkflowExecutionStatus.COMPLETED)
 
 
 class Seen(NamedTuple):
@@ -40,8 +35,8 @@ class Seen(NamedTuple):
 
     @property
     def runs(self) -> bool:
-        """True while the workflow runs."""
-        return self.status is RUNNING
+        """True while the workflow runs, or is paused."""
+        return not is_over(self.status)
 
 
 class CaseWorkflows:
@@ -94,8 +89,12 @@ class CaseWorkflows:
             yield chunk
 
     def running(self) -> AsyncIterator[dict[str, Seen]]:
-        """Yield the cases whose workflows run, in chunks by number. Raises RPCError."""
-        return self._chunks('ExecutionStatus = "Running"')
+        """Yield the cases whose workflows run or are paused, in chunks by number. Raises RPCError."""
+        return self._chunks(NOT_OVER)
+
+    def paused(self) -> AsyncIterator[dict[str, Seen]]:
+        """Yield the cases whose workflows are paused, in chunks by number. Raises RPCError."""
+        return self._chunks('ExecutionStatus = "Paused"')
 
     def ended(self) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases whose workflows have completed or were terminated, as long as Temporal has them.

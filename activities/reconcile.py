@@ -27,10 +27,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.case_workflows import CHUNK, CaseWorkflows, Seen, is_lost
+from activities.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.history_errors import UnreadableError
 from activities.projection import SenderWriter, read
 from activities.reconcile_report import NAMED, Report
+from activities.run_status import is_lost
 from activities.shift import Shift, now, shift
 from readmodel import reconciliation
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -125,6 +126,7 @@ class Reconciler:
         self._behind: dict[str, datetime] = {}  # from when on SQL may lack changes of a case
         self._incomplete: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
+        self._paused: set[str] = set()
         self._diverged: set[str] = set()
         self._not_begun: dict[str, str] = {}
         self._unreadable: dict[str, str] = {}  # by their histories
@@ -205,6 +207,7 @@ class Reconciler:
             await _pause(current, PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
+        self._paused = {number async for chunk in self._workflows.paused() for number in chunk}
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, reconciliation.lost_cases)
         # Not the present: the list may lag behind.
@@ -232,6 +235,8 @@ class Reconciler:
             swept_at=self._swept_at,
             lost=dict(islice(self._lost.items(), NAMED)),
             lost_count=len(self._lost),
+            paused=sorted(self._paused)[:NAMED],
+            paused_count=len(self._paused),
             not_begun=dict(islice(self._not_begun.items(), NAMED)),
             unreadable=dict(islice((self._unreadable | self._unreadable_rows).items(), NAMED)),
             fault=next(iter(self._faults.values()), None),

@@ -11,6 +11,8 @@ REMEDY = (
     " · 修复 to bring them back: `hotline rebuild workflows`, one of them: `hotline rebuild workflows --case NUMBER`"
 )
 """Commands that bring lost cases back, for the Temporal UI."""
+UNPAUSED = " · 请在流程页面取消暂停 unpause each on its page: until then it takes no action and keeps no promise"
+"""The same of paused cases."""
 
 
 class Report(Immutable):
@@ -22,6 +24,8 @@ class Report(Immutable):
     swept_at: AwareDatetime | None = None
     lost: dict[str, Lost] = Field(default={})
     lost_count: int = 0
+    paused: list[str] = Field(default=[], description="Cases whose workflow somebody has paused, some.")
+    paused_count: int = 0
     not_begun: dict[str, str] = Field(default={}, description="Workflows that are no case in SQL, some; and why.")
     unreadable: dict[str, str] = Field(default={}, description="Cases that cannot be read, some; and why.")
     fault: str | None = Field(default=None, description="Why the last look or sweep failed; null if neither did.")
@@ -34,8 +38,9 @@ class Report(Immutable):
             for each in (self.lost, self.not_begun, self.unreadable)
         )
         lost, not_begun, unreadable = (each or "-" for each in named)
+        paused = f" · 已暂停 paused {self.paused_count}: {', '.join(self.paused)}{UNPAUSED}" if self.paused else ""
         return (
             f"比对 compared {self.compared} · 补写 published {self.published} · 重建 repaired {self.repaired}"
             f" · 流程丢失 lost {self.lost_count}: {lost} · 未受理 not begun: {not_begun}"
-            f" · 无法读取 unreadable: {unreadable}{REMEDY if self.lost else ''}"
+            f" · 无法读取 unreadable: {unreadable}{REMEDY if self.lost else ''}{paused}"
         )

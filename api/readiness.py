@@ -12,6 +12,7 @@ from time import monotonic
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.metrics import Metrics
 from api.schemas import Component, Readiness
@@ -153,7 +154,7 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
 
 
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
-    """Return the reconciler's part: not ok as well if it cannot compare, or found cases that are lost or unreadable."""
+    """Return the reconciler's part: not ok as well if it cannot compare, or found lost, paused or unreadable cases."""
     shifts = await temporal.shifts(RECONCILER)
     if not shifts.ok:
         return shifts
@@ -163,6 +164,9 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
         return Component(ok=False, detail=detail, remedy="Read the log of the worker. It tries again by itself.")
     lost, cannot_be_read = await sql.lost_cases(), report.unreadable if report else {}
     details, remedies = list[str](), list[str]()
+    if report and report.paused:
+        details.append(f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}")
+        remedies.append(UNPAUSE)
     if lost:
         lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))
         details.append(f"{len(lost)} open cases have lost their workflow: {_named(lost)}")

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecution
 from temporalio.converter import DataConverter
 
 from activities.gone import unless_gone
 from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
+from activities.run_status import is_over
 from activities.signatures import HEADER, Subject, UndecidedError, signatures_of
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
@@ -178,7 +179,7 @@ async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentR
 
 
 def _still_runs(runs: Sequence[WorkflowExecution]) -> bool:
-    return any(run.status is WorkflowExecutionStatus.RUNNING for run in runs)
+    return not all(is_over(run.status) for run in runs)
 
 
 async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: Sequence[BaseEvent]) -> dict[str, Done]:

@@ -24,6 +24,7 @@ from activities.fan_out import for_each
 from activities.gone import unless_gone
 from activities.history_errors import ForeignError, UnreadableError
 from activities.people_first import PeopleFirst
+from activities.run_status import PAUSED, UNPAUSE, is_over
 from activities.shift import now
 from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import TAKING
@@ -135,7 +136,7 @@ class WorkflowRebuild:
         latest = await self._latest(workflow_id(number))
         if latest:
             agrees = await self._agrees(number, latest, recorded.changed_at)
-            if latest.status is WorkflowExecutionStatus.RUNNING:
+            if not is_over(latest.status):
                 if not agrees:
                     await self._replace(latest)
                     return await self.case(number)
@@ -158,7 +159,7 @@ class WorkflowRebuild:
         """Rebuild the workflow of an incident; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
         latest = await self._latest(incident_id(number))
         found = await self._recorded(recorded_incident, number)
-        if latest and latest.status is WorkflowExecutionStatus.RUNNING:
+        if latest and not is_over(latest.status):
             # SQL was read before: a run that is not reset has all that SQL had then.
             if await self._incident_agrees(latest, found.events):
                 return RUNS
@@ -190,7 +191,7 @@ class WorkflowRebuild:
 
         Raises NotRebuiltError if its history cannot be read, as SQL may lack what it holds.
         """
-        runs = latest.status is WorkflowExecutionStatus.RUNNING
+        runs = not is_over(latest.status)
         try:
             await repair_case(self._client, self._engine, number, self._until, latest)
         except DivergedError:
@@ -212,7 +213,9 @@ class WorkflowRebuild:
             raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
 
     async def _replace(self, latest: WorkflowExecutionDescription) -> None:
-        """Terminate a run that was reset, by its run id."""
+        """Terminate a run that was reset, by its run id. Raises NotRebuiltError of a paused one."""
+        if latest.status == PAUSED:
+            raise NotRebuiltError(f"its workflow is paused. {UNPAUSE}")
         handle = self._client.get_workflow_handle(latest.id, run_id=latest.run_id)
         await unless_gone(handle.terminate(reason=REPLACED))
 

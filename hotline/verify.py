@@ -19,10 +19,11 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
-from activities.case_workflows import CHUNK, Seen, is_lost
+from activities.case_workflows import CHUNK, Seen
 from activities.fan_out import for_each
 from activities.history_errors import UnreadableError
 from activities.people_first import PeopleFirst
+from activities.run_status import NOT_OVER, PAUSED, is_lost, is_over
 from activities.shift import now
 from domain.incident.kind import IncidentEvent
 from domain.shared.instants import to_milliseconds
@@ -59,13 +60,14 @@ class Verified(NamedTuple):
     """Result of a comparison.
 
     `compared` counts cases that both stores have, `past_retention` ended ones that Temporal no longer has, `incidents`
-    those that are not over.
+    those that are not over. `paused` are the cases and incidents whose workflow somebody has paused.
     """
 
     compared: int
     past_retention: int
     incidents: int
     differences: list[Difference]
+    paused: Sequence[str] = ()
 
 
 class _InTemporal(NamedTuple):
@@ -103,8 +105,9 @@ async def verify(
         await asyncio.sleep(PAUSE_SECONDS if attempt and doubtful else 0)
         differences = [*chain.from_iterable(await for_each(doubtful, compare, AT_ONCE))]
         doubtful = list(dict.fromkeys(one.number for one in differences))
-    count, of_incidents = await _verify_incidents(client, engine)
-    return Verified(compared, past, count, differences + of_incidents)
+    paused = [number for number, seen in there.items() if seen.status == PAUSED]
+    count, of_incidents, paused_incidents = await _verify_incidents(client, engine)
+    return Verified(compared, past, count, differences + of_incidents, sorted(paused) + paused_incidents)
 
 
 def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:
@@ -149,8 +152,7 @@ def _in_temporal(seen: Seen) -> _InTemporal:
 
 def _is_later(one: _InTemporal, other: _InTemporal) -> bool:
     """Return True if this run takes the place of the other: it runs, or began later and the other does not run."""
-    runs = WorkflowExecutionStatus.RUNNING
-    return one.status is runs or (other.status is not runs and one.started_at > other.started_at)
+    return not is_over(one.status) or (is_over(other.status) and one.started_at > other.started_at)
 
 
 def _shown(seen: Seen, key: SearchAttributeKey[Any]) -> Any:  # noqa: ANN401 - of any type
@@ -177,14 +179,13 @@ def _text(value: Any) -> str:  # noqa: ANN401 - of any type
     return (", ".join(value) if isinstance(value, tuple) else value) or "-"
 
 
-async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[Difference]]:
-    """Compare the incidents that are not over, in either store. They are few: the histories of the running are read."""
-    running = {
-        found.id.removeprefix(incident_id("")): found
-        async for found in client.list_workflows(
-            f'WorkflowType = "{IncidentWorkflow.__name__}" AND ExecutionStatus = "Running"'
-        )
-    }
+async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[Difference], list[str]]:
+    """Compare the incidents that are not over, in either store; return their number, what differs, and the paused.
+
+    They are few: the histories of the running are read.
+    """
+    query = f'WorkflowType = "{IncidentWorkflow.__name__}" AND {NOT_OVER}'
+    running = {found.id.removeprefix(incident_id("")): found async for found in client.list_workflows(query)}
     not_over = await read_in_thread(engine, incidents_not_over)
     differences = list[Difference]()
     for number in sorted({*running, *not_over}):
@@ -203,7 +204,7 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
             differences.append(Difference(number, "events", str(len(events)), str(incident.version)))
         if other := await _other_history(client, found, events):
             differences.append(Difference(number, "history", f"v{len(events)}", other))
-    return len(not_over), differences
+    return len(not_over), differences, sorted(number for number, run in running.items() if run.status == PAUSED)
 
 
 async def _other_history(client: Client, run: WorkflowExecution, events: Sequence[IncidentEvent]) -> str | None:

@@ -17,14 +17,15 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.case_workflows import is_lost
 from activities.command_faults import INVALID_ARGUMENTS, NO_HANDLER
 from activities.gone import unless_gone
+from activities.run_status import is_lost
 from activities.signatures import UNSIGNED
 from api.limits import Limit
 from api.problems import ProblemError, declare, refusal, unavailable
@@ -38,7 +39,8 @@ log = logging.getLogger("hotline.api")
 
 TEMPORAL_UNAVAILABLE = declare("temporal-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal unavailable")
 NO_ANSWER = declare("no-answer-in-time", HTTPStatus.SERVICE_UNAVAILABLE, "No answer in time")
-TEMPORAL_ERRORS = (TEMPORAL_UNAVAILABLE, NO_ANSWER)
+PAUSED = declare("workflow-paused", HTTPStatus.SERVICE_UNAVAILABLE, "Workflow paused")
+TEMPORAL_ERRORS = (TEMPORAL_UNAVAILABLE, NO_ANSWER, PAUSED)
 KEY_REUSED = declare(
     "idempotency-key-reused", HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency key used for another request"
 )
@@ -172,6 +174,8 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
     except WorkflowQueryFailedError as error:
         log.warning("a query failed: %s", error)
         raise unavailable(TEMPORAL_UNAVAILABLE, f"{what} cannot be read at the moment.", RETRY_SECONDS) from None
+    except WorkflowQueryRejectedError:
+        raise _paused(what) from None
     except KeyReusedError:
         detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
         accepted = ["the same body", "a new Idempotency-Key"]
@@ -180,6 +184,8 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
         if isinstance(error, RPCError) and error.status is RPCStatusCode.FAILED_PRECONDITION:
+            if "paused" in error.message:  # Temporal has no code of its own for it
+                raise _paused(what) from None
             log.warning("no worker computes the workflow: %s", error)
             detail = f"{what} was not taken: no worker has finished the last task of the workflow. Send it again later."
             raise unavailable(NO_ANSWER, detail, RETRY_SECONDS) from None
@@ -194,6 +200,11 @@ def _no_answer(what: str, seconds: float) -> ProblemError:
         " happen: with the same Idempotency-Key, the answer tells what became of it."
     )
     return unavailable(NO_ANSWER, detail, RETRY_SECONDS)
+
+
+def _paused(what: str) -> ProblemError:
+    detail = f"{what} was not taken: somebody has paused the workflow in Temporal. An administrator unpauses it there."
+    return unavailable(PAUSED, f"{detail} Send it again then.", RETRY_SECONDS)
 
 
 def other_release(why: str) -> ProblemError:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
+from activities.run_status import is_over
 from api.problems import ProblemError
 from api.temporal.client import QUERY_SECONDS, answer_unless_gone, answering
 from api.temporal.clock import ClockCheck
@@ -64,7 +65,7 @@ class HandoverClient:
             if found.status is WorkflowExecutionStatus.COMPLETED:
                 return await handle.result()
             at = await handle.query(HandoverWorkflow.progress, rpc_timeout=timeout)
-            ended = at and found.status is not WorkflowExecutionStatus.RUNNING
+            ended = at and is_over(found.status)
             return at.model_copy(update={"state": "ended"}) if at and ended else at
 
     def _handle(self, handover_id: str) -> WorkflowHandle[HandoverWorkflow, HandoverProgress]:

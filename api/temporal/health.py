@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.gone import unless_gone
+from activities.run_status import NOT_OVER, UNPAUSE
 from api.schemas import Component
 from domain.case.lifecycle import OPEN
 from workflows.clients.singletons import Singleton
@@ -97,6 +98,8 @@ class TemporalHealth:
         if found is None:
             return Component(ok=False, detail="its workflow was never started", remedy=_RESTART_WORKER)
         status = found.workflow_execution_info.status
+        if status == Status.WORKFLOW_EXECUTION_STATUS_PAUSED:
+            return Component(ok=False, detail="its workflow is paused", remedy=f"{UNPAUSE} Its id is `{singleton.id}`.")
         if status != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:
             ended = Status.Name(status).removeprefix("WORKFLOW_EXECUTION_STATUS_").lower()
             return Component(ok=False, detail=f"its workflow has ended: {ended}", remedy=_RESTART_WORKER)
@@ -109,11 +112,11 @@ class TemporalHealth:
         return Component(ok=True, detail="is between two shifts")
 
     async def count_open_cases(self) -> int:
-        """Return the number of open cases whose workflows run. Raises RPCError."""
+        """Return the number of open cases whose workflows run or are paused. Raises RPCError."""
         states = ", ".join(f'"{state.value}"' for state in sorted(OPEN))
         request = CountWorkflowExecutionsRequest(
             namespace=self.client.namespace,
-            query=f'WorkflowType = "{ComplaintWorkflow.__name__}" AND ExecutionStatus = "Running"'
+            query=f'WorkflowType = "{ComplaintWorkflow.__name__}" AND {NOT_OVER}'
             f' AND TaskQueue = "{self.task_queue}" AND {STATE.name} IN ({states})',
         )
         return (await self.client.workflow_service.count_workflow_executions(request)).count

@@ -137,6 +137,7 @@ def verify() -> None:
     """Compare SQL with Temporal, case by case, and print every difference; exit code 1 if there is any."""
     from rich.progress import Progress
 
+    from activities.run_status import UNPAUSE
     from hotline.installation import look
     from hotline.temporal.connection import connect
     from hotline.verify import Verified
@@ -165,6 +166,8 @@ def verify() -> None:
         found = asyncio.run(verified())
     typer.echo(f"{found.compared} cases and {found.incidents} open incidents were compared")
     typer.echo(f"not compared: {found.past_retention} ended cases that Temporal no longer has")
+    if found.paused:
+        typer.echo(f"{len(found.paused)} cases or incidents are paused: {', '.join(found.paused)}. {UNPAUSE}", err=True)
     if found.differences:
         show_table(("number", "what", "SQL", "Temporal"), found.differences)
         typer.echo(f"{len({each.number for each in found.differences})} cases or incidents differ", err=True)

@@ -16,6 +16,7 @@ from temporalio.client import Client
 import worker
 from activities import reconcile
 from activities.reconcile_report import Report
+from activities.run_status import UNPAUSE
 from api import readiness
 from api.schemas import Component, Readiness
 from api.sql import health
@@ -26,6 +27,7 @@ from readmodel.database import engine
 from readmodel.tables import cases, metadata
 from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
+from tests.support.lost import pause, unpause
 from tests.support.reconciler import reconcile_at_once, refuse_lists
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import COURIER, SHIFTS
@@ -183,6 +185,33 @@ async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: 
         assert found["detail"] == f"1 open cases have lost their workflow: {number} (reset)"
         assert "lost=reset" in found["remedy"]
         assert "hotline rebuild workflows" in found["remedy"]
+        await end(own_temporal, workflow_id(number))
+
+
+@pytest.mark.slow
+async def test_a_paused_case_and_a_paused_courier_are_named_and_an_action_says_so(
+    own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconcile_at_once(monkeypatch)
+    async with whole(own_temporal, tmp_path) as made:
+        number = await made.case_in("dispatched")
+        await becomes(made, "reconciler", ok=True)
+        await pause(own_temporal, workflow_id(number))
+        found = await becomes(made, "reconciler", ok=False)
+        assert (found["detail"], found["remedy"]) == (f"1 open cases are paused: {number}", UNPAUSE)
+        assert (await asked(made))["read_model"]["ok"]
+        refused = await made.act(number, "sign_for")
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:hotline:problem:workflow-paused")
+        assert (await made.complaint(number))["state"] == "dispatched"
+        await unpause(own_temporal, workflow_id(number))
+        await becomes(made, "reconciler", ok=True)
+        assert (await made.act(number, "sign_for")).json()["version"] == 3
+
+        await pause(own_temporal, COURIER.id)
+        courier = await becomes(made, "courier", ok=False)
+        assert (courier["detail"], UNPAUSE in courier["remedy"]) == ("its workflow is paused", True)
+        await unpause(own_temporal, COURIER.id)
+        await becomes(made, "courier", ok=True)
         await end(own_temporal, workflow_id(number))
 
 

@@ -5,7 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import (
+    DeleteWorkflowExecutionRequest,
+    PauseWorkflowExecutionRequest,
+    ResetWorkflowExecutionRequest,
+    UnpauseWorkflowExecutionRequest,
+)
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -51,6 +56,18 @@ async def reset(client: Client, workflow: str, *, again: bool = False) -> None:
         reset_reapply_exclude_types=[] if again else [ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
     )
     await client.workflow_service.reset_workflow_execution(request)
+
+
+async def pause(client: Client, workflow: str) -> None:
+    """Pause the workflow, which loses nothing."""
+    request = PauseWorkflowExecutionRequest(namespace=client.namespace, workflow_id=workflow, reason="a slip")
+    await client.workflow_service.pause_workflow_execution(request)
+
+
+async def unpause(client: Client, workflow: str) -> None:
+    """Let the workflow go on."""
+    request = UnpauseWorkflowExecutionRequest(namespace=client.namespace, workflow_id=workflow, reason="it is over")
+    await client.workflow_service.unpause_workflow_execution(request)
 
 
 LOSSES: Mapping[str, Callable[[Client, str], Awaitable[None]]] = {

@@ -15,6 +15,7 @@ from workflows.presentation.search_attributes import REGISTRY
 TEMPORAL = str(Path(sys.executable).with_name("temporal"))
 DYNAMIC_CONFIG = (
     "frontend.WorkflowTimeSkippingEnabled=true",
+    "frontend.WorkflowPauseEnabled=true",
     # By default the server rounds timers up to a second: skipping time would wait as long at every one.
     'history.timerProcessorMaxTimeShift="50ms"',
 )

@@ -2,10 +2,11 @@
 
 from contextlib import suppress
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.run_status import is_over
 from domain.catalogue.terms import Edition
 from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
 from workflows.clients.start import Request
@@ -42,7 +43,7 @@ async def end_rollout(client: Client, edition: Edition) -> bool:
     """End the rollout of another catalogue, and wait for its end. Returns False if it is not running."""
     handle = client.get_workflow_handle(rollout_id(edition))
     try:
-        if (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:
+        if is_over((await handle.describe()).status):
             return False
         await handle.cancel()
     except RPCError as error:

@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.gone import unless_gone
 from activities.reconcile_report import Report
+from activities.run_status import is_over
 from workflows.courier import CourierWorkflow
 from workflows.installation import MEMO, InstallationWorkflow
 from workflows.reconciler import ReconcilerWorkflow
@@ -83,7 +84,7 @@ async def start_ended(client: Client, task_queue: str) -> None:
     for singleton in SHIFTS:
         await singleton.start(client, task_queue)
     described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
-    if described and described.status is not WorkflowExecutionStatus.RUNNING:
+    if described and is_over(described.status):
         await INSTALLATION.start(client, task_queue, await described.memo())
 
 

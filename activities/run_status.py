@@ -1,0 +1,40 @@
+"""Statuses of the runs of workflows, with *paused*, for which Temporal's client raises ValueError.
+
+A paused run takes signals, and neither updates nor queries; its timers wait. It goes on when somebody unpauses it.
+"""
+
+from typing import Any, cast
+
+from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
+from temporalio.client import WorkflowExecutionStatus
+
+RUNNING = WorkflowExecutionStatus.RUNNING
+NOT_OVER = 'ExecutionStatus IN ("Running", "Paused")'
+"""Condition of Temporal's lists for runs that are not over."""
+UNPAUSE = "Unpause the workflow in the Temporal UI, or with `temporal workflow unpause`: what fell due happens then."
+"""Remedy of a paused run."""
+
+
+def _paused() -> WorkflowExecutionStatus:
+    """Return the member of the client's enumeration, which is added to it if it has none."""
+    value = int(Status.WORKFLOW_EXECUTION_STATUS_PAUSED)
+    members = cast("Any", WorkflowExecutionStatus)
+    if value not in members._value2member_map_:
+        added = int.__new__(members, value)
+        added._name_, added._value_ = "PAUSED", value
+        # Enum's own way to find a member that was not declared.
+        members._missing_ = classmethod(lambda _, asked: added if asked == value else None)
+    return WorkflowExecutionStatus(value)
+
+
+PAUSED = _paused()
+
+
+def is_over(status: WorkflowExecutionStatus | None) -> bool:
+    """Return True if the run has ended, or there is none; a paused one goes on."""
+    return status not in (RUNNING, PAUSED)
+
+
+def is_lost(status: WorkflowExecutionStatus | None) -> bool:
+    """Return True if Temporal has no run of an entity that is not over, or its latest run was ended by hand."""
+    return is_over(status) and status is not WorkflowExecutionStatus.COMPLETED
