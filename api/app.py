@@ -41,6 +41,7 @@ from api.routes import (
     withdrawals,
 )
 from api.routes.parameters import OnceRoute
+from api.temporal_ui import pages
 from domain.shared.codes import UnknownCode
 
 
@@ -105,7 +106,7 @@ def create_app(backend: Backend) -> FastAPI:
         dead_letters,
         withdrawals,
     )
-    for part in (complaint_actions, *records, reports, call_reports, period_reports, reference, operations):
+    for part in (complaint_actions, *records, reports, call_reports, period_reports, reference, operations, pages):
         part.add_routes(app.router, backend)
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)

@@ -21,16 +21,20 @@ MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked
 
 def only_with(bearer: BearerKey, right: Right) -> Callable[[Actor], Awaitable[Actor]]:
     """Return a dependency that refuses roles without the right; for an action, without the right to read its answer."""
-    needed = right.needs or right
-    accepted = sorted(role.value for role in needed.reach)
 
     async def check(actor: Annotated[Actor, Depends(bearer)]) -> Actor:
-        if actor.role not in needed.reach:
-            detail = f"{needed.name} is not for the role {actor.role}; it takes {' or '.join(accepted)}."
-            raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
+        require_role(right.needs or right, actor)
         return actor
 
     return check
+
+
+def require_role(right: Right, actor: Actor) -> None:
+    """Raise ProblemError if the person's role does not have the right."""
+    if actor.role not in right.reach:
+        accepted = sorted(role.value for role in right.reach)
+        detail = f"{right.name} is not for the role {actor.role}; it takes {' or '.join(accepted)}."
+        raise ProblemError(WRONG_ROLE, detail, accepted=accepted)
 
 
 def require_reach(right: Right, actor: Actor, number: str, case: CaseOfSomebody, done: str = "") -> None:

@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
@@ -110,6 +112,23 @@ class EntityClient(Generic[OutcomeT]):
         async with answering(self._query_timeout, "The workflow"):
             found = await answer_unless_gone(self._handle(number).describe(rpc_timeout=timeout))
         return is_lost(found.status if found else None)
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the workflows."""
+        return self._client.namespace
+
+    async def present_run(self, number: str) -> str | None:
+        """Return the id of the latest run of an entity; None if Temporal has none. Raises ProblemError."""
+        timeout = timedelta(seconds=self._query_timeout)
+        # The service itself: the client's own `describe` does not know every status.
+        asked = DescribeWorkflowExecutionRequest(
+            namespace=self.namespace, execution=WorkflowExecution(workflow_id=type(self).workflow_id(number))
+        )
+        async with answering(self._query_timeout, "The workflow"):
+            described = self._client.workflow_service.describe_workflow_execution(asked, timeout=timeout)
+            found = await answer_unless_gone(described)
+        return found.workflow_execution_info.execution.run_id if found else None
 
     def _handle(self, number: str) -> WorkflowHandle[Any, Any]:
         return self._client.get_workflow_handle(type(self).workflow_id(number))
