@@ -27,8 +27,10 @@ CALLER = {
     "location": {"district": "west", "address": ADDRESS, "lat": 22.5176, "lng": 113.3926},
 }
 WITHOUT_KEY = {"healthz", "readyz", "metrics"}
-HIDDEN = {"/c/{link}", "/v1/complaints/{number}/actions/{action}"}
-"""Routes that the document leaves out: the caller's page, and what answers an unknown action."""
+SIGNED_IN = {"/views", "/case", "/case/{number}"}
+"""Pages for people who have signed in."""
+HIDDEN = SIGNED_IN | {"/c/{link}", "/v1/complaints/{number}/actions/{action}"}
+"""Routes that the document leaves out: also the caller's page, and what answers an unknown action."""
 PAGE = ("/docs", "/openapi.json", "/swagger/")
 """The page of the document, and what it is made of."""
 OWNER = "chen"
