@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,7 @@ from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
+from api.temporal_ui.former_port import former_port
 from domain.shared.operator_errors import OperatorError
 from hotline import entry, process
 from hotline.files.atomic import write_private
@@ -141,6 +143,7 @@ def assemble(
         links=Links(link_keys),
         sessions=sessions,
         temporal_case_url=settings.temporal_case_url,
+        temporal_ui_url=settings.temporal_ui_url,
         texts_callers=load_channels(settings.channels).texts_callers,
         metrics=metrics,
         clock=clock,
@@ -176,8 +179,11 @@ def _files(settings: Settings) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path}
 
 
-async def serve(settings: Settings) -> None:
-    """Answer until SIGTERM or SIGINT, then end open requests."""
+async def serve(settings: Settings, address: str | None = None) -> None:
+    """Answer until SIGTERM or SIGINT, then end open requests.
+
+    `address` is that of the API, to which requests at HOTLINE_UI_PORT are led; None leaves that port closed.
+    """
     require_encryption(settings)
     try:
         # Made at once, so that a backup finds it.
@@ -197,10 +203,24 @@ async def serve(settings: Settings) -> None:
 
     # One that does not answer yet is compared when it does.
     comparing = asyncio.create_task(compare())
+    leading = asyncio.create_task(_lead_from_former_port(address, settings)) if address else None
     await server.serve()
+    if leading:
+        leading.cancel()
     comparing.cancel()
     with suppress(asyncio.CancelledError):
         await comparing
+
+
+async def _lead_from_former_port(address: str, settings: Settings) -> None:
+    """Lead requests at HOTLINE_UI_PORT to the API at this address, until cancelled."""
+    here = {"api_host": "127.0.0.1", "api_port": settings.ui_port, "tls_certificate": None, "tls_key": None}
+    app = former_port(address, hosts_of(settings))
+    server = uvicorn.Server(server_config(app, settings.model_copy(update=here)))
+    server.config.lifespan = "off"
+    # Signals are for the API's server.
+    server.capture_signals = nullcontext  # type: ignore[assignment, method-assign]
+    await server.serve()
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
@@ -224,10 +244,10 @@ def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     )
 
 
-def main() -> None:
-    """Start the API with the settings of the environment."""
-    process.run(serve)
+def main(address: str | None = None) -> None:
+    """Start the API with the settings of the environment. `hotline up` gives its address: see `serve`."""
+    process.run(partial(serve, address=address))
 
 
 if __name__ == "__main__":
-    entry.run_main(main)
+    entry.run_main(partial(main, *sys.argv[1:]))

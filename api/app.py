@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from api import openapi
 from api.backend import Backend
@@ -42,11 +43,13 @@ from api.routes import (
 )
 from api.routes.parameters import OnceRoute
 from api.temporal_ui import pages
+from api.temporal_ui.door import Door
 from domain.shared.codes import UnknownCode
 
 
 def create_app(backend: Backend) -> FastAPI:
     """Return the application; it closes the backend when the server ends."""
+    door = Door(backend.temporal_ui_url)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -59,6 +62,7 @@ def create_app(backend: Backend) -> FastAPI:
             await backend.clock_check.close()
             await backend.recognition.close()
             await backend.people.close()
+            await door.close()
         backend.reader.close()
         backend.direct.close()
 
@@ -108,6 +112,8 @@ def create_app(backend: Backend) -> FastAPI:
     )
     for part in (complaint_actions, *records, reports, call_reports, period_reports, reference, operations, pages):
         part.add_routes(app.router, backend)
+    for path in (Door.path, f"{Door.path}/{{path:path}}"):
+        app.router.routes.append(Route(path, door))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
     app.openapi = openapi.described(app, backend.bearer.tokens)  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -53,6 +53,7 @@ class Backend:
         body_limit_bytes: size of the largest body.
         request_seconds: longest wait for a body.
         temporal_case_url: address of a case in the Temporal UI, with `{number}`; None if there is none.
+        temporal_ui_url: address of the Temporal UI's server, which the API passes on; None if there is none.
         texts_callers: True if a channel sends to the telephones of callers.
         serving: returns the context of a request that changes something.
         incidents_per_hour: incidents that a person may declare within an hour; 0 for no limit.
@@ -87,6 +88,7 @@ class Backend:
     sessions: Sessions
     texts_callers: bool
     temporal_case_url: str | None
+    temporal_ui_url: str | None
     metrics: Metrics
     clock: Callable[[], datetime]
     serving: Serving

@@ -55,7 +55,9 @@ class Watch:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                given = message.get("headers", ())
+                own = {name.lower() for name, _ in given}
+                message["headers"] = [*given, *(field for field in HEADERS if field[0] not in own)]
             await send(message)
 
         try:

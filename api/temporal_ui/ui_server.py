@@ -1,0 +1,78 @@
+"""Server of the Temporal UI, as the door asks it: what goes to it, and what is taken of its answers."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import httpx
+from starlette.requests import Request
+
+from api.problems import ProblemError, declare
+
+PATH = "/temporal"
+"""Public path with which the UI's server is started."""
+RENDER = f"{PATH}/render"
+"""Page of a text, which the UI shows in a frame: `?content=` holds the details of a case."""
+UI_AWAY = declare("temporal-ui-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal UI unavailable")
+ASKED = frozenset({"accept", "accept-encoding", "accept-language", "content-type", "if-modified-since", "x-csrf-token"})
+"""Headers that the UI's server gets. Others could hold a key of the API, or become metadata for Temporal."""
+ANSWERED = frozenset({"content-type", "content-length", "content-encoding", "last-modified", "vary"})
+"""Headers that are taken of its answers."""
+_TOKEN = re.compile(r"_csrf=([A-Za-z0-9_-]{1,200})(?:;|$)")
+_TIMEOUTS = {"connect": 5.0, "read": 90.0, "write": 30.0, "pool": 5.0}
+"""Seconds. The server holds a question for news of a history for up to a minute."""
+
+
+class UiServer:
+    """Server of the Temporal UI at an address."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address.rstrip("/")
+        # The transport alone: a client would add headers, and share cookies between people.
+        self._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits())
+
+    @asynccontextmanager
+    async def asked(self, request: Request, query: bytes, body: bytes) -> AsyncIterator[httpx.Response]:
+        """Send the request with this query and body; yield the answer while it comes.
+
+        Raises:
+            ProblemError: the server does not answer, or sends the browser to another site.
+        """
+        headers = [(name, value) for name, value in request.headers.items() if name in ASKED]
+        if token := token_in(request.headers.get("cookie", "")):
+            headers.append(("cookie", f"_csrf={token}"))
+        path: bytes = request.scope["raw_path"]
+        if path == RENDER.encode():
+            # Where the server has it: its route has the public path, which is cut off of what is asked.
+            path = PATH.encode() + path
+        sent = httpx.Request(
+            request.method,
+            self._address,
+            headers=headers,
+            content=body or None,
+            # As it was sent: decoded, an id with a slash in it would be another path. Longer than httpx takes.
+            extensions={"target": path + (b"?" + query if query else b""), "timeout": _TIMEOUTS},
+        )
+        try:
+            answer = await self._transport.handle_async_request(sent)
+        except httpx.TransportError as error:
+            raise ProblemError(UI_AWAY, f"The Temporal UI does not answer ({type(error).__name__}).") from error
+        try:
+            leads_to = answer.headers.get("location", PATH)
+            if not leads_to.startswith(f"{PATH}/") and leads_to != PATH:
+                detail = "The Temporal UI leads elsewhere: its own sign-in must be off, and its public path /temporal."
+                raise ProblemError(UI_AWAY, detail)
+            yield answer
+        finally:
+            await answer.aclose()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+
+def token_in(cookies: str) -> str | None:
+    """Return the token against forged requests that these cookies hold, which the UI's server demands of every POST."""
+    found = _TOKEN.search(cookies)
+    return found[1] if found else None
