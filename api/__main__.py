@@ -142,7 +142,6 @@ def assemble(
         projection=projection,
         links=Links(link_keys),
         sessions=sessions,
-        temporal_case_url=settings.temporal_case_url,
         temporal_ui_url=settings.temporal_ui_url,
         texts_callers=load_channels(settings.channels).texts_callers,
         metrics=metrics,

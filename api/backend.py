@@ -52,7 +52,6 @@ class Backend:
         templates: folder of the operator's templates, or None.
         body_limit_bytes: size of the largest body.
         request_seconds: longest wait for a body.
-        temporal_case_url: address of a case in the Temporal UI, with `{number}`; None if there is none.
         temporal_ui_url: address of the Temporal UI's server, which the API passes on; None if there is none.
         texts_callers: True if a channel sends to the telephones of callers.
         serving: returns the context of a request that changes something.
@@ -87,7 +86,6 @@ class Backend:
     links: Links
     sessions: Sessions
     texts_callers: bool
-    temporal_case_url: str | None
     temporal_ui_url: str | None
     metrics: Metrics
     clock: Callable[[], datetime]

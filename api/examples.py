@@ -43,7 +43,6 @@ from readmodel.withdrawals import Unconfirmed
 
 NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"
-TEMPORAL_CASE_URL = "http://127.0.0.1:8233/ui/case/{number}"
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)
 
 AGENT = Actor(id="10023", name="陈静", role=Role.AGENT)
@@ -80,7 +79,7 @@ REGISTRATION = Registration(
 
 
 def _complaint(case: Case, at: datetime) -> Any:  # noqa: ANN401 - JSON
-    return from_json(render.complaint(view_case(case, at, case.available_actions(AGENT, at)), AGENT, TEMPORAL_CASE_URL))
+    return from_json(render.complaint(view_case(case, at, case.available_actions(AGENT, at)), AGENT))
 
 
 def _page(item: Any, next_cursor: str | None = None) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -112,7 +111,7 @@ def _of_case() -> dict[str, Any]:
         "registered": registered,
         "complaints": _page(complaint, Place(NOON, NUMBER).cursor()),
         "timeline": _page(from_json(render.timeline_item(dispatched, AGENT))),
-        "parts": _page(from_json(render.part(part, AGENT, TEMPORAL_CASE_URL))),
+        "parts": _page(from_json(render.part(part, AGENT))),
         "notices": _page(from_json(render.notice(NUMBER, SAMPLE))),
         "unconfirmed_withdrawals": _page(from_json(render.unconfirmed(unconfirmed))),
         "letters": _page(from_json(render.dead_letter(dead_letter, AGENT))),

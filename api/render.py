@@ -31,11 +31,8 @@ JSON = "application/json"
 _CASE = TypeAdapter(CaseView)
 
 
-def complaint(view: CaseView, reader: Actor, temporal_case_url: str | None) -> bytes:
-    """Return the case as this person may see it, with its links, in the shape of `schemas.Complaint`.
-
-    `temporal_case_url` is the address of a case in the Temporal UI, with `{number}`; None for no such link.
-    """
+def complaint(view: CaseView, reader: Actor) -> bytes:
+    """Return the case as this person may see it, with its links, in the shape of `schemas.Complaint`."""
     hidden = list[str]()
     if _reads_one_department(reader) and view.possible_duplicates:
         view, hidden = view.model_copy(update={"possible_duplicates": ()}), ["possible_duplicates"]
@@ -47,7 +44,7 @@ def complaint(view: CaseView, reader: Actor, temporal_case_url: str | None) -> b
     return b'%b,"masked":%b,"links":%b}' % (
         written[:-1],
         to_json(hidden),
-        to_json(links(view.number, temporal_case_url)),
+        to_json(links(view.number)),
     )
 
 
@@ -56,7 +53,7 @@ def _reads_one_department(reader: Actor) -> bool:
     return READ_CASES.reach.get(reader.role) is Reach.DEPARTMENT
 
 
-def links(number: str, temporal_case_url: str | None) -> dict[str, str | None]:
+def links(number: str) -> dict[str, str]:
     """Return the links of a case."""
     here = f"/v1/complaints/{number}"
     return {
@@ -66,7 +63,7 @@ def links(number: str, temporal_case_url: str | None) -> dict[str, str | None]:
         "caller": f"{here}/caller",
         "calls": f"{here}/calls",
         "actions": f"{here}/actions/{{action}}",
-        "temporal_ui": temporal_case_url and temporal_case_url.replace("{number}", number),
+        "temporal_ui": f"/case/{number}",
     }
 
 
@@ -104,12 +101,10 @@ def notice(number: str, event: Event) -> bytes:
     return to_json(item)
 
 
-def part(item: PartOfCase, reader: Actor, temporal_case_url: str | None) -> bytes:
+def part(item: PartOfCase, reader: Actor) -> bytes:
     """Return a part in the shape of `schemas.PartItem`."""
     case = {name: value for name, value in item._asdict().items() if name != "part"}
-    return _masked(
-        {**item.part.model_dump(), **case, "links": links(item.number, temporal_case_url)}, reader, item.case_state
-    )
+    return _masked({**item.part.model_dump(), **case, "links": links(item.number)}, reader, item.case_state)
 
 
 def person(item: Person) -> bytes:

@@ -101,9 +101,7 @@ class Links(BaseModel):
     caller: str = Field(description="Record of the caller, for staff.")
     calls: str = Field(description="Calls of the case.")
     actions: str = Field(description="`{action}` stands for one of `available_actions`.")
-    temporal_ui: str | None = Field(
-        default=None, description="The case in the Temporal UI; null without `HOTLINE_TEMPORAL_CASE_URL`."
-    )
+    temporal_ui: str = Field(description="The case in the Temporal UI, for people who have signed in.")
 
 
 class Complaint(CaseView):

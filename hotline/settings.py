@@ -209,9 +209,6 @@ class Settings(BaseSettings):
     temporal_ui_url: str | None = Field(default=None, pattern=r"^https?://[^/?#@]+$")
     """Address of the Temporal UI's server, which the API shows under `/temporal`. `hotline up` sets it."""
 
-    temporal_case_url: str | None = Field(default=None, pattern=r"^https?://[^/]+/.*\{number\}.*$")
-    """Address of a case in the Temporal UI, with `{number}`; links of cases lead there. `hotline up` sets it."""
-
     task_queue: str = Field(default="hotline", min_length=1, max_length=200)
     """Temporal task queue that API and worker share."""
 

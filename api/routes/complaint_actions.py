@@ -209,4 +209,4 @@ async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor)
     if any(isinstance(each.data, Corrected) and each.data.needs_recognition for each in events):
         backend.recognition.note_correction()
     status = HTTPStatus.OK if shown else HTTPStatus.ACCEPTED
-    return render.answer(render.complaint(view, actor, backend.temporal_case_url), status, etag(view.version))
+    return render.answer(render.complaint(view, actor), status, etag(view.version))

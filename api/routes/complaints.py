@@ -122,7 +122,7 @@ def _add_register(operations: openapi.Operations, backend: Backend) -> None:
             view = backend.view(case, actor)
         status = HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED
         headers = {"Location": f"/v1/complaints/{number}", **etag(view.version)}
-        return render.answer(render.complaint(view, actor, backend.temporal_case_url), status, headers)
+        return render.answer(render.complaint(view, actor), status, headers)
 
 
 async def _made_before(backend: Backend, number: str, actor: Actor) -> tuple[CaseView, bool]:
@@ -196,7 +196,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         page = await backend.reader.ask(
             list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code, sort=wanted.sort
         )
-        items = (render.complaint(backend.view(case, actor), actor, backend.temporal_case_url) for case in page.items)
+        items = (render.complaint(backend.view(case, actor), actor) for case in page.items)
         return render.page(items, page.next_cursor)
 
     @operations.get("/v1/complaints/counts", "Count complaints", READ_CASES, Counts, ("counts", COUNTS), FILTER_ERRORS)
@@ -227,7 +227,7 @@ def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
         tag = etag(view.version)
         if is_known(if_none_match, view.version):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tag)
-        return render.answer(render.complaint(view, actor, backend.temporal_case_url), headers=tag)
+        return render.answer(render.complaint(view, actor), headers=tag)
 
     @operations.get(
         "/v1/complaints/{number}/timeline",

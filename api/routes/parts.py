@@ -53,6 +53,4 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
             detail = "Your key has no department: name one with the parameter `department`."
             raise ProblemError(UNKNOWN["department"], detail, accepted=words(backend.catalogue.departments))
         page = await backend.reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
-        return render.page(
-            (render.part(item, actor, backend.temporal_case_url) for item in page.items), page.next_cursor
-        )
+        return render.page((render.part(item, actor) for item in page.items), page.next_cursor)

@@ -1,6 +1,6 @@
 """Saved views of the Temporal UI, and the columns of its list.
 
-Each view has a link that opens it and saves it in the browser. `hotline up` has a page that installs all at once.
+Each view has a link that opens it and saves it in the browser. The page `/views` installs all at once.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import BEFORE_REPLY, State
 
-UI = "http://127.0.0.1:8233"
+UI = "http://127.0.0.1:8080/temporal"
 NAMESPACE = "default"
 MOST_VIEWS = 50
 """Saved views that the UI keeps for a namespace."""

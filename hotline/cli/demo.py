@@ -109,7 +109,6 @@ def demo(  # noqa: PLR0913 - an argument for each option
         concurrency=concurrency,
         day_seconds=day_seconds,
         deadline=deadline,
-        ui_url=None if url else f"http://{LOOPBACK}:{settings.ui_port}",
         run=run,
         verify_only=verify_only,
         # Channels of the operator's own keep no such file.
@@ -190,7 +189,7 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
         except OperatorError as error:
             say(f"the demo stopped: {error}; the same command goes on with it")
             code = 1
-        say(f"the service goes on: its UI is http://{LOOPBACK}:{settings.ui_port}; Ctrl-C stops everything")
+        say(f"the service goes on: its UI is http://{LOOPBACK}:{settings.api_port}/temporal/; Ctrl-C stops everything")
         return code
 
     playing = asyncio.create_task(play_if_ready())

@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command("temporal-views")
 def temporal_views(
     me: Annotated[str | None, typer.Option(help="Your id, as `hotline person list` shows it: for *My cases*.")] = None,
-    ui: Annotated[str | None, typer.Option(help="Address of the UI; by default that of `hotline up`.")] = None,
+    ui: Annotated[str | None, typer.Option(help="Address of the UI; by default that of the API.")] = None,
     namespace: Annotated[str, typer.Option(help="Namespace of the cases.")] = "default",
 ) -> None:
     """Print links that install saved views in the Temporal UI, one each, with the dates of today."""
@@ -23,7 +23,7 @@ def temporal_views(
 
     department = _department_of(me) if me else None
     zone = catalogue_in_force().calendar.timezone
-    address = (ui or f"http://127.0.0.1:{Settings().ui_port}").rstrip("/")
+    address = (ui or f"{Settings().public_url}/temporal").rstrip("/")
     for view in (*personal(me, department), *of_today(datetime.now(UTC), zone), *VIEWS):
         typer.echo(f"{view.title}\n  {view.link(address, namespace)}")
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from rich import box
 from rich.console import Console
@@ -13,7 +12,7 @@ from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
 from hotline.demo.client import Json, Traffic
 from hotline.demo.day import Call
-from hotline.demo.people import Person, Staff
+from hotline.demo.people import Staff
 from hotline.demo.verify import Verdict
 
 MOST_DIFFERENCES = 40
@@ -22,20 +21,18 @@ MOST_DIFFERENCES = 40
 
 @dataclass(frozen=True)
 class Places:
-    """Addresses of the API and, if known, of the Temporal UI."""
+    """Addresses of the service."""
 
-    api_url: str
-    ui_url: str | None
+    url: str
+
+    def at(self, path: str) -> str:
+        """Return the address of a path."""
+        return f"{self.url.rstrip('/')}{path}"
 
     def of(self, complaint: Json) -> dict[str, str]:
         """Return links to one complaint, by what they show."""
-        api = {what: f"{self.api_url.rstrip('/')}{complaint['links'][what]}" for what in ("self", "timeline")}
-        ui = f"{self.ui_url}/ui/case/{complaint['number']}"
-        return {**api, **({"UI": ui} if self.ui_url else {})}
-
-    def views_of(self, person: Person, department: str) -> str:
-        """Return the address of the page that offers the saved views of a person and a department."""
-        return f"{self.ui_url}/ui/views?{urlencode({'me': person.name, 'department': department})}"
+        shown = {"self": "self", "timeline": "timeline", "UI": "temporal_ui"}
+        return {what: self.at(complaint["links"][link]) for what, link in shown.items()}
 
 
 def report(
@@ -45,8 +42,7 @@ def report(
     console.print(_by_state(verdict))
     console.print(_by_service(calls, verdict))
     _print_stories(console, calls, verdict, places)
-    if places.ui_url:
-        _print_people(console, places, staff, calls[0].offer.department)
+    _print_people(console, places, staff, calls[0].offer.department)
     console.print(_told(traffic), soft_wrap=True)
     if verdict.good:
         console.print(
@@ -114,11 +110,12 @@ def _print_stories(console: Console, calls: Sequence[Call], verdict: Verdict, pl
 
 
 def _print_people(console: Console, places: Places, staff: Staff, department: str) -> None:
-    """Print who the reader can be, with the page that offers the views of an agent and of the department."""
+    """Print who the reader can be, and where they sign in."""
     people = staff.examples(department)
     named = ", ".join(f"{person.name} ({person.role.zh} {person.role})" for person in people)
-    console.print(f"One of each role, by id: {named}. Saved views of that agent and of a department:", soft_wrap=True)
-    console.print(f"  {places.views_of(people[0], department)}", soft_wrap=True)
+    console.print(f"One of each role, by id: {named}.", soft_wrap=True)
+    console.print("`hotline key create ID` prints a key for one of them, who signs in with it here:", soft_wrap=True)
+    console.print(f"  {places.at('/views')}", soft_wrap=True)
 
 
 def _told(traffic: Traffic) -> str:

@@ -33,9 +33,8 @@ class DemoOptions:
 
     `folder` is the demo's own, for journals and keys. `make_key` gives a person a key of the service; without it
     everybody acts with the administrator's. `day_seconds` is how long the day lasts, `deadline` how long the service
-    may be away, both in seconds. `ui_url` is where the workflows of this service can be seen, if that is known.
-    `run` names an earlier run; None goes on with an unfinished one, or begins one. `message_log` is the file of all
-    messages that were sent, where this machine has it.
+    may be away, both in seconds. `run` names an earlier run; None goes on with an unfinished one, or begins one.
+    `message_log` is the file of all messages that were sent, where this machine has it.
     """
 
     url: str
@@ -46,7 +45,6 @@ class DemoOptions:
     concurrency: int
     day_seconds: float
     deadline: float
-    ui_url: str | None = None
     run: str | None = None
     verify_only: bool = False
     make_key: Callable[[Person], str] | None = None
@@ -81,7 +79,7 @@ async def perform(options: DemoOptions, console: Console) -> bool:
             verdict = await verify(hotline, calls, journal, options.deadline)
         for index, problem in problems.items():
             verdict.differences.setdefault(index, []).append(problem)
-        report(console, calls, verdict, hotline.traffic, Places(options.url, options.ui_url), staff)
+        report(console, calls, verdict, hotline.traffic, Places(options.url), staff)
     if verdict.good:
         journal.finish()
     return verdict.good
@@ -94,7 +92,7 @@ async def argue_month(month: str, options: DemoOptions, console: Console) -> boo
         staff = Staff({offer.department for offer in offers})
         hotline.keys = await keys_of(options, staff)
         await Judging(hotline, staff, month).argue()
-    where = f"{options.ui_url}/namespaces/default/workflows/assessment-{month}" if options.ui_url else options.url
+    where = Places(options.url).at(f"/temporal/namespaces/default/workflows/assessment-{month}")
     console.print(f"{month} is judged (月度考核), and final within two minutes: {where}", soft_wrap=True)
     return True
 

@@ -232,7 +232,6 @@ def environment(settings: Settings) -> dict[str, str]:
     chosen[variable("temporal_file")] = str(temporal_file(settings))
     # Nobody reaches the Temporal started here but who works on this machine.
     chosen.setdefault(variable("temporal_actions"), "allow")
-    chosen.setdefault(variable("temporal_case_url"), f"{_api(settings, named_host(settings))}/case/{{number}}")
     # A first complaint is signed for by somebody before the company's people are in the directory.
     chosen.setdefault(variable("unknown_people"), "allow")
     temporal = {"TEMPORAL_ADDRESS": f"{LOOPBACK}:{settings.temporal_port}", "TEMPORAL_CONFIG_FILE": os.devnull}

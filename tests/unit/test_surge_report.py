@@ -16,7 +16,7 @@ from hotline.demo.surge.verify import Verdict
 from tests.unit.test_surge_plan import INCIDENT, surge
 
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
-API, UI = "http://127.0.0.1:8080", "http://127.0.0.1:8233"
+API = "http://127.0.0.1:8080"
 
 
 def at(seconds: float) -> str:
@@ -73,10 +73,10 @@ def played() -> Surge:
     return surge(100)
 
 
-def printed(played: Surge, verdict: Verdict, ui: str | None = UI) -> list[str]:
+def printed(played: Surge, verdict: Verdict) -> list[str]:
     """The lines, with one space where there are several."""
     console = Console(file=io.StringIO(), width=200)
-    report(console, played, verdict, Traffic(requests=1234, retries=5, longest_away=6.5), Places(API, ui))
+    report(console, played, verdict, Traffic(requests=1234, retries=5, longest_away=6.5), Places(API))
     assert isinstance(console.file, io.StringIO)
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
 
@@ -127,9 +127,8 @@ def test_links_emergencies_follow_ups_and_promises_are_counted(played: Surge) ->
 def test_it_says_where_to_look_and_how_the_service_was(played: Surge) -> None:
     lines = printed(played, found(played))
     assert f"self {API}/v1/incidents/{INCIDENT}" in lines
-    assert f"UI {UI}/namespaces/default/workflows/incident-{INCIDENT}" in lines
+    assert f"UI {API}/temporal/namespaces/default/workflows/incident-{INCIDENT}" in lines
     assert "1234 requests, 5 of them sent again; the service was away for 6.5 s at most" in lines
-    assert not any(line.startswith("UI ") for line in printed(played, found(played), ui=None))
 
 
 def test_the_verdict_is_good_only_without_faults(played: Surge) -> None:

@@ -9,7 +9,6 @@ import pytest
 from api.render import links
 from api.temporal_ui.saved_views import VIEWS
 from domain.calendar.work_calendar import on_the_wall
-from hotline.settings import Settings, SettingsError
 from tests.unit.test_key_commands import run
 
 
@@ -49,13 +48,12 @@ def test_nobody_has_the_id(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 def test_a_case_links_to_its_page_of_the_ui() -> None:
-    assert links("2608034711004", "http://ui.example/ui/case/{number}")["temporal_ui"] == (
-        "http://ui.example/ui/case/2608034711004"
-    )
-    assert links("2608034711004", None)["temporal_ui"] is None
+    assert links("2608034711004")["temporal_ui"] == "/case/2608034711004"
 
 
-@pytest.mark.parametrize("address", ["http://ui.example/ui/case", "javascript:{number}", "http://{number}"])
-def test_an_address_of_cases_without_a_place_for_the_number_is_refused(address: str) -> None:
-    with pytest.raises(SettingsError, match="HOTLINE_TEMPORAL_CASE_URL"):
-        Settings(temporal_case_url=address)
+def test_without_an_address_the_links_lead_to_the_api(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOTLINE_PUBLIC_URL", "https://hotline.example")
+    assert run("temporal-views", monkeypatch=monkeypatch) == 0
+    assert "  https://hotline.example/temporal/namespaces/default/workflows?query=" in capsys.readouterr().out

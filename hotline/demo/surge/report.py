@@ -163,14 +163,11 @@ def _clocks(verdict: Verdict) -> Iterator[Json]:
 
 
 def _links_to(incident: Json, places: Places) -> dict[str, str]:
-    api = places.api_url.rstrip("/")
-    found = {what: f"{api}{incident['links'][what]}" for what in ("self", "timeline", "complaints")}
-    if places.ui_url:
-        workflows = f"{places.ui_url}/namespaces/default/workflows"
-        found["UI"] = f"{workflows}/incident-{incident['number']}"
-        query = quote(f'Incident = "{incident["number"]}"')
-        found["its cases"] = f"{workflows}?query={query}&savedQuery={quote('Salt tide 咸潮')}"
-    return found
+    found = {what: places.at(incident["links"][what]) for what in ("self", "timeline", "complaints")}
+    workflows = places.at("/temporal/namespaces/default/workflows")
+    query = quote(f'Incident = "{incident["number"]}"')
+    cases = f"{workflows}?query={query}&savedQuery={quote('Salt tide 咸潮')}"
+    return found | {"UI": f"{workflows}/incident-{incident['number']}", "its cases": cases}
 
 
 def _print_verdict(console: Console, surge: Surge, verdict: Verdict) -> None:

@@ -44,7 +44,7 @@ async def perform(options: DemoOptions, console: Console) -> bool:
         tide = Tide(session, surge, lambda _: None)
         with console.status("checking every case over HTTP"):
             verdict = await verify_patiently(hotline, surge, tide, journal, _log(options), options.deadline)
-        report(console, surge, verdict, hotline.traffic, Places(options.url, options.ui_url))
+        report(console, surge, verdict, hotline.traffic, Places(options.url))
     if not verdict.wrong:
         journal.finish()
     return not verdict.wrong
