@@ -1,9 +1,11 @@
 """Temporal for tests: the real server of `hotline up`, in memory, with skippable time; one for each pytest worker."""
 
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
@@ -21,23 +23,36 @@ DYNAMIC_CONFIG = (
 )
 
 
-async def temporal_server(*dynamic_config: str) -> WorkflowEnvironment:
-    """Start a server on which each workflow has a clock of its own; `dynamic_config` adds `name=value` pairs."""
+async def temporal_server(*dynamic_config: str, ui_port: int | None = None) -> WorkflowEnvironment:
+    """Start a server on which each workflow has a clock of its own; `dynamic_config` adds `name=value` pairs.
+
+    With `ui_port`, it has the UI's server at that port of the loopback as well.
+    """
     flags = [flag for value in (*DYNAMIC_CONFIG, *dynamic_config) for flag in ("--dynamic-config-value", value)]
     return await WorkflowEnvironment.start_time_skipping_v2(
         ts_config=TimeSkippingConfig(enabled=False),
         dev_server_existing_path=TEMPORAL,
-        dev_server_extra_args=["--log-level", "error", *flags],
+        dev_server_extra_args=["--log-level", "error", "--ui-public-path", "/temporal", *flags],
+        ui=ui_port is not None,
+        ui_port=ui_port,
         data_converter=DATA_CONVERTER,
         interceptors=[SIGNATURES],
         search_attributes=list(REGISTRY),
     )
 
 
+@pytest.fixture(scope="session")
+def temporal_ui() -> str:
+    """Address of the UI's server that `server` has."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server() -> AsyncIterator[WorkflowEnvironment]:
+async def server(temporal_ui: str) -> AsyncIterator[WorkflowEnvironment]:
     """The server of all tests that need no dynamic configuration; each uses a task queue or cases of its own."""
-    async with await temporal_server() as environment:
+    async with await temporal_server(ui_port=int(temporal_ui.rpartition(":")[2])) as environment:
         yield environment
 
 
