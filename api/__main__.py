@@ -142,6 +142,7 @@ def assemble(
         projection=projection,
         links=Links(link_keys),
         sessions=sessions,
+        confirmations=Seal(link_keys, "confirmation"),
         temporal_ui_url=settings.temporal_ui_url,
         texts_callers=load_channels(settings.channels).texts_callers,
         metrics=metrics,

@@ -42,7 +42,7 @@ from api.routes import (
     withdrawals,
 )
 from api.routes.parameters import OnceRoute
-from api.temporal_ui import pages
+from api.temporal_ui import dangerous, pages
 from api.temporal_ui.door import Door
 from domain.shared.codes import UnknownCode
 
@@ -110,7 +110,8 @@ def create_app(backend: Backend) -> FastAPI:
         dead_letters,
         withdrawals,
     )
-    for part in (complaint_actions, *records, reports, call_reports, period_reports, reference, operations, pages):
+    shown = reference, operations, pages, dangerous
+    for part in (complaint_actions, *records, reports, call_reports, period_reports, *shown):
         part.add_routes(app.router, backend)
     for path in (Door.path, f"{Door.path}/{{path:path}}"):
         app.router.routes.append(Route(path, door))

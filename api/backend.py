@@ -20,6 +20,7 @@ from api.problems import ProblemError, declare
 from api.readiness import ReadinessCheck
 from api.recognition import Recognition
 from api.rights import require_reach
+from api.sealing import Seal
 from api.security import BearerKey
 from api.sessions import Sessions
 from api.sql.direct import DirectWriter
@@ -51,6 +52,7 @@ class Backend:
         hosts: names that the API answers to.
         templates: folder of the operator's templates, or None.
         body_limit_bytes: size of the largest body.
+        confirmations: seals confirmed requests of the Temporal UI.
         request_seconds: longest wait for a body.
         temporal_ui_url: address of the Temporal UI's server, which the API passes on; None if there is none.
         texts_callers: True if a channel sends to the telephones of callers.
@@ -85,6 +87,7 @@ class Backend:
     projection: ProjectionWriter
     links: Links
     sessions: Sessions
+    confirmations: Seal
     texts_callers: bool
     temporal_ui_url: str | None
     metrics: Metrics

@@ -59,7 +59,7 @@ class Sessions:
         self._seal = seal
         self._people = people
         self._clock = clock
-        self._secure = secure
+        self.secure = secure
         # A cookie of this prefix comes from this very host, over TLS.
         self._cookie = "__Host-hotline" if secure else "hotline"
         self._issuer = issuer
@@ -92,12 +92,12 @@ class Sessions:
         seconds = int((session.ends_at - now).total_seconds())
         # Strict would leave it out where a link of a message or the issuer leads here.
         response.set_cookie(
-            self._cookie, sealed, max_age=seconds, secure=self._secure, httponly=True, samesite="lax", path="/"
+            self._cookie, sealed, max_age=seconds, secure=self.secure, httponly=True, samesite="lax", path="/"
         )
 
     def end(self, response: Response) -> None:
         """Take the session from the browser; the directory ends the person's others."""
-        response.delete_cookie(self._cookie, secure=self._secure, httponly=True, samesite="lax", path="/")
+        response.delete_cookie(self._cookie, secure=self.secure, httponly=True, samesite="lax", path="/")
 
     def sign_in_page(self, request: Request) -> Response:
         """Return the answer to a request without a session: the page to sign in, or a problem to what takes no page."""

@@ -11,8 +11,6 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
@@ -121,14 +119,15 @@ class EntityClient(Generic[OutcomeT]):
     async def present_run(self, number: str) -> str | None:
         """Return the id of the latest run of an entity; None if Temporal has none. Raises ProblemError."""
         timeout = timedelta(seconds=self._query_timeout)
-        # The service itself: the client's own `describe` does not know every status.
-        asked = DescribeWorkflowExecutionRequest(
-            namespace=self.namespace, execution=WorkflowExecution(workflow_id=type(self).workflow_id(number))
-        )
         async with answering(self._query_timeout, "The workflow"):
-            described = self._client.workflow_service.describe_workflow_execution(asked, timeout=timeout)
-            found = await answer_unless_gone(described)
-        return found.workflow_execution_info.execution.run_id if found else None
+            found = await answer_unless_gone(self._handle(number).describe(rpc_timeout=timeout))
+        return found.run_id if found else None
+
+    async def count(self, query: str) -> int:
+        """Return the number of workflows that a query finds, of whatever type. Raises ProblemError."""
+        timeout = timedelta(seconds=self._query_timeout)
+        async with answering(self._query_timeout, "The count"):
+            return (await self._client.count_workflows(query, rpc_timeout=timeout)).count
 
     def _handle(self, number: str) -> WorkflowHandle[Any, Any]:
         return self._client.get_workflow_handle(type(self).workflow_id(number))

@@ -27,7 +27,7 @@ CALLER = {
     "location": {"district": "west", "address": ADDRESS, "lat": 22.5176, "lng": 113.3926},
 }
 WITHOUT_KEY = {"healthz", "readyz", "metrics"}
-SIGNED_IN = {"/views", "/case", "/case/{number}"}
+SIGNED_IN = {"/views", "/case", "/case/{number}", "/temporal-grant"}
 """Pages for people who have signed in."""
 HIDDEN = SIGNED_IN | {"/c/{link}", "/v1/complaints/{number}/actions/{action}"}
 """Routes that the document leaves out: also the caller's page, and what answers an unknown action."""

@@ -1,0 +1,235 @@
+"""Dangerous requests (危险操作) of the Temporal UI: those that end or disturb workflows, past the rules of the service.
+
+All are refused, but for an administrator who has confirmed the very request. The refusal leaves the request in a sealed
+cookie; the page `/temporal-grant` says what it does, and asks for a reason. For five minutes the same request of the
+same session passes then, in every API process and as often as it is sent. The log names it each time.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated, Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import APIRouter
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from api.backend import Backend
+from api.html import page
+from api.problems import ProblemError, declare
+from api.same_origin import is_from_another_site
+from api.sessions import Session
+from api.temporal_ui.rules import Match, rule_of
+from domain.shared.actors import Role
+from domain.shared.text import NORMALISED, ONE_LINE, Instant
+from domain.shared.value import Immutable
+from readmodel.case_queries import get_case
+from workflows.presentation.complaint import workflow_id
+
+log = logging.getLogger("hotline.api")
+
+DANGEROUS = declare("dangerous-request", HTTPStatus.FORBIDDEN, "Dangerous request of the Temporal UI")
+GRANT: Final = "/temporal-grant"
+LASTS: Final = timedelta(minutes=5)
+"""Time in which a request is confirmed, and then passes."""
+LONGEST_ID = 200
+"""Characters of an id that the cookie has room for."""
+HIDING: Final = (
+    "WorkflowTerminateDisabled",
+    "WorkflowCancelDisabled",
+    "WorkflowSignalDisabled",
+    "WorkflowResetDisabled",
+    "WorkflowPauseDisabled",
+    "BatchActionsDisabled",
+    "StartWorkflowDisabled",
+    "ActivityCommandsDisabled",
+)
+"""Settings of the UI that hide a button each."""
+WITH_REASON: Final = frozenset({"terminate", "cancel", "reset", "pause", "unpause", "batch", "stop_batch"})
+"""Requests whose body has a reason, which Temporal keeps."""
+_OF_EACH_CLICK = ("requestId", "reason", "identity")
+_SUBJECTS = ("workflow_id", "schedule_id", "job_id")
+_REASON = TypeAdapter[str](
+    Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=ONE_LINE), NORMALISED]
+)
+_INSTEAD = (
+    "A case is ended by its action `withdraw`, an incident by `dismiss` or `resolve`; an operator compares with"
+    " `hotline verify`, and brings workflows back with `hotline rebuild workflows`."
+    " 工单请用「撤销」、突发事件请用「排除」或「解决」办结；核对用 hotline verify，恢复用 hotline rebuild workflows。"
+)
+
+
+class Confirmation(Immutable):
+    """Dangerous request of a session until `ends_at`: it waits to be confirmed, or is, for a reason.
+
+    `digest` stands for method, address and body, and `subject` is the id that the address names. Of a batch, `does` is
+    its operation, and `count` the number of its workflows; None if Temporal did not tell it.
+    """
+
+    session: Session
+    digest: str
+    does: str
+    subject: str
+    is_batch: bool
+    count: int | None
+    reason: str = ""
+    ends_at: Instant
+
+
+class Granted(NamedTuple):
+    """Query and body with which a confirmed request is passed on, in the name of the person."""
+
+    query: bytes
+    body: bytes
+
+
+def flags(settings: Mapping[str, Any], session: Session) -> dict[str, Any]:
+    """Return the UI's settings with the buttons hidden that the person cannot use."""
+    reads = {"DisableWriteActions": True} if session.scope == "read" else {}
+    return {**settings, **dict.fromkeys(HIDING, not may_confirm(session)), **reads}
+
+
+def may_confirm(session: Session) -> bool:
+    """Return True if dangerous requests of the person may pass."""
+    return session.actor.role is Role.ADMIN and session.scope == "all"
+
+
+class Dangerous:
+    """Refusal of dangerous requests, until they are confirmed."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._seal = backend.confirmations
+        self._secure = backend.sessions.secure
+        self._cookie = "__Host-hotline-grant" if self._secure else "hotline-grant"
+
+    async def confirm(self, request: Request, session: Session) -> Response | Granted:
+        """Return what to pass on of a confirmed request; of any other the refusal, which leads to the page."""
+        match = rule_of(request.method, request.scope["raw_path"])
+        if match is None or not may_confirm(session):
+            return _refused(f"This is for administrators, with a key for all. {_INSTEAD}")
+        try:
+            body = json.loads(await request.body() or b"{}")
+            digest = _digest(request, body)
+        except (ValueError, AttributeError, RecursionError):
+            return _refused("The body of this request is no JSON object.")
+        given = self.open(request.cookies.get(self._cookie, ""), session)
+        if given and given.reason and given.digest == digest:
+            path = request.scope["raw_path"].decode("ascii")
+            log.warning("%s %s by %s: %s", request.method, path, session.actor.id, given.reason)
+            return _in_the_name_of(session.actor.id, given.reason, match, request, body)
+        here = f"{request.url.netloc}{GRANT}"
+        detail = (
+            f"Confirm this first: open {here} in this browser, give a reason, then press the button again."
+            f" 请先在本浏览器打开 {here}，填写理由并确认，再点一次按钮。{_INSTEAD}"
+        )
+        refusal = _refused(detail)
+        self.keep(refusal, await self._asked(session, match, body, digest))
+        return refusal
+
+    async def _asked(self, session: Session, match: Match, body: Mapping[str, Any], digest: str) -> Confirmation:
+        """Return the request as it waits to be confirmed."""
+        is_batch, count = match.rule.does == "batch", None
+        if is_batch and isinstance(listed := body.get("executions"), list):
+            count = len(listed)
+        elif is_batch:
+            with suppress(ProblemError):
+                count = await self._backend.complaints.count(str(body.get("visibilityQuery", "")))
+        return Confirmation(
+            session=session,
+            digest=digest,
+            does=next(filter(_is_operation, body), "batch")[:LONGEST_ID] if is_batch else match.rule.does,
+            subject=next((match.ids[each] for each in _SUBJECTS if each in match.ids), "")[:LONGEST_ID],
+            is_batch=is_batch,
+            count=count,
+            ends_at=self._backend.clock() + LASTS,
+        )
+
+    def open(self, sealed: str, session: Session) -> Confirmation | None:
+        """Return what this session has asked for; None if that is nothing, or its time has run out."""
+        content = self._seal.open(sealed)
+        try:
+            found = Confirmation.model_validate_json(content) if content else None
+        except ValidationError:  # another release has sealed it
+            return None
+        return found if found and found.session == session and self._backend.clock() < found.ends_at else None
+
+    def keep(self, response: Response, what: Confirmation) -> str:
+        """Give the browser what waits or is confirmed; return it sealed."""
+        sealed = self._seal.close(what.model_dump_json().encode())
+        response.set_cookie(
+            self._cookie, sealed, int(LASTS.total_seconds()), secure=self._secure, httponly=True, samesite="strict"
+        )
+        return sealed
+
+    async def show(self, request: Request, session: Session) -> Response:
+        """Return the page of the request that waits, and confirm by POST what it has shown. Raises ProblemError."""
+        if not may_confirm(session) or (request.method == "POST" and is_from_another_site(request.headers)):
+            raise ProblemError(DANGEROUS, f"This is for administrators, with a key for all, on this page. {_INSTEAD}")
+        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        sealed = form.get("request", "") if request.method == "POST" else request.cookies.get(self._cookie, "")
+        asked, wrong = self.open(sealed, session), False
+        if asked and request.method == "POST":
+            try:
+                reason = _REASON.validate_python(form.get("reason", ""))
+                asked = asked.model_copy(update={"reason": reason, "ends_at": self._backend.clock() + LASTS})
+            except ValidationError:
+                wrong = True
+        number = asked.subject.removeprefix(workflow_id("")) if asked else ""
+        case = await self._backend.reader.ask(get_case, number) if number else None
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
+        answer = page("grant.html", status, asked=asked, case=case, sealed=sealed, wrong=wrong)
+        if asked and asked.reason:
+            self.keep(answer, asked)
+        return answer
+
+
+def add_routes(router: APIRouter, backend: Backend) -> None:
+    """Add the page that confirms a dangerous request."""
+    dangerous = Dangerous(backend)
+
+    @router.api_route(GRANT, methods=["GET", "POST"], include_in_schema=False)
+    async def grant(request: Request) -> Response:
+        session = backend.sessions.open(request)
+        if session is None:
+            return backend.sessions.sign_in_page(request)
+        try:
+            return await dangerous.show(request, session)
+        except ProblemError as refused:
+            problem = refused.problem
+            return page("not_shown.html", problem.status, refused.headers, problem=problem, number=None)
+
+
+def _refused(detail: str) -> Response:
+    """Return a refusal of which the UI shows the sentence: it reads the field `message`."""
+    problem = ProblemError(DANGEROUS, detail).problem.model_dump(exclude_none=True)
+    return JSONResponse({**problem, "message": detail}, HTTPStatus.FORBIDDEN)
+
+
+def _digest(request: Request, body: Mapping[str, Any]) -> str:
+    """Return what stands for method, address and body of a request, however often its button is pressed."""
+    kept = {key: value for key, value in body.items() if key not in _OF_EACH_CLICK}
+    address = [request.scope[part].decode("latin-1") for part in ("raw_path", "query_string")]
+    return hashlib.sha256("\0".join([request.method, *address, json.dumps(kept, sort_keys=True)]).encode()).hexdigest()
+
+
+def _is_operation(key: str) -> bool:
+    return key.endswith("peration")
+
+
+def _in_the_name_of(person: str, reason: str, match: Match, request: Request, body: Mapping[str, Any]) -> Granted:
+    """Return query and body with the person as `identity` wherever Temporal reads one, and the reason."""
+    if request.method == "DELETE":
+        return Granted(urlencode({"identity": person}).encode(), b"")
+    sent = {key: {**each, "identity": person} if _is_operation(key) else each for key, each in body.items()}
+    if match.rule.does != "batch":
+        sent["identity"] = person
+    if match.rule.does in WITH_REASON:
+        sent["reason"] = reason
+    return Granted(request.scope["query_string"], json.dumps(sent).encode())

@@ -1,0 +1,294 @@
+"""Dangerous requests of the Temporal UI: refused, but to an administrator who has confirmed that very one."""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from http.cookies import SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.sealing import Seal
+from api.sessions import Session
+from api.temporal_ui.dangerous import GRANT, HIDING, LASTS, Dangerous, Granted, flags
+from api.temporal_ui.rules import API, RULES, Kind
+from domain.shared.actors import Role
+from hotline.signing_keys import SigningKeyFile
+from readmodel.people import Scope
+from tests.support.api import PEOPLE, Api, Clock, further_api
+from tests.support.hotline import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+DANGEROUS = [rule for rule in RULES if rule.kind is Kind.DANGEROUS]
+WORKFLOW = f"{API}/namespaces/default/workflows/complaint-{{}}"
+BATCH = f"{API}/namespaces/default/batch-operations/job-1"
+REASON = "误建的测试工单 A test case"
+THREE = {
+    "jobId": "job-1",
+    "namespace": "default",
+    "reason": "",
+    "terminationOperation": {"identity": "somebody"},
+    "executions": [{"workflowId": f"complaint-{n}", "runId": "r"} for n in range(3)],
+}
+
+
+class Browser:
+    """Browser of somebody who has signed in, at one API process."""
+
+    def __init__(self, api: Api, by: str = "chief", scope: Scope = "all") -> None:
+        self.api = api
+        member, answer = api.backend.people.get(by), Response()
+        assert member
+        api.backend.sessions.begin(answer, member.actor, scope)
+        self.cookies: dict[str, str] = {}
+        self.take(answer.headers["set-cookie"])
+
+    def take(self, header: str) -> None:
+        """Keep a cookie."""
+        self.cookies |= {name: each.value for name, each in SimpleCookie(header).items()}
+
+    @property
+    def session(self) -> Session | None:
+        return self.api.backend.sessions.open(self.request("GET", "/"))
+
+    def request(self, method: str, path: str, body: bytes = b"") -> Request:
+        """The request as the server gets it."""
+        parts = urlsplit(path)
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": parts.path,
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
+            "headers": [(b"cookie", cookies.encode()), (b"host", b"hotline.example")],
+            "server": ("hotline.example", 80),
+            "scheme": "http",
+        }
+        return Request(scope, receive)
+
+    async def press(self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST") -> Response | Granted:
+        """Press the button that sends this; keep what the answer tells the browser to keep."""
+        sent = json.dumps(body or {}).encode() if method == "POST" else b""
+        assert self.session
+        answer = await Dangerous(self.api.backend).confirm(self.request(method, path, sent), self.session)
+        if isinstance(answer, Response) and "set-cookie" in answer.headers:
+            self.take(answer.headers["set-cookie"])
+        return answer
+
+    async def page(self, reason: str | None = None, **headers: str) -> httpx.Response:
+        """Open the page, and confirm with this reason, unless it is None."""
+        async with httpx.AsyncClient(base_url=self.api.url, cookies=self.cookies, trust_env=False) as http:
+            answer = await http.get(GRANT, headers={"Accept": "text/html"})
+            if reason is not None:
+                found = answer.text.partition('name="request" value="')[2].partition('"')[0]
+                answer = await http.post(GRANT, data={"request": found, "reason": reason}, headers=headers)
+        if "set-cookie" in answer.headers:
+            self.take(answer.headers["set-cookie"])
+        return answer
+
+
+def refused(answer: Response | Granted) -> str:
+    """Return the sentence of a refusal, which the UI shows."""
+    assert isinstance(answer, Response)
+    body: dict[str, str] = json.loads(bytes(answer.body))
+    assert (answer.status_code, body["type"]) == (403, "urn:hotline:problem:dangerous-request")
+    assert body["message"] == body["detail"]
+    return body["message"]
+
+
+def granted(answer: Response | Granted) -> Any:
+    """Return the body that is passed on."""
+    assert isinstance(answer, Granted)
+    return json.loads(answer.body)
+
+
+@pytest.mark.parametrize("rule", DANGEROUS, ids=lambda rule: rule.does)
+async def test_every_dangerous_request_is_refused_to_every_role(on_sqlite: Api, rule: Any) -> None:
+    path = "/".join("x" if each.startswith("{") else each for each in rule.path.split("/"))
+    for person, (role, _) in PEOPLE.items():
+        said = refused(await Browser(on_sqlite, person).press(path, THREE, rule.method))
+        assert (GRANT in said, "hotline verify" in said, "核对用" in said) == (role is Role.ADMIN, True, True)
+    reader = Browser(on_sqlite, scope="read")
+    assert GRANT not in refused(await reader.press(path, THREE, rule.method))
+    assert (await reader.page()).status_code == 403
+
+
+async def test_a_confirmed_request_passes_in_the_persons_name_in_every_process(
+    on_sqlite: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    number = await on_sqlite.case_in("dispatched")
+    path = f"{WORKFLOW.format(number)}/terminate?execution.runId=run-1"
+    browser = Browser(on_sqlite)
+    sent = {"reason": "", "identity": "somebody", "firstExecutionRunId": "run-1"}
+    refused(await browser.press(path, sent))
+    page = (await browser.page()).text
+    for words in (
+        f"工单 {number} · 待签收",
+        f"case {number} · dispatched",
+        "流程立即终止",
+        "The workflow ends at once",
+    ):
+        assert words in page
+    confirmed = await browser.page(REASON)
+    assert (confirmed.status_code, "五分钟内" in confirmed.text) == (200, True)
+    async with further_api(on_sqlite, Clock()) as other:
+        await other.backend.people.read_anew()
+        browser.api = other
+        with caplog.at_level(logging.WARNING, "hotline.api"):
+            passed = granted(await browser.press(path, sent))
+    assert passed == {"reason": REASON, "identity": "chief", "firstExecutionRunId": "run-1"}
+    [line] = [each.getMessage() for each in caplog.records if "terminate" in each.getMessage()]
+    assert line == f"POST {WORKFLOW.format(number)}/terminate by chief: {REASON}"
+
+
+async def test_a_confirmation_is_good_for_nothing_else(on_sqlite: Api) -> None:
+    number = await on_sqlite.case_in("registered")
+    terminate = f"{WORKFLOW.format(number)}/terminate"
+    signal = f"{WORKFLOW.format(number)}/signal/publish"
+    for others in (
+        (f"{WORKFLOW.format('2608034711015')}/terminate", {}),
+        (f"{terminate}?execution.runId=other", {}),
+        (terminate, {"firstExecutionRunId": "other"}),
+        (f"{WORKFLOW.format(number)}/cancel", {}),
+        (signal, {}),
+    ):
+        browser = Browser(on_sqlite)
+        refused(await browser.press(terminate))
+        await browser.page(REASON)
+        kept = dict(browser.cookies)
+        refused(await browser.press(*others))
+        browser.cookies = kept
+        granted(await browser.press(terminate))
+
+
+async def test_a_batch_is_confirmed_with_its_number_of_workflows_and_its_body(on_sqlite: Api) -> None:
+    browser = Browser(on_sqlite)
+    refused(await browser.press(BATCH, THREE))
+    page = (await browser.page(REASON)).text
+    assert "3 个流程" in page
+    assert "3 workflows" in page
+    four = {**THREE, "executions": [*THREE["executions"], {"workflowId": "complaint-4", "runId": "r"}]}
+    kept = dict(browser.cookies)
+    refused(await browser.press(BATCH, four))
+    refused(await Browser(on_sqlite).press(BATCH, {**THREE, "resetOperation": THREE["terminationOperation"]}))
+    browser.cookies = kept
+    passed = granted(await browser.press(BATCH, THREE))
+    assert passed == {**THREE, "reason": REASON, "terminationOperation": {"identity": "chief"}}
+
+
+async def test_a_batch_by_a_query_is_counted_by_temporal(on_sqlite: Api) -> None:
+    number, browser = await on_sqlite.case_in("registered"), Browser(on_sqlite)
+    batch = {"jobId": "job-1", "visibilityQuery": f'WorkflowId = "complaint-{number}"', "cancellationOperation": {}}
+
+    async def shown() -> bool:
+        refused(await browser.press(BATCH, batch))
+        return "1 个流程" in (await browser.page()).text
+
+    await until(shown, bool)
+    refused(await browser.press(BATCH, {**batch, "visibilityQuery": "no query ("}))
+    assert "未知数量的 个流程" in (await browser.page()).text
+
+
+async def test_a_deleted_schedule_names_the_person(on_sqlite: Api) -> None:
+    browser, path = Browser(on_sqlite), f"{API}/namespaces/default/schedules/period-end?identity=somebody"
+    refused(await browser.press(path, method="DELETE"))
+    await browser.page(REASON)
+    assert await browser.press(path, method="DELETE") == Granted(b"identity=chief", b"")
+
+
+@pytest.mark.parametrize("reason", ["", "ab", "  a  ", "长" * 501, "a case\nPOST by chief: no", "a\u202e case"])
+async def test_a_reason_has_3_to_500_characters_on_one_line(on_sqlite: Api, reason: str) -> None:
+    browser, path = Browser(on_sqlite), f"{WORKFLOW.format('2608034711004')}/terminate"
+    refused(await browser.press(path))
+    answer = await browser.page(reason)
+    assert (answer.status_code, "3 至 500 字" in answer.text) == (422, True)
+    refused(await browser.press(path))
+
+
+async def test_a_confirmation_is_of_one_session_of_one_person(on_sqlite: Api) -> None:
+    path = f"{WORKFLOW.format('2608034711004')}/terminate"
+    on_sqlite.directory.enter("deputy", Role.ADMIN)
+    await on_sqlite.backend.people.read_anew()
+    browser = Browser(on_sqlite)
+    refused(await browser.press(path))
+    await browser.page(REASON)
+    cookie = Dangerous(on_sqlite.backend)._cookie
+    for other in (Browser(on_sqlite, "deputy"), Browser(on_sqlite, "xu"), Browser(on_sqlite)):
+        other.cookies[cookie] = browser.cookies[cookie]
+        refused(await other.press(path))
+        assert "3 至 500" not in (await other.page()).text
+    forged = Browser(on_sqlite)
+    stranger = Seal(SigningKeyFile(on_sqlite.settings.link_keys_file), "session")
+    content = Dangerous(on_sqlite.backend)._seal.open(browser.cookies[cookie])
+    assert content
+    forged.cookies = dict(browser.cookies)
+    for text in (stranger.close(content), browser.cookies[cookie][:-2], "x", content.decode("latin-1")[:50], ""):
+        forged.cookies[cookie] = text
+        refused(await forged.press(path))
+    granted(await browser.press(path))
+
+
+async def test_a_confirmation_ends_after_five_minutes_and_with_the_session(on_sqlite: Api) -> None:
+    path = f"{WORKFLOW.format('2608034711004')}/terminate"
+    on_sqlite.directory.enter("leaver", Role.ADMIN)
+    await on_sqlite.backend.people.read_anew()
+    browser = Browser(on_sqlite, "leaver")
+    refused(await browser.press(path))
+    await browser.page(REASON)
+    async with further_api(on_sqlite, lambda: datetime.now(UTC) + LASTS + timedelta(seconds=1)) as later:
+        await later.backend.people.read_anew()
+        browser.api = later
+        kept = dict(browser.cookies)
+        refused(await browser.press(path))
+    browser.api, browser.cookies = on_sqlite, kept
+    granted(await browser.press(path))
+    on_sqlite.directory.change("leaver", role=Role.MANAGER)
+    await on_sqlite.backend.people.read_anew()
+    assert browser.session is None
+    assert (await browser.page()).status_code == 401
+
+
+async def test_another_site_confirms_nothing(on_sqlite: Api) -> None:
+    browser, path = Browser(on_sqlite), f"{WORKFLOW.format('2608034711004')}/terminate"
+    refused(await browser.press(path))
+    assert (await browser.page(REASON, **{"Sec-Fetch-Site": "cross-site"})).status_code == 403
+    assert (await browser.page(REASON, Origin="https://evil.example")).status_code == 403
+    refused(await browser.press(path))
+
+
+async def test_the_page_has_nothing_to_confirm_unless_something_was_refused(on_sqlite: Api) -> None:
+    assert "Nothing waits to be confirmed" in (await Browser(on_sqlite).page()).text
+    assert "Nothing waits to be confirmed" in (await Browser(on_sqlite).page(REASON)).text
+    assert (await Browser(on_sqlite, "xu").page()).status_code == 403
+
+
+@pytest.mark.parametrize("body", [b"[]", b"1", b"{", b'"x"', b"[" * 100_000])
+async def test_a_body_that_is_no_object_is_refused(on_sqlite: Api, body: bytes) -> None:
+    browser = Browser(on_sqlite)
+    assert browser.session
+    request = browser.request("POST", f"{WORKFLOW.format('2608034711004')}/terminate", body)
+    assert "no JSON object" in refused(await Dangerous(on_sqlite.backend).confirm(request, browser.session))
+
+
+async def test_buttons_are_hidden_but_from_administrators(on_sqlite: Api) -> None:
+    settings = {"WorkflowTerminateDisabled": False, "WorkflowUpdateDisabled": False, "Version": "2.54.1"}
+
+    def seen(person: str, scope: Scope = "all") -> dict[str, Any]:
+        session = Browser(on_sqlite, person, scope).session
+        assert session
+        return flags(settings, session)
+
+    assert seen("chen") == {**settings, **dict.fromkeys(HIDING, True)}
+    assert seen("chief") == {**settings, **dict.fromkeys(HIDING, False)}
+    assert seen("chief", "read") == {**settings, **dict.fromkeys(HIDING, True), "DisableWriteActions": True}
