@@ -49,7 +49,7 @@ from domain.shared.codes import UnknownCode
 
 def create_app(backend: Backend) -> FastAPI:
     """Return the application; it closes the backend when the server ends."""
-    door = Door(backend.temporal_ui_url)
+    door = Door(backend)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

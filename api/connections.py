@@ -12,6 +12,12 @@ from api.problems import ProblemError
 
 HEAD_BYTES = 64 * 1024
 """Largest head of a request: its line and fields. httptools takes no longer address either."""
+RENDER = b"/temporal/render?"
+"""Beginning of the one address that may be longer: the Temporal UI asks with it for the details of a case."""
+ADDRESS_BYTES = 1_000_000
+"""Longest such address: 80,000 characters of details, with 9 bytes for each Chinese character and 12 for some."""
+LONG_HEADS, LONG_HEADS_OF_ADDRESS = 32, 8
+"""Connections at the same time that may have sent a longer head, in all and of one address: 32 MB."""
 FIELDS = 100
 """Most fields of a request, with its trailers: each takes some twenty times the bytes of a tiny one."""
 PIECE_BYTES = 8 * 1024
@@ -45,14 +51,17 @@ class BoundedProtocol(HttpToolsProtocol):
     A connection is closed if the head of a request is late, or its body after the answer. A late body that the
     application waits for is answered 408 by `api.middleware.BodyLimit`. A head beyond HEAD_BYTES, which the parser
     would keep, or of more than FIELDS is answered 431, and so is as much at the end of a body (trailers, extensions
-    of chunks).
+    of chunks). An address for RENDER does not count, up to ADDRESS_BYTES.
     """
 
     bounds: ClassVar[ConnectionBounds]
     address: str
+    url: bytes = b""
+    has_long_head: bool = False
     _head: int = 0
     _fields: int = 0
     _is_refused: bool = False
+    _is_at_end: bool = False
     _late: asyncio.TimerHandle | None = None
     _untaken: asyncio.TimerHandle | None = None
 
@@ -73,15 +82,27 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._late is None and getattr(self.cycle, "response_complete", True):
             self._wait()
         place = 0
-        while place < len(data) and not self._is_refused and not self.transport.is_closing():
-            piece = data[place : place + min(PIECE_BYTES, HEAD_BYTES - self._head)]
+        while place < len(data) and not self._is_refused and not self._is_at_end and not self.transport.is_closing():
+            piece = data[place : place + min(PIECE_BYTES, self._most() - self._head)]
             place += len(piece)
             self._head += len(piece)
             super().data_received(piece)
-            if self._head >= HEAD_BYTES:
+            if self._head >= self._most():
                 self._refuse()
             elif len(self.pipeline) > AHEAD:
                 self.transport.abort()
+
+    def _most(self) -> int:
+        """Return the size of the largest head, of which what has come of a long address does not count."""
+        if len(self.url) < HEAD_BYTES // 2 or not self.url.startswith(RENDER):
+            return HEAD_BYTES
+        if not self.has_long_head:
+            others = [
+                getattr(other, "address", "") for other in self.connections if getattr(other, "has_long_head", False)
+            ]
+            is_free = len(others) < LONG_HEADS and others.count(self.address) < LONG_HEADS_OF_ADDRESS
+            self.has_long_head = is_free and getattr(self.cycle, "response_complete", True)
+        return HEAD_BYTES + (min(len(self.url), ADDRESS_BYTES) if self.has_long_head else 0)
 
     def _refuse(self) -> None:
         """Answer 431 and end the connection; without an answer if an earlier one is under way."""
@@ -115,7 +136,15 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._head = 0
         self._wait()
+        query = b""
+        if self.has_long_head:
+            # Set apart, as httptools reads no longer address.
+            self.url, _, query = self.url.partition(b"?")
         super().on_headers_complete()
+        if query:
+            self.scope["query_string"] = query
+            # Nothing more is taken: what is kept of this connection counts until it is gone.
+            self.cycle.keep_alive, self._is_at_end = False, True
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""

@@ -81,6 +81,7 @@ class Limits:
         self._guesses = Limit(TOO_MANY_GUESSES, guesses, "wrong keys or links")
         self._reads = Limit(TOO_MANY_REQUESTS, reads, "requests that read")
         self._writes = Limit(TOO_MANY_REQUESTS, writes, "requests that change something")
+        self._looks = Limit(TOO_MANY_REQUESTS, reads, "requests of the Temporal UI")
 
     def guessed(self, request: Request, what: str) -> None:
         """Count a wrong key or link. Raises ProblemError 429 if its address has sent too many."""
@@ -103,6 +104,11 @@ class Limits:
         subject = f"person {person}"
         limit.check(subject)
         limit.count(subject)
+
+    def looked(self, person: str) -> None:
+        """Count a request of a person's Temporal UI, which asks for itself as well. Raises ProblemError 429."""
+        self._looks.check(f"person {person}")
+        self._looks.count(f"person {person}")
 
 
 def is_reading(request: Request) -> bool:

@@ -1,20 +1,30 @@
 """Door to the Temporal UI: decides on every request under `/temporal` before the UI's server gets it."""
 
+import json
 import re
 from base64 import b64encode
+from contextlib import AsyncExitStack
 from hashlib import sha256
 from http import HTTPStatus
+from typing import Any
 
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.problems import ProblemError, declare
-from api.temporal_ui.ui_server import ANSWERED, PATH, RENDER, UiServer, token_in
+from api.backend import Backend
+from api.html import page
+from api.problems import MALFORMED_JSON, ProblemError, declare
+from api.same_origin import READING, is_from_another_site
+from api.security import WRONG_SCOPE
+from api.sessions import Session, takes_pages
+from api.temporal_ui.reading import Reading
+from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of
+from api.temporal_ui.ui_server import ANSWERED, UiServer, token_in
 
 NO_UI = declare("no-temporal-ui", HTTPStatus.NOT_FOUND, "No Temporal UI")
-SCRIPTS = f"{PATH}/_app/immutable/"
+SCRIPTS = f"{PREFIX}/_app/immutable/"
 FOR_EVER = "private, max-age=31536000, immutable"
 """Of scripts and styles, whose names change with their content."""
 FRAME = (
@@ -27,62 +37,113 @@ PAGE = (
     " font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 """What a page of the UI may do, with the digests of the scripts that stand in it."""
+_UNCOUNTED = frozenset({Kind.ASSET, Kind.PAGE})
+"""What is no data. A page of the UI loads some twenty of its 365 scripts."""
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 class Door:
     """Application under `/temporal`, before the UI's server at an address; None if there is none."""
 
-    path = PATH
+    path = PREFIX
 
-    def __init__(self, address: str | None) -> None:
-        self._ui = UiServer(address) if address else None
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._ui = UiServer(backend.temporal_ui_url)
+        self._reading = Reading(backend, backend.complaints.namespace)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         # For metrics: no path or query becomes a label.
         scope["route"] = self
-        if self._ui is None:
-            raise ProblemError(NO_UI, "No Temporal UI is set: HOTLINE_TEMPORAL_UI_URL is its address.")
         request = Request(scope, receive)
-        if request.url.path == PATH:
-            await Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": f"{PATH}/"})(
-                scope, receive, send
-            )
-            return
-        async with self._ui.asked(request, scope["query_string"], await request.body()) as answer:
-            await (await _passed_on(request, answer))(scope, receive, send)
+        async with AsyncExitStack() as open_answers:
+            response = await self._answer(request, open_answers)
+            await response(scope, receive, send)
 
     async def close(self) -> None:
         """Close the connections to the UI's server."""
-        if self._ui:
-            await self._ui.close()
+        await self._ui.close()
+
+    async def _answer(self, request: Request, open_answers: AsyncExitStack) -> Response:
+        if self._backend.temporal_ui_url is None:
+            raise ProblemError(NO_UI, "No Temporal UI is set: HOTLINE_TEMPORAL_UI_URL is its address.")
+        session = self._backend.sessions.open(request)
+        if session is None:
+            return self._backend.sessions.sign_in_page(request)
+        match = self._matched(request, session)
+        try:
+            return await self._let_through(request, session, match, open_answers)
+        except ProblemError as refusal:
+            if match.kind is Kind.PAGE and takes_pages(request):
+                problem = refusal.problem
+                return page("not_shown.html", problem.status, refusal.headers, problem=problem, number=None)
+            raise
+
+    def _matched(self, request: Request, session: Session) -> Match:
+        """Return the rule of a request, and count it. Raises ProblemError if there is none, or too many came."""
+        if request.method not in READING and is_from_another_site(request.headers):
+            raise ProblemError(NOT_ALLOWED, "Only pages of this site may send this. 仅限本站页面发送。")
+        match = rule_of(request.method, request.scope["raw_path"])
+        if match is None or match.kind not in _UNCOUNTED:
+            self._backend.limits.looked(session.actor.id)
+        if match is None:
+            raise refused(request.method)
+        if match.kind is Kind.RENDER and request.headers.get("sec-fetch-site") != "same-origin":
+            raise ProblemError(NOT_ALLOWED, "Only a page of the Temporal UI shows this. 仅在 Temporal UI 页面内显示。")
+        if match.kind in (Kind.UPDATE, Kind.DANGEROUS) and session.scope == "read":
+            raise ProblemError(WRONG_SCOPE, "Your key is for reading alone. 此密钥仅限查阅。")
+        return match
+
+    async def _let_through(
+        self, request: Request, session: Session, match: Match, open_answers: AsyncExitStack
+    ) -> Response:
+        """Return the answer to a request that has a rule. Raises ProblemError."""
+        query = await self._reading.admit(session.actor, match, request.scope["query_string"])
+        body = b"" if request.method in READING else _named(await request.body(), session.actor.id)
+        answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
+        return await _passed_on(request, match, answer)
 
 
-async def _passed_on(request: Request, answer: httpx.Response) -> Response:
-    """Return the answer of the UI's server with our own policy, and without cookies but its token."""
+async def _passed_on(request: Request, match: Match, answer: httpx.Response) -> Response:
+    """Return the answer of the UI's server under our own policy, and without cookies but its token."""
     response: Response
+    policy = PAGE.format("")
     if answer.headers.get("content-type", "").startswith("text/html"):
-        page = await answer.aread()
-        response = Response(page, answer.status_code, {"Content-Type": "text/html; charset=utf-8"})
-        response.headers["Content-Security-Policy"] = PAGE.format(_digests(page))
+        html = await answer.aread()
+        response = Response(html, answer.status_code, media_type="text/html")
+        policy = FRAME if match.kind is Kind.RENDER else PAGE.format(_digests(html))
     else:
         response = StreamingResponse(answer.aiter_raw(), answer.status_code)
-        response.raw_headers = [(n, v) for n, v in answer.headers.raw if n.decode().lower() in ANSWERED]
-        response.headers["Content-Security-Policy"] = PAGE.format("")
+        response.raw_headers = [
+            (name, value) for name, value in answer.headers.raw if name.decode().lower() in ANSWERED
+        ]
+    response.headers["Content-Security-Policy"] = policy
     if "location" in answer.headers:
         response.headers["Location"] = answer.headers["location"]
-    if request.url.path == RENDER:
-        response.headers["Content-Security-Policy"] = FRAME
+    if match.kind is Kind.RENDER:
         response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    elif request.url.path.startswith(SCRIPTS) and answer.is_success:
-        response.headers["Cache-Control"] = FOR_EVER
-    if token := token_in(answer.headers.get("set-cookie", "")):
+    if match.kind is Kind.ASSET:
+        if request.url.path.startswith(SCRIPTS) and answer.is_success:
+            response.headers["Cache-Control"] = FOR_EVER
+    elif token := token_in(answer.headers.get("set-cookie", "")):
         secure = "; Secure" if request.url.scheme == "https" else ""
-        response.headers["Set-Cookie"] = f"_csrf={token}; Path={PATH}; SameSite=Strict{secure}"
+        response.headers["Set-Cookie"] = f"_csrf={token}; Path={PREFIX}; SameSite=Strict{secure}"
     return response
 
 
-def _digests(page: bytes) -> str:
-    """Return the sources of a policy that let the scripts of this page run, which is no larger than a few KB."""
-    return "".join(f" 'sha256-{b64encode(sha256(script).digest()).decode()}'" for script in _SCRIPT.findall(page))
+def _named(body: bytes, person: str) -> bytes:
+    """Return the JSON body of a request whose sender is the person, whoever it names. Raises ProblemError."""
+
+    def by_person(found: dict[str, Any]) -> dict[str, Any]:
+        return {**found, "identity": person} if "identity" in found else found
+
+    try:
+        return json.dumps(json.loads(body, object_hook=by_person)).encode() if body else b""
+    except (ValueError, RecursionError):
+        raise ProblemError(MALFORMED_JSON, "The body is no JSON.", accepted=["a JSON object"]) from None
+
+
+def _digests(html: bytes) -> str:
+    """Return sources of a policy that let the scripts run that stand in this page."""
+    return "".join(f" 'sha256-{b64encode(sha256(script).digest()).decode()}'" for script in _SCRIPT.findall(html))

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.middleware import HostCheck
-from api.temporal_ui.ui_server import PATH
+from api.temporal_ui.rules import PREFIX
 
 PAGES = b"/ui/"
 """Path below which the pages beside the UI were: they stand at the root now."""
@@ -18,7 +18,7 @@ def former_port(api: str, hosts: Collection[str]) -> ASGIApp:
 
     async def lead(scope: Scope, receive: Receive, send: Send) -> None:
         path, query = scope["raw_path"], scope["query_string"]
-        target = path[len(PAGES) - 1 :] if path.startswith(PAGES) else PATH.encode() + path
+        target = path[len(PAGES) - 1 :] if path.startswith(PAGES) else PREFIX.encode() + path
         location = api.encode() + target + (b"?" + query if query else b"")
         response = Response(status_code=HTTPStatus.TEMPORARY_REDIRECT)
         response.raw_headers.append((b"location", location))

@@ -9,10 +9,9 @@ import httpx
 from starlette.requests import Request
 
 from api.problems import ProblemError, declare
+from api.temporal_ui.rules import PREFIX
 
-PATH = "/temporal"
-"""Public path with which the UI's server is started."""
-RENDER = f"{PATH}/render"
+RENDER = f"{PREFIX}/render"
 """Page of a text, which the UI shows in a frame: `?content=` holds the details of a case."""
 UI_AWAY = declare("temporal-ui-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal UI unavailable")
 ASKED = frozenset({"accept", "accept-encoding", "accept-language", "content-type", "if-modified-since", "x-csrf-token"})
@@ -25,10 +24,10 @@ _TIMEOUTS = {"connect": 5.0, "read": 90.0, "write": 30.0, "pool": 5.0}
 
 
 class UiServer:
-    """Server of the Temporal UI at an address."""
+    """Server of the Temporal UI at an address; None if there is none."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address.rstrip("/")
+    def __init__(self, address: str | None) -> None:
+        self._address = address or ""
         # The transport alone: a client would add headers, and share cookies between people.
         self._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits())
 
@@ -45,7 +44,7 @@ class UiServer:
         path: bytes = request.scope["raw_path"]
         if path == RENDER.encode():
             # Where the server has it: its route has the public path, which is cut off of what is asked.
-            path = PATH.encode() + path
+            path = PREFIX.encode() + path
         sent = httpx.Request(
             request.method,
             self._address,
@@ -59,8 +58,8 @@ class UiServer:
         except httpx.TransportError as error:
             raise ProblemError(UI_AWAY, f"The Temporal UI does not answer ({type(error).__name__}).") from error
         try:
-            leads_to = answer.headers.get("location", PATH)
-            if not leads_to.startswith(f"{PATH}/") and leads_to != PATH:
+            leads_to = answer.headers.get("location", PREFIX)
+            if not leads_to.startswith(f"{PREFIX}/") and leads_to != PREFIX:
                 detail = "The Temporal UI leads elsewhere: its own sign-in must be off, and its public path /temporal."
                 raise ProblemError(UI_AWAY, detail)
             yield answer

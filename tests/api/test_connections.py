@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.connections import AHEAD, FIELDS, HEAD_BYTES, PIECE_BYTES
+from api.connections import ADDRESS_BYTES, AHEAD, FIELDS, HEAD_BYTES, LONG_HEADS_OF_ADDRESS, PIECE_BYTES
 from tests.support.api import CALL, Api, further_api
 from tests.support.hotline import until
 
@@ -103,6 +103,38 @@ async def test_a_head_beyond_64_kb_is_answered_431(on_sqlite: Api, part: str) ->
         assert head.startswith(b"HTTP/1.1 431 ")
         assert b"connection: close" in head
         assert b"urn:hotline:problem:head-too-large" in body
+
+
+RENDER = b"GET /temporal/render?content=%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def test_the_address_of_details_may_be_longer_and_is_the_last_of_its_connection(on_sqlite: Api) -> None:
+    async with further_api(on_sqlite, on_sqlite.clock, temporal_ui_url="http://127.0.0.1:9") as made:
+        for address, status in ((ADDRESS_BYTES, b"401"), (ADDRESS_BYTES + 2 * PIECE_BYTES + HEAD_BYTES, b"431")):
+            async with AsyncExitStack() as stack:
+                wire = await Wire.to(made, stack)
+                wire.writer.write(RENDER % (b"a" * (address - len("/temporal/render?content="))) + LINE + b"\r\n")
+                head, _, rest = (await wire.rest()).partition(b"\r\n\r\n")
+            assert (head[: len(b"HTTP/1.1 401")], b"connection: close" in head) == (b"HTTP/1.1 " + status, True)
+            assert b"HTTP/1.1 " not in rest
+
+
+async def test_few_connections_may_have_a_longer_head_at_the_same_time(on_sqlite: Api) -> None:
+    """One that is among them, and another that is not: an address of usual length passes."""
+    async with AsyncExitStack() as stack:
+        begun = [await Wire.to(on_sqlite, stack) for _ in range(LONG_HEADS_OF_ADDRESS)]
+        for wire in begun:
+            wire.writer.write(RENDER.partition(b"%s")[0] + b"a" * 2 * HEAD_BYTES)
+            await wire.writer.drain()
+        await on_sqlite.get("/healthz")
+        beyond = await Wire.to(on_sqlite, stack)
+        beyond.writer.write(RENDER % (b"a" * 2 * HEAD_BYTES))
+        assert (await beyond.rest()).startswith(b"HTTP/1.1 431 ")
+        begun[0].writer.write(b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await begun[0].rest()).startswith(b"HTTP/1.1 404 ")
+        again = await Wire.to(on_sqlite, stack)
+        again.writer.write(RENDER % (b"a" * 2 * HEAD_BYTES))
+        assert (await again.rest()).startswith(b"HTTP/1.1 404 ")
 
 
 def with_fields(times: int) -> bytes:

@@ -1,17 +1,21 @@
-"""Door to the Temporal UI: what it passes on to the UI's server, and what of its answers."""
+"""Door to the Temporal UI: whom and what it lets through to the UI's server, and what of its answers."""
 
 import asyncio
 import gzip
+import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
@@ -20,6 +24,8 @@ from tests.support.api import Api, further_api, problem, served
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WORKFLOWS = "/temporal/api/v1/namespaces/default/workflows"
+RENDER = "/temporal/render?content=%E6%B0%B4"
+OWN = {"Sec-Fetch-Site": "same-origin"}
 
 
 @dataclass
@@ -28,13 +34,14 @@ class Ui:
 
     asked: list[tuple[str, str, bytes, dict[str, str]]] = field(default_factory=list)
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
-    answers: dict[str, Response] = field(default_factory=dict)
+    answer: Response | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        target = f"{scope['raw_path'].decode()}?{scope['query_string'].decode()}"
+        query = scope["query_string"].decode()
+        target = scope["raw_path"].decode() + (f"?{query}" if query else "")
         self.asked.append((request.method, target, await request.body(), dict(request.headers)))
-        response = self.answers.get(request.url.path) or StreamingResponse(self._halves(), 201)
+        response = self.answer or StreamingResponse(self._halves(), 201)
         headers = MutableHeaders(raw=response.raw_headers)
         headers.append("Set-Cookie", "hotline=forged; Path=/")
         headers.append("Set-Cookie", "_csrf=a1b2; Path=/; SameSite=Strict")
@@ -46,15 +53,27 @@ class Ui:
         yield b"last"
 
 
+@dataclass
+class Behind:
+    """API before a stand-in for the UI's server."""
+
+    api: Api
+    ui: Ui
+
+    async def ask(self, path: str, by: str | None = "chief", method: str = "GET", **more: Any) -> httpx.Response:
+        """Send what the browser of somebody sends; None has not signed in."""
+        headers = {**(self.api.session(by) if by else {}), **more.pop("headers", {})}
+        return await self.api.http.request(method, path, headers=headers, **more)
+
+
 @asynccontextmanager
-async def door(made: Api) -> AsyncIterator[tuple[Ui, httpx.AsyncClient]]:
-    """Run an API before a stand-in for the UI's server."""
+async def door(made: Api, **changes: Any) -> AsyncIterator[Behind]:
     ui = Ui()
     async with (
         served(Starlette(routes=[Mount("/", ui)])) as address,
-        further_api(made, made.clock, temporal_ui_url=address) as api,
+        further_api(made, made.clock, temporal_ui_url=address, **changes) as api,
     ):
-        yield ui, api.http
+        yield Behind(api, ui)
 
 
 async def test_without_a_ui_the_answer_names_the_setting(on_sqlite: Api) -> None:
@@ -62,40 +81,181 @@ async def test_without_a_ui_the_answer_names_the_setting(on_sqlite: Api) -> None
     assert "HOTLINE_TEMPORAL_UI_URL" in answer["detail"]
 
 
+@pytest.mark.parametrize("path", ["/temporal", "/temporal/", WORKFLOWS, RENDER, "/temporal/_app/a.js", "/temporal/x"])
+async def test_without_a_session_nothing_reaches_the_ui(on_sqlite: Api, path: str) -> None:
+    async with door(on_sqlite) as behind:
+        page = await behind.ask(path, by=None, headers={"Accept": "text/html"})
+        assert (page.status_code, 'name="key"' in page.text) == (401, True)
+        problem(await behind.ask(path, by=None), 401, "no-session")
+        problem(await behind.ask(path, by=None, method="POST"), 401, "no-session")
+        key = {"Authorization": f"Bearer {on_sqlite.tokens['chief']}", "Cookie": "hotline=forged"}
+        problem(await behind.ask(path, by=None, headers=key), 401, "no-session")
+        assert behind.ui.asked == []
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
+async def test_what_another_site_sends_does_not_reach_the_ui(on_sqlite: Api, method: str) -> None:
+    async with door(on_sqlite) as behind:
+        for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "same-site"}):
+            answer = await behind.ask(f"{WORKFLOWS}/x/query/y", method=method, headers=headers)
+            problem(answer, 403, "temporal-ui-not-allowed")
+        assert behind.ui.asked == []
+
+
+async def test_a_page_of_another_name_does_not_reach_the_ui(on_sqlite: Api) -> None:
+    """A name that leads here, as in DNS rebinding."""
+    async with door(on_sqlite) as behind:
+        for host in ("evil.example", "127.0.0.1.evil.example:80", "127.0.0.2"):
+            problem(await behind.ask("/temporal/", headers={"Host": host}), 421, "wrong-host")
+        assert behind.ui.asked == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/temporal/auth/sso"),
+        ("GET", "/temporal/api/v1/namespaces/default/unknown"),
+        ("GET", "/temporal//api/v1/settings"),
+        ("GET", "/temporal/x/../api/v1/settings"),
+        ("GET", "/%74emporal/api/v1/settings"),
+        ("GET", f"{WORKFLOWS}/a%2Fb"),
+        ("PUT", "/temporal/api/v1/settings"),
+        ("POST", "/temporal/api/v1/namespaces"),
+        ("HEAD", "/temporal/"),
+        ("OPTIONS", "/temporal/"),
+    ],
+)
+async def test_what_no_rule_names_is_refused(on_sqlite: Api, method: str, path: str) -> None:
+    async with door(on_sqlite) as behind:
+        request = behind.api.http.build_request(method, "/", headers=behind.api.session("chief"))
+        request.extensions["target"] = path.encode()
+        answer = await behind.api.http.send(request)
+        assert (answer.status_code, behind.ui.asked) == (403, [])
+
+
+async def test_who_may_not_read_cases_sees_nothing(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        for path in ("/temporal/", WORKFLOWS, "/temporal/_app/a.js"):
+            problem(await behind.ask(path, by="pbx"), 403, "wrong-role")
+        page = await behind.ask("/temporal/", by="pbx", headers={"Accept": "text/html"})
+        assert (page.status_code, "您无权查阅" in page.text, behind.ui.asked) == (403, True, [])
+
+
+async def test_a_crews_list_is_narrowed_to_its_department(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.goes_on.set()
+        await behind.ask(WORKFLOWS, by="wu", params={"query": 'State = "closed"'})
+        problem(await behind.ask(WORKFLOWS, by="wu", params={"query": 'a = "x") OR (b = "y"'}), 400, "unreadable-query")
+    [(_, target, _, _)] = behind.ui.asked
+    assert quote('"repair"', safe="") in target
+
+
 async def test_an_answer_is_passed_on_while_it_comes(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as (ui, http), http.stream("GET", WORKFLOWS) as answer:
+    async with (
+        door(on_sqlite) as behind,
+        behind.api.http.stream("GET", WORKFLOWS, headers=behind.api.session("chief")) as answer,
+    ):
         parts = answer.aiter_raw()
         assert await anext(parts) == b"first"
-        ui.goes_on.set()
+        behind.ui.goes_on.set()
         assert await anext(parts) == b"last"
 
 
 async def test_a_compressed_answer_passes_as_it_is(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as (ui, http):
+    async with door(on_sqlite) as behind:
         headers = {"Content-Encoding": "gzip", "Content-Type": "application/json", "X-Other": "1"}
-        ui.answers[WORKFLOWS] = Response(gzip.compress(b"{}"), headers=headers)
-        answer = await http.get(WORKFLOWS, headers={"Accept-Encoding": "gzip"})
+        behind.ui.answer = Response(gzip.compress(b"{}"), headers=headers)
+        answer = await behind.ask(WORKFLOWS, headers={"Accept-Encoding": "gzip"})
     assert (answer.headers["content-encoding"], answer.text, "x-other" in answer.headers) == ("gzip", "{}", False)
 
 
-async def test_no_cookie_passes_but_the_uis_token(on_sqlite: Api) -> None:
-    async with door(on_sqlite) as (ui, http):
-        ui.goes_on.set()
-        sent = {"Cookie": "hotline=secret; _csrf=a1; other=1", "X-Csrf-Token": "a1", "Authorization": "Bearer hk_x"}
-        answer = await http.get(WORKFLOWS, headers=sent | {"Grpc-Metadata-Caller-Name": "x"})
-    [(_, _, _, headers)] = ui.asked
+async def test_no_cookie_or_key_passes_but_the_uis_token(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.goes_on.set()
+        cookies = behind.api.session("chief")["Cookie"] + "; _csrf=a1; other=1"
+        sent = {"Cookie": cookies, "X-Csrf-Token": "a1", "Authorization": "Bearer hk_x", "Grpc-Metadata-X": "x"}
+        answer = await behind.ask(WORKFLOWS, headers=sent)
+    [(_, _, _, headers)] = behind.ui.asked
     assert (headers["cookie"], headers["x-csrf-token"]) == ("_csrf=a1", "a1")
-    assert not {"authorization", "grpc-metadata-caller-name"} & headers.keys()
+    assert not {"authorization", "grpc-metadata-x"} & headers.keys()
     assert answer.headers.get_list("set-cookie") == ["_csrf=a1b2; Path=/temporal; SameSite=Strict"]
 
 
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example/temporal/", "/temporalx", "/sign-out"])
 async def test_no_redirect_of_the_uis_server_leads_elsewhere(on_sqlite: Api, to: str) -> None:
-    async with door(on_sqlite) as (ui, http):
-        ui.answers[WORKFLOWS] = Response(status_code=302, headers={"Location": to})
-        problem(await http.get(WORKFLOWS), 503, "temporal-ui-unavailable")
+    async with door(on_sqlite) as behind:
+        behind.ui.answer = Response(status_code=302, headers={"Location": to})
+        problem(await behind.ask(WORKFLOWS), 503, "temporal-ui-unavailable")
 
 
 async def test_without_its_server_the_door_says_so(on_sqlite: Api) -> None:
     async with further_api(on_sqlite, on_sqlite.clock, temporal_ui_url="http://127.0.0.1:9") as api:
-        problem(await api.http.get("/temporal/"), 503, "temporal-ui-unavailable")
+        problem(await Behind(api, Ui()).ask("/temporal/"), 503, "temporal-ui-unavailable")
+        page = await Behind(api, Ui()).ask("/temporal/", headers={"Accept": "text/html"})
+        assert (page.status_code, "does not answer" in page.text) == (503, True)
+
+
+async def test_a_page_runs_its_own_scripts_alone_and_is_in_no_frame(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.answer = HTMLResponse("<script>1</script>", headers={"Content-Security-Policy": "script-src *"})
+        answer = await behind.ask("/temporal/namespaces/default/workflows")
+    [policy] = answer.headers.get_list("content-security-policy")
+    assert "script-src 'self' 'sha256-a4ayc/80/OGda4BO/1o/V0etpOqiLx1JwB5S3beHW0s=';" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["x-frame-options"] == "DENY"
+
+
+async def test_details_are_shown_to_pages_of_this_site_and_run_nothing(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        for headers in ({}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "cross-site"}):
+            problem(await behind.ask(RENDER, headers=headers), 403, "temporal-ui-not-allowed")
+        assert behind.ui.asked == []
+        behind.ui.answer = HTMLResponse("<script>1</script>")
+        answer = await behind.ask(RENDER, headers=OWN)
+    policy = answer.headers["content-security-policy"]
+    assert ("script" in policy, "frame-ancestors 'self'" in policy, "sandbox" in policy) == (False, True, True)
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    assert behind.ui.asked[0][1].startswith("/temporal/temporal/render?content=%E6%B0%B4")
+
+
+async def test_scripts_are_kept_by_the_browser_and_nothing_else_is(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.answer = Response("1", media_type="text/javascript")
+        script = await behind.ask("/temporal/_app/immutable/a.js")
+        other = await behind.ask(WORKFLOWS)
+    assert ("immutable" in script.headers["cache-control"], "set-cookie" in script.headers) == (True, False)
+    assert other.headers["cache-control"] == "no-store"
+
+
+async def test_requests_are_in_the_name_of_the_person(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.goes_on.set()
+        body = {"identity": "somebody", "nested": {"identity": "somebody", "query": {"identity": 1}}}
+        await behind.ask(f"{WORKFLOWS}/complaint-2608034711004/query/done", method="POST", json=body)
+        refused = await behind.ask(f"{WORKFLOWS}/complaint-2608034711004/query/done", method="POST", content="[" * 9999)
+        problem(refused, 400, "malformed-json")
+    [(_, _, sent, _)] = behind.ui.asked
+    assert json.loads(sent) == {"identity": "chief", "nested": {"identity": "chief", "query": {"identity": "chief"}}}
+
+
+async def test_a_person_has_a_limit_which_scripts_do_not_reach(on_sqlite: Api) -> None:
+    async with door(on_sqlite, reads_per_minute=3) as behind:
+        behind.ui.answer = Response("{}")
+        for _ in range(10):
+            assert (await behind.ask("/temporal/_app/immutable/a.js", by="chen")).status_code == 200
+        assert [(await behind.ask(WORKFLOWS, by="chen")).status_code for _ in range(4)] == [200, 200, 200, 429]
+        assert (await behind.ask(WORKFLOWS, by="li")).status_code == 200
+        assert (await behind.api.get("/v1/me", "chen")).status_code == 200
+
+
+async def test_no_query_is_logged_or_counted(on_sqlite: Api, caplog: pytest.LogCaptureFixture) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.answer = HTMLResponse("shown")
+        with caplog.at_level(logging.DEBUG, "hotline"), caplog.at_level(logging.DEBUG, "httpcore"):
+            await behind.ask("/temporal/render?content=secret-words", headers=OWN | {"Accept": "text/html"})
+            await behind.ask("/temporal/unknown?content=secret-words")
+            problem(await behind.ask("/temporal/render?content=secret-words"), 403, "temporal-ui-not-allowed")
+        metrics = await behind.api.get("/metrics")
+    assert not [record for record in caplog.records if "secret-words" in record.getMessage()]
+    assert 'route="/temporal"' in metrics.text
+    assert "secret" not in metrics.text

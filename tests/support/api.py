@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from starlette.responses import Response
 from starlette.types import ASGIApp
 from temporalio.client import Client
 
@@ -26,6 +27,7 @@ from api.temporal.clock import ClockCheck
 from domain.shared.actors import Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from hotline.signing_keys import SigningKeyFile
+from readmodel.people import Scope
 from tests.support.directory import Directory
 
 Json = dict[str, Any]
@@ -93,6 +95,13 @@ class Api:
     def key(self, name: str) -> dict[str, str]:
         """The header that lets somebody in."""
         return {"Authorization": f"Bearer {self.tokens[name]}"}
+
+    def session(self, name: str, scope: Scope = "all") -> dict[str, str]:
+        """The header of a browser in which somebody has signed in."""
+        member, answer = self.backend.people.get(name), Response()
+        assert member
+        self.backend.sessions.begin(answer, member.actor, scope)
+        return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
 
     async def get(self, path: str, by: str = "chief", **params: Any) -> httpx.Response:
         return await self.http.get(path, headers=self.key(by), params=params)
