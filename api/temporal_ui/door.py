@@ -6,19 +6,19 @@ from base64 import b64encode
 from contextlib import AsyncExitStack
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any
 
 import httpx
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.backend import Backend
 from api.html import page
-from api.problems import MALFORMED_JSON, ProblemError, declare
+from api.problems import ProblemError, declare
 from api.same_origin import READING, is_from_another_site
 from api.security import WRONG_SCOPE
 from api.sessions import Session, takes_pages
+from api.temporal_ui.dangerous import Dangerous, flags
 from api.temporal_ui.reading import Reading
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of
 from api.temporal_ui.ui_server import ANSWERED, UiServer, token_in
@@ -50,6 +50,7 @@ class Door:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._ui = UiServer(backend.temporal_ui_url)
+        self._dangerous = Dangerous(backend)
         self._reading = Reading(backend, backend.complaints.namespace)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +92,7 @@ class Door:
             raise refused(request.method)
         if match.kind is Kind.RENDER and request.headers.get("sec-fetch-site") != "same-origin":
             raise ProblemError(NOT_ALLOWED, "Only a page of the Temporal UI shows this. 仅在 Temporal UI 页面内显示。")
-        if match.kind in (Kind.UPDATE, Kind.DANGEROUS) and session.scope == "read":
+        if match.kind is Kind.UPDATE and session.scope == "read":
             raise ProblemError(WRONG_SCOPE, "Your key is for reading alone. 此密钥仅限查阅。")
         return match
 
@@ -100,8 +101,15 @@ class Door:
     ) -> Response:
         """Return the answer to a request that has a rule. Raises ProblemError."""
         query = await self._reading.admit(session.actor, match, request.scope["query_string"])
-        body = b"" if request.method in READING else _named(await request.body(), session.actor.id)
+        body = b"" if request.method in READING else await request.body()
+        if match.kind is Kind.DANGEROUS:
+            decided = await self._dangerous.confirm(request, session)
+            if isinstance(decided, Response):
+                return decided
+            query, body = decided
         answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
+        if match.kind is Kind.SETTINGS and answer.is_success:
+            return JSONResponse(flags(json.loads(await answer.aread()), session))
         return await _passed_on(request, match, answer)
 
 
@@ -130,18 +138,6 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response) -> 
         secure = "; Secure" if request.url.scheme == "https" else ""
         response.headers["Set-Cookie"] = f"_csrf={token}; Path={PREFIX}; SameSite=Strict{secure}"
     return response
-
-
-def _named(body: bytes, person: str) -> bytes:
-    """Return the JSON body of a request whose sender is the person, whoever it names. Raises ProblemError."""
-
-    def by_person(found: dict[str, Any]) -> dict[str, Any]:
-        return {**found, "identity": person} if "identity" in found else found
-
-    try:
-        return json.dumps(json.loads(body, object_hook=by_person)).encode() if body else b""
-    except (ValueError, RecursionError):
-        raise ProblemError(MALFORMED_JSON, "The body is no JSON.", accepted=["a JSON object"]) from None
 
 
 def _digests(html: bytes) -> str:

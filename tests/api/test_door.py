@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
+from api.temporal_ui.dangerous import GRANT
 from tests.support.api import Api, further_api, problem, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -227,15 +228,36 @@ async def test_scripts_are_kept_by_the_browser_and_nothing_else_is(on_sqlite: Ap
     assert other.headers["cache-control"] == "no-store"
 
 
-async def test_requests_are_in_the_name_of_the_person(on_sqlite: Api) -> None:
+async def test_a_dangerous_request_passes_confirmed_and_in_the_name_of_the_administrator(on_sqlite: Api) -> None:
     async with door(on_sqlite) as behind:
+        path, sent = f"{WORKFLOWS}/complaint-2608034711004/terminate", {"identity": "somebody", "reason": "-"}
+        assert "administrators" in (await behind.ask(path, by="zhou", method="POST", json=sent)).json()["message"]
+        cookies = behind.api.session("chief")["Cookie"]
+        refused = await behind.ask(path, method="POST", json=sent, headers={"Cookie": cookies})
+        assert (refused.status_code, behind.ui.asked) == (403, [])
+        waiting = refused.headers["set-cookie"].partition(";")[0]
+        browser = {"Cookie": f"{cookies}; {waiting}", "Accept": "text/html"}
+        form = await behind.ask(GRANT, headers=browser)
+        sealed = form.text.partition('name="request" value="')[2].partition('"')[0]
+        confirmed = await behind.ask(
+            GRANT, method="POST", headers=browser, data={"request": sealed, "reason": "a test"}
+        )
+        granted = confirmed.headers["set-cookie"].partition(";")[0]
         behind.ui.goes_on.set()
-        body = {"identity": "somebody", "nested": {"identity": "somebody", "query": {"identity": 1}}}
-        await behind.ask(f"{WORKFLOWS}/complaint-2608034711004/query/done", method="POST", json=body)
-        refused = await behind.ask(f"{WORKFLOWS}/complaint-2608034711004/query/done", method="POST", content="[" * 9999)
-        problem(refused, 400, "malformed-json")
-    [(_, _, sent, _)] = behind.ui.asked
-    assert json.loads(sent) == {"identity": "chief", "nested": {"identity": "chief", "query": {"identity": "chief"}}}
+        browser = {"Cookie": f"{cookies}; {granted}"}
+        assert (await behind.ask(path, method="POST", json=sent, headers=browser)).status_code == 201
+    [(_, target, body, _)] = behind.ui.asked
+    assert (target, json.loads(body)) == (path, {"identity": "chief", "reason": "a test"})
+
+
+async def test_the_settings_hide_the_buttons_of_dangerous_requests(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.answer = Response(
+            '{"WorkflowTerminateDisabled": false, "Version": "2"}', media_type="application/json"
+        )
+        hidden = [(await behind.ask("/temporal/api/v1/settings", by=by)).json() for by in ("chief", "zhou")]
+    assert [each["WorkflowTerminateDisabled"] for each in hidden] == [False, True]
+    assert hidden[0]["Version"] == "2"
 
 
 async def test_a_person_has_a_limit_which_scripts_do_not_reach(on_sqlite: Api) -> None:
@@ -245,7 +267,7 @@ async def test_a_person_has_a_limit_which_scripts_do_not_reach(on_sqlite: Api) -
             assert (await behind.ask("/temporal/_app/immutable/a.js", by="chen")).status_code == 200
         assert [(await behind.ask(WORKFLOWS, by="chen")).status_code for _ in range(4)] == [200, 200, 200, 429]
         assert (await behind.ask(WORKFLOWS, by="li")).status_code == 200
-        assert (await behind.api.get("/v1/me", "chen")).status_code == 200
+        assert (await behind.api.get("/v1/complaints", "chen")).status_code == 200
 
 
 async def test_no_query_is_logged_or_counted(on_sqlite: Api, caplog: pytest.LogCaptureFixture) -> None:
