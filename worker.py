@@ -15,7 +15,6 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from activities.acting import PeopleFinder
 from activities.assessment import Assessments
 from activities.case_updates import CaseUpdates
 from activities.catalogue_rollout import CatalogueRollout
@@ -33,7 +32,6 @@ from activities.projection import Projection, SenderWriter, read
 from activities.reconcile import Reconciler, Repairs
 from activities.report import Reports
 from activities.surge_watch import SurgeWatch, Suspect
-from activities.unsigned import UnsignedCommands
 from domain.incident.opening import Opening
 from domain.reports.period import ReportKind
 from hotline import entry, process
@@ -166,13 +164,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
                 teller.tell,
                 teller.merge,
                 reconciler.reconcile,
-                PeopleFinder(reader, takes_unknown=settings.unknown_people == "allow").find_actor,
             ],
-            interceptors=[
-                UnsignedCommands(lambda kind, code: getattr(in_force.catalogue, kind)(code).code),
-                people,
-                DetailsWhenAsked(names),
-            ],
+            interceptors=[people, DetailsWhenAsked(names)],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             max_concurrent_workflow_task_polls=POLLS,

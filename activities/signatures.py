@@ -23,7 +23,8 @@ from temporalio.common import RawValue
 from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
-from activities.command_faults import action_meant
+from activities.command_faults import action_meant, unreadable
+from domain.shared.command import Command
 
 log = logging.getLogger("hotline.worker")
 
@@ -47,7 +48,11 @@ _STARTED_BY = {
 SCHEDULED_WORKFLOW, SCHEDULED_ACTIVITY = "PeriodEndWorkflow", "begin_due_periods"
 """The workflow that Temporal itself starts, by a Schedule, and its activity. Neither takes an argument: whoever asks
 for them brings about what is due anyway, so they need no signature."""
-_ACTED_ON_BY = {"ComplaintWorkflow": "/v1/complaints", "IncidentWorkflow": "/v1/incidents"}
+_ACTED_ON_BY = {
+    "ComplaintWorkflow": "/v1/complaints/NUMBER/actions/{}",
+    "IncidentWorkflow": "/v1/incidents/NUMBER/actions/{}",
+    "AssessmentWorkflow": "/v1/assessments/MONTH/inspections or objections",
+}
 _decoded = threading.local()
 _FAULT_OF_UPDATE, _FAULT_OF_START = "signatures_fault_of_update", "signatures_fault_of_start"
 _SIGNATURE = "signatures_signature"
@@ -99,7 +104,6 @@ class Signatures(client.Interceptor, worker.Interceptor):
     Args:
         keys: keys of the service.
         converter: converter of the client.
-        takes_unsigned: workers take commands without a signature, as from the Temporal UI, and mark them.
         clock: returns the present instant.
     """
 
@@ -108,12 +112,10 @@ class Signatures(client.Interceptor, worker.Interceptor):
         keys: SigningKeys,
         converter: PayloadConverter,
         *,
-        takes_unsigned: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._keys = keys
         self._converter = converter
-        self._takes_unsigned = takes_unsigned
         self._clock = clock
 
     def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:  # noqa: A002 - the SDK's name
@@ -179,11 +181,7 @@ class Signatures(client.Interceptor, worker.Interceptor):
             return f"its signature is {age.total_seconds():.0f} s old, and lasts {lasts.total_seconds():.0f} s"
         return None
 
-    def _fault_of_update(
-        self, subject: Subject, signature: Payload | None, arguments: Sequence[Payload], *, is_command: bool
-    ) -> str | None:
-        if signature is None and is_command and self._takes_unsigned:
-            return None
+    def _fault_of_update(self, subject: Subject, signature: Payload | None, arguments: Sequence[Payload]) -> str | None:
         try:
             return self.fault(subject, signature, arguments, VALID)
         except UndecidedError as error:
@@ -261,14 +259,19 @@ class _ChecksRuns(worker.WorkflowInboundInterceptor):
 
     def handle_update_validator(self, input: worker.HandleUpdateInput) -> None:  # noqa: A002 - as above
         subject = Subject(workflow.info().workflow_id, input.update, input.id)
-        fault_of, is_command = workflow.extern_functions()[_FAULT_OF_UPDATE], action_meant(input.update) is not None
-        if fault := fault_of(subject, input.headers.get(HEADER), encoded(input.args), is_command=is_command):
+        fault_of, action = workflow.extern_functions()[_FAULT_OF_UPDATE], action_meant(input.update)
+        if fault := fault_of(subject, input.headers.get(HEADER), encoded(input.args)):
             instead = "只有本系统可以发送", "The service alone sends it."
-            if is_command:
-                path = f"POST {_ACTED_ON_BY[workflow.info().workflow_type]}/NUMBER/actions/{input.update}"
-                instead = f"请通过 HTTP 接口办理（{path}）", f"Act over the HTTP API: {path}."
+            if action:
+                path = f"POST {_ACTED_ON_BY[workflow.info().workflow_type].format(input.update)}"
+                instead = (
+                    f"请登录本系统，在其 Temporal 界面 /temporal/ 办理，或通过 HTTP 接口办理（{path}）",
+                    f"Sign in to the service and act in its Temporal UI, /temporal/, or over the HTTP API: {path}.",
+                )
             message = f"未办理：没有本系统的有效签名，{instead[0]}。Not accepted: {fault}. {instead[1]}"
             raise ApplicationError(message, type=UNSIGNED, non_retryable=True)
+        if action and not (len(input.args) == 1 and isinstance(input.args[0], Command)):
+            raise unreadable(action)
         super().handle_update_validator(input)
 
 

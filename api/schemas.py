@@ -45,7 +45,6 @@ class EventItem(BaseModel, Generic[T]):
     actor: str = Field(description="Id of the person, or `system`.")
     role: Role
     people: dict[str, str] = omit_default({}, "Names of the people in it, by id, where they differ.")
-    unverified: bool = omit_default(default=False, description="True: sent past the API, nobody checked by whom.")
     action: str = Field(description="Kind of the event, which tells the shape of `data`.")
     from_state: Annotated[T | None, Field(alias="from")]
     to_state: Annotated[T, Field(alias="to")]

@@ -175,7 +175,6 @@ class Data:
             "at": at,
             "actor": owner,
             "role": Role.AGENT.value,
-            "unverified": False,
             "people": "{}",
             "action": "register",
             "to_state": State.REGISTERED.value,

@@ -51,8 +51,8 @@ SELECT number, serial, name, 1, CASE WHEN missed THEN 'missed' ELSE 'met' END, '
        registered_at + took, CASE WHEN missed THEN registered_at + took / 2 END, 0, missed::int * 100, 7
 FROM (SELECT number, registered_at, serial, name, random() < 1 / 12.0 AS missed, random() * interval '30 hours' AS took
       FROM cases, (VALUES (1, 'acknowledge'), (2, 'resolve'), (3, 'reply')) AS promised (serial, name)) AS made;
-INSERT INTO events (number, seq, at, actor, role, unverified, people, action, from_state, to_state, cycle, data)
-SELECT number, seq, registered_at + seq * random() * interval '3 hours', 'bench', 'crew', false, '{}', action,
+INSERT INTO events (number, seq, at, actor, role, people, action, from_state, to_state, cycle, data)
+SELECT number, seq, registered_at + seq * random() * interval '3 hours', 'bench', 'crew', '{}', action,
        from_state, to_state, 1, data::json
 FROM (SELECT number, registered_at, seq, action, from_state, to_state,
              CASE WHEN action = 'dispatch' THEN '{"department":"' || department || '"}'
@@ -61,8 +61,8 @@ FROM (SELECT number, registered_at, seq, action, from_state, to_state,
       FROM cases, (VALUES (2, 'dispatch', 'registered', 'dispatched'), (3, 'sign_for', 'dispatched', 'in_progress'),
                           (4, 'complete', 'in_progress', 'pending_reply')) AS done (seq, action, from_state, to_state)
       WHERE department IS NOT NULL AND (seq < 4 OR closed_at IS NOT NULL)) AS made;
-INSERT INTO events (number, seq, at, actor, role, unverified, people, action, from_state, to_state, cycle, data)
-SELECT number, 5, registered_at + random() * interval '20 hours', 'bench', 'crew', false, '{}', 'return', 'dispatched',
+INSERT INTO events (number, seq, at, actor, role, people, action, from_state, to_state, cycle, data)
+SELECT number, 5, registered_at + random() * interval '20 hours', 'bench', 'crew', '{}', 'return', 'dispatched',
        'pending_redispatch', 1, '{"reason":"-"}' FROM cases WHERE department IS NOT NULL AND random() < 0.03;
 INSERT INTO decisions (number, seq, decided_at, kind, approved, amount_fen, currency)
 SELECT number, 6, registered_at + random() * interval '40 hours',

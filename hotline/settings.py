@@ -215,9 +215,6 @@ class Settings(BaseSettings):
     unsafe_at_power_loss: bool = False
     """Answer before SQLite has reached the disk: faster, but a power cut loses cases and actions already answered."""
 
-    temporal_actions: Literal["allow", "refuse"] = "refuse"
-    """`allow` takes actions from the Temporal UI and CLI, and marks them as unverified; `hotline up` sets it."""
-
     sandbox: bool = False
     """Run workflow code in the SDK's sandbox, as tests do. It takes a worker a third more processor time."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, text
+from sqlalchemy import Column, Index, Integer, MetaData, text
 
 from readmodel.types import JsonText, UtcDateTime, code
 
@@ -31,7 +31,6 @@ def event_columns() -> list[Column[Any]]:
         Column("at", UtcDateTime, nullable=False),
         Column("actor", PERSON, nullable=False),
         Column("role", CODE, nullable=False),
-        Column("unverified", Boolean, nullable=False),
         Column("people", JsonText, nullable=False, comment="Names by id, where they differ."),
         Column("action", CODE, nullable=False),
         Column("from_state", CODE),

@@ -24,7 +24,6 @@ from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
 from workflows.presentation.details.words import WorkerNames
-from workflows.presentation.refusals import bilingual
 from workflows.presentation.search_attributes import Values, changes
 from workflows.start_checks import unreadable
 
@@ -125,7 +124,7 @@ class EntityWorkflow(ChecksStart):
         except Refused as refused:
             # Who may not do it is not told the version.
             reason = changed if changed and refused.kind != "forbidden" else refused
-            raise self._refusal(reason, in_both_languages=command.actor.unverified) from None
+            raise self._refusal(reason) from None
         if changed:
             raise self._refusal(changed)
 
@@ -165,9 +164,9 @@ class EntityWorkflow(ChecksStart):
             )
             raise ApplicationError(message, type=BEHIND_SQL.error_type, non_retryable=True)
 
-    def _refusal(self, refused: Refused, *, in_both_languages: bool = False) -> ApplicationError:
+    def _refusal(self, refused: Refused) -> ApplicationError:
         return ApplicationError(
-            bilingual(refused) if in_both_languages else refused.message,
+            refused.message,
             {"accepted": refused.accepted, "state": self._entity.state, "version": self._entity.version},
             type=f"{refused.kind}:{refused.code}",
             non_retryable=True,

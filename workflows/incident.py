@@ -301,7 +301,7 @@ class IncidentWorkflow(EntityWorkflow):
 
     def _naming_of(self, event: BaseEvent, data: Confirmed) -> Naming:
         name = event.people.get(event.actor, "")
-        actor = Actor(id=event.actor, name=name, role=event.role, unverified=event.unverified)
+        actor = Actor(id=event.actor, name=name, role=event.role)
         return Naming(incident=self._incident.number, actor=actor, numbers=tuple(dict.fromkeys(data.cases)))
 
     def _batch(self) -> IncidentBatch:

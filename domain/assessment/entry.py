@@ -38,7 +38,6 @@ class Fact(NamedTuple):
     to_state: str
     cycle: int
     data: Mapping[str, Any]
-    unverified: bool = False
 
 
 class KeptPromise(NamedTuple):
@@ -138,7 +137,7 @@ class _Fold:
     phone_by: str | None = None
     """Person who has changed the caller's telephone last."""
     phone_by_owner: bool = False
-    """True if that person owned the case then or later, or is unverified."""
+    """True if that person owned the case then or later."""
 
     def follow(self, fact: Fact) -> None:
         """Bring the case along, and add what the event counts for."""
@@ -240,7 +239,7 @@ def _correct(fold: _Fold, fact: Fact) -> None:
         fold.district = place.get("district")
     before, caller = fact.data.get("before", {}).get("caller"), after.get("caller")
     if before and caller and not same_phone(before.get("phone"), caller.get("phone")):
-        fold.phone_by, fold.phone_by_owner = fact.actor, fact.unverified or fact.actor == fold.agent
+        fold.phone_by, fold.phone_by_owner = fact.actor, fact.actor == fold.agent
 
 
 def _urge(fold: _Fold, fact: Fact) -> None:

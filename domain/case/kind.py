@@ -169,7 +169,6 @@ def next_event(
         at=at,
         actor=actor.id,
         role=actor.role,
-        unverified=actor.unverified,
         people={**(people or {}), **actor.people},
         action=kind,
         from_state=case.state,

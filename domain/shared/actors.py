@@ -43,13 +43,12 @@ class Person(Immutable):
 
 
 class Actor(Immutable):
-    """Person or system that acts: as the key, token or link tells; in the Temporal UI, as the body does, unverified."""
+    """Person or system that acts: as the key, token, session or link tells."""
 
     id: PersonId
     name: str = omit_default("", "As it is shown, where that is not the id.")
     role: Role
     department: Code | None = Field(default=None, description="Of the person; a crew acts for it alone.")
-    unverified: bool = omit_default(default=False, description="Nobody has checked who it is.")
 
     @property
     def people(self) -> dict[str, str]:

@@ -41,7 +41,6 @@ def happen(
         at=at,
         actor=actor.id,
         role=actor.role,
-        unverified=actor.unverified,
         people={**(command.people if command else {}), **actor.people},
         action=kind.name,
         from_state=entity.state,

@@ -88,7 +88,6 @@ class BaseEvent(Immutable):
     at: datetime = Field(description="When it took effect, UTC.")
     actor: str = Field(description="Who did it: the id of a person, or `system`.")
     role: Role = Field(description="In which capacity.")
-    unverified: bool = omit_default(default=False, description="Sent past the API: nobody has checked who did it.")
     people: dict[str, str] = omit_default({}, "Names of the people in the event, by id, where they differ.")
     action: str = Field(description="Kind of the event: an action, or an automatic one.")
     data: SerializeAsAny[EventData]

@@ -230,8 +230,6 @@ def environment(settings: Settings) -> dict[str, str]:
     chosen = {variable(name): "" if value is None else str(value) for name, value in values.items()}
     path = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH", "")]))
     chosen[variable("temporal_file")] = str(temporal_file(settings))
-    # Nobody reaches the Temporal started here but who works on this machine.
-    chosen.setdefault(variable("temporal_actions"), "allow")
     # A first complaint is signed for by somebody before the company's people are in the directory.
     chosen.setdefault(variable("unknown_people"), "allow")
     temporal = {"TEMPORAL_ADDRESS": f"{LOOPBACK}:{settings.temporal_port}", "TEMPORAL_CONFIG_FILE": os.devnull}

@@ -46,11 +46,8 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
     """
     address = known_address(settings) or f"{LOOPBACK}:{settings.temporal_port}"
     config: ClientConnectConfig = {**_configured(), "target_host": address}
-    signatures = Signatures(
-        SigningKeyFile(settings.signing_keys_file, makes=False),
-        DATA_CONVERTER.payload_converter,
-        takes_unsigned=settings.temporal_actions == "allow",
-    )
+    keys = SigningKeyFile(settings.signing_keys_file, makes=False)
+    signatures = Signatures(keys, DATA_CONVERTER.payload_converter)
     config |= {"data_converter": DATA_CONVERTER, "interceptors": [signatures], "lazy": lazy}
     # Our payloads are a few kilobytes and the server is near: compression costs a tenth of the CPU on both sides.
     config["grpc_compression"] = GrpcCompression.NONE

@@ -26,7 +26,6 @@ _EVENT = (
     events.c.action,
     events.c.to_state,
     events.c.cycle,
-    events.c.unverified,
 )
 _KEPT = tuple(clocks.c[name] for name in ("number", "name", "part", "cycle", "stopped_at"))
 
@@ -61,8 +60,8 @@ def _facts(
         .order_by(events.c.number, events.c.seq)
     )
     facts: dict[str, list[Fact]] = {}
-    for number, *event, unverified, data in connection.execute(query).all():
-        fact = Fact._make((*event, from_json(data) if data else _NO_DATA, unverified))
+    for number, *event, data in connection.execute(query).all():
+        fact = Fact._make((*event, from_json(data) if data else _NO_DATA))
         facts.setdefault(number, []).append(fact)
     return facts
 

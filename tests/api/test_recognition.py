@@ -93,14 +93,14 @@ async def test_a_corrected_caller_is_recognised_and_the_other_one_is_forgotten(
 async def test_a_corrected_caller_is_recognised_whichever_process_ends_and_whoever_corrects(
     temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The API that took the first correction never comes to the look-up; the second one comes from the Temporal UI."""
+    """The API that took the first correction never comes to the look-up; the second one is sent past it."""
     monkeypatch.setattr("api.recognition.PAUSES", (3600.0,))
     async with api_with_customers(temporal, database_url, tmp_path) as (made, database):
         number = (await call(made, {"phone": "139 0000 0000"}, {}))["number"]
         correction = {"reason": "another caller", "caller": GRANNY}
         assert (await made.act(number, "correct", correction)).json()["flags"] == []
-        in_ui = Command(actor=ADMIN, body=Correct(reason="又更正", location=Location(address="莲塘东路18号")))
-        await made.temporal.get_workflow_handle(workflow_id(number)).execute_update("correct", in_ui)
+        past_it = Command(actor=ADMIN, body=Correct(reason="又更正", location=Location(address="莲塘东路18号")))
+        await made.temporal.get_workflow_handle(workflow_id(number)).execute_update("correct", past_it)
         await until(partial(made.actions, number), lambda actions: actions == ["register", "correct", "correct"])
         monkeypatch.setattr("api.recognition.PAUSES", (0.0,))
         monkeypatch.setattr("api.recognition.EVERY_SECONDS", 0.1)

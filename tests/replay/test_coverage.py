@@ -38,9 +38,6 @@ NEVER_ENTERED = {
         "incident.IncidentWorkflow.check_absorb",
         "updates._update.check",
     },
-    "unsigned actions, as from the Temporal UI, are replayed in tests/workflows/test_acting_in_the_ui.py": {
-        "refusals.bilingual",
-    },
     "a start that is refused makes no case, and no history of one": {
         "start_checks._clock_off",
         "start_checks._explanation",

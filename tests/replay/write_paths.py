@@ -4,18 +4,9 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
-from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
+from tests.replay.paths import DONE, SATISFIED, Play, ended, play
 from tests.support.hotline import ADMIN, Complaint, Hotline
 from workflows.complaint import ComplaintWorkflow
-
-
-async def acted_on_in_the_temporal_ui(hotline: Hotline) -> Complaint:
-    """No sender writes what these updates return: the case publishes each."""
-    complaint = await hotline.start()
-    for body in (*TO_CREW, *DONE, SATISFIED):
-        outcome = await complaint.act(body, in_ui=True)
-        await complaint.published(outcome.version)
-    return await ended(complaint, hours=73)
 
 
 async def left_by_its_sender(hotline: Hotline) -> Complaint:
@@ -37,6 +28,4 @@ async def with_a_key_that_is_forgotten(hotline: Hotline) -> Complaint:
     return await ended(complaint, hours=73)
 
 
-WRITE_PATHS: dict[str, Play] = {
-    each.__name__: each for each in (acted_on_in_the_temporal_ui, left_by_its_sender, with_a_key_that_is_forgotten)
-}
+WRITE_PATHS: dict[str, Play] = {each.__name__: each for each in (left_by_its_sender, with_a_key_that_is_forgotten)}

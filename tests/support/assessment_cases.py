@@ -70,7 +70,7 @@ LATE_BY_OUTAGE = 0.15
 SPELLINGS = ("1380013800", "138 0013 800", "+86 138-0013-800")
 """Ways to write a telephone number, but for its last digit."""
 OTHERS = 0.5
-"""Share of the corrections by any agent, who may become the owner; and of these, by somebody unverified."""
+"""Share of the corrections by any agent, who may become the owner."""
 SETTLED = 0.3
 """Chance that the incident of a case ends before the next action."""
 USUAL = {
@@ -287,8 +287,7 @@ class Player:
         if name in OF_OWNER:
             return Actor(id=self._case.owner, role=Role.AGENT)
         if name == "correct" and self._random.random() < OTHERS:
-            agent = self._random.choice(AGENTS)
-            return agent.model_copy(update={"unverified": self._random.random() < OTHERS})
+            return self._random.choice(AGENTS)
         if name in ("decide_approval", "decide_credit"):
             return self._random.choice(MANAGERS)
         return CALLER if name == "urge" else None

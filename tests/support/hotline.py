@@ -90,14 +90,14 @@ class Complaint:
         key: str = "",
         digest: str = "",
         *,
-        in_ui: bool = False,
+        case_writes: bool = False,
         unwritten: bool = False,
     ) -> Outcome:
         """Send the update of this body, and write what it returns as the API does.
 
-        `in_ui`: send it as the Temporal UI does. `unwritten`: die before the batch is written.
+        `case_writes`: leave the batch to the case. `unwritten`: die before the batch is written.
         """
-        outcome = await self.send(body, None if in_ui else self.acknowledged, by, key, digest)
+        outcome = await self.send(body, None if case_writes else self.acknowledged, by, key, digest)
         if not unwritten:
             await self._write(outcome.batch)
         return outcome

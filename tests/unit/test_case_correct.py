@@ -167,11 +167,6 @@ class TestFacts:
             assert case.flags == ("contact_changed",)
             assert case.contact_changed == ContactChange(by=AGENT.id, at=THEN, by_owner=True)
 
-    def test_a_telephone_by_somebody_unverified_is_flagged(self) -> None:
-        case = case_in(State.IN_PROGRESS)
-        do(case, CONTACT, THEN, AGENT.model_copy(update={"unverified": True}))
-        assert case.flags == ("contact_changed",)
-
 
 class TestService:
     def test_changes_the_promises_and_keeps_what_was_consumed(self) -> None:
@@ -221,15 +216,13 @@ class TestService:
         assert corrected.catalogue_change is None
 
     def test_needs_its_terms(self) -> None:
-        """The workflow knows no catalogue; what the Temporal UI sends as one is not believed."""
+        """The workflow knows no catalogue; the API sends them."""
         case = case_in(State.DISPATCHED)
         refusal = refused(case, Correct(reason="x", service_code="leak"), AGENT)
         assert refusal.code == "terms_not_sent"
         assert f"POST /v1/complaints/{case.number}/actions/correct" in refusal.message
-        by_hand = AGENT.model_copy(update={"unverified": True})
-        assert refused(case, leak(), by_hand).code == "terms_not_sent"
         place = Correct(reason="x", location=Location(district="south"), priority="P1")
-        after(case, place, by_hand)
+        after(case, place)
         assert (case.intake.location.district, case.terms.priority) == ("south", "P1")
 
     def test_that_was_corrected_meanwhile_needs_other_terms(self) -> None:

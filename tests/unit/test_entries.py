@@ -20,11 +20,10 @@ def fact(
     *,
     by: str = ONE,
     cycle: int = 1,
-    unverified: bool = False,
     **data: Any,
 ) -> Fact:
     """Return an event; its place among the others is that of the list."""
-    return Fact(0, when, by, action, state, cycle, data, unverified)
+    return Fact(0, when, by, action, state, cycle, data)
 
 
 def registered(when: datetime, **data: Any) -> Fact:
@@ -292,7 +291,6 @@ class TestFollowUps:
             ([(OTHER, "13922220000")], [True]),
             ([(ONE, "13922220000"), (OTHER, "13922220001")], [True]),
             ([(OTHER, "13922220000"), (ONE, "13922220001")], []),
-            ([("unverified", "13922220000")], []),
             # Who put it in becomes the owner, and may give the case away again.
             ([(OTHER, "13922220000"), (OTHER, None), (ONE, None)], []),
             ([(OTHER, "13922220000"), ("10025", None)], [True]),
@@ -311,8 +309,8 @@ class TestFollowUps:
             if new:
                 data = {"before": {"caller": {"phone": phone}}, "after": {"caller": {"phone": new}}}
                 phone = new
-            action, unverified = "correct" if new else "hand_over", who == "unverified"
-            changes.append(fact(at(1, f"{hour}:00"), action, by=who, unverified=unverified, **data))
+            action = "correct" if new else "hand_over"
+            changes.append(fact(at(1, f"{hour}:00"), action, by=who, **data))
         for outcome, counts in (("satisfied", satisfied), ("dissatisfied", [False])):
             found = counted(*BEGUN, *changes, followed(at(2, "09:00"), outcome=outcome))
             assert judged(found, Kind.SATISFIED) == counts

@@ -37,9 +37,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 NAME = "李婆婆"
 BYTES = RawValue(Payload(metadata={"encoding": b"binary/plain"}, data=b"\xff"))
 TEXT_IN_BYTES = RawValue(Payload(metadata={"encoding": b"binary/plain"}, data=b"1"))
-COMMAND_IN_BYTES = RawValue(
-    Payload(metadata={"encoding": b"binary/plain"}, data=b'{"as": "10031", "department": "repair"}')
-)
+COMMAND_IN_BYTES = RawValue(Payload(metadata={"encoding": b"binary/plain"}, data=b'{"department": "repair"}'))
 MESSAGE = RawValue(
     Payload(metadata={"encoding": b"json/protobuf", "messageType": b"temporal.api.common.v1.Payloads"}, data=b"{}")
 )
@@ -220,25 +218,25 @@ async def test_what_the_service_started_waits_for_a_worker_that_can_read_it(hotl
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    "sent",
     [
-        ({"x": 1}, "as: required; department: required; x: unknown field; accepted: as, note, department, assignee"),
-        ("hello", "one JSON object is accepted"),
-        (BYTES, "Invalid JSON"),
-        (COMMAND_IN_BYTES, "one JSON object is accepted"),
-        ({"actor": ADMIN, "body": {}}, "department: required"),
-        ({"actor": ADMIN, "body": {"department": "repair", NAME: 1}}, "unknown field; accepted: as, note, department"),
+        {"x": 1},
+        "hello",
+        BYTES,
+        COMMAND_IN_BYTES,
+        {"actor": ADMIN, "body": {}},
+        {"actor": ADMIN, "body": {"department": "repair", NAME: 1}},
     ],
 )
-async def test_an_update_with_a_wrong_body_is_refused_in_one_sentence(hotline: Hotline, sent: Any, said: str) -> None:
+async def test_an_update_with_a_wrong_body_is_refused_in_one_sentence(hotline: Hotline, sent: Any) -> None:
+    """The service itself has sent it: a newer release, for example."""
     complaint = await hotline.start()
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await complaint.handle.execute_update("dispatch", sent)
     cause = refused.value.cause
     assert isinstance(cause, ApplicationError)
     assert cause.type == "InvalidArguments"
-    assert said in cause.message
-    assert '示例 Example: {"as": "10031", "department": "repair"}' in cause.message
+    assert "one command of dispatch with the fields that this release knows is accepted" in cause.message
     assert NAME not in cause.message
     assert cause.cause is None
     assert (await complaint.act(BODIES["dispatch"])).version == 2

@@ -134,7 +134,7 @@ class TestWhatStaffSee:
 
     async def test_timers_and_activities_have_summaries(self, hotline: Hotline) -> None:
         complaint = await hotline.start()
-        await complaint.act(Dispatch(department="repair"), in_ui=True)
+        await complaint.act(Dispatch(department="repair"), case_writes=True)
         await complaint.published(2)
         kinds = (EventType.EVENT_TYPE_TIMER_STARTED, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
         for kind in kinds:

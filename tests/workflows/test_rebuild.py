@@ -210,7 +210,7 @@ async def test_what_is_under_way_is_left_to_its_case(
     fresh = complaints[2]
     execute(owner, "ALTER TABLE events RENAME TO events_away")
     try:
-        await fresh.act(Dispatch(department="repair"), in_ui=True)
+        await fresh.act(Dispatch(department="repair"), case_writes=True)
         name = workflow_id(fresh.number)
         history = await read_case(hotline.client, (await chains(hotline.client))[name])
     finally:

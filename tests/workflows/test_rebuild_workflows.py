@@ -235,7 +235,7 @@ async def test_a_reset_run_with_other_events_is_replaced_and_forgotten(hotline: 
     await reset(hotline.client, complaint.handle.id)
     other = again(hotline, complaint)
     for body in (Dispatch(department="metering"), SignFor(), Comment(note="再催")):
-        await other.act(body, in_ui=True)
+        await other.act(body, case_writes=True)
     replaced = hotline.client.get_workflow_handle(complaint.handle.id, run_id=await run_of(other))
     assert await rebuilder(hotline, owner).one(complaint.number) == STARTED
     ended = (await replaced.fetch_history()).events[-1].workflow_execution_terminated_event_attributes

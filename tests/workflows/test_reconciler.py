@@ -319,7 +319,7 @@ class TestLost:
         assert isinstance(refused.value.cause, ApplicationError)
         assert refused.value.cause.type == "conflict:behind_sql"
         rows = await complaint.rows()
-        await complaint.act(Dispatch(department="metering"), in_ui=True)
+        await complaint.act(Dispatch(department="metering"), case_writes=True)
         assert await complaint.rows() == rows
 
     async def test_a_case_that_is_found_again_loses_its_mark(self, hotline: Hotline, owner: Engine) -> None:

@@ -100,10 +100,9 @@ class Corrected(Reasoned):
         return self.before.caller.phone if self.before.caller and self.changes_phone else None
 
 
-def decide(case: CaseState, body: Correct, actor: Actor, at: datetime) -> Decision | NotPossible:
+def decide(case: CaseState, body: Correct, _: Actor, at: datetime) -> Decision | NotPossible:
     """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
-    # What the Temporal UI sends is nobody's catalogue.
-    sent = body if isinstance(body, Correction) and not actor.unverified else None
+    sent = body if isinstance(body, Correction) else None
     if sent and not {*sent.filled} <= {*case.filled}:
         message = "Somebody has corrected what the registry had filled in. Send the same again."
         raise Refused(VERSION_CHANGED, message, ("the same correction once more",))
@@ -140,8 +139,7 @@ def evolve(case: CaseState, data: Corrected, event: Event) -> None:
     if data.needs_recognition:
         case.caller_version = event.seq
     if data.changes_phone:
-        # Nobody has checked who acts in the Temporal UI.
-        change = ContactChange(by=event.actor, at=event.at, by_owner=event.unverified or event.actor == case.owner)
+        change = ContactChange(by=event.actor, at=event.at, by_owner=event.actor == case.owner)
         case.contact_changed = change
         (case.add_flags if change.by_owner else case.remove_flags)(CONTACT_CHANGED)
     intake, by_hand = case.intake, case.terms.priority if case.terms.priority_by_hand else None

@@ -18,7 +18,6 @@ from workflows.presentation.details.words import department, local, person, plai
 
 RECENT = 10
 """Entries of the timeline that the details show."""
-UNVERIFIED = " (未核实 unverified, from the Temporal UI)"
 LONGEST_WORDS = 160
 """Characters of a text in an entry: the entries travel in the start message of the next run."""
 OUTCOME_ZH = {"satisfied": "满意", "dissatisfied": "不满意", "unreachable": "未联系上"}
@@ -93,8 +92,7 @@ def said_in(facts: BaseModel, case: CaseState, of: Iterable[str] = tuple(_SAID))
 def timeline_line(event: Event, case: CaseState) -> str:
     """Return an event of the case as one line: when, what, who, the state it led to, and what was said."""
     kind = KINDS[event.action]
-    name = "系统 system" if event.role is Role.SYSTEM else plain(event.people.get(event.actor, event.actor))
-    actor = f"{name}{UNVERIFIED if event.unverified else ''}"
+    actor = "系统 system" if event.role is Role.SYSTEM else plain(event.people.get(event.actor, event.actor))
     said = "".join(f"; {told}" for told in said_in(event.data, case))
     zone, state = case.calendar.timezone, State(event.to_state)
     return f"- {local(event.at, zone)} · **{kind.zh}** `{event.action}` · {actor} → {state.zh} {state}{said}"

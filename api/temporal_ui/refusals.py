@@ -1,0 +1,135 @@
+"""Refusals of actions from the Temporal UI, in Chinese and English, with an example that is accepted."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from activities.command_faults import ACTIONS, MOST_FAULTS, example
+from api.problems import PREFIX, Problem
+from domain.catalogue.catalogue import Catalogue
+from domain.shared import errors
+from domain.shared.actors import Role
+from domain.shared.codes import UNKNOWN_CODE, Kind
+from domain.shared.errors import ProblemType
+from domain.shared.event import AnyAction
+from domain.shared.explain import causes, form_of, table_at
+
+_KNOWN = tuple(action for table in ACTIONS.values() for action in table.values())
+_TYPES = (*vars(errors).values(), *(problem for action in _KNOWN for problem in action.problems))
+_ZH = {
+    **{each.code.replace("_", "-"): each.zh for each in _TYPES if isinstance(each, ProblemType)},
+    "unknown-owner": "所填首问责任人不在在岗人员名录中，或属抢修人员，请填名录中其他人员的工号",
+    "unknown-assignee": "所填处理人不是该部门的在岗人员，请填名录中该部门人员的工号",
+    "wrong-scope": "您的密钥只能查询，不能办理",
+    "idempotency-key-reused": "该编号已用于另一次办理，请换一个编号",
+    "complaint-not-found": "没有这张工单",
+    "incident-not-found": "没有这个突发事件",
+    "assessment-not-found": "没有这个月的考核",
+    "unknown-action": "没有这个操作，请从列表中选择",
+}
+"""Chinese words by type of the problem."""
+_ZH_BY_STATUS = {
+    HTTPStatus.TOO_MANY_REQUESTS: "操作过于频繁，请稍后再试",
+    HTTPStatus.SERVICE_UNAVAILABLE: "系统暂时无法办理，请稍后再试",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "填写内容过长",
+}
+_LEADS = {HTTPStatus.FORBIDDEN: "有权办理", HTTPStatus.CONFLICT: "现可办理"}
+_NAMES_ZH = {**{role.value: role.zh for role in Role}, **{action.name: action.zh for action in reversed(_KNOWN)}}
+_KINDS_ZH = {"service": "服务项目", "district": "区域", "department": "部门"}
+_FAULTS_ZH = {
+    "missing": "必填",
+    "string_type": "应填文字",
+    "string_too_short": "不能为空",
+    "string_too_long": "不能超过 {max_length} 字",
+    "too_long": "不能超过 {max_length} 项",
+    "int_type": "应填整数",
+    "int_parsing": "应填整数",
+    "bool_type": "应填 true 或 false",
+    "bool_parsing": "应填 true 或 false",
+    "decimal_type": '应填金额，如 "860.00"',
+    "decimal_parsing": '应填金额，如 "860.00"',
+    "greater_than": "应大于 {gt}",
+    "greater_than_equal": "不能小于 {ge}",
+    "less_than_equal": "不能大于 {le}",
+    "literal_error": "可填 {listed}",
+    "enum": "可填 {listed}",
+    "instant": "应填带时区的时间，如 {example}",
+    "half_coordinates": "lat 和 lng 应同时填写、同时为 null 或都不填",
+    "model_type": "应填一个 JSON 对象",
+    "model_attributes_type": "应填一个 JSON 对象",
+    "dict_type": "应填一个 JSON 对象",
+    "tuple_type": '应填列表，如 ["…"]',
+    "list_type": '应填列表，如 ["…"]',
+    "follow_up_form": "只填 outcome，或只填 contacted: false，或填 contacted: true 并填 solved 和 satisfaction",
+    "json_invalid": "不是有效的 JSON",
+}
+"""Chinese words for pydantic's types of errors; all others are 填写有误."""
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,39}")
+
+
+def bilingual(problem: Problem, action: AnyAction | None, sent: object, catalogue: Catalogue) -> str:
+    """Return why the body `sent` was refused, and what is accepted: a Chinese sentence, then the English one."""
+    status = HTTPStatus(problem.status)
+    is_of_words = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+    faults = _faults(action, sent, catalogue) if action and is_of_words else []
+    if faults:
+        zh = f"填写有误：{'；'.join(faults)}"
+    else:
+        zh = _ZH.get(problem.type.removeprefix(PREFIX)) or _ZH_BY_STATUS.get(status, "未办理")
+        # What is accepted may be a description in English, which the English sentence needs alone.
+        listed = [
+            f"{word}（{_NAMES_ZH[word]}）" if word in _NAMES_ZH else word
+            for word in problem.accepted or ()
+            if " " not in word
+        ]
+        zh += f"，{_LEADS.get(status, '可填')}：{'、'.join(listed)}" if listed else ""
+    is_said = all(word in problem.detail for word in problem.accepted or ())
+    rest = "" if is_said else f" Accepted: {', '.join(problem.accepted or ())}."
+    shown = f" 示例 Example: {example_in(action, catalogue)}" if action and is_of_words else ""
+    return f"{zh}。{problem.title}: {problem.detail}{rest}{shown}"
+
+
+def example_in(action: AnyAction, catalogue: Catalogue) -> str:
+    """Return the example of an action with codes of this catalogue."""
+    codes: Mapping[Kind, list[str]] = {
+        "service": [each.code for each in catalogue.services],
+        "district": [each.code for each in catalogue.districts],
+        "department": [each.code for each in catalogue.departments],
+    }
+    return example(action, lambda kind, code: code if code in codes[kind] else codes[kind][0])
+
+
+def _faults(action: AnyAction, sent: object, catalogue: Catalogue) -> list[str]:
+    """Return the Chinese words of what is wrong with the form of a body; empty if that is right."""
+    try:
+        action.body.model_validate(sent, context={"codes": catalogue.code})
+    except ValidationError as error:
+        found = causes(error.errors(include_url=False, include_input=False))
+        return [*dict.fromkeys(_fault(action, fault) for fault in found)][:MOST_FAULTS]
+    return []
+
+
+def _fault(action: AnyAction, fault: ErrorDetails) -> str:
+    """Return the field and what is wrong with it in Chinese, without any value that was sent."""
+    kind, place = fault["type"], fault["loc"]
+    if kind == "extra_forbidden":
+        within, key = place[:-1], str(place[-1])
+        zh = f"没有这一项，可填 {', '.join(table_at(action.body, within).model_fields)}"
+        # A key that is no name may be anything that was sent.
+        place = place if _NAME.fullmatch(key) else within
+    elif kind == UNKNOWN_CODE:
+        codes = fault["ctx"]["accepted"]  # of each entry the code and both names
+        accepted = "、".join(f"{code}（{name}）" for code, name in zip(codes[::3], codes[2::3], strict=True))
+        zh = f"没有这个{_KINDS_ZH[fault['ctx']['kind']]}代码，可填 {accepted}"
+    elif kind == "string_pattern_mismatch":
+        zh = form_of(fault)[1]
+    else:
+        facts: dict[str, Any] = dict(fault.get("ctx", {}))
+        facts["listed"] = str(facts.get("expected", "")).replace(" or ", "、").replace(", ", "、").replace("'", "")
+        zh = _FAULTS_ZH.get(kind, "填写有误").format_map(facts)
+    field = ".".join(map(str, place))
+    return f"{field}：{zh}" if field else zh
