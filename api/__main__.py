@@ -27,11 +27,12 @@ from api.metrics import Metrics
 from api.naming import Naming
 from api.oidc.claims import ClaimMap
 from api.oidc.issuer import Issuer
+from api.oidc.sign_in import CALLBACK, OidcClient, OidcSignIn
 from api.oidc.tokens import Tokens
 from api.people import People
 from api.readiness import ReadinessCheck, checks
 from api.recognition import Recognition
-from api.sealing import Seal
+from api.sealing import Seal, SealedCookie
 from api.security import BearerKey
 from api.sessions import Sessions
 from api.sql.direct import DirectWriter
@@ -107,7 +108,11 @@ def assemble(
     people = People(reader, writing, settings.people_seconds, clock, kept, keep)
     naming = Naming(people, takes_unknown=settings.unknown_people == "allow")
     secure = settings.tls_certificate is not None or settings.public_url.startswith("https:")
-    sessions = Sessions(Seal(link_keys, "session"), people, clock, secure=secure, issuer=settings.oidc_issuer)
+    cookie = SealedCookie("hotline", Seal(link_keys, "session"), secure=secure)
+    issuer = Issuer(settings.oidc_issuer) if settings.oidc_issuer else None
+    tokens = _tokens(settings, issuer, in_force) if issuer else None
+    handshake = SealedCookie("hotline-oidc", Seal(link_keys, "oidc"), secure=secure)
+    oidc = _oidc(settings, issuer, tokens, handshake) if issuer and tokens and settings.oidc_client_id else None
     keys = [SigningKeyFile(file) for file in (settings.signing_keys_file, settings.link_keys_file)]
     files = _files(settings)
     integrity = Integrity(files.get(READ_MODEL))
@@ -119,7 +124,7 @@ def assemble(
         templates=settings.templates,
         body_limit_bytes=settings.body_limit_bytes,
         request_seconds=settings.request_seconds,
-        bearer=BearerKey(people, limits, _tokens(settings, in_force)),
+        bearer=BearerKey(people, limits, tokens),
         people=people,
         naming=naming,
         limits=limits,
@@ -141,7 +146,8 @@ def assemble(
         writer=writer,
         projection=projection,
         links=Links(link_keys),
-        sessions=sessions,
+        sessions=Sessions(cookie, people, clock, settings.oidc_issuer if oidc else None),
+        oidc=oidc,
         confirmations=Seal(link_keys, "confirmation"),
         temporal_ui_url=settings.temporal_ui_url,
         texts_callers=load_channels(settings.channels).texts_callers,
@@ -156,10 +162,8 @@ def _read(file: Path) -> bytes | None:
     return file.read_bytes() if file.exists() else None
 
 
-def _tokens(settings: Settings, in_force: CatalogueInForce) -> Tokens | None:
-    """Return the access tokens that are accepted; None without an issuer."""
-    if settings.oidc_issuer is None:
-        return None
+def _tokens(settings: Settings, issuer: Issuer, in_force: CatalogueInForce) -> Tokens:
+    """Return the access tokens that are accepted."""
     claims = ClaimMap(
         person=settings.oidc_person_claim,
         name=settings.oidc_name_claim,
@@ -168,7 +172,13 @@ def _tokens(settings: Settings, in_force: CatalogueInForce) -> Tokens | None:
         roles=settings.oidc_roles,
         departments=lambda: in_force.catalogue.departments,
     )
-    return Tokens(Issuer(settings.oidc_issuer), settings.oidc_audience, claims)
+    return Tokens(issuer, settings.oidc_audience, claims)
+
+
+def _oidc(settings: Settings, issuer: Issuer, tokens: Tokens, cookie: SealedCookie) -> OidcSignIn:
+    """Return the sign-in with the issuer."""
+    client = OidcClient(settings.oidc_client_id, settings.oidc_client_secret, f"{settings.public_url}{CALLBACK}")
+    return OidcSignIn(issuer, tokens, client, cookie)
 
 
 def _files(settings: Settings) -> dict[str, Path]:

@@ -39,6 +39,7 @@ from api.routes import (
     period_reports,
     reference,
     reports,
+    sign_in,
     withdrawals,
 )
 from api.routes.parameters import OnceRoute
@@ -110,7 +111,7 @@ def create_app(backend: Backend) -> FastAPI:
         dead_letters,
         withdrawals,
     )
-    shown = reference, operations, pages, dangerous
+    shown = reference, operations, sign_in, pages, dangerous
     for part in (complaint_actions, *records, reports, call_reports, period_reports, *shown):
         part.add_routes(app.router, backend)
     for path in (Door.path, f"{Door.path}/{{path:path}}"):

@@ -15,6 +15,7 @@ from api.limits import Limits
 from api.metrics import Metrics
 from api.middleware import Serving
 from api.naming import Naming
+from api.oidc.sign_in import OidcSignIn
 from api.people import People
 from api.problems import ProblemError, declare
 from api.readiness import ReadinessCheck
@@ -55,6 +56,7 @@ class Backend:
         confirmations: seals confirmed requests of the Temporal UI.
         request_seconds: longest wait for a body.
         temporal_ui_url: address of the Temporal UI's server, which the API passes on; None if there is none.
+        oidc: sign-in with the issuer; None if there is none.
         texts_callers: True if a channel sends to the telephones of callers.
         serving: returns the context of a request that changes something.
         incidents_per_hour: incidents that a person may declare within an hour; 0 for no limit.
@@ -88,6 +90,7 @@ class Backend:
     links: Links
     sessions: Sessions
     confirmations: Seal
+    oidc: OidcSignIn | None
     texts_callers: bool
     temporal_ui_url: str | None
     metrics: Metrics

@@ -23,7 +23,6 @@ from readmodel.people import (
     ApiKey,
     Directory,
     Member,
-    Scope,
     directory,
     folded,
     has_people,
@@ -96,8 +95,8 @@ class People:
             await asyncio.wait({self._noting})
         await self._note_used()
 
-    async def verify(self, token: str, before_read: Callable[[], None]) -> tuple[Actor, Scope] | None:
-        """Return who acts with this key, and what it is good for; None if unknown, wrong, expired or revoked.
+    async def verify(self, token: str, before_read: Callable[[], None]) -> tuple[Actor, ApiKey] | None:
+        """Return who acts with this key, and the key; None if unknown, wrong, expired or revoked.
 
         `before_read` is called before SQL is asked for a key that is not known, and may raise.
 
@@ -116,7 +115,7 @@ class People:
         if not key.opens_with(secret) or not key.is_live(now):
             return None
         self._used[key.id] = now
-        return actor, key.scope
+        return actor, key
 
     @property
     def directory(self) -> Directory:

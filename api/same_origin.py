@@ -1,9 +1,21 @@
 """Requests that a page of another site makes a browser send."""
 
-from starlette.datastructures import Headers
+from http import HTTPStatus
 
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from api.problems import ProblemError, declare
+
+FOREIGN_REQUEST = declare("foreign-request", HTTPStatus.FORBIDDEN, "Request of another site")
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
+
+
+def require_same_origin(request: Request) -> None:
+    """Raise ProblemError 403 for a request that may change something and comes from a page of another site."""
+    if request.method not in READING and is_from_another_site(request.headers):
+        raise ProblemError(FOREIGN_REQUEST, "A page of another site has sent this; accepted: a page of this service.")
 
 
 def is_from_another_site(headers: Headers) -> bool:

@@ -1,11 +1,14 @@
 """Seals: what a browser keeps for the service, so that nobody else reads or makes it."""
 
 import base64
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
 from activities.notifications.caller_links import KEY_ID_BYTES
 from activities.signatures import SigningKeys
@@ -41,6 +44,36 @@ class Seal:
     def _cipher(self, secret: bytes) -> AESSIV:
         # It needs no nonce, so that none can come twice.
         return AESSIV(HKDF(SHA256(), 64, None, self._purpose.encode()).derive(secret))
+
+
+class SealedCookie:
+    """Cookie that holds a sealed text.
+
+    Args:
+        name: name of the cookie, without the prefix that it has over TLS.
+        seal: seals the text.
+        secure: browsers reach the API over TLS alone.
+    """
+
+    def __init__(self, name: str, seal: Seal, *, secure: bool) -> None:
+        self._seal = seal
+        # Browsers take this prefix from this very host alone, over TLS. Strict would leave the cookie out where a link
+        # of a message or the issuer leads here.
+        self._name = f"__Host-{name}" if secure else name
+        self.secure = secure
+        self._attributes: dict[str, Any] = {"secure": secure, "httponly": True, "samesite": "lax", "path": "/"}
+
+    def read(self, request: HTTPConnection) -> bytes | None:
+        """Return what the request's cookie holds; None if there is none, or one that the service has not sealed."""
+        return self._seal.open(request.cookies.get(self._name, ""))
+
+    def set(self, response: Response, content: bytes, seconds: int) -> None:
+        """Give the browser the cookie, for some seconds."""
+        response.set_cookie(self._name, self._seal.close(content), max_age=seconds, **self._attributes)
+
+    def clear(self, response: Response) -> None:
+        """Take the cookie from the browser."""
+        response.delete_cookie(self._name, **self._attributes)
 
 
 def _written(sealed: bytes) -> str:

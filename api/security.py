@@ -12,7 +12,7 @@ from api.people import MalformedKeyError, People
 from api.problems import ProblemError, declare
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.shared.actors import Actor
-from readmodel.people import TOKEN_SHAPE
+from readmodel.people import TOKEN_SHAPE, ApiKey
 
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
@@ -50,11 +50,16 @@ class BearerKey(HTTPBearer):
         if self.tokens and not sent.credentials.startswith("hk_"):
             actor = await self._bearer_of_token(self.tokens, request, sent.credentials)
         else:
-            actor = await self._holder_of_key(request, sent.credentials)
+            actor, key = await self.holder_of_key(request, sent.credentials)
+            if key.scope == "read" and not is_reading(request):
+                raise ProblemError(
+                    WRONG_SCOPE, "This API key is for reading alone.", accepted=["a key of the scope all"]
+                )
         self._limits.asked(request, actor.id, actor.role)
         return actor
 
-    async def _holder_of_key(self, request: Request, token: str) -> Actor:
+    async def holder_of_key(self, request: Request, token: str) -> tuple[Actor, ApiKey]:
+        """Return who acts with the key of this text, and the key. Raises ProblemError 401, 503, or 429 after many."""
         headers = {"WWW-Authenticate": INVALID}
         try:
             found = await self._people.verify(token, lambda: self._limits.check_guesses(request))
@@ -64,10 +69,7 @@ class BearerKey(HTTPBearer):
         if found is None:
             self._limits.guessed(request, "wrong keys")
             raise ProblemError(UNAUTHORIZED, "The API key is unknown, expired or revoked.", headers=headers)
-        actor, scope = found
-        if scope == "read" and not is_reading(request):
-            raise ProblemError(WRONG_SCOPE, "This API key is for reading alone.", accepted=["a key of the scope all"])
-        return actor
+        return found
 
     async def _bearer_of_token(self, tokens: Tokens, request: Request, token: str) -> Actor:
         """Return who acts: the person of the directory with the same id, if there is one, in the token's role."""

@@ -13,7 +13,7 @@ from api.html import page
 from api.oidc.tokens import CHALLENGE
 from api.people import People
 from api.problems import ProblemError, declare
-from api.sealing import Seal
+from api.sealing import SealedCookie
 from domain.shared.actors import Actor
 from domain.shared.text import Instant
 from domain.shared.value import Immutable
@@ -23,7 +23,7 @@ NO_SESSION = declare("no-session", HTTPStatus.UNAUTHORIZED, "Sign-in required")
 LONGEST = timedelta(hours=12)
 """Longest session."""
 HOME = "/temporal/"
-"""Where a sign-in leads that names no page."""
+"""Page to which a sign-in leads that names none."""
 SIGN_IN = "/sign-in"
 _CHALLENGE = {"WWW-Authenticate": CHALLENGE}
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,4000}")
@@ -46,28 +46,24 @@ class Sessions:
     """Maker and reader of sessions.
 
     Args:
-        seal: seals them.
+        cookie: keeps a session in its browser.
         people: people whose sessions count.
         clock: returns the present instant.
-        secure: browsers reach the API over TLS alone.
-        issuer: name of the OIDC issuer by which people may sign in; None if there is none.
+        issuer: address of the OIDC issuer by which people may sign in; None if there is none.
     """
 
     def __init__(
-        self, seal: Seal, people: People, clock: Callable[[], datetime], *, secure: bool, issuer: str | None = None
+        self, cookie: SealedCookie, people: People, clock: Callable[[], datetime], issuer: str | None = None
     ) -> None:
-        self._seal = seal
+        self._cookie = cookie
         self._people = people
         self._clock = clock
-        self.secure = secure
-        # A cookie of this prefix comes from this very host, over TLS.
-        self._cookie = "__Host-hotline" if secure else "hotline"
+        self.secure = cookie.secure
         self._issuer = issuer
 
     def open(self, request: HTTPConnection) -> Session | None:
         """Return the session of a request, without I/O; None if there is none, or if it has ended."""
-        content = self._seal.open(request.cookies.get(self._cookie, ""))
-        if content is None:
+        if (content := self._cookie.read(request)) is None:
             return None
         try:
             session = Session.model_validate_json(content)
@@ -88,16 +84,12 @@ class Sessions:
             ends_at=min(now + LONGEST, until or now + LONGEST),
             session_number=person.session_number if person else -1,
         )
-        sealed = self._seal.close(session.model_dump_json().encode())
         seconds = int((session.ends_at - now).total_seconds())
-        # Strict would leave it out where a link of a message or the issuer leads here.
-        response.set_cookie(
-            self._cookie, sealed, max_age=seconds, secure=self.secure, httponly=True, samesite="lax", path="/"
-        )
+        self._cookie.set(response, session.model_dump_json().encode(), seconds)
 
     def end(self, response: Response) -> None:
         """Take the session from the browser; the directory ends the person's others."""
-        response.delete_cookie(self._cookie, secure=self.secure, httponly=True, samesite="lax", path="/")
+        self._cookie.clear(response)
 
     def sign_in_page(self, request: Request) -> Response:
         """Return the answer to a request without a session: the page to sign in, or a problem to what takes no page."""
@@ -116,7 +108,7 @@ class Sessions:
             refusal.headers if refusal else _CHALLENGE if status == HTTPStatus.UNAUTHORIZED else None,
             to=local(to),
             refusal=refusal and refusal.problem,
-            session=self.open(request),
+            session=None if refusal else self.open(request),
             issuer=self._issuer,
         )
 

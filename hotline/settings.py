@@ -177,6 +177,12 @@ class Settings(BaseSettings):
     )
     """The service, as access tokens must name it in `aud`. Needed with HOTLINE_OIDC_ISSUER."""
 
+    oidc_client_id: str = Field(default="", pattern=r"^[!-~]{0,200}$")
+    """Client that the service is at the issuer when people sign in in a browser; without one they sign in by key."""
+
+    oidc_client_secret: str = Field(default="", repr=False)
+    """Secret of the client HOTLINE_OIDC_CLIENT_ID; none for a public client, which PKCE alone protects."""
+
     oidc_person_claim: ClaimName = "sub"
     """Claim of the person's id, which nobody may change for themselves. A dotted path leads into nested claims."""
 

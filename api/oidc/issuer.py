@@ -5,9 +5,9 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -33,14 +33,26 @@ LARGEST_BYTES = 262_144
 LONGEST_REASON = 300
 """Most characters of an error that the log tells: it may quote the answer."""
 
+_OK = frozenset({HTTPStatus.OK})
+_TAKEN_OR_NOT = frozenset({HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED})
+
 
 class IssuerUnavailableError(Exception):
     """Error of keys that cannot be read, and of which none are kept."""
 
 
+class Endpoints(NamedTuple):
+    """Addresses of an issuer: where people sign in, and where their codes are exchanged for tokens."""
+
+    authorization: str
+    token: str
+
+
 class _Discovery(BaseModel):
     issuer: str
     jwks_uri: str
+    authorization_endpoint: str = ""
+    token_endpoint: str = ""
 
 
 class Issuer:
@@ -58,6 +70,7 @@ class Issuer:
         # Made once, as it reads files.
         self._tls = httpx.create_ssl_context()
         self._keys: Mapping[str, PyJWK] = {}
+        self._endpoints = Endpoints("", "")
         self._read_at = self._tried_at = -math.inf
         self._failing = False
         self._reading: asyncio.Task[None] | None = None
@@ -67,16 +80,48 @@ class Issuer:
 
         Raises IssuerUnavailableError if there are no keys to look in.
         """
+        await self._refresh(lambda: key_id in self._keys)
+        return self._keys.get(key_id)
+
+    async def endpoints(self) -> Endpoints:
+        """Return the addresses for a sign-in. Raises IssuerUnavailableError, also if it names none over TLS."""
+        await self._refresh(lambda: bool(self._keys))
+        if not all(map(self._is_safe, self._endpoints)):
+            raise IssuerUnavailableError
+        return self._endpoints
+
+    async def _refresh(self, is_known: Callable[[], bool]) -> None:
+        """Read again what is old, or lacks what is looked for. Raises IssuerUnavailableError."""
         is_old = self._age() > FRESH_SECONDS
         # The keys are good for hours: nobody waits for an issuer that has just failed to answer.
         is_silent = self._failing and self._monotonic() - self._tried_at <= FRESH_SECONDS
-        reading = self._begin() if is_old or key_id not in self._keys else None
-        if reading and (key_id not in self._keys or self._age() > KEPT_SECONDS or not is_silent):
+        reading = self._begin() if is_old or not is_known() else None
+        if reading and (not is_known() or self._age() > KEPT_SECONDS or not is_silent):
             # One client that hangs up must not end the reading of the others.
             await asyncio.shield(reading)
         if self._age() > KEPT_SECONDS:
             raise IssuerUnavailableError
-        return self._keys.get(key_id)
+
+    async def exchange(self, form: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Return what the issuer answers to this form with a code: tokens, or an `error`.
+
+        Raises IssuerUnavailableError.
+        """
+        url = (await self.endpoints()).token
+        try:
+            async with asyncio.timeout(WITHIN_SECONDS), self._http(headers) as http:
+                return await _json(http, url, form, _TAKEN_OR_NOT)
+        except Exception as error:  # noqa: BLE001 - whatever the issuer answers
+            log.warning("%s exchanges no code: %s", self.url, type(error).__name__)
+            raise IssuerUnavailableError from None
+
+    def _http(self, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
+        return httpx.AsyncClient(verify=self._tls, headers={"Accept-Encoding": "identity", **(headers or {})})
+
+    def _is_safe(self, url: str) -> bool:
+        """Return True for an address over TLS, or of the issuer itself."""
+        wanted = urlsplit(url)
+        return wanted.scheme == "https" or wanted[:2] == urlsplit(self.url)[:2]
 
     def _age(self) -> float:
         return self._monotonic() - self._read_at
@@ -92,7 +137,7 @@ class Issuer:
         begun_at = self._monotonic()
         try:
             async with asyncio.timeout(WITHIN_SECONDS):
-                self._keys, self._read_at = await self._fetch_keys(), begun_at
+                (self._keys, self._endpoints), self._read_at = await self._fetch(), begun_at
             self._failing = False
         except Exception as error:  # noqa: BLE001 - whatever the issuer answers, the keys read before are kept
             self._failing = True
@@ -101,17 +146,18 @@ class Issuer:
         finally:
             self._reading = None
 
-    async def _fetch_keys(self) -> Mapping[str, PyJWK]:
-        """Return the keys for signatures, by id. Raises ValueError, OSError, httpx.HTTPError or PyJWTError."""
-        tls, headers = self._tls, {"Accept-Encoding": "identity"}
-        async with httpx.AsyncClient(verify=tls, headers=headers) as http:
-            found = _Discovery.model_validate(await _get(http, self.discovery_url))
+    async def _fetch(self) -> tuple[Mapping[str, PyJWK], Endpoints]:
+        """Return the keys for signatures, by id, and the endpoints.
+
+        Raises ValueError, OSError, httpx.HTTPError or PyJWTError.
+        """
+        async with self._http() as http:
+            found = _Discovery.model_validate(await _json(http, self.discovery_url))
             if found.issuer != self.url:
                 raise ValueError(f"the issuer calls itself {found.issuer!r}")
-            wanted = urlsplit(found.jwks_uri)
-            if wanted.scheme != "https" and wanted[:2] != urlsplit(self.url)[:2]:
+            if not self._is_safe(found.jwks_uri):
                 raise ValueError("jwks_uri is not encrypted; accepted: https")
-            keys = PyJWKSet.from_dict(await _get(http, found.jwks_uri)).keys
+            keys = PyJWKSet.from_dict(await _json(http, found.jwks_uri)).keys
         usable = {
             key.key_id: key
             for key in keys
@@ -119,15 +165,15 @@ class Issuer:
         }
         if not usable:
             raise ValueError(f"no key has an id and is for signatures by {', '.join(ALGORITHMS)}")
-        return usable
+        return usable, Endpoints(found.authorization_endpoint, found.token_endpoint)
 
 
-async def _get(http: httpx.AsyncClient, url: str) -> dict[str, Any]:
-    """Return the JSON object at this address. Raises ValueError, OSError or httpx.HTTPError."""
+async def _json(http: httpx.AsyncClient, url: str, form: str = "", accepted: Container[int] = _OK) -> dict[str, Any]:
+    """Return the JSON object at this address, or for this form. Raises ValueError, OSError or httpx.HTTPError."""
     await check_resolved(urlsplit(url).hostname or "")
-    content = b""
-    async with http.stream("GET", url, follow_redirects=False, timeout=None) as response:
-        if response.status_code != HTTPStatus.OK:
+    content, method = b"", "POST" if form else "GET"
+    async with http.stream(method, url, content=form or None, follow_redirects=False, timeout=None) as response:
+        if response.status_code not in accepted:
             raise ValueError(f"{url} answers {response.status_code}")
         # As sent: what is unpacked could be far larger.
         async for part in response.aiter_raw():

@@ -1,10 +1,12 @@
 """Access tokens of an OIDC issuer, as another way in than an API key."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
 import jwt
 
-from api.oidc.claims import NO_ROLE, ClaimMap
+from api.oidc.claims import NO_ROLE, ClaimMap, Claims
 from api.oidc.issuer import ALGORITHMS, PAUSE_SECONDS, Issuer, IssuerUnavailableError
 from api.problems import ProblemError, declare
 from domain.shared.actors import Actor
@@ -59,20 +61,24 @@ class Tokens:
 
     async def verify(self, token: str) -> Actor:
         """Return who acts. Raises ProblemError: 401 for a bad token, 403 for one without a role, 503 without keys."""
+        return self._claims.actor(await self.read(token))
+
+    async def read(self, token: str, audience: str | None = None) -> Claims:
+        """Return the claims of a token for this audience, None: the service. Raises ProblemError 401 or 503."""
         try:
             key = await self._key(token)
-            claims = jwt.decode(
+            claims: Claims = jwt.decode(
                 token,
                 key,
                 ALGORITHMS,
                 options={"require": list(REQUIRED), "enforce_minimum_key_length": True},
-                audience=self._audience,
+                audience=audience or self._audience,
                 issuer=self._issuer.url,
                 leeway=LEEWAY_SECONDS,
             )
         except jwt.PyJWTError as error:
             raise _refused(self._fault(error)) from None
-        return self._claims.actor(claims)
+        return claims
 
     async def _key(self, token: str) -> jwt.PyJWK:
         if len(token) > LONGEST_TOKEN:
@@ -85,11 +91,8 @@ class Tokens:
             raise _refused("is of another type (typ); accepted: JWT, at+jwt, or none")
         if not key_id:
             raise _refused("names no key (kid)")
-        try:
+        with issuer_answers():
             key = await self._issuer.key(key_id)
-        except IssuerUnavailableError:
-            detail = "The issuer of access tokens does not answer, so that none can be checked. An API key works."
-            raise ProblemError(NO_ISSUER, detail, headers={"Retry-After": f"{PAUSE_SECONDS:.0f}"}) from None
         if key is None:
             raise _refused("names a key (kid) that its issuer does not have")
         return key
@@ -99,6 +102,16 @@ class Tokens:
         fault = next(text for kind, text in FAULTS if isinstance(error, kind))
         claim = getattr(error, "claim", "")
         return fault.format(audience=self._audience, issuer=self._issuer.url, claim=claim)
+
+
+@contextmanager
+def issuer_answers() -> Iterator[None]:
+    """Raise ProblemError 503 if the issuer is not available to what is done."""
+    try:
+        yield
+    except IssuerUnavailableError:
+        detail = "The issuer of access tokens does not answer, so that none can be checked. An API key works."
+        raise ProblemError(NO_ISSUER, detail, headers={"Retry-After": f"{PAUSE_SECONDS:.0f}"}) from None
 
 
 def _refused(fault: str) -> ProblemError:

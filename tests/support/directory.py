@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.shared.actors import Person, Role
@@ -42,6 +42,12 @@ class Directory:
     def revoke(self, key_id: str) -> ApiKey:
         with self._written() as sql:
             return people.revoke_key(sql, key_id, datetime.now(UTC))
+
+    def rotate(self, key_id: str, hours: float) -> str:
+        """Return the text of the key that takes the place of another, which goes on for some hours."""
+        with self._written() as sql:
+            now = datetime.now(UTC)
+            return people.rotate_key(sql, key_id, now, now + timedelta(hours=hours))[1]
 
     def read(self) -> people.Directory:
         with self._written() as sql:
