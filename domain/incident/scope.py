@@ -155,10 +155,14 @@ class Scope(Immutable):
         return self.model_copy(update={"services": tuple(more), "districts": tuple(where)})
 
     def narrowed(self, around: Around) -> "Scope":
-        """Return the scope with this circle or these streets; as it is if none are given."""
+        """Return the scope with this circle or these streets; as it is if none are given.
+
+        Of the further scopes, a narrow one keeps its place: it was merged with it.
+        """
         if around.circle is None and not around.streets:
             return self
-        return self.model_copy(update={"circle": around.circle, "streets": around.streets})
+        further = tuple(one if one.is_narrow else one.narrowed(around) for one in self.further)
+        return self.model_copy(update={"circle": around.circle, "streets": around.streets, "further": further})
 
     def joined(self, other: "Scope") -> "Scope":
         """Return the scope that covers what either covers, and nothing else."""

@@ -290,6 +290,18 @@ class TestScope:
         assert incident.scope == Scope(services=("no_water",), districts=("west", "south"), circle=CIRCLE)
         assert incident.scope.names("no_water", "west")
 
+    def test_a_confirmation_narrows_the_wide_scopes_that_were_merged_into_it(self) -> None:
+        incident = incident_in(IncidentState.SUSPECTED)
+        wide = Scope(services=("leak",), districts=("south",))
+        narrow = Scope(services=("low_pressure",), districts=("torch",), streets=("兴文路",))
+        for other in (wide, narrow):
+            incident.absorb(OTHER_INCIDENT, other, THEN)
+        do(incident, Confirm(streets=("富华道",)))
+        covered = (("no_water", "west", "富华道"), ("leak", "south", "富华道"), ("low_pressure", "torch", "兴文路"))
+        for service, district, street in covered:
+            for address in ("富华道1号", "兴文路9号"):
+                assert incident.scope.covers(service, CasePlace(district, address)) is (street in address)
+
     def test_of_a_merged_incident_is_covered_as_well_and_nothing_else(self) -> None:
         narrow = Scope(services=("leak",), districts=("south",), circle=CIRCLE)
         both = WEST.joined(narrow)
