@@ -2,6 +2,7 @@
 
 import asyncio
 
+from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -10,6 +11,7 @@ from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile, SigningKeysError
 from readmodel.case_queries import has_cases
 from readmodel.database import engine, exists, reading
+from readmodel.tables import cases
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
 
@@ -20,21 +22,28 @@ _REMEDY = (
 )
 
 
-def require_keys(settings: Settings) -> None:
-    """Raise SigningKeysError if a file of keys cannot be read, or if that of signing keys is gone and SQL has cases."""
+def require_keys(settings: Settings) -> bool:
+    """Return True if there is a signing key or SQL holds no case, False if there is none and SQL does not answer.
+
+    Raises SigningKeysError if a file of keys cannot be read, or if that of signing keys is gone and SQL has cases.
+    """
     SigningKeyFile(settings.link_keys_file).list()
-    if not SigningKeyFile(settings.signing_keys_file).list() and _sql_has_cases(settings.database_url):
+    if SigningKeyFile(settings.signing_keys_file).list():
+        return True
+    if found := _sql_has_cases(settings.database_url):
         raise _lost(settings, "the read model")
+    return found is not None
 
 
 async def require_signing_keys(client: Client, settings: Settings) -> bool:
     """Make the first signing key if neither store holds cases; return True if there is a key. Raises SigningKeysError.
 
-    None is made if Temporal does not answer: the API starts without it, and signs nothing.
+    None is made while a store does not answer: the API starts without it, and signs nothing.
     """
     if (file := SigningKeyFile(settings.signing_keys_file)).list():
         return True
-    await asyncio.to_thread(require_keys, settings)
+    if not await asyncio.to_thread(require_keys, settings):
+        return False
     try:
         found = (await client.count_workflows(_CASES)).count
     except (RPCError, RuntimeError) as error:
@@ -52,14 +61,15 @@ def _lost(settings: Settings, store: str) -> SigningKeysError:
     return SigningKeysError(f"{file} is gone, and {store} holds cases that were signed with its keys. {_REMEDY}")
 
 
-def _sql_has_cases(url: str) -> bool:
+def _sql_has_cases(url: str) -> bool | None:
+    """Return None if SQL does not answer."""
     if not exists(url):
         return False
     database = engine(url, read_only=True)
     try:
         with reading(database) as connection:
-            return has_cases(connection)
-    except SQLAlchemyError:  # it has no tables, or does not answer
-        return False
+            return inspect(connection).has_table(cases.name) and has_cases(connection)
+    except SQLAlchemyError:
+        return None
     finally:
         database.dispose()

@@ -57,6 +57,19 @@ async def test_no_key_is_made_at_the_start_while_temporal_does_not_answer(tmp_pa
     assert not settings.signing_keys_file.exists()
 
 
+@pytest.mark.parametrize("url", ["postgresql+psycopg://hotline@127.0.0.1:1/hotline", "sqlite:///{}/broken.db"])
+async def test_no_key_is_made_while_sql_does_not_answer(hotline: Hotline, tmp_path: Path, url: str) -> None:
+    """Temporal is new: nobody but SQL could say that there were cases."""
+    (tmp_path / "broken.db").write_bytes(b"garbage" * 4096)
+    settings = Settings(data_dir=tmp_path, database_url=url.format(tmp_path))
+    new = await Client.connect(hotline.client.service_client.config.target_host, namespace="new")
+    assert not await require_signing_keys(new, settings)
+    assert not settings.signing_keys_file.exists()
+    settings = Settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path / 'no-tables.db'}")
+    (tmp_path / "no-tables.db").touch()
+    assert await require_signing_keys(new, settings)
+
+
 async def test_nothing_is_signed_with_a_key_made_while_no_store_answered(
     hotline: Hotline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
