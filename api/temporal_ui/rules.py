@@ -23,7 +23,7 @@ _FORBIDDEN = frozenset("/\\%?#")
 
 
 class Kind(StrEnum):
-    """What a request of the UI is about, by which the door decides who handles it."""
+    """Subject of a request of the UI, by which the door decides who handles it."""
 
     ASSET = "asset"
     PAGE = "page"

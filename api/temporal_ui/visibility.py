@@ -12,7 +12,7 @@ LONGEST: Final = 15_000
 DEEPEST: Final = 40
 """Brackets within each other; Temporal takes some hundreds."""
 GROUPS: Final = " GROUP BY ExecutionStatus"
-"""How the UI ends the query of its counts by status."""
+"""Ending of the query by which the UI counts by status."""
 _BLANK = " \t\r\n"
 _TOKEN = re.compile(
     r"""[ \t\r\n]*(?:

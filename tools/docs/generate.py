@@ -36,6 +36,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "rights": rights.rights,
     "action-rights": rights.actions,
     "personal-data": rights.personal_data,
+    "temporal-ui-rights": rights.temporal_ui,
     "search-attributes": tables.search_attributes,
     "saved-views": saved_views.table,
     "desk-lists": desk.lists,

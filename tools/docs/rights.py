@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from api.temporal_ui.reading import RIGHTS as RIGHTS_BY_ID
 from domain.rights.masking import PERSONAL_DATA
-from domain.rights.rights import ACTION_RIGHTS, KEYED, RIGHTS, Right
+from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_CASES, RIGHTS, Reach, Right
 from domain.shared.actors import Role
 from tools.docs.markdown import table
 
@@ -25,6 +26,17 @@ def personal_data() -> str:
     fields = ((f"`{kind.name}`", kind.zh, ", ".join(f"`{each}`" for each in kind.fields)) for kind in PERSONAL_DATA)
     seen = ((f"`{kind.name}`", *(kind.sight_of(role).replace("_", " ") for role in KEYED)) for kind in PERSONAL_DATA)
     return f"{table(('data', '中文', 'fields'), fields)}\n{table(('data', *_heads(KEYED)), seen)}"
+
+
+def temporal_ui() -> str:
+    """Return the workflows of the Temporal UI, with the right to read them and its reach by role."""
+    rows = [
+        (f"`{start}…`", f"`{right.name}`", *(right.reach.get(role, "-") for role in KEYED))
+        for start, right in RIGHTS_BY_ID.items()
+    ]
+    everything = ("any" if READ_CASES.reach.get(role) is Reach.ANY else "-" for role in KEYED)
+    rows.append(("all others", f"`{READ_CASES.name}` for all", *everything))
+    return table(("id of the workflow", "right", *_heads(KEYED)), rows)
 
 
 def _by_role(roles: Sequence[Role], rights: Sequence[Right]) -> str:
