@@ -94,8 +94,9 @@ class Sessions:
     def sign_in_page(self, request: Request) -> Response:
         """Return the answer to a request without a session: the page to sign in, or a problem to what takes no page."""
         if request.method == "GET" and takes_pages(request):
-            here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
-            return self.page(request, here, HTTPStatus.UNAUTHORIZED)
+            # As it was sent: decoded, an id with a slash in it would be another path.
+            path, query = (request.scope[part].decode("latin-1") for part in ("raw_path", "query_string"))
+            return self.page(request, f"{path}?{query}" if query else path, HTTPStatus.UNAUTHORIZED)
         return ProblemError(NO_SESSION, f"Sign in at {SIGN_IN}, in a browser.", headers=_CHALLENGE).response()
 
     def page(

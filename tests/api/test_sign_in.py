@@ -4,11 +4,9 @@ import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.async_api import expect
 from starlette.requests import Request
@@ -22,6 +20,7 @@ from tests.support.browser import launched, needs_chromium
 from tests.support.browsing import browser, signed_in
 from tests.support.directory import Directory
 from tests.support.hotline import until
+from tests.support.sessions import cookie, session
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,18 +29,6 @@ ACTION = "/sign-in"
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def cookie(answer: httpx.Response) -> Morsel[str]:
-    """Return the one cookie that the answer sets."""
-    [found] = SimpleCookie(answer.headers["set-cookie"]).values()
-    return found
-
-
-def session(api: Api, text: str, name: str = "hotline") -> Session | None:
-    """Return the session that a process opens by this cookie."""
-    headers = [(b"cookie", f"{name}={text}".encode())]
-    return api.backend.sessions.open(Request({"type": "http", "method": "GET", "path": "/", "headers": headers}))
 
 
 async def began(api: Api, key: str) -> str:
@@ -283,14 +270,13 @@ async def test_while_sql_is_down_a_sign_out_ends_the_session_of_this_browser_and
 
 async def test_without_a_session_a_page_is_that_of_the_sign_in_and_all_else_a_problem(on_sqlite: Api) -> None:
     def asked(method: str, accept: str) -> Request:
-        scope = {"type": "http", "method": method, "path": "/temporal/x", "query_string": b"y=1&z=%22"}
-        headers = [(b"accept", accept.encode()), (b"host", b"127.0.0.1")]
-        return Request({**scope, "scheme": "http", "server": ("127.0.0.1", 80), "headers": headers})
+        scope = {"type": "http", "method": method, "raw_path": b"/temporal/%2F", "query_string": b"y=1&z=%22"}
+        return Request({**scope, "headers": [(b"accept", accept.encode())]})
 
     sessions = on_sqlite.backend.sessions
     page = sessions.sign_in_page(asked("GET", "text/html"))
     assert page.status_code == 401
-    assert b'name="to" value="/temporal/x?y=1&amp;z=%22"' in bytes(page.body)
+    assert b'name="to" value="/temporal/%2F?y=1&amp;z=%22"' in bytes(page.body)
     for method, accept in (("GET", "application/json"), ("GET", "*/*"), ("POST", "text/html")):
         refused = sessions.sign_in_page(asked(method, accept))
         assert refused.status_code == 401

@@ -1,9 +1,11 @@
-"""A real OIDC issuer on loopback: discovery, keys that change, and an endpoint that gives tokens for a password."""
+"""A real OIDC issuer on loopback: discovery, keys that change, a page to sign in, and tokens for a code or password."""
 
 import asyncio
 import base64
+import hashlib
 import hmac
 import json
+import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,6 +22,9 @@ from jwt.algorithms import get_default_algorithms
 LOOPBACK = "127.0.0.1"
 AUDIENCE = "hotline"
 PASSWORD = "open sesame"
+CLIENT, CLIENT_SECRET = "hotline-web", "s:e/c r%t"
+"""The one client that gets codes."""
+AUTHORIZE = "/realms/water/authorize"
 DISCOVERY, KEYS, TOKEN = "/realms/water/.well-known/openid-configuration", "/realms/water/keys", "/realms/water/token"
 
 Json = dict[str, Any]
@@ -46,6 +51,14 @@ class Issuer:
         self.published: dict[str, Json] = {}
         self.people: dict[str, Json] = {}
         """Claims by the name that somebody signs in with."""
+        self.here = "mei"
+        """Who is signed in at the issuer."""
+        self.codes: dict[str, Json] = {}
+        """What each code was asked for with."""
+        self.id_claims: Json = {}
+        """Claims of ID tokens that differ from the usual ones."""
+        self.is_public = False
+        """The client has no secret."""
         self.described: Json = {}
         """Members of the discovery that differ from the usual ones."""
         self.answer_keys: Answer | None = None
@@ -90,6 +103,7 @@ class Issuer:
         app.router.add_get(DISCOVERY, self._discovery)
         app.router.add_get(KEYS, self._keys)
         app.router.add_post(TOKEN, self._token)
+        app.router.add_get(AUTHORIZE, self._authorize)
         self.stopped.clear()
         self._runner = web.AppRunner(app, shutdown_timeout=1)
         await self._runner.setup()
@@ -115,6 +129,7 @@ class Issuer:
         self.requests[request.path] += 1
         origin = self.url.removesuffix("/realms/water")
         usual = {"issuer": self.url, "jwks_uri": origin + KEYS, "token_endpoint": origin + TOKEN}
+        usual["authorization_endpoint"] = origin + AUTHORIZE
         return web.json_response(usual | self.described)
 
     async def _keys(self, request: web.Request) -> web.StreamResponse:
@@ -123,8 +138,35 @@ class Issuer:
             return await self.answer_keys()
         return web.json_response({"keys": list(self.published.values())})
 
+    async def _authorize(self, request: web.Request) -> web.StreamResponse:
+        """Lead back at once, with a code for whoever is signed in here."""
+        asked = dict(request.query)
+        assert asked["client_id"] == CLIENT
+        assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256")
+        code = secrets.token_urlsafe(16)
+        self.codes[code] = {**asked, "name": self.here}
+        raise web.HTTPFound(str(httpx.URL(asked["redirect_uri"], params={"code": code, "state": asked["state"]})))
+
+    def _tokens(self, form: Json, authorization: str) -> web.StreamResponse:
+        """Return the tokens for a code, once."""
+        given = (form.get("client_id"), "") if self.is_public else ("", authorization)
+        asked = self.codes.pop(form["code"], None)
+        challenge = segment(hashlib.sha256(form["code_verifier"].encode()).digest())
+        basic = f"Basic {base64.b64encode(f'{CLIENT}:{CLIENT_SECRET}'.encode()).decode()}"
+        if given != ((CLIENT, "") if self.is_public else ("", basic)):
+            return web.json_response({"error": "invalid_client"}, status=401)
+        if asked is None or (asked["code_challenge"], asked["redirect_uri"]) != (challenge, form["redirect_uri"]):
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        claims = self.people[asked["name"]]
+        said = {"sub": claims["sub"], "aud": CLIENT, "nonce": asked["nonce"], "typ": "ID", **self.id_claims}
+        tokens = {"access_token": self.sign(**claims), "id_token": self.sign(**said)}
+        return web.json_response({**tokens, "token_type": "Bearer", "expires_in": 300})
+
     async def _token(self, request: web.Request) -> web.StreamResponse:
+        self.requests[request.path] += 1
         form = await request.post()
+        if form.get("grant_type") == "authorization_code":
+            return self._tokens(dict(form), request.headers.get("Authorization", ""))
         claims = self.people.get(str(form["username"])) if form["password"] == PASSWORD else None
         if claims is None:
             return web.json_response({"error": "invalid_grant"}, status=400)
