@@ -106,6 +106,9 @@ MOBILE = re.compile("1[3-9][0-9]{9}")
 """Mobile number of China, as it is dialled."""
 _ANY_MOBILE = re.compile(f"(?:(?:00)?86)?0?({MOBILE.pattern})")
 """The same with or without the country code and the 0 that some dial before it from other places."""
+_LANDLINE = re.compile("(?!400|800)(?:10|2[0-9]|[3-9][0-9]{2})[2-9][0-9]{6,7}")
+"""Number of a landline with its area code, without the 0 that is dialled before it. Short numbers, 400 and 800 have
+no area code."""
 _MOST_DIGITS = 40
 
 
@@ -127,8 +130,7 @@ def dialled(phone: str) -> str:
     if not phone.startswith(("+86", "0086")):
         return digits
     national = digits.removeprefix("00").removeprefix("86")
-    # Area codes are dialled with a 0; short numbers begin with 1 and are dialled as they are.
-    return national if national.startswith(("0", "1")) else f"0{national}"
+    return f"0{national}" if _LANDLINE.fullmatch(national) else national
 
 
 def same_phone(one: str | None, other: str | None) -> bool:
