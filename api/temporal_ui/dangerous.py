@@ -228,7 +228,9 @@ def _in_the_name_of(person: str, reason: str, match: Match, request: Request, bo
     if request.method == "DELETE":
         return Granted(urlencode({"identity": person}).encode(), b"")
     sent = {key: {**each, "identity": person} if _is_operation(key) else each for key, each in body.items()}
-    if match.rule.does != "batch":
+    if match.rule.does == "batch":
+        reason = f"{person}: {reason}"  # in the histories, the server names itself
+    else:
         sent["identity"] = person
     if match.rule.does in WITH_REASON:
         sent["reason"] = reason

@@ -184,7 +184,7 @@ async def test_a_batch_is_confirmed_with_its_number_of_workflows_and_its_body(on
     refused(await Browser(on_sqlite).press(BATCH, {**THREE, "resetOperation": THREE["terminationOperation"]}))
     browser.cookies = kept
     passed = granted(await browser.press(BATCH, THREE))
-    assert passed == {**THREE, "reason": REASON, "terminationOperation": {"identity": "chief"}}
+    assert passed == {**THREE, "reason": f"chief: {REASON}", "terminationOperation": {"identity": "chief"}}
 
 
 async def test_a_batch_by_a_query_is_counted_by_temporal(on_sqlite: Api) -> None:

@@ -91,7 +91,7 @@ async def test_a_batch_is_terminated_after_a_reason(api: Api, page: Page) -> Non
     await expect(rows).to_have_count(2)
     await page.get_by_test_id("batch-actions-checkbox").locator("input").first.check(force=True)
     await page.get_by_test_id("bulk-terminate-button").last.click()
-    dialog = page.get_by_test_id("batch-terminate-confirmation-modal").last
+    dialog = page.locator("#batch-terminate-confirmation-modal")
     await dialog.get_by_test_id("confirm-modal-button").click()
     await expect(dialog).to_contain_text("/temporal-grant")
     await confirm(api, page, "terminationOperation", "2 个流程", "2 workflows")
