@@ -1,4 +1,4 @@
-"""Dangerous requests in a browser: an administrator terminates one case and a batch by a page that asks for a reason."""
+"""Dangerous requests in a browser: an administrator terminates a case and a batch by a page that asks for a reason."""
 
 import re
 from collections.abc import AsyncIterator
