@@ -130,7 +130,10 @@ class IncidentWorkflow(EntityWorkflow):
             self._begin(_SQL, self._gather())
 
     def _may_search(self) -> bool:
-        return self._search_after is not None and self._incident.end in (None, IncidentState.RESOLVED)
+        """Return True if cases are still to be looked for; a suspicion takes none, whatever was merged into it."""
+        incident = self._incident
+        open_or_resolved = incident.end in (None, IncidentState.RESOLVED)
+        return self._search_after is not None and open_or_resolved and incident.state is not IncidentState.SUSPECTED
 
     def _act_on_cases(self) -> None:
         """Begin what the end of the incident means for its cases, one batch at a time. It does not wait for SQL."""

@@ -18,13 +18,16 @@ from activities.internal_updates import SETTLE
 from activities.projection import SenderWriter
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
+from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
+from domain.shared.actors import SYSTEM
 from readmodel.database import engine as engine_of
 from tests.support.causes import OVER, Cause, actions, count_of, count_timers, declare, linked, replied, told
 from tests.support.hotline import PATIENCE_SECONDS, Hotline, running_hotline, until
 from tests.support.outage import down
+from tests.workflows.test_incident import completed
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
@@ -83,6 +86,21 @@ class TestEnds:
         for complaint in complaints:
             await replied(complaint)
             assert await actions(complaint) == ["register", "link_incident", "complete", "reply"]
+
+    async def test_a_suspicion_takes_cases_of_a_merged_scope_when_it_is_confirmed(self, hotline: Hotline) -> None:
+        waits = await hotline.start(district="gangkou")
+        await waits.published(1)
+        since = (await waits.view()).registered_at
+        cause, other = [
+            await declare(hotline, each, actor=SYSTEM, calls=11, since=since) for each in ("fusha", "gangkou")
+        ]
+        await other.act(Merge(into=cause.number))
+        await cause.published("suspect", "absorb")
+        await hotline.server.fast_forward(cause.handle, timedelta(seconds=16))
+        assert await completed(cause, "gather_cases") == 0
+        await cause.act(Confirm())
+        await cause.waits_for(1)
+        assert (await waits.view()).incident == cause.number
 
 
 class Freeze:
