@@ -52,8 +52,8 @@ def known_caller(connection: ReadConnection, caller: Caller, area_code: str = ""
         **dict(record),
         open_cases=tuple(map(_case, theirs.newest(IS_OPEN))),
         incidents=tuple(
-            OpenIncident.model_validate({**dict(incident), "services": incident.scope.services})
-            for incident in open_in(connection, district)
+            OpenIncident.model_validate({**dict(incident), "services": services})
+            for incident, services in (open_in(connection, district) if district else ())
         ),
     )
 

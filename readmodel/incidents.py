@@ -118,11 +118,10 @@ def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
     return [(incident.number, incident.scope) for incident in _open(connection, TAKING)]
 
 
-def open_in(connection: ReadConnection, district: str | None) -> list[Incident]:
-    """Return the incidents in a district that a case can be linked to, oldest first; none without a district."""
-    if district is None:
-        return []
-    return [incident for incident in _open(connection, LINKABLE) if incident.scope.reaches(district)]
+def open_in(connection: ReadConnection, district: str) -> list[tuple[Incident, tuple[str, ...]]]:
+    """Return the incidents in a district that a case can be linked to, oldest first, with their services there."""
+    found = [(incident, incident.scope.services_in(district)) for incident in _open(connection, LINKABLE)]
+    return [(incident, services) for incident, services in found if services]
 
 
 def _open(connection: ReadConnection, states: Collection[IncidentState]) -> Iterable[Incident]:

@@ -114,7 +114,7 @@ class OpenIncident(BaseModel):
     number: str
     title: str
     state: IncidentState
-    services: tuple[str, ...] = Field(description="Codes: calls about any of these belong to it.")
+    services: tuple[str, ...] = Field(description="Codes: calls from there about any of these belong to it.")
     expected_at: datetime | None = Field(description="Time at which water is expected back.")
     news: str | None = Field(description="Latest message to the callers.")
 

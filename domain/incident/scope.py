@@ -144,9 +144,10 @@ class Scope(Immutable):
         """Return True if it names both, for all of the district."""
         return any(one.names(service, district) and not one.is_narrow for one in self.each)
 
-    def reaches(self, district: str) -> bool:
-        """Return True if it covers places in this district."""
-        return any(not one.districts or district in one.districts for one in self.each)
+    def services_in(self, district: str) -> tuple[str, ...]:
+        """Return the services of which it covers cases in this district; empty if it does not reach it."""
+        there = (one for one in self.each if not one.districts or district in one.districts)
+        return tuple(dict.fromkeys(service for one in there for service in one.services))
 
     def widened(self, services: Iterable[str], districts: Iterable[str]) -> "Scope":
         """Return the scope with these as well; without districts, it has any already."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from readmodel.customers import keep
 from readmodel.database import engine, writing
 from tests.api.test_caller import GRANNY, api_with_customers, call
 from tests.support.api import CALL, Api, Json, further_api, problem
+from tests.support.hotline import until
 from tests.support.outage import down
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -74,6 +76,20 @@ async def test_incidents_where_the_caller_lives_are_named(known: Api) -> None:
         assert (incident["number"], incident["title"], incident["services"]) == (number, "爆管", ["no_water"])
     await known.post(f"/v1/incidents/{number}/actions/dismiss", {"reason": "误报"}, "zhou")
     assert (await look_up(known, phone=PHONE))["incidents"] == []
+
+
+async def test_a_merged_incident_is_named_with_its_services_where_the_caller_lives(known: Api) -> None:
+    declared: Json = {"title": "爆管", "services": ["no_water"], "districts": ["east"]}
+    elsewhere: Json = {**declared, "services": ["low_pressure"], "districts": ["west"]}
+    number, other = [
+        (await known.post("/v1/incidents", each, "zhou")).json()["number"] for each in (declared, elsewhere)
+    ]
+    await known.post(f"/v1/incidents/{other}/actions/merge", {"into": number}, "zhou")
+    merged = partial(known.get, f"/v1/incidents/{other}", "zhou")
+    await until(merged, lambda answer: answer.json()["state"] == "merged")
+    (incident,) = (await look_up(known, phone=PHONE))["incidents"]
+    assert (incident["number"], incident["services"]) == (number, ["low_pressure"])
+    await known.post(f"/v1/incidents/{number}/actions/dismiss", {"reason": "误报"}, "zhou")
 
 
 async def test_a_stranger_is_no_error(known: Api) -> None:
