@@ -18,14 +18,14 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from api.backend import Backend
 from api.html import page
 from api.problems import ProblemError, declare
 from api.same_origin import is_from_another_site
 from api.sessions import Session
-from api.temporal_ui.rules import Match, rule_of
+from api.temporal_ui.rules import Match, rule_of, shown
 from domain.shared.actors import Role
 from domain.shared.text import NORMALISED, ONE_LINE, Instant
 from domain.shared.value import Immutable
@@ -207,9 +207,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
 
 def _refused(detail: str) -> Response:
-    """Return a refusal of which the UI shows the sentence: it reads the field `message`."""
-    problem = ProblemError(DANGEROUS, detail).problem.model_dump(exclude_none=True)
-    return JSONResponse({**problem, "message": detail}, HTTPStatus.FORBIDDEN)
+    return shown(ProblemError(DANGEROUS, detail))
 
 
 def _digest(request: Request, body: Mapping[str, Any]) -> str:

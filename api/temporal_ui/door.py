@@ -20,7 +20,7 @@ from api.security import WRONG_SCOPE
 from api.sessions import Session, takes_pages
 from api.temporal_ui.dangerous import Dangerous, flags
 from api.temporal_ui.reading import Reading
-from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of
+from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of, shown
 from api.temporal_ui.ui_server import ANSWERED, UiServer, token_in
 
 NO_UI = declare("no-temporal-ui", HTTPStatus.NOT_FOUND, "No Temporal UI")
@@ -79,7 +79,7 @@ class Door:
             if match.kind is Kind.PAGE and takes_pages(request):
                 problem = refusal.problem
                 return page("not_shown.html", problem.status, refusal.headers, problem=problem, number=None)
-            raise
+            return shown(refusal)
 
     def _matched(self, request: Request, session: Session) -> Match:
         """Return the rule of a request, and count it. Raises ProblemError if there is none, or too many came."""

@@ -12,7 +12,9 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from api.problems import ProblemError, declare
+from starlette.responses import JSONResponse, Response
+
+from api.problems import MEDIA_TYPE, ProblemError, declare
 
 PREFIX: Final = "/temporal"
 API: Final = f"{PREFIX}/api/v1"
@@ -204,6 +206,13 @@ def refused(method: str) -> ProblemError:
         "此请求不在 Temporal UI 的放行清单内。"
     )
     return ProblemError(NOT_ALLOWED, detail, accepted=["what the pages of workflows ask for"])
+
+
+def shown(refusal: ProblemError) -> Response:
+    """Return a refusal as an answer of which the UI shows the sentence: it reads the field `message`."""
+    problem = refusal.problem
+    content = {**problem.model_dump(exclude_none=True), "message": problem.detail}
+    return JSONResponse(content, problem.status, refusal.headers, MEDIA_TYPE)
 
 
 def parameters_of(rule: Rule, query: bytes) -> dict[str, str]:

@@ -192,7 +192,8 @@ class TestLists:
     )
     async def test_a_query_that_could_escape_is_refused(self, ui: Ui, query: str) -> None:
         answer = await ui.ask(CREW, "GET", f"{NAMESPACE}/workflows", query=query)
-        problem(answer, 400, "unreadable-query")
+        # The UI shows the message above its list.
+        assert problem(answer, 400, "unreadable-query")["message"] == answer.json()["detail"]
 
     async def test_a_page_token_of_anothers_list_widens_nothing(self, ui: Ui, cases: Cases) -> None:
         found = set[str]()
