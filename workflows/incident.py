@@ -90,7 +90,9 @@ class IncidentWorkflow(EntityWorkflow):
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._plan_second_search()
             self._show()
-            self._continue_as_new_if_suggested(ready=self._idle())
+            # At its end nobody asks the doubtful: every case is asked then.
+            asked = self._incident.end is not None or not self._doubtful
+            self._continue_as_new_if_suggested(ready=self._idle() and asked)
             self._inform_callers_or_search_cases()
             self._act_on_cases()
             # The answers of doubtful cases may come with an update or, at a replay, before it.

@@ -1,6 +1,9 @@
 """Signals to incidents are not signed: they are hints, and change no case, whoever sends them."""
 
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
@@ -13,12 +16,17 @@ from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.batch import Absorbed
+from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.shared.command import Command
 from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
-from tests.support.hotline import ADMIN, Complaint, Hotline, until
+from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.incidents import opening
 from tests.support.signing import with_interceptors
+from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
+from workflows.clients.incident import options_of
+from workflows.messages import IncidentStart, Names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,6 +35,15 @@ async def signalled(hotline: Hotline, cause: Cause, signal: str, *complaints: Co
     """Send a signal as whoever reaches Temporal's port can."""
     handle = with_interceptors(hotline.client).get_workflow_handle(cause.handle.id)
     await handle.signal(signal, [complaint.number for complaint in complaints])
+
+
+async def resting(hotline: Hotline, queue: str, **carried: Any) -> Cause:
+    """An incident in its next run, on a queue whose worker is still to come."""
+    at = datetime.now(UTC)
+    incident, first = Incident.open(opening(ADMIN, at))
+    start = IncidentStart(source=incident, changed_at=first.at, sender_version=incident.version, **carried)
+    await hotline.client.start_workflow("IncidentWorkflow", start, task_queue=queue, **options_of(incident, Names()))
+    return Cause(hotline, incident.number)
 
 
 async def test_a_case_that_says_nothing_of_the_kind_stays_with_its_incident(hotline: Hotline) -> None:
@@ -40,6 +57,19 @@ async def test_a_case_that_says_nothing_of_the_kind_stays_with_its_incident(hotl
     await cause.act(OVER)
     await replied(stays)
     assert (await cause.published("declare", "resolve", "finish"))[-1]["data"] == '{"settled":1}'
+
+
+@pytest.mark.slow
+async def test_a_case_is_asked_though_its_signal_comes_with_the_end_of_the_run(tmp_path: Path) -> None:
+    """All signals come in one task, and the run is long enough to end with it."""
+    limit = "limit.historyCount.suggestContinueAsNew=25"
+    async with await temporal_server(limit) as server, running_hotline(server, tmp_path) as hotline:
+        cause = await resting(hotline, "late", waiting=("2609070000012",))
+        for numbers in ([], ["2609070000012"]):
+            for _ in range(15):
+                await cause.handle.signal("unlinked", numbers)
+        async with running_hotline(server, tmp_path / "late", task_queue="late"):
+            await cause.waits_for(0)
 
 
 async def test_a_case_that_is_not_linked_hears_nothing_and_is_not_settled(hotline: Hotline) -> None:
