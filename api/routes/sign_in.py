@@ -1,5 +1,6 @@
 """Sign-in (登录) of people in browsers, by key or with the OIDC issuer, and sign-out."""
 
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import parse_qsl
@@ -31,9 +32,12 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     @router.post(SIGN_IN, include_in_schema=False)
     async def sign_in(request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        given = form.get("key", "").strip()
         try:
             require_same_origin(request)
-            actor, key = await backend.bearer.holder_of_key(request, form.get("key", "").strip())
+            await backend.bearer.holder_of_key(request, given)
+            await _read_anew(backend)
+            actor, key = await backend.bearer.holder_of_key(request, given)
         except ProblemError as refused:
             return _refused(backend, request, refused, form.get("to"))
         response = RedirectResponse(local(form.get("to")), HTTPStatus.SEE_OTHER)
@@ -76,11 +80,18 @@ def _add_oidc(router: APIRouter, backend: Backend, oidc: OidcSignIn) -> None:
             backend.limits.check_guesses(request)
             actor, to = await oidc.finish(request)
             response: Response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
+            await _read_anew(backend)
             backend.sessions.begin(response, _known(backend, actor))
         except ProblemError as refused:
             response = _refused(backend, request, _counted(backend, request, refused), None)
         oidc.end(response)
         return response
+
+
+async def _read_anew(backend: Backend) -> None:
+    """Read people anew if SQL answers: a session with a number of before a sign-out elsewhere would end at once."""
+    with suppress(ProblemError):
+        await backend.people.read_anew()
 
 
 def _known(backend: Backend, actor: Actor) -> Actor:

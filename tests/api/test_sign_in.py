@@ -140,6 +140,21 @@ async def test_sign_out_ends_every_session_of_the_person_in_every_process(on_bot
             assert "Signed in as chen" in (await again.get(ACTION)).text
 
 
+async def test_a_sign_in_counts_right_after_a_sign_out_or_revocation_in_another_process(on_both: Api) -> None:
+    async with further_api(on_both, now, people_seconds=300) as other, signed_in(other, "chen"):
+        async with signed_in(on_both, "chen") as made:
+            await made.post("/sign-out")
+        async with signed_in(other, "chen") as made:
+            kept = made.cookies["hotline"]
+            assert session(on_both, kept) is not None
+            assert session(other, kept) is not None
+        key, token = on_both.directory.issue("chen", Role.AGENT)
+        assert (await began(other, token)) != ""
+        on_both.directory.revoke(key.id)
+        async with browser(other) as made:
+            assert (await made.post(ACTION, data={"key": token})).status_code == 401
+
+
 LOSSES: dict[str, Callable[[Directory, str, str], Any]] = {
     "revoked": lambda directory, _, key: directory.revoke(key),
     "rotated": lambda directory, _, key: directory.rotate(key, hours=24),
