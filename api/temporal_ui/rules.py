@@ -117,7 +117,7 @@ RULES: Final = (
     *(_get(Kind.ASSET, f"{PREFIX}/{start}*") for start in ("android", "apple", "banner", "favicon", "logo")),
     _get(Kind.ASSET, f"{PREFIX}/site.webmanifest"),
     _get(Kind.ASSET, f"{PREFIX}/Temporal_Logo_Animation.gif"),
-    _get(Kind.RENDER, f"{PREFIX}/render", "content", "theme", "overrideTheme"),
+    _get(Kind.RENDER, f"{PREFIX}/render", "content", "theme", "overrideTheme", "compact"),
     _get(Kind.SETTINGS, f"{API}/settings"),
     _get(Kind.FACTS, f"{API}/system-info"),
     _get(Kind.FACTS, f"{API}/cluster-info"),
