@@ -210,7 +210,7 @@ class Settings(BaseSettings):
     """SQLite file of the embedded Temporal: readiness watches it, `temporal-setup` tunes it. `hotline up` sets it."""
 
     ui_port: Port = 8233
-    """TCP port of the Temporal UI that `hotline up` starts."""
+    """TCP port at which `hotline up` leads to the Temporal UI under `/temporal` of the API."""
 
     temporal_ui_url: str | None = Field(default=None, pattern=r"^https?://[^/?#@]+$")
     """Address of the Temporal UI's server, which the API shows under `/temporal`. `hotline up` sets it."""

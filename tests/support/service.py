@@ -73,7 +73,12 @@ class Service:
 
     @property
     def ui(self) -> str:
-        """Address of the Temporal UI."""
+        """Address of the Temporal UI, behind the sign-in."""
+        return f"{self.api}/temporal"
+
+    @property
+    def former_ui(self) -> str:
+        """Address at which the UI was, which leads to the present one."""
         return f"http://127.0.0.1:{self._ui}"
 
     @property
