@@ -181,7 +181,7 @@ def test_in_a_browser_the_ui_works_by_its_own_name_alone(case: Case, page: Page)
 @needs_chromium
 def test_in_a_browser_the_details_of_a_case_are_drawn(case: Case, page: Page) -> None:
     page.goto(f"{case.service.api}/case/{case.number}")
-    expect(page.frame_locator("iframe").first.get_by_text("家里没水").first).to_be_visible()
+    expect(page.frame_locator("iframe").last.get_by_text("家里没水").first).to_be_visible()
 
 
 @pytest.mark.browser
