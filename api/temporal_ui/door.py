@@ -31,14 +31,14 @@ FRAME = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self';"
     " sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 )
-"""What the page of a text may do: be shown in a frame of the UI, and open links."""
+"""Policy of the page of a text: it may be shown in a frame of the UI, and open links, and no more."""
 PAGE = (
     "default-src 'self'; script-src 'self'{}; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-"""What a page of the UI may do, with the digests of the scripts that stand in it."""
+"""Policy of a page of the UI, with the digests of the scripts that stand in it."""
 _UNCOUNTED = frozenset({Kind.ASSET, Kind.PAGE})
-"""What is no data. A page of the UI loads some twenty of its 365 scripts."""
+"""Kinds without data. A page of the UI loads some twenty of its 365 scripts."""
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
