@@ -72,12 +72,12 @@ class Door:
         session = self._backend.sessions.open(request)
         if session is None:
             return self._backend.sessions.sign_in_page(request)
-        match = self._matched(request, session)
         try:
+            match = self._matched(request, session)
             return await self._let_through(request, session, match, open_answers)
         except ProblemError as refusal:
-            if match.kind is Kind.PAGE and takes_pages(request):
-                problem = refusal.problem
+            problem = refusal.problem
+            if takes_pages(request) and problem.status != HTTPStatus.NOT_FOUND:
                 return page("not_shown.html", problem.status, refusal.headers, problem=problem, number=None)
             return shown(refusal)
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from api.backend import Backend
 from api.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
-from api.temporal_ui.rules import Kind, Match, parameters_of, refused
+from api.temporal_ui.rules import NOT_ALLOWED, Kind, Match, parameters_of, refused
 from api.temporal_ui.visibility import UnreadableQueryError, narrowed
 from domain.rights.rights import READ_ASSESSMENTS, READ_CASES, READ_INCIDENTS, READ_REPORTS, Reach, Right
 from domain.shared.actors import Actor
@@ -53,6 +53,9 @@ class Reading:
             raise refused(match.rule.method)
         if match.kind in (Kind.PAGE, Kind.ASSET):
             return query
+        if match.kind is Kind.LOGIN:
+            detail = "What you opened is not among what you may see, as another department's case. 不在您的查阅范围内。"
+            raise ProblemError(NOT_ALLOWED, detail)
         parameters = parameters_of(match.rule, query)
         if match.kind is Kind.OPERATIONS and not _reads_all(actor):
             raise _wrong_role(actor, READ_CASES)

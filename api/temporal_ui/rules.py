@@ -29,6 +29,8 @@ class Kind(StrEnum):
 
     ASSET = "asset"
     PAGE = "page"
+    LOGIN = "login"
+    """The UI's own sign-in, to which it sends a browser whose request was refused."""
     RENDER = "render"
     SETTINGS = "settings"
     FACTS = "facts"
@@ -112,7 +114,8 @@ def _dangerous(does: str, path: str, method: str = "POST") -> Rule:
 
 RULES: Final = (
     _get(Kind.PAGE, PREFIX),
-    *(_get(Kind.PAGE, f"{PREFIX}/{page}") for page in ("namespaces", "namespaces/**", "select-namespace", "login")),
+    *(_get(Kind.PAGE, f"{PREFIX}/{page}") for page in ("namespaces", "namespaces/**", "select-namespace")),
+    _get(Kind.LOGIN, f"{PREFIX}/login"),
     *(_get(Kind.ASSET, f"{PREFIX}/{asset}") for asset in ("_app/**", "css/**", "i18n/**", "codemirror/**")),
     *(_get(Kind.ASSET, f"{PREFIX}/{start}*") for start in ("android", "apple", "banner", "favicon", "logo")),
     _get(Kind.ASSET, f"{PREFIX}/site.webmanifest"),

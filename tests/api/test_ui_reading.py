@@ -22,7 +22,7 @@ NAMESPACE = f"{API}/namespaces/default"
 OFFICE = ("chen", "zhou", "xu", "gao", "he", "chief")
 """People who read all cases."""
 CREW, OTHER_CREW, TELEPHONY = "wu", "sun", "pbx"
-SAFE = [rule for rule in RULES if rule.kind not in (Kind.UPDATE, Kind.DANGEROUS)]
+SAFE = [rule for rule in RULES if rule.kind not in (Kind.UPDATE, Kind.DANGEROUS, Kind.LOGIN)]
 CASES = 'WorkflowType = "ComplaintWorkflow"'
 
 
@@ -32,13 +32,15 @@ class Ui:
 
     api: Api
 
-    async def ask(self, by: str, method: str, path: str, body: Any = None, **params: str) -> httpx.Response:
+    async def ask(
+        self, by: str, method: str, path: str, body: Any = None, *, accept: str = "*/*", **params: str
+    ) -> httpx.Response:
         """Return the answer to a request that somebody sends by hand, with all that a page of the UI would send."""
         member, signed_in = self.api.backend.people.get(by), Response()
         assert member
         self.api.backend.sessions.begin(signed_in, member.actor)
         cookie = signed_in.headers["set-cookie"].partition(";")[0]
-        headers = {"Cookie": cookie, "Origin": self.api.url, "Sec-Fetch-Site": "same-origin"}
+        headers = {"Cookie": cookie, "Origin": self.api.url, "Sec-Fetch-Site": "same-origin", "Accept": accept}
         if method != "GET":
             page = await self.api.http.get("/temporal/", headers=headers)
             token = (re.search(r"_csrf=(\w+)", page.headers.get("set-cookie", "")) or ["", "none"])[1]
@@ -132,6 +134,12 @@ class TestWhoSeesWhat:
                 answer = await ui.ask(by, rule.method, target(rule, workflow_id), body)
                 assert (answer.status_code == 403) == (workflow_id in closed), (rule, answer.text)
                 assert answer.status_code not in (401, 500), (rule, answer.text)
+
+    async def test_after_a_refusal_the_browser_is_told_and_not_asked_to_sign_in(self, ui: Ui) -> None:
+        """The UI sends a browser to its own sign-in then, which is none here."""
+        answer = await ui.ask(CREW, "GET", "/temporal/login", accept="text/html", returnUrl="/temporal/x")
+        assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
+        assert "不在您的查阅范围内" in answer.text
 
     @pytest.mark.parametrize(
         "path", ["/temporal/api/v1/nexus/endpoints", f"{NAMESPACE}/activities", "/temporal/healthz"]
