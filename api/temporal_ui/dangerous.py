@@ -119,7 +119,7 @@ class Dangerous:
             digest = _digest(request, body)
         except (ValueError, AttributeError, RecursionError):
             return _refused("The body of this request is no JSON object.")
-        given = self.open(request.cookies.get(self._cookie, ""), session)
+        given = self.kept(request, session)
         if given and given.reason and given.digest == digest:
             path = request.scope["raw_path"].decode("ascii")
             log.warning("%s %s by %s: %s", request.method, path, session.actor.id, given.reason)
@@ -151,6 +151,10 @@ class Dangerous:
             ends_at=self._backend.clock() + LASTS,
         )
 
+    def kept(self, request: Request, session: Session) -> Confirmation | None:
+        """Return what the browser keeps of this session; None if that is nothing."""
+        return self.open(request.cookies.get(self._cookie, ""), session)
+
     def open(self, sealed: str, session: Session) -> Confirmation | None:
         """Return what this session has asked for; None if that is nothing, or its time has run out."""
         content = self._seal.open(sealed)
@@ -181,8 +185,10 @@ class Dangerous:
                 asked = asked.model_copy(update={"reason": reason, "ends_at": self._backend.clock() + LASTS})
             except ValidationError:
                 wrong = True
-        number = asked.subject.removeprefix(workflow_id("")) if asked else ""
-        case = await self._backend.reader.ask(get_case, number) if number else None
+        case = None
+        if asked:
+            with suppress(ProblemError):  # SQL may be down
+                case = await self._backend.reader.ask(get_case, asked.subject.removeprefix(workflow_id("")))
         status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
         answer = page("grant.html", status, asked=asked, case=case, sealed=sealed, wrong=wrong)
         if asked and asked.reason:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 import httpx
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.backend import Backend
@@ -18,7 +18,7 @@ from api.problems import ProblemError, declare
 from api.same_origin import READING, is_from_another_site
 from api.security import WRONG_SCOPE
 from api.sessions import Session, takes_pages
-from api.temporal_ui.dangerous import Dangerous, flags
+from api.temporal_ui.dangerous import GRANT, Dangerous, flags
 from api.temporal_ui.reading import Reading
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of, shown
 from api.temporal_ui.ui_server import ANSWERED, UiServer, token_in
@@ -100,6 +100,9 @@ class Door:
         self, request: Request, session: Session, match: Match, open_answers: AsyncExitStack
     ) -> Response:
         """Return the answer to a request that has a rule. Raises ProblemError."""
+        # There the UI goes after a refusal that it has no place to show.
+        if request.url.path == f"{PREFIX}/login" and self._dangerous.kept(request, session):
+            return RedirectResponse(GRANT, HTTPStatus.SEE_OTHER)
         query = await self._reading.admit(session.actor, match, request.scope["query_string"])
         body = b"" if request.method in READING else await request.body()
         if match.kind is Kind.DANGEROUS:

@@ -273,6 +273,22 @@ async def test_the_page_has_nothing_to_confirm_unless_something_was_refused(on_s
     assert (await Browser(on_sqlite, "xu").page()).status_code == 403
 
 
+async def test_the_login_page_of_the_ui_leads_to_what_waits(on_sqlite: Api, temporal_ui: str) -> None:
+    """The UI goes there after a refusal that it has no place to show, as of activities."""
+    browser, path = Browser(on_sqlite), f"{API}/namespaces/default/activities-deprecated/pause"
+    async with further_api(on_sqlite, Clock(), temporal_ui_url=temporal_ui) as api:
+
+        async def login() -> httpx.Response:
+            async with httpx.AsyncClient(base_url=api.url, cookies=browser.cookies, trust_env=False) as http:
+                return await http.get("/temporal/login?returnUrl=x", headers={"Accept": "text/html"})
+
+        await api.backend.people.read_anew()
+        assert (await login()).status_code != 303
+        refused(await browser.press(path))
+        answer = await login()
+    assert (answer.status_code, answer.headers["location"]) == (303, GRANT)
+
+
 @pytest.mark.parametrize("body", [b"[]", b"1", b"{", b'"x"', b"[" * 100_000])
 async def test_a_body_that_is_no_object_is_refused(on_sqlite: Api, body: bytes) -> None:
     browser = Browser(on_sqlite)
