@@ -1,5 +1,6 @@
 """Nothing that people set, call or read goes undocumented, and nothing is documented that is gone."""
 
+import asyncio
 import importlib.util
 import re
 from collections.abc import Callable
@@ -247,7 +248,8 @@ def test_every_module_that_is_run_exists() -> None:
 @cache
 def application() -> FastAPI:
     """The application, to be asked what it serves."""
-    return create_app(assemble(Settings(), Client.__new__(Client)))
+    nobody = asyncio.run(Client.connect("127.0.0.1:9", lazy=True))
+    return create_app(assemble(Settings(), nobody))
 
 
 def served() -> set[str]:
