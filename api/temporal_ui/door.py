@@ -51,7 +51,7 @@ class Door:
         self._backend = backend
         self._ui = UiServer(backend.temporal_ui_url)
         self._dangerous = Dangerous(backend)
-        self._reading = Reading(backend, backend.complaints.namespace)
+        self._reading = Reading(backend)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

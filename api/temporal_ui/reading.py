@@ -26,11 +26,10 @@ RIGHTS: Final[Mapping[str, Right]] = {
 
 
 class Reading:
-    """Rights of people in the Temporal UI. `namespace` is that of the service."""
+    """Rights of people in the Temporal UI."""
 
-    def __init__(self, backend: Backend, namespace: str) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._namespace = namespace
 
     def may_read(self, actor: Actor) -> bool:
         """Return True if the person sees anything in the UI."""
@@ -49,7 +48,7 @@ class Reading:
         """
         if not self.may_read(actor):
             raise _wrong_role(actor, READ_CASES)
-        if match.namespace not in (None, self._namespace):
+        if match.namespace not in (None, self._backend.complaints.namespace):
             raise refused(match.rule.method)
         if match.kind in (Kind.PAGE, Kind.ASSET):
             return query
