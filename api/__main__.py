@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from socket import socket
 
 import uvicorn
 from sqlalchemy import make_url
@@ -202,7 +203,9 @@ async def serve(settings: Settings, address: str | None = None) -> None:
         log.warning("the keys of links cannot be written: %s", error.strerror)
     client = await connect(settings, lazy=True)
     await require_own(client, settings)
-    server = uvicorn.Server(server_config(create_app(assemble(settings, client)), settings))
+    app = create_app(assemble(settings, client))
+    server = _Server(server_config(app, settings))
+    server.end_waiting = app.state.door.close
 
     async def compare() -> None:
         try:
@@ -220,6 +223,17 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     comparing.cancel()
     with suppress(asyncio.CancelledError):
         await comparing
+
+
+class _Server(uvicorn.Server):
+    """Server that ends what pages of the Temporal UI wait for, up to a minute, before it waits for open requests."""
+
+    end_waiting: Callable[[], Awaitable[None]]
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """End in order."""
+        await self.end_waiting()
+        await super().shutdown(sockets)
 
 
 async def _lead_from_former_port(address: str, settings: Settings) -> None:

@@ -114,6 +114,7 @@ def create_app(backend: Backend) -> FastAPI:
     shown = reference, operations, sign_in, pages, dangerous
     for part in (complaint_actions, *records, reports, call_reports, period_reports, *shown):
         part.add_routes(app.router, backend)
+    app.state.door = door
     for path in (Door.path, f"{Door.path}/{{path:path}}"):
         app.router.routes.append(Route(path, door))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.

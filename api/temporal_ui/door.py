@@ -63,7 +63,7 @@ class Door:
             await response(scope, receive, send)
 
     async def close(self) -> None:
-        """Close the connections to the UI's server."""
+        """Close the connections to the UI's server; requests that wait for it are answered 503."""
         await self._ui.close()
 
     async def _answer(self, request: Request, open_answers: AsyncExitStack) -> Response:

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.temporal_ui.dangerous import GRANT
 from tests.support.api import Api, further_api, problem, served
+from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,13 +36,18 @@ class Ui:
 
     asked: list[tuple[str, str, bytes, dict[str, str]]] = field(default_factory=list)
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
     answer: Response | None = None
+
+    def __post_init__(self) -> None:
+        self.answers.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         query = scope["query_string"].decode()
         target = scope["raw_path"].decode() + (f"?{query}" if query else "")
         self.asked.append((request.method, target, await request.body(), dict(request.headers)))
+        await self.answers.wait()
         response = self.answer or StreamingResponse(self._halves(), 201)
         headers = MutableHeaders(raw=response.raw_headers)
         headers.append("Set-Cookie", "hotline=forged; Path=/")
@@ -194,6 +200,16 @@ async def test_without_its_server_the_door_says_so(on_sqlite: Api) -> None:
         problem(await Behind(api, Ui()).ask("/temporal/"), 503, "temporal-ui-unavailable")
         page = await Behind(api, Ui()).ask("/temporal/", headers={"Accept": "text/html"})
         assert (page.status_code, "does not answer" in page.text) == (503, True)
+
+
+async def test_a_page_that_waits_for_news_does_not_hold_up_the_end_of_the_api(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.answers.clear()
+        waiting = asyncio.create_task(behind.ask(WORKFLOWS))
+        await until(lambda: asyncio.sleep(0, behind.ui.asked), bool)
+        await behind.api.app.state.door.close()
+        problem(await waiting, 503, "temporal-ui-unavailable")
+        behind.ui.answers.set()
 
 
 async def test_a_page_runs_its_own_scripts_alone_and_is_in_no_frame(on_sqlite: Api) -> None:
