@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 from activities.shift import now, shift
 from domain.incident.opening import Opening, SurgeRule
 from domain.incident.scope import Scope
+from domain.shared.actors import SYSTEM
 from readmodel import incidents
 from readmodel.database import reading
 from readmodel.incidents import Surge
@@ -22,8 +23,8 @@ logger = logging.getLogger(__name__)
 REMEMBERED = timedelta(days=2)
 """Age of ended incidents that a suspicion is compared with: more than the day that numbers are drawn for."""
 Suspect = Callable[[Opening, datetime | None], Awaitable[None]]
-"""Starts an incident; the instant is the end of the last one with the same cause, or the time when one was opened that
-was narrowed since. Started again, it is the same one."""
+"""Starts an incident; the instant is the end of the last one with the same cause, or the time when one was suspected
+that was narrowed since. Started again, it is the same one."""
 Rules = Callable[[], Sequence[SurgeRule]]
 
 
@@ -79,8 +80,9 @@ class SurgeWatch:
                 of_it = [each for each in known if each.scope.names(*cause)]
                 if any(each.closed_at is None and each.scope.names_all_of(*cause) for each in of_it):
                     continue
-                # Calls before the end of the last incident were calls of that one. One that was narrowed explains only
-                # some of those that come after it was opened.
+                # Calls before the end of the last incident were calls of that one, and those before a suspicion raised
+                # it, though it was narrowed since. A narrow one that was declared explains only what is linked to it.
+                of_it = [each for each in of_it if each.closed_at or each.opened_by == SYSTEM.id]
                 ended_at = max((each.closed_at or each.opened_at for each in of_it), default=None)
                 begins = max(since, ended_at or since)
                 later = incidents.surges(connection, begins, [surge.service], rule.more_than)

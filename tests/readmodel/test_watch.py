@@ -11,13 +11,13 @@ from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.opening import Opening, SurgeRule
 from domain.incident.scope import Scope
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.command import Command
 from readmodel.database import writing
 from readmodel.incidents import write as write_incident
 from readmodel.projection import write
 from tests.support.batches import call, published
-from tests.support.build import MONDAY
+from tests.support.build import DISPATCHER, MONDAY
 
 RULE = SurgeRule(services=("no_water",), more_than=2, window_seconds=600)
 SCOPE = Scope(services=("no_water",), districts=("west",))
@@ -35,10 +35,12 @@ def take_calls(database: Engine, at: datetime, places: range) -> None:
         write(connection, [published(call(place, at, location=Location(district="west")), ())[0] for place in places])
 
 
-def narrowed(database: Engine, at: datetime) -> None:
+def narrowed(database: Engine, at: datetime, actor: Actor = SYSTEM) -> None:
     """An incident of a few streets of the district, open since then."""
     scope = SCOPE.model_copy(update={"streets": ("莲塘东路",)})
-    incident, first = Incident.open(Opening(number="i26090700026", at=at, title="-", scope=scope, since=at))
+    incident, first = Incident.open(
+        Opening(number="i26090700026", at=at, actor=actor, title="-", scope=scope, since=at)
+    )
     with writing(database) as connection:
         write_incident(connection, IncidentBatch(incident=incident, events=(first,)))
 
@@ -85,3 +87,13 @@ def test_an_incident_of_a_few_streets_hides_no_surge_of_the_district(database: E
     take_calls(database, later, range(4, 7))
     [(opening, ended_at)] = seen(database, later)
     assert (opening.scope, opening.since, ended_at) == (SCOPE, opened, opened)
+
+
+def test_an_incident_of_a_few_streets_that_somebody_declared_hides_no_call_before_it(database: Engine) -> None:
+    """None of the calls is from its streets: it explains none of them, before or after."""
+    take_calls(database, MONDAY, range(1, 3))
+    narrowed(database, MONDAY + timedelta(seconds=30), DISPATCHER)
+    later = MONDAY + timedelta(minutes=1)
+    take_calls(database, later, range(3, 5))
+    [(opening, ended_at)] = seen(database, later)
+    assert (opening.scope, opening.calls, ended_at) == (SCOPE, 4, None)
