@@ -91,7 +91,7 @@ class Incidents:
     async def gather(self, gathering: Gathering) -> Gathered:
         """Link the next cases that it takes by itself; return their count and the number to continue after."""
         numbers = await read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
-        counts, _ = await self._link_all(numbers, gathering.incident, "gather")
+        counts, _ = await self._link_all(numbers, gathering.incident, "gather", again=True)
         return Gathered(linked=counts[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="link_named_cases")
@@ -131,20 +131,29 @@ class Incidents:
         return BatchResult(counts=counts, silent=tuple(left))
 
     async def _link_all(
-        self, numbers: Sequence[str], incident: str | None, why: str, leaves: str | None = None, by: Actor = SYSTEM
+        self,
+        numbers: Sequence[str],
+        incident: str | None,
+        why: str,
+        leaves: str | None = None,
+        by: Actor = SYSTEM,
+        *,
+        again: bool = False,
     ) -> Answers:
         """Link cases by updates with keys, so that a case knows it if it is asked again.
 
         `leaves`: only cases that are linked to this incident, or that were asked before. `by` is who links them.
+        `again`: also cases that were linked before, as SQL shows them now: one that was reinstated has left.
         """
         there = await self._versions(numbers)
 
         async def ask(number: str) -> Answer:
             if leaves and not await self._cases.is_linked(number, leaves, incident):
                 return Answer(OVER)
-            key = f"{why}-{incident}-{number}"
+            version = there.get(number, 0)
+            key = f"{why}-{incident}-{number}" + f"-{version}" * again
             body = LinkIncident(incident=incident)
-            command = Command(actor=by, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
+            command = Command(actor=by, body=body, key=key, digest=key, acknowledged=version)
             outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome)
             return Answer(LINKED, outcome.batch)
 

@@ -12,7 +12,7 @@ from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.lifecycle import IncidentState
-from domain.incident.scope import CIRCLE_OR_STREETS, PLACE_UNKNOWN, Around, Circle, Scope
+from domain.incident.scope import CIRCLE_OR_STREETS, NOT_TAKEN, PLACE_UNKNOWN, Around, Circle, Scope
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
 from domain.shared.value import omit_default
@@ -62,7 +62,7 @@ class IncidentLinks(BaseModel):
 
 
 CandidateReason = Annotated[
-    str, WithJsonSchema({"type": "string", "enum": [*OwnMatter, PLACE_UNKNOWN], "title": "CandidateReason"})
+    str, WithJsonSchema({"type": "string", "enum": [*OwnMatter, PLACE_UNKNOWN, NOT_TAKEN], "title": "CandidateReason"})
 ]
 IncidentActionName = Annotated[
     str, WithJsonSchema({"type": "string", "enum": [*INCIDENT_TABLE], "title": "IncidentAction"})
@@ -132,7 +132,7 @@ class Candidate(BaseModel):
     registered_at: datetime
     location: CandidatePlace
     description: str = Field(description="Words of the caller, as the agent took them down.")
-    reasons: list[CandidateReason] = Field(description="Why the incident does not take it by itself.")
+    reasons: list[CandidateReason] = Field(description="Why the incident has not taken it by itself.")
     links: CandidateLinks
 
 

@@ -9,7 +9,8 @@ from domain.case.incident_link import own_matters
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.batch import Gathering
 from domain.incident.incident import Incident
-from domain.incident.scope import PLACE_UNKNOWN, CasePlace, Scope
+from domain.incident.lifecycle import TAKING
+from domain.incident.scope import NOT_TAKEN, PLACE_UNKNOWN, CasePlace, Scope
 from readmodel.case_queries import get_cases
 from readmodel.conditions import HAS_OWN_MATTERS
 from readmodel.database import ReadConnection
@@ -35,7 +36,7 @@ def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> l
 
 
 class Candidate(NamedTuple):
-    """Case that matches the scope of an incident, and the reasons why it is linked by name only."""
+    """Case that matches the scope of an incident, and the reasons why it is not linked."""
 
     case: Case
     reasons: tuple[str, ...]
@@ -47,11 +48,13 @@ def candidates(connection: ReadConnection, incident: Incident, cursor: str | Non
     Raises BadCursorError.
     """
     covered = _covered(incident.scope)
+    # A suspicion takes the others when it is confirmed.
+    proposed = covered if incident.state in TAKING else and_(covered, HAS_OWN_MATTERS)
     statement = select(cases.c.number, cases.c.registered_at).where(
         cases.c.registered_at >= incident.since,
         cases.c.incident.is_(None),
         cases.c.state.in_(sorted(state.value for state in BEFORE_REPLY)),
-        or_(and_(covered, HAS_OWN_MATTERS), and_(_unknown(incident.scope), not_(covered))),
+        or_(proposed, and_(_unknown(incident.scope), not_(covered))),
     )
     place = None if cursor is None else Place.of(cursor)
     statement = newest_first(statement, cases.c.registered_at, cases.c.number, place).limit(limit + 1)
@@ -66,7 +69,7 @@ def _reasons(scope: Scope, case: Case) -> tuple[str, ...]:
     location = case.intake.location
     place = CasePlace(location.district, location.address, location.lat, location.lng)
     unknown = () if scope.covers(case.intake.service_code, place) else (PLACE_UNKNOWN,)
-    return (*own_matters(case), *unknown)
+    return (*own_matters(case), *unknown) or (NOT_TAKEN,)
 
 
 def _covered(scope: Scope) -> ColumnElement[bool]:

@@ -18,6 +18,8 @@ LARGEST_RADIUS_M = 50_000
 MOST_STREETS = 20
 PLACE_UNKNOWN = "place_unknown"
 """Reason why a case is only proposed: it has no coordinates for a circle, or no address for streets."""
+NOT_TAKEN = "not_taken"
+"""Reason why a case is proposed that the incident takes by itself: its searches missed it, or it has left since."""
 _ALL_THREE = ("lat", "lng", "radius_m")
 CIRCLE_OR_STREETS: dict[str, Any] = {
     "dependentRequired": {name: [each for each in _ALL_THREE if each != name] for name in _ALL_THREE},

@@ -192,6 +192,20 @@ async def at(api: Api, address: str) -> tuple[str, str | None]:
     return case, (await api.complaint(case))["incident"]
 
 
+async def test_a_reinstated_case_is_proposed_while_the_incident_is_open(api: Api) -> None:
+    district = "shenwan"
+    number = await suspected(api, district)
+    mine = await leak(api, district)
+    assert await candidates(api, number) == {}
+    await act(api, number, "confirm", {})
+    await linked_to(api, mine, number)
+    for action in ("withdraw", "reinstate"):
+        assert (await api.act(mine, action, {"reason": "误操作"}, "chen")).is_success
+    assert (await candidates(api, number))[mine]["reasons"] == ["not_taken"]
+    assert (await api.act(mine, "link_incident", {"incident": number}, "zhou")).is_success
+    assert await candidates(api, number) == {}
+
+
 async def test_bad_scopes_and_readers_are_refused(api: Api) -> None:
     nowhere = {name: value for name, value in DIRECTIONS.items() if name != "districts"}
     for given, words in (

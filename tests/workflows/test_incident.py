@@ -20,12 +20,14 @@ from activities.internal_updates import ABSORB
 from domain.case.actions.answer import Answer
 from domain.case.actions.comment import Comment
 from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.withdraw import Withdraw
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
+from domain.incident.actions.merge import Merge
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.batch import IncidentBatch
 from domain.shared.actors import SYSTEM
@@ -86,6 +88,20 @@ class TestLinks:
         await cause.waits_for(1)
         assert (await before.view()).incident == cause.number
         assert (await elsewhere.view()).incident is None
+
+    async def test_a_reinstated_case_is_linked_again_by_the_next_search(self, hotline: Hotline) -> None:
+        complaint = await hotline.start(district="banfu")
+        await complaint.published(1)
+        cause = await declare(hotline, "banfu", since=(await complaint.view()).registered_at)
+        await cause.waits_for(1)
+        await complaint.act(Withdraw(reason="误操作"))
+        await complaint.act(Reinstate(reason="撤销有误"))
+        assert (await complaint.view()).incident is None
+        await cause.waits_for(0)
+        other = await declare(hotline, "gangkou")
+        await other.act(Merge(into=cause.number))
+        await until(complaint.view, lambda view: view.incident == cause.number)
+        await cause.act(Dismiss(reason="误报"))
 
     async def test_the_second_look_finds_what_sql_did_not_show_at_the_first(self, hotline: Hotline) -> None:
         complaint = await hotline.start(district="minzhong")
