@@ -205,11 +205,15 @@ def _of(channel: str, keys: Collection[str]) -> ColumnElement[bool]:
 
 def _held_back(at: datetime, *, together: bool) -> ColumnElement[bool]:
     """Return whether an earlier delivery to the recipient is under way or will be soon."""
-    tried_soon = (_EARLIER.c.tries > 0) & (_EARLIER.c.next_try_at <= at + LONGEST_HOLD)
-    waits = (_EARLIER.c.tries < LATE_TRIES) & or_(_EARLIER.c.next_try_at <= at, tried_soon)
+    waits = (_EARLIER.c.tries < LATE_TRIES) & or_(_EARLIER.c.next_try_at <= at, _tried_soon(at))
     if together:
         waits &= _EARLIER.c.next_try_at > _row.next_try_at
     return exists(_EARLIER_ONE.where(or_(_EARLIER.c.status == SENDING, waits)))
+
+
+def _tried_soon(at: datetime) -> ColumnElement[bool]:
+    """Return whether an earlier delivery has been tried and is tried again soon."""
+    return (_EARLIER.c.tries > 0) & (_EARLIER.c.next_try_at <= at + LONGEST_HOLD)
 
 
 def _due(
@@ -239,9 +243,15 @@ def _due(
 def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:
     """Return since when the notification waits that is due for the longest; None if nothing is due at `at`.
 
-    What waits for an earlier one of its case is due as well.
+    What an earlier one of its case holds back is due as well, unless that one is in its tries: the recipient cannot be
+    reached, and no courier would be faster.
     """
-    delivery = select(func.min(_row.next_try_at)).where(_row.status == DUE, _row.next_try_at <= at)
+    in_tries = or_(_EARLIER.c.status == SENDING, (_EARLIER.c.tries < LATE_TRIES) & _tried_soon(at))
+    delivery = (
+        select(func.min(_row.next_try_at))
+        .join(notifications, _note.key == _row.key)
+        .where(_row.status == DUE, _row.next_try_at <= at, ~exists(_EARLIER_ONE.where(in_tries)))
+    )
     unrouted = select(func.min(_note.next_try_at)).where(_note.status == DUE, _note.next_try_at <= at)
     found = [connection.scalar(delivery), connection.scalar(unrouted)]
     return min((each for each in found if each is not None), default=None)

@@ -86,6 +86,10 @@ async def test_a_late_delivery_holds_back_no_later_one_and_what_is_held_back_wai
     later = at + timedelta(minutes=1)
     taken = await take(harness, later)
     assert taken == ([] if holds else [key.replace("-2-", "-3-")])
+    # What cannot reach a recipient makes no courier late; an earlier one that nobody has tried does.
+    assert await harness.writer.run(partial(deliveries.oldest_due, at=later)) is None
+    untried = update(delivery_rows).where(delivery_rows.c.key == key).values(tries=0)
+    await harness.writer.run(lambda sql: sql.execute(untried).rowcount)
     assert await harness.writer.run(partial(deliveries.oldest_due, at=later)) == (later if holds else None)
 
 
