@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from domain.shared.actors import Role
 from tests.support.service import Service
 from tools.docs import pictures
 
@@ -22,8 +23,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page as high as the details of a case."""
-    page = pictures.new_page(browser, 1330)
+def page(browser: Browser, service: Service) -> Iterator[Page]:
+    """A page as high as the details of a case, with a supervisor signed in."""
+    key = pictures.Person(service, "许兰", Role.SUPERVISOR).key
+    page = pictures.new_page(browser, service, key, 1330)
     yield page
     page.close()

@@ -1,6 +1,7 @@
-"""Temporal UI as staff see it: the case itself, in Chinese and English, and the saved view of broken promises."""
+"""Temporal UI as staff see it after the sign-in: the case itself, in Chinese and English, and the saved views."""
 
-import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from tools.docs import pictures
 from tools.docs.pictures import BREACHED, Stage
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.e2e, pytest.mark.slow]
-COUNT = len([*personal("10001", "repair"), *of_today(datetime.now(UTC), "Asia/Shanghai"), *VIEWS])
-"""Views of a person."""
+COUNT = len([*personal("10001", None), *of_today(datetime.now(UTC), "Asia/Shanghai"), *VIEWS])
+"""Views of a person without a department."""
+SAVED = "JSON.parse(localStorage.getItem('saved-workflow-queries')).default.map(view => view.name)"
+CHOSEN = "JSON.parse(localStorage.getItem('namespace-workflow-table-columns')).default.map(each => each.label)"
+OFFICE = [Role.AGENT, Role.DISPATCHER, Role.SUPERVISOR, Role.MANAGER, Role.FOLLOW_UP, Role.ADMIN]
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +29,81 @@ def stage(service: Service) -> Stage:
     return pictures.play(service)
 
 
+@contextmanager
+def desk(browser: Browser, service: Service, role: Role, department: str | None = None) -> Iterator[Page]:
+    """Open a browser in which somebody of this role has signed in."""
+    person = pictures.Person(service, f"{role.value} {department or ''}".strip(), role, department)
+    with closing(pictures.new_page(browser, service, person.key, height=1080, width=1920)) as page:
+        yield page
+
+
+@pytest.mark.parametrize("role", OFFICE)
+def test_the_office_sees_every_case(browser: Browser, service: Service, stage: Stage, role: Role) -> None:
+    with desk(browser, service, role) as page:
+        expect(page.get_by_role("status")).to_contain_text(f" {COUNT} ")
+        expect(page.get_by_role("main")).to_contain_text(f"{role.zh} {role}")
+        pictures.show_view(page, service, BREACHED, stage.late)
+        page.goto(f"{service.api}/case/{stage.late}")
+        expect(pictures.details_on(page, stage.late)).to_contain_text("家里没水，不欠费。No water, nothing owed.")
+
+
+def test_a_crew_sees_the_cases_of_its_department_alone(browser: Browser, service: Service, stage: Stage) -> None:
+    with desk(browser, service, Role.CREW, "metering") as page:
+        expect(page.get_by_role("link", name="本部门工单 My department")).to_be_visible()
+        page.goto(f"{service.ui}/namespaces/default/workflows")
+        expect(page.get_by_text("No Workflows")).to_be_visible()
+        page.goto(f"{service.api}/case/{stage.late}")
+        expect(page.get_by_role("main")).to_contain_text("您无权查阅")
+        for address in (f"{stage.late}", f"{stage.late}/history"):
+            refused = page.goto(f"{service.ui}/api/v1/namespaces/default/workflows/complaint-{address}")
+            assert refused
+            assert refused.status == 403
+            assert "家里没水" not in page.content()
+    with desk(browser, service, Role.CREW, "billing") as page:
+        row = pictures.show_row(page, f"{service.ui}/namespaces/default/workflows", stage.parts)
+        expect(row).to_be_visible()
+        expect(page.get_by_text(f"complaint-{stage.late}")).to_have_count(0)
+        page.goto(f"{service.api}/case/{stage.parts}")
+        expect(pictures.details_on(page, stage.parts)).to_contain_text("查欠费")
+
+
+def test_a_telephone_system_sees_nothing(browser: Browser, service: Service, stage: Stage) -> None:
+    with desk(browser, service, Role.TELEPHONY) as page:
+        for path in ("/views", f"/case/{stage.late}", "/temporal/namespaces/default/workflows"):
+            answer = page.goto(f"{service.api}{path}")
+            assert answer
+            assert answer.status == 403, path
+            assert "家里没水" not in page.content()
+
+
+def test_without_a_session_there_is_the_sign_in_alone(browser: Browser, service: Service, stage: Stage) -> None:
+    wanted = f"{service.ui}/namespaces/default/workflows/complaint-{stage.late}"
+    with closing(browser.new_page()) as page:
+        answer = page.goto(wanted)
+        assert answer
+        assert answer.status == 401
+        expect(page.get_by_role("heading", name="登录 Water hotline · Sign in")).to_be_visible()
+        page.get_by_label("密钥 Key").fill(stage.supervisor.key)
+        page.get_by_role("button", name="登录 Sign in").click()
+        page.wait_for_url(f"{wanted}/**")
+        page.goto(f"{service.api}/views")
+        page.get_by_role("link", name="退出 Sign out").click()
+        page.get_by_role("button", name="退出 Sign out").click()
+        answer = page.goto(wanted)
+        assert answer
+        assert answer.status == 401
+
+
+def test_the_former_address_leads_to_the_present_one(page: Page, service: Service, stage: Stage) -> None:
+    page.goto(f"{service.former_ui}/namespaces/default/workflows/complaint-{stage.late}")
+    page.wait_for_url(f"{service.ui}/namespaces/default/workflows/complaint-{stage.late}/**")
+
+
 def test_a_late_case_shows_its_promises_in_both_languages(page: Page, service: Service, stage: Stage) -> None:
     details = pictures.show_case(page, service, stage.late)
     for words in ("停水/无水 No water (P2)", "待签收", "dispatched", "首问责任人", "Owner", "陈美玲"):
         expect(details).to_contain_text(words)
-    seen = pictures.Person(service, "许兰", Role.SUPERVISOR).see(stage.late)
+    seen = stage.supervisor.see(stage.late)
     due = on_the_wall(datetime.fromisoformat(seen["clocks"][0]["due_at"]))
     promise = details.get_by_role("listitem").filter(has_text="限 limit 1 秒 s")
     expect(promise).to_contain_text("签收 acknowledge · 超时 missed")
@@ -56,71 +130,56 @@ def test_the_link_installs_the_saved_view_of_missed_clocks(page: Page, service: 
     expect(page.get_by_text(BREACHED.name).first).to_be_visible()
 
 
-def test_one_page_installs_all_views_and_the_columns(browser: Browser, service: Service, stage: Stage) -> None:
-    page = browser.new_page(viewport={"width": 1920, "height": 1080})
-    page.goto(f"{service.ui}/ui/views")
-    page.get_by_label("工号 Your id").fill("陈美玲")
-    page.get_by_label("部门 Your department").select_option("repair")
-    page.get_by_role("button", name="安装 Install").click()
-    expect(page.get_by_role("status")).to_contain_text(f" {COUNT} ")
-    page.goto(f"{service.ui}/namespaces/default/workflows")
-    for column in COLUMNS:
-        expect(page.get_by_role("columnheader", name=column, exact=True)).to_be_visible()
-    page.get_by_test_id("saved-views-button").click()
-    page.get_by_text("我的工单 My cases").first.click()
-    row = page.get_by_role("row").filter(has_text=f"complaint-{stage.late}")
-    for words in ("no_water", "west", "dispatched", "missed", "陈美玲"):
-        expect(row).to_contain_text(words)
-    # It knows the person again, and installs nothing twice.
-    page.goto(f"{service.ui}/ui/views")
-    expect(page.get_by_label("工号 Your id")).to_have_value("陈美玲")
-    expect(page.get_by_role("status")).to_contain_text(f" {COUNT} ")
-    kept = page.evaluate("JSON.parse(localStorage.getItem('saved-workflow-queries')).default.map(view => view.name)")
-    assert len(kept) == len({*kept}) == COUNT
-    page.close()
+def test_the_sign_in_leads_to_a_page_that_installs_all_views_and_the_columns(
+    browser: Browser, service: Service, stage: Stage
+) -> None:
+    with closing(pictures.new_page(browser, service, stage.agent.key, height=1080, width=1920)) as page:
+        expect(page.get_by_role("status")).to_contain_text(f" {COUNT} ")
+        page.get_by_role("link", name="打开工单列表 Open the list of cases").click()
+        for column in COLUMNS:
+            expect(page.get_by_role("columnheader", name=column, exact=True)).to_be_visible()
+        page.get_by_test_id("saved-views-button").click()
+        page.get_by_text("我的工单 My cases").first.click()
+        row = page.get_by_role("row").filter(has_text=f"complaint-{stage.late}")
+        for words in ("no_water", "west", "dispatched", "missed", "陈美玲"):
+            expect(row).to_contain_text(words)
+        # It installs nothing twice.
+        page.goto(f"{service.api}/views")
+        expect(page.get_by_role("status")).to_contain_text(f" {COUNT} ")
+        kept = page.evaluate(SAVED)
+        assert len(kept) == len({*kept}) == COUNT
 
 
-def test_an_address_alone_chooses_no_person(browser: Browser, service: Service) -> None:
-    """A link of anybody shows the views of its person. The button makes them those of this browser."""
-    page = browser.new_page()
-    page.goto(f"{service.ui}/ui/views?me=10099&department=billing")
-    expect(page.get_by_text("These views are not installed")).to_be_visible()
-    expect(page.get_by_role("link", name="我的工单 My cases")).to_have_attribute("href", re.compile("10099"))
-    assert page.evaluate("localStorage.length") == 0
-    page.get_by_role("button", name="安装 Install").click()
-    expect(page.get_by_role("status")).to_contain_text(f" {COUNT} ")
-    page.goto(f"{service.ui}/ui/views?me=10098")
-    expect(page.get_by_text("These views are not installed")).to_be_visible()
-    page.goto(f"{service.ui}/ui/views")
-    expect(page.get_by_label("工号 Your id")).to_have_value("10099")
-    kept = page.evaluate("localStorage.getItem('saved-workflow-queries')")
-    assert ("10099" in kept, "10098" in kept) == (True, False)
-    page.close()
+def test_who_signs_in_next_gets_views_of_their_own(browser: Browser, service: Service, stage: Stage) -> None:
+    with closing(pictures.new_page(browser, service, stage.agent.key, height=800)) as page:
+        assert {"我的工单 My cases"} <= {*page.evaluate(SAVED)}
+        page.context.clear_cookies()
+        pictures.sign_in(page, service, stage.crew.key)
+        expect(page.get_by_role("main")).to_contain_text("梁伟")
+        kept = {*page.evaluate(SAVED)}
+        assert ("我的工单 My cases" in kept, "本部门工单 My department" in kept) == (False, True)
 
 
-def test_the_page_of_views_keeps_what_the_person_has_made(browser: Browser, service: Service) -> None:
-    page = browser.new_page()
+def test_the_page_of_views_keeps_what_the_person_has_made(page: Page, service: Service) -> None:
     page.goto(f"{service.ui}/namespaces/default/workflows?query=State%20%3D%20%22closed%22&savedQuery=Mine")
     expect(page.get_by_test_id("saved-views-button")).to_contain_text("Mine")
     own = {"default": [{"label": "State"}]}
     page.evaluate("own => localStorage.setItem('namespace-workflow-table-columns', JSON.stringify(own))", own)
-    page.goto(f"{service.ui}/ui/views")
+    page.goto(f"{service.api}/views")
     expect(page.get_by_role("status")).to_be_visible()
-    kept = page.evaluate("JSON.parse(localStorage.getItem('saved-workflow-queries')).default.map(view => view.name)")
-    assert {"Mine", BREACHED.title} <= {*kept}
-    assert page.evaluate("JSON.parse(localStorage.getItem('namespace-workflow-table-columns'))") == own
-    page.close()
+    assert {"Mine", BREACHED.title} <= {*page.evaluate(SAVED)}
+    assert page.evaluate(CHOSEN) == ["State"]
+    page.get_by_role("button", name="恢复列 Restore the columns").click()
+    assert page.evaluate(CHOSEN) == [*COLUMNS]
 
 
 def test_the_link_of_a_case_leads_to_its_details(page: Page, service: Service, stage: Stage) -> None:
-    link = pictures.Person(service, "许兰", Role.SUPERVISOR).see(stage.late)["links"]["temporal_ui"]
-    assert link == f"{service.ui}/ui/case/{stage.late}"
-    page.goto(link)
+    page.goto(f"{service.api}{stage.supervisor.see(stage.late)['links']['temporal_ui']}")
     expect(pictures.details_on(page, stage.late)).to_contain_text("家里没水，不欠费。No water, nothing owed.")
 
 
 def test_a_number_that_is_typed_leads_to_the_details(page: Page, service: Service, stage: Stage) -> None:
-    page.goto(f"{service.ui}/ui/views")
+    page.goto(f"{service.api}/views")
     for number in (f"{stage.late[:-1]}{(int(stage.late[-1]) + 1) % 10}", stage.late):
         page.get_by_label("工单号 Case number").fill(number)
         page.get_by_role("button", name="查看 Look up").click()
@@ -149,6 +208,7 @@ def test_the_pictures_of_the_documentation_can_be_taken(
         "criticism.png",
         "incident-ui.png",
         "update-form.png",
+        "sign-in.png",
         "views.png",
         "views-small.png",
     }

@@ -21,7 +21,7 @@ import httpx
 from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, sync_playwright
 
 from activities.notifications.caller_links import Links
-from api.temporal_ui.saved_views import COLUMNS, NAMESPACE, VIEWS, View
+from api.temporal_ui.saved_views import VIEWS, View
 from domain.shared.actors import Role
 from hotline.demo.month.judge import Judging
 from hotline.signing_keys import SigningKeyFile
@@ -56,8 +56,11 @@ acknowledge = {{ seconds = 1, source = "I" }}
 
 @dataclass(frozen=True)
 class Stage:
-    """Numbers of the cases in the pictures, and the address of a caller's page."""
+    """Numbers of the cases in the pictures, the address of a caller's page, and people who sign in."""
 
+    agent: "Person"
+    crew: "Person"
+    supervisor: "Person"
     late: str
     paused: str
     parts: str
@@ -88,9 +91,9 @@ class Person:
     """A person with an API key."""
 
     def __init__(self, service: Service, name: str, role: Role, department: str | None = None) -> None:
-        key = service.make_key(name, role.value, department)
+        self.key = service.make_key(name, role.value, department)
         self._api = f"{service.api}/v1"
-        self._headers = {"Authorization": f"Bearer {key}"}
+        self._headers = {"Authorization": f"Bearer {self.key}"}
 
     def register(self, service_code: str, district: str, description: str) -> str:
         """Register a case and return its number."""
@@ -149,7 +152,8 @@ def play(service: Service, callers: int = 12) -> Stage:
     incident = _tide(service, agent, callers)
     wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
     token = Links(SigningKeyFile(service.data_dir / "links.json")).make(asked, 1, datetime.now(UTC))
-    return Stage(late, paused, parts, f"{service.api}/c/{token}", incident)
+    supervisor = Person(service, "许兰", Role.SUPERVISOR)
+    return Stage(agent, crew, supervisor, late, paused, parts, f"{service.api}/c/{token}", incident)
 
 
 def _granny_li(service: Service, agent: Person, crew: Person) -> str:
@@ -190,11 +194,13 @@ def _tide(service: Service, agent: Person, callers: int) -> str:
     return number
 
 
-def settle(service: Service, stage: Stage) -> None:
+def settle(stage: Stage) -> None:
     """Resolve the incident, so that its cases are settled."""
-    supervisor = Person(service, "许兰", Role.SUPERVISOR)
-    message = "水质已恢复正常，感谢谅解。The water is as it should be again."
-    supervisor.direct(stage.incident, "resolve", result="引淡冲咸，水质合格。Fresh water was led in.", message=message)
+    result, message = (
+        "引淡冲咸，水质合格。Fresh water was led in.",
+        "水质已恢复正常，感谢谅解。The water is as it should be again.",
+    )
+    stage.supervisor.direct(stage.incident, "resolve", result=result, message=message)
 
 
 def _missed(case: dict[str, Any]) -> bool:
@@ -213,13 +219,19 @@ def browser() -> Iterator[Browser]:
         running_browser.close()
 
 
-def new_page(browser: Browser, height: int) -> Page:
-    """Open a page of the UI as `/ui/views` sets it up: with the columns of the hotline, and its menu closed."""
-    page = browser.new_page(viewport={"width": 1360, "height": height}, locale="en-GB", timezone_id="Asia/Shanghai")
-    columns = json.dumps({NAMESPACE: [{"label": label} for label in COLUMNS]})
-    page.add_init_script(f"localStorage.setItem('namespace-workflow-table-columns', {json.dumps(columns)})")
-    page.add_init_script("localStorage.setItem('navOpen', 'false')")
+def new_page(browser: Browser, service: Service, key: str, height: int, width: int = 1360) -> Page:
+    """Open a browser of its own and sign in with a key; `/views` then sets up the UI."""
+    page = browser.new_page(viewport={"width": width, "height": height}, locale="en-GB", timezone_id="Asia/Shanghai")
+    sign_in(page, service, key)
     return page
+
+
+def sign_in(page: Page, service: Service, key: str) -> None:
+    """Sign in on the way to the page of views, as a person does."""
+    page.goto(f"{service.api}/views")
+    page.get_by_label("密钥 Key").fill(key)
+    page.get_by_role("button", name="登录 Sign in").click()
+    page.get_by_role("heading", name="登录 Sign in").wait_for(state="detached")
 
 
 def show_case(page: Page, service: Service, number: str) -> Locator:
@@ -264,11 +276,16 @@ def show_form(page: Page, service: Service, number: str) -> Locator:
 
 
 def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
-    """Open a saved view and return the row of a case. The index lags, so the page is loaded again."""
+    """Open a saved view and return the row of a case."""
+    return show_row(page, view.link(service.ui), number)
+
+
+def show_row(page: Page, address: str, number: str) -> Locator:
+    """Open a list and return the row of a case. The index lags, so the page is loaded again."""
     row = page.get_by_role("row").filter(has_text=f"complaint-{number}")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        page.goto(view.link(service.ui))
+        page.goto(address)
         try:
             row.wait_for(timeout=LOOK_AGAIN_MILLISECONDS)
         except Error:
@@ -281,24 +298,24 @@ def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
 def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     """Take all screenshots into this folder."""
     for number, height, name in ((stage.late, 2320, "temporal-case"), (stage.parts, 2940, "temporal-parts")):
-        with closing(new_page(chrome, height)) as page:
+        with closing(new_page(chrome, service, stage.supervisor.key, height)) as page:
             show_case(page, service, number)
             page.screenshot(path=folder / f"{name}.png")
-    with closing(new_page(chrome, 480)) as page:
+    with closing(new_page(chrome, service, stage.supervisor.key, 480)) as page:
         show_view(page, service, BREACHED, stage.late)
         page.screenshot(path=folder / "temporal-breached.png")
-    with closing(new_page(chrome, 960)) as page:
-        settle(service, stage)
+    with closing(new_page(chrome, service, stage.supervisor.key, 960)) as page:
+        settle(stage)
         # Wait for the first progress; the incident may also have ended.
         details = show_incident(page, service, stage.incident)
         while "(0 %)" in details.inner_text():
             details = show_incident(page, service, stage.incident)
         page.screenshot(path=folder / "incident-ui.png")
-    with closing(new_page(chrome, 760)) as page:
+    with closing(new_page(chrome, service, stage.supervisor.key, 760)) as page:
         show_form(page, service, stage.parts)
         page.get_by_role("option").filter(has_text="派单:").wait_for()
         page.screenshot(path=folder / "update-form.png")
-    _take_views(chrome, service, folder)
+    _take_views(chrome, service, stage, folder)
     _take_caller_page(chrome, stage, folder)
     for html, name in ((documents.notice(), "notice"), (documents.criticism(), "criticism")):
         with closing(chrome.new_page(viewport={"width": 760, "height": 950})) as page:
@@ -311,7 +328,7 @@ def take_month(chrome: Browser, service: Service, folder: Path) -> None:
     # The browser has an event loop in this thread.
     with ThreadPoolExecutor(1) as other:
         month = other.submit(judged, service, Judging.argue).result()
-    with closing(new_page(chrome, 1900)) as page:
+    with closing(new_page(chrome, service, service.admin_key, 1900)) as page:
         show_assessment(page, service, month)
         page.screenshot(path=folder / "assessment-ui.png")
     service.run("report", "monthly", month, "--make")
@@ -322,14 +339,13 @@ def take_month(chrome: Browser, service: Service, folder: Path) -> None:
             page.screenshot(path=folder / f"{name}.png")
 
 
-def _take_views(chrome: Browser, service: Service, folder: Path) -> None:
-    """Take the page of saved views on a desk's screen and on a telephone's."""
-    for width, name in ((1440, "views"), (390, "views-small")):
-        with closing(chrome.new_page(viewport={"width": width, "height": 800}, locale="zh-CN")) as page:
-            page.goto(f"{service.ui}/ui/views")
-            page.get_by_label("工号 Your id").fill("10023")
-            page.get_by_label("部门 Your department").select_option("repair")
-            page.get_by_role("button", name="安装 Install").click()
+def _take_views(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
+    """Take the sign-in, and the page of saved views on an agent's screen and on the telephone of a crew."""
+    with closing(chrome.new_page(viewport={"width": 1000, "height": 480}, locale="zh-CN")) as page:
+        page.goto(f"{service.api}/sign-in")
+        page.screenshot(path=folder / "sign-in.png")
+    for person, width, name in ((stage.agent, 1440, "views"), (stage.crew, 390, "views-small")):
+        with closing(new_page(chrome, service, person.key, 800, width)) as page:
             page.get_by_role("status").wait_for()
             page.screenshot(path=folder / f"{name}.png")
 
