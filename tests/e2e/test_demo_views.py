@@ -40,7 +40,7 @@ def test_every_case_is_as_planned(service: Service) -> None:
 
 def test_the_report_names_an_agent_and_the_page_of_the_views(service: Service) -> None:
     assert f"{AGENTS[0]} (话务员 agent)" in service.said()
-    assert f"{service.ui}/ui/views?me=" in service.said()
+    assert f"{service.api}/views" in service.said()
 
 
 async def test_no_saved_view_is_empty(service: Service) -> None:

@@ -201,6 +201,7 @@ def test_the_pictures_of_the_documentation_can_be_taken(
         "temporal-case.png",
         "temporal-breached.png",
         "temporal-parts.png",
+        "temporal-grant.png",
         "caller-page.png",
         "caller-page-en.png",
         "caller-page-answered.png",

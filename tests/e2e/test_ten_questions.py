@@ -15,6 +15,7 @@ from hotline.demo.people import AGENTS
 from tests.support.browser import needs_chromium
 from tests.support.pages import cells, page, section
 from tests.support.service import Service, wait_until
+from tools.docs.pictures import new_page
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.e2e, pytest.mark.slow]
 
@@ -80,12 +81,8 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def morning(browser: Browser, service: Service) -> Iterator[Page]:
-    """A browser in which an agent, who looks after a department too, has installed the views."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="Asia/Shanghai")
-    page.goto(f"{service.ui}/ui/views")
-    page.get_by_label("工号 Your id").fill(AGENTS[0])
-    page.get_by_label("部门 Your department").select_option("repair")
-    page.get_by_role("button", name="安装 Install").click()
+    """A browser in which an agent has signed in."""
+    page = new_page(browser, service, service.make_key(AGENTS[0], "agent"), height=900, width=1440)
     expect(page.get_by_role("status")).to_be_visible()
     yield page
     page.close()
@@ -93,7 +90,7 @@ def morning(browser: Browser, service: Service) -> Iterator[Page]:
 
 @pytest.fixture
 def desk(morning: Page, service: Service, request: pytest.FixtureRequest) -> Iterator[Desk]:
-    morning.goto(f"{service.ui}/ui/views")
+    morning.goto(f"{service.api}/views")
     desk = Desk(morning, service)
     yield desk
     question = request.node.name.removeprefix("test_").replace("_", " ")
@@ -121,7 +118,7 @@ def test_whose_it_is(desk: Desk) -> None:
 
 
 def test_what_may_be_done(desk: Desk) -> None:
-    case, shown = desk.details(desk.view("本部门工单 My department"))
+    case, shown = desk.details(desk.view("我的工单 My cases"))
     expect(shown).to_contain_text("可办理 · What may be done next")
     for action in case["available_actions"]:
         expect(shown.get_by_role("listitem").filter(has_text=f" {action}:")).to_be_visible()

@@ -315,6 +315,7 @@ def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
         show_form(page, service, stage.parts)
         page.get_by_role("option").filter(has_text="派单:").wait_for()
         page.screenshot(path=folder / "update-form.png")
+    _take_grant(chrome, service, stage, folder)
     _take_views(chrome, service, stage, folder)
     _take_caller_page(chrome, stage, folder)
     for html, name in ((documents.notice(), "notice"), (documents.criticism(), "criticism")):
@@ -337,6 +338,15 @@ def take_month(chrome: Browser, service: Service, folder: Path) -> None:
             page.set_extra_http_headers({"Authorization": f"Bearer {service.admin_key}"})
             page.goto(f"{service.api}/v1/reports/monthly?month={month}&format=html")
             page.screenshot(path=folder / f"{name}.png")
+
+
+def _take_grant(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
+    """Take the page that asks an administrator for the reason of a termination."""
+    with closing(new_page(chrome, service, service.admin_key, 560, 1000)) as page:
+        path = f"/temporal/api/v1/namespaces/default/workflows/complaint-{stage.late}/terminate"
+        page.evaluate("path => fetch(path, {method: 'POST', body: '{}'})", path)
+        page.goto(f"{service.api}/temporal-grant")
+        page.screenshot(path=folder / "temporal-grant.png")
 
 
 def _take_views(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
