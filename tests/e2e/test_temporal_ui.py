@@ -82,7 +82,7 @@ def test_without_a_session_there_is_the_sign_in_alone(browser: Browser, service:
         answer = page.goto(wanted)
         assert answer
         assert answer.status == 401
-        expect(page.get_by_role("heading", name="登录 Water hotline · Sign in")).to_be_visible()
+        expect(page.get_by_role("heading", name="登录 Sign in")).to_be_visible()
         page.get_by_label("密钥 Key").fill(stage.supervisor.key)
         page.get_by_role("button", name="登录 Sign in").click()
         page.wait_for_url(f"{wanted}/**")

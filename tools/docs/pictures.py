@@ -342,9 +342,9 @@ def take_month(chrome: Browser, service: Service, folder: Path) -> None:
 
 def _take_grant(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     """Take the page that asks an administrator for the reason of a termination."""
-    with closing(new_page(chrome, service, service.admin_key, 560, 1000)) as page:
-        path = f"/temporal/api/v1/namespaces/default/workflows/complaint-{stage.late}/terminate"
-        page.evaluate("path => fetch(path, {method: 'POST', body: '{}'})", path)
+    with closing(new_page(chrome, service, service.admin_key, 400, 1000)) as page:
+        # As the button does, which is refused.
+        page.request.post(f"{service.ui}/api/v1/namespaces/default/workflows/complaint-{stage.late}/terminate", data={})
         page.goto(f"{service.api}/temporal-grant")
         page.screenshot(path=folder / "temporal-grant.png")
 
