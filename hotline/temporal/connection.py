@@ -57,7 +57,9 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
         try:
             return await Client.connect(**config)
         except ValueError as error:
-            raise ConnectionSettingsError(f"the address of Temporal, {address!r}, cannot be used: {error}") from error
+            raise ConnectionSettingsError(
+                f"Temporal at {address!r} cannot be connected to; check TEMPORAL_ADDRESS and TEMPORAL_TLS_*: {error}"
+            ) from error
         except RuntimeError as error:
             left = give_up_at - time.monotonic()
             if left <= 0:

@@ -54,7 +54,12 @@ async def test_without_an_address_the_port_of_this_machine_is_asked(records: str
     [
         ("TEMPORAL_PROFILE", "foo", "Profile 'foo' not found"),
         ("TEMPORAL_CONFIG_FILE", "broken.toml", "TOML parse error"),
-        ("TEMPORAL_ADDRESS", "::", "the address of Temporal, '::', cannot be used"),
+        (
+            "TEMPORAL_ADDRESS",
+            "::",
+            "Temporal at '::' cannot be connected to; check TEMPORAL_ADDRESS and TEMPORAL_TLS_*: ",
+        ),
+        ("TEMPORAL_TLS_CLIENT_CERT_DATA", "x", "check TEMPORAL_ADDRESS and TEMPORAL_TLS_*: Must have both client cert"),
     ],
 )
 def test_a_connection_configured_wrongly_is_told_in_words(
@@ -67,6 +72,7 @@ def test_a_connection_configured_wrongly_is_told_in_words(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.toml").write_text("garbage = [", encoding="utf-8")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
     monkeypatch.setenv(variable, value)
     monkeypatch.setenv("HOTLINE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setattr(sys, "argv", ["hotline", "person", "list"])
