@@ -36,7 +36,7 @@ LEFT_OUT = {
     "/namespaces/{}/nexus-operations/{}",
     *(f"/namespaces/{{}}/nexus-operations/{{}}/{act}" for act in ("poll", "cancel", "terminate")),
 }
-"""Who is signed in at the UI's own sign-in, versions of workers, Nexus and activities without a workflow: the service has none of them."""
+"""The UI's own sign-in, versions of workers, Nexus, activities without a workflow: the service has none of them."""
 _NAMED = re.compile(r"""["'](?:/temporal)?((?:\.{0,2}/)[\w/.-]+\.js)["']""")
 
 
