@@ -101,7 +101,7 @@ class Door:
     ) -> Response:
         """Return the answer to a request that has a rule. Raises ProblemError."""
         # There the UI goes after a refusal that it has no place to show.
-        if request.url.path == f"{PREFIX}/login" and self._dangerous.kept(request, session):
+        if match.kind is Kind.LOGIN and self._dangerous.kept(request, session):
             return RedirectResponse(GRANT, HTTPStatus.SEE_OTHER)
         query = await self._reading.admit(session.actor, match, request.scope["query_string"])
         body = b"" if request.method in READING else await request.body()
