@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from activities.notifications.caller_links import Link, LinkError
 from api.backend import Backend
+from api.html import page
 from api.problems import ProblemError
 from api.security import digest_of
 from domain.case.actions import ACTION_OF
@@ -28,10 +27,7 @@ from domain.shared.actors import CALLER
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
 
-HEADERS = {
-    "X-Robots-Tag": "noindex",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
-}
+HEADERS = {"X-Robots-Tag": "noindex"}
 INCOMPLETE = frozenset({"words", "answers"})
 """Problems of forms that the caller has to complete."""
 SAME_SITE = frozenset({"same-origin", "none"})
@@ -54,12 +50,6 @@ BODIES: Mapping[str, Callable[[Mapping[str, str]], ActionBody]] = {
     "urge": lambda form: Urge(note=_words(form) or None),
 }
 """Bodies of the buttons, made of what the caller has chosen and typed; they raise ValidationError."""
-_PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parents[1] / "pages"),
-    undefined=StrictUndefined,
-    autoescape=True,
-    trim_blocks=True,
-)
 STATE_FOR_CALLERS = {
     State.REGISTERED: ("已受理", "registered"),
     State.DISPATCHED: ("已通知处理部门", "the department has been told"),
@@ -226,5 +216,5 @@ def _html(
     more: Mapping[str, str] | None = None,
     **values: Any,  # noqa: ANN401 - fields of the page
 ) -> Response:
-    page = _PAGES.get_template("caller_page.html").render(zh=zh, problem=problem, steps=Satisfaction, **values)
-    return HTMLResponse(page, status, headers={**HEADERS, **(more or {})})
+    headers = {**HEADERS, **(more or {})}
+    return page("caller_page.html", status, headers, zh=zh, problem=problem, steps=Satisfaction, **values)

@@ -22,7 +22,10 @@ NOT_OURS = ["evil.example", "127.0.0.1.evil.example:80", "localhost.", "[", "127
 NO_HOST = [f"127.0.0.1{rest}" for rest in ("/x", "?x", "#x", ":x", ":", ":65536")] + ["evil@127.0.0.1", "::1", "[::1"]
 
 
-@pytest.mark.parametrize("path", ["/v1/complaints", "/openapi.json", "/docs", "/metrics", "/c/x", "/nowhere"])
+PATHS = ["/v1/complaints", "/openapi.json", "/docs", "/metrics", "/c/x", "/sign-in", "/temporal/", "/nowhere"]
+
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("host", NOT_OURS + NO_HOST)
 async def test_a_request_for_another_name_is_refused(on_sqlite: Api, path: str, host: str) -> None:
     answer = await on_sqlite.http.get(path, headers={"Host": host, **on_sqlite.key("chief")})

@@ -153,6 +153,7 @@ def test_a_database_without_a_file_is_refused(url: str) -> None:
 
 def test_an_accepted_database_is_not_shown_for_its_password() -> None:
     assert "sesame" not in repr(Settings(database_url="postgresql+psycopg://hotline:sesame@db/hotline"))
+    assert "sesame" not in repr(Settings(oidc_client_secret="sesame"))
 
 
 def test_one_mistake_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
