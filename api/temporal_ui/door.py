@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from api.backend import Backend
 from api.html import page
 from api.problems import ProblemError, declare
-from api.same_origin import READING, is_from_another_site
+from api.same_origin import READING, require_same_origin
 from api.security import WRONG_SCOPE
 from api.sessions import Session, takes_pages
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
@@ -83,8 +83,7 @@ class Door:
 
     def _matched(self, request: Request, session: Session) -> Match:
         """Return the rule of a request, and count it. Raises ProblemError if there is none, or too many came."""
-        if request.method not in READING and is_from_another_site(request.headers):
-            raise ProblemError(NOT_ALLOWED, "Only pages of this site may send this. 仅限本站页面发送。")
+        require_same_origin(request)
         match = rule_of(request.method, request.scope["raw_path"])
         if match is None or match.kind not in _UNCOUNTED:
             self._backend.limits.looked(session.actor.id)

@@ -105,7 +105,7 @@ async def test_what_another_site_sends_does_not_reach_the_ui(on_sqlite: Api, met
     async with door(on_sqlite) as behind:
         for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "same-site"}):
             answer = await behind.ask(f"{WORKFLOWS}/x/query/y", method=method, headers=headers)
-            problem(answer, 403, "temporal-ui-not-allowed")
+            problem(answer, 403, "foreign-request")
         assert behind.ui.asked == []
 
 
