@@ -18,6 +18,7 @@ from api.problems import ProblemError, declare
 from api.same_origin import READING, require_same_origin
 from api.security import WRONG_SCOPE
 from api.sessions import Session, takes_pages
+from api.temporal_ui.acting import Acting
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
 from api.temporal_ui.reading import Reading
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of, shown
@@ -50,6 +51,7 @@ class Door:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._ui = UiServer(backend.temporal_ui_url)
+        self._acting = Acting(backend)
         self._dangerous = Dangerous(backend)
         self._reading = Reading(backend)
 
@@ -103,6 +105,8 @@ class Door:
         if match.kind is Kind.LOGIN and self._dangerous.kept(request, session):
             return RedirectResponse(GRANT, HTTPStatus.SEE_OTHER)
         query = await self._reading.admit(session.actor, match, request.scope["query_string"])
+        if match.kind is Kind.UPDATE and match.workflow_id:
+            return await self._acting.act(request, session.actor, match.workflow_id, match.name)
         body = b"" if request.method in READING else await request.body()
         if match.kind is Kind.DANGEROUS:
             decided = await self._dangerous.confirm(request, session)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from activities.command_faults import ACTIONS, MOST_FAULTS, example
+from api.assessments import NewObjection
 from api.problems import PREFIX, Problem
 from domain.catalogue.catalogue import Catalogue
 from domain.shared import errors
@@ -22,6 +23,8 @@ _KNOWN = tuple(action for table in ACTIONS.values() for action in table.values()
 _TYPES = (*vars(errors).values(), *(problem for action in _KNOWN for problem in action.problems))
 _ZH = {
     **{each.code.replace("_", "-"): each.zh for each in _TYPES if isinstance(each, ProblemType)},
+    "invalid-request": "填写有误",
+    "malformed-json": "应填一个 JSON 对象",
     "unknown-owner": "所填首问责任人不在在岗人员名录中，或属抢修人员，请填名录中其他人员的工号",
     "unknown-assignee": "所填处理人不是该部门的在岗人员，请填名录中该部门人员的工号",
     "wrong-scope": "您的密钥只能查询，不能办理",
@@ -39,6 +42,8 @@ _ZH_BY_STATUS = {
 }
 _LEADS = {HTTPStatus.FORBIDDEN: "有权办理", HTTPStatus.CONFLICT: "现可办理"}
 _NAMES_ZH = {**{role.value: role.zh for role in Role}, **{action.name: action.zh for action in reversed(_KNOWN)}}
+_BODIES: Mapping[str, type[BaseModel]] = {"object": NewObjection}
+"""Bodies that differ from those of the actions."""
 _KINDS_ZH = {"service": "服务项目", "district": "区域", "department": "部门"}
 _FAULTS_ZH = {
     "missing": "必填",
@@ -71,11 +76,14 @@ _FAULTS_ZH = {
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 
-def bilingual(problem: Problem, action: AnyAction | None, sent: object, catalogue: Catalogue) -> str:
-    """Return why the body `sent` was refused, and what is accepted: a Chinese sentence, then the English one."""
+def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, catalogue: Catalogue) -> str:
+    """Return why an action was refused, and what is accepted: a Chinese sentence, then the English one.
+
+    `sent` is the body, None if there is none; `action` is None if there is no such action.
+    """
     status = HTTPStatus(problem.status)
     is_of_words = status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-    faults = _faults(action, sent, catalogue) if action and is_of_words else []
+    faults = _faults(action, sent, catalogue) if action and sent and is_of_words else []
     if faults:
         zh = f"填写有误：{'；'.join(faults)}"
     else:
@@ -103,22 +111,23 @@ def example_in(action: AnyAction, catalogue: Catalogue) -> str:
     return example(action, lambda kind, code: code if code in codes[kind] else codes[kind][0])
 
 
-def _faults(action: AnyAction, sent: object, catalogue: Catalogue) -> list[str]:
+def _faults(action: AnyAction, sent: bytes, catalogue: Catalogue) -> list[str]:
     """Return the Chinese words of what is wrong with the form of a body; empty if that is right."""
+    model = _BODIES.get(action.name, action.body)
     try:
-        action.body.model_validate(sent, context={"codes": catalogue.code})
+        model.model_validate_json(sent, context={"codes": catalogue.code})
     except ValidationError as error:
         found = causes(error.errors(include_url=False, include_input=False))
-        return [*dict.fromkeys(_fault(action, fault) for fault in found)][:MOST_FAULTS]
+        return [*dict.fromkeys(_fault(model, fault) for fault in found)][:MOST_FAULTS]
     return []
 
 
-def _fault(action: AnyAction, fault: ErrorDetails) -> str:
+def _fault(model: type[BaseModel], fault: ErrorDetails) -> str:
     """Return the field and what is wrong with it in Chinese, without any value that was sent."""
     kind, place = fault["type"], fault["loc"]
     if kind == "extra_forbidden":
         within, key = place[:-1], str(place[-1])
-        zh = f"没有这一项，可填 {', '.join(table_at(action.body, within).model_fields)}"
+        zh = f"没有这一项，可填 {', '.join(table_at(model, within).model_fields)}"
         # A key that is no name may be anything that was sent.
         place = place if _NAME.fullmatch(key) else within
     elif kind == UNKNOWN_CODE:

@@ -1,0 +1,190 @@
+"""Acting (办理) in the Temporal UI: the update that it sends becomes the action of the API, by who has signed in.
+
+The action is asked of the same application, in this process, so limits, rights, names, checks and the write are those
+of its route. The answer is in the form in which Temporal answers an update.
+"""
+
+import json
+import re
+import uuid
+from base64 import b64encode
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from asgi_correlation_id import correlation_id
+from pydantic import Base64Bytes, BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message
+
+from activities.command_faults import ACTIONS
+from api.backend import Backend
+from api.middleware import REQUEST_ID
+from api.problems import BAD_REQUEST, MALFORMED_JSON, Problem, ProblemError
+from api.routes.complaint_actions import UNKNOWN_ACTION
+from api.security import ACTOR
+from api.temporal_ui.refusals import bilingual
+from domain.shared.actors import Actor
+from domain.shared.event import AnyAction
+
+_WORKFLOW = re.compile(r"(complaint|incident|assessment)-([0-9A-Za-z-]{1,40})")
+_TYPES = {"complaint": "ComplaintWorkflow", "incident": "IncidentWorkflow", "assessment": "AssessmentWorkflow"}
+_LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; lists show it later, as the database does not answer."
+
+
+class _Payload(BaseModel):
+    metadata: dict[str, Base64Bytes]
+    data: Base64Bytes = b""
+
+
+class _Arguments(BaseModel):
+    payloads: list[_Payload] | None = None
+
+
+class _Input(BaseModel):
+    args: _Arguments = _Arguments()
+
+
+class _Meta(BaseModel):
+    updateId: str | None = None  # noqa: N815 - Temporal's name
+
+
+class _Update(BaseModel):
+    meta: _Meta = _Meta()
+    input: _Input = _Input()
+
+
+class _Run(BaseModel):
+    runId: str | None = None  # noqa: N815 - as above
+
+
+class _Sent(BaseModel):
+    """Body of the UI's request. Who acts and what else it names is not read."""
+
+    request: _Update
+    workflowExecution: _Run = _Run()  # noqa: N815 - as above
+
+
+class _Answer(NamedTuple):
+    """Answer of the route of an action."""
+
+    status: int
+    body: bytes
+
+
+class Acting:
+    """Actions that people send from the Temporal UI."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def act(self, request: Request, actor: Actor, workflow_id: str, name: str) -> Response:
+        """Carry out the update as the action of the API by this person, and return its outcome as Temporal does.
+
+        Raises ProblemError for what the UI never sends.
+        """
+        try:
+            sent = _Sent.model_validate_json(await request.body())
+        except ValidationError:
+            detail = "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。"
+            raise ProblemError(BAD_REQUEST, detail) from None
+        key = sent.request.meta.updateId or str(uuid.uuid4())
+        body: bytes | None = None
+        action: AnyAction | None = None
+        try:
+            path, action = _meant(workflow_id, name)
+            body = asked = _body_of(sent.request.input.args.payloads or [])
+            if "{id}" in path:  # an objection is named in the path
+                path, asked = _objection(path, body)
+            answer = await self._ask(request, actor, path, asked, key)
+        except ProblemError as refused:
+            answer = _Answer(refused.problem.status, bytes(refused.response().body))
+        execution = {"workflowId": workflow_id, "runId": sent.workflowExecution.runId or ""}
+        return JSONResponse(
+            {
+                "updateRef": {"workflowExecution": execution, "updateId": key},
+                "outcome": self._outcome(answer, action, body),
+                "stage": "UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED",
+            }
+        )
+
+    async def _ask(self, request: Request, actor: Actor, path: str, body: bytes, key: str) -> _Answer:
+        """Return the answer of the same application to an action of this person."""
+        request_id = correlation_id.get() or ""
+        headers = [
+            (b"host", request.headers.get("host", "").encode("latin-1")),
+            (b"content-type", b"application/json"),
+            (b"idempotency-key", key.encode()),
+            *([(b"x-request-id", request_id.encode())] if REQUEST_ID.fullmatch(request_id) else ()),
+        ]
+        kept = ("type", "asgi", "http_version", "scheme", "client", "server")
+        scope = {name: request.scope[name] for name in kept if name in request.scope} | {
+            "method": "POST",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": headers,
+            ACTOR: actor,
+        }
+        status, parts = 0, list[bytes]()
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            parts.append(message.get("body", b""))
+
+        await request.app(scope, receive, send)
+        return _Answer(status, b"".join(parts))
+
+    def _outcome(self, answer: _Answer, action: AnyAction | None, body: bytes | None) -> dict[str, Any]:
+        """Return the outcome of an update, as Temporal tells it."""
+        found = json.loads(answer.body)
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            if answer.status == HTTPStatus.ACCEPTED:
+                found = {"remark": _LISTED_LATER, **found}
+            data = b64encode(json.dumps(found, ensure_ascii=False).encode()).decode()
+            payload = {"metadata": {"encoding": b64encode(b"json/plain").decode()}, "data": data}
+            return {"success": {"payloads": [payload]}}
+        problem = Problem.model_validate(found)
+        words = bilingual(problem, action, body, self._backend.catalogue)
+        failure = {"type": problem.type, "nonRetryable": True}
+        return {"failure": {"message": words, "applicationFailureInfo": failure}}
+
+
+def _meant(workflow_id: str, name: str) -> tuple[str, AnyAction]:
+    """Return the path of the API, and the action, that an update of this workflow means. Raises ProblemError."""
+    form = _WORKFLOW.fullmatch(workflow_id)
+    actions = ACTIONS[_TYPES[form[1]]] if form else {}
+    if form is None or name not in actions:
+        detail = f"{workflow_id[:60]!r} has no action {name[:40]!r}. The service alone sends internal updates."
+        raise ProblemError(UNKNOWN_ACTION, detail, accepted=[*actions])
+    kind, number = form.groups()
+    if kind != "assessment":
+        return f"/v1/{kind}s/{number}/actions/{name}", actions[name]
+    routes = {"inspect": "inspections", "object": "objections", "decide_objection": "objections/{id}/decision"}
+    return f"/v1/assessments/{number}/{routes[name]}", actions[name]
+
+
+def _body_of(payloads: list[_Payload]) -> bytes:
+    """Return the body of the action in the arguments of an update. Raises ProblemError if it is not one JSON object."""
+    if not payloads:
+        return b"{}"
+    encodings = {payload.metadata.get("encoding", b"").decode(errors="replace") for payload in payloads}
+    if len(payloads) > 1 or encodings != {"json/plain"}:
+        detail = "Send one JSON object, with the encoding json/plain. 应填一个 JSON 对象，编码为 json/plain。"
+        raise ProblemError(MALFORMED_JSON, detail)
+    return payloads[0].data or b"{}"
+
+
+def _objection(path: str, body: bytes) -> tuple[str, bytes]:
+    """Return path and body of a decision on the objection that the body names; 0 if it names none."""
+    try:
+        given = json.loads(body)
+        number = given.pop("objection", 0)
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return path.format(id=0), body
+    return path.format(id=number if type(number) is int else 0), json.dumps(given).encode()
