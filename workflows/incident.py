@@ -68,7 +68,8 @@ class IncidentWorkflow(EntityWorkflow):
             self._incident, first = Incident.open(start.source)
             opened = (first,)
         self._news: list[News] = []
-        self._named: list[Naming] = []
+        self._named, self._named_due = start.named, start.named is not None
+        self._named_timer: asyncio.Task[None] | None = None
         self._search_after: str | None = "" if start.gather else None
         self._second_search_due = start.gather
         self._second_search_at: datetime | None = None
@@ -104,7 +105,7 @@ class IncidentWorkflow(EntityWorkflow):
         return self._incident.over and not self._waiting and self._idle()
 
     def _idle(self) -> bool:
-        return super()._idle() and not self._news and not self._named
+        return super()._idle() and not self._news
 
     def _plan_second_search(self) -> None:
         # A timer whose time has passed is none, as in `DeadlineTimer`: an update may come before its event.
@@ -149,12 +150,12 @@ class IncidentWorkflow(EntityWorkflow):
     def _next_step(self) -> Coroutine[Any, Any, None] | None:
         """Return the next step to the end; the last one comes when nothing can bring another case."""
         incident = self._incident
-        if self._named:
-            return self._link_named()
         if incident.state is IncidentState.MERGING and not self._absorbed:
             return self._merge_into_other()
         if incident.end and self._waiting:
             return self._settle_or_relink()
+        if self._named and (self._named_due or incident.end):
+            return self._link_named(self._named)
         if incident.state in ENDS and _SQL not in self._tasks and not self._news and not self._may_search():
             return self._finish()
         return None
@@ -172,20 +173,25 @@ class IncidentWorkflow(EntityWorkflow):
         if self._search_after is None:  # else it begins anew: the scope has grown, or the second search is due
             self._search_after = found.after
 
-    async def _link_named(self) -> None:
-        """Link the cases that somebody has named, before the incident ends; those that do not answer later again."""
-        naming = self._named[0]
+    async def _link_named(self, naming: Naming) -> None:
+        """Link the cases that somebody has named; those that do not answer later again, or once all others ended."""
+        self._named, self._named_due = None, False
         summary = f"links {len(naming.numbers)} named cases 点名并案"
         answers = await self._execute(Incidents.link_named, naming, summary)
-        self._named.pop(0)
         answered = {number: None for number in naming.numbers if number not in answers.silent}
         # They go where the incident goes, also if it ends before they have told it.
         self._waiting |= answered
         if answers.counts.keys() - {LINKED}:  # some refused, or are gone: they are asked which
             self._doubtful |= answered
         if answers.silent and not self._incident.end:
-            await workflow.sleep(LATER, summary=f"{len(answers.silent)} cases do not answer 工单无应答")
-            self._named.append(naming.model_copy(update={"numbers": answers.silent}))
+            self._named = naming.model_copy(update={"numbers": answers.silent})
+            self._named_timer = asyncio.create_task(self._name_again(len(answers.silent)))
+        self._wake()
+
+    async def _name_again(self, silent: int) -> None:
+        """Wait as a task of its own: neither the end of the incident nor its next run waits for silent cases."""
+        await workflow.sleep(LATER, summary=f"{silent} cases do not answer 工单无应答")
+        self._named_due = True
         self._wake()
 
     async def _merge_into_other(self) -> None:
@@ -292,7 +298,7 @@ class IncidentWorkflow(EntityWorkflow):
         super()._keep(*events)
         for event in events:
             if isinstance(event.data, Confirmed) and event.data.cases:
-                self._named.append(self._naming_of(event, event.data))
+                self._named, self._named_due = self._naming_of(event, event.data), True
             if event.action in _WIDENING:
                 self._search_after = ""
                 self._second_search_due = True
@@ -344,4 +350,5 @@ class IncidentWorkflow(EntityWorkflow):
             gather=self._search_after is not None or bool(self._searches_ahead()),
             absorbed=self._absorbed,
             names=self._names,
+            named=self._named,
         )

@@ -14,6 +14,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Registration
 from domain.catalogue.catalogue import Catalogue
+from domain.incident.batch import Naming
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from domain.incident.opening import Opening
@@ -74,6 +75,7 @@ class IncidentStart(EntityStart):
     counts: dict[str, int] = Field(default={})
     gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
     absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
+    named: Naming | None = omit_default(None, "Cases that somebody has named, and that have not answered yet.")
     names: Names = Names()
 
 
