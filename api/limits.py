@@ -3,7 +3,9 @@
 import logging
 import math
 import time
+from datetime import datetime
 from http import HTTPStatus
+from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from limits import RateLimitItemPerMinute
@@ -118,3 +120,10 @@ def is_reading(request: Request) -> bool:
 
 def _address(request: Request) -> str:
     return f"address {request.client.host if request.client else 'unknown'}"
+
+
+def too_soon(kind: Kind, rule: str, at: datetime, free_at: datetime, timezone: str) -> ProblemError:
+    """Return the refusal, at `at`, of what a rule in words allows again from `free_at` on."""
+    told = free_at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
+    headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}
+    return ProblemError(kind, f"{rule} The next one is possible from {told} on.", headers=headers)

@@ -1,12 +1,11 @@
 """Limit of the links that a telephone is sent: a case does not know the other cases of its telephone."""
 
-import math
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
 from http import HTTPStatus
-from zoneinfo import ZoneInfo
 
 from api.backend import Backend
+from api.limits import too_soon
 from api.problems import ProblemError, declare
 from domain.shared.actors import Actor
 from readmodel.caller_records import links_sent
@@ -39,10 +38,5 @@ async def check_links(backend: Backend, number: str, actor: Actor) -> None:
     free_at = max(busy, default=at)
     if free_at <= at:
         return
-    zone = ZoneInfo(backend.catalogue.calendar.timezone)
-    detail = (
-        f"This telephone gets one link an hour and {LINKS_A_DAY} within 24 hours, for all of its cases together. The"
-        f" next one is possible from {free_at.astimezone(zone).isoformat(timespec='seconds')} on."
-    )
-    headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}
-    raise ProblemError(TOO_MANY_LINKS, detail, headers=headers)
+    rule = f"This telephone gets one link an hour and {LINKS_A_DAY} within 24 hours, for all of its cases together."
+    raise too_soon(TOO_MANY_LINKS, rule, at, free_at, backend.catalogue.calendar.timezone)

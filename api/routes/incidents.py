@@ -1,13 +1,11 @@
 """Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
 
-import math
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from operator import attrgetter
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, Field
@@ -16,6 +14,7 @@ from starlette.responses import Response
 from api import examples, openapi, render
 from api.backend import Backend
 from api.incidents import CandidatePage, IncidentItem, IncidentPage, IncidentTimeline, NewIncident
+from api.limits import too_soon
 from api.problems import (
     BEHIND_SQL,
     INVALID_REQUEST,
@@ -180,14 +179,8 @@ async def _check_declared(backend: Backend, actor: Actor, at: datetime) -> None:
         declared = await backend.reader.ask(incidents.declared_by, actor.id, at - HOUR)
     if len(declared) < most:
         return
-    free_at = declared[-most] + HOUR
-    zone = ZoneInfo(backend.catalogue.calendar.timezone)
-    detail = (
-        f"A person declares {most} incidents at most within an hour. You may declare the next one from"
-        f" {free_at.astimezone(zone).isoformat(timespec='seconds')} on."
-    )
-    headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}
-    raise ProblemError(TOO_MANY_INCIDENTS, detail, headers=headers)
+    rule = f"A person declares {most} incidents at most within an hour."
+    raise too_soon(TOO_MANY_INCIDENTS, rule, at, declared[-most] + HOUR, backend.catalogue.calendar.timezone)
 
 
 def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
