@@ -14,12 +14,12 @@ from domain.case.actions.reopen import Reopen
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.resume import Resume
 from domain.case.actions.suspend import Suspend
-from domain.case.automatic.catalogue_change import NewTerms, is_change
+from domain.case.automatic.catalogue_change import is_change
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
 from domain.case.events import Event
 from domain.case.lifecycle import State
-from domain.catalogue.terms import Approver, Edition, Process, Promise, UrgingRules
+from domain.catalogue.terms import Approver, Process, UrgingRules
 from domain.shared.actors import Role
 from tests.support.build import (
     BODIES,
@@ -39,26 +39,12 @@ from tests.support.build import (
     one,
     registration,
     rungs,
-    terms,
     walked,
     written,
 )
+from tests.support.new_terms import EDITION, new, promised, without
 
 DAY = 24 * 3600
-EDITION = Edition(digest="0123456789ab", name="New", name_zh="新目录")
-
-
-def new(**changes: Any) -> NewTerms:
-    return NewTerms(terms=terms(**changes), edition=EDITION)
-
-
-def promised(name: str, **changes: Any) -> tuple[Promise, ...]:
-    """All promises, one of them changed."""
-    return tuple(each.model_copy(update=changes) if each.name == name else each for each in PROMISES)
-
-
-def without(*names: str) -> tuple[Promise, ...]:
-    return tuple(each for each in PROMISES if each.name not in names)
 
 
 def moved(event: Event) -> dict[str, dict[str, Any]]:

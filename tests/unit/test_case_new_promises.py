@@ -3,11 +3,10 @@
 import pytest
 
 from domain.case.actions.follow_up import FollowUp
-from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
 from domain.case.clocks import Clock
 from domain.case.lifecycle import State
-from domain.catalogue.terms import Edition, Promise
+from domain.catalogue.terms import Promise
 from tests.support.build import (
     BODIES,
     CALENDAR,
@@ -21,21 +20,16 @@ from tests.support.build import (
     do,
     hours,
     minutes,
-    terms,
 )
+from tests.support.new_terms import new, without
 
 LATER = MONDAY + minutes(30)
 PAYMENT = Promise(name="reply", calendar="always", budget_seconds=3600, starts="decision")
 
 
-def without(name: str) -> tuple[Promise, ...]:
-    return tuple(each for each in PROMISES if each.name != name)
-
-
 def promise(case: Case, promises: tuple[Promise, ...] = PROMISES) -> None:
     """Put a catalogue with these promises in force."""
-    edition = Edition(digest="0" * 12, name="New", name_zh="新目录")
-    case.change_catalogue(NewTerms(terms=terms(promises=promises), edition=edition), LATER)
+    case.change_catalogue(new(promises=promises), LATER)
 
 
 def own(case: Case, name: str) -> list[Clock]:

@@ -15,12 +15,11 @@ from domain.case.actions.reject_return import RejectReturn
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.actions.return_ import Return
 from domain.case.actions.send_back import SendBack
-from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
 from domain.case.clocks import Clock
 from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.terms import Edition, Promise
+from domain.catalogue.terms import Promise
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.build import (
@@ -40,10 +39,9 @@ from tests.support.build import (
     hours,
     minutes,
     registration,
-    terms,
 )
+from tests.support.new_terms import EDITION, new, promised, without
 
-EDITION = Edition(digest="0" * 12, name="New", name_zh="新目录")
 QUARTER = 900
 """Seconds of a quarter of an hour."""
 
@@ -69,18 +67,9 @@ def correct(case: Case, catalogue: Catalogue, service: str, at: datetime) -> Non
     do(case, body, at, AGENT)
 
 
-def promised(name: str, **changes: Any) -> tuple[Promise, ...]:
-    """All promises, one of them changed."""
-    return tuple(each.model_copy(update=changes) if each.name == name else each for each in PROMISES)
-
-
-def without(*names: str) -> tuple[Promise, ...]:
-    return tuple(each for each in PROMISES if each.name not in names)
-
-
 def hold(case: Case, at: datetime, promises: tuple[Promise, ...] = PROMISES, **changes: Any) -> None:
     """Put a catalogue with these promises in force."""
-    case.change_catalogue(NewTerms(terms=terms(promises=promises, **changes), edition=EDITION), at)
+    case.change_catalogue(new(promises=promises, **changes), at)
 
 
 def used(case: Case, name: str, at: datetime) -> float:

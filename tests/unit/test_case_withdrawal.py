@@ -12,14 +12,13 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.withdraw import Withdraw
-from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
 from domain.case.incident_link import OVER
 from domain.case.lifecycle import State
 from domain.case.parts import PartState
-from domain.catalogue.terms import Edition, Promise
+from domain.catalogue.terms import Promise
 from domain.shared.actors import Actor
 from tests.support.build import (
     AGENT,
@@ -41,9 +40,9 @@ from tests.support.build import (
     one,
     refused,
     rungs,
-    terms,
     written,
 )
+from tests.support.new_terms import new
 
 NUMBER = "2609070000017"
 BY_CALL = Withdraw(reason="Water is back.", call_id="1785729600.118")
@@ -229,13 +228,12 @@ class TestReinstatement:
     @pytest.mark.parametrize("state", [State.DISPATCHED, State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL])
     def test_a_catalogue_of_meanwhile_counts_as_one_of_afterwards(self, state: State) -> None:
         longer = tuple(each.model_copy(update={"budget_seconds": each.budget_seconds * 2}) for each in PROMISES)
-        edition = Edition(digest="0" * 12, name="New", name_zh="新")
-        new = NewTerms(terms=terms(promises=longer), edition=edition)
+        there = new(promises=longer)
         case, other = case_in(state), away(case_in(state))
         do(case, WITHOUT, THEN)
-        assert [event.action for event in case.change_catalogue(new, THEN + hours(1))] == ["catalogue_change"]
+        assert [event.action for event in case.change_catalogue(there, THEN + hours(1))] == ["catalogue_change"]
         do(case, BACK, LATER)
-        other.change_catalogue(new, LATER)
+        other.change_catalogue(there, LATER)
         found, wanted = (
             [(each.name, each.due_at(CALENDAR), each.status) for each in of.clocks] for of in (case, other)
         )
