@@ -121,9 +121,10 @@ async def test_nobody_else_widens_an_incident(hotline: Hotline) -> None:
     scope = Scope(services=("no_water", "leak"), districts=("west", "gangkou"))
     absorbed = Absorbed(incident="i26080347119", into=cause.number, scope=scope)
     by_hand = Command(actor=ADMIN, body=Inform(message="已恢复供水"))
+    in_the_service = "Sign in to the service and act in its Temporal UI, /temporal/, or over the HTTP API:"
     for update, argument, instead in (
         (ABSORB, absorbed, "The service alone sends it."),
-        ("inform", by_hand, "Act over the HTTP API: POST /v1/incidents/NUMBER/actions/inform."),
+        ("inform", by_hand, f"{in_the_service} POST /v1/incidents/NUMBER/actions/inform."),
     ):
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await handle.execute_update(update, argument)
