@@ -68,7 +68,7 @@ def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path
     assert open_to_others(service.data_dir) == []
     files = {path.relative_to(service.data_dir).as_posix() for path in service.data_dir.rglob("*")}
     databases = {f"{name}.db{more}" for name in ("hotline", "temporal") for more in ("", "-wal", "-shm")}
-    programs = ("temporal", "migrate", "temporal-setup", "temporal-ui", "admin-key", "worker", "api")
+    programs = ("temporal", "migrate", "temporal-setup", "admin-key", "worker", "api")
     logs = {f"logs/{name}.log" for name in programs}
     catalogues = {"catalogues/in_force.json", "catalogues/lock", "catalogues/apply.lock"}
     keys = {"people.json", "admin.key", "signing.json", "signing.json.lock"}

@@ -151,6 +151,13 @@ def test_a_database_without_a_file_is_refused(url: str) -> None:
         Settings(database_url=url)
 
 
+@pytest.mark.parametrize("url", ["ui.internal:8080", "http://ui.internal/temporal", "http://a:b@ui", "ftp://ui"])
+def test_an_address_of_the_uis_server_has_no_path_or_password(url: str) -> None:
+    assert Settings(temporal_ui_url="http://ui.internal:8080").temporal_ui_url
+    with pytest.raises(SettingsError, match="HOTLINE_TEMPORAL_UI_URL"):
+        Settings(temporal_ui_url=url)
+
+
 def test_an_accepted_database_is_not_shown_for_its_password() -> None:
     assert "sesame" not in repr(Settings(database_url="postgresql+psycopg://hotline:sesame@db/hotline"))
     assert "sesame" not in repr(Settings(oidc_client_secret="sesame"))
