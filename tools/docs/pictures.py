@@ -297,7 +297,7 @@ def show_row(page: Page, address: str, number: str) -> Locator:
 
 def take(chrome: Browser, service: Service, stage: Stage, folder: Path) -> None:
     """Take all screenshots into this folder."""
-    for number, height, name in ((stage.late, 2320, "temporal-case"), (stage.parts, 2940, "temporal-parts")):
+    for number, height, name in ((stage.late, 2320, "temporal-case"), (stage.parts, 3060, "temporal-parts")):
         with closing(new_page(chrome, service, stage.supervisor.key, height)) as page:
             show_case(page, service, number)
             page.screenshot(path=folder / f"{name}.png")
