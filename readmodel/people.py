@@ -43,8 +43,6 @@ STAFF_ROLES: frozenset[Role] = frozenset(get_args(StaffRole))
 _Row = TypeVar("_Row", bound=Immutable)
 Scope = Literal["all", "read"]
 """Use of a key: for all that its person may do, or for reading alone."""
-
-
 _AUTHORITY = ("role", "department", "districts", "left_at")
 """Fields of a person whose change ends the sessions."""
 
@@ -54,15 +52,12 @@ class PeopleError(OperatorError):
 
 
 class Member(Person):
-    """Person in the directory. Instants are UTC. No link to a caller's page goes to the person's own telephone.
-
-    Only sessions (会话) with the present `session_number` go on.
-    """
+    """Person in the directory. Instants are UTC. No link to a caller's page goes to the person's own telephone."""
 
     added_at: Instant
     left_at: Instant | None = None
     phone: Phone | None = None
-    session_number: int = 0
+    session_number: int = 0  # of the sessions (会话) that go on
 
 
 class ApiKey(Immutable):
@@ -189,9 +184,8 @@ def add_if_new(connection: WriteConnection, person: Person, at: datetime) -> Mem
 def change(connection: WriteConnection, person_id: str, **changes: Any) -> Member:  # noqa: ANN401 - values of its fields
     """Change what is known of a person; the id stays. `left_at=None` takes back who had left.
 
-    Another role, department or district ends the sessions.
-
-    Raises PeopleError, also for the last administrator, and ValidationError for a name that cannot be shown.
+    Another role, department or district ends the sessions. Raises PeopleError, also for the last administrator, and
+    ValidationError for a name that cannot be shown.
     """
     known = get(connection, person_id)
     member = Member.model_validate({**known.model_dump(), **changes})
@@ -210,8 +204,9 @@ def change(connection: WriteConnection, person_id: str, **changes: Any) -> Membe
 
 def end_sessions(connection: WriteConnection, person_id: str) -> None:
     """End all sessions of a person, given by the id as it is written."""
-    raised = {"session_number": people.c.session_number + 1}
-    connection.execute(update(people).where(people.c.id == person_id).values(raised))
+    connection.execute(
+        update(people).where(people.c.id == person_id).values(session_number=people.c.session_number + 1)
+    )
 
 
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:

@@ -52,9 +52,9 @@ class Issuer:
         self.people: dict[str, Json] = {}
         """Claims by the name that somebody signs in with."""
         self.here = "mei"
-        """Who is signed in at the issuer."""
+        """Person who is signed in at the issuer."""
         self.codes: dict[str, Json] = {}
-        """What each code was asked for with."""
+        """Requests for codes, by code."""
         self.id_claims: Json = {}
         """Claims of ID tokens that differ from the usual ones."""
         self.is_public = False
