@@ -32,20 +32,18 @@ from api.versions import etag
 from api.withdrawal_check import CALL_MISMATCH, check_call
 from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction
-from domain.case.actions.decide_approval import DecideApproval
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
 from domain.case.actions.withdraw import Withdraw
-from domain.case.approvers import own_request
 from domain.case.lifecycle import OPEN, State
 from domain.case.permission import department_meant, forbidden
 from domain.case.progress import Progress
 from domain.case.views import Outcome
 from domain.rights.rights import READ_CASES
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
 from readmodel.case_queries import get_case
@@ -116,8 +114,6 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
     """Check what the case cannot know: catalogue codes, incidents, other cases of its account, channels, calls."""
     if isinstance(body, LinkIncident) and body.incident is not None:
         await backend.incidents.require_open(body.incident, actor)
-    if isinstance(body, DecideApproval) and actor.role is Role.ADMIN:
-        await _check_request(backend, number, actor)
     if isinstance(body, DecideCredit) and body.approved:
         await check_limit(backend, number, body.credit, actor)
     if isinstance(body, SendLink):
@@ -128,14 +124,6 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
         backend.catalogue.department(body.department)
     if isinstance(body, Correct):
         _check_codes(backend, body)
-
-
-async def _check_request(backend: Backend, number: str, actor: Actor) -> None:
-    """Raise ProblemError if the administrator has made the request; of all others the case refuses whoever has."""
-    # The workflow is asked: SQL may not have the request yet.
-    view = await backend.complaints.case(number, actor)
-    if view and view.approval and view.approval.requested_by == actor.id:
-        raise refused_by(own_request(actor, "manager"))
 
 
 async def _check_link(backend: Backend, number: str, actor: Actor) -> None:

@@ -116,10 +116,10 @@ class Door:
         answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
         if match.kind is Kind.SETTINGS and answer.is_success:
             return JSONResponse(flags(json.loads(await answer.aread()), session))
-        return await _passed_on(request, match, answer)
+        return await _passed_on(request, match, answer, secure=self._backend.sessions.secure)
 
 
-async def _passed_on(request: Request, match: Match, answer: httpx.Response) -> Response:
+async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, secure: bool) -> Response:
     """Return the answer of the UI's server under our own policy, and without cookies but its token."""
     response: Response
     policy = PAGE.format("")
@@ -141,8 +141,8 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response) -> 
         if request.url.path.startswith(SCRIPTS) and answer.is_success:
             response.headers["Cache-Control"] = FOR_EVER
     elif token := token_in(answer.headers.get("set-cookie", "")):
-        secure = "; Secure" if request.url.scheme == "https" else ""
-        response.headers["Set-Cookie"] = f"_csrf={token}; Path={PREFIX}; SameSite=Strict{secure}"
+        ending = "; Secure" if secure else ""
+        response.headers["Set-Cookie"] = f"_csrf={token}; Path={PREFIX}; SameSite=Strict{ending}"
     return response
 
 
