@@ -107,7 +107,7 @@ async def verify(
         doubtful = list(dict.fromkeys(one.number for one in differences))
     paused = [number for number, seen in there.items() if seen.status == PAUSED]
     count, of_incidents, paused_incidents = await _verify_incidents(client, engine)
-    return Verified(compared, past, count, differences + of_incidents, sorted(paused) + paused_incidents)
+    return Verified(compared, past, count, differences + of_incidents, (*sorted(paused), *paused_incidents))
 
 
 def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -> tuple[int, int, list[str]]:
