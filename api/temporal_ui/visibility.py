@@ -28,7 +28,7 @@ _KEYWORDS = {"AND": "&", "OR": "|", "NOT": "!", "IN": "i", "BETWEEN": "b", "STAR
 _LETTERS = {**_COMPARE, **_KEYWORDS, "TRUE": "v", "FALSE": "v", "GROUP": "G", "BY": "B", "+": "-"}
 """Letter of a sign or keyword in the form of a query; a value is `v`, any other name `n`, all else itself."""
 _COMPARISON = re.compile(r"n(?:=-?v|j!?0|!?(?:i\(-?v(?:,-?v)*\)|b-?v&-?v|s-?v))")
-_JOINED = re.compile(r"!+c|\(c\)|c(?:[&|]c)+")
+_JOINED = re.compile(r"(?<!!)!+c|\(c\)|c(?:[&|]c)+")
 
 
 class UnreadableQueryError(ValueError):
@@ -63,7 +63,8 @@ def narrowed(query: str, condition: str, *, counted: bool = False) -> str:
 def _form_of(query: str) -> tuple[str, list[int]]:
     """Return the form of a query, a letter for each token, and where each token ends."""
     letters, ends, at = list[str](), list[int](), 0
-    while at < len(query.rstrip(_BLANK)):
+    end = len(query.rstrip(_BLANK))
+    while at < end:
         found = _TOKEN.match(query, at)
         if found is None:
             raise UnreadableQueryError(f"what begins at character {at + 1} is no name, value or operator of lists")
@@ -78,5 +79,7 @@ def _is_whole(form: str) -> bool:
     """Return True if the form is one expression: comparisons, joined until one is left."""
     form = _COMPARISON.sub("c", form)
     for _ in range(2 * DEEPEST):
-        form = _JOINED.sub("c", form)
+        form, times = _JOINED.subn("c", form)
+        if not times:
+            break
     return form == "c"

@@ -1,6 +1,8 @@
 """Queries of Temporal's visibility that are narrowed: what is taken, and that nothing escapes the condition."""
 
 import itertools
+import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -86,6 +88,10 @@ REFUSED = [
     "GROUP BY ExecutionStatus GROUP BY ExecutionStatus",
     "GROUP BY (ExecutionStatus)",
 ]
+WORDS = ("NOT ", "NOT(", "(", "(a=1)AND", "a IN(1,", "a=1 AND ", "NOT a=1 OR ", "a ", *"+ 1a\"'`\\")
+"""What a long query may repeat."""
+SECONDS = 0.25
+"""Of the processor, for reading the longest query; the slowest needs a third of it."""
 
 
 @pytest.mark.parametrize("query", TAKEN)
@@ -98,6 +104,17 @@ def test_a_query_of_lists_is_put_between_brackets(query: str) -> None:
 def test_anything_else_is_refused_with_what_would_be_taken(query: str, *, counted: bool) -> None:
     with pytest.raises(UnreadableQueryError, match=r"cannot be narrowed.*It takes comparisons.*此查询"):
         narrowed(query, CONDITION, counted=counted)
+
+
+@pytest.mark.parametrize(("first", "second"), [*itertools.product(WORDS, ("NOT ", ")", " "))])
+def test_the_longest_queries_do_not_hold_up_other_requests(first: str, second: str) -> None:
+    """They are read in the process that serves everybody."""
+    half = LONGEST // 2
+    query = first * (half // len(first)) + second * (half // len(second))
+    began = time.process_time()
+    with suppress(UnreadableQueryError):
+        narrowed(query, CONDITION)
+    assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize("query", ["", " \n"])
