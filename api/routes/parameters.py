@@ -107,7 +107,12 @@ class OnceRequest(Request):
 
     async def json(self) -> Any:  # noqa: ANN401 - as Starlette has it
         """Return the body. Raises JSONDecodeError, and ProblemError for a key that is given twice."""
-        return json.loads(await self.body(), object_pairs_hook=_once)
+        return json_of(await self.body())
+
+
+def json_of(body: bytes) -> Any:  # noqa: ANN401 - it may be any JSON
+    """Return what a body holds. Raises ValueError, RecursionError, and ProblemError for a key that is given twice."""
+    return json.loads(body, object_pairs_hook=_once)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from api.backend import Backend
 from api.middleware import REQUEST_ID
 from api.problems import BAD_REQUEST, MALFORMED_JSON, Problem, ProblemError
 from api.routes.complaint_actions import UNKNOWN_ACTION
-from api.security import ACTOR
+from api.routes.parameters import json_of
+from api.security import ACTOR, request_key
 from api.temporal_ui.refusals import bilingual
 from domain.shared.actors import Actor
 from domain.shared.event import AnyAction
@@ -111,6 +112,8 @@ class Acting:
     async def _ask(self, request: Request, actor: Actor, path: str, body: bytes, key: str) -> _Answer:
         """Return the answer of the same application to an action of this person."""
         request_id = correlation_id.get() or ""
+        # A header holds no Chinese: a digest stands for such a key.
+        key = key if key.isascii() else request_key(actor, key)
         headers = [
             (b"host", request.headers.get("host", "").encode("latin-1")),
             (b"content-type", b"application/json"),
@@ -181,9 +184,9 @@ def _body_of(payloads: list[_Payload]) -> bytes:
 
 
 def _objection(path: str, body: bytes) -> tuple[str, bytes]:
-    """Return path and body of a decision on the objection that the body names; 0 if it names none."""
+    """Return path and body of a decision on the objection that the body names; 0 if it names none. Raises ProblemError."""
     try:
-        given = json.loads(body)
+        given = json_of(body)
         number = given.pop("objection", 0)
     except (ValueError, AttributeError, TypeError, RecursionError):
         return path.format(id=0), body

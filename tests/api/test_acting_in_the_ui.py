@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -197,8 +198,18 @@ async def test_an_update_id_repeats_nothing(api: Api) -> None:
     assert words.startswith("该编号已用于另一次办理")
     await done(api, case, "comment", {"note": "六点后在家"}, by="zhou")
     assert (await api.actions(number)).count("comment") == 2
-    words = await refused(api, case, "comment", {"note": "?"}, update_id="x" * 201)
-    assert "Idempotency-Key must have 1 to 200 printable characters" in words
+    for wrong in ("x" * 201, "号" * 201, "号\u202e", "\x07"):
+        words = await refused(api, case, "comment", {"note": "?"}, update_id=wrong)
+        assert "Idempotency-Key must have 1 to 200 printable characters" in words
+
+
+async def test_an_update_id_may_be_of_any_script(api: Api) -> None:
+    number = await api.case_in("dispatched")
+    for update_id, note in product(("第一次", "é", "第二次" * 66), ("在家", "不在家")):
+        outcome = await press(api, f"complaint-{number}", "comment", {"note": note}, update_id=update_id)
+        assert ("success" in outcome) == (note == "在家"), outcome
+        await press(api, f"complaint-{number}", "comment", {"note": note}, update_id=update_id)
+    assert (await api.actions(number)).count("comment") == 3
 
 
 async def test_an_action_without_words_needs_no_data(api: Api) -> None:
@@ -317,6 +328,13 @@ async def test_an_incident_is_acted_on(api: Api) -> None:
 )
 async def test_actions_on_an_assessment_are_those_of_its_month(api: Api, name: str, body: Any, words: str) -> None:
     assert words in await refused(api, "assessment-2001-01", name, body, by="xu")
+
+
+@pytest.mark.parametrize("key", ["objection", "accepted"])
+async def test_a_decision_names_nothing_twice(api: Api, key: str) -> None:
+    twice = payload(f'{{"objection": 1, "accepted": true, "{key}": 2, "reason": "?"}}'.encode())
+    words = await refused(api, "assessment-2001-01", "decide_objection", twice, by="xu")
+    assert f"The key '{key}' is given several times in one object" in words
 
 
 async def test_while_sql_is_away_an_action_is_done_and_says_so(api: Api) -> None:
