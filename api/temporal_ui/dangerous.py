@@ -2,7 +2,7 @@
 
 All are refused, but for an administrator who has confirmed the very request. The refusal leaves the request in a sealed
 cookie; the page `/temporal-grant` says what it does, and asks for a reason. For five minutes the same request of the
-same session passes then, in every API process and as often as it is sent. The log names it each time.
+same session passes then, in every API process and as often as it is sent. The log says each time what is done to what.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter
@@ -38,8 +38,8 @@ DANGEROUS = declare("dangerous-request", HTTPStatus.FORBIDDEN, "Dangerous reques
 GRANT: Final = "/temporal-grant"
 LASTS: Final = timedelta(minutes=5)
 """Time in which a request is confirmed, and then passes."""
-LONGEST_ID = 200
-"""Characters of an id that the cookie has room for."""
+LONGEST_SUBJECT = 200
+"""Characters of a subject that the cookie has room for."""
 HIDING: Final = (
     "WorkflowTerminateDisabled",
     "WorkflowCancelDisabled",
@@ -51,12 +51,18 @@ HIDING: Final = (
     "ActivityCommandsDisabled",
 )
 """Settings of the UI that hide a button each."""
-WITH_REASON: Final = frozenset({"terminate", "cancel", "reset", "pause", "unpause", "batch", "stop_batch"})
+_OPERATIONS = ("terminationOperation", "cancellationOperation", "resetOperation")
+WITH_REASON: Final = frozenset({"terminate", "cancel", "reset", "pause", "unpause", *_OPERATIONS, "stop_batch"})
 """Requests whose body has a reason, which Temporal keeps."""
 _OF_EACH_CLICK = ("requestId", "reason", "identity")
-_SUBJECTS = ("workflow_id", "schedule_id", "job_id")
+_OF_A_BATCH = frozenset({"jobId", "namespace", "reason", "executions", "visibilityQuery"})
+"""Names that the UI sends beside one operation. Temporal reads others too, as `visibility_query`."""
 _REASON = TypeAdapter[str](
     Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=ONE_LINE), NORMALISED]
+)
+_AS_SENT = (
+    f"A batch has one of {', '.join(_OPERATIONS)}, and either executions or visibilityQuery; a command to an activity"
+    " has execution.workflowId."
 )
 _INSTEAD = (
     "A case is ended by its action `withdraw`, an incident by `dismiss` or `resolve`; an operator compares with"
@@ -68,25 +74,17 @@ _INSTEAD = (
 class Confirmation(Immutable):
     """Dangerous request of a session until `ends_at`: it waits to be confirmed, or is, for a reason.
 
-    `digest` stands for method, address and body, and `subject` is the id that the address names. Of a batch, `does` is
-    its operation, and `count` the number of its workflows; None if Temporal did not tell it.
+    `digest` stands for method, address and body, and `subject` is the id that these name. Of a batch, `does` is its
+    operation, `subject` its query or ids, and `count` the number of its workflows; None if Temporal did not tell it.
     """
 
     session: Session
     digest: str
     does: str
     subject: str
-    is_batch: bool
     count: int | None
     reason: str = ""
     ends_at: Instant
-
-
-class Granted(NamedTuple):
-    """Query and body with which a confirmed request is passed on, in the name of the person."""
-
-    query: bytes
-    body: bytes
 
 
 def flags(settings: Mapping[str, Any], session: Session) -> dict[str, Any]:
@@ -109,47 +107,47 @@ class Dangerous:
         self._secure = backend.sessions.secure
         self._cookie = "__Host-hotline-grant" if self._secure else "hotline-grant"
 
-    async def confirm(self, request: Request, session: Session) -> Response | Granted:
-        """Return what to pass on of a confirmed request; of any other the refusal, which leads to the page."""
+    async def confirm(self, request: Request, session: Session) -> Response | tuple[bytes, bytes]:
+        """Return query and body to pass on if the request is confirmed, else the refusal, which leads to the page."""
         match = rule_of(request.method, request.scope["raw_path"])
         if match is None or not may_confirm(session):
             return _refused(f"This is for administrators, with a key for all. {_INSTEAD}")
         try:
             body = json.loads(await request.body() or b"{}")
             digest = _digest(request, body)
-        except (ValueError, AttributeError, RecursionError):
-            return _refused("The body of this request is no JSON object.")
+            does, subject = _read(match, body)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return _refused(f"The body of this request is no JSON object as the Temporal UI sends it. {_AS_SENT}")
         given = self.kept(request, session)
         if given and given.reason and given.digest == digest:
             path = request.scope["raw_path"].decode("ascii")
-            log.warning("%s %s by %s: %s", request.method, path, session.actor.id, given.reason)
-            return _in_the_name_of(session.actor.id, given.reason, match, request, body)
+            what = f"{does} {subject}, count {given.count}"
+            log.warning("%s %s by %s: %s: %s", request.method, path, session.actor.id, what, given.reason)
+            return _in_the_name_of(given, request, body)
         here = f"{request.url.netloc}{GRANT}"
         detail = (
             f"Confirm this first: open {here} in this browser, give a reason, then press the button again."
             f" 请先在本浏览器打开 {here}，填写理由并确认，再点一次按钮。{_INSTEAD}"
         )
         refusal = _refused(detail)
-        self.keep(refusal, await self._asked(session, match, body, digest))
+        self.keep(
+            refusal,
+            Confirmation(
+                session=session,
+                digest=digest,
+                does=does,
+                subject=subject if len(subject) <= LONGEST_SUBJECT else f"{subject[:LONGEST_SUBJECT]}…",
+                count=await self._counted(body) if does in _OPERATIONS else 1,
+                ends_at=self._backend.clock() + LASTS,
+            ),
+        )
         return refusal
 
-    async def _asked(self, session: Session, match: Match, body: Mapping[str, Any], digest: str) -> Confirmation:
-        """Return the request as it waits to be confirmed."""
-        is_batch, count = match.rule.does == "batch", None
-        if is_batch and isinstance(listed := body.get("executions"), list):
-            count = len(listed)
-        elif is_batch:
-            with suppress(ProblemError):
-                count = await self._backend.complaints.count(str(body.get("visibilityQuery", "")))
-        return Confirmation(
-            session=session,
-            digest=digest,
-            does=next(filter(_is_operation, body), "batch")[:LONGEST_ID] if is_batch else match.rule.does,
-            subject=next((match.ids[each] for each in _SUBJECTS if each in match.ids), "")[:LONGEST_ID],
-            is_batch=is_batch,
-            count=count,
-            ends_at=self._backend.clock() + LASTS,
-        )
+    async def _counted(self, batch: Mapping[str, Any]) -> int | None:
+        """Return the number of workflows of a batch; None if Temporal does not tell it."""
+        with suppress(ProblemError):
+            return len(batch.get("executions", ())) or await self._backend.complaints.count(batch["visibilityQuery"])
+        return None
 
     def kept(self, request: Request, session: Session) -> Confirmation | None:
         """Return what the browser keeps of this session; None if that is nothing."""
@@ -219,23 +217,33 @@ def _refused(detail: str) -> Response:
 def _digest(request: Request, body: Mapping[str, Any]) -> str:
     """Return what stands for method, address and body of a request, however often its button is pressed."""
     kept = {key: value for key, value in body.items() if key not in _OF_EACH_CLICK}
+    content = json.dumps(kept, sort_keys=True, ensure_ascii=False)  # so that encoding refuses half a character
     address = [request.scope[part].decode("latin-1") for part in ("raw_path", "query_string")]
-    return hashlib.sha256("\0".join([request.method, *address, json.dumps(kept, sort_keys=True)]).encode()).hexdigest()
+    return hashlib.sha256("\0".join([request.method, *address, content]).encode()).hexdigest()
 
 
-def _is_operation(key: str) -> bool:
-    return key.endswith("peration")
+def _read(match: Match, body: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a request does, and to what, on one line. Raises an error if it could be read otherwise."""
+    does, listed, query = match.rule.does, [], ""
+    if does == "batch":
+        [does] = body.keys() - _OF_A_BATCH
+        listed, query = body.get("executions", []), body.get("visibilityQuery", "")
+        if does not in _OPERATIONS or not isinstance(body[does], dict) or bool(listed) == bool(query):
+            raise ValueError(does)
+    elif does.startswith("activity"):
+        listed = [body["execution"]]
+    ids = " ".join(each["workflowId"] for each in listed)
+    return does, repr(ids + query or [*match.ids.values(), ""][1])[1:-1]
 
 
-def _in_the_name_of(person: str, reason: str, match: Match, request: Request, body: Mapping[str, Any]) -> Granted:
+def _in_the_name_of(given: Confirmation, request: Request, body: Mapping[str, Any]) -> tuple[bytes, bytes]:
     """Return query and body with the person as `identity` wherever Temporal reads one, and the reason."""
+    person, reason = given.session.actor.id, given.reason
+    identity: dict[str, Any] = {"identity": person}
     if request.method == "DELETE":
-        return Granted(urlencode({"identity": person}).encode(), b"")
-    sent = {key: {**each, "identity": person} if _is_operation(key) else each for key, each in body.items()}
-    if match.rule.does == "batch":
+        return urlencode(identity).encode(), b""
+    if given.does in _OPERATIONS:
+        identity = {given.does: {**body[given.does], **identity}}
         reason = f"{person}: {reason}"  # in the histories, the server names itself
-    else:
-        sent["identity"] = person
-    if match.rule.does in WITH_REASON:
-        sent["reason"] = reason
-    return Granted(request.scope["query_string"], json.dumps(sent).encode())
+    kept = {"reason": reason} if given.does in WITH_REASON else {}
+    return request.scope["query_string"], json.dumps({**body, **identity, **kept}).encode()

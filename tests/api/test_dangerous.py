@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api.sealing import Seal
 from api.sessions import Session
-from api.temporal_ui.dangerous import GRANT, HIDING, LASTS, Dangerous, Granted, flags
+from api.temporal_ui.dangerous import GRANT, HIDING, LASTS, Dangerous, flags
 from api.temporal_ui.rules import API, RULES, Kind
 from domain.shared.actors import Role
 from hotline.signing_keys import SigningKeyFile
@@ -36,6 +36,9 @@ THREE = {
     "terminationOperation": {"identity": "somebody"},
     "executions": [{"workflowId": f"complaint-{n}", "runId": "r"} for n in range(3)],
 }
+
+OF_AN_ACTIVITY = {"execution": {"workflowId": "courier", "runId": "r"}, "id": "1"}
+BY_QUERY = {"jobId": "job-1", "visibilityQuery": 'WorkflowId="x"', "terminationOperation": {}}
 
 
 class Browser:
@@ -77,7 +80,9 @@ class Browser:
         }
         return Request(scope, receive)
 
-    async def press(self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST") -> Response | Granted:
+    async def press(
+        self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST"
+    ) -> Response | tuple[bytes, bytes]:
         """Press the button that sends this; keep what the answer tells the browser to keep."""
         sent = json.dumps(body or {}).encode() if method == "POST" else b""
         assert self.session
@@ -98,7 +103,7 @@ class Browser:
         return answer
 
 
-def refused(answer: Response | Granted) -> str:
+def refused(answer: Response | tuple[bytes, bytes]) -> str:
     """Return the sentence of a refusal, which the UI shows."""
     assert isinstance(answer, Response)
     body: dict[str, str] = json.loads(bytes(answer.body))
@@ -107,20 +112,21 @@ def refused(answer: Response | Granted) -> str:
     return body["message"]
 
 
-def granted(answer: Response | Granted) -> Any:
+def granted(answer: Response | tuple[bytes, bytes]) -> Any:
     """Return the body that is passed on."""
-    assert isinstance(answer, Granted)
-    return json.loads(answer.body)
+    assert isinstance(answer, tuple)
+    return json.loads(answer[1])
 
 
 @pytest.mark.parametrize("rule", DANGEROUS, ids=lambda rule: rule.does)
 async def test_every_dangerous_request_is_refused_to_every_role(on_sqlite: Api, rule: Any) -> None:
     path = "/".join("x" if each.startswith("{") else each for each in rule.path.split("/"))
+    sent = THREE if rule.does == "batch" else OF_AN_ACTIVITY
     for person, (role, _) in PEOPLE.items():
-        said = refused(await Browser(on_sqlite, person).press(path, THREE, rule.method))
+        said = refused(await Browser(on_sqlite, person).press(path, sent, rule.method))
         assert (GRANT in said, "hotline verify" in said, "核对用" in said) == (role is Role.ADMIN, True, True)
     reader = Browser(on_sqlite, scope="read")
-    assert GRANT not in refused(await reader.press(path, THREE, rule.method))
+    assert GRANT not in refused(await reader.press(path, sent, rule.method))
     assert (await reader.page()).status_code == 403
 
 
@@ -149,7 +155,7 @@ async def test_a_confirmed_request_passes_in_the_persons_name_in_every_process(
             passed = granted(await browser.press(path, sent))
     assert passed == {"reason": REASON, "identity": "chief", "firstExecutionRunId": "run-1"}
     [line] = [each.getMessage() for each in caplog.records if "terminate" in each.getMessage()]
-    assert line == f"POST {WORKFLOW.format(number)}/terminate by chief: {REASON}"
+    assert line == f"POST {WORKFLOW.format(number)}/terminate by chief: terminate complaint-{number}, count 1: {REASON}"
 
 
 async def test_a_confirmation_is_good_for_nothing_else(on_sqlite: Api) -> None:
@@ -200,11 +206,77 @@ async def test_a_batch_by_a_query_is_counted_by_temporal(on_sqlite: Api) -> None
     assert "未知数量的 个流程" in (await browser.page()).text
 
 
+async def test_an_empty_list_of_a_batch_is_no_subject(on_sqlite: Api) -> None:
+    """Temporal takes an empty list for none, and goes by the query."""
+    number, browser = await on_sqlite.case_in("registered"), Browser(on_sqlite)
+    batch = {**BY_QUERY, "executions": [], "visibilityQuery": f'WorkflowId="complaint-{number}"'}
+
+    async def shown() -> bool:
+        refused(await browser.press(BATCH, batch))
+        page = (await browser.page()).text
+        assert "0 workflows" not in page
+        return "1 workflows" in page and f"complaint-{number}" in page
+
+    await until(shown, bool)
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        {"termination_operation": {}, "visibilityQuery": "x"},
+        {"terminationOperation": {}, "visibility_query": "x"},
+        {**BY_QUERY, "visibility_query": "x"},
+        {**BY_QUERY, "resetOperation": {}},
+        {**BY_QUERY, "executions": THREE["executions"]},
+        {**BY_QUERY, "maxOperationsPerSecond": 1},
+        {"deletionOperation": {}, "visibilityQuery": "x"},
+        {"terminationOperation": {}},
+        {"terminationOperation": {}, "executions": ["complaint-1"]},
+        {"terminationOperation": {}, "executions": [{"workflow_id": "complaint-1"}]},
+        {"terminationOperation": {}, "executions": 3},
+        {"terminationOperation": {}, "visibilityQuery": ["x"]},
+        {"terminationOperation": {}, "visibilityQuery": "\ud800"},
+        {"visibilityQuery": "x"},
+        *({**BY_QUERY, "terminationOperation": each} for each in (5, None, "x", [1])),
+    ],
+    ids=str,
+)
+async def test_a_batch_is_refused_that_the_ui_does_not_send(on_sqlite: Api, batch: dict[str, Any]) -> None:
+    said = refused(await Browser(on_sqlite).press(BATCH, batch))
+    assert (GRANT in said, "terminationOperation" in said, "either executions or visibilityQuery" in said) == (
+        False,
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize("execution", [None, 5, {}, {"workflow_id": "courier"}, {"workflowId": 5}], ids=str)
+async def test_a_command_to_an_activity_names_its_workflow(on_sqlite: Api, execution: Any) -> None:
+    path = f"{API}/namespaces/default/activities-deprecated/pause"
+    assert "execution.workflowId" in refused(await Browser(on_sqlite).press(path, {"execution": execution, "id": "1"}))
+
+
+async def test_page_and_log_say_what_is_done_to_what(on_sqlite: Api, caplog: pytest.LogCaptureFixture) -> None:
+    activity, query = f"{API}/namespaces/default/activities-deprecated/pause", 'WorkflowId="x\n\u202ey"'
+    for path, body, of_page, of_log in (
+        (activity, OF_AN_ACTIVITY, "courier", "activity_pause courier, count 1"),
+        (BATCH, THREE, "complaint-2", "terminationOperation complaint-0 complaint-1 complaint-2, count 3"),
+        (BATCH, {**BY_QUERY, "visibilityQuery": query}, r"x\n\u202ey", r'WorkflowId="x\n\u202ey", count 0'),
+        (BATCH, {**BY_QUERY, "visibilityQuery": "(" * 300}, f"{'(' * 200}…", f"{'(' * 300}, count None"),
+    ):
+        browser = Browser(on_sqlite)
+        refused(await browser.press(path, body))
+        assert of_page in (await browser.page(REASON)).text
+        caplog.clear()
+        granted(await browser.press(path, body))
+        assert f"{of_log}: {REASON}" in caplog.text
+
+
 async def test_a_deleted_schedule_names_the_person(on_sqlite: Api) -> None:
     browser, path = Browser(on_sqlite), f"{API}/namespaces/default/schedules/period-end?identity=somebody"
     refused(await browser.press(path, method="DELETE"))
     await browser.page(REASON)
-    assert await browser.press(path, method="DELETE") == Granted(b"identity=chief", b"")
+    assert await browser.press(path, method="DELETE") == (b"identity=chief", b"")
 
 
 @pytest.mark.parametrize("reason", ["", "ab", "  a  ", "长" * 501, "a case\nPOST by chief: no", "a\u202e case"])
@@ -284,7 +356,7 @@ async def test_the_login_page_of_the_ui_leads_to_what_waits(on_sqlite: Api, temp
 
         await api.backend.people.read_anew()
         assert (await login()).status_code != 303
-        refused(await browser.press(path))
+        refused(await browser.press(path, OF_AN_ACTIVITY))
         answer = await login()
     assert (answer.status_code, answer.headers["location"]) == (303, GRANT)
 
