@@ -113,7 +113,7 @@ def assemble(
     issuer = Issuer(settings.oidc_issuer) if settings.oidc_issuer else None
     tokens = _tokens(settings, issuer, in_force) if issuer else None
     handshake = SealedCookie("hotline-oidc", Seal(link_keys, "oidc"), secure=secure)
-    oidc = _oidc(settings, issuer, tokens, handshake) if issuer and tokens and settings.oidc_client_id else None
+    oidc = _oidc(settings, issuer, tokens, handshake, clock) if issuer and tokens and settings.oidc_client_id else None
     keys = [SigningKeyFile(file) for file in (settings.signing_keys_file, settings.link_keys_file)]
     files = _files(settings)
     integrity = Integrity(files.get(READ_MODEL))
@@ -176,10 +176,12 @@ def _tokens(settings: Settings, issuer: Issuer, in_force: CatalogueInForce) -> T
     return Tokens(issuer, settings.oidc_audience, claims)
 
 
-def _oidc(settings: Settings, issuer: Issuer, tokens: Tokens, cookie: SealedCookie) -> OidcSignIn:
+def _oidc(
+    settings: Settings, issuer: Issuer, tokens: Tokens, cookie: SealedCookie, clock: Callable[[], datetime]
+) -> OidcSignIn:
     """Return the sign-in with the issuer."""
     client = OidcClient(settings.oidc_client_id, settings.oidc_client_secret, f"{settings.public_url}{CALLBACK}")
-    return OidcSignIn(issuer, tokens, client, cookie)
+    return OidcSignIn(issuer, tokens, client, cookie, clock)
 
 
 def _files(settings: Settings) -> dict[str, Path]:

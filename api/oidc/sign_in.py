@@ -2,6 +2,8 @@
 
 import logging
 import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -9,6 +11,7 @@ from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.client import DEFAULT_HEADERS
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -17,6 +20,7 @@ from api.oidc.tokens import Tokens, issuer_answers
 from api.problems import ProblemError, declare
 from api.sealing import SealedCookie
 from domain.shared.actors import Actor
+from domain.shared.text import Instant
 from domain.shared.value import Immutable
 
 SIGN_IN_REFUSED = declare("sign-in-refused", HTTPStatus.UNAUTHORIZED, "Sign-in refused")
@@ -39,6 +43,7 @@ class _Handshake(Immutable):
     nonce: str
     verifier: str
     to: str
+    ends_at: Instant
 
 
 class OidcSignIn:
@@ -49,13 +54,22 @@ class OidcSignIn:
         tokens: check of its tokens.
         client: the service as the issuer knows it.
         cookie: keeps the handshake.
+        clock: returns the present instant.
     """
 
-    def __init__(self, issuer: Issuer, tokens: Tokens, client: OidcClient, cookie: SealedCookie) -> None:
+    def __init__(
+        self,
+        issuer: Issuer,
+        tokens: Tokens,
+        client: OidcClient,
+        cookie: SealedCookie,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._issuer = issuer
         self._tokens = tokens
         self._client = client
         self._cookie = cookie
+        self._clock = clock
 
     async def begin(self, to: str) -> Response:
         """Return the redirection to the issuer, from which the browser comes back to `to`. Raises ProblemError 503."""
@@ -74,7 +88,8 @@ class OidcSignIn:
             code_challenge_method="S256",
         )
         response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
-        handshake = _Handshake(state=state, nonce=nonce, verifier=verifier, to=to)
+        ends_at = self._clock() + timedelta(seconds=HANDSHAKE_SECONDS)
+        handshake = _Handshake(state=state, nonce=nonce, verifier=verifier, to=to, ends_at=ends_at)
         self._cookie.set(response, handshake.model_dump_json().encode(), HANDSHAKE_SECONDS)
         return response
 
@@ -83,8 +98,7 @@ class OidcSignIn:
 
         Raises ProblemError: 401 if the issuer or a token refuses, 403 for a token without a role, 503 if it is away.
         """
-        content = self._cookie.read(request)
-        handshake = _Handshake.model_validate_json(content) if content else None
+        handshake = self._begun(request)
         state, code = request.query_params.get("state", ""), request.query_params.get("code")
         if handshake is None or not code or not secrets.compare_digest(state.encode(), handshake.state.encode()):
             raise _refused("it was not begun in this browser, has taken too long, or the issuer has refused it")
@@ -101,6 +115,15 @@ class OidcSignIn:
     def end(self, response: Response) -> None:
         """Take the handshake from the browser: it is good for one sign-in."""
         self._cookie.clear(response)
+
+    def _begun(self, request: Request) -> _Handshake | None:
+        """Return the handshake that this browser has begun; None if there is none, or its time is over."""
+        content = self._cookie.read(request)
+        try:
+            found = _Handshake.model_validate_json(content) if content else None
+        except ValidationError:  # another release has sealed it
+            return None
+        return found if found and self._clock() < found.ends_at else None
 
     async def _exchange(self, code: str, verifier: str) -> dict[str, Any]:
         """Return the tokens for a code. Raises ProblemError: 401 if the issuer refuses, 503 if it is away."""

@@ -184,7 +184,7 @@ def _body_of(payloads: list[_Payload]) -> bytes:
 
 
 def _objection(path: str, body: bytes) -> tuple[str, bytes]:
-    """Return path and body of a decision on the objection that the body names; 0 if it names none. Raises ProblemError."""
+    """Return path and body of a decision on the objection that the body names, else 0. Raises ProblemError."""
     try:
         given = json_of(body)
         number = given.pop("objection", 0)

@@ -3,14 +3,17 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from api.sealing import Seal
 from api.sessions import LONGEST
 from domain.shared.actors import Role
+from hotline.signing_keys import SigningKeyFile
 from tests.support.api import Api, further_api, problem
 from tests.support.browsing import browser
 from tests.support.issuer import AUDIENCE, CLIENT, CLIENT_SECRET, TOKEN, Issuer, running_issuer
@@ -207,6 +210,28 @@ async def test_a_handshake_is_no_session_and_ends_soon(api: Api) -> None:
         assert (begun.key, begun["samesite"], begun["httponly"]) == ("hotline-oidc", "lax", True)
         assert int(begun["max-age"]) == 600
         assert session(api, begun.value) is None
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(599, 303), (600, 401)])
+async def test_a_handshake_that_was_kept_ends_as_well(api: Api, issuer: Issuer, seconds: int, status: int) -> None:
+    asked = issuer.requests[TOKEN]
+    async with browser(api) as made:
+        api.clock.fixed = datetime.now(UTC)
+        try:
+            back = await led(made)
+            api.clock.fixed += timedelta(seconds=seconds)
+            assert (await made.get(back)).status_code == status
+        finally:
+            api.clock.fixed = None
+    assert issuer.requests[TOKEN] == asked + (status == 303)
+
+
+async def test_a_handshake_of_another_release_is_none(api: Api) -> None:
+    async with browser(api) as made:
+        back = await led(made)
+        sealed = Seal(SigningKeyFile(api.settings.link_keys_file), "oidc").close(b'{"state": "x"}')
+        refused = await made.get(back, headers={"Cookie": f"hotline-oidc={sealed}"})
+        assert (refused.status_code, "请重新开始" in refused.text) == (401, True)
 
 
 async def test_without_a_client_there_is_no_way_to_the_issuer(on_sqlite: Api, issuer: Issuer) -> None:
