@@ -34,7 +34,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         form = dict(parse_qsl((await request.body()).decode(errors="replace")))
         given = form.get("key", "").strip()
         try:
-            require_same_origin(request)
+            require_same_origin(request, secure=sessions.secure)
             await backend.bearer.holder_of_key(request, given)
             await _read_anew(backend)
             actor, key = await backend.bearer.holder_of_key(request, given)
@@ -49,7 +49,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
     @router.post("/sign-out", include_in_schema=False)
     async def sign_out(request: Request) -> Response:
-        require_same_origin(request)
+        require_same_origin(request, secure=sessions.secure)
         response: Response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
         try:
             if session := sessions.open(request):

@@ -172,7 +172,8 @@ class Dangerous:
 
     async def show(self, request: Request, session: Session) -> Response:
         """Return the page of the request that waits, and confirm by POST what it has shown. Raises ProblemError."""
-        if not may_confirm(session) or (request.method == "POST" and is_from_another_site(request.headers)):
+        foreign = request.method == "POST" and is_from_another_site(request.headers, secure=self._secure)
+        if not may_confirm(session) or foreign:
             raise ProblemError(DANGEROUS, f"This is for administrators, with a key for all, on this page. {_INSTEAD}")
         form = dict(parse_qsl((await request.body()).decode(errors="replace")))
         sealed = form.get("request", "") if request.method == "POST" else request.cookies.get(self._cookie, "")

@@ -85,7 +85,7 @@ class Door:
 
     def _matched(self, request: Request, session: Session) -> Match:
         """Return the rule of a request, and count it. Raises ProblemError if there is none, or too many came."""
-        require_same_origin(request)
+        require_same_origin(request, secure=self._backend.sessions.secure)
         match = rule_of(request.method, request.scope["raw_path"])
         if match is None or match.kind not in _UNCOUNTED:
             self._backend.limits.looked(session.actor.id)

@@ -213,6 +213,15 @@ FOREIGN = [
 """Headers that a browser sends with what a page of another site wants."""
 
 
+@pytest.mark.parametrize(("scheme", "status"), [("http", 403), ("https", 303)])
+async def test_over_tls_a_page_without_it_is_of_another_site(on_sqlite: Api, scheme: str, status: int) -> None:
+    """Whoever answers for the service's name without TLS makes pages of that origin."""
+    headers = {"Sec-Fetch-Site": "", "Host": "hotline.example", "Origin": f"{scheme}://hotline.example"}
+    async with further_api(on_sqlite, now, public_url="https://hotline.example") as api, browser(api) as made:
+        answer = await made.post(ACTION, data={"key": api.tokens["chen"]}, headers=headers)
+        assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303)
+
+
 @pytest.mark.parametrize("headers", FOREIGN)
 async def test_another_site_signs_nobody_in_or_out(on_sqlite: Api, headers: dict[str, str]) -> None:
     async with browser(on_sqlite) as made:
