@@ -25,7 +25,7 @@ from api.html import page
 from api.problems import ProblemError, declare
 from api.same_origin import is_from_another_site
 from api.sessions import Session
-from api.temporal_ui.rules import Match, rule_of, shown
+from api.temporal_ui.rules import Match, shown
 from domain.shared.actors import Role
 from domain.shared.text import NORMALISED, ONE_LINE, Instant
 from domain.shared.value import Immutable
@@ -107,10 +107,9 @@ class Dangerous:
         self._secure = backend.sessions.secure
         self._cookie = "__Host-hotline-grant" if self._secure else "hotline-grant"
 
-    async def confirm(self, request: Request, session: Session) -> Response | tuple[bytes, bytes]:
+    async def confirm(self, request: Request, session: Session, match: Match) -> Response | tuple[bytes, bytes]:
         """Return query and body to pass on if the request is confirmed, else the refusal, which leads to the page."""
-        match = rule_of(request.method, request.scope["raw_path"])
-        if match is None or not may_confirm(session):
+        if not may_confirm(session):
             return _refused(f"This is for administrators, with a key for all. {_INSTEAD}")
         try:
             body = json.loads(await request.body() or b"{}")
@@ -120,9 +119,8 @@ class Dangerous:
             return _refused(f"The body of this request is no JSON object as the Temporal UI sends it. {_AS_SENT}")
         given = self.kept(request, session)
         if given and given.reason and given.digest == digest:
-            path = request.scope["raw_path"].decode("ascii")
-            what = f"{does} {subject}, count {given.count}"
-            log.warning("%s %s by %s: %s: %s", request.method, path, session.actor.id, what, given.reason)
+            what = f"{request.method} {request.scope['raw_path'].decode()} by {session.actor.id}: {does} {subject}"
+            log.warning("%s, count %s: %s", what, given.count, given.reason)
             return _in_the_name_of(given, request, body)
         here = f"{request.url.netloc}{GRANT}"
         detail = (
@@ -162,13 +160,12 @@ class Dangerous:
             return None
         return found if found and found.session == session and self._backend.clock() < found.ends_at else None
 
-    def keep(self, response: Response, what: Confirmation) -> str:
-        """Give the browser what waits or is confirmed; return it sealed."""
+    def keep(self, response: Response, what: Confirmation) -> None:
+        """Give the browser what waits or is confirmed."""
         sealed = self._seal.close(what.model_dump_json().encode())
         response.set_cookie(
             self._cookie, sealed, int(LASTS.total_seconds()), secure=self._secure, httponly=True, samesite="strict"
         )
-        return sealed
 
     async def show(self, request: Request, session: Session) -> Response:
         """Return the page of the request that waits, and confirm by POST what it has shown. Raises ProblemError."""

@@ -109,7 +109,7 @@ class Door:
             return await self._acting.act(request, session.actor, match.workflow_id, match.name)
         body = b"" if request.method in READING else await request.body()
         if match.kind is Kind.DANGEROUS:
-            decided = await self._dangerous.confirm(request, session)
+            decided = await self._dangerous.confirm(request, session, match)
             if isinstance(decided, Response):
                 return decided
             query, body = decided

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from api.sealing import Seal
 from api.sessions import Session
 from api.temporal_ui.dangerous import GRANT, HIDING, LASTS, Dangerous, flags
-from api.temporal_ui.rules import API, RULES, Kind
+from api.temporal_ui.rules import API, RULES, Kind, Match, rule_of
 from domain.shared.actors import Role
 from hotline.signing_keys import SigningKeyFile
 from readmodel.people import Scope
@@ -86,7 +86,8 @@ class Browser:
         """Press the button that sends this; keep what the answer tells the browser to keep."""
         sent = json.dumps(body or {}).encode() if method == "POST" else b""
         assert self.session
-        answer = await Dangerous(self.api.backend).confirm(self.request(method, path, sent), self.session)
+        request = self.request(method, path, sent)
+        answer = await Dangerous(self.api.backend).confirm(request, self.session, matched(request))
         if isinstance(answer, Response) and "set-cookie" in answer.headers:
             self.take(answer.headers["set-cookie"])
         return answer
@@ -101,6 +102,13 @@ class Browser:
         if "set-cookie" in answer.headers:
             self.take(answer.headers["set-cookie"])
         return answer
+
+
+def matched(request: Request) -> Match:
+    """Return the rule of a request that has one."""
+    match = rule_of(request.method, request.scope["raw_path"])
+    assert match
+    return match
 
 
 def refused(answer: Response | tuple[bytes, bytes]) -> str:
@@ -366,7 +374,9 @@ async def test_a_body_that_is_no_object_is_refused(on_sqlite: Api, body: bytes) 
     browser = Browser(on_sqlite)
     assert browser.session
     request = browser.request("POST", f"{WORKFLOW.format('2608034711004')}/terminate", body)
-    assert "no JSON object" in refused(await Dangerous(on_sqlite.backend).confirm(request, browser.session))
+    assert "no JSON object" in refused(
+        await Dangerous(on_sqlite.backend).confirm(request, browser.session, matched(request))
+    )
 
 
 async def test_buttons_are_hidden_but_from_administrators(on_sqlite: Api) -> None:
