@@ -61,8 +61,9 @@ _REASON = TypeAdapter[str](
     Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=ONE_LINE), NORMALISED]
 )
 _AS_SENT = (
-    f"A batch has one of {', '.join(_OPERATIONS)}, and either executions or visibilityQuery; a command to an activity"
-    " has execution.workflowId."
+    "The body of this request is no JSON object as the Temporal UI sends it. A batch has one of"
+    f" {', '.join(_OPERATIONS)}, and either executions or visibilityQuery; a command to an activity has"
+    " execution.workflowId. 请求内容不是 Temporal UI 发送的格式。"
 )
 _INSTEAD = (
     "A case is ended by its action `withdraw`, an incident by `dismiss` or `resolve`; an operator compares with"
@@ -110,13 +111,13 @@ class Dangerous:
     async def confirm(self, request: Request, session: Session, match: Match) -> Response | tuple[bytes, bytes]:
         """Return query and body to pass on if the request is confirmed, else the refusal, which leads to the page."""
         if not may_confirm(session):
-            return _refused(f"This is for administrators, with a key for all. {_INSTEAD}")
+            return shown(ProblemError(DANGEROUS, f"This is for administrators, with a key for all. {_INSTEAD}"))
         try:
             body = json.loads(await request.body() or b"{}")
             digest = _digest(request, body)
             does, subject = _read(match, body)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            return _refused(f"The body of this request is no JSON object as the Temporal UI sends it. {_AS_SENT}")
+            return shown(ProblemError(DANGEROUS, _AS_SENT))
         given = self.kept(request, session)
         if given and given.reason and given.digest == digest:
             what = f"{request.method} {request.scope['raw_path'].decode()} by {session.actor.id}: {does} {subject}"
@@ -127,7 +128,7 @@ class Dangerous:
             f"Confirm this first: open {here} in this browser, give a reason, then press the button again."
             f" 请先在本浏览器打开 {here}，填写理由并确认，再点一次按钮。{_INSTEAD}"
         )
-        refusal = _refused(detail)
+        refusal = shown(ProblemError(DANGEROUS, detail))
         self.keep(
             refusal,
             Confirmation(
@@ -206,10 +207,6 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
         except ProblemError as refused:
             problem = refused.problem
             return page("not_shown.html", problem.status, refused.headers, problem=problem, number=None)
-
-
-def _refused(detail: str) -> Response:
-    return shown(ProblemError(DANGEROUS, detail))
 
 
 def _digest(request: Request, body: Mapping[str, Any]) -> str:
