@@ -89,7 +89,7 @@ REFUSED = [
     "GROUP BY (ExecutionStatus)",
 ]
 WORDS = ("NOT ", "NOT(", "(", "(a=1)AND", "a IN(1,", "a=1 AND ", "NOT a=1 OR ", "a ", *"+ 1a\"'`\\")
-"""What a long query may repeat."""
+"""Parts that a long query may repeat."""
 SECONDS = 0.25
 """Of the processor, for reading the longest query; the slowest needs a third of it."""
 
