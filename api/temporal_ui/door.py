@@ -3,12 +3,12 @@
 import json
 import re
 from base64 import b64encode
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from hashlib import sha256
 from http import HTTPStatus
 
 import httpx
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -22,6 +22,7 @@ from api.temporal_ui.acting import Acting
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
 from api.temporal_ui.reading import Reading
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of, shown
+from api.temporal_ui.turns import Turns
 from api.temporal_ui.ui_server import ANSWERED, UiServer, token_in
 
 NO_UI = declare("no-temporal-ui", HTTPStatus.NOT_FOUND, "No Temporal UI")
@@ -54,6 +55,7 @@ class Door:
         self._acting = Acting(backend)
         self._dangerous = Dangerous(backend)
         self._reading = Reading(backend)
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -61,6 +63,7 @@ class Door:
         scope["route"] = self
         request = Request(scope, receive)
         async with AsyncExitStack() as open_answers:
+            open_answers.enter_context(suppress(ClientDisconnect))
             response = await self._answer(request, open_answers)
             await response(scope, receive, send)
 
@@ -113,7 +116,8 @@ class Door:
             if isinstance(decided, Response):
                 return decided
             query, body = decided
-        answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
+        async with self._turns.turn(request, session.actor.id, match, query):
+            answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
         if match.kind is Kind.SETTINGS and answer.is_success:
             return JSONResponse(flags(json.loads(await answer.aread()), session))
         return await _passed_on(request, match, answer, secure=self._backend.sessions.secure)

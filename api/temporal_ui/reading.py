@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from api.backend import Backend
 from api.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
-from api.temporal_ui.rules import NOT_ALLOWED, Kind, Match, parameters_of, refused
+from api.temporal_ui.rules import NOT_ALLOWED, Kind, Match, parameters_of, refused, require_details
 from api.temporal_ui.visibility import UnreadableQueryError, narrowed
 from domain.rights.rights import READ_ASSESSMENTS, READ_CASES, READ_INCIDENTS, READ_REPORTS, Reach, Right
 from domain.shared.actors import Actor
@@ -56,6 +56,8 @@ class Reading:
             detail = "What you opened is not among what you may see, as another department's case. 不在您的查阅范围内。"
             raise ProblemError(NOT_ALLOWED, detail)
         parameters = parameters_of(match.rule, query)
+        if match.kind is Kind.RENDER:
+            require_details(parameters.get("content", ""))
         if match.kind is Kind.OPERATIONS and not _reads_all(actor):
             raise _wrong_role(actor, READ_CASES)
         if match.kind in (Kind.LIST, Kind.COUNT) and (condition := self.condition(actor)):

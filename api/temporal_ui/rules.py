@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from starlette.responses import JSONResponse, Response
 
 from api.problems import MEDIA_TYPE, ProblemError, declare
+from workflows.presentation.details.words import LONGEST_DETAILS
 
 PREFIX: Final = "/temporal"
 API: Final = f"{PREFIX}/api/v1"
@@ -22,6 +23,13 @@ NOT_ALLOWED = declare("temporal-ui-not-allowed", HTTPStatus.FORBIDDEN, "Request 
 _SEGMENT = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
 _FORBIDDEN = frozenset("/\\%?#")
 """Characters of a decoded segment that the UI's server could take for the end of it, or decode again."""
+
+MOST_SIGNS, MOST_COLUMNS = 3000, 16
+"""Most lines and signs of Markdown of details, which have some hundreds, and columns of their tables, which have 6.
+The UI's server needs the square of their number, in time or memory."""
+_ESCAPED = re.compile(r"\\[!-/:-@\[-`{-~]")
+_SIGN = re.compile(r"[\[`*_~<>#\r\n]")
+_WIDE_ROW = re.compile(rf"^(?:[^|\n]*\|){{{MOST_COLUMNS + 2}}}", re.MULTILINE)
 
 
 class Kind(StrEnum):
@@ -230,3 +238,11 @@ def parameters_of(rule: Rule, query: bytes) -> dict[str, str]:
         detail = f"Such a request takes each of these parameters once, and no other: {', '.join(accepted) or 'none'}."
         raise ProblemError(NOT_ALLOWED, detail, accepted=accepted)
     return given
+
+
+def require_details(text: str) -> None:
+    """Raise ProblemError for a text that would hold up the UI's server, which is Temporal itself on one machine."""
+    bare = _ESCAPED.sub("", text)
+    if len(text) > LONGEST_DETAILS or len(_SIGN.findall(bare)) > MOST_SIGNS or _WIDE_ROW.search(bare):
+        most = f"{LONGEST_DETAILS} characters, {MOST_SIGNS} lines and signs of Markdown, {MOST_COLUMNS} columns at most"
+        raise ProblemError(NOT_ALLOWED, f"Details to be drawn have {most}. 内容过多，无法显示。", accepted=[most])

@@ -18,9 +18,11 @@ ASKED = frozenset({"accept", "accept-encoding", "accept-language", "content-type
 """Headers that the UI's server gets. Others could hold a key of the API, or become metadata for Temporal."""
 ANSWERED = frozenset({"content-type", "content-length", "content-encoding", "last-modified", "vary"})
 """Headers that are taken of its answers."""
+CONNECTIONS = 100
+"""Most connections to it. A process keeps 200 files beside those of its own clients."""
 _TOKEN = re.compile(r"_csrf=([A-Za-z0-9_-]{1,200})(?:;|$)")
 _TIMEOUTS = {"connect": 5.0, "read": 90.0, "write": 30.0, "pool": 5.0}
-"""Seconds. The server holds a question for news of a history for up to a minute."""
+"""Seconds, `pool` for a free connection. The server holds a question for news of a history for up to a minute."""
 
 
 class UiServer:
@@ -29,7 +31,7 @@ class UiServer:
     def __init__(self, address: str | None) -> None:
         self._address = address or ""
         # The transport alone: a client would add headers, and share cookies between people.
-        self._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits())
+        self._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=CONNECTIONS))
 
     @asynccontextmanager
     async def asked(self, request: Request, query: bytes, body: bytes) -> AsyncIterator[httpx.Response]:
@@ -38,9 +40,10 @@ class UiServer:
         Raises:
             ProblemError: the server does not answer, or sends the browser to another site.
         """
-        headers = [(name, value) for name, value in request.headers.items() if name in ASKED]
+        # As bytes: httpx encodes text as ASCII, and a browser may send more.
+        headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") in ASKED]
         if token := token_in(request.headers.get("cookie", "")):
-            headers.append(("cookie", f"_csrf={token}"))
+            headers.append((b"cookie", f"_csrf={token}".encode()))
         path: bytes = request.scope["raw_path"]
         if path == RENDER.encode():
             # Where the server has it: its route has the public path, which is cut off of what is asked.

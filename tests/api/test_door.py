@@ -20,6 +20,7 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from api.temporal_ui.dangerous import GRANT
+from api.temporal_ui.turns import WAITING
 from tests.support.api import Api, further_api, problem, served
 from tests.support.hotline import until
 
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WORKFLOWS = "/temporal/api/v1/namespaces/default/workflows"
 RENDER = "/temporal/render?content=%E6%B0%B4"
+NEWS = f"{WORKFLOWS}/complaint-2608034711004/history?waitNewEvent=true&nextPageToken=dA"
 OWN = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -38,6 +40,8 @@ class Ui:
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     answer: Response | None = None
+    left: int = 0
+    """Requests whose sender left before the answer."""
 
     def __post_init__(self) -> None:
         self.answers.set()
@@ -47,7 +51,11 @@ class Ui:
         query = scope["query_string"].decode()
         target = scope["raw_path"].decode() + (f"?{query}" if query else "")
         self.asked.append((request.method, target, await request.body(), dict(request.headers)))
-        await self.answers.wait()
+        waits = [asyncio.ensure_future(self.answers.wait()), asyncio.ensure_future(receive())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if not self.answers.is_set():
+            self.left += 1
+            return
         response = self.answer or StreamingResponse(self._halves(), 201)
         headers = MutableHeaders(raw=response.raw_headers)
         headers.append("Set-Cookie", "hotline=forged; Path=/")
@@ -233,6 +241,68 @@ async def test_details_are_shown_to_pages_of_this_site_and_run_nothing(on_sqlite
     assert ("script" in policy, "frame-ancestors 'self'" in policy, "sandbox" in policy) == (False, True, True)
     assert answer.headers["x-frame-options"] == "SAMEORIGIN"
     assert behind.ui.asked[0][1].startswith("/temporal/temporal/render?content=%E6%B0%B4")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("![" * 3001, "`a" * 3001, "**a " * 1501, "_a " * 3001, "~~a " * 1501, "<a " * 3001, ">" * 3001),
+        *("# a\n" * 1501, "a\n=\n" * 1501, "- a\n" * 3001, "\\\\[" * 3001, "|a" * 18 + "\n", "a" * 80_001),
+    ],
+    ids=lambda content: repr(content[:4]),
+)
+async def test_a_text_that_would_hold_up_the_uis_server_does_not_reach_it(on_sqlite: Api, content: str) -> None:
+    async with door(on_sqlite) as behind:
+        request = behind.api.http.build_request("GET", "/", headers=behind.api.session("chief") | OWN)
+        request.extensions["target"] = f"/temporal/render?content={quote(content)}".encode()
+        refused = problem(await behind.api.http.send(request), 403, "temporal-ui-not-allowed")
+        assert "3000 lines" in refused["detail"]
+    assert behind.ui.asked == []
+
+
+async def test_the_texts_of_one_person_are_drawn_one_after_the_other(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.answer = HTMLResponse("shown")
+        behind.ui.answers.clear()
+        texts = [asyncio.create_task(behind.ask(RENDER, headers=OWN)) for _ in range(3)]
+        await until(lambda: asyncio.sleep(0, behind.ui.asked), bool)
+        other = asyncio.create_task(behind.ask(RENDER, by="li", headers=OWN))
+        await until(lambda: asyncio.sleep(0, behind.ui.asked), lambda asked: len(asked) > 1)
+        assert len(behind.ui.asked) == 2
+        behind.ui.answers.set()
+        assert [each.status_code for each in await asyncio.gather(*texts, other)] == [200] * 4
+
+
+async def test_nothing_more_is_asked_for_who_has_left_the_page(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.answers.clear()
+        for before in range(WAITING + 1):
+            page = asyncio.create_task(behind.ask(NEWS))
+            await until(lambda: asyncio.sleep(0, len(behind.ui.asked)), before.__lt__)
+            page.cancel()
+            await until(lambda: asyncio.sleep(0, behind.ui.left), before.__lt__)
+
+
+async def test_a_person_waits_for_news_of_so_many_histories(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.answers.clear()
+        behind.ui.answer = Response("{}")
+        pages = [asyncio.create_task(behind.ask(NEWS)) for _ in range(WAITING)]
+        await until(lambda: asyncio.sleep(0, behind.ui.asked), lambda asked: len(asked) == WAITING)
+        refused = await behind.ask(NEWS)
+        assert (refused.headers["retry-after"], f"{WAITING} histories" in refused.json()["message"]) == ("60", True)
+        problem(refused, 429, "too-many-requests")
+        others = [asyncio.create_task(behind.ask(path, by=by)) for path, by in ((NEWS, "li"), (WORKFLOWS, "chief"))]
+        await until(lambda: asyncio.sleep(0, behind.ui.asked), lambda asked: len(asked) == WAITING + 2)
+        behind.ui.answers.set()
+        assert {each.status_code for each in await asyncio.gather(*pages, *others)} == {200}
+
+
+async def test_a_header_beyond_ascii_passes_as_it_is(on_sqlite: Api) -> None:
+    async with door(on_sqlite) as behind:
+        behind.ui.answer = Response("{}")
+        answer = await behind.ask(WORKFLOWS, headers={"Accept-Language": b"\xe9"})
+    assert (answer.status_code, behind.ui.asked[0][3]["accept-language"]) == (200, "é")
 
 
 async def test_scripts_are_kept_by_the_browser_and_nothing_else_is(on_sqlite: Api) -> None:
