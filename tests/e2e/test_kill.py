@@ -41,7 +41,7 @@ SEED = 2009
 ADMIN = Person("admin", Role.ADMIN)
 DAY_SECONDS = 4.0
 AT_ONCE = 40
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 LOOK_EVERY_SECONDS = 0.1
 QUICK_SECONDS = 8
 """Longest promise of a case that is left to miss it: nobody wants to wait for more."""
