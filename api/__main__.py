@@ -28,14 +28,14 @@ from api.metrics import Metrics
 from api.naming import Naming
 from api.oidc.claims import ClaimMap
 from api.oidc.issuer import Issuer
-from api.oidc.sign_in import CALLBACK, OidcClient, OidcSignIn
+from api.oidc.sign_in import CALLBACK, Handshake, OidcClient, OidcSignIn
 from api.oidc.tokens import Tokens
 from api.people import People
 from api.readiness import ReadinessCheck, checks
 from api.recognition import Recognition
 from api.sealing import Seal, SealedCookie
 from api.security import BearerKey
-from api.sessions import Sessions
+from api.sessions import Session, Sessions
 from api.sql.direct import DirectWriter
 from api.sql.health import SqlHealth
 from api.sql.integrity import Integrity
@@ -109,10 +109,10 @@ def assemble(
     people = People(reader, writing, settings.people_seconds, clock, kept, keep)
     naming = Naming(people, takes_unknown=settings.unknown_people == "allow")
     secure = settings.tls_certificate is not None or settings.public_url.startswith("https:")
-    cookie = SealedCookie("hotline", Seal(link_keys, "session"), secure=secure)
+    cookie = SealedCookie("hotline", Seal(link_keys, "session"), Session, clock, secure=secure)
     issuer = Issuer(settings.oidc_issuer) if settings.oidc_issuer else None
     tokens = _tokens(settings, issuer, in_force) if issuer else None
-    handshake = SealedCookie("hotline-oidc", Seal(link_keys, "oidc"), secure=secure)
+    handshake = SealedCookie("hotline-oidc", Seal(link_keys, "oidc"), Handshake, clock, secure=secure)
     oidc = _oidc(settings, issuer, tokens, handshake, clock) if issuer and tokens and settings.oidc_client_id else None
     keys = [SigningKeyFile(file) for file in (settings.signing_keys_file, settings.link_keys_file)]
     files = _files(settings)
@@ -177,7 +177,7 @@ def _tokens(settings: Settings, issuer: Issuer, in_force: CatalogueInForce) -> T
 
 
 def _oidc(
-    settings: Settings, issuer: Issuer, tokens: Tokens, cookie: SealedCookie, clock: Callable[[], datetime]
+    settings: Settings, issuer: Issuer, tokens: Tokens, cookie: SealedCookie[Handshake], clock: Callable[[], datetime]
 ) -> OidcSignIn:
     """Return the sign-in with the issuer."""
     client = OidcClient(settings.oidc_client_id, settings.oidc_client_secret, f"{settings.public_url}{CALLBACK}")

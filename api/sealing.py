@@ -1,17 +1,23 @@
 """Seals: what a browser keeps for the service, so that nobody else reads or makes it."""
 
 import base64
-from typing import Any
+import math
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from activities.notifications.caller_links import KEY_ID_BYTES
 from activities.signatures import SigningKeys
+from domain.shared.text import Instant
+from domain.shared.value import Immutable
 
 
 class Seal:
@@ -46,30 +52,64 @@ class Seal:
         return AESSIV(HKDF(SHA256(), 64, None, self._purpose.encode()).derive(secret))
 
 
-class SealedCookie:
-    """Cookie that holds a sealed text.
+class Kept(Immutable):
+    """What a browser keeps for the service until `ends_at`."""
+
+    ends_at: Instant
+
+
+K = TypeVar("K", bound=Kept)
+
+
+class SealedCookie(Generic[K]):
+    """Cookie in which a browser keeps what the service has sealed.
 
     Args:
         name: name of the cookie, without the prefix that it has over TLS.
-        seal: seals the text.
+        seal: seals the content.
+        model: model of the content.
+        clock: returns the present instant.
         secure: browsers reach the API over TLS alone.
+        strict: leave the cookie out where a page of another site leads here, as a link of a message or the issuer does.
     """
 
-    def __init__(self, name: str, seal: Seal, *, secure: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        seal: Seal,
+        model: type[K],
+        clock: Callable[[], datetime],
+        *,
+        secure: bool,
+        strict: bool = False,
+    ) -> None:
         self._seal = seal
-        # Browsers take this prefix from this very host alone, over TLS. Strict would leave the cookie out where a link
-        # of a message or the issuer leads here.
+        self._model = model
+        self._clock = clock
+        # Browsers take this prefix from this very host alone, over TLS.
         self._name = f"__Host-{name}" if secure else name
         self.secure = secure
-        self._attributes: dict[str, Any] = {"secure": secure, "httponly": True, "samesite": "lax", "path": "/"}
+        samesite = "strict" if strict else "lax"
+        self._attributes: dict[str, Any] = {"secure": secure, "httponly": True, "samesite": samesite, "path": "/"}
 
-    def read(self, request: HTTPConnection) -> bytes | None:
-        """Return what the request's cookie holds; None if there is none, or one that the service has not sealed."""
-        return self._seal.open(request.cookies.get(self._name, ""))
+    def text(self, request: HTTPConnection) -> str:
+        """Return the sealed text of the request's cookie; empty if there is none."""
+        return request.cookies.get(self._name, "")
 
-    def set(self, response: Response, content: bytes, seconds: int) -> None:
-        """Give the browser the cookie, for some seconds."""
-        response.set_cookie(self._name, self._seal.close(content), max_age=seconds, **self._attributes)
+    def open(self, text: str) -> K | None:
+        """Return the content of a sealed text; None if the service has not sealed it, or its time is over."""
+        content = self._seal.open(text)
+        try:
+            found = self._model.model_validate_json(content) if content else None
+        except ValidationError:  # another release has sealed it
+            return None
+        return found if found and self._clock() < found.ends_at else None
+
+    def set(self, response: Response, kept: K) -> None:
+        """Give the browser the cookie, until its content ends."""
+        seconds = math.ceil((kept.ends_at - self._clock()).total_seconds())
+        sealed = self._seal.close(kept.model_dump_json().encode())
+        response.set_cookie(self._name, sealed, max_age=seconds, **self._attributes)
 
     def clear(self, response: Response) -> None:
         """Take the cookie from the browser."""

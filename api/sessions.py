@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from pydantic import ValidationError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
@@ -13,10 +12,9 @@ from api.html import page
 from api.oidc.tokens import CHALLENGE
 from api.people import People
 from api.problems import ProblemError, declare
-from api.sealing import SealedCookie
+from api.sealing import Kept, SealedCookie
 from domain.shared.actors import Actor
 from domain.shared.text import Instant
-from domain.shared.value import Immutable
 from readmodel.people import Scope
 
 NO_SESSION = declare("no-session", HTTPStatus.UNAUTHORIZED, "Sign-in required")
@@ -29,7 +27,7 @@ _CHALLENGE = {"WWW-Authenticate": CHALLENGE}
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,4000}")
 
 
-class Session(Immutable):
+class Session(Kept):
     """Session of a person who has signed in; with the scope `read` it changes nothing.
 
     It ends at `ends_at`, or when the person's number in the directory is no longer `session_number`.
@@ -38,7 +36,6 @@ class Session(Immutable):
     actor: Actor
     scope: Scope
     began_at: Instant
-    ends_at: Instant
     session_number: int
 
 
@@ -53,7 +50,7 @@ class Sessions:
     """
 
     def __init__(
-        self, cookie: SealedCookie, people: People, clock: Callable[[], datetime], issuer: str | None = None
+        self, cookie: SealedCookie[Session], people: People, clock: Callable[[], datetime], issuer: str | None = None
     ) -> None:
         self._cookie = cookie
         self._people = people
@@ -63,16 +60,12 @@ class Sessions:
 
     def open(self, request: HTTPConnection) -> Session | None:
         """Return the session of a request, without I/O; None if there is none, or if it has ended."""
-        if (content := self._cookie.read(request)) is None:
-            return None
-        try:
-            session = Session.model_validate_json(content)
-        except ValidationError:
-            # Another release has sealed it.
+        session = self._cookie.open(self._cookie.text(request))
+        if session is None:
             return None
         person = self._people.get(session.actor.id)
         goes_on = person and person.left_at is None and person.session_number == session.session_number
-        return session if goes_on and self._clock() < session.ends_at else None
+        return session if goes_on else None
 
     def begin(self, response: Response, actor: Actor, scope: Scope = "all", until: datetime | None = None) -> None:
         """Give the browser a session of a person of the directory, not longer than `until` if it is given."""
@@ -84,8 +77,7 @@ class Sessions:
             ends_at=min(now + LONGEST, until or now + LONGEST),
             session_number=person.session_number if person else -1,
         )
-        seconds = int((session.ends_at - now).total_seconds())
-        self._cookie.set(response, session.model_dump_json().encode(), seconds)
+        self._cookie.set(response, session)
 
     def end(self, response: Response) -> None:
         """Take the session from the browser; the directory ends the person's others."""

@@ -11,17 +11,14 @@ from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.client import DEFAULT_HEADERS
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.oidc.issuer import LONGEST_REASON, Issuer
 from api.oidc.tokens import Tokens, issuer_answers
 from api.problems import ProblemError, declare
-from api.sealing import SealedCookie
+from api.sealing import Kept, SealedCookie
 from domain.shared.actors import Actor
-from domain.shared.text import Instant
-from domain.shared.value import Immutable
 
 SIGN_IN_REFUSED = declare("sign-in-refused", HTTPStatus.UNAUTHORIZED, "Sign-in refused")
 CALLBACK = "/sign-in/oidc/callback"
@@ -38,12 +35,13 @@ class OidcClient(NamedTuple):
     callback: str
 
 
-class _Handshake(Immutable):
+class Handshake(Kept):
+    """Sign-in that a browser has begun at the issuer: what the issuer sends back, the PKCE verifier, where to go on."""
+
     state: str
     nonce: str
     verifier: str
     to: str
-    ends_at: Instant
 
 
 class OidcSignIn:
@@ -62,7 +60,7 @@ class OidcSignIn:
         issuer: Issuer,
         tokens: Tokens,
         client: OidcClient,
-        cookie: SealedCookie,
+        cookie: SealedCookie[Handshake],
         clock: Callable[[], datetime],
     ) -> None:
         self._issuer = issuer
@@ -89,8 +87,8 @@ class OidcSignIn:
         )
         response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
         ends_at = self._clock() + timedelta(seconds=HANDSHAKE_SECONDS)
-        handshake = _Handshake(state=state, nonce=nonce, verifier=verifier, to=to, ends_at=ends_at)
-        self._cookie.set(response, handshake.model_dump_json().encode(), HANDSHAKE_SECONDS)
+        handshake = Handshake(state=state, nonce=nonce, verifier=verifier, to=to, ends_at=ends_at)
+        self._cookie.set(response, handshake)
         return response
 
     async def finish(self, request: Request) -> tuple[Actor, str]:
@@ -98,7 +96,7 @@ class OidcSignIn:
 
         Raises ProblemError: 401 if the issuer or a token refuses, 403 for a token without a role, 503 if it is away.
         """
-        handshake = self._begun(request)
+        handshake = self._cookie.open(self._cookie.text(request))
         state, code = request.query_params.get("state", ""), request.query_params.get("code")
         if handshake is None or not code or not secrets.compare_digest(state.encode(), handshake.state.encode()):
             raise _refused("it was not begun in this browser, has taken too long, or the issuer has refused it")
@@ -115,15 +113,6 @@ class OidcSignIn:
     def end(self, response: Response) -> None:
         """Take the handshake from the browser: it is good for one sign-in."""
         self._cookie.clear(response)
-
-    def _begun(self, request: Request) -> _Handshake | None:
-        """Return the handshake that this browser has begun; None if there is none, or its time is over."""
-        content = self._cookie.read(request)
-        try:
-            found = _Handshake.model_validate_json(content) if content else None
-        except ValidationError:  # another release has sealed it
-            return None
-        return found if found and self._clock() < found.ends_at else None
 
     async def _exchange(self, code: str, verifier: str) -> dict[str, Any]:
         """Return the tokens for a code. Raises ProblemError: 401 if the issuer refuses, 503 if it is away."""

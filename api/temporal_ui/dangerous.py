@@ -24,11 +24,11 @@ from api.backend import Backend
 from api.html import page
 from api.problems import ProblemError, declare
 from api.same_origin import is_from_another_site
+from api.sealing import Kept, SealedCookie
 from api.sessions import Session
 from api.temporal_ui.rules import Match, shown
 from domain.shared.actors import Role
-from domain.shared.text import NORMALISED, ONE_LINE, Instant
-from domain.shared.value import Immutable
+from domain.shared.text import NORMALISED, ONE_LINE
 from readmodel.case_queries import get_case
 from workflows.presentation.complaint import workflow_id
 
@@ -72,7 +72,7 @@ _INSTEAD = (
 )
 
 
-class Confirmation(Immutable):
+class Confirmation(Kept):
     """Dangerous request of a session until `ends_at`: it waits to be confirmed, or is, for a reason.
 
     `digest` stands for method, address and body, and `subject` is the id that these name. Of a batch, `does` is its
@@ -85,7 +85,6 @@ class Confirmation(Immutable):
     subject: str
     count: int | None
     reason: str = ""
-    ends_at: Instant
 
 
 def flags(settings: Mapping[str, Any], session: Session) -> dict[str, Any]:
@@ -104,9 +103,14 @@ class Dangerous:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._seal = backend.confirmations
-        self._secure = backend.sessions.secure
-        self._cookie = "__Host-hotline-grant" if self._secure else "hotline-grant"
+        self._cookie = SealedCookie(
+            "hotline-grant",
+            backend.confirmations,
+            Confirmation,
+            backend.clock,
+            secure=backend.sessions.secure,
+            strict=True,
+        )
 
     async def confirm(self, request: Request, session: Session, match: Match) -> Response | tuple[bytes, bytes]:
         """Return query and body to pass on if the request is confirmed, else the refusal, which leads to the page."""
@@ -129,7 +133,7 @@ class Dangerous:
             f" 请先在本浏览器打开 {here}，填写理由并确认，再点一次按钮。{_INSTEAD}"
         )
         refusal = shown(ProblemError(DANGEROUS, detail))
-        self.keep(
+        self._cookie.set(
             refusal,
             Confirmation(
                 session=session,
@@ -150,32 +154,20 @@ class Dangerous:
 
     def kept(self, request: Request, session: Session) -> Confirmation | None:
         """Return what the browser keeps of this session; None if that is nothing."""
-        return self.open(request.cookies.get(self._cookie, ""), session)
+        return self._open(self._cookie.text(request), session)
 
-    def open(self, sealed: str, session: Session) -> Confirmation | None:
-        """Return what this session has asked for; None if that is nothing, or its time has run out."""
-        content = self._seal.open(sealed)
-        try:
-            found = Confirmation.model_validate_json(content) if content else None
-        except ValidationError:  # another release has sealed it
-            return None
-        return found if found and found.session == session and self._backend.clock() < found.ends_at else None
-
-    def keep(self, response: Response, what: Confirmation) -> None:
-        """Give the browser what waits or is confirmed."""
-        sealed = self._seal.close(what.model_dump_json().encode())
-        response.set_cookie(
-            self._cookie, sealed, int(LASTS.total_seconds()), secure=self._secure, httponly=True, samesite="strict"
-        )
+    def _open(self, sealed: str, session: Session) -> Confirmation | None:
+        found = self._cookie.open(sealed)
+        return found if found and found.session == session else None
 
     async def show(self, request: Request, session: Session) -> Response:
         """Return the page of the request that waits, and confirm by POST what it has shown. Raises ProblemError."""
-        foreign = request.method == "POST" and is_from_another_site(request.headers, secure=self._secure)
+        foreign = request.method == "POST" and is_from_another_site(request.headers, secure=self._cookie.secure)
         if not may_confirm(session) or foreign:
             raise ProblemError(DANGEROUS, f"This is for administrators, with a key for all, on this page. {_INSTEAD}")
         form = dict(parse_qsl((await request.body()).decode(errors="replace")))
-        sealed = form.get("request", "") if request.method == "POST" else request.cookies.get(self._cookie, "")
-        asked, wrong = self.open(sealed, session), False
+        sealed = form.get("request", "") if request.method == "POST" else self._cookie.text(request)
+        asked, wrong = self._open(sealed, session), False
         if asked and request.method == "POST":
             try:
                 reason = _REASON.validate_python(form.get("reason", ""))
@@ -189,7 +181,7 @@ class Dangerous:
         status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
         answer = page("grant.html", status, asked=asked, case=case, sealed=sealed, wrong=wrong)
         if asked and asked.reason:
-            self.keep(answer, asked)
+            self._cookie.set(answer, asked)
         return answer
 
 

@@ -303,14 +303,14 @@ async def test_a_confirmation_is_of_one_session_of_one_person(on_sqlite: Api) ->
     browser = Browser(on_sqlite)
     refused(await browser.press(path))
     await browser.page(REASON)
-    cookie = Dangerous(on_sqlite.backend)._cookie
+    cookie = Dangerous(on_sqlite.backend)._cookie._name
     for other in (Browser(on_sqlite, "deputy"), Browser(on_sqlite, "xu"), Browser(on_sqlite)):
         other.cookies[cookie] = browser.cookies[cookie]
         refused(await other.press(path))
         assert "3 至 500" not in (await other.page()).text
     forged = Browser(on_sqlite)
     stranger = Seal(SigningKeyFile(on_sqlite.settings.link_keys_file), "session")
-    content = Dangerous(on_sqlite.backend)._seal.open(browser.cookies[cookie])
+    content = on_sqlite.backend.confirmations.open(browser.cookies[cookie])
     assert content
     forged.cookies = dict(browser.cookies)
     for text in (stranger.close(content), browser.cookies[cookie][:-2], "x", content.decode("latin-1")[:50], ""):
