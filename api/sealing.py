@@ -31,6 +31,7 @@ class Seal:
     def __init__(self, keys: SigningKeys, purpose: str) -> None:
         self._keys = keys
         self._purpose = purpose
+        self._ciphers = dict[bytes, AESSIV]()
 
     def close(self, content: bytes) -> str:
         """Return the content sealed, as text for a cookie; the same for the same content."""
@@ -48,12 +49,14 @@ class Seal:
             return None
 
     def _cipher(self, secret: bytes) -> AESSIV:
-        # It needs no nonce, so that none can come twice.
-        return AESSIV(HKDF(SHA256(), 64, None, self._purpose.encode()).derive(secret))
+        if secret not in self._ciphers:
+            # It needs no nonce, so that none can come twice.
+            self._ciphers[secret] = AESSIV(HKDF(SHA256(), 64, None, self._purpose.encode()).derive(secret))
+        return self._ciphers[secret]
 
 
 class Kept(Immutable):
-    """What a browser keeps for the service until `ends_at`."""
+    """Content that a browser keeps for the service until `ends_at`."""
 
     ends_at: Instant
 
@@ -98,7 +101,7 @@ class SealedCookie(Generic[K]):
 
     def open(self, text: str) -> K | None:
         """Return the content of a sealed text; None if the service has not sealed it, or its time is over."""
-        content = self._seal.open(text)
+        content = self._seal.open(text) if text else None
         try:
             found = self._model.model_validate_json(content) if content else None
         except ValidationError:  # another release has sealed it

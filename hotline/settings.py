@@ -149,7 +149,7 @@ class Settings(BaseSettings):
         ),
         pattern=r"^https?://[^/]+$",
     )
-    """Address of the API in links to callers. Default: its own address."""
+    """Address of the API in links and at the OIDC issuer; https makes cookies secure. Default: its own address."""
 
     allowed_hosts: str = Field(default="", pattern=r"^[A-Za-z0-9.:, -]*$")
     """Further names and addresses that API and Temporal UI answer to, with commas between them, as a probe asks for."""

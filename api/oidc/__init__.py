@@ -1,1 +1,1 @@
-"""Access tokens of an OIDC issuer: their signature, their claims, and the keys of the issuer."""
+"""OIDC issuer: its keys, the signature and claims of its tokens, and the sign-in of people in browsers."""

@@ -1,4 +1,4 @@
-"""Keys of an OIDC issuer, read over HTTP and kept."""
+"""Keys and addresses of an OIDC issuer, read over HTTP and kept, and its exchange of codes for tokens."""
 
 import asyncio
 import json

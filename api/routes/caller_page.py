@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter
 from pydantic import ValidationError
@@ -12,8 +11,9 @@ from starlette.responses import Response
 
 from activities.notifications.caller_links import Link, LinkError
 from api.backend import Backend
-from api.html import page
+from api.html import form_of, page
 from api.problems import ProblemError
+from api.same_origin import is_from_another_site
 from api.security import digest_of
 from domain.case.actions import ACTION_OF
 from domain.case.actions.comment import Comment
@@ -30,8 +30,6 @@ from domain.shared.event import ActionBody
 HEADERS = {"X-Robots-Tag": "noindex"}
 INCOMPLETE = frozenset({"words", "answers"})
 """Problems of forms that the caller has to complete."""
-SAME_SITE = frozenset({"same-origin", "none"})
-"""Values of `Sec-Fetch-Site` of a form that this page has sent."""
 QUESTIONS = ("contacted", "solved", "satisfaction")
 _YES_OR_NO = {"true": True, "false": False}
 
@@ -77,8 +75,8 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 async def _page(backend: Backend, text: str, request: Request) -> Response:
     """Return the page, after the case has taken what a form says if one was sent."""
     zh = not request.headers.get("accept-language", "zh").lower().startswith("en")
-    form = dict(parse_qsl((await request.body()).decode(errors="replace"))) if request.method == "POST" else None
-    if form is not None and _is_of_another_site(request, backend):
+    form = await form_of(request) if request.method == "POST" else None
+    if form is not None and is_from_another_site(request.headers, secure=backend.sessions.secure):
         return _html(HTTPStatus.FORBIDDEN, zh, "elsewhere")
     try:
         link = backend.links.read(text, backend.clock())
@@ -101,15 +99,6 @@ async def _page(backend: Backend, text: str, request: Request) -> Response:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if problem in INCOMPLETE else HTTPStatus.OK
     typed = _typed(form if form and problem else {})
     return _html(status, zh, problem, done=done, **typed, **_fields(backend, view, link))
-
-
-def _is_of_another_site(request: Request, backend: Backend) -> bool:
-    """Return True if a page of another site has sent this form; browsers say so, and only browsers matter here."""
-    if site := request.headers.get("sec-fetch-site"):
-        return site not in SAME_SITE
-    # Browsers leave that header out where HTTP is not encrypted, and older ones always.
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).hostname not in backend.hosts
 
 
 def _no_link(backend: Backend, request: Request, error: LinkError, zh: bool) -> Response:

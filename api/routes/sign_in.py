@@ -3,13 +3,13 @@
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.backend import Backend
+from api.html import form_of
 from api.oidc.sign_in import CALLBACK, OidcSignIn
 from api.problems import ProblemError, declare
 from api.same_origin import require_same_origin
@@ -31,7 +31,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
 
     @router.post(SIGN_IN, include_in_schema=False)
     async def sign_in(request: Request) -> Response:
-        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        form = await form_of(request)
         given = form.get("key", "").strip()
         try:
             require_same_origin(request, secure=sessions.secure)

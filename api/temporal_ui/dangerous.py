@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from pydantic import StringConstraints, TypeAdapter, ValidationError
@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.backend import Backend
-from api.html import page
+from api.html import form_of, page
 from api.problems import ProblemError, declare
 from api.same_origin import is_from_another_site
 from api.sealing import Kept, SealedCookie
@@ -165,7 +165,7 @@ class Dangerous:
         foreign = request.method == "POST" and is_from_another_site(request.headers, secure=self._cookie.secure)
         if not may_confirm(session) or foreign:
             raise ProblemError(DANGEROUS, f"This is for administrators, with a key for all, on this page. {_INSTEAD}")
-        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        form = await form_of(request)
         sealed = form.get("request", "") if request.method == "POST" else self._cookie.text(request)
         asked, wrong = self._open(sealed, session), False
         if asked and request.method == "POST":

@@ -2,9 +2,7 @@
 
 import json
 import re
-from base64 import b64encode
 from contextlib import AsyncExitStack, suppress
-from hashlib import sha256
 from http import HTTPStatus
 
 import httpx
@@ -13,7 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.types import Receive, Scope, Send
 
 from api.backend import Backend
-from api.html import page
+from api.html import page, source
 from api.problems import ProblemError, declare
 from api.same_origin import READING, require_same_origin
 from api.security import WRONG_SCOPE
@@ -22,8 +20,8 @@ from api.temporal_ui.acting import Acting
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
 from api.temporal_ui.reading import Reading
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of, shown
-from api.temporal_ui.turns import Turns
 from api.temporal_ui.ui_server import ANSWERED, UiServer, token_in
+from api.temporal_ui.waiting import Places
 
 NO_UI = declare("no-temporal-ui", HTTPStatus.NOT_FOUND, "No Temporal UI")
 SCRIPTS = f"{PREFIX}/_app/immutable/"
@@ -55,7 +53,7 @@ class Door:
         self._acting = Acting(backend)
         self._dangerous = Dangerous(backend)
         self._reading = Reading(backend)
-        self._turns = Turns()
+        self._places = Places(backend.turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -116,7 +114,7 @@ class Door:
             if isinstance(decided, Response):
                 return decided
             query, body = decided
-        async with self._turns.turn(request, session.actor.id, match, query):
+        async with self._places.asked(request, session.actor.id, match, query):
             answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
         if match.kind is Kind.SETTINGS and answer.is_success:
             return JSONResponse(flags(json.loads(await answer.aread()), session))
@@ -152,4 +150,4 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
 
 def _digests(html: bytes) -> str:
     """Return sources of a policy that let the scripts run that stand in this page."""
-    return "".join(f" 'sha256-{b64encode(sha256(script).digest()).decode()}'" for script in _SCRIPT.findall(html))
+    return "".join(map(source, _SCRIPT.findall(html)))

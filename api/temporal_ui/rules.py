@@ -168,6 +168,7 @@ RULES: Final = (
     _dangerous("schedule_delete", _SCHEDULE, "DELETE"),
 )
 """Every request that the door knows; the first row that fits counts."""
+_PATTERNS = tuple((rule, rule.segments) for rule in RULES)
 
 
 def rule_of(method: str, path: bytes) -> Match | None:
@@ -179,7 +180,9 @@ def rule_of(method: str, path: bytes) -> Match | None:
         if (decoded := _decoded(raw)) is None:
             return None
         segments.append((raw.decode("ascii"), decoded))
-    found = (Match(rule, ids) for rule in RULES if rule.method == method for ids in _ids(rule.segments, segments))
+    found = (
+        Match(rule, ids) for rule, pattern in _PATTERNS if rule.method == method for ids in _ids(pattern, segments)
+    )
     return next(found, None) if path.startswith(b"/") else None
 
 

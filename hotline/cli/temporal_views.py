@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command("temporal-views")
 def temporal_views(
     me: Annotated[str | None, typer.Option(help="Your id, as `hotline person list` shows it: for *My cases*.")] = None,
-    ui: Annotated[str | None, typer.Option(help="Address of the UI; by default that of the API.")] = None,
+    ui: Annotated[str | None, typer.Option(help="Address of the UI; by default /temporal of the API.")] = None,
     namespace: Annotated[str, typer.Option(help="Namespace of the cases.")] = "default",
 ) -> None:
     """Print links that install saved views in the Temporal UI, one each, with the dates of today."""

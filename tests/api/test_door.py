@@ -20,7 +20,7 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from api.temporal_ui.dangerous import GRANT
-from api.temporal_ui.turns import WAITING
+from api.temporal_ui.waiting import WAITING
 from tests.support.api import Api, further_api, problem, served
 from tests.support.hotline import until
 

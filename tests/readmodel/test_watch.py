@@ -89,7 +89,7 @@ def test_an_incident_of_a_few_streets_hides_no_surge_of_the_district(database: E
     assert (opening.scope, opening.since, ended_at) == (SCOPE, opened, opened)
 
 
-def test_an_incident_of_a_few_streets_that_somebody_declared_hides_no_call_before_it(database: Engine) -> None:
+def test_a_declared_incident_of_a_few_streets_hides_no_call_before_it(database: Engine) -> None:
     """None of the calls is from its streets: it explains none of them, before or after."""
     take_calls(database, MONDAY, range(1, 3))
     narrowed(database, MONDAY + timedelta(seconds=30), DISPATCHER)

@@ -1,7 +1,7 @@
-"""Turns of people at the UI's server: what is asked for somebody who has left ends, and nobody takes all places."""
+"""Places of people at the UI's server: what they ask ends when they have left, and nobody takes all of them."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
@@ -11,33 +11,37 @@ from api.limits import TOO_MANY_REQUESTS
 from api.problems import ProblemError
 from api.same_origin import READING
 from api.temporal_ui.rules import Kind, Match
+from api.turns import Turns
 
 WAITING, WAITING_IN_ALL = 10, 80
 """Histories of which one person, and all of this process, wait for news at the same time: a page of a case for each."""
 
 
-class Turns:
-    """Turns of people, by id, in this process."""
+class Places:
+    """Places of people, by id, at the UI's server.
 
-    def __init__(self) -> None:
-        self._drawing = defaultdict[str, asyncio.Lock](asyncio.Lock)
+    `turns` are those of this process: a person's texts are drawn one after the other.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
         self._waiting = Counter[str]()
 
     @asynccontextmanager
-    async def turn(self, request: Request, person: str, match: Match, query: bytes) -> AsyncIterator[None]:
-        """Ask the UI's server in this context. A person's texts are drawn one after the other.
+    async def asked(self, request: Request, person: str, match: Match, query: bytes) -> AsyncIterator[None]:
+        """Ask the UI's server in this context.
 
         Raises:
             ClientDisconnect: the client has hung up.
-            ProblemError: the person waits for news of too many histories.
+            ProblemError: the person waits for news of too many histories, or for earlier texts for too long.
         """
-        async with AsyncExitStack() as turn:
+        async with AsyncExitStack() as taken:
             if request.method in READING:
-                await turn.enter_async_context(_while_connected(request))
+                await taken.enter_async_context(_while_connected(request))
             if match.kind is Kind.RENDER:
-                await turn.enter_async_context(self._drawing[person])
+                await taken.enter_async_context(self._turns.of("render", person))
             if b"waitNewEvent=" in query:
-                turn.enter_context(self._place(person))
+                taken.enter_context(self._place(person))
             yield
 
     @contextmanager
