@@ -27,6 +27,7 @@ from bench import (
     compare,
     courier,
     crowd,
+    door,
     history,
     lists,
     open_cases,
@@ -268,6 +269,7 @@ WITH_SERVICE_OF_ITS_OWN: Mapping[str, Callable[..., Awaitable[Result]]] = {
     "catalogue": new_catalogue,
     "open": beside_open_cases,
     "crowd": one_crowded_case,
+    "door": door.measure,
     "rebuild-workflows": lost_workflows,
     "verify": both_stores,
 }

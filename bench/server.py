@@ -108,10 +108,14 @@ class Service:
         await self._until_ready(self.url)
         self._supervisor.steady()
 
-    async def start_further_api(self) -> str:
-        """Start another API process of the service; return its URL. Raises ServiceError if it is not ready in time."""
+    async def start_further_api(self, **more: str) -> str:
+        """Start another API process of the service, with `more` variables; return its URL.
+
+        Raises:
+            ServiceError: it is not ready in time.
+        """
         [port] = free_ports(1)
-        environment = self._environment | {"HOTLINE_API_PORT": str(port)}
+        environment = self._environment | {"HOTLINE_API_PORT": str(port)} | more
         argv = (self._hotline, "api")
         self._supervisor.start(Program("further-api", argv, environment, local_service.GRACE_SECONDS))
         url = f"http://127.0.0.1:{port}"
