@@ -116,11 +116,16 @@ class CalendarRules(Value):
                 raise ValueError(f"override.{year}: {strays[0]} is of another year; accepted: days of {year}")
         return self
 
+    def years_told(self) -> set[int]:
+        """Return the years whose holidays a table has."""
+        return {year for year, table in self.override.items() if table.off}
+
 
 def build_calendar(rules: CalendarRules) -> WorkCalendar:
     """Return the calendar that these rules describe. Raises ValidationError if they contradict each other."""
     week: tuple[Hours, ...] = tuple(hours for _, hours in rules.weekly)
-    free, work = _exceptional_days(rules)
+    covers_until = _covers_until(rules)
+    free, work = _exceptional_days(rules, covers_until.year)
     return WorkCalendar(
         name=rules.name,
         weekly=week,
@@ -129,19 +134,20 @@ def build_calendar(rules: CalendarRules) -> WorkCalendar:
         makeup=rules.makeup,
         offsets=_offsets(rules.timezone),
         timezone=rules.timezone,
-        covers_until=_covers_until(rules),
-        expected_until=_expected_until(rules),
+        covers_until=covers_until,
+        expected_until=date(covers_until.year + EXPECTED_YEARS, 12, 31) if rules.country == "CN" else None,
         day_seconds=rules.day_seconds or max(1, *(_length(hours) for hours in week)),
     )
 
 
-def _exceptional_days(rules: CalendarRules) -> tuple[set[date], set[date]]:
-    free = set(china.holidays) if rules.country == "CN" else set()
-    work = set(china.workdays) if rules.country == "CN" else set()
+def _exceptional_days(rules: CalendarRules, last_known: int) -> tuple[set[date], set[date]]:
+    """Return free and working days beside the weekly ones; holidays are expected after the last known year."""
+    free, work = set[date](), set[date]()
     if rules.country == "CN":
-        later = range(_covers_until(rules).year + 1, _covers_until(rules).year + 1 + EXPECTED_YEARS)
         # The table of a year, if it has days off, is the whole of it.
-        free |= {day for year in later if not _is_told(rules, year) for day in holidays_by_law(year)}
+        expected = {last_known + each for each in range(1, EXPECTED_YEARS + 1)} - rules.years_told()
+        free = {*china.holidays, *(day for year in expected for day in holidays_by_law(year))}
+        work = {*china.workdays}
     for table in rules.override.values():
         free = (free | {*table.off}) - {*table.on}
         work = (work | {*table.on}) - {*table.off}
@@ -151,22 +157,13 @@ def _exceptional_days(rules: CalendarRules) -> tuple[set[date], set[date]]:
 def _covers_until(rules: CalendarRules) -> date:
     """Return the end of the last year before the first gap; `date.max` if there are no holidays at all."""
     known = {day.year for day in china.holidays} if rules.country == "CN" else set()
-    known |= {year for year, table in rules.override.items() if table.off}
+    known |= rules.years_told()
     if not known:
         return date.max if not rules.override else date(min(rules.override) - 1, 12, 31)
     year = min(known)
     while year + 1 in known:
         year += 1
     return date(year, 12, 31)
-
-
-def _is_told(rules: CalendarRules, year: int) -> bool:
-    return year in rules.override and bool(rules.override[year].off)
-
-
-def _expected_until(rules: CalendarRules) -> date | None:
-    """Return the end of the years whose holidays are expected; None of a country for which none are."""
-    return date(_covers_until(rules).year + EXPECTED_YEARS, 12, 31) if rules.country == "CN" else None
 
 
 def _length(hours: Hours) -> int:
