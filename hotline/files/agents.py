@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from hotline.files.columns import ColumnFile
+from hotline.files.columns import ColumnFile, LineFault, Row
 from readmodel.people import Directory, folded
 
 COLUMNS = {"extension": "分机", "person": "人员"}
@@ -52,25 +52,25 @@ def person_id(directory: Directory, text: str) -> str | None:
     return found[0].id if len(found) == 1 else None
 
 
+def known_id(directory: Directory, text: str) -> str:
+    """Return the id as `person_id` does. Raises LineFault if there is no such person."""
+    if (found := person_id(directory, text)) is None:
+        raise LineFault("person", NOBODY)
+    return found
+
+
 def load_extensions(path: Path, encoding: str, directory: Directory) -> dict[str, str]:
     """Return the ids of people by extension, from a CSV file with the columns `extension` and `person`.
 
     Raises FileError if a line cannot be used, and OSError if the file cannot be read.
     """
-    source = ColumnFile(path, COLUMNS, tuple(COLUMNS))
-    found: dict[str, str] = {}
-    lines: dict[str, int] = {}
-    for line, row in source.rows(encoding):
-        if missing := [name for name in COLUMNS if name not in row]:
-            source.fault(line, f", {missing[0]}: is missing; accepted: an extension and a person")
-            continue
-        extension = stripped(row["extension"])
-        if (first := lines.setdefault(extension, line)) != line:
-            source.fault(line, f", extension: it stands on line {first} already")
-        person = person_id(directory, row["person"])
-        if person is None:
-            source.fault(line, f", person: {NOBODY}")
-        else:
-            found[extension] = person
+    source = ColumnFile(path, COLUMNS, tuple(COLUMNS), "an extension and a person")
+
+    def extension(row: Row) -> tuple[str, str]:
+        name = stripped(row["extension"])
+        source.note_repeated(name, ", extension: it stands on line {} already")
+        return name, known_id(directory, row["person"])
+
+    found = source.read(encoding, extension)
     source.check()
-    return found
+    return dict(pair for _, pair in found)

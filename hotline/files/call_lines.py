@@ -15,21 +15,13 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
 from domain.calls.call import Call
 from domain.shared.operator_errors import FileError
-from hotline.files.columns import wrong_encoding
+from hotline.files.columns import LineFault, wrong_encoding
 
 GROUP = 2000
 """Calls of one transaction: others wait for it."""
 SHOWN = 20
 """Most faults of a file that are listed; the others are counted."""
 _MARK = b"\xef\xbb\xbf"
-
-
-class LineFault(Exception):  # noqa: N818 - a fault of a line becomes one text of a FileError
-    """Fault of a line: the column, and what it accepts. `torn` is True if its end seems to be missing."""
-
-    def __init__(self, column: str, accepted: str, *, torn: bool = False) -> None:
-        super().__init__(f", {column}: {accepted}" if column else f": {accepted}")
-        self.torn = torn
 
 
 class LeftOut(NamedTuple):

@@ -5,8 +5,9 @@ A file is accepted as a whole or not at all. One `FileError` reports every mista
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from domain.shared.operator_errors import FileError
 
@@ -16,6 +17,15 @@ Encoding = str
 """`utf-8` or `gb18030`, which is GBK and more."""
 Row = dict[str, str]
 """Cells of one line that are not empty, by column."""
+T = TypeVar("T")
+
+
+class LineFault(Exception):  # noqa: N818 - a fault of a line becomes one text of a FileError
+    """Fault of a line: the column, and what it accepts. `torn` is True if its end seems to be missing."""
+
+    def __init__(self, column: str, accepted: str, *, torn: bool = False) -> None:
+        super().__init__(f", {column}: {accepted}" if column else f": {accepted}")
+        self.torn = torn
 
 
 class ColumnFile:
@@ -25,45 +35,73 @@ class ColumnFile:
         path: the file.
         columns: columns by name, with the Chinese name; they may stand in any order.
         required: columns that may not be left out.
+        cells: names in words what no line may leave out of the required columns; None: lines may leave out anything.
     """
 
-    def __init__(self, path: Path, columns: Mapping[str, str], required: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, columns: Mapping[str, str], required: Sequence[str], cells: str | None = None
+    ) -> None:
         self._path = path
         self._columns = columns
         self._required = required
+        self._cells = cells
         self._names = {zh: name for name, zh in columns.items()}
         self._problems: list[str] = []
+        self._line = 1
+        self._first_lines: dict[Hashable, int] = {}
 
-    def fault(self, line: int, what: str) -> None:
-        """Note a mistake; `what` follows the number of the line."""
-        self._problems.append(f"{self._path}, line {line}{what}")
+    def fault(self, what: str, line: int | None = None) -> None:
+        """Note a mistake of a line, by default of the present one; `what` follows its number."""
+        self._problems.append(f"{self._path}, line {line or self._line}{what}")
 
     def check(self) -> None:
         """Raise FileError if a mistake was noted."""
         if self._problems:
             raise FileError(self._problems)
 
-    def rows(self, encoding: Encoding) -> Iterator[tuple[int, Row]]:
-        """Yield each line that has as many cells as there are columns, with its number.
+    def note_repeated(self, key: Hashable, told: str) -> None:
+        """Note a mistake if a line before the present one has this key; `told` has `{}` for the number of that line."""
+        if (first := self._first_lines.setdefault(key, self._line)) != self._line:
+            self.fault(told.format(first))
+
+    def read(self, encoding: Encoding, make: Callable[[Row], T | None]) -> list[tuple[int, T]]:
+        """Return what `make` makes of each line, with the number of the line; the caller checks for mistakes then.
+
+        A LineFault of `make` is noted; it returns None for a line whose mistakes it has noted itself.
 
         Raises FileError if the text is not of this encoding, and OSError if the file cannot be read.
         """
+        found: list[tuple[int, T]] = []
+        for row in self._rows(encoding):
+            if self._cells and (missing := [name for name in self._required if name not in row]):
+                self.fault(f", {missing[0]}: is missing; accepted: {self._cells}")
+                continue
+            try:
+                made = make(row)
+            except LineFault as fault:
+                self.fault(str(fault))
+            else:
+                if made is not None:
+                    found.append((self._line, made))
+        return found
+
+    def _rows(self, encoding: Encoding) -> Iterator[Row]:
+        """Yield each line that has as many cells as there are columns."""
         rows = csv.reader(io.StringIO(self._text(encoding), newline=""), strict=True)
         columns: list[str] = []
-        line = 1
         try:
             for cells in rows:
                 if not columns:
                     columns = self._named(cells)
                     if self._problems:
                         return
-                elif any(cell.strip() for cell in cells) and (row := self._row(line, columns, cells)) is not None:
-                    yield line, row
-                line = rows.line_num + 1
+                elif any(cell.strip() for cell in cells) and (row := self._row(columns, cells)) is not None:
+                    yield row
+                self._line = rows.line_num + 1
         except csv.Error as error:
-            self.fault(line, f": {error}; from here on the file cannot be read. Is a quotation mark missing?")
+            self.fault(f": {error}; from here on the file cannot be read. Is a quotation mark missing?")
         if not columns:
-            self.fault(1, f": the file is empty; the first line names the columns: {', '.join(self._columns)}")
+            self.fault(f": the file is empty; the first line names the columns: {', '.join(self._columns)}", 1)
 
     def _text(self, encoding: Encoding) -> str:
         data = self._path.read_bytes()
@@ -81,13 +119,13 @@ class ColumnFile:
         said = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
         if found := [f"{what}: {', '.join(map(repr, names))}" for what, names in said if names]:
             accepted = ", ".join(f"{name} ({zh})" for name, zh in self._columns.items())
-            self.fault(1, f": columns {'; '.join(found)}. Accepted, parted by commas: {accepted}")
+            self.fault(f": columns {'; '.join(found)}. Accepted, parted by commas: {accepted}", 1)
         return columns
 
-    def _row(self, line: int, columns: Sequence[str], cells: Sequence[str]) -> Row | None:
+    def _row(self, columns: Sequence[str], cells: Sequence[str]) -> Row | None:
         if len(cells) != len(columns):
             named = f"{len(cells)} columns, the first line names {len(columns)}"
-            self.fault(line, f": {named}. Quote text that has commas")
+            self.fault(f": {named}. Quote text that has commas")
             return None
         return {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
 

@@ -1,5 +1,6 @@
 """Reader of customers (客户档案) in a CSV file, as spreadsheets save it."""
 
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -45,27 +46,23 @@ def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Cust
         OSError: it cannot be read.
     """
     source = ColumnFile(path, COLUMNS, REQUIRED)
-    lines: dict[str, int] = {}
-    found = [_customer(source, lines, catalogue, line, row) for line, row in source.rows(encoding)]
+    found = source.read(encoding, partial(_customer, source, catalogue))
     source.check()
-    return [customer for customer in found if customer]
+    return [customer for _, customer in found]
 
 
-def _customer(
-    source: ColumnFile, lines: dict[str, int], catalogue: Catalogue, line: int, given: Row
-) -> Customer | None:
-    """Return the customer of a line, or note its faults. `lines` has the line of each account."""
+def _customer(source: ColumnFile, catalogue: Catalogue, given: Row) -> Customer | None:
+    """Return the customer of a line, or note its faults."""
     for name, words in _IN_CHINESE.items():
         if name in given:
             given[name] = words.get(given[name], given[name])
-    account_no = given.get("account_no")
-    if account_no and (first := lines.setdefault(account_no, line)) != line:
-        source.fault(line, f", account_no: this account stands on line {first} already")
+    if account_no := given.get("account_no"):
+        source.note_repeated(account_no, ", account_no: this account stands on line {} already")
     try:
         return Customer.model_validate(given, context={"codes": catalogue.code})
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
-            source.fault(line, _explained(fault))
+            source.fault(_explained(fault))
     return None
 
 

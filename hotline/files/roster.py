@@ -1,13 +1,14 @@
 """Reader of the roster (排班) in a CSV file."""
 
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from domain.calls.duty import LONGEST, Duty
-from hotline.files.agents import NOBODY, person_id
-from hotline.files.columns import ColumnFile, Row
+from hotline.files.agents import known_id
+from hotline.files.columns import ColumnFile, LineFault, Row
 from hotline.files.local_time import instant_of
 from readmodel.people import Directory
 
@@ -29,44 +30,35 @@ def load_roster(path: Path, encoding: str, zone: tzinfo, directory: Directory) -
 
     Raises FileError if a line cannot be used, and OSError if the file cannot be read.
     """
-    source = ColumnFile(path, COLUMNS, tuple(COLUMNS))
-    lines: list[tuple[Duty, int]] = []
-    for line, row in source.rows(encoding):
-        if duty := _duty(source, line, row, zone, directory):
-            lines.append((duty, line))
-    lines.sort()
+    source = ColumnFile(path, COLUMNS, tuple(COLUMNS), "a person, and when the duty begins and ends")
+    found = source.read(encoding, partial(_duty, zone=zone, directory=directory))
+    lines = sorted((duty, line) for line, duty in found)
     for (earlier, first), (later, line) in pairwise(lines):
         if earlier.overlaps(later):
-            source.fault(line, f", from: it overlaps the duty of line {first}; accepted: duties one after the other")
+            source.fault(f", from: it overlaps the duty of line {first}; accepted: duties one after the other", line)
     source.check()
     if not lines:
-        source.fault(1, ": no duty follows; accepted: a line for each duty")
+        source.fault(": no duty follows; accepted: a line for each duty", 1)
         source.check()
     starts = [duty.starts_at for duty, _ in lines]
     return Roster([duty for duty, _ in lines], _midnight(min(starts), zone), _midnight(max(starts), zone, days=1))
 
 
-def _duty(source: ColumnFile, line: int, row: Row, zone: tzinfo, directory: Directory) -> Duty | None:
-    """Return the duty of a line, or note its first fault."""
-    if missing := [name for name in COLUMNS if name not in row]:
-        source.fault(line, f", {missing[0]}: is missing; accepted: a person, and when the duty begins and ends")
-        return None
-    person = person_id(directory, row["person"])
-    if person is None:
-        source.fault(line, f", person: {NOBODY}")
-        return None
-    column = "from"
+def _duty(row: Row, zone: tzinfo, directory: Directory) -> Duty:
+    """Return the duty of a line. Raises LineFault."""
+    person = known_id(directory, row["person"])
+    starts_at = _instant("from", row, zone)
+    ends_at = _instant("to", row, zone, starts_at)
+    if not starts_at < ends_at <= starts_at + LONGEST:
+        raise LineFault("to", "accepted: a time after from, at most 25 hours later")
+    return Duty(person, starts_at, ends_at)
+
+
+def _instant(column: str, row: Row, zone: tzinfo, not_before: datetime | None = None) -> datetime:
     try:
-        starts_at = instant_of(row["from"], zone)
-        column = "to"
-        ends_at = instant_of(row["to"], zone, starts_at)
+        return instant_of(row[column], zone, not_before)
     except (ValueError, OverflowError):
-        source.fault(line, f", {column}: {_TIME}")
-        return None
-    if starts_at < ends_at <= starts_at + LONGEST:
-        return Duty(person, starts_at, ends_at)
-    source.fault(line, ", to: accepted: a time after from, at most 25 hours later")
-    return None
+        raise LineFault(column, _TIME) from None
 
 
 def _midnight(instant: datetime, zone: tzinfo, days: int = 0) -> datetime:

@@ -9,7 +9,8 @@ import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
 from hotline.files.agents import Agents
-from hotline.files.call_lines import LeftOut, LineFault
+from hotline.files.call_lines import LeftOut
+from hotline.files.columns import LineFault
 from hotline.files.queue_log import EVENTS, SILENT, QueueLog, is_queue_log
 from readmodel.people import Directory
 from tests.support.telephone import NOON, QUEUE_LOG
