@@ -20,7 +20,7 @@ from domain.shared.operator_errors import OperatorError
 from hotline.lost_keys import require_signing_keys
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
-from readmodel.database import engine, exists, reading, writing
+from readmodel.database import exists, opened, reading, writing
 from readmodel.installation import installation_id, keep_installation_id
 from readmodel.migrate import require_tables
 from workflows.clients.singletons import claim, installation_of
@@ -161,23 +161,16 @@ def _sql(url: str) -> Store:
     name = f"the read model {make_url(url).render_as_string()}"
     if not exists(url):
         return Store(name)
-    database = engine(url, read_only=True)
     try:
-        with reading(database) as connection:
+        with opened(url, read_only=True) as database, reading(database) as connection:
             return Store(name, answers=True, id=installation_id(connection))
     except SQLAlchemyError:
         return Store(name)
-    finally:
-        database.dispose()
 
 
 def _keep(url: str, installation: str) -> None:
-    database = engine(url)
-    try:
-        with writing(database) as connection:
-            keep_installation_id(connection, installation)
-    finally:
-        database.dispose()
+    with opened(url) as database, writing(database) as connection:
+        keep_installation_id(connection, installation)
 
 
 async def _temporal(client: Client) -> Store:

@@ -12,7 +12,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel import calls
 from readmodel.assessment.months import GivenValue, keep_given
-from readmodel.database import WriteConnection, engine, writing
+from readmodel.database import WriteConnection, opened, writing
 from readmodel.duties import keep_duties
 from readmodel.projection import write
 
@@ -30,17 +30,16 @@ def fill_last_month(settings: Settings, seed: int) -> str:
     zone = ZoneInfo(catalogue.calendar.timezone)
     month = month_of(month_bounds(month_of(now, zone), zone)[0] - timedelta(days=1), zone)
     planned = plan_month(month, catalogue, seed, now)
-    database = engine(settings.database_url)
-    for batches in _slices(planned.batches, SLICE):
+    with opened(settings.database_url) as database:
+        for batches in _slices(planned.batches, SLICE):
+            with writing(database) as connection:
+                # Nobody is to be told of what is over.
+                write(connection, batches, {batch.number: batch.case.version for batch in batches})
+        for reported in _slices(planned.calls, 10 * SLICE):
+            with writing(database) as connection:
+                calls.keep(connection, reported, catalogue.area_code, now)
         with writing(database) as connection:
-            # Nobody is to be told of what is over.
-            write(connection, batches, {batch.number: batch.case.version for batch in batches})
-    for reported in _slices(planned.calls, 10 * SLICE):
-        with writing(database) as connection:
-            calls.keep(connection, reported, catalogue.area_code, now)
-    with writing(database) as connection:
-        _keep_others(connection, planned, zone)
-    database.dispose()
+            _keep_others(connection, planned, zone)
     return month
 
 

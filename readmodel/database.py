@@ -38,6 +38,16 @@ def engine(url: str, *, read_only: bool = False, unsafe_at_power_loss: bool = Fa
     return _postgresql(url, read_only=read_only)
 
 
+@contextmanager
+def opened(url: str, *, read_only: bool = False) -> Iterator[Engine]:
+    """Open an engine as `engine` makes it, and close its connections at the end."""
+    made = engine(url, read_only=read_only)
+    try:
+        yield made
+    finally:
+        made.dispose()
+
+
 def exists(url: str) -> bool:
     """Return False if the database is a SQLite file that does not exist; to open it would make it."""
     parsed = make_url(url)

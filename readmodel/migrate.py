@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url, text
 
 from domain.shared.operator_errors import OperatorError
-from readmodel.database import engine, exists, lock, reading, writing
+from readmodel.database import exists, lock, opened, reading, writing
 from readmodel.tables import metadata
 
 LOCK = 7_238_877_700
@@ -35,8 +35,7 @@ def migrate(url: str) -> None:
     with ExitStack() as stack:
         if parsed.get_backend_name() == "sqlite" and parsed.database:
             stack.enter_context(_only_one_in(Path(parsed.database).parent))
-        database = engine(url)
-        stack.callback(database.dispose)
+        database = stack.enter_context(opened(url))
         config = _config()
         config.attributes["connection"] = stack.enter_context(_alone(database))
         command.upgrade(config, "head")
@@ -51,12 +50,8 @@ def require_tables(url: str) -> None:
     """
     if not exists(url):
         return
-    database = engine(url, read_only=True)
-    try:
-        with reading(database) as connection:
-            found = differences(connection)
-    finally:
-        database.dispose()
+    with opened(url, read_only=True) as database, reading(database) as connection:
+        found = differences(connection)
     if found:
         raise TablesDifferError(
             f"the tables of {make_url(url).render_as_string()} are of another version of this software:"

@@ -141,12 +141,7 @@ def directory(connection: ReadConnection | WriteConnection) -> Directory:
     """Return all people and keys, without rows that cannot be read: their people and keys open nothing."""
     # First: on PostgreSQL each statement sees what was committed by then, and no key comes before its person.
     keys = tuple(_readable(connection, api_keys, api_keys.c.created_at, _key))
-    return Directory(people=members(connection), keys=keys)
-
-
-def members(connection: ReadConnection | WriteConnection) -> tuple[Member, ...]:
-    """Return all people, without rows that cannot be read."""
-    return tuple(_readable(connection, people, people.c.added_at, _member))
+    return Directory(people=tuple(_readable(connection, people, people.c.added_at, _member)), keys=keys)
 
 
 def restore(connection: WriteConnection, kept: Directory) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -11,7 +11,15 @@ import typer
 from domain.catalogue.figures import Subject
 from domain.shared.operator_errors import OperatorError
 from domain.shared.periods import MONTH, month_of
-from hotline.cli.shared import catalogue_in_force, open_database, show_table
+from hotline.cli.shared import (
+    Encoding,
+    catalogue_in_force,
+    open_database,
+    reaching_both,
+    reading_sql,
+    show_table,
+    writing_sql,
+)
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from domain.assessment.score import FigureValue, Item
     from domain.catalogue.catalogue import Catalogue
     from hotline.files.points import FindSubject
+    from readmodel.database import ReadConnection
     from readmodel.people import Directory
 
 BESIDE = 3
@@ -34,22 +43,17 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-
 @app.command("begin")
 def begin(month: Month) -> None:
     """Begin the assessment of a month that is over, or go on with one whose workflow was lost or terminated."""
-    from temporalio.service import RPCError
-
     from readmodel.assessment.months import get
-    from readmodel.database import reading
     from readmodel.reports.stored import first_case_at
 
     zone = ZoneInfo(catalogue_in_force().calendar.timezone)
-    with open_database() as database, reading(database) as connection:
+    with reading_sql() as connection:
         first, known = first_case_at(connection), get(connection, month)
     _check(month, first, datetime.now(UTC), zone)
     if known and known.over:
         raise OperatorError(f"the assessment of {month} is final; `hotline assessment show {month}` shows it")
-    try:
+    with reaching_both("run the command again, a month is begun once"):
         begun = asyncio.run(_begin(month, known))
-    except (RPCError, RuntimeError) as error:
-        raise OperatorError(f"run the command again, a month is begun once: {error}") from error
     typer.echo(f"assessment-{month} {'was begun' if begun else 'is there already'}; see the Temporal UI")
 
 
@@ -57,12 +61,10 @@ def begin(month: Month) -> None:
 def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subjects.")] = Subject.COMPANY) -> None:
     """Show figures, scores and grades of a month."""
     from readmodel.assessment.months import items
-    from readmodel.database import reading
 
-    with open_database() as database:
-        found = _assessment(database, month)
-        with reading(database) as connection:
-            results = items(connection, month, found.serial, by)
+    with reading_sql() as connection:
+        found = _assessment(connection, month)
+        results = items(connection, month, found.serial, by)
     typer.echo(f"{month}: {found.state.zh} {found.state}")
     for start in range(0, len(results), BESIDE):
         _show_items(results[start : start + BESIDE])
@@ -84,15 +86,12 @@ def _show_items(items: "Sequence[Item]") -> None:
 def import_(
     month: Month,
     file: Annotated[Path, typer.Argument(help="The CSV file with the columns figure, subject and value.")],
-    encoding: Annotated[
-        Literal["utf-8", "gb18030"], typer.Option(help="Encoding of the file; gb18030 includes GBK.")
-    ] = "utf-8",
+    encoding: Encoding = "utf-8",
 ) -> None:
     """Replace the points of a month, as for training, of the figures that a file has. Repeating it does no harm."""
     from hotline.files.points import load_points
     from readmodel.assessment.months import get, keep_given
-    from readmodel.database import writing
-    from readmodel.people import Directory, members
+    from readmodel.people import directory
 
     if not MONTH.fullmatch(month):
         raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
@@ -100,8 +99,8 @@ def import_(
     if month > (present := month_of(now, ZoneInfo(catalogue.calendar.timezone))):
         raise OperatorError(f"{month} has not begun; accepted: {present} or earlier")
     given = catalogue.assessment.given if catalogue.assessment else ()
-    with open_database() as database, writing(database) as connection:
-        found = load_points(file, encoding, given, _subjects(catalogue, Directory(people=members(connection))))
+    with writing_sql() as connection:
+        found = load_points(file, encoding, given, _subjects(catalogue, directory(connection)))
         known = get(connection, month)
         if known and known.is_settled(now):
             raise OperatorError(f"the assessment of {month} is final; accepted: points of a month that is not")
@@ -132,8 +131,11 @@ def _subjects(catalogue: "Catalogue", directory: "Directory") -> "FindSubject":
 @app.command("verify")
 def verify(month: Month) -> None:
     """Compute a month again from events and exclusions as of its last computation, and compare every byte."""
+    from readmodel.database import reading
+
     with open_database() as database:
-        found = _assessment(database, month)
+        with reading(database) as connection:
+            found = _assessment(connection, month)
         again = asyncio.run(_computed_again(database, found))
     if again is None or found.computed is None:
         raise OperatorError(f"{month} is not computed yet")
@@ -180,16 +182,14 @@ async def _begin(month: str, known: "Assessment | None") -> bool:
     return await begin_assessment(client, settings.task_queue, month, now, in_force.catalogue, in_force.edition)
 
 
-def _assessment(database: "Engine", month: str) -> "Assessment":
+def _assessment(connection: "ReadConnection", month: str) -> "Assessment":
     """Return the assessment of a month. Raises OperatorError that names those that there are."""
     from readmodel.assessment.months import get, months
-    from readmodel.database import reading
 
-    with reading(database) as connection:
-        found = get(connection, month)
-        if found is None:
-            known = ", ".join(months(connection)) or "none yet"
-            raise OperatorError(f"{month} was not assessed; accepted: {known}")
+    found = get(connection, month)
+    if found is None:
+        known = ", ".join(months(connection)) or "none yet"
+        raise OperatorError(f"{month} was not assessed; accepted: {known}")
     return found
 
 

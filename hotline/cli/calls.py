@@ -85,10 +85,10 @@ def roster(
 
 def _directory(database: "Engine") -> "Directory":
     from readmodel.database import reading
-    from readmodel.people import Directory, members
+    from readmodel.people import directory
 
     with reading(database) as connection:
-        return Directory(people=members(connection))
+        return directory(connection)
 
 
 def _agents(database: "Engine", extensions: Path | None, encoding: str) -> "Agents":

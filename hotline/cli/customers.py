@@ -1,12 +1,12 @@
 """The commands `hotline customers`: import and display of the customer registry (客户档案)."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from domain.shared.operator_errors import FileError
-from hotline.cli.shared import catalogue_in_force, open_database, show_table
+from hotline.cli.shared import Encoding, catalogue_in_force, reading_sql, show_table, writing_sql
 
 app = typer.Typer(name="customers", no_args_is_help=True, help="The registry of customers and their accounts.")
 
@@ -14,22 +14,19 @@ app = typer.Typer(name="customers", no_args_is_help=True, help="The registry of 
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="The CSV file; its first line names the columns.")],
-    encoding: Annotated[
-        Literal["utf-8", "gb18030"], typer.Option(help="Encoding of the file; gb18030 includes GBK.")
-    ] = "utf-8",
+    encoding: Encoding = "utf-8",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file, and write nothing.")] = False,
 ) -> None:
     """Add and update the customers of a file, all or none. Repeating it does no harm."""
     from hotline.files.customers import load_customers
     from readmodel.customers import keep
-    from readmodel.database import writing
 
     catalogue = catalogue_in_force()
     found = load_customers(file, encoding, catalogue)
     if dry_run:
         typer.echo(f"{file}: {len(found)} customers, every line can be used; nothing was written")
         return
-    with open_database() as database, writing(database) as connection:
+    with writing_sql() as connection:
         done = keep(connection, found, catalogue.area_code)
     typer.echo(f"{file}: {done.added} customers added, {done.changed} changed, {done.unchanged} as they were")
 
@@ -39,9 +36,8 @@ def show(account_no: Annotated[str, typer.Argument(help="The account number (户
     """Show the data of an account in the registry."""
     from hotline.files.customers import COLUMNS
     from readmodel.customers import get_customer
-    from readmodel.database import reading
 
-    with open_database() as database, reading(database) as connection:
+    with reading_sql() as connection:
         customer = get_customer(connection, account_no)
     if customer is None:
         raise FileError([f"the registry has no account {account_no}; accepted: a registered account number"])

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domain.shared.operator_errors import OperatorError
 from hotline.cli.person import named_faults
-from hotline.cli.shared import open_database
+from hotline.cli.shared import reaching_both, writing_sql
 from hotline.settings import Settings
+from readmodel import people
 from readmodel.people import PeopleError
 
 if TYPE_CHECKING:
@@ -26,16 +26,11 @@ def handover(
     by: Annotated[str, typer.Option("--as", help="Id of the supervisor or administrator who orders it.")],
 ) -> None:
     """Hand over all open cases of a person, and wait for the end; it does not depend on this command."""
-    from temporalio.client import WorkflowFailureError
-    from temporalio.service import RPCError
-
     from domain.case.handover import Handover
     from domain.rights.rights import HAND_OVER
     from domain.shared.actors import Role
-    from readmodel import people
-    from readmodel.database import writing
 
-    with open_database() as database, writing(database) as connection:
+    with writing_sql() as connection:
         known, to, actor = (people.get(connection, each) for each in (previous_owner, owner, by))
     if to.left_at or to.role is Role.CREW or to.id == known.id:
         raise PeopleError(f"{to.id} cannot get the cases of {known.id}; accepted: another person of no crew, at work")
@@ -50,10 +45,8 @@ def handover(
             reason=reason,
             actor=actor.actor,
         )
-    try:
+    with reaching_both(f"handover-{order.id} may be under way; see the Temporal UI"):
         done = asyncio.run(_hand_over(order))
-    except (RPCError, RuntimeError, WorkflowFailureError) as error:
-        raise OperatorError(f"handover-{order.id} may be under way; see the Temporal UI: {error}") from error
     typer.echo(f"handed over: {done.handed_over}; refused: {len(done.refused)}")
     for number, why in done.refused.items():
         typer.echo(f"  {number}: {why}")

@@ -8,8 +8,9 @@ import typer
 
 from domain.shared.actors import Role
 from hotline.cli import person
-from hotline.cli.shared import minute, open_database, show_table
+from hotline.cli.shared import minute, reading_sql, show_table, writing_sql
 from hotline.settings import Settings
+from readmodel import people
 from readmodel.people import Scope, StaffRole
 
 if TYPE_CHECKING:
@@ -34,13 +35,10 @@ def create(  # noqa: PLR0913 - an argument for each option
     leave_cases: person.LeaveCases = False,
 ) -> None:
     """Create a key and print it. It cannot be shown again."""
-    from readmodel import people
-    from readmodel.database import writing
-
     now = datetime.now(UTC)
     added = person.checked(person_id, person_id, role, department, ()) if role else None
     expires_at = now + timedelta(days=expires) if expires else None
-    with open_database() as database, writing(database) as connection:
+    with writing_sql() as connection:
         if added:
             person_id = people.add_if_new(connection, added, now).id
         key, token = people.create_key(connection, person_id, now, scope=scope, expires_at=expires_at, replaces=replace)
@@ -53,11 +51,8 @@ def create(  # noqa: PLR0913 - an argument for each option
 @app.command("list")
 def list_() -> None:
     """Show every key, also those that are valid no more; secrets are not kept."""
-    from readmodel.database import reading
-    from readmodel.people import directory
-
-    with open_database() as database, reading(database) as connection:
-        keys = directory(connection).keys
+    with reading_sql() as connection:
+        keys = people.directory(connection).keys
     instants = ("created", "expires", "revoked", "last_used")
     rows = ((k.id, k.person, k.scope, *(minute(getattr(k, f"{name}_at")) for name in instants)) for k in keys)
     columns = (f"{name.replace('_', ' ')} (UTC)" for name in instants)
@@ -70,11 +65,8 @@ def rotate(
     hours: Annotated[int, typer.Option(min=0, max=720, help="Hours for which the old key stays valid.")] = 24,
 ) -> None:
     """Print a new key for the same person and scope; the old one stays valid for some hours."""
-    from readmodel import people
-    from readmodel.database import writing
-
     now = datetime.now(UTC)
-    with open_database() as database, writing(database) as connection:
+    with writing_sql() as connection:
         key, token = people.rotate_key(connection, key_id, now, now + timedelta(hours=hours))
     typer.echo(f"key {key.id} for {key.person}; {key_id} stays valid for {hours} hours at most", err=True)
     typer.echo(token)
@@ -83,11 +75,8 @@ def rotate(
 @app.command("revoke")
 def revoke(key_id: KeyId, leave_cases: person.LeaveCases = False) -> None:
     """Revoke a key; every API process refuses it within HOTLINE_PEOPLE_SECONDS."""
-    from readmodel import people
-    from readmodel.database import writing
-
     now = datetime.now(UTC)
-    with open_database() as database, writing(database) as connection:
+    with writing_sql() as connection:
         key = people.revoke_key(connection, key_id, now)
         if key.revoked_at == now and not leave_cases:
             _keep_an_owner(connection, key.person, now)
@@ -100,11 +89,9 @@ def admin(
 ) -> None:
     """Write a key into the administrator's file, if no administrator has one. `hotline up` does so at each start."""
     from hotline.files.atomic import write_private
-    from readmodel import people
-    from readmodel.database import writing
 
     now = datetime.now(UTC)
-    with open_database() as database, writing(database) as connection:
+    with writing_sql() as connection:
         found = people.directory(connection)
         chiefs = {each.id for each in found.people if each.role is Role.ADMIN and each.left_at is None}
         if any(key.person in chiefs and key.scope == "all" and key.is_live(now) for key in found.keys):
@@ -119,10 +106,9 @@ def admin(
 
 def _keep_an_owner(connection: "WriteConnection", person_id: str, now: datetime) -> None:
     """Raise PeopleError if a person owns open cases and has no key any more with which to act on them."""
-    from readmodel.people import directory
     from readmodel.workload import count_owned
 
-    keys = directory(connection).keys
+    keys = people.directory(connection).keys
     can_act = any(key.person == person_id and key.scope == "all" and key.is_live(now) for key in keys)
     if not can_act and (owned := count_owned(connection, person_id)):
         raise person.cases_left(person_id, owned)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from domain.shared.operator_errors import OperatorError
-from hotline.cli.shared import minute, open_database, show_table
+from hotline.cli.shared import minute, reading_sql, show_table, writing_sql
 
 app = typer.Typer(name="letters", no_args_is_help=True, help="Dead letters: notifications that could not be delivered.")
 
@@ -14,10 +14,9 @@ app = typer.Typer(name="letters", no_args_is_help=True, help="Dead letters: noti
 @app.command("list")
 def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most dead letters to show.")] = 50) -> None:
     """Show dead letters, the newest first."""
-    from readmodel.database import reading
     from readmodel.dead_letters import dead_letters
 
-    with open_database() as database, reading(database) as connection:
+    with reading_sql() as connection:
         page = dead_letters(connection, limit=limit)
     letters = (
         (each.key, minute(each.dead_at), each.error or "", f"{each.text_zh}\n{each.text_en}") for each in page.items
@@ -33,14 +32,13 @@ def resend(
     every: Annotated[bool, typer.Option("--all", help="Send all dead letters again.")] = False,
 ) -> None:
     """Send dead letters again by the present channels: all named ones, or none if one of them cannot be sent."""
-    from readmodel.database import writing
     from readmodel.dead_letters import resend as apply
     from readmodel.dead_letters import resend_all
 
     if every is bool(keys):
         raise OperatorError("accepted: keys of dead letters, or --all")
     at = datetime.now(UTC)
-    with open_database() as database, writing(database) as connection:
+    with writing_sql() as connection:
         if every:
             count = resend_all(connection, at)
         else:

@@ -9,7 +9,8 @@ import typer
 
 from domain.shared.actors import Person, Role
 from domain.shared.codes import Kind, UnknownCode
-from hotline.cli.shared import catalogue_in_force, minute, open_database, show_table
+from hotline.cli.shared import catalogue_in_force, minute, reading_sql, show_table, writing_sql
+from readmodel import people
 from readmodel.people import PeopleError, StaffRole
 
 app = typer.Typer(name="person", no_args_is_help=True, help="The people of the company, who act on cases.")
@@ -33,11 +34,8 @@ def add(
     phone: Telephone = None,
 ) -> None:
     """Add a person. `hotline key create` makes a key; with OIDC none is needed."""
-    from readmodel import people
-    from readmodel.database import writing
-
     person = checked(person_id, name or person_id, role, department, district or ())
-    with named_faults(), open_database() as database, writing(database) as connection:
+    with named_faults(), writing_sql() as connection:
         people.add(connection, person, datetime.now(UTC), phone)
     typer.echo(f"{person.id}: {person.name}, {person.role}")
 
@@ -45,11 +43,8 @@ def add(
 @app.command("list")
 def list_() -> None:
     """Show all people, also those who have left."""
-    from readmodel.database import reading
-    from readmodel.people import directory
-
-    with open_database() as database, reading(database) as connection:
-        found = directory(connection).people
+    with reading_sql() as connection:
+        found = people.directory(connection).people
     rows = ((p.id, p.name, p.role, p.department or "", " ".join(p.districts), minute(p.left_at)) for p in found)
     show_table(("id", "name", "role", "department", "districts", "left (UTC)"), rows)
 
@@ -70,8 +65,6 @@ def change(  # noqa: PLR0913 - an argument for each option
 
     A person who owns open cases does not become a crew.
     """
-    from readmodel import people
-    from readmodel.database import writing
     from readmodel.workload import count_owned
 
     changes: dict[str, Any] = {"role": role, "name": name, "phone": phone, **_codes(department, district or ())}
@@ -82,7 +75,7 @@ def change(  # noqa: PLR0913 - an argument for each option
         changes["phone"] = None
     if everywhere:
         changes["districts"] = ()
-    with named_faults(), open_database() as database, writing(database) as connection:
+    with named_faults(), writing_sql() as connection:
         found = people.change(connection, person_id, **changes)
         if role and found.role is Role.CREW and not leave_cases and (owned := count_owned(connection, found.id)):
             raise cases_left(found.id, owned)
@@ -92,10 +85,7 @@ def change(  # noqa: PLR0913 - an argument for each option
 @app.command("back")
 def back(person_id: PersonId) -> None:
     """Take back a person who had left. Keys that were revoked stay revoked."""
-    from readmodel import people
-    from readmodel.database import writing
-
-    with open_database() as database, writing(database) as connection:
+    with writing_sql() as connection:
         if people.get(connection, person_id).left_at is None:
             raise PeopleError(f"{person_id} has not left; accepted: a person who has")
         found = people.change(connection, person_id, left_at=None)
@@ -105,12 +95,10 @@ def back(person_id: PersonId) -> None:
 @app.command("leave")
 def leave(person_id: PersonId, leave_cases: LeaveCases = False) -> None:
     """Note that a person has left: every key is revoked, and nobody else ever gets the id."""
-    from readmodel import people
-    from readmodel.database import writing
     from readmodel.workload import assigned_to, count_owned
 
     now = datetime.now(UTC)
-    with open_database() as database, writing(database) as connection:
+    with writing_sql() as connection:
         left = people.leave(connection, person_id, now)
         owned, assigned = count_owned(connection, left.id), len(assigned_to(connection, left.id))
         if owned and left.left_at == now and not leave_cases:

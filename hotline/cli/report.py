@@ -9,7 +9,7 @@ import typer
 
 from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
 from domain.shared.operator_errors import OperatorError
-from hotline.cli.shared import catalogue_in_force, open_database, show_table
+from hotline.cli.shared import catalogue_in_force, reading_sql, show_table
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,21 +30,19 @@ def report(
     ] = False,
 ) -> None:
     """Print a report; it stays as it was made first."""
-    from readmodel.database import reading
     from readmodel.reports.stored import first_case_at, get_report
 
     now, zone = datetime.now(UTC), ZoneInfo(catalogue_in_force().calendar.timezone)
     try:
         period = Period.parse(kind, name) if name else Period.ended_before(kind, now, zone)
-        with open_database() as database:
-            with reading(database) as connection:
+        with reading_sql() as connection:
+            found = get_report(connection, period)
+            if found is None:
+                period.check(now, zone, first_case_at(connection))
+        if found is None and make:
+            _make(period)
+            with reading_sql() as connection:
                 found = get_report(connection, period)
-                if found is None:
-                    period.check(now, zone, first_case_at(connection))
-            if found is None and make:
-                _make(period)
-                with reading(database) as connection:
-                    found = get_report(connection, period)
     except (PeriodError, NoReportError) as error:
         raise OperatorError(str(error)) from error
     if found is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from domain.catalogue.catalogue import Catalogue
+    from readmodel.database import ReadConnection, WriteConnection
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")]
 ApiPort = Annotated[int | None, typer.Option(help="TCP port of the API.")]
 TemporalPort = Annotated[int | None, typer.Option(help="TCP port of Temporal.")]
 UiPort = Annotated[int | None, typer.Option(help="TCP port of the Temporal UI.")]
+Encoding = Annotated[Literal["utf-8", "gb18030"], typer.Option(help="Encoding of the file; gb18030 includes GBK.")]
 CatalogueFile = Annotated[Path | None, typer.Option(help="TOML file of services and clocks.")]
 
 
@@ -71,28 +73,24 @@ def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterato
 
     Raises DBAPIError, and TablesDifferError if the tables are those of another version.
     """
-    from readmodel.database import engine
+    from readmodel.database import opened
     from readmodel.migrate import migrate, require_tables
 
     migrate(settings.database_url)
     require_tables(settings.database_url)
-    _restore_people(settings)
-    database = engine(settings.database_url, read_only=read_only)
-    try:
+    with opened(settings.database_url) as database:
+        _restore_people(database, settings.people_file)
+    with opened(settings.database_url, read_only=read_only) as database:
         yield database
-    finally:
-        database.dispose()
 
 
-def _restore_people(settings: Settings) -> None:
+def _restore_people(database: "Engine", kept: Path) -> None:
     """Write people and keys again from the API's own copy if SQL has lost them all. Raises OperatorError."""
     from pydantic import ValidationError
 
-    from readmodel.database import engine, reading, writing
+    from readmodel.database import reading, writing
     from readmodel.people import Directory, has_people, restore
 
-    kept = settings.people_file
-    database = engine(settings.database_url)
     try:
         with reading(database) as connection:
             if has_people(connection) or not kept.exists():
@@ -103,8 +101,6 @@ def _restore_people(settings: Settings) -> None:
         raise OperatorError(f"{kept} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise OperatorError(f"{kept} is no copy of people and keys; move it away: {error}") from error
-    finally:
-        database.dispose()
     if restored:
         typer.echo(f"{restored} people and their keys were lost, and are written again from {kept}", err=True)
 
@@ -119,6 +115,37 @@ def open_database(settings: Settings | None = None) -> Iterator["Engine"]:
             yield database
     except DBAPIError as error:
         raise OperatorError(f"the database does not answer as it should: {error.orig}") from error
+
+
+@contextmanager
+def reading_sql() -> Iterator["ReadConnection"]:
+    """Open a transaction to read in, of the database of the environment. Raises OperatorError as `open_database`."""
+    from readmodel.database import reading
+
+    with open_database() as database, reading(database) as connection:
+        yield connection
+
+
+@contextmanager
+def writing_sql() -> Iterator["WriteConnection"]:
+    """Open a transaction to write in, of the database of the environment. Raises OperatorError as `open_database`."""
+    from readmodel.database import writing
+
+    with open_database() as database, writing(database) as connection:
+        yield connection
+
+
+@contextmanager
+def reaching_both(failed: str) -> Iterator[None]:
+    """Raise an OperatorError, which begins with `failed`, if Temporal, a workflow in it, or the database fails."""
+    from sqlalchemy.exc import DBAPIError
+    from temporalio.client import WorkflowFailureError
+    from temporalio.service import RPCError
+
+    try:
+        yield
+    except (RuntimeError, RPCError, WorkflowFailureError, DBAPIError) as error:
+        raise OperatorError(f"{failed}: {error.orig if isinstance(error, DBAPIError) else error}") from error
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:

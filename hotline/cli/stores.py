@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 
 from domain.shared.numbers import NumberError, is_incident, parse_number
 from domain.shared.operator_errors import OperatorError
-from hotline.cli.shared import catalogue_in_force, show_table, tables_up_to_date
+from hotline.cli.shared import catalogue_in_force, reaching_both, show_table, tables_up_to_date
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def rebuild_readmodel() -> None:
                 done = await apply(client, database, lambda done, of: progress.update(task, completed=done, total=of))
                 return done, missing
 
-    with _reaching_both("not rebuilt"):
+    with reaching_both("not rebuilt"):
         found, missing = asyncio.run(rebuilt())
     typer.echo(f"{found.cases} cases are in the read model, from {found.batches} publications")
     typer.echo(f"{found.incidents} incidents are in the read model")
@@ -123,7 +123,7 @@ def rebuild_workflows(
             except NotRebuiltError as error:
                 return Rebuilt({}, {number: str(error)})
 
-    with _reaching_both("not rebuilt"):
+    with reaching_both("not rebuilt"):
         found = asyncio.run(rebuilt())
     said = {STARTED: "were started", RUNS: "ran already and were left", OVER: "are over and need none"}
     typer.echo(f"workflows: {', '.join(f'{found.counts.get(each, 0)} {words}' for each, words in said.items())}")
@@ -142,7 +142,7 @@ def verify() -> None:
     from hotline.temporal.connection import connect
     from hotline.verify import Verified
     from hotline.verify import verify as compare
-    from readmodel.database import engine, exists
+    from readmodel.database import exists, opened
     from readmodel.migrate import require_tables
 
     async def verified() -> Verified:
@@ -152,17 +152,13 @@ def verify() -> None:
         client = await connect(settings)
         (await look(client, settings)).require_one_id()
         require_tables(settings.database_url)
-        database = engine(settings.database_url, read_only=True)
-        try:
-            with Progress() as progress:
-                task = progress.add_task("workflows", total=None)
-                return await compare(
-                    client, database, settings.task_queue, lambda done: progress.update(task, completed=done)
-                )
-        finally:
-            database.dispose()
+        with opened(settings.database_url, read_only=True) as database, Progress() as progress:
+            task = progress.add_task("workflows", total=None)
+            return await compare(
+                client, database, settings.task_queue, lambda done: progress.update(task, completed=done)
+            )
 
-    with _reaching_both("not compared"):
+    with reaching_both("not compared"):
         found = asyncio.run(verified())
     typer.echo(f"{found.compared} cases and {found.incidents} open incidents were compared")
     typer.echo(f"not compared: {found.past_retention} ended cases that Temporal no longer has")
@@ -191,18 +187,6 @@ def _number(text: str) -> str:
         return text if is_incident(text) else parse_number(text)
     except NumberError as error:
         raise OperatorError(f"--case {text}: {error}") from error
-
-
-@contextmanager
-def _reaching_both(failed: str) -> Iterator[None]:
-    """Raise an OperatorError, which begins with `failed`, if one of the two stores does not answer."""
-    from sqlalchemy.exc import DBAPIError
-    from temporalio.service import RPCError
-
-    try:
-        yield
-    except (RuntimeError, RPCError, DBAPIError) as error:
-        raise OperatorError(f"{failed}: {error.orig if isinstance(error, DBAPIError) else error}") from error
 
 
 @app.command("temporal-setup")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from domain.shared.operator_errors import OperatorError
-from hotline.cli.shared import catalogue_in_force, open_database
+from hotline.cli.shared import catalogue_in_force, reading_sql
 from hotline.settings import Settings
 
 app = typer.Typer()
@@ -30,10 +30,9 @@ def temporal_views(
 
 def _department_of(person_id: str) -> str | None:
     """Return the department of a person. Raises OperatorError if nobody has this id."""
-    from readmodel.database import reading
     from readmodel.people import find
 
-    with open_database() as database, reading(database) as connection:
+    with reading_sql() as connection:
         person = find(connection, person_id)
     if person is None or person.left_at:
         raise OperatorError(f"nobody has the id {person_id}; accepted: an id of `hotline person list`")
