@@ -137,9 +137,10 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, int]()
     rebuilt = before = 0
     async for event in _events(client, runs):
+        start = await _first_start(client.data_converter, event)
         # A reset copies the start: the run before it goes on with the same version.
-        if (version := await _rebuilt_with(client.data_converter, event)) > rebuilt:
-            rebuilt, before = version, len(batches)
+        if start and isinstance(start.source, Case) and start.source.version > rebuilt:
+            rebuilt, before = start.source.version, len(batches)
         batches += await returned(client.data_converter, event)
         if scheduled := await _written(client.data_converter, event):
             batches += scheduled
@@ -212,8 +213,8 @@ async def returned(converter: DataConverter, event: HistoryEvent) -> list[Projec
 
     Raises UnreadableError.
     """
-    if event.workflow_execution_started_event_attributes.workflow_type.name == ComplaintWorkflow.__name__:
-        return await _registration(converter, event)
+    if start := await _first_start(converter, event):
+        return _registration(start, event)
     done = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
     if not done or done[0].metadata.get("encoding") == b"binary/null":
         return []
@@ -221,26 +222,19 @@ async def returned(converter: DataConverter, event: HistoryEvent) -> list[Projec
     return [answer.batch] if answer.batch else []
 
 
-async def _registration(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
-    """Return the first batch; none of a later run, and none of a start that a worker would refuse."""
-    start = await _first_start(converter, event)
-    if not start or isinstance(start.source, Case) or clock_failure(start, event.event_time.ToDatetime(UTC)):
+def _registration(start: ComplaintStart, event: HistoryEvent) -> list[ProjectionBatch]:
+    """Return the first batch; none of a rebuilt case, and none of a start that a worker would refuse."""
+    if isinstance(start.source, Case) or clock_failure(start, event.event_time.ToDatetime(UTC)):
         return []
     case, events = Case.register(start.source)
     return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
 
 
-async def _rebuilt_with(converter: DataConverter, event: HistoryEvent) -> int:
-    """Return the version with which a rebuild from SQL started a run; 0 for any other event."""
-    if event.workflow_execution_started_event_attributes.workflow_type.name != ComplaintWorkflow.__name__:
-        return 0
-    start = await _first_start(converter, event)
-    return start.source.version if start and isinstance(start.source, Case) else 0
-
-
 async def _first_start(converter: DataConverter, event: HistoryEvent) -> ComplaintStart | None:
-    """Return the start message of a run that continues no other; None of any other, or if it is none."""
+    """Return the start message of a case's run that continues no other; None for any other event, or if it is none."""
     start = event.workflow_execution_started_event_attributes
+    if start.workflow_type.name != ComplaintWorkflow.__name__:
+        return None
     only = start.input.payloads if len(start.input.payloads) == 1 else ()
     arguments = await _decode(converter, only, ComplaintStart) if only else []
     return None if start.continued_execution_run_id or not is_start(arguments) else arguments[0]

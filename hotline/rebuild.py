@@ -25,7 +25,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
 from activities.gone import unless_gone
-from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
+from activities.history_errors import UnreadableError
 from activities.incident import SLICE
 from activities.reconcile import is_ahead
 from domain.case.batch import ProjectionBatch
@@ -57,22 +57,23 @@ Progress = Callable[[int, int], None]
 class Rebuilt(NamedTuple):
     """Result of a rebuild.
 
-    `lost` are workflows whose beginning Temporal has deleted, and that SQL does not know; `reset` those of which SQL
-    has other events; `unreadable` those whose history another release has written; `foreign` those that the service has
-    not started; `unknown_key` those whose start is signed with a key that is not in the file. `kept` is the number of
-    cases that SQL has and Temporal no longer has, `kept_open` that of the open ones among them.
+    `failed` are the errors of the workflows that could not be written: NotRegisteredError if Temporal has deleted the
+    beginning, and SQL does not know it; DivergedError if SQL has other events; UnreadableError if another release has
+    written the history; ForeignError if the service has not started it; UnknownKeyError if its start is signed with a
+    key that is not in the file. `kept` is the number of cases that SQL has and Temporal no longer has, `kept_open` that
+    of the open ones among them.
     """
 
     cases: int
     batches: int
-    lost: tuple[str, ...]
-    reset: tuple[str, ...]
-    unreadable: tuple[str, ...]
-    foreign: tuple[str, ...]
-    unknown_key: tuple[str, ...]
     incidents: int
+    failed: Mapping[str, Exception]
     kept: int
     kept_open: int
+
+    def left_by(self, kind: type[Exception]) -> tuple[str, ...]:
+        """Return the workflows with an error of exactly this kind."""
+        return tuple(one for one, error in self.failed.items() if type(error) is kind)
 
 
 async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _done, _of: None) -> Rebuilt:
@@ -102,13 +103,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
             incidents_found += 1
         except (UnreadableError, DivergedError) as error:
             failed[one] = error
-    kinds = (NotRegisteredError, DivergedError, UnreadableError, ForeignError, UnknownKeyError)
-    lost, reset, unreadable, foreign, unknown_key = (
-        tuple(one for one, error in failed.items() if type(error) is kind) for kind in kinds
-    )
-    return Rebuilt(
-        cases, batches, lost, reset, unreadable, foreign, unknown_key, incidents_found, kept=kept, kept_open=kept_open
-    )
+    return Rebuilt(cases, batches, incidents_found, failed, kept, kept_open)
 
 
 def _groups(runs: _Runs) -> Iterator[_Runs]:

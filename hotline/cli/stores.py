@@ -61,11 +61,13 @@ def rebuild_readmodel() -> None:
     """Rebuild the read model from Temporal: write rows that SQL lacks or has in an older version."""
     from rich.progress import Progress
 
+    from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
     from hotline.rebuild import Rebuilt
     from hotline.rebuild import rebuild as apply
     from hotline.temporal.setup import retention_of
     from readmodel.case_queries import has_cases
     from readmodel.database import reading
+    from readmodel.projection import DivergedError, NotRegisteredError
 
     async def rebuilt() -> tuple[Rebuilt, timedelta | None]:
         async with adopted_stores(Settings()) as (client, database):
@@ -83,18 +85,18 @@ def rebuild_readmodel() -> None:
     typer.echo(f"kept: {found.kept} cases that Temporal no longer has, {found.kept_open} of them open")
     if missing:
         typer.echo(f"the read model was empty: cases that ended over {missing.days} days ago are in backups alone")
-    if found.reset:
-        typer.echo(f"left as SQL has them, as their workflows were reset: {', '.join(found.reset)}", err=True)
-    if found.unreadable:
-        typer.echo(f"left, as another release has written their histories: {', '.join(found.unreadable)}", err=True)
-    if found.foreign:
-        typer.echo(f"left, as the service has not started them: {', '.join(found.foreign)}", err=True)
-    if found.unknown_key:
-        file = Settings().signing_keys_file
-        typer.echo(f"left, as {file} has not the keys that signed them: {', '.join(found.unknown_key)}", err=True)
-    if found.lost:
-        lost = ", ".join(found.lost)
-        raise OperatorError(f"Temporal has deleted the beginning of these cases, restore SQL from a backup: {lost}")
+    reasons = {
+        DivergedError: "left as SQL has them, as their workflows were reset",
+        UnreadableError: "left, as another release has written their histories",
+        ForeignError: "left, as the service has not started them",
+        UnknownKeyError: f"left, as {Settings().signing_keys_file} has not the keys that signed them",
+    }
+    for kind, reason in reasons.items():
+        if left := found.left_by(kind):
+            typer.echo(f"{reason}: {', '.join(left)}", err=True)
+    if lost := found.left_by(NotRegisteredError):
+        what = "Temporal has deleted the beginning of these cases, restore SQL from a backup"
+        raise OperatorError(f"{what}: {', '.join(lost)}")
 
 
 @rebuilds.command("workflows")

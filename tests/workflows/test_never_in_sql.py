@@ -28,6 +28,7 @@ from domain.incident.actions.inform import Inform
 from hotline import rebuild as module
 from hotline.histories import chains
 from hotline.rebuild import rebuild, repair_case, repair_incidents
+from readmodel.projection import NotRegisteredError
 from readmodel.writer import GroupWriter
 from tests.support.causes import declare, linked
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
@@ -65,7 +66,7 @@ async def test_what_sql_never_had_is_left_to_its_case(hotline: Hotline, owner: E
     name = workflow_id(complaint.number)
     await until(lambda: chains(hotline.client), lambda found: name in found)
     assert await complaint.rows("cases") == []
-    assert (await rebuild(hotline.client, owner)).lost == ()
+    assert (await rebuild(hotline.client, owner)).left_by(NotRegisteredError) == ()
     await complaint.published(1)
     assert {row["status"] for row in await complaint.rows("notifications")} == {"due"}
     await complaint.handle.terminate()

@@ -13,7 +13,7 @@ import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client, WorkflowExecution
 
-from activities.history_errors import UnreadableError
+from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
 from activities.signatures import SigningKey
 from domain.calls.call import Call
 from domain.case.actions.arrive import Arrive
@@ -34,6 +34,7 @@ from readmodel.call_tables import call_backs, calls
 from readmodel.calls import keep
 from readmodel.database import engine as engine_of
 from readmodel.database import writing
+from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.recognition import note_recognised
 from tests.support.build import MONDAY, minutes
 from tests.support.causes import declare, linked
@@ -139,7 +140,7 @@ async def test_an_empty_read_model_is_filled_again(
     found = await rebuild(hotline.client, owner, lambda done, total: heard.append((done, total)))
     after = rows(owner)
 
-    assert (found.cases, found.lost, heard) == (len(complaints), (), [(3, 3)])
+    assert (found.cases, found.left_by(NotRegisteredError), heard) == (len(complaints), (), [(3, 3)])
     assert without_courier(after) == without_courier(before)
     assert CALL.call_id in {row["call_id"] for row in after["cases"]}
     assert [table_rows(owner, table) for table in (calls, call_backs)] == kept
@@ -239,11 +240,11 @@ async def test_a_case_whose_beginning_is_forgotten_is_named(
     monkeypatch.setattr(module, "chains", forgetful)
     before = rows(owner)
     kept = await rebuild(hotline.client, owner)
-    assert (kept.cases, kept.lost, rows(owner)) == (3, (), before)
+    assert (kept.cases, kept.left_by(NotRegisteredError), rows(owner)) == (3, (), before)
 
     empty(owner)
     found = await rebuild(hotline.client, owner)
-    assert (found.cases, found.lost) == (2, (name,))
+    assert (found.cases, found.left_by(NotRegisteredError)) == (2, (name,))
     assert {row["number"] for row in rows(owner)["cases"]} == {each.number for each in complaints[1:]}
 
 
@@ -329,7 +330,8 @@ async def test_a_case_whose_history_cannot_be_read_is_named_and_stops_no_other(
     monkeypatch.setattr(module, "read_case", reads)
     before = rows(owner)
     found = await rebuild(hotline.client, owner)
-    assert (found.unreadable, found.lost, found.reset) == ((complaint.handle.id,), (), ())
+    assert found.left_by(UnreadableError) == (complaint.handle.id,)
+    assert not found.left_by(NotRegisteredError) + found.left_by(DivergedError)
     assert rows(owner) == before
 
 
@@ -347,6 +349,6 @@ async def test_workflows_that_the_service_has_not_started_are_named_as_such(hotl
     await until(lambda: chains(hotline.client, IncidentWorkflow), lambda found: incident_id("i20010100009") in found)
     await until(lambda: chains(hotline.client), lambda found: {case, newer} <= found.keys())
     found = await rebuild(hotline.client, owner)
-    assert {case, incident_id("i20010100009")} <= {*found.foreign}
-    assert newer in found.unknown_key
-    assert not {case, newer} & {*found.unreadable}
+    assert {case, incident_id("i20010100009")} <= {*found.left_by(ForeignError)}
+    assert newer in found.left_by(UnknownKeyError)
+    assert not {case, newer} & {*found.left_by(UnreadableError)}
