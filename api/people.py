@@ -105,7 +105,7 @@ class People:
             ProblemError: the key is not known, and SQL does not answer.
         """
         if (match := TOKEN.fullmatch(token)) is None:
-            raise MalformedKeyError(f"an API key is {TOKEN_SHAPE}; this has {len(token)} characters of another shape")
+            raise MalformedKeyError(f"An API key is {TOKEN_SHAPE}; this has {len(token)} characters of another shape")
         key_id, secret = match.groups()
         if key_id not in self._keys:
             before_read()

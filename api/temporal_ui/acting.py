@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from asgi_correlation_id import correlation_id
-from pydantic import Base64Bytes, BaseModel, ValidationError
+from pydantic import Base64Bytes, BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message
@@ -85,8 +85,8 @@ class Acting:
         Raises ProblemError for what the UI never sends.
         """
         try:
-            sent = _Sent.model_validate_json(await request.body())
-        except ValidationError:
+            sent = _Sent.model_validate(json_of(await request.body()))
+        except (ValueError, RecursionError):
             detail = "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。"
             raise ProblemError(BAD_REQUEST, detail) from None
         key = sent.request.meta.updateId or str(uuid.uuid4())

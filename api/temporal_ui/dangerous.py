@@ -23,6 +23,7 @@ from starlette.responses import Response
 from api.backend import Backend
 from api.html import form_of, page
 from api.problems import ProblemError, declare
+from api.routes.parameters import json_of
 from api.same_origin import is_from_another_site
 from api.sealing import Kept, SealedCookie
 from api.sessions import Session
@@ -57,13 +58,18 @@ WITH_REASON: Final = frozenset({"terminate", "cancel", "reset", "pause", "unpaus
 _OF_EACH_CLICK = ("requestId", "reason", "identity")
 _OF_A_BATCH = frozenset({"jobId", "namespace", "reason", "executions", "visibilityQuery"})
 """Names that the UI sends beside one operation. Temporal reads others too, as `visibility_query`."""
+_OF_AN_OPERATION = frozenset({"identity", "options", "resetType"})
+_OF_A_RESET = frozenset(
+    {"workflowExecution", "workflowTaskFinishEventId", "resetReapplyType", "resetReapplyExcludeTypes", *_OF_EACH_CLICK}
+)
+"""Names that the UI sends of a reset. Temporal reads others that the page does not show, as `postResetOperations`."""
 _REASON = TypeAdapter[str](
     Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=ONE_LINE), NORMALISED]
 )
 _AS_SENT = (
     "The body of this request is no JSON object as the Temporal UI sends it. A batch has one of"
     f" {', '.join(_OPERATIONS)}, and either executions or visibilityQuery; a command to an activity has"
-    " execution.workflowId. 请求内容不是 Temporal UI 发送的格式。"
+    " execution.workflowId; a reset has no postResetOperations. 请求内容不是 Temporal UI 发送的格式。"
 )
 _INSTEAD = (
     "A case is ended by its action `withdraw`, an incident by `dismiss` or `resolve`; an operator compares with"
@@ -113,11 +119,14 @@ class Dangerous:
         )
 
     async def confirm(self, request: Request, session: Session, match: Match) -> Response | tuple[bytes, bytes]:
-        """Return query and body to pass on if the request is confirmed, else the refusal, which leads to the page."""
+        """Return query and body to pass on if the request is confirmed, else the refusal, which leads to the page.
+
+        Raises ProblemError for a name that is given twice.
+        """
         if not may_confirm(session):
             return shown(ProblemError(DANGEROUS, f"This is for administrators, with a key for all. {_INSTEAD}"))
         try:
-            body = json.loads(await request.body() or b"{}")
+            body = json_of(await request.body() or b"{}")
             digest = _digest(request, body)
             does, subject = _read(match, body)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -215,8 +224,10 @@ def _read(match: Match, body: Mapping[str, Any]) -> tuple[str, str]:
     if does == "batch":
         [does] = body.keys() - _OF_A_BATCH
         listed, query = body.get("executions", []), body.get("visibilityQuery", "")
-        if does not in _OPERATIONS or not isinstance(body[does], dict) or bool(listed) == bool(query):
+        if does not in _OPERATIONS or body[does].keys() - _OF_AN_OPERATION or bool(listed) == bool(query):
             raise ValueError(does)
+    elif does == "reset" and body.keys() - _OF_A_RESET:
+        raise ValueError(does)
     elif does.startswith("activity"):
         listed = [body["execution"]]
     ids = " ".join(each["workflowId"] for each in listed)

@@ -116,6 +116,8 @@ class Door:
             query, body = decided
         async with self._places.asked(request, session.actor.id, match, query):
             answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
+        if self._backend.sessions.open(request) is None:  # it ended while the UI's server waited for news
+            return self._backend.sessions.sign_in_page(request)
         if match.kind is Kind.SETTINGS and answer.is_success:
             return JSONResponse(flags(json.loads(await answer.aread()), session))
         return await _passed_on(request, match, answer, secure=self._backend.sessions.secure)

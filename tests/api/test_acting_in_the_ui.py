@@ -256,10 +256,22 @@ async def test_what_is_no_json_is_refused(api: Api) -> None:
     assert await api.actions(number) == ["register"]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"request": {"input": {"args": {"payloads": [1]}}}}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"request": {"input": {"args": {"payloads": [1]}}}}', b"\xff", b"[" * 60_000]
+)
 async def test_what_the_ui_never_sends_is_a_problem(api: Api, body: bytes) -> None:
     headers = {**api.session("zhou"), **OWN}
     problem(await api.http.post(path(api, "complaint-1", "comment"), content=body, headers=headers), 400, "bad-request")
+
+
+@pytest.mark.parametrize("name", ["workflowExecution", "request", "updateId", "input", "payloads", "metadata", "data"])
+async def test_a_request_names_nothing_twice(api: Api, name: str) -> None:
+    number = await api.case_in("registered")
+    twice = json.dumps(sent([{"department": "repair"}])).replace(f'"{name}": ', f'"{name}": null, "{name}": ')
+    headers = {**api.session("zhou"), **OWN}
+    answer = await api.http.post(path(api, f"complaint-{number}", "dispatch"), content=twice, headers=headers)
+    problem(answer, 400, "malformed-json")
+    assert await api.actions(number) == ["register"]
 
 
 @pytest.mark.parametrize(

@@ -1,135 +1,43 @@
 """Dangerous requests of the Temporal UI: refused, but to an administrator who has confirmed that very one."""
 
-import json
 import logging
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from starlette.requests import Request
-from starlette.responses import Response
 
 from api.sealing import Seal
-from api.sessions import Session
 from api.temporal_ui.dangerous import GRANT, HIDING, LASTS, Dangerous, flags
-from api.temporal_ui.rules import API, RULES, Kind, Match, rule_of
+from api.temporal_ui.rules import API, RULES, Kind
 from domain.shared.actors import Role
 from hotline.signing_keys import SigningKeyFile
 from readmodel.people import Scope
 from tests.support.api import PEOPLE, Api, Clock, further_api
+from tests.support.dangerous import (
+    BATCH,
+    BY_QUERY,
+    OF_AN_ACTIVITY,
+    REASON,
+    RESET,
+    THREE,
+    WORKFLOW,
+    Browser,
+    granted,
+    refused,
+)
 from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DANGEROUS = [rule for rule in RULES if rule.kind is Kind.DANGEROUS]
-WORKFLOW = f"{API}/namespaces/default/workflows/complaint-{{}}"
-BATCH = f"{API}/namespaces/default/batch-operations/job-1"
-REASON = "误建的测试工单 A test case"
-THREE = {
-    "jobId": "job-1",
-    "namespace": "default",
-    "reason": "",
-    "terminationOperation": {"identity": "somebody"},
-    "executions": [{"workflowId": f"complaint-{n}", "runId": "r"} for n in range(3)],
-}
-
-OF_AN_ACTIVITY = {"execution": {"workflowId": "courier", "runId": "r"}, "id": "1"}
-BY_QUERY = {"jobId": "job-1", "visibilityQuery": 'WorkflowId="x"', "terminationOperation": {}}
-
-
-class Browser:
-    """Browser of somebody who has signed in, at one API process."""
-
-    def __init__(self, api: Api, by: str = "chief", scope: Scope = "all") -> None:
-        self.api = api
-        member, answer = api.backend.people.get(by), Response()
-        assert member
-        api.backend.sessions.begin(answer, member.actor, scope)
-        self.cookies: dict[str, str] = {}
-        self.take(answer.headers["set-cookie"])
-
-    def take(self, header: str) -> None:
-        """Keep a cookie."""
-        self.cookies |= {name: each.value for name, each in SimpleCookie(header).items()}
-
-    @property
-    def session(self) -> Session | None:
-        return self.api.backend.sessions.open(self.request("GET", "/"))
-
-    def request(self, method: str, path: str, body: bytes = b"") -> Request:
-        """The request as the server gets it."""
-        parts = urlsplit(path)
-        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": parts.path,
-            "raw_path": parts.path.encode(),
-            "query_string": parts.query.encode(),
-            "headers": [(b"cookie", cookies.encode()), (b"host", b"hotline.example")],
-            "server": ("hotline.example", 80),
-            "scheme": "http",
-        }
-        return Request(scope, receive)
-
-    async def press(
-        self, path: str, body: Mapping[str, Any] | None = None, method: str = "POST"
-    ) -> Response | tuple[bytes, bytes]:
-        """Press the button that sends this; keep what the answer tells the browser to keep."""
-        sent = json.dumps(body or {}).encode() if method == "POST" else b""
-        assert self.session
-        request = self.request(method, path, sent)
-        answer = await Dangerous(self.api.backend).confirm(request, self.session, matched(request))
-        if isinstance(answer, Response) and "set-cookie" in answer.headers:
-            self.take(answer.headers["set-cookie"])
-        return answer
-
-    async def page(self, reason: str | None = None, **headers: str) -> httpx.Response:
-        """Open the page, and confirm with this reason, unless it is None."""
-        async with httpx.AsyncClient(base_url=self.api.url, cookies=self.cookies, trust_env=False) as http:
-            answer = await http.get(GRANT, headers={"Accept": "text/html"})
-            if reason is not None:
-                found = answer.text.partition('name="request" value="')[2].partition('"')[0]
-                answer = await http.post(GRANT, data={"request": found, "reason": reason}, headers=headers)
-        if "set-cookie" in answer.headers:
-            self.take(answer.headers["set-cookie"])
-        return answer
-
-
-def matched(request: Request) -> Match:
-    """Return the rule of a request that has one."""
-    match = rule_of(request.method, request.scope["raw_path"])
-    assert match
-    return match
-
-
-def refused(answer: Response | tuple[bytes, bytes]) -> str:
-    """Return the sentence of a refusal, which the UI shows."""
-    assert isinstance(answer, Response)
-    body: dict[str, str] = json.loads(bytes(answer.body))
-    assert (answer.status_code, body["type"]) == (403, "urn:hotline:problem:dangerous-request")
-    assert body["message"] == body["detail"]
-    return body["message"]
-
-
-def granted(answer: Response | tuple[bytes, bytes]) -> Any:
-    """Return the body that is passed on."""
-    assert isinstance(answer, tuple)
-    return json.loads(answer[1])
 
 
 @pytest.mark.parametrize("rule", DANGEROUS, ids=lambda rule: rule.does)
 async def test_every_dangerous_request_is_refused_to_every_role(on_sqlite: Api, rule: Any) -> None:
     path = "/".join("x" if each.startswith("{") else each for each in rule.path.split("/"))
-    sent = THREE if rule.does == "batch" else OF_AN_ACTIVITY
+    bodies: dict[str, Any] = {"batch": THREE, "reset": RESET}
+    sent = bodies.get(rule.does, OF_AN_ACTIVITY)
     for person, (role, _) in PEOPLE.items():
         said = refused(await Browser(on_sqlite, person).press(path, sent, rule.method))
         assert (GRANT in said, "hotline verify" in said, "核对用" in said) == (role is Role.ADMIN, True, True)
@@ -226,42 +134,6 @@ async def test_an_empty_list_of_a_batch_is_no_subject(on_sqlite: Api) -> None:
         return "1 workflows" in page and f"complaint-{number}" in page
 
     await until(shown, bool)
-
-
-@pytest.mark.parametrize(
-    "batch",
-    [
-        {"termination_operation": {}, "visibilityQuery": "x"},
-        {"terminationOperation": {}, "visibility_query": "x"},
-        {**BY_QUERY, "visibility_query": "x"},
-        {**BY_QUERY, "resetOperation": {}},
-        {**BY_QUERY, "executions": THREE["executions"]},
-        {**BY_QUERY, "maxOperationsPerSecond": 1},
-        {"deletionOperation": {}, "visibilityQuery": "x"},
-        {"terminationOperation": {}},
-        {"terminationOperation": {}, "executions": ["complaint-1"]},
-        {"terminationOperation": {}, "executions": [{"workflow_id": "complaint-1"}]},
-        {"terminationOperation": {}, "executions": 3},
-        {"terminationOperation": {}, "visibilityQuery": ["x"]},
-        {"terminationOperation": {}, "visibilityQuery": "\ud800"},
-        {"visibilityQuery": "x"},
-        *({**BY_QUERY, "terminationOperation": each} for each in (5, None, "x", [1])),
-    ],
-    ids=str,
-)
-async def test_a_batch_is_refused_that_the_ui_does_not_send(on_sqlite: Api, batch: dict[str, Any]) -> None:
-    said = refused(await Browser(on_sqlite).press(BATCH, batch))
-    assert (GRANT in said, "terminationOperation" in said, "either executions or visibilityQuery" in said) == (
-        False,
-        True,
-        True,
-    )
-
-
-@pytest.mark.parametrize("execution", [None, 5, {}, {"workflow_id": "courier"}, {"workflowId": 5}], ids=str)
-async def test_a_command_to_an_activity_names_its_workflow(on_sqlite: Api, execution: Any) -> None:
-    path = f"{API}/namespaces/default/activities-deprecated/pause"
-    assert "execution.workflowId" in refused(await Browser(on_sqlite).press(path, {"execution": execution, "id": "1"}))
 
 
 async def test_page_and_log_say_what_is_done_to_what(on_sqlite: Api, caplog: pytest.LogCaptureFixture) -> None:
@@ -367,16 +239,6 @@ async def test_the_login_page_of_the_ui_leads_to_what_waits(on_sqlite: Api, temp
         refused(await browser.press(path, OF_AN_ACTIVITY))
         answer = await login()
     assert (answer.status_code, answer.headers["location"]) == (303, GRANT)
-
-
-@pytest.mark.parametrize("body", [b"[]", b"1", b"{", b'"x"', b"[" * 100_000])
-async def test_a_body_that_is_no_object_is_refused(on_sqlite: Api, body: bytes) -> None:
-    browser = Browser(on_sqlite)
-    assert browser.session
-    request = browser.request("POST", f"{WORKFLOW.format('2608034711004')}/terminate", body)
-    assert "no JSON object" in refused(
-        await Dangerous(on_sqlite.backend).confirm(request, browser.session, matched(request))
-    )
 
 
 async def test_buttons_are_hidden_but_from_administrators(on_sqlite: Api) -> None:

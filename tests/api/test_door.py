@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -19,9 +20,11 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
+from api.sessions import LONGEST
 from api.temporal_ui.dangerous import GRANT
 from api.temporal_ui.waiting import WAITING
-from tests.support.api import Api, further_api, problem, served
+from domain.shared.actors import Role
+from tests.support.api import Api, Clock, further_api, problem, served
 from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -82,11 +85,11 @@ class Behind:
 
 
 @asynccontextmanager
-async def door(made: Api, **changes: Any) -> AsyncIterator[Behind]:
+async def door(made: Api, clock: Clock | None = None, **changes: Any) -> AsyncIterator[Behind]:
     ui = Ui()
     async with (
         served(Starlette(routes=[Mount("/", ui)])) as address,
-        further_api(made, made.clock, temporal_ui_url=address, **changes) as api,
+        further_api(made, clock or made.clock, temporal_ui_url=address, **changes) as api,
     ):
         yield Behind(api, ui)
 
@@ -296,6 +299,28 @@ async def test_a_person_waits_for_news_of_so_many_histories(on_sqlite: Api) -> N
         await until(lambda: asyncio.sleep(0, behind.ui.asked), lambda asked: len(asked) == WAITING + 2)
         behind.ui.answers.set()
         assert {each.status_code for each in await asyncio.gather(*pages, *others)} == {200}
+
+
+async def test_news_that_come_after_the_end_of_a_session_are_not_told(on_sqlite: Api) -> None:
+    on_sqlite.directory.enter("ruan", Role.AGENT)
+    await on_sqlite.backend.people.read_anew()
+    clock = Clock()
+    async with door(on_sqlite, clock=clock) as behind:
+        behind.ui.answer = Response('{"history": "secret"}')
+        for by in ("ruan", "chen"):
+            behind.ui.asked.clear()
+            behind.ui.answers.clear()
+            page = asyncio.create_task(behind.ask(NEWS, by=by))
+            await until(lambda: asyncio.sleep(0, behind.ui.asked), bool)
+            if by == "ruan":
+                left = await behind.api.http.post("/sign-out", headers=behind.api.session(by) | OWN)
+                assert left.status_code == 303
+            else:
+                clock.fixed = datetime.now(UTC) + LONGEST
+            behind.ui.answers.set()
+            answer = await page
+            problem(answer, 401, "no-session")
+            assert "secret" not in answer.text
 
 
 async def test_a_header_beyond_ascii_passes_as_it_is(on_sqlite: Api) -> None:

@@ -1,6 +1,9 @@
 """A paused workflow counts as one that runs: it is named, and neither lost nor rebuilt."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +14,12 @@ from activities.reconcile_report import Report
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
+from domain.case.clocks import ClockStatus
 from hotline.rebuild import rebuild
 from hotline.rebuild_workflows import RUNS, NotRebuiltError, WorkflowRebuild
 from hotline.verify import verify
 from readmodel.database import engine as engine_of
+from tests.support.build import written
 from tests.support.causes import declare
 from tests.support.hotline import Complaint, Hotline, until
 from tests.support.lost import pause, reset, unpause
@@ -23,6 +28,9 @@ from workflows.clients.singletons import last_report
 from workflows.messages import Names
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+BUDGET = timedelta(seconds=2)
+"""Budget of a promise that falls due while its case is paused."""
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -122,3 +130,42 @@ async def test_what_sql_lacks_of_a_paused_case_is_written_from_its_history(recon
     assert len(await complaint.published(3)) == 3
     await rebuild(reconciled.client, owner)
     assert len(await complaint.rows()) == 3
+
+
+async def test_a_promise_that_fell_due_during_a_pause_is_missed_at_its_due_time(reconciled: Hotline) -> None:
+    terms = reconciled.catalogue.terms("no_water", "west", datetime.now(UTC))
+    promises = tuple(
+        each.model_copy(update={"budget_seconds": BUDGET.seconds}) if each.name == "acknowledge" else each
+        for each in terms.promises
+    )
+    complaint = await reconciled.start(terms=terms.model_copy(update={"promises": promises}))
+    await complaint.act(Dispatch(department="repair"))
+    started_at = (await clock(complaint)).started_at
+    await pause(reconciled.client, complaint.handle.id)
+    paused_at = datetime.now(UTC)
+    await until(lambda: asyncio.sleep(0, datetime.now(UTC)), lambda now: now > started_at + 2.5 * BUDGET)
+    assert all(at < paused_at for _, _, at in await rungs(complaint))
+    unpaused_at = datetime.now(UTC)
+    await unpause(reconciled.client, complaint.handle.id)
+    ladder = [rung.percent for rung in terms.ladder]
+    rang = await until(lambda: rungs(complaint), lambda seen: len(seen) == len(ladder))
+    due = {percent: started_at + BUDGET * percent / 100 for percent in ladder}
+    assert [(percent, fell_at) for percent, fell_at, _ in rang] == [(each, written(due[each])) for each in ladder]
+    assert all(at > unpaused_at for percent, _, at in rang if due[percent] > paused_at)
+    missed = await clock(complaint)
+    assert (missed.status, missed.missed_at) == (ClockStatus.MISSED, due[100])
+
+
+async def clock(complaint: Complaint) -> Any:
+    """Return the clock of the department's signature."""
+    return next(each for each in (await complaint.view()).clocks if each.name == "acknowledge")
+
+
+async def rungs(complaint: Complaint) -> list[tuple[int, str, datetime]]:
+    """Return the rungs that rang for it: percent, when it fell due, and when it rang."""
+    rows = [(row["at"], json.loads(row["data"])) for row in await complaint.rows() if row["action"] == "escalate"]
+    return [
+        (data["percent"], data["fell_at"], datetime.fromisoformat(at).replace(tzinfo=UTC))
+        for at, data in rows
+        if data["clock"] == "acknowledge"
+    ]
