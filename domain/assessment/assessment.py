@@ -5,9 +5,9 @@ is decided.
 """
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
-from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS, ASSESSMENT_COMMANDS
+from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.automatic import (
     ASSESSMENT_AUTOMATIC,
@@ -24,17 +24,13 @@ from domain.assessment.automatic import (
     Opened,
     Reminded,
 )
-from domain.assessment.kind import AssessmentAction, AssessmentEvent, AssessmentKind
+from domain.assessment.kind import AssessmentEvent, AssessmentKind
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.state import AssessmentFields, Computation, Limit, Sampled
 from domain.case.clocks import MISS
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import Edition
-from domain.shared.actors import SYSTEM, Actor, Role
-from domain.shared.command import Command
-from domain.shared.entity import happen, out_of_turn
-from domain.shared.errors import Refused
-from domain.shared.event import CancellationRequested, EventData
+from domain.shared.entity import EntityRules, EntityTable, happen
 from domain.shared.value import Immutable
 
 ASSESSMENT_KINDS: dict[str, AssessmentKind] = {kind.name: kind for kind in (*ASSESSMENT_ACTIONS, *ASSESSMENT_AUTOMATIC)}
@@ -62,32 +58,17 @@ class Rung(NamedTuple):
     limit: str
 
 
-class Assessment(AssessmentFields):
+class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     """One assessment, from the end of its month until it is final."""
+
+    TABLE: ClassVar[EntityTable] = EntityTable("assessment of", ASSESSMENT_ACTION_OF, CANCELLATION)
 
     @classmethod
     def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
         """Return the assessment as it begins, with its first event."""
-        opened = cls(**{**start.__dict__, "number": start.month, "opened_at": start.at})
-        event = AssessmentEvent(
-            seq=1,
-            at=start.at,
-            actor=SYSTEM.id,
-            role=SYSTEM.role,
-            action=OPEN.name,
-            to_state=S.DRAFT,
-            data=Opened(since=start.since, until=start.until, seed=start.seed, edition=start.edition),
-        )
-        return opened, event
-
-    def check(self, command: Command[Any], at: datetime) -> None:
-        """Raise Refused if `apply` would."""
-        self._decided(command, at)
-
-    def apply(self, command: Command[Any], at: datetime) -> tuple[AssessmentEvent, ...]:
-        """Carry out a command at `at`. Raises Refused and changes nothing."""
-        action, data = self._decided(command, at)
-        return (happen(self, action, at, data, command=command),)
+        opened = cls(**{**start.__dict__, "number": start.month, "version": 0, "opened_at": start.at})
+        begun = Opened(since=start.since, until=start.until, seed=start.seed, edition=start.edition)
+        return opened, happen(opened, OPEN, start.at, begun)
 
     def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
         """Note the sample that is to be inspected."""
@@ -135,14 +116,6 @@ class Assessment(AssessmentFields):
             instants.append(rung.falls_at)
         return min(instants, default=None)
 
-    def note_cancellation(self, reason: str, at: datetime) -> tuple[AssessmentEvent, ...]:
-        """Note that a cancellation of the workflow was requested."""
-        return (happen(self, CANCELLATION, at, CancellationRequested.because(reason)),)
-
-    def available_actions(self, actor: Actor) -> tuple[str, ...]:
-        """Return what this person may do to it now, in table order."""
-        return tuple(name for name, row in ASSESSMENT_COMMANDS.items() if self._refusal(row, actor) is None)
-
     def _next_rung(self) -> Rung | None:
         rungs = (self._rung_of(limit) for limit in self.limits)
         return min((rung for rung in rungs if rung), default=None)
@@ -154,16 +127,3 @@ class Assessment(AssessmentFields):
         if percent is None:
             return None
         return Rung(self.standard.limit(limit.starts_at, limit.seconds * percent / 100), percent, limit.name)
-
-    def _decided(self, command: Command[Any], at: datetime) -> tuple[AssessmentAction, EventData]:
-        action = ASSESSMENT_ACTION_OF[type(command.body)]
-        if refused := self._refusal(action, command.actor):
-            raise refused
-        return action, action.decide(self, command.body, command.actor, at)
-
-    def _refusal(self, action: AssessmentAction, actor: Actor) -> Refused | None:
-        if actor.role not in {*action.roles, Role.ADMIN}:
-            return action.wrong_role(actor)
-        if self.state not in action.sources:
-            return out_of_turn(self, f"The assessment of {self.number}", action, actor, ASSESSMENT_COMMANDS)
-        return None

@@ -1,14 +1,12 @@
 """Event of an assessment, and the shape of its kinds, which are in `actions` and `automatic`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.state import AssessmentFields
-from domain.shared.actors import Actor
-from domain.shared.event import BaseAction, BaseEvent, BaseKind, EventData
+from domain.shared.entity import EntityAction
+from domain.shared.event import BaseEvent, BaseKind, EventData
 
 
 class AssessmentEvent(BaseEvent):
@@ -28,7 +26,5 @@ class AssessmentKind(BaseKind[AssessmentFields, AssessmentEvent]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AssessmentAction(AssessmentKind, BaseAction[AssessmentFields, AssessmentEvent, AssessmentState]):
-    """Action of a person on an assessment. `decide` returns the data of the event, or raises Refused."""
-
-    decide: Callable[[AssessmentFields, Any, Actor, datetime], EventData]
+class AssessmentAction(AssessmentKind, EntityAction[AssessmentFields, AssessmentEvent, AssessmentState]):
+    """Action of a person on an assessment."""

@@ -1,13 +1,12 @@
 """Event of an incident, and the shape of its kinds, which are in `actions` and `automatic`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from domain.incident.lifecycle import IncidentState
 from domain.incident.state import IncidentFields
-from domain.shared.actors import Actor
-from domain.shared.event import BaseAction, BaseEvent, BaseKind, EventData
+from domain.shared.entity import EntityAction
+from domain.shared.event import BaseEvent, BaseKind, EventData
 
 
 class IncidentEvent(BaseEvent):
@@ -27,7 +26,5 @@ class IncidentKind(BaseKind[IncidentFields, IncidentEvent]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentAction(IncidentKind, BaseAction[IncidentFields, IncidentEvent, IncidentState]):
-    """Action of a person on an incident. `decide` returns the data of the event, if the body does not say it all."""
-
-    decide: Callable[[IncidentFields, Any, Actor], EventData] | None = None
+class IncidentAction(IncidentKind, EntityAction[IncidentFields, IncidentEvent, IncidentState]):
+    """Action of a person on an incident."""

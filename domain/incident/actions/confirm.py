@@ -1,5 +1,7 @@
 """confirm 确认: it is one cause. It may be wider than the suspicion, or narrowed to a circle or to streets."""
 
+from datetime import datetime
+
 from pydantic import Field
 
 from domain.incident.kind import IncidentAction, IncidentEvent
@@ -34,7 +36,7 @@ class Confirmed(Confirm):
     scope: Scope
 
 
-def decide(incident: IncidentFields, body: Confirm, _: Actor) -> Confirmed:
+def decide(incident: IncidentFields, body: Confirm, _: Actor, __: datetime) -> Confirmed:
     """Widen the scope by services and districts, and narrow it to the circle or the streets."""
     services, districts = body.services, body.districts
     scope = incident.scope.widened(services, districts).narrowed(body)

@@ -1,5 +1,7 @@
 """sign_for 签收: the department takes it."""
 
+from datetime import datetime
+
 from domain.incident.kind import IncidentAction
 from domain.incident.lifecycle import IncidentState
 from domain.incident.state import IncidentFields
@@ -14,7 +16,7 @@ class SignForIncident(ActionBody):
     assignee: Name | None = None
 
 
-def decide(_: IncidentFields, body: SignForIncident, actor: Actor) -> SignForIncident:
+def decide(_: IncidentFields, body: SignForIncident, actor: Actor, __: datetime) -> SignForIncident:
     """Name the assignee."""
     return SignForIncident.of(body, assignee=body.assignee or actor.id)
 
