@@ -1,12 +1,11 @@
-"""escalate 升级: a rung of the ladder rang."""
+"""escalate 升级: a rung of the ladder rang. At these percentages of a clock's budget people are told, each once."""
 
 from datetime import datetime
 from functools import partial
 
-from domain.case.clocks import APPROVE, CLOCK_ZH, MISS
+from domain.case.clocks import APPROVE, CLOCK_ZH, MISS, Clock
 from domain.case.events import Event
 from domain.case.kind import Due, EventKind, Holder, holders_of
-from domain.case.ladder import NextRung, next_rung
 from domain.case.state import CaseState
 from domain.shared.event import Addressees, EventData
 
@@ -23,20 +22,22 @@ class Escalated(EventData):
 
 
 def next_due(case: CaseState) -> Due | None:
-    """Return the escalation that falls due first; None if no clock runs towards one."""
-    rung = next_rung(case)
-    return Due(rung.falls_at, KIND.name, partial(_data, case, rung)) if rung else None
+    """Return the escalation that falls due first, of several that of the clock opened first; None without one."""
+    rungs = [(*ring, clock) for clock in case.clocks if (ring := clock.next_ring(case.terms.ladder, case.calendar))]
+    if not rungs:
+        return None
+    falls_at, percent, clock = min(rungs, key=lambda rung: (rung[0], rung[2].serial))
+    return Due(falls_at, KIND.name, partial(_data, case, clock, percent, falls_at))
 
 
-def _data(case: CaseState, rung: NextRung) -> Escalated:
-    clock = rung.clock
+def _data(case: CaseState, clock: Clock, percent: int, falls_at: datetime) -> Escalated:
     part = {"part": clock.part} if clock.part else {}
     return Escalated(
         clock=clock.name,
         serial=clock.serial,
-        percent=rung.percent,
-        fell_at=rung.falls_at,
-        notify=next((each.notify for each in case.terms.ladder if each.percent == rung.percent), ()),
+        percent=percent,
+        fell_at=falls_at,
+        notify=next((each.notify for each in case.terms.ladder if each.percent == percent), ()),
         **part,
     )
 
