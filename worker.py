@@ -16,9 +16,8 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.assessment import Assessments
+from activities.bulk import BulkUpdates
 from activities.case_updates import CaseUpdates
-from activities.catalogue_rollout import CatalogueRollout
-from activities.handover import Handovers
 from activities.incident import Incidents
 from activities.incident_teller import IncidentTeller
 from activities.incident_titles import IncidentTitles
@@ -50,28 +49,26 @@ from readmodel.deliveries import Delivery
 from readmodel.reports import stored
 from readmodel.writer import GroupWriter
 from workflows.assessment import AssessmentWorkflow
-from workflows.catalogue_rollout import CatalogueRolloutWorkflow
-from workflows.clients.assessment import DueAssessments
+from workflows.bulk import CatalogueRolloutWorkflow, HandoverWorkflow
+from workflows.clients.assessment import begin_assessment
 from workflows.clients.complaint import case_workflows
 from workflows.clients.incident import start_incident, suspected_by
-from workflows.clients.report import DueReports
+from workflows.clients.report import report_workflow_id, start_report
 from workflows.clients.schedule import keep_schedule
 from workflows.clients.singletons import start_ended
 from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
-from workflows.courier import CourierWorkflow
 from workflows.details import DetailsWhenAsked
-from workflows.handover import HandoverWorkflow
 from workflows.incident import IncidentWorkflow
 from workflows.installation import InstallationWorkflow
 from workflows.messages import Names
 from workflows.period_end import PeriodEndWorkflow
+from workflows.presentation.assessment import assessment_id
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.details.words import WorkerNames
 from workflows.presentation.incident import incident_id
-from workflows.reconciler import ReconcilerWorkflow
 from workflows.report import ReportWorkflow
-from workflows.surge_watch import SurgeWatchWorkflow
+from workflows.shifts import CourierWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 from workflows.unknown import UnknownWorkflow
 
 log = logging.getLogger("hotline.worker")
@@ -132,7 +129,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         updates = CaseUpdates(of_cases, people, client, workflow_id)
         incidents = Incidents(writer, reader, updates)
         teller = IncidentTeller(client, incident_id)
-        rollout, handovers = CatalogueRollout(reader, updates), Handovers(reader, updates)
+        bulk = BulkUpdates(reader, updates)
         assessments = Assessments(writer, reader)
         workflows = case_workflows(client, people, settings.task_queue)
         repairs = Repairs(partial(repair_case, client, database), partial(repair_incidents, client, database))
@@ -144,10 +141,10 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             activities=[
                 Projection(writer).publish,
                 sender.deliver_notifications,
-                rollout.list_open_cases,
-                rollout.change_catalogue,
-                handovers.list_owned_cases,
-                handovers.hand_over_cases,
+                bulk.list_open_cases,
+                bulk.change_catalogue,
+                bulk.list_owned_cases,
+                bulk.hand_over_cases,
                 Reports(reader, database, lambda: in_force.catalogue).make_report,
                 watch.watch_surges,
                 assessments.publish,
@@ -181,20 +178,22 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
 
 def due_periods(client: Client, task_queue: str, in_force: CatalogueInForce, reader: Engine) -> Sequence[DuePeriods]:
     """Return what is begun at the end of days and months: assessments and reports."""
-    assessments = DueAssessments(
-        client,
-        task_queue,
-        lambda: (in_force.catalogue, in_force.edition),
-        partial(read, reader, months.first_and_known),
-    )
 
     def zone() -> ZoneInfo:
         return ZoneInfo(in_force.catalogue.calendar.timezone)
 
-    def reports(kind: ReportKind) -> DueReports:
-        known = partial(stored.first_and_known, kind=kind)
-        return DueReports(client, task_queue, kind, zone, partial(read, reader, known))
+    async def begin_month(month: str, at: datetime) -> bool:
+        return await begin_assessment(client, task_queue, month, at, in_force.catalogue, in_force.edition)
 
+    def reports(kind: ReportKind) -> DuePeriods:
+        async def begin(period: str, _: datetime) -> bool:
+            return await start_report(client, task_queue, kind, period)
+
+        known = partial(read, reader, partial(stored.first_and_known, kind=kind))
+        return DuePeriods(kind, zone, known, partial(report_workflow_id, kind), begin)
+
+    assessed = partial(read, reader, months.first_and_known)
+    assessments = DuePeriods(ReportKind.MONTHLY, zone, assessed, assessment_id, begin_month)
     return (*map(reports, ReportKind), assessments)
 
 

@@ -1,19 +1,83 @@
-"""Updates and queries that an activity sends to many cases, and the writing of what they return."""
+"""Updates and queries that an activity sends to many cases, and the writing of what they return.
+
+A few cases are asked at a time, so that other work on cases does not wait behind them.
+"""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
-from temporalio.client import Client, WorkflowQueryFailedError, WorkflowQueryRejectedError
+from temporalio import activity
+from temporalio.client import (
+    Client,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.fan_out import GENTLE, Answers, Ask, Pace, fan_out
 from activities.people_first import PeopleFirst
 from activities.projection import SenderWriter
+from domain.case.batch import ProjectionBatch
 
 ANSWER_SECONDS = 8.0
 """Longest wait for a case; another worker takes over from one that died sooner."""
+
+
+class Pace(NamedTuple):
+    """Speed of a fan-out.
+
+    Args:
+        concurrency: cases that are asked at the same time.
+        checkpoint: cases between two checkpoints.
+    """
+
+    concurrency: int
+    checkpoint: int
+
+
+GENTLE = Pace(concurrency=2, checkpoint=20)
+"""Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile."""
+BRISK = Pace(concurrency=16, checkpoint=64)
+"""An operator waits for the end, and chooses the hour. Each of them steps aside for people as well."""
+GONE = "gone"
+"""Answer of a case whose workflow has ended."""
+REFUSED = "refused"
+"""Answer of a case that refused the update."""
+TRIES = 3
+"""Attempt of the activity from which on a case that does not answer is left; earlier ones fail of it."""
+
+T = TypeVar("T")
+
+
+class Answer(NamedTuple):
+    """Answer of a case in one word, and the batch that it returned for SQL."""
+
+    word: str
+    batch: ProjectionBatch | None = None
+
+
+class Left(NamedTuple):
+    """Result for a case that was left as it is: the reason, instead of an answer."""
+
+    reason: str
+
+
+class Answers(NamedTuple):
+    """Number of cases by their answer, and the reasons why cases were left, by number."""
+
+    counts: Counter[str]
+    left: dict[str, str]
+
+
+NO_ANSWER = Left("It did not answer.")
+"""Result for a case that does not answer: the others must not wait for it."""
+Ask = Callable[[str], Awaitable[Answer | Left]]
+"""Updates the case of this number. Asked again, it returns the same."""
 
 
 class _Linked(BaseModel):
@@ -44,7 +108,7 @@ class CaseUpdates:
         """Send an update; if one with the id `once` was sent before, return its answer.
 
         Raises:
-            WorkflowUpdateFailedError, RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: as `fan_out`.
+            WorkflowUpdateFailedError, RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: as `for_each`.
         """
         handle = self._client.get_workflow_handle(self._workflow_id(number))
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -63,5 +127,80 @@ class CaseUpdates:
         return case.incident in incidents
 
     async def for_each(self, numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE) -> Answers:
-        """Ask every case and write what they return; see `fan_out`."""
-        return await fan_out(numbers, ask, self._sender.write_all, self._people, pace)
+        """Ask every case and write what they return; return the counts of their answers, and why cases were left.
+
+        For an activity with a heartbeat time-out. Heartbeats are checkpoints: a later attempt continues from the last
+        one, and asks no case again whose batch was written.
+
+        Raises:
+            RPCError: Temporal does not answer; the activity is to be tried again.
+            TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
+            WorkflowUpdateFailedError: the worker of a case cannot read the update; the same.
+        """
+        details = activity.info().heartbeat_details or (0, {}, {})
+        done, counts, left = int(details[0]), Counter[str](details[1]), dict[str, str](details[2])
+
+        def beat() -> None:
+            activity.heartbeat(done, dict(counts), dict(left))
+
+        async def ask_one(number: str) -> Answer | Left:
+            await self._people.step_aside()
+            result = await _answer(ask, number)
+            beat()
+            return result
+
+        while done < len(numbers):
+            group = numbers[done : done + pace.checkpoint]
+            results = await for_each(group, ask_one, pace.concurrency)
+            answers = [each for each in results if isinstance(each, Answer)]
+            await self._sender.write_all([batch for _, batch in answers if batch])
+            counts.update(word for word, _ in answers)
+            left |= {number: each.reason for number, each in zip(group, results, strict=True) if isinstance(each, Left)}
+            done += len(group)
+            beat()
+        return Answers(counts, left)
+
+
+async def for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[T]], concurrency: int) -> list[T]:
+    """Do the work for each number, so many at the same time; return the results in order. Raises the first error."""
+    waiting, results = enumerate(numbers), dict[int, T]()
+
+    async def work_in_turn() -> None:
+        for place, number in waiting:
+            results[place] = await work(number)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(work_in_turn())
+    except ExceptionGroup as failed:
+        # One stands for all: another attempt meets the others again.
+        raise failed.exceptions[0] from failed.exceptions[0].__cause__
+    return [results[place] for place in sorted(results)]
+
+
+async def _answer(ask: Ask, number: str) -> Answer | Left:
+    try:
+        return await ask(number)
+    except (WorkflowUpdateFailedError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        if is_refusal(error):
+            return Answer(REFUSED)
+        # The SDK turns the cancellation of a task of the group into an error of its own.
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise asyncio.CancelledError from None
+        if activity.info().attempt < TRIES:
+            raise
+        return NO_ANSWER
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return Answer(GONE)
+        # Temporal answers so for a case whose workflow task fails again and again.
+        if error.status is RPCStatusCode.FAILED_PRECONDITION and activity.info().attempt >= TRIES:
+            return NO_ANSWER
+        raise
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return True if the workflow itself says no. Otherwise its worker, of another release, cannot read the update."""
+    cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else None
+    return isinstance(cause, ApplicationError) and ":" in (cause.type or "")

@@ -12,9 +12,8 @@ from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
-from activities.gone import unless_gone
 from activities.people_first import PeopleFirst
-from activities.run_status import NOT_OVER, is_over
+from activities.run_status import NOT_OVER, is_over, unless_gone
 from domain.shared.numbers import is_number
 
 CHUNK = 500

@@ -7,8 +7,7 @@ from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.case_updates import CaseUpdates
-from activities.fan_out import GONE, Answer, Answers
+from activities.case_updates import GONE, Answer, Answers, CaseUpdates
 from activities.internal_updates import SETTLE
 from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident

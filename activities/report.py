@@ -1,7 +1,7 @@
-"""Activity that makes a report (日报、月报) from SQL, once."""
+"""Activity that makes a report (日报、月报) from SQL, once, and the report as Markdown for the Temporal UI."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -10,14 +10,19 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.projection import plain_errors, read
-from activities.report_details import details
 from domain.catalogue.catalogue import Catalogue
+from domain.reports.cells import shown
 from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
-from domain.reports.report import Report
+from domain.reports.report import Report, Table
 from domain.shared.value import Immutable
 from readmodel.database import ReadConnection, writing
 from readmodel.reports.questions import make
 from readmodel.reports.stored import first_case_at, get_report, keep_report
+
+LONGEST = 12_000
+"""Characters of the details, which are in the history, and of which nobody reads more there."""
+ROWS = 10
+"""Rows of a table in them."""
 
 
 class ReportOrder(Immutable):
@@ -76,3 +81,36 @@ class Reports:
         with writing(self._database) as connection:
             keep_report(connection, report)
             return get_report(connection, period) or report
+
+
+def details(report: Report) -> str:
+    """Return the headline numbers and the first rows of each table in both languages, and the path of the rest."""
+    head = f"**{report.kind.zh} {report.kind.value.capitalize()} report {report.period}**, `{report.path}`"
+    blocks = [head, *("\n".join(_table(table, report)) for table in report.tables)]
+    while len(text := "\n\n".join(blocks)) > LONGEST:
+        blocks = [*blocks[:-2], "…"] if blocks[-1] == "…" else [*blocks[:-1], "…"]
+    return text
+
+
+def _table(table: Table, report: Report) -> Iterator[str]:
+    yield f"#### {table.title_zh} {table.title}"
+    yield ""
+    if not table.rows:
+        yield "无 none"
+        return
+    readable = table.readable()
+    titles = [f"{column.title_zh} {column.title}" for column in readable.columns]
+    rows = [shown(row, readable.columns, report) for row in readable.rows[:ROWS]]
+    if table.is_headline:
+        yield from (f"- {title}: **{cell}**" for title, cell in zip(titles, rows[0], strict=True))
+        return
+    yield _line(titles)
+    yield _line("---" for _ in titles)
+    yield from map(_line, rows)
+    if (more := len(table.rows) - ROWS) > 0:
+        yield ""
+        yield f"另有 {more} 行 {more} more rows"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

@@ -1,18 +1,21 @@
-"""Statuses of the runs of workflows, with *paused*, for which Temporal's client raises ValueError.
+"""Answers of Temporal about runs: that it has none, and statuses with *paused*, for which its client raises ValueError.
 
 A paused run takes signals, and neither updates nor queries; its timers wait. It goes on when somebody unpauses it.
 """
 
-from typing import Any, cast
+from collections.abc import Awaitable
+from typing import Any, TypeVar, cast
 
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
 RUNNING = WorkflowExecutionStatus.RUNNING
 NOT_OVER = 'ExecutionStatus IN ("Running", "Paused")'
 """Condition of Temporal's lists for runs that are not over."""
 UNPAUSE = "Unpause the workflow in the Temporal UI, or with `temporal workflow unpause`: what fell due happens then."
 """Remedy of a paused run."""
+T = TypeVar("T")
 
 
 def _paused() -> WorkflowExecutionStatus:
@@ -38,3 +41,13 @@ def is_over(status: WorkflowExecutionStatus | None) -> bool:
 def is_lost(status: WorkflowExecutionStatus | None) -> bool:
     """Return True if Temporal has no run of an entity that is not over, or its latest run was ended by hand."""
     return is_over(status) and status is not WorkflowExecutionStatus.COMPLETED
+
+
+async def unless_gone(call: Awaitable[T]) -> T | None:
+    """Return the answer of a call, or None if Temporal has no such workflow (any more). Raises RPCError."""
+    try:
+        return await call
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise

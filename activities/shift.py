@@ -10,7 +10,11 @@ from temporalio import activity
 
 SHIFT = timedelta(minutes=30)
 """Length of one run of the activity: long enough to cost Temporal next to nothing."""
+SHIFT_TIMEOUT = 2 * SHIFT
+"""Time after which a run that has not ended is given up."""
 HEARTBEAT_SECONDS = 2.0
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+"""Time after which another worker takes over from one that died."""
 
 
 class Shift:

@@ -16,9 +16,8 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution
 from temporalio.converter import DataConverter
 
-from activities.gone import unless_gone
 from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
-from activities.run_status import is_over
+from activities.run_status import is_over, unless_gone
 from activities.signatures import HEADER, Subject, UndecidedError, signatures_of
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.gone import unless_gone
+from activities.run_status import unless_gone
 from domain.shared.operator_errors import OperatorError
 from hotline.lost_keys import require_signing_keys
 from hotline.settings import Settings

@@ -24,10 +24,10 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
-from activities.gone import unless_gone
 from activities.history_errors import UnreadableError
 from activities.incident import SLICE
 from activities.reconcile import is_ahead
+from activities.run_status import unless_gone
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
 from domain.incident.notifications import News

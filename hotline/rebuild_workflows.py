@@ -20,11 +20,10 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.fan_out import for_each
-from activities.gone import unless_gone
+from activities.case_updates import for_each
 from activities.history_errors import ForeignError, UnreadableError
 from activities.people_first import PeopleFirst
-from activities.run_status import PAUSED, UNPAUSE, is_over
+from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
 from activities.shift import now
 from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import TAKING

@@ -19,8 +19,8 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
+from activities.case_updates import for_each
 from activities.case_workflows import CHUNK, Seen
-from activities.fan_out import for_each
 from activities.history_errors import UnreadableError
 from activities.people_first import PeopleFirst
 from activities.run_status import NOT_OVER, PAUSED, is_lost, is_over

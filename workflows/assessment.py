@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.actors import Actor
     from domain.shared.command import Command
     from workflows.deadline_timer import DeadlineTimer
-    from workflows.entity import LOWEST, RETRY, EntityWorkflow
+    from workflows.entity import PublishingWorkflow
     from workflows.messages import AssessmentOutcome, AssessmentStart, Done
     from workflows.presentation.assessment import assessment_search_attributes
     from workflows.presentation.details.assessment import assessment_details
@@ -31,17 +31,15 @@ with workflow.unsafe.imports_passed_through():
     from workflows.start_checks import checked
     from workflows.updates import ASSESSMENT_UPDATES, with_updates
 
-COMPUTE_TIMEOUT = timedelta(minutes=10)
-"""Longest duration of one computation, however busy the service is."""
-HEARTBEAT_TIMEOUT = timedelta(seconds=30)
-"""A worker that died during a computation is noticed this late."""
 _WORK = "work on the figures"
 
 
 @workflow.defn(name="AssessmentWorkflow")
 @with_updates(ASSESSMENT_UPDATES)
-class AssessmentWorkflow(EntityWorkflow):
+class AssessmentWorkflow(PublishingWorkflow):
     """Assessment of one month, until it is final."""
+
+    LONGEST = timedelta(minutes=10)
 
     @workflow.init
     def __init__(self, start: AssessmentStart) -> None:
@@ -102,20 +100,9 @@ class AssessmentWorkflow(EntityWorkflow):
         drawn = await self._execute(Assessments.draw_sample, drawing, "draws cases to inspect 质检抽样")
         self._note(month.draw(drawn.sample, workflow.now()))
 
-    async def _execute(self, method: Any, argument: Any, summary: str) -> Any:  # noqa: ANN401 - as the SDK's own
-        return await workflow.execute_activity_method(
-            method,
-            argument,
-            start_to_close_timeout=COMPUTE_TIMEOUT,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            retry_policy=RETRY,
-            priority=LOWEST,
-            summary=summary,
-        )
-
     def act(self, action: str, command: Command[Any]) -> BaseModel:
         """Handle an update of the table; what changes figures has them computed anew."""
-        answer = super().act(action, command.model_copy(update={"acknowledged": None}))
+        answer = super().act(action, command)
         self._stale |= isinstance(command.body, Inspect) or (
             isinstance(command.body, DecideObjection) and command.body.accepted
         )
@@ -136,10 +123,6 @@ class AssessmentWorkflow(EntityWorkflow):
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
         """Return the details of the assessment as Markdown."""
         return assessment_details(self._month, self._names)
-
-    def _answer(self, done: Done, command: Command[Any]) -> AssessmentOutcome:
-        """Return the outcome with the batch: its sender writes it as well, so that lists show it with the answer."""
-        return self._outcome(done, command.actor).model_copy(update={"events": tuple(self._outbox)})
 
     def _outcome(self, done: Done, actor: Actor | None) -> AssessmentOutcome:
         return AssessmentOutcome(

@@ -1,4 +1,4 @@
-"""The shared part of the workflows of complaints and incidents.
+"""The shared part of the workflows of complaints, incidents and assessments.
 
 An entity is a pure object: commands go in, events come out. Its workflow makes it durable: it knows repeated commands
 by their keys, shows the entity in the Temporal UI, publishes its events to SQL, and carries it from run to run.
@@ -8,7 +8,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from pydantic import BaseModel
 from temporalio import workflow
@@ -16,7 +16,7 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.signatures import ChecksStart, NotStarted, failure_of_start
-from domain.rights.corrections import refuse_masked
+from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.command import Command
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
@@ -40,6 +40,8 @@ KEYS_KEPT = timedelta(hours=48)
 MOST_KEYS = 2000
 """Keys that are known at the same time. They and their outcomes, 155 bytes each, travel in the next run's start
 message, for which Temporal allows 2 MB."""
+HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+"""A worker that died in the middle of a batch or a computation is noticed this late."""
 MILLISECOND = timedelta(milliseconds=1)
 _PUBLICATION = "publication"
 
@@ -258,3 +260,31 @@ class EntityWorkflow(ChecksStart):
         """Begin the next run if this one is long. No handler comes between: nothing is awaited before it."""
         if ready and workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
             workflow.continue_as_new(self._carried_over())
+
+
+class PublishingWorkflow(EntityWorkflow):
+    """Base of the workflows of incidents and assessments, whose activity alone tells what SQL has.
+
+    It writes what the sender of an update writes as well, so that lists show it with the answer.
+    """
+
+    LONGEST: ClassVar[timedelta]
+    """Longest duration of one of its other activities, however busy the service is."""
+
+    def act(self, action: str, command: Command[Any]) -> BaseModel:
+        """Handle an update of the table."""
+        return super().act(action, command.model_copy(update={"acknowledged": None}))
+
+    def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
+        return self._outcome(done, command.actor).model_copy(update={"events": tuple(self._outbox)})
+
+    async def _execute(self, method: Any, argument: Any, summary: str) -> Any:  # noqa: ANN401 - as the SDK's own
+        return await workflow.execute_activity_method(
+            method,
+            argument,
+            start_to_close_timeout=self.LONGEST,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            retry_policy=RETRY,
+            priority=LOWEST,
+            summary=summary,
+        )

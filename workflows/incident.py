@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.command import Command
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.event import BaseEvent
-    from workflows.entity import LOWEST, RETRY, EntityWorkflow
+    from workflows.entity import PublishingWorkflow
     from workflows.messages import Done, IncidentOutcome, IncidentStart
     from workflows.presentation.details.incident import incident_details
     from workflows.presentation.details.words import WorkerNames
@@ -39,10 +39,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.start_checks import checked
     from workflows.updates import INCIDENT_UPDATES, with_updates
 
-BATCH_TIMEOUT = timedelta(minutes=5)
-"""Longest duration of one batch of cases, however busy the service is."""
-HEARTBEAT_TIMEOUT = timedelta(seconds=30)
-"""A worker that died in the middle of a batch is noticed this late."""
 LATER = timedelta(minutes=5)
 """Pause before cases that did not answer are asked again, after all others."""
 SECOND_SEARCH = timedelta(seconds=15)
@@ -56,8 +52,10 @@ _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on ca
 
 @workflow.defn(name="IncidentWorkflow")
 @with_updates(INCIDENT_UPDATES)
-class IncidentWorkflow(EntityWorkflow):
+class IncidentWorkflow(PublishingWorkflow):
     """One incident, until the last of its cases is completed or has left it."""
+
+    LONGEST = timedelta(minutes=5)
 
     @workflow.init
     def __init__(self, start: IncidentStart) -> None:
@@ -246,21 +244,6 @@ class IncidentWorkflow(EntityWorkflow):
     async def _finish(self) -> None:
         self._note(self._incident.finish(workflow.now(), dict(self._counts)))
 
-    async def _execute(self, method: Any, argument: Any, summary: str) -> Any:  # noqa: ANN401 - as the SDK's own
-        return await workflow.execute_activity_method(
-            method,
-            argument,
-            start_to_close_timeout=BATCH_TIMEOUT,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            retry_policy=RETRY,
-            priority=LOWEST,
-            summary=summary,
-        )
-
-    def act(self, action: str, command: Command[Any]) -> BaseModel:
-        """Handle an update of the table. The activity alone tells what SQL has: it writes what the sender writes."""
-        return super().act(action, command.model_copy(update={"acknowledged": None}))
-
     @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
     def incident(self, actor: Actor | None = None) -> IncidentOutcome:
         """Return the live incident, with the actions that `actor` may take."""
@@ -327,10 +310,8 @@ class IncidentWorkflow(EntityWorkflow):
         """Return the details of the incident as Markdown."""
         return incident_details(self._incident, len(self._waiting), self._counts, self._names)
 
-    def _answer(self, done: Done, command: Command[Any]) -> IncidentOutcome:
-        """Return the outcome with the batch: its sender writes it as well, so that lists show it with the answer."""
-        outcome = self._outcome(done, command.actor)
-        return outcome.model_copy(update={"events": tuple(self._outbox), "counts": dict(self._counts)})
+    def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
+        return super()._answer(done, command).model_copy(update={"counts": dict(self._counts)})
 
     def _outcome(self, done: Done, actor: Actor | None) -> IncidentOutcome:
         return IncidentOutcome(

@@ -1,19 +1,62 @@
-"""Run of a workflow that goes on for ever: one activity, shift after shift (`activities.shift`)."""
+"""Workflows that go on for ever: each runs one activity, shift after shift (`activities.shift`)."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any, NoReturn
 
 from temporalio import workflow
 
-from activities.shift import SHIFT
-from workflows.entity import RETRY
+with workflow.unsafe.imports_passed_through():
+    from activities import shift
+    from activities.notifications.courier import Courier
+    from activities.reconcile import Reconciler
+    from activities.reconcile_report import Report
+    from activities.surge_watch import SurgeWatch
+    from domain.shared.value import Start
+    from workflows.entity import RETRY
+    from workflows.start_checks import checked
 
-HEARTBEAT_TIMEOUT = timedelta(seconds=10)
-"""Time after which another worker takes over from one that died."""
+
+class ReconcilerStart(Report, Start):
+    """Start message of the reconciler: the report of its last shift."""
 
 
-async def run_shifts(activity: Callable[..., Awaitable[Any]], summary: str, result: str, *before: object) -> NoReturn:
+NOTHING = ReconcilerStart()
+
+
+@workflow.defn(name="CourierWorkflow")
+class CourierWorkflow:
+    """Workflow that sends notifications (通知), shift after shift."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Run one shift after the other; continue as new when the history has grown."""
+        result = "上一班投递 {0} 条, the last shift delivered {0}"
+        await _run_shifts(Courier.deliver_notifications, "relays due notifications 投递通知", result)
+
+
+@workflow.defn(name="SurgeWatchWorkflow")
+class SurgeWatchWorkflow:
+    """Workflow that watches the calls for surges (突发事件预警), shift after shift."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Run one shift after the other; continue as new when the history has grown."""
+        result = "上一班预警 {0} 起, suspected by the last shift"
+        await _run_shifts(SurgeWatch.watch_surges, "watches the calls for surges 监测来电", result)
+
+
+@workflow.defn(name="ReconcilerWorkflow")
+class ReconcilerWorkflow:
+    """Workflow that compares Temporal with SQL (核对), shift after shift."""
+
+    @workflow.run
+    @checked
+    async def run(self, before: ReconcilerStart = NOTHING) -> None:
+        """Run one shift after the other; continue as new when the history has grown."""
+        await _run_shifts(Reconciler.reconcile, "compares cases in Temporal with SQL 核对", "{0}", before)
+
+
+async def _run_shifts(activity: Callable[..., Awaitable[Any]], summary: str, result: str, *before: object) -> NoReturn:
     """Run the activity, one shift after the other; continue as new when the history has grown.
 
     `result` is the text with what the last shift returned, in place of `{0}`. If the activity takes what the shift
@@ -23,8 +66,8 @@ async def run_shifts(activity: Callable[..., Awaitable[Any]], summary: str, resu
         found = await workflow.execute_activity_method(
             activity,
             args=before,
-            start_to_close_timeout=2 * SHIFT,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            start_to_close_timeout=shift.SHIFT_TIMEOUT,
+            heartbeat_timeout=shift.HEARTBEAT_TIMEOUT,
             retry_policy=RETRY,
             summary=summary,
         )

@@ -24,8 +24,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.command_faults import INVALID_ARGUMENTS, NO_HANDLER
-from activities.gone import unless_gone
-from activities.run_status import is_lost
+from activities.run_status import is_lost, unless_gone
 from activities.signatures import UNSIGNED
 from api.limits import Limit
 from api.problems import ProblemError, declare, refusal, unavailable

@@ -12,9 +12,9 @@ from api.problems import ProblemError
 from api.temporal.client import QUERY_SECONDS, answer_unless_gone, answering
 from api.temporal.clock import ClockCheck
 from domain.case.handover import Handover, HandoverProgress
-from workflows.clients.handover import handover_workflow_id, start_handover
+from workflows.bulk import HandoverStart, HandoverWorkflow
+from workflows.clients.bulk import handover_workflow_id, start_handover
 from workflows.clients.start import Request, find_started
-from workflows.handover import HandoverStart, HandoverWorkflow
 
 SOON = 1.5
 """Seconds that a request waits for the end of a handover: few cases are handed over within it."""

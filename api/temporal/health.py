@@ -18,8 +18,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.gone import unless_gone
-from activities.run_status import NOT_OVER, UNPAUSE
+from activities.run_status import NOT_OVER, UNPAUSE, unless_gone
 from api.schemas import Component
 from domain.case.lifecycle import OPEN
 from workflows.clients.singletons import Singleton

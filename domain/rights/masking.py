@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from domain.case.actions.correct import Correct
 from domain.shared.actors import Role
+from domain.shared.command import Command
+from domain.shared.errors import WRONG_ROLE, Refused
 from domain.shared.text import MOBILE_IN_WORDS
 from domain.shared.value import NamedCode
 
@@ -164,3 +167,17 @@ def _masked(value: Any, masks: Mapping[str, Mask], found: dict[str, None], field
         case str() if not _INSTANT.fullmatch(value):
             return mask_words(value)
     return value
+
+
+def refuse_masked(command: Command[Any]) -> None:
+    """Raise Refused if the person corrects (更正) what they see masked: that nothing changes would confirm a guess."""
+    body, role = command.body, command.actor.role
+    if not isinstance(body, Correct):
+        return
+    masks = masks_for(role, ended=False)
+    if body.caller is not None and "caller.phone" in masks:
+        message = f"The caller is masked for the role {role}; correct it without the caller."
+        raise Refused(WRONG_ROLE, message, ("a correction without caller",))
+    if body.location is not None and "location.address" in masks and body.location.model_fields_set - {"district"}:
+        message = f"The address is masked for the role {role}; correct the district alone."
+        raise Refused(WRONG_ROLE, message, ("a location with district alone",))

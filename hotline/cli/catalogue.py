@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
     from hotline.files.catalogue_store import CatalogueStore
-    from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
+    from workflows.bulk import CatalogueRolloutWorkflow, RolloutStart
 
 app = typer.Typer(name="catalogue", no_args_is_help=True, help="Catalogues of services, departments and clocks.")
 
@@ -57,7 +57,7 @@ def apply(
     """
     from hotline.files.catalogue import load_catalogue
     from hotline.files.catalogue_store import CatalogueStore
-    from workflows.catalogue_rollout import RolloutStart
+    from workflows.bulk import RolloutStart
 
     settings = Settings()
     new = load_catalogue(file)
@@ -160,7 +160,7 @@ async def _put_in_force(
 ) -> dict[str, int]:
     """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
     from hotline.installation import connect_to_own
-    from workflows.clients.rollout import end_rollout, start_rollout
+    from workflows.clients.bulk import end_rollout, start_rollout
 
     client = await connect_to_own(Settings())
     for other in {entry.edition for entry in store.entries()} - {start.edition}:
@@ -180,7 +180,7 @@ async def _await_round(
     from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
     from temporalio.service import RPCError
 
-    from workflows.catalogue_rollout import CatalogueRolloutWorkflow
+    from workflows.bulk import CatalogueRolloutWorkflow
 
     result = asyncio.ensure_future(handle.result())
     with Progress() as progress:

@@ -54,9 +54,9 @@ def handover(
 
 async def _hand_over(order: "Handover") -> "HandoverProgress":
     from hotline.installation import connect_to_own
-    from workflows.clients.handover import start_handover
+    from workflows.bulk import HandoverStart
+    from workflows.clients.bulk import start_handover
     from workflows.clients.start import Request
-    from workflows.handover import HandoverStart
 
     settings = Settings()
     start, request = HandoverStart.of(order), Request(key=order.id)

@@ -13,7 +13,7 @@ import pytest_asyncio
 from temporalio.client import Client
 
 import worker
-from activities import handover as handover_activities
+from activities import bulk
 from activities.case_updates import CaseUpdates
 from api.temporal import handovers
 from domain.shared.actors import Role
@@ -22,7 +22,7 @@ from readmodel.database import engine
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.hotline import PATIENCE_SECONDS, until
 from tests.support.rows import execute
-from workflows.clients.handover import handover_workflow_id
+from workflows.clients.bulk import handover_workflow_id
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -150,7 +150,7 @@ async def test_of_three_handovers_at_once_one_moves_a_case(made: Api, monkeypatc
         asked.wait(PATIENCE_SECONDS)
         return found
 
-    monkeypatch.setattr(handover_activities, "owners", at_once)
+    monkeypatch.setattr(bulk, "owners", at_once)
     done = await asyncio.gather(*(hand_over(made, to=person) for person in persons))
     now = await owners(made, *numbers)
     assert [each["handed_over"] for each in done] == [now.count(person) for person in persons]

@@ -26,12 +26,10 @@ from tests.replay.incident_paths import OVER, ended, told
 from tests.support.causes import declare, linked
 from tests.support.hotline import OWNER, Hotline, until
 from tests.support.months import RunningMonth
-from workflows.catalogue_rollout import RolloutStart
-from workflows.clients.handover import start_handover
-from workflows.clients.rollout import end_rollout, rollout_id, start_rollout
+from workflows.bulk import HandoverStart, RolloutStart
+from workflows.clients.bulk import end_rollout, rollout_id, start_handover, start_rollout
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
-from workflows.handover import HandoverStart
 
 DYNAMIC_CONFIG = "limit.historyCount.suggestContinueAsNew=25"
 FIGURES_OBJECTED_TO = ("cases", "thanks", "signed_in_time", "replied_in_time")

@@ -31,13 +31,11 @@ from tests.support.batches import call, project, published
 from tests.support.causes import Cause
 from tests.support.hotline import OWNER, Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
-from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
-from workflows.clients.handover import start_handover
+from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart, RolloutStart
+from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.report import report_handle, start_report
-from workflows.clients.rollout import start_rollout
 from workflows.clients.singletons import COURIER, INSTALLATION, RECONCILER, SURGE_WATCH, claim
 from workflows.clients.start import Request
-from workflows.handover import HandoverStart
 
 HISTORIES = Path(__file__).parent / "histories"
 ROOT = Path(__file__).parents[2]

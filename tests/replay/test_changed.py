@@ -9,14 +9,13 @@ import pytest
 from temporalio import workflow
 
 from tests.replay.test_replay import HISTORIES, history_of, load, replayer
-from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutStart
+from workflows.bulk import CatalogueRolloutWorkflow, RolloutStart
 from workflows.complaint import ComplaintWorkflow
-from workflows.courier import CourierWorkflow
 from workflows.deadline_timer import DeadlineTimer
 from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart, IncidentStart
 from workflows.presentation.search_attributes import Values
-from workflows.surge_watch import SurgeWatchWorkflow
+from workflows.shifts import CourierWorkflow, SurgeWatchWorkflow
 
 
 class NeverSet(DeadlineTimer):

@@ -21,9 +21,9 @@ NEVER_ENTERED = {
         "assessment.AssessmentWorkflow.details",
         "incident.IncidentWorkflow.details",
         "incident.named",
-        "catalogue_rollout.CatalogueRolloutWorkflow.progress",
+        "bulk.CatalogueRolloutWorkflow.progress",
         "entity.EntityWorkflow.done",
-        "handover.HandoverWorkflow.progress",
+        "bulk.HandoverWorkflow.progress",
         "incident.IncidentWorkflow.incident",
     },
     "a history holds what validators have accepted, and replay does not ask them again": {
@@ -45,7 +45,7 @@ NEVER_ENTERED = {
         "unknown.UnknownWorkflow.run",
     },
     "API and worker compute it before they start a workflow": {
-        "handover.HandoverStart.of",
+        "bulk.HandoverStart.of",
         "assessment.assessment_id",
         "incident.incident_id",
         "assessment.assessment_summary",

@@ -9,7 +9,6 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities import reconcile, shift
 from activities.case_workflows import CaseWorkflows
-from workflows import shifts
 
 
 def refuse_lists(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,5 +30,5 @@ def reconcile_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "SWEEP_ENDED_EVERY", timedelta(seconds=0.5))
     monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
     # The SDK sends a heartbeat, and with it the report, after four fifths of this time at the earliest.
-    monkeypatch.setattr(shifts, "HEARTBEAT_TIMEOUT", timedelta(seconds=3))
+    monkeypatch.setattr(shift, "HEARTBEAT_TIMEOUT", timedelta(seconds=3))
     monkeypatch.setattr(shift, "HEARTBEAT_SECONDS", 0.5)

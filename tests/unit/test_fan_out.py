@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.fan_out import GONE, REFUSED, TRIES, Answer, Answers, Left, Pace, fan_out, for_each
+from activities.case_updates import GONE, REFUSED, TRIES, Answer, Answers, CaseUpdates, Left, Pace, for_each
 from activities.people_first import PeopleFirst
 from domain.case.batch import ProjectionBatch
 from tests.support.batches import published
@@ -40,8 +40,15 @@ class Cases:
                 return left
         return Answer("settled", BATCH)
 
-    async def write(self, batches: Sequence[ProjectionBatch]) -> None:
+    async def write_all(self, batches: Sequence[ProjectionBatch]) -> None:
         self.written.append(len(batches))
+
+    @property
+    def updates(self) -> CaseUpdates:
+        """Sender whose batches are written here."""
+        nobody: Any = None
+        sender: Any = self
+        return CaseUpdates(sender, PeopleFirst(), nobody, str)
 
 
 async def attempt(cases: Cases, *progress: Any) -> tuple[Answers, list[Sequence[Any]]]:
@@ -49,9 +56,7 @@ async def attempt(cases: Cases, *progress: Any) -> tuple[Answers, list[Sequence[
     environment, told = ActivityEnvironment(), list[Sequence[Any]]()
     environment.info = replace(environment.info, heartbeat_details=progress)
     environment.on_heartbeat = lambda *details: told.append(details)
-    answers = await environment.run(
-        fan_out, NUMBERS, cases.ask, cases.write, PeopleFirst(), Pace(concurrency=4, checkpoint=4)
-    )
+    answers = await environment.run(cases.updates.for_each, NUMBERS, cases.ask, Pace(concurrency=4, checkpoint=4))
     return answers, told
 
 
@@ -81,14 +86,16 @@ async def test_results_have_the_order_of_the_numbers_whoever_answers_first() -> 
 
 
 async def test_batches_are_written_before_temporal_hears_of_their_cases() -> None:
-    cases, log = Cases(), list[str]()
+    log = list[str]()
 
-    async def write(batches: Sequence[ProjectionBatch]) -> None:
-        log.append(f"wrote {len(batches)}")
+    class Logging(Cases):
+        async def write_all(self, batches: Sequence[ProjectionBatch]) -> None:
+            log.append(f"wrote {len(batches)}")
 
+    cases = Logging()
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda done, *_: log.append(f"told {done}")
-    await environment.run(fan_out, NUMBERS, cases.ask, write, PeopleFirst(), Pace(concurrency=2, checkpoint=6))
+    await environment.run(cases.updates.for_each, NUMBERS, cases.ask, Pace(concurrency=2, checkpoint=6))
     assert log == [*["told 0"] * 6, "wrote 6", "told 6", *["told 6"] * 4, "wrote 4", "told 10"]
 
 
@@ -104,9 +111,9 @@ async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries(err
     for attempt in range(1, TRIES):
         environment.info = replace(environment.info, attempt=attempt)
         with pytest.raises(type(error)):
-            await environment.run(fan_out, NUMBERS, late.ask, late.write, PeopleFirst())
+            await environment.run(late.updates.for_each, NUMBERS, late.ask)
     environment.info = replace(environment.info, attempt=TRIES)
-    counts, left = await environment.run(fan_out, NUMBERS, late.ask, late.write, PeopleFirst())
+    counts, left = await environment.run(late.updates.for_each, NUMBERS, late.ask)
     assert left == {NUMBERS[5]: "It did not answer."}
     assert counts == {"settled": 9}
 
@@ -128,7 +135,7 @@ async def test_a_task_that_is_ended_with_another_one_asks_no_further_case() -> N
         return Answer("settled", BATCH)
 
     with pytest.raises(RPCError, match="the workflow is away"):
-        await environment.run(fan_out, NUMBERS, ask, Cases().write, PeopleFirst(), Pace(concurrency=2, checkpoint=10))
+        await environment.run(Cases().updates.for_each, NUMBERS, ask, Pace(concurrency=2, checkpoint=10))
     assert asked == NUMBERS[:2]
 
 

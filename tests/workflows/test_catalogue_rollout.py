@@ -26,8 +26,8 @@ from hotline.files.serving_lock import ServingLock
 from tests.support.hotline import Complaint, Hotline, number_at, running_hotline, until
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
-from workflows.catalogue_rollout import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart
-from workflows.clients.rollout import end_rollout, start_rollout
+from workflows.bulk import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart
+from workflows.clients.bulk import end_rollout, start_rollout
 from workflows.clients.start import Request
 from workflows.start_checks import MEMO
 

@@ -22,8 +22,8 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import COURIER
-from workflows.courier import CourierWorkflow
 from workflows.presentation.complaint import workflow_id
+from workflows.shifts import CourierWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

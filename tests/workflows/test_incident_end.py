@@ -12,8 +12,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from activities.case_updates import CaseUpdates
-from activities.fan_out import Pace
+from activities.case_updates import CaseUpdates, Pace
 from activities.internal_updates import SETTLE
 from activities.projection import SenderWriter
 from domain.case.actions.follow_up import FollowUp
@@ -154,7 +153,7 @@ class TestFailure:
     async def test_nobody_is_settled_twice_by_a_worker_that_was_frozen_and_comes_back(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("workflows.incident.HEARTBEAT_TIMEOUT", timedelta(seconds=1))
+        monkeypatch.setattr("workflows.entity.HEARTBEAT_TIMEOUT", timedelta(seconds=1))
         freeze = Freeze(monkeypatch, at=3)
         async with running_hotline(server, tmp_path, task_queue="frozen", sandbox=False) as hotline:
             cause = await declare(hotline, "west")

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from activities.gone import unless_gone
+from activities.run_status import unless_gone
 from hotline import installation
 from hotline.installation import ForeignStoreError, Stores, adopt, are_of_one_installation, look
 from hotline.settings import Settings

@@ -19,6 +19,7 @@ from temporalio.client import (
 )
 from temporalio.testing import WorkflowEnvironment
 
+from activities.period_end import DuePeriods
 from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch
 from domain.reports.period import Period, ReportKind
@@ -34,7 +35,7 @@ from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.signing import with_interceptors
 from tests.workflows.test_signatures import rejected
 from workflows.assessment import AssessmentWorkflow
-from workflows.clients.assessment import DueAssessments
+from workflows.clients.assessment import begin_assessment
 from workflows.clients.schedule import SCHEDULE, keep_schedule
 from workflows.messages import AssessmentStart
 from workflows.period_end import PeriodEndWorkflow
@@ -135,13 +136,16 @@ def at_night(monkeypatch: pytest.MonkeyPatch, instant: datetime) -> None:
     monkeypatch.setattr("activities.period_end.now", lambda: instant)
 
 
-def due_assessments(hotline: Hotline, catalogue: Path = DEFAULT_CATALOGUE) -> DueAssessments:
+def due_assessments(hotline: Hotline, catalogue: Path = DEFAULT_CATALOGUE) -> DuePeriods:
     loaded = load_catalogue(catalogue)
 
     async def first_and_known() -> tuple[datetime | None, frozenset[str]]:
         return FEBRUARY, frozenset()
 
-    return DueAssessments(hotline.client, hotline.settings.task_queue, lambda: (loaded, EDITION), first_and_known)
+    async def begin(month: str, at: datetime) -> bool:
+        return await begin_assessment(hotline.client, hotline.settings.task_queue, month, at, loaded, EDITION)
+
+    return DuePeriods(ReportKind.MONTHLY, lambda: BEIJING, first_and_known, assessment_id, begin)
 
 
 class TestSchedule:
@@ -225,9 +229,8 @@ class TestDueMonths:
         begun = await until(partial(read_in_thread, nightly.engine, months.all_months), lambda seen: len(seen) == 2)
         assert len({each.seed for each in begun}) == 2
 
-    async def test_without_assessment_in_the_catalogue_nothing_is_due(self, nightly: Hotline) -> None:
+    async def test_without_assessment_in_the_catalogue_none_is_begun(self, nightly: Hotline) -> None:
         due = due_assessments(nightly, DEFAULT_CATALOGUE.with_name("england.toml"))
-        assert await due.due(NIGHT_AFTER_FEBRUARY) == []
         assert not await due.begin("2021-02", NIGHT_AFTER_FEBRUARY)
 
     async def test_a_month_is_judged_by_the_catalogue_in_force(self, nightly: Hotline) -> None:

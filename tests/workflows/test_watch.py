@@ -22,7 +22,7 @@ from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.outage import down
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import SURGE_WATCH
-from workflows.surge_watch import SurgeWatchWorkflow
+from workflows.shifts import SurgeWatchWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

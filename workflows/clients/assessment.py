@@ -1,7 +1,6 @@
 """Start of the assessment of a month, once, when it is due."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +10,6 @@ from temporalio.client import Client
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.reports.period import ReportKind, due_periods
 from domain.shared.instants import to_milliseconds
 from domain.shared.periods import month_bounds
 from workflows.assessment import AssessmentWorkflow
@@ -72,45 +70,3 @@ async def begin_assessment(
         edition=edition,
     )
     return await start_assessment(client, task_queue, opening, Names.of(catalogue))
-
-
-class DueAssessments:
-    """Assessments that are due at the end of months.
-
-    Args:
-        client: client of Temporal.
-        task_queue: queue of the workers.
-        in_force: returns the catalogue in force, and its edition.
-        first_and_known: returns when the first case was registered, and the months that are or were assessed.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        task_queue: str,
-        in_force: Callable[[], tuple[Catalogue, Edition]],
-        first_and_known: Callable[[], Awaitable[tuple[datetime | None, Collection[str]]]],
-    ) -> None:
-        self._client = client
-        self._task_queue = task_queue
-        self._in_force = in_force
-        self._first_and_known = first_and_known
-
-    async def due(self, at: datetime) -> Sequence[str]:
-        """Return the months that are due; none if the catalogue has no [assessment]."""
-        catalogue, _ = self._in_force()
-        if catalogue.assessment is None:
-            return []
-        first, known = await self._first_and_known()
-        if first is None:
-            return []
-        zone = ZoneInfo(catalogue.calendar.timezone)
-        return [period.name for period in due_periods(ReportKind.MONTHLY, first, known, at, zone)]
-
-    def workflow_id(self, month: str) -> str:
-        """Return the id of the workflow of a month."""
-        return assessment_id(month)
-
-    async def begin(self, month: str, at: datetime) -> bool:
-        """Begin the assessment of a month by the catalogue in force. Returns False if it was begun before."""
-        return await begin_assessment(self._client, self._task_queue, month, at, *self._in_force())

@@ -6,13 +6,10 @@ from typing import Any, NamedTuple
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
-from activities.gone import unless_gone
 from activities.reconcile_report import Report
-from activities.run_status import is_over
-from workflows.courier import CourierWorkflow
+from activities.run_status import is_over, unless_gone
 from workflows.installation import MEMO, InstallationWorkflow
-from workflows.reconciler import ReconcilerWorkflow
-from workflows.surge_watch import SurgeWatchWorkflow
+from workflows.shifts import CourierWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
 
 class Singleton(NamedTuple):

@@ -9,7 +9,7 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.gone import unless_gone
+from activities.run_status import unless_gone
 from domain.shared.value import Immutable
 from workflows.start_checks import MEMO
 

@@ -1,0 +1,228 @@
+"""Workflows that ask many cases of something, page after page: a catalogue rollout, and a handover (全部移交).
+
+Each lists the numbers that come next, and has an activity ask these cases.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from pydantic import AwareDatetime, Field
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.bulk import BulkUpdates, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
+    from domain.case.handover import Handover, HandoverProgress
+    from domain.catalogue.catalogue import Catalogue
+    from domain.catalogue.terms import Edition
+    from domain.shared.value import Immutable, Start
+    from workflows.entity import LOWEST, RETRY
+    from workflows.presentation.details.words import plain
+    from workflows.start_checks import checked
+
+ROLLOUT_PAGE = 500
+"""Cases of one activity: its input holds the catalogue, so not too few; its progress is kept in heartbeats."""
+HANDOVER_PAGE = 200
+LIST_TIMEOUT = timedelta(seconds=30)
+PAGE_TIMEOUT = timedelta(minutes=30)
+HEARTBEAT_TIMEOUT = timedelta(seconds=15)
+"""Longer than a few cases that do not answer may take; a worker that died with a page is noticed this late."""
+CLOCK_MARGIN = timedelta(seconds=60)
+"""Time by which the clock of an API process, which dates registrations, may be off."""
+DAY = timedelta(days=1)
+"""Difference of local days at most: numbers begin with one."""
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+
+async def _next_numbers(
+    activity: Callable[[Any, Argument], Awaitable[list[str]]], query: Argument, after: str
+) -> list[str]:
+    """Return the numbers that come after this one; none after the last."""
+    return await workflow.execute_activity_method(
+        activity,
+        query,
+        start_to_close_timeout=LIST_TIMEOUT,
+        retry_policy=RETRY,
+        priority=LOWEST,
+        summary=f"which cases come after {after or 'the first'} 后续工单",
+    )
+
+
+async def _ask_page(
+    activity: Callable[[Any, Argument], Awaitable[Result]], page: Argument, numbers: list[str], what: str
+) -> Result:
+    """Ask the cases of a page by an activity that fans out; `what` is done to them, in Chinese, in its summary."""
+    return await workflow.execute_activity_method(
+        activity,
+        page,
+        start_to_close_timeout=PAGE_TIMEOUT,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
+        retry_policy=RETRY,
+        priority=LOWEST,
+        # After the workflow was ended, it changes no case any more.
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=f"{len(numbers)} cases to {numbers[-1]} {what}",
+    )
+
+
+class RolloutProgress(Immutable):
+    """Progress of a rollout: the last number, the count of each answer, and the pass."""
+
+    after: str = ""
+    began_at: AwareDatetime | None = None
+    second_pass: bool = False
+    counts: dict[str, int] = Field(default={})
+
+
+class RolloutStart(Start):
+    """Start message of a rollout; `settle_seconds` is how long a registration may be under way."""
+
+    catalogue: Catalogue
+    edition: Edition
+    closed_after: AwareDatetime
+    settle_seconds: float
+    page: int = ROLLOUT_PAGE
+    progress: RolloutProgress = RolloutProgress()
+    asked: tuple[str, ...] = Field(default=(), description="Cases of the last days that the first pass has asked.")
+
+
+@workflow.defn(name="CatalogueRolloutWorkflow")
+class CatalogueRolloutWorkflow:
+    """Workflow that moves every open case to the terms of the catalogue (服务目录) in force.
+
+    Intake uses the new catalogue before the rollout begins. A registration that was under way then may carry the old
+    terms, so a second pass asks the cases of that time that the first one did not, when the read model has them for
+    certain.
+    """
+
+    def __init__(self) -> None:
+        self._progress = RolloutProgress()
+
+    @workflow.run
+    @checked
+    async def run(self, start: RolloutStart) -> dict[str, int]:
+        """Ask every open case once; return the count of each answer."""
+        self._start, self._progress = start, start.progress
+        self._counts, self._asked = Counter(start.progress.counts), dict.fromkeys(start.asked)
+        began_at = self._progress.began_at or workflow.now()
+        settle = timedelta(seconds=start.settle_seconds)
+        under_way_since = began_at - CLOCK_MARGIN - settle
+        self._late_numbers = f"{under_way_since - DAY:%y%m%d}"
+        self._note(began_at=began_at)
+        if not self._progress.second_pass:
+            await self._pass()
+            left = max(began_at + settle - workflow.now(), timedelta(0))
+            await workflow.sleep(left, summary="registrations under way settle 等待在途受理")
+            self._note(after="", second_pass=True)
+        await self._pass(under_way_since)
+        return dict(self._counts)
+
+    @workflow.query(description="How far the rollout is. 进度")
+    def progress(self) -> RolloutProgress:
+        """Return the progress."""
+        return self._progress
+
+    async def _pass(self, since: datetime | None = None) -> None:
+        """Ask the cases that were registered from `since` on, and were not asked before."""
+        while numbers := await self._next_page(since):
+            if new := [number for number in numbers if number not in self._asked]:
+                self._counts.update(await self._change(new))
+                self._asked |= dict.fromkeys(number for number in new if number >= self._late_numbers)
+            self._note(after=numbers[-1], counts=dict(self._counts))
+            if workflow.info().is_continue_as_new_suggested():
+                carried = {"progress": self._progress, "asked": tuple(self._asked)}
+                workflow.continue_as_new(self._start.model_copy(update=carried))
+
+    async def _next_page(self, since: datetime | None) -> list[str]:
+        start, after = self._start, self._progress.after
+        query = OpenCasesQuery(closed_after=start.closed_after, since=since, after=after, limit=start.page)
+        return await _next_numbers(BulkUpdates.list_open_cases, query, after)
+
+    async def _change(self, numbers: list[str]) -> dict[str, int]:
+        change = TermsChange(
+            catalogue=self._start.catalogue,
+            edition=self._start.edition,
+            numbers=numbers,
+            second_pass=self._progress.second_pass,
+        )
+        return await _ask_page(BulkUpdates.change_catalogue, change, numbers, "逐单改用")
+
+    def _note(self, **changes: object) -> None:
+        self._progress = self._progress.model_copy(update=changes)
+        rows = [f"| {_ZH[answer]} | {answer} | {count} |" for answer, count in sorted(self._counts.items())]
+        edition = self._start.edition
+        which = "第二遍 the second pass" if self._progress.second_pass else "第一遍 the first pass"
+        lines = [
+            f"## {edition.name_zh} {edition.name} · {edition.digest}",
+            "",
+            f"{which}, 已到 up to **{self._progress.after or '-'}**",
+            "",
+            "| 结果 | Answer | 工单 Cases |",
+            "|---|---|---|",
+            *rows,
+        ]
+        workflow.set_current_details("\n".join(lines))
+
+
+_ZH = {
+    "changed": "已改用",
+    "same": "无变化",
+    "kept": "保留原条款",
+    "gone": "已结束",
+    "refused": "未接受",
+    "silent": "无应答",
+}
+
+
+class HandoverStart(Start):
+    """Start message of a handover, with what an earlier run carried over."""
+
+    progress: HandoverProgress
+    after: str = ""
+    page: int = HANDOVER_PAGE
+
+    @classmethod
+    def of(cls, handover: Handover) -> "HandoverStart":
+        """Return the message of the first run."""
+        return cls(progress=HandoverProgress(handover=handover))
+
+
+@workflow.defn(name="HandoverWorkflow")
+class HandoverWorkflow:
+    """Workflow that gives every open case of one person to another."""
+
+    def __init__(self) -> None:
+        self._progress: HandoverProgress | None = None
+
+    @workflow.run
+    @checked
+    async def run(self, start: HandoverStart) -> HandoverProgress:
+        """Ask every case once; return what came of it."""
+        self._progress = progress = start.progress
+        while numbers := await self._next_page(start):
+            cases = CasesOfHandover(handover=progress.handover, numbers=numbers)
+            page = await _ask_page(BulkUpdates.hand_over_cases, cases, numbers, "逐单移交")
+            handed_over, refused = progress.handed_over + page.handed_over, progress.refused | page.refused
+            progress = progress.model_copy(update={"handed_over": handed_over, "refused": refused})
+            start = start.model_copy(update={"progress": progress, "after": numbers[-1]})
+            self._progress = progress
+            workflow.set_current_details(_details(progress))
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(start)
+        return progress.model_copy(update={"state": "done"})
+
+    @workflow.query(description="How far the handover is. 进度")
+    def progress(self) -> HandoverProgress | None:
+        """Return the progress; None before the first task."""
+        return self._progress
+
+    async def _next_page(self, start: HandoverStart) -> list[str]:
+        query = OwnedQuery(owner=start.progress.handover.previous_owner, after=start.after, limit=start.page)
+        return await _next_numbers(BulkUpdates.list_owned_cases, query, start.after)
+
+
+def _details(progress: HandoverProgress) -> str:
+    lines = [f"已移交 handed over: **{progress.handed_over}**", "", f"未移交 refused: **{len(progress.refused)}**"]
+    return "\n".join([*lines, "", *(f"- {number}: {plain(why)}" for number, why in progress.refused.items())])
