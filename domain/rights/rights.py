@@ -72,138 +72,103 @@ def _any(*roles: Role) -> Mapping[Role, Reach]:
     return dict.fromkeys((*roles, Role.ADMIN), Reach.ANY)
 
 
+_RIGHTS = list[Right]()
+
+
+def _right(name: str, zh: str, reach: Mapping[Role, Reach], description: str) -> Right:
+    """Return a row of the table below."""
+    right = Right(name=name, zh=zh, description=description, reach=reach)
+    _RIGHTS.append(right)
+    return right
+
+
 _OFFICE = _any(Role.AGENT, Role.DISPATCHER, Role.SUPERVISOR, Role.MANAGER, Role.FOLLOW_UP)
 _STAFF = {**_OFFICE, Role.CREW: Reach.ANY}
 _OFFICE_AND_DEPARTMENT = {**_OFFICE, Role.CREW: Reach.DEPARTMENT}
 
-READ_CASES = Right(
-    name="read_cases",
-    zh="查阅工单",
-    description="Cases, their lists and timelines. Whoever acts on a case needs it for the answer.",
-    reach=_OFFICE_AND_DEPARTMENT,
+READ_CASES = _right(
+    "read_cases",
+    "查阅工单",
+    _OFFICE_AND_DEPARTMENT,
+    "Cases, their lists and timelines. Whoever acts on a case needs it for the answer.",
 )
-READ_NOTICES = Right(
-    name="read_notices",
-    zh="查阅通知书",
-    description="Notices of urging and criticisms of a case.",
-    reach=_OFFICE_AND_DEPARTMENT,
+READ_NOTICES = _right(
+    "read_notices", "查阅通知书", _OFFICE_AND_DEPARTMENT, "Notices of urging and criticisms of a case."
 )
-READ_CALLERS = Right(
-    name="read_callers",
-    zh="查阅来电人",
-    description="The caller of a case: customer, earlier cases, thanks.",
-    reach=_OFFICE_AND_DEPARTMENT,
+READ_CALLERS = _right(
+    "read_callers", "查阅来电人", _OFFICE_AND_DEPARTMENT, "The caller of a case: customer, earlier cases, thanks."
 )
-READ_CUSTOMERS = Right(
-    name="read_customers",
-    zh="查阅客户档案",
-    description="Any customer, by the account or the telephone.",
-    reach=_any(Role.AGENT, Role.SUPERVISOR, Role.FOLLOW_UP),
+READ_CUSTOMERS = _right(
+    "read_customers",
+    "查阅客户档案",
+    _any(Role.AGENT, Role.SUPERVISOR, Role.FOLLOW_UP),
+    "Any customer, by the account or the telephone.",
 )
-READ_PARTS = Right(
-    name="read_parts",
-    zh="查阅协办",
-    description="Lists of the parts of a department.",
-    reach=_OFFICE_AND_DEPARTMENT,
+READ_PARTS = _right("read_parts", "查阅协办", _OFFICE_AND_DEPARTMENT, "Lists of the parts of a department.")
+READ_INCIDENTS = _right(
+    "read_incidents",
+    "查阅突发事件",
+    _STAFF,
+    "Incidents hold no personal data, and a crew on the road needs those of other departments too.",
 )
-READ_INCIDENTS = Right(
-    name="read_incidents",
-    zh="查阅突发事件",
-    description="Incidents hold no personal data, and a crew on the road needs those of other departments too.",
-    reach=_STAFF,
+READ_CANDIDATES = _right(
+    "read_candidates",
+    "查阅待并工单",
+    _any(*CONTROL_ROOM),
+    "Cases that match an incident, and are linked to it by name only.",
 )
-READ_CANDIDATES = Right(
-    name="read_candidates",
-    zh="查阅待并工单",
-    description="Cases that match an incident, and are linked to it by name only.",
-    reach=_any(*CONTROL_ROOM),
+RECORD_CALLS = _right(
+    "record_calls", "上报通话", _any(Role.TELEPHONY), "Report calls (来电), as the telephone system does with its key."
 )
-RECORD_CALLS = Right(
-    name="record_calls",
-    zh="上报通话",
-    description="Report calls (来电), as the telephone system does with its key.",
-    reach=_any(Role.TELEPHONY),
+READ_CALLS = _right(
+    "read_calls",
+    "查阅通话",
+    _any(Role.AGENT, Role.SUPERVISOR, Role.MANAGER, Role.FOLLOW_UP),
+    "Lists of calls. Those of a case are read by whoever reads the case.",
 )
-READ_CALLS = Right(
-    name="read_calls",
-    zh="查阅通话",
-    description="Lists of calls. Those of a case are read by whoever reads the case.",
-    reach=_any(Role.AGENT, Role.SUPERVISOR, Role.MANAGER, Role.FOLLOW_UP),
+READ_RECORDINGS = _right(
+    "read_recordings",
+    "查阅录音",
+    _any(Role.SUPERVISOR),
+    "Addresses of recordings (录音) in lists of calls; others read null there.",
 )
-CALL_BACK = Right(
-    name="call_back",
-    zh="回电",
-    description="Call-backs (回电): list the callers whom nobody answered, and call them back.",
-    reach=_any(Role.AGENT, Role.SUPERVISOR, Role.FOLLOW_UP),
+CALL_BACK = _right(
+    "call_back",
+    "回电",
+    _any(Role.AGENT, Role.SUPERVISOR, Role.FOLLOW_UP),
+    "Call-backs (回电): list the callers whom nobody answered, and call them back.",
 )
-CHECK_WITHDRAWALS = Right(
-    name="check_withdrawals",
-    zh="核对撤销",
-    description="Withdrawals (撤销) by a call that the call does not confirm.",
-    reach=_any(Role.SUPERVISOR),
+CHECK_WITHDRAWALS = _right(
+    "check_withdrawals",
+    "核对撤销",
+    _any(Role.SUPERVISOR),
+    "Withdrawals (撤销) by a call that the call does not confirm.",
 )
-READ_RECORDINGS = Right(
-    name="read_recordings",
-    zh="查阅录音",
-    description="Addresses of recordings (录音) in lists of calls; others read null there.",
-    reach=_any(Role.SUPERVISOR),
+READ_REPORTS = _right(
+    "read_reports", "查阅报表", _any(Role.SUPERVISOR, Role.MANAGER), "Reports of a day or month, and of calls."
 )
-READ_REPORTS = Right(
-    name="read_reports",
-    zh="查阅报表",
-    description="Reports of a day or month, and of calls.",
-    reach=_any(Role.SUPERVISOR, Role.MANAGER),
+READ_ASSESSMENTS = _right(
+    "read_assessments",
+    "查阅考核",
+    _STAFF,
+    "Assessments of months, the cases behind each number, exclusions and objections: they are published.",
 )
-READ_ASSESSMENTS = Right(
-    name="read_assessments",
-    zh="查阅考核",
-    description="Assessments of months, the cases behind each number, exclusions and objections: they are published.",
-    reach=_STAFF,
+REQUEST_EXCLUSIONS = _right(
+    "request_exclusions", "申请剔除", _OFFICE_AND_DEPARTMENT, "Ask that a case is excluded from assessments (剔除)."
 )
-REQUEST_EXCLUSIONS = Right(
-    name="request_exclusions",
-    zh="申请剔除",
-    description="Ask that a case is excluded from assessments (剔除).",
-    reach=_OFFICE_AND_DEPARTMENT,
+DECIDE_EXCLUSIONS = _right(
+    "decide_exclusions", "剔除审批", _any(Role.SUPERVISOR), "Decide on exclusions, but on nobody's own."
 )
-DECIDE_EXCLUSIONS = Right(
-    name="decide_exclusions",
-    zh="剔除审批",
-    description="Decide on exclusions, but on nobody's own.",
-    reach=_any(Role.SUPERVISOR),
+RESEND_LETTERS = _right(
+    "resend_letters", "处理未送达", _any(Role.SUPERVISOR, Role.MANAGER), "Dead letters: list them, and send them again."
 )
-RESEND_LETTERS = Right(
-    name="resend_letters",
-    zh="处理未送达",
-    description="Dead letters: list them, and send them again.",
-    reach=_any(Role.SUPERVISOR, Role.MANAGER),
+READ_REFERENCE = _right(
+    "read_reference",
+    "查阅目录与流程",
+    _STAFF,
+    "The catalogue, the lifecycle, the people of the company, and this table.",
 )
-READ_REFERENCE = Right(
-    name="read_reference",
-    zh="查阅目录与流程",
-    description="The catalogue, the lifecycle, the people of the company, and this table.",
-    reach=_STAFF,
-)
-RIGHTS = (
-    READ_CASES,
-    READ_NOTICES,
-    READ_CALLERS,
-    READ_CUSTOMERS,
-    READ_PARTS,
-    READ_INCIDENTS,
-    READ_CANDIDATES,
-    RECORD_CALLS,
-    READ_CALLS,
-    READ_RECORDINGS,
-    CALL_BACK,
-    CHECK_WITHDRAWALS,
-    READ_REPORTS,
-    READ_ASSESSMENTS,
-    REQUEST_EXCLUSIONS,
-    DECIDE_EXCLUSIONS,
-    RESEND_LETTERS,
-    READ_REFERENCE,
-)
+RIGHTS = tuple(_RIGHTS)
 """Rights that are no actions: to routes, and `READ_RECORDINGS` to a field."""
 KEYED = tuple(role for role in Role if any(role in right.reach for right in RIGHTS))
 """Roles that people and machines with keys have."""
