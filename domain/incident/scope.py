@@ -132,12 +132,6 @@ class Scope(Immutable):
         """Return True if a case of this service and place belongs to it."""
         return any(_has(one, service, place) and _contains(one, place) for one in self.each)
 
-    def may_cover(self, service: str, place: CasePlace) -> bool:
-        """Return True if it covers the place, or would if coordinates or address were known."""
-        return any(
-            _has(one, service, place) and (_is_unknown(one, place) or _contains(one, place)) for one in self.each
-        )
-
     def names(self, service: str, district: str) -> bool:
         """Return True if it names both, for all of the district or for some of it."""
         return any(service in one.services and district in one.districts for one in self.each)
@@ -190,7 +184,3 @@ def _contains(scope: Scope, place: CasePlace) -> bool:
         return scope.circle.contains(place)
     words = street_words(place.address)
     return not scope.streets or any(street.lower() in words for street in scope.streets)
-
-
-def _is_unknown(scope: Scope, place: CasePlace) -> bool:
-    return place.lat is None if scope.circle else bool(scope.streets) and not place.address
