@@ -34,7 +34,7 @@ from domain.assessment.batch import Computing
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Kind, Subject
 from domain.catalogue.terms import Edition
-from domain.shared.periods import month_bounds, month_of, next_month
+from domain.reports.period import month_bounds, month_of, next_month
 from hotline.files.catalogue import load_catalogue
 from hotline.process import collect_less
 from hotline.settings import DEFAULT_CATALOGUE

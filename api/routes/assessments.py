@@ -34,12 +34,12 @@ from api.routes.parameters import Paging
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from domain.assessment.assessment import Assessment
 from domain.catalogue.figures import FIGURE_OF, Subject
+from domain.reports.period import MONTH as MONTH_PATTERN
+from domain.reports.period import month_bounds, month_of
 from domain.reports.report import Cell
 from domain.rights.rights import READ_ASSESSMENTS
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
-from domain.shared.periods import MONTH as MONTH_PATTERN
-from domain.shared.periods import month_bounds, month_of
 from domain.shared.text import Name
 from readmodel.assessment import months
 from readmodel.assessment.months import CountedCase, Number
@@ -54,7 +54,7 @@ Month = Annotated[
     str,
     Path(
         alias="month",
-        pattern=f"^{MONTH_PATTERN.pattern}$",
+        pattern=f"^{MONTH_PATTERN}$",
         description="The month, in the time zone of the catalogue.",
         examples=["2026-08"],
     ),

@@ -13,10 +13,10 @@ from api.backend import Backend
 from api.problems import INVALID_REQUEST
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.customers.customer import Thanks
+from domain.reports.period import MONTH, month_bounds
 from domain.rights.rights import READ_REPORTS
 from domain.shared.actors import Actor
 from domain.shared.money import ZERO
-from domain.shared.periods import MONTH, month_bounds
 from domain.shared.rates import rate
 from domain.shared.text import Name
 from readmodel.caller_records import thanks_between
@@ -27,7 +27,7 @@ ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE)
 Month = Annotated[
     str,
     Query(
-        pattern=f"^{MONTH.pattern}$",
+        pattern=f"^{MONTH}$",
         description="The month, in the time zone of the catalogue.",
         examples=["2026-08"],
     ),

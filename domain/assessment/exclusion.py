@@ -5,8 +5,8 @@ from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from domain.catalogue.standard import Standard
+from domain.reports.period import month_of, next_month
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.periods import month_of, next_month
 
 UNKNOWN_EXCLUSION_GROUND = ProblemType(
     "invalid", "unknown_exclusion_ground", "Unknown ground of exclusion", "没有这个剔除理由"

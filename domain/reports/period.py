@@ -1,4 +1,4 @@
-"""Period of a report: a day or a month, in the time zone of the catalogue."""
+"""Period of a report or an assessment: a day or a month, in the time zone of the catalogue."""
 
 import re
 from collections.abc import Collection
@@ -16,10 +16,9 @@ class ReportKind(NamedCode):
     MONTHLY = "monthly", "月报"
 
 
-PATTERNS = {
-    ReportKind.DAILY: "20[0-9]{2}-(0[1-9]|1[0-2])-[0-9]{2}",
-    ReportKind.MONTHLY: "20[0-9]{2}-(0[1-9]|1[0-2])",
-}
+MONTH = "20[0-9]{2}-(0[1-9]|1[0-2])"
+"""Pattern of a month as text."""
+PATTERNS = {ReportKind.DAILY: f"{MONTH}-[0-9]{{2}}", ReportKind.MONTHLY: MONTH}
 """Pattern of the name of a period; a day must also be one of the calendar."""
 EXAMPLES = {ReportKind.DAILY: "2026-08-03", ReportKind.MONTHLY: "2026-08"}
 
@@ -103,6 +102,21 @@ class Period(NamedTuple):
             raise BeforeFirstCaseError(f"There is no report of {self.name}: no case has been registered yet.")
         if end <= first_case_at:
             raise BeforeFirstCaseError(f"{self.name} ended before the first case; accepted: {accepted}.", accepted)
+
+
+def month_of(at: datetime, zone: tzinfo) -> str:
+    """Return the month of an instant in this time zone."""
+    return f"{at.astimezone(zone):%Y-%m}"
+
+
+def next_month(month: str) -> str:
+    """Return the month after this one."""
+    return f"{Period.parse(ReportKind.MONTHLY, month).after:%Y-%m}"
+
+
+def month_bounds(month: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return the first instant of a month in this time zone, and that of the next month, in UTC."""
+    return Period.parse(ReportKind.MONTHLY, month).bounds(zone)
 
 
 def due_periods(

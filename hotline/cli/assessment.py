@@ -1,6 +1,7 @@
 """The commands `hotline assessment`: begin, show and check a month's assessment (月度考核), import points."""
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,8 +10,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from domain.catalogue.figures import Subject
+from domain.reports.period import MONTH, Period, ReportKind, month_of
 from domain.shared.operator_errors import OperatorError
-from domain.shared.periods import MONTH, month_of
 from hotline.cli.shared import (
     Encoding,
     catalogue_in_force,
@@ -93,7 +94,7 @@ def import_(
     from readmodel.assessment.months import get, keep_given
     from readmodel.people import directory
 
-    if not MONTH.fullmatch(month):
+    if not re.fullmatch(MONTH, month):
         raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
     catalogue, now = catalogue_in_force(), datetime.now(UTC)
     if month > (present := month_of(now, ZoneInfo(catalogue.calendar.timezone))):
@@ -148,9 +149,7 @@ def verify(month: Month) -> None:
 
 def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) -> None:
     """Raise OperatorError for a month that cannot be assessed."""
-    from domain.reports.period import Period, ReportKind
-
-    if not MONTH.fullmatch(month):
+    if not re.fullmatch(MONTH, month):
         raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
     since, last = month_of(first, zone) if first else None, Period.ended_before(ReportKind.MONTHLY, now, zone).name
     if since is None:

@@ -22,8 +22,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.period_end import DuePeriods
 from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch
-from domain.reports.period import Period, ReportKind
-from domain.shared.periods import month_bounds
+from domain.reports.period import Period, ReportKind, month_bounds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessment import months

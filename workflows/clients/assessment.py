@@ -10,8 +10,8 @@ from temporalio.client import Client
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
+from domain.reports.period import month_bounds
 from domain.shared.instants import to_milliseconds
-from domain.shared.periods import month_bounds
 from workflows.assessment import AssessmentWorkflow
 from workflows.clients.start import RPC_TIMEOUT, Request, start_again, start_once
 from workflows.entity import LOWEST

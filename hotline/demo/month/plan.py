@@ -11,10 +11,10 @@ from domain.calls.duty import Duty
 from domain.case.batch import ProjectionBatch
 from domain.case.intake import Caller, Intake, IntakeChannel, IntakeFlag, Location, Registration
 from domain.catalogue.catalogue import Catalogue
+from domain.reports.period import month_bounds
 from domain.shared.actors import Actor, Role
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import number_of
-from domain.shared.periods import month_bounds
 from hotline.demo.day import CALLS_BY_HOUR
 from hotline.demo.month.course import Course
 from hotline.demo.people import AGENTS, Staff
