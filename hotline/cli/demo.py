@@ -71,9 +71,6 @@ def demo(  # noqa: PLR0913 - an argument for each option
     concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Most cases at the same time.")] = 32,
     day_seconds: Annotated[float, typer.Option(min=0, help="Length of the day in seconds.")] = 60.0,
     deadline: Annotated[float, typer.Option(min=0, help="Most seconds without an answer of the service.")] = 120.0,
-    run: Annotated[
-        str | None, typer.Option(help="Id of the run; default: the last unfinished one, or a new one.")
-    ] = None,
     verify_only: Annotated[bool, typer.Option("--verify-only", help="Check the last run without playing.")] = False,
     own_service: Annotated[bool, typer.Option("--up", help="Start the service too, and run it until Ctrl-C.")] = False,
     data_dir: DataDir = None,
@@ -83,9 +80,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
     catalogue: CatalogueFile = None,
 ) -> None:
     """Play a day of the hotline over HTTP, and check over HTTP that every case is as planned."""
-    from hotline.demo.run import DemoOptions
-    from hotline.demo.run import perform as perform_day
-    from hotline.demo.surge.run import perform as perform_surge
+    from hotline.demo.run import DemoOptions, perform
 
     if own_service:
         # A folder each: the day puts its catalogue in force, and a surge needs another.
@@ -109,18 +104,17 @@ def demo(  # noqa: PLR0913 - an argument for each option
         concurrency=concurrency,
         day_seconds=day_seconds,
         deadline=deadline,
-        run=run,
+        surge=surge,
         verify_only=verify_only,
         # Channels of the operator's own keep no such file.
         message_log=None if url or settings.channels else settings.notification_log,
     )
-    perform = perform_surge if surge else perform_day
-    played = partial(play, perform, options, key_file or settings.data_dir / "admin.key", None if url else settings)
-    if own_service and not surge:
-        key = key_file or settings.data_dir / "admin.key"
-        argued = partial(play, options=options, key_file=key, settings=settings)
-        played = partial(with_operator, settings, played, partial(judge_last_month, settings, argued, seed))
-    raise typer.Exit(asyncio.run(play_with_service(settings, played) if own_service else played()))
+    key_file = key_file or settings.data_dir / "admin.key"
+    played = partial(play, options=options, key_file=key_file, settings=None if url else settings)
+    if not own_service:
+        raise typer.Exit(asyncio.run(played(perform)))
+    show = partial(played, perform) if surge else partial(with_operator, settings, played, seed)
+    raise typer.Exit(asyncio.run(play_with_service(settings, show)))
 
 
 def _refuse_other_stores() -> None:
@@ -150,7 +144,7 @@ async def play(
     """Play against the service that runs; return 0 if every case is as planned, else 1.
 
     Args:
-        perform: plays a day, or a surge.
+        perform: plays a day or a surge, or has people argue about a month.
         options: returns the options of the demo, given the administrator's key and a maker of further keys.
         key_file: file of the administrator's key.
         settings: those of the service, if it runs on this machine.
@@ -187,7 +181,7 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
         try:
             code = await played()
         except OperatorError as error:
-            say(f"the demo stopped: {error}; the same command goes on with it")
+            say(f"the demo stopped: {error}; the same command plays anew")
             code = 1
         say(f"the service goes on: its UI is http://{LOOPBACK}:{settings.api_port}/temporal/; Ctrl-C stops everything")
         return code
@@ -201,41 +195,31 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
     return 1 if playing.cancelled() else playing.result()
 
 
-async def with_operator(
-    settings: Settings,
-    played: Callable[[], Coroutine[Any, Any, int]],
-    judged: Callable[[], Awaitable[None]],
-) -> int:
-    """Do what an operator does beside the day: import the registry, put the catalogue in force for open cases too.
+async def with_operator(settings: Settings, played: "Callable[[Perform], Coroutine[Any, Any, int]]", seed: int) -> int:
+    """Play a day, and do beside it what an operator does: import the registry, put the catalogue in force.
 
-    Then a past month is `judged`.
+    Then fill the last month, report and begin to assess it as the Schedule would, and have people argue about it.
 
     Raises:
         OperatorError: a command of the operator fails, or the day cannot be played.
     """
-    from hotline.demo.household import REGISTRY
+    from hotline.demo.run import argue_month, perform
+    from hotline.demo.stories import REGISTRY
+    from hotline.past_month import fill_last_month
 
     await _operate(settings, "customers", "import", str(REGISTRY))
     apply = ("catalogue", "apply", str(settings.catalogue), "--by", "hotline demo", "--yes")
     try:
         async with asyncio.TaskGroup() as group:
-            playing = group.create_task(played())
+            playing = group.create_task(played(perform))
             group.create_task(_operate(settings, *apply))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
-    await judged()
-    return playing.result()
-
-
-async def judge_last_month(settings: Settings, argued: "Callable[[Perform], Awaitable[int]]", seed: int) -> None:
-    """Fill the last month, report and begin to assess it as the Schedule would, and have people argue about it."""
-    from hotline.demo.run import argue_month
-    from hotline.past_month import fill_last_month
-
     month = await asyncio.to_thread(fill_last_month, settings, seed)
     await _operate(settings, "report", "monthly", month, "--make")
     await _operate(settings, "assessment", "begin", month)
-    await argued(partial(argue_month, month))
+    await played(partial(argue_month, month))
+    return playing.result()
 
 
 async def _operate(settings: Settings, *arguments: str) -> None:

@@ -1,13 +1,26 @@
-"""Telephone calls of the day, as the exchange of the company reports them: of callers, and of those who gave up."""
+"""Calls of the demo, each with the plan of its case, and what the exchange of the company reports of them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zlib import crc32
 
+from domain.case.intake import IntakeChannel
+from domain.case.satisfaction import SATISFIED
 from domain.shared.actors import Role
 from hotline.demo.client import Json
-from hotline.demo.day import Call
-from hotline.demo.people import Person
-from hotline.demo.texts import phone
+from hotline.demo.offers import Offer
+from hotline.demo.people import AGENTS, Person, Staff
+from hotline.demo.plans import Plan
+from hotline.demo.steps import Fact, Step
+from hotline.demo.texts import Work, phone, words
+
+CALLS_BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 9, 13, 14, 12, 10, 7, 7, 9, 10, 10, 9, 9, 10, 8, 6, 4, 3)
+"""Shares of the calls by hour of the day: quiet nights, a busy morning, a second peak after work."""
+
+CHANNELS: tuple[IntakeChannel, ...] = ("phone",) * 8 + ("hotline_12345", "wechat", "counter", "web")
+"""Channels of the calls, by their shares."""
 
 EXCHANGE = Person("电话系统", Role.TELEPHONY)
 """Telephone system, which has no key of its own in the demo: it reports with the administrator's."""
@@ -15,6 +28,88 @@ QUEUE = "hotline"
 _TALK = timedelta(seconds=90)
 _IMPATIENT, _STRANGER, _CALLED_BACK = 9, 15, 45
 """One call in so many was tried before in vain; one of a stranger is abandoned; such a stranger is called back."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Facts of a case that the bodies of its steps depend on."""
+
+    department: str
+    elsewhere: str
+    colleague: str
+    relief: str
+    result: str
+    findings: tuple[str, ...]
+    told: str
+    satisfaction: str
+
+    @classmethod
+    def of(
+        cls, index: int, offer: Offer, offers: Sequence[Offer], work: Work | None = None, told: str | None = None
+    ) -> "Scene":
+        """Return the facts of a call; without `work` and `told`, in the words that are usual for the service."""
+        departments = sorted({offer.department for offer in offers})
+        usual = words(offer.code)
+        work = work or usual.done[index % len(usual.done)]
+        relief = Staff(departments).who(Role.CREW, owner="", department=offer.department, turn=index + 1)
+        return cls(
+            department=offer.department,
+            elsewhere=departments[(departments.index(offer.department) + 1) % len(departments)],
+            colleague=AGENTS[(index + 1) % len(AGENTS)],
+            relief=relief.name,
+            result=work.result,
+            findings=(work.finding,) if work.finding else (),
+            told=told or usual.told,
+            satisfaction=SATISFIED[index % len(SATISFIED)].value,
+        )
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call, and the plan of the case that it becomes."""
+
+    index: int
+    plan: Plan
+    offer: Offer
+    scene: Scene
+    intake: dict[str, Any]
+
+    @property
+    def owner(self) -> str:
+        """Return the agent who takes the call, and owns the case."""
+        return AGENTS[self.index % len(AGENTS)]
+
+    def intake_of(self, run: str) -> Json:
+        """Return the body of the registration. The account number tells the cases of one run from all others."""
+        caller = {**self.intake["caller"], "account_no": account_no(run, self.index)}
+        return {**self.intake, "owner": self.owner, "caller": caller}
+
+    def request(self, step: Step, staff: Staff, *, owner: str, department: str | None) -> tuple[Person, Json]:
+        """Return who takes the step on the case, which has this owner and department now, and the body of the request.
+
+        Of the findings of a crew those remain that the catalogue has.
+        """
+        body = {key: self._value(value) for key, value in step.body.items()}
+        if "findings" in body:
+            body["findings"] = [code for code in body["findings"] if code in self.offer.findings]
+        role = Role.OWNER if step.role is Role.AGENT else step.role
+        # A part of the case has a department and a crew of its own.
+        at_work = body.get("department") or department or self.offer.department
+        person = staff.who(role, owner=owner, department=at_work, turn=self.index)
+        if step.action == "sign_for":
+            body.setdefault("assignee", person.name)
+        return person, body
+
+    def _value(self, value: Any) -> Any:  # noqa: ANN401 - a part of a JSON object
+        return getattr(self.scene, value) if isinstance(value, Fact) else value
+
+
+def account_no(run: str, index: int) -> str:
+    """Return an invented account (户号): the run's id and the number of the call."""
+    return f"{run}-{index:04d}"
+
+
+# --- what the exchange reports ---
 
 
 def call_id(run: str, call: Call) -> str:

@@ -9,7 +9,7 @@ from domain.case.intake import IntakeFlag
 from domain.case.state import CREDIT_WAITS
 from domain.shared.actors import Role
 from hotline.demo.client import Json
-from hotline.demo.steps import Plan
+from hotline.demo.plans import Plan
 
 SYSTEM = Role.SYSTEM.value
 KNOWN_AT_INTAKE = frozenset(flag.value for flag in IntakeFlag)
@@ -33,16 +33,6 @@ def differences(plan: Plan, complaint: Json, timeline: Sequence[Json]) -> list[s
     for clock in planned.missed:
         found += _missed(clock, planned.cycle, complaint, timeline)
     return found
-
-
-def played_so_far(plan: Plan, timeline: Sequence[Json]) -> tuple[Plan, int]:
-    """Return the variant of the plan that this timeline begins, and the number of steps done."""
-    happened = [(item["action"], item["actor"] == SYSTEM) for item in timeline if not _by_the_way(item)]
-    done = sum(1 for _, by_system in happened if not by_system) - 1
-    for variant in plan.variants():
-        if list(variant.happens())[: len(happened)] == happened:
-            return variant, done
-    return plan, done
 
 
 def _by_the_way(item: Json) -> bool:

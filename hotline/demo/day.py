@@ -1,115 +1,125 @@
-"""Plan of a day, made from a seed: each call with its caller, subject, time and place, and the plan of its case."""
+"""A day of the hotline, made from a seed: each call with its caller, subject, time, place and the plan of its case."""
 
+import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from functools import partial
 
-from domain.case.actions.dispatch import Dispatch
-from domain.case.actions.hand_over import HandOver
-from domain.case.actions.sign_for import SignFor
-from domain.case.parts import PartBody
-from domain.case.satisfaction import SATISFIED
+from rich.console import Console
+
 from domain.shared.actors import Role
-from hotline.demo.client import Json
-from hotline.demo.household import HOUSEHOLD
-from hotline.demo.people import AGENTS, Person, Staff
-from hotline.demo.plans import PLANS
-from hotline.demo.steps import Offer, Plan, Scene, Step, Wait
-from hotline.demo.stories import STORIES, Story
+from hotline.demo.calls import CALLS_BY_HOUR, CHANNELS, EXCHANGE, Call, Scene, call_id, called_back, calls_of
+from hotline.demo.check import differences
+from hotline.demo.client import Json, Rejected
+from hotline.demo.offers import District, Offer
+from hotline.demo.people import Staff
+from hotline.demo.plans import PLANS, Plan
+from hotline.demo.play import Player
+from hotline.demo.report import by_service, by_state, print_people, print_stories
+from hotline.demo.show import Places, Show, Verdict
+from hotline.demo.stories import ALWAYS, Story
 from hotline.demo.texts import address, caller_name, phone, words
 
 LEAST_CASES = 300
 """Number of calls of a morning of the real hotline; enough for every plan in every group of services."""
 
-CALLS_BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 9, 13, 14, 12, 10, 7, 7, 9, 10, 10, 9, 9, 10, 8, 6, 4, 3)
-"""Shares of the calls by hour of the day: quiet nights, a busy morning, a second peak after work."""
-
 LATEST_MISS = 0.6
 """Cases in which a clock has to run down are registered in this part of the day."""
 
-ALWAYS: tuple[Story, ...] = (*STORIES, *HOUSEHOLD)
-"""Calls that come on every day, first in the order of the index."""
-
-CHANNELS = ("phone",) * 8 + ("hotline_12345", "wechat", "counter", "web")
+THINKING_SECONDS = (0.15, 0.7)
+"""People take a moment before each step."""
 
 
 @dataclass(frozen=True)
-class District:
-    """A part of the city."""
+class DayCall(Call):
+    """One call of the day. `starts` is the part of the day that has passed by then."""
 
-    code: str
-    name_zh: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """One step of one case, ready to be sent. `place` counts steps; the registration is 0."""
-
-    place: int
-    person: Person
-    action: str
-    body: dict[str, Any]
-    wakes_after: float | None = None
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Wait for a time; it comes after step `place`."""
-
-    place: int
-    until: Wait
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of the day, and the case it becomes. `starts` is the part of the day that has passed by then."""
-
-    index: int
     starts: float
-    plan: Plan
-    offer: Offer
-    scene: Scene
-    owner: str
-    intake: dict[str, Any]
     story: Story | None = None
 
-    def intake_of(self, run: str) -> dict[str, Any]:
-        """Return the body of the registration. The account number tells the cases of one run from all others."""
-        caller = {**self.intake["caller"], "account_no": account_no(run, self.index)}
-        return {**self.intake, "owner": self.owner, "caller": caller}
 
-    def lines(self, plan: Plan, staff: Staff) -> tuple[Line | Pause, ...]:
-        """Return the steps of the plan for this case, each with the person who does it."""
-        owner, department, place = self.owner, self.scene.department, 0
-        lines: list[Line | Pause] = []
-        for move in plan.moves:
-            if isinstance(move, Wait):
-                lines.append(Pause(place, move))
-                continue
-            place += 1
-            body = move.body(self.scene)
-            at_work = (body.department if isinstance(body, PartBody) else None) or department
-            person = staff.named(owner) if move.role is Role.AGENT else self._who(move, staff, owner, at_work)
-            if isinstance(body, SignFor) and body.assignee is None:
-                body = body.model_copy(update={"assignee": person.name})
-            said = body.model_dump(mode="json", exclude_none=True)
-            lines.append(Line(place, person, move.action, said, move.wakes_after))
-            owner = body.owner if isinstance(body, HandOver) else owner
-            department = body.department if isinstance(body, Dispatch) else department
-        return tuple(lines)
+class DayShow(Show):
+    """A day of the hotline: what the service refused against a plan is a difference of the case."""
 
-    def _who(self, step: Step, staff: Staff, owner: str, department: str) -> Person:
-        return staff.who(step.role, owner=owner, department=department, turn=self.index)
+    def __init__(self, cases: int, seed: int, offers: Sequence[Offer], districts: Sequence[District]) -> None:
+        self.calls: Sequence[DayCall] = plan_day(cases, seed, offers, districts)
+        self._incident = incident_of(offers, districts)
+        self._staff = Staff({offer.department for offer in offers})
+        self._refusals: dict[int, str] = {}
+
+    @property
+    def title(self) -> str:
+        """Return the number of the calls and what they are about."""
+        services = len({call.offer.code for call in self.calls})
+        districts = len({call.intake["location"]["district"] for call in self.calls})
+        return f"{len(self.calls)} cases, {services} services, {districts} districts"
+
+    async def play(self, player: Player) -> None:
+        """Play every call at its time. Raises Unreachable, and Rejected if the service refuses the incident."""
+        if any(call.plan.links for call in self.calls):
+            dispatcher = player.staff.who(Role.DISPATCHER, owner="", department=None, turn=0)
+            declared = await player.hotline.post(
+                "/incidents", self._incident, by=dispatcher, key=player.key("incident")
+            )
+            player.run.incident = declared["number"]
+        stepped = partial(player.advance, "steps", sum(len(call.plan.steps) + 1 for call in self.calls))
+        first = min(call.starts for call in self.calls)
+
+        async def one(call: DayCall) -> None:
+            await asyncio.sleep((call.starts - first) * player.seconds)
+            async with player.places:
+                await self._case(player, call, stepped)
+            player.advance("cases", len(self.calls))
+
+        async with asyncio.TaskGroup() as tasks:
+            for call in self.calls:
+                tasks.create_task(one(call))
+
+    async def _case(self, player: Player, call: DayCall, stepped: Callable[[], None]) -> None:
+        """Play one call to the end of its plan, or to a refusal."""
+        try:
+            by_phone = {"call_id": call_id(player.run.id, call)} if call.intake["channel"] == "phone" else {}
+            complaint = await player.register(call, **by_phone)
+            await self._report_calls(player, call, datetime.fromisoformat(complaint["registered_at"]))
+            stepped()
+            await player.see_through(call, complaint, THINKING_SECONDS, stepped)
+        except Rejected as refusal:
+            self._refusals[call.index] = str(refusal)
+
+    async def _report_calls(self, player: Player, call: DayCall, registered_at: datetime) -> None:
+        """Report the calls of the case, and call a caller back who gave up."""
+        key = player.key(call.index)
+        if calls := calls_of(player.run.id, call, registered_at):
+            await player.hotline.post("/calls", {"items": calls}, by=EXCHANGE, key=f"{key}-calls")
+        if missed := called_back(player.run.id, call):
+            agent, result = player.staff.named(call.owner), {"reached": True, "note": "已致歉并解答。"}
+            await player.hotline.post(f"/calls/{missed}/call-back", result, by=agent, key=f"{key}-call-back")
+
+    def differences(self, call: Call, complaint: Json, timeline: Sequence[Json], incident: str) -> Iterable[str]:  # noqa: ARG002
+        """Return each difference between a case and its plan, and what was refused."""
+        refused = self._refusals.get(call.index)
+        return [*differences(call.plan, complaint, timeline), *([refused] if refused else [])]
+
+    def report(self, console: Console, verdict: Verdict, places: Places) -> None:
+        """Print the figures of the day, and where to look."""
+        console.print(by_state(verdict))
+        console.print(by_service(self.calls, verdict))
+        print_stories(console, {call.index: call.story for call in self.calls if call.story}, verdict, places)
+        print_people(console, places, self._staff.examples(self.calls[0].offer.department))
+
+    @property
+    def praise(self) -> str:
+        """Return what is said if everything is as planned."""
+        return (
+            f"All {len(self.calls)} cases are in the states they were planned for: state, cycle, flags and every "
+            "event, once each, checked over HTTP."
+        )
 
 
-def account_no(run: str, index: int) -> str:
-    """Return an invented account (户号): the run's id and the number of the call."""
-    return f"{run}-{index:04d}"
-
-
-def plan_day(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence[District]) -> tuple[Call, ...]:
+def plan_day(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence[District]) -> tuple[DayCall, ...]:
     """Return the calls of a day in the order of their index; the same for the same arguments.
 
     Raises ValueError for fewer than `LEAST_CASES` cases, or where there is no service or no district.
@@ -161,56 +171,32 @@ def _deal(cases: int, plans: list[Plan]) -> list[Plan]:
 
 def _call(
     index: int, plan: Plan, offer: Offer, offers: Sequence[Offer], district: District, rng: random.Random
-) -> Call:
-    said = words(offer.code)
+) -> DayCall:
     pick = rng.randrange(10_000)
     hour = rng.choices(range(len(CALLS_BY_HOUR)), CALLS_BY_HOUR)[0]
     starts = (hour + rng.random()) / len(CALLS_BY_HOUR)
-    return Call(
-        index=index,
-        starts=starts * LATEST_MISS if plan.takes_time else starts,
-        plan=plan,
-        offer=offer,
-        scene=_scene(index, offer, offers),
-        owner=AGENTS[index % len(AGENTS)],
-        intake={
-            "service_code": offer.code,
-            "channel": CHANNELS[pick % len(CHANNELS)],
-            "caller": {"name": caller_name(pick), "phone": phone(index)},
-            "location": {"district": district.code, "address": address(district.name_zh, pick)},
-            "description": rng.choice(said.said),
-        },
-    )
+    intake = {
+        "service_code": offer.code,
+        "channel": CHANNELS[pick % len(CHANNELS)],
+        "caller": {"name": caller_name(pick), "phone": phone(index)},
+        "location": {"district": district.code, "address": address(district.name_zh, pick)},
+        "description": rng.choice(words(offer.code).said),
+    }
+    starts *= LATEST_MISS if plan.takes_time else 1
+    return DayCall(index, plan, offer, Scene.of(index, offer, offers), intake, starts)
 
 
-def _story(index: int, story: Story, offers: Sequence[Offer], districts: Sequence[District]) -> Call:
+def _story(index: int, story: Story, offers: Sequence[Offer], districts: Sequence[District]) -> DayCall:
     """Return a story, in its own service and district if the catalogue has them."""
     able = [offer for offer in offers if story.plan.suits(offer)] or list(offers)
     offer = next((offer for offer in able if offer.code == story.service_code), able[0])
     district = next((district for district in districts if district.code == story.district), districts[0])
-    intake: dict[str, Any] = {
+    intake = {
         "service_code": offer.code,
         "channel": "phone",
         "caller": {"name": story.caller, "phone": story.phone or phone(index)},
         "location": {"district": district.code, "address": story.address},
         "description": story.description,
+        **({"priority": story.priority} if story.priority else {}),
     }
-    if story.priority:
-        intake["priority"] = story.priority
-    return Call(index, story.starts, story.plan, offer, _scene(index, offer, offers), AGENTS[index], intake, story)
-
-
-def _scene(index: int, offer: Offer, offers: Sequence[Offer]) -> Scene:
-    departments = sorted({offer.department for offer in offers})
-    elsewhere = departments[(departments.index(offer.department) + 1) % len(departments)]
-    said = words(offer.code)
-    return Scene(
-        department=offer.department,
-        elsewhere=elsewhere,
-        colleague=AGENTS[(index + 1) % len(AGENTS)],
-        relief=Staff(departments).who(Role.CREW, owner="", department=offer.department, turn=index + 1).name,
-        done=said.done[index % len(said.done)],
-        findings=offer.findings,
-        told=said.told,
-        satisfaction=SATISFIED[index % len(SATISFIED)],
-    )
+    return DayCall(index, story.plan, offer, Scene.of(index, offer, offers), intake, story.starts, story)

@@ -50,10 +50,6 @@ class Staff:
                 return agent
         raise KeyError(name)
 
-    def is_agent(self, name: str) -> bool:
-        """Return True if an agent has this name."""
-        return any(agent.name == name for agent in self._by_role[Role.AGENT])
-
     def who(self, role: Role, *, owner: str, department: str | None, turn: int) -> Person:
         """Return the person who acts in this role on a case of `owner` and `department`; the same for the same `turn`.
 

@@ -1,205 +1,160 @@
-"""Player of a day: every call at its time, every step by its person, with a limit of concurrent cases."""
+"""Player of a day and of a surge: takes down calls, and brings each case to the end of its plan, over HTTP."""
 
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http import HTTPStatus
 
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
-from domain.shared.actors import Role
-from hotline.demo.calls import EXCHANGE, call_id, called_back, calls_of
-from hotline.demo.check import played_so_far
-from hotline.demo.client import Hotline, Json, Rejected, Unreachable
-from hotline.demo.day import Call, Line, Pause
-from hotline.demo.journal import Journal
+from hotline.demo.calls import Call, account_no
+from hotline.demo.client import Hotline, Json, Rejected
 from hotline.demo.people import Person, Staff
-from hotline.demo.steps import LINK, Plan, Wait, Wake
+from hotline.demo.steps import LINK, Step, Wait, Wake
 
-THINKING_SECONDS = (0.15, 0.7)
-"""People take a moment before each step."""
 LOOK_EVERY_SECONDS = 0.5
+LARGEST_PAGE = "200"
 TOO_LATE = frozenset({"extension-too-late", "return-too-late"})
 OUT_OF_TURN = "out-of-turn"
 AFTER_THE_END = frozenset({"reopen", "comment"})
 WAKE_AT_PAST = "wake-at-past"
 
-Notice = Callable[[], None]
+Progress = Callable[[str, int, int], None]
+"""Callback with the progress: name of the counted item, number of those that are done, number of all."""
 
 
 @dataclass
-class PlayContext:
-    """Context of a played day.
+class Run:
+    """One run of the demo: its id, and the number of the incident of its cases, empty before there is one."""
 
-    `incident` is what some cases are linked to, as it is declared. `seconds` is the length of the day; `step_done` is
-    called after every step.
+    id: str
+    incident: str = ""
+
+
+@dataclass
+class Player:
+    """Plays the calls of one run, each step by its person.
+
+    `places` are those of the cases that may be played at the same time, `seconds` is the length of the day.
+    `progress` hears of what is done, `say` of what happens.
     """
 
     hotline: Hotline
     staff: Staff
-    journal: Journal
-    incident: Json
-    seconds: float
+    run: Run
     concurrency: int
-    step_done: Notice
-    call_done: Notice
-    problems: dict[int, str] = field(default_factory=dict)
+    seconds: float
+    progress: Progress = lambda _what, _done, _of: None
+    say: Callable[[str], None] = lambda _: None
+    _done: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        self.places = asyncio.Semaphore(self.concurrency)
 
-async def play(context: PlayContext, calls: Sequence[Call]) -> None:
-    """Play every call to the end of its plan. Steps of an earlier run are not repeated.
+    def advance(self, what: str, of: int) -> None:
+        """Tell that one more of so many is done."""
+        self._done[what] += 1
+        self.progress(what, self._done[what], of)
 
-    What the service refused against the plan is in `context.problems`. Raises Unreachable, and Rejected if it refuses
-    the incident.
-    """
-    if any(call.plan.links for call in calls):
-        await _declare(context)
-    places = asyncio.Semaphore(context.concurrency)
-    waiting = [call.starts for call in calls if call.index not in context.journal.numbers]
-    first = min(waiting, default=1.0)
+    async def each(self, calls: Iterable[Call], do: Callable[[Call], Awaitable[object]]) -> None:
+        """Do this for each call, for as many at once as are allowed."""
 
-    async def one(call: Call) -> None:
-        if call.index not in context.journal.numbers:
-            await asyncio.sleep((call.starts - first) * context.seconds)
-        async with places:
-            await _Case(context, call).play()
-        context.call_done()
+        async def one(call: Call) -> None:
+            async with self.places:
+                await do(call)
 
-    try:
         async with asyncio.TaskGroup() as tasks:
             for call in calls:
                 tasks.create_task(one(call))
-    except* Unreachable as group:
-        # One reason stops the day; the others only say it again.
-        raise group.exceptions[0] from None
 
+    def key(self, what: object) -> str:
+        """Return the idempotency key of one request of the run."""
+        return f"demo-{self.run.id}-{what}"
 
-async def _declare(context: PlayContext) -> None:
-    """Declare the incident, once in a run."""
-    journal = context.journal
-    if journal.incident is None:
-        dispatcher = context.staff.who(Role.DISPATCHER, owner="", department=None, turn=0)
-        key = f"demo-{journal.run}-incident"
-        declared = await context.hotline.post("/incidents", context.incident, by=dispatcher, key=key)
-        journal.note_incident(declared["number"])
+    async def register(self, call: Call, **more: str) -> Json:
+        """Take down the call; return its case. Raises Rejected, Unreachable."""
+        body = call.intake_of(self.run.id) | more
+        agent = self.staff.named(call.owner)
+        return await self.hotline.post("/complaints", body, by=agent, key=self.key(call.index))
 
+    async def see_through(
+        self,
+        call: Call,
+        complaint: Json,
+        thinking: tuple[float, float] = (0.0, 0.0),
+        stepped: Callable[[], None] = lambda: None,
+    ) -> Json:
+        """Bring the case to the end of its plan; return it. Raises Rejected, Unreachable.
 
-class _Case:
-    """Player of one call, from the registration to the end of its plan."""
-
-    def __init__(self, context: PlayContext, call: Call) -> None:
-        self._context = context
-        self._call = call
-        self._key = f"demo-{context.journal.run}-{call.index}"
+        `thinking` are the least and the most seconds before a step; `stepped` is called after each.
+        """
         # A source of its own, so that it does not matter how the cases take turns.
-        self._moods = random.Random(self._key)  # noqa: S311 - a play, no secret
-        self._version = 0
-
-    async def play(self) -> None:
-        """Go on from the present state of the case; a refusal ends its play and is recorded."""
-        try:
-            complaint = await self._begin()
-            timeline = await self._timeline(complaint)
-            plan, done = played_so_far(self._call.plan, timeline) if timeline else (self._call.plan, 0)
-            for _ in range(done):
-                self._context.step_done()
-            await self._go_on(complaint, plan, done)
-        except Rejected as refusal:
-            self._context.problems[self._call.index] = str(refusal)
-
-    async def _begin(self) -> Json:
-        """Return the case, registered now or by an earlier run. One that is not in the journal is found by its key."""
-        hotline, journal, call = self._context.hotline, self._context.journal, self._call
-        number = journal.numbers.get(call.index)
-        if number is None:
-            agent = self._context.staff.named(call.owner)
-            body = call.intake_of(journal.run)
-            if body["channel"] == "phone":
-                body["call_id"] = call_id(journal.run, call)
-            complaint = await hotline.post("/complaints", body, by=agent, key=self._key)
-            journal.note(call.index, complaint["number"])
-        else:
-            complaint = await hotline.get(f"/complaints/{number}")
-        await self._report_calls(datetime.fromisoformat(complaint["registered_at"]))
-        self._context.step_done()
+        moods = random.Random(self.key(call.index))  # noqa: S311 - a play, no secret
+        plan, place = call.plan, 0
+        while place < len(plan.moves):
+            move = plan.moves[place]
+            if isinstance(move, Wait):
+                await self._wait(complaint, move)
+            else:
+                await asyncio.sleep(moods.uniform(*thinking))
+                try:
+                    complaint = await self._take(call, complaint, move, self.key(f"{call.index}-{place}"))
+                except Rejected as refusal:
+                    if plan.if_late is None or not _too_late(refusal, move):
+                        raise
+                    plan = plan.if_late
+                    continue
+                stepped()
+            place += 1
         return complaint
 
-    async def _report_calls(self, registered_at: datetime) -> None:
-        """Report the calls of the case, and call a caller back who gave up; again, it changes nothing."""
-        hotline, run, call = self._context.hotline, self._context.journal.run, self._call
-        if calls := calls_of(run, call, registered_at):
-            await hotline.post("/calls", {"items": calls}, by=EXCHANGE, key=f"{self._key}-calls")
-        if missed := called_back(run, call):
-            agent, result = self._context.staff.named(call.owner), {"reached": True, "note": "已致歉并解答。"}
-            await hotline.post(f"/calls/{missed}/call-back", result, by=agent, key=f"{self._key}-call-back")
-
-    async def _timeline(self, complaint: Json) -> list[Json]:
-        """Return the steps that the read model knows. A step that it does not know is sent again, without harm."""
-        if complaint["version"] == 1:
-            return []
-        try:
-            return [item async for item in self._context.hotline.items(f"/complaints/{complaint['number']}/timeline")]
-        except Rejected as refusal:
-            if refusal.status == HTTPStatus.NOT_FOUND:
-                return []
-            raise
-
-    async def _go_on(self, complaint: Json, plan: Plan, done: int) -> None:
-        lines = self._lines(plan, done)
-        while lines:
-            line = lines.pop(0)
-            if isinstance(line, Pause):
-                await self._wait(complaint["number"], line.until)
-                continue
-            await asyncio.sleep(self._moods.uniform(*THINKING_SECONDS))
-            try:
-                await self._act(complaint, line)
-            except Rejected as refusal:
-                if plan.if_late is None or not _too_late(refusal, line):
-                    raise
-                plan = plan.if_late
-                lines = self._lines(plan, line.place - 1)
-            else:
-                self._context.step_done()
-
-    def _lines(self, plan: Plan, done: int) -> list[Line | Pause]:
-        """Return the steps after the first `done` ones."""
-        lines = self._call.lines(plan, self._context.staff)
-        return [line for line in lines if line.place > done or (isinstance(line, Pause) and line.place == done)]
-
-    async def _act(self, complaint: Json, line: Line) -> None:
-        path = f"/complaints/{complaint['number']}/actions/{line.action}"
-        key = f"{self._key}-{line.place}-{line.action}"
-        if line.wakes_after is None:
-            linked = {"incident": self._context.journal.incident} if line.action == LINK else {}
-            await self._post(path, line.body | linked, line.person, key)
-            return
+    async def _take(self, call: Call, complaint: Json, step: Step, key: str) -> Json:
+        owner, department = complaint["owner"], complaint["department"]
+        person, body = call.request(step, self.staff, owner=owner, department=department)
+        if step.action == LINK:
+            body["incident"] = self.run.incident
+        if step.wakes_after is None:
+            return await self.act(complaint, step.action, body, person, key)
         registered_at = datetime.fromisoformat(complaint["registered_at"])
         for times in itertools.count(1):
             # Each wake date has its key: what was sent before an outage can be sent again word for word.
-            wake_at = registered_at + times * timedelta(seconds=line.wakes_after)
-            body = {**line.body, "wake_at": wake_at.isoformat()}
+            wake_at = registered_at + times * timedelta(seconds=step.wakes_after)
+            until = {"wake_at": wake_at.isoformat()}
             try:
-                await self._post(path, body, line.person, f"{key}-{times}")
+                return await self.act(complaint, step.action, body | until, person, f"{key}-{times}")
             except Rejected as refusal:
                 if refusal.slug != WAKE_AT_PAST:
                     raise
-            else:
-                return
+        raise AssertionError
 
-    async def _post(self, path: str, body: Json, by: Person, key: str) -> None:
-        self._version = (await self._context.hotline.post(path, body, by=by, key=key))["version"]
+    async def act(self, complaint: Json, action: str, body: Json, by: Person, key: str) -> Json:
+        """Act on a case, once for each key; return it. Raises Rejected, Unreachable."""
+        return await self.hotline.post(f"/complaints/{complaint['number']}/actions/{action}", body, by=by, key=key)
 
-    async def _wait(self, number: str, until: Wait) -> None:
+    async def _wait(self, known: Json, until: Wait) -> None:
         """Wait until the read model shows that the time has come."""
         while True:
-            complaint = await self._context.hotline.get(f"/complaints/{number}")
-            if complaint["version"] >= self._version and not _is_ahead(until, complaint):
+            complaint = await self.hotline.get(f"/complaints/{known['number']}")
+            if complaint["version"] >= known["version"] and not _is_ahead(until, complaint):
                 return
             await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def cases(self, calls: Sequence[Call]) -> dict[int, list[Json]]:
+        """Return the cases of the run as the list has them, by the index of the call; of each there should be one."""
+        ours = {account_no(self.run.id, call.index): call.index for call in calls}
+        found: dict[int, list[Json]] = defaultdict(list)
+        async for case in self.hotline.items("/complaints", q=self.run.id, limit=LARGEST_PAGE):
+            index = ours.get(case["caller"]["account_no"])
+            if index is not None:
+                found[index].append(case)
+        return found
+
+    async def timeline(self, subject: str) -> list[Json]:
+        """Return the timeline of a case or an incident, oldest first, by its path. Raises Rejected, Unreachable."""
+        return [item async for item in self.hotline.items(f"{subject}/timeline", limit=LARGEST_PAGE)]
 
 
 def _is_ahead(until: Wait, complaint: Json) -> bool:
@@ -214,6 +169,6 @@ def _is_ahead(until: Wait, complaint: Json) -> bool:
     )
 
 
-def _too_late(refusal: Rejected, line: Line) -> bool:
+def _too_late(refusal: Rejected, step: Step) -> bool:
     """Return True if time alone is the reason: a limit has passed, or the case has ended for good."""
-    return refusal.slug in TOO_LATE or (refusal.slug == OUT_OF_TURN and line.action in AFTER_THE_END)
+    return refusal.slug in TOO_LATE or (refusal.slug == OUT_OF_TURN and step.action in AFTER_THE_END)

@@ -1,73 +1,33 @@
-"""Plans of cases in the demo: steps by people, and waits for a time."""
+"""Moves of plans: steps by people, each with its text, and waits for a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from enum import StrEnum
+from typing import Any
 
-from domain.case.actions import ACTION_OF
-from domain.case.actions.arrive import Arrive
-from domain.case.actions.assign import Assign
-from domain.case.actions.complete import Complete
-from domain.case.actions.correct import Correct
-from domain.case.actions.dispatch import Dispatch
-from domain.case.actions.follow_up import FollowUp
-from domain.case.actions.hand_over import HandOver
-from domain.case.actions.involve import Involve
-from domain.case.actions.link_incident import LinkIncident
-from domain.case.actions.release import Release
-from domain.case.actions.reply import Reply
-from domain.case.actions.request_approval import RequestApproval
-from domain.case.actions.return_ import Return
-from domain.case.actions.sign_for import SignFor
-from domain.case.actions.suspend import Suspend
-from domain.case.intake import Caller
-from domain.case.lifecycle import State
+from domain.case.clocks import MISS
+from domain.case.progress import AT_RISK
 from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import ClockName
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody
-from hotline.demo.texts import Work
+from hotline.demo.texts import phone
 
 LINK = "link_incident"
-SLOW_SECONDS = 32.0
-"""A promise that a plan leaves to be missed must be no longer than this, or the demo would wait for it too long."""
+WAKES_AFTER_SECONDS = 9.0
+"""Long enough for a case to get there before its wake date, short enough to wait for."""
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A service as the API lists it; budgets in seconds by clock. `credited` are clocks whose miss is compensated.
+class Fact(StrEnum):
+    """Fact of a case that stands in the body of a step: the name of the scene's attribute."""
 
-    `findings` are the codes that `complete` accepts, the same for every service.
-    """
-
-    code: str
-    name_zh: str
-    group: str
-    department: str
-    answer_needs_follow_up: bool
-    budgets: dict[str, float] = field(hash=False)
-    needs_approval: bool = False
-    priority: str = ""
-    credited: frozenset[str] = frozenset()
-    findings: frozenset[str] = frozenset()
-
-    def quick(self, clock: ClockName) -> bool:
-        """Return True if this promise is short enough to be missed while the demo runs."""
-        return self.budgets.get(clock, SLOW_SECONDS + 1) <= SLOW_SECONDS
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Facts of a case that a step's texts depend on."""
-
-    department: str
-    elsewhere: str
-    colleague: str
-    relief: str
-    done: Work
-    findings: frozenset[str]
-    told: str
-    satisfaction: Satisfaction
+    DEPARTMENT = "department"
+    ELSEWHERE = "elsewhere"
+    COLLEAGUE = "colleague"
+    RELIEF = "relief"
+    RESULT = "result"
+    FINDINGS = "findings"
+    TOLD = "told"
+    SATISFACTION = "satisfaction"
 
 
 @dataclass(frozen=True)
@@ -76,8 +36,13 @@ class Step:
 
     role: Role
     action: str
-    body: Callable[[Scene], ActionBody]
+    body: Mapping[str, Any] = field(default_factory=dict, hash=False)
     wakes_after: float | None = None
+
+
+def act(role: Role, action: str, **body: Any) -> Step:  # noqa: ANN401 - a JSON object
+    """Return the action of a person with this body."""
+    return Step(role, action, body)
 
 
 @dataclass(frozen=True)
@@ -97,178 +62,96 @@ Wait = Wake | RungWait
 Move = Step | Wait
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Steps of a case, and its final state.
-
-    `missed` are clocks of which the last cycle's must be missed, rung once. `if_late` is played instead from the first
-    step on that was refused because its time was over; until there it has the same steps.
-    """
-
-    name: str
-    zh: str
-    moves: tuple[Move, ...]
-    state: State = State.CLOSED
-    cycle: int = 1
-    flags: frozenset[str] = frozenset()
-    missed: tuple[ClockName, ...] = ()
-    weight: int = 2
-    fits: Callable[[Offer], bool] = lambda _: True
-    if_late: "Plan | None" = None
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """Return the actions of people, in order."""
-        return tuple(move for move in self.moves if isinstance(move, Step))
-
-    @property
-    def links(self) -> bool:
-        """Return True if the case is linked to the incident of the day."""
-        return any(step.action == LINK for step in self.steps)
-
-    @property
-    def takes_time(self) -> bool:
-        """Return True if a clock has to run down before the case is as planned."""
-        return bool(self.missed) or any(isinstance(move, RungWait) for move in self.moves)
-
-    def suits(self, offer: Offer) -> bool:
-        """Return True if a case of this service may follow the plan. A call of thanks is only answered."""
-        actions = {step.action for step in self.steps}
-        if not offer.budgets:
-            return actions == {"answer"}
-        unasked = offer.needs_approval and "complete" in actions and "decide_approval" not in actions
-        late = self.if_late is None or self.if_late.suits(offer)
-        return self.fits(offer) and not unasked and late and ("arrive" not in actions or "arrive" in offer.budgets)
-
-    def happens(self) -> tuple[tuple[str, bool], ...]:
-        """Return the expected timeline without rungs: each action, and True if the system does it."""
-        moves = (move for move in self.moves if not isinstance(move, RungWait))
-        return (("register", False), *(_happens(move) for move in moves))
-
-    def variants(self) -> Iterator["Plan"]:
-        """Return this plan and its variants."""
-        yield self
-        if self.if_late:
-            yield from self.if_late.variants()
+def follow_up(satisfaction: str, note: str, *, solved: bool) -> Step:
+    """Return the follow-up (回访) of a caller who is reached and says this."""
+    return act(Role.FOLLOW_UP, "follow_up", contacted=True, solved=solved, satisfaction=satisfaction, note=note)
 
 
-def _happens(move: Step | Wake) -> tuple[str, bool]:
-    return ("resume", True) if isinstance(move, Wake) else (move.action, False)
+def not_reached(note: str) -> Step:
+    """Return the follow-up (回访) of a caller who is not reached."""
+    return act(Role.FOLLOW_UP, "follow_up", contacted=False, note=note)
 
 
-# --- steps -----------------------------------------------------------------------------------------------------------
+_MOVES: dict[str, Move] = {
+    "answer": act(Role.AGENT, "answer", message="已在通话中向来电人解释清楚，来电人表示明白。"),
+    "dispatch": act(Role.DISPATCHER, "dispatch", department=Fact.DEPARTMENT),
+    "dispatch_at_once": act(Role.AGENT, "dispatch", department=Fact.DEPARTMENT),
+    "redirect": act(Role.DISPATCHER, "dispatch", department=Fact.ELSEWHERE, note="改派"),
+    "refuse": act(Role.DISPATCHER, "refuse", reason="属物业管理范围，已告知来电人联系物业。"),
+    "refuse_drains": act(Role.DISPATCHER, "refuse", reason="现场为排水管道，不属供水企业职责。"),
+    "sign_for": act(Role.CREW, "sign_for"),
+    "give_back": act(Role.CREW, "return", reason="经核实不属本部门维护范围，请改派。"),
+    "reject_return": act(Role.DISPATCHER, "reject_return", reason="经核对管网图，属该部门维护。"),
+    "arrive": act(Role.CREW, "arrive"),
+    "complete": act(Role.CREW, "complete", result=Fact.RESULT, findings=Fact.FINDINGS),
+    "send_back": act(Role.SUPERVISOR, "send_back", reason="未附现场照片，结果不清楚。"),
+    "reply": act(Role.OWNER, "reply", message=Fact.TOLD),
+    "satisfied": act(Role.FOLLOW_UP, "follow_up", contacted=True, solved=True, satisfaction=Fact.SATISFACTION),
+    "dissatisfied": follow_up(Satisfaction.DISSATISFIED, "来电人称问题依旧。", solved=False),
+    "unsolved": follow_up(Satisfaction.DISSATISFIED, "问题没有解决。", solved=False),
+    "unsolved_again": follow_up(Satisfaction.VERY_DISSATISFIED, "再次出现，来电人十分不满。", solved=False),
+    "demanding": follow_up(Satisfaction.VERY_DISSATISFIED, "来电人要求重新处理。", solved=True),
+    "not_reached": act(Role.FOLLOW_UP, "follow_up", contacted=False),
+    "not_reached_1": not_reached("第一次无人接听。"),
+    "not_reached_2": not_reached("第二次无人接听。"),
+    "not_reached_3": not_reached("第三次无人接听。"),
+    "suspend_for_a_while": Step(
+        Role.CREW, "suspend", {"reason": "来电人约定稍后在家等候。"}, wakes_after=WAKES_AFTER_SECONDS
+    ),
+    "suspend_for_parts": act(Role.CREW, "suspend", reason="等来电人购买配件。"),
+    "suspend": act(Role.CREW, "suspend", reason="来电人外出，回来后再约。"),
+    "wake": Wake(),
+    "resume": act(Role.AGENT, "resume", note="来电人来电，配件已备好。"),
+    "ask_approval": act(Role.CREW, "request_approval", subject="更换户内老化水管，由公司出资", amount="368.50"),
+    "approve": act(Role.MANAGER, "decide_approval", approved=True, note="情况属实，同意。"),
+    "disapprove": act(Role.MANAGER, "decide_approval", approved=False, note="户内管道由用户自行维护。"),
+    "ask_waiver": act(
+        Role.CREW,
+        "request_approval",
+        subject="减免漏水造成的水费",
+        amount="126.80",
+        kind="waiver",
+        grounds="低保户，独居，已提供证明。",
+    ),
+    "waive": act(Role.MANAGER, "decide_approval", approved=True, reason="低保户，漏水非其所能察觉。"),
+    "decide_credit": act(Role.MANAGER, "decide_credit", credit=1, approved=True),
+    "ask_extension": act(Role.CREW, "request_extension", working_days=3, reason="所需材料缺货，供应商三日后到货。"),
+    "extend": act(Role.SUPERVISOR, "decide_extension", approved=True, note="同意延期。"),
+    "do_not_extend": act(Role.SUPERVISOR, "decide_extension", approved=False, note="请按时办结。"),
+    "withdraw": act(Role.AGENT, "withdraw", reason="来电人再次来电，称已恢复正常。"),
+    "withdraw_repaired": act(Role.AGENT, "withdraw", reason="来电人自行请人修好，要求撤单。"),
+    "withdraw_by_mistake": act(Role.AGENT, "withdraw", reason="来电人称已恢复正常。"),
+    "reinstate": act(Role.SUPERVISOR, "reinstate", reason="撤错工单，应撤同一来电人的另一张工单。"),
+    "reopen": act(Role.AGENT, "reopen", reason="同样的问题又出现了。"),
+    "hand_over": act(Role.SUPERVISOR, "hand_over", owner=Fact.COLLEAGUE, note="原责任人轮休"),
+    "assign": act(Role.SUPERVISOR, "assign", assignee=Fact.RELIEF, note="原处理人下班"),
+    # By somebody else than the owner.
+    "correct": act(Role.SUPERVISOR, "correct", reason="来电人更正联系电话。", caller={"phone": phone(9_998)}),
+    "urge": act(Role.AGENT, "urge", note="来电人再次催促。"),
+    "supervise": act(Role.SUPERVISOR, "supervise", note="涉及学校用水，由班长督办。"),
+    "comment": act(Role.AGENT, "comment", note="来电人补充：家中有老人，请先电话联系。"),
+    "thank": act(Role.AGENT, "comment", note="来电人来电致谢。"),
+    "involve": act(Role.OWNER, "involve", department=Fact.ELSEWHERE, task="请核实用户欠费及账单情况。"),
+    "involve_meters": act(Role.OWNER, "involve", department=Fact.ELSEWHERE, task="请派人检查水表。"),
+    "involve_bills": act(Role.OWNER, "involve", department=Fact.ELSEWHERE, task="请核实欠费及账单。"),
+    "sign_for_part": act(Role.CREW, "sign_for", department=Fact.ELSEWHERE),
+    "complete_part": act(Role.CREW, "complete", department=Fact.ELSEWHERE, result="已核实，账单无误，无欠费。"),
+    "release": act(Role.DISPATCHER, "release", department=Fact.ELSEWHERE, reason="现场已排除水表原因，不必再查。"),
+    # The number of the incident is known once the day is played.
+    "link": act(Role.DISPATCHER, LINK),
+    "until_replied_late": RungWait("reply", MISS),
+    "until_at_risk": RungWait("acknowledge", AT_RISK),
+}
+_WAYS = {
+    "HELD": "dispatch_at_once sign_for arrive",
+    "WORK": "dispatch sign_for arrive complete",
+    "REWORK": "sign_for arrive complete reply",
+    "END": "reply satisfied",
+}
+"""Moves that many plans share."""
 
 
-def say(role: Role, body: ActionBody) -> Step:
-    """Return a step that has the same texts for every case."""
-    return Step(role, ACTION_OF[type(body)].name, lambda _: body)
-
-
-def dispatch(role: Role = Role.DISPATCHER, note: str | None = None, *, elsewhere: bool = False) -> Step:
-    """Dispatch (派单) to the service's department, or to another one."""
-    return Step(
-        role,
-        "dispatch",
-        lambda scene: Dispatch(department=scene.elsewhere if elsewhere else scene.department, note=note),
-    )
-
-
-def sign_for() -> Step:
-    """Sign for the case (签收), by the crew."""
-    return say(Role.CREW, SignFor())
-
-
-def arrive() -> Step:
-    """Arrive (到场)."""
-    return say(Role.CREW, Arrive())
-
-
-def complete(work: Work | None = None) -> Step:
-    """Complete the work (处理完成); without a text of its own, as the service's crews do."""
-    return Step(Role.CREW, "complete", lambda scene: (work or scene.done).completion(scene.findings))
-
-
-def reply() -> Step:
-    """Reply (回复), by the owner."""
-    return Step(Role.OWNER, "reply", lambda scene: Reply(message=scene.told))
-
-
-def follow_up(satisfaction: Satisfaction | None = None, note: str | None = None, *, solved: bool = True) -> Step:
-    """Follow up (回访) a caller who is reached; without a step of satisfaction, one of the first three by the case."""
-
-    def body(scene: Scene) -> ActionBody:
-        said = satisfaction or scene.satisfaction
-        return FollowUp(contacted=True, solved=solved, satisfaction=said, note=note)
-
-    return Step(Role.FOLLOW_UP, "follow_up", body)
-
-
-def not_reached(note: str | None = None) -> Step:
-    """Follow up (回访) a caller who is not reached."""
-    return say(Role.FOLLOW_UP, FollowUp(contacted=False, note=note))
-
-
-def suspend(reason: str, wakes_after: float | None = None) -> Step:
-    """Suspend (挂起) until the caller does something or `wakes_after` seconds after the registration."""
-    body = Suspend(reason=reason)
-    return Step(Role.CREW, "suspend", lambda _: body, wakes_after)
-
-
-def hand_over() -> Step:
-    """Hand over (移交) to a colleague."""
-    return Step(Role.SUPERVISOR, "hand_over", lambda scene: HandOver(owner=scene.colleague, note="原责任人轮休"))
-
-
-def assign() -> Step:
-    """Assign (指派) the work to another person of the crew."""
-    return Step(Role.SUPERVISOR, "assign", lambda scene: Assign(assignee=scene.relief, note="原处理人下班"))
-
-
-def correct(phone: str) -> Step:
-    """Correct (更正) the telephone of the caller, by somebody else than the owner."""
-    return say(Role.SUPERVISOR, Correct(reason="来电人更正联系电话。", caller=Caller(phone=phone)))
-
-
-def give_back() -> Step:
-    """Return the case (退单), by the crew."""
-    return say(Role.CREW, Return(reason="经核实不属本部门维护范围，请改派。"))
-
-
-def ask_approval() -> Step:
-    """Request approval (报批) before the company pays."""
-    asked = RequestApproval(subject="更换户内老化水管，由公司出资", amount=Decimal("368.50"))
-    return say(Role.CREW, asked)
-
-
-def involve(task: str) -> Step:
-    """Involve (协办) another department with a part of the case."""
-    return Step(Role.OWNER, "involve", lambda scene: Involve(department=scene.elsewhere, task=task))
-
-
-def link() -> Step:
-    """Link the case to the incident of the day (并案); its number is known once the day is played."""
-    return say(Role.DISPATCHER, LinkIncident(incident=None))
-
-
-def sign_for_part() -> Step:
-    """Sign for the part (签收), by the other department's crew."""
-    return Step(Role.CREW, "sign_for", lambda scene: SignFor(department=scene.elsewhere))
-
-
-def complete_part(result: str) -> Step:
-    """Complete the part (处理完成), by the other department's crew."""
-    return Step(Role.CREW, "complete", lambda scene: Complete(department=scene.elsewhere, result=result))
-
-
-def release(reason: str) -> Step:
-    """Release the other department (撤回协办)."""
-    return Step(Role.DISPATCHER, "release", lambda scene: Release(department=scene.elsewhere, reason=reason))
-
-
-WORK: tuple[Move, ...] = (dispatch(), sign_for(), arrive(), complete())
-HELD: tuple[Move, ...] = (dispatch(Role.AGENT), sign_for(), arrive())
-REPLIED: tuple[Move, ...] = (*WORK, reply())
-SATISFIED: tuple[Move, ...] = (reply(), follow_up())
-DONE: tuple[Move, ...] = (*WORK, *SATISFIED)
-REWORK: tuple[Move, ...] = (sign_for(), arrive(), complete(), reply())
-REST: tuple[Move, ...] = (*REWORK, follow_up())
+def moves(way: str) -> tuple[Move, ...]:
+    """Return the moves of a way: names of the tables, with a space between two. Raises KeyError for another name."""
+    names = " ".join(_WAYS.get(name, name) for name in way.split()).split()
+    return tuple(_MOVES[name] for name in names)

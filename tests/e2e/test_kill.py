@@ -20,11 +20,10 @@ from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
 from hotline.demo.client import Hotline, Json
-from hotline.demo.day import LEAST_CASES, Call, incident_of, plan_day
-from hotline.demo.journal import Journal
+from hotline.demo.day import LEAST_CASES, DayCall, DayShow
+from hotline.demo.offers import offers_of
 from hotline.demo.people import Person, Staff
-from hotline.demo.play import PlayContext, play
-from hotline.demo.run import offers_of
+from hotline.demo.play import Player, Run
 from hotline.demo.steps import RungWait
 from hotline.demo.verify import verify
 from hotline.histories import chains, read_case
@@ -108,50 +107,38 @@ class Ledger:
 class Day:
     """A small day of the hotline: one case for each way a case can go, the two of the mission among them."""
 
-    def __init__(self, hotline: Hotline, journal: Journal, calls: Sequence[Call], staff: Staff, incident: Json) -> None:
-        self.calls = calls
-        self._hotline = hotline
-        self._journal = journal
-        self._staff = staff
-        self._incident = incident
-        self._steps = 0
+    def __init__(self, player: Player, show: DayShow) -> None:
+        self._player = player
+        self._show = show
+        self._part = 0.0
+        player.progress = self._progress
 
     @classmethod
-    async def plan(cls, hotline: Hotline, folder: Path, run: str) -> "Day":
+    async def plan(cls, hotline: Hotline, run: str) -> "Day":
         offers, districts = await offers_of(hotline)
-        chosen: dict[str, Call] = {}
-        for call in plan_day(LEAST_CASES, SEED, offers, districts):
+        show = DayShow(LEAST_CASES, SEED, offers, districts)
+        chosen: dict[str, DayCall] = {}
+        for call in show.calls:
             quick = all(call.offer.budgets[clock] <= QUICK_SECONDS for clock in call.plan.missed)
             if quick and not any(isinstance(move, RungWait) for move in call.plan.moves):
                 chosen.setdefault(call.plan.name, call)
-        journal = Journal.begin(folder, seed=SEED, cases=LEAST_CASES, run=run)
+        show.calls = [*chosen.values()]
         staff = Staff({offer.department for offer in offers})
-        return cls(hotline, journal, list(chosen.values()), staff, incident_of(offers, districts))
+        return cls(Player(hotline, staff, Run(run), AT_ONCE, DAY_SECONDS), show)
 
     async def play(self) -> None:
         """Play it to its end; every case is what was planned, as HTTP shows it."""
-        context = PlayContext(
-            hotline=self._hotline,
-            staff=self._staff,
-            journal=self._journal,
-            incident=self._incident,
-            seconds=DAY_SECONDS,
-            concurrency=AT_ONCE,
-            step_done=self._step_done,
-            call_done=lambda: None,
-        )
-        await play(context, self.calls)
-        assert context.problems == {}
-        verdict = await verify(self._hotline, self.calls, self._journal, PATIENCE_SECONDS)
-        assert (verdict.differences, verdict.strays) == ({}, [])
+        await self._show.play(self._player)
+        verdict = await verify(self._player, self._show, PATIENCE_SECONDS)
+        assert (verdict.differences, verdict.faults) == ({}, [])
 
     async def reaches(self, part: float) -> None:
         """Return when this part of all steps has been done."""
-        steps = sum(len(call.plan.steps) + 1 for call in self.calls)
-        await until(lambda: self._steps >= part * steps)
+        await until(lambda: self._part >= part)
 
-    def _step_done(self) -> None:
-        self._steps += 1
+    def _progress(self, what: str, done: int, of: int) -> None:
+        if what == "steps":
+            self._part = done / of
 
 
 @pytest.fixture(scope="module")
@@ -218,11 +205,9 @@ def clock(complaint: Json, name: str) -> Json:
     return found
 
 
-async def test_one_program_after_the_other_is_killed_and_comes_back(
-    service: Service, keys: Mapping[str, str], tmp_path: Path
-) -> None:
+async def test_one_program_after_the_other_is_killed_and_comes_back(service: Service, keys: Mapping[str, str]) -> None:
     async with connected(service, keys) as hotline:
-        day = await Day.plan(hotline, tmp_path, "each")
+        day = await Day.plan(hotline, "each")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(day.play())
             for victim, part in KILLS.items():
@@ -234,10 +219,10 @@ async def test_one_program_after_the_other_is_killed_and_comes_back(
 
 
 async def test_all_are_killed_at_once_and_a_clock_falls_due_meanwhile(
-    service: Service, keys: Mapping[str, str], tmp_path: Path
+    service: Service, keys: Mapping[str, str]
 ) -> None:
     async with connected(service, keys) as hotline:
-        day = await Day.plan(hotline, tmp_path, "all")
+        day = await Day.plan(hotline, "all")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(day.play())
             await day.reaches(ALL_KILLED_AFTER)

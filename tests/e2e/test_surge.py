@@ -7,9 +7,10 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,8 +24,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 CATALOGUE = ROOT / "hotline" / "catalogues" / "surge.toml"
 CASES = 100
-KILLS_AFTER = (25, 50)
-"""Calls that are registered when the demo dies, and when it dies together with everything."""
+KILLED_AFTER = 50
+"""Calls that are registered when everything dies but the demo."""
 SECONDS_OF_DAY = "50"
 """Between two waves passes a tenth: as long as until the watch of the service looks again."""
 PATIENCE_SECONDS = 150.0
@@ -105,36 +106,37 @@ def settling(service: Service) -> bool:
 
 
 def registered(service: Service) -> int:
-    """Count the numbers that the demo has written down."""
-    journals = [*(service.data_dir / "demo" / "surge").glob("*.jsonl")]
-    return sum(path.read_text(encoding="utf-8").count('"index"') for path in journals)
+    """Count the calls that have a case."""
+    [(cases,)] = rows(service, "SELECT count(*) FROM cases")
+    return int(cases)
+
+
+def rows(service: Service, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(service.data_dir / "hotline.db")) as connection:
+        return connection.execute(query).fetchall()
 
 
 def play_through_kills(service: Service, said: Path) -> None:
-    """The demo dies while calls come in, then all dies, then demo and worker die while cases are replied to."""
+    """All dies but the demo while calls come in, then the worker dies while cases are replied to."""
 
-    def played_until(holds: Callable[[], bool], *killed: str) -> None:
-        with playing(service, said):
-            wait_until(holds, lambda: said.read_text(encoding="utf-8"))
-            if killed:
-                service.kill(*killed)
+    def printed() -> str:
+        return said.read_text(encoding="utf-8")
 
-    played_until(lambda: registered(service) >= KILLS_AFTER[0])
-    played_until(lambda: registered(service) >= KILLS_AFTER[1], "supervisor", *CHILDREN)
-    assert registered(service) < CASES
-    service.start()
-    played_until(lambda: settling(service), "worker")
-    assert settling(service)
     with playing(service, said) as demo:
-        assert demo.wait(PATIENCE_SECONDS) == 0, said.read_text(encoding="utf-8")
+        wait_until(lambda: registered(service) >= KILLED_AFTER, printed)
+        service.kill("supervisor", *CHILDREN)
+        assert registered(service) < CASES
+        service.start()
+        wait_until(lambda: settling(service), printed)
+        service.kill("worker")
+        assert settling(service)
+        assert demo.wait(PATIENCE_SECONDS) == 0, printed()
 
 
 def owed(service: Service) -> tuple[int, Counter[str]]:
     """Count the messages that callers were to have, and the replies that each case had."""
-    with closing(sqlite3.connect(service.data_dir / "hotline.db")) as connection:
-        query = "SELECT count(*) FROM notifications WHERE recipient LIKE 'caller:%'"
-        [(messages,)] = connection.execute(query)
-        replied = connection.execute("SELECT number FROM events WHERE action = 'reply'").fetchall()
+    [(messages,)] = rows(service, "SELECT count(*) FROM notifications WHERE recipient LIKE 'caller:%'")
+    replied = rows(service, "SELECT number FROM events WHERE action = 'reply'")
     return messages, Counter(number for (number,) in replied)
 
 

@@ -14,9 +14,12 @@ from domain.case.views import view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor
 from domain.shared.command import Command
-from hotline.demo.day import Call, District, Line, Pause, plan_day
+from hotline.demo.calls import Call
+from hotline.demo.day import DayCall, plan_day
+from hotline.demo.offers import District, Offer
 from hotline.demo.people import Person, Staff
-from hotline.demo.steps import LINK, Offer, Plan, RungWait, Wake
+from hotline.demo.plans import Plan
+from hotline.demo.steps import LINK, RungWait, Step, Wait, Wake
 from hotline.files.catalogue import load_catalogue
 
 CATALOGUE = Path(__file__).parents[2] / "hotline" / "catalogues" / "demo.toml"
@@ -55,7 +58,7 @@ def districts() -> tuple[District, ...]:
 
 
 @cache
-def day(seed: int = 1) -> tuple[Call, ...]:
+def day(seed: int = 1) -> tuple[DayCall, ...]:
     return plan_day(320, seed, offers(), districts())
 
 
@@ -84,15 +87,14 @@ class Stage:
         self.events: list[Event] = [*events]
 
     def play(self, plan: Plan) -> None:
-        for line in self._call.lines(plan, staff()):
+        for move in plan.moves:
             self.now += STEP
-            if isinstance(line, Pause):
-                self.pause(line)
+            if isinstance(move, Wait):
+                self.pause(move)
             else:
-                self.events += self.case.apply(self.command(line), self.now)
+                self.events += self.case.apply(self.command(move), self.now)
 
-    def pause(self, pause: Pause) -> None:
-        until = pause.until
+    def pause(self, until: Wait) -> None:
         rung = None if isinstance(until, Wake) else self._clock(until).instant_of(until.percent, self.case.calendar)
         ends = rung or self.case.wake_at
         assert ends is not None
@@ -110,13 +112,14 @@ class Stage:
         """The case and its timeline, as HTTP shows them."""
         return view_case(self.case, self.now).model_dump(mode="json"), [item_of(event) for event in self.events]
 
-    def command(self, line: Line) -> Command[Any]:
-        body = dict(line.body)
-        if line.wakes_after is not None:
-            body["wake_at"] = (MONDAY + timedelta(seconds=line.wakes_after)).isoformat()
-        if line.action == LINK:
+    def command(self, step: Step) -> Command[Any]:
+        owner, department = self.case.owner, self.case.department
+        person, body = self._call.request(step, staff(), owner=owner, department=department)
+        if step.wakes_after is not None:
+            body["wake_at"] = (MONDAY + timedelta(seconds=step.wakes_after)).isoformat()
+        if step.action == LINK:
             body["incident"] = INCIDENT
-        return Command(actor=self._actor(line.person), body=COMMANDS[line.action].body.model_validate(body))
+        return Command(actor=self._actor(person), body=COMMANDS[step.action].body.model_validate(body))
 
     def _actor(self, person: Person) -> Actor:
         person = self._by or person

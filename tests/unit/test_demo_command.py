@@ -14,9 +14,9 @@ from domain.shared.operator_errors import OperatorError
 from hotline.cli import demo
 from hotline.cli import main as cli
 from hotline.cli.demo import CATALOGUE as DEMO
+from hotline.demo.offers import Offer, require_demo_catalogue
 from hotline.demo.people import Person
-from hotline.demo.run import DemoOptions, perform, require_demo_catalogue
-from hotline.demo.steps import Offer
+from hotline.demo.run import DemoOptions, perform
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from tests.support.directory import Directory

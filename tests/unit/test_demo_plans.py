@@ -16,13 +16,14 @@ from domain.case.satisfaction import Satisfaction
 from domain.shared.actors import Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
-from hotline.demo.check import differences, played_so_far
-from hotline.demo.day import ALWAYS, Call, District, Line, Pause, incident_of, plan_day
-from hotline.demo.household import REGISTRY
+from hotline.demo.calls import Call
+from hotline.demo.check import differences
+from hotline.demo.day import DayCall, incident_of, plan_day
+from hotline.demo.offers import District, Offer
 from hotline.demo.people import Person
-from hotline.demo.plans import PLANS
-from hotline.demo.steps import Offer, Plan, Wake
-from hotline.demo.stories import STORIES
+from hotline.demo.plans import PLANS, Plan
+from hotline.demo.steps import Move, Wait, Wake
+from hotline.demo.stories import ALWAYS, REGISTRY, STORIES
 from hotline.files.customers import load_customers
 from tests.support.demo import STEP, Stage, catalogue, day, districts, offers, staff
 
@@ -36,8 +37,12 @@ def _calls_by_plan() -> dict[str, Call]:
 
 
 def _findings(calls: Sequence[Call]) -> list[str]:
-    bodies = [line.body for call in calls for line in call.lines(call.plan, staff()) if isinstance(line, Line)]
-    return [code for body in bodies for code in body.get("findings", ())]
+    return [code for body in _bodies(calls) for code in body.get("findings", ())]
+
+
+def _bodies(calls: Sequence[Call], action: str = "complete") -> list[dict[str, Any]]:
+    steps = [(call, step) for call in calls for step in call.plan.steps if step.action == action]
+    return [call.request(step, staff(), owner=call.owner, department=None)[1] for call, step in steps]
 
 
 def every_plan() -> tuple[Plan, ...]:
@@ -62,43 +67,32 @@ class TestPlan:
                 stage.wait(LATER)
                 assert differences(plan, *stage.shown()) == []
 
-    def test_is_known_again_at_every_step(self, plan: Plan) -> None:
-        """A rerun finds out from the timeline alone how far the run before came."""
-        call = _calls_by_plan()[plan.name]
-        stage = Stage(call)
-        stage.play(plan)
-        _, timeline = stage.shown()
-        done = -1
-        for place, item in enumerate(timeline):
-            done += item["actor"] != "system"
-            assert played_so_far(plan, timeline[: place + 1]) == (plan, done)
-
     def test_what_comes_too_late_has_a_way_on(self, plan: Plan) -> None:
         """Both ways have the same steps until the one that time may refuse, and the other way ends as it says."""
         late = plan.if_late
         if late is None:
             return
         call = _calls_by_plan()[plan.name]
-        assert _common(call.lines(plan, staff()), call.lines(late, staff())) == _place_of_refusal(call, plan)
+        assert _common(plan.moves, late.moves) == _place_of_refusal(call, plan)
         stage = Stage(call)
         stage.play(late)
         assert differences(plan, *stage.shown()) == []
 
 
-def _common(one: Sequence[Line | Pause], other: Sequence[Line | Pause]) -> int:
+def _common(one: Sequence[Move], other: Sequence[Move]) -> int:
     pairs = list(zip(one, other, strict=False))
-    return next((place for place, (line, same) in enumerate(pairs) if line != same), len(pairs))
+    return next((place for place, (move, same) in enumerate(pairs) if move != same), len(pairs))
 
 
 def _place_of_refusal(call: Call, plan: Plan) -> int:
     """Count the steps that are done when the first is refused, if an hour passes before it."""
     stage = Stage(call)
-    for place, line in enumerate(call.lines(plan, staff())):
+    for place, move in enumerate(plan.moves):
         stage.now += STEP
-        if isinstance(line, Pause):
-            stage.pause(line)
+        if isinstance(move, Wait):
+            stage.pause(move)
             continue
-        command = stage.command(line)
+        command = stage.command(move)
         refusal = _refusal(stage.case, command, stage.now + timedelta(hours=1))
         if refusal:
             assert refusal in {"out_of_turn", "return_too_late", "extension_too_late"}
@@ -193,9 +187,7 @@ class TestDay:
         assert {call.intake["location"]["district"] for call in calls} == {district.code for district in districts()}
 
     def test_has_every_step_of_satisfaction_and_callers_who_are_not_reached(self) -> None:
-        said = [step.body(call.scene) for call in day() for step in call.plan.steps if step.action == "follow_up"]
-        answers = [body for body in said if isinstance(body, FollowUp)]
-        assert len(answers) == len(said)
+        answers = [FollowUp.model_validate(body) for body in _bodies(day(), "follow_up")]
         assert {body.satisfaction for body in answers} == {None, *Satisfaction}
         assert {body.contacted for body in answers} == {True, False}
         assert {body.solved for body in answers} == {True, False, None}
@@ -244,7 +236,7 @@ class TestDay:
             plan_day(cases, 1, few, districts())
 
 
-def _written(calls: Sequence[Call]) -> list[object]:
+def _written(calls: Sequence[DayCall]) -> list[object]:
     return [(call.starts, call.plan.name, call.owner, call.intake) for call in calls]
 
 

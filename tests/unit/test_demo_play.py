@@ -15,6 +15,7 @@ from rich.console import Console
 import hotline.demo.client
 import hotline.demo.day
 import hotline.demo.play
+import hotline.demo.run
 import hotline.demo.verify
 from domain.case.actions import COMMANDS
 from domain.case.case import Case
@@ -25,7 +26,6 @@ from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
 from hotline.demo.client import Hotline, Rejected, Unreachable
-from hotline.demo.journal import Journal
 from hotline.demo.people import Person
 from hotline.demo.run import DemoOptions, perform
 from hotline.files.catalogue import load_catalogue
@@ -36,10 +36,6 @@ BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 STEP = timedelta(seconds=0.5)
 ADMIN_KEY = "admin"
 SMALL = 60
-
-
-class KilledError(Exception):
-    """Stands for the death of the demo itself."""
 
 
 @dataclass
@@ -59,7 +55,7 @@ class Kept:
         number = self.case.number
         return {
             **view_case(self.case, self.now).model_dump(mode="json"),
-            "links": {"self": f"/v1/complaints/{number}", "timeline": "-"},
+            "links": {"self": f"/v1/complaints/{number}", "timeline": "-", "temporal_ui": f"/case/{number}"},
         }
 
 
@@ -72,7 +68,6 @@ class FakeHotline:
         self.numbers: dict[str, str] = {}
         self.incidents: dict[str, str] = {}
         self.requests = 0
-        self.dies_at: int | None = None
         self.step = STEP
         self.actors: dict[str, Actor] = {ADMIN_KEY: Actor(id="admin", role=Role.ADMIN)}
         self._luck = random.Random(7)  # noqa: S311 - luck that can be repeated
@@ -84,8 +79,6 @@ class FakeHotline:
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         self.requests += 1
-        if self.dies_at is not None and self.requests >= self.dies_at:
-            raise KilledError
         fault = self._luck.random() / self.faults if self.faults else 1.0
         if fault < 0.25:
             raise httpx.ConnectError("refused")
@@ -184,7 +177,7 @@ def _services() -> dict[str, Any]:
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody thinks, nobody waits, and most days are small: every path once or twice."""
     monkeypatch.setattr(hotline.demo.day, "LEAST_CASES", SMALL)
-    monkeypatch.setattr(hotline.demo.play, "THINKING_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(hotline.demo.day, "THINKING_SECONDS", (0.0, 0.0))
     monkeypatch.setattr(hotline.demo.play, "LOOK_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(hotline.demo.client, "FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(hotline.demo.verify, "LOOK_AGAIN_SECONDS", 0.0)
@@ -240,21 +233,11 @@ class TestPerform:
         fake.faults = 0.3
         assert await perform(options(tmp_path), console)
 
-    @pytest.mark.parametrize("dies_at", [2, 30, 200, 350, 500])
-    async def test_a_rerun_goes_on_where_the_demo_was_killed(
-        self, fake: FakeHotline, tmp_path: Path, console: Console, dies_at: int
+    async def test_the_next_run_has_cases_of_its_own(
+        self, fake: FakeHotline, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        fake.faults = 0.1
-        fake.dies_at = dies_at
-        with pytest.raises((KilledError, ExceptionGroup)):
-            await perform(options(tmp_path), console)
-        fake.dies_at = None
+        monkeypatch.setattr(hotline.demo.run, "new_id", iter(("first", "second")).__next__)
         assert await perform(options(tmp_path), console)
-        assert len(fake.cases) == SMALL
-        assert len(fake.incidents) == 1
-
-    async def test_a_new_run_follows_a_finished_one(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(options(tmp_path, run="first"), console)
         assert await perform(options(tmp_path), console)
         assert len(fake.cases) == 2 * SMALL
 
@@ -277,18 +260,22 @@ class TestPerform:
         assert not await perform(options(tmp_path, verify_only=True, deadline=0.0), console)
         assert "2603029999999" in console.export_text()
 
-    @pytest.mark.usefixtures("fake")
-    async def test_a_lost_case_is_found(self, tmp_path: Path, console: Console) -> None:
-        assert await perform(options(tmp_path, run="lossy"), console)
-        path = tmp_path / "lossy.jsonl"
-        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2]))
-        assert not await perform(options(tmp_path, run="lossy", verify_only=True, deadline=0.0), console)
-        assert "was never registered" in console.export_text()
+    async def test_a_lost_case_is_found(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
+        assert await perform(options(tmp_path), console)
+        fake.cases.popitem()
+        assert not await perform(options(tmp_path, verify_only=True, deadline=0.0), console)
+        assert "has no case" in console.export_text()
 
     @pytest.mark.usefixtures("fake")
     async def test_without_a_run_there_is_nothing_to_verify(self, tmp_path: Path, console: Console) -> None:
         with pytest.raises(ValueError, match="no run of 60 cases"):
             await perform(options(tmp_path, verify_only=True), console)
+
+    @pytest.mark.usefixtures("fake")
+    async def test_the_run_of_another_day_is_not_verified(self, tmp_path: Path, console: Console) -> None:
+        assert await perform(options(tmp_path), console)
+        with pytest.raises(ValueError, match="no run of 60 cases with seed 2"):
+            await perform(options(tmp_path, verify_only=True, seed=2), console)
 
 
 class TestHotline:
@@ -304,28 +291,3 @@ class TestHotline:
             with pytest.raises(Rejected, match="404 not-found"):
                 await hotline.get("/nothing")
         assert fake.requests == 1
-
-
-class TestJournal:
-    def test_survives_a_line_cut_short(self, tmp_path: Path) -> None:
-        journal = Journal.begin(tmp_path, seed=1, cases=300, run="cut")
-        journal.note(0, "one")
-        path = tmp_path / "cut.jsonl"
-        path.write_text(path.read_text() + '{"index": 1, "num')
-        again = Journal(path)
-        again.note(2, "three")
-        assert Journal(path).numbers == {0: "one", 2: "three"}
-
-    def test_is_for_one_seed_and_size(self, tmp_path: Path) -> None:
-        Journal.begin(tmp_path, seed=1, cases=300, run="mine")
-        assert Journal.latest(tmp_path, seed=2, cases=300) is None
-        with pytest.raises(ValueError, match="has 300 cases and seed 1"):
-            Journal.named(tmp_path, "mine", seed=1, cases=301)
-
-    def test_refuses_an_id_that_account_numbers_cannot_hold(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="letters and digits"):
-            Journal.begin(tmp_path, seed=1, cases=300, run="../up")
-
-    def test_knows_when_the_run_is_over(self, tmp_path: Path) -> None:
-        Journal.begin(tmp_path, seed=1, cases=300, run="over").finish()
-        assert Journal(tmp_path / "over.jsonl").finished

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from hotline.demo.day import District
-from hotline.demo.steps import Offer
-from hotline.demo.surge.messages import Messages, news_differences
+from hotline.demo.offers import District, Offer
 from hotline.demo.surge.plan import (
     AFTER,
     BEFORE,
@@ -18,12 +16,11 @@ from hotline.demo.surge.plan import (
     OF_THE_TIDE,
     TASTE,
     USUAL_CASES,
-    Call,
     Kind,
     Surge,
     plan_surge,
 )
-from hotline.demo.surge.verify import case_differences
+from hotline.demo.surge.verify import Messages, case_differences, news_differences
 from hotline.files.catalogue import load_catalogue
 
 CATALOGUE = load_catalogue(Path(__file__).parents[2] / "hotline" / "catalogues" / "surge.toml")
@@ -110,7 +107,7 @@ def test_a_catalogue_that_knows_no_taste_of_water_has_no_tide() -> None:
         plan_surge(100, 7, [offer for offer in offers() if offer.code != TASTE], DISTRICTS)
 
 
-def ended(call: Call) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def ended() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A case of the tide as it must be at the end."""
     with_it = {"incident": INCIDENT}
     case = {"state": "closed", "version": 4, "cycle": 1, "incident": INCIDENT}
@@ -119,27 +116,25 @@ def ended(call: Call) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         {"seq": seq, "action": action, "actor": "system", "cycle": 1, "data": data}
         for seq, (action, data) in enumerate(steps, start=1)
     ]
-    assert [*case_differences(call, case, timeline, INCIDENT)] == []
+    assert [*case_differences(Kind.TIDE, case, timeline, INCIDENT)] == []
     return case, timeline
 
 
 class TestWhatIsWrongIsNamed:
-    call = surge().of(Kind.TIDE)[0]
-
     def test_a_second_reply(self) -> None:
-        case, timeline = ended(self.call)
+        case, timeline = ended()
         timeline.append({**timeline[2], "seq": 5})
-        found = [*case_differences(self.call, {**case, "version": 5}, timeline, INCIDENT)]
+        found = [*case_differences(Kind.TIDE, {**case, "version": 5}, timeline, INCIDENT)]
         assert found == ["was replied to in the cycles [1, 1], not once in each of 1"]
 
     def test_a_gap_in_the_timeline(self) -> None:
-        case, timeline = ended(self.call)
-        found = [*case_differences(self.call, case, [timeline[0], *timeline[2:]], INCIDENT)]
+        case, timeline = ended()
+        found = [*case_differences(Kind.TIDE, case, [timeline[0], *timeline[2:]], INCIDENT)]
         assert found == ["its timeline has gaps: [1, 3, 4] of 4"]
 
     def test_a_case_that_was_left_behind(self) -> None:
-        case, timeline = ended(self.call)
-        found = [*case_differences(self.call, {**case, "state": "registered", "incident": None}, timeline, INCIDENT)]
+        case, timeline = ended()
+        found = [*case_differences(Kind.TIDE, {**case, "state": "registered", "incident": None}, timeline, INCIDENT)]
         assert [what.split(",")[0] for what in found] == ["is registered", "is with the incident None"]
 
     def test_a_message_that_was_sent_twice_and_news_that_were_not_sent(self, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from domain.catalogue.terms import ClockName
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
-from hotline.demo.people import Person, Staff
+from hotline.demo.people import AGENTS, Person, Staff
 from hotline.demo.texts import words
 
 SOON = timedelta(minutes=2)
@@ -189,8 +189,7 @@ class Course:
         )
 
     def _colleague(self) -> str:
-        agents = sorted(name for name in self.skill if name != self.case.owner and self.staff.is_agent(name))
-        return self.rng.choice(agents)
+        return self.rng.choice(sorted(name for name in AGENTS if name != self.case.owner))
 
     def _kept(self, clock: ClockName, person: Person, usual: float = 0.7) -> timedelta:
         """Return the time that a person takes: mostly within the promise, sometimes beyond it."""

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 from domain.calls.call import Call
 from domain.calls.duty import Duty
 from domain.case.batch import ProjectionBatch
-from domain.case.intake import Caller, Intake, IntakeChannel, IntakeFlag, Location, Registration
+from domain.case.intake import Caller, Intake, IntakeFlag, Location, Registration
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.period import month_bounds
 from domain.shared.actors import Actor, Role
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import number_of
-from hotline.demo.day import CALLS_BY_HOUR
+from hotline.demo.calls import CALLS_BY_HOUR, CHANNELS
 from hotline.demo.month.course import Course
 from hotline.demo.people import AGENTS, Staff
 from hotline.demo.texts import address, caller_name, phone, words
@@ -40,7 +40,6 @@ _SERVICES = {
 """Shares of the services; one that the catalogue lacks is left out."""
 _CALLERS = 3_000
 """Households that may call: a few of them do so twice or more."""
-_CHANNELS: tuple[IntakeChannel, ...] = ("phone",) * 8 + ("hotline_12345", "wechat", "counter", "web")
 _IN_TOWN = 4
 """So many calls from a district of the town for one from the outskirts."""
 _ABANDONED = 0.045
@@ -94,7 +93,7 @@ def _registration(
     thanked = {"thanked": rng.choice(AGENTS)} if service == "thanks" else {}
     intake = Intake(
         service_code=service,
-        channel=rng.choice(_CHANNELS),
+        channel=rng.choice(CHANNELS),
         caller=Caller(name=caller_name(pick), phone=phone(pick)),
         location=Location(district=district.code, address=address(district.name_zh, pick)),
         description=rng.choice(words(service).said),

@@ -1,16 +1,29 @@
 """Plan of a surge, made from a seed: the calls of each wave, their subjects, and the outcomes of the follow-ups."""
 
+import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import NamedTuple
 
-from hotline.demo.day import District, account_no
-from hotline.demo.people import AGENTS
-from hotline.demo.steps import Offer
-from hotline.demo.surge.words import ASKED, OWN, SALTY
-from hotline.demo.texts import address, caller_name, phone, words
+from domain.case.satisfaction import Satisfaction
+from hotline.demo.calls import Call, Scene
+from hotline.demo.client import Json
+from hotline.demo.offers import District, Offer
+from hotline.demo.plans import Plan
+from hotline.demo.steps import Move, follow_up, moves, not_reached
+from hotline.demo.surge.words import (
+    ASKED,
+    DONE_AGAIN,
+    NOBODY,
+    NOT_CONTENT,
+    OWN,
+    OWN_DONE,
+    SALTY,
+    TOLD_AGAIN,
+)
+from hotline.demo.texts import Work, address, caller_name, phone, words
 
 USUAL_CASES = 2000
 LEAST_CASES = 60
@@ -49,34 +62,42 @@ class Kind(StrEnum):
 OF_THE_TIDE = frozenset({Kind.TIDE, Kind.ASKED})
 """`ASKED` is about the tide as well, but no rule can tell: another service, another district. A person links it."""
 
+_WORDS: dict[Kind, tuple[Work, str | None]] = {
+    Kind.TIDE: (DONE_AGAIN, TOLD_AGAIN),
+    Kind.ASKED: (DONE_AGAIN, TOLD_AGAIN),
+    Kind.OWN_CAUSE: (OWN_DONE, None),
+}
+"""Work and reply of a case, where they are not those that are usual for its service."""
+_AFTER_THE_REPLY: dict[str, str | tuple[Move, ...]] = {
+    "satisfied": "satisfied",
+    "dissatisfied": (
+        follow_up(Satisfaction.DISSATISFIED, NOT_CONTENT, solved=False),
+        *moves("sign_for complete reply satisfied"),
+    ),
+    "reached later": (not_reached(NOBODY), *moves("satisfied")),
+    "never reached": (not_reached(NOBODY),) * 3,
+}
+"""Ways of a case of the tide, once the incident has ended and every caller has been replied to."""
+_BY_ITSELF = "sign_for complete reply satisfied"
+
 
 @dataclass(frozen=True)
-class Call:
-    """One call and its course. `outcomes` are those of the follow-ups of its first cycle, in their order."""
+class SurgeCall(Call):
+    """One call of the surge. The way of a case of the tide begins when it has been replied to."""
 
-    index: int
     wave: int
     kind: Kind
-    offer: Offer
-    owner: str
-    intake: dict[str, Any]
-    outcomes: tuple[str, ...] = ("satisfied",)
-
-    def intake_of(self, run: str) -> dict[str, Any]:
-        """Return the body of the registration. The account number tells the cases of one run from all others."""
-        caller = {**self.intake["caller"], "account_no": account_no(run, self.index)}
-        return {**self.intake, "owner": self.owner, "caller": caller}
 
 
 @dataclass(frozen=True)
 class Surge:
     """All calls, and the scope of the incident that explains most of them."""
 
-    calls: tuple[Call, ...]
+    calls: tuple[SurgeCall, ...]
     services: tuple[str, ...]
     districts: tuple[str, ...]
 
-    def of(self, *kinds: Kind, wave: int | None = None) -> tuple[Call, ...]:
+    def of(self, *kinds: Kind, wave: int | None = None) -> tuple[SurgeCall, ...]:
         """Return the calls of these kinds; of one wave, or of all."""
         return tuple(call for call in self.calls if call.kind in kinds and wave in (None, call.wave))
 
@@ -92,14 +113,23 @@ def plan_surge(cases: int, seed: int, offers: Sequence[Offer], districts: Sequen
     if TASTE not in known or len(districts) < 2:  # noqa: PLR2004 - one that it reaches, and one that it does not
         raise ValueError(f"a salt tide needs a catalogue with the service {TASTE} and at least two districts")
     maker = _Maker(random.Random(seed), known, districts)  # noqa: S311 - a play that can be repeated, no secret
-    waves = [*maker.calls(cases)]
-    waves.sort(key=lambda call: call.wave)
-    calls = tuple(maker.numbered(index, call) for index, call in enumerate(waves))
+    drafts = sorted(maker.drafts(cases), key=lambda draft: draft.wave)
+    calls = tuple(maker.numbered(index, draft) for index, draft in enumerate(drafts))
     return Surge(calls, maker.services, tuple(district.code for district in maker.reached))
 
 
+class _Draft(NamedTuple):
+    """A call before it has its place, from which caller and agent follow."""
+
+    wave: int
+    kind: Kind
+    offer: Offer
+    intake: Json
+    way: str | tuple[Move, ...]
+
+
 class _Maker:
-    """Generator of the calls. Caller and agent of a call follow from its index, which comes last."""
+    """Generator of the calls."""
 
     def __init__(self, rng: random.Random, offers: dict[str, Offer], districts: Sequence[District]) -> None:
         self._rng = rng
@@ -114,8 +144,8 @@ class _Maker:
         others = [offer for code, offer in offers.items() if code not in (*SERVICES, "burst_main")]
         self._others = others or [offers[TASTE]]
 
-    def calls(self, cases: int) -> Iterator[Call]:
-        """Return so many calls, wave by wave, in a mixed order within each."""
+    def drafts(self, cases: int) -> list[_Draft]:
+        """Return so many calls in a mixed order."""
         asked, own, other = max(3, cases // 250), max(2, cases // 500), max(8, cases // 160)
         tide = cases - asked - own - other - len(EMERGENCIES_IN)
         sizes = {1: max(FIRST_LEAST, round(FIRST_SHARE * tide))}
@@ -127,54 +157,61 @@ class _Maker:
         found += [self._other(WAVES[turn % len(WAVES)], turn) for turn in range(other)]
         found += [self._emergency(wave) for wave in EMERGENCIES_IN]
         self._rng.shuffle(found)
-        yield from found
+        return found
 
-    def numbered(self, index: int, call: Call) -> Call:
+    def numbered(self, index: int, draft: _Draft) -> SurgeCall:
         """Return the call at its place."""
-        caller = {"name": caller_name(self._rng.randrange(10_000)), "phone": phone(index)}
-        owner = AGENTS[index % len(AGENTS)]
-        return Call(index, call.wave, call.kind, call.offer, owner, {**call.intake, "caller": caller}, call.outcomes)
+        intake = {**draft.intake, "caller": {"name": caller_name(self._rng.randrange(10_000)), "phone": phone(index)}}
+        work, told = _WORDS.get(draft.kind, (None, None))
+        scene = Scene.of(index, draft.offer, [*self._offers.values()], work, told)
+        plan = Plan(draft.kind, draft.way)
+        return SurgeCall(index, plan, draft.offer, scene, intake, draft.wave, draft.kind)
 
-    def _tide(self, wave: int) -> Call:
+    def _tide(self, wave: int) -> _Draft:
         """Return a call of the tide: each wave reaches one district more, and brings one more trouble."""
         service = self._rng.choices(self.services[:wave], (6, 2, 2)[: len(self.services[:wave])])[0]
         said = self._rng.choice(SALTY[service])
-        return self._call(wave, Kind.TIDE, service, self._rng.choice(self.reached[:wave]), said, self._outcomes())
+        return self._call(wave, Kind.TIDE, service, self._rng.choice(self.reached[:wave]), said, self._outcome())
 
-    def _asked(self, wave: int) -> Call:
+    def _asked(self, wave: int) -> _Draft:
         service = "inquiry" if "inquiry" in self._offers else TASTE
         district = self._rng.choice(self._elsewhere)
-        return self._call(wave, Kind.ASKED, service, district, self._rng.choice(ASKED), self._outcomes())
+        return self._call(wave, Kind.ASKED, service, district, self._rng.choice(ASKED), self._outcome())
 
-    def _own(self, wave: int) -> Call:
+    def _own(self, wave: int) -> _Draft:
         service = self.services[min(1, len(self.services) - 1)]
         return self._call(wave, Kind.OWN_CAUSE, service, self.reached[0], self._rng.choice(OWN))
 
-    def _other(self, wave: int, turn: int) -> Call:
+    def _other(self, wave: int, turn: int) -> _Draft:
         service = self._others[turn % len(self._others)].code
         said = self._rng.choice(words(service).said)
         return self._call(wave, Kind.OTHER, service, self._rng.choice(self._elsewhere), said)
 
-    def _emergency(self, wave: int) -> Call:
+    def _emergency(self, wave: int) -> _Draft:
         service = "burst_main" if "burst_main" in self._offers else self._others[0].code
         said = self._rng.choice(words(service).said)
-        call = self._call(wave, Kind.EMERGENCY, service, self._rng.choice(self._elsewhere), said)
-        call.intake["priority"] = "P1"
-        return call
+        where = self._rng.choice(self._elsewhere)
+        draft = self._call(wave, Kind.EMERGENCY, service, where, said, f"dispatch_at_once {_BY_ITSELF}")
+        draft.intake["priority"] = "P1"
+        return draft
 
     def _call(
-        self, wave: int, kind: Kind, service: str, district: District, said: str, outcomes: tuple[str, ...] = ()
-    ) -> Call:
+        self,
+        wave: int,
+        kind: Kind,
+        service: str,
+        district: District,
+        said: str,
+        way: str | tuple[Move, ...] = f"dispatch {_BY_ITSELF}",
+    ) -> _Draft:
         where = {"district": district.code, "address": address(district.name_zh, self._rng.randrange(10_000))}
         intake = {"service_code": service, "channel": "phone", "location": where, "description": said}
-        return Call(0, wave, kind, self._offers[service], "", intake, outcomes or ("satisfied",))
+        return _Draft(wave, kind, self._offers[service], intake, way)
 
-    def _outcomes(self) -> tuple[str, ...]:
+    def _outcome(self) -> str | tuple[Move, ...]:
+        shares = {"dissatisfied": DISSATISFIED, "never reached": NEVER_REACHED, "reached later": UNREACHABLE}
         draw = self._rng.random()
-        if draw < DISSATISFIED:
-            return ("dissatisfied",)
-        if draw < DISSATISFIED + NEVER_REACHED:
-            return ("unreachable",) * 3
-        if draw < DISSATISFIED + NEVER_REACHED + UNREACHABLE:
-            return ("unreachable", "satisfied")
-        return ("satisfied",)
+        for outcome, until in zip(shares, itertools.accumulate(shares.values()), strict=True):
+            if draw < until:
+                return _AFTER_THE_REPLY[outcome]
+        return _AFTER_THE_REPLY["satisfied"]

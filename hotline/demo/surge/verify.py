@@ -1,99 +1,97 @@
 """Check of a surge over HTTP, and in the file of sent messages if there is one: nothing lost, no message twice."""
 
-import asyncio
-import time
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from domain.case.lifecycle import State
 from domain.incident.lifecycle import IncidentState
+from domain.incident.notifications import NEWS
 from domain.shared.actors import Role
-from hotline.demo.client import Hotline, Json
-from hotline.demo.day import account_no
-from hotline.demo.journal import Journal
-from hotline.demo.surge.incident import LARGEST_PAGE, Tide
-from hotline.demo.surge.messages import Messages, news_differences
-from hotline.demo.surge.plan import OF_THE_TIDE, Call, Surge
+from hotline.demo.client import Json
+from hotline.demo.show import Verdict
+from hotline.demo.surge.plan import OF_THE_TIDE, Kind, Surge
 
-AT_ONCE = 12
-LOOK_AGAIN_SECONDS = 1.0
+KNOWN_AFTER = timedelta(seconds=5)
+"""A case tells the incident that it is linked, which takes a moment: who is linked just before news may miss them."""
+CALLER = "caller:"
 
 
 @dataclass
-class Verdict:
-    """Result of the check, by the index of the call; `wrong` holds each fault in words."""
+class Messages:
+    """The messages about some cases: how many, the replies by case, the keys of news, the keys that came twice."""
 
-    complaints: dict[int, Json] = field(default_factory=dict)
-    timelines: dict[int, list[Json]] = field(default_factory=dict)
+    sent: int = 0
+    replies: Counter[str] = field(default_factory=Counter)
+    news: set[str] = field(default_factory=set)
+    twice: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, log: Path, cases: Iterable[Json]) -> Self:
+        """Return the notifications of these cases. Raises OSError if the file cannot be read."""
+        numbers = {case["number"] for case in cases}
+        keys: Counter[str] = Counter()
+        found = cls()
+        with log.open(encoding="utf-8") as lines:
+            for line in lines:
+                # The last line may be being written.
+                if not line.endswith("\n") or (message := json.loads(line))["number"] not in numbers:
+                    continue
+                keys[message["key"]] += 1
+                if message["recipient"].startswith(CALLER):
+                    found.replies[message["number"]] += message["kind"] == "reply"
+                    found.news |= {message["key"]} if message["kind"] == NEWS else set()
+        found.sent = keys.total()
+        found.twice = {key: times for key, times in keys.items() if times > 1}
+        return found
+
+
+@dataclass
+class Findings:
+    """Result of the check besides the cases: the incident, its timeline, those merged into it, and the messages."""
+
     incident: Json = field(default_factory=dict)
     happened: list[Json] = field(default_factory=list)
     merged: list[Json] = field(default_factory=list)
     messages: Messages | None = None
-    wrong: list[str] = field(default_factory=list)
+
+    def faults(self, surge: Surge, verdict: Verdict) -> Iterator[str]:
+        """Yield each fault of the incidents and of the messages."""
+        if self.incident["state"] != IncidentState.RESOLVED:
+            yield f"the incident {self.incident['number']} is {self.incident['state']}, not resolved"
+        for other in self.merged:
+            if other["state"] != IncidentState.MERGED:
+                yield f"a second incident of the tide is left: {other['number']} is {other['state']}"
+        if self.messages:
+            yield from self._faults_of_messages(self.messages, surge, verdict)
+
+    def _faults_of_messages(self, messages: Messages, surge: Surge, verdict: Verdict) -> Iterator[str]:
+        for key, times in messages.twice.items():
+            yield f"the message {key} was sent {times} times"
+        for index, timeline in verdict.timelines.items():
+            number, owed = verdict.complaints[index]["number"], Counter(item["action"] for item in timeline)["reply"]
+            if messages.replies[number] != owed:
+                yield f"{number}: {messages.replies[number]} replies were sent, {owed} are owed"
+        incident = self.incident["number"]
+        linked = {
+            verdict.complaints[call.index]["number"]: datetime.fromisoformat(link["at"])
+            for call in surge.of(*OF_THE_TIDE)
+            if (link := link_to(incident, verdict.timelines.get(call.index, ())))
+        }
+        yield from news_differences(messages, incident, self.happened, linked)
 
 
-async def verify(hotline: Hotline, surge: Surge, tide: Tide, journal: Journal, log: Path | None) -> Verdict:
-    """Look at every case once. Raises Rejected, Unreachable; LookupError if no incident was opened."""
-    verdict = Verdict(incident=await tide.look(), happened=await tide.timeline())
-    await _read_cases(hotline, surge, journal, verdict)
-    listed = (await hotline.get("/incidents", {"limit": LARGEST_PAGE}))["items"]
-    since = min((case["registered_at"] for case in verdict.complaints.values()), default="")
-    others = [each for each in listed if each["number"] != tide.number and tide.covers(each)]
-    verdict.merged = [each for each in others if each["opened_at"] >= since]
-    verdict.wrong += _of_incidents(verdict)
-    for call in surge.calls:
-        if call.index in verdict.complaints:
-            timeline = verdict.timelines[call.index]
-            found = case_differences(call, verdict.complaints[call.index], timeline, tide.number)
-            verdict.wrong += [f"{verdict.complaints[call.index]['number']} ({call.kind}): {what}" for what in found]
-    if log is not None:
-        verdict.messages = Messages.read(log, verdict.complaints.values())
-        verdict.wrong += _of_messages(surge, verdict)
-    return verdict
+def link_to(incident: str, timeline: Sequence[Json]) -> Json | None:
+    """Return the event that linked a case to the incident, its registration or a later one; None if there is none."""
+    links = (item for item in timeline if item["action"] in ("register", "link_incident"))
+    return next((item for item in links if item["data"].get("incident") == incident), None)
 
 
-async def verify_patiently(
-    hotline: Hotline, surge: Surge, tide: Tide, journal: Journal, log: Path | None, patience: float
-) -> Verdict:
-    """Check again until nothing is wrong or `patience` seconds have passed: messages and SQL may lag a little."""
-    give_up_at = time.monotonic() + patience
-    while True:
-        verdict = await verify(hotline, surge, tide, journal, log)
-        if not verdict.wrong or time.monotonic() > give_up_at:
-            return verdict
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
-
-
-async def _read_cases(hotline: Hotline, surge: Surge, journal: Journal, verdict: Verdict) -> None:
-    """Return every case of this run, as the list has it; each call must be there once, under its number."""
-    ours = {account_no(journal.run, call.index): call.index for call in surge.calls}
-    async for case in hotline.items("/complaints", q=journal.run, limit=LARGEST_PAGE):
-        index = ours.get(case["caller"]["account_no"])
-        if index is None:
-            continue
-        if index in verdict.complaints or case["number"] != journal.numbers.get(index):
-            verdict.wrong.append(f"{case['number']} is the call of {journal.numbers.get(index)} taken a second time")
-        else:
-            verdict.complaints[index] = case
-    verdict.wrong += [
-        f"call {call.index} ({call.kind}) is lost: {journal.numbers.get(call.index, 'it was never registered')}"
-        for call in surge.calls
-        if call.index not in verdict.complaints
-    ]
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(index: int, number: str) -> None:
-        async with places:
-            found = hotline.items(f"/complaints/{number}/timeline", limit=LARGEST_PAGE)
-            verdict.timelines[index] = [item async for item in found]
-
-    await asyncio.gather(*(one(index, case["number"]) for index, case in verdict.complaints.items()))
-
-
-def case_differences(call: Call, case: Json, timeline: Sequence[Json], incident: str) -> Iterator[str]:
+def case_differences(kind: Kind, case: Json, timeline: Sequence[Json], incident: str) -> Iterator[str]:
     """Yield each fault of a case at the end of the run."""
     if case["state"] != State.CLOSED:
         yield f"is {case['state']}, not closed"
@@ -105,40 +103,20 @@ def case_differences(call: Call, case: Json, timeline: Sequence[Json], incident:
         yield f"was replied to in the cycles {[item['cycle'] for item in replies]}, not once in each of {case['cycle']}"
     with_others = bool(replies) and replies[0]["actor"] == Role.SYSTEM
     linked = case["incident"] == incident
-    if call.kind in OF_THE_TIDE and not (linked and with_others):
+    if kind in OF_THE_TIDE and not (linked and with_others):
         yield f"is with the incident {case['incident']}, not replied to with the others of {incident}"
-    if call.kind not in OF_THE_TIDE and (case["incident"] or with_others):
+    if kind not in OF_THE_TIDE and (case["incident"] or with_others):
         yield f"is with the incident {case['incident']}, and has its own cause"
 
 
-def _of_incidents(verdict: Verdict) -> Iterator[str]:
-    if verdict.incident["state"] != IncidentState.RESOLVED:
-        yield f"the incident {verdict.incident['number']} is {verdict.incident['state']}, not resolved"
-    for other in verdict.merged:
-        if other["state"] != IncidentState.MERGED:
-            yield f"a second incident of the tide is left: {other['number']} is {other['state']}"
-
-
-def linked_at(timeline: Sequence[Json], incident: str) -> datetime | None:
-    """Return the instant at which the case was linked to the incident, or None if it never was."""
-    links = [item for item in timeline if item["data"].get("incident") == incident]
-    found = [item for item in links if item["action"] in ("register", "link_incident")]
-    return datetime.fromisoformat(found[0]["at"]) if found else None
-
-
-def _of_messages(surge: Surge, verdict: Verdict) -> Iterator[str]:
-    messages = verdict.messages
-    assert messages is not None  # noqa: S101 - as the caller has made sure
-    for key, times in messages.twice.items():
-        yield f"the message {key} was sent {times} times"
-    for index, timeline in verdict.timelines.items():
-        number, owed = verdict.complaints[index]["number"], Counter(item["action"] for item in timeline)["reply"]
-        if messages.replies[number] != owed:
-            yield f"{number}: {messages.replies[number]} replies were sent, {owed} are owed"
-    incident = verdict.incident["number"]
-    linked = {
-        verdict.complaints[call.index]["number"]: at
-        for call in surge.of(*OF_THE_TIDE)
-        if (at := linked_at(verdict.timelines.get(call.index, ()), incident))
-    }
-    yield from news_differences(messages, incident, verdict.happened, linked)
+def news_differences(
+    messages: Messages, incident: str, happened: Sequence[Json], linked: Mapping[str, datetime]
+) -> Iterator[str]:
+    """Return a line for each notification that is missing. `linked` maps the linked cases to the time of the link."""
+    for item in happened:
+        if item["action"] != "inform":
+            continue
+        known_before = datetime.fromisoformat(item["at"]) - KNOWN_AFTER
+        for number, since in linked.items():
+            if since < known_before and f"{incident}-{item['seq']}-{CALLER}{number}" not in messages.news:
+                yield f"{number}: its caller was not told the news of version {item['seq']}"

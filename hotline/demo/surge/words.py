@@ -17,14 +17,17 @@ ASKED = ("咨询：听说咸潮来了，水能不能喝？", "我这边的水也
 OWN = ("只有我家的水很小，邻居正常。", "厨房水很小，前天刚换了净水器。")
 OWN_NOTE = "邻居正常，与咸潮无关：户内净水器滤芯堵塞。"
 OWN_DONE = Work("更换户内滤芯，水压恢复正常。", "customer_pipe")
-FIRST_NEWS = "磨刀门水道咸潮上溯，水厂已错峰取水，水质部正在监测。饮用请先静置煮沸，送水车已出发。"
 FIRST_NEWS_EN = (
     "A salt tide has reached our intakes. We pump between tides and watch the quality. Water carts are on their way."
 )
-SECOND_NEWS = "上游已加大放水压咸，氯度正在下降，预计今晚恢复正常。"
 SECOND_NEWS_EN = (
     "Reservoirs upstream release water against the salt; the chloride falls. All is expected to be well by tonight."
 )
+NEWS = (
+    ("磨刀门水道咸潮上溯，水厂已错峰取水，水质部正在监测。饮用请先静置煮沸，送水车已出发。", FIRST_NEWS_EN),
+    ("上游已加大放水压咸，氯度正在下降，预计今晚恢复正常。", SECOND_NEWS_EN),
+)
+"""News to all callers, in their order, and the same in English."""
 RESULT = "水库放水压咸，取水口氯度降至 250 毫克/升以下，管网末梢冲洗完毕，水质复检合格。"
 REPLY = "咸潮已退，自来水氯度达标，供水恢复正常。初期请放水片刻再用，不便之处敬请谅解。"
 NOT_CONTENT = "来电人称水仍有咸味，要求上门取样。"
