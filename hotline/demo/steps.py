@@ -91,6 +91,8 @@ _MOVES: dict[str, Move] = {
     "unsolved": follow_up(Satisfaction.DISSATISFIED, "问题没有解决。", solved=False),
     "unsolved_again": follow_up(Satisfaction.VERY_DISSATISFIED, "再次出现，来电人十分不满。", solved=False),
     "demanding": follow_up(Satisfaction.VERY_DISSATISFIED, "来电人要求重新处理。", solved=True),
+    "not_content": follow_up(Satisfaction.DISSATISFIED, "来电人称水仍有咸味，要求上门取样。", solved=False),
+    "nobody": not_reached("无人接听。"),
     "not_reached": act(Role.FOLLOW_UP, "follow_up", contacted=False),
     "not_reached_1": not_reached("第一次无人接听。"),
     "not_reached_2": not_reached("第二次无人接听。"),

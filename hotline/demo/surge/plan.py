@@ -1,28 +1,16 @@
 """Plan of a surge, made from a seed: the calls of each wave, their subjects, and the outcomes of the follow-ups."""
 
-import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from domain.case.satisfaction import Satisfaction
 from hotline.demo.calls import Call, Scene
 from hotline.demo.client import Json
 from hotline.demo.offers import District, Offer
 from hotline.demo.plans import Plan
-from hotline.demo.steps import Move, follow_up, moves, not_reached
-from hotline.demo.surge.words import (
-    ASKED,
-    DONE_AGAIN,
-    NOBODY,
-    NOT_CONTENT,
-    OWN,
-    OWN_DONE,
-    SALTY,
-    TOLD_AGAIN,
-)
+from hotline.demo.surge.words import ASKED, DONE_AGAIN, OWN, OWN_DONE, SALTY, TOLD_AGAIN
 from hotline.demo.texts import Work, address, caller_name, phone, words
 
 USUAL_CASES = 2000
@@ -45,8 +33,15 @@ SERVICES = (TASTE, "low_pressure", "no_water")
 REACHED = ("tanzhou", "shenwan", "sanxiang", "nanlang")
 """The districts near the mouths of the Pearl River, in the order in which salt water comes up."""
 
-DISSATISFIED, UNREACHABLE, NEVER_REACHED = 0.03, 0.06, 0.02
-"""Shares of the callers who are not content with the first reply, who are reached later, and who never are."""
+OUTCOMES = {
+    "not_content sign_for complete reply satisfied": 0.03,
+    "nobody nobody nobody": 0.02,
+    "nobody satisfied": 0.06,
+    "satisfied": 0.89,
+}
+"""Ways of a case of the tide, from the reply to all callers on, with their shares."""
+BY_ITSELF = "sign_for complete reply satisfied"
+"""Way of any other case, once it has been dispatched."""
 
 
 class Kind(StrEnum):
@@ -68,17 +63,6 @@ _WORDS: dict[Kind, tuple[Work, str | None]] = {
     Kind.OWN_CAUSE: (OWN_DONE, None),
 }
 """Work and reply of a case, where they are not those that are usual for its service."""
-_AFTER_THE_REPLY: dict[str, str | tuple[Move, ...]] = {
-    "satisfied": "satisfied",
-    "dissatisfied": (
-        follow_up(Satisfaction.DISSATISFIED, NOT_CONTENT, solved=False),
-        *moves("sign_for complete reply satisfied"),
-    ),
-    "reached later": (not_reached(NOBODY), *moves("satisfied")),
-    "never reached": (not_reached(NOBODY),) * 3,
-}
-"""Ways of a case of the tide, once the incident has ended and every caller has been replied to."""
-_BY_ITSELF = "sign_for complete reply satisfied"
 
 
 @dataclass(frozen=True)
@@ -125,7 +109,6 @@ class _Draft(NamedTuple):
     kind: Kind
     offer: Offer
     intake: Json
-    way: str | tuple[Move, ...]
 
 
 class _Maker:
@@ -164,19 +147,25 @@ class _Maker:
         intake = {**draft.intake, "caller": {"name": caller_name(self._rng.randrange(10_000)), "phone": phone(index)}}
         work, told = _WORDS.get(draft.kind, (None, None))
         scene = Scene.of(index, draft.offer, [*self._offers.values()], work, told)
-        plan = Plan(draft.kind, draft.way)
+        plan = Plan(draft.kind, self._way(draft.kind))
         return SurgeCall(index, plan, draft.offer, scene, intake, draft.wave, draft.kind)
+
+    def _way(self, kind: Kind) -> str:
+        if kind in OF_THE_TIDE:
+            return self._rng.choices([*OUTCOMES], [*OUTCOMES.values()])[0]
+        # An emergency goes out while the caller is still on the line.
+        return f"dispatch_at_once {BY_ITSELF}" if kind is Kind.EMERGENCY else f"dispatch {BY_ITSELF}"
 
     def _tide(self, wave: int) -> _Draft:
         """Return a call of the tide: each wave reaches one district more, and brings one more trouble."""
         service = self._rng.choices(self.services[:wave], (6, 2, 2)[: len(self.services[:wave])])[0]
         said = self._rng.choice(SALTY[service])
-        return self._call(wave, Kind.TIDE, service, self._rng.choice(self.reached[:wave]), said, self._outcome())
+        return self._call(wave, Kind.TIDE, service, self._rng.choice(self.reached[:wave]), said)
 
     def _asked(self, wave: int) -> _Draft:
         service = "inquiry" if "inquiry" in self._offers else TASTE
         district = self._rng.choice(self._elsewhere)
-        return self._call(wave, Kind.ASKED, service, district, self._rng.choice(ASKED), self._outcome())
+        return self._call(wave, Kind.ASKED, service, district, self._rng.choice(ASKED))
 
     def _own(self, wave: int) -> _Draft:
         service = self.services[min(1, len(self.services) - 1)]
@@ -190,28 +179,11 @@ class _Maker:
     def _emergency(self, wave: int) -> _Draft:
         service = "burst_main" if "burst_main" in self._offers else self._others[0].code
         said = self._rng.choice(words(service).said)
-        where = self._rng.choice(self._elsewhere)
-        draft = self._call(wave, Kind.EMERGENCY, service, where, said, f"dispatch_at_once {_BY_ITSELF}")
+        draft = self._call(wave, Kind.EMERGENCY, service, self._rng.choice(self._elsewhere), said)
         draft.intake["priority"] = "P1"
         return draft
 
-    def _call(
-        self,
-        wave: int,
-        kind: Kind,
-        service: str,
-        district: District,
-        said: str,
-        way: str | tuple[Move, ...] = f"dispatch {_BY_ITSELF}",
-    ) -> _Draft:
+    def _call(self, wave: int, kind: Kind, service: str, district: District, said: str) -> _Draft:
         where = {"district": district.code, "address": address(district.name_zh, self._rng.randrange(10_000))}
         intake = {"service_code": service, "channel": "phone", "location": where, "description": said}
-        return _Draft(wave, kind, self._offers[service], intake, way)
-
-    def _outcome(self) -> str | tuple[Move, ...]:
-        shares = {"dissatisfied": DISSATISFIED, "never reached": NEVER_REACHED, "reached later": UNREACHABLE}
-        draw = self._rng.random()
-        for outcome, until in zip(shares, itertools.accumulate(shares.values()), strict=True):
-            if draw < until:
-                return _AFTER_THE_REPLY[outcome]
-        return _AFTER_THE_REPLY["satisfied"]
+        return _Draft(wave, kind, self._offers[service], intake)

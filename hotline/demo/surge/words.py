@@ -30,7 +30,5 @@ NEWS = (
 """News to all callers, in their order, and the same in English."""
 RESULT = "水库放水压咸，取水口氯度降至 250 毫克/升以下，管网末梢冲洗完毕，水质复检合格。"
 REPLY = "咸潮已退，自来水氯度达标，供水恢复正常。初期请放水片刻再用，不便之处敬请谅解。"
-NOT_CONTENT = "来电人称水仍有咸味，要求上门取样。"
-NOBODY = "无人接听。"
 DONE_AGAIN = Work("上门取样，氯度合格；已冲洗立管和水箱。", "no_fault_found")
 TOLD_AGAIN = "水样检测合格，立管已冲洗，如仍有异味请再来电。"
