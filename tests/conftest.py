@@ -5,7 +5,7 @@ from typing import Any
 
 from temporalio.worker._workflow import _WorkflowWorker
 
-pytest_plugins = ["tests.support.databases", "tests.support.temporal"]
+pytest_plugins = ["tests.support.databases", "tests.support.tables", "tests.support.temporal"]
 
 PATIENCE_SECONDS = 60.0
 """Time after which the SDK breaks off a workflow. A busy machine may stand still for longer than its own two seconds,

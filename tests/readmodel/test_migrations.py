@@ -21,6 +21,8 @@ from readmodel.database import engine
 from readmodel.migrate import TablesDifferError, current, migrate, require_tables
 from readmodel.tables import metadata
 
+pytestmark = pytest.mark.usefixtures("migrations")
+
 
 def test_the_migrated_schema_is_the_declared_one(empty_database_url: str) -> None:
     migrate(empty_database_url)
