@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,13 +22,24 @@ QUESTION = re.compile(
     r'^\s*"""((?:Whether|What|Whatever|Who|Whom|Whose|Which|Where|When|How|Why|If|Is|Those|That)\b.*)', re.MULTILINE
 )
 """Beginning of a docstring that asks instead of naming the thing or the action."""
-CODE = [ROOT / "worker.py"] + [
-    module
-    for package in ("activities", "api", "bench", "domain", "hotline", "readmodel", "tests", "tools", "workflows")
-    for module in sorted((ROOT / package).rglob("*.py"))
-]
+PACKAGES = ("activities", "api", "bench", "domain", "hotline", "readmodel", "tests", "tools", "workflows")
 MODULE_LINES = 400
 LOCKS = sorted([*ROOT.glob("requirements*.txt"), *ROOT.glob("bench/**/requirements.txt")])
+
+
+@pytest.fixture(scope="module")
+def code() -> dict[str, str]:
+    """Return the text of every module, by its path."""
+    modules = [
+        ROOT / "worker.py",
+        *(module for package in PACKAGES for module in sorted((ROOT / package).rglob("*.py"))),
+    ]
+    return {str(module.relative_to(ROOT)): module.read_text(encoding="utf-8") for module in modules}
+
+
+def on_pages(find: Callable[[Path], list[str]], pages: Iterable[Path] = PAGES) -> dict[str, list[str]]:
+    """Return what is found on each page, by its path; pages without a finding are left out."""
+    return {str(page.relative_to(ROOT)): found for page in pages if (found := find(page))}
 
 
 def test_the_changelog_tells_of_this_version() -> None:
@@ -50,18 +62,19 @@ def test_the_license_is_the_one_that_is_declared() -> None:
     assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_pages_name_no_machine_of_their_author(page: Path) -> None:
+def test_pages_name_no_machine_of_their_author() -> None:
     folders = "work|root|home|Users|tmp"
-    assert re.findall(rf"(?<![\w.])/(?:{folders})/", TEXTS[page]) == []
+    assert on_pages(lambda page: re.findall(rf"(?<![\w.])/(?:{folders})/", TEXTS[page])) == {}
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
-def test_locks_name_no_address(lock: Path) -> None:
+def test_locks_name_no_address() -> None:
     """The person who installs the packages chooses where they come from."""
-    assert [
-        line for line in lock.read_text(encoding="utf-8").splitlines() if "://" in line or line.startswith("-")
-    ] == []
+
+    def addresses(lock: Path) -> list[str]:
+        lines = lock.read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if "://" in line or line.startswith("-")]
+
+    assert on_pages(addresses, LOCKS) == {}
 
 
 def test_locked_packages_have_hashes() -> None:
@@ -82,32 +95,40 @@ def test_the_readme_is_short() -> None:
     assert len(TEXTS[ROOT / "README.md"].splitlines()) <= README_LINES
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_row_of_a_table_fits_one_line(page: Path) -> None:
-    assert [line for line in by_hand(page).splitlines() if line.startswith("|") and len(line) > ROW_WIDTH] == []
+def test_a_row_of_a_table_fits_one_line() -> None:
+    def too_long(page: Path) -> list[str]:
+        return [line for line in by_hand(page).splitlines() if line.startswith("|") and len(line) > ROW_WIDTH]
+
+    assert on_pages(too_long) == {}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_pages_use_the_words_of_the_glossary(page: Path) -> None:
-    written = re.sub(r"`[^`\n]+`", "", prose(by_hand(page)))
-    assert re.findall(rf"\b(?:{OTHER_WORDS})\b", written, re.IGNORECASE) == []
+def test_pages_use_the_words_of_the_glossary() -> None:
+    def other_words(page: Path) -> list[str]:
+        written = re.sub(r"`[^`\n]+`", "", prose(by_hand(page)))
+        return re.findall(rf"\b(?:{OTHER_WORDS})\b", written, re.IGNORECASE)
+
+    assert on_pages(other_words) == {}
 
 
-@pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem)
-def test_a_decision_has_its_three_parts_and_a_line_in_the_index(decision: Path) -> None:
-    text = TEXTS[decision]
-    title = text.splitlines()[0].removeprefix("# ")
-    for part in ("Context", "Decision", "Consequences"):
-        assert section(text, part).strip(), part
-    assert f"| [{decision.stem[:4]}]({decision.name}) | {title[5:]} |" in TEXTS[DOCS / "decisions" / "README.md"]
-    assert title.startswith(decision.stem[:4])
+def test_a_decision_has_its_three_parts_and_a_line_in_the_index() -> None:
+    index = TEXTS[DOCS / "decisions" / "README.md"]
+
+    def missing(decision: Path) -> list[str]:
+        text, number = TEXTS[decision], decision.stem[:4]
+        title = text.splitlines()[0].removeprefix("# ")
+        row = f"| [{number}]({decision.name}) | {title[5:]} |"
+        parts = [part for part in ("Context", "Decision", "Consequences") if not section(text, part).strip()]
+        return parts + [row] * (row not in index) + [f"title {number}"] * (not title.startswith(number))
+
+    assert on_pages(missing, DECISIONS) == {}
 
 
-@pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem)
-def test_a_decision_fits_one_screen(decision: Path) -> None:
-    lines = TEXTS[decision].splitlines()
-    assert len(lines) <= SCREEN_LINES
-    assert [line for line in lines if len(line) > SCREEN_WIDTH] == []
+def test_a_decision_fits_one_screen() -> None:
+    def too_much(decision: Path) -> list[str]:
+        lines = TEXTS[decision].splitlines()
+        return [line for line in lines if len(line) > SCREEN_WIDTH] + lines[SCREEN_LINES:]
+
+    assert on_pages(too_much, DECISIONS) == {}
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:
@@ -125,11 +146,9 @@ def test_nothing_is_left_to_be_written() -> None:
     assert re.findall(r"\b(?:TODO|FIXME|TBD|XXX)\b", ALL) == []
 
 
-@pytest.mark.parametrize("module", CODE, ids=lambda module: str(module.relative_to(ROOT)))
-def test_no_docstring_begins_with_a_question_word(module: Path) -> None:
-    assert QUESTION.findall(module.read_text(encoding="utf-8")) == []
+def test_no_docstring_begins_with_a_question_word(code: dict[str, str]) -> None:
+    assert {module: found for module, text in code.items() if (found := QUESTION.findall(text))} == {}
 
 
-def test_no_module_is_too_long() -> None:
-    lengths = {module: len(module.read_text(encoding="utf-8").splitlines()) for module in CODE}
-    assert [str(module.relative_to(ROOT)) for module, lines in lengths.items() if lines > MODULE_LINES] == []
+def test_no_module_is_too_long(code: dict[str, str]) -> None:
+    assert [module for module, text in code.items() if len(text.splitlines()) > MODULE_LINES] == []
