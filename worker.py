@@ -62,12 +62,11 @@ from workflows.details import DetailsWhenAsked
 from workflows.incident import IncidentWorkflow
 from workflows.installation import InstallationWorkflow
 from workflows.messages import Names
-from workflows.period_end import PeriodEndWorkflow
 from workflows.presentation.assessment import assessment_id
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.details.words import WorkerNames
 from workflows.presentation.incident import incident_id
-from workflows.report import ReportWorkflow
+from workflows.report import PeriodEndWorkflow, ReportWorkflow
 from workflows.shifts import CourierWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 from workflows.unknown import UnknownWorkflow
 

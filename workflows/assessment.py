@@ -29,13 +29,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.presentation.details.words import WorkerNames
     from workflows.presentation.search_attributes import Values
     from workflows.start_checks import checked
-    from workflows.updates import ASSESSMENT_UPDATES, with_updates
+    from workflows.updates import with_updates
 
 _WORK = "work on the figures"
 
 
 @workflow.defn(name="AssessmentWorkflow")
-@with_updates(ASSESSMENT_UPDATES)
+@with_updates
 class AssessmentWorkflow(PublishingWorkflow):
     """Assessment of one month, until it is final."""
 

@@ -29,14 +29,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows.presentation.details.words import WorkerNames
     from workflows.presentation.search_attributes import Values
     from workflows.start_checks import checked
-    from workflows.updates import COMPLAINT_UPDATES, with_updates
+    from workflows.updates import with_updates
 
 _TELLING = "telling"
 """The task that tells incidents."""
 
 
 @workflow.defn(name="ComplaintWorkflow")
-@with_updates(COMPLAINT_UPDATES)
+@with_updates
 class ComplaintWorkflow(EntityWorkflow):
     """One complaint, from the call to the end of its reopen window."""
 

@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.presentation.incident import incident_search_attributes
     from workflows.presentation.search_attributes import Values
     from workflows.start_checks import checked
-    from workflows.updates import INCIDENT_UPDATES, with_updates
+    from workflows.updates import with_updates
 
 LATER = timedelta(minutes=5)
 """Pause before cases that did not answer are asked again, after all others."""
@@ -51,7 +51,7 @@ _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on ca
 
 
 @workflow.defn(name="IncidentWorkflow")
-@with_updates(INCIDENT_UPDATES)
+@with_updates
 class IncidentWorkflow(PublishingWorkflow):
     """One incident, until the last of its cases is completed or has left it."""
 

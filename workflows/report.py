@@ -1,11 +1,13 @@
-"""The workflow of a report (日报、月报): one activity makes it from SQL, and keeps it."""
+"""Workflows of the end of days and months: one makes a report (日报、月报), one begins each night what is due."""
 
 from datetime import timedelta
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.period_end import PeriodEnd
     from activities.report import ReportOrder, Reports
+    from activities.signatures import SCHEDULED_WORKFLOW
     from domain.reports.period import ReportKind
     from domain.shared.value import Start
     from workflows.entity import LOWEST, RETRY
@@ -13,6 +15,8 @@ with workflow.unsafe.imports_passed_through():
 
 MAKE_TIMEOUT = timedelta(minutes=2)
 """Longest duration of one attempt: a month is a dozen statements of at most four seconds each."""
+BEGIN_TIMEOUT = timedelta(minutes=10)
+"""Longest duration of one attempt: the assessments and reports run in workflows of their own."""
 
 
 class ReportStart(Start):
@@ -40,3 +44,21 @@ class ReportWorkflow:
         )
         workflow.set_current_details(made.details)
         return made.path
+
+
+@workflow.defn(name=SCHEDULED_WORKFLOW)
+class PeriodEndWorkflow:
+    """Begins the assessments and reports that are due (日终月终). A Schedule starts it each night."""
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        """Begin what is due; return what was begun."""
+        started: list[str] = await workflow.execute_activity_method(
+            PeriodEnd.begin_due_periods,
+            start_to_close_timeout=BEGIN_TIMEOUT,
+            heartbeat_timeout=timedelta(minutes=1),
+            retry_policy=RETRY,
+            summary="begins what is due 启动到期的考核和报表",
+        )
+        workflow.set_current_details("\n".join(f"- {each}" for each in started) or "无 nothing was due")
+        return started

@@ -4,15 +4,12 @@ They are made here, once. The sandbox loads the module of a workflow anew for ev
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from temporalio import workflow
 
-from activities.command_faults import example
-from domain.assessment.actions import ASSESSMENT_COMMANDS
-from domain.case.actions import COMMANDS
-from domain.incident.actions import INCIDENT_COMMANDS
+from activities.command_faults import ACTIONS, example
 from domain.shared.command import Command
 from domain.shared.event import AnyAction
 from workflows.entity import EntityWorkflow
@@ -72,20 +69,12 @@ def _update(action: AnyAction) -> Update:
     return update
 
 
-COMPLAINT_UPDATES = [_update(action) for action in COMMANDS.values()]
-"""Every action on a complaint but `register`, which starts the workflow."""
-INCIDENT_UPDATES = [_update(action) for action in INCIDENT_COMMANDS.values()]
-"""Every action on an incident but `declare`, which starts the workflow."""
-ASSESSMENT_UPDATES = [_update(action) for action in ASSESSMENT_COMMANDS.values()]
-"""Every action on an assessment."""
+UPDATES = {workflow: [_update(action) for action in actions.values()] for workflow, actions in ACTIONS.items()}
+"""Updates of each type of workflow: every action but the one that starts it."""
 
 
-def with_updates(updates: Iterable[Update]) -> Callable[[type[W]], type[W]]:
-    """Return a decorator that gives a workflow class these updates."""
-
-    def give(workflow_class: type[W]) -> type[W]:
-        for update in updates:
-            setattr(workflow_class, f"update_{update.name}", update)
-        return workflow_class
-
-    return give
+def with_updates(workflow_class: type[W]) -> type[W]:
+    """Give a workflow class the updates of its type."""
+    for update in UPDATES[workflow_class.__name__]:
+        setattr(workflow_class, f"update_{update.name}", update)
+    return workflow_class

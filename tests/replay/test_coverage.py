@@ -66,7 +66,6 @@ NEVER_ENTERED = {
         "updates._update",
         "updates.describe",
         "updates.with_updates",
-        "updates.with_updates.give",
     },
 }
 """Functions, by the reason for which no replay enters them. All others are walked whole."""

@@ -37,8 +37,8 @@ from workflows.assessment import AssessmentWorkflow
 from workflows.clients.assessment import begin_assessment
 from workflows.clients.schedule import SCHEDULE, keep_schedule
 from workflows.messages import AssessmentStart
-from workflows.period_end import PeriodEndWorkflow
 from workflows.presentation.assessment import assessment_id
+from workflows.report import PeriodEndWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 FEBRUARY = datetime(2021, 2, 10, 2, tzinfo=UTC)

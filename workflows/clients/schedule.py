@@ -16,7 +16,7 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
-from workflows.period_end import PeriodEndWorkflow
+from workflows.report import PeriodEndWorkflow
 
 SCHEDULE = "period-end"
 """Id of the Schedule, and the beginning of the ids of its workflows."""
