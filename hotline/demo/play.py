@@ -1,7 +1,6 @@
 """Player of a day and of a surge: takes down calls, and brings each case to the end of its plan, over HTTP."""
 
 import asyncio
-import itertools
 import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -119,7 +118,9 @@ class Player:
         if step.wakes_after is None:
             return await self.act(complaint, step.action, body, person, key)
         registered_at = datetime.fromisoformat(complaint["registered_at"])
-        for times in itertools.count(1):
+        times = 0
+        while True:
+            times += 1
             # Each wake date has its key: what was sent before an outage can be sent again word for word.
             wake_at = registered_at + times * timedelta(seconds=step.wakes_after)
             until = {"wake_at": wake_at.isoformat()}
@@ -128,7 +129,6 @@ class Player:
             except Rejected as refusal:
                 if refusal.slug != WAKE_AT_PAST:
                     raise
-        raise AssertionError
 
     async def act(self, complaint: Json, action: str, body: Json, by: Person, key: str) -> Json:
         """Act on a case, once for each key; return it. Raises Rejected, Unreachable."""

@@ -70,6 +70,7 @@ REPORTED = (
 def playing(service: Service, said: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The demo as a program of its own; killed at the end where it has not ended by itself."""
     argv = ["demo", "--surge", "--cases", str(CASES), "--day-seconds", SECONDS_OF_DAY]
+    argv += ["--deadline", str(PATIENCE_SECONDS)]
     port = str(urlsplit(service.api).port)
     argv += ["--data-dir", str(service.data_dir), "--api-port", port]
     with said.open("ab") as out:
