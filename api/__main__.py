@@ -110,10 +110,9 @@ def assemble(
     naming = Naming(people, takes_unknown=settings.unknown_people == "allow")
     secure = settings.tls_certificate is not None or settings.public_url.startswith("https:")
     cookie = SealedCookie("hotline", Seal(link_keys, "session"), Session, clock, secure=secure)
-    issuer = Issuer(settings.oidc_issuer) if settings.oidc_issuer else None
-    tokens = _tokens(settings, issuer, in_force) if issuer else None
+    tokens = _tokens(settings, Issuer(settings.oidc_issuer), in_force) if settings.oidc_issuer else None
     handshake = SealedCookie("hotline-oidc", Seal(link_keys, "oidc"), Handshake, clock, secure=secure)
-    oidc = _oidc(settings, issuer, tokens, handshake, clock) if issuer and tokens and settings.oidc_client_id else None
+    oidc = _oidc(settings, tokens, handshake, clock) if tokens and settings.oidc_client_id else None
     keys = [SigningKeyFile(file) for file in (settings.signing_keys_file, settings.link_keys_file)]
     files = _files(settings)
     integrity = Integrity(files.get(READ_MODEL))
@@ -177,11 +176,11 @@ def _tokens(settings: Settings, issuer: Issuer, in_force: CatalogueInForce) -> T
 
 
 def _oidc(
-    settings: Settings, issuer: Issuer, tokens: Tokens, cookie: SealedCookie[Handshake], clock: Callable[[], datetime]
+    settings: Settings, tokens: Tokens, cookie: SealedCookie[Handshake], clock: Callable[[], datetime]
 ) -> OidcSignIn:
     """Return the sign-in with the issuer."""
     client = OidcClient(settings.oidc_client_id, settings.oidc_client_secret, f"{settings.public_url}{CALLBACK}")
-    return OidcSignIn(issuer, tokens, client, cookie, clock)
+    return OidcSignIn(tokens, client, cookie, clock)
 
 
 def _files(settings: Settings) -> dict[str, Path]:

@@ -3,6 +3,8 @@
 import logging
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
 from zoneinfo import ZoneInfo
@@ -90,6 +92,16 @@ class Limits:
         self._log.tell(_address(request), f"sends {what}")
         self.check_guesses(request)
         self._guesses.count(_address(request))
+
+    @contextmanager
+    def guessing(self, request: Request, what: str) -> Iterator[None]:
+        """Count a ProblemError 401 of this context as wrong. Raises ProblemError 429 instead after too many."""
+        try:
+            yield
+        except ProblemError as refused:
+            if refused.problem.status == HTTPStatus.UNAUTHORIZED:
+                self.guessed(request, what)
+            raise
 
     def check_guesses(self, request: Request) -> None:
         """Raise ProblemError 429 if the address of this request has sent too many wrong keys or links."""

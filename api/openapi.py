@@ -158,7 +158,7 @@ def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
             problem = Problem.model_json_schema(ref_template=_SCHEMA, mode="serialization")
             components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
             if tokens:
-                _add_tokens(document, tokens.discovery_url)
+                _add_tokens(document, tokens.issuer.discovery_url)
             for path, operations in document["paths"].items():
                 _say_what_is_sent(operations)
                 _link(operations, document["paths"].get(f"{path}/{{number}}", {}))

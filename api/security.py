@@ -50,7 +50,7 @@ class BearerKey(HTTPBearer):
             return inner
         sent = await super().__call__(request)
         if sent is None:
-            other = f", or an access token of {self.tokens.issuer}" if self.tokens else ""
+            other = f", or an access token of {self.tokens.issuer.url}" if self.tokens else ""
             detail = f"Send an API key: Authorization: Bearer hk_...{other}"
             raise ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": CHALLENGE})
         if self.tokens and not sent.credentials.startswith("hk_"):
@@ -79,12 +79,8 @@ class BearerKey(HTTPBearer):
 
     async def _bearer_of_token(self, tokens: Tokens, request: Request, token: str) -> Actor:
         """Return who acts: the person of the directory with the same id, if there is one, in the token's role."""
-        try:
+        with self._limits.guessing(request, "wrong tokens"):
             actor = await tokens.verify(token)
-        except ProblemError as refused:
-            if refused.problem.status == HTTPStatus.UNAUTHORIZED:
-                self._limits.guessed(request, "wrong tokens")
-            raise
         person = self._people.get(actor.id)
         if person is None:
             return actor

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Container, Mapping
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,9 +15,11 @@ from jwt import PyJWK, PyJWKSet
 from pydantic import BaseModel
 
 from activities.notifications.addresses import check_resolved
+from api.problems import ProblemError, declare, unavailable
 
 log = logging.getLogger("hotline.api")
 
+NO_ISSUER = declare("issuer-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Issuer of tokens unavailable")
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Accepted algorithms. None has a secret that the service would share with those who sign."""
 FRESH_SECONDS = 300.0
@@ -37,18 +39,9 @@ _OK = frozenset({HTTPStatus.OK})
 _TAKEN_OR_NOT = frozenset({HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED})
 
 
-class IssuerUnavailableError(Exception):
-    """Error of keys that cannot be read, and of which none are kept."""
+class Discovery(BaseModel):
+    """Addresses of an issuer, as it describes itself: of its keys, of its sign-in, and for codes of a sign-in."""
 
-
-class Endpoints(NamedTuple):
-    """Addresses of an issuer: where people sign in, and where their codes are exchanged for tokens."""
-
-    authorization: str
-    token: str
-
-
-class _Discovery(BaseModel):
     issuer: str
     jwks_uri: str
     authorization_endpoint: str = ""
@@ -70,7 +63,7 @@ class Issuer:
         # Made once, as it reads files.
         self._tls = httpx.create_ssl_context()
         self._keys: Mapping[str, PyJWK] = {}
-        self._endpoints = Endpoints("", "")
+        self._described: Discovery | None = None
         self._read_at = self._tried_at = -math.inf
         self._failing = False
         self._reading: asyncio.Task[None] | None = None
@@ -78,20 +71,21 @@ class Issuer:
     async def key(self, key_id: str) -> PyJWK | None:
         """Return the key of this id; None if the issuer has none.
 
-        Raises IssuerUnavailableError if there are no keys to look in.
+        Raises ProblemError 503 if there are no keys to look in.
         """
         await self._refresh(lambda: key_id in self._keys)
         return self._keys.get(key_id)
 
-    async def endpoints(self) -> Endpoints:
-        """Return the addresses for a sign-in. Raises IssuerUnavailableError, also if it names none over TLS."""
+    async def endpoints(self) -> Discovery:
+        """Return the addresses for a sign-in. Raises ProblemError 503, also if it names none over TLS."""
         await self._refresh(lambda: bool(self._keys))
-        if not all(map(self._is_safe, self._endpoints)):
-            raise IssuerUnavailableError
-        return self._endpoints
+        found = self._described
+        if found is None or not (self._is_safe(found.authorization_endpoint) and self._is_safe(found.token_endpoint)):
+            raise _away()
+        return found
 
     async def _refresh(self, is_known: Callable[[], bool]) -> None:
-        """Read again what is old, or lacks what is looked for. Raises IssuerUnavailableError."""
+        """Read again what is old, or lacks what is looked for. Raises ProblemError 503."""
         is_old = self._age() > FRESH_SECONDS
         # The keys are good for hours: nobody waits for an issuer that has just failed to answer.
         is_silent = self._failing and self._monotonic() - self._tried_at <= FRESH_SECONDS
@@ -100,20 +94,20 @@ class Issuer:
             # One client that hangs up must not end the reading of the others.
             await asyncio.shield(reading)
         if self._age() > KEPT_SECONDS:
-            raise IssuerUnavailableError
+            raise _away()
 
     async def exchange(self, form: str, headers: Mapping[str, str]) -> dict[str, Any]:
         """Return what the issuer answers to this form with a code: tokens, or an `error`.
 
-        Raises IssuerUnavailableError.
+        Raises ProblemError 503.
         """
-        url = (await self.endpoints()).token
+        url = (await self.endpoints()).token_endpoint
         try:
             async with asyncio.timeout(WITHIN_SECONDS), self._http(headers) as http:
                 return await _json(http, url, form, _TAKEN_OR_NOT)
         except Exception as error:  # noqa: BLE001 - whatever the issuer answers
             log.warning("%s exchanges no code: %s", self.url, type(error).__name__)
-            raise IssuerUnavailableError from None
+            raise _away() from None
 
     def _http(self, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
         return httpx.AsyncClient(verify=self._tls, headers={"Accept-Encoding": "identity", **(headers or {})})
@@ -137,7 +131,7 @@ class Issuer:
         begun_at = self._monotonic()
         try:
             async with asyncio.timeout(WITHIN_SECONDS):
-                (self._keys, self._endpoints), self._read_at = await self._fetch(), begun_at
+                (self._keys, self._described), self._read_at = await self._fetch(), begun_at
             self._failing = False
         except Exception as error:  # noqa: BLE001 - whatever the issuer answers, the keys read before are kept
             self._failing = True
@@ -146,13 +140,13 @@ class Issuer:
         finally:
             self._reading = None
 
-    async def _fetch(self) -> tuple[Mapping[str, PyJWK], Endpoints]:
-        """Return the keys for signatures, by id, and the endpoints.
+    async def _fetch(self) -> tuple[Mapping[str, PyJWK], Discovery]:
+        """Return the keys for signatures, by id, and what the issuer says of itself.
 
         Raises ValueError, OSError, httpx.HTTPError or PyJWTError.
         """
         async with self._http() as http:
-            found = _Discovery.model_validate(await _json(http, self.discovery_url))
+            found = Discovery.model_validate(await _json(http, self.discovery_url))
             if found.issuer != self.url:
                 raise ValueError(f"the issuer calls itself {found.issuer!r}")
             if not self._is_safe(found.jwks_uri):
@@ -165,7 +159,12 @@ class Issuer:
         }
         if not usable:
             raise ValueError(f"no key has an id and is for signatures by {', '.join(ALGORITHMS)}")
-        return usable, Endpoints(found.authorization_endpoint, found.token_endpoint)
+        return usable, found
+
+
+def _away() -> ProblemError:
+    detail = "The issuer of access tokens does not answer, so that none can be checked. An API key works."
+    return unavailable(NO_ISSUER, detail, round(PAUSE_SECONDS))
 
 
 async def _json(http: httpx.AsyncClient, url: str, form: str = "", accepted: Container[int] = _OK) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.oidc.issuer import LONGEST_REASON, Issuer
-from api.oidc.tokens import Tokens, issuer_answers
+from api.oidc.issuer import LONGEST_REASON
+from api.oidc.tokens import Tokens
 from api.problems import ProblemError, declare
 from api.sealing import Kept, SealedCookie
 from domain.shared.actors import Actor
@@ -48,22 +48,15 @@ class OidcSignIn:
     """Sign-in with the issuer. Nothing is kept but a sealed cookie in the browser, until the issuer leads back.
 
     Args:
-        issuer: the issuer.
-        tokens: check of its tokens.
+        tokens: check of the issuer's tokens.
         client: the service as the issuer knows it.
         cookie: keeps the handshake.
         clock: returns the present instant.
     """
 
     def __init__(
-        self,
-        issuer: Issuer,
-        tokens: Tokens,
-        client: OidcClient,
-        cookie: SealedCookie[Handshake],
-        clock: Callable[[], datetime],
+        self, tokens: Tokens, client: OidcClient, cookie: SealedCookie[Handshake], clock: Callable[[], datetime]
     ) -> None:
-        self._issuer = issuer
         self._tokens = tokens
         self._client = client
         self._cookie = cookie
@@ -72,10 +65,9 @@ class OidcSignIn:
     async def begin(self, to: str) -> Response:
         """Return the redirection to the issuer, from which the browser comes back to `to`. Raises ProblemError 503."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        with issuer_answers():
-            endpoints = await self._issuer.endpoints()
+        endpoints = await self._tokens.issuer.endpoints()
         url = prepare_grant_uri(
-            endpoints.authorization,
+            endpoints.authorization_endpoint,
             self._client.id,
             "code",
             redirect_uri=self._client.callback,
@@ -102,13 +94,13 @@ class OidcSignIn:
             raise _refused("it was not begun in this browser, has taken too long, or the issuer has refused it")
         given = await self._exchange(code, handshake.verifier)
         said = await self._tokens.read(str(given.get("id_token", "")), self._client.id)
-        access = str(given.get("access_token", ""))
         # What is about another sign-in, client or person is somebody else's.
         if said.get("nonce") != handshake.nonce or said.get("azp", self._client.id) != self._client.id:
             raise _refused("the ID token is that of another sign-in")
-        if said["sub"] != (await self._tokens.read(access))["sub"]:
+        claims = await self._tokens.read(str(given.get("access_token", "")))
+        if said["sub"] != claims["sub"]:
             raise _refused("ID token and access token are of different people")
-        return await self._tokens.verify(access), handshake.to
+        return self._tokens.claims.actor(claims), handshake.to
 
     def end(self, response: Response) -> None:
         """Take the handshake from the browser: it is good for one sign-in."""
@@ -122,8 +114,7 @@ class OidcSignIn:
             self._client.id, self._client.secret, "client_secret_basic" if self._client.secret else "none"
         )
         _, headers, body = auth.prepare("POST", "", dict(DEFAULT_HEADERS), body)
-        with issuer_answers():
-            given = await self._issuer.exchange(body, headers)
+        given = await self._tokens.issuer.exchange(body, headers)
         if "error" in given:
             log.warning("the issuer refuses a code: %s", str(given["error"])[:LONGEST_REASON])
             raise _refused("the issuer does not accept its code")

@@ -1,18 +1,15 @@
 """Access tokens of an OIDC issuer, as another way in than an API key."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 
 import jwt
 
 from api.oidc.claims import NO_ROLE, ClaimMap, Claims
-from api.oidc.issuer import ALGORITHMS, PAUSE_SECONDS, Issuer, IssuerUnavailableError
+from api.oidc.issuer import ALGORITHMS, NO_ISSUER, Issuer
 from api.problems import ProblemError, declare
 from domain.shared.actors import Actor
 
 INVALID_TOKEN = declare("invalid-token", HTTPStatus.UNAUTHORIZED, "Invalid access token")
-NO_ISSUER = declare("issuer-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Issuer of tokens unavailable")
 CHALLENGE = 'Bearer realm="hotline"'
 TOKEN_ERRORS = (INVALID_TOKEN, NO_ROLE, NO_ISSUER)
 LEEWAY_SECONDS = 30
@@ -45,23 +42,13 @@ class Tokens:
     """
 
     def __init__(self, issuer: Issuer, audience: str, claims: ClaimMap) -> None:
-        self._issuer = issuer
+        self.issuer = issuer
         self._audience = audience
-        self._claims = claims
-
-    @property
-    def issuer(self) -> str:
-        """The issuer whose tokens are accepted."""
-        return self._issuer.url
-
-    @property
-    def discovery_url(self) -> str:
-        """Address at which the issuer describes itself."""
-        return self._issuer.discovery_url
+        self.claims = claims
 
     async def verify(self, token: str) -> Actor:
         """Return who acts. Raises ProblemError: 401 for a bad token, 403 for one without a role, 503 without keys."""
-        return self._claims.actor(await self.read(token))
+        return self.claims.actor(await self.read(token))
 
     async def read(self, token: str, audience: str | None = None) -> Claims:
         """Return the claims of a token for this audience, None: the service. Raises ProblemError 401 or 503."""
@@ -73,7 +60,7 @@ class Tokens:
                 ALGORITHMS,
                 options={"require": list(REQUIRED), "enforce_minimum_key_length": True},
                 audience=audience or self._audience,
-                issuer=self._issuer.url,
+                issuer=self.issuer.url,
                 leeway=LEEWAY_SECONDS,
             )
         except jwt.PyJWTError as error:
@@ -91,8 +78,7 @@ class Tokens:
             raise _refused("is of another type (typ); accepted: JWT, at+jwt, or none")
         if not key_id:
             raise _refused("names no key (kid)")
-        with issuer_answers():
-            key = await self._issuer.key(key_id)
+        key = await self.issuer.key(key_id)
         if key is None:
             raise _refused("names a key (kid) that its issuer does not have")
         return key
@@ -101,17 +87,7 @@ class Tokens:
         """Return what is wrong, in words that repeat nothing of the token."""
         fault = next(text for kind, text in FAULTS if isinstance(error, kind))
         claim = getattr(error, "claim", "")
-        return fault.format(audience=self._audience, issuer=self._issuer.url, claim=claim)
-
-
-@contextmanager
-def issuer_answers() -> Iterator[None]:
-    """Raise ProblemError 503 if the issuer is not available to what is done."""
-    try:
-        yield
-    except IssuerUnavailableError:
-        detail = "The issuer of access tokens does not answer, so that none can be checked. An API key works."
-        raise ProblemError(NO_ISSUER, detail, headers={"Retry-After": f"{PAUSE_SECONDS:.0f}"}) from None
+        return fault.format(audience=self._audience, issuer=self.issuer.url, claim=claim)
 
 
 def _refused(fault: str) -> ProblemError:

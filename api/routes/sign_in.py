@@ -78,12 +78,13 @@ def _add_oidc(router: APIRouter, backend: Backend, oidc: OidcSignIn) -> None:
     async def finish(request: Request) -> Response:
         try:
             backend.limits.check_guesses(request)
-            actor, to = await oidc.finish(request)
+            with backend.limits.guessing(request, "wrong sign-ins"):
+                actor, to = await oidc.finish(request)
             response: Response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
             await _read_anew(backend)
             backend.sessions.begin(response, _known(backend, actor))
         except ProblemError as refused:
-            response = _refused(backend, request, _counted(backend, request, refused), None)
+            response = _refused(backend, request, refused, None)
         oidc.end(response)
         return response
 
@@ -101,16 +102,6 @@ def _known(backend: Backend, actor: Actor) -> Actor:
         detail = f"{actor.id} is not in the directory. An administrator adds people: hotline person add ID --role ROLE."
         raise ProblemError(NO_SUCH_PERSON, detail)
     return actor.model_copy(update={"id": person.id, "name": person.actor.name})
-
-
-def _counted(backend: Backend, request: Request, refusal: ProblemError) -> ProblemError:
-    """Return the refusal, counted if it is of a guess; or that of too many."""
-    try:
-        if refusal.problem.status == HTTPStatus.UNAUTHORIZED:
-            backend.limits.guessed(request, "wrong sign-ins")
-    except ProblemError as many:
-        return many
-    return refusal
 
 
 def _refused(backend: Backend, request: Request, refusal: ProblemError, to: str | None) -> Response:
