@@ -62,6 +62,11 @@ OPEN_CASES = f'{RUNNING} AND State != "closed" AND State != "withdrawn"'
 """Closed and withdrawn cases run on for as long as they can be reopened or reinstated."""
 INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'
 
+
+def _flagged(flag: str, name: str, name_zh: str, meaning: str, among: str = OPEN_CASES) -> View:
+    return View(name, name_zh, f'{among} AND Flags = "{flag}"', meaning)
+
+
 VIEWS = (
     View(
         "Breached now",
@@ -78,18 +83,8 @@ VIEWS = (
         "Linked cases that are settled with their incident; none with a part, approval or rework.",
     ),
     View("At risk", "临期工单", f'{RUNNING} AND Sla = "at_risk"', "75 % of a clock's budget are used."),
-    View(
-        "Credits to approve",
-        "待批补偿",
-        f'{RUNNING} AND Flags = "credit_waits"',
-        "A credit waits for management's decision.",
-    ),
-    View(
-        "Emergencies",
-        "紧急工单",
-        f'{OPEN_CASES} AND Priority = "P1"',
-        "Open cases of priority P1.",
-    ),
+    _flagged("credit_waits", "Credits to approve", "待批补偿", "A credit waits for management's decision.", RUNNING),
+    View("Emergencies", "紧急工单", f'{OPEN_CASES} AND Priority = "P1"', "Open cases of priority P1."),
     View(
         "To be dispatched",
         "待派单",
@@ -106,55 +101,22 @@ VIEWS = (
         "The work is done; the owner has to reply.",
     ),
     View("Follow-ups", "待回访", f'{RUNNING} AND State = "pending_follow_up"', "The follow-up has to be made."),
-    View(
-        "Hardship",
-        "困难户",
-        f'{OPEN_CASES} AND Flags = "hardship"',
-        "Open cases of hardship households.",
+    _flagged("hardship", "Hardship", "困难户", "Open cases of hardship households."),
+    _flagged(
+        "repeat_caller", "Repeat callers", "重复来电", "Open cases of callers with an earlier case within 30 days."
     ),
-    View(
-        "Repeat callers",
-        "重复来电",
-        f'{OPEN_CASES} AND Flags = "repeat_caller"',
-        "Open cases of callers with an earlier case within 30 days.",
-    ),
-    View(
-        "Possible duplicates",
-        "疑似重复",
-        f'{OPEN_CASES} AND Flags = "possible_duplicate"',
-        "Another case may be about the same matter.",
-    ),
+    _flagged("possible_duplicate", "Possible duplicates", "疑似重复", "Another case may be about the same matter."),
     View("Several departments", "部门联动", f"{RUNNING} AND Involved IS NOT NULL", "A further department has a part."),
-    View(
-        "Reworked",
-        "重办",
-        f'{OPEN_CASES} AND Flags = "reworked"',
-        "The caller was dissatisfied, and the work is done again.",
-    ),
-    View(
-        "Supervised",
-        "督办",
-        f'{OPEN_CASES} AND Flags = "supervised"',
-        "A supervisor watches the case.",
-    ),
-    View(
-        "Extended",
-        "已延期",
-        f'{OPEN_CASES} AND Flags = "extended"',
-        "An extension was granted; a second one is not possible.",
-    ),
-    View(
+    _flagged("reworked", "Reworked", "重办", "The caller was dissatisfied, and the work is done again."),
+    _flagged("supervised", "Supervised", "督办", "A supervisor watches the case."),
+    _flagged("extended", "Extended", "已延期", "An extension was granted; a second one is not possible."),
+    _flagged(
+        "noticed",
         "Notices and criticism",
         "催办通知书和通报批评",
-        f'{OPEN_CASES} AND Flags = "noticed"',
         "Late cases with a notice of urging or public criticism.",
     ),
-    View(
-        "Not delivered",
-        "未送达",
-        f'{RUNNING} AND Flags = "undelivered"',
-        "A notification was not delivered: call instead.",
-    ),
+    _flagged("undelivered", "Not delivered", "未送达", "A notification was not delivered: call instead.", RUNNING),
     View("Thanks", "表扬", f'{CASES} AND Service = "thanks"', "Thanks, for as long as Temporal keeps the workflows."),
     View(
         "Assessments",
