@@ -43,7 +43,7 @@ from api.routes import (
     withdrawals,
 )
 from api.routes.parameters import OnceRoute
-from api.temporal_ui import dangerous, pages
+from api.temporal_ui import pages
 from api.temporal_ui.door import Door
 from domain.shared.codes import UnknownCode
 
@@ -111,7 +111,7 @@ def create_app(backend: Backend) -> FastAPI:
         dead_letters,
         withdrawals,
     )
-    shown = reference, operations, sign_in, pages, dangerous
+    shown = reference, operations, sign_in, pages
     for part in (complaint_actions, *records, reports, call_reports, period_reports, *shown):
         part.add_routes(app.router, backend)
     app.state.door = door

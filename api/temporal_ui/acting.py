@@ -9,13 +9,14 @@ import re
 import uuid
 from base64 import b64encode
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Annotated, Any
 
+import httpx
 from asgi_correlation_id import correlation_id
-from pydantic import Base64Bytes, BaseModel
+from pydantic import AliasPath, Base64Bytes, BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Message
+from starlette.types import Receive, Scope, Send
 
 from activities.command_faults import ACTIONS
 from api.backend import Backend
@@ -23,8 +24,9 @@ from api.middleware import REQUEST_ID
 from api.problems import BAD_REQUEST, MALFORMED_JSON, Problem, ProblemError
 from api.routes.complaint_actions import UNKNOWN_ACTION
 from api.routes.parameters import json_of
-from api.security import ACTOR, request_key
+from api.security import ACTOR, IDEMPOTENCY_KEY, request_key
 from api.temporal_ui.refusals import bilingual
+from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor
 from domain.shared.event import AnyAction
 
@@ -33,129 +35,93 @@ _TYPES = {"complaint": "ComplaintWorkflow", "incident": "IncidentWorkflow", "ass
 _LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; lists show it later, as the database does not answer."
 
 
+def _at(first: str, *rest: str) -> Any:  # noqa: ANN401 - as `Field`
+    """Return a field that is read at this path."""
+    return Field(validation_alias=AliasPath(first, *rest))
+
+
 class _Payload(BaseModel):
     metadata: dict[str, Base64Bytes]
     data: Base64Bytes = b""
 
 
-class _Arguments(BaseModel):
-    payloads: list[_Payload] | None = None
-
-
-class _Input(BaseModel):
-    args: _Arguments = _Arguments()
-
-
-class _Meta(BaseModel):
-    updateId: str | None = None  # noqa: N815 - Temporal's name
-
-
-class _Update(BaseModel):
-    meta: _Meta = _Meta()
-    input: _Input = _Input()
-
-
-class _Run(BaseModel):
-    runId: str | None = None  # noqa: N815 - as above
-
-
 class _Sent(BaseModel):
-    """Body of the UI's request. Who acts and what else it names is not read."""
+    """Part of the UI's request that is read. Who acts and what else it names is not."""
 
-    request: _Update
-    workflowExecution: _Run = _Run()  # noqa: N815 - as above
-
-
-class _Answer(NamedTuple):
-    """Answer of the route of an action."""
-
-    status: int
-    body: bytes
+    request: dict[str, Any]
+    update_id: Annotated[str | None, _at("request", "meta", "updateId")] = None
+    payloads: Annotated[list[_Payload] | None, _at("request", "input", "args", "payloads")] = None
+    run_id: Annotated[str | None, _at("workflowExecution", "runId")] = None
 
 
-class Acting:
-    """Actions that people send from the Temporal UI."""
+async def act(backend: Backend, request: Request, actor: Actor, workflow_id: str, name: str) -> Response:
+    """Carry out the update as the action of the API by this person, and return its outcome as Temporal does.
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
-    async def act(self, request: Request, actor: Actor, workflow_id: str, name: str) -> Response:
-        """Carry out the update as the action of the API by this person, and return its outcome as Temporal does.
-
-        Raises ProblemError for what the UI never sends.
-        """
-        try:
-            sent = _Sent.model_validate(json_of(await request.body()))
-        except (ValueError, RecursionError):
-            detail = "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。"
-            raise ProblemError(BAD_REQUEST, detail) from None
-        key = sent.request.meta.updateId or str(uuid.uuid4())
-        body: bytes | None = None
-        action: AnyAction | None = None
-        try:
-            path, action = _meant(workflow_id, name)
-            body = asked = _body_of(sent.request.input.args.payloads or [])
-            if "{id}" in path:  # an objection is named in the path
-                path, asked = _objection(path, body)
-            answer = await self._ask(request, actor, path, asked, key)
-        except ProblemError as refused:
-            answer = _Answer(refused.problem.status, bytes(refused.response().body))
-        execution = {"workflowId": workflow_id, "runId": sent.workflowExecution.runId or ""}
-        return JSONResponse(
-            {
-                "updateRef": {"workflowExecution": execution, "updateId": key},
-                "outcome": self._outcome(answer, action, body),
-                "stage": "UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED",
-            }
-        )
-
-    async def _ask(self, request: Request, actor: Actor, path: str, body: bytes, key: str) -> _Answer:
-        """Return the answer of the same application to an action of this person."""
-        request_id = correlation_id.get() or ""
-        # A header holds no Chinese: a digest stands for such a key.
-        key = key if key.isascii() else request_key(actor, key)
-        headers = [
-            (b"host", request.headers.get("host", "").encode("latin-1")),
-            (b"content-type", b"application/json"),
-            (b"idempotency-key", key.encode()),
-            *([(b"x-request-id", request_id.encode())] if REQUEST_ID.fullmatch(request_id) else ()),
-        ]
-        kept = ("type", "asgi", "http_version", "scheme", "client", "server")
-        scope = {name: request.scope[name] for name in kept if name in request.scope} | {
-            "method": "POST",
-            "path": path,
-            "raw_path": path.encode(),
-            "root_path": "",
-            "query_string": b"",
-            "headers": headers,
-            ACTOR: actor,
+    Raises ProblemError for what the UI never sends.
+    """
+    try:
+        sent = _Sent.model_validate(json_of(await request.body()))
+    except (ValueError, RecursionError):
+        detail = "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。"
+        raise ProblemError(BAD_REQUEST, detail) from None
+    key = sent.update_id or str(uuid.uuid4())
+    body: bytes | None = None
+    action: AnyAction | None = None
+    try:
+        path, action = _meant(workflow_id, name)
+        body = asked = _body_of(sent.payloads or [])
+        if "{id}" in path:  # an objection is named in the path
+            path, asked = _objection(path, body)
+        answer = await _ask(request, actor, path, asked, key)
+    except ProblemError as refused:
+        answer = httpx.Response(refused.problem.status, content=bytes(refused.response().body))
+    return JSONResponse(
+        {
+            "updateRef": {
+                "workflowExecution": {"workflowId": workflow_id, "runId": sent.run_id or ""},
+                "updateId": key,
+            },
+            "outcome": _outcome(backend.catalogue, answer, action, body),
+            "stage": "UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED",
         }
-        status, parts = 0, list[bytes]()
+    )
 
-        async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
 
-        async def send(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            parts.append(message.get("body", b""))
+def _outcome(
+    catalogue: Catalogue, answer: httpx.Response, action: AnyAction | None, body: bytes | None
+) -> dict[str, Any]:
+    """Return the outcome of an update, as Temporal tells it."""
+    found = answer.json()
+    if answer.is_success:
+        if answer.status_code == HTTPStatus.ACCEPTED:
+            found = {"remark": _LISTED_LATER, **found}
+        data = b64encode(json.dumps(found, ensure_ascii=False).encode()).decode()
+        payload = {"metadata": {"encoding": b64encode(b"json/plain").decode()}, "data": data}
+        return {"success": {"payloads": [payload]}}
+    problem = Problem.model_validate(found)
+    words = bilingual(problem, action, body, catalogue)
+    failure = {"type": problem.type, "nonRetryable": True}
+    return {"failure": {"message": words, "applicationFailureInfo": failure}}
 
-        await request.app(scope, receive, send)
-        return _Answer(status, b"".join(parts))
 
-    def _outcome(self, answer: _Answer, action: AnyAction | None, body: bytes | None) -> dict[str, Any]:
-        """Return the outcome of an update, as Temporal tells it."""
-        found = json.loads(answer.body)
-        if answer.status < HTTPStatus.BAD_REQUEST:
-            if answer.status == HTTPStatus.ACCEPTED:
-                found = {"remark": _LISTED_LATER, **found}
-            data = b64encode(json.dumps(found, ensure_ascii=False).encode()).decode()
-            payload = {"metadata": {"encoding": b64encode(b"json/plain").decode()}, "data": data}
-            return {"success": {"payloads": [payload]}}
-        problem = Problem.model_validate(found)
-        words = bilingual(problem, action, body, self._backend.catalogue)
-        failure = {"type": problem.type, "nonRetryable": True}
-        return {"failure": {"message": words, "applicationFailureInfo": failure}}
+async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str) -> httpx.Response:
+    """Return the answer of the same application to an action of this person."""
+
+    async def by_the_person(scope: Scope, receive: Receive, send: Send) -> None:
+        await request.app({**scope, "client": request.scope["client"], ACTOR: actor}, receive, send)
+
+    request_id = correlation_id.get() or ""
+    headers = {
+        "Content-Type": "application/json",
+        # A header holds no Chinese: a digest stands for such a key.
+        IDEMPOTENCY_KEY: key if key.isascii() else request_key(actor, key),
+        **({"X-Request-ID": request_id} if REQUEST_ID.fullmatch(request_id) else {}),
+    }
+    # The transport alone: a client would add headers.
+    sent = httpx.Request("POST", str(request.base_url.replace(path=path)), headers=headers, content=body)
+    answer = await httpx.ASGITransport(by_the_person).handle_async_request(sent)
+    await answer.aread()
+    return answer
 
 
 def _meant(workflow_id: str, name: str) -> tuple[str, AnyAction]:

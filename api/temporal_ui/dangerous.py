@@ -15,7 +15,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +23,7 @@ from api.backend import Backend
 from api.html import form_of, page
 from api.problems import ProblemError, declare
 from api.routes.parameters import json_of
-from api.same_origin import is_from_another_site
+from api.same_origin import require_same_origin
 from api.sealing import Kept, SealedCookie
 from api.sessions import Session
 from api.temporal_ui.rules import Match, shown
@@ -76,6 +75,7 @@ _INSTEAD = (
     " `hotline verify`, and brings workflows back with `hotline rebuild workflows`."
     " 工单请用「撤销」、突发事件请用「排除」或「解决」办结；核对用 hotline verify，恢复用 hotline rebuild workflows。"
 )
+_FOR_ADMINISTRATORS = f"This is for administrators, with a key for all. {_INSTEAD}"
 
 
 class Confirmation(Kept):
@@ -124,7 +124,7 @@ class Dangerous:
         Raises ProblemError for a name that is given twice.
         """
         if not may_confirm(session):
-            return shown(ProblemError(DANGEROUS, f"This is for administrators, with a key for all. {_INSTEAD}"))
+            return shown(ProblemError(DANGEROUS, _FOR_ADMINISTRATORS))
         try:
             body = json_of(await request.body() or b"{}")
             digest = _digest(request, body)
@@ -171,9 +171,9 @@ class Dangerous:
 
     async def show(self, request: Request, session: Session) -> Response:
         """Return the page of the request that waits, and confirm by POST what it has shown. Raises ProblemError."""
-        foreign = request.method == "POST" and is_from_another_site(request.headers, secure=self._cookie.secure)
-        if not may_confirm(session) or foreign:
-            raise ProblemError(DANGEROUS, f"This is for administrators, with a key for all, on this page. {_INSTEAD}")
+        require_same_origin(request, secure=self._cookie.secure)
+        if not may_confirm(session):
+            raise ProblemError(DANGEROUS, _FOR_ADMINISTRATORS)
         form = await form_of(request)
         sealed = form.get("request", "") if request.method == "POST" else self._cookie.text(request)
         asked, wrong = self._open(sealed, session), False
@@ -192,22 +192,6 @@ class Dangerous:
         if asked and asked.reason:
             self._cookie.set(answer, asked)
         return answer
-
-
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the page that confirms a dangerous request."""
-    dangerous = Dangerous(backend)
-
-    @router.api_route(GRANT, methods=["GET", "POST"], include_in_schema=False)
-    async def grant(request: Request) -> Response:
-        session = backend.sessions.open(request)
-        if session is None:
-            return backend.sessions.sign_in_page(request)
-        try:
-            return await dangerous.show(request, session)
-        except ProblemError as refused:
-            problem = refused.problem
-            return page("not_shown.html", problem.status, refused.headers, problem=problem, number=None)
 
 
 def _digest(request: Request, body: Mapping[str, Any]) -> str:

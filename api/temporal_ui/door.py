@@ -11,14 +11,15 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.types import Receive, Scope, Send
 
 from api.backend import Backend
-from api.html import page, source
+from api.html import source
 from api.problems import ProblemError, declare
 from api.same_origin import READING, require_same_origin
 from api.security import WRONG_SCOPE
 from api.sessions import Session, takes_pages
-from api.temporal_ui.acting import Acting
+from api.temporal_ui.acting import act
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
-from api.temporal_ui.reading import Reading
+from api.temporal_ui.pages import not_shown
+from api.temporal_ui.reading import admit
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of, shown
 from api.temporal_ui.ui_server import ANSWERED, UiServer, token_in
 from api.temporal_ui.waiting import Places
@@ -50,9 +51,7 @@ class Door:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._ui = UiServer(backend.temporal_ui_url)
-        self._acting = Acting(backend)
         self._dangerous = Dangerous(backend)
-        self._reading = Reading(backend)
         self._places = Places(backend.turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,9 +78,8 @@ class Door:
             match = self._matched(request, session)
             return await self._let_through(request, session, match, open_answers)
         except ProblemError as refusal:
-            problem = refusal.problem
-            if takes_pages(request) and problem.status != HTTPStatus.NOT_FOUND:
-                return page("not_shown.html", problem.status, refusal.headers, problem=problem, number=None)
+            if takes_pages(request) and refusal.problem.status != HTTPStatus.NOT_FOUND:
+                return not_shown(refusal)
             return shown(refusal)
 
     def _matched(self, request: Request, session: Session) -> Match:
@@ -105,9 +103,9 @@ class Door:
         # There the UI goes after a refusal that it has no place to show.
         if match.kind is Kind.LOGIN and self._dangerous.kept(request, session):
             return RedirectResponse(GRANT, HTTPStatus.SEE_OTHER)
-        query = await self._reading.admit(session.actor, match, request.scope["query_string"])
+        query = await admit(self._backend, session.actor, match, request.scope["query_string"])
         if match.kind is Kind.UPDATE and match.workflow_id:
-            return await self._acting.act(request, session.actor, match.workflow_id, match.name)
+            return await act(self._backend, request, session.actor, match.workflow_id, match.ids["name"])
         body = b"" if request.method in READING else await request.body()
         if match.kind is Kind.DANGEROUS:
             decided = await self._dangerous.confirm(request, session, match)

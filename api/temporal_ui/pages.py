@@ -15,6 +15,8 @@ from api.html import page
 from api.problems import ProblemError
 from api.rights import require_role
 from api.routes.parameters import INVALID_NUMBER
+from api.sessions import Session
+from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import PREFIX
 from api.temporal_ui.saved_views import COLUMNS, VIEWS, View, of_today, personal
 from domain.rights.rights import READ_CASES
@@ -25,44 +27,46 @@ from workflows.presentation.complaint import workflow_id
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
     """Add the pages."""
+    dangerous = Dangerous(backend)
 
     @router.get("/views", include_in_schema=False)
     async def views(request: Request) -> Response:
-        async def show(actor: Actor) -> Response:
-            return _views_page(backend, actor)
-
-        return await _shown(backend, request, show)
+        return await _shown(backend, request, lambda session: _views_page(backend, session.actor))
 
     @router.get("/case", include_in_schema=False)
     @router.get("/case/{number}", include_in_schema=False)
     async def case(request: Request) -> Response:
         number = request.path_params.get("number") or request.query_params.get("number", "")
+        return await _shown(backend, request, lambda session: _details(backend, session.actor, number), number)
 
-        async def show(actor: Actor) -> Response:
-            return RedirectResponse(await _details(backend, actor, number), HTTPStatus.SEE_OTHER)
-
-        return await _shown(backend, request, show, number)
+    @router.api_route(GRANT, methods=["GET", "POST"], include_in_schema=False)
+    async def grant(request: Request) -> Response:
+        return await _shown(backend, request, lambda session: dangerous.show(request, session))
 
 
 async def _shown(
-    backend: Backend, request: Request, show: Callable[[Actor], Awaitable[Response]], number: str | None = None
+    backend: Backend, request: Request, show: Callable[[Session], Awaitable[Response]], number: str | None = None
 ) -> Response:
     """Return a page for the person of the session, who may read cases; else the sign-in page, or why there is none."""
     session = backend.sessions.open(request)
     if session is None:
         return backend.sessions.sign_in_page(request)
-    actor = session.actor
     try:
-        backend.limits.asked(request, actor.id, actor.role)
-        require_role(READ_CASES, actor)
-        return await show(actor)
+        backend.limits.asked(request, session.actor.id, session.actor.role)
+        require_role(READ_CASES, session.actor)
+        return await show(session)
     except ProblemError as refused:
-        problem = refused.problem
-        return page("not_shown.html", problem.status, refused.headers, problem=problem, number=number)
+        return not_shown(refused, number)
 
 
-async def _details(backend: Backend, actor: Actor, text: str) -> str:
-    """Return the address of the details of a case's present run. Raises ProblemError."""
+def not_shown(refusal: ProblemError, number: str | None = None) -> Response:
+    """Return the page of a refusal, which asks for the case's number again if one was given."""
+    problem = refusal.problem
+    return page("not_shown.html", problem.status, refusal.headers, problem=problem, number=number)
+
+
+async def _details(backend: Backend, actor: Actor, text: str) -> Response:
+    """Return the redirection to the details of a case's present run. Raises ProblemError."""
     try:
         number = parse_number(text)
     except NumberError as error:
@@ -71,7 +75,8 @@ async def _details(backend: Backend, actor: Actor, text: str) -> str:
     run = await backend.complaints.present_run(number)
     if run is None:
         raise not_found(number)
-    return f"{_cases(backend)}/{workflow_id(number)}/{run}/user-metadata"
+    details = f"{_cases(backend)}/{workflow_id(number)}/{run}/user-metadata"
+    return RedirectResponse(details, HTTPStatus.SEE_OTHER)
 
 
 def _cases(backend: Backend) -> str:
@@ -79,7 +84,7 @@ def _cases(backend: Backend) -> str:
     return f"{PREFIX}/namespaces/{quote(backend.complaints.namespace, safe='')}/workflows"
 
 
-def _views_page(backend: Backend, actor: Actor) -> Response:
+async def _views_page(backend: Backend, actor: Actor) -> Response:
     """Return the page that installs the views of this person, with the dates of today, in the browser."""
     # No case is a crew's own.
     me = None if actor.role is Role.CREW else actor.id

@@ -25,67 +25,53 @@ RIGHTS: Final[Mapping[str, Right]] = {
 """Right to read a workflow, by the beginning of its id. All others are for whoever reads all cases."""
 
 
-class Reading:
-    """Rights of people in the Temporal UI."""
+async def admit(backend: Backend, actor: Actor, match: Match, query: bytes) -> bytes:
+    """Return the query to send on for a request of this rule, narrowed to what the person may read.
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    Raises ProblemError.
+    """
+    if not _reads_all(actor) and (actor.role not in READ_CASES.reach or actor.department is None):
+        raise _wrong_role(actor, READ_CASES)
+    if match.ids.get("namespace") not in (None, backend.complaints.namespace):
+        raise refused(match.rule.method)
+    if match.kind in (Kind.PAGE, Kind.ASSET):
+        return query
+    if match.kind is Kind.LOGIN:
+        detail = "What you opened is not among what you may see, as another department's case. 不在您的查阅范围内。"
+        raise ProblemError(NOT_ALLOWED, detail)
+    parameters = parameters_of(match.rule, query)
+    if match.kind is Kind.RENDER:
+        require_details(parameters.get("content", ""))
+    if match.kind is Kind.OPERATIONS and not _reads_all(actor):
+        raise _wrong_role(actor, READ_CASES)
+    if match.kind in (Kind.LIST, Kind.COUNT) and not _reads_all(actor):
+        condition = f'{keys.DEPARTMENT.name} = "{actor.department}" OR {keys.INVOLVED.name} = "{actor.department}"'
+        try:
+            counted = match.kind is Kind.COUNT
+            parameters["query"] = narrowed(parameters.get("query", ""), condition, counted=counted)
+        except UnreadableQueryError as error:
+            raise ProblemError(UNREADABLE_QUERY, str(error)) from None
+    if match.kind in (Kind.WORKFLOW, Kind.QUERY) and match.workflow_id is not None:
+        await _require(backend, actor, match.workflow_id)
+    return urlencode(parameters).encode()
 
-    def may_read(self, actor: Actor) -> bool:
-        """Return True if the person sees anything in the UI."""
-        return _reads_all(actor) or (actor.role in READ_CASES.reach and actor.department is not None)
 
-    def condition(self, actor: Actor) -> str | None:
-        """Return the condition that narrows the lists of a person; None if the person sees all."""
-        if _reads_all(actor):
-            return None
-        return f'{keys.DEPARTMENT.name} = "{actor.department}" OR {keys.INVOLVED.name} = "{actor.department}"'
-
-    async def admit(self, actor: Actor, match: Match, query: bytes) -> bytes:
-        """Return the query to send on for a request of this rule, narrowed to what the person may read.
-
-        Raises ProblemError.
-        """
-        if not self.may_read(actor):
-            raise _wrong_role(actor, READ_CASES)
-        if match.namespace not in (None, self._backend.complaints.namespace):
-            raise refused(match.rule.method)
-        if match.kind in (Kind.PAGE, Kind.ASSET):
-            return query
-        if match.kind is Kind.LOGIN:
-            detail = "What you opened is not among what you may see, as another department's case. 不在您的查阅范围内。"
-            raise ProblemError(NOT_ALLOWED, detail)
-        parameters = parameters_of(match.rule, query)
-        if match.kind is Kind.RENDER:
-            require_details(parameters.get("content", ""))
-        if match.kind is Kind.OPERATIONS and not _reads_all(actor):
-            raise _wrong_role(actor, READ_CASES)
-        if match.kind in (Kind.LIST, Kind.COUNT) and (condition := self.condition(actor)):
-            try:
-                counted = match.kind is Kind.COUNT
-                parameters["query"] = narrowed(parameters.get("query", ""), condition, counted=counted)
-            except UnreadableQueryError as error:
-                raise ProblemError(UNREADABLE_QUERY, str(error)) from None
-        if match.kind in (Kind.WORKFLOW, Kind.QUERY) and match.workflow_id is not None:
-            await self.require(actor, match.workflow_id)
-        return urlencode(parameters).encode()
-
-    async def require(self, actor: Actor, workflow_id: str) -> None:
-        """Raise ProblemError unless the person may read this workflow, whichever of its runs."""
-        right = next((right for start, right in RIGHTS.items() if workflow_id.startswith(start)), READ_CASES)
-        number = workflow_id.removeprefix(case_id(""))
-        match right.reach.get(actor.role):
-            case Reach.ANY:
-                return
-            case Reach.DEPARTMENT if workflow_id == case_id(number) and is_number(number):
-                await self._backend.case(number, actor, right)
-            case Reach.DEPARTMENT:
-                detail = (
-                    f"Not of one case: you read the cases of your department here, {actor.department}. 仅限本部门工单。"
-                )
-                raise ProblemError(OTHER_DEPARTMENT, detail, accepted=["a case of your department"])
-            case _:
-                raise _wrong_role(actor, right)
+async def _require(backend: Backend, actor: Actor, workflow_id: str) -> None:
+    """Raise ProblemError unless the person may read this workflow, whichever of its runs."""
+    right = next((right for start, right in RIGHTS.items() if workflow_id.startswith(start)), READ_CASES)
+    number = workflow_id.removeprefix(case_id(""))
+    match right.reach.get(actor.role):
+        case Reach.ANY:
+            return
+        case Reach.DEPARTMENT if workflow_id == case_id(number) and is_number(number):
+            await backend.case(number, actor, right)
+        case Reach.DEPARTMENT:
+            detail = (
+                f"Not of one case: you read the cases of your department here, {actor.department}. 仅限本部门工单。"
+            )
+            raise ProblemError(OTHER_DEPARTMENT, detail, accepted=["a case of your department"])
+        case _:
+            raise _wrong_role(actor, right)
 
 
 def _reads_all(actor: Actor) -> bool:

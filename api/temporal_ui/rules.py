@@ -5,7 +5,7 @@ UI's server decodes the other segments once, and so does this table.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -68,9 +68,11 @@ class Rule:
     does: str = ""
 
     @property
-    def segments(self) -> list[str]:
-        """Segments of the whole path, without the first slash."""
-        return self.path[1:].split("/")
+    def pattern(self) -> re.Pattern[str]:
+        """Pattern of the paths that fit, with a group for each id."""
+        taken = {"**": ".+", "*": "[^/]*", "{": "(?P<", "}": ">[^/]+)"}
+        parts = re.split(r"(\*\*|[*{}])", self.path)
+        return re.compile("".join(taken.get(part) or re.escape(part) for part in parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +88,9 @@ class Match:
         return self.rule.kind
 
     @property
-    def namespace(self) -> str | None:
-        """Namespace that the path names, or None."""
-        return self.ids.get("namespace")
-
-    @property
     def workflow_id(self) -> str | None:
         """Workflow that the path names, or None."""
         return self.ids.get("workflow_id")
-
-    @property
-    def name(self) -> str:
-        """Update, signal or query that the path names; empty if it names none."""
-        return self.ids.get("name", "")
 
 
 _TOKENS = ("nextPageToken", "next_page_token")
@@ -168,48 +160,29 @@ RULES: Final = (
     _dangerous("schedule_delete", _SCHEDULE, "DELETE"),
 )
 """Every request that the door knows; the first row that fits counts."""
-_PATTERNS = tuple((rule, rule.segments) for rule in RULES)
+_PATTERNS = tuple((rule, rule.pattern) for rule in RULES)
 
 
 def rule_of(method: str, path: bytes) -> Match | None:
     """Return the rule of a request by its path as it was sent, `/temporal` and all; None if the door refuses it."""
     if path == f"{PREFIX}/".encode():  # the one path that may end with a slash
         path = path[:-1]
-    segments = list[tuple[str, str]]()
-    for raw in path.split(b"/")[1:]:
-        if (decoded := _decoded(raw)) is None:
-            return None
-        segments.append((raw.decode("ascii"), decoded))
-    found = (
-        Match(rule, ids) for rule, pattern in _PATTERNS if rule.method == method for ids in _ids(pattern, segments)
-    )
-    return next(found, None) if path.startswith(b"/") else None
-
-
-def _decoded(raw: bytes) -> str | None:
-    """Return a segment decoded once; None if another program could read it otherwise."""
-    if not _SEGMENT.fullmatch(raw):
-        return None
     try:
-        text = unquote_to_bytes(raw).decode()
-    except UnicodeDecodeError:
+        decoded = {raw.decode(): _decoded(raw) for raw in path.split(b"/")[1:]}
+    except ValueError:
         return None
-    return None if text in (".", "..") or not text.isprintable() or not _FORBIDDEN.isdisjoint(text) else text
+    for rule, pattern in _PATTERNS:
+        if rule.method == method and (found := pattern.fullmatch(path.decode("latin-1"))):
+            return Match(rule, {name: decoded[raw] for name, raw in found.groupdict().items()})
+    return None
 
 
-def _ids(pattern: Sequence[str], segments: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
-    """Yield the ids of a path if the pattern fits it. Each segment comes as it was sent, and decoded."""
-    if pattern[-1] == "**" and len(segments) >= len(pattern):
-        pattern, segments = pattern[:-1], segments[: len(pattern) - 1]
-    if len(pattern) != len(segments):
-        return
-    ids = dict[str, str]()
-    for wanted, (raw, decoded) in zip(pattern, segments, strict=True):
-        if wanted.startswith("{"):
-            ids[wanted[1:-1]] = decoded
-        elif wanted != raw and not (wanted.endswith("*") and raw.startswith(wanted[:-1])):
-            return
-    yield ids
+def _decoded(raw: bytes) -> str:
+    """Return a segment decoded once. Raises ValueError if another program could read it otherwise."""
+    text = unquote_to_bytes(raw).decode()
+    if not _SEGMENT.fullmatch(raw) or text in (".", "..") or not text.isprintable() or not _FORBIDDEN.isdisjoint(text):
+        raise ValueError(raw)
+    return text
 
 
 def refused(method: str) -> ProblemError:

@@ -51,7 +51,7 @@ def test_what_the_pages_of_workflows_ask_for_is_known(method: str, path: str, ki
     match = matched(method, path)
     assert match.kind is kind
     assert match.ids.items() >= ids.items()
-    assert match.namespace == ("default" if path.startswith(NAMESPACE) else None)
+    assert match.ids.get("namespace") == ("default" if path.startswith(NAMESPACE) else None)
 
 
 @pytest.mark.parametrize(
