@@ -4,14 +4,16 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from socket import socket
+from typing import Any
 
 import uvicorn
 from sqlalchemy import make_url
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 from temporalio.client import Client
 
@@ -49,7 +51,7 @@ from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
-from api.temporal_ui.former_port import former_port
+from api.temporal_ui.door import FormerPort
 from domain.shared.operator_errors import OperatorError
 from hotline import entry, process
 from hotline.files.atomic import write_private
@@ -207,6 +209,9 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     app = create_app(assemble(settings, client))
     server = _Server(server_config(app, settings))
     server.end_waiting = app.state.door.close
+    if address:
+        app.user_middleware.append(Middleware(FormerPort, port=settings.ui_port, api=address))
+        server.further_port = settings.ui_port
 
     async def compare() -> None:
         try:
@@ -217,35 +222,35 @@ async def serve(settings: Settings, address: str | None = None) -> None:
 
     # One that does not answer yet is compared when it does.
     comparing = asyncio.create_task(compare())
-    leading = asyncio.create_task(_lead_from_former_port(address, settings)) if address else None
     await server.serve()
-    if leading:
-        leading.cancel()
     comparing.cancel()
     with suppress(asyncio.CancelledError):
         await comparing
 
 
 class _Server(uvicorn.Server):
-    """Server that ends what pages of the Temporal UI wait for, up to a minute, before it waits for open requests."""
+    """Server that ends what pages of the Temporal UI wait for, up to a minute, before it waits for open requests.
+
+    It answers without TLS at a further port of this machine too, if there is one.
+    """
 
     end_waiting: Callable[[], Awaitable[None]]
+    further_port: int | None = None
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        if self.further_port:
+            # Typed as a class of which nobody knows how to make one.
+            protocol: Any = self.config.http_protocol_class
+            connection = partial(protocol, self.config, self.server_state, self.lifespan.state)
+            further = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", self.further_port)
+            self.servers.append(further)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """End in order."""
         await self.end_waiting()
         await super().shutdown(sockets)
-
-
-async def _lead_from_former_port(address: str, settings: Settings) -> None:
-    """Lead requests at HOTLINE_UI_PORT to the API at this address, until cancelled."""
-    here = {"api_host": "127.0.0.1", "api_port": settings.ui_port, "tls_certificate": None, "tls_key": None}
-    app = former_port(address, hosts_of(settings))
-    server = uvicorn.Server(server_config(app, settings.model_copy(update=here)))
-    server.config.lifespan = "off"
-    # Signals are for the API's server.
-    server.capture_signals = nullcontext  # type: ignore[assignment, method-assign]
-    await server.serve()
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

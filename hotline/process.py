@@ -1,4 +1,4 @@
-"""Start of the long-running programs of the service: worker, API and the proxy before the Temporal UI."""
+"""Start of the long-running programs of the service: worker and API."""
 
 import gc
 from collections.abc import Callable, Coroutine

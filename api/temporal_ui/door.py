@@ -8,7 +8,7 @@ from http import HTTPStatus
 import httpx
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.backend import Backend
 from api.html import source
@@ -24,6 +24,8 @@ from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rul
 from api.temporal_ui.ui_server import ANSWERED, UiServer, token_in
 from api.temporal_ui.waiting import Places
 
+FORMER_PAGES = b"/ui/"
+"""Path below which the pages beside the UI were, at a port of their own: they stand at the root now."""
 NO_UI = declare("no-temporal-ui", HTTPStatus.NOT_FOUND, "No Temporal UI")
 SCRIPTS = f"{PREFIX}/_app/immutable/"
 FOR_EVER = "private, max-age=31536000, immutable"
@@ -41,6 +43,27 @@ PAGE = (
 _UNCOUNTED = frozenset({Kind.ASSET, Kind.PAGE})
 """Kinds without data. A page of the UI loads some twenty of its 365 scripts."""
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+
+
+class FormerPort:
+    """Redirection to the API, at an address, of what is asked of the port that the UI has in bookmarks."""
+
+    def __init__(self, app: ASGIApp, port: int, api: str) -> None:
+        self._app = app
+        self._port = port
+        self._api = api.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["server"][1] != self._port:
+            await self._app(scope, receive, send)
+            return
+        path, query = scope["raw_path"], scope["query_string"]
+        target = path[len(FORMER_PAGES) - 1 :] if path.startswith(FORMER_PAGES) else PREFIX.encode() + path
+        # As it was sent: decoded, an id with a slash in it would be another path.
+        response = Response(status_code=HTTPStatus.TEMPORARY_REDIRECT)
+        response.raw_headers.append((b"location", self._api + target + (b"?" + query if query else b"")))
+        await response(scope, receive, send)
 
 
 class Door:

@@ -188,25 +188,31 @@ def test_http_for_the_network_is_refused(command: str, taken: int, tmp_path: Pat
     assert not (tmp_path / "data" / "admin.key").exists()
 
 
-def test_the_api_serves_https(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def test_the_api_serves_https_and_leads_to_it_from_the_former_port_of_the_ui(tmp_path: Path) -> None:
+    with socket.socket() as free, socket.socket() as other:
+        for each in (free, other):
+            each.bind(("127.0.0.1", 0))
+        port, former = free.getsockname()[1], other.getsockname()[1]
     settings = {
         "HOTLINE_DATA_DIR": tmp_path / "data",
         "HOTLINE_API_PORT": port,
+        "HOTLINE_UI_PORT": former,
         "HOTLINE_TLS_CERTIFICATE": CERTIFICATE,
         "HOTLINE_TLS_KEY": TLS_KEY,
     }
     env = environment() | {name: str(value) for name, value in settings.items()}
     context = ssl.create_default_context(cafile=CERTIFICATE)
-    api = subprocess.Popen([sys.executable, "-m", CLI, "api"], cwd=ROOT, env=env)
+    address = f"https://localhost:{port}"
+    api = subprocess.Popen([sys.executable, "-m", "api", address], cwd=ROOT, env=env)
     try:
-        with httpx.Client(base_url=f"https://localhost:{port}", verify=context, trust_env=False) as client:
+        with httpx.Client(base_url=address, verify=context, trust_env=False) as client:
             wait_until(lambda: _is_alive(client), lambda: "the API does not answer")
             assert "max-age" in client.get("/healthz").headers["strict-transport-security"]
         with pytest.raises(httpx.HTTPError):
             httpx.get(f"http://localhost:{port}/healthz", trust_env=False)
+        # Bookmarks have no TLS.
+        led = httpx.get(f"http://127.0.0.1:{former}/healthz", trust_env=False)
+        assert (led.status_code, led.headers["location"]) == (307, f"{address}/temporal/healthz")
     finally:
         api.terminate()
         api.wait(30)
