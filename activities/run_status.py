@@ -43,11 +43,16 @@ def is_lost(status: WorkflowExecutionStatus | None) -> bool:
     return is_over(status) and status is not WorkflowExecutionStatus.COMPLETED
 
 
-async def unless_gone(call: Awaitable[T]) -> T | None:
-    """Return the answer of a call, or None if Temporal has no such workflow (any more). Raises RPCError."""
+async def unless(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
+    """Return the answer of a call, or None if Temporal refuses it with this status. Raises RPCError."""
     try:
         return await call
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if error.status is status:
             return None
         raise
+
+
+async def unless_gone(call: Awaitable[T]) -> T | None:
+    """Return the answer of a call, or None if Temporal does not have (any more) what it is about. Raises RPCError."""
+    return await unless(RPCStatusCode.NOT_FOUND, call)

@@ -16,6 +16,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.run_status import unless, unless_gone
 from domain.shared.operator_errors import OperatorError
 from workflows.presentation.search_attributes import REGISTRY
 
@@ -55,13 +56,13 @@ async def _add_namespace(client: Client, retention: timedelta) -> bool:
     described = DescribeNamespaceRequest(namespace=client.namespace)
 
     async def described_or_none() -> object | None:
-        return await _unless(RPCStatusCode.NOT_FOUND, client.workflow_service.describe_namespace(described, retry=True))
+        return await unless_gone(client.workflow_service.describe_namespace(described, retry=True))
 
     if await described_or_none() is not None:
         return False
     request = RegisterNamespaceRequest(namespace=client.namespace, description="Complaint hotline of a water company")
     request.workflow_execution_retention_period.FromTimedelta(retention)
-    await _unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request, retry=True))
+    await unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.register_namespace(request, retry=True))
     await _shown(described_or_none, f"the namespace {client.namespace}")
     return True
 
@@ -99,20 +100,19 @@ async def _add_attributes(client: Client) -> tuple[str, ...]:
 
     async def missing() -> tuple[str, ...] | None:
         # A namespace that was just made is not known to this part of the cluster yet.
-        listing = client.operator_service.list_search_attributes(request, retry=True)
-        listed = await _unless(RPCStatusCode.NOT_FOUND, listing)
+        listed = await unless_gone(client.operator_service.list_search_attributes(request, retry=True))
         return None if listed is None else _missing(listed.custom_attributes, wanted)
 
     async def usable() -> object | None:
         # The front end that starts workflows learns of them seconds after the one that lists them.
         naming_all = " AND ".join(f"{name} IS NULL" for name in wanted)
-        return await _unless(RPCStatusCode.INVALID_ARGUMENT, client.count_workflows(naming_all))
+        return await unless(RPCStatusCode.INVALID_ARGUMENT, client.count_workflows(naming_all))
 
     if added := await _shown(missing, f"the namespace {client.namespace}"):
         adding = AddSearchAttributesRequest(namespace=client.namespace)
         for name in added:
             adding.search_attributes[name] = IndexedValueType.ValueType(wanted[name])
-        await _unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(adding, retry=True))
+        await unless(RPCStatusCode.ALREADY_EXISTS, client.operator_service.add_search_attributes(adding, retry=True))
     # Somebody else may have added them a moment ago.
     await _shown(usable, f"the search attributes {', '.join(wanted)}")
     return added
@@ -131,16 +131,6 @@ def _missing(found: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[str, 
 
 def _type_name(kind: int) -> str:
     return IndexedValueType.Name(IndexedValueType.ValueType(kind)).removeprefix("INDEXED_VALUE_TYPE_").lower()
-
-
-async def _unless(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
-    """Return the answer to a call, or None if Temporal refuses it with this status."""
-    try:
-        return await call
-    except RPCError as error:
-        if error.status != status:
-            raise
-    return None
 
 
 async def _shown(look: Callable[[], Awaitable[T | None]], awaited: str) -> T:
