@@ -2,13 +2,18 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
+from sqlalchemy import Engine
 
+from domain.assessment.assessment import Assessment
+from domain.assessment.score import FigureValue, Item
+from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.reports.period import MONTH, Period, ReportKind, month_of
 from domain.shared.operator_errors import OperatorError
@@ -21,19 +26,15 @@ from hotline.cli.shared import (
     show_table,
     writing_sql,
 )
+from hotline.files.agents import NAME, person_id
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+from hotline.files.points import FindSubject, load_points
 from hotline.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sqlalchemy import Engine
-
-    from domain.assessment.assessment import Assessment
-    from domain.assessment.score import FigureValue, Item
-    from domain.catalogue.catalogue import Catalogue
-    from hotline.files.points import FindSubject
-    from readmodel.database import ReadConnection
-    from readmodel.people import Directory
+from readmodel.assessment import months
+from readmodel.database import ReadConnection, reading
+from readmodel.people import Directory, directory
+from readmodel.reports.stored import first_case_at
+from readmodel.writer import GroupWriter
 
 BESIDE = 3
 """Subjects beside each other in a table, which is not wider than 80 columns."""
@@ -44,12 +45,9 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-
 @app.command("begin")
 def begin(month: Month) -> None:
     """Begin the assessment of a month that is over, or go on with one whose workflow was lost or terminated."""
-    from readmodel.assessment.months import get
-    from readmodel.reports.stored import first_case_at
-
     zone = ZoneInfo(catalogue_in_force().calendar.timezone)
     with reading_sql() as connection:
-        first, known = first_case_at(connection), get(connection, month)
+        first, known = first_case_at(connection), months.get(connection, month)
     _check(month, first, datetime.now(UTC), zone)
     if known and known.over:
         raise OperatorError(f"the assessment of {month} is final; `hotline assessment show {month}` shows it")
@@ -61,17 +59,15 @@ def begin(month: Month) -> None:
 @app.command("show")
 def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subjects.")] = Subject.COMPANY) -> None:
     """Show figures, scores and grades of a month."""
-    from readmodel.assessment.months import items
-
     with reading_sql() as connection:
         found = _assessment(connection, month)
-        results = items(connection, month, found.serial, by)
+        results = months.items(connection, month, found.serial, by)
     typer.echo(f"{month}: {found.state.zh} {found.state}")
     for start in range(0, len(results), BESIDE):
         _show_items(results[start : start + BESIDE])
 
 
-def _show_items(items: "Sequence[Item]") -> None:
+def _show_items(items: Sequence[Item]) -> None:
     names = dict.fromkeys(name for item in items for name in item.figures)
     show_table(
         ("figure 指标", *(item.subject for item in items)),
@@ -90,10 +86,6 @@ def import_(
     encoding: Encoding = "utf-8",
 ) -> None:
     """Replace the points of a month, as for training, of the figures that a file has. Repeating it does no harm."""
-    from hotline.files.points import load_points
-    from readmodel.assessment.months import get, keep_given
-    from readmodel.people import directory
-
     if not re.fullmatch(MONTH, month):
         raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
     catalogue, now = catalogue_in_force(), datetime.now(UTC)
@@ -102,17 +94,15 @@ def import_(
     given = catalogue.assessment.given if catalogue.assessment else ()
     with writing_sql() as connection:
         found = load_points(file, encoding, given, _subjects(catalogue, directory(connection)))
-        known = get(connection, month)
+        known = months.get(connection, month)
         if known and known.is_settled(now):
             raise OperatorError(f"the assessment of {month} is final; accepted: points of a month that is not")
-        keep_given(connection, month, {value.figure for value in found}, found)
+        months.keep_given(connection, month, {value.figure for value in found}, found)
     typer.echo(f"{file}: {len(found)} points of {month}; they count from its next computation")
 
 
-def _subjects(catalogue: "Catalogue", directory: "Directory") -> "FindSubject":
+def _subjects(catalogue: Catalogue, people: Directory) -> FindSubject:
     """Return what finds the id of a person, also of one who has left, or the code of another subject."""
-    from hotline.files.agents import NAME, person_id
-
     takes_anybody = Settings().unknown_people == "allow"
     codes = {
         Subject.DEPARTMENT: {each.code for each in catalogue.departments},
@@ -124,7 +114,7 @@ def _subjects(catalogue: "Catalogue", directory: "Directory") -> "FindSubject":
     def find(by: Subject, text: str) -> str | None:
         if by in codes:
             return text if text in codes[by] else None
-        return person_id(directory, text) or (text if takes_anybody and NAME.fullmatch(text) else None)
+        return person_id(people, text) or (text if takes_anybody and NAME.fullmatch(text) else None)
 
     return find
 
@@ -132,8 +122,6 @@ def _subjects(catalogue: "Catalogue", directory: "Directory") -> "FindSubject":
 @app.command("verify")
 def verify(month: Month) -> None:
     """Compute a month again from events and exclusions as of its last computation, and compare every byte."""
-    from readmodel.database import reading
-
     with open_database() as database:
         with reading(database) as connection:
             found = _assessment(connection, month)
@@ -162,9 +150,8 @@ def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) ->
         raise OperatorError(f"{month} is before the first case; accepted: {accepted}")
 
 
-async def _begin(month: str, known: "Assessment | None") -> bool:
+async def _begin(month: str, known: Assessment | None) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
-    from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
     from hotline.installation import connect_to_own
     from workflows.clients.assessment import begin_assessment, resume_assessment
     from workflows.messages import Names
@@ -181,27 +168,24 @@ async def _begin(month: str, known: "Assessment | None") -> bool:
     return await begin_assessment(client, settings.task_queue, month, now, in_force.catalogue, in_force.edition)
 
 
-def _assessment(connection: "ReadConnection", month: str) -> "Assessment":
+def _assessment(connection: ReadConnection, month: str) -> Assessment:
     """Return the assessment of a month. Raises OperatorError that names those that there are."""
-    from readmodel.assessment.months import get, months
-
-    found = get(connection, month)
+    found = months.get(connection, month)
     if found is None:
-        known = ", ".join(months(connection)) or "none yet"
+        known = ", ".join(months.months(connection)) or "none yet"
         raise OperatorError(f"{month} was not assessed; accepted: {known}")
     return found
 
 
-async def _computed_again(database: "Engine", month: "Assessment") -> str | None:
+async def _computed_again(database: Engine, month: Assessment) -> str | None:
     from activities.assessment import verify as compute_again
-    from readmodel.writer import GroupWriter
 
     async with GroupWriter(database) as writer:
         again = await compute_again(database, writer, month)
     return again.digest if again else None
 
 
-def _shown(value: "FigureValue | None") -> str:
+def _shown(value: FigureValue | None) -> str:
     """Return lines: the value and what it is a share of, what is excluded, the weight or why it has none."""
     if value is None:
         return ""

@@ -6,22 +6,26 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal
 from zoneinfo import ZoneInfo
 
 import typer
+from sqlalchemy import Engine
 
+from domain.calls.call import CLOCKS_DIFFER, Call
+from domain.catalogue.catalogue import Catalogue
+from domain.rights.masking import mask_agent
 from hotline.cli.shared import catalogue_in_force, open_database
+from hotline.files.agents import Agents, load_extensions
+from hotline.files.call_lines import CallFile, CallFormat
+from hotline.files.cdr import Cdr
+from hotline.files.queue_log import QueueLog, is_queue_log
+from hotline.files.roster import load_roster
 from hotline.settings import Settings
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from domain.calls.call import Call
-    from domain.catalogue.catalogue import Catalogue
-    from hotline.files.agents import Agents
-    from hotline.files.call_lines import CallFile, CallFormat
-    from readmodel.people import Directory
+from readmodel.calls import Kept, keep
+from readmodel.database import reading, writing
+from readmodel.duties import keep_duties
+from readmodel.people import Directory, directory
 
 app = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
 NAMED = 20
@@ -40,8 +44,6 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the files, and write no call.")] = False,
 ) -> None:
     """Check all files, then add their calls to what is known of them. Repeating it does no harm."""
-    from hotline.files.call_lines import CallFile
-
     settings, catalogue = Settings(), catalogue_in_force()
     with open_database(settings) as database, ExitStack() as opened:
         formats = _formats(settings, catalogue, _agents(database, agents, encoding))
@@ -67,10 +69,6 @@ def roster(
     encoding: Encoding = "utf-8",
 ) -> None:
     """Replace the duties of the days that a file covers. Repeating it does no harm."""
-    from hotline.files.roster import load_roster
-    from readmodel.database import writing
-    from readmodel.duties import keep_duties
-
     zone = ZoneInfo(catalogue_in_force().calendar.timezone)
     with open_database() as database:
         found = load_roster(file, encoding, zone, _directory(database))
@@ -83,26 +81,17 @@ def roster(
     )
 
 
-def _directory(database: "Engine") -> "Directory":
-    from readmodel.database import reading
-    from readmodel.people import directory
-
+def _directory(database: Engine) -> Directory:
     with reading(database) as connection:
         return directory(connection)
 
 
-def _agents(database: "Engine", extensions: Path | None, encoding: str) -> "Agents":
-    from hotline.files.agents import Agents, load_extensions
-
+def _agents(database: Engine, extensions: Path | None, encoding: str) -> Agents:
     people = _directory(database)
     return Agents(people, load_extensions(extensions, encoding, people) if extensions else {})
 
 
-def _formats(settings: Settings, catalogue: "Catalogue", agents: "Agents") -> "dict[str, CallFormat]":
-    from domain.calls.call import CLOCKS_DIFFER
-    from hotline.files.cdr import Cdr
-    from hotline.files.queue_log import QueueLog
-
+def _formats(settings: Settings, catalogue: Catalogue, agents: Agents) -> dict[str, CallFormat]:
     latest = datetime.now(UTC) + CLOCKS_DIFFER
     contexts = [context.strip() for context in settings.calls_contexts.split(",") if context.strip()]
     zone = ZoneInfo(settings.calls_timezone or catalogue.calendar.timezone)
@@ -111,15 +100,10 @@ def _formats(settings: Settings, catalogue: "Catalogue", agents: "Agents") -> "d
 
 
 def _format_of(file: BinaryIO) -> str:
-    from hotline.files.queue_log import is_queue_log
-
     return "queue_log" if is_queue_log(file.readline()) else "cdr"
 
 
-def _written(database: "Engine", source: "CallFile", area_code: str, unknown: Counter[str]) -> str:
-    from readmodel.calls import Kept, keep
-    from readmodel.database import writing
-
+def _written(database: Engine, source: CallFile, area_code: str, unknown: Counter[str]) -> str:
     done = Kept()
     for group in source.groups():
         with writing(database) as connection:
@@ -128,7 +112,7 @@ def _written(database: "Engine", source: "CallFile", area_code: str, unknown: Co
     return f"{done.added} calls added, {done.changed} changed, {done.unchanged} as they were"
 
 
-def _read(source: "CallFile", unknown: Counter[str]) -> str:
+def _read(source: CallFile, unknown: Counter[str]) -> str:
     count = 0
     for group in source.groups():
         count += len(group)
@@ -136,14 +120,12 @@ def _read(source: "CallFile", unknown: Counter[str]) -> str:
     return f"{count} calls, every line can be used; nothing was written"
 
 
-def _count_unknown(calls: "Iterable[Call]", unknown: Counter[str]) -> None:
-    from domain.rights.masking import mask_agent
-
+def _count_unknown(calls: Iterable[Call], unknown: Counter[str]) -> None:
     # A name of the telephone system may be a telephone.
     unknown.update(mask_agent(call.agent) for call in calls if call.agent and not call.agent_known)
 
 
-def _tell_left_out(source: "CallFile") -> None:
+def _tell_left_out(source: CallFile) -> None:
     for reason, count in source.left_out.most_common():
         typer.echo(f"{source.path}: left out {count} {reason}, the first on line {source.first_lines[reason]}")
     if source.torn_line:

@@ -10,18 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
+from domain.case.rollout import RolloutPreview, RolloutTerms
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.diff import changes
+from domain.catalogue.terms import Edition
 from domain.shared.operator_errors import FileError
 from hotline.cli.shared import checked_catalogue, migrated_database, show_table
+from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue_store import BusyError, CatalogueStore, edition_of, in_force_now
 from hotline.settings import Settings
+from readmodel.database import reading
+from readmodel.open_cases import walk
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
 
-    from domain.case.rollout import RolloutPreview
-    from domain.catalogue.catalogue import Catalogue
-    from domain.catalogue.terms import Edition
-    from hotline.files.catalogue_store import CatalogueStore
     from workflows.bulk import CatalogueRolloutWorkflow, RolloutStart
 
 app = typer.Typer(name="catalogue", no_args_is_help=True, help="Catalogues of services, departments and clocks.")
@@ -55,8 +60,6 @@ def apply(
 
     Exit code 0: done, or nothing to do. 1: not possible now; finished parts stay, run it again. 2: errors to correct.
     """
-    from hotline.files.catalogue import load_catalogue
-    from hotline.files.catalogue_store import CatalogueStore
     from workflows.bulk import RolloutStart
 
     settings = Settings()
@@ -96,14 +99,8 @@ def apply(
         raise typer.Exit(RETRY_LATER)
 
 
-def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> tuple["RolloutPreview", datetime]:
+def _preview(settings: Settings, store: CatalogueStore, new: Catalogue) -> tuple[RolloutPreview, datetime]:
     """Print the differences and their effect; return the preview and the earliest closing time of affected cases."""
-    from domain.case.rollout import RolloutPreview, RolloutTerms
-    from domain.catalogue.diff import changes
-    from hotline.files.catalogue_store import edition_of, in_force_now
-    from readmodel.database import reading
-    from readmodel.open_cases import walk
-
     try:
         old = in_force_now(store, settings.catalogue)
     except FileError as error:
@@ -122,7 +119,7 @@ def _preview(settings: Settings, store: "CatalogueStore", new: "Catalogue") -> t
     return preview, closed_after
 
 
-def _show(preview: "RolloutPreview") -> None:
+def _show(preview: RolloutPreview) -> None:
     typer.echo(
         f"open cases: {preview.changed} change, {preview.same} stay the same, {len(preview.kept)} keep their terms"
     )
@@ -142,7 +139,7 @@ def _show(preview: "RolloutPreview") -> None:
         typer.echo(f"  and {len(preview.kept) - SHOWN} more")
 
 
-def _is_applied(store: "CatalogueStore", edition: "Edition") -> bool:
+def _is_applied(store: CatalogueStore, edition: Edition) -> bool:
     last = store.last()
     return last is not None and last.by is not None and last.edition == edition
 
@@ -156,7 +153,7 @@ def _user_name() -> str:
 
 
 async def _put_in_force(
-    store: "CatalogueStore", put: Callable[[datetime], object], task_queue: str, start: "RolloutStart", cases: int
+    store: CatalogueStore, put: Callable[[datetime], object], task_queue: str, start: "RolloutStart", cases: int
 ) -> dict[str, int]:
     """Put the catalogue in force for intake, then for every open case. Return the number of cases by their answer."""
     from hotline.installation import connect_to_own
@@ -210,11 +207,8 @@ def _summary(answers: dict[str, int]) -> str:
 @contextmanager
 def _retry_later() -> Iterator[None]:
     """Turn errors that may pass into a message and the exit code RETRY_LATER."""
-    from sqlalchemy.exc import DBAPIError
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError
-
-    from hotline.files.catalogue_store import BusyError
 
     try:
         yield

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from domain.shared.operator_errors import FileError
+from hotline.cli.shared import catalogue_in_force
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings
 
 app = typer.Typer(name="channels", no_args_is_help=True, help="Channels: how notifications are sent.")
@@ -17,7 +19,6 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
 
     Its routes name departments of the catalogue in force.
     """
-    from hotline.cli.shared import catalogue_in_force
     from hotline.files.channels import load_channels
 
     summary = check_notifications(Settings(channels=file))
@@ -34,7 +35,6 @@ def check(file: Annotated[Path, typer.Argument(help="The TOML file.")]) -> None:
 
 def check_notifications(settings: Settings) -> str:
     """Return a summary of the channels and templates. Raises FileError if they cannot be used."""
-    from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
     from worker import courier_config
 
     check_documents(settings)

@@ -7,6 +7,8 @@ import typer
 
 from domain.shared.operator_errors import FileError
 from hotline.cli.shared import Encoding, catalogue_in_force, reading_sql, show_table, writing_sql
+from hotline.files.customers import COLUMNS, load_customers
+from readmodel.customers import get_customer, keep
 
 app = typer.Typer(name="customers", no_args_is_help=True, help="The registry of customers and their accounts.")
 
@@ -18,9 +20,6 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file, and write nothing.")] = False,
 ) -> None:
     """Add and update the customers of a file, all or none. Repeating it does no harm."""
-    from hotline.files.customers import load_customers
-    from readmodel.customers import keep
-
     catalogue = catalogue_in_force()
     found = load_customers(file, encoding, catalogue)
     if dry_run:
@@ -34,9 +33,6 @@ def import_(
 @app.command("show")
 def show(account_no: Annotated[str, typer.Argument(help="The account number (户号).")]) -> None:
     """Show the data of an account in the registry."""
-    from hotline.files.customers import COLUMNS
-    from readmodel.customers import get_customer
-
     with reading_sql() as connection:
         customer = get_customer(connection, account_no)
     if customer is None:

@@ -2,18 +2,18 @@
 
 import asyncio
 import uuid
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from domain.case.handover import Handover, HandoverProgress
+from domain.rights.rights import HAND_OVER
+from domain.shared.actors import Role
 from hotline.cli.person import named_faults
 from hotline.cli.shared import reaching_both, writing_sql
 from hotline.settings import Settings
 from readmodel import people
 from readmodel.people import PeopleError
-
-if TYPE_CHECKING:
-    from domain.case.handover import Handover, HandoverProgress
 
 app = typer.Typer()
 
@@ -26,10 +26,6 @@ def handover(
     by: Annotated[str, typer.Option("--as", help="Id of the supervisor or administrator who orders it.")],
 ) -> None:
     """Hand over all open cases of a person, and wait for the end; it does not depend on this command."""
-    from domain.case.handover import Handover
-    from domain.rights.rights import HAND_OVER
-    from domain.shared.actors import Role
-
     with writing_sql() as connection:
         known, to, actor = (people.get(connection, each) for each in (previous_owner, owner, by))
     if to.left_at or to.role is Role.CREW or to.id == known.id:
@@ -52,7 +48,7 @@ def handover(
         typer.echo(f"  {number}: {why}")
 
 
-async def _hand_over(order: "Handover") -> "HandoverProgress":
+async def _hand_over(order: Handover) -> HandoverProgress:
     from hotline.installation import connect_to_own
     from workflows.bulk import HandoverStart
     from workflows.clients.bulk import start_handover

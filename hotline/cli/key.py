@@ -2,19 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from domain.shared.actors import Role
 from hotline.cli import person
 from hotline.cli.shared import minute, reading_sql, show_table, writing_sql
+from hotline.files.atomic import write_private
 from hotline.settings import Settings
 from readmodel import people
+from readmodel.database import WriteConnection
 from readmodel.people import Scope, StaffRole
-
-if TYPE_CHECKING:
-    from readmodel.database import WriteConnection
+from readmodel.workload import count_owned
 
 app = typer.Typer(name="key", no_args_is_help=True, help="API keys of people.")
 
@@ -88,8 +88,6 @@ def admin(
     file: Annotated[Path | None, typer.Argument(help="The private file of the key; default: admin.key.")] = None,
 ) -> None:
     """Write a key into the administrator's file, if no administrator has one. `hotline up` does so at each start."""
-    from hotline.files.atomic import write_private
-
     now = datetime.now(UTC)
     with writing_sql() as connection:
         found = people.directory(connection)
@@ -104,10 +102,8 @@ def admin(
         write_private(file or Settings().data_dir / "admin.key", f"{token}\n")
 
 
-def _keep_an_owner(connection: "WriteConnection", person_id: str, now: datetime) -> None:
+def _keep_an_owner(connection: WriteConnection, person_id: str, now: datetime) -> None:
     """Raise PeopleError if a person owns open cases and has no key any more with which to act on them."""
-    from readmodel.workload import count_owned
-
     keys = people.directory(connection).keys
     can_act = any(key.person == person_id and key.scope == "all" and key.is_live(now) for key in keys)
     if not can_act and (owned := count_owned(connection, person_id)):

@@ -7,6 +7,8 @@ import typer
 
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import minute, reading_sql, show_table, writing_sql
+from readmodel.dead_letters import dead_letters, resend_all
+from readmodel.dead_letters import resend as apply
 
 app = typer.Typer(name="letters", no_args_is_help=True, help="Dead letters: notifications that could not be delivered.")
 
@@ -14,8 +16,6 @@ app = typer.Typer(name="letters", no_args_is_help=True, help="Dead letters: noti
 @app.command("list")
 def list_(limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most dead letters to show.")] = 50) -> None:
     """Show dead letters, the newest first."""
-    from readmodel.dead_letters import dead_letters
-
     with reading_sql() as connection:
         page = dead_letters(connection, limit=limit)
     letters = (
@@ -32,9 +32,6 @@ def resend(
     every: Annotated[bool, typer.Option("--all", help="Send all dead letters again.")] = False,
 ) -> None:
     """Send dead letters again by the present channels: all named ones, or none if one of them cannot be sent."""
-    from readmodel.dead_letters import resend as apply
-    from readmodel.dead_letters import resend_all
-
     if every is bool(keys):
         raise OperatorError("accepted: keys of dead letters, or --all")
     at = datetime.now(UTC)

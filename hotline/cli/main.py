@@ -1,4 +1,4 @@
-"""The `hotline` command. Commands import other packages when they run, so that each starts fast."""
+"""The `hotline` command. Commands import workflows, worker and API when they run, so that each starts fast."""
 
 import sys
 from typing import NoReturn

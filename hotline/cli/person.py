@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from domain.shared.actors import Person, Role
 from domain.shared.codes import Kind, UnknownCode
+from domain.shared.explain import message
 from hotline.cli.shared import catalogue_in_force, minute, reading_sql, show_table, writing_sql
 from readmodel import people
 from readmodel.people import PeopleError, StaffRole
+from readmodel.workload import assigned_to, count_owned
 
 app = typer.Typer(name="person", no_args_is_help=True, help="The people of the company, who act on cases.")
 
@@ -65,8 +68,6 @@ def change(  # noqa: PLR0913 - an argument for each option
 
     A person who owns open cases does not become a crew.
     """
-    from readmodel.workload import count_owned
-
     changes: dict[str, Any] = {"role": role, "name": name, "phone": phone, **_codes(department, district or ())}
     changes = {field: value for field, value in changes.items() if value}
     if department == "":
@@ -95,8 +96,6 @@ def back(person_id: PersonId) -> None:
 @app.command("leave")
 def leave(person_id: PersonId, leave_cases: LeaveCases = False) -> None:
     """Note that a person has left: every key is revoked, and nobody else ever gets the id."""
-    from readmodel.workload import assigned_to, count_owned
-
     now = datetime.now(UTC)
     with writing_sql() as connection:
         left = people.leave(connection, person_id, now)
@@ -125,10 +124,6 @@ def checked(person_id: str, name: str, role: StaffRole, department: str | None, 
 @contextmanager
 def named_faults() -> Iterator[None]:
     """Raise PeopleError for a field that is not valid."""
-    from pydantic import ValidationError
-
-    from domain.shared.explain import message
-
     try:
         yield
     except ValidationError as error:

@@ -2,18 +2,18 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
+from domain.reports.cells import shown
 from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
+from domain.reports.report import Report, Table
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, reading_sql, show_table
 from hotline.settings import Settings
-
-if TYPE_CHECKING:
-    from domain.reports.report import Report, Table
+from readmodel.reports.stored import first_case_at, get_report
 
 app = typer.Typer()
 
@@ -30,8 +30,6 @@ def report(
     ] = False,
 ) -> None:
     """Print a report; it stays as it was made first."""
-    from readmodel.reports.stored import first_case_at, get_report
-
     now, zone = datetime.now(UTC), ZoneInfo(catalogue_in_force().calendar.timezone)
     try:
         period = Period.parse(kind, name) if name else Period.ended_before(kind, now, zone)
@@ -75,16 +73,14 @@ async def _made(period: Period) -> str:
     return await report_handle(client, period.kind, period.name).result()
 
 
-def _show(report: "Report") -> None:
+def _show(report: Report) -> None:
     typer.echo(f"{report.kind.zh} {report.kind.value.capitalize()} report {report.period}, {report.timezone}")
     for table in report.tables:
         typer.echo(f"\n{table.title_zh} {table.title}")
         _show_rows(table.readable(), report)
 
 
-def _show_rows(table: "Table", report: "Report") -> None:
-    from domain.reports.cells import shown
-
+def _show_rows(table: Table, report: Report) -> None:
     titles = [f"{column.title_zh} {column.title}" for column in table.columns]
     rows = [shown(row, table.columns, report) for row in table.rows]
     if table.is_headline:

@@ -6,18 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
+from pydantic import ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
+from domain.catalogue.catalogue import Catalogue
 from domain.shared.operator_errors import OperatorError
+from hotline.files.catalogue import load_catalogue
+from hotline.files.catalogue_store import CatalogueStore, in_force_now
 from hotline.settings import Settings
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from domain.catalogue.catalogue import Catalogue
-    from readmodel.database import ReadConnection, WriteConnection
+from readmodel.database import ReadConnection, WriteConnection, opened, reading, writing
+from readmodel.people import Directory, has_people, restore
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")]
 ApiPort = Annotated[int | None, typer.Option(help="TCP port of the API.")]
@@ -32,10 +34,8 @@ def settings_with(**options: object) -> Settings:
     return Settings(**{name: value for name, value in options.items() if value is not None})
 
 
-def checked_catalogue(file: Path) -> "Catalogue":
+def checked_catalogue(file: Path) -> Catalogue:
     """Load a catalogue and print warnings about its calendar and its unknown amounts. Raises FileError."""
-    from hotline.files.catalogue import load_catalogue
-
     found = load_catalogue(file)
     if end := found.calendar_end(datetime.now(UTC).date()):
         expected = found.calendar.expected_until is not None
@@ -45,16 +45,14 @@ def checked_catalogue(file: Path) -> "Catalogue":
     return found
 
 
-def catalogue_in_force() -> "Catalogue":
+def catalogue_in_force() -> Catalogue:
     """Return the catalogue in force, by the settings of the environment. Raises FileError."""
-    from hotline.files.catalogue_store import CatalogueStore, in_force_now
-
     settings = Settings()
     return in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
 
 
 @contextmanager
-def migrated_database(settings: Settings | None = None, *, read_only: bool = False) -> Iterator["Engine"]:
+def migrated_database(settings: Settings | None = None, *, read_only: bool = False) -> Iterator[Engine]:
     """Open the database of the settings, or of the environment's, its tables up to date.
 
     Raises DBAPIError, and ForeignStoreError if Temporal answers and is of another installation.
@@ -68,12 +66,11 @@ def migrated_database(settings: Settings | None = None, *, read_only: bool = Fal
 
 
 @contextmanager
-def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterator["Engine"]:
+def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterator[Engine]:
     """Open the database with its tables up to date; the caller has compared it with Temporal.
 
     Raises DBAPIError, and TablesDifferError if the tables are those of another version.
     """
-    from readmodel.database import opened
     from readmodel.migrate import migrate, require_tables
 
     migrate(settings.database_url)
@@ -84,13 +81,8 @@ def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterato
         yield database
 
 
-def _restore_people(database: "Engine", kept: Path) -> None:
+def _restore_people(database: Engine, kept: Path) -> None:
     """Write people and keys again from the API's own copy if SQL has lost them all. Raises OperatorError."""
-    from pydantic import ValidationError
-
-    from readmodel.database import reading, writing
-    from readmodel.people import Directory, has_people, restore
-
     try:
         with reading(database) as connection:
             if has_people(connection) or not kept.exists():
@@ -106,10 +98,8 @@ def _restore_people(database: "Engine", kept: Path) -> None:
 
 
 @contextmanager
-def open_database(settings: Settings | None = None) -> Iterator["Engine"]:
+def open_database(settings: Settings | None = None) -> Iterator[Engine]:
     """Open the database as `migrated_database` does. Raises OperatorError if it fails, also in the block."""
-    from sqlalchemy.exc import DBAPIError
-
     try:
         with migrated_database(settings) as database:
             yield database
@@ -118,19 +108,15 @@ def open_database(settings: Settings | None = None) -> Iterator["Engine"]:
 
 
 @contextmanager
-def reading_sql() -> Iterator["ReadConnection"]:
+def reading_sql() -> Iterator[ReadConnection]:
     """Open a transaction to read in, of the database of the environment. Raises OperatorError as `open_database`."""
-    from readmodel.database import reading
-
     with open_database() as database, reading(database) as connection:
         yield connection
 
 
 @contextmanager
-def writing_sql() -> Iterator["WriteConnection"]:
+def writing_sql() -> Iterator[WriteConnection]:
     """Open a transaction to write in, of the database of the environment. Raises OperatorError as `open_database`."""
-    from readmodel.database import writing
-
     with open_database() as database, writing(database) as connection:
         yield connection
 
@@ -138,7 +124,6 @@ def writing_sql() -> Iterator["WriteConnection"]:
 @contextmanager
 def reaching_both(failed: str) -> Iterator[None]:
     """Raise an OperatorError, which begins with `failed`, if Temporal, a workflow in it, or the database fails."""
-    from sqlalchemy.exc import DBAPIError
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError
 

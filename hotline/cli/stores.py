@@ -8,14 +8,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.shared.numbers import NumberError, is_incident, parse_number
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, reaching_both, show_table, tables_up_to_date
 from hotline.settings import Settings
+from readmodel.case_queries import has_cases
+from readmodel.database import exists, opened, reading
+from readmodel.projection import DivergedError, NotRegisteredError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
     from temporalio.client import Client
 
 RETENTION_DAYS = 30
@@ -34,7 +38,6 @@ def migrate(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal, if its address is known.")] = 0.0,
 ) -> None:
     """Bring the tables of the read model up to date. Repeating it does no harm."""
-    from sqlalchemy.exc import DBAPIError
     from temporalio.service import RPCError
 
     from hotline.installation import adopt, refuse_foreign
@@ -65,9 +68,6 @@ def rebuild_readmodel() -> None:
     from hotline.rebuild import Rebuilt
     from hotline.rebuild import rebuild as apply
     from hotline.temporal.setup import retention_of
-    from readmodel.case_queries import has_cases
-    from readmodel.database import reading
-    from readmodel.projection import DivergedError, NotRegisteredError
 
     async def rebuilt() -> tuple[Rebuilt, timedelta | None]:
         async with adopted_stores(Settings()) as (client, database):
@@ -144,7 +144,6 @@ def verify() -> None:
     from hotline.temporal.connection import connect
     from hotline.verify import Verified
     from hotline.verify import verify as compare
-    from readmodel.database import exists, opened
     from readmodel.migrate import require_tables
 
     async def verified() -> Verified:
@@ -173,7 +172,7 @@ def verify() -> None:
 
 
 @asynccontextmanager
-async def adopted_stores(settings: Settings) -> AsyncIterator[tuple["Client", "Engine"]]:
+async def adopted_stores(settings: Settings) -> AsyncIterator[tuple["Client", Engine]]:
     """Open both stores for a rebuild, which adopts one that has no id. Raises ForeignStoreError before any change."""
     from hotline.installation import adopt, connect_to_own
 
@@ -197,7 +196,6 @@ def temporal_setup(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
 ) -> None:
     """Set up namespace, retention and search attributes on the cluster of TEMPORAL_ADDRESS. It may be repeated."""
-    from sqlalchemy.exc import SQLAlchemyError
     from temporalio.service import RPCError
 
     from hotline.installation import adopt, look

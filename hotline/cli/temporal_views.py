@@ -8,6 +8,7 @@ import typer
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, reading_sql
 from hotline.settings import Settings
+from readmodel.people import find
 
 app = typer.Typer()
 
@@ -30,8 +31,6 @@ def temporal_views(
 
 def _department_of(person_id: str) -> str | None:
     """Return the department of a person. Raises OperatorError if nobody has this id."""
-    from readmodel.people import find
-
     with reading_sql() as connection:
         person = find(connection, person_id)
     if person is None or person.left_at:
