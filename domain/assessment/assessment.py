@@ -27,9 +27,8 @@ from domain.assessment.automatic import (
 from domain.assessment.kind import AssessmentEvent, AssessmentKind
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.state import AssessmentFields, Computation, Limit, Sampled
-from domain.case.clocks import MISS
 from domain.catalogue.standard import Standard
-from domain.catalogue.terms import Edition
+from domain.catalogue.terms import MISS, Edition
 from domain.shared.entity import EntityRules, EntityTable, happen
 from domain.shared.value import Immutable
 

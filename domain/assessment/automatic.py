@@ -5,8 +5,7 @@ from datetime import datetime
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.kind import AssessmentEvent, AssessmentKind
 from domain.assessment.state import AssessmentFields, Computation, Sampled
-from domain.case.clocks import MISS
-from domain.catalogue.terms import Edition
+from domain.catalogue.terms import MISS, Edition
 from domain.shared.event import Addressees, CancellationRequested, EventData
 
 INSPECTIONS = "inspections"

@@ -14,12 +14,12 @@ from itertools import zip_longest
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from domain.case.clocks import APPROVE, MISS
+from domain.case.clocks import APPROVE
 from domain.case.intake import THANKS
 from domain.case.lifecycle import State
 from domain.case.satisfaction import SATISFIED
 from domain.catalogue.figures import Kind
-from domain.catalogue.terms import USUAL_CURRENCY
+from domain.catalogue.terms import MISS, USUAL_CURRENCY
 from domain.shared.text import same_phone
 
 NEVER_EXCLUDED = frozenset({Kind.THANKS, Kind.MONEY, Kind.INSPECTED})

@@ -10,16 +10,13 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.catalogue.terms import ClockName, Rung
+from domain.catalogue.terms import CLOCKS, MISS, ClockName, Rung
 from domain.shared.value import Immutable, NamedCode, omit_default
 
-MISS = 100
-"""Percent of the budget at which a promise is missed, whatever the ladder says."""
-
-DEPARTMENT: frozenset[ClockName] = frozenset({"acknowledge", "arrive"})
+DEPARTMENT: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.of_department)
 """The promises of a department to the owner of the case; a part has a `resolve` of its own."""
 
-EXTENDED: frozenset[ClockName] = frozenset({"resolve", "reply"})
+EXTENDED: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.is_extended)
 """The case's own promises that an extension (延期) gives more days."""
 
 
@@ -34,18 +31,11 @@ class ClockStatus(NamedCode):
     CANCELLED = "cancelled", "取消"
 
 
-CLOCK_ZH = {
-    "acknowledge": "签收",
-    "arrive": "到场",
-    "resolve": "处理",
-    "reply": "回复",
-    "follow_up": "回访",
-    "approve": "审批",
-}
-"""Chinese name of each clock (时限)."""
-
 APPROVE: Literal["approve"] = "approve"
 """Clock of an approver's decision, opened with each turn of an approval."""
+
+CLOCK_ZH: dict[str, str] = {name: row.zh for name, row in CLOCKS.items()} | {APPROVE: "审批"}
+"""Chinese name of each clock (时限)."""
 
 
 class Run(NamedTuple):

@@ -7,10 +7,10 @@ The countdown runs only while that promise is missed and runs on: nobody is urge
 from datetime import datetime
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import MISS, Clock
+from domain.case.clocks import Clock
 from domain.case.progress import Urging
 from domain.case.state import CaseState
-from domain.catalogue.terms import CalendarKind
+from domain.catalogue.terms import MISS, CalendarKind
 
 
 def urged_clock(case: CaseState) -> Clock | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from math import ceil
-from typing import Annotated, Any, NamedTuple, Self, get_args
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -34,16 +34,16 @@ from domain.catalogue.norms import (
 )
 from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Standard, Weight
 from domain.catalogue.terms import (
+    CLOCKS,
+    MISS,
     USUAL_CURRENCY,
     Approver,
-    ClockName,
     Credit,
     Exemption,
     Organisation,
     Process,
     Promise,
     Rung,
-    Starts,
     Terms,
     Unit,
     UrgingRules,
@@ -51,16 +51,6 @@ from domain.catalogue.terms import (
 from domain.incident.opening import SurgeRule
 from domain.shared.codes import Kind, code_of, entry_of
 from domain.shared.value import Coded, Value, omit_default
-
-CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
-STARTS: dict[ClockName, Starts] = {
-    "acknowledge": "dispatch",
-    "arrive": "dispatch",
-    "resolve": "registration",
-    "reply": "registration",
-    "follow_up": "reply",
-}
-"""Start of each clock, unless the service says otherwise."""
 
 HORIZON = timedelta(days=400)
 """Time after its registration for which a case knows the holidays."""
@@ -77,12 +67,9 @@ class CalendarEnd(NamedTuple):
     remedy: str
 
 
-MISS = 100
-"""The percentage at which a promise is missed: a ladder without it would miss promises in silence."""
-
-
 def _climbing(ladder: tuple[SourcedRung, ...]) -> tuple[SourcedRung, ...]:
     percents = [rung.percent for rung in ladder]
+    # A ladder without it would miss promises in silence.
     if any(low >= high for low, high in pairwise(percents)) or MISS not in percents:
         raise ValueError(f"percent must rise from rung to rung, {MISS} among them, not {percents}")
     return ladder
@@ -186,7 +173,7 @@ class Catalogue(Value):
                 name=clock,
                 calendar=duty.kind(),
                 budget_seconds=self._scaled(duty.seconds_in(zone, self.calendar.day_seconds)),
-                starts=duty.starts or STARTS[clock],
+                starts=duty.starts or CLOCKS[clock].starts,
             )
             for clock, duty in duties
             if duty and not duty.in_call

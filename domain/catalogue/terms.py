@@ -4,8 +4,9 @@ It is fixed when the case is registered. An edit of the catalogue never moves a 
 catalogue that is put in force for open cases too (`domain.case.automatic.catalogue_change`).
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
@@ -17,6 +18,31 @@ ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
 Starts = Literal["registration", "dispatch", "reply", "decision"]
 CalendarKind = Literal["always", "working"]
 Priority = Literal["P1", "P2", "P3", "P4", "P5"]
+
+
+class ClockRow(NamedTuple):
+    """Clock of a promise: its Chinese name, from when it runs unless the service says otherwise, and whose it is.
+
+    A department promises it to the owner of the case, or else the owner to the caller. An extension (延期) gives more
+    days to one that `is_extended`.
+    """
+
+    zh: str
+    starts: Starts
+    of_department: bool = False
+    is_extended: bool = False
+
+
+CLOCKS: Mapping[ClockName, ClockRow] = {
+    "acknowledge": ClockRow("签收", "dispatch", of_department=True),
+    "arrive": ClockRow("到场", "dispatch", of_department=True),
+    "resolve": ClockRow("处理", "registration", is_extended=True),
+    "reply": ClockRow("回复", "registration", is_extended=True),
+    "follow_up": ClockRow("回访", "reply"),
+}
+"""Clocks in the order in which they are shown."""
+MISS = 100
+"""Percent of the budget at which a promise is missed, whatever the ladder says."""
 Recipient = Literal["assignee", "lead", "owner", "supervisor", "director", "general_manager"]
 CustomerClass = Literal["household", "business"]
 Seconds = Annotated[int, Field(gt=0, le=10 * 366 * 86_400)]

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from domain.case.automatic.undelivered import FLAG as UNDELIVERED
-from domain.case.clocks import MISS, ClockStatus
+from domain.case.clocks import ClockStatus
 from domain.case.intake import IntakeFlag
 from domain.case.state import CREDIT_WAITS
+from domain.catalogue.terms import MISS
 from domain.shared.actors import Role
 from hotline.demo.client import Json
 from hotline.demo.plans import Plan

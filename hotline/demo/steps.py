@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from domain.case.clocks import MISS
 from domain.case.progress import AT_RISK
 from domain.case.satisfaction import Satisfaction
-from domain.catalogue.terms import ClockName
+from domain.catalogue.terms import MISS, ClockName
 from domain.shared.actors import Role
 from hotline.demo.texts import phone
 

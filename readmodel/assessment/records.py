@@ -11,7 +11,8 @@ from pydantic_core import from_json
 from sqlalchemy import Row, case, or_, select
 
 from domain.assessment.entry import COUNTED_ACTIONS, TELL_INTAKE, WITH_DATA, CaseRecord, Fact, KeptPromise
-from domain.case.clocks import APPROVE, MISS, ClockStatus
+from domain.case.clocks import APPROVE, ClockStatus
+from domain.catalogue.terms import MISS
 from readmodel.database import ReadConnection
 from readmodel.statements import is_one_of
 from readmodel.tables import cases, clocks, decisions, events

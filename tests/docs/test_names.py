@@ -37,8 +37,7 @@ from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import State
 from domain.case.parts import PartState
 from domain.case.state import CREDIT_WAITS
-from domain.catalogue.catalogue import CLOCKS
-from domain.catalogue.terms import Recipient
+from domain.catalogue.terms import CLOCKS, Recipient
 from domain.incident.automatic import CANCELLATION
 from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.lifecycle import IncidentState

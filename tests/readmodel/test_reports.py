@@ -20,11 +20,10 @@ from domain.case.actions.request_approval import RequestApproval
 from domain.case.actions.return_ import Return
 from domain.case.automatic.escalate import Escalated
 from domain.case.case import Case
-from domain.case.clocks import MISS
 from domain.case.intake import Caller, IntakeFlag, Location
 from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.terms import Promise
+from domain.catalogue.terms import MISS, Promise
 from domain.reports.period import Period, ReportKind
 from domain.reports.report import Cell, Report, Table
 from hotline.files.catalogue import load_catalogue

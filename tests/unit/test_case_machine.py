@@ -15,7 +15,7 @@ from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement, outcome
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
-from domain.case.clocks import DEPARTMENT, MISS, Clock
+from domain.case.clocks import DEPARTMENT, Clock
 from domain.case.events import Event
 from domain.case.incident_link import SETTLED
 from domain.case.intake import IntakeFlag
@@ -26,7 +26,7 @@ from domain.case.parts import PART_AT_WORK
 from domain.case.progress import LIMIT_REACHED
 from domain.case.state import CREDIT_WAITS
 from domain.case.views import view_case
-from domain.catalogue.terms import Edition
+from domain.catalogue.terms import MISS, Edition
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.case.clocks import MISS, Clock, ClockStatus
+from domain.case.clocks import Clock, ClockStatus
+from domain.catalogue.terms import MISS
 from tests.support.build import CALENDAR, LADDER, MONDAY, WORKING_DAY, days, hours, minutes
 
 FRIDAY = datetime(2026, 9, 11, 8, tzinfo=UTC)

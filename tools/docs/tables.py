@@ -16,9 +16,10 @@ from domain.case.automatic import AUTOMATIC
 from domain.case.diagram import mermaid
 from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED, OPEN, State
-from domain.catalogue.catalogue import CLOCKS, Catalogue
+from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.credit_norms import CreditNorm
 from domain.catalogue.norms import Duration, Duty, Service
+from domain.catalogue.terms import CLOCKS
 from domain.shared.actors import Role
 from domain.shared.event import AnyAction
 from domain.shared.value import Coded

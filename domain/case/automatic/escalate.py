@@ -3,10 +3,11 @@
 from datetime import datetime
 from functools import partial
 
-from domain.case.clocks import APPROVE, CLOCK_ZH, MISS, Clock
+from domain.case.clocks import APPROVE, CLOCK_ZH, Clock
 from domain.case.events import Event
 from domain.case.kind import Due, EventKind, Holder, holders_of
 from domain.case.state import CaseState
+from domain.catalogue.terms import MISS
 from domain.shared.event import Addressees, EventData
 
 
