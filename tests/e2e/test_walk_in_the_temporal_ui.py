@@ -1,0 +1,310 @@
+"""A day at the hotline as each role walks it in the Temporal UI: what the pages tell is seen, in as many clicks.
+
+`PICTURES=FOLDER` keeps a picture of each step there, on a small screen and on a wide one.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from domain.shared.actors import Role
+from tests.support.browser import needs_chromium
+from tests.support.desk import SCREENS, Desk
+from tests.support.pages import page, section
+from tests.support.service import Service, wait_until
+from tools.docs.pictures import Person, sign_in
+
+pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.e2e, pytest.mark.slow]
+
+PEOPLE = {
+    "10023": (Role.AGENT, None),
+    "10024": (Role.AGENT, None),
+    "10031": (Role.DISPATCHER, None),
+    "40001": (Role.CREW, "repair"),
+    "40002": (Role.CREW, "repair"),
+    "40011": (Role.CREW, "billing"),
+    "10061": (Role.FOLLOW_UP, None),
+    "10005": (Role.SUPERVISOR, None),
+    "10001": (Role.MANAGER, None),
+    "10091": (Role.TELEPHONY, None),
+}
+AGENT, OTHER_AGENT, DISPATCHER, CREW, COLLEAGUE, BILLING, CLERK, SUPERVISOR, MANAGER, TELEPHONES = PEOPLE
+"""Ids of the page of a day, and a telephone system."""
+HIDDEN = ("reset", "signal", "terminate", "start-workflow")
+
+
+@pytest.fixture(scope="module")
+def people(service: Service) -> dict[str, Person]:
+    return {who: Person(service, who, role, department) for who, (role, department) in PEOPLE.items()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Folder of the pictures."""
+    chosen = Path(os.environ.get("PICTURES", tmp_path))
+    chosen.mkdir(parents=True, exist_ok=True)
+    return chosen
+
+
+@contextmanager
+def desk(browser: Browser, service: Service, folder: Path, name: str, key: str | None) -> Iterator[Desk]:
+    """Open a browser, in which the person of this key has signed in; nobody without one."""
+    # A context may have further windows, with the same session.
+    with closing(browser.new_context(viewport=SCREENS[-1], locale="en-GB", timezone_id="Asia/Shanghai")) as context:
+        page = context.new_page()
+        if key:
+            sign_in(page, service, key)
+        yield Desk(page, service, folder, name)
+
+
+def test_an_agent(browser: Browser, service: Service, people: dict[str, Person], folder: Path) -> None:
+    agent, crew = people[AGENT], people[CREW]
+    number = agent.register("no_water", "west", "家里没水，不欠费。No water, nothing owed.")
+    with desk(browser, service, folder, "agent", None) as at:
+        at.home()
+        at.picture("sign-in")
+        for key, seen in (("hk_wrong", at.page.get_by_role("alert")), (agent.key, at.page.get_by_role("status"))):
+            at.page.get_by_label("密钥 Key").fill(key)
+            at.click(at.page.get_by_role("button", name="登录 Sign in"))
+            expect(seen).to_be_visible()
+            at.picture("signed-in" if key == agent.key else "wrong-key")
+        expect(at.page.get_by_role("main")).to_contain_text(f"{AGENT} (话务员 agent)")
+        with at.task("A new agent", "correct"):
+            details = at.look_up(number)
+            at.update("correct", reason="门牌号报错 Wrong house number", location={"address": "下闸新村5号"})
+            at.page.keyboard.press("r")
+            expect(details.get_by_role("listitem").filter(has_text="更正 correct · 10023")).to_be_visible()
+        with at.task("A new agent", "my open cases"):
+            at.view("我的工单 My cases")
+            expect(at.row(number)).to_contain_text("registered")
+        at.open(number)
+        at.picture("case")
+        dialog = at.form()
+        at.picture("actions")
+        at.choose("supervise")
+        at.submit(dialog, {})
+        at.refused(dialog, "您的角色无权办理此事项，有权办理：", "supervise is not for the role agent")
+        at.click(at.page.get_by_role("button", name="More Actions"))
+        for button in HIDDEN:
+            expect(at.page.get_by_test_id(f"{button}-button").last).to_be_disabled()
+        at.picture("buttons")
+        people[DISPATCHER].act(number, "dispatch", department="repair")
+        crew.act(number, "sign_for")
+        crew.act(number, "arrive")
+        crew.act(number, "complete", result="已更换室内水管。Indoor pipes replaced.")
+        with at.task("A new agent", "reply"):
+            at.view("待回复 To be replied to")
+            at.open(number)
+            at.update("reply", message="水管已更换。The pipes are new.")
+        assert agent.see(number)["state"] == "pending_follow_up"
+
+
+def test_a_dispatcher(browser: Browser, service: Service, people: dict[str, Person], folder: Path) -> None:
+    agent, crew, dispatcher = people[AGENT], people[CREW], people[DISPATCHER]
+    number = agent.register("leak", "west", "水管漏水。A pipe leaks.")
+    with desk(browser, service, folder, "dispatcher", dispatcher.key) as at:
+        with at.task("A dispatcher", "what is to be dispatched"):
+            at.view("待派单 To be dispatched")
+            at.row(number)
+        with at.task("A dispatcher", "dispatch"):
+            at.view("待派单 To be dispatched")
+            at.open(number)
+            at.update("dispatch", department="抢修队")
+        assert agent.see(number)["department"] == "repair"
+        dialog = at.form()
+        at.choose("dispatch")
+        at.submit(dialog, {"department": "plumbers"})
+        at.refused(dialog, "没有这个部门代码，可填 repair（抢修队）", '示例 Example: {"department": "repair"}')
+        crew.act(number, "return", reason="属物业管理 The landlord has to mend it")
+        with at.task("A dispatcher", "reject a return"):
+            at.view("待派单 To be dispatched")
+            at.open(number)
+            at.update("reject_return", reason="表前管道属公司 The pipe before the meter is ours")
+        with at.task("A dispatcher", "what is due before tonight"):
+            at.view("今日到期 Due today")
+            at.row(number)
+        assert agent.see(number)["state"] == "dispatched"
+        incident = dispatcher.declare("西区爆管 A burst main", ["no_water"], ["west"])
+        at.page.goto(f"{service.ui}/namespaces/default/workflows/incident-{incident}")
+        at.update("dispatch", department="repair")
+        at.view("突发事件 Incidents")
+        at.row(incident)
+        at.picture("incidents")
+
+
+def test_a_crew(browser: Browser, service: Service, people: dict[str, Person], folder: Path) -> None:
+    agent, crew, billing = people[AGENT], people[CREW], people[BILLING]
+    number = agent.register("leak", "west", "水管漏水。A pipe leaks.")
+    bill = agent.register("billing", "south", "上月水费比平时多一倍。The last bill is twice the usual.")
+    people[DISPATCHER].act(number, "dispatch", department="repair")
+    people[DISPATCHER].act(bill, "dispatch", department="billing")
+    with desk(browser, service, folder, "crew", crew.key) as at:
+        at.picture("views")
+        with at.task("A crew lead", "what has my department"):
+            at.view("本部门工单 My department")
+            at.row(number)
+        expect(at.page.get_by_text(f"complaint-{bill}")).to_have_count(0)
+        with at.task("A crew lead", "sign for"):
+            at.view("本部门工单 My department")
+            at.open(number)
+            at.update("sign_for", assignee=CREW)
+        for task, action, body in (
+            ("assign", "assign", {"assignee": COLLEAGUE, "note": "今天下午 This afternoon"}),
+            ("arrive", "arrive", {}),
+            (
+                "request an approval",
+                "request_approval",
+                {"subject": "更换室内水管", "amount": "480.00", "kind": "funded_repair", "grounds": "低保户"},
+            ),
+        ):
+            with at.task("A crew lead", task):
+                at.update(action, **body)
+        people[MANAGER].act(number, "decide_approval", approved=True, reason="困难户 Hardship household")
+        with at.task("A crew lead", "complete"):
+            at.view("本部门工单 My department")
+            at.open(number)
+            at.update("complete", result="已更换室内水管。Indoor pipes replaced.")
+        at.page.goto(f"{service.api}/case/{bill}")
+        expect(at.page.get_by_role("main")).to_contain_text("您无权查阅")
+        at.picture("another department")
+    with desk(browser, service, folder, "billing", billing.key) as at:
+        at.look_up(bill)
+        at.update("sign_for")
+        with at.task("A crew lead", "request an approval"):
+            at.update("request_extension", working_days=3, reason="待水表检测 The meter has to be tested")
+    assert crew.see(number)["state"] == "pending_reply"
+    assert "decide_extension" in people[SUPERVISOR].see(bill)["available_actions"]
+
+
+def test_a_manager_and_a_supervisor(
+    browser: Browser, service: Service, people: dict[str, Person], folder: Path
+) -> None:
+    agent, crew = people[AGENT], people[CREW]
+    number = agent.register("no_water", "west", "家里没水，低保户。No water; on public relief.")
+    people[DISPATCHER].act(number, "dispatch", department="repair")
+    wait_until(lambda: agent.see(number)["overdue"], lambda: str(agent.see(number)))
+    crew.act(number, "sign_for")
+    bill = agent.register("billing", "south", "上月水费比平时多一倍。The last bill is twice the usual.")
+    people[DISPATCHER].act(bill, "dispatch", department="billing")
+    people[BILLING].act(bill, "sign_for")
+    people[BILLING].act(bill, "request_extension", working_days=3, reason="待水表检测 The meter has to be tested")
+    crew.act(
+        number, "request_approval", subject="更换室内水管", amount="480.00", kind="funded_repair", grounds="低保户"
+    )
+    with desk(browser, service, folder, "manager", people[MANAGER].key) as at:
+        with at.task("A manager", "what is missed"):
+            at.view("已超时 Breached now")
+            expect(at.row(number)).to_contain_text("missed")
+        with at.task("A manager", "why"):
+            at.view("已超时 Breached now")
+            at.open(number)
+            expect(at.details(number)).to_contain_text("限 limit 1 秒 s")
+        with at.task("A manager", "supervise"):
+            at.look_up(number)
+            at.update("supervise", note="请优先处理 Please take this first")
+        with at.task("A manager", "what is supervised"):
+            at.view("督办 Supervised")
+            at.row(number)
+        with at.task("A manager", "decide an approval"):
+            at.view("待审批 Awaiting approval")
+            at.open(number)
+            expect(at.details(number)).to_contain_text("480.00")
+            at.update("decide_approval", approved=True, reason="困难户 Hardship household")
+    with desk(browser, service, folder, "supervisor", people[SUPERVISOR].key) as at:
+        with at.task("A manager", "decide an extension"):
+            at.look_up(bill)
+            at.update("decide_extension", approved=True)
+        at.clicks = 0
+        at.look_up(number)
+        at.update("hand_over", owner=OTHER_AGENT, note="病假 Sick leave")
+        assert f"{at.clicks - 6} + 6 clicks each" in section(page("docs/a-day.md"), "When an agent is ill")
+        expect(at.look_up(number)).to_contain_text("同意 approved")
+        at.picture("decided")
+    assert (agent.see(number)["state"], agent.see(number)["owner"]) == ("in_progress", OTHER_AGENT)
+    assert "extended" in agent.see(bill)["flags"]
+
+
+def test_a_follow_up_clerk(browser: Browser, service: Service, people: dict[str, Person], folder: Path) -> None:
+    agent, crew = people[AGENT], people[CREW]
+    number = agent.register("leak", "west", "水管漏水。A pipe leaks.")
+    people[DISPATCHER].act(number, "dispatch", department="repair")
+    crew.act(number, "sign_for")
+    crew.act(number, "complete", result="接口已更换。The joint is new.")
+    agent.act(number, "reply", message="接口已更换，费用由公司承担。The joint is new, at our cost.")
+    with desk(browser, service, folder, "clerk", people[CLERK].key) as at:
+        with at.task("A follow-up clerk", "which follow-ups are due"):
+            at.view("待回访 Follow-ups")
+            at.row(number)
+        with at.task("A follow-up clerk", "what was done and said"):
+            at.view("待回访 Follow-ups")
+            at.open(number)
+            details = at.details(number)
+            expect(details).to_contain_text("The joint is new, at our cost.")
+        with at.task("A follow-up clerk", "nobody answers"):
+            at.view("待回访 Follow-ups")
+            at.open(number)
+            at.details(number)
+            at.update("follow_up", contacted=False)
+        with at.task("A follow-up clerk", "dissatisfied"):
+            at.look_up(number)
+            said = {"satisfaction": "dissatisfied", "note": "接口仍滴水 A joint still drips"}
+            at.update("follow_up", contacted=True, solved=False, **said)
+        expect(at.look_up(number)).to_contain_text("接口仍滴水 A joint still drips")
+        at.picture("dissatisfied details")
+    assert (agent.see(number)["state"], agent.see(number)["cycle"]) == ("dispatched", 2)
+
+
+def test_who_may_not_read_or_act(browser: Browser, service: Service, people: dict[str, Person], folder: Path) -> None:
+    number = people[AGENT].register("leak", "west", "水管漏水。A pipe leaks.")
+    with desk(browser, service, folder, "telephony", people[TELEPHONES].key) as at:
+        for place in ("views", f"case/{number}", "temporal/namespaces/default/workflows"):
+            at.page.goto(f"{service.api}/{place}")
+            expect(at.page.get_by_role("main")).to_contain_text("您无权查阅")
+            at.picture(place.partition("/")[0])
+    reader = service.run("key", "create", AGENT, "--scope", "read").strip()
+    with desk(browser, service, folder, "reader", reader) as at:
+        at.look_up(number)
+        expect(at.page.get_by_role("button", name="More Actions")).to_be_disabled()
+        at.picture("details")
+
+
+def test_an_administrator(browser: Browser, service: Service, folder: Path) -> None:
+    number = Person(service, AGENT, Role.AGENT).register("leak", "west", "水管漏水。A pipe leaks.")
+    with desk(browser, service, folder, "admin", service.admin_key) as at:
+        at.look_up(number)
+        at.click(at.page.get_by_role("button", name="More Actions"))
+        at.picture("buttons")
+        at.click(at.page.get_by_test_id("terminate-button").last)
+        dialog = at.page.get_by_test_id("terminate-confirmation-modal").last
+        confirm = dialog.get_by_test_id("confirm-modal-button")
+        at.click(confirm)
+        expect(dialog).to_contain_text("/temporal-grant")
+        at.picture("refused")
+        with closing(at.page.context.new_page()) as other:
+            asked = Desk(other, service, folder, "grant")
+            other.goto(f"{service.api}/temporal-grant")
+            expect(other.get_by_role("main")).to_contain_text(f"工单 {number} · 已受理")
+            asked.picture("asked")
+            other.get_by_label("理由").fill("误建的测试工单 A test case")
+            asked.click(other.get_by_role("button", name="确认 Confirm"))
+            expect(other.get_by_role("status")).to_contain_text("Confirmed")
+            asked.picture("confirmed")
+        at.click(confirm)
+        expect(dialog).to_be_hidden()
+        expect(at.page.get_by_text("Terminated").first).to_be_visible()
+        at.picture("terminated")
+        at.home()
+        at.click(at.page.get_by_role("link", name="退出 Sign out"))
+        at.picture("sign-out")
+        with closing(at.page.context.new_page()) as open_before:
+            open_before.goto(f"{service.ui}/namespaces/default/workflows")
+            expect(open_before.get_by_role("row").first).to_be_visible()
+            at.click(at.page.get_by_role("button", name="退出 Sign out"))
+            expect(at.page.get_by_label("密钥 Key")).to_be_visible()
+            at.picture("signed-out")
+            open_before.get_by_role("button", name="Refresh").click()
+            expect(open_before.get_by_label("密钥 Key")).to_be_visible()
