@@ -21,9 +21,9 @@ from activities.notifications.caller_links import Links
 from activities.projection import SenderWriter
 from api.app import create_app
 from api.backend import Backend
-from api.calls import Reported
-from api.codes import ByName
 from api.connections import ConnectionBounds, bounded_protocol
+from api.documents.documents import Documents
+from api.documents.printer import printer
 from api.intake import IntakeService
 from api.limits import TOO_MANY_ACTIONS, Limit, Limits
 from api.metrics import Metrics
@@ -123,7 +123,8 @@ def assemble(
     sql = SqlHealth(reader, writing, health.count_open_cases)
     return Backend(
         hosts=hosts_of(settings),
-        templates=settings.templates,
+        documents=Documents(settings.templates),
+        print_pdf=printer(),
         body_limit_bytes=settings.body_limit_bytes,
         request_seconds=settings.request_seconds,
         bearer=BearerKey(people, limits, tokens),
@@ -131,7 +132,6 @@ def assemble(
         naming=naming,
         limits=limits,
         in_force=in_force,
-        by_name=ByName(in_force),
         intake=IntakeService(
             complaints, Backlog(client, settings.task_queue), in_force, reader, recognition, naming, clock
         ),
@@ -144,7 +144,6 @@ def assemble(
         clock_check=clock_check,
         reader=reader,
         direct=DirectWriter(writing),
-        reported=Reported(naming, clock),
         writer=writer,
         projection=projection,
         links=Links(link_keys),

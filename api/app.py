@@ -17,7 +17,7 @@ from api import openapi
 from api.backend import Backend
 from api.calls import LARGER_BODIES
 from api.middleware import REQUEST_ID, BodyLimit, HostCheck, PeopleServed, Watch
-from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_unknown_code
+from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_refused, on_unknown_code
 from api.routes import (
     assessment_actions,
     assessments,
@@ -46,6 +46,7 @@ from api.routes.parameters import OnceRoute
 from api.temporal_ui import pages
 from api.temporal_ui.door import Door
 from domain.shared.codes import UnknownCode
+from domain.shared.errors import Refused
 
 
 def create_app(backend: Backend) -> FastAPI:
@@ -87,6 +88,7 @@ def create_app(backend: Backend) -> FastAPI:
         ],
         exception_handlers={
             ProblemError: on_problem,
+            Refused: on_refused,
             UnknownCode: on_unknown_code,
             HTTPException: on_http_error,
             RequestValidationError: partial(on_invalid, lambda: backend.catalogue.calendar.timezone),
@@ -94,7 +96,8 @@ def create_app(backend: Backend) -> FastAPI:
     )
     app.router.route_class = OnceRoute
     # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
-    records = (
+    listed = (
+        complaint_actions,
         complaints,
         incidents,
         notices,
@@ -103,18 +106,22 @@ def create_app(backend: Backend) -> FastAPI:
         callers,
         calls,
         call_backs,
-        caller_page,
         handovers,
         assessments,
         assessment_actions,
         exclusions,
         dead_letters,
         withdrawals,
+        reports,
+        call_reports,
+        period_reports,
+        reference,
     )
-    shown = reference, operations, sign_in, pages
-    for part in (complaint_actions, *records, reports, call_reports, period_reports, *shown):
-        part.add_routes(app.router, backend)
-    app.state.door = door
+    for part in listed:
+        part.operations.add_routes(app.router, backend)
+    for unlisted in (operations, caller_page, sign_in, pages):
+        unlisted.add_routes(app.router, backend)
+    app.state.door, app.state.backend = door, backend
     for path in (Door.path, f"{Door.path}/{{path:path}}"):
         app.router.routes.append(Route(path, door))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.

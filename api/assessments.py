@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from api.schemas import Page
+from api.schemas import Page, body_like
+from domain.assessment.actions import inspect, object_
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import Exclusion
@@ -115,19 +116,7 @@ class CountedCasePage(Page[CountedCaseItem]):
 class NewObjection(BaseModel):
     """Objection (申诉) to a figure of a published month."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "subject": "10023",
-                    "figure": "replied_in_time",
-                    "complaint": "2608034711004",
-                    "reason": "The caller asked to be called on Monday. 来电人要求周一回复",
-                }
-            ]
-        },
-    )
+    model_config = body_like(object_.ACTION.example.model_dump(exclude={"by"}, exclude_unset=True))
 
     by: Subject | None = Field(default=None, description="Kind of the subject; needed if the code is of several kinds.")
     subject: Name
@@ -140,10 +129,7 @@ class NewObjection(BaseModel):
 class ObjectionDecision(BaseModel):
     """Decision on an objection (申诉裁决)."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"accepted": True, "reason": "The recording says so. 录音属实"}]},
-    )
+    model_config = body_like({"accepted": True, "reason": "The recording says so. 录音属实"})
 
     accepted: bool
     reason: ShortText
@@ -177,17 +163,7 @@ class ObjectionPage(Page[ObjectionItem]):
 class NewInspection(BaseModel):
     """Inspection (质检) of one case of the sample."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "complaint": "2608034711004",
-                    "scores": {"greeting": 20, "understanding": 20, "record": 25, "handling": 30},
-                }
-            ]
-        },
-    )
+    model_config = body_like(inspect.ACTION.example.model_dump(exclude_unset=True))
 
     complaint: str
     scores: dict[Code, Annotated[int, Field(ge=0, le=100)]] = Field(
@@ -215,12 +191,7 @@ class InspectionPage(Page[InspectionItem]):
 class NewExclusion(BaseModel):
     """Exclusion (剔除) that is asked for."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"ground": "beyond_duty", "reason": "The pipe is the neighbour's. 非供水设施"}]
-        },
-    )
+    model_config = body_like({"ground": "beyond_duty", "reason": "The pipe is the neighbour's. 非供水设施"})
 
     ground: Code = Field(description="Code of a ground of the catalogue.")
     reason: Text
@@ -230,9 +201,7 @@ class NewExclusion(BaseModel):
 class ExclusionDecision(BaseModel):
     """Decision on an exclusion."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"approved": True, "reason": "Seen on the map. 已核实"}]}
-    )
+    model_config = body_like({"approved": True, "reason": "Seen on the map. 已核实"})
 
     approved: bool
     reason: Text
@@ -262,15 +231,9 @@ class ExclusionPage(Page[ExclusionItem]):
 def figure_item(month: Assessment, by: Subject, subject: str, name: str, value: FigureValue) -> FigureItem:
     """Return a figure as it is shown, with the link to what it counts."""
     figure = FIGURE_OF.get(name)
-    facts = value.model_dump(exclude={"value", "weight", "points", "left_out"})
-    return FigureItem(
-        value=None if value.value is None else _SHOWN[figure.unit if figure else Unit.POINTS](value.value),
-        weight=_float(value.weight),
-        points=_float(value.points),
-        left_out=value.left_out,
-        link=_link(month, by, subject, figure) if figure else None,
-        **facts,
-    )
+    shown = None if value.value is None else _SHOWN[figure.unit if figure else Unit.POINTS](value.value)
+    link = _link(month, by, subject, figure) if figure else None
+    return FigureItem(**{**dict(value), "value": shown, "link": link})
 
 
 _SHOWN: Mapping[Unit, Callable[[Decimal], int | float | str]] = {
@@ -280,10 +243,6 @@ _SHOWN: Mapping[Unit, Callable[[Decimal], int | float | str]] = {
     Unit.MONEY: str,
 }
 """Forms in which values are shown, by unit."""
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
 
 
 def _link(month: Assessment, by: Subject, subject: str, figure: Figure) -> str:
@@ -297,15 +256,9 @@ def _link(month: Assessment, by: Subject, subject: str, figure: Figure) -> str:
 
 def assessed_item(month: Assessment, item: Item, names: tuple[str | None, str | None]) -> AssessedItem:
     """Return a result as it is shown; `names` are the English and the Chinese one."""
-    figures = {name: figure_item(month, item.by, item.subject, name, value) for name, value in item.figures.items()}
-    return AssessedItem(
-        subject=item.subject,
-        name=names[0],
-        name_zh=names[1],
-        figures=figures,
-        score=_float(item.score),
-        grade=item.grade,
-    )
+    figures = {each: figure_item(month, item.by, item.subject, each, value) for each, value in item.figures.items()}
+    name, name_zh = names
+    return AssessedItem(**{**dict(item), "name": name, "name_zh": name_zh, "figures": figures})
 
 
 def month_facts(month: Assessment, available: Sequence[str]) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """Parts of the service that the routes use; made once, at the start of the process."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from activities.notifications.caller_links import Links
-from api.calls import Reported
-from api.codes import ByName, CatalogueInForce
+from api.codes import CatalogueInForce
+from api.documents.documents import Documents
+from api.documents.printer import Printer
 from api.intake import IntakeService
 from api.limits import Limits
 from api.metrics import Metrics
@@ -39,6 +41,7 @@ from domain.case.views import CaseView, Outcome, view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import Right
 from domain.shared.actors import Actor
+from domain.shared.codes import Kind, UnknownCode
 from readmodel.case_queries import get_case
 from readmodel.writer import GroupWriter
 
@@ -51,7 +54,7 @@ class Backend:
 
     Attributes:
         hosts: names that the API answers to.
-        templates: folder of the operator's templates, or None.
+        print_pdf: prints a page as PDF; None if the extra for it is not installed.
         body_limit_bytes: size of the largest body.
         confirmations: seals confirmed requests of the Temporal UI.
         request_seconds: longest wait for a body.
@@ -65,7 +68,8 @@ class Backend:
     """
 
     hosts: frozenset[str]
-    templates: Path | None
+    documents: Documents
+    print_pdf: Printer | None
     body_limit_bytes: int
     request_seconds: float
     bearer: BearerKey
@@ -73,7 +77,6 @@ class Backend:
     naming: Naming
     limits: Limits
     in_force: CatalogueInForce
-    by_name: ByName
     intake: IntakeService
     complaints: ComplaintClient
     recognition: Recognition
@@ -84,7 +87,6 @@ class Backend:
     clock_check: ClockCheck
     reader: Reader
     direct: DirectWriter
-    reported: Reported
     writer: GroupWriter
     projection: ProjectionWriter
     links: Links
@@ -104,6 +106,29 @@ class Backend:
     def catalogue(self) -> Catalogue:
         """Catalogue in force now."""
         return self.in_force.catalogue
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Time zone of the catalogue in force."""
+        return ZoneInfo(self.catalogue.calendar.timezone)
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """Context in which bodies and parameters of requests are validated."""
+        return {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": self.clock}
+
+    def _code(self, kind: Kind, given: str) -> str:
+        """Return the code of a name. Codes of earlier catalogues pass, since cases of that time carry them.
+
+        If a code must be in force, the route checks that. Raises UnknownCode.
+        """
+        try:
+            return self.catalogue.code(kind, given)
+        except UnknownCode:
+            former = self.in_force.former_code(kind, given)
+            if former is None:
+                raise
+            return former
 
     async def find(self, number: str, actor: Actor) -> CaseView | None:
         """Return the case as the actor sees it, from SQL or else from its workflow; None if there is no such case.

@@ -8,19 +8,18 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
-    GetCoreSchemaHandler,
     StrictBool,
     ValidationInfo,
     WithJsonSchema,
+    WrapValidator,
     field_validator,
 )
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
 
-from api.naming import Naming
+from api.codes import CONTEXT
 from api.problems import ProblemError, declare
-from api.schemas import Page
+from api.schemas import Page, body_like
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.calls.withdrawal import CallMismatch
 from domain.case.lifecycle import State
@@ -59,7 +58,7 @@ def _number(text: str) -> str:
 class NewCall(Value):
     """Call (来电) as the telephone system reports it, also several times: what differs is merged."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [NEW_CALL]})
+    model_config = body_like(NEW_CALL)
 
     call_id: CallId = Field(description="Its id in the telephone system: 1 to 80 visible ASCII characters.")
     queue: Name | None = Field(default=None, description="Queue in which the caller waited.")
@@ -87,8 +86,8 @@ class NewCall(Value):
             if at and earlier and at < earlier:
                 facts = {"reason": f"before {name}", "accepted": [f"{earlier.isoformat()} or later"]}
                 raise PydanticCustomError("invalid-call", "{reason}", facts)
-        now = (info.context or {}).get("now")
-        if at and now and at > now + CLOCKS_DIFFER:
+        clock: Callable[[], datetime] | None = (info.context or {}).get("clock")
+        if at and clock and at > (now := clock()) + CLOCKS_DIFFER:
             facts = {"reason": "in the future, by the clock of this service", "accepted": [f"until {now.isoformat()}"]}
             raise PydanticCustomError("invalid-call", "{reason}", facts)
         return at
@@ -120,24 +119,17 @@ class NewCalls(Value):
     items: tuple[NewCall, ...] = Field(min_length=1, max_length=MOST_CALLS)
 
 
-class Reported:
-    """Annotation of a body of one call or several: checks them by the directory and the clock of the API.
+def _one_or_several(value: Any, _: Callable[[Any], Any]) -> NewCall | NewCalls:  # noqa: ANN401 - whatever was sent
+    several = isinstance(value, dict) and "items" in value
+    model: type[NewCall | NewCalls] = NewCalls if several else NewCall
+    return model.model_validate(value, context=CONTEXT.get())
 
-    All faults of all calls are found. Those of the form are `invalid-request`.
-    """
 
-    def __init__(self, naming: Naming, clock: Callable[[], datetime]) -> None:
-        self._naming = naming
-        self._clock = clock
+Reported = Annotated[NewCall | NewCalls, WrapValidator(_one_or_several)]
+"""Body of one call or several, checked by the directory and the clock of the API.
 
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
-
-    def _validate(self, value: Any, _: Callable[[Any], Any]) -> NewCall | NewCalls:  # noqa: ANN401 - whatever was sent
-        context = {"now": self._clock(), "agent": lambda text: self._naming.agent(text).id}
-        several = isinstance(value, dict) and "items" in value
-        model: type[NewCall | NewCalls] = NewCalls if several else NewCall
-        return model.model_validate(value, context=context)
+All faults of all calls are found. Those of the form are `invalid-request`.
+"""
 
 
 class KeptCalls(BaseModel):

@@ -1,6 +1,7 @@
 """Codes of services, districts and departments in requests, which may be given by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.shared.codes import Kind, UnknownCode
+from domain.shared.codes import Kind
 
 
 class CatalogueInForce(Protocol):
@@ -35,29 +36,18 @@ class CatalogueInForce(Protocol):
         """Record that the catalogue is in force from now on, if none is on record."""
 
 
+CONTEXT: ContextVar[Mapping[str, Any]] = ContextVar("context")
+"""Context in which bodies and parameters of the request are validated: what the application knows."""
+
+
 class ByName:
-    """Annotation of a body or of query parameters: replaces names by codes of the catalogue in force.
-
-    Codes of earlier catalogues pass, since cases of that time carry them. If a code must be in force, the route
-    checks that.
-    """
-
-    def __init__(self, in_force: CatalogueInForce) -> None:
-        self._in_force = in_force
+    """Annotation of a body or of query parameters: validates it in the context, which has codes for names."""
 
     def __get_pydantic_core_schema__(self, model: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
-        context = {"codes": self._code}
-
         def validate(value: Any, _: Callable[[Any], Any]) -> BaseModel:  # noqa: ANN401 - whatever was sent
-            return model.model_validate(value, from_attributes=True, context=context)
+            return model.model_validate(value, from_attributes=True, context=CONTEXT.get())
 
         return core_schema.no_info_wrap_validator_function(validate, handler(model))
 
-    def _code(self, kind: Kind, given: str) -> str:
-        try:
-            return self._in_force.catalogue.code(kind, given)
-        except UnknownCode:
-            former = self._in_force.former_code(kind, given)
-            if former is None:
-                raise
-            return former
+
+BY_NAME = ByName()

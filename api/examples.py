@@ -1,4 +1,4 @@
-"""Examples of the documented answers, rendered from a case and an incident that are made here in memory."""
+"""Examples of the documented answers, of a case, an incident and an assessment that are made here in memory."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -7,14 +7,23 @@ from typing import Any
 from pydantic_core import from_json
 
 from api import render
+from api.assessments import (
+    AssessedMonth,
+    MonthSummary,
+    counted_item,
+    exclusion_item,
+    inspection_items,
+    month_facts,
+    objection_item,
+    standard_item,
+)
 from api.calls import NEW_CALL, NewCall
 from api.documents.documents import SAMPLE
-from api.schemas import (
-    NEW_COMPLAINT,
-    ResentLetter,
-    ServiceItem,
-    Services,
-)
+from api.schemas import NEW_COMPLAINT, ResentLetter, ServiceItem, Services
+from domain.assessment.actions import object_
+from domain.assessment.assessment import Assessment, AssessmentOpening
+from domain.assessment.exclusion import Exclusion
+from domain.assessment.state import Computation, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
 from domain.calls.withdrawal import CallMismatch
 from domain.case.actions import dispatch, involve
@@ -24,7 +33,9 @@ from domain.case.incident_link import own_matters
 from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
 from domain.case.views import view_case
-from domain.catalogue.terms import Process, Promise, Rung, Terms
+from domain.catalogue.figures import Subject
+from domain.catalogue.standard import Standard
+from domain.catalogue.terms import Edition, Process, Promise, Rung, Terms
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
 from domain.incident.actions import confirm
 from domain.incident.incident import Incident
@@ -34,6 +45,7 @@ from domain.incident.scope import Scope
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.command import Command
 from domain.shared.value import Coded
+from readmodel.assessment.months import CountedCase
 from readmodel.call_links import LinkedCall
 from readmodel.dead_letters import DeadLetter
 from readmodel.incident_candidates import Candidate
@@ -140,6 +152,50 @@ def _of_incident() -> dict[str, Any]:
     }
 
 
+EXCLUSION = exclusion_item(
+    Exclusion("0" * 32, NUMBER, "beyond_duty", "The pipe is the neighbour's. 非供水设施", None, "10023", NOON)
+)
+
+
+def _of_assessment() -> dict[str, Any]:
+    """Return the answers about a month that is being inspected, with an objection and an exclusion."""
+    by, until = Subject.AGENT, datetime(2026, 8, 31, 16, tzinfo=UTC)
+    standard = Standard(
+        objection_seconds=75_600,
+        decision_seconds=75_600,
+        inspection_seconds=75_600,
+        rungs=(50, 100),
+        calendar=TERMS.calendar,
+    )
+    opening = AssessmentOpening(
+        month="2026-08",
+        at=until + timedelta(minutes=20),
+        since=datetime(2026, 7, 31, 16, tzinfo=UTC),
+        until=until,
+        seed="c0ffee",
+        standard=standard,
+        edition=Edition(digest="0123456789ab", name="Zhongshan", name_zh="中山"),
+    )
+    month, _ = Assessment.open(opening)
+    month.sample = (Sampled(complaint=NUMBER, agent="10023"),)
+    month.computed = Computation(serial=1, as_of=month.opened_at, digest="0" * 64, entries=11, results=())
+    case = CountedCase(NUMBER, 7, NOON, counts=False, amount=None, excluded=None)
+    facts = {"id": 1, "raised_by": "10023", "raised_at": until, "due_at": until + timedelta(days=3)}
+    objection = objection_item(month.number, Objection.taken_from(object_.ACTION.example, **facts))
+    [inspection] = inspection_items(month)
+    return {
+        "assessments": _page(MonthSummary(**month_facts(month, ()))),
+        "assessment": AssessedMonth(**month_facts(month, ()), by=by, standard=standard_item(month, by), items=[]),
+        "counted_cases": _page(counted_item(case)),
+        "inspections": _page(inspection),
+        "inspection": inspection,
+        "objections": _page(objection),
+        "objection": objection,
+        "exclusions": _page(EXCLUSION),
+        "exclusion": EXCLUSION,
+    }
+
+
 THANKS = Thanks(
     number="2602169021484",
     at=datetime(2026, 2, 16, 2, tzinfo=UTC),
@@ -213,6 +269,7 @@ CALL = NewCall.model_validate(NEW_CALL).call(bool)
 ANSWERS: dict[str, Any] = {
     **_of_case(),
     **_of_incident(),
+    **_of_assessment(),
     "calls": _page(
         from_json(render.call(LinkedCall(CALL, (NUMBER,)), AGENT)), Place(CALL.started_at, CALL.call_id).cursor()
     ),

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas import EventItem, Page, timeline_of
+from api.schemas import EventItem, Page, body_like, timeline_of
 from domain.case.incident_link import OwnMatter
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
@@ -24,12 +24,8 @@ class NewIncident(Around):
     Its place is one or several districts, a circle, or streets; districts with either of these narrow it further.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            **CIRCLE_OR_STREETS,
-            "examples": [{"title": "Salt tide 咸潮", "services": ["water_quality"], "districts": ["west", "south"]}],
-        },
+    model_config = body_like(
+        {"title": "Salt tide 咸潮", "services": ["water_quality"], "districts": ["west", "south"]}, **CIRCLE_OR_STREETS
     )
 
     title: Name = Field(description="Title.")

@@ -67,7 +67,7 @@ class Naming:
 
     def known(self, text: str) -> Named:
         """Return the one person who is meant, or else the text."""
-        found = self._people.named(text)
+        found = self._people.directory.named(text)
         return _named(found[0]) if len(found) == 1 else Named(text)
 
     def meant(self, body: BodyT, actor: Actor) -> tuple[BodyT, dict[str, str]]:

@@ -1,8 +1,8 @@
 """Documentation of the operations: examples, problems, tags."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
+from types import MethodType
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -10,11 +10,12 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from api import examples
+from api.backend import Backend
 from api.middleware import WRONG_HOST
 from api.oidc.tokens import Tokens
 from api.problems import INTERNAL, MEDIA_TYPE, WRONG_ROLE, Kind, Problem, ProblemError
 from api.rights import only_with
-from api.security import KEY_ERRORS, BearerKey
+from api.security import KEY_ERRORS
 from domain.rights.rights import Right
 
 Json = dict[str, Any]
@@ -68,17 +69,16 @@ ABOUT = """A water company's complaint hotline (供水热线). A complaint is du
 """
 
 
-@dataclass(frozen=True, slots=True)
 class Operations:
-    """Decorators of the operations of one tag, for which a key is needed.
+    """Operations of one tag, for which a key is needed: functions whose first argument is the backend.
 
-    Their arguments: the path, a summary of one line, the right that the operation takes, the shape of the answers,
-    examples of them, and the problems besides those of every key.
+    Arguments of the decorators: the path, a summary of one line, the right that the operation takes, the shape of the
+    answers, examples of them, and the problems besides those of every key.
     """
 
-    router: APIRouter
-    bearer: BearerKey
-    tag: str
+    def __init__(self, tag: str) -> None:
+        self._tag = tag
+        self._listed: list[tuple[Callable[..., Any], Right | None, Json]] = []
 
     def get(  # noqa: D102, PLR0913 - as the class says; `may_be_known`: 304 to a client that has the version
         self,
@@ -92,40 +92,53 @@ class Operations:
         other_formats: Sequence[str] = (),
         may_be_known: bool = False,
     ) -> Decorator:
-        documented = self._documented(summary, right, model, {200: shown}, errors)
+        documented = _documented(summary, model, {200: shown}, errors)
         others = {media_type: {"schema": {"type": "string"}} for media_type in other_formats}
         documented["responses"][200]["content"] |= others
         if may_be_known:
             documented["responses"][304] = {"description": "You have this version.", **_ETAG}
-        return self.router.get(path, **documented)
+        return self.route("GET", path, right, **documented)
 
     def post(  # noqa: D102 - as the class says; `shown` has an example for each status, the usual one first
         self, path: str, summary: str, right: Right, model: Model, shown: Mapping[int, Example], errors: Kinds = ()
     ) -> Decorator:
-        return self.router.post(path, **self._documented(summary, right, model, shown, errors))
+        return self.route("POST", path, right, **_documented(summary, model, shown, errors))
 
-    def _documented(
-        self, summary: str, right: Right, model: Model, shown: Mapping[int, Example], errors: Kinds
-    ) -> dict[str, Any]:
-        texts = DESCRIPTIONS if len(shown) > 1 else {}
-        versioned = _ETAG if "version" in model.model_fields else {}
-        answers = {
-            status: {"model": model, **example(texts.get(status, model.__doc__ or ""), each), **versioned}
-            for status, each in shown.items()
-        }
-        return {
-            "tags": [self.tag],
-            "summary": summary,
-            "response_model": model,
-            "status_code": next(iter(shown)),
-            "responses": {**answers, **errors_of(*GUARD_ERRORS, *errors)},
-            **guarded(self.bearer, right),
-        }
+    def route(self, method: str, path: str, right: Right | None, **documented: Any) -> Decorator:  # noqa: ANN401 - as FastAPI takes them
+        """Return the decorator of an operation that is documented in its own way; without a right, any key will do."""
+
+        def listed(operation: Callable[..., Any]) -> Callable[..., Any]:
+            self._listed.append((operation, right, {"path": path, "methods": [method], **documented}))
+            return operation
+
+        return listed
+
+    def add_routes(self, router: APIRouter, backend: Backend) -> None:
+        """Add the operations to the router of an application with this backend."""
+        for operation, right, documented in self._listed:
+            guard = only_with(backend.bearer, right) if right else backend.bearer
+            router.add_api_route(
+                endpoint=MethodType(operation, backend),
+                tags=[self._tag],
+                dependencies=[Depends(guard)],
+                openapi_extra={RIGHT: right.name} if right else None,
+                **documented,
+            )
 
 
-def guarded(bearer: BearerKey, right: Right) -> dict[str, Any]:
-    """Return the arguments of an operation that takes a right."""
-    return {"dependencies": [Depends(only_with(bearer, right))], "openapi_extra": {RIGHT: right.name}}
+def _documented(summary: str, model: Model, shown: Mapping[int, Example], errors: Kinds) -> Json:
+    texts = DESCRIPTIONS if len(shown) > 1 else {}
+    versioned = _ETAG if "version" in model.model_fields else {}
+    answers = {
+        status: {"model": model, **example(texts.get(status, model.__doc__ or ""), each), **versioned}
+        for status, each in shown.items()
+    }
+    return {
+        "summary": summary,
+        "response_model": model,
+        "status_code": next(iter(shown)),
+        "responses": {**answers, **errors_of(*GUARD_ERRORS, *errors)},
+    }
 
 
 def example(description: str, *shown: Example) -> Json:
@@ -154,7 +167,7 @@ def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
         if app.openapi_schema is None:
             document = framework()
             components = document["components"]
-            components["examples"] = SHARED
+            components["examples"] = {name: SHARED[name] for name in _examples_in(document)}
             problem = Problem.model_json_schema(ref_template=_SCHEMA, mode="serialization")
             components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
             if tokens:
@@ -166,6 +179,12 @@ def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
         return app.openapi_schema
 
     return openapi
+
+
+def _examples_in(document: Json) -> Iterator[str]:
+    for path in document["paths"].values():
+        for answer in (answer for operation in path.values() for answer in operation["responses"].values()):
+            yield from answer.get("content", {}).get("application/json", {}).get("examples", ())
 
 
 def _add_tokens(document: Json, discovery_url: str) -> None:

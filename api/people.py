@@ -17,17 +17,7 @@ from api.problems import ProblemError
 from api.sql.reader import Reader, away
 from domain.shared.actors import SYSTEM, Actor
 from readmodel.database import writing
-from readmodel.people import (
-    TOKEN,
-    TOKEN_SHAPE,
-    ApiKey,
-    Directory,
-    Member,
-    directory,
-    folded,
-    has_people,
-    note_used,
-)
+from readmodel.people import TOKEN, TOKEN_SHAPE, ApiKey, Directory, Member, directory, folded, has_people, note_used
 
 log = logging.getLogger("hotline.api")
 
@@ -121,10 +111,6 @@ class People:
     def directory(self) -> Directory:
         """Directory as it was read last; empty if it never was."""
         return self._directory or Directory()
-
-    def named(self, text: str) -> tuple[Member, ...]:
-        """Return those who are meant by an id or a shown name: one, unless the name is nobody's or of several."""
-        return self.directory.named(text)
 
     def get(self, person_id: str) -> Member | None:
         """Return the person with this id, whatever its case and width, also one who has left; None if there is none."""

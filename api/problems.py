@@ -178,6 +178,11 @@ async def on_problem(_: Request, error: ProblemError) -> Response:
     return error.response()
 
 
+async def on_refused(_: Request, error: Refused) -> Response:
+    """Answer a refusal of the domain by a rule that no workflow keeps."""
+    return refused_by(error).response()
+
+
 async def on_unknown_code(_: Request, error: UnknownCode) -> Response:
     """Answer a code that the catalogue in force lacks."""
     return _unknown_code(error).response()

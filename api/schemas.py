@@ -30,6 +30,11 @@ NEW_COMPLAINT: dict[str, Any] = {
 }
 
 
+def body_like(*examples: Any, **schema: Any) -> ConfigDict:  # noqa: ANN401 - JSON
+    """Return the configuration of a body that takes no other fields, with its examples and more of its schema."""
+    return ConfigDict(extra="forbid", json_schema_extra={**schema, "examples": [*examples]})
+
+
 class Page(BaseModel, Generic[T]):
     """Page of a list."""
 
@@ -79,7 +84,7 @@ def timeline_of(name: str, item: type[EventItem[Any]], kinds: Mapping[str, BaseK
 class NewComplaint(Intake):
     """Complaint as an agent takes it down during the call (受理)."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [NEW_COMPLAINT]})
+    model_config = body_like(NEW_COMPLAINT)
 
     priority: Priority | None = Field(default=None, description="Overrides the service's own; the clocks stay.")
     owner: Name | None = Field(

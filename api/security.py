@@ -2,8 +2,9 @@
 
 import hashlib
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from api.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits, is_reading
@@ -62,6 +63,7 @@ class BearerKey(HTTPBearer):
                     WRONG_SCOPE, "This API key is for reading alone.", accepted=["a key of the scope all"]
                 )
         self._limits.asked(request, actor.id, actor.role)
+        request.scope[ACTOR] = actor
         return actor
 
     async def holder_of_key(self, request: Request, token: str) -> tuple[Actor, ApiKey]:
@@ -87,6 +89,15 @@ class BearerKey(HTTPBearer):
         if person.left_at is not None:
             raise ProblemError(INVALID_TOKEN, f"{person.id} has left.", headers={"WWW-Authenticate": INVALID})
         return actor.model_copy(update={"id": person.id, "name": person.actor.name})
+
+
+async def _request_actor(request: Request) -> Actor:
+    actor: Actor = request.scope[ACTOR]
+    return actor
+
+
+RequestActor = Annotated[Actor, Depends(_request_actor)]
+"""Person who acts, as the key or token of an operation's request has told."""
 
 
 def request_key(actor: Actor, given: str | None) -> str:

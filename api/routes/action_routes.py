@@ -5,18 +5,19 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import Body, Depends
+from fastapi import Body
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from api.backend import Backend
+from api.codes import BY_NAME
 from api.limits import TOO_MANY_ACTIONS
 from api.naming import KINDS
 from api.openapi import Operations
 from api.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.routes.parameters import IdempotencyKey
-from api.security import digest_of, request_key
-from api.temporal.client import KEY_REUSED, EntityClient
+from api.security import RequestActor, digest_of, request_key
+from api.temporal.client import EntityClient, key_reused
 from api.versions import MATCH_ERRORS, IfMatch, versions_in
 from domain.case.views import Outcome
 from domain.rights.rights import right_to
@@ -28,18 +29,6 @@ from workflows.messages import IncidentOutcome
 
 Turn = AbstractAsyncContextManager[None]
 OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
-
-
-async def _leave_it_to_the_entity(_: Backend, __: str, ___: ActionBody, ____: Actor) -> None:
-    return None
-
-
-async def _no_turn(_: Backend, __: str, ___: Actor) -> Turn:
-    return nullcontext()
-
-
-async def _as_it_is(_: Backend, __: str, body: ActionBody, ___: Actor) -> ActionBody:
-    return body
 
 
 def _examples(action: AnyAction) -> dict[str, Any]:
@@ -58,11 +47,11 @@ class ActionRoutes(Generic[OutcomeT]):
     """Operations that act on one kind of entity.
 
     Args:
+        client: returns the client of their workflows.
         operation_id: format of an operation's id, with the name of the action.
         summary: format of an operation's summary, with the Chinese and the English name.
         number: annotation of the number in the path; `number_in` reads it, or raises ProblemError.
         example: name of the documented answer.
-        reused: format of the detail for a key that was used before, with the earlier action.
         check: checks what the entity cannot know. Raises ProblemError and UnknownCode.
         look_up: returns the body with what the entity cannot look up. Raises the same.
         forbidden: returns the refusal for a person who may not do this to the entity; None if they may, or if unknown.
@@ -71,8 +60,7 @@ class ActionRoutes(Generic[OutcomeT]):
         answer: returns the entity as it is now.
     """
 
-    backend: Backend
-    client: EntityClient[OutcomeT]
+    client: Callable[[Backend], EntityClient[OutcomeT]]
     operations: Operations
     prefix: str
     operation_id: str
@@ -82,13 +70,12 @@ class ActionRoutes(Generic[OutcomeT]):
     states: type[NamedCode]
     model: type[BaseModel]
     example: str
-    reused: str
     errors: tuple[Kind, ...]
     check: Callable[[Backend, str, Any, Actor], Awaitable[None]]
     gone: Callable[[Backend, str, str, Actor], Awaitable[ProblemError]]
     answer: Callable[[Backend, str, OutcomeT, Actor], Awaitable[Response]]
-    look_up: Callable[[Backend, str, Any, Actor], Awaitable[ActionBody]] = _as_it_is
-    forbidden: Callable[[Backend, str, Any, Actor], Awaitable[ProblemError | None]] = _leave_it_to_the_entity
+    look_up: Callable[[Backend, str, Any, Actor], Awaitable[ActionBody]] | None = None
+    forbidden: Callable[[Backend, str, Any, Actor], Awaitable[ProblemError | None]] | None = None
     turns: Mapping[str, Callable[[Backend, str, Actor], Awaitable[Turn]]] = field(default_factory=dict)
 
     def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
@@ -108,8 +95,9 @@ class ActionRoutes(Generic[OutcomeT]):
         command_type: type[Command[Any]] = Command.__class_getitem__(action.sent or body_type)  # type: ignore[assignment]  # known at run time only
 
         async def act(
+            backend: Backend,
             number: str,
-            actor: Annotated[Actor, Depends(self.backend.bearer)],
+            actor: RequestActor,
             body: ActionBody,
             idempotency_key: IdempotencyKey = None,
             if_match: IfMatch = None,
@@ -119,32 +107,33 @@ class ActionRoutes(Generic[OutcomeT]):
 
             async def prepare() -> None:
                 nonlocal meant, people
-                await self.check(self.backend, wanted, body, actor)
-                meant, people = self.backend.naming.meant(body, actor)
-                meant = await self.look_up(self.backend, wanted, meant, actor)
+                await self.check(backend, wanted, body, actor)
+                meant, people = backend.naming.meant(body, actor)
+                if self.look_up:
+                    meant = await self.look_up(backend, wanted, meant, actor)
 
             sent = "" if idempotency_key is None else request_key(actor, idempotency_key)
             digest = digest_of(f"{name}\0{body.model_dump_json(exclude_unset=True)}")
-            turn = self.turns.get(name, _no_turn)
-            async with await turn(self.backend, wanted, actor):
+            turn = self.turns.get(name)
+            async with await turn(backend, wanted, actor) if turn else nullcontext():
                 # The case refuses all others, who are told nothing else.
-                if actor.role in able and (refused := await refusal_of(prepare())):
-                    refused = await self.forbidden(self.backend, wanted, body, actor) or refused
+                if actor.role in able and (refused := await refusal_of(prepare())) and self.forbidden:
+                    refused = await self.forbidden(backend, wanted, body, actor) or refused
                 # Built of parts that have been validated already.
                 command = command_type.model_construct(
                     actor=actor, body=meant, people=people, key=sent, digest=digest, if_versions=if_versions
                 )
-                outcome = await self.client.act(wanted, name, command, refused)
+                client = self.client(backend)
+                outcome = await client.act(wanted, name, command, refused)
                 if outcome is None:
-                    raise await self.gone(self.backend, wanted, name, actor)
+                    raise await self.gone(backend, wanted, name, actor)
                 if (outcome.action, outcome.digest) != (name, digest):
-                    detail, accepted = self.reused.format(outcome.action), ["the same body", "a new Idempotency-Key"]
-                    raise ProblemError(KEY_REUSED, detail, accepted=accepted)
-                return await self.answer(self.backend, wanted, outcome, actor)
+                    raise key_reused(f"{client.noun}, for the action {outcome.action} or with another body")
+                return await self.answer(backend, wanted, outcome, actor)
 
         act.__name__ = self.operation_id.format(name)
         usual = Body(openapi_examples=examples)
-        act.__annotations__ |= {"number": self.number, "body": Annotated[body_type, usual, self.backend.by_name]}
+        act.__annotations__ |= {"number": self.number, "body": Annotated[body_type, usual, BY_NAME]}
         with suppress(ValidationError):  # if every field may be left out, so may the body
             act.__defaults__ = (body_type(), None, None)
         return act

@@ -4,11 +4,10 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Path
 from starlette.responses import Response
 
-from api import openapi, render
-from api.assessment_examples import INSPECTIONS, OBJECTION
+from api import render
 from api.assessments import (
     ASSESSMENTS,
     InspectionItem,
@@ -22,6 +21,7 @@ from api.assessments import (
 )
 from api.backend import Backend
 from api.limits import TOO_MANY_ACTIONS
+from api.openapi import Operations
 from api.problems import (
     BEHIND_SQL,
     OUT_OF_TURN,
@@ -31,19 +31,12 @@ from api.problems import (
     declare,
     kind_of,
     refusal_of,
-    refused_by,
     workflow_lost,
 )
-from api.routes.assessments import (
-    MONTH_ERRORS,
-    UNKNOWN_FIGURE,
-    Month,
-    assessment,
-    number_of,
-)
+from api.routes.assessments import MONTH_ERRORS, UNKNOWN_FIGURE, Month, assessment, number_of
 from api.routes.parameters import INVALID_NUMBER, POST_ERRORS, IdempotencyKey, number_in
-from api.security import digest_of, request_key
-from api.temporal.client import KEY_REUSED
+from api.security import RequestActor, digest_of, request_key
+from api.temporal.client import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF, decide_objection, inspect, object_
 from domain.assessment.batch import AssessmentBatch
 from domain.assessment.kind import AssessmentAction
@@ -66,95 +59,92 @@ def _problems(action: AssessmentAction) -> tuple[Kind, ...]:
     return (*_ACTED, *map(kind_of, action.problems))
 
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the actions on assessments."""
-    operations = openapi.Operations(router, backend.bearer, "assessments")
+operations = Operations("assessments")
 
-    @operations.post(
-        f"{ASSESSMENTS}/{{month}}/inspections",
-        "质检 inspect: give points to a case of the sample",
-        right_to(inspect.ACTION),
-        InspectionItem,
-        {200: ("inspection", INSPECTIONS[0]), 202: ("inspection", INSPECTIONS[0])},
-        (*_problems(inspect.ACTION), INVALID_NUMBER),
-    )
-    async def inspect_case(
-        month: Month,
-        body: NewInspection,
-        actor: Annotated[Actor, Depends(backend.bearer)],
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        """Give the points of each criterion of the form; nobody inspects a case of their own."""
-        number = number_in(body.complaint)
-        given = {"note": body.note} if body.note else {}
-        meant = inspect.Inspect(complaint=number, scores=body.scores, **given)
-        outcome, shown = await _act(backend, month, meant, actor, idempotency_key)
-        found = next(each for each in inspection_items(outcome.assessment) if each.complaint == number)
-        return render.model(found, HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
 
-    @operations.get(
-        f"{ASSESSMENTS}/{{month}}/objections",
-        "List the objections of a month 申诉",
-        READ_ASSESSMENTS,
-        ObjectionPage,
-        ("objections", ObjectionPage(items=[OBJECTION], next_cursor=None)),
-        MONTH_ERRORS,
-    )
-    async def list_objections(month: Month) -> Response:
-        """List the objections with their decisions, the oldest first, all on one page."""
-        found = await assessment(backend, month)
-        items = [objection_item(month, each) for each in found.objections]
-        return render.model(ObjectionPage(items=items, next_cursor=None))
+@operations.post(
+    f"{ASSESSMENTS}/{{month}}/inspections",
+    "质检 inspect: give points to a case of the sample",
+    right_to(inspect.ACTION),
+    InspectionItem,
+    {200: "inspection", 202: "inspection"},
+    (*_problems(inspect.ACTION), INVALID_NUMBER),
+)
+async def inspect_case(
+    backend: Backend, month: Month, body: NewInspection, actor: RequestActor, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Give the points of each criterion of the form; nobody inspects a case of their own."""
+    number = number_in(body.complaint)
+    given = {"note": body.note} if body.note else {}
+    meant = inspect.Inspect(complaint=number, scores=body.scores, **given)
+    outcome, shown = await _act(backend, month, meant, actor, idempotency_key)
+    found = next(each for each in inspection_items(outcome.assessment) if each.complaint == number)
+    return render.model(found, HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
 
-    @operations.post(
-        f"{ASSESSMENTS}/{{month}}/objections",
-        "申诉 object: to a figure of a published month",
-        right_to(object_.ACTION),
-        ObjectionItem,
-        {201: ("objection", OBJECTION), 202: ("objection", OBJECTION)},
-        (*_problems(object_.ACTION), *_CHECKED),
-    )
-    async def object_to_figure(
-        month: Month,
-        body: NewObjection,
-        actor: Annotated[Actor, Depends(backend.bearer)],
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
-        complaint = number_in(body.complaint) if body.complaint else None
-        fields = body.model_dump(exclude_none=True) | ({"complaint": complaint} if complaint else {})
-        meant = object_.Object(**{"by": Subject.COMPANY, **fields})
 
-        async def check() -> None:
-            nonlocal meant
-            meant = meant.model_copy(update=await _found(backend, month, body, complaint))
+@operations.get(
+    f"{ASSESSMENTS}/{{month}}/objections",
+    "List the objections of a month 申诉",
+    READ_ASSESSMENTS,
+    ObjectionPage,
+    "objections",
+    MONTH_ERRORS,
+)
+async def list_objections(backend: Backend, month: Month) -> Response:
+    """List the objections with their decisions, the oldest first, all on one page."""
+    found = await assessment(backend, month)
+    items = [objection_item(month, each) for each in found.objections]
+    return render.model(ObjectionPage(items=items, next_cursor=None))
 
-        refused = await refusal_of(check())
-        outcome, shown = await _act(backend, month, meant, actor, idempotency_key, refused)
-        found = _objection_like(outcome.assessment, body, complaint)
-        return render.model(objection_item(month, found), HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED)
 
-    @operations.post(
-        f"{ASSESSMENTS}/{{month}}/objections/{{id}}/decision",
-        "申诉裁决 decide: on an objection",
-        right_to(decide_objection.ACTION),
-        ObjectionItem,
-        {200: ("objection", OBJECTION), 202: ("objection", OBJECTION)},
-        _problems(decide_objection.ACTION),
-    )
-    async def decide_on_objection(
-        month: Month,
-        objection_id: Annotated[int, Path(alias="id", ge=1, le=9_999_999, description="Its id.", examples=[1])],
-        body: ObjectionDecision,
-        actor: Annotated[Actor, Depends(backend.bearer)],
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
-        meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
-        outcome, shown = await _act(backend, month, meant, actor, idempotency_key)
-        found = outcome.assessment.objection(objection_id)
-        assert found is not None  # noqa: S101 - the workflow has decided on it
-        return render.model(objection_item(month, found), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+@operations.post(
+    f"{ASSESSMENTS}/{{month}}/objections",
+    "申诉 object: to a figure of a published month",
+    right_to(object_.ACTION),
+    ObjectionItem,
+    {201: "objection", 202: "objection"},
+    (*_problems(object_.ACTION), *_CHECKED),
+)
+async def object_to_figure(
+    backend: Backend, month: Month, body: NewObjection, actor: RequestActor, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
+    complaint = number_in(body.complaint) if body.complaint else None
+    fields = body.model_dump(exclude_none=True) | ({"complaint": complaint} if complaint else {})
+    meant = object_.Object(**{"by": Subject.COMPANY, **fields})
+
+    async def check() -> None:
+        nonlocal meant
+        meant = meant.model_copy(update=await _found(backend, month, body, complaint))
+
+    refused = await refusal_of(check())
+    outcome, shown = await _act(backend, month, meant, actor, idempotency_key, refused)
+    found = _objection_like(outcome.assessment, body, complaint)
+    return render.model(objection_item(month, found), HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED)
+
+
+@operations.post(
+    f"{ASSESSMENTS}/{{month}}/objections/{{id}}/decision",
+    "申诉裁决 decide: on an objection",
+    right_to(decide_objection.ACTION),
+    ObjectionItem,
+    {200: "objection", 202: "objection"},
+    _problems(decide_objection.ACTION),
+)
+async def decide_on_objection(
+    backend: Backend,
+    month: Month,
+    objection_id: Annotated[int, Path(alias="id", ge=1, le=9_999_999, description="Its id.", examples=[1])],
+    body: ObjectionDecision,
+    actor: RequestActor,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
+    meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
+    outcome, shown = await _act(backend, month, meant, actor, idempotency_key)
+    found = outcome.assessment.objection(objection_id)
+    assert found is not None  # noqa: S101 - the workflow has decided on it
+    return render.model(objection_item(month, found), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
 
 
 def _objection_like(month: AssessmentFields, body: NewObjection, complaint: str | None) -> Objection:
@@ -203,7 +193,7 @@ async def _act(
     """Send the action; return its outcome, and True once SQL has it. Raises ProblemError."""
     action = ASSESSMENT_ACTION_OF[type(body)]
     if actor.role not in {*action.roles, Role.ADMIN}:
-        raise refused_by(action.wrong_role(actor))
+        raise action.wrong_role(actor)
     name = action.name
     key = "" if idempotency_key is None else request_key(actor, idempotency_key)
     digest = digest_of(f"{name}\0{body.model_dump_json(exclude={'by', 'parties'})}")
@@ -216,8 +206,7 @@ async def _act(
         detail = f"The assessment of {month} is {found.state}; {name} is not possible any more."
         raise ProblemError(OUT_OF_TURN, detail, accepted=[], version=found.version)
     if (outcome.action, outcome.digest) != (name, digest):
-        detail = f"This Idempotency-Key was already used on this month, for {outcome.action} or with another body."
-        raise ProblemError(KEY_REUSED, detail, accepted=["the same body", "a new Idempotency-Key"])
+        raise key_reused(f"month, for {outcome.action} or with another body")
     return outcome, await _written(backend, outcome)
 
 

@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from api import openapi, render
-from api.assessment_examples import CASE, INSPECTIONS, MONTH
+from api import render
 from api.assessments import (
     ASSESSMENTS,
     AssessedMonth,
@@ -29,8 +27,10 @@ from api.exports import counted_cases, scores
 from api.exports.csv_lines import CSV
 from api.exports.streams import STREAMS, Pages, in_turn
 from api.exports.workbook import XLSX
+from api.openapi import Operations
 from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.routes.parameters import Paging
+from api.security import RequestActor
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from domain.assessment.assessment import Assessment
 from domain.catalogue.figures import FIGURE_OF, Subject
@@ -38,7 +38,6 @@ from domain.reports.period import MONTH as MONTH_PATTERN
 from domain.reports.period import month_bounds, month_of
 from domain.reports.report import Cell
 from domain.rights.rights import READ_ASSESSMENTS
-from domain.shared.actors import Actor
 from domain.shared.codes import Code
 from domain.shared.text import Name
 from readmodel.assessment import months
@@ -48,7 +47,6 @@ from readmodel.reports.stored import first_case_at
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
 MONTH_ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, ASSESSMENT_NOT_FOUND)
-_AGENT = Subject.AGENT
 Format = Literal["json", "csv", "xlsx"]
 Month = Annotated[
     str,
@@ -79,84 +77,83 @@ class CaseListing(Paging):
     format: Format = Field(default="json", description="`csv` and `xlsx` have all cases.")
 
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operations that read assessments."""
-    operations = openapi.Operations(router, backend.bearer, "assessments")
+operations = Operations("assessments")
 
-    @operations.get(
-        ASSESSMENTS,
-        "List assessed months 考核月份",
-        READ_ASSESSMENTS,
-        MonthPage,
-        ("assessments", MonthPage(items=[MonthSummary(**month_facts(MONTH, ()))], next_cursor=None)),
-        (INVALID_REQUEST, READ_MODEL_UNAVAILABLE),
-    )
-    async def list_assessments(actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
-        """List the months that are or were assessed, the latest first, all on one page."""
-        found = await backend.reader.ask(months.all_months)
-        items = [MonthSummary(**month_facts(each, each.available_actions(actor))) for each in found]
-        return render.model(MonthPage(items=items, next_cursor=None))
 
-    @operations.get(
-        f"{ASSESSMENTS}/{{month}}",
-        "Read the assessment of a month 月度考核",
-        READ_ASSESSMENTS,
-        AssessedMonth,
-        (
-            "assessment",
-            AssessedMonth(**month_facts(MONTH, ()), by=_AGENT, standard=standard_item(MONTH, _AGENT), items=[]),
-        ),
-        MONTH_ERRORS,
-        other_formats=(CSV, XLSX),
-    )
-    async def get_assessment(
-        month: Month, wanted: Annotated[AssessmentQuery, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
-    ) -> Response:
-        """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
-        found = await assessment(backend, month)
-        items = await backend.reader.ask(months.items, month, found.serial, wanted.by)
-        names = _names(backend, wanted.by)
-        shown = [assessed_item(found, item, names(item.subject)) for item in items]
-        if wanted.format != "json":
-            pages = _one_page(scores.cells(shown))
-            return await STREAMS[wanted.format](f"{month}-{wanted.by}", scores.COLUMNS, pages, backend.export_turn)
-        facts = month_facts(found, found.available_actions(actor))
-        return render.model(AssessedMonth(**facts, by=wanted.by, standard=standard_item(found, wanted.by), items=shown))
+@operations.get(
+    ASSESSMENTS,
+    "List assessed months 考核月份",
+    READ_ASSESSMENTS,
+    MonthPage,
+    "assessments",
+    (INVALID_REQUEST, READ_MODEL_UNAVAILABLE),
+)
+async def list_assessments(backend: Backend, actor: RequestActor) -> Response:
+    """List the months that are or were assessed, the latest first, all on one page."""
+    found = await backend.reader.ask(months.all_months)
+    items = [MonthSummary(**month_facts(each, each.available_actions(actor))) for each in found]
+    return render.model(MonthPage(items=items, next_cursor=None))
 
-    @operations.get(
-        f"{ASSESSMENTS}/{{month}}/cases",
-        "List the cases behind a number",
-        READ_ASSESSMENTS,
-        CountedCasePage,
-        ("counted_cases", CountedCasePage(items=[counted_item(CASE)], next_cursor=None)),
-        (*MONTH_ERRORS, INVALID_CURSOR, UNKNOWN_FIGURE),
-        other_formats=(CSV, XLSX),
-    )
-    async def list_counted_cases(month: Month, wanted: Annotated[CaseListing, Query()]) -> Response:
-        """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
-        number = number_of(await assessment(backend, month), wanted.by, wanted.subject, wanted.figure)
-        if wanted.format != "json":
-            # What SQL says against the question is told by the status; later faults break the answer off.
-            pages = _pages(backend, number, await _read_page(backend, number, wanted.cursor))
-            name = f"{month}-{wanted.figure}"
-            return await STREAMS[wanted.format](name, counted_cases.COLUMNS, pages, backend.export_turn)
-        found = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit + 1)
-        page = found[: wanted.limit]
-        following = months.cursor_of(page[-1]) if len(found) > wanted.limit else None
-        return render.model(CountedCasePage(items=[*map(counted_item, page)], next_cursor=following))
 
-    @operations.get(
-        f"{ASSESSMENTS}/{{month}}/inspections",
-        "List the sample of a month 质检样本",
-        READ_ASSESSMENTS,
-        InspectionPage,
-        ("inspections", InspectionPage(items=INSPECTIONS, next_cursor=None)),
-        MONTH_ERRORS,
-    )
-    async def list_inspections(month: Month) -> Response:
-        """List the cases that were drawn to be inspected, with the points of those that were, all on one page."""
-        found = await assessment(backend, month)
-        return render.model(InspectionPage(items=inspection_items(found), next_cursor=None))
+@operations.get(
+    f"{ASSESSMENTS}/{{month}}",
+    "Read the assessment of a month 月度考核",
+    READ_ASSESSMENTS,
+    AssessedMonth,
+    "assessment",
+    MONTH_ERRORS,
+    other_formats=(CSV, XLSX),
+)
+async def get_assessment(
+    backend: Backend, month: Month, wanted: Annotated[AssessmentQuery, Query()], actor: RequestActor
+) -> Response:
+    """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
+    found = await assessment(backend, month)
+    items = await backend.reader.ask(months.items, month, found.serial, wanted.by)
+    names = _names(backend, wanted.by)
+    shown = [assessed_item(found, item, names(item.subject)) for item in items]
+    if wanted.format != "json":
+        pages = _one_page(scores.cells(shown))
+        return await STREAMS[wanted.format](f"{month}-{wanted.by}", scores.COLUMNS, pages, backend.export_turn)
+    facts = month_facts(found, found.available_actions(actor))
+    return render.model(AssessedMonth(**facts, by=wanted.by, standard=standard_item(found, wanted.by), items=shown))
+
+
+@operations.get(
+    f"{ASSESSMENTS}/{{month}}/cases",
+    "List the cases behind a number",
+    READ_ASSESSMENTS,
+    CountedCasePage,
+    "counted_cases",
+    (*MONTH_ERRORS, INVALID_CURSOR, UNKNOWN_FIGURE),
+    other_formats=(CSV, XLSX),
+)
+async def list_counted_cases(backend: Backend, month: Month, wanted: Annotated[CaseListing, Query()]) -> Response:
+    """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
+    number = number_of(await assessment(backend, month), wanted.by, wanted.subject, wanted.figure)
+    if wanted.format != "json":
+        # What SQL says against the question is told by the status; later faults break the answer off.
+        pages = _pages(backend, number, await _read_page(backend, number, wanted.cursor))
+        name = f"{month}-{wanted.figure}"
+        return await STREAMS[wanted.format](name, counted_cases.COLUMNS, pages, backend.export_turn)
+    found = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit + 1)
+    page = found[: wanted.limit]
+    following = months.cursor_of(page[-1]) if len(found) > wanted.limit else None
+    return render.model(CountedCasePage(items=[*map(counted_item, page)], next_cursor=following))
+
+
+@operations.get(
+    f"{ASSESSMENTS}/{{month}}/inspections",
+    "List the sample of a month 质检样本",
+    READ_ASSESSMENTS,
+    InspectionPage,
+    "inspections",
+    MONTH_ERRORS,
+)
+async def list_inspections(backend: Backend, month: Month) -> Response:
+    """List the cases that were drawn to be inspected, with the points of those that were, all on one page."""
+    found = await assessment(backend, month)
+    return render.model(InspectionPage(items=inspection_items(found), next_cursor=None))
 
 
 async def assessment(backend: Backend, month: str) -> Assessment:
@@ -164,7 +161,7 @@ async def assessment(backend: Backend, month: str) -> Assessment:
     if found := await backend.reader.ask(months.get, month):
         return found
     known = await backend.reader.ask(months.months)
-    zone = ZoneInfo(backend.catalogue.calendar.timezone)
+    zone = backend.zone
     first = await backend.reader.ask(first_case_at)
     if first is None or month < month_of(first, zone):
         since = f"; the first case is of {month_of(first, zone)}" if first else "; there are no cases yet"

@@ -5,20 +5,20 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from fastapi import Path, Query
+from pydantic import BaseModel, Field, StrictBool
 from starlette.responses import Response
 
-from api import openapi, render
+from api import render
 from api.backend import Backend
-from api.problems import ProblemError, declare, kind_of, refused_by
+from api.openapi import Operations
+from api.problems import ProblemError, declare, kind_of
 from api.routes.parameters import BODY_ERRORS, LIST_ERRORS, LongPaging
-from api.schemas import Page
+from api.schemas import Page, body_like
+from api.security import RequestActor
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, CallBackResult, CallBackState
 from domain.rights.rights import CALL_BACK
-from domain.shared.actors import Actor
-from domain.shared.errors import Refused
 from domain.shared.text import CallId, Text
 from domain.shared.value import Value
 from readmodel.call_backs import Entry, list_call_backs, work_off
@@ -36,7 +36,7 @@ class CallBackListing(LongPaging):
 class CallBackReport(Value):
     """Report of whoever calls back: `{}` takes the call-back, `reached` tells how a try ended."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"reached": False, "note": "No answer 无人接听"}]})
+    model_config = body_like({}, {"reached": False, "note": "No answer 无人接听"})
 
     reached: StrictBool | None = Field(default=None, description="The caller was reached; null takes the call-back.")
     note: Text | None = None
@@ -81,58 +81,55 @@ def _item(entry: Entry, at: datetime) -> CallBackItem:
 _SINCE = datetime.fromisoformat("2026-08-03T04:00:00Z")
 EXAMPLE = _item(Entry("1785729600.118", "0760 8823 7777", "hotline", _SINCE, 2, CallBack("10023", _SINCE)), _SINCE)
 
+operations = Operations("calls")
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operations on call-backs."""
-    operations = openapi.Operations(router, backend.bearer, "calls")
 
-    @operations.get(
-        "/v1/call-backs",
-        "List callers to be called back 回电名单",
-        CALL_BACK,
-        CallBackPage,
-        ("call_backs", CallBackPage(items=[EXAMPLE], next_cursor=None)),
-        LIST_ERRORS,
-    )
-    async def list_callers_to_call_back(wanted: Annotated[CallBackListing, Query()]) -> Response:
-        """List callers whom nobody answered, one entry for each telephone, whoever has waited longest first."""
-        now = backend.clock()
-        page = await backend.reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
-        return render.page((_item(each, now).model_dump_json().encode() for each in page.items), page.next_cursor)
+@operations.get(
+    "/v1/call-backs",
+    "List callers to be called back 回电名单",
+    CALL_BACK,
+    CallBackPage,
+    ("call_backs", CallBackPage(items=[EXAMPLE], next_cursor=None)),
+    LIST_ERRORS,
+)
+async def list_callers_to_call_back(backend: Backend, wanted: Annotated[CallBackListing, Query()]) -> Response:
+    """List callers whom nobody answered, one entry for each telephone, whoever has waited longest first."""
+    now = backend.clock()
+    page = await backend.reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
+    return render.page((_item(each, now).model_dump_json().encode() for each in page.items), page.next_cursor)
 
-    @operations.post(
-        "/v1/calls/{call_id:path}/call-back",
-        "Call a caller back 回电",
-        CALL_BACK,
-        CallBackItem,
-        {200: ("call_back", EXAMPLE)},
-        (*BODY_ERRORS, NOT_FOUND, *CONFLICTS, READ_MODEL_UNAVAILABLE),
-    )
-    async def call_back(
-        call_id: Annotated[CallId, Path(description="Any of its calls.", examples=["1785729600.118"])],
-        body: CallBackReport,
-        actor: Annotated[Actor, Depends(backend.bearer)],
-    ) -> Response:
-        """Take the call-back, or tell how a try ended: not reached frees it, and the third time ends it.
 
-        Who takes it has it for 30 minutes. The same report again by the same person changes nothing.
-        """
-        now = backend.clock()
+@operations.post(
+    "/v1/calls/{call_id:path}/call-back",
+    "Call a caller back 回电",
+    CALL_BACK,
+    CallBackItem,
+    {200: ("call_back", EXAMPLE)},
+    (*BODY_ERRORS, NOT_FOUND, *CONFLICTS, READ_MODEL_UNAVAILABLE),
+)
+async def call_back(
+    backend: Backend,
+    call_id: Annotated[CallId, Path(description="Any of its calls.", examples=["1785729600.118"])],
+    body: CallBackReport,
+    actor: RequestActor,
+) -> Response:
+    """Take the call-back, or tell how a try ended: not reached frees it, and the third time ends it.
 
-        def named(person: str) -> str:
-            known = backend.people.get(person)
-            return f"{known.name} ({person})" if known and known.name != person else person
+    Who takes it has it for 30 minutes. The same report again by the same person changes nothing.
+    """
+    now = backend.clock()
 
-        def change(before: CallBack) -> CallBack:
-            if body.reached is None:
-                return before.take(actor.id, now, body.note, named)
-            return before.tried(actor.id, now, reached=body.reached, note=body.note, named=named)
+    def named(person: str) -> str:
+        known = backend.people.get(person)
+        return f"{known.name} ({person})" if known and known.name != person else person
 
-        try:
-            entry = await backend.direct.write(lambda sql: work_off(sql, call_id, change))
-        except Refused as refused:
-            raise refused_by(refused) from None
-        if entry is None:
-            detail = f"Nobody is to be called back for the call {call_id}; GET /v1/call-backs lists the callers."
-            raise ProblemError(NOT_FOUND, detail)
-        return render.model(_item(entry, now))
+    def change(before: CallBack) -> CallBack:
+        if body.reached is None:
+            return before.take(actor.id, now, body.note, named)
+        return before.tried(actor.id, now, reached=body.reached, note=body.note, named=named)
+
+    entry = await backend.direct.write(lambda sql: work_off(sql, call_id, change))
+    if entry is None:
+        detail = f"Nobody is to be called back for the call {call_id}; GET /v1/call-backs lists the callers."
+        raise ProblemError(NOT_FOUND, detail)
+    return render.model(_item(entry, now))

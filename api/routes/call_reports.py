@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
-from api import openapi, render
+from api import render
 from api.backend import Backend
+from api.openapi import Operations
 from api.people import People
 from api.problems import INVALID_REQUEST, ProblemError
 from api.routes.parameters import INVALID_PERIOD
@@ -120,12 +121,7 @@ class CallNumbers(BaseModel):
         """Return the figures as they are shown."""
         return cls(
             offered=figures.offered,
-            answered=figures.calls[CallOutcome.ANSWERED],
-            abandoned=figures.calls[CallOutcome.ABANDONED],
-            short_abandoned=figures.calls[CallOutcome.SHORT_ABANDONED],
-            call_back_asked=figures.calls[CallOutcome.CALL_BACK_ASKED],
-            untimed=figures.calls[CallOutcome.UNTIMED],
-            under_way=figures.calls[CallOutcome.UNDER_WAY],
+            **{outcome.value: figures.calls[outcome] for outcome in CallOutcome},
             connected_rate=figures.connected_rate,
             answered_within_15s_rate=figures.answered_within(IN_TIME_SECONDS),
             answered_within_15s_of_offered_rate=figures.answered_within(IN_TIME_SECONDS, of_offered=True),
@@ -174,28 +170,26 @@ EXAMPLE = CallReport(
     total=CallNumbers.of(_SHOWN, _ON_DUTY),
 )
 
+operations = Operations("reports")
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the report."""
-    operations = openapi.Operations(router, backend.bearer, "reports")
 
-    @operations.get(
-        "/v1/reports/calls",
-        "Calls by hour, day or agent 话务报表",
-        READ_REPORTS,
-        CallReport,
-        ("call_report", EXAMPLE),
-        ERRORS,
-    )
-    async def report_calls_by(wanted: Annotated[CallReportQuery, Query()]) -> Response:
-        """Sum up calls by local hour or day, or by the agent who answered them.
+@operations.get(
+    "/v1/reports/calls",
+    "Calls by hour, day or agent 话务报表",
+    READ_REPORTS,
+    CallReport,
+    ("call_report", EXAMPLE),
+    ERRORS,
+)
+async def report_calls_by(backend: Backend, wanted: Annotated[CallReportQuery, Query()]) -> Response:
+    """Sum up calls by local hour or day, or by the agent who answered them.
 
-        Hours and days without calls are there as well. Of agents, those who answered or were on duty are there. Rates
-        are between 0 and 1.
-        """
-        zone = ZoneInfo(backend.catalogue.calendar.timezone)
-        start, end = wanted.bounds(zone)
-        return render.model(await backend.reader.ask(_report, wanted.by, start, end, zone, backend.people))
+    Hours and days without calls are there as well. Of agents, those who answered or were on duty are there. Rates
+    are between 0 and 1.
+    """
+    zone = backend.zone
+    start, end = wanted.bounds(zone)
+    return render.model(await backend.reader.ask(_report, wanted.by, start, end, zone, backend.people))
 
 
 def _report(

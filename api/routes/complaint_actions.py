@@ -2,15 +2,24 @@
 
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated
+from operator import attrgetter
 
-from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api import openapi, render
+from api import render
 from api.backend import Backend, not_found
-from api.credit_limit import CREDIT_LIMIT_REACHED, check_limit
-from api.link_limit import TOO_MANY_LINKS, check_links, link_turn
+from api.case_checks import (
+    CALL_MISMATCH,
+    CONTACT_WITHOUT_WITNESS,
+    CREDIT_LIMIT_REACHED,
+    NO_TEXT_MESSAGES,
+    TOO_MANY_LINKS,
+    check_call,
+    check_credit,
+    check_link,
+    link_turn,
+)
+from api.openapi import Operations
 from api.problems import (
     BEHIND_SQL,
     INVALID_RESULT,
@@ -22,37 +31,35 @@ from api.problems import (
     refused_by,
     workflow_lost,
 )
-from api.refilling import refilled
 from api.rights import require_reach
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in
 from api.schemas import Complaint
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from api.versions import etag
-from api.withdrawal_check import CALL_MISMATCH, check_call
 from domain.case.actions import ACTION_OF, COMMANDS
-from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction
+from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction, merged
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.send_link import SendLink
 from domain.case.actions.withdraw import Withdraw
+from domain.case.intake import Caller, Contact, Intake, Location
 from domain.case.lifecycle import OPEN, State
 from domain.case.permission import department_meant, forbidden
 from domain.case.progress import Progress
-from domain.case.views import Outcome
+from domain.case.views import CaseView, Outcome
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
+from domain.shared.value import Value
 from readmodel.case_queries import get_case
-from readmodel.contacts import link_goes_nowhere
+from readmodel.search_terms import phone_term
 
 PREFIX = "/v1/complaints/{number}/actions"
 UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action")
-NO_TEXT_MESSAGES = declare("no-text-messages", HTTPStatus.CONFLICT, "No channel to callers' telephones")
-CONTACT_WITHOUT_WITNESS = declare("contact-without-witness", HTTPStatus.CONFLICT, "Telephone without a witness")
 _CHECKED_HERE = {
     "link_incident": (UNKNOWN_INCIDENT, INCIDENT_CLOSED),
     "correct": (UNKNOWN["service"], UNKNOWN["district"]),
@@ -61,42 +68,6 @@ _CHECKED_HERE = {
     "send_link": (NO_TEXT_MESSAGES, CONTACT_WITHOUT_WITNESS, TOO_MANY_LINKS),
 }
 """Problems that `_check` raises, by action."""
-
-
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operations that act on a complaint."""
-    routes = ActionRoutes(
-        backend=backend,
-        client=backend.complaints,
-        prefix=PREFIX,
-        operations=openapi.Operations(router, backend.bearer, "actions"),
-        operation_id="{}",
-        summary="{} {}",
-        number=NumberText,
-        number_in=number_in,
-        states=State,
-        model=Complaint,
-        example="complaint",
-        reused="This Idempotency-Key was already used on this case, for the action {} or with another body.",
-        errors=(*POST_ERRORS, *CASE_ERRORS, OUT_OF_TURN, BEHIND_SQL, INVALID_RESULT, WORKFLOW_LOST),
-        check=_check,
-        look_up=_look_up,
-        forbidden=_forbidden,
-        turns={"send_link": link_turn},
-        gone=_gone,
-        answer=_answer,
-    )
-    for name, action in COMMANDS.items():
-        routes.add(action, _CHECKED_HERE.get(name, ()))
-
-    @router.post(PREFIX + "/{action}", include_in_schema=False)
-    async def unknown(
-        number: NumberText,  # noqa: ARG001 - part of the path
-        action: str,
-        actor: Annotated[Actor, Depends(backend.bearer)],  # noqa: ARG001 - a stranger is told nothing
-    ) -> Response:
-        hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
-        raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r}.{hint}", accepted=[*COMMANDS])
 
 
 async def _forbidden(backend: Backend, number: str, body: ActionBody, actor: Actor) -> ProblemError | None:
@@ -115,40 +86,15 @@ async def _check(backend: Backend, number: str, body: ActionBody, actor: Actor) 
     if isinstance(body, LinkIncident) and body.incident is not None:
         await backend.incidents.require_open(body.incident, actor)
     if isinstance(body, DecideCredit) and body.approved:
-        await check_limit(backend, number, body.credit, actor)
+        await check_credit(backend, number, body.credit, actor)
     if isinstance(body, SendLink):
-        await _check_link(backend, number, actor)
+        await check_link(backend, number, actor)
     if isinstance(body, Withdraw) and body.call_id:
         await check_call(backend, number, body.call_id, actor)
     if isinstance(body, (Dispatch, Involve)):
         backend.catalogue.department(body.department)
     if isinstance(body, Correct):
         _check_codes(backend, body)
-
-
-async def _check_link(backend: Backend, number: str, actor: Actor) -> None:
-    """Raise ProblemError if no channel takes a link to the caller, or their telephone was sent enough of them."""
-    if not backend.texts_callers:
-        detail = "No channel of HOTLINE_CHANNELS sends to callers' telephones, as one of kind sms without `to` does."
-        raise ProblemError(NO_TEXT_MESSAGES, detail, accepted=["a route of caller:* to such a channel"])
-    await _check_contact(backend, number)
-    await check_links(backend, number, actor)
-
-
-async def _check_contact(backend: Backend, number: str) -> None:
-    """Check that a link may go to the caller's telephone. The courier checks it again when it sends."""
-    area_code = backend.catalogue.area_code
-    if await backend.reader.ask(link_goes_nowhere, number, area_code):
-        detail = (
-            f"The telephone of the case {number} is one of the staff, or its owner put it in after the registration;"
-            " no link goes there. 该号码属于工作人员或由责任人更改,不能发送链接。"
-        )
-        accepted = [
-            "the telephone of the registration",
-            "one that the registry or a call of the case has",
-            "a correction by somebody else than the owner",
-        ]
-        raise ProblemError(CONTACT_WITHOUT_WITNESS, detail, accepted=accepted)
 
 
 def _check_codes(backend: Backend, body: Correct) -> None:
@@ -166,7 +112,7 @@ async def _look_up(backend: Backend, number: str, body: ActionBody, actor: Actor
     view = await backend.find(number, actor) if body.service_code or body.caller or body.location else None
     if view is None:
         return body
-    body = await refilled(backend, view, body)
+    body = await _refilled(backend, view, body)
     moves = body.location is not None and "district" in body.location.model_fields_set
     if not (body.service_code or moves):
         return body
@@ -181,6 +127,49 @@ async def _look_up(backend: Backend, number: str, body: ActionBody, actor: Actor
     return Correction.of(
         body, in_force=CatalogueTerms(terms=terms, edition=backend.in_force.edition, district=district)
     )
+
+
+async def _refilled(backend: Backend, view: CaseView, body: Correct) -> Correct:
+    """Return the correction with what the registry has of the customer whom it names, or else nothing, in `filled`.
+
+    Only fields that the registry had filled in and nobody has corrected; the body as it is if it names nobody else.
+    Raises ProblemError if SQL does not answer.
+    """
+    left = tuple(sorted({*view.filled} - _given("caller", body.caller) - _given("location", body.location)))
+    if not left or not _names_another(view.caller, body.caller, backend.catalogue.area_code):
+        return body
+    facts = {name: getattr(view, name) for name in Intake.model_fields if hasattr(view, name)}
+    said = Intake.model_construct(**facts).without(left)
+    places = {"caller": merged(said.caller, body.caller), "location": merged(said.location, body.location)}
+    said = said.model_copy(update=places)
+    contact = backend.intake.in_catalogue(await backend.reader.contact(said, view.registered_at))
+    names = {each.rpartition(".")[2] for each in left}
+    contact = Contact(**{name: value for name, value in contact._asdict().items() if name in names})
+    filled, _ = said.filled_in(contact)
+    caller, location = (
+        {name.rpartition(".")[2] for name in (*_given(part, getattr(body, part)), *left) if name.startswith(part)}
+        for part in ("caller", "location")
+    )
+    return Correction.of(
+        body,
+        caller=Caller(**{name: getattr(filled.caller, name) for name in caller}),
+        location=Location(**{name: getattr(filled.location, name) for name in location}) if location else None,
+        filled=left,
+    )
+
+
+def _given(part: str, value: Value | None) -> set[str]:
+    return {f"{part}.{name}" for name in value.model_fields_set} if value else set()
+
+
+def _names_another(caller: Caller, given: Caller | None, area_code: str) -> bool:
+    """Return True if the account or telephone given is another one, and not the same in another form."""
+
+    def identity(of: Caller) -> dict[str, str | None]:
+        return {"account_no": of.account_no, "phone": of.phone and phone_term(of.phone, area_code)}
+
+    before, after = identity(caller), identity(given or caller)
+    return any(before[name] != after[name] for name in before if given and name in given.model_fields_set)
 
 
 async def _gone(backend: Backend, number: str, action: str, actor: Actor) -> ProblemError:
@@ -210,3 +199,34 @@ async def _answer(backend: Backend, number: str, outcome: Outcome, actor: Actor)
         backend.recognition.note_correction()
     status = HTTPStatus.OK if shown else HTTPStatus.ACCEPTED
     return render.answer(render.complaint(view, actor), status, etag(view.version))
+
+
+operations = Operations("actions")
+_ROUTES = ActionRoutes(
+    client=attrgetter("complaints"),
+    prefix=PREFIX,
+    operations=operations,
+    operation_id="{}",
+    summary="{} {}",
+    number=NumberText,
+    number_in=number_in,
+    states=State,
+    model=Complaint,
+    example="complaint",
+    errors=(*POST_ERRORS, *CASE_ERRORS, OUT_OF_TURN, BEHIND_SQL, INVALID_RESULT, WORKFLOW_LOST),
+    check=_check,
+    look_up=_look_up,
+    forbidden=_forbidden,
+    turns={"send_link": link_turn},
+    gone=_gone,
+    answer=_answer,
+)
+for _name, _action in COMMANDS.items():
+    _ROUTES.add(_action, _CHECKED_HERE.get(_name, ()))
+
+
+@operations.route("POST", PREFIX + "/{action}", None, include_in_schema=False)
+async def unknown(_: Backend, number: NumberText, action: str) -> Response:  # noqa: ARG001 - part of the path
+    """Answer 404; a stranger is told nothing."""
+    hint = " A complaint is registered by POST /v1/complaints." if action == "register" else ""
+    raise ProblemError(UNKNOWN_ACTION, f"There is no action {action[:40]!r}.{hint}", accepted=[*COMMANDS])

@@ -7,24 +7,20 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, get_args
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api import openapi, render
+from api import render
 from api.backend import Backend
+from api.codes import BY_NAME
 from api.exports import complaints as exported
 from api.exports.csv_lines import CSV
 from api.exports.streams import STREAMS, in_turn
 from api.exports.workbook import XLSX
 from api.intake import OTHER_OWNER
-from api.problems import (
-    BEHIND_SQL,
-    INVALID_REQUEST,
-    OTHER_DEPARTMENT,
-    UNKNOWN,
-    ProblemError,
-)
+from api.openapi import Operations
+from api.problems import BEHIND_SQL, INVALID_REQUEST, OTHER_DEPARTMENT, UNKNOWN, ProblemError
 from api.rights import MASKED_SEARCH, department_within, search_within
 from api.routes.parameters import (
     CASE_ERRORS,
@@ -42,6 +38,7 @@ from api.routes.parameters import (
     person,
 )
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
+from api.security import RequestActor
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.versions import INVALID_ETAG, IfNoneMatch, etag, is_known
 from domain.case.lifecycle import State
@@ -87,42 +84,37 @@ FILTER_ERRORS = (
     MASKED_SEARCH,
 )
 
-
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operations on complaints."""
-    operations = openapi.Operations(router, backend.bearer, "complaints")
-    _add_register(operations, backend)
-    _add_reading(operations, backend)
+operations = Operations("complaints")
 
 
-def _add_register(operations: openapi.Operations, backend: Backend) -> None:
-    @operations.post(
-        "/v1/complaints",
-        "受理 register: take a complaint in",
-        REGISTER,
-        Complaint,
-        {201: "registered", 202: "registered"},
-        (*POST_ERRORS, OTHER_OWNER, UNKNOWN["service"], UNKNOWN["district"], BEHIND_SQL),
-    )
-    async def register(
-        body: Annotated[NewComplaint, backend.by_name],
-        actor: Annotated[Actor, Depends(backend.bearer)],
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        """Register what the caller says; the agent of first contact (首问责任人) owns the case from then on.
+@operations.post(
+    "/v1/complaints",
+    "受理 register: take a complaint in",
+    REGISTER,
+    Complaint,
+    {201: "registered", 202: "registered"},
+    (*POST_ERRORS, OTHER_OWNER, UNKNOWN["service"], UNKNOWN["district"], BEHIND_SQL),
+)
+async def register(
+    backend: Backend,
+    body: Annotated[NewComplaint, BY_NAME],
+    actor: RequestActor,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Register what the caller says; the agent of first contact (首问责任人) owns the case from then on.
 
-        Its clocks run from now. This needs Temporal alone: with the worker down, the answer is 201 and lists show the
-        case; with SQL down it is 202, the number good.
-        """
-        number, case, events = await backend.intake.register(actor, body, idempotency_key)
-        if case is None:
-            view, shown = await _made_before(backend, number, actor)
-        else:
-            shown = await backend.projection.register(case, events)
-            view = backend.view(case, actor)
-        status = HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED
-        headers = {"Location": f"/v1/complaints/{number}", **etag(view.version)}
-        return render.answer(render.complaint(view, actor), status, headers)
+    Its clocks run from now. This needs Temporal alone: with the worker down, the answer is 201 and lists show the
+    case; with SQL down it is 202, the number good.
+    """
+    number, case, events = await backend.intake.register(actor, body, idempotency_key)
+    if case is None:
+        view, shown = await _made_before(backend, number, actor)
+    else:
+        shown = await backend.projection.register(case, events)
+        view = backend.view(case, actor)
+    status = HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED
+    headers = {"Location": f"/v1/complaints/{number}", **etag(view.version)}
+    return render.answer(render.complaint(view, actor), status, headers)
 
 
 async def _made_before(backend: Backend, number: str, actor: Actor) -> tuple[CaseView, bool]:
@@ -170,78 +162,80 @@ async def _export(backend: Backend, wanted: Listing, filters: CaseFilters, actor
     return await STREAMS[wanted.format](exported.NAME, exported.COLUMNS, pages(), backend.export_turn)
 
 
-def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
-    @operations.get(
-        "/v1/complaints",
-        "List and search complaints",
-        READ_CASES,
-        ComplaintPage,
-        "complaints",
-        (INVALID_CURSOR, *FILTER_ERRORS),
-        other_formats=(CSV, XLSX),
+@operations.get(
+    "/v1/complaints",
+    "List and search complaints",
+    READ_CASES,
+    ComplaintPage,
+    "complaints",
+    (INVALID_CURSOR, *FILTER_ERRORS),
+    other_formats=(CSV, XLSX),
+)
+async def list_complaints(
+    backend: Backend, wanted: Annotated[Listing, Query(), BY_NAME], actor: RequestActor
+) -> Response:
+    """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
+
+    By registration, no case comes twice or is left out between pages, and what is registered meanwhile comes before
+    the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
+    sees callers' data masked cannot search in them.
+    """
+    filters = _filters(backend, wanted, actor)
+    if wanted.format in STREAMS:
+        return await _export(backend, wanted, filters, actor)
+    area_code = backend.catalogue.area_code
+    page = await backend.reader.ask(
+        list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code, sort=wanted.sort
     )
-    async def list_complaints(
-        wanted: Annotated[Listing, Query(), backend.by_name], actor: Annotated[Actor, Depends(backend.bearer)]
-    ) -> Response:
-        """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
+    items = (render.complaint(backend.view(case, actor), actor) for case in page.items)
+    return render.page(items, page.next_cursor)
 
-        By registration, no case comes twice or is left out between pages, and what is registered meanwhile comes before
-        the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
-        sees callers' data masked cannot search in them.
-        """
-        filters = _filters(backend, wanted, actor)
-        if wanted.format in STREAMS:
-            return await _export(backend, wanted, filters, actor)
-        area_code = backend.catalogue.area_code
-        page = await backend.reader.ask(
-            list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code, sort=wanted.sort
-        )
-        items = (render.complaint(backend.view(case, actor), actor) for case in page.items)
-        return render.page(items, page.next_cursor)
 
-    @operations.get("/v1/complaints/counts", "Count complaints", READ_CASES, Counts, ("counts", COUNTS), FILTER_ERRORS)
-    async def count_complaints(
-        wanted: Annotated[Filters, Query(), backend.by_name], actor: Annotated[Actor, Depends(backend.bearer)]
-    ) -> Response:
-        """Count the complaints that a list with the same filters has, by state, department and service level."""
-        filters = _filters(backend, wanted, actor)
-        return render.model(_summed(await backend.reader.ask(count_cases, filters, backend.catalogue.area_code)))
+@operations.get("/v1/complaints/counts", "Count complaints", READ_CASES, Counts, ("counts", COUNTS), FILTER_ERRORS)
+async def count_complaints(
+    backend: Backend, wanted: Annotated[Filters, Query(), BY_NAME], actor: RequestActor
+) -> Response:
+    """Count the complaints that a list with the same filters has, by state, department and service level."""
+    filters = _filters(backend, wanted, actor)
+    return render.model(_summed(await backend.reader.ask(count_cases, filters, backend.catalogue.area_code)))
 
-    @operations.get(
-        "/v1/complaints/{number}",
-        "Read one complaint",
-        READ_CASES,
-        Complaint,
-        "complaint",
-        (*FIND_ERRORS, INVALID_ETAG),
-        may_be_known=True,
-    )
-    async def get_complaint(
-        number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)], if_none_match: IfNoneMatch = None
-    ) -> Response:
-        """Read one complaint from SQL, or from its workflow if SQL does not show it yet or is down.
 
-        The `ETag` is its version: it changes with every event, and not with the seconds that its clocks count.
-        """
-        view = await backend.case(number, actor, READ_CASES)
-        tag = etag(view.version)
-        if is_known(if_none_match, view.version):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tag)
-        return render.answer(render.complaint(view, actor), headers=tag)
+@operations.get(
+    "/v1/complaints/{number}",
+    "Read one complaint",
+    READ_CASES,
+    Complaint,
+    "complaint",
+    (*FIND_ERRORS, INVALID_ETAG),
+    may_be_known=True,
+)
+async def get_complaint(
+    backend: Backend, number: CaseNumber, actor: RequestActor, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Read one complaint from SQL, or from its workflow if SQL does not show it yet or is down.
 
-    @operations.get(
-        "/v1/complaints/{number}/timeline",
-        "Read what happened to a complaint",
-        READ_CASES,
-        Timeline,
-        "timeline",
-        (*CASE_ERRORS, *LIST_ERRORS),
-    )
-    async def get_timeline(
-        number: CaseNumber, paging: Annotated[TimelinePaging, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
-    ) -> Response:
-        """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
-        after = after_seq(paging.cursor)
-        case = await backend.case_in_sql(number, actor, READ_CASES)
-        page = await backend.reader.ask(timeline, number, after, paging.limit)
-        return render.page((render.timeline_item(event, actor, case.state) for event in page.items), page.next_seq)
+    The `ETag` is its version: it changes with every event, and not with the seconds that its clocks count.
+    """
+    view = await backend.case(number, actor, READ_CASES)
+    tag = etag(view.version)
+    if is_known(if_none_match, view.version):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tag)
+    return render.answer(render.complaint(view, actor), headers=tag)
+
+
+@operations.get(
+    "/v1/complaints/{number}/timeline",
+    "Read what happened to a complaint",
+    READ_CASES,
+    Timeline,
+    "timeline",
+    (*CASE_ERRORS, *LIST_ERRORS),
+)
+async def get_timeline(
+    backend: Backend, number: CaseNumber, paging: Annotated[TimelinePaging, Query()], actor: RequestActor
+) -> Response:
+    """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
+    after = after_seq(paging.cursor)
+    case = await backend.case_in_sql(number, actor, READ_CASES)
+    page = await backend.reader.ask(timeline, number, after, paging.limit)
+    return render.page((render.timeline_item(event, actor, case.state) for event in page.items), page.next_seq)

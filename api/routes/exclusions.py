@@ -4,21 +4,21 @@ import uuid
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Path, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from api import openapi, render
-from api.assessment_examples import EXCLUSION
+from api import render
 from api.assessments import ExclusionDecision, ExclusionItem, ExclusionPage, NewExclusion, exclusion_item
 from api.backend import Backend
-from api.problems import ProblemError, declare, kind_of, refused_by
+from api.examples import EXCLUSION
+from api.openapi import Operations
+from api.problems import ProblemError, declare, kind_of
 from api.routes.parameters import BODY_ERRORS, CASE_ERRORS, LIST_ERRORS, CaseNumber, IdempotencyKey, Paging
-from api.security import INVALID_IDEMPOTENCY_KEY, KEY_ERRORS, digest_of, request_key
+from api.security import INVALID_IDEMPOTENCY_KEY, KEY_ERRORS, RequestActor, digest_of, request_key
 from api.sql.reader import READ_MODEL_UNAVAILABLE
-from api.temporal.client import KEY_REUSED
+from api.temporal.client import KEY_REUSED, key_reused
 from domain.assessment.exclusion import (
     ASSESSMENT_FINAL,
     EVIDENCE_NEEDED,
@@ -30,8 +30,6 @@ from domain.assessment.exclusion import (
     check_not_final,
 )
 from domain.rights.rights import DECIDE_EXCLUSIONS, READ_ASSESSMENTS, READ_CASES, REQUEST_EXCLUSIONS
-from domain.shared.actors import Actor
-from domain.shared.errors import Refused
 from readmodel.assessment import exclusions
 from readmodel.database import WriteConnection
 
@@ -48,127 +46,98 @@ class ExclusionListing(Paging):
     decided: bool = Field(default=False, description="`true`: those that were decided on; else those that wait for it.")
 
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operations on exclusions."""
-    operations = openapi.Operations(router, backend.bearer, "assessments")
-    _add_lists(operations, backend)
-    _add_request(operations, backend)
-    _add_decision(operations, backend)
+operations = Operations("assessments")
 
 
-def _add_lists(operations: openapi.Operations, backend: Backend) -> None:
-    @operations.get(
-        "/v1/exclusions",
-        "List exclusions 剔除",
-        READ_ASSESSMENTS,
-        ExclusionPage,
-        ("exclusions", ExclusionPage(items=[EXCLUSION], next_cursor=None)),
-        LIST_ERRORS,
+@operations.get("/v1/exclusions", "List exclusions 剔除", READ_ASSESSMENTS, ExclusionPage, "exclusions", LIST_ERRORS)
+async def list_exclusions(backend: Backend, wanted: Annotated[ExclusionListing, Query()]) -> Response:
+    """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
+    asked = partial(exclusions.page_of_exclusions, decided=wanted.decided)
+    page = await backend.reader.ask(asked, wanted.cursor, wanted.limit)
+    return render.model(ExclusionPage(items=[*map(exclusion_item, page.items)], next_cursor=page.next_cursor))
+
+
+@operations.get(_OF_CASE, "List the exclusions of a complaint", READ_CASES, ExclusionPage, "exclusions", CASE_ERRORS)
+async def list_exclusions_of_complaint(backend: Backend, number: CaseNumber, actor: RequestActor) -> Response:
+    """List all exclusions of a complaint with their decisions, the oldest first, all on one page."""
+    await backend.case_in_sql(number, actor, READ_CASES)
+    found = await backend.reader.ask(exclusions.exclusions_of, number)
+    return render.model(ExclusionPage(items=[*map(exclusion_item, found)], next_cursor=None))
+
+
+@operations.post(
+    _OF_CASE,
+    "剔除 exclude: ask that a complaint is excluded from assessments",
+    REQUEST_EXCLUSIONS,
+    ExclusionItem,
+    {200: "exclusion"},
+    (*_WRITTEN, INVALID_IDEMPOTENCY_KEY, KEY_REUSED, *_REFUSED),
+)
+async def request_exclusion(
+    backend: Backend,
+    number: CaseNumber,
+    body: NewExclusion,
+    actor: RequestActor,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Ask that the complaint does not count in the months that are not final; it counts until that is approved."""
+    case = await backend.case_in_sql(number, actor, REQUEST_EXCLUSIONS)
+    now = backend.clock()
+    key = uuid.uuid4().hex if idempotency_key is None else request_key(actor, idempotency_key)
+    wanted = Exclusion(
+        id=digest_of(f"{key}\0{number}")[:32], number=number, requested_by=actor.id, requested_at=now, **dict(body)
     )
-    async def list_exclusions(wanted: Annotated[ExclusionListing, Query()]) -> Response:
-        """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
-        asked = partial(exclusions.page_of_exclusions, decided=wanted.decided)
-        page = await backend.reader.ask(asked, wanted.cursor, wanted.limit)
-        return render.model(ExclusionPage(items=[*map(exclusion_item, page.items)], next_cursor=page.next_cursor))
 
-    @operations.get(
-        _OF_CASE,
-        "List the exclusions of a complaint",
-        READ_CASES,
-        ExclusionPage,
-        ("exclusions", ExclusionPage(items=[EXCLUSION], next_cursor=None)),
-        CASE_ERRORS,
-    )
-    async def list_exclusions_of_complaint(
-        number: CaseNumber, actor: Annotated[Actor, Depends(backend.bearer)]
-    ) -> Response:
-        """List all exclusions of a complaint with their decisions, the oldest first, all on one page."""
-        await backend.case_in_sql(number, actor, READ_CASES)
-        found = await backend.reader.ask(exclusions.exclusions_of, number)
-        return render.model(ExclusionPage(items=[*map(exclusion_item, found)], next_cursor=None))
+    def request(sql: WriteConnection) -> Exclusion:
+        check_ground(backend.catalogue.standard(case.registered_at), wanted.ground, wanted.evidence)
+        _check_months(backend, sql, number)
+        return exclusions.request(sql, wanted)
+
+    kept = await backend.direct.write(request)
+    if (kept.ground, kept.reason, kept.evidence) != (wanted.ground, wanted.reason, wanted.evidence):
+        raise key_reused("complaint with another body")
+    return render.model(exclusion_item(kept))
 
 
-def _add_request(operations: openapi.Operations, backend: Backend) -> None:
-    @operations.post(
-        _OF_CASE,
-        "剔除 exclude: ask that a complaint is excluded from assessments",
-        REQUEST_EXCLUSIONS,
-        ExclusionItem,
-        {200: ("exclusion", EXCLUSION)},
-        (*_WRITTEN, INVALID_IDEMPOTENCY_KEY, KEY_REUSED, *_REFUSED),
-    )
-    async def request_exclusion(
-        number: CaseNumber,
-        body: NewExclusion,
-        actor: Annotated[Actor, Depends(backend.bearer)],
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        """Ask that the complaint does not count in the months that are not final; it counts until that is approved."""
-        case = await backend.case_in_sql(number, actor, REQUEST_EXCLUSIONS)
-        now = backend.clock()
-        key = uuid.uuid4().hex if idempotency_key is None else request_key(actor, idempotency_key)
-        wanted = Exclusion(
-            id=digest_of(f"{key}\0{number}")[:32], number=number, requested_by=actor.id, requested_at=now, **dict(body)
-        )
+@operations.post(
+    f"{_OF_CASE}/{{id}}/decision",
+    "剔除审批 decide: on an exclusion",
+    DECIDE_EXCLUSIONS,
+    ExclusionItem,
+    {200: "exclusion"},
+    (*_WRITTEN, EXCLUSION_NOT_FOUND, *_UNDECIDED),
+)
+async def decide_on_exclusion(
+    backend: Backend,
+    number: CaseNumber,
+    exclusion_id: Annotated[
+        str, Path(alias="id", pattern="^[0-9a-f]{32}$", description="Its id.", examples=[EXCLUSION.id])
+    ],
+    body: ExclusionDecision,
+    actor: RequestActor,
+) -> Response:
+    """Approve or reject an exclusion; it counts from the next computation of the months that are not final."""
+    now = backend.clock()
 
-        def request(sql: WriteConnection) -> Exclusion:
-            check_ground(backend.catalogue.standard(case.registered_at), wanted.ground, wanted.evidence)
-            _check_months(backend, sql, number)
-            return exclusions.request(sql, wanted)
+    def decide(sql: WriteConnection) -> Exclusion | None:
+        def change(before: Exclusion) -> Exclusion:
+            if before.approved is None and body.approved:
+                _check_months(backend, sql, number)
+            return before.decide(actor.id, now, approved=body.approved, reason=body.reason)
 
-        try:
-            kept = await backend.direct.write(request)
-        except Refused as refused:
-            raise refused_by(refused) from None
-        if (kept.ground, kept.reason, kept.evidence) != (wanted.ground, wanted.reason, wanted.evidence):
-            detail = "This Idempotency-Key was already used on this complaint with another body."
-            raise ProblemError(KEY_REUSED, detail, accepted=["the same body", "a new Idempotency-Key"])
-        return render.model(exclusion_item(kept))
+        return exclusions.decide(sql, number, exclusion_id, change)
 
-
-def _add_decision(operations: openapi.Operations, backend: Backend) -> None:
-    @operations.post(
-        f"{_OF_CASE}/{{id}}/decision",
-        "剔除审批 decide: on an exclusion",
-        DECIDE_EXCLUSIONS,
-        ExclusionItem,
-        {200: ("exclusion", EXCLUSION)},
-        (*_WRITTEN, EXCLUSION_NOT_FOUND, *_UNDECIDED),
-    )
-    async def decide_on_exclusion(
-        number: CaseNumber,
-        exclusion_id: Annotated[
-            str, Path(alias="id", pattern="^[0-9a-f]{32}$", description="Its id.", examples=[EXCLUSION.id])
-        ],
-        body: ExclusionDecision,
-        actor: Annotated[Actor, Depends(backend.bearer)],
-    ) -> Response:
-        """Approve or reject an exclusion; it counts from the next computation of the months that are not final."""
-        now = backend.clock()
-
-        def decide(sql: WriteConnection) -> Exclusion | None:
-            def change(before: Exclusion) -> Exclusion:
-                if before.approved is None and body.approved:
-                    _check_months(backend, sql, number)
-                return before.decide(actor.id, now, approved=body.approved, reason=body.reason)
-
-            return exclusions.decide(sql, number, exclusion_id, change)
-
-        try:
-            decided = await backend.direct.write(decide)
-        except Refused as refused:
-            raise refused_by(refused) from None
-        if decided is None:
-            raise ProblemError(EXCLUSION_NOT_FOUND, f"The case {number} has no exclusion {exclusion_id}.")
-        if decided.approved:
-            for month in await backend.reader.ask(exclusions.months_under_way, number):
-                await backend.assessments.recompute(month)
-        return render.model(exclusion_item(decided))
+    decided = await backend.direct.write(decide)
+    if decided is None:
+        raise ProblemError(EXCLUSION_NOT_FOUND, f"The case {number} has no exclusion {exclusion_id}.")
+    if decided.approved:
+        for month in await backend.reader.ask(exclusions.months_under_way, number):
+            await backend.assessments.recompute(month)
+    return render.model(exclusion_item(decided))
 
 
 def _check_months(backend: Backend, sql: WriteConnection, number: str) -> None:
     """Raise Refused if all months of the case are final."""
-    zone = ZoneInfo(backend.catalogue.calendar.timezone)
     if period := exclusions.period_of(sql, number):
         now = backend.clock()
-        check_not_final(number, period.months(now, zone), exclusions.settled_months(sql, now))
+        check_not_final(number, period.months(now, backend.zone), exclusions.settled_months(sql, now))

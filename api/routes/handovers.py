@@ -4,16 +4,18 @@ import uuid
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Path
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api import examples, openapi, render
+from api import examples, render
 from api.backend import Backend
 from api.naming import ACCEPTED, UNKNOWN_OWNER
+from api.openapi import Operations
 from api.problems import INVALID_REQUEST, ProblemError, declare, kind_of
 from api.routes.parameters import POST_ERRORS, IdempotencyKey
-from api.security import digest_of, request_key
+from api.schemas import body_like
+from api.security import RequestActor, digest_of, request_key
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from domain.case.actions.hand_over import SAME_OWNER
@@ -30,9 +32,7 @@ HANDOVER_NOT_FOUND = declare("handover-not-found", HTTPStatus.NOT_FOUND, "Handov
 class NewHandover(BaseModel):
     """Order to hand over all open cases of a person."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"from": "10023", "to": "10024", "reason": "Sick leave. 病假"}]}
-    )
+    model_config = body_like({"from": "10023", "to": "10024", "reason": "Sick leave. 病假"})
 
     previous_owner: Name = Field(alias="from", description="The owner, by id or name; the person may have left.")
     owner: Name = Field(alias="to", description="The new owner, by id or name: a person of no crew.")
@@ -65,56 +65,57 @@ class HandoverItem(BaseModel):
     links: dict[str, str] = Field(description="`self` is its progress.")
 
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operations on handovers."""
-    operations = openapi.Operations(router, backend.bearer, "handovers")
+operations = Operations("handovers")
 
-    @operations.post(
-        "/v1/handovers",
-        "全部移交: hand over all open cases of a person",
-        HAND_OVER,
-        HandoverItem,
-        {202: "handover", 200: "handover"},
-        (*POST_ERRORS, READ_MODEL_UNAVAILABLE, UNKNOWN_OWNER, kind_of(SAME_OWNER)),
-    )
-    async def hand_over_all(
-        body: NewHandover, actor: Annotated[Actor, Depends(backend.bearer)], idempotency_key: IdempotencyKey = None
-    ) -> Response:
-        """Give every open case that `from` owns to `to`: 200 if that is done soon, 202 while it goes on.
 
-        Cases and parts that `from` is to do are listed in `to_assign`; they stay as they are.
-        """
-        key = uuid.uuid4().hex if idempotency_key is None else request_key(actor, idempotency_key)
-        request = Request(key=key, digest=digest_of(body.model_dump_json()))
-        begun = None
-        if idempotency_key is None or not await backend.handovers.is_started(request):
-            begun = HandoverProgress(handover=await _ordered(backend, key, body, actor))
-            await backend.handovers.start(begun.handover, request)
-        progress = await backend.handovers.wait(key) or begun or await _found(backend, key)
-        status = HTTPStatus.OK if progress.state == "done" else HTTPStatus.ACCEPTED
-        return await _answer(backend, progress, status)
+@operations.post(
+    "/v1/handovers",
+    "全部移交: hand over all open cases of a person",
+    HAND_OVER,
+    HandoverItem,
+    {202: "handover", 200: "handover"},
+    (*POST_ERRORS, READ_MODEL_UNAVAILABLE, UNKNOWN_OWNER, kind_of(SAME_OWNER)),
+)
+async def hand_over_all(
+    backend: Backend, body: NewHandover, actor: RequestActor, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Give every open case that `from` owns to `to`: 200 if that is done soon, 202 while it goes on.
 
-    @operations.get(
-        "/v1/handovers/{id}",
-        "Read how far a handover is",
-        HAND_OVER,
-        HandoverItem,
-        "handover",
-        (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, HANDOVER_NOT_FOUND, *TEMPORAL_ERRORS),
-    )
-    async def get_handover(
-        handover_id: Annotated[
-            str,
-            Path(
-                alias="id",
-                pattern="^[0-9a-f]{32}$",
-                description="The `id` of the handover.",
-                examples=[examples.HANDOVER.handover.id],
-            ),
-        ],
-    ) -> Response:
-        """Read the counts and the cases that refused, for as long as Temporal keeps ended workflows."""
-        return await _answer(backend, await _found(backend, handover_id), HTTPStatus.OK)
+    Cases and parts that `from` is to do are listed in `to_assign`; they stay as they are.
+    """
+    key = uuid.uuid4().hex if idempotency_key is None else request_key(actor, idempotency_key)
+    request = Request(key=key, digest=digest_of(body.model_dump_json()))
+    begun = None
+    if idempotency_key is None or not await backend.handovers.is_started(request):
+        begun = HandoverProgress(handover=await _ordered(backend, key, body, actor))
+        await backend.handovers.start(begun.handover, request)
+    progress = await backend.handovers.wait(key) or begun or await _found(backend, key)
+    status = HTTPStatus.OK if progress.state == "done" else HTTPStatus.ACCEPTED
+    return await _answer(backend, progress, status)
+
+
+@operations.get(
+    "/v1/handovers/{id}",
+    "Read how far a handover is",
+    HAND_OVER,
+    HandoverItem,
+    "handover",
+    (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, HANDOVER_NOT_FOUND, *TEMPORAL_ERRORS),
+)
+async def get_handover(
+    backend: Backend,
+    handover_id: Annotated[
+        str,
+        Path(
+            alias="id",
+            pattern="^[0-9a-f]{32}$",
+            description="The `id` of the handover.",
+            examples=[examples.HANDOVER.handover.id],
+        ),
+    ],
+) -> Response:
+    """Read the counts and the cases that refused, for as long as Temporal keeps ended workflows."""
+    return await _answer(backend, await _found(backend, handover_id), HTTPStatus.OK)
 
 
 async def _ordered(backend: Backend, handover_id: str, body: NewHandover, actor: Actor) -> Handover:

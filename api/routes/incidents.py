@@ -7,14 +7,16 @@ from http import HTTPStatus
 from operator import attrgetter
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Path, Query
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
-from api import examples, openapi, render
+from api import examples, render
 from api.backend import Backend
+from api.codes import BY_NAME
 from api.incidents import CandidatePage, IncidentItem, IncidentPage, IncidentTimeline, NewIncident
 from api.limits import too_soon
+from api.openapi import Operations
 from api.problems import (
     BEHIND_SQL,
     INVALID_REQUEST,
@@ -28,7 +30,7 @@ from api.problems import (
 )
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
-from api.security import digest_of, request_key
+from api.security import RequestActor, digest_of, request_key
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
@@ -81,54 +83,28 @@ class IncidentListing(Paging):
     )
 
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operations on incidents."""
-    operations = openapi.Operations(router, backend.bearer, "incidents")
-    _add_declare(operations, backend)
-    _add_reading(operations, backend)
-    routes = ActionRoutes(
-        backend=backend,
-        client=backend.incidents,
-        prefix=f"{PREFIX}/actions",
-        operations=operations,
-        operation_id="incident_{}",
-        summary="{} {}: an incident",
-        number=IncidentNumber,
-        states=IncidentState,
-        model=IncidentItem,
-        example="incident",
-        reused="This Idempotency-Key was already used on this incident, for the action {} or with another body.",
-        errors=(*_POSTED, INCIDENT_NOT_FOUND, OUT_OF_TURN, OTHER_DEPARTMENT, BEHIND_SQL, WORKFLOW_LOST),
-        check=_check,
-        gone=_gone,
-        answer=_acted,
-    )
-    for name, action in INCIDENT_COMMANDS.items():
-        routes.add(action, _CHECKED_HERE.get(name, ()))
+operations = Operations("incidents")
 
 
-def _add_declare(operations: openapi.Operations, backend: Backend) -> None:
-    @operations.post(
-        "/v1/incidents",
-        "上报 declare: an incident that is known before the telephone tells",
-        DECLARE,
-        IncidentItem,
-        {201: "incident", 202: "incident"},
-        (*_POSTED, TOO_MANY_INCIDENTS),
-    )
-    async def declare_incident(
-        body: Annotated[NewIncident, backend.by_name],
-        actor: Annotated[Actor, Depends(backend.bearer)],
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response:
-        """Declare an incident. New cases of its scope are linked to it, and recent ones that wait for their reply."""
-        at = backend.clock()
-        request = None
-        if idempotency_key is not None:
-            request = Request(key=request_key(actor, idempotency_key), digest=digest_of(body.model_dump_json()))
-        is_counted = _is_counted(backend, actor)
-        async with backend.turns.of("declare", actor.id) if is_counted else nullcontext():
-            return await _declared(backend, body, actor, request, at)
+@operations.post(
+    "/v1/incidents",
+    "上报 declare: an incident that is known before the telephone tells",
+    DECLARE,
+    IncidentItem,
+    {201: "incident", 202: "incident"},
+    (*_POSTED, TOO_MANY_INCIDENTS),
+)
+async def declare_incident(
+    backend: Backend, body: Annotated[NewIncident, BY_NAME], actor: RequestActor, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Declare an incident. New cases of its scope are linked to it, and recent ones that wait for their reply."""
+    at = backend.clock()
+    request = None
+    if idempotency_key is not None:
+        request = Request(key=request_key(actor, idempotency_key), digest=digest_of(body.model_dump_json()))
+    is_counted = _is_counted(backend, actor)
+    async with backend.turns.of("declare", actor.id) if is_counted else nullcontext():
+        return await _declared(backend, body, actor, request, at)
 
 
 async def _declared(
@@ -183,71 +159,68 @@ async def _check_declared(backend: Backend, actor: Actor, at: datetime) -> None:
     raise too_soon(TOO_MANY_INCIDENTS, rule, at, declared[-most] + HOUR, backend.catalogue.calendar.timezone)
 
 
-def _add_reading(operations: openapi.Operations, backend: Backend) -> None:
-    @operations.get("/v1/incidents", "List incidents", READ_INCIDENTS, IncidentPage, "incidents", LIST_ERRORS)
-    async def list_incidents(
-        wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, Depends(backend.bearer)]
-    ) -> Response:
-        """List incidents, the latest first; of the states that are given."""
-        page = await backend.reader.ask(incidents.page, wanted.state, wanted.cursor, wanted.limit)
+@operations.get("/v1/incidents", "List incidents", READ_INCIDENTS, IncidentPage, "incidents", LIST_ERRORS)
+async def list_incidents(
+    backend: Backend, wanted: Annotated[IncidentListing, Query()], actor: RequestActor
+) -> Response:
+    """List incidents, the latest first; of the states that are given."""
+    page = await backend.reader.ask(incidents.page, wanted.state, wanted.cursor, wanted.limit)
+    shown = (render.incident(each.incident, {}, each.outcomes, actor) for each in page.items)
+    return render.page(shown, page.next_cursor)
 
-        shown = (render.incident(each.incident, {}, each.outcomes, actor) for each in page.items)
-        return render.page(shown, page.next_cursor)
 
-    @operations.get(
-        PREFIX,
-        "Read one incident, and how far it is with its cases",
-        READ_INCIDENTS,
-        IncidentItem,
-        "incident",
-        (*_READ, *TEMPORAL_ERRORS),
-    )
-    async def get_incident(number: IncidentNumber, actor: Annotated[Actor, Depends(backend.bearer)]) -> Response:
-        """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
-        incident = await _found(backend, number, actor)
-        shown = render.incident(incident, *await _counts(backend, number), actor)
-        return render.answer(shown, headers=etag(incident.version))
+@operations.get(
+    PREFIX,
+    "Read one incident, and how far it is with its cases",
+    READ_INCIDENTS,
+    IncidentItem,
+    "incident",
+    (*_READ, *TEMPORAL_ERRORS),
+)
+async def get_incident(backend: Backend, number: IncidentNumber, actor: RequestActor) -> Response:
+    """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
+    incident = await _found(backend, number, actor)
+    shown = render.incident(incident, *await _counts(backend, number), actor)
+    return render.answer(shown, headers=etag(incident.version))
 
-    @operations.get(
-        f"{PREFIX}/timeline",
-        "Read what happened to an incident",
-        READ_INCIDENTS,
-        IncidentTimeline,
-        "incident_timeline",
-        (*_READ, INVALID_CURSOR),
-    )
-    async def get_incident_timeline(
-        number: IncidentNumber,
-        paging: Annotated[TimelinePaging, Query()],
-        actor: Annotated[Actor, Depends(backend.bearer)],
-    ) -> Response:
-        """List the events of an incident, the oldest first; those of the system have the actor `system`."""
-        after = after_seq(paging.cursor)
-        if not await backend.reader.ask(incidents.versions, [number]):
-            raise _not_found(number)
-        page = await backend.reader.ask(incident_timeline, number, after, paging.limit)
-        return render.page((render.timeline_item(event, actor) for event in page.items), page.next_seq)
 
-    @operations.get(
-        f"{PREFIX}/candidates",
-        "List cases that match the scope, and are linked by name only 待并工单",
-        READ_CANDIDATES,
-        CandidatePage,
-        "candidates",
-        (*_READ, *TEMPORAL_ERRORS, INVALID_CURSOR),
-    )
-    async def list_candidates(
-        number: IncidentNumber,
-        paging: Annotated[Paging, Query()],
-        actor: Annotated[Actor, Depends(backend.bearer)],
-    ) -> Response:
-        """List cases that the incident does not take by itself, the newest first, each with the reasons.
+@operations.get(
+    f"{PREFIX}/timeline",
+    "Read what happened to an incident",
+    READ_INCIDENTS,
+    IncidentTimeline,
+    "incident_timeline",
+    (*_READ, INVALID_CURSOR),
+)
+async def get_incident_timeline(
+    backend: Backend, number: IncidentNumber, paging: Annotated[TimelinePaging, Query()], actor: RequestActor
+) -> Response:
+    """List the events of an incident, the oldest first; those of the system have the actor `system`."""
+    after = after_seq(paging.cursor)
+    if not await backend.reader.ask(incidents.versions, [number]):
+        raise _not_found(number)
+    page = await backend.reader.ask(incident_timeline, number, after, paging.limit)
+    return render.page((render.timeline_item(event, actor) for event in page.items), page.next_seq)
 
-        Link one with `link_incident` of the case, or with `cases` of `confirm`.
-        """
-        incident = await _found(backend, number, actor)
-        page = await backend.reader.ask(incident_candidates.candidates, incident, paging.cursor, paging.limit)
-        return render.page((render.candidate(each, actor) for each in page.items), page.next_cursor)
+
+@operations.get(
+    f"{PREFIX}/candidates",
+    "List cases that match the scope, and are linked by name only 待并工单",
+    READ_CANDIDATES,
+    CandidatePage,
+    "candidates",
+    (*_READ, *TEMPORAL_ERRORS, INVALID_CURSOR),
+)
+async def list_candidates(
+    backend: Backend, number: IncidentNumber, paging: Annotated[Paging, Query()], actor: RequestActor
+) -> Response:
+    """List cases that the incident does not take by itself, the newest first, each with the reasons.
+
+    Link one with `link_incident` of the case, or with `cases` of `confirm`.
+    """
+    incident = await _found(backend, number, actor)
+    page = await backend.reader.ask(incident_candidates.candidates, incident, paging.cursor, paging.limit)
+    return render.page((render.candidate(each, actor) for each in page.items), page.next_cursor)
 
 
 async def _check(backend: Backend, _: str, body: ActionBody, actor: Actor) -> None:
@@ -345,3 +318,22 @@ async def _gone(backend: Backend, number: str, action: str, _: Actor) -> Problem
         return workflow_lost(number, incident.state, incident.version)
     detail = f"The incident {number} is {incident.state} and over; {action} is not possible any more."
     return ProblemError(OUT_OF_TURN, detail, accepted=[], version=incident.version)
+
+
+_ROUTES = ActionRoutes(
+    client=attrgetter("incidents"),
+    prefix=f"{PREFIX}/actions",
+    operations=operations,
+    operation_id="incident_{}",
+    summary="{} {}: an incident",
+    number=IncidentNumber,
+    states=IncidentState,
+    model=IncidentItem,
+    example="incident",
+    errors=(*_POSTED, INCIDENT_NOT_FOUND, OUT_OF_TURN, OTHER_DEPARTMENT, BEHIND_SQL, WORKFLOW_LOST),
+    check=_check,
+    gone=_gone,
+    answer=_acted,
+)
+for _name, _action in INCIDENT_COMMANDS.items():
+    _ROUTES.add(_action, _CHECKED_HERE.get(_name, ()))

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.backend import COMPLAINT_NOT_FOUND
+from api.codes import CONTEXT
 from api.middleware import BODY_TOO_LARGE, TOO_SLOW
 from api.naming import Naming
 from api.problems import (
@@ -137,6 +138,7 @@ class OnceRoute(APIRoute):
         inner = super().get_route_handler()
 
         async def serve(request: Request) -> Response:
+            CONTEXT.set(request.app.state.backend.context)
             return await inner(OnceRequest(request.scope, request.receive))
 
         parameters = [field.field_info.annotation for field in self.dependant.query_params]

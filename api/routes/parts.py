@@ -2,19 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
-from api import openapi, render
+from api import render
 from api.backend import Backend
+from api.codes import BY_NAME
+from api.openapi import Operations
 from api.problems import OTHER_DEPARTMENT, UNKNOWN, ProblemError
 from api.rights import department_within
 from api.routes.parameters import LIST_ERRORS, Paging
 from api.schemas import PartPage
+from api.security import RequestActor
 from domain.case.parts import PartState
 from domain.rights.rights import READ_PARTS
-from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, words
 from readmodel.parts import list_parts as parts_of
 
@@ -32,25 +34,24 @@ class PartListing(Paging):
     )
 
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the list of parts."""
-    operations = openapi.Operations(router, backend.bearer, "complaints")
+operations = Operations("complaints")
 
-    @operations.get(
-        "/v1/parts",
-        "List the parts of a department (协办)",
-        READ_PARTS,
-        PartPage,
-        "parts",
-        (*LIST_ERRORS, UNKNOWN["department"], OTHER_DEPARTMENT),
-    )
-    async def list_parts(
-        wanted: Annotated[PartListing, Query(), backend.by_name], actor: Annotated[Actor, Depends(backend.bearer)]
-    ) -> Response:
-        """List the parts of a department in cases of others; `GET /v1/complaints` lists its own cases."""
-        department = department_within(READ_PARTS, actor, wanted.department) or actor.department
-        if department is None:
-            detail = "Your key has no department: name one with the parameter `department`."
-            raise ProblemError(UNKNOWN["department"], detail, accepted=words(backend.catalogue.departments))
-        page = await backend.reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
-        return render.page((render.part(item, actor) for item in page.items), page.next_cursor)
+
+@operations.get(
+    "/v1/parts",
+    "List the parts of a department (协办)",
+    READ_PARTS,
+    PartPage,
+    "parts",
+    (*LIST_ERRORS, UNKNOWN["department"], OTHER_DEPARTMENT),
+)
+async def list_parts(
+    backend: Backend, wanted: Annotated[PartListing, Query(), BY_NAME], actor: RequestActor
+) -> Response:
+    """List the parts of a department in cases of others; `GET /v1/complaints` lists its own cases."""
+    department = department_within(READ_PARTS, actor, wanted.department) or actor.department
+    if department is None:
+        detail = "Your key has no department: name one with the parameter `department`."
+        raise ProblemError(UNKNOWN["department"], detail, accepted=words(backend.catalogue.departments))
+    page = await backend.reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
+    return render.page((render.part(item, actor) for item in page.items), page.next_cursor)

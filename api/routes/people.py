@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api import openapi, render
+from api import render
 from api.backend import Backend
+from api.codes import BY_NAME
+from api.openapi import Operations
 from api.problems import INVALID_REQUEST, UNKNOWN
 from api.schemas import PeoplePage
 from domain.rights.rights import READ_REFERENCE
-from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, DistrictCode
 from readmodel.people import StaffRole
 
@@ -24,28 +25,24 @@ class PeopleListing(BaseModel, extra="forbid"):
     district: DistrictCode | None = Field(default=None, description="Only those who work in this district.")
 
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operation that lists people."""
-    operations = openapi.Operations(router, backend.bearer, "reference")
+operations = Operations("reference")
 
-    @operations.get(
-        "/v1/people",
-        "List the people of the company 人员",
-        READ_REFERENCE,
-        PeoplePage,
-        "people",
-        (INVALID_REQUEST, UNKNOWN["department"], UNKNOWN["district"]),
-    )
-    async def list_people(
-        wanted: Annotated[PeopleListing, Query(), backend.by_name],
-        _: Annotated[Actor, Depends(backend.bearer)],
-    ) -> Response:
-        """List people by id, without those who have left. Who has no districts works in all."""
-        found = [
-            person
-            for person in sorted(backend.people.present(), key=lambda person: person.id)
-            if wanted.role in (None, person.role)
-            and wanted.department in (None, person.department)
-            and (wanted.district is None or not person.districts or wanted.district in person.districts)
-        ]
-        return render.page(map(render.person, found), None)
+
+@operations.get(
+    "/v1/people",
+    "List the people of the company 人员",
+    READ_REFERENCE,
+    PeoplePage,
+    "people",
+    (INVALID_REQUEST, UNKNOWN["department"], UNKNOWN["district"]),
+)
+async def list_people(backend: Backend, wanted: Annotated[PeopleListing, Query(), BY_NAME]) -> Response:
+    """List people by id, without those who have left. Who has no districts works in all."""
+    found = [
+        person
+        for person in sorted(backend.people.present(), key=lambda person: person.id)
+        if wanted.role in (None, person.role)
+        and wanted.department in (None, person.department)
+        and (wanted.district is None or not person.districts or wanted.district in person.districts)
+    ]
+    return render.page(map(render.person, found), None)

@@ -1,25 +1,23 @@
 """Reports of a day or a month (日报、月报), as they were made, in every format."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
-from api import openapi
 from api.backend import Backend
-from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, Printer, printer
+from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, Printer
 from api.exports.csv_lines import CSV
 from api.exports.reports import RENDERINGS, ReportFormat, page
 from api.exports.streams import attachment
 from api.exports.workbook import XLSX
+from api.openapi import Decorator, Operations
 from api.problems import INVALID_REQUEST, Kind, ProblemError, declare
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.reports.period import (
@@ -102,32 +100,32 @@ def example_report(kind: ReportKind) -> Report:
     )
 
 
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the reports."""
-    operations = openapi.Operations(router, backend.bearer, "reports")
-    print_pdf = printer()
+operations = Operations("reports")
 
-    def get(kind: ReportKind, summary: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        shown = f"{kind.value}_report", example_report(kind)
-        return operations.get(
-            f"/v1/reports/{kind.value}",
-            f"{summary} {kind.zh}",
-            READ_REPORTS,
-            Report,
-            shown,
-            ERRORS,
-            other_formats=(CSV, XLSX, HTML, PDF),
-        )
 
-    @get(ReportKind.DAILY, "Report of a day")
-    async def report_daily(wanted: Annotated[DailyQuery, Query()]) -> Response:
-        """Return the report of a day as it was made after its end; nothing that happens later changes it."""
-        return await _answer(await _stored(backend, wanted.period), wanted.format, print_pdf)
+def _get(kind: ReportKind, summary: str) -> Decorator:
+    shown = f"{kind.value}_report", example_report(kind)
+    return operations.get(
+        f"/v1/reports/{kind.value}",
+        f"{summary} {kind.zh}",
+        READ_REPORTS,
+        Report,
+        shown,
+        ERRORS,
+        other_formats=(CSV, XLSX, HTML, PDF),
+    )
 
-    @get(ReportKind.MONTHLY, "Report of a month")
-    async def report_monthly(wanted: Annotated[MonthlyQuery, Query()]) -> Response:
-        """Return the report of a month as it was made after its end; nothing that happens later changes it."""
-        return await _answer(await _stored(backend, wanted.period), wanted.format, print_pdf)
+
+@_get(ReportKind.DAILY, "Report of a day")
+async def report_daily(backend: Backend, wanted: Annotated[DailyQuery, Query()]) -> Response:
+    """Return the report of a day as it was made after its end; nothing that happens later changes it."""
+    return await _answer(await _stored(backend, wanted.period), wanted.format, backend.print_pdf)
+
+
+@_get(ReportKind.MONTHLY, "Report of a month")
+async def report_monthly(backend: Backend, wanted: Annotated[MonthlyQuery, Query()]) -> Response:
+    """Return the report of a month as it was made after its end; nothing that happens later changes it."""
+    return await _answer(await _stored(backend, wanted.period), wanted.format, backend.print_pdf)
 
 
 async def _stored(backend: Backend, period: Period) -> Report:
@@ -136,7 +134,7 @@ async def _stored(backend: Backend, period: Period) -> Report:
         return found
     first = await backend.reader.ask(first_case_at)
     try:
-        period.check(backend.clock(), ZoneInfo(backend.catalogue.calendar.timezone), first)
+        period.check(backend.clock(), backend.zone, first)
     except NoReportError as error:
         raise ProblemError(_KINDS[type(error)], str(error), accepted=[*error.accepted] or None) from None
     command = f"hotline report {period.kind.value} {period.name} --make"

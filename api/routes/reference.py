@@ -1,15 +1,15 @@
 """Catalogue of services, lifecycle table, and rights."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from api import openapi, render
+from api import render
 from api.backend import Backend
+from api.openapi import RIGHT, Operations
 from api.schemas import Lifecycle, LifecycleRow, Named, PersonalDataRow, RightRow, Roles, Services
 from domain.case.actions import ACTIONS
 from domain.case.diagram import mermaid
@@ -17,39 +17,14 @@ from domain.case.lifecycle import State
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.masking import PERSONAL_DATA
 from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_REFERENCE, RIGHTS, Right
-from domain.shared.actors import Actor, Role
-
-
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the operations whose answers rarely change; they are written once."""
-    operations = openapi.Operations(router, backend.bearer, "reference")
-    table = lifecycle()
-    written = table.model_dump_json(by_alias=True).encode()
-
-    @operations.get("/v1/services", "The catalogue 服务目录", READ_REFERENCE, Services, "services")
-    async def list_services(_: Annotated[Actor, Depends(backend.bearer)]) -> Response:
-        """List every service with its clocks (for the town), and the codes of departments, districts and groups."""
-        return render.answer(services(backend.catalogue))
-
-    @operations.get("/v1/lifecycle", "The lifecycle table 流程", READ_REFERENCE, Lifecycle, ("lifecycle", table))
-    async def get_lifecycle(_: Annotated[Actor, Depends(backend.bearer)]) -> Response:
-        """Return states, roles, and for each action its roles, and the states it leads from and to."""
-        return render.answer(written)
-
-    @operations.get("/v1/roles", "Roles and their rights 角色与权限", READ_REFERENCE, Roles, ("roles", roles([])))
-    async def get_roles(_: Annotated[Actor, Depends(backend.bearer)]) -> Response:
-        """Return who may do what: each right with its roles, its reach and its routes, and which fields are masked.
-
-        A role that a right or an action does not name does not have it.
-        """
-        return render.model(roles(router.routes))
+from domain.shared.actors import Role
 
 
 def roles(routes: Sequence[BaseRoute]) -> Roles:
     """Return the rights with those of these routes that they open, in the shape of `schemas.Roles`."""
     opened: dict[str, list[str]] = {}
     for route in routes:
-        if isinstance(route, APIRoute) and (right := (route.openapi_extra or {}).get(openapi.RIGHT)):
+        if isinstance(route, APIRoute) and (right := (route.openapi_extra or {}).get(RIGHT)):
             opened.setdefault(right, []).extend(
                 f"{method} {route.path_format}" for method in sorted(route.methods or ())
             )
@@ -119,3 +94,29 @@ def lifecycle() -> Lifecycle:
         actions=actions,
         mermaid=mermaid(),
     )
+
+
+operations = Operations("reference")
+LIFECYCLE = lifecycle()
+_WRITTEN = LIFECYCLE.model_dump_json(by_alias=True).encode()
+
+
+@operations.get("/v1/services", "The catalogue 服务目录", READ_REFERENCE, Services, "services")
+async def list_services(backend: Backend) -> Response:
+    """List every service with its clocks (for the town), and the codes of departments, districts and groups."""
+    return render.answer(services(backend.catalogue))
+
+
+@operations.get("/v1/lifecycle", "The lifecycle table 流程", READ_REFERENCE, Lifecycle, ("lifecycle", LIFECYCLE))
+async def get_lifecycle(_: Backend) -> Response:
+    """Return states, roles, and for each action its roles, and the states it leads from and to."""
+    return render.answer(_WRITTEN)
+
+
+@operations.get("/v1/roles", "Roles and their rights 角色与权限", READ_REFERENCE, Roles, ("roles", roles([])))
+async def get_roles(_: Backend, request: Request) -> Response:
+    """Return who may do what: each right with its roles, its reach and its routes, and which fields are masked.
+
+    A role that a right or an action does not name does not have it.
+    """
+    return render.model(roles(request.app.routes))

@@ -2,20 +2,20 @@
 
 from decimal import Decimal
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api import examples, openapi, render
+from api import examples, render
 from api.backend import Backend
+from api.openapi import Operations
 from api.problems import INVALID_REQUEST
+from api.security import RequestActor
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.customers.customer import Thanks
 from domain.reports.period import MONTH, month_bounds
 from domain.rights.rights import READ_REPORTS
-from domain.shared.actors import Actor
 from domain.shared.money import ZERO
 from domain.shared.rates import rate
 from domain.shared.text import Name
@@ -124,65 +124,63 @@ FOLLOW_UPS = MonthOfFollowUps(
     items=[FollowUpItem.of(FollowUpCounts("repair", 40, 32, 30, 27, 28))],
 )
 
-
-def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the reports."""
-    operations = openapi.Operations(router, backend.bearer, "reports")
-
-    @operations.get(
-        "/v1/reports/approvals", "Money decided in a month 审批月报", READ_REPORTS, Money, ("money", MONEY), ERRORS
-    )
-    async def report_approvals(month: Month) -> Response:
-        """Sum what management approved and rejected, by the month of the last decision."""
-        found = await backend.reader.ask(totals, *month_bounds(month, _zone(backend)))
-        items = [MoneyItem(**total._asdict()) for total in found]
-        currency = backend.catalogue.currency
-        approved = sum((item.amount for item in items if item.approved and item.currency == currency), start=ZERO)
-        return render.model(Money(month=month, items=items, currency=currency, approved_amount=approved))
-
-    @operations.get(
-        "/v1/reports/thanks",
-        "Thanks of a month, by person 表扬月报",
-        READ_REPORTS,
-        MonthOfThanks,
-        ("thanks", THANKS),
-        ERRORS,
-    )
-    async def report_thanks(
-        month: Month,
-        actor: Annotated[Actor, Depends(backend.bearer)],
-        thanked: Annotated[
-            Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
-        ] = None,
-    ) -> Response:
-        """Count the thanks of callers by person, in the month of the call."""
-        given: dict[str | None, list[Thanks]] = {}
-        for thanks in await backend.reader.ask(thanks_between, *month_bounds(month, _zone(backend))):
-            if thanked in (None, thanks.thanked):
-                given.setdefault(thanks.thanked, []).append(thanks)
-        people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
-        items = [PersonThanked(thanked=name, times=len(thanks), thanks=thanks) for name, thanks in people]
-        return render.answer(render.record(MonthOfThanks(month=month, items=items), actor))
-
-    @operations.get(
-        "/v1/reports/follow-ups",
-        "Follow-ups of a month 回访月报",
-        READ_REPORTS,
-        MonthOfFollowUps,
-        ("follow_ups", FOLLOW_UPS),
-        ERRORS,
-    )
-    async def report_follow_ups(
-        month: Month,
-        by: Annotated[
-            FollowUpSubject, Query(description="Subject that is counted.", examples=["department"])
-        ] = FollowUpSubject.COMPANY,
-    ) -> Response:
-        """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
-        found = await backend.reader.ask(counts, *month_bounds(month, _zone(backend)), by)
-        items = [FollowUpItem.of(each) for each in found]
-        return render.model(MonthOfFollowUps(month=month, by=by, items=items))
+operations = Operations("reports")
 
 
-def _zone(backend: Backend) -> ZoneInfo:
-    return ZoneInfo(backend.catalogue.calendar.timezone)
+@operations.get(
+    "/v1/reports/approvals", "Money decided in a month 审批月报", READ_REPORTS, Money, ("money", MONEY), ERRORS
+)
+async def report_approvals(backend: Backend, month: Month) -> Response:
+    """Sum what management approved and rejected, by the month of the last decision."""
+    found = await backend.reader.ask(totals, *month_bounds(month, backend.zone))
+    items = [MoneyItem(**total._asdict()) for total in found]
+    currency = backend.catalogue.currency
+    approved = sum((item.amount for item in items if item.approved and item.currency == currency), start=ZERO)
+    return render.model(Money(month=month, items=items, currency=currency, approved_amount=approved))
+
+
+@operations.get(
+    "/v1/reports/thanks",
+    "Thanks of a month, by person 表扬月报",
+    READ_REPORTS,
+    MonthOfThanks,
+    ("thanks", THANKS),
+    ERRORS,
+)
+async def report_thanks(
+    backend: Backend,
+    month: Month,
+    actor: RequestActor,
+    thanked: Annotated[
+        Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
+    ] = None,
+) -> Response:
+    """Count the thanks of callers by person, in the month of the call."""
+    given: dict[str | None, list[Thanks]] = {}
+    for thanks in await backend.reader.ask(thanks_between, *month_bounds(month, backend.zone)):
+        if thanked in (None, thanks.thanked):
+            given.setdefault(thanks.thanked, []).append(thanks)
+    people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
+    items = [PersonThanked(thanked=name, times=len(thanks), thanks=thanks) for name, thanks in people]
+    return render.answer(render.record(MonthOfThanks(month=month, items=items), actor))
+
+
+@operations.get(
+    "/v1/reports/follow-ups",
+    "Follow-ups of a month 回访月报",
+    READ_REPORTS,
+    MonthOfFollowUps,
+    ("follow_ups", FOLLOW_UPS),
+    ERRORS,
+)
+async def report_follow_ups(
+    backend: Backend,
+    month: Month,
+    by: Annotated[
+        FollowUpSubject, Query(description="Subject that is counted.", examples=["department"])
+    ] = FollowUpSubject.COMPANY,
+) -> Response:
+    """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
+    found = await backend.reader.ask(counts, *month_bounds(month, backend.zone), by)
+    items = [FollowUpItem.of(each) for each in found]
+    return render.model(MonthOfFollowUps(month=month, by=by, items=items))

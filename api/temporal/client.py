@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowQueryFailedError,
@@ -105,9 +106,7 @@ class EntityClient(Generic[OutcomeT]):
 
     async def is_lost(self, number: str) -> bool:
         """Return True if the workflow of an entity that is not over is lost. Raises ProblemError."""
-        timeout = timedelta(seconds=self._query_timeout)
-        async with answering(self._query_timeout, "The workflow"):
-            found = await answer_unless_gone(self._handle(number).describe(rpc_timeout=timeout))
+        found = await self._described(number)
         return is_lost(found.status if found else None)
 
     @property
@@ -117,10 +116,13 @@ class EntityClient(Generic[OutcomeT]):
 
     async def present_run(self, number: str) -> str | None:
         """Return the id of the latest run of an entity; None if Temporal has none. Raises ProblemError."""
+        found = await self._described(number)
+        return found.run_id if found else None
+
+    async def _described(self, number: str) -> WorkflowExecutionDescription | None:
         timeout = timedelta(seconds=self._query_timeout)
         async with answering(self._query_timeout, "The workflow"):
-            found = await answer_unless_gone(self._handle(number).describe(rpc_timeout=timeout))
-        return found.run_id if found else None
+            return await answer_unless_gone(self._handle(number).describe(rpc_timeout=timeout))
 
     async def count(self, query: str) -> int:
         """Return the number of workflows that a query finds, of whatever type. Raises ProblemError."""
@@ -209,6 +211,12 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         log.warning("Temporal is not available: %s", error)
         detail = f"{what} got no answer from Temporal. Send the same again, with the same Idempotency-Key."
         raise unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS) from None
+
+
+def key_reused(where: str) -> ProblemError:
+    """Return the problem of a key that was used before for something else, on the entity that `where` begins with."""
+    detail = f"This Idempotency-Key was already used on this {where}."
+    return ProblemError(KEY_REUSED, detail, accepted=["the same body", "a new Idempotency-Key"])
 
 
 def _no_answer(what: str, seconds: float) -> ProblemError:

@@ -313,4 +313,4 @@ async def test_people_are_listed_by_role_department_and_district(on_sqlite: Api)
     # Nobody else is meant by the id of somebody who has left.
     on_sqlite.directory.enter("30009", Role.AGENT, name="30001")
     await on_sqlite.backend.people.read_anew()
-    assert on_sqlite.backend.people.named("30001") == ()
+    assert on_sqlite.backend.people.directory.named("30001") == ()
