@@ -5,7 +5,7 @@ from typing import Any
 
 from temporalio.worker._workflow import _WorkflowWorker
 
-pytest_plugins = ["tests.support.databases", "tests.support.tables", "tests.support.temporal"]
+pytest_plugins = [f"tests.support.{name}" for name in ("databases", "once", "tables", "temporal")]
 
 PATIENCE_SECONDS = 60.0
 """Time after which the SDK breaks off a workflow. A busy machine may stand still for longer than its own two seconds,
@@ -21,7 +21,13 @@ def _begin_patiently(self: Any, *args: Any, **kwargs: Any) -> None:
 _WorkflowWorker.__init__ = _begin_patiently  # type: ignore[method-assign]  # the SDK has no setting for it
 
 
+def pytest_collection() -> None:
+    """Collect no garbage while modules are loaded, of which nothing is garbage."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Leave what was loaded, over a million objects, out of all later garbage collections."""
+    gc.enable()
     gc.collect()
     gc.freeze()

@@ -177,7 +177,7 @@ async def running_api(
     queue = f"hotline-{uuid.uuid4().hex}"
     settings = Settings(data_dir=folder, database_url=database_url, **{"task_queue": queue, **usual, **changes})
     directory = Directory(database_url)
-    tokens = {name: directory.enter(name, role, department) for name, (role, department) in PEOPLE.items()}
+    tokens = directory.enter_all(PEOPLE)
     clock = Clock()
     for file in (settings.signing_keys_file, settings.link_keys_file):
         SigningKeyFile(file).newest()

@@ -1,6 +1,6 @@
 """The directory of people for tests: as `hotline person` and `hotline key` change it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,15 @@ class Directory:
     def enter(self, person: str, role: Role, department: str | None = None, **more: Any) -> str:
         """Add a person who is not there yet, and return the text of a new key."""
         return self.issue(person, role, department, **more)[1]
+
+    def enter_all(self, everybody: Mapping[str, tuple[Role, str | None]]) -> dict[str, str]:
+        """Add people by role and department in one transaction, and return the texts of their keys."""
+        now = datetime.now(UTC)
+        with self._written() as sql:
+            return {
+                name: people.issue(sql, Person(id=name, name=name, role=role, department=department), now)[1]
+                for name, (role, department) in everybody.items()
+            }
 
     def issue(
         self, person: str, role: Role, department: str | None = None, name: str | None = None, **key: Any
