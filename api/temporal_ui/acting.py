@@ -9,11 +9,11 @@ import re
 import uuid
 from base64 import b64encode
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 from asgi_correlation_id import correlation_id
-from pydantic import AliasPath, Base64Bytes, BaseModel, Field
+from pydantic import Base64Bytes, BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -35,23 +35,37 @@ _TYPES = {"complaint": "ComplaintWorkflow", "incident": "IncidentWorkflow", "ass
 _LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; lists show it later, as the database does not answer."
 
 
-def _at(first: str, *rest: str) -> Any:  # noqa: ANN401 - as `Field`
-    """Return a field that is read at this path."""
-    return Field(validation_alias=AliasPath(first, *rest))
-
-
 class _Payload(BaseModel):
     metadata: dict[str, Base64Bytes]
     data: Base64Bytes = b""
 
 
-class _Sent(BaseModel):
-    """Part of the UI's request that is read. Who acts and what else it names is not."""
+class _Arguments(BaseModel):
+    payloads: list[_Payload] | None = None
 
-    request: dict[str, Any]
-    update_id: Annotated[str | None, _at("request", "meta", "updateId")] = None
-    payloads: Annotated[list[_Payload] | None, _at("request", "input", "args", "payloads")] = None
-    run_id: Annotated[str | None, _at("workflowExecution", "runId")] = None
+
+class _Input(BaseModel):
+    args: _Arguments = _Arguments()
+
+
+class _Meta(BaseModel):
+    updateId: str | None = None  # noqa: N815 - Temporal's name
+
+
+class _Update(BaseModel):
+    meta: _Meta = _Meta()
+    input: _Input = _Input()
+
+
+class _Run(BaseModel):
+    runId: str | None = None  # noqa: N815 - as above
+
+
+class _Sent(BaseModel):
+    """Body of the UI's request. Who acts and what else it names is not read."""
+
+    request: _Update
+    workflowExecution: _Run = _Run()  # noqa: N815 - as above
 
 
 async def act(backend: Backend, request: Request, actor: Actor, workflow_id: str, name: str) -> Response:
@@ -64,23 +78,21 @@ async def act(backend: Backend, request: Request, actor: Actor, workflow_id: str
     except (ValueError, RecursionError):
         detail = "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。"
         raise ProblemError(BAD_REQUEST, detail) from None
-    key = sent.update_id or str(uuid.uuid4())
+    key = sent.request.meta.updateId or str(uuid.uuid4())
     body: bytes | None = None
     action: AnyAction | None = None
     try:
         path, action = _meant(workflow_id, name)
-        body = asked = _body_of(sent.payloads or [])
+        body = asked = _body_of(sent.request.input.args.payloads or [])
         if "{id}" in path:  # an objection is named in the path
             path, asked = _objection(path, body)
         answer = await _ask(request, actor, path, asked, key)
     except ProblemError as refused:
         answer = httpx.Response(refused.problem.status, content=bytes(refused.response().body))
+    execution = {"workflowId": workflow_id, "runId": sent.workflowExecution.runId or ""}
     return JSONResponse(
         {
-            "updateRef": {
-                "workflowExecution": {"workflowId": workflow_id, "runId": sent.run_id or ""},
-                "updateId": key,
-            },
+            "updateRef": {"workflowExecution": execution, "updateId": key},
             "outcome": _outcome(backend.catalogue, answer, action, body),
             "stage": "UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED",
         }

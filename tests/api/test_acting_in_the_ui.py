@@ -257,7 +257,12 @@ async def test_what_is_no_json_is_refused(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'{"request": {"input": {"args": {"payloads": [1]}}}}', b"\xff", b"[" * 60_000]
+    "body",
+    [
+        *(b"", b"[]", b"{}", b"\xff", b"[" * 60_000),
+        *(b'{"request": {"input": {"args": {"payloads": [1]}}}}', b'{"request": {"input": {"args": "payloads"}}}'),
+        *(b'{"request": {"meta": "updateId"}}', b'{"request": {}, "workflowExecution": "runId"}'),
+    ],
 )
 async def test_what_the_ui_never_sends_is_a_problem(api: Api, body: bytes) -> None:
     headers = {**api.session("zhou"), **OWN}
