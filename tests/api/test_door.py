@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import pytest_asyncio
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -94,30 +95,42 @@ async def door(made: Api, clock: Clock | None = None, **changes: Any) -> AsyncIt
         yield Behind(api, ui)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared_door(on_sqlite: Api) -> AsyncIterator[Behind]:
+    async with door(on_sqlite) as behind:
+        yield behind
+
+
+@pytest.fixture
+def behind(shared_door: Behind) -> Behind:
+    """Return the door that tests share whose requests are refused, or whose answer is."""
+    shared_door.ui.asked.clear()
+    shared_door.ui.answer = None
+    return shared_door
+
+
 async def test_without_a_ui_the_answer_names_the_setting(on_sqlite: Api) -> None:
     answer = problem(await on_sqlite.http.get("/temporal/"), 404, "no-temporal-ui")
     assert "HOTLINE_TEMPORAL_UI_URL" in answer["detail"]
 
 
 @pytest.mark.parametrize("path", ["/temporal", "/temporal/", WORKFLOWS, RENDER, "/temporal/_app/a.js", "/temporal/x"])
-async def test_without_a_session_nothing_reaches_the_ui(on_sqlite: Api, path: str) -> None:
-    async with door(on_sqlite) as behind:
-        page = await behind.ask(path, by=None, headers={"Accept": "text/html"})
-        assert (page.status_code, 'name="key"' in page.text) == (401, True)
-        problem(await behind.ask(path, by=None), 401, "no-session")
-        problem(await behind.ask(path, by=None, method="POST"), 401, "no-session")
-        key = {"Authorization": f"Bearer {on_sqlite.tokens['chief']}", "Cookie": "hotline=forged"}
-        problem(await behind.ask(path, by=None, headers=key), 401, "no-session")
-        assert behind.ui.asked == []
+async def test_without_a_session_nothing_reaches_the_ui(behind: Behind, path: str) -> None:
+    page = await behind.ask(path, by=None, headers={"Accept": "text/html"})
+    assert (page.status_code, 'name="key"' in page.text) == (401, True)
+    problem(await behind.ask(path, by=None), 401, "no-session")
+    problem(await behind.ask(path, by=None, method="POST"), 401, "no-session")
+    key = {"Authorization": f"Bearer {behind.api.tokens['chief']}", "Cookie": "hotline=forged"}
+    problem(await behind.ask(path, by=None, headers=key), 401, "no-session")
+    assert behind.ui.asked == []
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
-async def test_what_another_site_sends_does_not_reach_the_ui(on_sqlite: Api, method: str) -> None:
-    async with door(on_sqlite) as behind:
-        for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "same-site"}):
-            answer = await behind.ask(f"{WORKFLOWS}/x/query/y", method=method, headers=headers)
-            problem(answer, 403, "foreign-request")
-        assert behind.ui.asked == []
+async def test_what_another_site_sends_does_not_reach_the_ui(behind: Behind, method: str) -> None:
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "same-site"}):
+        answer = await behind.ask(f"{WORKFLOWS}/x/query/y", method=method, headers=headers)
+        problem(answer, 403, "foreign-request")
+    assert behind.ui.asked == []
 
 
 async def test_a_page_of_another_name_does_not_reach_the_ui(on_sqlite: Api) -> None:
@@ -143,12 +156,11 @@ async def test_a_page_of_another_name_does_not_reach_the_ui(on_sqlite: Api) -> N
         ("OPTIONS", "/temporal/"),
     ],
 )
-async def test_what_no_rule_names_is_refused(on_sqlite: Api, method: str, path: str) -> None:
-    async with door(on_sqlite) as behind:
-        request = behind.api.http.build_request(method, "/", headers=behind.api.session("chief"))
-        request.extensions["target"] = path.encode()
-        answer = await behind.api.http.send(request)
-        assert (answer.status_code, behind.ui.asked) == (403, [])
+async def test_what_no_rule_names_is_refused(behind: Behind, method: str, path: str) -> None:
+    request = behind.api.http.build_request(method, "/", headers=behind.api.session("chief"))
+    request.extensions["target"] = path.encode()
+    answer = await behind.api.http.send(request)
+    assert (answer.status_code, behind.ui.asked) == (403, [])
 
 
 async def test_who_may_not_read_cases_sees_nothing(on_sqlite: Api) -> None:
@@ -200,10 +212,9 @@ async def test_no_cookie_or_key_passes_but_the_uis_token(on_sqlite: Api) -> None
 
 
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example/temporal/", "/temporalx", "/sign-out"])
-async def test_no_redirect_of_the_uis_server_leads_elsewhere(on_sqlite: Api, to: str) -> None:
-    async with door(on_sqlite) as behind:
-        behind.ui.answer = Response(status_code=302, headers={"Location": to})
-        problem(await behind.ask(WORKFLOWS), 503, "temporal-ui-unavailable")
+async def test_no_redirect_of_the_uis_server_leads_elsewhere(behind: Behind, to: str) -> None:
+    behind.ui.answer = Response(status_code=302, headers={"Location": to})
+    problem(await behind.ask(WORKFLOWS), 503, "temporal-ui-unavailable")
 
 
 async def test_without_its_server_the_door_says_so(on_sqlite: Api) -> None:
@@ -254,12 +265,11 @@ async def test_details_are_shown_to_pages_of_this_site_and_run_nothing(on_sqlite
     ],
     ids=lambda content: repr(content[:4]),
 )
-async def test_a_text_that_would_hold_up_the_uis_server_does_not_reach_it(on_sqlite: Api, content: str) -> None:
-    async with door(on_sqlite) as behind:
-        request = behind.api.http.build_request("GET", "/", headers=behind.api.session("chief") | OWN)
-        request.extensions["target"] = f"/temporal/render?content={quote(content)}".encode()
-        refused = problem(await behind.api.http.send(request), 403, "temporal-ui-not-allowed")
-        assert "3000 lines" in refused["detail"]
+async def test_a_text_that_would_hold_up_the_uis_server_does_not_reach_it(behind: Behind, content: str) -> None:
+    request = behind.api.http.build_request("GET", "/", headers=behind.api.session("chief") | OWN)
+    request.extensions["target"] = f"/temporal/render?content={quote(content)}".encode()
+    refused = problem(await behind.api.http.send(request), 403, "temporal-ui-not-allowed")
+    assert "3000 lines" in refused["detail"]
     assert behind.ui.asked == []
 
 
