@@ -1,8 +1,8 @@
 """Activity that makes a report (日报、月报) from SQL, once, and the report as Markdown for the Temporal UI."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -15,7 +15,7 @@ from domain.reports.cells import shown
 from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
 from domain.reports.report import Report, Table
 from domain.shared.value import Immutable
-from readmodel.database import ReadConnection, writing
+from readmodel.database import ReadConnection, write_in_thread
 from readmodel.reports.questions import make
 from readmodel.reports.stored import first_case_at, get_report, keep_report
 
@@ -66,7 +66,7 @@ class Reports:
         except (PeriodError, NoReportError) as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
         with plain_errors():
-            kept = await asyncio.to_thread(self._keep, period, report)
+            kept = await write_in_thread(self._database, partial(keep_report, report=report))
         return MadeReport(path=kept.path, made_at=kept.made_at, details=details(kept))
 
     def _made(self, connection: ReadConnection, period: Period) -> Report:
@@ -75,12 +75,6 @@ class Reports:
         now, catalogue = datetime.now(UTC), self._catalogue()
         period.check(now, ZoneInfo(catalogue.calendar.timezone), first_case_at(connection))
         return make(connection, period, catalogue, now)
-
-    def _keep(self, period: Period, report: Report) -> Report:
-        """Write the report; return the one that SQL has, which another run may have made meanwhile."""
-        with writing(self._database) as connection:
-            keep_report(connection, report)
-            return get_report(connection, period) or report
 
 
 def details(report: Report) -> str:

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import ValidationError
 from sqlalchemy import Engine
@@ -16,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.problems import ProblemError
 from api.sql.reader import Reader, away
 from domain.shared.actors import SYSTEM, Actor
-from readmodel.database import writing
+from readmodel.database import write_in_thread
 from readmodel.people import TOKEN, TOKEN_SHAPE, ApiKey, Directory, Member, directory, folded, has_people, note_used
 
 log = logging.getLogger("hotline.api")
@@ -180,14 +181,10 @@ class People:
             return
         self._used = {}
         try:
-            await asyncio.to_thread(self._write_used, used)
+            await write_in_thread(self._engine, partial(note_used, used=used))
         except SQLAlchemyError as error:
             log.warning("SQL does not take when keys were used last: %s", type(error).__name__)
             self._used = used | self._used
-
-    def _write_used(self, used: dict[str, datetime]) -> None:
-        with writing(self._engine) as connection:
-            note_used(connection, used)
 
 
 _NOBODYS = ApiKey(id="", person="", secret_sha256="0" * 64, created_at=datetime(2000, 1, 1, tzinfo=UTC)), SYSTEM

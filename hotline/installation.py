@@ -10,7 +10,7 @@ import logging
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import make_url
+from sqlalchemy import inspect, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -20,9 +20,10 @@ from domain.shared.operator_errors import OperatorError
 from hotline.lost_keys import require_signing_keys
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
-from readmodel.database import exists, opened, reading, writing
-from readmodel.installation import installation_id, keep_installation_id
+from readmodel.database import ReadConnection, exists, opened, reading, writing
 from readmodel.migrate import require_tables
+from readmodel.statements import insert_missing
+from readmodel.tables import installation
 from workflows.clients.singletons import claim, installation_of
 
 ID_BYTES = 8
@@ -163,14 +164,22 @@ def _sql(url: str) -> Store:
         return Store(name)
     try:
         with opened(url, read_only=True) as database, reading(database) as connection:
-            return Store(name, answers=True, id=installation_id(connection))
+            return Store(name, answers=True, id=_id_in(connection))
     except SQLAlchemyError:
         return Store(name)
 
 
-def _keep(url: str, installation: str) -> None:
+def _id_in(connection: ReadConnection) -> str | None:
+    """Return the id; None if the read model has none, or no tables yet."""
+    has_table = inspect(connection).has_table(installation.name)
+    return connection.scalar(select(installation.c.id)) if has_table else None
+
+
+def _keep(url: str, value: str) -> None:
+    """Store the id if the read model has tables and no id."""
     with opened(url) as database, writing(database) as connection:
-        keep_installation_id(connection, installation)
+        if inspect(connection).has_table(installation.name):
+            insert_missing(connection, installation, [{"place": 1, "id": value}])
 
 
 async def _temporal(client: Client) -> Store:

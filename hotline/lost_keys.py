@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile, SigningKeysError
 from readmodel.case_queries import has_cases
-from readmodel.database import engine, exists, reading
+from readmodel.database import exists, opened, reading
 from readmodel.tables import cases
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
@@ -65,11 +65,8 @@ def _sql_has_cases(url: str) -> bool | None:
     """Return None if SQL does not answer."""
     if not exists(url):
         return False
-    database = engine(url, read_only=True)
     try:
-        with reading(database) as connection:
+        with opened(url, read_only=True) as database, reading(database) as connection:
             return inspect(connection).has_table(cases.name) and has_cases(connection)
     except SQLAlchemyError:
         return None
-    finally:
-        database.dispose()

@@ -7,7 +7,6 @@ none rings again; notifications that were sent are rows. What a terminated run h
 A workflow that runs and agrees with SQL is never touched, and of two rebuilds at once one finds it running.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -32,7 +31,7 @@ from domain.shared.numbers import is_incident
 from domain.shared.value import Start
 from hotline.histories import chains, keys_seen, read_incident_run
 from hotline.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
-from readmodel.database import ReadConnection, read_in_thread, writing
+from readmodel.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.reconciliation import mark
 from readmodel.recorded import RecordedCase, cases_not_over, incidents_not_over, recorded_case, recorded_incident
@@ -244,13 +243,8 @@ class WorkflowRebuild:
 
     async def _unmark(self, recorded: RecordedCase) -> None:
         """Remove the mark of a lost workflow."""
-
-        def write() -> None:
-            with writing(self._engine) as connection:
-                mark(connection, {recorded.case.number: None})
-
         if recorded.lost:
-            await asyncio.to_thread(write)
+            await write_in_thread(self._engine, partial(mark, reasons={recorded.case.number: None}))
 
     async def _recorded(self, query: Callable[[ReadConnection, str], T | None], number: str) -> T:
         """Return what SQL has recorded. Raises NotRebuiltError if that is nothing, or not all."""

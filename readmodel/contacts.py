@@ -12,7 +12,7 @@ from domain.case.actions.correct import Corrected
 from domain.case.intake import Caller
 from domain.case.progress import ContactChange
 from readmodel.call_tables import calls
-from readmodel.database import ReadConnection, WriteConnection
+from readmodel.database import ReadConnection
 from readmodel.search_terms import phone_terms
 from readmodel.tables import cases, customers, events, people
 
@@ -35,9 +35,7 @@ class _Taken(BaseModel):
     intake: _Said
 
 
-def may_link(
-    connection: ReadConnection | WriteConnection, phones: Mapping[str, str | None], area_code: str
-) -> frozenset[str]:
+def may_link(connection: ReadConnection, phones: Mapping[str, str | None], area_code: str) -> frozenset[str]:
     """Return the cases, of these numbers with their callers' telephones, whose telephone a link may go to.
 
     A telephone that the owner of the case has put in after the registration needs a witness: the registry, for the
@@ -65,7 +63,7 @@ def link_goes_nowhere(connection: ReadConnection, number: str, area_code: str) -
     return phone is not None and number not in may_link(connection, {number: phone}, area_code)
 
 
-def telephone_before(connection: ReadConnection | WriteConnection, number: str, person: str, seq: int) -> str | None:
+def telephone_before(connection: ReadConnection, number: str, person: str, seq: int) -> str | None:
     """Return the telephone that the case had by the event of `seq`, if this person had corrected none; None without."""
     statement = (
         select(events.c.data)
@@ -79,14 +77,14 @@ def telephone_before(connection: ReadConnection | WriteConnection, number: str, 
     return _registered_caller(connection, number).phone
 
 
-def _registered_caller(connection: ReadConnection | WriteConnection, number: str) -> Caller:
+def _registered_caller(connection: ReadConnection, number: str) -> Caller:
     """Return the caller as the registration has it; an empty one without registration."""
     first = connection.scalar(select(events.c.data).where(events.c.number == number, events.c.seq == 1))
     return _Taken.model_validate_json(first).intake.caller if first else Caller()
 
 
 def _has_witness(
-    connection: ReadConnection | WriteConnection, number: str, call_id: str | None, terms: Iterable[str], area_code: str
+    connection: ReadConnection, number: str, call_id: str | None, terms: Iterable[str], area_code: str
 ) -> bool:
     """Return True if a call of the case came from it, or the registration had it, or the registry for its account."""
     of_case = or_(calls.c.complaint == number, calls.c.call_id == call_id) if call_id else calls.c.complaint == number

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NewType, TypeVar
 
@@ -17,12 +17,13 @@ BUSY_SECONDS = 5
 STATEMENT_SECONDS = 4
 """Longest run of one statement on PostgreSQL: less than the 5 s that writing a batch may take."""
 POOL_SIZE = 5
+C = TypeVar("C")
 T = TypeVar("T")
 
 ReadConnection = NewType("ReadConnection", Connection)
-"""Connection in a transaction in which the database refuses to write."""
-WriteConnection = NewType("WriteConnection", Connection)
-"""Connection in a transaction that may write; on SQLite it holds the write lock."""
+"""Connection in a transaction that reads; if it may do no more, the database refuses to write."""
+WriteConnection = NewType("WriteConnection", ReadConnection)
+"""Connection in a transaction that may write as well; on SQLite it holds the write lock."""
 
 
 def engine(url: str, *, read_only: bool = False, unsafe_at_power_loss: bool = False) -> Engine:
@@ -70,21 +71,26 @@ def lock(connection: WriteConnection, number: int) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
-async def read_in_thread(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
-    """Return the answer of a query, which runs in a thread. Raises SQLAlchemyError."""
-
-    def run() -> T:
-        with reading(engine) as connection:
-            return query(connection)
-
-    return await asyncio.to_thread(run)
-
-
 @contextmanager
 def writing(engine: Engine) -> Iterator[WriteConnection]:
     """Open a transaction to write in: committed at the end, rolled back on an exception."""
     with engine.begin() as connection:
-        yield WriteConnection(connection)
+        yield WriteConnection(ReadConnection(connection))
+
+
+async def read_in_thread(engine: Engine, query: Callable[[ReadConnection], T]) -> T:
+    """Return the answer of a query, which runs in a thread. Raises SQLAlchemyError."""
+    return await asyncio.to_thread(_within, reading(engine), query)
+
+
+async def write_in_thread(engine: Engine, work: Callable[[WriteConnection], T]) -> T:
+    """Return the result of a transaction that may write, which runs in a thread. Raises SQLAlchemyError."""
+    return await asyncio.to_thread(_within, writing(engine), work)
+
+
+def _within(transaction: AbstractContextManager[C], work: Callable[[C], T]) -> T:
+    with transaction as connection:
+        return work(connection)
 
 
 def _sqlite(url: str, *, read_only: bool, synchronous: str) -> Engine:

@@ -52,7 +52,7 @@ def keep_duties(connection: WriteConnection, given: Sequence[Duty], start: datet
     return KeptDuties(len(new - old), len(gone), len(new & old))
 
 
-def duties_between(connection: ReadConnection | WriteConnection, start: datetime, end: datetime) -> list[Duty]:
+def duties_between(connection: ReadConnection, start: datetime, end: datetime) -> list[Duty]:
     """Return the duties that have an instant from `start` until before `end`, by their start."""
     wanted = (
         select(duties)

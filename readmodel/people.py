@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError
-from sqlalchemy import Column, Table, exists, func, insert, or_, select, update
+from sqlalchemy import Column, Select, Table, exists, func, insert, or_, select, update
 
 from domain.shared.actors import RESERVED, Person, Role
 from domain.shared.operator_errors import OperatorError
@@ -137,7 +137,7 @@ class Directory(Immutable):
         return wanted in RESERVED or any(wanted in (folded(each.id), folded(each.name)) for each in self.people)
 
 
-def directory(connection: ReadConnection | WriteConnection) -> Directory:
+def directory(connection: ReadConnection) -> Directory:
     """Return all people and keys, without rows that cannot be read: their people and keys open nothing."""
     # First: on PostgreSQL each statement sees what was committed by then, and no key comes before its person.
     keys = tuple(_readable(connection, api_keys, api_keys.c.created_at, _key))
@@ -153,7 +153,7 @@ def restore(connection: WriteConnection, kept: Directory) -> int:
     return len(kept.people)
 
 
-def has_people(connection: ReadConnection | WriteConnection) -> bool:
+def has_people(connection: ReadConnection) -> bool:
     """Return True if there is a person, also one who has left."""
     return bool(connection.scalar(select(exists().select_from(people))))
 
@@ -204,14 +204,18 @@ def end_sessions(connection: WriteConnection, person_id: str) -> None:
     )
 
 
+def _revoke_keys(connection: WriteConnection, person_id: str, at: datetime) -> None:
+    mine = (api_keys.c.person == person_id) & api_keys.c.revoked_at.is_(None)
+    connection.execute(update(api_keys).where(mine).values(revoked_at=at))
+
+
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
     """Note that a person has left, and revoke the keys; once more changes nothing. The id is never given to another.
 
     Raises PeopleError, also for the last administrator.
     """
     member = change(connection, person_id, left_at=get(connection, person_id).left_at or at)
-    mine = (api_keys.c.person == member.id) & api_keys.c.revoked_at.is_(None)
-    connection.execute(update(api_keys).where(mine).values(revoked_at=at))
+    _revoke_keys(connection, member.id, at)
     return member
 
 
@@ -248,8 +252,7 @@ def create_key(
     if person.left_at is not None:
         raise PeopleError(f"{person.id} has left; accepted: a person who has not; `hotline person back` takes back")
     if replaces:
-        mine = (api_keys.c.person == person.id) & api_keys.c.revoked_at.is_(None)
-        connection.execute(update(api_keys).where(mine).values(revoked_at=at))
+        _revoke_keys(connection, person.id, at)
         end_sessions(connection, person.id)
     secret = secrets.token_urlsafe(32)
     key = ApiKey(
@@ -295,14 +298,10 @@ def revoke_key(connection: WriteConnection, key_id: str, at: datetime) -> ApiKey
 
 def get_key(connection: WriteConnection, key_id: str) -> ApiKey:
     """Return a key by its id. Raises PeopleError."""
-    try:
-        found = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).mappings().one_or_none()
-        if found is None:
-            raise PeopleError(f"there is no key {key_id!r}; accepted: an id that `hotline key list` shows")
-        return _key(found)
-    except (ValueError, TypeError) as error:
-        reason = _in_one_line(error)
-        raise PeopleError(f"the row of the key {key_id!r} cannot be read; mend it in SQL: {reason}") from error
+    statement = select(api_keys).where(api_keys.c.id == key_id)
+    if found := _only(connection, statement, _key, f"the key {key_id!r}"):
+        return found
+    raise PeopleError(f"there is no key {key_id!r}; accepted: an id that `hotline key list` shows")
 
 
 def note_used(connection: WriteConnection, used: Mapping[str, datetime]) -> None:
@@ -318,22 +317,26 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
-def find(connection: ReadConnection | WriteConnection, person_id: str) -> Member | None:
+def find(connection: ReadConnection, person_id: str) -> Member | None:
     """Return a person by the id, whatever its case and width; None if there is none.
 
     Raises PeopleError if the row cannot be read.
     """
     statement = select(people).where(people.c.folded_id == folded(person_id))
+    return _only(connection, statement, _member, f"{person_id!r} in people")
+
+
+def _only(connection: ReadConnection, statement: Select[Any], read: Callable[[Any], _Row], name: str) -> _Row | None:
+    """Return what the one row of a statement holds, None without one. Raises PeopleError if it cannot be read."""
     try:
         found = connection.execute(statement).mappings().one_or_none()
-        return None if found is None else _member(found)
+        return None if found is None else read(found)
     except (ValueError, TypeError, PeopleError) as error:
-        reason = _in_one_line(error)
-        raise PeopleError(f"the row of {person_id!r} in people cannot be read; mend it in SQL: {reason}") from error
+        raise PeopleError(f"the row of {name} cannot be read; mend it in SQL: {_in_one_line(error)}") from error
 
 
 def _readable(
-    connection: ReadConnection | WriteConnection, table: Table, order: Column[Any], read: Callable[[Any], _Row]
+    connection: ReadConnection, table: Table, order: Column[Any], read: Callable[[Any], _Row]
 ) -> Iterator[_Row]:
     """Yield what each row holds, but for those that another release or somebody's SQL has made unreadable."""
     try:

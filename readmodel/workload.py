@@ -8,7 +8,7 @@ from domain.case.actions import assign
 from domain.case.handover import OpenWork
 from domain.case.parts import PART_AT_WORK
 from readmodel.conditions import IS_OPEN, PROGRESS
-from readmodel.database import ReadConnection, WriteConnection
+from readmodel.database import ReadConnection
 from readmodel.tables import cases, parts
 
 _COMPLETED = PROGRESS["completed"].as_boolean().label("completed")
@@ -27,13 +27,13 @@ def owners(connection: ReadConnection, numbers: Collection[str]) -> dict[str, tu
     return {row.number: (row.owner, row.version) for row in connection.execute(statement)}
 
 
-def count_owned(connection: ReadConnection | WriteConnection, person: str) -> int:
+def count_owned(connection: ReadConnection, person: str) -> int:
     """Return the number of open cases that a person owns."""
     statement = select(func.count()).select_from(cases).where(cases.c.owner == person, IS_OPEN)
     return connection.scalar(statement) or 0
 
 
-def assigned_to(connection: ReadConnection | WriteConnection, person: str) -> tuple[OpenWork, ...]:
+def assigned_to(connection: ReadConnection, person: str) -> tuple[OpenWork, ...]:
     """Return the work on cases and parts that a person has still to do, and `assign` may give to another, by number."""
     of_cases = select(cases.c.number, cases.c.department, _COMPLETED).where(
         cases.c.assignee == person, cases.c.state.in_(sorted(assign.ACTION.sources))

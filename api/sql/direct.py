@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.sql.reader import ANSWER_SECONDS, away
-from readmodel.database import WriteConnection, writing
+from readmodel.database import WriteConnection, write_in_thread
 
 T = TypeVar("T")
 TURN_SECONDS = 30.0
@@ -40,13 +40,9 @@ class DirectWriter:
         """Return the result of a transaction. Raises ProblemError 503 if SQL is down."""
         try:
             async with asyncio.timeout(TURN_SECONDS), self._turn, asyncio.timeout(ANSWER_SECONDS):
-                return await asyncio.to_thread(self._write, work)
+                return await write_in_thread(self.engine, work)
         except (TimeoutError, SQLAlchemyError) as error:
             log.warning("SQL does not answer: %s", type(error).__name__)
             raise away(
                 "SQL does not answer. Send the same again: it may have been written already, which does no harm."
             ) from None
-
-    def _write(self, work: Callable[[WriteConnection], T]) -> T:
-        with writing(self.engine) as connection:
-            return work(connection)

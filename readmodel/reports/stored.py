@@ -7,11 +7,11 @@ from sqlalchemy import func, select
 from domain.reports.period import Period, ReportKind
 from domain.reports.report import Report
 from readmodel.database import ReadConnection, WriteConnection
-from readmodel.statements import insert_missing
+from readmodel.statements import insert_missing, row
 from readmodel.tables import cases, reports
 
 
-def get_report(connection: ReadConnection | WriteConnection, period: Period) -> Report | None:
+def get_report(connection: ReadConnection, period: Period) -> Report | None:
     """Return the report of the period; None if it was not made."""
     of_period = reports.c.kind == period.kind.value, reports.c.period == period.name
     document = connection.scalar(select(reports.c.document).where(*of_period))
@@ -23,15 +23,10 @@ def first_case_at(connection: ReadConnection) -> datetime | None:
     return connection.scalars(select(func.min(cases.c.registered_at))).one_or_none()
 
 
-def keep_report(connection: WriteConnection, report: Report) -> None:
-    """Write the report unless its period has one."""
-    row = {
-        "kind": report.kind.value,
-        "period": report.period,
-        "made_at": report.made_at,
-        "document": report.model_dump_json(),
-    }
-    insert_missing(connection, reports, [row])
+def keep_report(connection: WriteConnection, report: Report) -> Report:
+    """Write the report unless its period has one, which another run may have made meanwhile; return the one of SQL."""
+    insert_missing(connection, reports, [row(reports, report, document=report.model_dump_json())])
+    return get_report(connection, Period.parse(report.kind, report.period)) or report
 
 
 def first_and_known(connection: ReadConnection, kind: ReportKind) -> tuple[datetime | None, frozenset[str]]:

@@ -19,7 +19,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from readmodel import deliveries, recognition
 from readmodel.call_tables import calls
 from readmodel.case_queries import count_cases
-from readmodel.database import WriteConnection, engine, reading, writing
+from readmodel.database import ReadConnection, WriteConnection, engine, reading, writing
 from readmodel.filters import CaseFilters
 from readmodel.migrate import migrate
 from readmodel.paging import Place
@@ -251,7 +251,8 @@ def test_earlier_notifications_to_a_recipient_are_read_from_an_index(
     at = MONDAY + minutes(COUNT)
     for database in (filled, on_sqlite):
         with database.connect() as connection, connection.begin() as transaction:
-            assert deliveries.route(WriteConnection(connection), lambda *_: ["sms"], at, COUNT) == COUNT
+            writer = WriteConnection(ReadConnection(connection))
+            assert deliveries.route(writer, lambda *_: ["sms"], at, COUNT) == COUNT
             if database is filled:
                 connection.execute(text("SET LOCAL enable_seqscan = off"))
             sent: list[tuple[str, Any]] = []
@@ -260,7 +261,7 @@ def test_earlier_notifications_to_a_recipient_are_read_from_an_index(
                 sent.append((statement, parameters))  # noqa: B023 - called before the next turn
 
             event.listen(connection, "before_cursor_execute", note)
-            deliveries.take(WriteConnection(connection), "sms", lambda *_: None, at, 16, together=together)
+            deliveries.take(writer, "sms", lambda *_: None, at, 16, together=together)
             event.remove(connection, "before_cursor_execute", note)
             plan = "\n".join(plans(connection, sent[:1]))
             transaction.rollback()

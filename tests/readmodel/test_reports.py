@@ -324,7 +324,7 @@ def test_a_report_is_kept_as_it_was_made_first(database: Engine) -> None:
     later = first.model_copy(update={"currency": "GBP"})
     with writing(database) as connection:
         assert get_report(connection, DAY) is None
-        assert first_case_at(connection) == MONDAY  # type: ignore[arg-type]  # not read only
+        assert first_case_at(connection) == MONDAY
         for made in (first, later):
             keep_report(connection, made)
         assert get_report(connection, DAY) == first
