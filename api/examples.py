@@ -47,8 +47,8 @@ from domain.shared.command import Command
 from domain.shared.value import Coded
 from readmodel.assessment.months import CountedCase
 from readmodel.call_links import LinkedCall
-from readmodel.dead_letters import DeadLetter
 from readmodel.incident_candidates import Candidate
+from readmodel.notifications import DeadLetter
 from readmodel.paging import Place
 from readmodel.parts import PartOfCase
 from readmodel.withdrawals import Unconfirmed

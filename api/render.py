@@ -22,8 +22,8 @@ from domain.rights.rights import READ_CASES, READ_RECORDINGS, Reach
 from domain.shared.actors import Actor, Person
 from domain.shared.event import BaseEvent
 from readmodel.call_links import LinkedCall
-from readmodel.dead_letters import DeadLetter
 from readmodel.incident_candidates import Candidate
+from readmodel.notifications import DeadLetter
 from readmodel.parts import PartOfCase
 from readmodel.withdrawals import Unconfirmed
 

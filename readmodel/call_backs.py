@@ -10,7 +10,7 @@ from domain.calls.call import CallOutcome
 from domain.calls.call_back import HELD, MISSED, OLDEST, CallBack, CallBackResult, CallBackState
 from readmodel.call_tables import call_backs, calls
 from readmodel.database import ReadConnection, WriteConnection
-from readmodel.paging import CALL_ID, Page, Place, in_order, page_of
+from readmodel.paging import CALL_ID, Page, read_page
 from readmodel.statements import RowValues, insert_missing
 
 _row = call_backs.c
@@ -103,19 +103,17 @@ def list_call_backs(
     """
     done = state is CallBackState.DONE
     order = _row.ended_at if done else _row.since
-    statement = select(_row.call_id, order.label("at")).where(_is_first(done=done))
+    statement = select(order, _row.call_id).where(_is_first(done=done))
     if state and not done:
         held = call_backs.alias()
         taken = exists().where(
             held.c.phone_term == _row.phone_term, held.c.ended_at.is_(None), held.c.taken_at > at - HELD
         )
         statement = statement.where(taken if state is CallBackState.TAKEN else ~taken)
-    after = None if cursor is None else Place.of(cursor, keys=CALL_ID)
-    in_turn = in_order(statement, order, _row.call_id, after, newest_first=done).limit(limit + 1)
-    places = [Place(row.at, row.call_id) for row in connection.execute(in_turn)]
-    page = page_of(places, limit, lambda place: place)
-    found = _entries(connection, [place.key for place in page.items])
-    return Page(tuple(found[place.key] for place in page.items if place.key in found), page.next_cursor)
+    by = order, _row.call_id
+    page = read_page(connection, statement, by, cursor, limit, lambda row: row.call_id, newest_first=done, keys=CALL_ID)
+    found = _entries(connection, page.items)
+    return Page(tuple(found[call_id] for call_id in page.items if call_id in found), page.next_cursor)
 
 
 def _is_first(*, done: bool) -> ColumnElement[bool]:
@@ -146,7 +144,7 @@ def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBa
     return next(iter(_entries(connection, [_first(together)]).values()))
 
 
-def _entries(connection: ReadConnection | WriteConnection, call_ids: Sequence[str]) -> dict[str, Entry]:
+def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, Entry]:
     """Return the call-backs whose oldest calls these are, by their ids."""
     first, each = call_backs.alias(), call_backs.alias()
     together = (each.c.phone_term == first.c.phone_term) & (

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, ColumnElement, literal_column, select
 from domain.calls.call import Call, CallOutcome
 from readmodel.call_tables import UNANSWERED, calls
 from readmodel.database import ReadConnection
-from readmodel.paging import CALL_ID, Page, Place, newest_first, page_of
+from readmodel.paging import CALL_ID, Page, read_page
 
 CALL_COLUMNS = tuple(calls.c[name] for name in Call._fields)
 """Columns of a call, in the order of its fields."""
@@ -41,7 +41,5 @@ class CallFilters:
 
 def page_of_calls(connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int) -> Page[Call]:
     """Return a page of the calls that pass the filters. Raises BadCursorError."""
-    after = None if cursor is None else Place.of(cursor, keys=CALL_ID)
-    statement = select(*CALL_COLUMNS).where(*filters.conditions()).limit(limit + 1)
-    found = connection.execute(newest_first(statement, calls.c.started_at, calls.c.call_id, after))
-    return page_of([Call._make(row) for row in found], limit, lambda call: Place(call.started_at, call.call_id))
+    statement, by = select(*CALL_COLUMNS).where(*filters.conditions()), (calls.c.started_at, calls.c.call_id)
+    return read_page(connection, statement, by, cursor, limit, Call._make, keys=CALL_ID)

@@ -14,7 +14,7 @@ from domain.incident.scope import NOT_TAKEN, PLACE_UNKNOWN, CasePlace, Scope
 from readmodel.case_queries import get_cases
 from readmodel.conditions import HAS_OWN_MATTERS
 from readmodel.database import ReadConnection
-from readmodel.paging import Page, Place, newest_first, page_of
+from readmodel.paging import Page, read_page
 from readmodel.tables import cases
 
 
@@ -56,13 +56,10 @@ def candidates(connection: ReadConnection, incident: Incident, cursor: str | Non
         cases.c.state.in_(sorted(state.value for state in BEFORE_REPLY)),
         or_(proposed, and_(_unknown(incident.scope), not_(covered))),
     )
-    place = None if cursor is None else Place.of(cursor)
-    statement = newest_first(statement, cases.c.registered_at, cases.c.number, place).limit(limit + 1)
-    found = [Place(row.registered_at, row.number) for row in connection.execute(statement)]
-    page = page_of(found, limit, lambda each: each)
-    by_number = {case.number: case for case in get_cases(connection, [each.key for each in page.items])}
-    shown = (by_number[each.key] for each in page.items if each.key in by_number)
-    return Page(tuple(Candidate(case, _reasons(incident.scope, case)) for case in shown), page.next_cursor)
+    by = cases.c.registered_at, cases.c.number
+    page = read_page(connection, statement, by, cursor, limit, lambda row: row.number)
+    found = get_cases(connection, page.items)
+    return Page(tuple(Candidate(case, _reasons(incident.scope, case)) for case in found), page.next_cursor)
 
 
 def _reasons(scope: Scope, case: Case) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import JSON, func, not_, or_, select, type_coerce
+from sqlalchemy import JSON, Row, func, not_, or_, select, type_coerce
 
 from domain.case.incident_link import OVER
 from domain.incident.batch import IncidentBatch
@@ -17,7 +17,7 @@ from domain.incident.scope import Scope
 from readmodel.conditions import HAS_OWN_MATTERS, PROGRESS
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import notification_row
-from readmodel.paging import Page, Place, newest_first, page_of
+from readmodel.paging import Page, read_page
 from readmodel.projection import insert_events
 from readmodel.statements import insert_missing, row, upsert
 from readmodel.tables import cases, incident_events, incidents, notifications
@@ -150,12 +150,6 @@ def standing(connection: ReadConnection, numbers: Iterable[str]) -> dict[str, St
     return {row.number: Standing(row.version, row.closed_at is not None) for row in rows}
 
 
-def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
-    """Return the version of each of these incidents; one without a row is left out."""
-    statement = select(_row.number, _row.version).where(_row.number.in_(numbers))
-    return {row.number: row.version for row in connection.execute(statement)}
-
-
 class Counts(NamedTuple):
     """Number of cases of an incident by state, and by the result of its end."""
 
@@ -184,10 +178,11 @@ class Ended(NamedTuple):
 
 def page(connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int) -> Page[Ended]:
     """Return a page of incidents, only those in these states if any are given. Raises BadCursorError."""
-    statement = select(_row.document, _row.counts)
+    statement = select(_row.opened_at, _row.number, _row.document, _row.counts)
     if states:
         statement = statement.where(_row.state.in_(states))
-    statement = newest_first(statement, _row.opened_at, _row.number, None if cursor is None else Place.of(cursor))
-    rows = connection.execute(statement.limit(limit + 1))
-    found = [Ended(Incident.model_validate_json(row.document), from_json(row.counts)) for row in rows]
-    return page_of(found, limit, lambda each: Place(each.incident.opened_at, each.incident.number))
+    return read_page(connection, statement, (_row.opened_at, _row.number), cursor, limit, _ended)
+
+
+def _ended(found: Row[Any]) -> Ended:
+    return Ended(Incident.model_validate_json(found.document), from_json(found.counts))

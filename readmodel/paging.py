@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Tuple, literal, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Tuple, literal, tuple_
 
+from readmodel.database import ReadConnection
 from readmodel.types import UtcDateTime
 
 T = TypeVar("T")
@@ -87,6 +88,27 @@ def in_order(
         row = tuple_(at, key)
         statement = statement.where(row < after.bound() if newest_first else row > after.bound())
     return statement.order_by(*((at.desc(), key.desc()) if newest_first else (at, key)))
+
+
+def read_page(  # noqa: PLR0913 - a list, and the page of it
+    connection: ReadConnection,
+    statement: Select[Any],
+    by: tuple[ColumnElement[Any], ColumnElement[Any]],
+    cursor: str | None,
+    limit: int,
+    item: Callable[[Row[Any]], T],
+    *,
+    newest_first: bool = True,
+    keys: re.Pattern[str] = _KEY,
+) -> Page[T]:
+    """Return a page of the rows that a statement selects, each made an `item`, in the order of two of its columns.
+
+    `by` are these columns: an instant, and the number or key, of the form of `keys`. Raises BadCursorError.
+    """
+    after = None if cursor is None else Place.of(cursor, keys=keys)
+    rows = connection.execute(in_order(statement, *by, after, newest_first=newest_first).limit(limit + 1)).all()
+    page = page_of(rows, limit, lambda row: Place(*(row._mapping[column] for column in by)))  # noqa: SLF001 - public, by its docs
+    return Page(tuple(map(item, page.items)), page.next_cursor)
 
 
 def page_of(found: Sequence[T], limit: int, place: Callable[[T], Place]) -> Page[T]:

@@ -197,7 +197,7 @@ async def get_incident_timeline(
 ) -> Response:
     """List the events of an incident, the oldest first; those of the system have the actor `system`."""
     after = after_seq(paging.cursor)
-    if not await backend.reader.ask(incidents.versions, [number]):
+    if not await backend.reader.ask(incidents.standing, [number]):
         raise _not_found(number)
     page = await backend.reader.ask(incident_timeline, number, after, paging.limit)
     return render.page((render.timeline_item(event, actor) for event in page.items), page.next_seq)
@@ -281,8 +281,8 @@ async def _answer(
 
 async def _is_in_sql(backend: Backend, incident: Incident) -> bool:
     with suppress(ProblemError):
-        found = await backend.reader.ask(incidents.versions, [incident.number])
-        return found.get(incident.number, 0) >= incident.version
+        found = (await backend.reader.ask(incidents.standing, [incident.number])).get(incident.number)
+        return found is not None and found.version >= incident.version
     return False
 
 

@@ -1,5 +1,6 @@
 """Exclusions (剔除) of cases from assessments: requested on a ground of the catalogue, decided by a supervisor."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -9,11 +10,12 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import Exclusion, Period
 from readmodel.assessment_tables import assessments, exclusions
 from readmodel.database import ReadConnection, WriteConnection
-from readmodel.paging import Page, Place, in_order, page_of
+from readmodel.paging import Page, read_page
 from readmodel.statements import insert_missing
 from readmodel.tables import cases
 
 _row = exclusions.c
+_ID = re.compile("[0-9a-f]{32}")
 
 
 def request(connection: WriteConnection, exclusion: Exclusion) -> Exclusion:
@@ -36,7 +38,7 @@ def decide(
     return after
 
 
-def grounds_until(connection: ReadConnection | WriteConnection, as_of: datetime) -> Mapping[str, str]:
+def grounds_until(connection: ReadConnection, as_of: datetime) -> Mapping[str, str]:
     """Return the ground of each case whose exclusion was approved until then, by number; the first if several."""
     approved = select(_row.number, _row.ground).where(_row.approved, _row.decided_at <= as_of)
     found = connection.execute(approved.order_by(_row.decided_at.desc(), _row.id)).all()
@@ -51,25 +53,18 @@ def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
 
 def page_of_exclusions(connection: ReadConnection, cursor: str | None, limit: int, *, decided: bool) -> Page[Exclusion]:
     """Return a page of the exclusions that were decided on, or wait for it, the oldest first. Raises BadCursorError."""
-    after = None if cursor is None else Place.of(cursor)
-    statement = in_order(
-        select(exclusions).where(_row.decided_at.is_not(None) if decided else _row.decided_at.is_(None)),
-        _row.requested_at,
-        _row.id,
-        after,
-        newest_first=False,
-    )
-    found = [Exclusion._make(row) for row in connection.execute(statement.limit(limit + 1))]
-    return page_of(found, limit, lambda each: Place(each.requested_at, each.id))
+    wanted = select(exclusions).where(_row.decided_at.is_not(None) if decided else _row.decided_at.is_(None))
+    by = _row.requested_at, _row.id
+    return read_page(connection, wanted, by, cursor, limit, Exclusion._make, newest_first=False, keys=_ID)
 
 
-def period_of(connection: ReadConnection | WriteConnection, number: str) -> Period | None:
+def period_of(connection: ReadConnection, number: str) -> Period | None:
     """Return the time in which something may have happened to a case; None if there is no such case."""
     found = connection.execute(select(cases.c.registered_at, cases.c.closed_at).where(cases.c.number == number)).first()
     return Period(*found) if found else None
 
 
-def settled_months(connection: ReadConnection | WriteConnection, at: datetime) -> frozenset[str]:
+def settled_months(connection: ReadConnection, at: datetime) -> frozenset[str]:
     """Return the months that are final, or of which only the last computation is outstanding at `at`."""
     final = connection.scalars(select(assessments.c.number).where(assessments.c.closed_at.is_not(None)))
     return frozenset([*final, *(month.number for month in _running(connection) if month.is_settled(at))])
@@ -87,6 +82,6 @@ def months_under_way(connection: ReadConnection, number: str) -> list[str]:
     ]
 
 
-def _running(connection: ReadConnection | WriteConnection) -> list[Assessment]:
+def _running(connection: ReadConnection) -> list[Assessment]:
     query = select(assessments.c.document).where(assessments.c.closed_at.is_(None))
     return [Assessment.model_validate_json(document) for document in connection.scalars(query)]

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from readmodel.database import WriteConnection, reading, writing
-from readmodel.dead_letters import dead_letters, resend, resend_all
 from readmodel.deliveries import Delivery, Failure, Results, record, route, take
+from readmodel.notifications import dead_letters, resend, resend_all
 from readmodel.paging import BadCursorError
 from readmodel.projection import write
 from readmodel.tables import deliveries, notifications

@@ -15,9 +15,9 @@ from hotline.files.channels import load_channels
 from hotline.local import service as local_service
 from hotline.settings import Settings
 from readmodel.database import engine, reading, writing
-from readmodel.dead_letters import dead_letters
 from readmodel.deliveries import Failure, Results, record, route, take
 from readmodel.migrate import migrate
+from readmodel.notifications import dead_letters
 from readmodel.projection import write
 from tests.support.batches import call, published
 from tests.support.outage import down
