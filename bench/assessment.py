@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
 from temporalio.testing import ActivityEnvironment
 
 from activities.assessment import Assessments
-from api.exports import counted_cases
+from api.exports import assessments as exported
 from api.exports.csv_lines import lines
 from bench import postgres
 from bench.assessment_data import fill
@@ -39,7 +39,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.process import collect_less
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessment.computation import SUBJECTS
-from readmodel.assessment.months import Number, cases_behind, cursor_of
+from readmodel.assessment.months import Number, cases_behind
 from readmodel.assessment_tables import figure_entries
 from readmodel.database import ReadConnection, engine, reading, writing
 from readmodel.migrate import migrate
@@ -220,7 +220,7 @@ def _both_pages(database: Engine, number: Number, count: int) -> Iterator[Listed
 def _page(connection: ReadConnection, number: Number, cursor: str | None) -> Listed:
     def once() -> tuple[float, int]:
         began = time.perf_counter()
-        rows = len(cases_behind(connection, number, cursor, PAGE))
+        rows = len(cases_behind(connection, number, cursor, PAGE).items)
         return (time.perf_counter() - began) * MILLISECONDS, rows
 
     times, (rows, *_) = zip(*(once() for _ in range(REPEATS)), strict=True)
@@ -237,12 +237,12 @@ def _export(database: Engine, month: str) -> Exported:
     most, cursor = before, None
     while True:
         with reading(database) as connection:
-            page = cases_behind(connection, number, cursor, counted_cases.PAGE)
-        if not page:
-            return Exported(entries, time.perf_counter() - began, (most - before) / MEBIBYTE)
-        lines(counted_cases.cells(page))
-        entries, cursor = entries + len(page), cursor_of(page[-1])
+            page = cases_behind(connection, number, cursor, exported.PAGE)
+        lines(exported.case_cells(page.items))
+        entries, cursor = entries + len(page.items), page.next_cursor
         most = max(most, process.memory_info().rss)
+        if cursor is None:
+            return Exported(entries, time.perf_counter() - began, (most - before) / MEBIBYTE)
 
 
 def _fill_export(database: Engine, month: str) -> None:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from api.documents.printer import HTML
 from api.exports.charts import svg
 from api.exports.csv_lines import BOM, CSV, lines
-from api.exports.workbook import XLSX, Sheets
+from api.exports.workbook import XLSX, sheets
 from api.render import JSON
 from domain.calendar.work_calendar import on_the_wall
 from domain.reports.cells import shown
@@ -51,7 +51,7 @@ def as_csv(report: Report) -> bytes:
 def as_xlsx(report: Report) -> bytes:
     """Return a workbook with a sheet for each table."""
     file = io.BytesIO()
-    with Sheets(file) as book:
+    with sheets(file) as book:
         for table in report.tables:
             titles = [f"{column.title_zh} {column.title}" for column in table.columns]
             book.begin(table.title_zh, titles, [column.kind for column in table.columns])

@@ -12,8 +12,9 @@ from typing import BinaryIO, TypeVar
 from starlette.responses import Response, StreamingResponse
 
 from api.exports.csv_lines import BOM, CSV, lines
-from api.exports.workbook import XLSX, Sheets
+from api.exports.workbook import XLSX, sheets
 from domain.reports.report import Cell
+from readmodel.paging import Page
 
 T = TypeVar("T")
 Pages = AsyncIterator[list[list[Cell]]]
@@ -32,6 +33,36 @@ async def in_turn(turn: asyncio.Lock, step: Callable[..., T], *args: object) -> 
         return await asyncio.to_thread(step, *args)
 
 
+async def pages_of(
+    turn: asyncio.Lock,
+    read: Callable[[str | None], Awaitable[Page[T]]],
+    cells: Callable[[Sequence[T]], list[list[Cell]]],
+    cursor: str | None,
+    *,
+    only_first: bool = False,
+) -> Pages:
+    """Return the rows of a list from a cursor on, of all its pages or the first.
+
+    The first page is read at once: what SQL says against the question is told by the status, and what `read` raises is
+    raised; later faults break the answer off.
+    """
+
+    async def ask(cursor: str | None) -> tuple[list[list[Cell]], str | None]:
+        async with turn:
+            page = await read(cursor)
+        return await in_turn(turn, cells, page.items), page.next_cursor
+
+    async def pages() -> Pages:
+        yield rows
+        after = None if only_first else following
+        while after:
+            more, after = await ask(after)
+            yield more
+
+    rows, following = await ask(cursor)
+    return pages()
+
+
 async def as_csv(name: str, columns: Sequence[str], pages: Pages, turn: asyncio.Lock) -> Response:
     """Return the pages as CSV, each sent as soon as it is read."""
 
@@ -47,7 +78,7 @@ async def as_xlsx(name: str, columns: Sequence[str], pages: Pages, turn: asyncio
     """Return the pages as a workbook, which is sent once all are in it: its table of contents comes last."""
     file: BinaryIO = TemporaryFile()  # noqa: SIM115 - closed when it is sent
     try:
-        with Sheets(file) as book:
+        with sheets(file) as book:
             book.begin(name, columns)
             async for rows in pages:
                 await in_turn(turn, book.write, rows)

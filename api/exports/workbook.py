@@ -1,9 +1,9 @@
 """Excel workbooks (XLSX), written row by row in flat memory. A text is never a formula or a link."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
@@ -21,32 +21,28 @@ _FORMATS: Mapping[ColumnKind, Mapping[str, object]] = {
 _WIDTHS = {ColumnKind.TEXT: 22, ColumnKind.LINK: 34, ColumnKind.INSTANT: 24}
 
 
-class Sheets:
-    """Workbook that is written to a file; a context, at whose end the file is whole, or by `close` before it.
+@contextmanager
+def sheets(file: BinaryIO) -> Iterator["Sheets"]:
+    """Open a workbook that is written to a file, which is whole at the end of the context, or by `close` before it.
 
     Rows wait in a temporary folder, not in memory: only the last one can be written to.
     """
+    with TemporaryDirectory() as folder:
+        book = Sheets(Workbook(file, {"constant_memory": True, "tmpdir": folder}))
+        yield book
+        book.close()
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._folder = TemporaryDirectory()
-        self._book = Workbook(file, {"constant_memory": True, "tmpdir": self._folder.name})
+
+class Sheets:
+    """Sheets of a workbook, one after the other."""
+
+    def __init__(self, book: Workbook) -> None:
+        self._book = book
         self._head = self._book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         self._formats = {kind: self._book.add_format(dict(wanted)) for kind, wanted in _FORMATS.items()}
         self._sheet: Worksheet | None = None
         self._kinds: Sequence[ColumnKind] = ()
         self._row = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self.close()
-        finally:
-            self._folder.cleanup()
 
     def close(self) -> None:
         """Write the file from the rows; nothing if it is written."""

@@ -1,6 +1,7 @@
 """Assessments (月度考核): results of a month, the cases behind each number, and the sample that is inspected."""
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -23,9 +24,9 @@ from api.assessments import (
     standard_item,
 )
 from api.backend import Backend
-from api.exports import counted_cases, scores
+from api.exports import assessments as exported
 from api.exports.csv_lines import CSV
-from api.exports.streams import STREAMS, Pages, in_turn
+from api.exports.streams import STREAMS, Pages, pages_of
 from api.exports.workbook import XLSX
 from api.openapi import Operations
 from api.problems import INVALID_REQUEST, ProblemError, declare
@@ -42,6 +43,7 @@ from domain.shared.codes import Code
 from domain.shared.text import Name
 from readmodel.assessment import months
 from readmodel.assessment.months import CountedCase, Number
+from readmodel.paging import Page
 from readmodel.reports.stored import first_case_at
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
@@ -113,8 +115,8 @@ async def get_assessment(
     names = _names(backend, wanted.by)
     shown = [assessed_item(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
-        pages = _one_page(scores.cells(shown))
-        return await STREAMS[wanted.format](f"{month}-{wanted.by}", scores.COLUMNS, pages, backend.export_turn)
+        pages, name = _one_page(exported.score_cells(shown)), f"{month}-{wanted.by}"
+        return await STREAMS[wanted.format](name, exported.SCORE_COLUMNS, pages, backend.export_turn)
     facts = month_facts(found, found.available_actions(actor))
     return render.model(AssessedMonth(**facts, by=wanted.by, standard=standard_item(found, wanted.by), items=shown))
 
@@ -132,14 +134,11 @@ async def list_counted_cases(backend: Backend, month: Month, wanted: Annotated[C
     """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
     number = number_of(await assessment(backend, month), wanted.by, wanted.subject, wanted.figure)
     if wanted.format != "json":
-        # What SQL says against the question is told by the status; later faults break the answer off.
-        pages = _pages(backend, number, await _read_page(backend, number, wanted.cursor))
-        name = f"{month}-{wanted.figure}"
-        return await STREAMS[wanted.format](name, counted_cases.COLUMNS, pages, backend.export_turn)
-    found = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit + 1)
-    page = found[: wanted.limit]
-    following = months.cursor_of(page[-1]) if len(found) > wanted.limit else None
-    return render.model(CountedCasePage(items=[*map(counted_item, page)], next_cursor=following))
+        turn, name = backend.export_turn, f"{month}-{wanted.figure}"
+        pages = await pages_of(turn, partial(_read, backend, number), exported.case_cells, wanted.cursor)
+        return await STREAMS[wanted.format](name, exported.CASE_COLUMNS, pages, turn)
+    page = await backend.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
+    return render.model(CountedCasePage(items=[*map(counted_item, page.items)], next_cursor=page.next_cursor))
 
 
 @operations.get(
@@ -191,15 +190,8 @@ async def _one_page(page: list[list[Cell]]) -> Pages:
     yield page
 
 
-async def _pages(backend: Backend, number: Number, page: list[CountedCase]) -> Pages:
-    while page:
-        yield await in_turn(backend.export_turn, counted_cases.cells, page)
-        page = await _read_page(backend, number, months.cursor_of(page[-1]))
-
-
-async def _read_page(backend: Backend, number: Number, cursor: str | None) -> list[CountedCase]:
-    async with backend.export_turn:
-        return await backend.reader.ask(months.cases_behind, number, cursor, counted_cases.PAGE)
+async def _read(backend: Backend, number: Number, cursor: str | None) -> Page[CountedCase]:
+    return await backend.reader.ask(months.cases_behind, number, cursor, exported.PAGE)
 
 
 def _names(backend: Backend, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:

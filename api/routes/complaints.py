@@ -1,14 +1,16 @@
 """Complaints: registration, lists, one complaint, and its timeline."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, get_args
 
 from fastapi import Query
 from pydantic import BaseModel, Field
+from sqlalchemy import RowMapping
 from starlette.responses import Response
 
 from api import render
@@ -16,7 +18,7 @@ from api.backend import Backend
 from api.codes import BY_NAME
 from api.exports import complaints as exported
 from api.exports.csv_lines import CSV
-from api.exports.streams import STREAMS, in_turn
+from api.exports.streams import STREAMS, pages_of
 from api.exports.workbook import XLSX
 from api.intake import OTHER_OWNER
 from api.openapi import Operations
@@ -43,11 +45,11 @@ from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.versions import INVALID_ETAG, IfNoneMatch, etag, is_known
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
-from domain.reports.report import Cell
 from domain.rights.rights import READ_CASES, REGISTER
 from domain.shared.actors import Actor
 from readmodel.case_queries import Count, count_cases, get_case, list_cases, list_rows
 from readmodel.filters import CaseFilters
+from readmodel.paging import Page
 from readmodel.timelines import timeline
 
 
@@ -140,26 +142,15 @@ def _filters(backend: Backend, wanted: Filters, actor: Actor) -> CaseFilters:
 
 async def _export(backend: Backend, wanted: Listing, filters: CaseFilters, actor: Actor) -> Response:
     """Return complaints as a file, which is read from SQL page by page: all, or `limit`. Raises ProblemError."""
-    limit = wanted.limit if "limit" in wanted.model_fields_set else None
+    turn, limit = backend.export_turn, wanted.limit if "limit" in wanted.model_fields_set else None
 
-    async def ask(cursor: str | None) -> tuple[list[list[Cell]], str | None]:
-        async with backend.export_turn:
-            page = await backend.reader.ask(
-                list_rows, filters, cursor, limit or exported.PAGE, backend.catalogue.area_code, wanted.sort
-            )
-        return await in_turn(backend.export_turn, exported.cells, page.items, actor), page.next_cursor
+    async def read(cursor: str | None) -> Page[RowMapping]:
+        most, area_code = limit or exported.PAGE, backend.catalogue.area_code
+        return await backend.reader.ask(list_rows, filters, cursor, most, area_code, wanted.sort)
 
-    # What SQL says against the question is told by the status; later faults break the answer off.
-    first, following = await ask(wanted.cursor)
-
-    async def pages() -> AsyncIterator[list[list[Cell]]]:
-        yield first
-        cursor = following
-        while cursor and limit is None:
-            more, cursor = await ask(cursor)
-            yield more
-
-    return await STREAMS[wanted.format](exported.NAME, exported.COLUMNS, pages(), backend.export_turn)
+    cells = partial(exported.cells, reader=actor)
+    pages = await pages_of(turn, read, cells, wanted.cursor, only_first=limit is not None)
+    return await STREAMS[wanted.format](exported.NAME, exported.COLUMNS, pages, turn)
 
 
 @operations.get(

@@ -22,7 +22,7 @@ from readmodel.assessment_tables import (
 )
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import notification_row
-from readmodel.paging import BadCursorError
+from readmodel.paging import BadCursorError, Page
 from readmodel.projection import insert_events
 from readmodel.reports.stored import first_case_at
 from readmodel.statements import insert_missing, row, upsert
@@ -84,7 +84,7 @@ def write(connection: WriteConnection, batch: AssessmentBatch) -> None:
     insert_missing(connection, notifications, rows)
 
 
-def get(connection: ReadConnection | WriteConnection, month: str) -> Assessment | None:
+def get(connection: ReadConnection, month: str) -> Assessment | None:
     """Return the assessment of a month; None if it has no row."""
     document = connection.scalar(select(_month.document).where(_month.number == month))
     return None if document is None else Assessment.model_validate_json(document)
@@ -122,12 +122,14 @@ def _of(month: str, computation: int) -> tuple[ColumnElement[bool], ...]:
     return _item.month == month, _item.computation == computation
 
 
-def cases_behind(connection: ReadConnection, number: Number, cursor: str | None, limit: int) -> list[CountedCase]:
-    """Return the next cases behind a number, by case number, after those of a cursor. Raises BadCursorError."""
+def cases_behind(connection: ReadConnection, number: Number, cursor: str | None, limit: int) -> Page[CountedCase]:
+    """Return a page of the cases behind a number, by case number. Raises BadCursorError."""
     statement = number.statement()
     if cursor is not None:
         statement = statement.where(tuple_(_entry.number, _entry.serial) > _place(cursor))
-    return [CountedCase._make(found) for found in connection.execute(statement.limit(limit))]
+    found = [CountedCase._make(row) for row in connection.execute(statement.limit(limit + 1))]
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(tuple(found[:limit]), f"{last.number}-{last.serial}" if last else None)
 
 
 def counts_case(connection: ReadConnection, number: Number, complaint: str) -> bool:
@@ -158,11 +160,6 @@ def keep_given(connection: WriteConnection, month: str, figures: Collection[str]
     table = given_points.c
     connection.execute(delete(given_points).where(table.month == month, table.figure.in_(figures)))
     insert_missing(connection, given_points, [{"month": month, **value._asdict()} for value in values])
-
-
-def cursor_of(last: CountedCase) -> str:
-    """Return the place after this case as a text for URLs."""
-    return f"{last.number}-{last.serial}"
 
 
 def _place(cursor: str) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.withdraw import Withdraw
 from domain.case.intake import Intake, Location, Registration
 from domain.catalogue.figures import FIGURES, Kind, Subject
-from readmodel.assessment.months import CountedCase, Number, cases_behind, cursor_of
+from readmodel.assessment.months import CountedCase, Number, cases_behind
 from readmodel.database import engine, reading
 from readmodel.migrate import migrate
 from tests.support.assessment import MONTH, SINCE, computed, month, play, results
@@ -72,11 +72,13 @@ def test_every_figure_of_every_subject_is_that_of_the_oracle(assessed: tuple[Eng
 
 def listed(database: Engine, number: Number) -> list[CountedCase]:
     """Return the whole list behind a number, page by page."""
-    found: list[CountedCase] = []
+    found, cursor = list[CountedCase](), None
     with reading(database) as connection:
-        while page := cases_behind(connection, number, cursor_of(found[-1]) if found else None, PAGE):
-            found += page
-    return found
+        while True:
+            page = cases_behind(connection, number, cursor, PAGE)
+            found += page.items
+            if (cursor := page.next_cursor) is None:
+                return found
 
 
 def test_the_list_behind_every_number_has_the_cases_of_the_oracle(assessed: tuple[Engine, RandomMonth]) -> None:
