@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from domain.case.batch import ProjectionBatch
-from readmodel.database import ReadConnection, read_in_thread
+from readmodel.database import ReadConnection, WriteConnection, read_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError
 from readmodel.writer import DOWN, GroupWriter
 
@@ -55,7 +55,7 @@ class SenderWriter:
 
         Raises DivergedError if SQL has other events of the case: it will never take these.
         """
-        if await self.committed(self._writer.submit(batch)):
+        if await self._committed(self._writer.submit(batch)):
             return True
         await self.tell_to_publish(batch.number)
         return False
@@ -68,8 +68,11 @@ class SenderWriter:
         with suppress(DivergedError):
             await self.write(batch)
 
-    async def committed(self, work: Awaitable[object]) -> bool:
-        """Return True if the writer finishes this work in time. Raises DivergedError."""
+    async def run(self, work: Callable[[WriteConnection], object]) -> bool:
+        """Return True once other work is committed, False if SQL does not take it in time. Raises DivergedError."""
+        return await self._committed(self._writer.run(work))
+
+    async def _committed(self, work: Awaitable[object]) -> bool:
         try:
             async with asyncio.timeout(self._seconds):
                 await work

@@ -104,7 +104,7 @@ def assemble(
     )
     metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days)
     sender = SenderWriter(writer, client, workflow_id, settings.sql_wait_seconds)
-    projection = ProjectionWriter(writer, sender, reader, metrics)
+    projection = ProjectionWriter(sender, reader, metrics)
     complaints = ComplaintClient(*temporal, projection.acknowledged)
     recognition = Recognition(reader, complaints, projection)
     kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)

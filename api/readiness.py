@@ -20,6 +20,8 @@ from api.sql.health import SqlHealth
 from api.storage import Storage
 from api.temporal.clock import ClockCheck, describe, is_off
 from api.temporal.health import TemporalHealth
+from readmodel.deliveries import oldest_due
+from readmodel.reconciliation import lost_cases
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH, last_report
 
 CHECK_SECONDS = 2.0
@@ -142,7 +144,7 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
         # SQL that is down is told by a part of its own.
         with suppress(TimeoutError, SQLAlchemyError):
             async with asyncio.timeout(CHECK_SECONDS / 2):
-                oldest = await sql.oldest_due(clock())
+                oldest = await sql.reader.look(oldest_due, clock())
     if oldest is None:
         return shifts
     waits = int((clock() - oldest).total_seconds())
@@ -162,7 +164,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
     if report and report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
         return Component(ok=False, detail=detail, remedy="Read the log of the worker. It tries again by itself.")
-    lost, cannot_be_read = await sql.lost_cases(), report.unreadable if report else {}
+    lost, cannot_be_read = await sql.reader.look(lost_cases), report.unreadable if report else {}
     details, remedies = list[str](), list[str]()
     if report and report.paused:
         details.append(f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}")

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from time import monotonic
 
 from sqlalchemy import Engine, text
@@ -13,8 +12,6 @@ from api.schemas import Component
 from api.sql.reader import Reader
 from readmodel.case_queries import count_open, versions
 from readmodel.database import writing
-from readmodel.deliveries import oldest_due
-from readmodel.reconciliation import Lost, lost_cases
 
 LOCK_SECONDS = 1.5
 """Longest wait for the lock of a writer: less than a whole check, so that its result names the lock."""
@@ -31,13 +28,13 @@ class SqlHealth:
     """Health of the read model.
 
     Args:
-        reader: reader of the API.
+        reader: reader of the API, by which its other checks ask SQL.
         engine: engine to write with; its owner disposes of it.
         count_running: returns the number of open cases that Temporal runs.
     """
 
     def __init__(self, reader: Reader, engine: Engine, count_running: Callable[[], Awaitable[int]]) -> None:
-        self._reader = reader
+        self.reader = reader
         self._engine = engine
         self._count_running = count_running
         # A thread of its own: a lock that somebody holds must not take the threads of requests.
@@ -48,7 +45,7 @@ class SqlHealth:
     async def sql(self) -> Component:
         """Report if SQL answers, has its tables, and lets a transaction begin that writes."""
         try:
-            await self._reader.look(versions, ["0"])
+            await self.reader.look(versions, ["0"])
         except SQLAlchemyError:
             remedy = "Start the database; if tables are missing, `hotline migrate`, then `hotline rebuild readmodel`."
             return Component(ok=False, detail="does not answer, or its tables are missing", remedy=remedy)
@@ -69,17 +66,6 @@ class SqlHealth:
             self._counted_at = monotonic()
         return self._compared
 
-    async def lost_cases(self) -> dict[str, Lost]:
-        """Return the open cases whose workflow is lost, as the reconciler has marked them. Raises SQLAlchemyError."""
-        return await self._reader.look(lost_cases)
-
-    async def oldest_due(self, at: datetime) -> datetime | None:
-        """Return since when the notification waits that is due for the longest; None if none is.
-
-        Raises SQLAlchemyError.
-        """
-        return await self._reader.look(oldest_due, at)
-
     async def _compare(self) -> Component:
         found = await self._counts()
         if _differ(*found):
@@ -95,7 +81,7 @@ class SqlHealth:
 
     async def _counts(self) -> tuple[int, int]:
         # Temporal first: a case is in its list before it is in SQL.
-        return await self._count_running(), await self._reader.look(count_open)
+        return await self._count_running(), await self.reader.look(count_open)
 
     def _writable(self) -> bool:
         """Return True if a transaction begins that may write. Raises SQLAlchemyError; on SQLite that is the answer."""

@@ -19,7 +19,6 @@ from readmodel import incidents
 from readmodel.case_queries import get_case, versions
 from readmodel.projection import DivergedError
 from readmodel.recognition import note_recognised
-from readmodel.writer import GroupWriter
 
 MOST_CASES = 1000
 """Cases that are kept in memory, some 60 KB each: those that somebody acted on last."""
@@ -29,14 +28,12 @@ class ProjectionWriter:
     """Writer of the batches that Temporal has returned to this process. It raises nothing if SQL is down.
 
     Args:
-        writer: group writer of this process.
-        sender: writes batches of cases by it.
+        sender: writes to SQL, and has cases publish what it does not take.
         reader: reads a case that is not in memory.
         metrics: counts the batches.
     """
 
-    def __init__(self, writer: GroupWriter, sender: SenderWriter, reader: Reader, metrics: Metrics) -> None:
-        self._writer = writer
+    def __init__(self, sender: SenderWriter, reader: Reader, metrics: Metrics) -> None:
         self._sender = sender
         self._reader = reader
         self._metrics = metrics
@@ -86,7 +83,7 @@ class ProjectionWriter:
         """
         incident = batch.incident
         try:
-            committed = await self._sender.committed(self._writer.run(partial(incidents.write, batch=batch)))
+            committed = await self._sender.run(partial(incidents.write, batch=batch))
         except DivergedError:
             raise _behind_sql(f"incident {incident.number}", incident.number, incident) from None
         if committed:
@@ -95,9 +92,7 @@ class ProjectionWriter:
 
     async def note_recognised(self, number: str, caller_version: int) -> None:
         """Note that this caller was looked up; if SQL does not take it, the caller is looked up again."""
-        await self._sender.committed(
-            self._writer.run(partial(note_recognised, number=number, caller_version=caller_version))
-        )
+        await self._sender.run(partial(note_recognised, number=number, caller_version=caller_version))
 
     async def _commit(self, batch: ProjectionBatch) -> bool:
         try:

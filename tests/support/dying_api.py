@@ -20,7 +20,7 @@ from workflows.clients.start import start_once
 POINTS = ("sent", "before", "after")
 SENT_SECONDS = 0.003
 """Time after which a request is on its way, and most are not answered."""
-_committed = SenderWriter.committed
+_committed = SenderWriter._committed
 
 
 async def _die_asking(call: Awaitable[Any]) -> None:
@@ -40,5 +40,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "sent":
         client.answer_unless_gone = _die_asking
         vars(complaints)["start_once"] = lambda *given, **more: _die_asking(start_once(*given, **more))
-    SenderWriter.committed = _die_writing  # type: ignore[method-assign]
+    SenderWriter._committed = _die_writing  # type: ignore[method-assign]
     entry.run_main(main)

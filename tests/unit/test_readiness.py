@@ -136,10 +136,11 @@ async def test_the_courier_tells_the_oldest_notification_that_is_due(waits: int 
         async def shifts(self, _: object) -> Component:
             return FINE
 
-        async def oldest_due(self, _: datetime) -> datetime | None:
+        async def look(self, _: object, __: datetime) -> datetime | None:
             return None if waits is None else at - timedelta(seconds=waits)
 
     parts: Any = Parts()
+    parts.reader = parts
     found = await readiness._courier(parts, parts, lambda: at)
     assert found.ok == ok
     assert (f"waits for {waits} s" in found.detail) == (waits is not None)

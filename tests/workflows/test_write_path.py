@@ -138,7 +138,7 @@ async def api_process(hotline: Hotline) -> AsyncIterator[ProjectionWriter]:
     reader = Reader(reading, PATIENCE_SECONDS, lambda: "0760")
     async with GroupWriter(database) as writer:
         sender = SenderWriter(writer, hotline.client, workflow_id, PATIENCE_SECONDS)
-        yield ProjectionWriter(writer, sender, reader, Metrics(lambda: 0))
+        yield ProjectionWriter(sender, reader, Metrics(lambda: 0))
     reader.close()
     database.dispose()
     reading.dispose()
