@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -11,7 +10,7 @@ from readmodel.call_backs import note_calls
 from readmodel.call_tables import calls
 from readmodel.database import WriteConnection, lock
 from readmodel.search_terms import phone_term
-from readmodel.statements import RowValues, is_one_of, upsert_many
+from readmodel.statements import Kept, RowValues, is_one_of, upsert_many
 
 SLOT = timedelta(minutes=15)
 """Length of a slot. Every time zone is a whole number of them from UTC, so reports by local hours can add them up."""
@@ -20,14 +19,6 @@ LOCK = 5_170_002
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _REPORTED = tuple(calls.c[name] for name in Call._fields)
-
-
-class Kept(NamedTuple):
-    """Numbers of calls that were added, changed, and found unchanged."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
 
 
 def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = "", at: datetime | None = None) -> Kept:

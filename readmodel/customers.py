@@ -1,7 +1,7 @@
 """Registry of customers (客户档案): written by imports, read by account or telephone."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row, Select, exists, select
 
@@ -9,7 +9,7 @@ from domain.case.intake import Caller
 from domain.customers.customer import Customer
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.search_terms import account_term, phone_term, phone_terms
-from readmodel.statements import RowValues, row, upsert
+from readmodel.statements import Kept, RowValues, row, upsert
 from readmodel.tables import customers
 
 GROUP = 500
@@ -40,15 +40,7 @@ class CallerIdentity:
         return case.caller_account_no in self._accounts or phone in self._phones
 
 
-class Imported(NamedTuple):
-    """Numbers of customers that an import added, changed, and found unchanged."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-
-
-def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Imported:
+def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Kept:
     """Add or update customers, each account once; others stay. `area_code` is that of telephones without one.
 
     Unchanged customers are not written, which keeps the lock of SQLite short.
@@ -62,10 +54,10 @@ def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str 
         upsert(connection, customers, differing)
         new = sum(row["account_no"] not in known for row in differing)
         added, changed = added + new, changed + len(differing) - new
-    return Imported(added, changed, len(given) - added - changed)
+    return Kept(added, changed, len(given) - added - changed)
 
 
-def get_customer(connection: ReadConnection | WriteConnection, account_no: str) -> Customer | None:
+def get_customer(connection: ReadConnection, account_no: str) -> Customer | None:
     """Return the customer of this account; None if the registry has none."""
     row = connection.execute(_of([account_no])).one_or_none()
     return None if row is None else _customer(row)

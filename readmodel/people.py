@@ -204,18 +204,14 @@ def end_sessions(connection: WriteConnection, person_id: str) -> None:
     )
 
 
-def _revoke_keys(connection: WriteConnection, person_id: str, at: datetime) -> None:
-    mine = (api_keys.c.person == person_id) & api_keys.c.revoked_at.is_(None)
-    connection.execute(update(api_keys).where(mine).values(revoked_at=at))
-
-
 def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
     """Note that a person has left, and revoke the keys; once more changes nothing. The id is never given to another.
 
     Raises PeopleError, also for the last administrator.
     """
     member = change(connection, person_id, left_at=get(connection, person_id).left_at or at)
-    _revoke_keys(connection, member.id, at)
+    mine = (api_keys.c.person == member.id) & api_keys.c.revoked_at.is_(None)
+    connection.execute(update(api_keys).where(mine).values(revoked_at=at))
     return member
 
 
@@ -252,7 +248,8 @@ def create_key(
     if person.left_at is not None:
         raise PeopleError(f"{person.id} has left; accepted: a person who has not; `hotline person back` takes back")
     if replaces:
-        _revoke_keys(connection, person.id, at)
+        mine = (api_keys.c.person == person.id) & api_keys.c.revoked_at.is_(None)
+        connection.execute(update(api_keys).where(mine).values(revoked_at=at))
         end_sessions(connection, person.id)
     secret = secrets.token_urlsafe(32)
     key = ApiKey(

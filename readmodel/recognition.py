@@ -85,15 +85,12 @@ _without_area = case(
 """Telephone of the customer without the area code."""
 _customer = (
     select(
-        _matched.c.account_no,
-        _matched.c.hardship,
-        _matched.c.customer_class,
-        _matched.c.name,
-        _matched.c.district,
-        _matched.c.address,
+        _matched.c.account_no.label("customer"),
+        *(_matched.c[name] for name in ("hardship", "customer_class", "name", "district")),
+        _matched.c.address.label("home"),
         case((~_shared, _matched.c.phone)).label("phone"),
         func.lower(func.replace(_matched.c.account_no, "-", "")).label("account_term"),
-        case((~_shared, _matched.c.phone_term)).label("phone_term"),
+        case((~_shared, _matched.c.phone_term)).label("customers_phone"),
         case((~_shared, _without_area)).label("local_term"),
     )
     .where(_matched.c.by_account | ~_shared)
@@ -102,24 +99,10 @@ _customer = (
 """Customer who calls, if the registry has one; without a telephone that another account has as well."""
 _call = select(literal(1).label("call")).subquery()
 _terms: list[ColumnElement[str]] = [bindparam(name) for name in (*_PHONE, "account", "address")]
-_terms += [_customer.c.phone_term, _customer.c.local_term, _customer.c.account_term]
+_terms += [_customer.c.customers_phone, _customer.c.local_term, _customer.c.account_term]
+_CASE = ("number", "registered_at", "service_code", "caller_phone", "caller_account_no", "address")
 _STATEMENT = (
-    select(
-        _customer.c.account_no.label("customer"),
-        _customer.c.hardship,
-        _customer.c.customer_class,
-        _customer.c.name,
-        _customer.c.phone,
-        _customer.c.district,
-        _customer.c.address.label("home"),
-        _customer.c.phone_term.label("customers_phone"),
-        cases.c.number,
-        cases.c.registered_at,
-        cases.c.service_code,
-        cases.c.caller_phone,
-        cases.c.caller_account_no,
-        cases.c.address,
-    )
+    select(_customer, *(cases.c[name] for name in _CASE))
     .select_from(_call)
     .outerjoin(_customer, true())
     .outerjoin(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 from sqlalchemy import (
@@ -26,6 +26,14 @@ RowValues = dict[str, Any]
 """Values of one row, by column."""
 _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class Kept(NamedTuple):
+    """Numbers of records that an import added, changed, and found unchanged."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
 
 
 def row(table: Table, value: object, **more: Any) -> RowValues:  # noqa: ANN401 - of any column

@@ -23,9 +23,7 @@ _CASE = (cases.c.number, cases.c.caller_account_no, cases.c.caller_phone)
 
 def repeat_callers(connection: ReadConnection, scope: Scope) -> Table:
     """List the callers flagged in the period with their cases up to its end, those with the most cases first."""
-    flagged = select(*_CASE).where(
-        cases.c.registered_at >= scope.start, cases.c.registered_at < scope.end, has_flag(IntakeFlag.REPEAT_CALLER)
-    )
+    flagged = select(*_CASE).where(scope.has(cases.c.registered_at), has_flag(IntakeFlag.REPEAT_CALLER))
     area_code = scope.catalogue.area_code
     terms: dict[str, set[str]] = {}
     for row in connection.execute(flagged):

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
+from sqlalchemy import Text, and_, cast, func, or_, select
 
 from domain.case.actions import complete, dispatch, involve, reject_return, return_
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
@@ -36,17 +36,12 @@ _handed_on = or_(
 """Condition for an event after which another department, or the same one again, has what was returned."""
 
 
-def _at_end(action: str, scope: Scope) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions for the events of the period by which work ended so."""
-    return events.c.action == action, events.c.at >= scope.start, events.c.at < scope.end
-
-
 def findings(connection: ReadConnection, scope: Scope) -> Table:
     """Count what was found when work was completed, by finding, service and department."""
     statement = (
         select(cases.c.service_code, _department, events.c.data)
         .join_from(events, cases, cases.c.number == events.c.number)
-        .where(*_at_end(complete.ACTION.name, scope))
+        .where(events.c.action == complete.ACTION.name, scope.has(events.c.at))
         .where(cast(events.c.data, Text).contains('"findings"'))
     )
     counted: Counter[tuple[str, str, str | None]] = Counter()
@@ -86,7 +81,7 @@ def returns(connection: ReadConnection, scope: Scope) -> Table:
     each = (
         select(_department, cases.c.service_code, next_one)
         .join_from(events, cases, cases.c.number == events.c.number)
-        .where(*_at_end(return_.ACTION.name, scope))
+        .where(events.c.action == return_.ACTION.name, scope.has(events.c.at))
     )
     counted = Counter((row[0], row[1], row[2]) for row in connection.execute(each))
     order = sorted(counted.items(), key=lambda one: (-one[1], *(code or "" for code in one[0])))

@@ -26,7 +26,7 @@ def costs(connection: ReadConnection, scope: Scope) -> Table:
     statement = (
         select(*groups, func.count(), amount)
         .join_from(decisions, cases, cases.c.number == decisions.c.number)
-        .where(decisions.c.decided_at >= scope.start, decisions.c.decided_at < scope.end)
+        .where(scope.has(decisions.c.decided_at))
         .group_by(*groups)
     )
     found = sorted(connection.execute(statement), key=lambda row: (row[0] or "~", not row[2], -int(row[5]), *row[1::2]))

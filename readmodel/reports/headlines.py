@@ -25,7 +25,7 @@ def headlines(connection: ReadConnection, scope: Scope) -> Table:
         return connection.scalars(select(func.count()).where(*conditions)).one()
 
     def within(instant: Column[datetime], *conditions: ColumnElement[bool]) -> int:
-        return count(instant >= scope.start, instant < scope.end, *conditions)
+        return count(scope.has(instant), *conditions)
 
     kept = within(clocks.c.stopped_at, clocks.c.status == ClockStatus.MET.value)
     missed = within(clocks.c.missed_at)

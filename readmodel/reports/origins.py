@@ -21,7 +21,8 @@ def origins(connection: ReadConnection, scope: Scope) -> Table:
     """Count the cases registered in the period, by service and district; in a month also by week."""
     service, district, number = cases.c.service_code, cases.c.district, func.count()
     week = _week(scope)
-    statement = select(service, district, week, number).where(*_registered(scope)).group_by(service, district, week)
+    registered = scope.has(cases.c.registered_at)
+    statement = select(service, district, week, number).where(registered).group_by(service, district, week)
     found = sorted(connection.execute(statement), key=lambda row: (-row[3], row[2], row[0], row[1] or ""))
     monthly = scope.period.kind is ReportKind.MONTHLY
     weeks = (Column(name="week", title="Week", title_zh="周"),) if monthly else ()
@@ -36,10 +37,6 @@ def origins(connection: ReadConnection, scope: Scope) -> Table:
         ),
         chart=Chart(kind=ChartKind.STACKED, label="service", values=("cases",), series="district"),
     )
-
-
-def _registered(scope: Scope) -> tuple[ColumnElement[bool], ...]:
-    return cases.c.registered_at >= scope.start, cases.c.registered_at < scope.end
 
 
 def _week(scope: Scope) -> ColumnElement[str]:
@@ -63,7 +60,7 @@ def quality(connection: ReadConnection, scope: Scope) -> Table:
     """Count the cases about water quality by district, and per 1,000 inhabitants where the catalogue has them."""
     statement = (
         select(cases.c.district, func.count())
-        .where(*_registered(scope), cases.c.service_code == QUALITY)
+        .where(scope.has(cases.c.registered_at), cases.c.service_code == QUALITY)
         .group_by(cases.c.district)
     )
     people = {each.code: each.population for each in scope.catalogue.districts}

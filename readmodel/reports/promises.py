@@ -62,7 +62,7 @@ STAGES = {
 def missed(connection: ReadConnection, scope: Scope) -> Table:
     """Count the promises missed in the period, by clock, department and what the case waited for then."""
     counted: Counter[tuple[str, str | None, Stage]] = Counter()
-    for row in connection.execute(_STATEMENT.where(clocks.c.missed_at >= scope.start, clocks.c.missed_at < scope.end)):
+    for row in connection.execute(_STATEMENT.where(scope.has(clocks.c.missed_at))):
         counted[row.name, row.department, Stage.PART if row.part else STAGES[State(row.state)]] += 1
     return Table(
         name="missed",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import ColumnElement, and_
+
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.period import Period
 from domain.reports.report import Cell, Column, ColumnKind
@@ -36,6 +38,10 @@ class Scope:
     def zone(self) -> ZoneInfo:
         """Time zone of the period."""
         return ZoneInfo(self.catalogue.calendar.timezone)
+
+    def has(self, instant: ColumnElement[datetime]) -> ColumnElement[bool]:
+        """Return the condition for an instant of the period."""
+        return and_(instant >= self.start, instant < self.end)
 
     def service(self, code: str | None) -> tuple[Cell, ...]:
         """Return a service's code and names."""

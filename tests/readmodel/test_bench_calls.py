@@ -6,8 +6,9 @@ from sqlalchemy import create_engine
 from bench.calls import END, START, fill
 from domain.calls.call import Call, CallOutcome
 from readmodel.call_tables import calls
-from readmodel.calls import Kept, keep
+from readmodel.calls import keep
 from readmodel.database import writing
+from readmodel.statements import Kept
 from tests.support.rows import clear, rows
 
 

@@ -7,8 +7,9 @@ from sqlalchemy import Engine
 
 from domain.calls.call import Call, Timing
 from readmodel.call_tables import calls
-from readmodel.calls import Kept, keep
+from readmodel.calls import keep
 from readmodel.database import writing
+from readmodel.statements import Kept
 from tests.support.rows import rows
 
 START = datetime(2026, 8, 3, 4, 0, tzinfo=UTC)

@@ -73,7 +73,7 @@ class TestWriting:
             assert incidents.get(connection, INCIDENT) == batches[-1].incident
             assert incidents.get(connection, OTHER_INCIDENT) is None
             found = incident_timeline(connection, INCIDENT, 0, 100)
-            assert incidents.standing(connection, [INCIDENT, OTHER_INCIDENT]) == {INCIDENT: (7, False)}
+            assert incidents.standing(connection, [INCIDENT, OTHER_INCIDENT]) == {INCIDENT: (7, True)}
         assert found.items == tuple(each.events[0] for each in batches)
         assert found.next_seq is None
         [row] = rows(database, incidents_table)
