@@ -1,6 +1,7 @@
 """The running service loses its storage or its courier, and says so: 200 where calls are taken, else 503."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -90,7 +91,7 @@ def test_a_lost_file_of_temporal_and_a_frozen_worker_are_told(tmp_path: Path) ->
         service.freeze("worker")
         found = becomes(service, 200, courier=False)
         assert found["status"] == "degraded"
-        assert "waits for try 2" in found["courier"]["detail"]
+        assert re.search("waits for try [2-9]", found["courier"]["detail"])
         # Temporal takes a program that hangs for one that still asks, up to the end of its last question.
         becomes(service, 200, WORKER_FROZEN_SECONDS + PATIENCE_SECONDS, worker=False)
         service.kill("worker")
