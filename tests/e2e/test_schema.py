@@ -22,7 +22,8 @@ from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.schema_cases import CATALOGUE, CHANNELS, Subjects
 from tests.support.service import Service
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# A walk takes minutes, and twice as long beside other tests.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 Json = dict[str, Any]
 AnyCase = Case[Any]

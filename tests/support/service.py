@@ -19,7 +19,8 @@ from hotline.local.supervisor import started_at
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 90.0
-LOOK_EVERY_SECONDS = 0.05
+LOOK_EVERY_SECONDS = 0.2
+"""Half as often as the limit of a person's reads allows."""
 CHILDREN = ("temporal", "worker", "api")
 
 
