@@ -184,7 +184,7 @@ def test_a_manager_and_a_supervisor(
     browser: Browser, service: Service, people: dict[str, Person], folder: Path
 ) -> None:
     agent, crew = people[AGENT], people[CREW]
-    number = agent.register("no_water", "west", "家里没水，低保户。No water; on public relief.")
+    number = agent.register("no_water", "east", "家里没水，低保户。No water; on public relief.")
     people[DISPATCHER].act(number, "dispatch", department="repair")
     wait_until(lambda: agent.see(number)["overdue"], lambda: str(agent.see(number)))
     crew.act(number, "sign_for")
