@@ -163,13 +163,17 @@ class Subjects:
     def in_body(self, operation_id: str, body: Json) -> Json:
         """Return the fields that a body needs besides those that the document permits.
 
-        The document cannot say which incidents there are, nor that thanks for a person are given to the service of
-        thanks: each service may be given by its names as well.
+        The document cannot say which incidents there are, which digit checks the number of a case, that an incident
+        has a place of one kind or another, nor that thanks for a person are given to the service of thanks: each
+        service may be given by its names as well.
         """
         incidents = {name: self._other for name in ("incident", "into") if body.get(name)}
         people = {"from": LEAVER, "to": "admin"} if body.keys() >= {"from", "to"} else {}
         thanks = {"service_code": THANKS} if body.get("thanked") else {}
-        return incidents | people | thanks | self._months.in_body(operation_id)
+        cases = {"cases": [next(self._cases)]} if body.get("cases") else {}
+        is_somewhere = body.get("districts") or body.get("streets") or body.get("lat") is not None
+        place = {} if is_somewhere or operation_id != "declare_incident" else {"districts": ["west"]}
+        return incidents | people | thanks | cases | place | self._months.in_body(operation_id)
 
     def use_up(self, operation_id: str) -> None:
         """Note that the operation has succeeded: the next requests are about others."""
