@@ -53,6 +53,7 @@ _FAULTS_ZH = {
     "too_long": "不能超过 {max_length} 项",
     "int_type": "应填整数",
     "int_parsing": "应填整数",
+    "float_type": "应填数字",
     "bool_type": "应填 true 或 false",
     "bool_parsing": "应填 true 或 false",
     "decimal_type": '应填金额，如 "860.00"',

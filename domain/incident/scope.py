@@ -78,10 +78,14 @@ class Around(BaseModel):
 
     model_config = ConfigDict(json_schema_extra=CIRCLE_OR_STREETS)
 
-    lat: float | None = Field(default=None, ge=-90, le=90, description="Centre of a circle, in WGS 84 degrees.")
-    lng: float | None = Field(default=None, ge=-180, le=180, description="Centre of a circle, in WGS 84 degrees.")
+    lat: float | None = Field(
+        default=None, ge=-90, le=90, strict=True, description="Centre of a circle, in WGS 84 degrees."
+    )
+    lng: float | None = Field(
+        default=None, ge=-180, le=180, strict=True, description="Centre of a circle, in WGS 84 degrees."
+    )
     radius_m: float | None = Field(
-        default=None, ge=1, le=LARGEST_RADIUS_M, description="Radius of the circle in metres."
+        default=None, ge=1, le=LARGEST_RADIUS_M, strict=True, description="Radius of the circle in metres."
     )
     streets: tuple[Name, ...] = Field(
         default=(), max_length=MOST_STREETS, description="Words, one of which the address contains."
