@@ -316,6 +316,7 @@ class TestScope:
             ({"lat": 22.5, "lng": 113.4, "radius_m": 0}, "greater than or equal to 1"),
             ({"lat": 22.5, "lng": 113.4, "radius_m": 50_001}, "less than or equal to 50000"),
             ({"lat": 22.5, "lng": 113.4, "radius_m": 5, "streets": ["莲塘东路"]}, "not both"),
+            ({"lat": 22.5, "lng": 113.4, "radius_m": True}, "valid number"),
         ],
     )
     def test_a_half_circle_is_refused(self, given: dict[str, Any], accepted: str) -> None:
