@@ -120,7 +120,7 @@ class BulkUpdates:
                 return Answer(SAME)
             return await self._ask(number, new, update_id)
 
-        counts, left = await self._cases.for_each(change.numbers, ask, BRISK)
+        counts, left = await self._cases.ask_all(change.numbers, ask, BRISK)
         counts[SILENT] = len(left)
         return dict(+counts)
 
@@ -163,7 +163,7 @@ class BulkUpdates:
                 return Left(failed.cause.message)
             return Answer(HANDED_OVER, outcome.batch) if outcome else Left("Its workflow has ended.")
 
-        counts, left = await self._cases.for_each(page.numbers, ask, BRISK)
+        counts, left = await self._cases.ask_all(page.numbers, ask, BRISK)
         return HandedOver(handed_over=counts[HANDED_OVER], refused=left)
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> Answer:

@@ -29,7 +29,7 @@ ANSWER_SECONDS = 8.0
 
 
 class Pace(NamedTuple):
-    """Speed of a fan-out.
+    """Speed at which cases are asked.
 
     Args:
         concurrency: cases that are asked at the same time.
@@ -108,7 +108,7 @@ class CaseUpdates:
         """Send an update; if one with the id `once` was sent before, return its answer.
 
         Raises:
-            WorkflowUpdateFailedError, RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: as `for_each`.
+            WorkflowUpdateFailedError, RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: as `ask_all`.
         """
         handle = self._client.get_workflow_handle(self._workflow_id(number))
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -126,7 +126,7 @@ class CaseUpdates:
             return True
         return case.incident in incidents
 
-    async def for_each(self, numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE) -> Answers:
+    async def ask_all(self, numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE) -> Answers:
         """Ask every case and write what they return; return the counts of their answers, and why cases were left.
 
         For an activity with a heartbeat time-out. Heartbeats are checkpoints: a later attempt continues from the last

@@ -115,7 +115,7 @@ class Incidents:
             settled: Settled = await self._cases.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
             return Answer(settled.outcome, settled.batch)
 
-        counts, left = await self._cases.for_each(settling.numbers, ask)
+        counts, left = await self._cases.ask_all(settling.numbers, ask)
         counts[OVER] += counts.pop(GONE, 0)
         return BatchResult(counts=+counts, silent=tuple(left))
 
@@ -156,7 +156,7 @@ class Incidents:
             outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome)
             return Answer(LINKED, outcome.batch)
 
-        return await self._cases.for_each(numbers, ask)
+        return await self._cases.ask_all(numbers, ask)
 
     async def _versions(self, numbers: Sequence[str]) -> dict[str, int]:
         """Return the versions that SQL has of these cases; none if it does not answer, for which nothing waits."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from socket import socket
+from socket import create_server, socket
 from typing import Any
 
 import uvicorn
@@ -237,14 +237,14 @@ class _Server(uvicorn.Server):
     further_port: int | None = None
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Listen."""
+        """Listen. Raises OSError, before anything has begun, if the further port is taken."""
+        bound = create_server(("127.0.0.1", self.further_port)) if self.further_port else None
         await super().startup(sockets)
-        if self.further_port:
+        if bound:
             # Typed as a class of which nobody knows how to make one.
             protocol: Any = self.config.http_protocol_class
             connection = partial(protocol, self.config, self.server_state, self.lifespan.state)
-            further = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", self.further_port)
-            self.servers.append(further)
+            self.servers.append(await asyncio.get_running_loop().create_server(connection, sock=bound))
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """End in order."""

@@ -120,7 +120,9 @@ async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str)
     """Return the answer of the same application to an action of this person."""
 
     async def by_the_person(scope: Scope, receive: Receive, send: Send) -> None:
-        await request.app({**scope, "client": request.scope["client"], ACTOR: actor}, receive, send)
+        # The transport makes these of the address, which holds what the browser sent as Host.
+        outer = {name: request.scope[name] for name in ("client", "server")}
+        await request.app({**scope, **outer, ACTOR: actor}, receive, send)
 
     request_id = correlation_id.get() or ""
     headers = {

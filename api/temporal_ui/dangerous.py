@@ -40,7 +40,7 @@ LASTS: Final = timedelta(minutes=5)
 """Time in which a request is confirmed, and then passes."""
 LONGEST_SUBJECT = 200
 """Characters of a subject that the cookie has room for."""
-HIDING: Final = (
+DISABLING: Final = (
     "WorkflowTerminateDisabled",
     "WorkflowCancelDisabled",
     "WorkflowSignalDisabled",
@@ -50,7 +50,7 @@ HIDING: Final = (
     "StartWorkflowDisabled",
     "ActivityCommandsDisabled",
 )
-"""Settings of the UI that hide a button each."""
+"""Settings of the UI that disable a button each."""
 _OPERATIONS = ("terminationOperation", "cancellationOperation", "resetOperation")
 WITH_REASON: Final = frozenset({"terminate", "cancel", "reset", "pause", "unpause", *_OPERATIONS, "stop_batch"})
 """Requests whose body has a reason, which Temporal keeps."""
@@ -94,9 +94,9 @@ class Confirmation(Kept):
 
 
 def flags(settings: Mapping[str, Any], session: Session) -> dict[str, Any]:
-    """Return the UI's settings with the buttons hidden that the person cannot use."""
+    """Return the UI's settings with the buttons disabled that the person cannot use."""
     reads = {"DisableWriteActions": True} if session.scope == "read" else {}
-    return {**settings, **dict.fromkeys(HIDING, not may_confirm(session)), **reads}
+    return {**settings, **dict.fromkeys(DISABLING, not may_confirm(session)), **reads}
 
 
 def may_confirm(session: Session) -> bool:

@@ -171,8 +171,9 @@ def rule_of(method: str, path: bytes) -> Match | None:
         decoded = {raw.decode(): _decoded(raw) for raw in path.split(b"/")[1:]}
     except ValueError:
         return None
+    sent = path.decode("latin-1")
     for rule, pattern in _PATTERNS:
-        if rule.method == method and (found := pattern.fullmatch(path.decode("latin-1"))):
+        if rule.method == method and (found := pattern.fullmatch(sent)):
             return Match(rule, {name: decoded[raw] for name, raw in found.groupdict().items()})
     return None
 

@@ -18,9 +18,9 @@ WAITING, WAITING_IN_ALL = 10, 80
 
 
 class Places:
-    """Places of people, by id, at the UI's server.
+    """Bounds of what each person asks of the UI's server.
 
-    `turns` are those of this process: a person's texts are drawn one after the other.
+    A person's texts are drawn one after the other, in the `turns` of this process, and so many histories wait for news.
     """
 
     def __init__(self, turns: Turns) -> None:

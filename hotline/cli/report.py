@@ -11,8 +11,9 @@ from domain.reports.cells import shown
 from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
 from domain.reports.report import Report, Table
 from domain.shared.operator_errors import OperatorError
-from hotline.cli.shared import catalogue_in_force, reading_sql, show_table
+from hotline.cli.shared import catalogue_in_force, open_database, show_table
 from hotline.settings import Settings
+from readmodel.database import reading
 from readmodel.reports.stored import first_case_at, get_report
 
 app = typer.Typer()
@@ -33,14 +34,15 @@ def report(
     now, zone = datetime.now(UTC), ZoneInfo(catalogue_in_force().calendar.timezone)
     try:
         period = Period.parse(kind, name) if name else Period.ended_before(kind, now, zone)
-        with reading_sql() as connection:
-            found = get_report(connection, period)
-            if found is None:
-                period.check(now, zone, first_case_at(connection))
-        if found is None and make:
-            _make(period)
-            with reading_sql() as connection:
+        with open_database() as database:
+            with reading(database) as connection:
                 found = get_report(connection, period)
+                if found is None:
+                    period.check(now, zone, first_case_at(connection))
+            if found is None and make:
+                _make(period)
+                with reading(database) as connection:
+                    found = get_report(connection, period)
     except (PeriodError, NoReportError) as error:
         raise OperatorError(str(error)) from error
     if found is None:

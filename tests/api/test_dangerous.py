@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.sealing import Seal
-from api.temporal_ui.dangerous import GRANT, HIDING, LASTS, Dangerous, flags
+from api.temporal_ui.dangerous import DISABLING, GRANT, LASTS, Dangerous, flags
 from api.temporal_ui.rules import API, RULES, Kind
 from domain.shared.actors import Role
 from hotline.signing_keys import SigningKeyFile
@@ -249,6 +249,6 @@ async def test_buttons_are_hidden_but_from_administrators(on_sqlite: Api) -> Non
         assert session
         return flags(settings, session)
 
-    assert seen("chen") == {**settings, **dict.fromkeys(HIDING, True)}
-    assert seen("chief") == {**settings, **dict.fromkeys(HIDING, False)}
-    assert seen("chief", "read") == {**settings, **dict.fromkeys(HIDING, True), "DisableWriteActions": True}
+    assert seen("chen") == {**settings, **dict.fromkeys(DISABLING, True)}
+    assert seen("chief") == {**settings, **dict.fromkeys(DISABLING, False)}
+    assert seen("chief", "read") == {**settings, **dict.fromkeys(DISABLING, True), "DisableWriteActions": True}

@@ -296,21 +296,21 @@ async def test_an_address_beyond_its_guesses_reads_sql_no_more(on_sqlite: Api) -
 
 
 async def test_people_are_listed_by_role_department_and_district(on_sqlite: Api) -> None:
-    on_sqlite.directory.enter("30001", Role.CREW, "repair", name="卢伟明")
-    on_sqlite.directory.change("30001", districts=("west",))
+    on_sqlite.directory.enter("30071", Role.CREW, "repair", name="卢伟明")
+    on_sqlite.directory.change("30071", districts=("west",))
     await on_sqlite.backend.people.read_anew()
 
     async def ids(**wanted: str) -> set[str]:
         return {item["id"] for item in (await on_sqlite.get("/v1/people", "zhou", **wanted)).json()["items"]}
 
-    assert {"30001", "wu"} <= await ids(department="抢修队", district="west")
-    assert "30001" not in await ids(district="east")
-    assert {"wu", "sun", "30001"} <= await ids(role="crew")
+    assert {"30071", "wu"} <= await ids(department="抢修队", district="west")
+    assert "30071" not in await ids(district="east")
+    assert {"wu", "sun", "30071"} <= await ids(role="crew")
     assert "chen" not in await ids(role="crew")
-    on_sqlite.directory.leave("30001")
+    on_sqlite.directory.leave("30071")
     await on_sqlite.backend.people.read_anew()
-    assert "30001" not in await ids()
+    assert "30071" not in await ids()
     # Nobody else is meant by the id of somebody who has left.
-    on_sqlite.directory.enter("30009", Role.AGENT, name="30001")
+    on_sqlite.directory.enter("30079", Role.AGENT, name="30071")
     await on_sqlite.backend.people.read_anew()
-    assert on_sqlite.backend.people.directory.named("30001") == ()
+    assert on_sqlite.backend.people.directory.named("30071") == ()

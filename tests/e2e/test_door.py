@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
@@ -115,6 +116,14 @@ def test_the_former_port_leads_to_the_door(case: Case, path: str, leads_to: str 
             case.service.api + (leads_to or f"/temporal{path}"),
         )
         assert http.get(case.service.former_ui, headers={"Host": EVIL}).status_code == 421
+
+
+def test_an_action_is_carried_out_where_a_tunnel_gives_the_api_the_former_port(case: Case) -> None:
+    metadata, data = ({"encoding": b64encode(b"json/plain").decode()}, b64encode(b'{"note": "Rang again"}').decode())
+    update = {"request": {"input": {"args": {"payloads": [{"metadata": metadata, "data": data}]}}}}
+    headers = {"Host": urlsplit(case.service.former_ui).netloc}
+    answer = case.session.post(f"{case.path}/update/comment", json=update, headers=headers)
+    assert "success" in answer.raise_for_status().json()["outcome"]
 
 
 def test_every_api_process_opens_the_door(case: Case) -> None:
