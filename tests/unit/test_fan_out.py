@@ -56,7 +56,7 @@ async def attempt(cases: Cases, *progress: Any) -> tuple[Answers, list[Sequence[
     environment, told = ActivityEnvironment(), list[Sequence[Any]]()
     environment.info = replace(environment.info, heartbeat_details=progress)
     environment.on_heartbeat = lambda *details: told.append(details)
-    answers = await environment.run(cases.updates.for_each, NUMBERS, cases.ask, Pace(concurrency=4, checkpoint=4))
+    answers = await environment.run(cases.updates.ask_all, NUMBERS, cases.ask, Pace(concurrency=4, checkpoint=4))
     return answers, told
 
 
@@ -95,7 +95,7 @@ async def test_batches_are_written_before_temporal_hears_of_their_cases() -> Non
     cases = Logging()
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda done, *_: log.append(f"told {done}")
-    await environment.run(cases.updates.for_each, NUMBERS, cases.ask, Pace(concurrency=2, checkpoint=6))
+    await environment.run(cases.updates.ask_all, NUMBERS, cases.ask, Pace(concurrency=2, checkpoint=6))
     assert log == [*["told 0"] * 6, "wrote 6", "told 6", *["told 6"] * 4, "wrote 4", "told 10"]
 
 
@@ -111,9 +111,9 @@ async def test_a_case_that_does_not_answer_is_left_out_after_the_first_tries(err
     for attempt in range(1, TRIES):
         environment.info = replace(environment.info, attempt=attempt)
         with pytest.raises(type(error)):
-            await environment.run(late.updates.for_each, NUMBERS, late.ask)
+            await environment.run(late.updates.ask_all, NUMBERS, late.ask)
     environment.info = replace(environment.info, attempt=TRIES)
-    counts, left = await environment.run(late.updates.for_each, NUMBERS, late.ask)
+    counts, left = await environment.run(late.updates.ask_all, NUMBERS, late.ask)
     assert left == {NUMBERS[5]: "It did not answer."}
     assert counts == {"settled": 9}
 
@@ -135,7 +135,7 @@ async def test_a_task_that_is_ended_with_another_one_asks_no_further_case() -> N
         return Answer("settled", BATCH)
 
     with pytest.raises(RPCError, match="the workflow is away"):
-        await environment.run(Cases().updates.for_each, NUMBERS, ask, Pace(concurrency=2, checkpoint=10))
+        await environment.run(Cases().updates.ask_all, NUMBERS, ask, Pace(concurrency=2, checkpoint=10))
     assert asked == NUMBERS[:2]
 
 

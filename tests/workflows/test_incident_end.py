@@ -119,9 +119,9 @@ class Freeze:
                     await self.thaw.wait()
             return await send(cases, number, name, *rest)
 
-        one_by_one = partialmethod(CaseUpdates.for_each, pace=Pace(concurrency=1, checkpoint=1))
+        one_by_one = partialmethod(CaseUpdates.ask_all, pace=Pace(concurrency=1, checkpoint=1))
         monkeypatch.setattr(CaseUpdates, "send", freezing)
-        monkeypatch.setattr(CaseUpdates, "for_each", one_by_one)
+        monkeypatch.setattr(CaseUpdates, "ask_all", one_by_one)
 
 
 class TestFailure:
