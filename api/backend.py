@@ -1,6 +1,5 @@
 """Parts of the service that the routes use; made once, at the start of the process."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from activities.notifications.caller_links import Links
 from api.codes import CatalogueInForce
 from api.documents.documents import Documents
 from api.documents.printer import Printer
+from api.exports.streams import ExportTurn
 from api.intake import IntakeService
 from api.limits import Limits
 from api.metrics import Metrics
@@ -99,7 +99,7 @@ class Backend:
     clock: Callable[[], datetime]
     serving: Serving
     incidents_per_hour: int
-    export_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    export_turn: ExportTurn = field(default_factory=ExportTurn)
     turns: Turns = field(default_factory=Turns)
 
     @property

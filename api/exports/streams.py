@@ -1,7 +1,8 @@
 """Long lists as files that are read from SQL while they are written.
 
 A step of an export (a page that is read, its rows that are rendered) holds the `turn` of the process: there is one step
-at a time, however many exports there are, so they leave threads and processor to other requests.
+at a time, however many exports there are, and a pause after it while others are served, so they leave threads and
+processor to other requests.
 """
 
 import asyncio
@@ -20,6 +21,31 @@ T = TypeVar("T")
 Pages = AsyncIterator[list[list[Cell]]]
 CHUNK = 64 * 1024
 """Bytes of a file that are sent at once."""
+PAUSE = 3
+"""Longest pause after a step of an export, as a multiple of the step's duration."""
+LOOK_SECONDS = 0.02
+"""Time between two looks if the event loop is busy: it is if it looks later by half."""
+
+
+class ExportTurn(asyncio.Lock):
+    """Lock of the one step of an export that runs, kept for a pause after the step while the event loop is busy."""
+
+    async def __aenter__(self) -> None:
+        """Wait for the turn, and begin a step."""
+        await super().__aenter__()
+        self._began = asyncio.get_running_loop().time()
+
+    async def __aexit__(self, *error: object) -> None:
+        """End the step, and the turn after the pause."""
+        now = asyncio.get_running_loop().time
+        try:
+            ends_at = now() + PAUSE * (now() - self._began)
+            while (looked_at := now()) < ends_at:
+                await asyncio.sleep(min(LOOK_SECONDS, ends_at - looked_at))
+                if now() - looked_at < 1.5 * LOOK_SECONDS:
+                    break
+        finally:
+            self.release()
 
 
 def attachment(name: str) -> dict[str, str]:
@@ -27,14 +53,14 @@ def attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
-async def in_turn(turn: asyncio.Lock, step: Callable[..., T], *args: object) -> T:
+async def in_turn(turn: ExportTurn, step: Callable[..., T], *args: object) -> T:
     """Return the result of a step, which runs in a thread once it is its turn."""
     async with turn:
         return await asyncio.to_thread(step, *args)
 
 
 async def pages_of(
-    turn: asyncio.Lock,
+    turn: ExportTurn,
     read: Callable[[str | None], Awaitable[Page[T]]],
     cells: Callable[[Sequence[T]], list[list[Cell]]],
     cursor: str | None,
@@ -50,7 +76,7 @@ async def pages_of(
     async def ask(cursor: str | None) -> tuple[list[list[Cell]], str | None]:
         async with turn:
             page = await read(cursor)
-        return await in_turn(turn, cells, page.items), page.next_cursor
+            return await asyncio.to_thread(cells, page.items), page.next_cursor
 
     async def pages() -> Pages:
         yield rows
@@ -63,7 +89,7 @@ async def pages_of(
     return pages()
 
 
-async def as_csv(name: str, columns: Sequence[str], pages: Pages, turn: asyncio.Lock) -> Response:
+async def as_csv(name: str, columns: Sequence[str], pages: Pages, turn: ExportTurn) -> Response:
     """Return the pages as CSV, each sent as soon as it is read."""
 
     async def sent() -> AsyncIterator[bytes]:
@@ -74,7 +100,7 @@ async def as_csv(name: str, columns: Sequence[str], pages: Pages, turn: asyncio.
     return StreamingResponse(sent(), media_type=CSV, headers=attachment(f"{name}.csv"))
 
 
-async def as_xlsx(name: str, columns: Sequence[str], pages: Pages, turn: asyncio.Lock) -> Response:
+async def as_xlsx(name: str, columns: Sequence[str], pages: Pages, turn: ExportTurn) -> Response:
     """Return the pages as a workbook, which is sent once all are in it: its table of contents comes last."""
     file: BinaryIO = TemporaryFile()  # noqa: SIM115 - closed when it is sent
     try:
@@ -97,6 +123,6 @@ async def _sent(file: BinaryIO) -> AsyncIterator[bytes]:
             yield chunk
 
 
-Stream = Callable[[str, Sequence[str], Pages, asyncio.Lock], Awaitable[Response]]
+Stream = Callable[[str, Sequence[str], Pages, ExportTurn], Awaitable[Response]]
 STREAMS: Mapping[str, Stream] = {"csv": as_csv, "xlsx": as_xlsx}
 """Answers of a list by format."""

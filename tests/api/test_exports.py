@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import text
 
 from api.exports import complaints as exported
 from api.exports.csv_lines import defused, lines
+from api.exports.streams import LOOK_SECONDS, ExportTurn
 from api.exports.workbook import XLSX, Sheets
 from api.sql.reader import away
 from readmodel.case_queries import list_rows
@@ -260,3 +262,29 @@ async def test_reads_are_answered_beside_six_exports(
     goes_on.set()
     assert [answer.status_code for answer in await asyncio.gather(*exports)] == [200] * 6
     assert most == 1
+
+
+@pytest.mark.parametrize("busy", [True, False])
+async def test_a_step_of_an_export_is_followed_by_a_pause_while_others_are_served(busy: bool) -> None:
+    """A loop that is busy with others comes late to the turn's looks; one that is not ends the pause at the first."""
+    turn, ends, served = ExportTurn(), asyncio.Event(), 0
+
+    async def serve() -> None:
+        nonlocal served
+        while busy and not ends.is_set():
+            time.sleep(2 * LOOK_SECONDS)  # noqa: ASYNC251 - work that does not give way
+            served += 1
+            await asyncio.sleep(0)
+
+    async def step() -> None:
+        async with turn:
+            await asyncio.to_thread(time.sleep, 3 * LOOK_SECONDS)
+
+    serving = asyncio.create_task(serve())
+    first, second = asyncio.create_task(step()), asyncio.create_task(step())
+    await first
+    between = served
+    await second
+    ends.set()
+    await serving
+    assert (between >= 3) is busy
