@@ -7,7 +7,6 @@ from datetime import datetime
 
 from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 from domain.assessment.actions import ASSESSMENT_COMMANDS
 from domain.case.actions import COMMANDS
@@ -17,10 +16,12 @@ from domain.shared.event import AnyAction
 
 NO_HANDLER = "expected but not found"
 """Words of the SDK's error for an update that a worker does not know."""
-INVALID_ARGUMENTS = "InvalidArguments"
-"""Type of the failure of an update whose argument is no command that this release knows."""
+UNDECODED = "Failed decoding arguments"
+"""The SDK's words for arguments of an update or a query that are of another type, of another release for example."""
 MOST_FAULTS = 5
 """Faults that a message names."""
+UNSEALED = "Unsealed"
+"""Type of the failure of what no client of the service has sealed."""
 COLLEAGUE = "10046"
 """Id of a person who is named in examples."""
 ACTIONS: Mapping[str, Mapping[str, AnyAction]] = {
@@ -29,10 +30,6 @@ ACTIONS: Mapping[str, Mapping[str, AnyAction]] = {
     "AssessmentWorkflow": ASSESSMENT_COMMANDS,
 }
 """Actions by name, of each type of workflow."""
-
-
-class Unreadable:
-    """Argument of an action's update that could not be decoded."""
 
 
 def action_meant(update: str) -> AnyAction | None:
@@ -56,9 +53,3 @@ def example(action: AnyAction, find: FindCode | None = None) -> str:
         body = action.body.model_validate(sent, context={"codes": find})
     ids = {name: COLLEAGUE for name in ("owner", "assignee") if name in said}
     return json.dumps(body.model_dump(mode="json", exclude_unset=True) | ids, ensure_ascii=False)
-
-
-def unreadable(action: AnyAction) -> ApplicationError:
-    """Return the failure of a command that the service has sent, and that this release cannot read."""
-    text = f"Not accepted: one command of {action.name} with the fields that this release knows is accepted."
-    return ApplicationError(text, type=INVALID_ARGUMENTS, non_retryable=True)

@@ -9,5 +9,5 @@ class ForeignError(UnreadableError):
     """Error for the history of a workflow that the service has not started."""
 
 
-class UnknownKeyError(UnreadableError):
-    """Error for the history of a workflow whose start is signed with a key that is not in the file."""
+class UnopenedError(UnreadableError):
+    """Error for a history that is sealed with a key that this process does not have."""

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from temporalio import activity
 
 from activities.shift import now
-from activities.signatures import SCHEDULED_ACTIVITY
 from domain.reports.period import ReportKind, due_periods
 
 
@@ -46,7 +45,7 @@ class PeriodEnd:
     def __init__(self, kinds: Sequence[DuePeriods]) -> None:
         self._kinds = kinds
 
-    @activity.defn(name=SCHEDULED_ACTIVITY)
+    @activity.defn(name="begin_due_periods")
     async def begin_due_periods(self) -> list[str]:
         """Begin what is due; return the ids of the workflows that were begun. Run again, it begins none twice."""
         at, begun = now(), []

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from activities.keys import Keys
 from activities.notifications.caller_links import KEY_ID_BYTES
-from activities.signatures import SigningKeys
 from domain.shared.text import Instant
 from domain.shared.value import Immutable
 
@@ -28,7 +28,7 @@ class Seal:
         purpose: the purpose.
     """
 
-    def __init__(self, keys: SigningKeys, purpose: str) -> None:
+    def __init__(self, keys: Keys, purpose: str) -> None:
         self._keys = keys
         self._purpose = purpose
         self._ciphers = dict[bytes, AESSIV]()

@@ -22,9 +22,9 @@ from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import local_day, number_of
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from hotline.temporal.converter import DATA_CONVERTER
 from readmodel.database import engine, writing
 from readmodel.projection import write
+from tests.support.sealing import DATA_CONVERTER
 from workflows.clients.complaint import options_of, start_from
 from workflows.clients.start import Request, start_once
 from workflows.complaint import ComplaintWorkflow

@@ -8,17 +8,18 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution
-from temporalio.converter import DataConverter
+from temporalio.converter import DataConverter, WorkflowSerializationContext
 
-from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
+from activities.envelope import of_activity
+from activities.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import is_over, unless_gone
-from activities.signatures import HEADER, Subject, UndecidedError, signatures_of
+from activities.stamps import NOTHING_SENT, UnknownKeyError, start_fault
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
@@ -30,10 +31,29 @@ from domain.shared.numbers import is_number
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart, Done, IncidentOutcome
 from workflows.presentation.complaint import workflow_id
-from workflows.start_checks import Undecoded, clock_failure, is_start
 
-WRITTEN: dict[str, type] = {"publish": ProjectionBatch, "publish_incident": IncidentBatch, "inform_callers": News}
-"""Type of the argument of each activity that writes to SQL, by the name of the activity."""
+WRITTEN: dict[str, tuple[type, str]] = {
+    "publish": (ProjectionBatch, "ComplaintWorkflow"),
+    "publish_incident": (IncidentBatch, "IncidentWorkflow"),
+    "inform_callers": (News, "IncidentWorkflow"),
+}
+"""Type of the argument of each activity that writes to SQL, and of the workflow that asks for it, by the activity."""
+
+
+class Place(NamedTuple):
+    """Where the payloads of a history are sealed: data converter, namespace, and id of the workflow."""
+
+    converter: DataConverter
+    namespace: str
+    workflow_id: str
+
+    def of_workflow(self) -> DataConverter:
+        """Return the converter of starts, updates and their answers."""
+        return self.converter.with_context(WorkflowSerializationContext(self.namespace, self.workflow_id))
+
+    def of_activity(self, workflow_type: str, activity_type: str) -> DataConverter:
+        """Return the converter of the arguments of an activity."""
+        return self.converter.with_context(of_activity(self.namespace, self.workflow_id, workflow_type, activity_type))
 
 
 class CaseHistory(NamedTuple):
@@ -135,28 +155,28 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
     """Return what these runs of a case hold. Raises UnreadableError."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, int]()
     rebuilt = before = 0
-    async for event in _events(client, runs):
-        start = await _first_start(client.data_converter, event)
+    async for place, event in _events(client, runs):
+        start = await _first_start(place, event)
         # A reset copies the start: the run before it goes on with the same version.
         if start and isinstance(start.source, Case) and start.source.version > rebuilt:
             rebuilt, before = start.source.version, len(batches)
-        batches += await returned(client.data_converter, event)
-        if scheduled := await _written(client.data_converter, event):
+        batches += await returned(place, event)
+        if scheduled := await _written(place, event):
             batches += scheduled
             under_way[event.event_id] = scheduled[-1].case.version
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
-        acknowledged = max(acknowledged, under_way.get(completed, 0), await _acknowledged(client.data_converter, event))
+        acknowledged = max(acknowledged, under_way.get(completed, 0), await _acknowledged(place, event))
     return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before)
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
     """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError."""
     pending, written = dict[int, list[IncidentBatch | News]](), list[IncidentBatch | News]()
-    async for event in _events(client, runs):
+    async for place, event in _events(client, runs):
         started = event.workflow_execution_started_event_attributes
         if started.workflow_type.name and not started.continued_execution_run_id:
             pending.clear()  # a reset or rebuilt run does not go on with it
-        if scheduled := await _written(client.data_converter, event):
+        if scheduled := await _written(place, event):
             pending[event.event_id] = scheduled
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         written += pending.pop(completed, [])
@@ -166,14 +186,13 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
     """Return what this run of an incident has reached. Raises UnreadableError."""
     version, events = 0, dict[int, IncidentEvent]()
-    async for event in _events(client, [run]):
+    async for place, event in _events(client, [run]):
         if started := event.workflow_execution_started_event_attributes.input.payloads:
-            [start] = await _decode(client.data_converter, started, _IncidentStarted)
+            [start] = await _decode(place.of_workflow(), started, _IncidentStarted)
             version = start.source.version
-        told = await _written(client.data_converter, event)
-        answer = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
-        if answer and answer[0].metadata.get("encoding") != b"binary/null":
-            told += await _decode(client.data_converter, answer, IncidentOutcome)
+        told = await _written(place, event)
+        if answer := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads:
+            told += filter(None, await _decode(place.of_workflow(), answer, IncidentOutcome))
         events |= {one.seq: one for each in told if not isinstance(each, News) for one in each.events}
     return IncidentRun(max([version, *events]), events)
 
@@ -187,19 +206,18 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
 
     `events` are those of the case or incident in SQL, from the first one on. Raises UnreadableError.
     """
-    converter, sent, seen = client.data_converter, dict[int, _Sent](), dict[str, Done]()
-    async for event in _events(client, runs):
+    sent, seen = dict[int, _Sent](), dict[str, Done]()
+    async for place, event in _events(client, runs):
         if started := event.workflow_execution_started_event_attributes.input.payloads:
-            [carried] = await _decode(converter, started[:1], _CarriedOver)
+            [carried] = await _decode(place.of_workflow(), started[:1], _CarriedOver)
             seen |= carried.seen
         request = event.workflow_execution_update_accepted_event_attributes.accepted_request
-        # What the Temporal UI sends tells no key.
-        if request.input.args.payloads and HEADER in request.input.header.fields:
-            [sent[event.event_id]] = await _decode(converter, request.input.args.payloads[:1], _Sent)
+        if request.input.args.payloads:
+            [sent[event.event_id]] = await _decode(place.of_workflow(), request.input.args.payloads[:1], _Sent)
         completed = event.workflow_execution_update_completed_event_attributes
         command = sent.get(completed.accepted_event_id)
         if command and command.key and completed.outcome.success.payloads:
-            [answer] = await _decode(converter, completed.outcome.success.payloads, _Answered)
+            [answer] = await _decode(place.of_workflow(), completed.outcome.success.payloads, _Answered)
             if 0 < answer.version <= len(events) and events[answer.version - 1].action == answer.action:
                 at = events[answer.version - 1].at
                 done = Done(action=answer.action, digest=command.digest, version=answer.version, done_at=at)
@@ -207,83 +225,85 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
     return seen
 
 
-async def returned(converter: DataConverter, event: HistoryEvent) -> list[ProjectionBatch]:
+async def returned(place: Place, event: HistoryEvent) -> list[ProjectionBatch]:
     """Return the batch that the sender of this update or registration writes; none if there is none.
 
     Raises UnreadableError.
     """
-    if start := await _first_start(converter, event):
-        return _registration(start, event)
-    done = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
-    if not done or done[0].metadata.get("encoding") == b"binary/null":
+    if start := await _first_start(place, event):
+        return _registration(start)
+    if not (done := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads):
         return []
-    [answer] = await _decode(converter, done, Returned)
-    return [answer.batch] if answer.batch else []
+    [answer] = await _decode(place.of_workflow(), done, Returned)
+    return [answer.batch] if answer and answer.batch else []
 
 
-def _registration(start: ComplaintStart, event: HistoryEvent) -> list[ProjectionBatch]:
-    """Return the first batch; none of a rebuilt case, and none of a start that a worker would refuse."""
-    if isinstance(start.source, Case) or clock_failure(start, event.event_time.ToDatetime(UTC)):
+def _registration(start: ComplaintStart) -> list[ProjectionBatch]:
+    """Return the first batch; none of a rebuilt case."""
+    if isinstance(start.source, Case):
         return []
     case, events = Case.register(start.source)
     return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
 
 
-async def _first_start(converter: DataConverter, event: HistoryEvent) -> ComplaintStart | None:
-    """Return the start message of a case's run that continues no other; None for any other event, or if it is none."""
+async def _first_start(place: Place, event: HistoryEvent) -> ComplaintStart | None:
+    """Return the start message of a case's run that continues no other; None for any other event."""
     start = event.workflow_execution_started_event_attributes
-    if start.workflow_type.name != ComplaintWorkflow.__name__:
+    if start.workflow_type.name != ComplaintWorkflow.__name__ or start.continued_execution_run_id:
         return None
-    only = start.input.payloads if len(start.input.payloads) == 1 else ()
-    arguments = await _decode(converter, only, ComplaintStart) if only else []
-    return None if start.continued_execution_run_id or not is_start(arguments) else arguments[0]
+    [message] = await _decode(place.of_workflow(), start.input.payloads, ComplaintStart)
+    return cast("ComplaintStart", message)
 
 
-async def _written(converter: DataConverter, event: HistoryEvent) -> list[Any]:
+async def _written(place: Place, event: HistoryEvent) -> list[Any]:
     """Return the input with which this event schedules an activity that writes to SQL; none if it does not."""
     scheduled = event.activity_task_scheduled_event_attributes
-    kind = WRITTEN.get(scheduled.activity_type.name)
-    return await _decode(converter, scheduled.input.payloads, kind) if kind else []
+    if (name := scheduled.activity_type.name) not in WRITTEN:
+        return []
+    kind, workflow_type = WRITTEN[name]
+    return await _decode(place.of_activity(workflow_type, name), scheduled.input.payloads, kind)
 
 
-async def _acknowledged(converter: DataConverter, event: HistoryEvent) -> int:
+async def _acknowledged(place: Place, event: HistoryEvent) -> int:
     """Return the version that the sender of this update knew SQL to have; 0 if it told none."""
     sent = event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads
     if not sent:
         return 0
-    [told] = await _decode(converter, sent[:1], _Sent)
+    [told] = await _decode(place.of_workflow(), sent[:1], _Sent)
     return told.acknowledged or 0
 
 
 async def _decode(converter: DataConverter, payloads: Sequence[Payload], kind: type) -> list[Any]:
     try:
-        found = await converter.decode(payloads, [kind])
+        return await converter.decode(payloads, [kind])
+    except UnknownKeyError as error:
+        raise UnopenedError(str(error)) from None
     except (ValidationError, RuntimeError, KeyError) as error:
         # Nothing is quoted: it may be personal.
         raise UnreadableError(f"a {kind.__name__} cannot be read: {type(error).__name__}") from None
-    if isinstance(found[0], Undecoded):
-        raise UnreadableError(f"a {kind.__name__} cannot be read")
-    return found
 
 
-async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[HistoryEvent]:
-    """Yield the events of these runs, in order; none of a run that Temporal has deleted."""
+async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[tuple[Place, HistoryEvent]]:
+    """Yield the events of these runs, in order, with their place; none of a run that Temporal has deleted."""
     for run in sorted(runs, key=attrgetter("start_time")):
         history = await unless_gone(client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history())
         if history is None:
             continue
-        _check_start(client, history.events[0])
+        place = Place(client.data_converter, client.namespace, run.id)
+        await _check_start(place, history.events[0])
         for event in history.events:
-            yield event
+            yield place, event
 
 
-def _check_start(client: Client, event: HistoryEvent) -> None:
-    """Raise ForeignError if a run was started past the service, UnknownKeyError if that cannot be told."""
+async def _check_start(place: Place, event: HistoryEvent) -> None:
+    """Raise ForeignError if a run was started past the service, UnopenedError if that cannot be told."""
     start = event.workflow_execution_started_event_attributes
-    signature = start.header.fields.get(HEADER, None)
+    kind, before, at = start.workflow_type.name, start.continued_execution_run_id, event.event_time.ToDatetime(UTC)
+    codec = place.of_workflow().payload_codec
+    opened = await codec.decode(start.input.payloads) if codec else []
     try:
-        fault = signatures_of(client).fault(Subject(start.workflow_id), signature, start.input.payloads)
-    except UndecidedError as error:
-        raise UnknownKeyError(str(error)) from None
-    if fault:
-        raise ForeignError(f"it was started past the service: {fault}")
+        fault = next(filter(None, (start_fault(each, kind, before, at) for each in opened)), None)
+    except UnknownKeyError as error:
+        raise UnopenedError(str(error)) from None
+    if fault or len(opened) != 1:
+        raise ForeignError(f"it was started past the service: {fault or NOTHING_SENT}")

@@ -59,8 +59,8 @@ class Rebuilt(NamedTuple):
 
     `failed` are the errors of the workflows that could not be written: NotRegisteredError if Temporal has deleted the
     beginning, and SQL does not know it; DivergedError if SQL has other events; UnreadableError if another release has
-    written the history; ForeignError if the service has not started it; UnknownKeyError if its start is signed with a
-    key that is not in the file. `kept` is the number of cases that SQL has and Temporal no longer has, `kept_open` that
+    written the history; ForeignError if the service has not started it; UnopenedError if it is sealed with a key that
+    is not in the ring. `kept` is the number of cases that SQL has and Temporal no longer has, `kept_open` that
     of the open ones among them.
     """
 

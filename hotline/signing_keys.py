@@ -20,7 +20,7 @@ from typing import NamedTuple, Self
 from filelock import FileLock
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from activities.signatures import SigningKey
+from activities.keys import Key
 from domain.shared.explain import key_at, message
 from domain.shared.operator_errors import OperatorError
 from hotline.files.atomic import Stamp, file_stamp, write_private
@@ -53,13 +53,13 @@ class _File(BaseModel):
 class _Key(NamedTuple):
     """Key, and the instant from which it signs."""
 
-    key: SigningKey
+    key: Key
     signs_from: datetime
 
     @classmethod
     def of(cls, entry: KeyEntry) -> Self:
         """Return the key of this entry."""
-        return cls(SigningKey(bytes.fromhex(entry.id), bytes.fromhex(entry.secret)), entry.signs_from)
+        return cls(Key(bytes.fromhex(entry.id), bytes.fromhex(entry.secret)), entry.signs_from)
 
 
 class SigningKeyFile:
@@ -81,12 +81,12 @@ class SigningKeyFile:
         self._known: tuple[Stamp | None, dict[bytes, _Key]] = (None, {})
         self._look_at = -math.inf
 
-    def newest(self) -> SigningKey:
+    def newest(self) -> Key:
         """Return the key that signs: the last one whose time has come. Raises SigningKeysError."""
         keys, now = [*(self._current() or self._made()).values()], self._clock()
         return next((each.key for each in reversed(keys) if each.signs_from <= now), keys[0].key)
 
-    def find(self, key_id: bytes) -> SigningKey | None:
+    def find(self, key_id: bytes) -> Key | None:
         """Return the key with this id, also if it signs no longer; None if unknown. Raises SigningKeysError."""
         found = self._current().get(key_id) or self._current(at_once=True).get(key_id)
         return found and found.key

@@ -28,7 +28,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.presentation.details.assessment import assessment_details
     from workflows.presentation.details.words import WorkerNames
     from workflows.presentation.search_attributes import Values
-    from workflows.start_checks import checked
     from workflows.updates import with_updates
 
 _WORK = "work on the figures"
@@ -55,7 +54,6 @@ class AssessmentWorkflow(PublishingWorkflow):
         super().__init__(self._month, opened, start)
 
     @workflow.run
-    @checked
     async def run(self, start: AssessmentStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the assessment until it is final."""
         while not (self._month.over and self._idle()):
@@ -110,7 +108,7 @@ class AssessmentWorkflow(PublishingWorkflow):
 
     @workflow.signal(description="内部 Internal: An exclusion was decided on. 剔除已裁决")
     def recompute(self) -> None:
-        """Have the figures computed anew. Nobody has signed the signal: the same rows give the same figures."""
+        """Have the figures computed anew. Anybody may have sent the signal: the same rows give the same figures."""
         self._stale = True
         self._wake()
 

@@ -19,7 +19,6 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.value import Immutable, Start
     from workflows.entity import LOWEST, RETRY
     from workflows.presentation.details.words import plain
-    from workflows.start_checks import checked
 
 ROLLOUT_PAGE = 500
 """Cases of one activity: its input holds the catalogue, so not too few; its progress is kept in heartbeats."""
@@ -101,7 +100,6 @@ class CatalogueRolloutWorkflow:
         self._progress = RolloutProgress()
 
     @workflow.run
-    @checked
     async def run(self, start: RolloutStart) -> dict[str, int]:
         """Ask every open case once; return the count of each answer."""
         self._start, self._progress = start, start.progress
@@ -197,7 +195,6 @@ class HandoverWorkflow:
         self._progress: HandoverProgress | None = None
 
     @workflow.run
-    @checked
     async def run(self, start: HandoverStart) -> HandoverProgress:
         """Ask every case once; return what came of it."""
         self._progress = progress = start.progress

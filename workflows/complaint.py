@@ -28,7 +28,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.presentation.details.timeline import RECENT, lines
     from workflows.presentation.details.words import WorkerNames
     from workflows.presentation.search_attributes import Values
-    from workflows.start_checks import checked
     from workflows.updates import with_updates
 
 _TELLING = "telling"
@@ -56,7 +55,6 @@ class ComplaintWorkflow(EntityWorkflow):
         self._outbox[:0] = start.outbox
 
     @workflow.run
-    @checked
     async def run(self, start: ComplaintStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the case until nothing can happen to it any more."""
         while not self._over():

@@ -15,7 +15,7 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from activities.signatures import ChecksStart, NotStarted, failure_of_start
+from activities.stamps import require_message
 from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.command import Command
@@ -25,7 +25,6 @@ from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
 from workflows.presentation.details.words import WorkerNames
 from workflows.presentation.search_attributes import Values, changes
-from workflows.start_checks import unreadable
 
 PUBLISH_TIMEOUT = timedelta(seconds=5)
 """Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""
@@ -65,7 +64,7 @@ class Entity(Protocol):
         """Note that a cancellation of the workflow was requested."""
 
 
-class EntityWorkflow(ChecksStart):
+class EntityWorkflow:
     """Base of a workflow that keeps one entity.
 
     Handlers change the entity and await nothing. The main coroutine alone asks Temporal for something, in an order that
@@ -78,10 +77,10 @@ class EntityWorkflow(ChecksStart):
         start: the start message, for what an earlier run carried over.
     """
 
-    def __new__(cls, *arguments: Any) -> Self:  # noqa: ANN401 - whatever was sent
-        """Return an instance; for arguments that do not start it an object that Python calls no `__init__` of."""
-        failure = failure_of_start(arguments) or unreadable(arguments)
-        return NotStarted(failure) if failure else super().__new__(cls)  # type: ignore[return-value]  # no __init__
+    def __new__(cls, *arguments: Any) -> Self:  # noqa: ANN401 - a start message, which was checked when it was opened
+        """Return an instance. Raises ApplicationError without a start message."""
+        require_message(arguments)
+        return super().__new__(cls)
 
     def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
         self._entity = entity

@@ -31,12 +31,11 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.event import BaseEvent
     from workflows.entity import PublishingWorkflow
-    from workflows.messages import Done, IncidentOutcome, IncidentStart
+    from workflows.messages import CaseNumbers, Done, IncidentOutcome, IncidentStart
     from workflows.presentation.details.incident import incident_details
     from workflows.presentation.details.words import WorkerNames
     from workflows.presentation.incident import incident_search_attributes
     from workflows.presentation.search_attributes import Values
-    from workflows.start_checks import checked
     from workflows.updates import with_updates
 
 LATER = timedelta(minutes=5)
@@ -46,6 +45,7 @@ SECOND_SEARCH = timedelta(seconds=15)
 
 _WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORPTION.name)
 """Events after which cases of the scope are searched for."""
+NOBODY = CaseNumbers(())
 _SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on cases"
 """Names of the tasks."""
 
@@ -81,7 +81,6 @@ class IncidentWorkflow(PublishingWorkflow):
         super().__init__(self._incident, opened, start)
 
     @workflow.run
-    @checked
     async def run(self, start: IncidentStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
         """Keep the incident until it is over and no case waits for it."""
         while not self._over():
@@ -251,18 +250,18 @@ class IncidentWorkflow(PublishingWorkflow):
         return self._outcome(done, actor)
 
     @workflow.signal(description="内部 Internal: Cases say that they belong to it. 工单并入")
-    def linked(self, numbers: list[str] | None = None) -> None:
-        """Keep the numbers. Nobody has signed the signal: a case that is not linked refuses what the incident does."""
-        for number in numbers or ():
+    def linked(self, numbers: CaseNumbers = NOBODY) -> None:
+        """Keep the numbers. Anybody may have sent it: a case that is not linked refuses what the incident does."""
+        for number in numbers.root:
             self._waiting[number] = None
             self._doubtful.pop(number, None)
             self._asked.pop(number, None)
         self._wake()
 
     @workflow.signal(description="内部 Internal: Cases say that they belong to it no longer. 工单撤出")
-    def unlinked(self, numbers: list[str] | None = None) -> None:
-        """Have the cases asked. Nobody has signed the signal; at the end, every case is asked in any case."""
-        self._doubtful |= {number: None for number in numbers or () if number in self._waiting}
+    def unlinked(self, numbers: CaseNumbers = NOBODY) -> None:
+        """Have the cases asked. Anybody may have sent the signal; at the end, every case is asked in any case."""
+        self._doubtful |= {number: None for number in numbers.root if number in self._waiting}
         self._wake()
 
     @workflow.update(name=ABSORB, description="内部 Internal: Another incident was merged into this one. 其他事件并入")

@@ -5,7 +5,7 @@ They are not in the modules of the workflows, which the sandbox loads anew for e
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.kind import AssessmentEvent
@@ -18,7 +18,7 @@ from domain.incident.batch import Naming
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from domain.incident.opening import Opening
-from domain.shared.value import Immutable, Start, omit_default
+from domain.shared.value import Immutable, InClear, Start, omit_default
 
 
 class Done(Immutable):
@@ -46,6 +46,10 @@ class ComplaintStart(EntityStart):
     changes: dict[int, datetime] = Field(default={}, description="ChangedAt of versions that SQL may have, by version.")
     recent: tuple[str, ...] = omit_default((), "The last entries of the timeline, a short line each.")
     linked_incident: str | None = Field(default=None, description="The incident that knows of the case.")
+
+
+class CaseNumbers(RootModel[tuple[str, ...]], InClear):
+    """Numbers of cases that an incident is told of, as a hint: it asks the cases itself."""
 
 
 class Names(Immutable):

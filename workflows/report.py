@@ -7,11 +7,9 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.period_end import PeriodEnd
     from activities.report import ReportOrder, Reports
-    from activities.signatures import SCHEDULED_WORKFLOW
     from domain.reports.period import ReportKind
     from domain.shared.value import Start
     from workflows.entity import LOWEST, RETRY
-    from workflows.start_checks import checked
 
 MAKE_TIMEOUT = timedelta(minutes=2)
 """Longest duration of one attempt: a month is a dozen statements of at most four seconds each."""
@@ -31,7 +29,6 @@ class ReportWorkflow:
     """Makes the report of one period."""
 
     @workflow.run
-    @checked
     async def run(self, start: ReportStart) -> str:
         """Return the path of the report in the API, once it is made."""
         made = await workflow.execute_activity_method(
@@ -46,7 +43,7 @@ class ReportWorkflow:
         return made.path
 
 
-@workflow.defn(name=SCHEDULED_WORKFLOW)
+@workflow.defn(name="PeriodEndWorkflow")
 class PeriodEndWorkflow:
     """Begins the assessments and reports that are due (日终月终). A Schedule starts it each night."""
 

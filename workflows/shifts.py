@@ -13,7 +13,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.surge_watch import SurgeWatch
     from domain.shared.value import Start
     from workflows.entity import RETRY
-    from workflows.start_checks import checked
 
 
 class ReconcilerStart(Report, Start):
@@ -50,7 +49,6 @@ class ReconcilerWorkflow:
     """Workflow that compares Temporal with SQL (核对), shift after shift."""
 
     @workflow.run
-    @checked
     async def run(self, before: ReconcilerStart = NOTHING) -> None:
         """Run one shift after the other; continue as new when the history has grown."""
         await _run_shifts(Reconciler.reconcile, "compares cases in Temporal with SQL 核对", "{0}", before)

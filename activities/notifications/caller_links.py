@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from activities.signatures import SigningKeys
+from activities.keys import Keys
 
 VALID = timedelta(days=14)
 """Time for which a link is valid."""
@@ -44,7 +44,7 @@ class Links:
         keys: keys of links; the newest encrypts, all decrypt.
     """
 
-    def __init__(self, keys: SigningKeys) -> None:
+    def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
     def make(self, number: str, cycle: int, at: datetime) -> str:

@@ -24,9 +24,8 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.command_faults import INVALID_ARGUMENTS, NO_HANDLER
+from activities.command_faults import NO_HANDLER, UNDECODED, UNSEALED
 from activities.run_status import is_lost, unless_gone
-from activities.signatures import UNSIGNED
 from api.limits import Limit
 from api.problems import ProblemError, declare, refusal, unavailable
 from api.temporal.clock import ClockCheck
@@ -199,7 +198,7 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
         accepted = ["the same body", "a new Idempotency-Key"]
         raise ProblemError(KEY_REUSED, detail, accepted=accepted) from None
-    except (RPCError, RuntimeError, OperatorError) as error:  # OperatorError: without keys nothing can be signed
+    except (RPCError, RuntimeError, OperatorError) as error:  # OperatorError: without keys nothing can be sealed
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
         if isinstance(error, RPCError) and error.status is RPCStatusCode.FAILED_PRECONDITION:
@@ -244,11 +243,11 @@ def other_release(why: str) -> ProblemError:
 def _refused_by(error: WorkflowUpdateFailedError) -> BaseException:
     """Return the refusal of the entity as a problem; the error itself if it is a fault of ours."""
     cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.type == UNSIGNED:
-        log.error("a worker does not take what this API signs: %s", cause.message)
-        detail = "The worker does not accept what this API signs: see the log. Nothing was done; send it again later."
+    if isinstance(cause, ApplicationError) and cause.type == UNSEALED:
+        log.error("a worker does not take what this API seals: %s", cause.message)
+        detail = "The worker does not accept what this API seals: see the log. Nothing was done; send it again later."
         return unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS)
-    if isinstance(cause, ApplicationError) and (cause.type == INVALID_ARGUMENTS or NO_HANDLER in cause.message):
+    if isinstance(cause, ApplicationError) and (UNDECODED in cause.message or NO_HANDLER in cause.message):
         log.error("a workflow does not take an action: %s", cause.message)
         return other_release("the worker does not take the action")
     if not isinstance(cause, ApplicationError) or ":" not in (cause.type or ""):

@@ -31,6 +31,10 @@ class Start(Immutable):
     """Start message of a workflow: its one argument."""
 
 
+class InClear:
+    """Base of the argument of a signal, which is not sealed: whoever reaches Temporal may have sent it."""
+
+
 class Coded(Value):
     """Entry with a code, an English and a Chinese name."""
 

@@ -64,7 +64,7 @@ def rebuild_readmodel() -> None:
     """Rebuild the read model from Temporal: write rows that SQL lacks or has in an older version."""
     from rich.progress import Progress
 
-    from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
+    from activities.history_errors import ForeignError, UnopenedError, UnreadableError
     from hotline.rebuild import Rebuilt
     from hotline.rebuild import rebuild as apply
     from hotline.temporal.setup import retention_of
@@ -89,7 +89,7 @@ def rebuild_readmodel() -> None:
         DivergedError: "left as SQL has them, as their workflows were reset",
         UnreadableError: "left, as another release has written their histories",
         ForeignError: "left, as the service has not started them",
-        UnknownKeyError: f"left, as {Settings().signing_keys_file} has not the keys that signed them",
+        UnopenedError: f"left, as {Settings().signing_keys_file} has not the keys that sealed them",
     }
     for kind, reason in reasons.items():
         if left := found.left_by(kind):

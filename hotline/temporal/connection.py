@@ -14,12 +14,11 @@ from temporalio.client import Client, ClientConnectConfig
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression
 
-from activities.signatures import Signatures
 from domain.shared.operator_errors import OperatorError
 from hotline.files.run_file import temporal_address
 from hotline.settings import Settings
 from hotline.signing_keys import SigningKeyFile
-from hotline.temporal.converter import DATA_CONVERTER
+from hotline.temporal.converter import sealing
 
 LOOPBACK = "127.0.0.1"
 FIRST_PAUSE_SECONDS = 0.2
@@ -33,7 +32,7 @@ class ConnectionSettingsError(OperatorError):
 
 
 async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
-    """Connect to Temporal with the data converter and the signatures that every part of the service uses.
+    """Connect to Temporal with the data converter and the interceptor that every part of the service uses.
 
     Args:
         settings: settings, for the file of signing keys.
@@ -47,8 +46,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
     address = known_address(settings) or f"{LOOPBACK}:{settings.temporal_port}"
     config: ClientConnectConfig = {**_configured(), "target_host": address}
     keys = SigningKeyFile(settings.signing_keys_file, makes=False)
-    signatures = Signatures(keys, DATA_CONVERTER.payload_converter)
-    config |= {"data_converter": DATA_CONVERTER, "interceptors": [signatures], "lazy": lazy}
+    config |= cast("ClientConnectConfig", {**sealing(keys), "lazy": lazy})
     # Our payloads are a few kilobytes and the server is near: compression costs a tenth of the CPU on both sides.
     config["grpc_compression"] = GrpcCompression.NONE
     give_up_at = time.monotonic() + wait_seconds

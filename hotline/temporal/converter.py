@@ -1,17 +1,20 @@
-"""Data converter of every client, worker and replay."""
+"""Data converter of every client, worker and replay, and the interceptor that belongs to it."""
 
 import re
-from collections.abc import Sequence
-from itertools import islice
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Self, TypedDict, cast
 
 from google.protobuf.message import Message
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import TypeAdapter
+from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
+from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import (
+    ActivitySerializationContext,
     BinaryPlainPayloadConverter,
     BinaryProtoPayloadConverter,
     DataConverter,
@@ -19,21 +22,27 @@ from temporalio.converter import (
     EncodingPayloadConverter,
     JSONProtoPayloadConverter,
     PayloadConverter,
+    SerializationContext,
+    WithSerializationContext,
 )
 from temporalio.exceptions import ApplicationError
 
-from activities.command_faults import MOST_FAULTS, NO_HANDLER, Unreadable
-from activities.signatures import remember
-from domain.shared.command import Command
-from domain.shared.value import Start
-from workflows.start_checks import Undecoded
+from activities.command_faults import NO_HANDLER, UNDECODED
+from activities.envelope import NOT_SEALED, Envelope, as_sent_in_clear
+from activities.keys import Keys
+from activities.stamps import Stamps, check_command, check_result, check_sealed, check_start, note_asked
+from domain.shared.value import InClear, Start
 
-UNDECODED = "Failed decoding arguments"
-"""The SDK's words for arguments of an internal update or a query that are of another type."""
 _UNCHECKED = (BinaryPlainPayloadConverter, BinaryProtoPayloadConverter, JSONProtoPayloadConverter)
 """Converters of the SDK that ignore the expected type."""
-_QUOTES_INPUT = ("value_error", "assertion_error", "union_tag_invalid")
-"""Types of faults whose messages may repeat what was sent, which may be personal."""
+Check = Callable[[Sequence[Payload], list[type] | None], None]
+
+
+class SealingOptions(TypedDict):
+    """Options of `Client` that `sealing` returns."""
+
+    data_converter: DataConverter
+    interceptors: Sequence[Stamps]
 
 
 class _Checked(EncodingPayloadConverter):
@@ -59,74 +68,91 @@ class _Checked(EncodingPayloadConverter):
         return TypeAdapter(type_hint or object).validate_python(value, strict=True)
 
 
-class Converter(PydanticPayloadConverter):
-    """Payload converter that puts a value of its own in place of a start message or command that cannot be decoded.
+class Converter(PydanticPayloadConverter, WithSerializationContext):
+    """Payload converter that takes only what the service has sealed, for this message.
 
-    The checks of starts and updates say what is accepted. Every other value raises pydantic's ValidationError: a fault
-    of ours never ends a case. The result of an activity then fails the workflow task, which is tried again; an update
-    of the service is refused; the SDK drops a signal.
+    In a workflow, an ApplicationError of the checks fails a start and refuses an update. All else that cannot be taken,
+    as what another release has sealed, fails the task, which is tried again: a fault of ours never ends a case.
+
+    Args:
+        check: raises an error if opened payloads cannot be taken for values of these types.
     """
 
-    def __init__(self, options: ToJsonOptions) -> None:
-        super().__init__(options)
+    def __init__(self, check: Check) -> None:
+        super().__init__(ToJsonOptions(exclude_unset=True))
         self.converters = {
             encoding: _Checked(one) if isinstance(one, _UNCHECKED) else one for encoding, one in self.converters.items()
         }
+        self._check = check
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """Return the converter of a workflow or of an activity."""
+        return cast("Self", _OF_ACTIVITIES if isinstance(context, ActivitySerializationContext) else _OF_WORKFLOWS)
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
-        """Decode payloads. A start message that cannot be decoded becomes `Undecoded`, a command `Unreadable`."""
-        try:
-            values = super().from_payloads(payloads, type_hints)
-        except (ValidationError, KeyError, RuntimeError) as error:
-            values = [_undecoded(type_hints, error)] * len(payloads)
-        if values:
-            remember(values, payloads, is_start=isinstance(values[0], (Start, Undecoded)))
-        return values
+        """Decode payloads. Raises ApplicationError, UndecidedError and pydantic's ValidationError."""
+        if type_hints and all(_is_a(hint, InClear) for hint in type_hints):
+            payloads = [*map(as_sent_in_clear, payloads)]
+        else:
+            self._check(payloads, type_hints)
+        return super().from_payloads(payloads, type_hints)
 
 
-def _undecoded(type_hints: list[type] | None, error: Exception) -> Undecoded | Unreadable:
-    """Return what takes the place of a start message or command; a wrong number of arguments comes without types.
+def _check_sealed(payloads: Sequence[Payload], _: list[type] | None) -> None:
+    for payload in payloads:
+        check_sealed(payload)
 
-    Raises the error itself for all else.
+
+def _check_of_workflow(payloads: Sequence[Payload], type_hints: list[type] | None) -> None:
+    """Check arguments of a start, an update, a query or a signal; or what a client reads."""
+    check: Callable[[Payload], None] = check_sealed
+    if workflow.in_workflow() and (update := workflow.current_update_info()):
+        check = partial(check_command, update=update)
+    # Without types there is another number of arguments, or the type of the workflow is unknown.
+    elif workflow.in_workflow() and all(map(_is_start, type_hints or ())):
+        check = check_start
+    for payload in payloads:
+        check(payload)
+
+
+def _check_of_activity(payloads: Sequence[Payload], type_hints: list[type] | None) -> None:
+    """Check the result of an activity, in a workflow; or the arguments, in the activity."""
+    _check_sealed(payloads, type_hints)
+    for payload in payloads:
+        check_result(payload) if workflow.in_workflow() else note_asked(payload)
+
+
+def _is_start(hint: type) -> bool:
+    return hint is RawValue or _is_a(hint, Start)
+
+
+def _is_a(hint: object, kind: type) -> bool:
+    return isinstance(hint, type) and issubclass(hint, kind)  # the SDK gives unions as well
+
+
+class FailureConverter(DefaultFailureConverter, WithSerializationContext):
+    """Failure converter that seals message and stack trace, which may quote what was sent.
+
+    In clear stays what the service refuses: people read it in the Temporal UI, without a trace. That is an
+    ApplicationError that is not tried again, an unknown update, and arguments that cannot be decoded. In a workflow,
+    the failure of an activity is taken only if it is sealed: somebody else's worker could end a case with it.
+
+    Args:
+        of_activities: convert failures of activities.
     """
-    kind = type_hints[0] if type_hints and len(type_hints) == 1 else None
-    if not type_hints:
-        return Undecoded("Not started: another number of arguments is accepted.")
-    if isinstance(kind, type) and issubclass(kind, Command):
-        return Unreadable()
-    if not (isinstance(kind, type) and issubclass(kind, Start)):
-        raise error
-    message = _explain(kind, error) if isinstance(error, ValidationError) else "an unknown encoding."
-    return Undecoded(f"Not started: {message}")
 
+    def __init__(self, *, of_activities: bool = False) -> None:
+        super().__init__()
+        self._of_activities = of_activities
 
-def _explain(kind: type[BaseModel], error: ValidationError) -> str:
-    """Return what is wrong with the argument and what is accepted, without any value that was sent."""
-    faults = dict.fromkeys(map(_fault, error.errors(include_url=False, include_input=False)))
-    fields = ", ".join(kind.model_fields)
-    return f"{'; '.join(islice(faults, MOST_FAULTS))}. Accepted: one JSON object, a {kind.__name__} ({fields})."
-
-
-def _fault(fault: ErrorDetails) -> str:
-    # The last part is a key that was sent.
-    unknown = fault["type"] == "extra_forbidden"
-    place = ".".join(map(str, fault["loc"][: -1 if unknown else None])) or "the argument"
-    if unknown:
-        return f"{place}: an unknown field"
-    return f"{place}: {'not accepted' if fault['type'] in _QUOTES_INPUT else fault['msg']}"
-
-
-class FailureConverter(DefaultFailureConverter):
-    """Failure converter that leaves out the stack trace of what is refused: people read it in the Temporal UI.
-
-    That is an ApplicationError that is not tried again, whose message says what is accepted, an unknown update, and
-    arguments that cannot be decoded.
-    """
+    def with_context(self, context: SerializationContext) -> Self:
+        """Return the converter of a workflow or of an activity."""
+        return type(self)(of_activities=isinstance(context, ActivitySerializationContext))
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         """Convert the exception."""
         super().to_failure(exception, payload_converter, failure)
-        if isinstance(exception, ApplicationError) and exception.non_retryable:
+        if isinstance(exception, ApplicationError) and exception.non_retryable and not self._of_activities:
             failure.ClearField("stack_trace")
         elif NO_HANDLER in failure.message:
             failure.ClearField("stack_trace")
@@ -137,21 +163,38 @@ class FailureConverter(DefaultFailureConverter):
             failure.ClearField("cause")
             zh, en = "参数无法读取；内部操作只有本系统可以发送。", "the service alone sends internal updates."
             failure.message = f"{zh}{UNDECODED}; {en}"
+        elif not failure.HasField("encoded_attributes"):
+            said = {"message": failure.message, "stack_trace": failure.stack_trace}
+            failure.encoded_attributes.CopyFrom(payload_converter.to_payloads([said])[0])
+            failure.message, failure.stack_trace = "Encoded failure", ""
+
+    def from_failure(self, failure: Failure, payload_converter: PayloadConverter) -> BaseException:  # noqa: ARG002 - the SDK's
+        """Convert the failure. Raises UndecidedError."""
+        if self._of_activities and workflow.in_workflow() and failure.HasField("application_failure_info"):
+            check_sealed(failure.encoded_attributes if failure.HasField("encoded_attributes") else NOT_SEALED)
+        return super().from_failure(failure, _OF_FAILURES)
 
 
-_CONVERTER = Converter(ToJsonOptions(exclude_unset=True))
+_OF_WORKFLOWS, _OF_ACTIVITIES, _OF_FAILURES = map(Converter, (_check_of_workflow, _check_of_activity, _check_sealed))
+"""Converters have no state. The SDK asks for that of the workflow several times in every workflow task.
 
-
-def _converter() -> PydanticPayloadConverter:
-    """Return the one converter, which has no state: the SDK asks for one several times in every workflow task."""
-    return _CONVERTER
-
-
-DATA_CONVERTER = DataConverter(
-    payload_converter_class=_converter,  # type: ignore[arg-type]  # it is only called
-    failure_converter_class=FailureConverter,
-)
-"""Data converter of every client, worker and replay. Unset fields, a tenth of a history, are left out of its JSON.
-
-A default that a model mutates in place is not sent.
+Unset fields, a tenth of a history, are left out of their JSON; a default that a model mutates in place is not sent.
 """
+
+
+def data_converter(keys: Keys) -> DataConverter:
+    """Return the data converter of every client, worker and replay that has these keys."""
+    return DataConverter(
+        payload_converter_class=lambda: _OF_WORKFLOWS,  # type: ignore[arg-type]  # it is only called
+        failure_converter_class=FailureConverter,
+        payload_codec=Envelope(keys),
+    )
+
+
+def sealing(keys: Keys, clock: Callable[[], float] = time.time) -> SealingOptions:
+    """Return what a client needs to send and read what the service seals: data converter and interceptors.
+
+    `clock` returns the present time in seconds since 1970.
+    """
+    converter = data_converter(keys)
+    return {"data_converter": converter, "interceptors": [Stamps(converter.payload_converter, clock)]}

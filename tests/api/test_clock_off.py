@@ -15,11 +15,10 @@ from api.security import request_key
 from api.temporal.clock import CLOCK_OFF, TOLERANCE, ClockCheck, temporal_time
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day, number_of
-from hotline.temporal.converter import DATA_CONVERTER
 from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.hotline import until
 from tests.support.proxy import relay
-from tests.support.signing import SIGNATURES
+from tests.support.sealing import SEALING
 from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -106,7 +105,7 @@ async def test_a_clock_that_steps_is_noticed_by_the_next_request(on_sqlite: Api)
 
 async def test_a_clock_that_cannot_be_measured_leaves_the_answer_to_temporal(on_sqlite: Api) -> None:
     async with relay(on_sqlite.temporal.service_client.config.target_host) as way:
-        client = await Client.connect(f"127.0.0.1:{way.port}", data_converter=DATA_CONVERTER, interceptors=[SIGNATURES])
+        client = await Client.connect(f"127.0.0.1:{way.port}", **SEALING)
         check = ClockCheck(lambda: datetime.now(UTC) + THREE_DAYS, lambda: temporal_time(client))
         await way.cut()
         assert await check.offset() is None

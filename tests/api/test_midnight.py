@@ -25,7 +25,7 @@ from tests.support.api import CALL, Agreed, Api, api_on_its_day, problem, runnin
 from tests.support.build import registration
 from tests.support.hotline import until
 from tests.support.proxy import relay
-from tests.support.signing import SIGNATURES
+from tests.support.sealing import SEALING
 from workflows.clients.start import Request
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -141,9 +141,7 @@ async def test_a_start_that_comes_too_late_for_its_day_is_not_made(sides: Sides)
 async def test_a_start_that_gets_no_answer_in_its_time_is_not_made_later(temporal: Client) -> None:
     """Not by the client either, which tries again by itself as long as it is let."""
     async with relay(temporal.service_client.config.target_host) as way:
-        client = await Client.connect(
-            f"127.0.0.1:{way.port}", data_converter=temporal.data_converter, interceptors=[SIGNATURES]
-        )
+        client = await Client.connect(f"127.0.0.1:{way.port}", **SEALING)
         complaints = ComplaintClient(
             client, "nobody", timeout_seconds=8, clock_check=Agreed(), limit=Limit(TOO_MANY_ACTIONS, 0, "actions")
         )

@@ -19,7 +19,7 @@ from tests.support.api import Api, Json, problem, running_api
 from tests.support.hotline import until
 from tests.support.outage import down, unanswering
 from tests.support.proxy import relay
-from tests.support.signing import SIGNATURES
+from tests.support.sealing import SEALING
 from tools.docs.outages import OUTAGES, Part, Request, name
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -106,9 +106,7 @@ async def begun(scene: Scene, temporal: Client, url: str, folder: Path) -> Async
     """Take the parts of a running service away."""
     database = engine(url)
     async with relay(temporal.service_client.config.target_host) as way:
-        client = await Client.connect(
-            f"127.0.0.1:{way.port}", data_converter=temporal.data_converter, interceptors=[SIGNATURES]
-        )
+        client = await Client.connect(f"127.0.0.1:{way.port}", **SEALING)
         async with (
             running_api(client, url, folder, at_work=False, **SHORT) as api,
             AsyncExitStack() as workers,

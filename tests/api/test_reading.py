@@ -9,7 +9,7 @@ from temporalio.client import WorkflowFailureError
 
 from tests.support.api import CALL, Api, problem
 from tests.support.hotline import number_at
-from tests.support.signing import with_interceptors
+from tests.support.sealing import stranger
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -157,7 +157,7 @@ async def test_a_workflow_whose_start_was_refused_is_not_found(
     on_sqlite: Api, kind: str, path: str, number: str, action: dict[str, str]
 ) -> None:
     """Somebody has started it past the service: it is neither read nor acted on."""
-    client, queue = with_interceptors(on_sqlite.temporal), on_sqlite.settings.task_queue
+    client, queue = stranger(on_sqlite.temporal), on_sqlite.settings.task_queue
     forged = await client.start_workflow(kind, id=f"{path[:-1]}-{number}", task_queue=queue)
     with pytest.raises(WorkflowFailureError):
         await forged.result()

@@ -15,7 +15,6 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from activities.signatures import Signatures
 from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
@@ -28,7 +27,7 @@ from hotline.demo.steps import RungWait
 from hotline.demo.verify import verify
 from hotline.histories import chains, read_case
 from hotline.signing_keys import SigningKeyFile
-from hotline.temporal.converter import DATA_CONVERTER
+from hotline.temporal.converter import sealing
 from tests.support.directory import Directory
 from tests.support.service import CHILDREN, Service
 from workflows.presentation.complaint import workflow_id
@@ -182,8 +181,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def all_agree(service: Service) -> None:
     """Temporal, SQL and the channel's file come to hold the same of every case."""
-    signatures = Signatures(SigningKeyFile(service.data_dir / "signing.json"), DATA_CONVERTER.payload_converter)
-    client = await Client.connect(service.temporal, data_converter=DATA_CONVERTER, interceptors=[signatures])
+    client = await Client.connect(service.temporal, **sealing(SigningKeyFile(service.data_dir / "signing.json")))
     ledger = Ledger(service, client)
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while wrong := await ledger.differences():

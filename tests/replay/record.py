@@ -29,6 +29,7 @@ from tests.replay.settlement_paths import SETTLEMENT_PATHS
 from tests.replay.write_paths import WRITE_PATHS
 from tests.support.batches import call, project, published
 from tests.support.causes import Cause
+from tests.support.histories import opened
 from tests.support.hotline import OWNER, Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart, RolloutStart
@@ -54,7 +55,7 @@ async def record(names: list[str], *dynamic_config: str, **settings: Any) -> Non
             running_hotline(server, Path(folder), **settings) as hotline,
         ):
             for name in names:
-                played = await RECORDS[name](hotline)
+                played = opened(await RECORDS[name](hotline))
                 # Traces of failures name files; where this checkout lies is nobody's matter.
                 kept = played.to_json().replace(f"{ROOT}/", "")
                 (HISTORIES / f"{name}.json").write_text(f"{kept}\n", encoding="utf-8")

@@ -39,9 +39,6 @@ NEVER_ENTERED = {
         "updates._update.check",
     },
     "a start that is refused makes no case, and no history of one": {
-        "start_checks._clock_off",
-        "start_checks._explanation",
-        "start_checks._refuse",
         "unknown.UnknownWorkflow.run",
     },
     "API and worker compute it before they start a workflow": {
@@ -58,8 +55,7 @@ NEVER_ENTERED = {
         "complaint.urgency",
         "search_attributes.typed",
     },
-    "handlers of updates, and checks of a start, are made when the modules are loaded": {
-        "start_checks.checked",
+    "handlers of updates are made when the modules are loaded": {
         "updates.Update.__call__",
         "updates.Update.__init__",
         "updates.Update.validator",

@@ -21,11 +21,12 @@ from domain.case.events import Event
 from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import INCIDENT_KINDS
-from hotline.histories import returned
-from hotline.temporal.converter import DATA_CONVERTER
+from hotline.histories import Place, returned
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
 from tests.support.build import data_of
+from tests.support.histories import NAMESPACE, opened, sealed
+from tests.support.sealing import DATA_CONVERTER, SEALING
 from workflows.incident_link import LINKED, UNLINKED
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -41,7 +42,7 @@ def load(path: Path) -> WorkflowHistory:
 def history_of(recorded: dict[str, Any]) -> WorkflowHistory:
     """The recorded history, under the id of its workflow."""
     started = recorded["events"][0]["workflowExecutionStartedEventAttributes"]
-    return WorkflowHistory.from_json(started["workflowId"], recorded)
+    return sealed(WorkflowHistory.from_json(started["workflowId"], recorded))
 
 
 def workflow_of(path: Path) -> str:
@@ -53,7 +54,8 @@ def replayer(*workflows: type[Any], sandbox: bool = True) -> Replayer:
     return Replayer(
         workflows=workflows or worker.WORKFLOWS,
         workflow_runner=runner(sandbox=True) if sandbox else UnsandboxedWorkflowRunner(),
-        data_converter=DATA_CONVERTER,
+        namespace=NAMESPACE,
+        **SEALING,
     )
 
 
@@ -62,17 +64,21 @@ async def published(path: Path) -> list[Event]:
     batches = [
         batch
         for event in load(path).events
-        for batch in (*await returned(DATA_CONVERTER, event), *await _inputs(event, "publish", ProjectionBatch))
+        for batch in (
+            *await returned(Place(DATA_CONVERTER, NAMESPACE, load(path).workflow_id), event),
+            *await _inputs(path, event, "publish", ProjectionBatch),
+        )
     ]
     return [event for batch in batches for event in batch.events]
 
 
-async def _inputs(event: HistoryEvent, name: str, kind: type[Any]) -> list[Any]:
+async def _inputs(path: Path, event: HistoryEvent, name: str, kind: type[Any]) -> list[Any]:
     """Return the inputs with which this event schedules an activity of this name; empty if it is another event."""
     scheduled = event.activity_task_scheduled_event_attributes
     if scheduled.activity_type.name != name:
         return []
-    return await DATA_CONVERTER.decode(scheduled.input.payloads, [kind])
+    place = Place(DATA_CONVERTER, NAMESPACE, load(path).workflow_id)
+    return await place.of_activity(workflow_of(path), name).decode(scheduled.input.payloads, [kind])
 
 
 ONE_RUN = {"PeriodEndWorkflow", "ReportWorkflow", "InstallationWorkflow"}
@@ -122,7 +128,7 @@ async def test_the_histories_of_assessments_cover_their_kinds() -> None:
     seen: set[str] = set()
     for path in FILES:
         for event in load(path).events:
-            batches = await _inputs(event, "publish_assessment", AssessmentBatch)
+            batches = await _inputs(path, event, "publish_assessment", AssessmentBatch)
             seen |= {each.action for batch in batches for each in batch.events}
     assert seen == {*ASSESSMENT_KINDS}
 
@@ -132,7 +138,7 @@ async def test_the_histories_of_incidents_cover_their_table() -> None:
     activities: set[str] = set()
     for path in FILES:
         for event in load(path).events:
-            batches = await _inputs(event, "publish_incident", IncidentBatch)
+            batches = await _inputs(path, event, "publish_incident", IncidentBatch)
             seen |= {each.action for batch in batches for each in batch.events}
             activities.add(event.activity_task_scheduled_event_attributes.activity_type.name)
     assert seen == {*INCIDENT_KINDS}
@@ -143,7 +149,7 @@ def test_cases_tell_of_every_change_of_their_incident() -> None:
     """They join one, leave one, and meet one that has ended."""
     signals, answers = set[str](), set[bytes]()
     for path in FILES:
-        for event in load(path).events:
+        for event in opened(load(path)).events:
             signals.add(event.workflow_execution_signaled_event_attributes.signal_name)
             results = event.marker_recorded_event_attributes.details.get("result")
             answers |= {each.data for each in results.payloads} if results else set()

@@ -19,7 +19,6 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.projection import SenderWriter
-from activities.signatures import Signatures
 from domain.case.actions import ACTION_OF
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
@@ -31,12 +30,13 @@ from domain.shared.event import ActionBody
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import local_day
 from hotline.files.catalogue import load_catalogue
-from hotline.histories import returned
+from hotline.histories import Place, returned
 from hotline.settings import DEFAULT_CATALOGUE, Settings
+from hotline.temporal.converter import SealingOptions
 from readmodel.database import engine as engine_of
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
-from tests.support.signing import with_interceptors
+from tests.support.sealing import with_options
 from workflows.clients.start import TASK_TIMEOUT
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
@@ -120,8 +120,9 @@ class Complaint:
     async def returned(self) -> list[list[str]]:
         """The actions in each batch that the case has returned; the first is that of its registration."""
         history = await self.handle.fetch_history()
-        converter = self._hotline.client.data_converter
-        batches = [batch for event in history.events for batch in await returned(converter, event)]
+        client = self._hotline.client
+        place = Place(client.data_converter, client.namespace, self.handle.id)
+        batches = [batch for event in history.events for batch in await returned(place, event)]
         return [[event.action for event in batch.events] for batch in batches]
 
     async def _write(self, batch: ProjectionBatch | None) -> None:
@@ -257,13 +258,13 @@ class Hotline:
 
 @asynccontextmanager
 async def running_hotline(
-    server: WorkflowEnvironment, folder: Path, signatures: Signatures | None = None, **changes: Any
+    server: WorkflowEnvironment, folder: Path, sealing: SealingOptions | None = None, **changes: Any
 ) -> AsyncIterator[Hotline]:
     """A worker at work on this server, with a migrated SQLite read model in `folder`."""
     settings = Settings(data_dir=folder, catalogue=DEFAULT_CATALOGUE, **{"sandbox": True, **changes})
     migrate(settings.database_url)
     engine, writing = engine_of(settings.database_url, read_only=True), engine_of(settings.database_url)
-    client = with_interceptors(server.client, signatures) if signatures else server.client
+    client = with_options(server.client, **sealing) if sealing else server.client
     async with worker.running(client, settings), GroupWriter(writing) as writer:
         sender = SenderWriter(writer, client, workflow_id, PATIENCE_SECONDS)
         yield Hotline(server, settings, engine, sender, client)

@@ -10,8 +10,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
-from hotline.temporal.converter import DATA_CONVERTER
-from tests.support.signing import SIGNATURES
+from tests.support.sealing import DATA_CONVERTER, SEALING
 from workflows.presentation.search_attributes import REGISTRY
 
 TEMPORAL = str(Path(sys.executable).with_name("temporal"))
@@ -36,7 +35,7 @@ async def temporal_server(*dynamic_config: str, ui_port: int | None = None) -> W
         ui=ui_port is not None,
         ui_port=ui_port,
         data_converter=DATA_CONVERTER,
-        interceptors=[SIGNATURES],
+        interceptors=SEALING["interceptors"],
         search_attributes=list(REGISTRY),
     )
 

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from activities.signatures import UndecidedError
+from activities.stamps import UndecidedError
 from hotline import logs
 from hotline.settings import Settings
 
@@ -19,10 +19,10 @@ def failed(error: Exception, run: str) -> logging.LogRecord:
 
 
 def test_what_cannot_be_judged_is_told_in_one_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    run, error = uuid.uuid4().hex, UndecidedError("it is signed with key 6f746872")
+    run, error = uuid.uuid4().hex, UndecidedError("it is sealed with key 6f746872")
     record = failed(error, run)
     assert logs.shorten(record)
-    assert record.getMessage() == f"Failed activation on {run}: it is signed with key 6f746872"
+    assert record.getMessage() == f"Failed activation on {run}: it is sealed with key 6f746872"
     assert record.exc_info is None
     assert not logs.shorten(failed(error, run))
     assert logs.shorten(failed(error, "another"))

@@ -10,8 +10,8 @@ from temporalio.bridge.proto.workflow_commands import CompleteWorkflowExecution,
 from temporalio.bridge.proto.workflow_completion import Success, WorkflowActivationCompletion
 from temporalio.converter import DataConverter, PayloadCodec
 
-from hotline.temporal.converter import DATA_CONVERTER
 from hotline.temporal.sandbox import runner
+from tests.support.sealing import DATA_CONVERTER
 
 pytestmark = pytest.mark.asyncio
 

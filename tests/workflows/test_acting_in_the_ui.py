@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from tests.workflows.test_signatures import FORGERY, KEPT, accepted, refused
 
 from activities.command_faults import ACTIONS
 from activities.internal_updates import SETTLE, UNDELIVERED
-from activities.signatures import SigningKey
+from activities.keys import Key
 from domain.case.actions.dispatch import Dispatch
 from domain.case.automatic.undelivered import Undelivered
 from domain.shared.event import AnyAction
 from tests.support.causes import declare
 from tests.support.hotline import Hotline, metadata
-from tests.support.signing import KEY, signatures_by, with_interceptors
-from tests.workflows.test_signatures import FORGERY, KEPT, accepted, refused
+from tests.support.sealing import KEY, sealing_by, stranger, with_options
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 @pytest.fixture
 def cli(hotline: Hotline) -> Client:
     """A client that signs nothing, as Temporal's own command line and another UI."""
-    return with_interceptors(hotline.client)
+    return stranger(hotline.client)
 
 
 async def failure(handle: WorkflowHandle[Any, Any], name: str, *arguments: Any) -> str:
@@ -87,7 +87,7 @@ async def test_internal_updates_and_forged_ones_are_refused(hotline: Hotline, cl
     assert "只有本系统可以发送" in await refused(cli, complaint, UNDELIVERED, own)
     # Its form takes anything; the answer is one sentence, without frames.
     assert "只有本系统可以发送" in await failure(cli.get_workflow_handle(complaint.handle.id), SETTLE, {"x": 1})
-    forged = with_interceptors(hotline.client, signatures_by(SigningKey(KEY.id, b"guessed")))
+    forged = with_options(hotline.client, **sealing_by(Key(KEY.id, b"guessed")))
     assert FORGERY in await refused(forged, complaint, "comment", KEPT)
 
 

@@ -14,10 +14,10 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from activities.command_faults import UNSEALED
 from activities.history_errors import ForeignError, UnreadableError
 from activities.internal_updates import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE
 from activities.reconcile_report import Report
-from activities.signatures import UNSIGNED
 from domain.incident.actions.dispatch import DispatchIncident
 from hotline.histories import chains
 from hotline.rebuild import repair_case
@@ -28,7 +28,7 @@ from tests.support.causes import OVER, declare
 from tests.support.hotline import ADMIN, Hotline, until
 from tests.support.incidents import opening
 from tests.support.rows import rows
-from tests.support.signing import with_interceptors
+from tests.support.sealing import stranger
 from workflows.messages import ComplaintStart, IncidentStart
 from workflows.presentation.complaint import workflow_id
 
@@ -97,9 +97,9 @@ async def test_garbage_fails_at_once(
 ) -> None:
     before = cases_in(hotline)
     with caplog.at_level(logging.INFO):
-        cause = await failure(hotline, with_interceptors(hotline.client), workflow, *arguments)
-    assert cause.type == UNSIGNED
-    assert f"it is not signed. {INSTEAD[workflow]}" in cause.message
+        cause = await failure(hotline, stranger(hotline.client), workflow, *arguments)
+    assert cause.type == UNSEALED
+    assert f"the service has not sealed it. {INSTEAD[workflow]}" in cause.message
     assert len([record for record in caplog.records if record.name.startswith("temporalio")]) <= 1
     assert cases_in(hotline) == before
 
@@ -116,8 +116,8 @@ async def ended_unseen(hotline: Hotline, client: Client, number: str, *arguments
 async def test_garbage_that_was_ended_before_a_worker_saw_it_is_no_case(hotline: Hotline, arguments: list[Any]) -> None:
     """Its history is read like any other, by the reconciler and by a rebuild."""
     number = hotline.registration().number
-    await ended_unseen(hotline, with_interceptors(hotline.client), number, *arguments)
-    with pytest.raises(ForeignError, match="past the service: it is not signed"):
+    await ended_unseen(hotline, stranger(hotline.client), number, *arguments)
+    with pytest.raises(ForeignError, match="past the service: the service has not sealed it"):
         await repair_case(hotline.client, hotline.engine, number, None)
 
 

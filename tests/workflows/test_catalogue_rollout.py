@@ -28,8 +28,7 @@ from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.bulk import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart
 from workflows.clients.bulk import end_rollout, start_rollout
-from workflows.clients.start import Request
-from workflows.start_checks import MEMO
+from workflows.clients.start import MEMO, Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="function")
 

@@ -42,9 +42,9 @@ from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.opening import Opening
 from domain.incident.scope import Scope
 from domain.shared.command import Command
-from hotline.temporal.converter import DATA_CONVERTER
 from readmodel.incident_candidates import unclaimed
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
+from tests.support.sealing import DATA_CONVERTER
 from tests.workflows.test_host import at_rest
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request

@@ -9,8 +9,8 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from activities.command_faults import UNSEALED
 from activities.internal_updates import ABSORB
-from activities.signatures import UNSIGNED
 from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.inform import Inform
@@ -22,7 +22,7 @@ from domain.shared.command import Command
 from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.incidents import opening
-from tests.support.signing import with_interceptors
+from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def signalled(hotline: Hotline, cause: Cause, signal: str, *complaints: Complaint) -> None:
     """Send a signal as whoever reaches Temporal's port can."""
-    handle = with_interceptors(hotline.client).get_workflow_handle(cause.handle.id)
+    handle = stranger(hotline.client).get_workflow_handle(cause.handle.id)
     await handle.signal(signal, [complaint.number for complaint in complaints])
 
 
@@ -117,7 +117,7 @@ async def test_a_case_that_is_not_linked_goes_nowhere_with_the_others(hotline: H
 
 async def test_nobody_else_widens_an_incident(hotline: Hotline) -> None:
     cause = await declare(hotline, "nantou")
-    handle = with_interceptors(hotline.client).get_workflow_handle(cause.handle.id)
+    handle = stranger(hotline.client).get_workflow_handle(cause.handle.id)
     scope = Scope(services=("no_water", "leak"), districts=("west", "gangkou"))
     absorbed = Absorbed(incident="i26080347119", into=cause.number, scope=scope)
     by_hand = Command(actor=ADMIN, body=Inform(message="已恢复供水"))
@@ -129,8 +129,8 @@ async def test_nobody_else_widens_an_incident(hotline: Hotline) -> None:
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await handle.execute_update(update, argument)
         assert isinstance(refused.value.cause, ApplicationError)
-        assert refused.value.cause.type == UNSIGNED
-        assert f"it is not signed. {instead}" in refused.value.cause.message
+        assert refused.value.cause.type == UNSEALED
+        assert f"the service has not sealed it. {instead}" in refused.value.cause.message
     await handle.signal(ABSORB, absorbed)
     assert (await cause.seen()).incident.scope.districts == ("nantou",)
     await cause.act(OVER)

@@ -15,12 +15,11 @@ from activities.run_status import unless_gone
 from hotline import installation
 from hotline.installation import ForeignStoreError, Stores, adopt, are_of_one_installation, look
 from hotline.settings import Settings
-from hotline.temporal.converter import DATA_CONVERTER
 from hotline.temporal.setup import prepare
 from readmodel.migrate import migrate
 from tests.support.hotline import until
 from tests.support.lost import terminate
-from tests.support.signing import SIGNATURES
+from tests.support.sealing import SEALING
 from tests.support.temporal import temporal_server
 from workflows.clients.schedule import SCHEDULE
 from workflows.clients.singletons import INSTALLATION, SHIFTS, Singleton, installation_of, start_ended
@@ -38,7 +37,7 @@ async def server() -> AsyncIterator[WorkflowEnvironment]:
 async def namespace(server: WorkflowEnvironment, name: str, *, made: bool = True) -> Client:
     """A client of this namespace, as of a Temporal of its own."""
     address = server.client.service_client.config.target_host
-    client = await Client.connect(address, namespace=name, data_converter=DATA_CONVERTER, interceptors=[SIGNATURES])
+    client = await Client.connect(address, namespace=name, **SEALING)
     if made:
         await prepare(client, timedelta(days=1))
     return client

@@ -18,8 +18,8 @@ from domain.case.case import Case
 from domain.case.views import CaseView, Outcome
 from domain.shared.command import Command
 from domain.shared.instants import to_milliseconds
-from hotline.temporal.converter import DATA_CONVERTER
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.sealing import DATA_CONVERTER
 from tests.support.temporal import temporal_server
 from tests.workflows.test_host import without_events
 from workflows.complaint import ComplaintWorkflow

@@ -18,6 +18,7 @@ from temporalio.client import (
     WorkflowHandle,
 )
 from temporalio.testing import WorkflowEnvironment
+from tests.workflows.test_signatures import rejected
 
 from activities.period_end import DuePeriods
 from domain.assessment.assessment import Assessment
@@ -31,8 +32,7 @@ from readmodel.reports.stored import get_report
 from tests.support.assessment import BEIJING, EDITION, opening, play
 from tests.support.batches import call
 from tests.support.hotline import Hotline, running_hotline, until
-from tests.support.signing import with_interceptors
-from tests.workflows.test_signatures import rejected
+from tests.support.sealing import stranger
 from workflows.assessment import AssessmentWorkflow
 from workflows.clients.assessment import begin_assessment
 from workflows.clients.schedule import SCHEDULE, keep_schedule
@@ -245,24 +245,24 @@ class TestDueMonths:
 
 class TestSignatures:
     async def test_anybody_may_have_begun_what_is_due(self, nightly: Hotline) -> None:
-        handle = await with_interceptors(nightly.client).start_workflow(
+        handle = await stranger(nightly.client).start_workflow(
             PeriodEndWorkflow.run, id=f"by-hand-{uuid.uuid4().hex}", task_queue=nightly.settings.task_queue
         )
         assert await handle.result() == []
 
     async def test_an_argument_that_somebody_adds_changes_nothing(self, nightly: Hotline) -> None:
-        handle = await with_interceptors(nightly.client).start_workflow(
+        handle = await stranger(nightly.client).start_workflow(
             "PeriodEndWorkflow", "2021-02", id=f"by-hand-{uuid.uuid4().hex}", task_queue=nightly.settings.task_queue
         )
         assert await handle.result() == []
         assert await months_of(nightly) == []
 
     async def test_nobody_else_starts_an_assessment(self, nightly: Hotline) -> None:
-        handle = await with_interceptors(nightly.client).start_workflow(
+        handle = await stranger(nightly.client).start_workflow(
             AssessmentWorkflow.run,
             AssessmentStart(source=opening(month="2021-05")),
             id=assessment_id("2021-05"),
             task_queue=nightly.settings.task_queue,
         )
-        assert "it is not signed. The service alone starts it." in await rejected(handle)
+        assert "the service has not sealed it. The service alone starts it." in await rejected(handle)
         assert await read_in_thread(nightly.engine, months.months) == []

@@ -13,8 +13,8 @@ import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client, WorkflowExecution
 
-from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
-from activities.signatures import SigningKey
+from activities.history_errors import ForeignError, UnopenedError, UnreadableError
+from activities.keys import Key
 from domain.calls.call import Call
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
@@ -42,7 +42,7 @@ from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_
 from tests.support.lost import delete
 from tests.support.rows import execute
 from tests.support.rows import rows as table_rows
-from tests.support.signing import KEY, signatures_by, with_interceptors
+from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow
 from workflows.incident import IncidentWorkflow
@@ -337,18 +337,17 @@ async def test_a_case_whose_history_cannot_be_read_is_named_and_stops_no_other(
 
 async def test_workflows_that_the_service_has_not_started_are_named_as_such(hotline: Hotline, owner: Engine) -> None:
     """Ended before a worker saw them; an incident as well stops nothing."""
-    unknown = signatures_by(SigningKey(b"othr", KEY.secret))
+    unknown = with_options(hotline.client, **sealing_by(Key(b"othr", KEY.secret)))
     case, newer = (workflow_id(hotline.registration().number) for _ in range(2))
-    for interceptors, kind, name in (
-        ((), "ComplaintWorkflow", case),
-        ((), "IncidentWorkflow", incident_id("i20010100009")),
-        ((unknown,), "ComplaintWorkflow", newer),
+    for client, kind, name in (
+        (stranger(hotline.client), "ComplaintWorkflow", case),
+        (stranger(hotline.client), "IncidentWorkflow", incident_id("i20010100009")),
+        (unknown, "ComplaintWorkflow", newer),
     ):
-        client = with_interceptors(hotline.client, *interceptors)
         await (await client.start_workflow(kind, {"x": 1}, id=name, task_queue="nobody-polls-it")).terminate()
     await until(lambda: chains(hotline.client, IncidentWorkflow), lambda found: incident_id("i20010100009") in found)
     await until(lambda: chains(hotline.client), lambda found: {case, newer} <= found.keys())
     found = await rebuild(hotline.client, owner)
     assert {case, incident_id("i20010100009")} <= {*found.left_by(ForeignError)}
-    assert newer in found.left_by(UnknownKeyError)
+    assert newer in found.left_by(UnopenedError)
     assert not {case, newer} & {*found.left_by(UnreadableError)}

@@ -35,10 +35,9 @@ from tests.support.causes import Cause, declare, linked, replied, told
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.lost import LOSSES, delete, reset, terminate
 from tests.support.rows import execute
-from tests.support.signing import with_interceptors
+from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.complaint import case_workflows
-from workflows.complaint import ComplaintWorkflow
 from workflows.messages import Names
 from workflows.presentation.incident import incident_id
 
@@ -68,7 +67,7 @@ def rebuilder(hotline: Hotline, owner: Engine) -> WorkflowRebuild:
 
 def again(hotline: Hotline, complaint: Complaint) -> Complaint:
     """The case, in the run that there is now, as an API process that has just started knows it."""
-    handle = hotline.client.get_workflow_handle_for(ComplaintWorkflow.run, complaint.handle.id)
+    handle = hotline.client.get_workflow_handle(complaint.handle.id)
     return Complaint(hotline, complaint.number, handle)
 
 
@@ -279,8 +278,8 @@ async def test_what_cannot_be_rebuilt_is_named_and_stops_no_other(hotline: Hotli
         await delete(hotline.client, each.handle.id)
     execute(owner, "DELETE FROM notifications WHERE number = :number", number=torn.number)
     execute(owner, "DELETE FROM events WHERE number = :number AND seq = 1", number=torn.number)
-    stranger = with_interceptors(hotline.client)
-    run = await stranger.start_workflow("ComplaintWorkflow", {"x": 1}, id=foreign.handle.id, task_queue="nobody")
+    other = stranger(hotline.client)
+    run = await other.start_workflow("ComplaintWorkflow", {"x": 1}, id=foreign.handle.id, task_queue="nobody")
     found = await rebuilder(hotline, owner).all()
     assert found.failed.keys() == {torn.number, foreign.number}
     assert "does not have all of its events" in found.failed[torn.number]

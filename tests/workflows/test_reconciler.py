@@ -33,7 +33,7 @@ from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, metadata
 from tests.support.lost import delete, reset
 from tests.support.reconciler import reconcile_at_once, refuse_lists
 from tests.support.rows import execute
-from tests.support.signing import with_interceptors
+from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
@@ -269,7 +269,7 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
 async def test_a_refused_start_that_is_dated_in_the_future_is_not_listed_for_ever(hotline: Hotline) -> None:
     queue, dated = hotline.settings.task_queue, typed({CHANGED_AT: datetime(2200, 1, 1, tzinfo=UTC)})
     number, began_at = hotline.registration().number, datetime.now(UTC)
-    refused = await with_interceptors(hotline.client).start_workflow(
+    refused = await stranger(hotline.client).start_workflow(
         "ComplaintWorkflow", "garbage", id=workflow_id(number), task_queue=queue, search_attributes=dated
     )
     with pytest.raises(WorkflowFailureError):

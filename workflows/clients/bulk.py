@@ -11,9 +11,8 @@ from activities.run_status import is_over
 from domain.case.handover import HandoverProgress
 from domain.catalogue.terms import Edition
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart, HandoverWorkflow, RolloutStart
-from workflows.clients.start import RPC_TIMEOUT, Request, start_once
+from workflows.clients.start import MEMO, RPC_TIMEOUT, Request, start_once
 from workflows.entity import LOWEST
-from workflows.start_checks import MEMO
 
 
 def handover_workflow_id(handover_id: str) -> str:

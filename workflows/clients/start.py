@@ -1,6 +1,7 @@
 """Start of a workflow for a request, once: the memo keeps the request, so that the same request finds the workflow."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,11 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.run_status import unless_gone
+from activities.stamps import UndecidedError
 from domain.shared.value import Immutable
-from workflows.start_checks import MEMO
 
+MEMO = "request"
+"""Key of the memo by which the service marks the workflows that it starts: cases, incidents and rollouts."""
 TASK_TIMEOUT = timedelta(seconds=2.5)
 """A task whose worker died is given to another after so long (the default is 10 s); a task takes milliseconds."""
 RPC_TIMEOUT = timedelta(seconds=8)
@@ -56,8 +59,10 @@ async def _start(client: Client, request: Request, run: Any, start: BaseModel, *
 
 async def request_of(found: WorkflowExecutionDescription) -> Request:
     """Return the request that started this workflow; one with an empty key if the memo has none."""
-    request: Request = await found.memo_value(MEMO, Request(key=""), type_hint=Request)
-    return request
+    with suppress(UndecidedError):  # of somebody else, or sealed with a key that this process does not have
+        request: Request = await found.memo_value(MEMO, Request(key=""), type_hint=Request)
+        return request
+    return Request(key="")
 
 
 async def find_started(

@@ -1,0 +1,145 @@
+"""Envelope of what Temporal stores: nobody without a key reads it, or makes what the service takes for its own.
+
+A codec seals each payload (AES-256-GCM) for its workflow, and those of an activity for the activity as well; it is
+opened nowhere else. Inside, beside the content, stands its stamp: the kind of message, its name, the id that it is for,
+and the instant at which it was sent. The stamps are put and compared by `activities.stamps`.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from google.protobuf.message import DecodeError
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import (
+    ActivitySerializationContext,
+    PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+    WorkflowSerializationContext,
+)
+
+from activities.keys import Key, Keys, derived
+from domain.shared.operator_errors import OperatorError
+
+SEALED, FOREIGN = b"binary/sealed", b"binary/foreign"
+"""Encodings of what the service has sealed, and of what it has not: no converter takes the second for a value."""
+NOT_SEALED = Payload(metadata={"encoding": FOREIGN})
+CLEAR = "clear"
+"""Metadata of what is sent in clear: numbers of cases, in signals."""
+_FOR, _KEY, _WAS = "for", "key", "was"
+_PURPOSE = "payloads"
+_NONCE_BYTES, _KEY_BYTES = 12, 32
+
+
+class Envelope(PayloadCodec, WithSerializationContext):
+    """Codec of every client, worker and replay.
+
+    Opening raises nothing, since it comes before every check: what is not sealed for this place goes on as `FOREIGN`,
+    and what is sealed with a key that this process does not have goes on as it is.
+
+    Args:
+        keys: the ring.
+        context: the workflow or activity that the payloads are of.
+    """
+
+    def __init__(self, keys: Keys, context: SerializationContext | None = None) -> None:
+        self._keys = keys
+        self._place = _place(context)
+        self._namespace = context.namespace if self._place else ""  # type: ignore[union-attr]  # it is one of the two
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """Return the codec of a workflow or activity."""
+        return type(self)(self._keys, context)
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Seal payloads. Raises OperatorError if there is no key."""
+        return [each if CLEAR in each.metadata else self.seal(each) for each in payloads]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Open payloads."""
+        return [*map(self.open, payloads)]
+
+    def seal(self, payload: Payload) -> Payload:
+        """Return the payload sealed. Raises OperatorError if there is no key."""
+        if self._place is None:
+            raise RuntimeError("a payload is of no workflow and of no activity, so it cannot be sealed")
+        key, nonce = self._keys.newest(), os.urandom(_NONCE_BYTES)
+        data = nonce + _cipher(key).encrypt(nonce, payload.SerializeToString(), self._bound(key))
+        return Payload(metadata={"encoding": SEALED, _KEY: key.id.hex().encode(), _FOR: self._place}, data=data)
+
+    def open(self, payload: Payload) -> Payload:
+        """Return the content of a payload, `FOREIGN` if it has none for this place; see the class."""
+        metadata = payload.metadata
+        if (was := metadata.get("encoding", b"")) != SEALED:
+            return Payload(metadata={"encoding": FOREIGN, _WAS: was}, data=payload.data)
+        try:
+            key = self._keys.find(bytes.fromhex(metadata.get(_KEY, b"").decode("ascii")))
+            if key is None:
+                return payload
+            if metadata.get(_FOR) == self._place:
+                nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
+                return Payload.FromString(_cipher(key).decrypt(nonce, sealed, self._bound(key)))
+        except OperatorError:  # the file of keys cannot be read
+            return payload
+        except (InvalidTag, ValueError, DecodeError):
+            pass
+        return NOT_SEALED
+
+    def _bound(self, key: Key) -> bytes:
+        """Return what is authenticated beside the content."""
+        return b"\n".join((key.id.hex().encode(), self._namespace.encode(), self._place or b""))
+
+
+def key_of(payload: Payload) -> str | None:
+    """Return the id of the key that a payload waits for; None if it is not sealed (any more)."""
+    sealed = payload.metadata.get("encoding") == SEALED
+    return payload.metadata.get(_KEY, b"").decode(errors="replace") if sealed else None
+
+
+def as_sent_in_clear(payload: Payload) -> Payload:
+    """Return a payload that was not sealed as it was sent."""
+    return Payload(metadata={"encoding": payload.metadata.get(_WAS, b"")}, data=payload.data)
+
+
+def context_named(payload: Payload, namespace: str) -> SerializationContext | None:
+    """Return the context that a sealed payload names; None if it names none."""
+    try:
+        workflow_id, *names = json.loads(payload.metadata.get(_FOR, b""))
+    except ValueError:
+        return None
+    if not names:
+        return WorkflowSerializationContext(namespace, workflow_id)
+    return of_activity(namespace, workflow_id, *names)
+
+
+def of_activity(
+    namespace: str, workflow_id: str, workflow_type: str, activity_type: str
+) -> ActivitySerializationContext:
+    """Return the context of an activity that a workflow has asked for."""
+    return ActivitySerializationContext(
+        namespace=namespace,
+        workflow_id=workflow_id,
+        workflow_type=workflow_type,
+        activity_type=activity_type,
+        # Neither is authenticated.
+        activity_id=None,
+        activity_task_queue=None,
+        is_local=False,
+    )
+
+
+def _place(context: SerializationContext | None) -> bytes | None:
+    if isinstance(context, WorkflowSerializationContext):
+        return json.dumps([context.workflow_id]).encode()
+    if isinstance(context, ActivitySerializationContext):
+        # Not the activity's id: the workflow does not know it when it seals the arguments.
+        return json.dumps([context.workflow_id, context.workflow_type, context.activity_type]).encode()
+    return None
+
+
+def _cipher(key: Key) -> AESGCM:
+    return AESGCM(derived(key.secret, _PURPOSE, _KEY_BYTES))

@@ -1,0 +1,283 @@
+"""Stamps: the kind of a sealed message, its name, the id that it is for, and when it was sent.
+
+The envelope says that the service has sealed a payload for a workflow. The stamp says what for: who copies a sealed
+payload can neither start a workflow again with it, nor repeat an update, nor have an activity done for another run.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from inspect import signature
+from typing import Any, NoReturn
+
+from temporalio import activity, client, worker, workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+from temporalio.converter import PayloadConverter
+from temporalio.exceptions import ApplicationError
+
+from activities.command_faults import UNSEALED, action_meant
+from activities.envelope import CLEAR, FOREIGN, key_of
+
+log = logging.getLogger("hotline.worker")
+
+VALID = timedelta(minutes=5)
+"""Time for which a start or an update is taken: longer than a client waits for an answer, and shorter than the key of a
+command is known, so that nobody can send it again when the key is forgotten."""
+START, COMMAND, ACTIVITY, RESULT = "start", "command", "activity", "result"
+NOTHING_SENT = "it has no start message"
+_KIND, _NAME, _ID, _AT = "kind", "name", "id", "at"
+_STARTED_BY = {
+    "ComplaintWorkflow": "Register over the HTTP API: POST /v1/complaints.",
+    "IncidentWorkflow": "Declare it over the HTTP API: POST /v1/incidents.",
+    "CatalogueRolloutWorkflow": "Run the command `hotline catalogue apply`.",
+}
+_ACTED_ON_BY = {
+    "ComplaintWorkflow": "/v1/complaints/NUMBER/actions/{}",
+    "IncidentWorkflow": "/v1/incidents/NUMBER/actions/{}",
+    "AssessmentWorkflow": "/v1/assessments/MONTH/inspections or objections",
+}
+_asked_of: ContextVar[tuple[str, str] | None] = ContextVar("asked_of", default=None)
+"""Name and run of the workflow that the arguments of the present activity are stamped with."""
+
+
+class UndecidedError(RuntimeError):
+    """Error for what cannot be judged here: its key, or the type of the workflow, is unknown, or nobody has sealed it.
+
+    The task is tried again, later each time: the service may have sent it, so the workflow does not fail.
+    """
+
+
+class UnknownKeyError(UndecidedError):
+    """Error for what is sealed with a key that this process does not have."""
+
+
+class Stamps(client.Interceptor, worker.Interceptor):
+    """Interceptor of every client of the service, which stamps, and thereby of the workers of that client.
+
+    Args:
+        converter: converter of the client.
+        clock: returns the present time in seconds since 1970.
+    """
+
+    def __init__(self, converter: PayloadConverter, clock: Callable[[], float] = time.time) -> None:
+        self._converter = converter
+        self._clock = clock
+
+    def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:  # noqa: A002 - the SDK's name
+        """Return the interceptor that stamps what is sent."""
+        return _Sends(next, self)
+
+    def workflow_interceptor_class(
+        self,
+        input: worker.WorkflowInterceptorClassInput,  # noqa: A002, ARG002 - the SDK's name
+    ) -> type[worker.WorkflowInboundInterceptor]:
+        """Return the interceptor of each run."""
+        return _Runs
+
+    def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:  # noqa: A002 - as above
+        """Return the interceptor of each activity."""
+        return _Does(next)
+
+    def sent(self, arguments: Sequence[Any], kind: str, name: str, message_id: str = "") -> list[RawValue]:
+        """Return the arguments of a start or an update with their stamp."""
+        at = str(int(self._clock() * 1000))
+        return _stamped(self._converter, arguments, {_KIND: kind, _NAME: name, _ID: message_id, _AT: at})
+
+    def in_clear(self, arguments: Sequence[Any]) -> list[RawValue]:
+        """Return the arguments of a signal."""
+        return _stamped(self._converter, arguments, {CLEAR: "1"})
+
+
+def _stamped(converter: PayloadConverter, values: Sequence[Any], stamp: Mapping[str, str]) -> list[RawValue]:
+    payloads = converter.to_payloads(values)
+    for payload in payloads:
+        for part, text in stamp.items():
+            payload.metadata[part] = text.encode()
+    return [*map(RawValue, payloads)]
+
+
+class _Sends(client.OutboundInterceptor):
+    """Stamps every start and update."""
+
+    def __init__(self, next: client.OutboundInterceptor, stamps: Stamps) -> None:  # noqa: A002 - as above
+        super().__init__(next)
+        self._stamps = stamps
+
+    async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:  # noqa: A002 - as above
+        input.args = self._stamps.sent(input.args, START, input.workflow)
+        return await super().start_workflow(input)
+
+    async def start_workflow_update(
+        self,
+        input: client.StartWorkflowUpdateInput,  # noqa: A002 - as above
+    ) -> client.WorkflowUpdateHandle[Any]:
+        input.update_id = input.update_id or str(uuid.uuid4())
+        input.args = self._stamps.sent(input.args, COMMAND, input.update, input.update_id)
+        return await super().start_workflow_update(input)
+
+    async def start_update_with_start_workflow(
+        self,
+        input: client.StartWorkflowUpdateWithStartInput,  # noqa: A002 - as above
+    ) -> client.WorkflowUpdateHandle[Any]:
+        start, update = input.start_workflow_input, input.update_workflow_input
+        update.update_id = update.update_id or str(uuid.uuid4())
+        start.args = self._stamps.sent(start.args, START, start.workflow)
+        update.args = self._stamps.sent(update.args, COMMAND, update.update, update.update_id)
+        return await super().start_update_with_start_workflow(input)
+
+    async def signal_workflow(self, input: client.SignalWorkflowInput) -> None:  # noqa: A002 - as above
+        # A signal that cannot be opened is lost, so it carries nothing that must be.
+        input.args = self._stamps.in_clear(input.args)
+        await super().signal_workflow(input)
+
+
+class _Runs(worker.WorkflowInboundInterceptor):
+    """Begins no run without the argument that it takes; what has none is not opened, and so not checked."""
+
+    def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
+        super().init(_Asks(outbound))
+
+    async def execute_workflow(self, input: worker.ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - as above
+        _, *parameters = signature(input.run_fn).parameters.values()
+        if any(each.default is each.empty for each in parameters):
+            require_message(input.args)
+        return await super().execute_workflow(input)
+
+
+class _Asks(worker.WorkflowOutboundInterceptor):
+    """Stamps what a run asks of activities, and the start of the next run."""
+
+    def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+        input.args = self._of_this_run(input.args, ACTIVITY, input.activity)
+        return super().start_activity(input)
+
+    def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+        input.args = self._of_this_run(input.args, ACTIVITY, input.activity)
+        return super().start_local_activity(input)
+
+    def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
+        name = input.workflow or workflow.info().workflow_type
+        input.args = self._of_this_run(input.args, START, name)
+        super().continue_as_new(input)
+
+    def _of_this_run(self, arguments: Sequence[Any], kind: str, name: str) -> list[RawValue]:
+        stamp = {_KIND: kind, _NAME: name, _ID: workflow.info().run_id}
+        return _stamped(workflow.payload_converter(), arguments, stamp)
+
+
+class _Does(worker.ActivityInboundInterceptor):
+    """Does nothing with arguments that a run of the service has not stamped for this activity; stamps the result."""
+
+    async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
+        info = activity.info()
+        # Without arguments an activity does what is due anyway, whoever asks for it.
+        if input.args and _asked_of.get() != (info.activity_type, info.workflow_run_id):
+            log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
+            raise ApplicationError("Not done: no run of the service has asked for it.", type=UNSEALED)
+        result = await super().execute_activity(input)
+        [stamped] = _stamped(activity.payload_converter(), [result], {_KIND: RESULT, _NAME: info.activity_type})
+        return stamped
+
+
+def note_asked(payload: Payload) -> None:
+    """Keep, for the task of this activity, which run has asked for it: the SDK decodes before it asks interceptors."""
+    if _part(payload, _KIND) == ACTIVITY:
+        _asked_of.set((_part(payload, _NAME), _part(payload, _ID)))
+
+
+def check_start(payload: Payload) -> None:
+    """Raise ApplicationError if the service has not started the present run with this argument; UndecidedError."""
+    info = workflow.info()
+    if fault := start_fault(payload, info.workflow_type, info.continued_run_id, info.workflow_start_time):
+        raise _not_started(fault)
+
+
+def require_message(arguments: Sequence[object]) -> None:
+    """Raise ApplicationError if the present run, which takes a start message, has none; an empty list is none."""
+    if not any(arguments):
+        raise _not_started(NOTHING_SENT)
+
+
+def _not_started(fault: str) -> ApplicationError:
+    """Return the failure of the present run, which the service has not started."""
+    instead = _STARTED_BY.get(workflow.info().workflow_type, "The service alone starts it.")
+    return ApplicationError(f"Not started by the service: {fault}. {instead}", type=UNSEALED, non_retryable=True)
+
+
+def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | None, started_at: datetime) -> str | None:
+    """Return why the service cannot have started a run with this argument; None if it has.
+
+    Args:
+        payload: the argument, opened.
+        workflow_type: type of the workflow.
+        continued_run_id: the run that it goes on from; None or empty for a first run.
+        started_at: when Temporal took the start.
+
+    Raises UndecidedError.
+    """
+    if fault := _fault(payload, START, workflow_type):
+        return fault
+    if continued_run_id:
+        return None if _part(payload, _ID) == continued_run_id else "it was sealed for another run"
+    return _age_fault(payload, started_at.timestamp())
+
+
+def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
+    """Raise ApplicationError if the service has not sent the update with this argument; UndecidedError.
+
+    A replay takes what was accepted.
+    """
+    fault = _fault(payload, COMMAND, update.name)
+    if not fault and _part(payload, _ID) != update.id:
+        fault = "it was sealed for another update"
+    if not fault and not workflow.unsafe.is_replaying():
+        fault = _age_fault(payload, time.time())
+    if not fault:
+        return
+    instead = "只有本系统可以发送", "The service alone sends it."
+    if action_meant(update.name):
+        path = f"POST {_ACTED_ON_BY[workflow.info().workflow_type].format(update.name)}"
+        instead = (
+            f"请登录本系统，在其 Temporal 界面 /temporal/ 办理，或通过 HTTP 接口办理（{path}）",
+            f"Sign in to the service and act in its Temporal UI, /temporal/, or over the HTTP API: {path}.",
+        )
+    message = f"未办理：不是本系统封装的内容，{instead[0]}。Not accepted: {fault}. {instead[1]}"
+    raise ApplicationError(message, type=UNSEALED, non_retryable=True)
+
+
+def check_result(payload: Payload) -> None:
+    """Raise UndecidedError if this is not the result of an activity of the service."""
+    if fault := _fault(payload, RESULT):
+        raise UndecidedError(f"the result of an activity cannot be taken: {fault}")
+
+
+def check_sealed(payload: Payload) -> None:
+    """Raise UndecidedError if the service has not sealed this, or has with an unknown key."""
+    if payload.metadata.get("encoding") == FOREIGN:
+        raise UndecidedError("the service has not sealed it")
+    if (key := key_of(payload)) is not None:
+        raise UnknownKeyError(f"it is sealed with key {key}, which this process does not have")
+
+
+def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:
+    if payload.metadata.get("encoding") == FOREIGN:
+        return "the service has not sealed it"
+    check_sealed(payload)
+    if _part(payload, _KIND) != kind or (name is not None and _part(payload, _NAME) != name):
+        return f"it was sealed for something else than this {kind}"
+    return None
+
+
+def _age_fault(payload: Payload, now: float) -> str | None:
+    age = now - int(_part(payload, _AT)) / 1000
+    if abs(age) <= VALID.total_seconds():
+        return None
+    return f"it was sealed {age:.0f} s before it came, and lasts {VALID.total_seconds():.0f} s"
+
+
+def _part(payload: Payload, part: str) -> str:
+    return payload.metadata.get(part, b"").decode()
