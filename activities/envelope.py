@@ -8,6 +8,7 @@ and the instant at which it was sent. The stamps are put and compared by `activi
 import json
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
@@ -141,5 +142,6 @@ def _place(context: SerializationContext | None) -> bytes | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def _cipher(key: Key) -> AESGCM:
     return AESGCM(derived(key.secret, _PURPOSE, _KEY_BYTES))

@@ -1,11 +1,14 @@
 """Workflows of which one runs at a time, for ever."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
+from activities.envelope import of_activity
 from activities.reconcile_report import Report
 from activities.run_status import is_over, unless_gone
 from workflows.installation import MEMO, InstallationWorkflow
@@ -68,12 +71,15 @@ SHIFTS = (COURIER, SURGE_WATCH, RECONCILER)
 async def installation_of(client: Client) -> str | None:
     """Return the id of the installation that this Temporal belongs to; None if it has none. Raises RPCError."""
     described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
-    return str((await described.memo()).get(MEMO) or "") or None if described else None
+    found = described and described.raw_info.memo.fields.get(MEMO)
+    return found.data.decode(errors="replace").strip('"') or None if found else None
 
 
 async def claim(client: Client, task_queue: str, installation: str) -> None:
     """Give this Temporal the id, unless it has one: of two at once, the first counts. Raises RPCError."""
-    await INSTALLATION.start(client, task_queue, {MEMO: installation})
+    # In clear, so that a process with other keys knows its own store.
+    in_clear = Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(installation).encode())
+    await INSTALLATION.start(client, task_queue, {MEMO: in_clear})
 
 
 async def start_ended(client: Client, task_queue: str) -> None:
@@ -82,13 +88,16 @@ async def start_ended(client: Client, task_queue: str) -> None:
         await singleton.start(client, task_queue)
     described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
     if described and is_over(described.status):
-        await INSTALLATION.start(client, task_queue, await described.memo())
+        await INSTALLATION.start(client, task_queue, dict(described.raw_info.memo.fields))
 
 
 async def last_report(client: Client) -> Report | None:
     """Return what the reconciler told last; None if it has told nothing, or does not run. Raises RPCError."""
     if (described := await unless_gone(client.get_workflow_handle(RECONCILER.id).describe())) is None:
         return None
+    converter = client.data_converter.with_context(
+        of_activity(client.namespace, RECONCILER.id, ReconcilerWorkflow.__name__, "reconcile")
+    )
     beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
-    reports = [report for beat in beats if beat for report in await client.data_converter.decode(beat, [Report])]
+    reports = [report for beat in beats if beat for report in await converter.decode(beat, [Report])]
     return next(iter(reports), None)
