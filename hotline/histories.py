@@ -41,7 +41,7 @@ WRITTEN: dict[str, tuple[type, str]] = {
 
 
 class Place(NamedTuple):
-    """Where the payloads of a history are sealed: data converter, namespace, and id of the workflow."""
+    """Context of the payloads of a history: data converter, namespace, and id of the workflow."""
 
     converter: DataConverter
     namespace: str
