@@ -11,8 +11,6 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from temporalio.client import Client
-
 from bench.server import Service
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
@@ -22,9 +20,9 @@ from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import local_day, number_of
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
+from hotline.temporal.connection import connect
 from readmodel.database import engine, writing
 from readmodel.projection import write
-from tests.support.sealing import DATA_CONVERTER
 from workflows.clients.complaint import options_of, start_from
 from workflows.clients.start import Request, start_once
 from workflows.complaint import ComplaintWorkflow
@@ -54,7 +52,7 @@ async def measure(service: Service, cases: int) -> Compared:
 
 async def _fill(service: Service, cases: int) -> None:
     settings = service.settings
-    client = await Client.connect(service.temporal_address, data_converter=DATA_CONVERTER)
+    client = await connect(settings)
     database = engine(settings.database_url)
     catalogue, now = load_catalogue(DEFAULT_CATALOGUE), datetime.now(UTC)
     terms, agent = catalogue.terms("leak", "west", now), Actor(id="agent", role=Role.AGENT)

@@ -26,8 +26,8 @@ from hotline.demo.play import Player, Run
 from hotline.demo.steps import RungWait
 from hotline.demo.verify import verify
 from hotline.histories import chains, read_case
-from hotline.signing_keys import SigningKeyFile
-from hotline.temporal.converter import sealing
+from hotline.settings import Settings
+from hotline.temporal.connection import connect
 from tests.support.directory import Directory
 from tests.support.service import CHILDREN, Service
 from workflows.presentation.complaint import workflow_id
@@ -181,8 +181,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def all_agree(service: Service) -> None:
     """Temporal, SQL and the channel's file come to hold the same of every case."""
-    client = await Client.connect(service.temporal, **sealing(SigningKeyFile(service.data_dir / "signing.json")))
-    ledger = Ledger(service, client)
+    ledger = Ledger(service, await connect(Settings(data_dir=service.data_dir)))
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while wrong := await ledger.differences():
         assert time.monotonic() < give_up_at, "\n".join(wrong)
