@@ -14,6 +14,7 @@ from typing import Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
+from pydantic import TypeAdapter
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
     ActivitySerializationContext,
@@ -31,9 +32,11 @@ SEALED, FOREIGN = b"binary/sealed", b"binary/foreign"
 NOT_SEALED = Payload(metadata={"encoding": FOREIGN})
 CLEAR = "clear"
 """Metadata of what is sent in clear: numbers of cases, in signals."""
+Context = WorkflowSerializationContext | ActivitySerializationContext
 _FOR, _KEY, _WAS = "for", "key", "was"
 _PURPOSE = "payloads"
 _NONCE_BYTES, _KEY_BYTES = 12, 32
+_NAMED = TypeAdapter[tuple[str] | tuple[str, str, str]](tuple[str] | tuple[str, str, str])
 
 
 class Envelope(PayloadCodec, WithSerializationContext):
@@ -106,10 +109,10 @@ def as_sent_in_clear(payload: Payload) -> Payload:
     return Payload(metadata={"encoding": payload.metadata.get(_WAS, b"")}, data=payload.data)
 
 
-def context_named(payload: Payload, namespace: str) -> SerializationContext | None:
+def context_named(payload: Payload, namespace: str) -> Context | None:
     """Return the context that a sealed payload names; None if it names none."""
     try:
-        workflow_id, *names = json.loads(payload.metadata.get(_FOR, b""))
+        workflow_id, *names = _NAMED.validate_json(payload.metadata.get(_FOR, b""))
     except ValueError:
         return None
     if not names:

@@ -263,6 +263,11 @@ def check_sealed(payload: Payload) -> None:
         raise UnknownKeyError(f"it is sealed with key {key}, which this process does not have")
 
 
+def message_of(payload: Payload) -> tuple[str, str]:
+    """Return the kind of a message and its name, both empty if it has no stamp."""
+    return _part(payload, _KIND), _part(payload, _NAME)
+
+
 def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:
     if payload.metadata.get("encoding") == FOREIGN:
         return "the service has not sealed it"

@@ -43,7 +43,7 @@ from api.routes import (
     withdrawals,
 )
 from api.routes.parameters import OnceRoute
-from api.temporal_ui import pages
+from api.temporal_ui import codec, pages
 from api.temporal_ui.door import Door
 from domain.shared.codes import UnknownCode
 from domain.shared.errors import Refused
@@ -51,7 +51,7 @@ from domain.shared.errors import Refused
 
 def create_app(backend: Backend) -> FastAPI:
     """Return the application; it closes the backend when the server ends."""
-    door = Door(backend)
+    door, larger = Door(backend), {**LARGER_BODIES, **codec.LARGER_BODIES}
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -84,7 +84,7 @@ def create_app(backend: Backend) -> FastAPI:
             Middleware(Watch, metrics=backend.metrics),
             Middleware(HostCheck, hosts=backend.hosts),
             Middleware(PeopleServed, serving=backend.serving),
-            Middleware(BodyLimit, backend.body_limit_bytes, LARGER_BODIES, backend.request_seconds),
+            Middleware(BodyLimit, backend.body_limit_bytes, larger, backend.request_seconds),
         ],
         exception_handlers={
             ProblemError: on_problem,

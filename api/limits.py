@@ -24,6 +24,8 @@ TOO_MANY_REQUESTS = declare("too-many-requests", HTTPStatus.TOO_MANY_REQUESTS, "
 TOO_MANY_ACTIONS = declare("too-many-actions", HTTPStatus.TOO_MANY_REQUESTS, "Too many actions on one case")
 LOOKUP = "/v1/callers/lookup"
 """Path of the one operation that reads what a body names: no telephone stands in an address."""
+OPENED = 20
+"""Requests to open payloads for each that reads: the page of a history sends one for each of its payloads."""
 _ONE_LINE = RateLimitItemPerMinute(1)
 
 
@@ -86,6 +88,7 @@ class Limits:
         self._reads = Limit(TOO_MANY_REQUESTS, reads, "requests that read")
         self._writes = Limit(TOO_MANY_REQUESTS, writes, "requests that change something")
         self._looks = Limit(TOO_MANY_REQUESTS, reads, "requests of the Temporal UI")
+        self._opens = Limit(TOO_MANY_REQUESTS, OPENED * reads, "requests of the Temporal UI to open payloads")
 
     def guessed(self, request: Request, what: str) -> None:
         """Count a wrong key or link. Raises ProblemError 429 if its address has sent too many."""
@@ -123,6 +126,11 @@ class Limits:
         """Count a request of a person's Temporal UI, which asks for itself as well. Raises ProblemError 429."""
         self._looks.check(f"person {person}")
         self._looks.count(f"person {person}")
+
+    def opened(self, person: str) -> None:
+        """Count a request of a person's Temporal UI to open payloads. Raises ProblemError 429."""
+        self._opens.check(f"person {person}")
+        self._opens.count(f"person {person}")
 
 
 def is_reading(request: Request) -> bool:

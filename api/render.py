@@ -34,7 +34,7 @@ _CASE = TypeAdapter(CaseView)
 def complaint(view: CaseView, reader: Actor) -> bytes:
     """Return the case as this person may see it, with its links, in the shape of `schemas.Complaint`."""
     hidden = list[str]()
-    if _reads_one_department(reader) and view.possible_duplicates:
+    if reads_one_department(reader) and view.possible_duplicates:
         view, hidden = view.model_copy(update={"possible_duplicates": ()}), ["possible_duplicates"]
     if masks := masks_for(reader.role, ended=view.state in ENDED):
         shown, names = masked(_CASE.dump_python(view, mode="json"), masks)
@@ -48,7 +48,7 @@ def complaint(view: CaseView, reader: Actor) -> bytes:
     )
 
 
-def _reads_one_department(reader: Actor) -> bool:
+def reads_one_department(reader: Actor) -> bool:
     """Return True if numbers of other cases are not for this reader: they may be of other departments."""
     return READ_CASES.reach.get(reader.role) is Reach.DEPARTMENT
 
@@ -72,7 +72,7 @@ def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) ->
 
     `case` is the present state of the case.
     """
-    hidden = {"terms", "possible_duplicates"} if _reads_one_department(reader) else {"terms"}
+    hidden = {"terms", "possible_duplicates"} if reads_one_department(reader) else {"terms"}
     shown = event.model_dump(
         mode="json", exclude={"from_state": True, "to_state": True, "recipients": True, "data": hidden}
     )
@@ -125,7 +125,7 @@ def unconfirmed(item: Unconfirmed) -> bytes:
 def call(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> bytes:
     """Return a call in the shape of `calls.CallItem`; `read_by` is the case by which it is read, if it is by one."""
     item, complaints = linked
-    if read_by and _reads_one_department(reader):
+    if read_by and reads_one_department(reader):
         complaints = (read_by.number,)
     shown = item._asdict() | {
         "outcome": item.outcome,

@@ -25,6 +25,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.command_faults import NO_HANDLER, UNDECODED, UNSEALED
+from activities.envelope import Envelope
 from activities.run_status import is_lost, unless_gone
 from api.limits import Limit
 from api.problems import ProblemError, declare, refusal, unavailable
@@ -112,6 +113,14 @@ class EntityClient(Generic[OutcomeT]):
     def namespace(self) -> str:
         """Namespace of the workflows."""
         return self._client.namespace
+
+    @property
+    def envelope(self) -> Envelope:
+        """Codec of the payloads."""
+        codec = self._client.data_converter.payload_codec
+        if not isinstance(codec, Envelope):
+            raise TypeError("the client of Temporal seals nothing")
+        return codec
 
     async def present_run(self, number: str) -> str | None:
         """Return the id of the latest run of an entity; None if Temporal has none. Raises ProblemError."""

@@ -17,6 +17,7 @@ from api.same_origin import READING, require_same_origin
 from api.security import WRONG_SCOPE
 from api.sessions import Session, takes_pages
 from api.temporal_ui.acting import act
+from api.temporal_ui.codec import SETTINGS, answer_codec
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
 from api.temporal_ui.pages import not_shown
 from api.temporal_ui.reading import admit
@@ -109,7 +110,9 @@ class Door:
         """Return the rule of a request, and count it. Raises ProblemError if there is none, or too many came."""
         require_same_origin(request, secure=self._backend.sessions.secure)
         match = rule_of(request.method, request.scope["raw_path"])
-        if match is None or match.kind not in _UNCOUNTED:
+        if match is not None and match.kind is Kind.CODEC:
+            self._backend.limits.opened(session.actor.id)
+        elif match is None or match.kind not in _UNCOUNTED:
             self._backend.limits.looked(session.actor.id)
         if match is None:
             raise refused(request.method)
@@ -130,17 +133,20 @@ class Door:
         if match.kind is Kind.UPDATE and match.workflow_id:
             return await act(self._backend, request, session.actor, match.workflow_id, match.ids["name"])
         body = b"" if request.method in READING else await request.body()
+        decided: Response | tuple[bytes, bytes] = query, body
         if match.kind is Kind.DANGEROUS:
             decided = await self._dangerous.confirm(request, session, match)
-            if isinstance(decided, Response):
-                return decided
-            query, body = decided
+        elif match.kind is Kind.CODEC:
+            decided = await answer_codec(self._backend, session.actor, match.rule.does, body)
+        if isinstance(decided, Response):
+            return decided
+        query, body = decided
         async with self._places.asked(request, session.actor.id, match, query):
             answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
         if self._backend.sessions.open(request) is None:  # it ended while the UI's server waited for news
             return self._backend.sessions.sign_in_page(request)
         if match.kind is Kind.SETTINGS and answer.is_success:
-            return JSONResponse(flags(json.loads(await answer.aread()), session))
+            return JSONResponse({**flags(json.loads(await answer.aread()), session), "Codec": SETTINGS})
         return await _passed_on(request, match, answer, secure=self._backend.sessions.secure)
 
 

@@ -9,6 +9,7 @@ from api.backend import Backend
 from api.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
 from api.temporal_ui.rules import NOT_ALLOWED, Kind, Match, parameters_of, refused, require_details
 from api.temporal_ui.visibility import UnreadableQueryError, narrowed
+from domain.case.views import CaseView
 from domain.rights.rights import READ_ASSESSMENTS, READ_CASES, READ_INCIDENTS, READ_REPORTS, Reach, Right
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_number
@@ -52,19 +53,22 @@ async def admit(backend: Backend, actor: Actor, match: Match, query: bytes) -> b
         except UnreadableQueryError as error:
             raise ProblemError(UNREADABLE_QUERY, str(error)) from None
     if match.kind in (Kind.WORKFLOW, Kind.QUERY) and match.workflow_id is not None:
-        await _require(backend, actor, match.workflow_id)
+        await case_read(backend, actor, match.workflow_id)
     return urlencode(parameters).encode()
 
 
-async def _require(backend: Backend, actor: Actor, workflow_id: str) -> None:
-    """Raise ProblemError unless the person may read this workflow, whichever of its runs."""
+async def case_read(backend: Backend, actor: Actor, workflow_id: str) -> CaseView | None:
+    """Return the case of a workflow that the person may read as one of a department; None for any other workflow.
+
+    Raises ProblemError if the person may not read it, whichever of its runs.
+    """
     right = next((right for start, right in RIGHTS.items() if workflow_id.startswith(start)), READ_CASES)
     number = workflow_id.removeprefix(case_id(""))
     match right.reach.get(actor.role):
         case Reach.ANY:
-            return
+            return None
         case Reach.DEPARTMENT if workflow_id == case_id(number) and is_number(number):
-            await backend.case(number, actor, right)
+            return await backend.case(number, actor, right)
         case Reach.DEPARTMENT:
             detail = (
                 f"Not of one case: you read the cases of your department here, {actor.department}. 仅限本部门工单。"

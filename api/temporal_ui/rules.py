@@ -19,6 +19,7 @@ from workflows.presentation.details.words import LONGEST_DETAILS
 
 PREFIX: Final = "/temporal"
 API: Final = f"{PREFIX}/api/v1"
+CODEC: Final = f"{PREFIX}/codec"
 NOT_ALLOWED = declare("temporal-ui-not-allowed", HTTPStatus.FORBIDDEN, "Request not allowed in the Temporal UI")
 _SEGMENT = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
 _FORBIDDEN = frozenset("/\\%?#")
@@ -41,6 +42,8 @@ class Kind(StrEnum):
     """The UI's own sign-in, to which it sends a browser whose request was refused."""
     RENDER = "render"
     SETTINGS = "settings"
+    CODEC = "codec"
+    """Of the endpoint that opens payloads, which is part of the door."""
     FACTS = "facts"
     """Of the server, without cases: for all readers, as each page of the UI asks for some."""
     OPERATIONS = "operations"
@@ -55,7 +58,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Row of the table: method, path, kind, the parameters of its query, and what a dangerous request does.
+    """Row of the table: method, path, kind, the parameters of its query, and what a dangerous one or the codec does.
 
     A segment `{name}` takes any id, one that ends in `*` any with that beginning, and `**` at the end one segment or
     more.
@@ -96,6 +99,7 @@ class Match:
 _TOKENS = ("nextPageToken", "next_page_token")
 """Names of the same parameter: the UI uses both."""
 _RUN = ("execution.runId",)
+_CODEC = ("decode", "encode")
 _PAGED = ("query", "pageSize", "maximumPageSize", *_TOKENS)
 _HISTORY = (*_RUN, *_TOKENS, "maximumPageSize", "waitNewEvent", "historyEventFilterType", "skipArchival")
 _NAMESPACE = f"{API}/namespaces/{{namespace}}"
@@ -121,6 +125,7 @@ RULES: Final = (
     _get(Kind.ASSET, f"{PREFIX}/site.webmanifest"),
     _get(Kind.ASSET, f"{PREFIX}/Temporal_Logo_Animation.gif"),
     _get(Kind.RENDER, f"{PREFIX}/render", "content", "theme", "overrideTheme", "compact"),
+    *(Rule("POST", f"{CODEC}/{does}", Kind.CODEC, frozenset({"preserveStorageRefs"}), does) for does in _CODEC),
     _get(Kind.SETTINGS, f"{API}/settings"),
     _get(Kind.FACTS, f"{API}/system-info"),
     _get(Kind.FACTS, f"{API}/cluster-info"),

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from starlette.responses import Response
 
-from api.temporal_ui.rules import API, PREFIX, RULES, Kind, Rule
+from api.temporal_ui.rules import API, CODEC, PREFIX, RULES, Kind, Rule
 from tests.support.api import Api, Json, further_api, problem
 from tests.support.hotline import until
 
@@ -222,9 +222,10 @@ def texts(answers: Iterable[httpx.Response]) -> str:
     return " ".join(answer.text for answer in answers)
 
 
-def decoded(answer: httpx.Response) -> str:
-    """Return what a query has answered."""
-    (payload,) = answer.json()["queryResult"]["payloads"]
+async def decoded(ui: Ui, by: str, answer: httpx.Response) -> str:
+    """Return what a query has answered, as the UI has it opened for somebody."""
+    opened = await ui.ask(by, "POST", f"{CODEC}/decode", answer.json()["queryResult"], preserveStorageRefs="true")
+    (payload,) = opened.json()["payloads"]
     return base64.b64decode(payload["data"]).decode()
 
 
@@ -265,7 +266,7 @@ class TestOneCase:
             CREW, "POST", f"{NAMESPACE}/workflows/{cases.repair}/query/__temporal_workflow_metadata", body
         )
         assert answer.status_code == 200, answer.text
-        assert "definition" in decoded(answer)
+        assert "definition" in await decoded(ui, CREW, answer)
         problem(
             await ui.ask(CREW, "POST", f"{NAMESPACE}/workflows/{cases.metering}/query/case", body),
             403,

@@ -27,6 +27,7 @@ def matched(method: str, path: str) -> Match:
         ("GET", "/temporal/_app/immutable/chunks/R0gNDFMs.js", Kind.ASSET, {}),
         ("GET", "/temporal/favicon.ico", Kind.ASSET, {}),
         ("GET", "/temporal/render", Kind.RENDER, {}),
+        ("POST", "/temporal/codec/decode", Kind.CODEC, {}),
         ("GET", f"{API}/settings", Kind.SETTINGS, {}),
         ("GET", f"{API}/cluster-info", Kind.FACTS, {}),
         ("GET", f"{NAMESPACE}/task-queues/1234%40host%3Aab", Kind.FACTS, {"queue": "1234@host:ab"}),
@@ -109,7 +110,7 @@ def test_no_other_method_passes(method: str) -> None:
 def test_a_path_that_is_read_is_not_changed_by_its_method() -> None:
     assert [rule.path for rule in RULES if rule.method == "GET" and rule.kind is Kind.DANGEROUS] == []
     unsafe = {rule.kind for rule in RULES if rule.method != "GET"}
-    assert unsafe == {Kind.QUERY, Kind.UPDATE, Kind.DANGEROUS}
+    assert unsafe == {Kind.CODEC, Kind.QUERY, Kind.UPDATE, Kind.DANGEROUS}
     assert all(rule.does for rule in RULES if rule.kind is Kind.DANGEROUS)
 
 
