@@ -33,7 +33,7 @@ NOT_SEALED = Payload(metadata={"encoding": FOREIGN})
 CLEAR = "clear"
 """Metadata of what is sent in clear: numbers of cases, in signals."""
 Context = WorkflowSerializationContext | ActivitySerializationContext
-_FOR, _KEY, _WAS = "for", "key", "was"
+_FOR, _KEY = "for", "key"
 _PURPOSE = "payloads"
 _NONCE_BYTES, _KEY_BYTES = 12, 32
 _NAMED = TypeAdapter[tuple[str] | tuple[str, str, str]](tuple[str] | tuple[str, str, str])
@@ -78,8 +78,8 @@ class Envelope(PayloadCodec, WithSerializationContext):
     def open(self, payload: Payload) -> Payload:
         """Return the content of a payload, `FOREIGN` if it has none for this place; see the class."""
         metadata = payload.metadata
-        if (was := metadata.get("encoding", b"")) != SEALED:
-            return Payload(metadata={"encoding": FOREIGN, _WAS: was}, data=payload.data)
+        if metadata.get("encoding") != SEALED:
+            return Payload(metadata={"encoding": FOREIGN}, data=payload.data)
         try:
             key = self._keys.find(bytes.fromhex(metadata.get(_KEY, b"").decode("ascii")))
             if key is None:
@@ -105,8 +105,8 @@ def key_of(payload: Payload) -> str | None:
 
 
 def as_sent_in_clear(payload: Payload) -> Payload:
-    """Return a payload that was not sealed as it was sent."""
-    return Payload(metadata={"encoding": payload.metadata.get(_WAS, b"")}, data=payload.data)
+    """Return a payload that was not sealed, taken for JSON."""
+    return Payload(metadata={"encoding": b"json/plain"}, data=payload.data)
 
 
 def context_named(payload: Payload, namespace: str) -> Context | None:

@@ -4,6 +4,7 @@ The envelope says that the service has sealed a payload for a workflow. The stam
 payload can neither start a workflow again with it, nor repeat an update, nor have an activity done for another run.
 """
 
+import asyncio
 import logging
 import time
 import uuid
@@ -20,21 +21,17 @@ from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import UNSEALED, action_meant
-from activities.envelope import CLEAR, FOREIGN, key_of
+from activities.envelope import CLEAR, FOREIGN, NOT_SEALED, key_of
+from domain.shared.value import Start
 
 log = logging.getLogger("hotline.worker")
 
 VALID = timedelta(minutes=5)
 """Time for which a start or an update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
-START, COMMAND, ACTIVITY, RESULT = "start", "command", "activity", "result"
-NOTHING_SENT = "it has no start message"
+STARTED, COMMAND, ACTIVITY, RESULT = "start", "command", "activity", "result"
+NOTHING_SENT, FOREIGN_FAULT = "it has no start message", "the service has not sealed it"
 _KIND, _NAME, _ID, _AT = "kind", "name", "id", "at"
-_STARTED_BY = {
-    "ComplaintWorkflow": "Register over the HTTP API: POST /v1/complaints.",
-    "IncidentWorkflow": "Declare it over the HTTP API: POST /v1/incidents.",
-    "CatalogueRolloutWorkflow": "Run the command `hotline catalogue apply`.",
-}
 _ACTED_ON_BY = {
     "ComplaintWorkflow": "/v1/complaints/NUMBER/actions/{}",
     "IncidentWorkflow": "/v1/incidents/NUMBER/actions/{}",
@@ -108,7 +105,7 @@ class _Sends(client.OutboundInterceptor):
         self._stamps = stamps
 
     async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:  # noqa: A002 - as above
-        input.args = self._stamps.sent(input.args, START, input.workflow)
+        input.args = self._stamps.sent(input.args, STARTED, input.workflow)
         return await super().start_workflow(input)
 
     async def start_workflow_update(
@@ -125,7 +122,7 @@ class _Sends(client.OutboundInterceptor):
     ) -> client.WorkflowUpdateHandle[Any]:
         start, update = input.start_workflow_input, input.update_workflow_input
         update.update_id = update.update_id or str(uuid.uuid4())
-        start.args = self._stamps.sent(start.args, START, start.workflow)
+        start.args = self._stamps.sent(start.args, STARTED, start.workflow)
         update.args = self._stamps.sent(update.args, COMMAND, update.update, update.update_id)
         return await super().start_update_with_start_workflow(input)
 
@@ -143,8 +140,10 @@ class _Runs(worker.WorkflowInboundInterceptor):
 
     async def execute_workflow(self, input: worker.ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - as above
         _, *parameters = signature(input.run_fn).parameters.values()
-        if any(each.default is each.empty for each in parameters):
-            require_message(input.args)
+        # Without arguments a workflow does what is due anyway, whoever starts it.
+        takes_none = not input.args and not any(each.default is each.empty for each in parameters)
+        if not takes_none and (failure := failure_of_start(input.args)):
+            raise failure
         return await super().execute_workflow(input)
 
 
@@ -161,7 +160,7 @@ class _Asks(worker.WorkflowOutboundInterceptor):
 
     def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
         name = input.workflow or workflow.info().workflow_type
-        input.args = self._of_this_run(input.args, START, name)
+        input.args = self._of_this_run(input.args, STARTED, name)
         super().continue_as_new(input)
 
     def _of_this_run(self, arguments: Sequence[Any], kind: str, name: str) -> list[RawValue]:
@@ -183,29 +182,53 @@ class _Does(worker.ActivityInboundInterceptor):
         return stamped
 
 
+def in_activation() -> bool:
+    """Return True where a workflow takes up what Temporal has sent: the SDK does that in a thread without a loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False
+
+
 def note_asked(payload: Payload) -> None:
     """Keep, for the task of this activity, which run has asked for it: the SDK decodes before it asks interceptors."""
     if _part(payload, _KIND) == ACTIVITY:
         _asked_of.set((_part(payload, _NAME), _part(payload, _ID)))
 
 
-def check_start(payload: Payload) -> None:
-    """Raise ApplicationError if the service has not started the present run with this argument; UndecidedError."""
+class NotStarted:
+    """Object in place of that of a workflow that does not begin: it raises the reason, whatever is asked of it.
+
+    An `__init__` that raises leaves a coroutine of the SDK behind, of which Python warns in the log.
+    """
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+    def __getattr__(self, _: str) -> NoReturn:
+        raise self.failure
+
+
+def failure_of_start(arguments: Sequence[object]) -> Exception | None:
+    """Return why the present run does not begin with these arguments; None if the service has started it so."""
     info = workflow.info()
-    if fault := start_fault(payload, info.workflow_type, info.continued_run_id, info.workflow_start_time):
-        raise _not_started(fault)
+    if len(arguments) == 1 and isinstance(arguments[0], list):  # of a workflow of any type
+        arguments = arguments[0]
+    faults: list[str | None] = [] if arguments else [NOTHING_SENT]
+    for each in arguments:
+        if not isinstance(each, Start | RawValue):
+            return UndecidedError("this release takes another number of arguments")
+        opened = each.payload if isinstance(each, RawValue) else getattr(each, "opened_from", NOT_SEALED)
+        faults.append(start_fault(opened, info.workflow_type, info.continued_run_id, info.workflow_start_time))
+    fault = next(filter(None, faults), None)
+    return not_started(fault) if fault else None
 
 
-def require_message(arguments: Sequence[object]) -> None:
-    """Raise ApplicationError if the present run, which takes a start message, has none; an empty list is none."""
-    if not any(arguments):
-        raise _not_started(NOTHING_SENT)
-
-
-def _not_started(fault: str) -> ApplicationError:
-    """Return the failure of the present run, which the service has not started."""
-    instead = _STARTED_BY.get(workflow.info().workflow_type, "The service alone starts it.")
-    return ApplicationError(f"Not started by the service: {fault}. {instead}", type=UNSEALED, non_retryable=True)
+def not_started(fault: str) -> ApplicationError:
+    """Return the failure of a workflow that the service has not started."""
+    message = f"Not started: {fault}. The service alone starts workflows: use its HTTP API or its commands."
+    return ApplicationError(message, type=UNSEALED, non_retryable=True)
 
 
 def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | None, started_at: datetime) -> str | None:
@@ -219,7 +242,7 @@ def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | No
 
     Raises UndecidedError.
     """
-    if fault := _fault(payload, START, workflow_type):
+    if fault := _fault(payload, STARTED, workflow_type):
         return fault
     if continued_run_id:
         return None if _part(payload, _ID) == continued_run_id else "it was sealed for another run"
@@ -258,7 +281,7 @@ def check_result(payload: Payload) -> None:
 def check_sealed(payload: Payload) -> None:
     """Raise UndecidedError if the service has not sealed this, or has with an unknown key."""
     if payload.metadata.get("encoding") == FOREIGN:
-        raise UndecidedError("the service has not sealed it")
+        raise UndecidedError(FOREIGN_FAULT)
     if (key := key_of(payload)) is not None:
         raise UnknownKeyError(f"it is sealed with key {key}, which this process does not have")
 
@@ -270,7 +293,7 @@ def message_of(payload: Payload) -> tuple[str, str]:
 
 def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:
     if payload.metadata.get("encoding") == FOREIGN:
-        return "the service has not sealed it"
+        return FOREIGN_FAULT
     check_sealed(payload)
     if _part(payload, _KIND) != kind or (name is not None and _part(payload, _NAME) != name):
         return f"it was sealed for something else than this {kind}"

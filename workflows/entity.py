@@ -15,7 +15,7 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from activities.stamps import require_message
+from activities.stamps import NotStarted, failure_of_start
 from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.command import Command
@@ -77,10 +77,10 @@ class EntityWorkflow:
         start: the start message, for what an earlier run carried over.
     """
 
-    def __new__(cls, *arguments: Any) -> Self:  # noqa: ANN401 - a start message, which was checked when it was opened
-        """Return an instance. Raises ApplicationError without a start message."""
-        require_message(arguments)
-        return super().__new__(cls)
+    def __new__(cls, *arguments: Any) -> Self:  # noqa: ANN401 - whatever was sent
+        """Return an instance; for arguments that do not start it an object that Python calls no `__init__` of."""
+        failure = failure_of_start(arguments)
+        return NotStarted(failure) if failure else super().__new__(cls)  # type: ignore[return-value]  # no __init__
 
     def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
         self._entity = entity

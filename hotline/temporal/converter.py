@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Self, TypedDict, cast
 
 from google.protobuf.message import Message
@@ -28,14 +27,23 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import NO_HANDLER, UNDECODED
-from activities.envelope import NOT_SEALED, Envelope, as_sent_in_clear
+from activities.envelope import FOREIGN, NOT_SEALED, Envelope, as_sent_in_clear
 from activities.keys import Keys
-from activities.stamps import Stamps, check_command, check_result, check_sealed, check_start, note_asked
+from activities.stamps import (
+    FOREIGN_FAULT,
+    Stamps,
+    check_command,
+    check_result,
+    check_sealed,
+    in_activation,
+    not_started,
+    note_asked,
+)
 from domain.shared.value import InClear, Start
 
 _UNCHECKED = (BinaryPlainPayloadConverter, BinaryProtoPayloadConverter, JSONProtoPayloadConverter)
 """Converters of the SDK that ignore the expected type."""
-Check = Callable[[Sequence[Payload], list[type] | None], None]
+Check = Callable[[Sequence[Payload]], None]
 
 
 class SealingOptions(TypedDict):
@@ -75,7 +83,7 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
     as what another release has sealed, fails the task, which is tried again: a fault of ours never ends a case.
 
     Args:
-        check: raises an error if opened payloads cannot be taken for values of these types.
+        check: raises an error if opened payloads cannot be taken.
     """
 
     def __init__(self, check: Check) -> None:
@@ -93,37 +101,47 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
         """Decode payloads. Raises ApplicationError, UndecidedError and pydantic's ValidationError."""
         if type_hints and all(_is_a(hint, InClear) for hint in type_hints):
             payloads = [*map(as_sent_in_clear, payloads)]
+        elif in_activation() and all(hint is RawValue or _is_a(hint, Start) for hint in type_hints or ()):
+            return self._of_start(payloads, type_hints)
         else:
-            self._check(payloads, type_hints)
+            self._check(payloads)
         return super().from_payloads(payloads, type_hints)
 
+    def _of_start(self, payloads: Sequence[Payload], type_hints: list[type] | None) -> list[Any]:
+        """Return the arguments of a start with what they were opened from; it is compared once the run is known.
 
-def _check_sealed(payloads: Sequence[Payload], _: list[type] | None) -> None:
+        Without types there is another number of arguments than this release takes. They may be of a signal, which the
+        SDK drops if it cannot be decoded.
+        """
+        if any(payload.metadata.get("encoding") == FOREIGN for payload in payloads):
+            raise not_started(FOREIGN_FAULT)
+        _check_sealed(payloads)
+        values = super().from_payloads(payloads, type_hints)
+        return [
+            value.with_origin(payload) if isinstance(value, Start) else value
+            for value, payload in zip(values, payloads, strict=True)
+        ]
+
+
+def _check_sealed(payloads: Sequence[Payload]) -> None:
     for payload in payloads:
         check_sealed(payload)
 
 
-def _check_of_workflow(payloads: Sequence[Payload], type_hints: list[type] | None) -> None:
-    """Check arguments of a start, an update, a query or a signal; or what a client reads."""
-    check: Callable[[Payload], None] = check_sealed
+def _check_of_workflow(payloads: Sequence[Payload]) -> None:
+    """Check the argument of an update; or what else is sealed for a workflow."""
     if workflow.in_workflow() and (update := workflow.current_update_info()):
-        check = partial(check_command, update=update)
-    # Without types there is another number of arguments, or the type of the workflow is unknown.
-    elif workflow.in_workflow() and all(map(_is_start, type_hints or ())):
-        check = check_start
-    for payload in payloads:
-        check(payload)
+        for payload in payloads:
+            check_command(payload, update)
+    else:
+        _check_sealed(payloads)
 
 
-def _check_of_activity(payloads: Sequence[Payload], type_hints: list[type] | None) -> None:
+def _check_of_activity(payloads: Sequence[Payload]) -> None:
     """Check the result of an activity, in a workflow; or the arguments, in the activity."""
-    _check_sealed(payloads, type_hints)
+    _check_sealed(payloads)
     for payload in payloads:
-        check_result(payload) if workflow.in_workflow() else note_asked(payload)
-
-
-def _is_start(hint: type) -> bool:
-    return hint is RawValue or _is_a(hint, Start)
+        check_result(payload) if in_activation() else note_asked(payload)
 
 
 def _is_a(hint: object, kind: type) -> bool:
@@ -170,7 +188,7 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
 
     def from_failure(self, failure: Failure, payload_converter: PayloadConverter) -> BaseException:  # noqa: ARG002 - the SDK's
         """Convert the failure. Raises UndecidedError."""
-        if self._of_activities and workflow.in_workflow() and failure.HasField("application_failure_info"):
+        if self._of_activities and in_activation() and failure.HasField("application_failure_info"):
             check_sealed(failure.encoded_attributes if failure.HasField("encoded_attributes") else NOT_SEALED)
         return super().from_failure(failure, _OF_FAILURES)
 
