@@ -29,7 +29,7 @@ log = logging.getLogger("hotline.worker")
 VALID = timedelta(minutes=5)
 """Time for which a start or an update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
-STARTED, COMMAND, ACTIVITY, RESULT = "start", "command", "activity", "result"
+START, COMMAND, ACTIVITY, RESULT = "start", "command", "activity", "result"
 NOTHING_SENT, FOREIGN_FAULT = "it has no start message", "the service has not sealed it"
 _KIND, _NAME, _ID, _AT = "kind", "name", "id", "at"
 _ACTED_ON_BY = {
@@ -105,7 +105,7 @@ class _Sends(client.OutboundInterceptor):
         self._stamps = stamps
 
     async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:  # noqa: A002 - as above
-        input.args = self._stamps.sent(input.args, STARTED, input.workflow)
+        input.args = self._stamps.sent(input.args, START, input.workflow)
         return await super().start_workflow(input)
 
     async def start_workflow_update(
@@ -122,7 +122,7 @@ class _Sends(client.OutboundInterceptor):
     ) -> client.WorkflowUpdateHandle[Any]:
         start, update = input.start_workflow_input, input.update_workflow_input
         update.update_id = update.update_id or str(uuid.uuid4())
-        start.args = self._stamps.sent(start.args, STARTED, start.workflow)
+        start.args = self._stamps.sent(start.args, START, start.workflow)
         update.args = self._stamps.sent(update.args, COMMAND, update.update, update.update_id)
         return await super().start_update_with_start_workflow(input)
 
@@ -160,7 +160,7 @@ class _Asks(worker.WorkflowOutboundInterceptor):
 
     def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
         name = input.workflow or workflow.info().workflow_type
-        input.args = self._of_this_run(input.args, STARTED, name)
+        input.args = self._of_this_run(input.args, START, name)
         super().continue_as_new(input)
 
     def _of_this_run(self, arguments: Sequence[Any], kind: str, name: str) -> list[RawValue]:
@@ -242,7 +242,7 @@ def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | No
 
     Raises UndecidedError.
     """
-    if fault := _fault(payload, STARTED, workflow_type):
+    if fault := _fault(payload, START, workflow_type):
         return fault
     if continued_run_id:
         return None if _part(payload, _ID) == continued_run_id else "it was sealed for another run"
