@@ -111,7 +111,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         linger_seconds=settings.projection_linger_seconds,
     )
     tell = case_teller(client, workflow_id)
-    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    store = CatalogueStore(settings.catalogues_dir)
+    in_force = CatalogueInForce(store, settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
     titles = IncidentTitles(reader)
 
@@ -128,7 +129,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         updates = CaseUpdates(of_cases, people, client, workflow_id)
         incidents = Incidents(writer, reader, updates)
         teller = IncidentTeller(client, incident_id)
-        bulk = BulkUpdates(reader, updates)
+        bulk = BulkUpdates(reader, updates, store.in_force)
         assessments = Assessments(writer, reader)
         workflows = case_workflows(client, people, settings.task_queue)
         repairs = Repairs(partial(repair_case, client, database), partial(repair_incidents, client, database))

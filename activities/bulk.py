@@ -1,5 +1,6 @@
 """Activities that update many cases: a catalogue rollout (服务目录) changes terms, a handover (全部移交) the owner."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -42,14 +43,14 @@ class OpenCasesQuery(Immutable):
 
 
 class TermsChange(Immutable):
-    """Cases to move to the terms of a catalogue.
+    """Cases to move to the terms of a catalogue, which has this serial in the record of those in force.
 
     In the second pass, most were registered under these terms: none is asked that SQL shows so. An older case may have
     been moved by an earlier rollout, which SQL lacks.
     """
 
-    catalogue: Catalogue
     edition: Edition
+    serial: int
     numbers: list[str]
     second_pass: bool = False
 
@@ -82,11 +83,14 @@ class BulkUpdates:
     Args:
         engine: engine of the read model, to read.
         cases: sends the updates of cases.
+        catalogue_of: returns the catalogue in force if it has this serial, None if a later one has replaced it. Raises
+            FileError if this worker has not got it yet.
     """
 
-    def __init__(self, engine: Engine, cases: CaseUpdates) -> None:
+    def __init__(self, engine: Engine, cases: CaseUpdates, catalogue_of: Callable[[int], Catalogue | None]) -> None:
         self._engine = engine
         self._cases = cases
+        self._catalogue_of = catalogue_of
 
     @activity.defn(name="list_open_cases")
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
@@ -98,10 +102,18 @@ class BulkUpdates:
 
     @activity.defn(name="change_catalogue")
     async def change_catalogue(self, change: TermsChange) -> dict[str, int]:
-        """Move these cases to the terms of the catalogue; return the count of each answer."""
+        """Move these cases to the terms of the catalogue; return the count of each answer.
+
+        Raises ApplicationError if it is not in force any more, and FileError as `catalogue_of`: Temporal tries again.
+        """
+        catalogue = self._catalogue_of(change.serial)
+        if catalogue is None:
+            edition = f"{change.edition.name} ({change.edition.digest})"
+            message = f"No case is moved to {edition}: another catalogue was put in force since."
+            raise ApplicationError(message, type="CatalogueReplaced", non_retryable=True)
         known = await read(self._engine, lambda connection: get_cases(connection, change.numbers))
         cases = {case.number: case for case in known}
-        rollout = RolloutTerms(change.catalogue)
+        rollout = RolloutTerms(catalogue)
         # The same for every attempt of this rollout, so that an attempt whose answer was lost is answered again.
         info = activity.info()
         update_id = f"{CATALOGUE_CHANGE}-{info.workflow_run_id}"

@@ -15,7 +15,6 @@ import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
 from domain.case.handover import Handover
-from domain.catalogue.terms import Edition
 from domain.reports.period import ReportKind
 from domain.shared.actors import Actor, Role
 from tests.replay.assessment_paths import assessment, assessment_without_inspections, period_end
@@ -30,8 +29,9 @@ from tests.replay.write_paths import WRITE_PATHS
 from tests.support.batches import call, project, published
 from tests.support.causes import Cause
 from tests.support.hotline import OWNER, Complaint, Hotline, running_hotline, until
+from tests.support.rollouts import put_in_force
 from tests.support.temporal import temporal_server
-from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart, RolloutStart
+from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.report import report_handle, start_report
 from workflows.clients.singletons import COURIER, INSTALLATION, RECONCILER, SURGE_WATCH, claim
@@ -83,11 +83,8 @@ def of_shift(start: Callable[[Client, str], Awaitable[WorkflowHandle[Any, None]]
 
 async def catalogue(hotline: Hotline) -> WorkflowHistory:
     """The history of a rollout over two open cases, one of which is reached by the second pass."""
-    slower = hotline.catalogue.model_copy(update={"time_scale": 0.5})
-    edition = Edition(digest="0" * 12, name="Half as fast", name_zh="放慢一半")
-    start = RolloutStart(
-        catalogue=slower, edition=edition, closed_after=datetime.now(UTC) - timedelta(days=3), settle_seconds=3600
-    )
+    slower = hotline.catalogue.model_copy(update={"time_scale": 0.5, "name": "Slower", "name_zh": "放慢"})
+    start = put_in_force(hotline, slower, settle_seconds=3600)
     await (await hotline.start()).published(1)
     running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
     await until(lambda: running.query(CatalogueRolloutWorkflow.progress), lambda at: at.counts.get("changed") == 1)
