@@ -24,6 +24,7 @@ from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import action_meant, unreadable
+from activities.keys import Key, Keys
 from domain.shared.command import Command
 
 log = logging.getLogger("hotline.worker")
@@ -56,23 +57,6 @@ _ACTED_ON_BY = {
 _decoded = threading.local()
 _FAULT_OF_UPDATE, _FAULT_OF_START = "signatures_fault_of_update", "signatures_fault_of_start"
 _SIGNATURE = "signatures_signature"
-
-
-class SigningKey(NamedTuple):
-    """Key of the service: the four bytes that name it in a signature, and the secret."""
-
-    id: bytes
-    secret: bytes
-
-
-class SigningKeys(Protocol):
-    """Keys of the service."""
-
-    def newest(self) -> SigningKey:
-        """Return the key that signs."""
-
-    def find(self, key_id: bytes) -> SigningKey | None:
-        """Return the key with this id, also one that signs no longer; None if there is none."""
 
 
 class UndecidedError(Exception):
@@ -109,7 +93,7 @@ class Signatures(client.Interceptor, worker.Interceptor):
 
     def __init__(
         self,
-        keys: SigningKeys,
+        keys: Keys,
         converter: PayloadConverter,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -207,7 +191,7 @@ def is_of(signature: Payload | None, arguments: Sequence[Payload]) -> bool:
     return signature is not None and signature.data[: _SAID.size].endswith(digest(arguments))
 
 
-def _code(key: SigningKey, subject: Subject, said: bytes) -> bytes:
+def _code(key: Key, subject: Subject, said: bytes) -> bytes:
     # No part has a line feed: ids and names are the service's own.
     return hmac.digest(key.secret, "\n".join(subject).encode() + said, "sha256")[:_CODE_BYTES]
 

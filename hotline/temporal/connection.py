@@ -17,8 +17,8 @@ from temporalio.service import GrpcCompression
 from activities.signatures import Signatures
 from domain.shared.operator_errors import OperatorError
 from hotline.files.run_file import temporal_address
+from hotline.keys import ring_of
 from hotline.settings import Settings
-from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.converter import DATA_CONVERTER
 
 LOOPBACK = "127.0.0.1"
@@ -36,7 +36,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
     """Connect to Temporal with the data converter and the signatures that every part of the service uses.
 
     Args:
-        settings: settings, for the file of signing keys.
+        settings: settings, for the ring of keys.
         lazy: return at once; the first call connects. For the API, which must start while Temporal is down.
         wait_seconds: seconds to retry while Temporal does not answer; `inf` retries for ever.
 
@@ -46,8 +46,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
     """
     address = known_address(settings) or f"{LOOPBACK}:{settings.temporal_port}"
     config: ClientConnectConfig = {**_configured(), "target_host": address}
-    keys = SigningKeyFile(settings.signing_keys_file, makes=False)
-    signatures = Signatures(keys, DATA_CONVERTER.payload_converter)
+    signatures = Signatures(ring_of(settings), DATA_CONVERTER.payload_converter)
     config |= {"data_converter": DATA_CONVERTER, "interceptors": [signatures], "lazy": lazy}
     # Our payloads are a few kilobytes and the server is near: compression costs a tenth of the CPU on both sides.
     config["grpc_compression"] = GrpcCompression.NONE

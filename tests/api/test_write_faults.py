@@ -16,7 +16,7 @@ from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 
-from activities.signatures import SigningKey
+from activities.keys import Key
 from api.__main__ import assemble
 from api.app import create_app
 from api.backend import Backend
@@ -297,7 +297,7 @@ async def test_an_action_waits_until_temporal_has_room_for_it(on_sqlite: Api) ->
 async def test_an_api_that_signs_with_a_key_of_its_own_is_told_so(on_sqlite: Api) -> None:
     """It was given another file of signing keys than the worker: nothing is done, and the next try is."""
     number, key = await on_sqlite.case_in("registered"), uuid.uuid4().hex
-    client = with_interceptors(on_sqlite.temporal, signatures_by(SigningKey(b"othr", b"another secret")))
+    client = with_interceptors(on_sqlite.temporal, signatures_by(Key(b"othr", b"another secret")))
     async with process_with(assemble(on_sqlite.settings, client, on_sqlite.clock), on_sqlite) as strange:
         answer = await strange.act(number, "dispatch", {"department": "repair"}, key=key)
         assert "does not accept what this API signs" in problem(answer, 503, "temporal-unavailable")["detail"]

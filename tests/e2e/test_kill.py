@@ -27,7 +27,7 @@ from hotline.demo.play import Player, Run
 from hotline.demo.steps import RungWait
 from hotline.demo.verify import verify
 from hotline.histories import chains, read_case
-from hotline.signing_keys import SigningKeyFile
+from hotline.keys import Ring
 from hotline.temporal.converter import DATA_CONVERTER
 from tests.support.directory import Directory
 from tests.support.service import CHILDREN, Service
@@ -182,7 +182,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def all_agree(service: Service) -> None:
     """Temporal, SQL and the channel's file come to hold the same of every case."""
-    signatures = Signatures(SigningKeyFile(service.data_dir / "signing.json"), DATA_CONVERTER.payload_converter)
+    signatures = Signatures(Ring(service.data_dir / "keys.json"), DATA_CONVERTER.payload_converter)
     client = await Client.connect(service.temporal, data_converter=DATA_CONVERTER, interceptors=[signatures])
     ledger = Ledger(service, client)
     give_up_at = time.monotonic() + PATIENCE_SECONDS

@@ -4,28 +4,29 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client, Interceptor
 
-from activities.signatures import Signatures, SigningKey
+from activities.keys import Key
+from activities.signatures import Signatures
 from hotline.temporal.converter import DATA_CONVERTER
 
-KEY = SigningKey(b"test", b"the secret of the tests")
+KEY = Key(b"test", b"the secret of the tests")
 
 
 class OneKey:
     """Keys of a process that has this one alone."""
 
-    def __init__(self, key: SigningKey = KEY) -> None:
+    def __init__(self, key: Key = KEY) -> None:
         self.key = key
 
-    def newest(self) -> SigningKey:
+    def newest(self) -> Key:
         """Return it."""
         return self.key
 
-    def find(self, key_id: bytes) -> SigningKey | None:
+    def find(self, key_id: bytes) -> Key | None:
         """Return it, if it has this id."""
         return self.key if key_id == self.key.id else None
 
 
-def signatures_by(key: SigningKey, later: timedelta = timedelta(0)) -> Signatures:
+def signatures_by(key: Key, later: timedelta = timedelta(0)) -> Signatures:
     """Return signatures by this key, with a clock that is fast or slow."""
     return Signatures(OneKey(key), DATA_CONVERTER.payload_converter, clock=lambda: datetime.now(UTC) + later)
 

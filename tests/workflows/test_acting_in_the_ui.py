@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import ACTIONS
 from activities.internal_updates import SETTLE, UNDELIVERED
-from activities.signatures import SigningKey
+from activities.keys import Key
 from domain.case.actions.dispatch import Dispatch
 from domain.case.automatic.undelivered import Undelivered
 from domain.shared.event import AnyAction
@@ -87,7 +87,7 @@ async def test_internal_updates_and_forged_ones_are_refused(hotline: Hotline, cl
     assert "只有本系统可以发送" in await refused(cli, complaint, UNDELIVERED, own)
     # Its form takes anything; the answer is one sentence, without frames.
     assert "只有本系统可以发送" in await failure(cli.get_workflow_handle(complaint.handle.id), SETTLE, {"x": 1})
-    forged = with_interceptors(hotline.client, signatures_by(SigningKey(KEY.id, b"guessed")))
+    forged = with_interceptors(hotline.client, signatures_by(Key(KEY.id, b"guessed")))
     assert FORGERY in await refused(forged, complaint, "comment", KEPT)
 
 

@@ -10,7 +10,7 @@ from temporalio.common import RawValue
 
 from activities import reconcile
 from activities.history_errors import UnreadableError
-from activities.signatures import SigningKey
+from activities.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from hotline import rebuild
@@ -87,7 +87,7 @@ async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(reco
 @pytest.mark.slow
 async def test_a_start_that_is_signed_with_an_unknown_key_is_listed_as_such(reconciled: Hotline) -> None:
     """The service may have started it: it neither fails nor stops the comparison of others."""
-    client = with_interceptors(reconciled.client, signatures_by(SigningKey(b"othr", KEY.secret)))
+    client = with_interceptors(reconciled.client, signatures_by(Key(b"othr", KEY.secret)))
     registration = reconciled.registration()
     handle = await client.start_workflow(
         ComplaintWorkflow.run,

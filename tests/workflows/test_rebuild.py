@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from temporalio.client import Client, WorkflowExecution
 
 from activities.history_errors import ForeignError, UnknownKeyError, UnreadableError
-from activities.signatures import SigningKey
+from activities.keys import Key
 from domain.calls.call import Call
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
@@ -337,7 +337,7 @@ async def test_a_case_whose_history_cannot_be_read_is_named_and_stops_no_other(
 
 async def test_workflows_that_the_service_has_not_started_are_named_as_such(hotline: Hotline, owner: Engine) -> None:
     """Ended before a worker saw them; an incident as well stops nothing."""
-    unknown = signatures_by(SigningKey(b"othr", KEY.secret))
+    unknown = signatures_by(Key(b"othr", KEY.secret))
     case, newer = (workflow_id(hotline.registration().number) for _ in range(2))
     for interceptors, kind, name in (
         ((), "ComplaintWorkflow", case),

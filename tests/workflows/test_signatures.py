@@ -27,7 +27,8 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.internal_updates import RECOGNISE, SETTLE, UNDELIVERED
-from activities.signatures import HEADER, UNSIGNED, Signatures, SigningKey
+from activities.keys import Key
+from activities.signatures import HEADER, UNSIGNED, Signatures
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
 from domain.case.automatic.recognise import Recognised
@@ -138,8 +139,8 @@ class HandsOn(Stolen, worker.Interceptor):
 
 
 OTHERS = [
-    (signatures_by(SigningKey(KEY.id, b"guessed")), FORGERY),
-    (signatures_by(SigningKey(b"othr", KEY.secret)), "key 6f746872, which this process does not have"),
+    (signatures_by(Key(KEY.id, b"guessed")), FORGERY),
+    (signatures_by(Key(b"othr", KEY.secret)), "key 6f746872, which this process does not have"),
     (signatures_by(KEY, timedelta(minutes=-6)), "its signature is 360 s old, and lasts 300 s"),
     (signatures_by(KEY, timedelta(minutes=2)), "its signature is -120 s old"),
     (Stolen(Payload(data=b"short")), "of another form"),
@@ -377,7 +378,7 @@ class Forgetful(OneKey):
 
     known = True
 
-    def find(self, key_id: bytes) -> SigningKey | None:
+    def find(self, key_id: bytes) -> Key | None:
         return super().find(key_id) if self.known else None
 
 
