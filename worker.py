@@ -129,7 +129,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         updates = CaseUpdates(of_cases, people, client, workflow_id)
         incidents = Incidents(writer, reader, updates)
         teller = IncidentTeller(client, incident_id)
-        bulk = BulkUpdates(reader, updates, store.in_force)
+        bulk = BulkUpdates(writer, reader, updates, store.in_force)
         assessments = Assessments(writer, reader)
         workflows = case_workflows(client, people, settings.task_queue)
         repairs = Repairs(partial(repair_case, client, database), partial(repair_incidents, client, database))

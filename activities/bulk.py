@@ -10,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.case_updates import BRISK, NO_ANSWER, Answer, CaseUpdates, Left, is_refusal
 from activities.internal_updates import CATALOGUE_CHANGE
-from activities.projection import read
+from activities.projection import plain_errors, read
 from activities.run_status import unless_gone
+from activities.shift import now
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
 from domain.case.batch import Returned
@@ -25,7 +26,8 @@ from domain.shared.command import Command
 from domain.shared.value import Immutable
 from readmodel.case_queries import get_cases
 from readmodel.open_cases import open_numbers
-from readmodel.workload import owned_by, owners
+from readmodel.workload import end_handover, is_under_way, owned_by, owners
+from readmodel.writer import GroupWriter
 
 CHANGED, SAME, KEPT, SILENT = "changed", "same", "kept", "silent"
 """Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes; none."""
@@ -56,8 +58,9 @@ class TermsChange(Immutable):
 
 
 class OwnedQuery(Immutable):
-    """Query for the next page of the open cases that a person owns."""
+    """Query for the next page of the open cases that a person owns, for the handover of this id."""
 
+    handover_id: str
     owner: str
     after: str
     limit: int
@@ -81,13 +84,21 @@ class BulkUpdates:
     """The activities of rollouts and handovers.
 
     Args:
+        writer: writer of the read model.
         engine: engine of the read model, to read.
         cases: sends the updates of cases.
         catalogue_of: returns the catalogue in force if it has this serial, None if a later one has replaced it. Raises
             FileError if this worker has not got it yet.
     """
 
-    def __init__(self, engine: Engine, cases: CaseUpdates, catalogue_of: Callable[[int], Catalogue | None]) -> None:
+    def __init__(
+        self,
+        writer: GroupWriter,
+        engine: Engine,
+        cases: CaseUpdates,
+        catalogue_of: Callable[[int], Catalogue | None],
+    ) -> None:
+        self._writer = writer
         self._engine = engine
         self._cases = cases
         self._catalogue_of = catalogue_of
@@ -138,19 +149,29 @@ class BulkUpdates:
 
     @activity.defn(name="list_owned_cases")
     async def list_owned_cases(self, query: OwnedQuery) -> list[str]:
-        """Return the next numbers in order; none after the last."""
-        return await read(self._engine, lambda sql: owned_by(sql, query.owner, query.after, query.limit))
+        """Return the next numbers in order; none after the last: the handover has ended then."""
+        numbers = await read(self._engine, lambda sql: owned_by(sql, query.owner, query.after, query.limit))
+        if not numbers:
+            with plain_errors():
+                await self._writer.run(lambda sql: end_handover(sql, query.handover_id, now()))
+        return numbers
 
     @activity.defn(name="hand_over_cases")
     async def hand_over_cases(self, page: CasesOfHandover) -> HandedOver:
-        """Give these cases to the new owner. A case that was given to somebody else meanwhile stays there."""
+        """Give these cases to the new owner. A case that was given to somebody else meanwhile stays there.
+
+        A handover that is not under way, as one that was done and is started again, changes no case.
+        """
         handover = page.handover
+        under_way = await read(self._engine, lambda sql: is_under_way(sql, handover.id))
         known = await read(self._engine, lambda sql: owners(sql, page.numbers))
         body = HandOver(owner=handover.owner, previous_owner=handover.previous_owner, note=handover.reason)
         # The same for every attempt, so that an attempt whose answer was lost is answered again.
         key = f"handover-{handover.id}"
 
         async def ask(number: str) -> Answer | Left:
+            if not under_way:
+                return Left("This handover was done before, or SQL has lost it: order another one.")
             if number not in known:
                 return Left("SQL does not have it any more.")
             owner, version = known[number]

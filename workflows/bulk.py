@@ -218,7 +218,8 @@ class HandoverWorkflow:
         return self._progress
 
     async def _next_page(self, start: HandoverStart) -> list[str]:
-        query = OwnedQuery(owner=start.progress.handover.previous_owner, after=start.after, limit=start.page)
+        order = start.progress.handover
+        query = OwnedQuery(handover_id=order.id, owner=order.previous_owner, after=start.after, limit=start.page)
         return await _next_numbers(BulkUpdates.list_owned_cases, query, start.after)
 
 

@@ -16,17 +16,15 @@ from domain.assessment.actions.decide_objection import DecideObjection
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
-from domain.case.handover import Handover
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
-from domain.shared.actors import Actor, Role
 from tests.replay.assessment_paths import MANAGER, OBJECTION, SUPERVISOR
 from tests.replay.incident_paths import OVER, ended, told
+from tests.support.bulk import order_handover, put_in_force
 from tests.support.causes import declare, linked
-from tests.support.hotline import OWNER, Hotline, until
+from tests.support.hotline import Hotline, until
 from tests.support.months import RunningMonth
-from tests.support.rollouts import put_in_force
-from workflows.bulk import HandoverStart, RolloutStart
+from workflows.bulk import RolloutStart
 from workflows.clients.bulk import end_rollout, rollout_id, start_handover, start_rollout
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
@@ -145,10 +143,8 @@ async def handover(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """Page after page, each of one case; the next run goes on at the last number."""
     for complaint in [await hotline.start() for _ in range(6)]:
         await complaint.published(1)
-    supervisor = Actor(id="xu", role=Role.SUPERVISOR)
-    order = Handover(id=uuid.uuid4().hex, previous_owner=OWNER, owner="li", reason="病假", actor=supervisor)
-    start = HandoverStart.of(order).model_copy(update={"page": 1})
-    running = await start_handover(hotline.client, hotline.settings.task_queue, start, Request(key=order.id))
+    start, request = await order_handover(hotline, uuid.uuid4().hex, page=1), Request(key="")
+    running = await start_handover(hotline.client, hotline.settings.task_queue, start, request)
     first = await this_run(hotline, running)
     assert (await running.result()).handed_over >= 6
     return first

@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
-from domain.case.handover import Handover
 from domain.reports.period import ReportKind
-from domain.shared.actors import Actor, Role
 from tests.replay.assessment_paths import assessment, assessment_without_inspections, period_end
 from tests.replay.change_paths import CHANGE_PATHS
 from tests.replay.follow_up_paths import FOLLOW_UP_PATHS
@@ -27,11 +25,11 @@ from tests.replay.paths import PATHS
 from tests.replay.settlement_paths import SETTLEMENT_PATHS
 from tests.replay.write_paths import WRITE_PATHS
 from tests.support.batches import call, project, published
+from tests.support.bulk import order_handover, put_in_force
 from tests.support.causes import Cause
-from tests.support.hotline import OWNER, Complaint, Hotline, running_hotline, until
-from tests.support.rollouts import put_in_force
+from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
-from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart
+from workflows.bulk import CatalogueRolloutWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.report import report_handle, start_report
 from workflows.clients.singletons import COURIER, INSTALLATION, RECONCILER, SURGE_WATCH, claim
@@ -98,10 +96,8 @@ async def handover(hotline: Hotline) -> WorkflowHistory:
     """The history of a handover of two cases, in pages of one."""
     for complaint in [await hotline.start() for _ in range(2)]:
         await complaint.published(1)
-    supervisor = Actor(id="xu", role=Role.SUPERVISOR)
-    order = Handover(id="0" * 32, previous_owner=OWNER, owner="li", reason="病假", actor=supervisor)
-    start = HandoverStart.of(order).model_copy(update={"page": 1})
-    running = await start_handover(hotline.client, hotline.settings.task_queue, start, Request(key=order.id))
+    start, request = await order_handover(hotline, "0" * 32, page=1), Request(key="")
+    running = await start_handover(hotline.client, hotline.settings.task_queue, start, request)
     await running.result()
     return await running.fetch_history()
 

@@ -25,8 +25,8 @@ from domain.catalogue.catalogue import Catalogue
 from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
 from hotline.files.serving_lock import ServingLock
+from tests.support.bulk import put_in_force
 from tests.support.hotline import Complaint, Hotline, number_at, running_hotline, until
-from tests.support.rollouts import put_in_force
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.bulk import CatalogueRolloutWorkflow, RolloutProgress
