@@ -38,9 +38,9 @@ from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, in_f
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.installation import are_of_one_installation, require_own, until_compared
+from hotline.keys import ring_of
 from hotline.rebuild import repair_case, repair_incidents
 from hotline.settings import Settings
-from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
 from readmodel.assessment import months
@@ -111,7 +111,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         linger_seconds=settings.projection_linger_seconds,
     )
     tell = case_teller(client, workflow_id)
-    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    store = CatalogueStore(settings.catalogues_dir)
+    in_force = CatalogueInForce(store, settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
     titles = IncidentTitles(reader)
 
@@ -128,7 +129,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
         updates = CaseUpdates(of_cases, people, client, workflow_id)
         incidents = Incidents(writer, reader, updates)
         teller = IncidentTeller(client, incident_id)
-        bulk = BulkUpdates(reader, updates)
+        bulk = BulkUpdates(writer, reader, updates, store.in_force)
         assessments = Assessments(writer, reader)
         workflows = case_workflows(client, people, settings.task_queue)
         repairs = Repairs(partial(repair_case, client, database), partial(repair_incidents, client, database))
@@ -199,7 +200,7 @@ def due_periods(client: Client, task_queue: str, in_force: CatalogueInForce, rea
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:
     """Return the courier's configuration. Raises FileError."""
     channels = load_channels(settings.channels).with_time_zone(in_force.catalogue.calendar.timezone)
-    links = Links(SigningKeyFile(settings.link_keys_file))
+    links = Links(ring_of(settings))
 
     def link(delivery: Delivery) -> str:
         # Dated by the notification, so that one that is sent again has the same text.
@@ -250,7 +251,7 @@ async def keep_running(client: Client, settings: Settings) -> None:
     """Start the workflows of which one runs for ever, and again those that somebody has ended, and the Schedule.
 
     Nothing is started before the stores are compared. Raises ForeignStoreError when one that did not answer before
-    turns out to be of another installation, and SigningKeysError if the keys are lost.
+    turns out to be of another installation, and KeysError if the keys are lost.
     """
     if not await are_of_one_installation(client, settings):
         log.warning("the courier, the reconciler and the surge watch wait until both stores answer and have one id")

@@ -1,5 +1,6 @@
 """Activities that update many cases: a catalogue rollout (服务目录) changes terms, a handover (全部移交) the owner."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -9,8 +10,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.case_updates import BRISK, NO_ANSWER, Answer, CaseUpdates, Left, is_refusal
 from activities.internal_updates import CATALOGUE_CHANGE
-from activities.projection import read
+from activities.projection import plain_errors, read
 from activities.run_status import unless_gone
+from activities.shift import now
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
 from domain.case.batch import Returned
@@ -24,7 +26,8 @@ from domain.shared.command import Command
 from domain.shared.value import Immutable
 from readmodel.case_queries import get_cases
 from readmodel.open_cases import open_numbers
-from readmodel.workload import owned_by, owners
+from readmodel.workload import end_handover, is_under_way, owned_by, owners
+from readmodel.writer import GroupWriter
 
 CHANGED, SAME, KEPT, SILENT = "changed", "same", "kept", "silent"
 """Answers of a case: new terms; the same terms; its own terms, as the catalogue lacks its codes; none."""
@@ -42,21 +45,22 @@ class OpenCasesQuery(Immutable):
 
 
 class TermsChange(Immutable):
-    """Cases to move to the terms of a catalogue.
+    """Cases to move to the terms of a catalogue, which has this serial in the record of those in force.
 
     In the second pass, most were registered under these terms: none is asked that SQL shows so. An older case may have
     been moved by an earlier rollout, which SQL lacks.
     """
 
-    catalogue: Catalogue
     edition: Edition
+    serial: int
     numbers: list[str]
     second_pass: bool = False
 
 
 class OwnedQuery(Immutable):
-    """Query for the next page of the open cases that a person owns."""
+    """Query for the next page of the open cases that a person owns, for the handover of this id."""
 
+    handover_id: str
     owner: str
     after: str
     limit: int
@@ -80,13 +84,24 @@ class BulkUpdates:
     """The activities of rollouts and handovers.
 
     Args:
+        writer: writer of the read model.
         engine: engine of the read model, to read.
         cases: sends the updates of cases.
+        catalogue_of: returns the catalogue in force if it has this serial, None if a later one has replaced it. Raises
+            FileError if this worker has not got it yet.
     """
 
-    def __init__(self, engine: Engine, cases: CaseUpdates) -> None:
+    def __init__(
+        self,
+        writer: GroupWriter,
+        engine: Engine,
+        cases: CaseUpdates,
+        catalogue_of: Callable[[int], Catalogue | None],
+    ) -> None:
+        self._writer = writer
         self._engine = engine
         self._cases = cases
+        self._catalogue_of = catalogue_of
 
     @activity.defn(name="list_open_cases")
     async def list_open_cases(self, query: OpenCasesQuery) -> list[str]:
@@ -98,10 +113,18 @@ class BulkUpdates:
 
     @activity.defn(name="change_catalogue")
     async def change_catalogue(self, change: TermsChange) -> dict[str, int]:
-        """Move these cases to the terms of the catalogue; return the count of each answer."""
+        """Move these cases to the terms of the catalogue; return the count of each answer.
+
+        Raises ApplicationError if it is not in force any more, and FileError as `catalogue_of`: Temporal tries again.
+        """
+        catalogue = self._catalogue_of(change.serial)
+        if catalogue is None:
+            edition = f"{change.edition.name} ({change.edition.digest})"
+            message = f"No case is moved to {edition}: another catalogue was put in force since."
+            raise ApplicationError(message, type="CatalogueReplaced", non_retryable=True)
         known = await read(self._engine, lambda connection: get_cases(connection, change.numbers))
         cases = {case.number: case for case in known}
-        rollout = RolloutTerms(change.catalogue)
+        rollout = RolloutTerms(catalogue)
         # The same for every attempt of this rollout, so that an attempt whose answer was lost is answered again.
         info = activity.info()
         update_id = f"{CATALOGUE_CHANGE}-{info.workflow_run_id}"
@@ -126,19 +149,29 @@ class BulkUpdates:
 
     @activity.defn(name="list_owned_cases")
     async def list_owned_cases(self, query: OwnedQuery) -> list[str]:
-        """Return the next numbers in order; none after the last."""
-        return await read(self._engine, lambda sql: owned_by(sql, query.owner, query.after, query.limit))
+        """Return the next numbers in order; none after the last: the handover has ended then."""
+        numbers = await read(self._engine, lambda sql: owned_by(sql, query.owner, query.after, query.limit))
+        if not numbers:
+            with plain_errors():
+                await self._writer.run(lambda sql: end_handover(sql, query.handover_id, now()))
+        return numbers
 
     @activity.defn(name="hand_over_cases")
     async def hand_over_cases(self, page: CasesOfHandover) -> HandedOver:
-        """Give these cases to the new owner. A case that was given to somebody else meanwhile stays there."""
+        """Give these cases to the new owner. A case that was given to somebody else meanwhile stays there.
+
+        A handover that is not under way, as one that was done and is started again, changes no case.
+        """
         handover = page.handover
+        under_way = await read(self._engine, lambda sql: is_under_way(sql, handover.id))
         known = await read(self._engine, lambda sql: owners(sql, page.numbers))
         body = HandOver(owner=handover.owner, previous_owner=handover.previous_owner, note=handover.reason)
         # The same for every attempt, so that an attempt whose answer was lost is answered again.
         key = f"handover-{handover.id}"
 
         async def ask(number: str) -> Answer | Left:
+            if not under_way:
+                return Left("This handover was done before, or SQL has lost it: order another one.")
             if number not in known:
                 return Left("SQL does not have it any more.")
             owner, version = known[number]

@@ -1,7 +1,6 @@
 """Main of the API process: `python -m api`."""
 
 import asyncio
-import logging
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -59,14 +58,12 @@ from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.installation import require_own, until_compared
+from hotline.keys import ring_of
 from hotline.settings import Settings, hosts_of, require_encryption
-from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.connection import connect
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from workflows.presentation.complaint import workflow_id
-
-log = logging.getLogger("hotline.api")
 
 GRACE_SECONDS = 12
 """Seconds for open requests at shutdown, longer than any of them may take."""
@@ -86,12 +83,12 @@ def assemble(
 
     Raises:
         FileError: the catalogue or the file of channels cannot be used.
-        SigningKeysError: the file of keys of links cannot be read.
+        KeysError: the keys cannot be read.
     """
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    link_keys = SigningKeyFile(settings.link_keys_file)
+    ring = ring_of(settings)
     # An unreadable file is reported at the start, not by the first request.
-    link_keys.find(b"")
+    ring.list()
     limits = Limits(settings.guesses_per_minute, settings.reads_per_minute, settings.writes_per_minute)
     actions = Limit(TOO_MANY_ACTIONS, settings.actions_per_case, "actions")
     clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
@@ -111,14 +108,13 @@ def assemble(
     people = People(reader, writing, settings.people_seconds, clock, kept, keep)
     naming = Naming(people, takes_unknown=settings.unknown_people == "allow")
     secure = settings.tls_certificate is not None or settings.public_url.startswith("https:")
-    cookie = SealedCookie("hotline", Seal(link_keys, "session"), Session, clock, secure=secure)
+    cookie = SealedCookie("hotline", Seal(ring, "session"), Session, clock, secure=secure)
     tokens = _tokens(settings, Issuer(settings.oidc_issuer), in_force) if settings.oidc_issuer else None
-    handshake = SealedCookie("hotline-oidc", Seal(link_keys, "oidc"), Handshake, clock, secure=secure)
+    handshake = SealedCookie("hotline-oidc", Seal(ring, "oidc"), Handshake, clock, secure=secure)
     oidc = _oidc(settings, tokens, handshake, clock) if tokens and settings.oidc_client_id else None
-    keys = [SigningKeyFile(file) for file in (settings.signing_keys_file, settings.link_keys_file)]
     files = _files(settings)
     integrity = Integrity(files.get(READ_MODEL))
-    storage = Storage([settings.data_dir], files, integrity.damage, [each.fault for each in keys])
+    storage = Storage([settings.data_dir], files, integrity.damage, ring.fault)
     health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
     sql = SqlHealth(reader, writing, health.count_open_cases)
     return Backend(
@@ -146,10 +142,10 @@ def assemble(
         direct=DirectWriter(writing),
         writer=writer,
         projection=projection,
-        links=Links(link_keys),
+        links=Links(ring),
         sessions=Sessions(cookie, people, clock, settings.oidc_issuer if oidc else None),
         oidc=oidc,
-        confirmations=Seal(link_keys, "confirmation"),
+        confirmations=Seal(ring, "confirmation"),
         temporal_ui_url=settings.temporal_ui_url,
         texts_callers=load_channels(settings.channels).texts_callers,
         metrics=metrics,
@@ -198,11 +194,6 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     `address` is that of the API, to which requests at HOTLINE_UI_PORT are led; None leaves that port closed.
     """
     require_encryption(settings)
-    try:
-        # Made at once, so that a backup finds it.
-        SigningKeyFile(settings.link_keys_file).newest()
-    except OSError as error:
-        log.warning("the keys of links cannot be written: %s", error.strerror)
     client = await connect(settings, lazy=True)
     await require_own(client, settings)
     app = create_app(assemble(settings, client))

@@ -8,14 +8,11 @@ from typing import Any, Generic, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from activities.keys import Keys
-from activities.notifications.caller_links import KEY_ID_BYTES
+from activities.keys import KEY_ID_BYTES, Key, Keys, derived
 from domain.shared.text import Instant
 from domain.shared.value import Immutable
 
@@ -24,19 +21,18 @@ class Seal:
     """Seal for one purpose (AES-256-SIV): what was sealed for another is no content of it.
 
     Args:
-        keys: keys of links, from which those of the purpose are derived; the newest seals, all open.
+        keys: the ring, from which those of the purpose are derived; the newest seals, all open.
         purpose: the purpose.
     """
 
     def __init__(self, keys: Keys, purpose: str) -> None:
         self._keys = keys
         self._purpose = purpose
-        self._ciphers = dict[bytes, AESSIV]()
 
     def close(self, content: bytes) -> str:
         """Return the content sealed, as text for a cookie; the same for the same content."""
         key = self._keys.newest()
-        return _written(key.id + self._cipher(key.secret).encrypt(content, None))
+        return _written(key.id + self._cipher(key).encrypt(content, None))
 
     def open(self, text: str) -> bytes | None:
         """Return the content of a text; None if this service has not sealed it for this purpose."""
@@ -44,15 +40,13 @@ class Seal:
             sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             # It is written in one way only: the decoder skips what it does not know.
             key = self._keys.find(sealed[:KEY_ID_BYTES]) if _written(sealed) == text else None
-            return self._cipher(key.secret).decrypt(sealed[KEY_ID_BYTES:], None) if key else None
+            return self._cipher(key).decrypt(sealed[KEY_ID_BYTES:], None) if key else None
         except (ValueError, InvalidTag):
             return None
 
-    def _cipher(self, secret: bytes) -> AESSIV:
-        if secret not in self._ciphers:
-            # It needs no nonce, so that none can come twice.
-            self._ciphers[secret] = AESSIV(HKDF(SHA256(), 64, None, self._purpose.encode()).derive(secret))
-        return self._ciphers[secret]
+    def _cipher(self, key: Key) -> AESSIV:
+        # It needs no nonce, so that none can come twice.
+        return AESSIV(derived(key.secret, self._purpose, 64))
 
 
 class Kept(Immutable):

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -39,7 +39,7 @@ class Storage:
         folders: folders that the service writes to; one that it may not write to from the beginning is left out.
         files: SQLite files by the name of their database; a file that is missing counts as deleted.
         damage: returns the damage of the read model's file, as far as it is known, else None.
-        key_faults: each returns what is wrong with a file of keys, else None.
+        key_fault: returns what is wrong with the keys, else None.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class Storage:
         folders: Iterable[Path],
         files: Mapping[str, Path],
         damage: Callable[[], str | None] = lambda: None,
-        key_faults: Sequence[Callable[[], str | None]] = (),
+        key_fault: Callable[[], str | None] = lambda: None,
     ) -> None:
         writable = (folder for folder in folders if os.access(folder, os.W_OK))
         self._folders = sorted({*writable, *(file.parent for file in files.values())})
         self._files = files
         self._damage = damage
-        self._key_faults = key_faults
+        self._key_fault = key_fault
         self._opened: dict[str, FileId] = {}
         # Threads of their own, and one for Temporal: a disk that hangs must not take the threads of others.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="storage")
@@ -68,7 +68,7 @@ class Storage:
         """Report if the SQLite files are those that were there when this process began, and sound, as are the keys."""
         damage = self._damage()
         changed, keys = await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: (self._changed(), [fault for each in self._key_faults if (fault := each())])
+            self._thread, lambda: (self._changed(), self._key_fault())
         )
         if not changed:
             return _sound(damage, keys)
@@ -114,8 +114,8 @@ class Storage:
         return changed
 
 
-def _sound(damage: str | None, keys: Sequence[str]) -> Component:
-    """Report on files that are in place: damage of the read model, and faults of files of keys."""
+def _sound(damage: str | None, keys: str | None) -> Component:
+    """Report on files that are in place: damage of the read model, and a fault of the keys."""
     if damage:
         return Component(
             ok=False,
@@ -126,7 +126,7 @@ def _sound(damage: str | None, keys: Sequence[str]) -> Component:
     if keys:
         return Component(
             ok=False,
-            detail="; ".join(keys),
+            detail=keys,
             remedy="Put back the file of the last backup before a program starts again: those that run have read it.",
         )
     return Component(ok=True, detail="the files of databases and keys are in place")

@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 
 from activities.run_status import unless_gone
 from domain.shared.operator_errors import OperatorError
-from hotline.lost_keys import require_signing_keys
+from hotline.lost_keys import make_missing_keys
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
 from readmodel.database import ReadConnection, exists, opened, reading, writing
@@ -84,13 +84,13 @@ async def look(client: Client, settings: Settings) -> Stores:
 
 
 async def connect_to_own(settings: Settings) -> Client:
-    """Connect to Temporal if it is not of another installation than SQL, and the signing keys are not lost.
+    """Connect to Temporal if it is not of another installation than SQL, and the keys are not lost.
 
     Raises OperatorError, and as `connect`.
     """
     client = await connect(settings)
     (await look(client, settings)).refuse_foreign()
-    await require_signing_keys(client, settings)
+    await make_missing_keys(client, settings)
     return client
 
 
@@ -100,7 +100,7 @@ async def require_own(client: Client, settings: Settings) -> None:
     stores.require_one_id()
     if stores.sql.answers:
         await asyncio.to_thread(require_tables, settings.database_url)
-    await require_signing_keys(client, settings)
+    await make_missing_keys(client, settings)
 
 
 def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
@@ -128,7 +128,7 @@ async def adopt(client: Client, settings: Settings) -> str | None:
     if not stores.answer:
         return None
     if stores.temporal.id is None:
-        await require_signing_keys(client, settings)
+        await make_missing_keys(client, settings)
         await unless_gone(claim(client, settings.task_queue, stores.sql.id or secrets.token_hex(ID_BYTES)))
     if (found := await installation_of(client)) and not stores.sql.id:
         await asyncio.to_thread(_keep, settings.database_url, found)
@@ -147,13 +147,13 @@ async def are_of_one_installation(client: Client, settings: Settings) -> bool:
 
 
 async def until_compared(client: Client, settings: Settings) -> None:
-    """Return when both stores answer and have one id, and there are signing keys.
+    """Return when both stores answer and have one id, and there are keys.
 
-    Raises ForeignStoreError, and SigningKeysError if the keys are lost.
+    Raises ForeignStoreError, and KeysError if the keys are lost.
     """
     # There is no event for a store that begins to answer.
     while not (  # noqa: ASYNC110
-        await are_of_one_installation(client, settings) and await require_signing_keys(client, settings)
+        await are_of_one_installation(client, settings) and await make_missing_keys(client, settings)
     ):
         await asyncio.sleep(AGAIN_SECONDS)
 

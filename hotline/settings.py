@@ -110,8 +110,11 @@ class Settings(BaseSettings):
     unknown_people: Literal["allow", "refuse"] = "refuse"
     """`allow` takes assignees, and first owners by an administrator, that nobody knows; `hotline up` sets it."""
 
-    signing_keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "signing.json")
-    """File of the keys that sign what workflows are sent, the same for all; made if no store holds cases."""
+    keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "keys.json")
+    """File of the keys that seal what Temporal stores, links and sessions; made if no store holds cases."""
+
+    keys: str = Field(default="", repr=False)
+    """Content of such a file, which counts instead of it, where secrets are given to programs as variables."""
 
     catalogue: AbsolutePath = DEFAULT_CATALOGUE
     """TOML file of services, departments, clocks and calendar. It counts until a catalogue was applied."""
@@ -199,9 +202,6 @@ class Settings(BaseSettings):
 
     oidc_department_claim: ClaimName = "hotline_department"
     """Claim of the department, by code or full name of the catalogue. A crew needs it."""
-
-    link_keys_file: AbsolutePath = Field(default_factory=lambda values: values["data_dir"] / "links.json")
-    """File of the keys that encrypt callers' links; made when missing, the same for every API and worker."""
 
     temporal_port: Port = 7233
     """TCP port of the Temporal server that `hotline up` starts; without `TEMPORAL_ADDRESS`, all programs ask it."""

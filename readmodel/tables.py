@@ -1,7 +1,7 @@
 """Tables of the read model. Every instant is UTC.
 
 Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
-of deliveries; marks of the reconciler; people and their keys; calls and call-backs; duties; reports.
+of deliveries; marks of the reconciler; people and their keys; calls and call-backs; duties; reports; handovers.
 """
 
 from typing import Any
@@ -315,6 +315,18 @@ reports = Table(
     Column("document", JsonText, nullable=False, comment="domain.reports.report.Report"),
 )
 """Reports that managers read. Each is made once, and stays as it was made when the rest is written again."""
+
+handovers = Table(
+    "handovers",
+    metadata,
+    Column("id", CODE, primary_key=True),
+    Column("previous_owner", PERSON, nullable=False),
+    Column("owner", PERSON, nullable=False),
+    Column("ordered_by", PERSON, nullable=False),
+    Column("ordered_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, comment="Null while it is under way."),
+)
+"""Handovers (全部移交). No case changes its owner by one that has ended, whoever starts its workflow again."""
 
 _MORE_FILTERED = ("state", "flags", "closed_at", "next_due_at")
 """Columns of the other filters of lists."""

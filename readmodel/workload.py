@@ -1,15 +1,17 @@
-"""Queries of the open work of one person: cases that the person owns, and work that is assigned to the person."""
+"""Open work of one person: cases that the person owns, their handovers, and work that is assigned to the person."""
 
 from collections.abc import Collection
+from datetime import datetime
 
-from sqlalchemy import JSON, func, select, type_coerce
+from sqlalchemy import JSON, exists, func, select, type_coerce, update
 
 from domain.case.actions import assign
-from domain.case.handover import OpenWork
+from domain.case.handover import Handover, OpenWork
 from domain.case.parts import PART_AT_WORK
 from readmodel.conditions import IS_OPEN, PROGRESS
-from readmodel.database import ReadConnection
-from readmodel.tables import cases, parts
+from readmodel.database import ReadConnection, WriteConnection
+from readmodel.statements import upsert
+from readmodel.tables import cases, handovers, parts
 
 _COMPLETED = PROGRESS["completed"].as_boolean().label("completed")
 _ASSIGNEE_OF_PART = type_coerce(parts.c.document, JSON)["assignee"].as_string()
@@ -25,6 +27,25 @@ def owners(connection: ReadConnection, numbers: Collection[str]) -> dict[str, tu
     """Return owner and version of each of these cases; one without a row is left out."""
     statement = select(cases.c.number, cases.c.owner, cases.c.version).where(cases.c.number.in_(numbers))
     return {row.number: (row.owner, row.version) for row in connection.execute(statement)}
+
+
+def begin_handover(connection: WriteConnection, handover: Handover, at: datetime) -> None:
+    """Note that a handover is under way, before its workflow is started. One that has ended stays so."""
+    ordered = {"ordered_by": handover.actor.id, "ordered_at": at}
+    who = {"id": handover.id, "previous_owner": handover.previous_owner, "owner": handover.owner}
+    upsert(connection, handovers, [who | ordered])
+
+
+def is_under_way(connection: ReadConnection, handover_id: str) -> bool:
+    """Return True if the handover was begun and has not ended."""
+    begun = exists().where(handovers.c.id == handover_id, handovers.c.ended_at.is_(None))
+    return bool(connection.scalar(select(begun)))
+
+
+def end_handover(connection: WriteConnection, handover_id: str, at: datetime) -> None:
+    """Note that the handover has ended, if it has not before."""
+    under_way = (handovers.c.id == handover_id) & handovers.c.ended_at.is_(None)
+    connection.execute(update(handovers).where(under_way).values(ended_at=at))
 
 
 def count_owned(connection: ReadConnection, person: str) -> int:

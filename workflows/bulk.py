@@ -14,14 +14,13 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.bulk import BulkUpdates, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
     from domain.case.handover import Handover, HandoverProgress
-    from domain.catalogue.catalogue import Catalogue
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
     from workflows.entity import LOWEST, RETRY
     from workflows.presentation.details.words import plain
 
 ROLLOUT_PAGE = 500
-"""Cases of one activity: its input holds the catalogue, so not too few; its progress is kept in heartbeats."""
+"""Cases of one activity, which reads the catalogue, so not too few; its progress is kept in heartbeats."""
 HANDOVER_PAGE = 200
 LIST_TIMEOUT = timedelta(seconds=30)
 PAGE_TIMEOUT = timedelta(minutes=30)
@@ -78,8 +77,8 @@ class RolloutProgress(Immutable):
 class RolloutStart(Start):
     """Start message of a rollout; `settle_seconds` is how long a registration may be under way."""
 
-    catalogue: Catalogue
     edition: Edition
+    serial: int = Field(default=0, description="Its serial in the record of the catalogues in force; 0 is none.")
     closed_after: AwareDatetime
     settle_seconds: float
     page: int = ROLLOUT_PAGE
@@ -140,8 +139,8 @@ class CatalogueRolloutWorkflow:
 
     async def _change(self, numbers: list[str]) -> dict[str, int]:
         change = TermsChange(
-            catalogue=self._start.catalogue,
             edition=self._start.edition,
+            serial=self._start.serial,
             numbers=numbers,
             second_pass=self._progress.second_pass,
         )
@@ -216,7 +215,8 @@ class HandoverWorkflow:
         return self._progress
 
     async def _next_page(self, start: HandoverStart) -> list[str]:
-        query = OwnedQuery(owner=start.progress.handover.previous_owner, after=start.after, limit=start.page)
+        order = start.progress.handover
+        query = OwnedQuery(handover_id=order.id, owner=order.previous_owner, after=start.after, limit=start.page)
         return await _next_numbers(BulkUpdates.list_owned_cases, query, start.after)
 
 

@@ -12,11 +12,10 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from activities.keys import Keys
+from activities.keys import KEY_ID_BYTES, Key, Keys, derived
 
 VALID = timedelta(days=14)
 """Time for which a link is valid."""
-KEY_ID_BYTES = 4
 _CONTENT = struct.Struct(">QIHH")
 """Number, second and millisecond of the link, cycle. The key's id is before it, the code (MAC) as well: 36 bytes."""
 
@@ -41,7 +40,7 @@ class Links:
     """Maker and reader of links.
 
     Args:
-        keys: keys of links; the newest encrypts, all decrypt.
+        keys: the ring; a key derived from the newest encrypts, those of all decrypt.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -52,7 +51,7 @@ class Links:
         key = self._keys.newest()
         content = _CONTENT.pack(int(number), int(at.timestamp()), at.microsecond // 1000, cycle)
         # AES-SIV needs no nonce: a notification that is sent again has the same link.
-        return _written(key.id + AESSIV(key.secret).encrypt(content, None))
+        return _written(key.id + _cipher(key).encrypt(content, None))
 
     def read(self, text: str, at: datetime) -> Link:
         """Return the content of a token. Raises LinkError if it is forged or expired."""
@@ -60,7 +59,7 @@ class Links:
             token = base64.urlsafe_b64decode(text)
             # A token is written in one way only: the decoder skips what it does not know.
             key = self._keys.find(token[:KEY_ID_BYTES]) if _written(token) == text else None
-            content = AESSIV(key.secret).decrypt(token[KEY_ID_BYTES:], None) if key else b""
+            content = _cipher(key).decrypt(token[KEY_ID_BYTES:], None) if key else b""
             number, second, millisecond, cycle = _CONTENT.unpack(content)
         except (ValueError, InvalidTag, struct.error):
             raise LinkError(expired=False) from None
@@ -68,6 +67,10 @@ class Links:
         if at >= made_at + VALID:
             raise LinkError(expired=True)
         return Link(f"{number:013}", cycle, made_at)
+
+
+def _cipher(key: Key) -> AESSIV:
+    return AESSIV(derived(key.secret, "links", 64))
 
 
 def _written(token: bytes) -> str:

@@ -1,6 +1,7 @@
 """Handovers (全部移交): all open cases of a person who is ill or leaves get another owner."""
 
 import uuid
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -23,7 +24,7 @@ from domain.case.handover import Handover, HandoverProgress, OpenWork
 from domain.rights.rights import HAND_OVER
 from domain.shared.actors import Actor
 from domain.shared.text import Name, Text
-from readmodel.workload import assigned_to, count_owned
+from readmodel.workload import assigned_to, begin_handover, count_owned
 from workflows.clients.start import Request
 
 HANDOVER_NOT_FOUND = declare("handover-not-found", HTTPStatus.NOT_FOUND, "Handover not found")
@@ -88,6 +89,8 @@ async def hand_over_all(
     begun = None
     if idempotency_key is None or not await backend.handovers.is_started(request):
         begun = HandoverProgress(handover=await _ordered(backend, key, body, actor))
+        # Before the start: an API that dies in between has begun nothing, and the same request begins it.
+        await backend.direct.write(partial(begin_handover, handover=begun.handover, at=backend.clock()))
         await backend.handovers.start(begun.handover, request)
     progress = await backend.handovers.wait(key) or begun or await _found(backend, key)
     status = HTTPStatus.OK if progress.state == "done" else HTTPStatus.ACCEPTED

@@ -80,7 +80,6 @@ def apply(
             return
         with store.exclusive():
             start = RolloutStart(
-                catalogue=new,
                 edition=preview.edition,
                 closed_after=closed_after,
                 # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the
@@ -160,12 +159,14 @@ async def _put_in_force(
     from workflows.clients.bulk import end_rollout, start_rollout
 
     client = await connect_to_own(Settings())
-    for other in {entry.edition for entry in store.entries()} - {start.edition}:
-        if await end_rollout(client, other):
-            typer.echo(f"the rollout of {other.name} ({other.digest}) was stopped")
     if not _is_applied(store, start.edition):
         put(datetime.now(UTC))
         typer.echo("in force for new cases")
+    # From now on none of them begins a page any more.
+    for other in {entry.edition for entry in store.entries()} - {start.edition}:
+        if await end_rollout(client, other):
+            typer.echo(f"the rollout of {other.name} ({other.digest}) was stopped")
+    start = start.model_copy(update={"serial": len(store.entries())})
     return await _await_round(await start_rollout(client, task_queue, start), cases)
 
 
@@ -218,7 +219,7 @@ def _retry_later() -> Iterator[None]:
     except DBAPIError as error:
         reason = f"the database does not answer as it should: {error.orig}"
     except WorkflowFailureError as error:
-        reason = f"the rollout was stopped: {error.cause}"
+        reason = f"the rollout was stopped: {getattr(error.cause, 'cause', None) or error.cause}"
     except BusyError as error:
         reason = str(error)
     except (RPCError, RuntimeError) as error:

@@ -46,11 +46,11 @@ LOOPBACK = "127.0.0.1"
 OWN_STORES = (
     "database_url",
     "people_file",
-    "signing_keys_file",
+    "keys_file",
+    "keys",
     "catalogues_dir",
     "notification_log",
     "templates",
-    "link_keys_file",
     "temporal_file",
 )
 """Settings that `--up` takes from no environment: they lie in its data folder."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from hotline.cli.shared import reaching_both, writing_sql
 from hotline.settings import Settings
 from readmodel import people
 from readmodel.people import PeopleError
+from readmodel.workload import begin_handover
 
 app = typer.Typer()
 
@@ -28,19 +30,22 @@ def handover(
     """Hand over all open cases of a person, and wait for the end; it does not depend on this command."""
     with writing_sql() as connection:
         known, to, actor = (people.get(connection, each) for each in (previous_owner, owner, by))
-    if to.left_at or to.role is Role.CREW or to.id == known.id:
-        raise PeopleError(f"{to.id} cannot get the cases of {known.id}; accepted: another person of no crew, at work")
-    if actor.left_at or actor.role not in HAND_OVER.reach:
-        raise PeopleError(f"{actor.id} hands no cases over; accepted: {' or '.join(sorted(HAND_OVER.reach))}, at work")
-    with named_faults():
-        order = Handover(
-            id=uuid.uuid4().hex,
-            previous_owner=known.id,
-            owner=to.id,
-            people=to.actor.people,
-            reason=reason,
-            actor=actor.actor,
-        )
+        if to.left_at or to.role is Role.CREW or to.id == known.id:
+            gets_none = f"{to.id} cannot get the cases of {known.id}"
+            raise PeopleError(f"{gets_none}; accepted: another person of no crew, at work")
+        if actor.left_at or actor.role not in HAND_OVER.reach:
+            accepted = " or ".join(sorted(HAND_OVER.reach))
+            raise PeopleError(f"{actor.id} hands no cases over; accepted: {accepted}, at work")
+        with named_faults():
+            order = Handover(
+                id=uuid.uuid4().hex,
+                previous_owner=known.id,
+                owner=to.id,
+                people=to.actor.people,
+                reason=reason,
+                actor=actor.actor,
+            )
+        begin_handover(connection, order, datetime.now(UTC))
     with reaching_both(f"handover-{order.id} may be under way; see the Temporal UI"):
         done = asyncio.run(_hand_over(order))
     typer.echo(f"handed over: {done.handed_over}; refused: {len(done.refused)}")

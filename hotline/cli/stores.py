@@ -89,7 +89,7 @@ def rebuild_readmodel() -> None:
         DivergedError: "left as SQL has them, as their workflows were reset",
         UnreadableError: "left, as another release has written their histories",
         ForeignError: "left, as the service has not started them",
-        UnopenedError: f"left, as {Settings().signing_keys_file} has not the keys that sealed them",
+        UnopenedError: "left, as this machine has not the keys that sealed them",
     }
     for kind, reason in reasons.items():
         if left := found.left_by(kind):

@@ -16,8 +16,8 @@ from temporalio.service import GrpcCompression
 
 from domain.shared.operator_errors import OperatorError
 from hotline.files.run_file import temporal_address
+from hotline.keys import ring_of
 from hotline.settings import Settings
-from hotline.signing_keys import SigningKeyFile
 from hotline.temporal.converter import sealing
 
 LOOPBACK = "127.0.0.1"
@@ -35,7 +35,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
     """Connect to Temporal with the data converter and the interceptor that every part of the service uses.
 
     Args:
-        settings: settings, for the file of signing keys.
+        settings: settings, for the ring of keys.
         lazy: return at once; the first call connects. For the API, which must start while Temporal is down.
         wait_seconds: seconds to retry while Temporal does not answer; `inf` retries for ever.
 
@@ -45,8 +45,7 @@ async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float
     """
     address = known_address(settings) or f"{LOOPBACK}:{settings.temporal_port}"
     config: ClientConnectConfig = {**_configured(), "target_host": address}
-    keys = SigningKeyFile(settings.signing_keys_file, makes=False)
-    config |= cast("ClientConnectConfig", {**sealing(keys), "lazy": lazy})
+    config |= cast("ClientConnectConfig", {**sealing(ring_of(settings)), "lazy": lazy})
     # Our payloads are a few kilobytes and the server is near: compression costs a tenth of the CPU on both sides.
     config["grpc_compression"] = GrpcCompression.NONE
     give_up_at = time.monotonic() + wait_seconds

@@ -11,7 +11,7 @@ from api.sealing import Seal
 from api.temporal_ui.dangerous import DISABLING, GRANT, LASTS, Dangerous, flags
 from api.temporal_ui.rules import API, RULES, Kind
 from domain.shared.actors import Role
-from hotline.signing_keys import SigningKeyFile
+from hotline.keys import Ring
 from readmodel.people import Scope
 from tests.support.api import PEOPLE, Api, Clock, further_api
 from tests.support.dangerous import (
@@ -181,7 +181,7 @@ async def test_a_confirmation_is_of_one_session_of_one_person(on_sqlite: Api) ->
         refused(await other.press(path))
         assert "3 至 500" not in (await other.page()).text
     forged = Browser(on_sqlite)
-    stranger = Seal(SigningKeyFile(on_sqlite.settings.link_keys_file), "session")
+    stranger = Seal(Ring(on_sqlite.settings.keys_file), "session")
     content = on_sqlite.backend.confirmations.open(browser.cookies[cookie])
     assert content
     forged.cookies = dict(browser.cookies)

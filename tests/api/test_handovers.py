@@ -7,21 +7,25 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 import worker
 from activities import bulk
 from activities.case_updates import CaseUpdates
 from api.temporal import handovers
-from domain.shared.actors import Role
+from domain.case.handover import Handover
+from domain.shared.actors import Actor, Role
 from readmodel import workload
 from readmodel.database import engine
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.hotline import PATIENCE_SECONDS, until
 from tests.support.rows import execute
+from workflows.bulk import HandoverStart, HandoverWorkflow
 from workflows.clients.bulk import handover_workflow_id
 from workflows.presentation.complaint import workflow_id
 
@@ -110,6 +114,37 @@ async def test_sent_again_it_is_the_same_handover(made: Api) -> None:
     await until(partial(people_of, made), lambda ids: "lin" not in ids)
     problem(await made.post("/v1/handovers", {**ORDER, "to": "lin"}, "xu"), 422, "unknown-owner")
     assert (await hand_over(made, key=to_lin, to="lin"))["handed_over"] == 1
+
+
+async def test_a_handover_that_was_done_and_is_started_again_changes_no_case(made: Api) -> None:
+    mine = await made.case_in("registered")
+    done = await hand_over(made)
+    later = await made.case_in("registered")
+    supervisor = Actor(id="xu", role=Role.SUPERVISOR)
+    order = Handover(id=done["id"], previous_owner="chen", owner="li", reason="病假两周", actor=supervisor)
+    again = await made.temporal.start_workflow(
+        HandoverWorkflow.run,
+        HandoverStart.of(order),
+        id=handover_workflow_id(order.id),
+        task_queue=made.settings.task_queue,
+    )
+    found = await again.result()
+    assert found.handed_over == 0
+    assert found.refused == {later: "This handover was done before, or SQL has lost it: order another one."}
+    assert await owners(made, mine, later) == ["li", "chen"]
+
+
+async def test_an_api_that_dies_before_the_start_has_begun_nothing_and_is_asked_again(
+    made: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, once = await made.case_in("registered"), uuid.uuid4().hex
+    with monkeypatch.context() as dying:
+        away = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+        dying.setattr(handovers, "start_handover", AsyncMock(side_effect=away))
+        answer = await made.post("/v1/handovers", ORDER, "xu", once)
+        problem(answer, 503, "temporal-unavailable")
+    assert (await hand_over(made, key=once))["handed_over"] == 1
+    assert await owners(made, number) == ["li"]
 
 
 async def people_of(made: Api) -> list[str]:

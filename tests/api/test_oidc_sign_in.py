@@ -13,7 +13,7 @@ import pytest_asyncio
 from api.sealing import Seal
 from api.sessions import LONGEST
 from domain.shared.actors import Role
-from hotline.signing_keys import SigningKeyFile
+from hotline.keys import Ring
 from tests.support.api import Api, further_api, problem
 from tests.support.browsing import browser
 from tests.support.issuer import AUDIENCE, CLIENT, CLIENT_SECRET, TOKEN, Issuer, running_issuer
@@ -229,7 +229,7 @@ async def test_a_handshake_that_was_kept_ends_as_well(api: Api, issuer: Issuer, 
 async def test_a_handshake_of_another_release_is_none(api: Api) -> None:
     async with browser(api) as made:
         back = await led(made)
-        sealed = Seal(SigningKeyFile(api.settings.link_keys_file), "oidc").close(b'{"state": "x"}')
+        sealed = Seal(Ring(api.settings.keys_file), "oidc").close(b'{"state": "x"}')
         refused = await made.get(back, headers={"Cookie": f"hotline-oidc={sealed}"})
         assert (refused.status_code, "请重新开始" in refused.text) == (401, True)
 

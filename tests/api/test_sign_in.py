@@ -14,12 +14,13 @@ from starlette.requests import Request
 from api.sealing import Seal
 from api.sessions import LONGEST, Session
 from domain.shared.actors import Role
-from hotline.signing_keys import SigningKeyFile
+from hotline.keys import Ring
 from tests.support.api import CALL, Api, further_api, problem
 from tests.support.browser import launched, needs_chromium
 from tests.support.browsing import browser, signed_in
 from tests.support.directory import Directory
 from tests.support.hotline import until
+from tests.support.rings import ring_at
 from tests.support.sessions import cookie, session
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -92,7 +93,7 @@ async def test_no_forged_or_foreign_text_is_a_session(on_sqlite: Api, tmp_path: 
     opened = session(on_sqlite, text)
     assert opened is not None
     content = opened.model_dump_json().encode()
-    ours = SigningKeyFile(on_sqlite.settings.link_keys_file)
+    ours = Ring(on_sqlite.settings.keys_file)
     assert session(on_sqlite, Seal(ours, "session").close(content)) == opened
     raw = bytearray(urlsafe_b64decode(f"{text}=="))
     raw[len(raw) // 2] ^= 1
@@ -109,7 +110,7 @@ async def test_no_forged_or_foreign_text_is_a_session(on_sqlite: Api, tmp_path: 
         on_sqlite.link("2026000000017").rpartition("/")[2],
         Seal(ours, "oidc").close(content),
         Seal(ours, "session").close(b"{}"),
-        Seal(SigningKeyFile(tmp_path / "links.json"), "session").close(content),
+        Seal(ring_at(tmp_path / "keys.json"), "session").close(content),
     ]
     assert [session(on_sqlite, each) for each in forged] == [None] * len(forged)
     async with browser(on_sqlite) as made:

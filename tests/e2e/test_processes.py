@@ -71,7 +71,7 @@ def test_no_file_in_the_data_folder_is_open_to_others(service: Service, tmp_path
     programs = ("temporal", "migrate", "temporal-setup", "admin-key", "worker", "api")
     logs = {f"logs/{name}.log" for name in programs}
     catalogues = {"catalogues/in_force.json", "catalogues/lock", "catalogues/apply.lock"}
-    keys = {"people.json", "admin.key", "signing.json", "signing.json.lock"}
+    keys = {"people.json", "admin.key", "keys.json", "keys.json.lock"}
     assert files >= {"lock", "run.json", "notifications.log"} | databases | logs | catalogues | keys
 
 

@@ -16,7 +16,7 @@ from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
 from domain.case.intake import Caller
 from domain.incident.notifications import News
-from hotline.signing_keys import SigningKeyFile
+from hotline.keys import Ring
 from readmodel.incidents import inform
 from readmodel.tables import deliveries
 from tests.support.batches import PLAIN, batch, call
@@ -93,7 +93,7 @@ async def test_a_link_is_for_the_cycle_of_its_notification(harness: CourierHarne
     async with harness.running():
         await harness.notifications(all_are("sent", "no_route"))
     told = "\n".join(json.loads(request.body)["text"] for request in gateway.requests)
-    links = Links(SigningKeyFile(harness.settings().link_keys_file))
+    links = Links(Ring(harness.settings().keys_file))
     assert sorted(links.read(link, MONDAY).cycle for link in re.findall(r"/c/(\S+)", told)) == [1, 2]
 
 

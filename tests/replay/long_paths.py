@@ -6,7 +6,7 @@ Shifts of the watch, the courier and the reconciler last less than a second here
 import itertools
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,17 +16,15 @@ from domain.assessment.actions.decide_objection import DecideObjection
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.withdraw import Withdraw
-from domain.case.handover import Handover
-from domain.catalogue.terms import Edition
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
-from domain.shared.actors import Actor, Role
 from tests.replay.assessment_paths import MANAGER, OBJECTION, SUPERVISOR
 from tests.replay.incident_paths import OVER, ended, told
+from tests.support.bulk import order_handover, put_in_force
 from tests.support.causes import declare, linked
-from tests.support.hotline import OWNER, Hotline, until
+from tests.support.hotline import Hotline, until
 from tests.support.months import RunningMonth
-from workflows.bulk import HandoverStart, RolloutStart
+from workflows.bulk import RolloutStart
 from workflows.clients.bulk import end_rollout, rollout_id, start_handover, start_rollout
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH
 from workflows.clients.start import Request
@@ -97,22 +95,17 @@ async def incident(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     return first
 
 
-def a_round(hotline: Hotline, digit: str, page: int) -> RolloutStart:
-    """Of a catalogue whose promises take twice as long."""
-    return RolloutStart(
-        catalogue=hotline.catalogue.model_copy(update={"time_scale": 2.0}),
-        edition=Edition(digest=digit * 12, name="Half as fast", name_zh="放慢一半"),
-        closed_after=datetime.now(UTC) - timedelta(days=3),
-        settle_seconds=3600,
-        page=page,
-    )
+def a_round(hotline: Hotline, factor: int, page: int, settle_seconds: float = 3600) -> RolloutStart:
+    """Of a catalogue whose promises take so many times as long."""
+    catalogue = hotline.catalogue.model_copy(update={"time_scale": 1 / factor, "name": "Slower", "name_zh": "放慢"})
+    return put_in_force(hotline, catalogue, page=page, settle_seconds=settle_seconds)
 
 
 async def catalogue(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """Page after page, each of one case; the next run goes on at the last number."""
     for complaint in [await hotline.start() for _ in range(5)]:
         await complaint.published(1)
-    start = a_round(hotline, "2", page=1)
+    start = a_round(hotline, 2, page=1)
     first = await this_run(hotline, await start_rollout(hotline.client, hotline.settings.task_queue, start))
     running = hotline.client.get_workflow_handle(rollout_id(start.edition))
     runs = {first.run_id}
@@ -124,7 +117,7 @@ async def catalogue(hotline: Hotline) -> WorkflowHandle[Any, Any]:
 async def catalogue_cancelled(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """Ended for another catalogue, while registrations settle."""
     await (await hotline.start()).published(1)
-    start = a_round(hotline, "3", page=500)
+    start = a_round(hotline, 3, page=500)
     running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
     first = await this_run(hotline, running)
     await until(first.fetch_history, _sleeps)
@@ -140,7 +133,7 @@ async def catalogue_in_its_second_look(hotline: Hotline) -> WorkflowHandle[Any, 
     """All that were registered within the minute before the round are listed twice; answers the last run."""
     for complaint in [await hotline.start() for _ in range(8)]:
         await complaint.published(1)
-    start = a_round(hotline, "4", page=1).model_copy(update={"settle_seconds": 0.0})
+    start = a_round(hotline, 4, page=1, settle_seconds=0)
     running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
     await running.result()
     return await this_run(hotline, running)
@@ -150,10 +143,8 @@ async def handover(hotline: Hotline) -> WorkflowHandle[Any, Any]:
     """Page after page, each of one case; the next run goes on at the last number."""
     for complaint in [await hotline.start() for _ in range(6)]:
         await complaint.published(1)
-    supervisor = Actor(id="xu", role=Role.SUPERVISOR)
-    order = Handover(id=uuid.uuid4().hex, previous_owner=OWNER, owner="li", reason="病假", actor=supervisor)
-    start = HandoverStart.of(order).model_copy(update={"page": 1})
-    running = await start_handover(hotline.client, hotline.settings.task_queue, start, Request(key=order.id))
+    start, request = await order_handover(hotline, uuid.uuid4().hex, page=1), Request(key="")
+    running = await start_handover(hotline.client, hotline.settings.task_queue, start, request)
     first = await this_run(hotline, running)
     assert (await running.result()).handed_over >= 6
     return first

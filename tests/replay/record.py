@@ -14,10 +14,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
-from domain.case.handover import Handover
-from domain.catalogue.terms import Edition
 from domain.reports.period import ReportKind
-from domain.shared.actors import Actor, Role
 from tests.replay.assessment_paths import assessment, assessment_without_inspections, period_end
 from tests.replay.change_paths import CHANGE_PATHS
 from tests.replay.follow_up_paths import FOLLOW_UP_PATHS
@@ -28,11 +25,12 @@ from tests.replay.paths import PATHS
 from tests.replay.settlement_paths import SETTLEMENT_PATHS
 from tests.replay.write_paths import WRITE_PATHS
 from tests.support.batches import call, project, published
+from tests.support.bulk import order_handover, put_in_force
 from tests.support.causes import Cause
 from tests.support.histories import opened
-from tests.support.hotline import OWNER, Complaint, Hotline, running_hotline, until
+from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
-from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart, RolloutStart
+from workflows.bulk import CatalogueRolloutWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.report import report_handle, start_report
 from workflows.clients.singletons import COURIER, INSTALLATION, RECONCILER, SURGE_WATCH, claim
@@ -84,11 +82,8 @@ def of_shift(start: Callable[[Client, str], Awaitable[WorkflowHandle[Any, None]]
 
 async def catalogue(hotline: Hotline) -> WorkflowHistory:
     """The history of a rollout over two open cases, one of which is reached by the second pass."""
-    slower = hotline.catalogue.model_copy(update={"time_scale": 0.5})
-    edition = Edition(digest="0" * 12, name="Half as fast", name_zh="放慢一半")
-    start = RolloutStart(
-        catalogue=slower, edition=edition, closed_after=datetime.now(UTC) - timedelta(days=3), settle_seconds=3600
-    )
+    slower = hotline.catalogue.model_copy(update={"time_scale": 0.5, "name": "Slower", "name_zh": "放慢"})
+    start = put_in_force(hotline, slower, settle_seconds=3600)
     await (await hotline.start()).published(1)
     running = await start_rollout(hotline.client, hotline.settings.task_queue, start)
     await until(lambda: running.query(CatalogueRolloutWorkflow.progress), lambda at: at.counts.get("changed") == 1)
@@ -102,10 +97,8 @@ async def handover(hotline: Hotline) -> WorkflowHistory:
     """The history of a handover of two cases, in pages of one."""
     for complaint in [await hotline.start() for _ in range(2)]:
         await complaint.published(1)
-    supervisor = Actor(id="xu", role=Role.SUPERVISOR)
-    order = Handover(id="0" * 32, previous_owner=OWNER, owner="li", reason="病假", actor=supervisor)
-    start = HandoverStart.of(order).model_copy(update={"page": 1})
-    running = await start_handover(hotline.client, hotline.settings.task_queue, start, Request(key=order.id))
+    start, request = await order_handover(hotline, "0" * 32, page=1), Request(key="")
+    running = await start_handover(hotline.client, hotline.settings.task_queue, start, request)
     await running.result()
     return await running.fetch_history()
 

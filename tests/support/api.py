@@ -26,9 +26,9 @@ from api.backend import Backend
 from api.temporal.clock import ClockCheck
 from domain.shared.actors import Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from hotline.signing_keys import SigningKeyFile
 from readmodel.people import Scope
 from tests.support.directory import Directory
+from tests.support.rings import ring_at
 
 Json = dict[str, Any]
 
@@ -121,7 +121,7 @@ class Api:
 
     def link(self, number: str, cycle: int = 1, at: datetime | None = None) -> str:
         """The path of a link, as the caller gets it."""
-        links = Links(SigningKeyFile(self.settings.link_keys_file))
+        links = Links(ring_at(self.settings.keys_file))
         return f"/c/{links.make(number, cycle, at or datetime.now(UTC))}"
 
     async def case_in(self, state: str, **changes: Any) -> str:
@@ -179,8 +179,7 @@ async def running_api(
     directory = Directory(database_url)
     tokens = directory.enter_all(PEOPLE)
     clock = Clock()
-    for file in (settings.signing_keys_file, settings.link_keys_file):
-        SigningKeyFile(file).newest()
+    ring_at(settings.keys_file)
     backend = assemble(settings, temporal, clock)
     app = create_app(backend)
     async with AsyncExitStack() as stack:

@@ -21,6 +21,7 @@ from readmodel.tables import deliveries, notifications
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.receivers import MailServer, Receiver
+from tests.support.rings import ring_at
 from tests.support.rows import rows
 from worker import courier_config
 
@@ -113,6 +114,7 @@ class CourierHarness:
 
 def config_of(settings: Settings) -> CourierConfig:
     """Return the configuration of a worker's courier."""
+    ring_at(settings.keys_file)
     return courier_config(settings, CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue))
 
 

@@ -1,4 +1,4 @@
-"""Tokens of callers' links: nobody can read, change or forge one; they expire, and their keys with them."""
+"""Tokens of callers' links: nobody can read, change or forge one; they expire."""
 
 import base64
 import re
@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from activities.notifications.caller_links import VALID, Link, LinkError, Links
-from hotline.signing_keys import SigningKeyFile
+from tests.support.rings import ring_at
 
 NUMBER, NOON = "2608034711004", datetime(2026, 8, 3, 4, tzinfo=UTC)
 
 
 def test_a_link_tells_nobody_what_it_holds(tmp_path: Path) -> None:
-    links = Links(SigningKeyFile(tmp_path / "links.json"))
+    links = Links(ring_at(tmp_path / "keys.json"))
     text = links.make(NUMBER, 2, NOON)
     assert re.fullmatch(r"[\w-]{48}", text)
     assert text == links.make(NUMBER, 2, NOON)
@@ -26,7 +26,7 @@ def test_a_link_tells_nobody_what_it_holds(tmp_path: Path) -> None:
 
 def test_no_other_text_is_a_link(tmp_path: Path) -> None:
     """Each change of a character, and each of another length."""
-    links = Links(SigningKeyFile(tmp_path / "links.json"))
+    links = Links(ring_at(tmp_path / "keys.json"))
     text = links.make(NUMBER, 1, NOON)
     changed = [f"{text[:at]}{'A' if text[at] != 'A' else 'B'}{text[at + 1 :]}" for at in range(len(text))]
     for wrong in (
@@ -47,7 +47,7 @@ def test_no_other_text_is_a_link(tmp_path: Path) -> None:
 
 
 def test_processes_with_one_file_of_keys_read_each_others_links(tmp_path: Path) -> None:
-    one, same, other = (Links(SigningKeyFile(tmp_path / name / "links.json")) for name in ("a", "a", "b"))
+    one, same, other = (Links(ring_at(tmp_path / name / "keys.json")) for name in ("a", "a", "b"))
     text = one.make(NUMBER, 2, NOON)
     assert same.read(text, NOON + VALID - timedelta(seconds=1)) == Link(NUMBER, 2, NOON)
     with pytest.raises(LinkError):
@@ -55,24 +55,3 @@ def test_processes_with_one_file_of_keys_read_each_others_links(tmp_path: Path) 
     with pytest.raises(LinkError) as late:
         one.read(text, NOON + VALID)
     assert late.value.expired
-
-
-def test_a_key_goes_when_all_of_its_links_have_expired(tmp_path: Path) -> None:
-    now = NOON
-    file = SigningKeyFile(tmp_path / "links.json", clock=lambda: now)
-    links = Links(file)
-    first = links.make(NUMBER, 1, NOON)
-    now += timedelta(days=30)
-    late = links.make(NUMBER, 1, now)
-    # The first key has made links until now, so it stays as long as these are valid.
-    file.rotate(valid=VALID)
-    assert links.read(late, now).made_at == now
-    now += VALID - timedelta(seconds=1)
-    file.rotate(valid=VALID)
-    assert (len(file.list()), links.read(late, now).number) == (3, NUMBER)
-    now += timedelta(seconds=2)
-    file.rotate(valid=VALID)
-    assert len(file.list()) == 3
-    with pytest.raises(LinkError) as dropped:
-        links.read(first, NOON)
-    assert not dropped.value.expired

@@ -77,11 +77,11 @@ def test_a_check_stops_no_writer(file: Path) -> None:
         writer.commit()
 
 
-async def test_faults_of_files_of_keys_are_told_by_the_part_store(file: Path) -> None:
+async def test_a_fault_of_the_keys_is_told_by_the_part_store(file: Path) -> None:
     faults: list[str | None] = [None]
-    storage = Storage([file.parent], {READ_MODEL: file}, key_faults=[lambda: faults[0]])
+    storage = Storage([file.parent], {READ_MODEL: file}, key_fault=lambda: faults[0])
     assert (await storage.store()).ok
-    faults[0] = "there is no file signing.json"
+    faults[0] = "there is no file keys.json"
     store = await storage.store()
-    assert (store.ok, store.detail) == (False, "there is no file signing.json")
+    assert (store.ok, store.detail) == (False, "there is no file keys.json")
     assert "backup" in str(store.remedy)

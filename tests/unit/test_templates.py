@@ -14,11 +14,11 @@ from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.notifications import NEWS, PREFIX
 from domain.shared.operator_errors import FileError
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from hotline.signing_keys import SigningKeyFile
 from readmodel.deliveries import Delivery
 from readmodel.notifications import Notification
 from tests.support.build import INCIDENT
 from tests.support.channels import config_of
+from tests.support.rings import ring_at
 
 NUMBER = "2608034711004"
 
@@ -250,5 +250,5 @@ def test_a_link_opens_the_callers_page_and_is_the_same_when_sent_again(tmp_path:
     rendered = config.render(delivery(), to_phone=True)
     (link,) = re.findall(r"https://hotline\.example\.com/c/(\S+)", rendered.text)[:1]
     at = delivery().notification.created_at
-    assert Links(SigningKeyFile(settings.link_keys_file)).read(link, at) == (NUMBER, 1, at)
+    assert Links(ring_at(settings.keys_file)).read(link, at) == (NUMBER, 1, at)
     assert config.render(delivery(), to_phone=True) == rendered

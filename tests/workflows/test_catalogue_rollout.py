@@ -4,13 +4,15 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
-from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ActivityError
 
 from activities.case_updates import CaseUpdates
 from domain.case.actions.complete import Complete
@@ -23,10 +25,11 @@ from domain.catalogue.catalogue import Catalogue
 from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
 from hotline.files.serving_lock import ServingLock
+from tests.support.bulk import put_in_force
 from tests.support.hotline import Complaint, Hotline, number_at, running_hotline, until
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
-from workflows.bulk import CatalogueRolloutWorkflow, RolloutProgress, RolloutStart
+from workflows.bulk import CatalogueRolloutWorkflow, RolloutProgress
 from workflows.clients.bulk import end_rollout, start_rollout
 from workflows.clients.start import MEMO, Request
 
@@ -56,13 +59,7 @@ def slower(catalogue: Catalogue, factor: int = 2) -> Catalogue:
 
 
 async def begin(hotline: Hotline, catalogue: Catalogue, settle_seconds: float = 0, page: int = 500) -> Round:
-    start = RolloutStart(
-        catalogue=catalogue,
-        edition=edition_of(catalogue),
-        closed_after=datetime.now(UTC) - timedelta(seconds=catalogue.reopen_seconds),
-        settle_seconds=settle_seconds,
-        page=page,
-    )
+    start = put_in_force(hotline, catalogue, settle_seconds=settle_seconds, page=page)
     return await start_rollout(hotline.client, hotline.settings.task_queue, start)
 
 
@@ -161,6 +158,42 @@ async def test_a_case_of_which_sql_has_lost_the_beginning_is_counted_once(hotlin
         await published(complaint)
     execute(owner, "DELETE FROM events WHERE number = :number AND seq = 1", number=lost.number)
     assert await (await begin(hotline, slower(hotline.catalogue))).result() == {"changed": 1, "silent": 1}
+
+
+async def test_a_withdrawn_catalogue_is_rolled_out_to_nobody_any_more(hotline: Hotline) -> None:
+    """Its start is sent again after another one, or the same one anew, was put in force: it ends, and says why."""
+    complaint = await hotline.start()
+    await published(complaint)
+    slow = put_in_force(hotline, slower(hotline.catalogue))
+    sent = partial(start_rollout, hotline.client, hotline.settings.task_queue)
+    assert await (await sent(slow)).result() == {"changed": 1}
+    assert await (await begin(hotline, slower(hotline.catalogue, 3))).result() == {"changed": 1}
+    again = await sent(slow)
+    with pytest.raises(WorkflowFailureError) as ended:
+        await again.result()
+    assert isinstance(ended.value.cause, ActivityError)
+    assert f"({slow.edition.digest}): another catalogue was put in force since" in str(ended.value.cause.cause)
+    assert (await published(complaint))["catalogue_change"] == 2
+    assert await (await begin(hotline, slower(hotline.catalogue))).result() == {"changed": 1}
+    with pytest.raises(WorkflowFailureError):
+        await (await sent(slow)).result()
+
+
+async def test_a_worker_whose_record_of_catalogues_lags_behind_waits_for_it(hotline: Hotline) -> None:
+    complaint = await hotline.start()
+    await published(complaint)
+    catalogue = slower(hotline.catalogue)
+    start = put_in_force(hotline, hotline.catalogue)
+    ahead = start.model_copy(update={"edition": edition_of(catalogue), "serial": start.serial + 1})
+    running = await start_rollout(hotline.client, hotline.settings.task_queue, ahead)
+
+    async def waits() -> bool:
+        pending = (await running.describe()).raw_description.pending_activities
+        return any(each.last_failure.application_failure_info.type == "FileError" for each in pending)
+
+    await until(waits, bool)
+    assert put_in_force(hotline, catalogue).serial == ahead.serial
+    assert await running.result() == {"changed": 1}
 
 
 async def progress(running: Round) -> RolloutProgress:

@@ -1,4 +1,4 @@
-"""A file of signing keys that is broken or lost is told at the start, and none takes its place by itself."""
+"""A file of keys that is broken or lost is told at the start, and none takes its place by itself."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from hotline import installation
 from hotline.cli.main import app
 from hotline.installation import until_compared
-from hotline.lost_keys import require_keys, require_signing_keys
+from hotline.keys import KeysError, Ring
+from hotline.lost_keys import make_missing_keys, require_keys
 from hotline.settings import Settings
-from hotline.signing_keys import SigningKeyFile, SigningKeysError
 from hotline.temporal.connection import connect
 from readmodel.migrate import migrate
 from tests.support.api import problem, running_api
@@ -37,24 +37,24 @@ async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hot
 
 async def test_no_key_is_made_while_either_store_holds_cases(hotline: Hotline, tmp_path: Path) -> None:
     kept = hotline.settings
-    file = kept.signing_keys_file
-    with pytest.raises(SigningKeysError, match=r"signing\.json is gone, and the read model holds cases"):
-        await require_signing_keys(hotline.client, kept)
+    file = kept.keys_file
+    with pytest.raises(KeysError, match=r"keys\.json is gone, and the read model holds cases"):
+        await make_missing_keys(hotline.client, kept)
     lost_sql = Settings(data_dir=kept.data_dir, database_url=f"sqlite:///{tmp_path / 'empty.db'}")
     migrate(lost_sql.database_url)
-    with pytest.raises(SigningKeysError, match="and Temporal holds cases"):
-        await require_signing_keys(hotline.client, lost_sql)
+    with pytest.raises(KeysError, match="and Temporal holds cases"):
+        await make_missing_keys(hotline.client, lost_sql)
     assert not file.exists()
     # The deliberate command.
-    SigningKeyFile(file).rotate()
-    await require_signing_keys(hotline.client, kept)
+    Ring(file).rotate()
+    await make_missing_keys(hotline.client, kept)
     file.unlink()
 
 
 async def test_no_key_is_made_at_the_start_while_temporal_does_not_answer(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    await require_signing_keys(await Client.connect("127.0.0.1:1", lazy=True), settings)
-    assert not settings.signing_keys_file.exists()
+    await make_missing_keys(await Client.connect("127.0.0.1:1", lazy=True), settings)
+    assert not settings.keys_file.exists()
 
 
 @pytest.mark.parametrize("url", ["postgresql+psycopg://hotline@127.0.0.1:1/hotline", "sqlite:///{}/broken.db"])
@@ -63,11 +63,11 @@ async def test_no_key_is_made_while_sql_does_not_answer(hotline: Hotline, tmp_pa
     (tmp_path / "broken.db").write_bytes(b"garbage" * 4096)
     settings = Settings(data_dir=tmp_path, database_url=url.format(tmp_path))
     new = await Client.connect(hotline.client.service_client.config.target_host, namespace="new")
-    assert not await require_signing_keys(new, settings)
-    assert not settings.signing_keys_file.exists()
+    assert not await make_missing_keys(new, settings)
+    assert not settings.keys_file.exists()
     settings = Settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path / 'no-tables.db'}")
     (tmp_path / "no-tables.db").touch()
-    assert await require_signing_keys(new, settings)
+    assert await make_missing_keys(new, settings)
 
 
 async def test_nothing_is_signed_with_a_key_made_while_no_store_answered(
@@ -81,12 +81,12 @@ async def test_nothing_is_signed_with_a_key_made_while_no_store_answered(
     away = await connect(lost, lazy=True)
     async with running_api(away, url, folder, at_work=False) as api:
         problem(await api.register(), 503, "temporal-unavailable")
-    assert not lost.signing_keys_file.exists()
+    assert not lost.keys_file.exists()
     # Both are back, with the cases of before.
     monkeypatch.setattr(installation, "are_of_one_installation", _are_of_one)
-    with pytest.raises(SigningKeysError, match=r"signing\.json is gone, and Temporal holds cases"):
+    with pytest.raises(KeysError, match=r"keys\.json is gone, and Temporal holds cases"):
         await until_compared(hotline.client, lost)
-    assert not lost.signing_keys_file.exists()
+    assert not lost.keys_file.exists()
 
 
 async def _are_of_one(*_: object) -> bool:
@@ -96,23 +96,22 @@ async def _are_of_one(*_: object) -> bool:
 async def test_a_new_installation_gets_its_first_key(hotline: Hotline, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     address = hotline.client.service_client.config.target_host
-    await require_signing_keys(await Client.connect(address, namespace="not-made-yet"), settings)
-    assert len(SigningKeyFile(settings.signing_keys_file).list()) == 1
-    await require_signing_keys(hotline.client, settings)
+    await make_missing_keys(await Client.connect(address, namespace="not-made-yet"), settings)
+    assert len(Ring(settings.keys_file).list()) == 1
+    await make_missing_keys(hotline.client, settings)
 
 
-@pytest.mark.parametrize("name", ["signing.json", "links.json"])
-async def test_hotline_up_refuses_a_broken_file_of_keys(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("\x00garbage", encoding="utf-8")
+async def test_hotline_up_refuses_a_broken_file_of_keys(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("\x00garbage", encoding="utf-8")
     ended = CliRunner().invoke(app, ["up", "--data-dir", str(tmp_path)])
-    assert isinstance(ended.exception, SigningKeysError)
+    assert isinstance(ended.exception, KeysError)
     said = str(ended.exception)
-    assert f"{tmp_path / name} is not a file of signing keys" in said
+    assert f"{tmp_path / 'keys.json'} holds no keys" in said
     assert "`secret`" in said
     assert "backup" in said
     assert not (tmp_path / "logs").exists()
 
 
 async def test_hotline_up_refuses_to_start_without_the_keys_of_its_cases(hotline: Hotline) -> None:
-    with pytest.raises(SigningKeysError, match="hotline signing rotate"):
+    with pytest.raises(KeysError, match="hotline keys rotate"):
         require_keys(hotline.settings)

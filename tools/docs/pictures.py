@@ -24,7 +24,7 @@ from activities.notifications.caller_links import Links
 from api.temporal_ui.saved_views import VIEWS, View
 from domain.shared.actors import Role
 from hotline.demo.month.judge import Judging
-from hotline.signing_keys import SigningKeyFile
+from hotline.keys import Ring
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
 from tools.docs import documents
 from tools.docs.months import judged
@@ -151,7 +151,7 @@ def play(service: Service, callers: int = 12) -> Stage:
     parts = _granny_li(service, agent, crew)
     incident = _tide(service, agent, callers)
     wait_until(lambda: _missed(agent.see(late)), lambda: str(agent.see(late)))
-    token = Links(SigningKeyFile(service.data_dir / "links.json")).make(asked, 1, datetime.now(UTC))
+    token = Links(Ring(service.data_dir / "keys.json")).make(asked, 1, datetime.now(UTC))
     supervisor = Person(service, "许兰", Role.SUPERVISOR)
     return Stage(agent, crew, supervisor, late, paused, parts, f"{service.api}/c/{token}", incident)
 

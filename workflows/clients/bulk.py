@@ -50,11 +50,9 @@ async def start_rollout(
 ) -> WorkflowHandle[CatalogueRolloutWorkflow, dict[str, int]]:
     """Start the rollout, or find it running. A further one, after its end, changes what is left to change."""
     edition = start.edition
-    # The path of an operator's file does not belong into a history.
-    catalogue = start.catalogue.model_copy(update={"calendar_file": ""})
     return await client.start_workflow(
         CatalogueRolloutWorkflow.run,
-        start.model_copy(update={"catalogue": catalogue}),
+        start,
         id=rollout_id(edition),
         task_queue=task_queue,
         memo={MEMO: Request(key=edition.digest)},
