@@ -122,15 +122,14 @@ class Limits:
         limit.check(subject)
         limit.count(subject)
 
-    def looked(self, person: str) -> None:
-        """Count a request of a person's Temporal UI, which asks for itself as well. Raises ProblemError 429."""
-        self._looks.check(f"person {person}")
-        self._looks.count(f"person {person}")
+    def looked(self, person: str, *, opens: bool = False) -> None:
+        """Count a request of a person's Temporal UI, which asks for itself as well, also to open payloads.
 
-    def opened(self, person: str) -> None:
-        """Count a request of a person's Temporal UI to open payloads. Raises ProblemError 429."""
-        self._opens.check(f"person {person}")
-        self._opens.count(f"person {person}")
+        Raises ProblemError 429.
+        """
+        limit = self._opens if opens else self._looks
+        limit.check(f"person {person}")
+        limit.count(f"person {person}")
 
 
 def is_reading(request: Request) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
@@ -117,10 +117,7 @@ class EntityClient(Generic[OutcomeT]):
     @property
     def envelope(self) -> Envelope:
         """Codec of the payloads."""
-        codec = self._client.data_converter.payload_codec
-        if not isinstance(codec, Envelope):
-            raise TypeError("the client of Temporal seals nothing")
-        return codec
+        return cast("Envelope", self._client.data_converter.payload_codec)
 
     async def present_run(self, number: str) -> str | None:
         """Return the id of the latest run of an entity; None if Temporal has none. Raises ProblemError."""

@@ -31,8 +31,7 @@ from domain.shared.actors import Actor
 from domain.shared.event import AnyAction
 
 _WORKFLOW = re.compile(r"(complaint|incident|assessment)-([0-9A-Za-z-]{1,40})")
-TYPES = {"complaint": "ComplaintWorkflow", "incident": "IncidentWorkflow", "assessment": "AssessmentWorkflow"}
-"""Type of a workflow that takes updates, by the beginning of its id."""
+_TYPES = {"complaint": "ComplaintWorkflow", "incident": "IncidentWorkflow", "assessment": "AssessmentWorkflow"}
 _LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; lists show it later, as the database does not answer."
 
 
@@ -142,7 +141,7 @@ async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str)
 def _meant(workflow_id: str, name: str) -> tuple[str, AnyAction]:
     """Return the path of the API, and the action, that an update of this workflow means. Raises ProblemError."""
     form = _WORKFLOW.fullmatch(workflow_id)
-    actions = ACTIONS[TYPES[form[1]]] if form else {}
+    actions = ACTIONS[_TYPES[form[1]]] if form else {}
     if form is None or name not in actions:
         detail = f"{workflow_id[:60]!r} has no action {name[:40]!r}. The service alone sends internal updates."
         raise ProblemError(UNKNOWN_ACTION, detail, accepted=[*actions])

@@ -110,10 +110,8 @@ class Door:
         """Return the rule of a request, and count it. Raises ProblemError if there is none, or too many came."""
         require_same_origin(request, secure=self._backend.sessions.secure)
         match = rule_of(request.method, request.scope["raw_path"])
-        if match is not None and match.kind is Kind.CODEC:
-            self._backend.limits.opened(session.actor.id)
-        elif match is None or match.kind not in _UNCOUNTED:
-            self._backend.limits.looked(session.actor.id)
+        if match is None or match.kind not in _UNCOUNTED:
+            self._backend.limits.looked(session.actor.id, opens=match is not None and match.kind is Kind.CODEC)
         if match is None:
             raise refused(request.method)
         if match.kind is Kind.RENDER and request.headers.get("sec-fetch-site") != "same-origin":

@@ -253,7 +253,7 @@ class TestWhatIsOpened:
         problem(too_large, 413, "body-too-large")
 
     async def test_every_workflow_and_update_of_the_worker_has_a_model(self) -> None:
-        named = {name for kind, _, name in _models() if kind == "start"}
+        named = {name for kind, name in _models() if kind == "start"}
         without = {each.__name__ for each in WORKFLOWS} - named
         assert without == {
             "CourierWorkflow",
