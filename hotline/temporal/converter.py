@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypedDict, cast
 
-from google.protobuf.message import Message
-from pydantic import TypeAdapter
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
@@ -14,12 +12,8 @@ from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import (
     ActivitySerializationContext,
-    BinaryPlainPayloadConverter,
-    BinaryProtoPayloadConverter,
     DataConverter,
     DefaultFailureConverter,
-    EncodingPayloadConverter,
-    JSONProtoPayloadConverter,
     PayloadConverter,
     SerializationContext,
     WithSerializationContext,
@@ -41,8 +35,6 @@ from activities.stamps import (
 )
 from domain.shared.value import InClear, Start
 
-_UNCHECKED = (BinaryPlainPayloadConverter, BinaryProtoPayloadConverter, JSONProtoPayloadConverter)
-"""Converters of the SDK that ignore the expected type."""
 Check = Callable[[Sequence[Payload]], None]
 
 
@@ -51,29 +43,6 @@ class SealingOptions(TypedDict):
 
     data_converter: DataConverter
     interceptors: Sequence[Stamps]
-
-
-class _Checked(EncodingPayloadConverter):
-    """Converter of bytes or protobuf, which the service takes nowhere: pydantic checks them as it checks JSON."""
-
-    def __init__(self, unchecked: EncodingPayloadConverter) -> None:
-        self._unchecked = unchecked
-
-    @property
-    def encoding(self) -> str:
-        return self._unchecked.encoding
-
-    def to_payload(self, value: Any) -> Payload | None:  # noqa: ANN401 - as the SDK's own
-        return self._unchecked.to_payload(value)
-
-    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:  # noqa: ANN401 - as the SDK's own
-        if isinstance(type_hint, type) and issubclass(type_hint, Message):  # the SDK describes a workflow so
-            return self._unchecked.from_payload(payload, type_hint)
-        try:
-            value = self._unchecked.from_payload(payload)
-        except Exception:  # noqa: BLE001 - the SDK's, of any type: it is no value of this encoding
-            value = payload.data
-        return TypeAdapter(type_hint or object).validate_python(value, strict=True)
 
 
 class Converter(PydanticPayloadConverter, WithSerializationContext):
@@ -88,9 +57,6 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
 
     def __init__(self, check: Check) -> None:
         super().__init__(ToJsonOptions(exclude_unset=True))
-        self.converters = {
-            encoding: _Checked(one) if isinstance(one, _UNCHECKED) else one for encoding, one in self.converters.items()
-        }
         self._check = check
 
     def with_context(self, context: SerializationContext) -> Self:
