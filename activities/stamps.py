@@ -4,14 +4,12 @@ The envelope says that the service has sealed a payload for a workflow. The stam
 payload can neither start a workflow again with it, nor repeat an update, nor have an activity done for another run.
 """
 
-import asyncio
 import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from inspect import signature
 from typing import Any, NoReturn
 
 from temporalio import activity, client, worker, workflow
@@ -21,8 +19,7 @@ from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import UNSEALED, action_meant
-from activities.envelope import CLEAR, FOREIGN, NOT_SEALED, key_of
-from domain.shared.value import Start
+from activities.envelope import CLEAR, FOREIGN, key_of
 
 log = logging.getLogger("hotline.worker")
 
@@ -30,13 +27,15 @@ VALID = timedelta(minutes=5)
 """Time for which a start or an update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
 START, COMMAND, ACTIVITY, RESULT = "start", "command", "activity", "result"
-NOTHING_SENT, FOREIGN_FAULT = "it has no start message", "the service has not sealed it"
+NOT_OURS = "the service has not sealed it"
 _KIND, _NAME, _ID, _AT = "kind", "name", "id", "at"
 _ACTED_ON_BY = {
     "ComplaintWorkflow": "/v1/complaints/NUMBER/actions/{}",
     "IncidentWorkflow": "/v1/incidents/NUMBER/actions/{}",
     "AssessmentWorkflow": "/v1/assessments/MONTH/inspections or objections",
 }
+present_run: ContextVar[workflow.Info | None] = ContextVar("present_run", default=None)
+"""The run whose payloads are decoded in this thread; None in clients and activities."""
 _asked_of: ContextVar[tuple[str, str] | None] = ContextVar("asked_of", default=None)
 """Name and run of the workflow that the arguments of the present activity are stamped with."""
 
@@ -90,11 +89,9 @@ class Stamps(client.Interceptor, worker.Interceptor):
 
 
 def _stamped(converter: PayloadConverter, values: Sequence[Any], stamp: Mapping[str, str]) -> list[RawValue]:
+    parts = {part: text.encode() for part, text in stamp.items()}
     payloads = converter.to_payloads(values)
-    for payload in payloads:
-        for part, text in stamp.items():
-            payload.metadata[part] = text.encode()
-    return [*map(RawValue, payloads)]
+    return [RawValue(Payload(metadata={**each.metadata, **parts}, data=each.data)) for each in payloads]
 
 
 class _Sends(client.OutboundInterceptor):
@@ -133,18 +130,10 @@ class _Sends(client.OutboundInterceptor):
 
 
 class _Runs(worker.WorkflowInboundInterceptor):
-    """Begins no run without the argument that it takes; what has none is not opened, and so not checked."""
+    """Stamps what a run asks for."""
 
     def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
         super().init(_Asks(outbound))
-
-    async def execute_workflow(self, input: worker.ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - as above
-        _, *parameters = signature(input.run_fn).parameters.values()
-        # Without arguments a workflow does what is due anyway, whoever starts it.
-        takes_none = not input.args and not any(each.default is each.empty for each in parameters)
-        if not takes_none and (failure := failure_of_start(input.args)):
-            raise failure
-        return await super().execute_workflow(input)
 
 
 class _Asks(worker.WorkflowOutboundInterceptor):
@@ -182,53 +171,17 @@ class _Does(worker.ActivityInboundInterceptor):
         return stamped
 
 
-def in_activation() -> bool:
-    """Return True where a workflow takes up what Temporal has sent: the SDK does that in a thread without a loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return True
-    return False
-
-
 def note_asked(payload: Payload) -> None:
     """Keep, for the task of this activity, which run has asked for it: the SDK decodes before it asks interceptors."""
     if _part(payload, _KIND) == ACTIVITY:
         _asked_of.set((_part(payload, _NAME), _part(payload, _ID)))
 
 
-class NotStarted:
-    """Object in place of that of a workflow that does not begin: it raises the reason, whatever is asked of it.
-
-    An `__init__` that raises leaves a coroutine of the SDK behind, of which Python warns in the log.
-    """
-
-    def __init__(self, failure: Exception) -> None:
-        self.failure = failure
-
-    def __getattr__(self, _: str) -> NoReturn:
-        raise self.failure
-
-
-def failure_of_start(arguments: Sequence[object]) -> Exception | None:
-    """Return why the present run does not begin with these arguments; None if the service has started it so."""
-    info = workflow.info()
-    if len(arguments) == 1 and isinstance(arguments[0], list):  # of a workflow of any type
-        arguments = arguments[0]
-    faults: list[str | None] = [] if arguments else [NOTHING_SENT]
-    for each in arguments:
-        if not isinstance(each, Start | RawValue):
-            return UndecidedError("this release takes another number of arguments")
-        opened = each.payload if isinstance(each, RawValue) else getattr(each, "opened_from", NOT_SEALED)
-        faults.append(start_fault(opened, info.workflow_type, info.continued_run_id, info.workflow_start_time))
-    fault = next(filter(None, faults), None)
-    return not_started(fault) if fault else None
-
-
-def not_started(fault: str) -> ApplicationError:
-    """Return the failure of a workflow that the service has not started."""
-    message = f"Not started: {fault}. The service alone starts workflows: use its HTTP API or its commands."
-    return ApplicationError(message, type=UNSEALED, non_retryable=True)
+def check_start(payload: Payload, run: workflow.Info) -> None:
+    """Raise ApplicationError if the service has not started the run with this argument; UndecidedError."""
+    if fault := start_fault(payload, run.workflow_type, run.continued_run_id, run.workflow_start_time):
+        message = f"Not started: {fault}. The service alone starts workflows: use its HTTP API or its commands."
+        raise ApplicationError(message, type=UNSEALED, non_retryable=True)
 
 
 def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | None, started_at: datetime) -> str | None:
@@ -281,7 +234,7 @@ def check_result(payload: Payload) -> None:
 def check_sealed(payload: Payload) -> None:
     """Raise UndecidedError if the service has not sealed this, or has with an unknown key."""
     if payload.metadata.get("encoding") == FOREIGN:
-        raise UndecidedError(FOREIGN_FAULT)
+        raise UndecidedError(NOT_OURS)
     if (key := key_of(payload)) is not None:
         raise UnknownKeyError(f"it is sealed with key {key}, which this process does not have")
 
@@ -293,7 +246,7 @@ def message_of(payload: Payload) -> tuple[str, str]:
 
 def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:
     if payload.metadata.get("encoding") == FOREIGN:
-        return FOREIGN_FAULT
+        return NOT_OURS
     check_sealed(payload)
     if _part(payload, _KIND) != kind or (name is not None and _part(payload, _NAME) != name):
         return f"it was sealed for something else than this {kind}"

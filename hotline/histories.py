@@ -19,7 +19,7 @@ from temporalio.converter import DataConverter, WorkflowSerializationContext
 from activities.envelope import of_activity
 from activities.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import is_over, unless_gone
-from activities.stamps import NOTHING_SENT, UnknownKeyError, start_fault
+from activities.stamps import UnknownKeyError, start_fault
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
@@ -306,4 +306,4 @@ async def _check_start(place: Place, event: HistoryEvent) -> None:
     except UnknownKeyError as error:
         raise UnopenedError(str(error)) from None
     if fault or len(opened) != 1:
-        raise ForeignError(f"it was started past the service: {fault or NOTHING_SENT}")
+        raise ForeignError(f"it was started past the service: {fault or 'it has no start message'}")

@@ -8,14 +8,13 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from activities.stamps import NotStarted, failure_of_start
 from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.command import Command
@@ -76,11 +75,6 @@ class EntityWorkflow:
         events: events that led to the entity and that SQL is not known to have.
         start: the start message, for what an earlier run carried over.
     """
-
-    def __new__(cls, *arguments: Any) -> Self:  # noqa: ANN401 - whatever was sent
-        """Return an instance; for arguments that do not start it an object that Python calls no `__init__` of."""
-        failure = failure_of_start(arguments)
-        return NotStarted(failure) if failure else super().__new__(cls)  # type: ignore[return-value]  # no __init__
 
     def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
         self._entity = entity

@@ -5,7 +5,7 @@ from functools import partial
 from operator import eq
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Immutable(BaseModel):
@@ -28,19 +28,7 @@ class Value(Immutable):
 
 
 class Start(Immutable):
-    """Start message of a workflow: its one argument. `opened_from` is the payload that a worker has opened."""
-
-    _opened_from: Any = PrivateAttr(None)
-
-    @property
-    def opened_from(self) -> Any:  # noqa: ANN401 - of Temporal's SDK
-        """Return it; None for a message that is still to be sent."""
-        return self._opened_from
-
-    def with_origin(self, payload: Any) -> Self:  # noqa: ANN401 - as above
-        """Keep the payload, and return the message."""
-        self._opened_from = payload
-        return self
+    """Start message of a workflow: its one argument."""
 
 
 class InClear:

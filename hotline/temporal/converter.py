@@ -21,21 +21,12 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import NO_HANDLER, UNDECODED
-from activities.envelope import FOREIGN, NOT_SEALED, Envelope, as_sent_in_clear
+from activities.envelope import NOT_SEALED, Envelope, as_sent_in_clear
 from activities.keys import Keys
-from activities.stamps import (
-    FOREIGN_FAULT,
-    Stamps,
-    check_command,
-    check_result,
-    check_sealed,
-    in_activation,
-    not_started,
-    note_asked,
-)
+from activities.stamps import Stamps, check_command, check_result, check_sealed, check_start, note_asked, present_run
 from domain.shared.value import InClear, Start
 
-Check = Callable[[Sequence[Payload]], None]
+Check = Callable[[Payload, list[type] | None], None]
 
 
 class SealingOptions(TypedDict):
@@ -52,7 +43,7 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
     as what another release has sealed, fails the task, which is tried again: a fault of ours never ends a case.
 
     Args:
-        check: raises an error if opened payloads cannot be taken.
+        check: raises an error if an opened payload cannot be taken, where values of these types are expected.
     """
 
     def __init__(self, check: Check) -> None:
@@ -67,47 +58,33 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
         """Decode payloads. Raises ApplicationError, UndecidedError and pydantic's ValidationError."""
         if type_hints and all(_is_a(hint, InClear) for hint in type_hints):
             payloads = [*map(as_sent_in_clear, payloads)]
-        elif in_activation() and all(hint is RawValue or _is_a(hint, Start) for hint in type_hints or ()):
-            return self._of_start(payloads, type_hints)
         else:
-            self._check(payloads)
+            for payload in payloads:
+                self._check(payload, type_hints)
         return super().from_payloads(payloads, type_hints)
 
-    def _of_start(self, payloads: Sequence[Payload], type_hints: list[type] | None) -> list[Any]:
-        """Return the arguments of a start with what they were opened from; it is compared once the run is known.
 
-        Without types there is another number of arguments than this release takes. They may be of a signal, which the
-        SDK drops if it cannot be decoded.
-        """
-        if any(payload.metadata.get("encoding") == FOREIGN for payload in payloads):
-            raise not_started(FOREIGN_FAULT)
-        _check_sealed(payloads)
-        values = super().from_payloads(payloads, type_hints)
-        return [
-            value.with_origin(payload) if isinstance(value, Start) else value
-            for value, payload in zip(values, payloads, strict=True)
-        ]
+def _check_sealed(payload: Payload, _: list[type] | None) -> None:
+    check_sealed(payload)
 
 
-def _check_sealed(payloads: Sequence[Payload]) -> None:
-    for payload in payloads:
+def _check_of_workflow(payload: Payload, type_hints: list[type] | None) -> None:
+    """Check the argument of a start or an update; or what else is sealed for a workflow."""
+    run = present_run.get()
+    if run and workflow.in_workflow() and (update := workflow.current_update_info()):
+        check_command(payload, update)
+    # Without types there is another number of arguments than this release takes. They may also be of a signal, which
+    # the SDK drops if it cannot be decoded.
+    elif run and all(hint is RawValue or _is_a(hint, Start) for hint in type_hints or ()):
+        check_start(payload, run)
+    else:
         check_sealed(payload)
 
 
-def _check_of_workflow(payloads: Sequence[Payload]) -> None:
-    """Check the argument of an update; or what else is sealed for a workflow."""
-    if workflow.in_workflow() and (update := workflow.current_update_info()):
-        for payload in payloads:
-            check_command(payload, update)
-    else:
-        _check_sealed(payloads)
-
-
-def _check_of_activity(payloads: Sequence[Payload]) -> None:
+def _check_of_activity(payload: Payload, _: list[type] | None) -> None:
     """Check the result of an activity, in a workflow; or the arguments, in the activity."""
-    _check_sealed(payloads)
-    for payload in payloads:
-        check_result(payload) if in_activation() else note_asked(payload)
+    check_sealed(payload)
+    check_result(payload) if present_run.get() else note_asked(payload)
 
 
 def _is_a(hint: object, kind: type) -> bool:
@@ -154,7 +131,7 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
 
     def from_failure(self, failure: Failure, payload_converter: PayloadConverter) -> BaseException:  # noqa: ARG002 - the SDK's
         """Convert the failure. Raises UndecidedError."""
-        if self._of_activities and in_activation() and failure.HasField("application_failure_info"):
+        if self._of_activities and present_run.get() and failure.HasField("application_failure_info"):
             check_sealed(failure.encoded_attributes if failure.HasField("encoded_attributes") else NOT_SEALED)
         return super().from_failure(failure, _OF_FAILURES)
 

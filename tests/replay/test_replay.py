@@ -10,7 +10,7 @@ import pytest
 from temporalio import workflow
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker import Replayer
 
 import worker
 from domain.assessment.assessment import ASSESSMENT_KINDS
@@ -53,7 +53,7 @@ def workflow_of(path: Path) -> str:
 def replayer(*workflows: type[Any], sandbox: bool = True) -> Replayer:
     return Replayer(
         workflows=workflows or worker.WORKFLOWS,
-        workflow_runner=runner(sandbox=True) if sandbox else UnsandboxedWorkflowRunner(),
+        workflow_runner=runner(sandbox=sandbox),
         namespace=NAMESPACE,
         **SEALING,
     )

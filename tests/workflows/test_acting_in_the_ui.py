@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
-from tests.workflows.test_signatures import FORGERY, KEPT, accepted, refused
 
 from activities.command_faults import ACTIONS
 from activities.internal_updates import SETTLE, UNDELIVERED
@@ -17,13 +16,14 @@ from domain.shared.event import AnyAction
 from tests.support.causes import declare
 from tests.support.hotline import Hotline, metadata
 from tests.support.sealing import KEY, sealing_by, stranger, with_options
+from tests.workflows.test_envelope import FORGERY, KEPT, accepted, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture
 def cli(hotline: Hotline) -> Client:
-    """A client that signs nothing, as Temporal's own command line and another UI."""
+    """A client that seals nothing, as Temporal's own command line and another UI."""
     return stranger(hotline.client)
 
 
@@ -65,10 +65,10 @@ async def test_an_action_past_the_service_is_told_where_to_act(hotline: Hotline,
         message = await failure(cli.get_workflow_handle(handle.id), "dispatch", *sent)
         route = f"POST {path}/NUMBER/actions/dispatch"
         assert message == (
-            "未办理：没有本系统的有效签名，请登录本系统，在其 Temporal 界面 /temporal/ 办理，"
+            "未办理：不是本系统封装的内容，请登录本系统，在其 Temporal 界面 /temporal/ 办理，"
             f"或通过 HTTP 接口办理（{route}）。"
-            "Not accepted: it is not signed. Sign in to the service and act in its Temporal UI, /temporal/,"
-            f" or over the HTTP API: {route}."
+            "Not accepted: the service has not sealed it. Sign in to the service and act in its Temporal UI,"
+            f" /temporal/, or over the HTTP API: {route}."
         )
     assert await accepted(complaint) == []
 
@@ -91,7 +91,7 @@ async def test_internal_updates_and_forged_ones_are_refused(hotline: Hotline, cl
     assert FORGERY in await refused(forged, complaint, "comment", KEPT)
 
 
-async def test_a_signed_command_may_have_a_code_of_an_earlier_catalogue(hotline: Hotline) -> None:
+async def test_a_sealed_command_may_have_a_code_of_an_earlier_catalogue(hotline: Hotline) -> None:
     """The API has checked it; a retry must not depend on the catalogue of the worker."""
     complaint = await hotline.start()
     await complaint.act(Dispatch(department="plumbers"))
