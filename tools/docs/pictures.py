@@ -95,10 +95,10 @@ class Person:
         self._api = f"{service.api}/v1"
         self._headers = {"Authorization": f"Bearer {self.key}"}
 
-    def register(self, service_code: str, district: str, description: str) -> str:
+    def register(self, service_code: str, district: str, description: str, **more: Any) -> str:  # noqa: ANN401 - as below
         """Register a case and return its number."""
         body = {"service_code": service_code, "location": {"district": district}, "description": description}
-        return str(self._post("complaints", body)["number"])
+        return str(self._post("complaints", body | more)["number"])
 
     def act(self, number: str, action: str, **body: Any) -> None:  # noqa: ANN401 - a body of the interface
         """Carry out an action on a case."""
