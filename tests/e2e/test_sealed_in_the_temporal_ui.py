@@ -1,4 +1,4 @@
-"""What Temporal stores sealed, as the pages of the Temporal UI show it to who has signed in."""
+"""Sealed contents of Temporal, as the pages of the Temporal UI show it to who has signed in."""
 
 import subprocess
 import sys
