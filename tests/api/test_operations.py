@@ -6,6 +6,9 @@ import pytest
 
 from api import readiness
 from hotline.files.catalogue import load_catalogue
+from hotline.keys import ring_of
+from readmodel.database import opened, writing
+from readmodel.process_keys import state
 from tests.support.api import Agreed, Api, Clock, further_api
 from tests.support.hotline import until
 
@@ -48,6 +51,30 @@ async def test_the_end_of_the_holidays_is_noticed_early_and_a_fault_late(
     assert (found["ok"], found["remedy"] is not None) == (ok, told)
     assert ("[calendar.override." in (found["remedy"] or "")) == told
     assert left == days
+
+
+async def test_a_process_that_lacks_a_key_is_told_with_the_remedy(
+    on_both: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that was just made here is not missed, until every process has had time to state it."""
+    monkeypatch.setattr(readiness, "FRESH_SECONDS", 0)
+    [own] = ring_of(on_both.settings).ids()
+    clock = Clock(datetime.now(UTC))
+    async with further_api(on_both, clock, Agreed()) as api:
+        for minutes, lacking in (
+            (0, ["api on first, process 7 lacks 00000000"]),
+            (2, ["api on first, process 7 lacks 00000000", f"worker on second, process 8 lacks {own}"]),
+        ):
+            clock.fixed = datetime.now(UTC) + timedelta(minutes=minutes)
+            with opened(on_both.settings.database_url) as database, writing(database) as connection:
+                state(connection, "api on first, process 7", [own], clock.fixed)
+                state(connection, "worker on second, process 8", ["00000000"], clock.fixed)
+            ready = (await api.http.get("/readyz")).json()
+            assert (ready["status"], ready["keys"]["ok"]) == ("degraded", False)
+            assert ready["keys"]["detail"] == f"keys differ: {'; '.join(lacking)}"
+            assert "hotline keys merge FILE" in ready["keys"]["remedy"]
+        clock.fixed = datetime.now(UTC) + timedelta(minutes=4)
+        assert (await api.http.get("/readyz")).json()["keys"]["ok"]
 
 
 async def test_requests_are_counted_by_route_without_any_number(on_sqlite: Api) -> None:
