@@ -33,7 +33,7 @@ class SqlHealth:
         reader: reader of the API, by which its other checks ask SQL.
         engine: engine to write with; its owner disposes of it.
         count_running: returns the number of open cases that Temporal runs.
-        key_ids: returns the ids of this process's keys that were made after an instant.
+        key_ids: returns the ids of this process's keys, of all or of those that were made after an instant.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SqlHealth:
         reader: Reader,
         engine: Engine,
         count_running: Callable[[], Awaitable[int]],
-        key_ids: Callable[[datetime], Collection[str]],
+        key_ids: Callable[[datetime | None], Collection[str]],
     ) -> None:
         self.reader = reader
         self._engine = engine
@@ -70,9 +70,11 @@ class SqlHealth:
         return Component(ok=True, detail="answers")
 
     async def keys(self, at: datetime) -> Component:
-        """Report if every process has the same keys; of one made lately, each has yet to read and state it."""
-        found = await self.reader.look(keys_by_process, at)
-        known = frozenset[str]().union(*found.values()).difference(self._key_ids(at - LIVE))
+        """Report if every process has the same keys."""
+        found, new = await self.reader.look(keys_by_process, at), self._key_ids(at - LIVE)
+        # After a rotation each process has yet to state the new key.
+        rotated = new if len(new) < len(self._key_ids(None)) else ()
+        known = frozenset[str]().union(*found.values()).difference(rotated)
         lacking = [f"{process} lacks {', '.join(known - ids)}" for process, ids in found.items() if known - ids]
         if not lacking:
             return Component(ok=True, detail="every process has the same keys")

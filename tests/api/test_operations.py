@@ -1,14 +1,18 @@
 """View of the service for those who run it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from api import readiness
+from api.sql.health import SqlHealth
 from hotline.files.catalogue import load_catalogue
 from hotline.keys import ring_of
 from readmodel.database import opened, writing
-from readmodel.process_keys import state
+from readmodel.process_keys import LIVE, state
+from readmodel.tables import process_keys
 from tests.support.api import Agreed, Api, Clock, further_api
 from tests.support.hotline import until
 
@@ -56,25 +60,44 @@ async def test_the_end_of_the_holidays_is_noticed_early_and_a_fault_late(
 async def test_a_process_that_lacks_a_key_is_told_with_the_remedy(
     on_both: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key that was just made here is not missed, until every process has had time to state it."""
     monkeypatch.setattr(readiness, "FRESH_SECONDS", 0)
     [own] = ring_of(on_both.settings).ids()
-    clock = Clock(datetime.now(UTC))
-    async with further_api(on_both, clock, Agreed()) as api:
-        for minutes, lacking in (
-            (0, ["api on first, process 7 lacks 00000000"]),
-            (2, ["api on first, process 7 lacks 00000000", f"worker on second, process 8 lacks {own}"]),
-        ):
-            clock.fixed = datetime.now(UTC) + timedelta(minutes=minutes)
-            with opened(on_both.settings.database_url) as database, writing(database) as connection:
-                state(connection, "api on first, process 7", [own], clock.fixed)
-                state(connection, "worker on second, process 8", ["00000000"], clock.fixed)
-            ready = (await api.http.get("/readyz")).json()
-            assert (ready["status"], ready["keys"]["ok"]) == ("degraded", False)
-            assert ready["keys"]["detail"] == f"keys differ: {'; '.join(lacking)}"
-            assert "hotline keys merge FILE" in ready["keys"]["remedy"]
-        clock.fixed = datetime.now(UTC) + timedelta(minutes=4)
-        assert (await api.http.get("/readyz")).json()["keys"]["ok"]
+    stated(on_both, {"api on first": [own], "worker on second": ["00000000"], "worker on third": []})
+    ready = (await on_both.http.get("/readyz")).json()
+    assert (ready["status"], ready["keys"]["ok"]) == ("degraded", False)
+    lacking = f"api on first lacks 00000000; worker on second lacks {own}; worker on third lacks "
+    assert ready["keys"]["detail"].startswith(f"keys differ: {lacking}")
+    assert "hotline keys merge FILE" in ready["keys"]["remedy"]
+    async with further_api(on_both, Clock(datetime.now(UTC) + LIVE), Agreed()) as later:
+        assert (await later.http.get("/readyz")).json()["keys"]["ok"]
+    stated(on_both, {})
+
+
+async def test_a_key_is_missed_only_when_each_process_had_time_to_state_it(on_both: Api) -> None:
+    stated(on_both, {"api on first": ["old", "new"], "worker on second": ["old"]})
+    reader, new = on_both.backend.reader, ["new"]
+
+    def key_ids(after: datetime | None) -> Sequence[str]:
+        return new if after else ["old", "new"]
+
+    health = SqlHealth(reader, reader._engine, never, key_ids)
+    assert (await health.keys(datetime.now(UTC))).ok
+    new.clear()
+    assert not (await health.keys(datetime.now(UTC))).ok
+    stated(on_both, {})
+
+
+async def never() -> int:
+    """Count no case: nobody asks."""
+    raise NotImplementedError
+
+
+def stated(api: Api, ids: Mapping[str, Sequence[str]]) -> None:
+    """Let SQL have the keys of these processes alone."""
+    with opened(api.settings.database_url) as database, writing(database) as connection:
+        connection.execute(delete(process_keys))
+        for process, own in ids.items():
+            state(connection, process, own, datetime.now(UTC))
 
 
 async def test_requests_are_counted_by_route_without_any_number(on_sqlite: Api) -> None:

@@ -1,4 +1,4 @@
-"""What processes state of their keys: a key seals once all that are alive have it."""
+"""Keys that processes state in SQL: one seals once all that are alive have it."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
