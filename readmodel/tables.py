@@ -2,7 +2,7 @@
 
 Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
 of deliveries; marks of the reconciler; people and their keys; keys of processes; calls, call-backs; duties; reports;
-handovers.
+handovers; the claim of the courier.
 """
 
 from typing import Any
@@ -264,6 +264,15 @@ deliveries = Table(
     sqlite_with_rowid=False,
 )
 """Deliveries: a notification on each channel that its recipient is routed to."""
+
+courier = Table(
+    "courier",
+    metadata,
+    Column("place", Integer, primary_key=True, comment="1, so that there is one row."),
+    Column("holder", CODE, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+"""Claim of the courier that sends, until an instant: of two at once, the second waits."""
 
 search_words = Table(
     "search_words",
