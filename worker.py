@@ -38,7 +38,7 @@ from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, in_f
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.installation import are_of_one_installation, require_own, until_compared
-from hotline.keys import ring_of
+from hotline.keys import renew, ring_of
 from hotline.rebuild import repair_case, repair_incidents
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
@@ -84,7 +84,9 @@ POLLS = 10
 """Requests for workflow tasks at the same time, half of them for cases that are not in memory. By the SDK's default one
 of five is: at 20 calls at a time the first action on a new case then waited for seconds behind those on others."""
 KEEP_SECONDS = 20.0
-"""Pause before it is looked again if somebody has ended a workflow that runs for ever."""
+"""Pause before it is looked again if somebody has ended a workflow that runs for ever, and keys are stated again."""
+PROGRAM = "worker"
+"""Name under which SQL has the keys of this process."""
 WORKFLOWS = (
     AssessmentWorkflow,
     ComplaintWorkflow,
@@ -237,7 +239,9 @@ async def serve(settings: Settings) -> None:
         connecting.cancel()
         return
     client = connecting.result()
-    await require_own(client, settings)
+    await require_own(client, settings, PROGRAM)
+    # Tasks that it cannot open are left to others.
+    ring_of(settings).require_shared()
     async with running(client, settings):
         keeping = asyncio.ensure_future(keep_running(client, settings))
         log.info("worker is polling task queue %s", settings.task_queue)
@@ -255,9 +259,10 @@ async def keep_running(client: Client, settings: Settings) -> None:
     """
     if not await are_of_one_installation(client, settings):
         log.warning("the courier, the reconciler and the surge watch wait until both stores answer and have one id")
-    await until_compared(client, settings)
+    await until_compared(client, settings, PROGRAM)
     scheduled = False
     while True:
+        await asyncio.to_thread(renew, settings, PROGRAM)
         try:
             if not scheduled:
                 catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)

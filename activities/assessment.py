@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic_core import to_json
 from sqlalchemy import Engine
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.projection import plain_errors, read
 from domain.assessment.assessment import Assessment
@@ -19,6 +20,7 @@ from domain.assessment.sample import draw
 from domain.assessment.state import Computation, Result
 from domain.calls.call import CallOutcome
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
+from domain.shared.errors import BEHIND_SQL
 from readmodel.assessment import months
 from readmodel.assessment.computation import (
     CHECK,
@@ -58,15 +60,22 @@ class Assessments:
         self._engine = engine
 
     @activity.defn(name="publish_assessment")
-    async def publish(self, batch: AssessmentBatch) -> None:
-        """Commit the row of the assessment, its events and notifications to staff."""
+    async def publish(self, batch: AssessmentBatch) -> int | None:
+        """Commit the row of the assessment, its events and notifications; return the version of a later row."""
         with plain_errors():
-            await self._writer.run(partial(months.write, batch=batch))
+            return await self._writer.run(partial(months.write, batch=batch))
 
     @activity.defn(name="compute_figures")
     async def compute(self, computing: Computing) -> Computation:
-        """Compute entries and results of the month under a new number. Run again, it writes the same rows."""
+        """Compute entries and results of the month under a new number. Run again, it writes the same rows.
+
+        Raises ApplicationError if the month has this number already: nothing of what people see is replaced.
+        """
         month, kept = computing.assessment, computing.assessment.computed
+        shown = await read(self._engine, lambda sql: months.get(sql, month.number))
+        if shown and shown.computed and shown.computed.serial >= computing.serial:
+            message = f"SQL has computation {shown.computed.serial} of {month.number}: it was reset, or started again."
+            raise ApplicationError(message, type=BEHIND_SQL.error_type, non_retryable=True)
         with plain_errors():
             await keep_calls(self._engine, self._writer, month)
             await self._writer.run(partial(forget, month=month.number, keep=kept.serial if kept else None))

@@ -13,6 +13,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
 from activities.people_first import PeopleFirst
+from activities.reconcile_report import STARTED_AGAIN
 from activities.run_status import NOT_OVER, is_over, unless_gone
 from domain.shared.numbers import is_number
 
@@ -25,11 +26,12 @@ SHORTEST = timedelta(seconds=0.5)
 
 
 class Seen(NamedTuple):
-    """The latest run of a case: when the case changed last, the run's status, its start, and its search attributes."""
+    """The latest run of a case: when the case changed last, the run's status, start, id, and search attributes."""
 
     changed_at: datetime
     status: WorkflowExecutionStatus
     started_at: datetime
+    run_id: str = ""
     shown: Mapping[str, Payload] = MappingProxyType({})
 
     @property
@@ -107,6 +109,12 @@ class CaseWorkflows:
         found = await unless_gone(self._client.get_workflow_handle(f"{self._prefix}{number}").describe())
         return self._seen(found.raw_info) if found else None
 
+    async def end(self, number: str, run_id: str) -> str:
+        """Terminate this run of a case that is over, if it has not ended; return the reason. Raises RPCError."""
+        handle = self._client.get_workflow_handle(f"{self._prefix}{number}", run_id=run_id)
+        await unless_gone(handle.terminate(reason=STARTED_AGAIN))
+        return STARTED_AGAIN
+
     async def _chunks(self, condition: str) -> AsyncIterator[dict[str, Seen]]:
         query, token = f"{self._condition} AND {condition}", b""
         while True:
@@ -136,4 +144,4 @@ class CaseWorkflows:
         shown = found.search_attributes.indexed_fields.get(self._key.name)
         changed_at = datetime.fromisoformat(json.loads(shown.data)) if shown and shown.data else started_at
         status = WorkflowExecutionStatus(found.status)
-        return Seen(changed_at, status, started_at, found.search_attributes.indexed_fields)
+        return Seen(changed_at, status, started_at, found.execution.run_id, found.search_attributes.indexed_fields)

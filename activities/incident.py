@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Engine
 from temporalio import activity
@@ -38,6 +39,7 @@ BATCH = 200
 SLICE = 500
 """Notifications of one transaction, for which publications of cases wait."""
 LINKED = "linked"
+T = TypeVar("T")
 
 
 class Incidents:
@@ -55,9 +57,9 @@ class Incidents:
         self._cases = cases
 
     @activity.defn(name="publish_incident")
-    async def publish(self, batch: IncidentBatch) -> None:
-        """Commit the row of the incident, its events and notifications to staff."""
-        await self._write(partial(incidents.write, batch=batch))
+    async def publish(self, batch: IncidentBatch) -> int | None:
+        """Commit the row of the incident, its events and notifications to staff; return the version of a later row."""
+        return await self._write(partial(incidents.write, batch=batch))
 
     @activity.defn(name="inform_callers")
     async def inform(self, news: News) -> None:
@@ -165,6 +167,6 @@ class Incidents:
         except ApplicationError:
             return {}
 
-    async def _write(self, work: Callable[..., None]) -> None:
+    async def _write(self, work: Callable[..., T]) -> T:
         with plain_errors():
-            await self._writer.run(work)
+            return await self._writer.run(work)

@@ -29,7 +29,10 @@ class Projection:
 
     @activity.defn(name="publish")
     async def publish(self, batch: ProjectionBatch) -> None:
-        """Commit the batch. Raises ApplicationError if SQL does not take it: Temporal tries again."""
+        """Commit the batch. Raises ApplicationError if SQL does not take it: Temporal tries again.
+
+        SQL takes nothing of a run that has other events. The reconciler ends it, or reports its case.
+        """
         with plain_errors():
             await self._writer.submit(batch)
 

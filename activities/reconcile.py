@@ -129,6 +129,7 @@ class Reconciler:
         self._paused: set[str] = set()
         self._diverged: set[str] = set()
         self._not_begun: dict[str, str] = {}
+        self._ended: dict[str, str] = {}  # SQL shows them as over
         self._unreadable: dict[str, str] = {}  # by their histories
         self._unreadable_rows: dict[str, str] = {}
         self._done = Counter[str]()
@@ -237,7 +238,7 @@ class Reconciler:
             lost_count=len(self._lost),
             paused=sorted(self._paused)[:NAMED],
             paused_count=len(self._paused),
-            not_begun=dict(islice(self._not_begun.items(), NAMED)),
+            not_begun=dict(islice((self._not_begun | self._ended).items(), NAMED)),
             unreadable=dict(islice((self._unreadable | self._unreadable_rows).items(), NAMED)),
             fault=next(iter(self._faults.values()), None),
             in_sql_until=self._in_sql_until,
@@ -256,6 +257,11 @@ class Reconciler:
             elif found and found.changed_at >= seen.changed_at:
                 self._newest = max(self._newest or (found.changed_at, number), (found.changed_at, number))
                 self._forget(number)
+                is_behind = seen.runs and not found.is_open and seen.changed_at < found.changed_at
+                # The list may lag behind: the case is asked itself.
+                live = await self._workflows.get(number) if is_behind else None
+                if live and live.changed_at < found.changed_at:
+                    self._ended[number] = await self._workflows.end(number, live.run_id)
                 self._incomplete.pop(number, None)
                 self._diverged.discard(number)
             else:
@@ -303,6 +309,9 @@ class Reconciler:
                 self._told.setdefault(number, _Told(seen, now(), GRACE))
         except DivergedError:
             self._forget(number)
+            if found and not found.is_open:
+                self._ended[number] = await self._workflows.end(number, seen.run_id)
+                return
             self._diverged.add(number)
             await self._writer.run(partial(reconciliation.mark, reasons={number: "reset"}))
         except NotRegisteredError as error:

@@ -13,6 +13,8 @@ REMEDY = (
 """Commands that bring lost cases back, for the Temporal UI."""
 UNPAUSED = " · 请在流程页面取消暂停 unpause each on its page: until then it takes no action and keeps no promise"
 """The same of paused cases."""
+STARTED_AGAIN = "reset or started again, and ended: SQL has more or other events, and shows it as over"
+"""Reason with which the run of a case or incident is ended."""
 
 
 class Report(Immutable):

@@ -58,13 +58,17 @@ from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.installation import require_own, until_compared
-from hotline.keys import ring_of
+from hotline.keys import renew, ring_of
 from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.temporal.connection import connect
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from workflows.presentation.complaint import workflow_id
 
+KEEP_SECONDS = 20.0
+"""Pause before the keys are stated again."""
+PROGRAM = "api"
+"""Name under which SQL has the keys of this process."""
 GRACE_SECONDS = 12
 """Seconds for open requests at shutdown, longer than any of them may take."""
 
@@ -116,7 +120,7 @@ def assemble(
     integrity = Integrity(files.get(READ_MODEL))
     storage = Storage([settings.data_dir], files, integrity.damage, ring.fault)
     health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
-    sql = SqlHealth(reader, writing, health.count_open_cases)
+    sql = SqlHealth(reader, writing, health.count_open_cases, ring.ids)
     return Backend(
         hosts=hosts_of(settings),
         documents=Documents(settings.templates),
@@ -195,7 +199,7 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     """
     require_encryption(settings)
     client = await connect(settings, lazy=True)
-    await require_own(client, settings)
+    await require_own(client, settings, PROGRAM)
     app = create_app(assemble(settings, client))
     server = _Server(server_config(app, settings))
     server.end_waiting = app.state.door.close
@@ -205,7 +209,10 @@ async def serve(settings: Settings, address: str | None = None) -> None:
 
     async def compare() -> None:
         try:
-            await until_compared(client, settings)
+            await until_compared(client, settings, PROGRAM)
+            while True:
+                await asyncio.to_thread(renew, settings, PROGRAM)
+                await asyncio.sleep(KEEP_SECONDS)
         except OperatorError:
             server.should_exit = True
             raise

@@ -101,6 +101,7 @@ def checks(
         "courier": partial(_courier, temporal, sql, clock),
         "reconciler": partial(_reconciler, temporal, sql),
         "surge_watch": partial(temporal.shifts, SURGE_WATCH),
+        "keys": lambda: sql.keys(clock()),
         "calendar": calendar,
         "catalogue": catalogue,
     }

@@ -320,5 +320,6 @@ class Readiness(BaseModel):
     courier: Component = Field(description="The courier of notifications is at work.")
     reconciler: Component = Field(description="Temporal and SQL are compared, and no open case has lost its workflow.")
     surge_watch: Component = Field(description="The watch for surges is at work.")
+    keys: Component = Field(description="Every process of the service has the same keys.")
     calendar: Component = Field(description="The holidays are known.")
     catalogue: Component = Field(description="The catalogue in force, and its faults.")

@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 
 from activities.run_status import unless_gone
 from domain.shared.operator_errors import OperatorError
+from hotline.keys import renew
 from hotline.lost_keys import make_missing_keys
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
@@ -91,16 +92,20 @@ async def connect_to_own(settings: Settings) -> Client:
     client = await connect(settings)
     (await look(client, settings)).refuse_foreign()
     await make_missing_keys(client, settings)
+    await asyncio.to_thread(renew, settings)
     return client
 
 
-async def require_own(client: Client, settings: Settings) -> None:
+async def require_own(client: Client, settings: Settings, program: str) -> None:
     """Raise OperatorError if a program must not start: a store is not its own, has other tables, or keys are lost."""
     stores = await look(client, settings)
     stores.require_one_id()
     if stores.sql.answers:
         await asyncio.to_thread(require_tables, settings.database_url)
-    await make_missing_keys(client, settings)
+    if stores.answer:
+        await _have_keys(client, settings, program)
+    else:
+        await make_missing_keys(client, settings)
 
 
 def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
@@ -127,8 +132,7 @@ async def adopt(client: Client, settings: Settings) -> str | None:
     stores.refuse_foreign()
     if not stores.answer:
         return None
-    if stores.temporal.id is None:
-        await make_missing_keys(client, settings)
+    if stores.temporal.id is None and await make_missing_keys(client, settings):
         await unless_gone(claim(client, settings.task_queue, stores.sql.id or secrets.token_hex(ID_BYTES)))
     if (found := await installation_of(client)) and not stores.sql.id:
         await asyncio.to_thread(_keep, settings.database_url, found)
@@ -146,16 +150,24 @@ async def are_of_one_installation(client: Client, settings: Settings) -> bool:
     return bool(stores.sql.id and stores.temporal.id)
 
 
-async def until_compared(client: Client, settings: Settings) -> None:
+async def until_compared(client: Client, settings: Settings, program: str) -> None:
     """Return when both stores answer and have one id, and there are keys.
 
     Raises ForeignStoreError, and KeysError if the keys are lost.
     """
     # There is no event for a store that begins to answer.
     while not (  # noqa: ASYNC110
-        await are_of_one_installation(client, settings) and await make_missing_keys(client, settings)
+        await are_of_one_installation(client, settings) and await _have_keys(client, settings, program)
     ):
         await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _have_keys(client: Client, settings: Settings, program: str) -> bool:
+    """Return as `make_missing_keys`; SQL is told the keys also if they are lost, so that others say what is missing."""
+    try:
+        return await make_missing_keys(client, settings)
+    finally:
+        await asyncio.to_thread(renew, settings, program)
 
 
 def _sql(url: str) -> Store:

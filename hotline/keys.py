@@ -2,30 +2,35 @@
 
 It is in a file that the programs of a machine share, or in an environment variable. Its first key is made once neither
 store holds cases (`hotline.lost_keys`), or by `hotline keys rotate`. The newest key seals, once its time has come and
-every process has it. Older ones stay, to open what they sealed.
+every process has it. Older ones stay, to open what they sealed, until `hotline keys retire`.
 """
 
 import logging
 import math
+import os
 import secrets
+import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 from operator import attrgetter
 from pathlib import Path
 
 from filelock import FileLock
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from activities.keys import KEY_ID_BYTES, Key
 from domain.shared.explain import key_at, message
 from domain.shared.operator_errors import OperatorError
 from hotline.files.atomic import Stamp, file_stamp, write_private
 from hotline.settings import Settings, variable
+from readmodel.database import exists, opened, reading, writing
+from readmodel.process_keys import LIVE, keys_by_process, state, state_sealing
 
 SECRET_BYTES = 32
 LOOK_SECONDS = 1.0
@@ -78,17 +83,13 @@ class Ring:
 
     def newest(self) -> Key:
         """Return the key that seals: the last whose time has come and that every process has. Raises KeysError."""
+        self.require_shared()
         if not (keys := self._current()):
             raise KeysError(
                 f"there is no file {self._path}. A program makes it when both stores answer and neither holds cases."
                 " Put back the file of the last backup, or that of another machine."
             )
         shared = [each for each in keys.values() if self._shared is None or each.id in self._shared]
-        if not shared:
-            raise KeysError(
-                f"keys differ: no other process has a key of {self._place}. Copy the file of another machine, and add"
-                " its keys by `hotline keys merge FILE`."
-            )
         now = self._clock()
         return next((each for each in reversed(shared) if each.seals_from <= now), shared[0]).key
 
@@ -99,7 +100,19 @@ class Ring:
 
     def list(self) -> tuple[KeyEntry, ...]:
         """Return all keys, the newest last; none if there is no file. Raises KeysError."""
-        return _parsed(self._place, self._given.encode()) if self._given else _read(self._path)
+        try:
+            return _File.model_validate_json(self._given or self._path.read_bytes()).keys
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise KeysError(f"{self._place} cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            where = key_at(fault["loc"]) or "the whole"
+            raise KeysError(
+                f"{self._place} holds no keys: {where}: {message(fault)}. Accepted: JSON with `keys`, each with `id`,"
+                " `secret` and `created_at`, as the service writes it. Put back the file of the last backup."
+            ) from None
 
     def fault(self) -> str | None:
         """Return what is wrong with the ring for a program that would start now; None if nothing is."""
@@ -108,14 +121,27 @@ class Ring:
         except KeysError as error:
             return str(error)
 
+    def ids(self, made_after: datetime | None = None) -> Sequence[str]:
+        """Return the ids of the keys of this process, or of those made after an instant. Raises KeysError."""
+        keys = self._current(at_once=True).values()
+        return [each.id for each in keys if made_after is None or each.created_at > made_after]
+
     def share(self, others: Iterable[Collection[str]]) -> None:
         """Let only keys seal that the other processes have, whose ids are given for each. Raises KeysError.
 
         Those keys count that most have: a process with other keys stops nobody but itself.
         """
-        counts, own = Counter(chain.from_iterable(others)), [each.id for each in self.list()]
+        counts, own = Counter(chain.from_iterable(others)), self.ids()
         most = max((counts[each] for each in own), default=0)
-        self._shared = frozenset(each for each in own if counts[each] == most and (most or not counts))
+        self._shared = frozenset(each for each in own if most and counts[each] == most) if counts else None
+
+    def require_shared(self) -> None:
+        """Raise KeysError if other processes have keys, and none of this one."""
+        if self._shared is not None and not self._shared:
+            raise KeysError(
+                f"keys differ: the other processes of the service have no key of {self._place}. Copy the file of"
+                " another machine, and add its keys by `hotline keys merge FILE`."
+            )
 
     def rotate(self, after: timedelta = timedelta(0)) -> KeyEntry:
         """Add a key, which seals once so much time is over and every process has it; return it. Raises KeysError."""
@@ -127,7 +153,7 @@ class Ring:
                 created_at=now,
                 seals_from=now + after,
             )
-            self._write((*_read(self._path), made))
+            self._write((*self.list(), made))
         return made
 
     def merge(self, other: Path) -> tuple[KeyEntry, ...]:
@@ -136,8 +162,8 @@ class Ring:
         Raises KeysError, also if the two have a key of one id with two secrets; the file stays as it is.
         """
         with self._changed():
-            there = {key.id: key for key in _read(self._path)}
-            if not (others := _read(other)):
+            there = {key.id: key for key in self.list()}
+            if not (others := Ring(other).list()):
                 raise KeysError(f"there is no file {other}")
             if different := [key.id for key in others if key.id in there and key.secret != there[key.id].secret]:
                 raise KeysError(f"{other} has other secrets of the keys {', '.join(different)}")
@@ -145,6 +171,19 @@ class Ring:
             if missing:
                 self._write(sorted((*there.values(), *missing), key=attrgetter("created_at")))
         return missing
+
+    def replaced(self, before: datetime, last_sealed: Mapping[str, datetime]) -> dict[str, datetime]:
+        """Return the ids of the keys that sealed last before an instant, each with its own. Raises KeysError."""
+        keys, before = self.list(), min(before, self._clock() - LIVE)
+        until = {
+            key.id: max(later.seals_from, last_sealed.get(key.id, key.created_at)) for key, later in pairwise(keys)
+        }
+        return {key_id: at for key_id, at in until.items() if at < before}
+
+    def retire(self, ids: Collection[str]) -> None:
+        """Remove keys. Raises KeysError."""
+        with self._changed():
+            self._write(key for key in self.list() if key.id not in ids)
 
     @property
     def _place(self) -> str:
@@ -195,23 +234,21 @@ def ring_of(settings: Settings) -> Ring:
 _ring = cache(Ring)
 
 
-def _read(path: Path) -> tuple[KeyEntry, ...]:
-    """Return the keys of a file; none if it does not exist. Raises KeysError."""
-    try:
-        return _parsed(str(path), path.read_bytes())
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise KeysError(f"{path} cannot be read: {error.strerror}") from error
+def renew(settings: Settings, program: str = "") -> None:
+    """State the keys of this process in SQL, and learn which keys the others have; that stays while SQL is silent.
 
-
-def _parsed(place: str, content: bytes) -> tuple[KeyEntry, ...]:
-    try:
-        return _File.model_validate_json(content).keys
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        where = key_at(fault["loc"]) or "the whole"
-        raise KeysError(
-            f"{place} holds no keys: {where}: {message(fault)}. Accepted: JSON with `keys`, each with `id`, `secret`"
-            " and `created_at`, as the service writes it. Put back the file of the last backup."
-        ) from None
+    A command, which has no program's name, only learns. Raises KeysError if the keys were never read and cannot be.
+    """
+    ring, at = ring_of(settings), datetime.now(UTC)
+    process = f"{program} on {socket.gethostname()}, process {os.getpid()}"
+    if not exists(settings.database_url):
+        return
+    with suppress(SQLAlchemyError), opened(settings.database_url) as database:
+        with reading(database) as connection:
+            found = keys_by_process(connection, at)
+        ring.share(ids for each, ids in found.items() if each != process)
+        if program:
+            with writing(database) as connection:
+                state(connection, process, ring.ids(), at)
+                with suppress(KeysError):
+                    state_sealing(connection, ring.newest().id.hex(), at)

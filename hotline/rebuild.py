@@ -27,11 +27,12 @@ from temporalio.service import RPCError
 from activities.history_errors import UnreadableError
 from activities.incident import SLICE
 from activities.reconcile import is_ahead
-from activities.run_status import unless_gone
+from activities.reconcile_report import STARTED_AGAIN
+from activities.run_status import is_over, unless_gone
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
 from domain.incident.notifications import News
-from hotline.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident
+from hotline.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
 from readmodel import incidents
 from readmodel.case_queries import has_cases, states, versions
 from readmodel.database import ReadConnection, read_in_thread, writing
@@ -177,16 +178,18 @@ def with_latest(listed: Sequence[WorkflowExecution], latest: WorkflowExecution) 
 async def repair_incidents(client: Client, engine: Engine) -> int:
     """Write incidents that SQL has lost, or shows as they were before; return their number.
 
-    An incident that has ended is written if SQL lacks it or shows it as open. Raises what `rebuild` raises.
+    An incident that has ended is written if SQL lacks it or shows it as open. If SQL shows it as closed, a run that SQL
+    is ahead of is terminated: it was reset or started again. Raises what `rebuild` raises.
     """
     found = await chains(client, IncidentWorkflow)
     there = await read_in_thread(engine, lambda connection: incidents.standing(connection, map(_number, found)))
     written = 0
     for one, runs in found.items():
         shown = there.get(_number(one))
-        if shown and shown.closed:
-            continue
         try:
+            if shown and shown.closed:
+                await _end_if_behind(client, runs, shown.version)
+                continue
             history = await read_incident(client, runs)
             if history.version > (shown.version if shown else 0):
                 await asyncio.to_thread(_write_incident, engine, history)
@@ -196,6 +199,15 @@ async def repair_incidents(client: Client, engine: Engine) -> int:
         except DivergedError as error:
             logger.warning("%s cannot be written: %s", one, error)
     return written
+
+
+async def _end_if_behind(client: Client, runs: Sequence[WorkflowExecution], version: int) -> None:
+    """Terminate a run of an incident that has not reached this version of SQL. Raises UnreadableError and RPCError."""
+    for run in runs:
+        if not is_over(run.status) and (await read_incident_run(client, run)).version < version:
+            logger.warning("%s is ended: %s", run.id, STARTED_AGAIN)
+            handle = client.get_workflow_handle(run.id, run_id=run.run_id)
+            await unless_gone(handle.terminate(reason=STARTED_AGAIN))
 
 
 def _number(incident: str) -> str:

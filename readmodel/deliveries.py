@@ -1,7 +1,7 @@
 """Deliveries: one notification on one channel, so that no channel waits for another or is given a notification twice.
 
 A delivery is `due`, then `sending` while the courier has it, then `sent`, `due` again at a later instant, or `dead`.
-There is one courier at a time; one that died leaves rows in `sending`, about which its successor asks the channel.
+The courier with the claim sends; one that died leaves rows in `sending`, about which its successor asks the channel.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -15,7 +15,8 @@ from domain.case.actions.reply import Replied
 from readmodel.contacts import may_link
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENT, Notification
-from readmodel.tables import cases, deliveries, events, notifications
+from readmodel.statements import insert_missing
+from readmodel.tables import cases, courier, deliveries, events, notifications
 
 SENDING = "sending"
 FORMER_CALLER = "former_caller"
@@ -99,6 +100,13 @@ class Results(NamedTuple):
 
     sent: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
+
+
+def claim(connection: WriteConnection, holder: str, at: datetime, until: datetime) -> bool:
+    """Return True if this courier has the claim until then; False while another one has it."""
+    insert_missing(connection, courier, [{"place": 1, "holder": holder, "until": at}])
+    free = or_(courier.c.holder == holder, courier.c.until <= at)
+    return connection.execute(update(courier).where(free).values(holder=holder, until=until)).rowcount == 1
 
 
 def route(connection: WriteConnection, channels_to: ChannelsTo, at: datetime, limit: int) -> int:

@@ -33,18 +33,22 @@ class Surge(NamedTuple):
     calls: int
 
 
-def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = False) -> None:
+def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = False) -> int | None:
     """Write an incident, its new events, and notifications to staff. Written again, it changes nothing.
+
+    Returns the version that SQL has if it is a later one, else None.
 
     `sent`: notifications count as sent. Raises DivergedError if SQL has other events; nothing must be committed.
     """
     incident, number = batch.incident, batch.incident.number
     counts = to_json(batch.counts).decode()
-    upsert(connection, incidents, [row(incidents, incident, document=incident.model_dump_json(), counts=counts)])
+    values = row(incidents, incident, document=incident.model_dump_json(), counts=counts)
+    written = upsert(connection, incidents, [values])
     insert_events(connection, incident_events, [(number, event) for event in batch.events])
     owed = [(event, notice) for event in batch.events for notice in incident_notifications(incident, event)]
     rows = [notification_row(number, event.seq, event.at, notice, sent=sent) for event, notice in owed]
     insert_missing(connection, notifications, rows)
+    return None if written else connection.scalar(select(_row.version).where(_row.number == number))
 
 
 def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, sent: bool = False) -> None:

@@ -21,15 +21,17 @@ _HELD = select(
     cases.c.changed_at,
     cases.c.version,
     select(func.count()).where(events.c.number == cases.c.number).scalar_subquery().label("events"),
+    IS_OPEN.label("is_open"),
 ).where(cases.c.number.in_(bindparam("numbers", expanding=True)))
 
 
 class Held(NamedTuple):
-    """A case in SQL: when it changed last, its version, and the number of its events."""
+    """A case in SQL: when it changed last, its version, the number of its events, and if it is open."""
 
     changed_at: datetime
     version: int
     events: int
+    is_open: bool
 
     @property
     def is_whole(self) -> bool:
@@ -40,7 +42,7 @@ class Held(NamedTuple):
 def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held]:
     """Return what SQL has of these cases; one without a row is left out."""
     rows = connection.execute(_HELD, {"numbers": list(numbers)})
-    return {row.number: Held(row.changed_at, row.version, row.events) for row in rows}
+    return {row.number: Held(row.changed_at, row.version, row.events, bool(row.is_open)) for row in rows}
 
 
 def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:

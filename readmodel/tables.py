@@ -1,7 +1,8 @@
 """Tables of the read model. Every instant is UTC.
 
 Most rows follow from events and can be written again. Others do not: customers, from the company's own files; results
-of deliveries; marks of the reconciler; people and their keys; calls and call-backs; duties; reports; handovers.
+of deliveries; marks of the reconciler; people and their keys; keys of processes; calls, call-backs; duties; reports;
+handovers; the claim of the courier.
 """
 
 from typing import Any
@@ -44,6 +45,23 @@ installation = Table(
     Column("id", CODE, nullable=False),
 )
 """Id of the installation, which Temporal has as well."""
+
+process_keys = Table(
+    "process_keys",
+    metadata,
+    Column("process", code(300), primary_key=True, comment="Program, machine and process id."),
+    Column("ids", Text, nullable=False, comment="Of its keys, with spaces between them."),
+    Column("renewed_at", UtcDateTime, nullable=False),
+)
+"""Keys that the processes of the service have, which each states again and again."""
+
+sealing_keys = Table(
+    "sealing_keys",
+    metadata,
+    Column("id", CODE, primary_key=True),
+    Column("last_at", UtcDateTime, nullable=False),
+)
+"""Keys that have sealed anything, and when last."""
 
 cases = Table(
     "cases",
@@ -246,6 +264,15 @@ deliveries = Table(
     sqlite_with_rowid=False,
 )
 """Deliveries: a notification on each channel that its recipient is routed to."""
+
+courier = Table(
+    "courier",
+    metadata,
+    Column("place", Integer, primary_key=True, comment="1, so that there is one row."),
+    Column("holder", CODE, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+"""Claim of the courier that sends, until an instant: of two at once, the second waits."""
 
 search_words = Table(
     "search_words",

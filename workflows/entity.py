@@ -42,6 +42,8 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """A worker that died in the middle of a batch or a computation is noticed this late."""
 MILLISECOND = timedelta(milliseconds=1)
 _PUBLICATION = "publication"
+Publish = Callable[[Any, Any], Coroutine[Any, Any, int | None]]
+"""Activity that writes a batch to SQL; it may return the version that SQL has, if that is a later one."""
 
 
 class Entity(Protocol):
@@ -231,23 +233,26 @@ class EntityWorkflow:
             workflow.upsert_search_attributes(changed)
             self._shown = now
 
-    def _publish(self, activity: Callable[[Any, Any], Coroutine[Any, Any, None]], make: Callable[[], Any]) -> None:
+    def _publish(self, activity: Publish, make: Callable[[], Any]) -> None:
         """Publish the outbox, one batch at a time, if it has events that nobody else writes."""
         if _PUBLICATION in self._tasks or not self._outbox or self._entity.version <= self._sender_version:
             return
         self._sender_version = self._entity.version
         self._begin(_PUBLICATION, self._publication(activity, make()))
 
-    async def _publication(self, activity: Callable[[Any, Any], Coroutine[Any, Any, None]], batch: Any) -> None:  # noqa: ANN401 - of an entity
+    async def _publication(self, activity: Publish, batch: Any) -> None:  # noqa: ANN401 - of an entity
         last = batch.events[-1]
-        await workflow.execute_activity_method(
+        later = await workflow.execute_activity_method(
             activity,
             batch,
             start_to_close_timeout=PUBLISH_TIMEOUT,
             retry_policy=RETRY,
             summary=f"{last.action} → v{last.seq}",
         )
-        self._acknowledge(last.seq)
+        # What the sender of an update has written meanwhile is known here. A run that SQL is ahead of was reset or
+        # started again: its events are kept, so nothing begins that waits for SQL to have them.
+        if (later or 0) <= self._entity.version:
+            self._acknowledge(last.seq)
 
     def _continue_as_new_if_suggested(self, *, ready: bool) -> None:
         """Begin the next run if this one is long. No handler comes between: nothing is awaited before it."""

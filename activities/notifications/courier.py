@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -11,8 +12,10 @@ from typing import NamedTuple
 from urllib.request import getproxies
 
 import httpx
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.internal_updates import UNDELIVERED
@@ -23,11 +26,15 @@ from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.shift import now, shift
 from domain.case.automatic.undelivered import Undelivered
+from readmodel import deliveries
 from readmodel.deliveries import Delivery
 from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
 
+CLAIM = timedelta(seconds=10)
+"""Time for which a courier claims to send; another one waits for its end. One that died is noticed as late."""
+CLAIM_PAUSE_SECONDS = 3.0
 TELL_TIMEOUT = timedelta(seconds=8)
 """Longest wait for a case; a later try tells it again."""
 
@@ -56,7 +63,7 @@ class CourierConfig(NamedTuple):
 
 
 class Courier:
-    """The activity `deliver_notifications`. Its workflow runs one at a time.
+    """The activity `deliver_notifications`. Of two at once, as somebody may start them, the second waits.
 
     Args:
         router: loop that creates deliveries.
@@ -73,10 +80,36 @@ class Courier:
 
         While SQL is down it waits. Deliveries that are unsettled at its end are in doubt for the next run.
         """
-        async with shift() as current, asyncio.TaskGroup() as group:
-            for loop in (self._router, *self._channels):
-                group.create_task(loop.run(current))
+        holder = uuid.uuid4().hex
+        async with shift() as current:
+            while not await self._claim(holder):
+                if current.is_over:
+                    return 0
+                await current.rest(CLAIM_PAUSE_SECONDS)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    claiming = group.create_task(self._keep_claim(holder))
+                    await asyncio.gather(*(loop.run(current) for loop in (self._router, *self._channels)))
+                    claiming.cancel()
+            finally:
+                await self._claim(holder, timedelta(0))
         return sum(channel.sent for channel in self._channels)
+
+    async def _claim(self, holder: str, time: timedelta = CLAIM) -> bool | None:
+        """Claim to be the one that sends. Returns False while another one is, None if SQL does not answer."""
+        work = partial(deliveries.claim, holder=holder, at=(at := now()), until=at + time)
+        try:
+            return await self._router.writer.run(work)
+        except SQLAlchemyError as error:
+            logger.warning("the courier waits for SQL: %s", type(error).__name__)
+            return None
+
+    async def _keep_claim(self, holder: str) -> None:
+        """Claim it again and again. Raises ApplicationError if another one has it, as this process stood still."""
+        while True:
+            await asyncio.sleep(CLAIM_PAUSE_SECONDS)
+            if await self._claim(holder) is False:
+                raise ApplicationError("another courier sends")
 
 
 @asynccontextmanager

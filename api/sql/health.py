@@ -1,8 +1,9 @@
 """Health of the read model, for `/readyz`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from time import monotonic
 
 from sqlalchemy import Engine, text
@@ -12,6 +13,7 @@ from api.schemas import Component
 from api.sql.reader import Reader
 from readmodel.case_queries import count_open, versions
 from readmodel.database import writing
+from readmodel.process_keys import LIVE, keys_by_process
 
 LOCK_SECONDS = 1.5
 """Longest wait for the lock of a writer: less than a whole check, so that its result names the lock."""
@@ -31,12 +33,20 @@ class SqlHealth:
         reader: reader of the API, by which its other checks ask SQL.
         engine: engine to write with; its owner disposes of it.
         count_running: returns the number of open cases that Temporal runs.
+        key_ids: returns the ids of this process's keys, of all or of those that were made after an instant.
     """
 
-    def __init__(self, reader: Reader, engine: Engine, count_running: Callable[[], Awaitable[int]]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        engine: Engine,
+        count_running: Callable[[], Awaitable[int]],
+        key_ids: Callable[[datetime | None], Collection[str]],
+    ) -> None:
         self.reader = reader
         self._engine = engine
         self._count_running = count_running
+        self._key_ids = key_ids
         # A thread of its own: a lock that somebody holds must not take the threads of requests.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-health")
         self._compared: Component | None = None
@@ -58,6 +68,22 @@ class SqlHealth:
             remedy = "End the program that holds the lock, or make the database writable again."
             return Component(ok=False, detail="answers, and cannot be written to", remedy=remedy)
         return Component(ok=True, detail="answers")
+
+    async def keys(self, at: datetime) -> Component:
+        """Report if every process has the same keys."""
+        found, new = await self.reader.look(keys_by_process, at), self._key_ids(at - LIVE)
+        # After a rotation each process has yet to state the new key.
+        rotated = new if len(new) < len(self._key_ids(None)) else ()
+        known = frozenset[str]().union(*found.values()).difference(rotated)
+        lacking = [f"{process} lacks {', '.join(known - ids)}" for process, ids in found.items() if known - ids]
+        if not lacking:
+            return Component(ok=True, detail="every process has the same keys")
+        remedy = (
+            "Copy the file of keys of a machine that has them, and run `hotline keys merge FILE` on that of each"
+            " process named; to HOTLINE_KEYS add them, and start it again. If they were retired, retire them on every"
+            " machine."
+        )
+        return Component(ok=False, detail=f"keys differ: {'; '.join(sorted(lacking))}", remedy=remedy)
 
     async def read_model(self) -> Component:
         """Report if SQL has about as many open cases as Temporal runs; the comparison is repeated every 10 s."""

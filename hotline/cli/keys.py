@@ -1,12 +1,14 @@
 """The command `hotline keys`: keys that seal what Temporal stores, callers' links, and sessions."""
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hotline.cli.shared import minute, show_table
+from domain.shared.operator_errors import OperatorError
+from hotline.cli.shared import minute, reaching_both, reading_sql, show_table
 from hotline.keys import ring_of
 from hotline.settings import Settings
 
@@ -37,3 +39,38 @@ def merge(file: Annotated[Path, typer.Argument(help="File of keys, of another ma
     """Add the keys of a file that are missing, older ones before newer ones."""
     added = ring_of(Settings()).merge(file)
     typer.echo(f"added: {', '.join(key.id for key in added)}" if added else "no key was missing")
+
+
+@keys.command("retire")
+def retire(
+    before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Date (UTC) before which they sealed last.")],
+) -> None:
+    """Remove keys that seal no longer. Links, sessions and ended workflows that they sealed are not opened any more."""
+    from activities.run_status import NOT_OVER
+    from hotline.installation import connect_to_own
+    from readmodel.process_keys import LIVE, last_sealed
+    from workflows.installation import InstallationWorkflow
+
+    settings = Settings()
+    with reading_sql() as connection:
+        last = last_sealed(connection)
+    if not (found := ring_of(settings).replaced(before.replace(tzinfo=UTC), last)):
+        typer.echo(f"no key sealed last before {before:%Y-%m-%d}; the newest one stays")
+        return
+    until = max(found.values()) + LIVE
+    # That of the installation has nothing that is sealed.
+    query = f'StartTime < "{until.isoformat()}" AND {NOT_OVER} AND WorkflowType != "{InstallationWorkflow.__name__}"'
+
+    async def running() -> int:
+        return (await (await connect_to_own(settings)).count_workflows(query)).count
+
+    with reaching_both("not retired"):
+        if count := asyncio.run(running()):
+            raise OperatorError(
+                f"not retired: {count} runs of workflows began before {minute(until)} UTC and are not over, so they"
+                f" need {', '.join(found)}. Wait for their end, or name an earlier date. They are listed by `temporal"
+                f" workflow list --query '{query}'`; `hotline rebuild workflows` makes a new run of a case that was"
+                " terminated."
+            )
+    ring_of(settings).retire(found)
+    typer.echo(f"retired: {', '.join(found)}; retire them on each other machine too")

@@ -71,17 +71,20 @@ class GivenValue(NamedTuple):
     denominator: int | None = None
 
 
-def write(connection: WriteConnection, batch: AssessmentBatch) -> None:
+def write(connection: WriteConnection, batch: AssessmentBatch) -> int | None:
     """Write an assessment, its new events, and notifications to staff. Written again, it changes nothing.
+
+    Returns the version that SQL has if it is a later one, else None.
 
     Raises DivergedError if SQL has other events; nothing must be committed.
     """
     month = batch.assessment
-    upsert(connection, assessments, [row(assessments, month, document=month.model_dump_json())])
+    written = upsert(connection, assessments, [row(assessments, month, document=month.model_dump_json())])
     insert_events(connection, assessment_events, [(month.number, event) for event in batch.events])
     owed = [(event, notice) for event in batch.events for notice in assessment_notifications(month, event)]
     rows = [notification_row(month.number, event.seq, event.at, notice) for event, notice in owed]
     insert_missing(connection, notifications, rows)
+    return None if written else connection.scalar(select(_month.version).where(_month.number == month.number))
 
 
 def get(connection: ReadConnection, month: str) -> Assessment | None:

@@ -1,11 +1,18 @@
 """View of the service for those who run it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from api import readiness
+from api.sql.health import SqlHealth
 from hotline.files.catalogue import load_catalogue
+from hotline.keys import ring_of
+from readmodel.database import opened, writing
+from readmodel.process_keys import LIVE, state
+from readmodel.tables import process_keys
 from tests.support.api import Agreed, Api, Clock, further_api
 from tests.support.hotline import until
 
@@ -48,6 +55,49 @@ async def test_the_end_of_the_holidays_is_noticed_early_and_a_fault_late(
     assert (found["ok"], found["remedy"] is not None) == (ok, told)
     assert ("[calendar.override." in (found["remedy"] or "")) == told
     assert left == days
+
+
+async def test_a_process_that_lacks_a_key_is_told_with_the_remedy(
+    on_both: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "FRESH_SECONDS", 0)
+    [own] = ring_of(on_both.settings).ids()
+    stated(on_both, {"api on first": [own], "worker on second": ["00000000"], "worker on third": []})
+    ready = (await on_both.http.get("/readyz")).json()
+    assert (ready["status"], ready["keys"]["ok"]) == ("degraded", False)
+    lacking = f"api on first lacks 00000000; worker on second lacks {own}; worker on third lacks "
+    assert ready["keys"]["detail"].startswith(f"keys differ: {lacking}")
+    assert "hotline keys merge FILE" in ready["keys"]["remedy"]
+    async with further_api(on_both, Clock(datetime.now(UTC) + LIVE), Agreed()) as later:
+        assert (await later.http.get("/readyz")).json()["keys"]["ok"]
+    stated(on_both, {})
+
+
+async def test_a_key_is_missed_only_when_each_process_had_time_to_state_it(on_both: Api) -> None:
+    stated(on_both, {"api on first": ["old", "new"], "worker on second": ["old"]})
+    reader, new = on_both.backend.reader, ["new"]
+
+    def key_ids(after: datetime | None) -> Sequence[str]:
+        return new if after else ["old", "new"]
+
+    health = SqlHealth(reader, reader._engine, never, key_ids)
+    assert (await health.keys(datetime.now(UTC))).ok
+    new.clear()
+    assert not (await health.keys(datetime.now(UTC))).ok
+    stated(on_both, {})
+
+
+async def never() -> int:
+    """Count no case: nobody asks."""
+    raise NotImplementedError
+
+
+def stated(api: Api, ids: Mapping[str, Sequence[str]]) -> None:
+    """Let SQL have the keys of these processes alone."""
+    with opened(api.settings.database_url) as database, writing(database) as connection:
+        connection.execute(delete(process_keys))
+        for process, own in ids.items():
+            state(connection, process, own, datetime.now(UTC))
 
 
 async def test_requests_are_counted_by_route_without_any_number(on_sqlite: Api) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import socket
 import sqlite3
 import ssl
@@ -100,6 +101,39 @@ def test_a_worker_ends_when_it_is_asked_to_though_temporal_is_away(tmp_path: Pat
             assert process.wait(timeout=20) == 0
         finally:
             process.kill()
+
+
+def test_a_machine_with_other_keys_is_refused_and_told(service: Service, tmp_path: Path) -> None:
+    """A second machine on which somebody has started a worker without the keys of the first."""
+    own, theirs = tmp_path / "second" / "keys.json", service.data_dir / "keys.json"
+    env = environment() | {"HOTLINE_DATA_DIR": str(own.parent), "TEMPORAL_ADDRESS": service.temporal}
+    env |= {"HOTLINE_DATABASE_URL": f"sqlite:///{service.data_dir / 'hotline.db'}"}
+
+    def run(*arguments: str) -> tuple[int, str]:
+        argv = [sys.executable, "-m", CLI, *arguments]
+        ended = subprocess.run(argv, check=False, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+        return ended.returncode, ended.stderr
+
+    def told() -> str:
+        keys = httpx.get(f"{service.api}/readyz", trust_env=False).json()["keys"]
+        assert (keys["ok"], "hotline keys merge FILE" in str(keys["remedy"])) == (False, True)
+        return str(keys["detail"])
+
+    code, said = run("worker")
+    assert (code, f"{own} is gone, and SQL names the keys" in said) == (2, True), said
+    assert "keys differ: worker on " in told()
+    assert run("keys", "rotate")[0] == 0
+    code, said = run("worker")
+    assert (code, f"keys differ: the other processes of the service have no key of {own}" in said) == (2, True), said
+    assert re.search("api on .* lacks .*; worker on .* lacks ", told())
+    assert run("keys", "merge", str(theirs))[0] == 0
+    log = tmp_path / "log"
+    argv = [sys.executable, "-m", CLI, "worker"]
+    with log.open("w") as out, subprocess.Popen(argv, cwd=ROOT, env=env, stdout=out, stderr=out) as worker:
+        try:
+            wait_until(lambda: "is polling" in log.read_text(encoding="utf-8"), lambda: log.read_text(encoding="utf-8"))
+        finally:
+            worker.terminate()
 
 
 def test_the_api_alone_makes_files_for_its_user_alone(tmp_path: Path) -> None:

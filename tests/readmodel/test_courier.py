@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, update
 from temporalio.testing import ActivityEnvironment
 
 from activities import shift
-from activities.notifications import delivery
+from activities.notifications import courier, delivery
 from readmodel import deliveries
 from readmodel.deliveries import Delivery
 from readmodel.notifications import DUE
@@ -241,6 +241,53 @@ async def test_a_courier_killed_in_the_middle_sends_nothing_twice_or_never(
     assert [row["tries"] for row in marked] == [1] * 5
 
 
+@pytest.mark.parametrize("of_another_worker", [False, True])
+async def test_of_two_couriers_at_once_the_second_settles_and_sends_nothing(
+    harness: FakeHarness, of_another_worker: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody starts it under another id, while the first is sending; it goes on when the first has ended."""
+    monkeypatch.setattr(courier, "CLAIM_PAUSE_SECONDS", 0.05)
+    harness.singly = True
+    keys = await harness.notify(3)
+    goes_on, original, claims = asyncio.Event(), harness.channel.deliver, list[bool]()
+    claim = deliveries.claim
+
+    async def deliver(given: Sequence[Delivery]) -> Mapping[str, str]:
+        failed = await original(given)
+        await goes_on.wait()
+        return failed
+
+    def noted(*arguments: Any, **named: Any) -> bool:
+        claims.append(claim(*arguments, **named))
+        return claims[-1]
+
+    monkeypatch.setattr(deliveries, "claim", noted)
+    harness.channel.deliver = deliver  # type: ignore[method-assign,assignment]
+    first = harness.courier()
+    async with harness.running(first):
+        await harness.told(3)
+        async with harness.running(harness.courier() if of_another_worker else first):
+            await harness.once(lambda _: claims.count(False) >= 3)
+            assert await harness.statuses() == ["sending"] * 3
+            goes_on.set()
+            marked = await harness.settled("sent")
+    assert sorted(harness.channel.told) == keys
+    assert [row["tries"] for row in marked] == [1] * 3
+
+
+async def test_a_courier_that_stood_still_ends_when_another_one_has_begun(harness: FakeHarness) -> None:
+    begun = harness.courier()
+    running = asyncio.create_task(ActivityEnvironment().run(begun.deliver_notifications))
+    await harness.notify(1)
+    await harness.settled("sent")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    take_over = partial(deliveries.claim, holder="another", at=later, until=later + timedelta(hours=1))
+    assert await harness.writer.run(take_over)
+    with pytest.raises(ExceptionGroup) as ended:
+        await asyncio.wait_for(running, PATIENCE)
+    assert [str(each) for each in ended.value.exceptions] == ["another courier sends"]
+
+
 async def test_sql_that_is_down_is_waited_for(harness: FakeHarness, database: Engine) -> None:
     await harness.notify(1)
     async with harness.running():
@@ -305,11 +352,12 @@ async def test_an_idle_courier_costs_one_statement_a_poll_and_loop(harness: Fake
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         if not statement.startswith("BEGIN"):
             asked.append(loop.time())
-        if len(asked) > 12:
+        if len(asked) > 14:
             loop.call_soon_threadsafe(enough.set)
 
     event.listen(database, "before_cursor_execute", note)
     async with harness.running():
         await asyncio.wait_for(enough.wait(), PATIENCE)
-    # The first two ask what is in doubt and what lost its channel; then each of the two loops asks once a poll.
-    assert asked[12] - asked[2] >= 5 * harness.pace.poll_seconds * 0.9
+    # The first two claim that no other courier sends, the next two ask what is in doubt and what lost its channel; then
+    # each of the two loops asks once a poll.
+    assert asked[14] - asked[4] >= 5 * harness.pace.poll_seconds * 0.9

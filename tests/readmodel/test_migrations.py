@@ -103,7 +103,7 @@ def test_the_command_and_the_start_of_programs_refuse_other_tables(
         assert isinstance(CliRunner().invoke(app, command).exception, TablesDifferError)
     away = Client.connect("127.0.0.1:1", lazy=True)
     with pytest.raises(TablesDifferError, match=r"column cases\.description"):
-        asyncio.run(require_own(asyncio.run(away), Settings()))
+        asyncio.run(require_own(asyncio.run(away), Settings(), "worker"))
 
 
 def test_tables_that_are_not_there_yet_are_no_difference(empty_database_url: str) -> None:

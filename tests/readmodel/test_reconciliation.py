@@ -24,8 +24,8 @@ def test_a_case_is_whole_while_it_has_an_event_for_each_version(database: Engine
     with reading(reader) as connection:
         found = held(connection, [number(1), number(2), number(3)])
     assert found == {
-        number(1): Held(STORY[-1].changed_at, VERSION, VERSION),
-        number(2): Held(published(call(2), ())[0].changed_at, 1, 1),
+        number(1): Held(STORY[-1].changed_at, VERSION, VERSION, is_open=STORY[-1].case.closed_at is None),
+        number(2): Held(published(call(2), ())[0].changed_at, 1, 1, is_open=True),
     }
     assert len(PLAIN) < VERSION
     assert all(each.is_whole for each in found.values())

@@ -83,10 +83,10 @@ class FakeHarness:
         return [f"{batch.number}-1-dispatcher" for batch in batches]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[ActivityEnvironment]:
+    async def running(self, courier: Courier | None = None) -> AsyncIterator[ActivityEnvironment]:
         """The activity runs, until its worker is shut down at the end of the block."""
         environment = ActivityEnvironment()
-        task = asyncio.create_task(environment.run(self.courier().deliver_notifications))
+        task = asyncio.create_task(environment.run((courier or self.courier()).deliver_notifications))
         try:
             yield environment
         finally:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from temporalio.client import WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from domain.assessment.actions.decide_objection import OWN_OBJECTION, DecideObjection
 from domain.assessment.actions.inspect import Inspect
@@ -15,10 +15,12 @@ from domain.assessment.lifecycle import AssessmentState
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role
 from readmodel.assessment import months
-from readmodel.assessment_tables import assessment_events
+from readmodel.assessment_tables import assessment_events, figure_entries
 from readmodel.database import read_in_thread
 from tests.support.hotline import OWNER, Hotline, metadata
-from tests.support.months import RunningMonth
+from tests.support.months import RunningMonth, present_month
+from workflows.assessment import AssessmentWorkflow
+from workflows.messages import AssessmentStart, Names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SUPERVISOR, MANAGER = Actor(id="40001", role=Role.SUPERVISOR), Actor(id="50001", role=Role.MANAGER)
@@ -141,6 +143,34 @@ async def test_a_month_whose_workflow_was_terminated_goes_on_from_sql(hotline: H
     final = await month.in_sql()
     assert final
     assert final.state is AssessmentState.FINAL
+
+
+async def test_a_month_that_is_started_again_replaces_no_figure(hotline: Hotline) -> None:
+    """Its first computation would forget all others."""
+    await hotline.start()
+    month = await RunningMonth.begin(hotline, "2026-12", sample_per_agent=0)
+    await month.reaches("open", "compute", "publish")
+    await month.act(OBJECTION, AGENT)
+    await month.act(DecideObjection(objection=1, accepted=True, reason="A test call."), MANAGER)
+    await month.reaches("decide_objection", "compute")
+    await month.ahead(days=16)
+    await month.handle.result()
+    entries = select(figure_entries).where(figure_entries.c.month == month.number)
+
+    async def found() -> Any:
+        return await month.in_sql(), await read_in_thread(hotline.engine, lambda sql: sql.execute(entries).all())
+
+    before = await found()
+    assert before[1]
+    start = AssessmentStart(source=present_month(month.number, sample_per_agent=0), names=Names.of(hotline.catalogue))
+    again = await hotline.client.start_workflow(
+        AssessmentWorkflow.run, start, id=month.handle.id, task_queue=hotline.settings.task_queue
+    )
+    with pytest.raises(WorkflowFailureError) as ended:
+        await again.result()
+    assert isinstance(ended.value.cause, ActivityError)
+    assert "it was reset, or started again" in str(ended.value.cause.cause)
+    assert await found() == before
 
 
 async def test_the_details_show_scores_and_objections(hotline: Hotline) -> None:

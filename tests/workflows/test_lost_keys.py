@@ -39,7 +39,7 @@ async def test_no_key_is_made_while_either_store_holds_cases(hotline: Hotline, t
     kept = hotline.settings
     file = kept.keys_file
     with pytest.raises(KeysError, match=r"keys\.json is gone, and the read model holds cases"):
-        await make_missing_keys(hotline.client, kept)
+        require_keys(kept)
     lost_sql = Settings(data_dir=kept.data_dir, database_url=f"sqlite:///{tmp_path / 'empty.db'}")
     migrate(lost_sql.database_url)
     with pytest.raises(KeysError, match="and Temporal holds cases"):
@@ -65,9 +65,9 @@ async def test_no_key_is_made_while_sql_does_not_answer(hotline: Hotline, tmp_pa
     new = await Client.connect(hotline.client.service_client.config.target_host, namespace="new")
     assert not await make_missing_keys(new, settings)
     assert not settings.keys_file.exists()
-    settings = Settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path / 'no-tables.db'}")
-    (tmp_path / "no-tables.db").touch()
-    assert await make_missing_keys(new, settings)
+    migrated = Settings(data_dir=tmp_path)
+    migrate(migrated.database_url)
+    assert await make_missing_keys(new, migrated)
 
 
 async def test_nothing_is_signed_with_a_key_made_while_no_store_answered(
@@ -85,7 +85,7 @@ async def test_nothing_is_signed_with_a_key_made_while_no_store_answered(
     # Both are back, with the cases of before.
     monkeypatch.setattr(installation, "are_of_one_installation", _are_of_one)
     with pytest.raises(KeysError, match=r"keys\.json is gone, and Temporal holds cases"):
-        await until_compared(hotline.client, lost)
+        await until_compared(hotline.client, lost, "api")
     assert not lost.keys_file.exists()
 
 
@@ -95,6 +95,7 @@ async def _are_of_one(*_: object) -> bool:
 
 async def test_a_new_installation_gets_its_first_key(hotline: Hotline, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
+    migrate(settings.database_url)
     address = hotline.client.service_client.config.target_host
     await make_missing_keys(await Client.connect(address, namespace="not-made-yet"), settings)
     assert len(Ring(settings.keys_file).list()) == 1

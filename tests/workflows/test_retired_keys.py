@@ -1,0 +1,81 @@
+"""Keys are removed once no workflow that runs needs them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from typer.testing import CliRunner
+
+from hotline import keys
+from hotline.cli.main import app
+from hotline.keys import Ring
+from readmodel import process_keys
+from readmodel.database import opened, writing
+from tests.support.hotline import Hotline, running_hotline, until
+from tests.support.temporal import temporal_server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+DAY = timedelta(days=1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
+    async with (
+        await temporal_server() as server,
+        running_hotline(server, tmp_path_factory.mktemp("retired-keys")) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def now(hotline: Hotline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """The instant of the test, in whose environment are two keys, the second of which is a day old."""
+    at = datetime.now(UTC)
+    for key_made in (at - 2 * DAY, at - DAY):
+        Ring(tmp_path / "keys.json", clock=lambda made=key_made: made).rotate()  # type: ignore[misc]  # mypy knows no default of a lambda
+    monkeypatch.setenv("HOTLINE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HOTLINE_DATABASE_URL", hotline.settings.database_url)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", hotline.client.service_client.config.target_host)
+    return at
+
+
+async def retired(before: datetime) -> tuple[str, str]:
+    """Return what the command printed, and its error."""
+    arguments = ["keys", "retire", "--before", f"{before:%Y-%m-%d}"]
+    ended = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+    return ended.output, str(ended.exception or "")
+
+
+async def test_a_key_goes_that_sealed_last_before_every_run(hotline: Hotline, now: datetime, tmp_path: Path) -> None:
+    ring = Ring(tmp_path / "keys.json")
+    old, newest = ring.ids()
+    assert await retired(now - DAY) == (f"no key sealed last before {now - DAY:%Y-%m-%d}; the newest one stays\n", "")
+    case = await hotline.start()
+    assert await retired(now + DAY) == (f"retired: {old}; retire them on each other machine too\n", "")
+    assert (ring.ids(), ring.find(bytes.fromhex(old))) == ([newest], None)
+    await case.handle.terminate()
+
+
+async def test_no_key_goes_that_sealed_since_a_run_began(
+    hotline: Hotline, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The processes went on with the older key, as one of them lacked the newer one."""
+    ring = Ring(tmp_path / "keys.json")
+    old, newest = ring.ids()
+    case = await hotline.start()
+    listed = f'WorkflowId = "{case.handle.id}" AND ExecutionStatus = "Running"'
+    await until(lambda: hotline.client.count_workflows(listed), lambda found: found.count == 1)
+    for module in (keys, process_keys):
+        monkeypatch.setattr(module, "LIVE", timedelta(0))
+    with opened(hotline.settings.database_url) as database, writing(database) as connection:
+        process_keys.state_sealing(connection, old, datetime.now(UTC))
+    output, error = await retired(now + DAY)
+    assert (output, "not retired: 1 runs of workflows began before" in error, old in error) == ("", True, True)
+    assert "hotline rebuild workflows" in error
+    assert [*ring.ids()] == [old, newest]
+    await case.handle.terminate()
+    await until(lambda: hotline.client.count_workflows(listed), lambda found: found.count == 0)
+    assert await retired(now + DAY) == (f"retired: {old}; retire them on each other machine too\n", "")

@@ -1,0 +1,84 @@
+"""SQL takes nothing from a run that is started again after the end, and nobody is told of what it does."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+import pytest_asyncio
+from temporalio.client import WorkflowExecutionStatus
+
+from domain.case.actions.comment import Comment
+from domain.case.actions.refuse import Refuse
+from domain.case.batch import ProjectionBatch
+from domain.case.case import Case
+from domain.incident.incident import Incident
+from domain.incident.opening import Opening
+from domain.incident.scope import Scope
+from domain.shared.instants import to_milliseconds
+from tests.support.build import INCIDENT
+from tests.support.causes import OVER, Cause
+from tests.support.hotline import ADMIN, Hotline, running_hotline, until
+from tests.support.reconciler import reconcile_at_once
+from tests.support.temporal import temporal_server
+from workflows.clients.incident import options_of
+from workflows.clients.singletons import RECONCILER, last_report
+from workflows.incident import IncidentWorkflow
+from workflows.messages import ComplaintStart, IncidentStart, Names
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
+    """A server of its own, and a reconciler that looks many times a second."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        reconcile_at_once(monkeypatch)
+        folder = tmp_path_factory.mktemp("started-again")
+        async with await temporal_server() as server, running_hotline(server, folder, reconcile_seconds=0.1) as running:
+            await RECONCILER.start(running.client, running.settings.task_queue)
+            yield running
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+async def test_a_case_that_is_started_again_after_its_end_is_ended_and_listed(hotline: Hotline, goes_on: bool) -> None:
+    registration = hotline.registration()
+    case, events = Case.register(registration)
+    start = ComplaintStart(source=registration, sender_version=case.version)
+    first = await hotline.begin(start, case)
+    await hotline.sender.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
+    await first.act(Refuse(reason="非供水范围"))
+    await first.closed()
+    tables = ("cases", "events", "notifications")
+    before = [await first.rows(table) for table in tables]
+    if goes_on:
+        again = await hotline.start_with(Comment(note="再催"), number=first.number, at=registration.at)
+    else:
+        again = await hotline.begin(start, case)
+    seen = await until(again.handle.describe, lambda found: found.status is WorkflowExecutionStatus.TERMINATED)
+    assert seen.run_id == again.handle.first_execution_run_id
+    await until(lambda: last_report(hotline.client), lambda seen: bool(seen and first.number in seen.not_begun))
+    assert [await first.rows(table) for table in tables] == before
+
+
+async def test_an_incident_that_is_started_again_after_its_end_takes_no_case(hotline: Hotline) -> None:
+    at, names = datetime.now(UTC), Names.of(hotline.catalogue)
+    scope = Scope(services=("no_water",), districts=("tanzhou",))
+    opening = Opening(number=INCIDENT, at=at, actor=ADMIN, title="爆管", scope=scope, since=at)
+    incident, _ = Incident.open(opening)
+    run = partial(
+        hotline.client.start_workflow,
+        IncidentWorkflow.run,
+        IncidentStart(source=opening, names=names),
+        task_queue=hotline.settings.task_queue,
+        **options_of(incident, names),
+    )
+    cause = Cause(hotline, INCIDENT)
+    await run()
+    await cause.act(OVER)
+    await cause.handle.result()
+    later = await hotline.start(district="tanzhou")
+    again = await run()
+    seen = await until(again.describe, lambda found: found.status is not WorkflowExecutionStatus.RUNNING)
+    assert seen.status is WorkflowExecutionStatus.TERMINATED
+    assert (await later.view()).incident is None
