@@ -97,6 +97,11 @@ class CaseWorkflows:
         """Yield the cases whose workflows are paused, in chunks by number. Raises RPCError."""
         return self._chunks('ExecutionStatus = "Paused"')
 
+    def stuck(self) -> AsyncIterator[dict[str, Seen]]:
+        """Yield the cases whose workflow tasks fail again and again, in chunks by number. Raises RPCError."""
+        problems = '"category=WorkflowTaskFailed", "category=WorkflowTaskTimedOut"'
+        return self._chunks(f"{NOT_OVER} AND TemporalReportedProblems IN ({problems})")
+
     def ended(self) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases whose workflows have completed or were terminated, as long as Temporal has them.
 

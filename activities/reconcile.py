@@ -126,7 +126,7 @@ class Reconciler:
         self._behind: dict[str, datetime] = {}  # from when on SQL may lack changes of a case
         self._incomplete: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
-        self._paused: set[str] = set()
+        self._paused, self._stuck = set[str](), set[str]()
         self._diverged: set[str] = set()
         self._not_begun: dict[str, str] = {}
         self._ended: dict[str, str] = {}  # SQL shows them as over
@@ -208,7 +208,8 @@ class Reconciler:
             await _pause(current, PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
-        self._paused = {number async for chunk in self._workflows.paused() for number in chunk}
+        kinds = self._workflows.paused(), self._workflows.stuck()
+        self._paused, self._stuck = [{number async for chunk in each for number in chunk} for each in kinds]
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, reconciliation.lost_cases)
         # Not the present: the list may lag behind.
@@ -238,6 +239,8 @@ class Reconciler:
             lost_count=len(self._lost),
             paused=sorted(self._paused)[:NAMED],
             paused_count=len(self._paused),
+            stuck=sorted(self._stuck)[:NAMED],
+            stuck_count=len(self._stuck),
             not_begun=dict(islice((self._not_begun | self._ended).items(), NAMED)),
             unreadable=dict(islice((self._unreadable | self._unreadable_rows).items(), NAMED)),
             fault=next(iter(self._faults.values()), None),

@@ -15,6 +15,11 @@ UNPAUSED = " · 请在流程页面取消暂停 unpause each on its page: until t
 """The same of paused cases."""
 STARTED_AGAIN = "reset or started again, and ended: SQL has more or other events, and shows it as over"
 """Reason with which the run of a case or incident is ended."""
+UNSTUCK = (
+    " · 修复 terminate the workflow and run `hotline rebuild workflows --case NUMBER`, unless the worker lacks a key:"
+    " its log says why"
+)
+"""The same of cases whose tasks fail."""
 
 
 class Report(Immutable):
@@ -28,6 +33,8 @@ class Report(Immutable):
     lost_count: int = 0
     paused: list[str] = Field(default=[], description="Cases whose workflow somebody has paused, some.")
     paused_count: int = 0
+    stuck: list[str] = Field(default=[], description="Cases whose workflow tasks fail again and again, some.")
+    stuck_count: int = 0
     not_begun: dict[str, str] = Field(default={}, description="Workflows that are no case in SQL, some; and why.")
     unreadable: dict[str, str] = Field(default={}, description="Cases that cannot be read, some; and why.")
     fault: str | None = Field(default=None, description="Why the last look or sweep failed; null if neither did.")
@@ -41,8 +48,9 @@ class Report(Immutable):
         )
         lost, not_begun, unreadable = (each or "-" for each in named)
         paused = f" · 已暂停 paused {self.paused_count}: {', '.join(self.paused)}{UNPAUSED}" if self.paused else ""
+        stuck = f" · 任务失败 stuck {self.stuck_count}: {', '.join(self.stuck)}{UNSTUCK}" if self.stuck else ""
         return (
             f"比对 compared {self.compared} · 补写 published {self.published} · 重建 repaired {self.repaired}"
             f" · 流程丢失 lost {self.lost_count}: {lost} · 未受理 not begun: {not_begun}"
-            f" · 无法读取 unreadable: {unreadable}{REMEDY if self.lost else ''}{paused}"
+            f" · 无法读取 unreadable: {unreadable}{REMEDY if self.lost else ''}{paused}{stuck}"
         )

@@ -170,6 +170,12 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
     if report and report.paused:
         details.append(f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}")
         remedies.append(UNPAUSE)
+    if report and report.stuck:
+        details.append(f"tasks of {report.stuck_count} open cases fail: {', '.join(report.stuck)}")
+        remedies.append(
+            "Read the log of the worker: it may lack a key (`hotline keys merge`). If somebody posed as a worker, end"
+            " the workflow and run `hotline rebuild workflows --case NUMBER`."
+        )
     if lost:
         lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))
         details.append(f"{len(lost)} open cases have lost their workflow: {_named(lost)}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from temporalio.api.common.v1 import Payload
@@ -16,9 +17,10 @@ from domain.case.actions.dispatch import Dispatch
 from hotline import rebuild
 from hotline.histories import CaseHistory, read_case
 from hotline.rebuild import in_sql_until
-from tests.support.hotline import Hotline, until
+from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.sealing import KEY, sealing_by, with_options
-from workflows.clients.singletons import last_report
+from tests.support.temporal import temporal_server
+from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
@@ -106,3 +108,26 @@ async def test_a_start_that_is_signed_with_an_unknown_key_is_listed_as_such(reco
     assert (report.fault, f"{registration.number} (UnknownKeyError)" in str(report)) == (None, True)
     assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
     await handle.terminate()
+
+
+@pytest.mark.slow
+async def test_a_case_whose_tasks_fail_is_listed_as_stuck_until_it_goes_on_or_ends(tmp_path: Path) -> None:
+    """By default Temporal lists it after six tasks."""
+    early = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1"
+    async with (
+        await temporal_server(early) as server,
+        running_hotline(server, tmp_path, reconcile_seconds=0.1) as hotline,
+    ):
+        await RECONCILER.start(hotline.client, hotline.settings.task_queue)
+        registration, client = hotline.registration(), with_options(hotline.client, **sealing_by(Key(b"othr", b"?")))
+        handle = await client.start_workflow(
+            ComplaintWorkflow.run,
+            ComplaintStart(source=registration),
+            id=workflow_id(registration.number),
+            task_queue=hotline.settings.task_queue,
+        )
+        named = [registration.number]
+        report = await until(lambda: last_report(hotline.client), lambda seen: bool(seen and seen.stuck == named))
+        assert f"stuck 1: {registration.number}" in str(report)
+        await handle.terminate()
+        await until(lambda: last_report(hotline.client), lambda seen: bool(seen and not seen.stuck))
