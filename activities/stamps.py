@@ -197,9 +197,9 @@ def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | No
     """
     if fault := _fault(payload, START, workflow_type):
         return fault
-    if continued_run_id:
-        return None if _part(payload, _ID) == continued_run_id else "it was sealed for another run"
-    return _age_fault(payload, started_at.timestamp())
+    if _part(payload, _ID) != (continued_run_id or ""):
+        return "it was sealed for another run"
+    return None if continued_run_id else _age_fault(payload, started_at.timestamp())
 
 
 def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:

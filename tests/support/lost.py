@@ -39,19 +39,19 @@ async def delete(client: Client, workflow: str) -> None:
     await until(is_gone, bool)
 
 
-async def reset(client: Client, workflow: str, *, again: bool = False) -> None:
-    """Reset the workflow to its first task. Its updates are left out, or applied `again`: the Temporal UI does both."""
+async def reset(client: Client, workflow: str, *, again: bool = False, task: int = 0) -> None:
+    """Reset the workflow to a task. Its updates are left out, or applied `again`: the Temporal UI does both."""
 
     async def completed_tasks() -> list[int]:
         events = (await client.get_workflow_handle(workflow).fetch_history()).events
         return [each.event_id for each in events if each.HasField("workflow_task_completed_event_attributes")]
 
-    first, *_ = await until(completed_tasks, bool)
+    completed = await until(completed_tasks, lambda found: len(found) > task)
     request = ResetWorkflowExecutionRequest(
         namespace=client.namespace,
         workflow_execution=Execution(workflow_id=workflow),
         reason="a slip of the hand",
-        workflow_task_finish_event_id=first,
+        workflow_task_finish_event_id=completed[task],
         request_id=uuid.uuid4().hex,
         reset_reapply_exclude_types=[] if again else [ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
     )

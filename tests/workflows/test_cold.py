@@ -16,7 +16,7 @@ import pytest_asyncio
 from sqlalchemy import Engine
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker import Replayer
 
 from activities.case_updates import CaseUpdates
 from activities.internal_updates import SETTLE
@@ -42,9 +42,10 @@ from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.opening import Opening
 from domain.incident.scope import Scope
 from domain.shared.command import Command
+from hotline.temporal.sandbox import runner
 from readmodel.incident_candidates import unclaimed
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
-from tests.support.sealing import DATA_CONVERTER
+from tests.support.sealing import SEALING
 from tests.workflows.test_host import at_rest
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
@@ -67,8 +68,9 @@ async def replays(handle: WorkflowHandle[Any, Any]) -> None:
     history = await handle.fetch_history()
     replayer = Replayer(
         workflows=[ComplaintWorkflow, IncidentWorkflow],
-        data_converter=DATA_CONVERTER,
-        workflow_runner=UnsandboxedWorkflowRunner(),
+        workflow_runner=runner(sandbox=False),
+        namespace=handle._client.namespace,
+        **SEALING,
     )
     await replayer.replay_workflow(history)
 

@@ -87,7 +87,7 @@ async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(reco
 
 
 @pytest.mark.slow
-async def test_a_start_that_is_signed_with_an_unknown_key_is_listed_as_such(reconciled: Hotline) -> None:
+async def test_a_start_that_is_sealed_with_an_unknown_key_is_listed_as_such(reconciled: Hotline) -> None:
     """The service may have started it: it neither fails nor stops the comparison of others."""
     client = with_options(reconciled.client, **sealing_by(Key(b"othr", KEY.secret)))
     registration = reconciled.registration()
@@ -102,10 +102,10 @@ async def test_a_start_that_is_signed_with_an_unknown_key_is_listed_as_such(reco
         report = await last_report(reconciled.client)
         return report.not_begun.get(registration.number) if report else None
 
-    await until(listed, lambda why: why == "UnknownKeyError")
+    await until(listed, lambda why: why == "UnopenedError")
     report = await last_report(reconciled.client)
     assert report
-    assert (report.fault, f"{registration.number} (UnknownKeyError)" in str(report)) == (None, True)
+    assert (report.fault, f"{registration.number} (UnopenedError)" in str(report)) == (None, True)
     assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
     await handle.terminate()
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
@@ -11,6 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from activities.envelope import of_activity
 from activities.reconcile_report import Report
 from activities.run_status import is_over, unless_gone
+from activities.stamps import UndecidedError
 from workflows.installation import MEMO, InstallationWorkflow
 from workflows.shifts import CourierWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
@@ -99,5 +101,8 @@ async def last_report(client: Client) -> Report | None:
         of_activity(client.namespace, RECONCILER.id, ReconcilerWorkflow.__name__, "reconcile")
     )
     beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
-    reports = [report for beat in beats if beat for report in await converter.decode(beat, [Report])]
+    try:
+        reports = [report for beat in beats if beat for report in await converter.decode(beat, [Report])]
+    except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
+        return Report(fault=f"{type(error).__name__}: its heartbeat cannot be read")
     return next(iter(reports), None)

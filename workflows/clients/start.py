@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -59,7 +59,8 @@ async def _start(client: Client, request: Request, run: Any, start: BaseModel, *
 
 async def request_of(found: WorkflowExecutionDescription) -> Request:
     """Return the request that started this workflow; one with an empty key if the memo has none."""
-    with suppress(UndecidedError):  # of somebody else, or sealed with a key that this process does not have
+    # Of somebody else, or sealed with a key that this process does not have.
+    with suppress(UndecidedError, ValidationError):
         request: Request = await found.memo_value(MEMO, Request(key=""), type_hint=Request)
         return request
     return Request(key="")

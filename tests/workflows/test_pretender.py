@@ -1,0 +1,299 @@
+"""Workers of somebody else: what they ask of activities, or answer for them, is not taken and ends nothing."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    PollActivityTaskQueueRequest,
+    PollActivityTaskQueueResponse,
+    RecordActivityTaskHeartbeatRequest,
+    RespondActivityTaskCompletedRequest,
+    RespondActivityTaskFailedRequest,
+)
+from temporalio.client import WorkflowFailureError
+from temporalio.common import RawValue, RetryPolicy
+from temporalio.converter import SerializationContext, WorkflowSerializationContext
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from activities.bulk import CasesOfHandover, TermsChange
+from activities.command_faults import UNSEALED
+from activities.envelope import of_activity
+from domain.case.actions.comment import Comment
+from domain.case.batch import ProjectionBatch
+from domain.case.case import Case
+from domain.case.handover import Handover
+from domain.catalogue.terms import Edition
+from domain.shared.command import Command
+from hotline.temporal.sandbox import runner
+from readmodel.writer import GroupWriter
+from tests.support.hotline import ADMIN, Hotline, until
+from tests.support.lost import reset
+from tests.support.sealing import stranger
+from tests.workflows.test_envelope import Stamped, start_of, waits
+from tests.workflows.test_host import without_events
+from workflows.clients.singletons import RECONCILER, last_report
+from workflows.clients.start import MEMO, Request, find_started
+from workflows.complaint import ComplaintWorkflow
+from workflows.messages import ComplaintStart
+from workflows.presentation.complaint import workflow_id
+from workflows.shifts import ReconcilerWorkflow
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+SECRET = "李婆婆"
+FORGER_QUEUE = "somebody-elses"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def unhelped(hotline: Hotline, request: pytest.FixtureRequest) -> AsyncIterator[Hotline]:
+    """A hotline whose worker runs workflows, on a queue of its own, and no activity."""
+    queue = f"unhelped-{abs(hash(request.node.name))}"
+    settings = hotline.settings.model_copy(update={"task_queue": queue})
+    made = Hotline(hotline.server, settings, hotline.engine, hotline.sender, hotline.client)
+    async with Worker(
+        hotline.client,
+        task_queue=queue,
+        workflows=[ComplaintWorkflow, ReconcilerWorkflow],
+        workflow_runner=runner(sandbox=False),
+    ):
+        yield made
+
+
+async def asked(hotline: Hotline) -> PollActivityTaskQueueResponse:
+    """Take the next activity from the queue, as anybody can."""
+    queue = TaskQueue(name=hotline.settings.task_queue)
+    request = PollActivityTaskQueueRequest(namespace=hotline.client.namespace, task_queue=queue, identity="nobody")
+    return await hotline.client.workflow_service.poll_activity_task_queue(request)
+
+
+async def told(hotline: Hotline, token: bytes, answer: Payload | Failure) -> None:
+    """Give an answer for the activity."""
+    namespace, service = hotline.client.namespace, hotline.client.workflow_service
+    if isinstance(answer, Failure):
+        await service.respond_activity_task_failed(
+            RespondActivityTaskFailedRequest(namespace=namespace, task_token=token, failure=answer)
+        )
+    else:
+        await service.respond_activity_task_completed(
+            RespondActivityTaskCompletedRequest(
+                namespace=namespace, task_token=token, result=Payloads(payloads=[answer])
+            )
+        )
+
+
+ANSWERS: dict[str, Payload | Failure | None] = {
+    "plain": Payload(metadata={"encoding": b"json/plain"}, data=b"null"),
+    "null": Payload(metadata={"encoding": b"binary/null"}),
+    "garbage": Payload(metadata={"encoding": b"binary/sealed", "key": b"\xff", "for": b"{"}, data=b"\0"),
+    "its own argument": None,
+    "a failure": Failure(message="no", application_failure_info=ApplicationFailureInfo(type="x", non_retryable=True)),
+}
+"""The server itself takes no failure of another kind, as that of a cancellation."""
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_what_somebody_else_answers_for_an_activity_is_not_taken(unhelped: Hotline, answer: str) -> None:
+    complaint = await unhelped.start(unwritten=True)
+    await complaint.handle.signal("publish")
+    task = await asked(unhelped)
+    await told(unhelped, task.task_token, ANSWERS[answer] or task.input.payloads[0])
+    await waits(complaint.handle)
+    kinds = [event.event_type for event in (await complaint.handle.fetch_history()).events]
+    assert EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED not in kinds
+
+
+async def test_an_answer_to_another_activity_is_not_taken(unhelped: Hotline) -> None:
+    complaint = await unhelped.start(unwritten=True)
+    await complaint.handle.signal("publish")
+    task, client = await asked(unhelped), unhelped.client
+    elsewhere = of_activity(client.namespace, complaint.handle.id, "ComplaintWorkflow", "tell_incident")
+    sealed = await Stamped("result", "tell_incident").seal(client, elsewhere, None)
+    await told(unhelped, task.task_token, sealed.payload)
+    await waits(complaint.handle)
+
+
+async def test_the_pending_activity_of_a_run_that_was_reset_is_refused_and_ends_nothing(hotline: Hotline) -> None:
+    registration = hotline.registration()
+    with without_events(hotline):
+        complaint = await hotline.begin(ComplaintStart(source=registration), Case.register(registration)[0])
+        await complaint.handle.signal("publish")
+        await reset(hotline.client, complaint.handle.id, task=1)
+    handle = hotline.client.get_workflow_handle(complaint.handle.id)
+
+    async def refused() -> list[str]:
+        pending = (await handle.describe()).raw_description.pending_activities
+        return [each.last_failure.application_failure_info.type for each in pending]
+
+    await until(refused, [UNSEALED].__eq__)
+    assert await complaint.rows() == []
+    assert (await handle.describe()).close_time is None
+
+
+@pytest.mark.parametrize("beat", [ANSWERS["plain"], ANSWERS["garbage"], None])
+async def test_a_heartbeat_of_somebody_else_is_told_and_not_believed(unhelped: Hotline, beat: Payload | None) -> None:
+    client = unhelped.client
+    await RECONCILER.start(client, unhelped.settings.task_queue)
+    task = await asked(unhelped)
+    of_shift = of_activity(client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
+    details = beat or (await Stamped("result", "reconcile").seal(client, of_shift, {"compared": SECRET})).payload
+    await client.workflow_service.record_activity_task_heartbeat(
+        RecordActivityTaskHeartbeatRequest(
+            namespace=client.namespace, task_token=task.task_token, details=Payloads(payloads=[details])
+        )
+    )
+    report = await until(lambda: last_report(client), lambda seen: seen is not None)
+    assert report
+    assert "its heartbeat cannot be read" in (report.fault or "")
+    assert SECRET not in str(report)
+    await client.get_workflow_handle(RECONCILER.id).terminate()
+
+
+async def test_a_memo_of_somebody_else_names_no_request(hotline: Hotline) -> None:
+    number, memos = hotline.registration().number, [ANSWERS["plain"], ANSWERS["garbage"]]
+    of_case = WorkflowSerializationContext(hotline.client.namespace, workflow_id(number))
+    memos.append((await Stamped("start", "ComplaintWorkflow").seal(hotline.client, of_case, [SECRET])).payload)
+    for memo in memos:
+        handle = await stranger(hotline.client).start_workflow(
+            "ComplaintWorkflow", id=workflow_id(number), task_queue="nobody-polls", memo={MEMO: memo}
+        )
+        assert await find_started(hotline.client, Request(key="k"), [number], workflow_id) is None
+        await handle.terminate()
+
+
+async def test_what_an_error_quotes_is_nowhere_in_clear(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an activity that fails, and of a start of another release that cannot be read."""
+
+    async def fail(*_: object) -> None:
+        raise KeyError(SECRET)
+
+    monkeypatch.setattr(GroupWriter, "submit", fail)
+    complaint = await hotline.start(unwritten=True)
+    await complaint.handle.signal("publish")
+    newer = await hotline.client.start_workflow(
+        "ComplaintWorkflow",
+        {SECRET: SECRET},
+        id=f"newer-{SECRET}".encode().hex(),
+        task_queue=hotline.settings.task_queue,
+    )
+    await waits(newer)
+
+    async def failures() -> list[str]:
+        pending = (await complaint.handle.describe()).raw_description.pending_activities
+        return [each.last_failure.message for each in pending]
+
+    await until(failures, ["Encoded failure"].__eq__)
+    described = (await complaint.handle.describe()).raw_description
+    stored = [described, *(await complaint.handle.fetch_history()).events, *(await newer.fetch_history()).events]
+    assert not any(SECRET.encode() in each.SerializeToString() for each in stored)
+    await newer.terminate()
+
+
+@workflow.defn(name="ComplaintWorkflow", sandboxed=False)
+class Forger:
+    """Workflow of somebody else's worker, which has an activity of the service do what it was given."""
+
+    def __init__(self) -> None:
+        self._given: RawValue | None = None
+
+    @workflow.signal
+    def give(self, given: RawValue) -> None:
+        """Take the argument of the activity."""
+        self._given = given
+
+    @workflow.run
+    async def run(self, activity: str, queue: str) -> None:
+        """Run the activity once."""
+        await workflow.wait_condition(lambda: self._given is not None)
+        await workflow.execute_activity(
+            activity,
+            self._given,
+            task_queue=queue,
+            start_to_close_timeout=timedelta(seconds=10),
+            retry_policy=RetryPolicy(maximum_attempts=1),
+            result_type=RawValue,
+        )
+
+
+def batch_of(hotline: Hotline, number: str) -> ProjectionBatch:
+    case, events = Case.register(hotline.registration(number=number))
+    forged = case.apply(Command(actor=ADMIN, body=Comment(note="伪造")), datetime.now(UTC))
+    return ProjectionBatch.of(case, (*events, *forged), datetime.now(UTC))
+
+
+def page_of(_: Hotline, number: str) -> CasesOfHandover:
+    handover = Handover(id="0" * 32, previous_owner="chen", owner="10099", reason="离职", actor=ADMIN)
+    return CasesOfHandover(handover=handover, numbers=[number])
+
+
+def change_of(_: Hotline, number: str) -> TermsChange:
+    return TermsChange(edition=Edition(digest="0" * 12, name="x", name_zh="x"), serial=1, numbers=[number])
+
+
+FORGED: dict[str, Callable[[Hotline, str], Any]] = {
+    "publish": batch_of,
+    "hand_over_cases": page_of,
+    "change_catalogue": change_of,
+}
+
+
+async def ask(
+    hotline: Hotline, name: str, activity: str, give: Callable[[str], Awaitable[Any]]
+) -> ApplicationError | None:
+    """Have a forger ask for an activity, with an argument that may be made for its run; return why that failed."""
+    handle = await stranger(hotline.client).start_workflow(
+        "ComplaintWorkflow", args=[activity, hotline.settings.task_queue], id=name, task_queue=FORGER_QUEUE
+    )
+    await handle.signal("give", await give(handle.first_execution_run_id or ""))
+    try:
+        await handle.result()
+    except WorkflowFailureError as failed:
+        cause = failed.cause.__cause__
+        return cause if isinstance(cause, ApplicationError) else ApplicationError("another failure")
+    return None
+
+
+@pytest.mark.parametrize("activity", FORGED)
+async def test_no_activity_of_the_service_does_what_a_workflow_of_somebody_else_asks_for(
+    hotline: Hotline, activity: str
+) -> None:
+    """Under the id and type of a case that has ended, with all that may stand in its history."""
+    complaint, client = await hotline.start(unwritten=True), hotline.client
+    await complaint.handle.terminate()
+    name, ended, value = complaint.handle.id, complaint.handle.first_execution_run_id, FORGED[activity]
+    here, elsewhere = [
+        of_activity(client.namespace, name, "ComplaintWorkflow", each) for each in (activity, "publish_incident")
+    ]
+    made = value(hotline, complaint.number)
+
+    async def stolen(run_id: str, stamped: Stamped, place: SerializationContext = here) -> RawValue:
+        return await stamped._replace(id=stamped.id or run_id).seal(client, place, made)
+
+    async def as_it_is(_: str, given: Any) -> Any:
+        return given
+
+    ours = Stamped("activity", activity)
+    tries: list[Callable[[str], Awaitable[Any]]] = [
+        partial(as_it_is, given=made),
+        partial(as_it_is, given=RawValue(await start_of(complaint.handle))),
+        partial(stolen, stamped=ours, place=elsewhere),
+        partial(stolen, stamped=ours._replace(id=ended or "")),
+        partial(stolen, stamped=ours._replace(kind="result")),
+        partial(stolen, stamped=ours._replace(name="publish_incident")),
+    ]
+    async with Worker(stranger(client), task_queue=FORGER_QUEUE, workflows=[Forger]):
+        causes = [await ask(hotline, name, activity, each) for each in tries]
+        assert all(causes)
+        assert [cause.type for cause in causes[3:] if cause] == [UNSEALED] * 3
+        assert await complaint.rows() == []
+        if activity == "publish":  # sealed for the run that asks, it is done: nothing else has stopped the rest
+            assert await ask(hotline, name, activity, partial(stolen, stamped=ours)) is None
+            assert [row["action"] for row in await complaint.rows()] == ["register", "comment"]
