@@ -54,7 +54,10 @@ def configure(settings: Settings) -> None:
 
 
 def on_own_lines(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Escape control characters, so that no text that is logged begins a line of its own; indent tracebacks."""
+    """Escape control characters, so that no text that is logged begins a line of its own; indent tracebacks.
+
+    What pydantic quotes is left out.
+    """
     for name, value in entry.items():
         if name in _TRACES and isinstance(value, str):
             lines = value.replace("\r", "\n").split("\n")
@@ -67,9 +70,11 @@ def on_own_lines(_: object, __: str, entry: structlog.typing.EventDict) -> struc
 
 
 def _escaped(text: str) -> str:
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), _INPUT.sub("", text))
 
 
+_INPUT = re.compile(r", input_value=.*, input_type=\w+(?=])")
+"""Input that pydantic quotes in its errors: it may be what a caller has said."""
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _TRACES = frozenset({"exception", "stack"})
 
