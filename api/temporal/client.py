@@ -204,7 +204,11 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
         accepted = ["the same body", "a new Idempotency-Key"]
         raise ProblemError(KEY_REUSED, detail, accepted=accepted) from None
-    except (RPCError, RuntimeError, OperatorError) as error:  # OperatorError: without keys nothing can be sealed
+    except OperatorError as error:
+        log.error("%s cannot be sealed: %s", what, error)  # noqa: TRY400 - the text says what is wrong with the keys
+        detail = f"{what} was not taken: this API has no key to seal it with; /readyz says why."
+        raise unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS) from None
+    except (RPCError, RuntimeError) as error:
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None
         if isinstance(error, RPCError) and error.status is RPCStatusCode.FAILED_PRECONDITION:

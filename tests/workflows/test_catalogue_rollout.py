@@ -26,6 +26,7 @@ from domain.shared.event import ActionBody
 from hotline.files.catalogue_store import edition_of
 from hotline.files.serving_lock import ServingLock
 from tests.support.bulk import put_in_force
+from tests.support.histories import opened
 from tests.support.hotline import Complaint, Hotline, number_at, running_hotline, until
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
@@ -241,7 +242,7 @@ async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(hotline: Hotlin
     assert described.raw_description.workflow_execution_info.priority.priority_key == 5
     summaries = [
         event.user_metadata.summary.data.decode()
-        for event in (await running.fetch_history()).events
+        for event in opened(await running.fetch_history()).events
         if event.HasField("activity_task_scheduled_event_attributes")
     ]
     assert f"1 cases to {complaint.number} 逐单改用" in json.dumps(summaries, ensure_ascii=False)
