@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowUpdateFailedError
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
@@ -31,6 +30,7 @@ from domain.incident.actions.merge import Merge
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.batch import IncidentBatch
 from domain.shared.actors import SYSTEM
+from hotline.histories import Place
 from readmodel.database import engine as engine_of
 from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause, actions, count_of, declare, linked, replied, told
@@ -130,7 +130,9 @@ class TestPublication:
             event.activity_task_scheduled_event_attributes for event in (await cause.handle.fetch_history()).events
         ]
         payloads = [each.input.payloads for each in scheduled if each.activity_type.name == "publish_incident"]
-        batches = [(await pydantic_data_converter.decode(each, [IncidentBatch]))[0] for each in payloads]
+        place = Place(hotline.client.data_converter, hotline.client.namespace, cause.handle.id)
+        converter = place.of_activity("IncidentWorkflow", "publish_incident")
+        batches = [(await converter.decode(each, [IncidentBatch]))[0] for each in payloads]
         assert [(batch.incident.version, batch.events[-1].action) for batch in batches] == [
             (1, "declare"),
             (2, "dismiss"),
