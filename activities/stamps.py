@@ -207,7 +207,12 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
 
     A replay takes what was accepted.
     """
-    fault = _fault(payload, COMMAND, update.name)
+    try:
+        fault = _fault(payload, COMMAND, update.name)
+    except UnknownKeyError as error:
+        if workflow.unsafe.is_replaying():
+            raise
+        fault = str(error)
     if not fault and _part(payload, _ID) != update.id:
         fault = "it was sealed for another update"
     if not fault and not workflow.unsafe.is_replaying():

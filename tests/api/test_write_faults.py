@@ -294,13 +294,13 @@ async def test_an_action_waits_until_temporal_has_room_for_it(on_sqlite: Api) ->
     assert await until(lambda: on_sqlite.actions(number), lambda found: len(found) >= len(whole)) == whole
 
 
-async def test_an_api_that_signs_with_a_key_of_its_own_is_told_so(on_sqlite: Api) -> None:
-    """It was given another file of signing keys than the worker: nothing is done, and the next try is."""
+async def test_an_api_that_seals_with_a_key_of_its_own_is_told_so(on_sqlite: Api) -> None:
+    """It was given another file of keys than the worker: nothing is done, and the next try is."""
     number, key = await on_sqlite.case_in("registered"), uuid.uuid4().hex
     client = with_options(on_sqlite.temporal, **sealing_by(Key(b"othr", b"another secret")))
     async with process_with(assemble(on_sqlite.settings, client, on_sqlite.clock), on_sqlite) as strange:
         answer = await strange.act(number, "dispatch", {"department": "repair"}, key=key)
-        assert "does not accept what this API signs" in problem(answer, 503, "temporal-unavailable")["detail"]
+        assert "does not accept what this API seals" in problem(answer, 503, "temporal-unavailable")["detail"]
     await done_once(on_sqlite, number, key)
 
 
