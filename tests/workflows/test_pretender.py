@@ -125,6 +125,7 @@ async def test_the_pending_activity_of_a_run_that_was_reset_is_refused_and_ends_
     registration = hotline.registration()
     with without_events(hotline):
         complaint = await hotline.begin(ComplaintStart(source=registration), Case.register(registration)[0])
+        await complaint.view()  # so that the signal comes with a task of its own
         await complaint.handle.signal("publish")
         await reset(hotline.client, complaint.handle.id, task=1)
     handle = hotline.client.get_workflow_handle(complaint.handle.id)
