@@ -6,9 +6,10 @@ A few cases are asked at a time, so that other work on cases does not wait behin
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from temporalio import activity
 from temporalio.client import (
     Client,
@@ -74,6 +75,8 @@ class Answers(NamedTuple):
     left: dict[str, str]
 
 
+_PROGRESS = TypeAdapter(tuple[int, dict[str, int], dict[str, str]])
+"""Heartbeat: cases that are done, their answers, and the reasons why some were left."""
 NO_ANSWER = Left("It did not answer.")
 """Result for a case that does not answer: the others must not wait for it."""
 Ask = Callable[[str], Awaitable[Answer | Left]]
@@ -137,8 +140,10 @@ class CaseUpdates:
             TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
             WorkflowUpdateFailedError: the worker of a case cannot read the update; the same.
         """
-        details = activity.info().heartbeat_details or (0, {}, {})
-        done, counts, left = int(details[0]), Counter[str](details[1]), dict[str, str](details[2])
+        done, counts, left = 0, Counter[str](), dict[str, str]()
+        with suppress(ValidationError):  # none, or what somebody else has told
+            done, counted, left = _PROGRESS.validate_python(activity.info().heartbeat_details)
+            counts.update(counted)
 
         def beat() -> None:
             activity.heartbeat(done, dict(counts), dict(left))

@@ -23,7 +23,16 @@ from temporalio.exceptions import ApplicationError
 from activities.command_faults import NO_HANDLER, UNDECODED
 from activities.envelope import NOT_SEALED, Envelope, as_sent_in_clear
 from activities.keys import Keys
-from activities.stamps import Stamps, check_command, check_result, check_sealed, check_start, note_asked, present_run
+from activities.stamps import (
+    Stamps,
+    UndecidedError,
+    check_command,
+    check_result,
+    check_sealed,
+    check_start,
+    note_asked,
+    present_run,
+)
 from domain.shared.value import InClear, Start
 
 Check = Callable[[Payload, list[type] | None], None]
@@ -59,8 +68,14 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
         if type_hints and all(_is_a(hint, InClear) for hint in type_hints):
             payloads = [*map(as_sent_in_clear, payloads)]
         else:
-            for payload in payloads:
-                self._check(payload, type_hints)
+            try:
+                for payload in payloads:
+                    self._check(payload, type_hints)
+            except UndecidedError:
+                # Heartbeats of an earlier attempt, perhaps of somebody else: the SDK would fail the activity for good.
+                if self is not _OF_ACTIVITIES or type_hints or present_run.get():
+                    raise
+                return []
         return super().from_payloads(payloads, type_hints)
 
 

@@ -28,6 +28,7 @@ from temporalio.worker import Worker
 from activities.bulk import CasesOfHandover, TermsChange
 from activities.command_faults import UNSEALED
 from activities.envelope import of_activity
+from activities.projection import Projection
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
@@ -35,6 +36,7 @@ from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
 from domain.shared.command import Command
 from hotline.temporal.sandbox import runner
+from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, Hotline, until
 from tests.support.lost import reset
@@ -109,6 +111,30 @@ async def test_what_somebody_else_answers_for_an_activity_is_not_taken(unhelped:
     await waits(complaint.handle)
     kinds = [event.event_type for event in (await complaint.handle.fetch_history()).events]
     assert EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED not in kinds
+
+
+@pytest.mark.parametrize("beat", ["plain", "garbage", "its own argument"])
+async def test_a_heartbeat_of_somebody_else_does_not_end_what_is_tried_again(unhelped: Hotline, beat: str) -> None:
+    complaint, client = await unhelped.start(unwritten=True), unhelped.client
+    await complaint.handle.signal("publish")
+    task = await asked(unhelped)
+    details = ANSWERS[beat] or task.input.payloads[0]
+    assert isinstance(details, Payload)
+    await client.workflow_service.record_activity_task_heartbeat(
+        RecordActivityTaskHeartbeatRequest(
+            namespace=client.namespace, task_token=task.task_token, details=Payloads(payloads=[details])
+        )
+    )
+    again = Failure(message="try again", application_failure_info=ApplicationFailureInfo(type="x"))
+    await told(unhelped, task.task_token, again)
+    writing = engine(unhelped.settings.database_url)
+    async with (
+        GroupWriter(writing) as writer,
+        Worker(client, task_queue=unhelped.settings.task_queue, activities=[Projection(writer).publish]),
+    ):
+        assert [row["action"] for row in await complaint.published(1)] == ["register"]
+    writing.dispose()
+    assert (await complaint.handle.describe()).close_time is None
 
 
 async def test_an_answer_to_another_activity_is_not_taken(unhelped: Hotline) -> None:
