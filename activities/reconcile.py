@@ -30,7 +30,7 @@ from temporalio.service import RPCError
 from activities.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.history_errors import UnreadableError
 from activities.projection import SenderWriter, read
-from activities.reconcile_report import NAMED, Report
+from activities.reconcile_report import NAMED, Report, is_ahead
 from activities.run_status import is_lost
 from activities.shift import Shift, now, shift
 from readmodel import reconciliation
@@ -249,7 +249,7 @@ class Reconciler:
 
     async def _compare(self, chunk: Mapping[str, Seen]) -> None:
         """Have SQL repaired where it is behind or lacks events."""
-        if is_ahead(self._in_sql_until):
+        if is_ahead(self._in_sql_until, now()):
             self._in_sql_until = None
         held = await read(self._engine, partial(reconciliation.held, numbers=chunk.keys()))
         self._done["compared"] += len(chunk)
@@ -377,7 +377,10 @@ class Reconciler:
         return changed
 
     async def _loss(self, number: str, changed_at: datetime) -> Lost | None:
-        """Return how the workflow of an open case was lost; None if it runs, or has completed, which SQL is told."""
+        """Return how the workflow of an open case was lost; None if it runs, or has completed, which SQL is told.
+
+        A case that is open nevertheless was completed by somebody else's worker.
+        """
         seen = await self._workflows.get(number)
         if seen is None:
             return "missing"
@@ -385,13 +388,9 @@ class Reconciler:
             return "ended"
         if not seen.runs:
             await self._catch_up(number, seen, None)
-            return None
+            held = await read(self._engine, partial(reconciliation.held, numbers=[number]))
+            return "ended" if held[number].is_open else None
         return "reset" if seen.changed_at < changed_at else None
-
-
-def is_ahead(in_sql_until: datetime | None) -> bool:
-    """Return True if the clock was set back since: new changes are dated earlier, and SQL may never have had them."""
-    return in_sql_until is not None and in_sql_until > now()
 
 
 async def _pause(current: Shift, seconds: float) -> None:

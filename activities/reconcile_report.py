@@ -1,5 +1,7 @@
 """Report of the reconciler: its figures, and the cases whose workflow is lost."""
 
+from datetime import datetime
+
 from pydantic import AwareDatetime, Field
 
 from domain.shared.value import Immutable
@@ -20,6 +22,11 @@ UNSTUCK = (
     " its log says why"
 )
 """The same of cases whose tasks fail."""
+
+
+def is_ahead(in_sql_until: datetime | None, at: datetime) -> bool:
+    """Return True if the clock was set back since: new changes are dated earlier, and SQL may never have had them."""
+    return in_sql_until is not None and in_sql_until > at
 
 
 class Report(Immutable):

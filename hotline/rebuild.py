@@ -26,9 +26,9 @@ from temporalio.service import RPCError
 
 from activities.history_errors import UnreadableError
 from activities.incident import SLICE
-from activities.reconcile import is_ahead
-from activities.reconcile_report import STARTED_AGAIN
+from activities.reconcile_report import STARTED_AGAIN, is_ahead
 from activities.run_status import is_over, unless_gone
+from activities.shift import now
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
 from domain.incident.notifications import News
@@ -145,7 +145,7 @@ async def _exists(client: Client, one: str) -> bool:
 async def in_sql_until(client: Client) -> datetime | None:
     """Return the instant up to which SQL once had every change, as the reconciler tells; None if it tells none."""
     report = await last_report(client)
-    return report.in_sql_until if report and not is_ahead(report.in_sql_until) else None
+    return report.in_sql_until if report and not is_ahead(report.in_sql_until, now()) else None
 
 
 async def repair_case(

@@ -140,8 +140,6 @@ class WorkflowRebuild:
                     return await self.case(number)
                 await self._unmark(recorded)
                 return RUNS
-            if agrees and latest.status is WorkflowExecutionStatus.COMPLETED:
-                return OVER
             recorded = await self._recorded(recorded_case, number)
         case = recorded.case
         if case.is_over(now()):

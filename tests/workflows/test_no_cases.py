@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import RawValue
+from temporalio.worker import Worker
 
 from activities import reconcile
 from activities.history_errors import UnreadableError
@@ -17,9 +19,12 @@ from domain.case.actions.dispatch import Dispatch
 from hotline import rebuild
 from hotline.histories import CaseHistory, read_case
 from hotline.rebuild import in_sql_until
+from hotline.rebuild_workflows import STARTED
+from readmodel.database import engine
 from tests.support.hotline import Hotline, running_hotline, until
-from tests.support.sealing import KEY, sealing_by, with_options
+from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
+from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
@@ -131,3 +136,28 @@ async def test_a_case_whose_tasks_fail_is_listed_as_stuck_until_it_goes_on_or_en
         assert f"stuck 1: {registration.number}" in str(report)
         await handle.terminate()
         await until(lambda: last_report(hotline.client), lambda seen: bool(seen and not seen.stuck))
+
+
+@workflow.defn(name="ComplaintWorkflow", sandboxed=False)
+class Completes:
+    @workflow.run
+    async def run(self) -> None:
+        """Complete the case."""
+
+
+async def test_a_case_that_somebody_else_has_completed_is_lost_and_comes_back(
+    reconciled: Hotline,
+) -> None:
+    """Its workflow was terminated, and another one under its id was answered by a worker of somebody else."""
+    complaint = await reconciled.start()
+    await complaint.handle.terminate()
+
+    client = stranger(reconciled.client)
+    async with Worker(client, task_queue="somebody-elses", workflows=[Completes]):
+        await client.execute_workflow(Completes.run, id=complaint.handle.id, task_queue="somebody-elses")
+    await until(complaint.lost, lambda mark: mark == "ended")
+    owner = engine(reconciled.settings.database_url)
+    assert await rebuilder(reconciled, owner).one(complaint.number) == STARTED
+    owner.dispose()
+    assert (await again(reconciled, complaint).act(Comment(note="好了"))).version == 2
+    assert await complaint.lost() is None
