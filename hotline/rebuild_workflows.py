@@ -140,6 +140,9 @@ class WorkflowRebuild:
                     return await self.case(number)
                 await self._unmark(recorded)
                 return RUNS
+            # An open case was completed by somebody else's worker.
+            if agrees and latest.status is WorkflowExecutionStatus.COMPLETED and recorded.case.state not in OPEN:
+                return OVER
             recorded = await self._recorded(recorded_case, number)
         case = recorded.case
         if case.is_over(now()):
