@@ -24,6 +24,7 @@ from activities.history_errors import ForeignError, UnreadableError
 from activities.people_first import PeopleFirst
 from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
 from activities.shift import now
+from domain.case.lifecycle import OPEN
 from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import TAKING
 from domain.shared.event import BaseEvent
