@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 
 from api.temporal.client import EntityClient, answer_unless_gone, answering, other_release
@@ -58,11 +59,11 @@ class ComplaintClient(EntityClient[Outcome]):
         async with answering(self._timeout, "The case"):
             async for event in self._handle(number).fetch_history_events(page_size=1, rpc_timeout=timeout):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
-                (start,) = await self._client.data_converter.decode(payloads, [ComplaintStart])
-                if not isinstance(start, ComplaintStart):
-                    raise other_release("the API cannot read the registration")
-                source = start.source
-                return (source, ()) if isinstance(source, Case) else Case.register(source)
+                sealed_for = WorkflowSerializationContext(self.namespace, self._handle(number).id)
+                converter = self._client.data_converter.with_context(sealed_for)
+                if found := await answer_unless_gone(converter.decode(payloads, [ComplaintStart])):
+                    source = found[0].source
+                    return (source, ()) if isinstance(source, Case) else Case.register(source)
         raise LookupError(f"the history of case {number} is empty")
 
     async def recognise(self, number: str, known: Recognised, key: str) -> ProjectionBatch | None:
