@@ -23,6 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.people_first import PeopleFirst
 from activities.projection import SenderWriter
+from activities.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
 
 ANSWER_SECONDS = 8.0
@@ -125,7 +126,8 @@ class CaseUpdates:
                 case: _Linked = await handle.query("case", result_type=_Linked)
         except RPCError as error:
             return error.status is not RPCStatusCode.NOT_FOUND
-        except (WorkflowQueryFailedError, WorkflowQueryRejectedError, TimeoutError):  # rejected: it is paused
+        # Rejected: it is paused. Undecided: somebody else's worker has answered.
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError, TimeoutError, UndecidedError):
             return True
         return case.incident in incidents
 
@@ -195,6 +197,8 @@ async def _answer(ask: Ask, number: str) -> Answer | Left:
             raise asyncio.CancelledError from None
         if activity.info().attempt < TRIES:
             raise
+        return NO_ANSWER
+    except UndecidedError:  # somebody else's worker has answered
         return NO_ANSWER
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:

@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.command import Command
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.event import BaseEvent
+    from domain.shared.numbers import is_number
     from workflows.entity import PublishingWorkflow
     from workflows.messages import CaseNumbers, Done, IncidentOutcome, IncidentStart
     from workflows.presentation.details.incident import incident_details
@@ -42,6 +43,9 @@ LATER = timedelta(minutes=5)
 """Pause before cases that did not answer are asked again, after all others."""
 SECOND_SEARCH = timedelta(seconds=15)
 """Pause before the second search: then SQL shows cases that were registered while the incident was confirmed."""
+
+MOST_WAITING = 100_000
+"""Cases that wait at most: their numbers travel in the next run's start message, for which Temporal allows 2 MB."""
 
 _WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORPTION.name)
 """Events after which cases of the scope are searched for."""
@@ -252,7 +256,9 @@ class IncidentWorkflow(PublishingWorkflow):
     @workflow.signal(description="内部 Internal: Cases say that they belong to it. 工单并入")
     def linked(self, numbers: CaseNumbers = NOBODY) -> None:
         """Keep the numbers. Anybody may have sent it: a case that is not linked refuses what the incident does."""
-        for number in numbers.root:
+        for number in filter(is_number, numbers.root):
+            if len(self._waiting) >= MOST_WAITING:
+                break
             self._waiting[number] = None
             self._doubtful.pop(number, None)
             self._asked.pop(number, None)

@@ -1,13 +1,17 @@
 """Signals to incidents are not signed: they are hints, and change no case, whoever sends them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio import workflow
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
 
 from activities.command_faults import UNSEALED
 from activities.internal_updates import ABSORB
@@ -27,6 +31,7 @@ from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
 from workflows.messages import IncidentStart, Names
+from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -134,3 +139,39 @@ async def test_nobody_else_widens_an_incident(hotline: Hotline) -> None:
     await handle.signal(ABSORB, absorbed)
     assert (await cause.seen()).incident.scope.districts == ("nantou",)
     await cause.act(OVER)
+
+
+@workflow.defn(name="ComplaintWorkflow", sandboxed=False)
+class AnswersInClear:
+    """Workflow of somebody else's worker, which answers whatever it is asked."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait for ever."""
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.query(dynamic=True)
+    def answer(self, name: str, arguments: Sequence[RawValue]) -> str:
+        """Answer a query."""
+        return f"{name} {len(arguments)}"
+
+    @workflow.update(dynamic=True)
+    async def take(self, name: str, arguments: Sequence[RawValue]) -> str:
+        """Answer an update."""
+        return f"{name} {len(arguments)}"
+
+
+@pytest.mark.parametrize("signal", ["linked", "unlinked"])
+async def test_a_case_that_somebody_else_answers_for_holds_up_no_other(hotline: Hotline, signal: str) -> None:
+    cause = await declare(hotline, "sanjiao")
+    [own] = await linked(hotline, cause, 1)
+    client, queue, number = stranger(hotline.client), f"answers-{signal}", hotline.registration().number
+    handle = client.get_workflow_handle(cause.handle.id)
+    async with Worker(client, task_queue=queue, workflows=[AnswersInClear]):
+        false = await client.start_workflow(AnswersInClear.run, id=workflow_id(number), task_queue=queue)
+        for name in dict.fromkeys(("linked", signal)):
+            await handle.signal(name, [number, "no number", "x" * 1000])
+        await cause.waits_for(2)
+        await cause.act(OVER)
+        await replied(own)
+        await false.terminate()
