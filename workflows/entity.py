@@ -251,8 +251,7 @@ class EntityWorkflow:
         )
         # What the sender of an update has written meanwhile is known here. A run that SQL is ahead of was reset or
         # started again: its events are kept, so nothing begins that waits for SQL to have them.
-        if (later or 0) <= self._entity.version:
-            self._acknowledge(last.seq)
+        self._acknowledge(last.seq if (later or 0) <= self._entity.version else 0)
 
     def _continue_as_new_if_suggested(self, *, ready: bool) -> None:
         """Begin the next run if this one is long. No handler comes between: nothing is awaited before it."""

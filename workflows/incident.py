@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
@@ -256,9 +257,7 @@ class IncidentWorkflow(PublishingWorkflow):
     @workflow.signal(description="内部 Internal: Cases say that they belong to it. 工单并入")
     def linked(self, numbers: CaseNumbers = NOBODY) -> None:
         """Keep the numbers. Anybody may have sent it: a case that is not linked refuses what the incident does."""
-        for number in filter(is_number, numbers.root):
-            if len(self._waiting) >= MOST_WAITING:
-                break
+        for number in islice(filter(is_number, numbers.root), max(MOST_WAITING - len(self._waiting), 0)):
             self._waiting[number] = None
             self._doubtful.pop(number, None)
             self._asked.pop(number, None)
