@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
@@ -148,8 +147,6 @@ class CaseWorkflows:
         started_at = found.start_time.ToDatetime(UTC)
         # One that was started by hand has no such attribute before its first change.
         shown = found.search_attributes.indexed_fields.get(self._key.name)
-        changed_at = started_at
-        with suppress(ValueError, TypeError):  # somebody else has given it another one
-            changed_at = datetime.fromisoformat(json.loads(shown.data)) if shown and shown.data else started_at
+        changed_at = datetime.fromisoformat(json.loads(shown.data)) if shown and shown.data else started_at
         status = WorkflowExecutionStatus(found.status)
         return Seen(changed_at, status, started_at, found.execution.run_id, found.search_attributes.indexed_fields)
