@@ -1,5 +1,6 @@
 """Activities that update many cases: a catalogue rollout (服务目录) changes terms, a handover (全部移交) the owner."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -117,7 +118,7 @@ class BulkUpdates:
 
         Raises ApplicationError if it is not in force any more, and FileError as `catalogue_of`: Temporal tries again.
         """
-        catalogue = self._catalogue_of(change.serial)
+        catalogue = await asyncio.to_thread(self._catalogue_of, change.serial)
         if catalogue is None:
             edition = f"{change.edition.name} ({change.edition.digest})"
             message = f"No case is moved to {edition}: another catalogue was put in force since."

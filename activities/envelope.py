@@ -52,8 +52,7 @@ class Envelope(PayloadCodec, WithSerializationContext):
 
     def __init__(self, keys: Keys, context: SerializationContext | None = None) -> None:
         self._keys = keys
-        self._place = _place(context)
-        self._namespace = context.namespace if self._place else ""  # type: ignore[union-attr]  # it is one of the two
+        self._namespace, self._place = _place_of(context)
 
     def with_context(self, context: SerializationContext) -> Self:
         """Return the codec of a workflow or activity."""
@@ -136,13 +135,15 @@ def of_activity(
     )
 
 
-def _place(context: SerializationContext | None) -> bytes | None:
+def _place_of(context: SerializationContext | None) -> tuple[str, bytes | None]:
+    """Return the namespace and what names the place in it; None if the context is of no workflow."""
     if isinstance(context, WorkflowSerializationContext):
-        return json.dumps([context.workflow_id]).encode()
+        return context.namespace, json.dumps([context.workflow_id]).encode()
     if isinstance(context, ActivitySerializationContext):
         # Not the activity's id: the workflow does not know it when it seals the arguments.
-        return json.dumps([context.workflow_id, context.workflow_type, context.activity_type]).encode()
-    return None
+        names = [context.workflow_id, context.workflow_type, context.activity_type]
+        return context.namespace, json.dumps(names).encode()
+    return "", None
 
 
 @lru_cache(maxsize=64)

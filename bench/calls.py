@@ -183,7 +183,7 @@ async def api_alone(database_url: str) -> AsyncIterator[tuple[str, str]]:
             TEMPORAL_CONFIG_FILE=os.devnull,
         )
         # Without it, the API takes the keys of the cases for lost.
-        await run([hotline, "signing", "rotate"], environment)
+        await run([hotline, "keys", "rotate"], environment)
         key = (await run([hotline, "key", "create", "bench", "--role", "admin"], environment)).strip()
         supervisor = Supervisor(Path(folder), tell)
         try:

@@ -211,7 +211,10 @@ class Ring:
         if not at_once and now < self._look_at:
             return self._known[1]
         self._look_at = now + LOOK_SECONDS
-        stamp = _NO_FILE if self._given else file_stamp(self._path)
+        try:
+            stamp = _NO_FILE if self._given else file_stamp(self._path)
+        except OSError:  # the file cannot be reached
+            stamp = None
         known_stamp, keys = self._known
         # A process that has read the file goes on without it.
         if stamp != known_stamp and not (stamp is None and keys):

@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.02
 
 
 class ExportTurn(asyncio.Lock):
-    """Lock of the one step of an export that runs, kept for a pause after the step while the event loop is busy."""
+    """Lock of the one step of an export that runs; kept after it for a look at the event loop, longer if that is busy."""
 
     async def __aenter__(self) -> None:
         """Wait for the turn, and begin a step."""

@@ -1,7 +1,9 @@
 """A reconciler that compares at once, for tests."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities import reconcile, shift
 from activities.case_workflows import CaseWorkflows
+from tests.support.hotline import Hotline, running_hotline
+from tests.support.temporal import temporal_server
+from workflows.clients.singletons import RECONCILER
 
 
 def refuse_lists(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +37,13 @@ def reconcile_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     # The SDK sends a heartbeat, and with it the report, after four fifths of this time at the earliest.
     monkeypatch.setattr(shift, "HEARTBEAT_TIMEOUT", timedelta(seconds=3))
     monkeypatch.setattr(shift, "HEARTBEAT_SECONDS", 0.5)
+
+
+@asynccontextmanager
+async def running_reconciled(folder: Path) -> AsyncIterator[Hotline]:
+    """A hotline on a server of its own, whose list has nothing but its cases, with a reconciler that acts at once."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        reconcile_at_once(monkeypatch)
+        async with await temporal_server() as server, running_hotline(server, folder, reconcile_seconds=0.1) as running:
+            await RECONCILER.start(running.client, running.settings.task_queue)
+            yield running

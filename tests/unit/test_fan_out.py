@@ -99,7 +99,7 @@ async def test_batches_are_written_before_temporal_hears_of_their_cases() -> Non
     assert log == [*["told 0"] * 6, "wrote 6", "told 6", *["told 6"] * 4, "wrote 4", "told 10"]
 
 
-UNREADABLE = WorkflowUpdateFailedError(ApplicationError("Not accepted: a field", type="InvalidArguments"))
+UNREADABLE = WorkflowUpdateFailedError(ApplicationError("Not accepted: a field", type="RuntimeError"))
 
 
 STUCK = lost(RPCStatusCode.FAILED_PRECONDITION)

@@ -11,9 +11,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from readmodel.database import engine as engine_of
 from tests.support.hotline import Hotline, running_hotline
-from tests.support.reconciler import reconcile_at_once
+from tests.support.reconciler import running_reconciled
 from tests.support.temporal import temporal_server
-from workflows.clients.singletons import RECONCILER
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -44,9 +43,7 @@ def owner(hotline: Hotline) -> Iterator[Engine]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def reconciled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hotline]:
+async def reconciled(tmp_path: Path) -> AsyncIterator[Hotline]:
     """A server of its own, and a reconciler that looks many times a second."""
-    reconcile_at_once(monkeypatch)
-    async with await temporal_server() as server, running_hotline(server, tmp_path, reconcile_seconds=0.1) as running:
-        await RECONCILER.start(running.client, running.settings.task_queue)
+    async with running_reconciled(tmp_path) as running:
         yield running

@@ -29,12 +29,11 @@ from readmodel.case_queries import list_cases
 from readmodel.database import reading
 from readmodel.filters import CaseFilters
 from readmodel.writer import GroupWriter
-from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, metadata, running_hotline, until
+from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, metadata, until
 from tests.support.lost import delete, reset
-from tests.support.reconciler import reconcile_at_once, refuse_lists
+from tests.support.reconciler import refuse_lists, running_reconciled
 from tests.support.rows import execute
 from tests.support.sealing import stranger
-from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import Names
@@ -47,12 +46,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
     """A server of its own, whose list has nothing but these cases, and a reconciler that looks many times a second."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        reconcile_at_once(monkeypatch)
-        folder = tmp_path_factory.mktemp("reconciler")
-        async with await temporal_server() as server, running_hotline(server, folder, reconcile_seconds=0.1) as running:
-            await RECONCILER.start(running.client, running.settings.task_queue)
-            yield running
+    async with running_reconciled(tmp_path_factory.mktemp("reconciler")) as running:
+        yield running
 
 
 def forget(engine: Engine, complaint: Complaint) -> None:

@@ -18,11 +18,10 @@ from domain.incident.scope import Scope
 from domain.shared.instants import to_milliseconds
 from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause
-from tests.support.hotline import ADMIN, Hotline, running_hotline, until
-from tests.support.reconciler import reconcile_at_once
-from tests.support.temporal import temporal_server
+from tests.support.hotline import ADMIN, Hotline, until
+from tests.support.reconciler import running_reconciled
 from workflows.clients.incident import options_of
-from workflows.clients.singletons import RECONCILER, last_report
+from workflows.clients.singletons import last_report
 from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart, IncidentStart, Names
 
@@ -32,12 +31,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
     """A server of its own, and a reconciler that looks many times a second."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        reconcile_at_once(monkeypatch)
-        folder = tmp_path_factory.mktemp("started-again")
-        async with await temporal_server() as server, running_hotline(server, folder, reconcile_seconds=0.1) as running:
-            await RECONCILER.start(running.client, running.settings.task_queue)
-            yield running
+    async with running_reconciled(tmp_path_factory.mktemp("started-again")) as running:
+        yield running
 
 
 @pytest.mark.parametrize("goes_on", [False, True])
