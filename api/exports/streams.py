@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.02
 
 
 class ExportTurn(asyncio.Lock):
-    """Lock of the one step of an export that runs; kept after it for a look at the event loop, longer if that is busy."""
+    """Lock of the one step of an export that runs, kept after it for a look at the loop, longer if that is busy."""
 
     async def __aenter__(self) -> None:
         """Wait for the turn, and begin a step."""
