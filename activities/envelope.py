@@ -111,18 +111,15 @@ def as_sent_in_clear(payload: Payload) -> Payload:
 def context_named(payload: Payload, namespace: str) -> Context | None:
     """Return the context that a sealed payload names; None if it names none."""
     try:
-        workflow_id, *names = _NAMED.validate_json(payload.metadata.get(_FOR, b""))
+        return context_of(namespace, *_NAMED.validate_json(payload.metadata.get(_FOR, b"")))
     except ValueError:
         return None
-    if not names:
+
+
+def context_of(namespace: str, workflow_id: str, workflow_type: str = "", activity_type: str = "") -> Context:
+    """Return the context of a workflow, or of an activity that it has asked for."""
+    if not activity_type:
         return WorkflowSerializationContext(namespace, workflow_id)
-    return of_activity(namespace, workflow_id, *names)
-
-
-def of_activity(
-    namespace: str, workflow_id: str, workflow_type: str, activity_type: str
-) -> ActivitySerializationContext:
-    """Return the context of an activity that a workflow has asked for."""
     return ActivitySerializationContext(
         namespace=namespace,
         workflow_id=workflow_id,

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution
-from temporalio.converter import DataConverter, WorkflowSerializationContext
+from temporalio.converter import DataConverter
 
-from activities.envelope import of_activity
+from activities.envelope import context_of
 from activities.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import is_over, unless_gone
 from activities.stamps import UnknownKeyError, start_fault
@@ -47,13 +47,9 @@ class Place(NamedTuple):
     namespace: str
     workflow_id: str
 
-    def of_workflow(self) -> DataConverter:
-        """Return the converter of starts, updates and their answers."""
-        return self.converter.with_context(WorkflowSerializationContext(self.namespace, self.workflow_id))
-
-    def of_activity(self, workflow_type: str, activity_type: str) -> DataConverter:
-        """Return the converter of the arguments of an activity."""
-        return self.converter.with_context(of_activity(self.namespace, self.workflow_id, workflow_type, activity_type))
+    def of(self, *activity: str) -> DataConverter:
+        """Return the converter of starts, updates and answers, or of the arguments of an activity, by both types."""
+        return self.converter.with_context(context_of(self.namespace, self.workflow_id, *activity))
 
 
 class CaseHistory(NamedTuple):
@@ -188,11 +184,11 @@ async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentR
     version, events = 0, dict[int, IncidentEvent]()
     async for place, event in _events(client, [run]):
         if started := event.workflow_execution_started_event_attributes.input.payloads:
-            [start] = await _decode(place.of_workflow(), started, _IncidentStarted)
+            [start] = await _decode(place.of(), started, _IncidentStarted)
             version = start.source.version
         told = await _written(place, event)
         if answer := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads:
-            told += filter(None, await _decode(place.of_workflow(), answer, IncidentOutcome))
+            told += filter(None, await _decode(place.of(), answer, IncidentOutcome))
         events |= {one.seq: one for each in told if not isinstance(each, News) for one in each.events}
     return IncidentRun(max([version, *events]), events)
 
@@ -209,15 +205,15 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
     sent, seen = dict[int, _Sent](), dict[str, Done]()
     async for place, event in _events(client, runs):
         if started := event.workflow_execution_started_event_attributes.input.payloads:
-            [carried] = await _decode(place.of_workflow(), started[:1], _CarriedOver)
+            [carried] = await _decode(place.of(), started[:1], _CarriedOver)
             seen |= carried.seen
         request = event.workflow_execution_update_accepted_event_attributes.accepted_request
         if request.input.args.payloads:
-            [sent[event.event_id]] = await _decode(place.of_workflow(), request.input.args.payloads[:1], _Sent)
+            [sent[event.event_id]] = await _decode(place.of(), request.input.args.payloads[:1], _Sent)
         completed = event.workflow_execution_update_completed_event_attributes
         command = sent.get(completed.accepted_event_id)
         if command and command.key and completed.outcome.success.payloads:
-            [answer] = await _decode(place.of_workflow(), completed.outcome.success.payloads, _Answered)
+            [answer] = await _decode(place.of(), completed.outcome.success.payloads, _Answered)
             if 0 < answer.version <= len(events) and events[answer.version - 1].action == answer.action:
                 at = events[answer.version - 1].at
                 done = Done(action=answer.action, digest=command.digest, version=answer.version, done_at=at)
@@ -234,7 +230,7 @@ async def returned(place: Place, event: HistoryEvent) -> list[ProjectionBatch]:
         return _registration(start)
     if not (done := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads):
         return []
-    [answer] = await _decode(place.of_workflow(), done, Returned)
+    [answer] = await _decode(place.of(), done, Returned)
     return [answer.batch] if answer and answer.batch else []
 
 
@@ -251,7 +247,7 @@ async def _first_start(place: Place, event: HistoryEvent) -> ComplaintStart | No
     start = event.workflow_execution_started_event_attributes
     if start.workflow_type.name != ComplaintWorkflow.__name__ or start.continued_execution_run_id:
         return None
-    [message] = await _decode(place.of_workflow(), start.input.payloads, ComplaintStart)
+    [message] = await _decode(place.of(), start.input.payloads, ComplaintStart)
     return cast("ComplaintStart", message)
 
 
@@ -261,7 +257,7 @@ async def _written(place: Place, event: HistoryEvent) -> list[Any]:
     if (name := scheduled.activity_type.name) not in WRITTEN:
         return []
     kind, workflow_type = WRITTEN[name]
-    return await _decode(place.of_activity(workflow_type, name), scheduled.input.payloads, kind)
+    return await _decode(place.of(workflow_type, name), scheduled.input.payloads, kind)
 
 
 async def _acknowledged(place: Place, event: HistoryEvent) -> int:
@@ -269,7 +265,7 @@ async def _acknowledged(place: Place, event: HistoryEvent) -> int:
     sent = event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads
     if not sent:
         return 0
-    [told] = await _decode(place.of_workflow(), sent[:1], _Sent)
+    [told] = await _decode(place.of(), sent[:1], _Sent)
     return told.acknowledged or 0
 
 
@@ -299,7 +295,7 @@ async def _check_start(place: Place, event: HistoryEvent) -> None:
     """Raise ForeignError if a run was started past the service, UnopenedError if that cannot be told."""
     start = event.workflow_execution_started_event_attributes
     kind, before, at = start.workflow_type.name, start.continued_execution_run_id, event.event_time.ToDatetime(UTC)
-    codec = place.of_workflow().payload_codec
+    codec = place.of().payload_codec
     opened = await codec.decode(start.input.payloads) if codec else []
     try:
         fault = next(filter(None, (start_fault(each, kind, before, at) for each in opened)), None)

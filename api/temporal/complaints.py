@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio.client import WorkflowUpdateFailedError
-from temporalio.converter import WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 
+from activities.envelope import context_of
 from api.temporal.client import EntityClient, answer_unless_gone, answering, other_release
 from domain.case.automatic.recognise import KNOWN, Recognised
 from domain.case.batch import ProjectionBatch
@@ -59,8 +59,7 @@ class ComplaintClient(EntityClient[Outcome]):
         async with answering(self._timeout, "The case"):
             async for event in self._handle(number).fetch_history_events(page_size=1, rpc_timeout=timeout):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
-                sealed_for = WorkflowSerializationContext(self.namespace, self._handle(number).id)
-                converter = self._client.data_converter.with_context(sealed_for)
+                converter = self._client.data_converter.with_context(context_of(self.namespace, workflow_id(number)))
                 if found := await answer_unless_gone(converter.decode(payloads, [ComplaintStart])):
                     source = found[0].source
                     return (source, ()) if isinstance(source, Case) else Case.register(source)

@@ -5,61 +5,49 @@ content is read with the model of the message, and masked as the API masks it. `
 updates in clear, and an endpoint that seals would make whatever a page sends the service's own.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from functools import cache
+from asyncio import to_thread
+from collections.abc import Mapping
+from functools import cache, partial
+from importlib import import_module
 from itertools import chain
+from pkgutil import walk_packages
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 from pydantic_core import from_json, to_json
 from starlette.responses import Response
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.converter import ActivitySerializationContext
 
-from activities.assessment import Assessments
-from activities.bulk import BulkUpdates
-from activities.envelope import FOREIGN, NOT_SEALED, SEALED, Context, context_named, key_of
-from activities.incident import Incidents
-from activities.incident_teller import IncidentTeller
-from activities.projection import Projection
-from activities.report import Reports
+import activities
+import workflows
+from activities.envelope import FOREIGN, SEALED, Context, Envelope, context_named, key_of
 from activities.stamps import ACTIVITY, COMMAND, RESULT, START, message_of
 from api.backend import Backend
 from api.problems import BAD_REQUEST, ProblemError
 from api.render import JSON, reads_one_department
+from api.temporal.client import EntityClient
 from api.temporal_ui.reading import case_read
 from api.temporal_ui.rules import CODEC
-from domain.case.automatic.settle import Settled
-from domain.case.batch import Returned
-from domain.case.handover import HandoverProgress
 from domain.case.lifecycle import ENDED
-from domain.case.views import CaseView, Outcome
 from domain.rights.masking import Mask, masked, masks_for
 from domain.shared.actors import Actor, Role
-from workflows.assessment import AssessmentWorkflow
-from workflows.bulk import CatalogueRolloutWorkflow, HandoverWorkflow, RolloutProgress
 from workflows.clients.start import Request
-from workflows.complaint import ComplaintWorkflow
-from workflows.incident import IncidentWorkflow
-from workflows.messages import AssessmentOutcome, IncidentOutcome
-from workflows.report import ReportWorkflow
 
 SETTINGS: Final = {"Endpoint": CODEC, "PassAccessToken": False, "IncludeCredentials": True}
 """Of the UI: where it has payloads opened, and that cookies go with them."""
 LARGER_BODIES: Final[Mapping[str, int]] = {f"{CODEC}/decode": 3_145_728}
 """Bytes of the largest body: a payload has 2 MB at most, and base64 a third more."""
-_WORKFLOWS = (ComplaintWorkflow, IncidentWorkflow, AssessmentWorkflow, ReportWorkflow)
-_ON_MANY_CASES = (CatalogueRolloutWorkflow, HandoverWorkflow)
-_ACTIVITIES = (Assessments, BulkUpdates, Incidents, IncidentTeller, Projection, Reports)
-_ANSWERS = (Outcome, CaseView, Settled, Returned, IncidentOutcome, AssessmentOutcome)
-_UNSTAMPED = (*_ANSWERS, HandoverProgress, RolloutProgress, Request, dict[str, int])
-"""Models of what has no stamp: answers of workflows, and the memo. The first that fits counts."""
+_UNSTAMPED = "", ""
+"""Kind and name of what has no stamp: answers of workflows, and the memo."""
+_OF_ANY = Any, BaseModel | None
+"""Types of answers that each workflow makes of its own outcome."""
 _NO_MODEL = "已封存，仅管理员可查阅。Sealed: administrators alone read this."
 _NOT_OURS = "不是本系统封存的内容。The service has not sealed this for this workflow."
 _UNKNOWN_KEY = "已封存，本系统没有密钥 {0}。Sealed with key {0}, which this service does not have."
+_Masks = Mapping[str, Mask]
 
 
 async def answer_codec(backend: Backend, actor: Actor, does: str, body: bytes) -> Response:
@@ -68,40 +56,44 @@ async def answer_codec(backend: Backend, actor: Actor, does: str, body: bytes) -
     In place of one that the person may not read stands a text that says why. Raises ProblemError.
     """
     try:
-        payloads = Parse(body, Payloads(), ignore_unknown_fields=True)
+        # In threads, as all that takes long: a payload may have megabytes.
+        payloads = await to_thread(Parse, body, Payloads(), ignore_unknown_fields=True)
     except (ParseError, ValueError, RecursionError):
         detail = 'Send {"payloads": [{"metadata": {NAME: BASE64}, "data": BASE64}]}, as the Temporal UI does.'
         raise ProblemError(BAD_REQUEST, detail) from None
     if does == "decode":
-        masks = dict[str, Mapping[str, Mask]]()
-        payloads = Payloads(payloads=[await _opened(backend, actor, each, masks) for each in payloads.payloads])
-    return Response(MessageToJson(payloads, indent=None), media_type=JSON)
+        contexts = [context_named(each, backend.complaints.namespace) for each in payloads.payloads]
+        named = {each.workflow_id or "" for each in contexts if each}
+        masks = {each: await _masks(backend, actor, each) for each in named}
+        opened = partial(_opened, backend.complaints.envelope, actor, masks)
+        payloads = Payloads(payloads=await to_thread(lambda: [*map(opened, payloads.payloads, contexts)]))
+    return Response(await to_thread(MessageToJson, payloads, indent=None), media_type=JSON)
 
 
-async def _opened(backend: Backend, actor: Actor, payload: Payload, known: dict[str, Mapping[str, Mask]]) -> Payload:
-    """Return a sealed payload as this person may read it, or a text that says why not; any other as it is.
+async def _masks(backend: Backend, actor: Actor, workflow_id: str) -> _Masks | str:
+    """Return the masks of a workflow for this person, or why they may not read it."""
+    try:
+        case = await case_read(backend, actor, workflow_id)
+    except ProblemError as refusal:
+        return refusal.problem.detail
+    return masks_for(actor.role, ended=case is None or case.state in ENDED)
 
-    `known` are the masks of workflows that the person may read.
-    """
+
+def _opened(
+    envelope: Envelope, reader: Actor, masks: Mapping[str, _Masks | str], payload: Payload, context: Context | None
+) -> Payload:
+    """Return a sealed payload as this person may read it, or a text that says why not; any other as it is."""
     if payload.metadata.get("encoding") != SEALED:
         return payload
-    context = context_named(payload, backend.complaints.namespace)
-    content = backend.complaints.envelope.with_context(context).open(payload) if context else NOT_SEALED
+    if context is None or (content := envelope.with_context(context).open(payload)).metadata["encoding"] == FOREIGN:
+        return _text(_NOT_OURS)
     if key := key_of(content):
         return _text(_UNKNOWN_KEY.format(key))
-    if context is None or content.metadata.get("encoding") == FOREIGN:
-        return _text(_NOT_OURS)
-    workflow_id = context.workflow_id or ""
-    if workflow_id not in known:
-        try:
-            case = await case_read(backend, actor, workflow_id)
-        except ProblemError as refusal:
-            return _text(refusal.problem.detail)
-        known[workflow_id] = masks_for(actor.role, ended=case is None or case.state in ENDED)
-    return _shown(content, context, actor, known[workflow_id])
+    of_workflow = masks[context.workflow_id or ""]
+    return _text(of_workflow) if isinstance(of_workflow, str) else _shown(content, context, reader, of_workflow)
 
 
-def _shown(content: Payload, context: Context, reader: Actor, masks: Mapping[str, Mask]) -> Payload:
+def _shown(content: Payload, context: Context, reader: Actor, masks: _Masks) -> Payload:
     kept = {name: content.metadata[name] for name in ("encoding", "messageType") if name in content.metadata}
     if reader.role is Role.ADMIN or not content.data:
         return Payload(metadata=kept, data=content.data)
@@ -119,46 +111,44 @@ def _shown(content: Payload, context: Context, reader: Actor, masks: Mapping[str
 
 def _read(content: Payload, context: Context) -> Any:  # noqa: ANN401 - JSON
     """Return the content as JSON, read with its model, or a text. Raises ValueError or LookupError if it has none."""
-    kind, name = message_of(content)
-    if kind:
-        return _as_model(_models()[kind, name], content.data)
-    sent = from_json(content.data)
-    of_activity = isinstance(context, ActivitySerializationContext)  # heartbeats and failures
-    # The SDK describes workflows by messages of protobuf.
-    if not of_activity and (isinstance(sent, str) or "messageType" in content.metadata):
-        return sent
-    for model in () if of_activity else _UNSTAMPED:
-        with suppress(ValidationError):
-            read = _as_model(model, content.data)
-            if read.keys() == sent.keys():
-                return read
-    raise LookupError(name)
-
-
-def _as_model(model: Any, data: bytes) -> Any:  # noqa: ANN401 - a type; JSON
-    adapter = _adapter(model)
-    return adapter.dump_python(adapter.validate_json(data), mode="json", by_alias=True, exclude_unset=True)
-
-
-_adapter = cache(TypeAdapter[Any])
+    stamp, sent = message_of(content), from_json(content.data)
+    if stamp == _UNSTAMPED:
+        if isinstance(context, ActivitySerializationContext) or not isinstance(sent, dict | str):
+            raise LookupError(stamp)  # heartbeats and failures
+        # The SDK describes workflows by messages of protobuf.
+        if isinstance(sent, str) or "messageType" in content.metadata:
+            return sent
+    adapter = _models()[stamp]
+    read = adapter.dump_python(adapter.validate_json(content.data), mode="json", by_alias=True, exclude_unset=True)
+    if stamp == _UNSTAMPED and read.keys() != sent.keys():
+        raise LookupError(stamp)
+    return read
 
 
 @cache
-def _models() -> Mapping[tuple[str, str], Any]:
-    """Return the types of stamped messages by kind and name; a union of those that have the same."""
-    found = list[tuple[str, str | None, Sequence[Any] | None]]()
-    for each in (*_WORKFLOWS, *_ON_MANY_CASES):
-        made = workflow._Definition.must_from_class(each)  # noqa: SLF001 - as the worker reads it
-        updates = ((COMMAND, name, update.arg_types) for name, update in made.updates.items())
-        found += [(START, made.name, made.arg_types), *updates]
-    for function in chain.from_iterable(vars(each).values() for each in _ACTIVITIES):
-        if asked := activity._Definition.from_callable(function):  # noqa: SLF001 - as above
-            found += [(ACTIVITY, asked.name, asked.arg_types), (RESULT, asked.name, [asked.ret_type])]
-    models = dict[tuple[str, str], Any]()
-    for kind, called, types in found:
-        for one in types or ():
-            models[kind, called or ""] = models.get((kind, called or ""), one) | one
-    return models
+def _models() -> Mapping[tuple[str, str | None], TypeAdapter[Any]]:
+    """Return the models of messages by kind and name, as workflows and activities declare them.
+
+    Several messages may have one name. Under `_UNSTAMPED` stand all answers.
+    """
+    outcomes = (each.outcome for each in EntityClient.__subclasses__())
+    found: list[tuple[str, str | None, Any]] = [(*_UNSTAMPED, each) for each in (Request, *outcomes)]
+    packages = (walk_packages(each.__path__, f"{each.__name__}.") for each in (activities, workflows))
+    modules = (import_module(each.name) for each in chain.from_iterable(packages))
+    for each in dict.fromkeys(part for module in modules for part in vars(module).values() if isinstance(part, type)):
+        if (made := workflow._Definition.from_class(each)) and made.name:  # noqa: SLF001 - as the worker reads it
+            found += [(START, made.name, one) for one in made.arg_types or ()]
+            found += [(COMMAND, name, one) for name, update in made.updates.items() for one in update.arg_types or ()]
+            answers = [made.ret_type, *(one.ret_type for one in made.updates.values())]
+            answers += [one.ret_type for one in made.queries.values()]
+            found += [(*_UNSTAMPED, one) for one in answers if one not in _OF_ANY]
+        for asked in filter(None, map(activity._Definition.from_callable, vars(each).values())):  # noqa: SLF001 - as above
+            found += [(ACTIVITY, asked.name, one) for one in asked.arg_types or ()]
+            found += [(RESULT, asked.name, asked.ret_type)]
+    models = dict[tuple[str, str | None], Any]()
+    for kind, name, model in found:
+        models[kind, name] = models.get((kind, name), model) | model
+    return {stamp: TypeAdapter(model) for stamp, model in models.items()}
 
 
 def _without(value: Any, names: set[str]) -> Any:  # noqa: ANN401 - JSON

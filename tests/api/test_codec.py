@@ -259,7 +259,6 @@ class TestWhatIsOpened:
             "CourierWorkflow",
             "InstallationWorkflow",
             "PeriodEndWorkflow",
-            "ReconcilerWorkflow",
             "SurgeWatchWorkflow",
         }
         assert None not in _models().values()

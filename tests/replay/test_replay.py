@@ -78,7 +78,7 @@ async def _inputs(path: Path, event: HistoryEvent, name: str, kind: type[Any]) -
     if scheduled.activity_type.name != name:
         return []
     place = Place(DATA_CONVERTER, NAMESPACE, load(path).workflow_id)
-    return await place.of_activity(workflow_of(path), name).decode(scheduled.input.payloads, [kind])
+    return await place.of(workflow_of(path), name).decode(scheduled.input.payloads, [kind])
 
 
 ONE_RUN = {"PeriodEndWorkflow", "ReportWorkflow", "InstallationWorkflow"}

@@ -12,7 +12,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.converter import SerializationContext, WorkflowSerializationContext
 
-from activities.envelope import Envelope, context_named, of_activity
+from activities.envelope import Envelope, context_named, context_of
 from activities.stamps import ACTIVITY, COMMAND, RESULT, START
 from tests.support.sealing import OneKey
 
@@ -39,13 +39,13 @@ def sealed(history: WorkflowHistory) -> WorkflowHistory:
             _seal(update.input.args, of_workflow, kind=COMMAND, name=update.input.name, id=update.meta.update_id, at=at)
         elif name:
             scheduled[event.event_id] = name
-            context = of_activity(NAMESPACE, history.workflow_id, workflow_type, name)
+            context = context_of(NAMESPACE, history.workflow_id, workflow_type, name)
             _seal(asked.input, context, kind=ACTIVITY, name=name, id=started.original_execution_run_id)
             _seal(done.result, context, kind=RESULT, name=name)
         elif event.HasField("marker_recorded_event_attributes"):
             details = event.marker_recorded_event_attributes.details
             name = json.loads(details["data"].payloads[0].data)["activity_type"]
-            context = of_activity(NAMESPACE, history.workflow_id, workflow_type, name)
+            context = context_of(NAMESPACE, history.workflow_id, workflow_type, name)
             _seal(details["result"], context, kind=RESULT, name=name)
         elif event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
             for attributes in (event.workflow_execution_update_completed_event_attributes.outcome, event.user_metadata):

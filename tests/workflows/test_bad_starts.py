@@ -16,7 +16,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import UNDECODED, UNSEALED
-from activities.envelope import of_activity
+from activities.envelope import context_of
 from activities.history_errors import ForeignError, UnreadableError
 from activities.internal_updates import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE
 from activities.reconcile_report import Report
@@ -156,7 +156,7 @@ async def test_a_case_that_temporal_does_not_have_cannot_be_repaired(hotline: Ho
 
 async def test_a_report_that_cannot_be_read_fails_the_task(hotline: Hotline) -> None:
     """It is the result of an activity as well: the shift after it waits for a worker that can read it."""
-    of_shift = of_activity(hotline.client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
+    of_shift = context_of(hotline.client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
     converter = hotline.client.data_converter.with_context(of_shift)
     for garbage in ({"compared": "many"}, {"in_sql_until": "2026-11-27T22:00:00"}):
         told = await converter.encode([garbage])

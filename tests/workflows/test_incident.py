@@ -131,7 +131,7 @@ class TestPublication:
         ]
         payloads = [each.input.payloads for each in scheduled if each.activity_type.name == "publish_incident"]
         place = Place(hotline.client.data_converter, hotline.client.namespace, cause.handle.id)
-        converter = place.of_activity("IncidentWorkflow", "publish_incident")
+        converter = place.of("IncidentWorkflow", "publish_incident")
         batches = [(await converter.decode(each, [IncidentBatch]))[0] for each in payloads]
         assert [(batch.incident.version, batch.events[-1].action) for batch in batches] == [
             (1, "declare"),

@@ -27,7 +27,7 @@ from temporalio.worker import Worker
 
 from activities.bulk import CasesOfHandover, TermsChange
 from activities.command_faults import UNSEALED
-from activities.envelope import of_activity
+from activities.envelope import context_of
 from activities.projection import Projection
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
@@ -141,7 +141,7 @@ async def test_an_answer_to_another_activity_is_not_taken(unhelped: Hotline) -> 
     complaint = await unhelped.start(unwritten=True)
     await complaint.handle.signal("publish")
     task, client = await asked(unhelped), unhelped.client
-    elsewhere = of_activity(client.namespace, complaint.handle.id, "ComplaintWorkflow", "tell_incident")
+    elsewhere = context_of(client.namespace, complaint.handle.id, "ComplaintWorkflow", "tell_incident")
     sealed = await Stamped("result", "tell_incident").seal(client, elsewhere, None)
     await told(unhelped, task.task_token, sealed.payload)
     await waits(complaint.handle)
@@ -170,7 +170,7 @@ async def test_a_heartbeat_of_somebody_else_is_told_and_not_believed(unhelped: H
     client = unhelped.client
     await RECONCILER.start(client, unhelped.settings.task_queue)
     task = await asked(unhelped)
-    of_shift = of_activity(client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
+    of_shift = context_of(client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
     details = beat or (await Stamped("result", "reconcile").seal(client, of_shift, {"compared": SECRET})).payload
     await client.workflow_service.record_activity_task_heartbeat(
         RecordActivityTaskHeartbeatRequest(
@@ -297,7 +297,7 @@ async def test_no_activity_of_the_service_does_what_a_workflow_of_somebody_else_
     await complaint.handle.terminate()
     name, ended, value = complaint.handle.id, complaint.handle.first_execution_run_id, FORGED[activity]
     here, elsewhere = [
-        of_activity(client.namespace, name, "ComplaintWorkflow", each) for each in (activity, "publish_incident")
+        context_of(client.namespace, name, "ComplaintWorkflow", each) for each in (activity, "publish_incident")
     ]
     made = value(hotline, complaint.number)
 

@@ -9,7 +9,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
-from activities.envelope import of_activity
+from activities.envelope import context_of
 from activities.reconcile_report import Report
 from activities.run_status import is_over, unless_gone
 from activities.stamps import UndecidedError
@@ -98,7 +98,7 @@ async def last_report(client: Client) -> Report | None:
     if (described := await unless_gone(client.get_workflow_handle(RECONCILER.id).describe())) is None:
         return None
     converter = client.data_converter.with_context(
-        of_activity(client.namespace, RECONCILER.id, ReconcilerWorkflow.__name__, "reconcile")
+        context_of(client.namespace, RECONCILER.id, ReconcilerWorkflow.__name__, "reconcile")
     )
     beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
     try:
