@@ -1,8 +1,11 @@
-"""Keys of the service: one ring, of which each purpose has keys of its own."""
+"""Keys of the service: one ring, of which each purpose has keys of its own, and the seals of texts."""
 
+import base64
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -30,3 +33,39 @@ class Keys(Protocol):
 def derived(secret: bytes, purpose: str, length: int) -> bytes:
     """Return the key of a purpose, of so many bytes, that a secret of the ring leads to (HKDF)."""
     return HKDF(SHA256(), length, None, purpose.encode()).derive(secret)
+
+
+class Seal:
+    """Seal of texts that others keep for the service (AES-256-SIV), for one purpose: elsewhere they do not open.
+
+    Args:
+        keys: the ring; a key derived from the one that seals closes, those of all open.
+        purpose: the purpose.
+    """
+
+    def __init__(self, keys: Keys, purpose: str) -> None:
+        self._keys = keys
+        self._purpose = purpose
+
+    def close(self, content: bytes) -> str:
+        """Return the content as a text for addresses and cookies, the same for the same content. Raises as `newest`."""
+        key = self._keys.newest()
+        return _written(key.id + self._cipher(key).encrypt(content, None))
+
+    def open(self, text: str) -> bytes | None:
+        """Return the content of a text; None if this service has not sealed it for this purpose."""
+        try:
+            sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            # It is written in one way only: the decoder skips what it does not know.
+            key = self._keys.find(sealed[:KEY_ID_BYTES]) if _written(sealed) == text else None
+            return self._cipher(key).decrypt(sealed[KEY_ID_BYTES:], None) if key else None
+        except (ValueError, InvalidTag):
+            return None
+
+    def _cipher(self, key: Key) -> AESSIV:
+        # It needs no nonce: none can come twice, and a notification that is sent again has the same link.
+        return AESSIV(derived(key.secret, self._purpose, 64))
+
+
+def _written(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")

@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 from temporalio.client import Client
 
+from activities.keys import Seal
 from activities.notifications.caller_links import Links
 from activities.projection import SenderWriter
 from api.app import create_app
@@ -34,7 +35,7 @@ from api.oidc.tokens import Tokens
 from api.people import People
 from api.readiness import ReadinessCheck, checks
 from api.recognition import Recognition
-from api.sealing import Seal, SealedCookie
+from api.sealing import SealedCookie
 from api.security import BearerKey
 from api.sessions import Session, Sessions
 from api.sql.direct import DirectWriter

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from activities.keys import Seal
 from activities.notifications.caller_links import Links
 from api.codes import CatalogueInForce
 from api.documents.documents import Documents
@@ -23,7 +24,6 @@ from api.problems import ProblemError, declare
 from api.readiness import ReadinessCheck
 from api.recognition import Recognition
 from api.rights import require_reach
-from api.sealing import Seal
 from api.security import BearerKey
 from api.sessions import Sessions
 from api.sql.direct import DirectWriter

@@ -1,52 +1,17 @@
-"""Seals: what a browser keeps for the service, so that nobody else reads or makes it."""
+"""Sealed cookies: what a browser keeps for the service, so that nobody else reads or makes it."""
 
-import base64
 import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from activities.keys import KEY_ID_BYTES, Key, Keys, derived
+from activities.keys import Seal
 from domain.shared.text import Instant
 from domain.shared.value import Immutable
-
-
-class Seal:
-    """Seal for one purpose (AES-256-SIV): what was sealed for another is no content of it.
-
-    Args:
-        keys: the ring, from which those of the purpose are derived; the newest seals, all open.
-        purpose: the purpose.
-    """
-
-    def __init__(self, keys: Keys, purpose: str) -> None:
-        self._keys = keys
-        self._purpose = purpose
-
-    def close(self, content: bytes) -> str:
-        """Return the content sealed, as text for a cookie; the same for the same content."""
-        key = self._keys.newest()
-        return _written(key.id + self._cipher(key).encrypt(content, None))
-
-    def open(self, text: str) -> bytes | None:
-        """Return the content of a text; None if this service has not sealed it for this purpose."""
-        try:
-            sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            # It is written in one way only: the decoder skips what it does not know.
-            key = self._keys.find(sealed[:KEY_ID_BYTES]) if _written(sealed) == text else None
-            return self._cipher(key).decrypt(sealed[KEY_ID_BYTES:], None) if key else None
-        except (ValueError, InvalidTag):
-            return None
-
-    def _cipher(self, key: Key) -> AESSIV:
-        # It needs no nonce, so that none can come twice.
-        return AESSIV(derived(key.secret, self._purpose, 64))
 
 
 class Kept(Immutable):
@@ -111,7 +76,3 @@ class SealedCookie(Generic[K]):
     def clear(self, response: Response) -> None:
         """Take the cookie from the browser."""
         response.delete_cookie(self._name, **self._attributes)
-
-
-def _written(sealed: bytes) -> str:
-    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from activities.notifications.caller_links import Link, LinkError
+from activities.notifications.caller_links import Link
 from api.backend import Backend
 from api.html import form_of, page
 from api.problems import ProblemError
@@ -78,8 +78,10 @@ async def _page(backend: Backend, text: str, request: Request) -> Response:
     form = await form_of(request) if request.method == "POST" else None
     if form is not None and is_from_another_site(request.headers, secure=backend.sessions.secure):
         return _html(HTTPStatus.FORBIDDEN, zh, "elsewhere")
+    link = backend.links.read(text)
+    if link is None or link.has_expired(backend.clock()):
+        return _no_link(backend, request, link, zh)
     try:
-        link = backend.links.read(text, backend.clock())
         view = await _current(backend, link, must_be_live=form is not None)
         if view is None:
             return _html(HTTPStatus.NOT_FOUND, zh, "unknown")
@@ -89,8 +91,6 @@ async def _page(backend: Backend, text: str, request: Request) -> Response:
         if form is not None:
             view, problem = await _take(backend, view, link, form)
             done = None if problem else form["act"]
-    except LinkError as error:
-        return _no_link(backend, request, error, zh)
     except ProblemError as error:
         # The text stays on the page. It may have arrived: sent again it counts once.
         again = form or {}
@@ -101,9 +101,9 @@ async def _page(backend: Backend, text: str, request: Request) -> Response:
     return _html(status, zh, problem, done=done, **typed, **_fields(backend, view, link))
 
 
-def _no_link(backend: Backend, request: Request, error: LinkError, zh: bool) -> Response:
-    """Return the page of a link that has expired or that this service has not made; the latter are counted."""
-    if error.expired:
+def _no_link(backend: Backend, request: Request, expired: Link | None, zh: bool) -> Response:
+    """Return the page of a link that has expired, or of one that this service has not made, which is counted."""
+    if expired:
         return _html(HTTPStatus.GONE, zh, "expired")
     try:
         backend.limits.guessed(request, "unknown links")
