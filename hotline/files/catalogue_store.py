@@ -77,14 +77,14 @@ class CatalogueStore:
         return _read(self._copy(edition), Catalogue, "apply its file again")
 
     def in_force(self, serial: int) -> Catalogue | None:
-        """Return the catalogue in force if its entry is the `serial`-th; None if there are later ones.
+        """Return the catalogue in force if its entry is the `serial`-th, from 1 on; None if there are later ones.
 
         Raises FileError if this copy of the record lags behind, or if the catalogue cannot be read.
         """
         entries = self.entries()
         if len(entries) < serial:
             raise FileError([f"{self._record}: has {len(entries)} entries; number {serial} is waited for"])
-        return self.load(entries[-1].edition) if len(entries) == serial else None
+        return self.load(entries[-1].edition) if 0 < serial == len(entries) else None
 
     def catalogues(self) -> list[Catalogue]:
         """Return the readable catalogues that were in force, the last first."""

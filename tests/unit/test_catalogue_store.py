@@ -125,6 +125,12 @@ def test_a_broken_record_keeps_the_last_good_one_and_says_so(
     assert (running.catalogue, running.sound, running.remark) == (other, True, "")
 
 
+def test_a_rollout_that_names_no_entry_has_no_catalogue_in_force(store: CatalogueStore, default: Catalogue) -> None:
+    assert store.in_force(0) is None
+    store.put(default, DEFAULT_CATALOGUE, NOON)
+    assert (store.in_force(0), store.in_force(1)) == (None, default)
+
+
 def test_a_broken_copy_leaves_the_file_of_the_setting_in_force(
     store: CatalogueStore, default: Catalogue, other: Catalogue, tmp_path: Path
 ) -> None:
