@@ -17,7 +17,15 @@ from api import openapi
 from api.backend import Backend
 from api.calls import LARGER_BODIES
 from api.middleware import REQUEST_ID, BodyLimit, HostCheck, PeopleServed, Watch
-from api.problems import ProblemError, on_http_error, on_invalid, on_problem, on_refused, on_unknown_code
+from api.problems import (
+    ProblemError,
+    on_http_error,
+    on_invalid,
+    on_operator_error,
+    on_problem,
+    on_refused,
+    on_unknown_code,
+)
 from api.routes import (
     assessment_actions,
     assessments,
@@ -47,6 +55,7 @@ from api.temporal_ui import codec, pages
 from api.temporal_ui.door import Door
 from domain.shared.codes import UnknownCode
 from domain.shared.errors import Refused
+from domain.shared.operator_errors import OperatorError
 
 
 def create_app(backend: Backend) -> FastAPI:
@@ -90,6 +99,7 @@ def create_app(backend: Backend) -> FastAPI:
             ProblemError: on_problem,
             Refused: on_refused,
             UnknownCode: on_unknown_code,
+            OperatorError: on_operator_error,
             HTTPException: on_http_error,
             RequestValidationError: partial(on_invalid, lambda: backend.catalogue.calendar.timezone),
         },

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problems: a stable type, a status, and words that say what would be accepted."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from domain.shared.codes import Kind as CodeKind
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.event import AnyAction
 from domain.shared.explain import causes, form_of, message, tables_at
+from domain.shared.operator_errors import OperatorError
 from domain.shared.text import NO_INSTANT, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
@@ -77,7 +79,11 @@ UNKNOWN = {
     kind: declare(f"unknown-{kind}", HTTPStatus.UNPROCESSABLE_ENTITY, f"Unknown {kind}") for kind in get_args(CodeKind)
 }
 INTERNAL = declare("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
+OPERATOR_NEEDED = declare("operator-needed", HTTPStatus.SERVICE_UNAVAILABLE, "Operator needed")
+OPERATOR_SECONDS = 60
+"""Pause before a client tries again what an operator has to mend."""
 OTHER = declare("other", HTTPStatus.BAD_REQUEST, "Request not accepted")
+log = logging.getLogger("hotline.api")
 
 
 class FieldError(BaseModel):
@@ -171,6 +177,18 @@ def workflow_lost(
 def unavailable(kind: Kind, detail: str, retry_after: int) -> ProblemError:
     """Return the problem of a part that is down; the client may send the request again after so many seconds."""
     return ProblemError(kind, detail, headers={"Retry-After": str(retry_after)})
+
+
+def operator_needed(error: OperatorError) -> ProblemError:
+    """Return the problem of a fault that only an operator can mend. Its words, which name files, are for the log."""
+    log.error("nothing was done: %s", error)
+    detail = "Nothing was done: an operator has to mend the service first. /readyz says what is wrong, and the remedy."
+    return unavailable(OPERATOR_NEEDED, detail, OPERATOR_SECONDS)
+
+
+async def on_operator_error(_: Request, error: OperatorError) -> Response:
+    """Answer a fault that only an operator can mend, as keys of which none may seal."""
+    return operator_needed(error).response()
 
 
 async def on_problem(_: Request, error: ProblemError) -> Response:

@@ -28,7 +28,7 @@ from activities.command_faults import NO_HANDLER, UNDECODED, UNSEALED
 from activities.envelope import Envelope
 from activities.run_status import is_lost, unless_gone
 from api.limits import Limit
-from api.problems import ProblemError, declare, refusal, unavailable
+from api.problems import OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
 from api.temporal.clock import ClockCheck
 from domain.shared.actors import Role
 from domain.shared.command import Command
@@ -40,7 +40,7 @@ log = logging.getLogger("hotline.api")
 TEMPORAL_UNAVAILABLE = declare("temporal-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal unavailable")
 NO_ANSWER = declare("no-answer-in-time", HTTPStatus.SERVICE_UNAVAILABLE, "No answer in time")
 PAUSED = declare("workflow-paused", HTTPStatus.SERVICE_UNAVAILABLE, "Workflow paused")
-TEMPORAL_ERRORS = (TEMPORAL_UNAVAILABLE, NO_ANSWER, PAUSED)
+TEMPORAL_ERRORS = (TEMPORAL_UNAVAILABLE, NO_ANSWER, PAUSED, OPERATOR_NEEDED)
 KEY_REUSED = declare(
     "idempotency-key-reused", HTTPStatus.UNPROCESSABLE_ENTITY, "Idempotency key used for another request"
 )
@@ -205,9 +205,7 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
         accepted = ["the same body", "a new Idempotency-Key"]
         raise ProblemError(KEY_REUSED, detail, accepted=accepted) from None
     except OperatorError as error:
-        log.error("%s cannot be sealed: %s", what, error)  # noqa: TRY400 - the text says what is wrong with the keys
-        detail = f"{what} was not taken: this API has no key to seal it with; /readyz says why."
-        raise unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS) from None
+        raise operator_needed(error) from None
     except (RPCError, RuntimeError) as error:
         if isinstance(error, RPCError) and error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
             raise _no_answer(what, time.monotonic() - began) from None

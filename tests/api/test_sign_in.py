@@ -11,10 +11,10 @@ import pytest
 from playwright.async_api import expect
 from starlette.requests import Request
 
-from api.sealing import Seal
+from activities.keys import Seal
 from api.sessions import LONGEST, Session
 from domain.shared.actors import Role
-from hotline.keys import Ring
+from hotline.keys import Ring, ring_of
 from tests.support.api import CALL, Api, further_api, problem
 from tests.support.browser import launched, needs_chromium
 from tests.support.browsing import browser, signed_in
@@ -80,6 +80,18 @@ async def test_a_session_is_never_longer_than_twelve_hours_or_its_key(
     for at, is_open in ((opened.ends_at - timedelta(seconds=1), True), (opened.ends_at, False)):
         async with further_api(on_sqlite, lambda at=at: at) as later:  # type: ignore[misc]  # mypy knows no default of a lambda
             assert (session(later, text) is not None) is is_open
+
+
+async def test_while_no_key_seals_a_sign_in_is_answered_that_an_operator_is_needed(on_sqlite: Api) -> None:
+    """The other processes of the service have other keys."""
+    ring = ring_of(on_sqlite.settings)
+    ring.share([{"00000000"}])
+    try:
+        async with browser(on_sqlite) as made:
+            answer = await made.post(ACTION, data={"key": on_sqlite.tokens["chief"]})
+    finally:
+        ring.share([])
+    assert "/readyz says" in problem(answer, 503, "operator-needed")["detail"]
 
 
 async def test_the_session_of_a_key_for_reading_says_so(on_sqlite: Api) -> None:

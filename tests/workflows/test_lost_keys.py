@@ -80,7 +80,7 @@ async def test_nothing_is_signed_with_a_key_made_while_no_store_answered(
     lost = Settings(data_dir=tmp_path / "lost")
     away = await connect(lost, lazy=True)
     async with running_api(away, url, folder, at_work=False) as api:
-        assert "no key to seal it with" in problem(await api.register(), 503, "temporal-unavailable")["detail"]
+        assert "/readyz says" in problem(await api.register(), 503, "operator-needed")["detail"]
     assert not lost.keys_file.exists()
     # Both are back, with the cases of before.
     monkeypatch.setattr(installation, "are_of_one_installation", _are_of_one)
