@@ -121,9 +121,7 @@ class BulkUpdates:
         catalogue = await asyncio.to_thread(self._catalogue_of, change.serial)
         if catalogue is None:
             edition = f"{change.edition.name} ({change.edition.digest})"
-            message = (
-                f"No case is moved to {edition}: another catalogue was put in force since, or it names none."
-            )
+            message = f"No case is moved to {edition}: another catalogue was put in force since, or it names none."
             raise ApplicationError(message, type="CatalogueReplaced", non_retryable=True)
         known = await read(self._engine, lambda connection: get_cases(connection, change.numbers))
         cases = {case.number: case for case in known}
