@@ -38,14 +38,19 @@ demo: $(INSTALLED) ## Run the service with a catalogue of seconds and play a day
 	@exec $(BIN)/hotline demo --up $(ARGS)
 
 .PHONY: test
-test: $(INSTALLED) ## Run every test that is not marked slow
+test: $(INSTALLED) ## Run every test that is marked neither slow nor night
 	tools/have-browser
-	$(PYTEST) -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow and not night" $(ARGS)
 
 .PHONY: test-all
-test-all: $(INSTALLED) ## Run every test (ARGS="-m slow": those that `make test` leaves out)
+test-all: $(INSTALLED) ## Run every test that is not marked night (ARGS="-m 'slow and not night'": the slow ones)
 	tools/have-browser
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -m "not night" $(ARGS)
+
+.PHONY: test-night
+test-night: $(INSTALLED) ## Run the tests marked night, as before a release: more of what other tests show
+	tools/have-browser
+	$(PYTEST) -m night $(ARGS)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types and imports

@@ -26,7 +26,7 @@ FEW, MANY = 40, 2000
 PAGE = 50
 
 
-@pytest.fixture(scope="module", params=[FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[FEW, pytest.param(MANY, marks=pytest.mark.night)])
 def count(request: pytest.FixtureRequest) -> int:
     found: int = request.param
     return found

@@ -202,7 +202,7 @@ def test_any_order_and_repetition_leads_to_the_same_rows(database: Engine, data:
     leads_to_the_same_rows(database, data)
 
 
-@pytest.mark.slow
+@pytest.mark.night
 @settings(any_data, max_examples=100)
 @given(data=st.data())
 def test_many_orders_and_repetitions_lead_to_the_same_rows(database: Engine, data: st.DataObject) -> None:

@@ -383,6 +383,6 @@ class TestCaseMachine(CaseMachine.TestCase):  # type: ignore[valid-type,misc]  #
     settings = settings(max_examples=6)
 
 
-@pytest.mark.slow
+@pytest.mark.night
 class TestCaseMachineAtLength(CaseMachine.TestCase):  # type: ignore[valid-type,misc]  # as above
     pass
