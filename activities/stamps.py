@@ -26,7 +26,7 @@ log = logging.getLogger("hotline.worker")
 VALID = timedelta(minutes=5)
 """Time for which a start or an update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
-START, COMMAND, ACTIVITY, RESULT = "start", "command", "activity", "result"
+START, COMMAND, ACTIVITY, RESULT, FAILURE, HEARTBEAT = "start", "command", "activity", "result", "failure", "heartbeat"
 NOT_OURS = "the service has not sealed it"
 _KIND, _NAME, _ID, _AT = "kind", "name", "id", "at"
 _ACTED_ON_BY = {
@@ -38,6 +38,8 @@ present_run: ContextVar[workflow.Info | None] = ContextVar("present_run", defaul
 """The run whose payloads are decoded in this thread; None in clients and activities."""
 _asked_of: ContextVar[tuple[str, str] | None] = ContextVar("asked_of", default=None)
 """Name and run of the workflow that the arguments of the present activity are stamped with."""
+_beat_of: ContextVar[str | None] = ContextVar("beat_of", default=None)
+"""Run and id of the activity that the heartbeats before the present attempt are stamped with."""
 
 
 class UndecidedError(RuntimeError):
@@ -80,8 +82,8 @@ class Stamps(client.Interceptor, worker.Interceptor):
 
     def sent(self, arguments: Sequence[Any], kind: str, name: str, message_id: str = "") -> list[RawValue]:
         """Return the arguments of a start or an update with their stamp."""
-        at = str(int(self._clock() * 1000))
-        return _stamped(self._converter, arguments, {_KIND: kind, _NAME: name, _ID: message_id, _AT: at})
+        stamp = {_KIND: kind, _NAME: name, _ID: message_id, _AT: _milliseconds(self._clock())}
+        return _stamped(self._converter, arguments, stamp)
 
     def in_clear(self, arguments: Sequence[Any]) -> list[RawValue]:
         """Return the arguments of a signal."""
@@ -92,6 +94,10 @@ def _stamped(converter: PayloadConverter, values: Sequence[Any], stamp: Mapping[
     parts = {part: text.encode() for part, text in stamp.items()}
     payloads = converter.to_payloads(values)
     return [RawValue(Payload(metadata={**each.metadata, **parts}, data=each.data)) for each in payloads]
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))
 
 
 class _Sends(client.OutboundInterceptor):
@@ -160,21 +166,49 @@ class _Asks(worker.WorkflowOutboundInterceptor):
 class _Does(worker.ActivityInboundInterceptor):
     """Does nothing with arguments that a run of the service has not stamped for this activity; stamps the result."""
 
+    def init(self, outbound: worker.ActivityOutboundInterceptor) -> None:
+        super().init(_Beats(outbound))
+
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
         info = activity.info()
         # Without arguments an activity does what is due anyway, whoever asks for it.
-        if input.args and _asked_of.get() != (info.activity_type, info.workflow_run_id):
+        is_asked = not input.args or _asked_of.get() == (info.activity_type, info.workflow_run_id)
+        if not is_asked or _beat_of.get() not in (None, _of_present_activity()):
             log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
             raise ApplicationError("Not done: no run of the service has asked for it.", type=UNSEALED)
         result = await super().execute_activity(input)
-        [stamped] = _stamped(activity.payload_converter(), [result], {_KIND: RESULT, _NAME: info.activity_type})
-        return stamped
+        return stamped_answer(activity.payload_converter(), result, RESULT, info.activity_type)
+
+
+class _Beats(worker.ActivityOutboundInterceptor):
+    """Stamps the heartbeats of an activity."""
+
+    def heartbeat(self, *details: Any) -> None:  # noqa: ANN401 - as above
+        stamp = {_KIND: HEARTBEAT, _ID: _of_present_activity()}
+        super().heartbeat(*_stamped(activity.payload_converter(), details, stamp))
+
+
+def _of_present_activity() -> str:
+    info = activity.info()
+    return f"{info.workflow_run_id}/{info.activity_id}"
+
+
+def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name: str) -> RawValue:
+    """Return the result of the present activity, or what is sealed of its failure, with its stamp.
+
+    `name`: type of the activity, or of the failure.
+    """
+    info = activity.info()
+    stamp = {_KIND: kind, _NAME: name, _ID: info.activity_id, _AT: _milliseconds(info.started_time.timestamp())}
+    return _stamped(converter, [answer], stamp)[0]
 
 
 def note_asked(payload: Payload) -> None:
-    """Keep, for the task of this activity, which run has asked for it: the SDK decodes before it asks interceptors."""
+    """Keep, for the task of this activity, what its payloads are for: the SDK decodes before it asks interceptors."""
     if _part(payload, _KIND) == ACTIVITY:
         _asked_of.set((_part(payload, _NAME), _part(payload, _ID)))
+    else:
+        _beat_of.set(_part(payload, _ID) if _part(payload, _KIND) == HEARTBEAT else "")
 
 
 def check_start(payload: Payload, run: workflow.Info) -> None:
@@ -205,20 +239,23 @@ def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | No
 def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
     """Raise ApplicationError if the service has not sent the update with this argument; UndecidedError.
 
-    A replay takes what was accepted.
+    A replay takes what was accepted in this run, unless it was sealed before: somebody else has accepted it then.
     """
+    is_replay = workflow.unsafe.is_replaying()
     try:
         fault = _fault(payload, COMMAND, update.name)
     except UnknownKeyError as error:
-        if workflow.unsafe.is_replaying():
+        if is_replay:
             raise
         fault = str(error)
     if not fault and _part(payload, _ID) != update.id:
         fault = "it was sealed for another update"
-    if not fault and not workflow.unsafe.is_replaying():
-        fault = _age_fault(payload, time.time())
+    if not fault:
+        fault = _past_fault(payload, workflow.info()) if is_replay else _age_fault(payload, time.time())
     if not fault:
         return
+    if is_replay:
+        raise UndecidedError(f"the update {update.name} of the history cannot be taken: {fault}")
     instead = "只有本系统可以发送", "The service alone sends it."
     if action_meant(update.name):
         path = f"POST {_ACTED_ON_BY[workflow.info().workflow_type].format(update.name)}"
@@ -230,10 +267,23 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
     raise ApplicationError(message, type=UNSEALED, non_retryable=True)
 
 
-def check_result(payload: Payload) -> None:
-    """Raise UndecidedError if this is not the result of an activity of the service."""
-    if fault := _fault(payload, RESULT):
-        raise UndecidedError(f"the result of an activity cannot be taken: {fault}")
+def check_answer(answer: Any, run: workflow.Info) -> None:  # noqa: ANN401 - a message of the SDK's core
+    """Raise UndecidedError if the service has not answered so for this activity of the run.
+
+    No activity of the service has a limit of tries or of the time for all of them. So a failure that comes to a
+    workflow is one that is not tried again, of the type that is sealed with it.
+    """
+    failure = answer.result.failed.failure.cause
+    if answer.result.HasField("completed"):
+        fault = _fault(payload := answer.result.completed.result, RESULT)
+    elif answer.result.HasField("failed"):
+        fault = _fault(payload := failure.encoded_attributes, FAILURE, failure.application_failure_info.type)
+    else:
+        return
+    if not fault and _part(payload, _ID) != str(answer.seq):
+        fault = "it was sealed for another activity"
+    if fault := fault or _past_fault(payload, run):
+        raise UndecidedError(f"the answer of an activity cannot be taken: {fault}")
 
 
 def check_sealed(payload: Payload) -> None:
@@ -263,6 +313,11 @@ def _age_fault(payload: Payload, now: float) -> str | None:
     if abs(age) <= VALID.total_seconds():
         return None
     return f"it was sealed {age:.0f} s before it came, and lasts {VALID.total_seconds():.0f} s"
+
+
+def _past_fault(payload: Payload, run: workflow.Info) -> str | None:
+    is_past = int(_part(payload, _AT)) / 1000 < run.workflow_start_time.timestamp() - VALID.total_seconds()
+    return "it was sealed before this run began" if is_past else None
 
 
 def _part(payload: Payload, part: str) -> str:

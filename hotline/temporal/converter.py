@@ -21,17 +21,18 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import NO_HANDLER, UNDECODED
-from activities.envelope import NOT_SEALED, Envelope, as_sent_in_clear
+from activities.envelope import Envelope, as_sent_in_clear
 from activities.keys import Keys
 from activities.stamps import (
+    FAILURE,
     Stamps,
     UndecidedError,
     check_command,
-    check_result,
     check_sealed,
     check_start,
     note_asked,
     present_run,
+    stamped_answer,
 )
 from domain.shared.value import InClear, Start
 
@@ -97,9 +98,9 @@ def _check_of_workflow(payload: Payload, type_hints: list[type] | None) -> None:
 
 
 def _check_of_activity(payload: Payload, _: list[type] | None) -> None:
-    """Check the result of an activity, in a workflow; or the arguments, in the activity."""
+    """Check arguments and heartbeats of an activity; its answer in the workflow was checked before."""
     check_sealed(payload)
-    check_result(payload) if present_run.get() else note_asked(payload)
+    note_asked(payload)
 
 
 def _is_a(hint: object, kind: type) -> bool:
@@ -110,8 +111,7 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
     """Failure converter that seals message and stack trace, which may quote what was sent.
 
     In clear stays what the service refuses: people read it in the Temporal UI, without a trace. That is an
-    ApplicationError that is not tried again, an unknown update, and arguments that cannot be decoded. In a workflow,
-    the failure of an activity is taken only if it is sealed: somebody else's worker could end a case with it.
+    ApplicationError that is not tried again, an unknown update, and arguments that cannot be decoded.
 
     Args:
         of_activities: convert failures of activities.
@@ -140,14 +140,14 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
             zh, en = "参数无法读取；内部操作只有本系统可以发送。", "the service alone sends internal updates."
             failure.message = f"{zh}{UNDECODED}; {en}"
         elif not failure.HasField("encoded_attributes"):
-            said = {"message": failure.message, "stack_trace": failure.stack_trace}
+            said: object = {"message": failure.message, "stack_trace": failure.stack_trace}
+            if isinstance(exception, ApplicationError) and exception.non_retryable:
+                said = stamped_answer(payload_converter, said, FAILURE, exception.type or "")
             failure.encoded_attributes.CopyFrom(payload_converter.to_payloads([said])[0])
             failure.message, failure.stack_trace = "Encoded failure", ""
 
     def from_failure(self, failure: Failure, payload_converter: PayloadConverter) -> BaseException:  # noqa: ARG002 - the SDK's
-        """Convert the failure. Raises UndecidedError."""
-        if self._of_activities and present_run.get() and failure.HasField("application_failure_info"):
-            check_sealed(failure.encoded_attributes if failure.HasField("encoded_attributes") else NOT_SEALED)
+        """Convert the failure."""
         return super().from_failure(failure, _OF_FAILURES)
 
 

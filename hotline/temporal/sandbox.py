@@ -7,7 +7,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, Workf
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.envelope import NOT_SEALED
-from activities.stamps import present_run
+from activities.stamps import check_answer, present_run
 
 PASSED_THROUGH = ("activities", "domain", "pydantic", "readmodel")
 """Packages that are loaded once for all runs, beside what workflows import as `imports_passed_through`."""
@@ -26,6 +26,8 @@ class _Runner(UnsandboxedWorkflowRunner):
         def activate_known(act: Any) -> Any:  # noqa: ANN401 - messages of the SDK's core
             for job in act.jobs:
                 _have_checked(job, takes_message=takes_message)
+                if job.HasField("resolve_activity"):
+                    check_answer(job.resolve_activity, det.info)
             token = present_run.set(det.info)
             try:
                 return activate(act)

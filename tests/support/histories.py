@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, HistoryEvent
 from temporalio.client import WorkflowHistory
 from temporalio.converter import SerializationContext, WorkflowSerializationContext
 
@@ -25,28 +25,30 @@ def sealed(history: WorkflowHistory) -> WorkflowHistory:
     events = [HistoryEvent.FromString(event.SerializeToString()) for event in history.events]
     of_workflow = WorkflowSerializationContext(NAMESPACE, history.workflow_id)
     started = events[0].workflow_execution_started_event_attributes
-    workflow_type, scheduled = started.workflow_type.name, dict[int, str]()
+    workflow_type, scheduled = started.workflow_type.name, dict[int, ActivityTaskScheduledEventAttributes]()
     for event in events:
         at = str(int(event.event_time.ToDatetime(UTC).timestamp() * 1000))
         asked = event.activity_task_scheduled_event_attributes
         update = event.workflow_execution_update_accepted_event_attributes.accepted_request
         done = event.activity_task_completed_event_attributes
-        name = asked.activity_type.name or scheduled.get(done.scheduled_event_id, "")
+        failed = event.activity_task_failed_event_attributes
+        of = scheduled.get(done.scheduled_event_id or failed.scheduled_event_id, asked)
+        name = of.activity_type.name
         if event.HasField("workflow_execution_started_event_attributes"):
             before = started.continued_execution_run_id
             _seal(started.input, of_workflow, kind=START, name=workflow_type, id=before, at=at)
         elif event.HasField("workflow_execution_update_accepted_event_attributes"):
             _seal(update.input.args, of_workflow, kind=COMMAND, name=update.input.name, id=update.meta.update_id, at=at)
         elif name:
-            scheduled[event.event_id] = name
+            scheduled[event.event_id] = of
             context = context_of(NAMESPACE, history.workflow_id, workflow_type, name)
             _seal(asked.input, context, kind=ACTIVITY, name=name, id=started.original_execution_run_id)
-            _seal(done.result, context, kind=RESULT, name=name)
+            _seal(done.result, context, kind=RESULT, name=name, id=of.activity_id, at=at)
         elif event.HasField("marker_recorded_event_attributes"):
             details = event.marker_recorded_event_attributes.details
-            name = json.loads(details["data"].payloads[0].data)["activity_type"]
-            context = context_of(NAMESPACE, history.workflow_id, workflow_type, name)
-            _seal(details["result"], context, kind=RESULT, name=name)
+            told = json.loads(details["data"].payloads[0].data)
+            context = context_of(NAMESPACE, history.workflow_id, workflow_type, told["activity_type"])
+            _seal(details["result"], context, kind=RESULT, name=told["activity_type"], id=told["activity_id"], at=at)
         elif event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
             for attributes in (event.workflow_execution_update_completed_event_attributes.outcome, event.user_metadata):
                 _seal(attributes, of_workflow)

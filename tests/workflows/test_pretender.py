@@ -1,25 +1,42 @@
 """Workers of somebody else: what they ask of activities, or answer for them, is not taken and ends nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio import workflow
-from temporalio.api.common.v1 import Payload, Payloads
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.activity.v1 import ActivityOptions
+from temporalio.api.command.v1 import Command as WorkflowCommand
+from temporalio.api.command.v1 import (
+    ProtocolMessageCommandAttributes,
+    UpsertWorkflowSearchAttributesCommandAttributes,
+)
+from temporalio.api.common.v1 import Payload, Payloads, SearchAttributes, WorkflowExecution
+from temporalio.api.enums.v1 import CommandType, EventType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.protocol.v1 import Message
 from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.update.v1 import Acceptance, Outcome, Response
+from temporalio.api.update.v1 import Request as UpdateRequest
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueRequest,
     PollActivityTaskQueueResponse,
+    PollWorkflowTaskQueueRequest,
     RecordActivityTaskHeartbeatRequest,
     RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedRequest,
+    RespondWorkflowTaskCompletedRequest,
+    UpdateActivityOptionsRequest,
 )
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateStage
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.converter import SerializationContext, WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
@@ -38,7 +55,7 @@ from domain.shared.command import Command
 from hotline.temporal.sandbox import runner
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
-from tests.support.hotline import ADMIN, Hotline, until
+from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.lost import reset
 from tests.support.sealing import stranger
 from tests.workflows.test_envelope import Stamped, start_of, waits
@@ -77,7 +94,7 @@ async def asked(hotline: Hotline) -> PollActivityTaskQueueResponse:
     return await hotline.client.workflow_service.poll_activity_task_queue(request)
 
 
-async def told(hotline: Hotline, token: bytes, answer: Payload | Failure) -> None:
+async def told(hotline: Hotline, token: bytes, answer: Payload | Failure | None) -> None:
     """Give an answer for the activity."""
     namespace, service = hotline.client.namespace, hotline.client.workflow_service
     if isinstance(answer, Failure):
@@ -87,19 +104,24 @@ async def told(hotline: Hotline, token: bytes, answer: Payload | Failure) -> Non
     else:
         await service.respond_activity_task_completed(
             RespondActivityTaskCompletedRequest(
-                namespace=namespace, task_token=token, result=Payloads(payloads=[answer])
+                namespace=namespace, task_token=token, result=Payloads(payloads=[answer] if answer else [])
             )
         )
 
 
-ANSWERS: dict[str, Payload | Failure | None] = {
-    "plain": Payload(metadata={"encoding": b"json/plain"}, data=b"null"),
-    "null": Payload(metadata={"encoding": b"binary/null"}),
-    "garbage": Payload(metadata={"encoding": b"binary/sealed", "key": b"\xff", "for": b"{"}, data=b"\0"),
-    "its own argument": None,
-    "a failure": Failure(message="no", application_failure_info=ApplicationFailureInfo(type="x", non_retryable=True)),
+PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b"null")
+GARBAGE = Payload(metadata={"encoding": b"binary/sealed", "key": b"\xff", "for": b"{"}, data=b"\0")
+FINAL = ApplicationFailureInfo(type="x", non_retryable=True)
+ANSWERS: dict[str, Callable[[Payload], Payload | Failure | None]] = {
+    "plain": lambda _: PLAIN,
+    "null": lambda _: Payload(metadata={"encoding": b"binary/null"}),
+    "garbage": lambda _: GARBAGE,
+    "nothing": lambda _: None,
+    "its own argument": lambda own: own,
+    "a failure": lambda _: Failure(message="no", application_failure_info=FINAL),
+    "a failure with its own argument": lambda own: Failure(encoded_attributes=own, application_failure_info=FINAL),
 }
-"""The server itself takes no failure of another kind, as that of a cancellation."""
+"""Of what is sealed in the argument. The server itself takes no failure of another kind, as that of a cancellation."""
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -107,10 +129,160 @@ async def test_what_somebody_else_answers_for_an_activity_is_not_taken(unhelped:
     complaint = await unhelped.start(unwritten=True)
     await complaint.handle.signal("publish")
     task = await asked(unhelped)
-    await told(unhelped, task.task_token, ANSWERS[answer] or task.input.payloads[0])
+    await told(unhelped, task.task_token, ANSWERS[answer](task.input.payloads[0]))
     await waits(complaint.handle)
-    kinds = [event.event_type for event in (await complaint.handle.fetch_history()).events]
-    assert EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED not in kinds
+
+
+@pytest.mark.parametrize(
+    ("stamp", "is_taken"),
+    [
+        (Stamped("result", "", "1"), True),
+        (Stamped("result", "", "2"), False),
+        (Stamped("result", "", "1", ago=timedelta(minutes=6)), False),
+        (Stamped("failure", "", "1"), False),
+    ],
+)
+async def test_a_result_is_of_one_activity_in_one_run(unhelped: Hotline, stamp: Stamped, *, is_taken: bool) -> None:
+    complaint = await unhelped.start(unwritten=True)
+    await complaint.handle.signal("publish")
+    task, client = await asked(unhelped), unhelped.client
+    place = context_of(client.namespace, complaint.handle.id, "ComplaintWorkflow", "publish")
+    await told(unhelped, task.task_token, (await stamp.seal(client, place, None)).payload)
+    if is_taken:
+        await complaint.view()
+        kinds = [event.event_type for event in (await complaint.handle.fetch_history()).events]
+        assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in kinds
+    else:
+        await waits(complaint.handle)
+
+
+async def test_a_failure_is_sealed_for_its_type_and_for_good(unhelped: Hotline) -> None:
+    complaint = await unhelped.start(unwritten=True)
+    await complaint.handle.signal("publish")
+    task, client = await asked(unhelped), unhelped.client
+    place = context_of(client.namespace, complaint.handle.id, "ComplaintWorkflow", "publish")
+    sealed = await Stamped("failure", "KeyError", "1").seal(client, place, {"message": "", "stack_trace": ""})
+    await told(unhelped, task.task_token, Failure(encoded_attributes=sealed.payload, application_failure_info=FINAL))
+    await waits(complaint.handle)
+
+
+async def test_no_time_limit_that_somebody_sets_for_an_activity_ends_a_case(unhelped: Hotline) -> None:
+    complaint, client = await unhelped.start(unwritten=True), unhelped.client
+    await complaint.handle.signal("publish")
+    await asked(unhelped)
+    request = UpdateActivityOptionsRequest(
+        namespace=client.namespace,
+        execution=WorkflowExecution(workflow_id=complaint.handle.id),
+        type="publish",
+        activity_options=ActivityOptions(schedule_to_close_timeout=Duration(seconds=1)),
+        update_mask=FieldMask(paths=["schedule_to_close_timeout"]),
+    )
+    await client.workflow_service.update_activity_options(request)
+    await waits(complaint.handle)
+
+
+async def test_the_heartbeat_of_another_activity_is_not_believed(unhelped: Hotline) -> None:
+    complaint, client = await unhelped.start(unwritten=True), unhelped.client
+    await complaint.handle.signal("publish")
+    task = await asked(unhelped)
+    place = context_of(client.namespace, complaint.handle.id, "ComplaintWorkflow", "publish")
+    copied = Stamped("heartbeat", "", f"{complaint.handle.first_execution_run_id}/2")
+    details = Payloads(payloads=[(await copied.seal(client, place, 200)).payload])
+    beat = RecordActivityTaskHeartbeatRequest(namespace=client.namespace, task_token=task.task_token, details=details)
+    await client.workflow_service.record_activity_task_heartbeat(beat)
+    await told(unhelped, task.task_token, Failure(application_failure_info=ApplicationFailureInfo(type="x")))
+
+    async def refusals() -> list[str]:
+        pending = (await complaint.handle.describe()).raw_description.pending_activities
+        return [each.last_failure.application_failure_info.type for each in pending]
+
+    writing = engine(unhelped.settings.database_url)
+    async with (
+        GroupWriter(writing) as writer,
+        Worker(client, task_queue=unhelped.settings.task_queue, activities=[Projection(writer).publish]),
+    ):
+        await until(refusals, [UNSEALED].__eq__)
+    writing.dispose()
+    assert await complaint.rows() == []
+
+
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=6)])
+async def test_an_old_update_that_somebody_else_accepts_is_not_taken(
+    hotline: Hotline, tmp_path: Path, age: timedelta
+) -> None:
+    """Somebody answers as the service did before, and gives its worker a history with an update of another run."""
+    changes: dict[str, Any] = {"task_queue": f"update-{age.seconds}", "sandbox": False}
+    async with running_hotline(hotline.server, tmp_path, **changes) as ours:
+        complaint = await ours.start()
+        await complaint.act(Comment(note="first"))
+        events = (await complaint.handle.fetch_history()).events
+    [outcome] = [each for each in map(outcome_in, events) if each.HasField("success")]
+    *_, shown = [
+        event.upsert_workflow_search_attributes_event_attributes.search_attributes
+        for event in events
+        if event.HasField("upsert_workflow_search_attributes_event_attributes")
+    ]
+    place = WorkflowSerializationContext(ours.client.namespace, complaint.handle.id)
+    command = Command(actor=ADMIN, body=Comment(note="old"), key="old")
+    copied = await Stamped("command", "comment", "old", ago=age).seal(ours.client, place, command)
+    handle = stranger(ours.client).get_workflow_handle(complaint.handle.id)
+    update = handle.start_update("comment", copied, id="old", wait_for_stage=WorkflowUpdateStage.ACCEPTED)
+    sent = asyncio.ensure_future(update)
+    await accept(ours, outcome, shown)
+    await sent
+    async with running_hotline(hotline.server, tmp_path, **changes):
+        if age:
+            await complaint.handle.signal("publish")
+            await waits(complaint.handle)
+        else:
+            assert (await complaint.view()).version == 3
+
+
+def outcome_in(event: HistoryEvent) -> Outcome:
+    """Return the outcome of an update, which is empty for any other event."""
+    return event.workflow_execution_update_completed_event_attributes.outcome
+
+
+async def accept(hotline: Hotline, outcome: Outcome, shown: SearchAttributes) -> None:
+    """Answer the next task of a workflow, in which an update is asked for, in place of the service."""
+    service, namespace = hotline.client.workflow_service, hotline.client.namespace
+    queue = TaskQueue(name=hotline.settings.task_queue)
+    poll = PollWorkflowTaskQueueRequest(namespace=namespace, task_queue=queue, identity="nobody")
+    task = await service.poll_workflow_task_queue(poll)
+    [message] = task.messages
+    request = UpdateRequest()
+    message.body.Unpack(request)
+    bodies = [
+        Acceptance(
+            accepted_request_message_id=message.id,
+            accepted_request_sequencing_event_id=message.event_id,
+            accepted_request=request,
+        ),
+        Response(meta=request.meta, outcome=outcome),
+    ]
+    answers = [
+        Message(id=str(index), protocol_instance_id=message.protocol_instance_id) for index in range(len(bodies))
+    ]
+    for answer, body in zip(answers, bodies, strict=True):
+        answer.body.Pack(body)
+    commands = [
+        WorkflowCommand(
+            command_type=CommandType.COMMAND_TYPE_PROTOCOL_MESSAGE,
+            protocol_message_command_attributes=ProtocolMessageCommandAttributes(message_id=answer.id),
+        )
+        for answer in answers
+    ]
+    upsert = WorkflowCommand(
+        command_type=CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+        upsert_workflow_search_attributes_command_attributes=UpsertWorkflowSearchAttributesCommandAttributes(
+            search_attributes=shown
+        ),
+    )
+    await service.respond_workflow_task_completed(
+        RespondWorkflowTaskCompletedRequest(
+            namespace=namespace, task_token=task.task_token, commands=[*commands, upsert], messages=answers
+        )
+    )
 
 
 @pytest.mark.parametrize("beat", ["plain", "garbage", "its own argument"])
@@ -118,7 +290,7 @@ async def test_a_heartbeat_of_somebody_else_does_not_end_what_is_tried_again(unh
     complaint, client = await unhelped.start(unwritten=True), unhelped.client
     await complaint.handle.signal("publish")
     task = await asked(unhelped)
-    details = ANSWERS[beat] or task.input.payloads[0]
+    details = ANSWERS[beat](task.input.payloads[0])
     assert isinstance(details, Payload)
     await client.workflow_service.record_activity_task_heartbeat(
         RecordActivityTaskHeartbeatRequest(
@@ -165,7 +337,7 @@ async def test_the_pending_activity_of_a_run_that_was_reset_is_refused_and_ends_
     assert (await handle.describe()).close_time is None
 
 
-@pytest.mark.parametrize("beat", [ANSWERS["plain"], ANSWERS["garbage"], None])
+@pytest.mark.parametrize("beat", [PLAIN, GARBAGE, None])
 async def test_a_heartbeat_of_somebody_else_is_told_and_not_believed(unhelped: Hotline, beat: Payload | None) -> None:
     client = unhelped.client
     await RECONCILER.start(client, unhelped.settings.task_queue)
@@ -185,7 +357,7 @@ async def test_a_heartbeat_of_somebody_else_is_told_and_not_believed(unhelped: H
 
 
 async def test_a_memo_of_somebody_else_names_no_request(hotline: Hotline) -> None:
-    number, memos = hotline.registration().number, [ANSWERS["plain"], ANSWERS["garbage"]]
+    number, memos = hotline.registration().number, [PLAIN, GARBAGE]
     of_case = WorkflowSerializationContext(hotline.client.namespace, workflow_id(number))
     memos.append((await Stamped("start", "ComplaintWorkflow").seal(hotline.client, of_case, [SECRET])).payload)
     for memo in memos:
