@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
 
-from api.schemas import Page, body_like
+from api.schemas import HIDDEN, WHOLE, Page, body_like
 from domain.assessment.actions import inspect, object_
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
@@ -135,24 +135,13 @@ class ObjectionDecision(BaseModel):
     reason: ShortText
 
 
-class ObjectionItem(BaseModel):
+class ObjectionItem(Objection):
     """Objection to a figure."""
 
-    id: int
+    model_config = WHOLE
+
     month: str
-    by: Subject
-    subject: str
-    figure: str
-    complaint: str | None
-    reason: str
-    evidence: str | None
-    raised_by: str
-    raised_at: datetime
-    due_at: datetime = Field(description="By when it is to be decided.")
-    accepted: bool | None = Field(description="Null until it is decided.")
-    decided_by: str | None
-    decided_at: datetime | None
-    decision_reason: str | None
+    parties: HIDDEN = None
     links: dict[str, str]
 
 
@@ -301,7 +290,7 @@ def objection_item(month: str, objection: Objection) -> ObjectionItem:
     """Return an objection as it is shown."""
     here = f"{ASSESSMENTS}/{month}/objections"
     links = {"decision": f"{here}/{objection.id}/decision", **_case_link(objection.complaint)}
-    return ObjectionItem(month=month, links=links, **dict(objection))
+    return ObjectionItem(month=month, links=links, **objection.model_dump(exclude={"parties"}))
 
 
 def inspection_items(month: Assessment) -> list[InspectionItem]:

@@ -21,11 +21,10 @@ from api.codes import CONTEXT
 from api.problems import ProblemError, declare
 from api.schemas import Page, body_like
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
-from domain.calls.withdrawal import CallMismatch
-from domain.case.lifecycle import State
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl
 from domain.shared.value import Value
+from readmodel.withdrawals import Unconfirmed
 
 INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")
 CALLS = "/v1/calls"
@@ -171,20 +170,5 @@ class CallPage(Page[CallItem]):
     """Calls, the newest first."""
 
 
-class UnconfirmedItem(BaseModel):
-    """Withdrawal (撤销) that its call does not confirm."""
-
-    number: str = Field(description="Number of the case.")
-    state: State = Field(description="State of the case now.")
-    withdrawn_at: datetime
-    agent: str = Field(description="Who withdrew it.")
-    call_id: str = Field(description="The call that the agent named.")
-    mismatch: CallMismatch = Field(
-        description="`agent`: somebody else answered it; `telephone`: it came from another telephone than that of the"
-        " case; `earlier`: it was over before the registration; `unknown`: it was not reported within a day, or without"
-        " agent or telephone."
-    )
-
-
-class UnconfirmedPage(Page[UnconfirmedItem]):
+class UnconfirmedPage(Page[Unconfirmed]):
     """Withdrawals that their call does not confirm, the newest first."""

@@ -117,7 +117,14 @@ def _of_case() -> dict[str, Any]:
         created_at=NOON,
         dead_at=NOON + timedelta(seconds=510),
     )
-    unconfirmed = Unconfirmed(NUMBER, State.WITHDRAWN, at, "10027", "1785729600.118", CallMismatch.UNKNOWN)
+    unconfirmed = Unconfirmed(
+        number=NUMBER,
+        state=State.WITHDRAWN,
+        withdrawn_at=at,
+        agent="10027",
+        call_id="1785729600.118",
+        mismatch=CallMismatch.UNKNOWN,
+    )
     return {
         "complaint": complaint,
         "registered": registered,

@@ -6,13 +6,14 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas import EventItem, Page, body_like, timeline_of
+from api.schemas import HIDDEN, WHOLE, EventItem, Page, body_like, timeline_of
 from domain.case.incident_link import OwnMatter
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.lifecycle import IncidentState
 from domain.incident.scope import CIRCLE_OR_STREETS, NOT_TAKEN, PLACE_UNKNOWN, Around, Circle, Scope
+from domain.incident.state import IncidentFields
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
 from domain.shared.value import omit_default
@@ -65,12 +66,14 @@ IncidentActionName = Annotated[
 ]
 
 
-class IncidentItem(BaseModel):
+class IncidentItem(IncidentFields):
     """Incident (突发事件): one cause behind many calls."""
 
-    number: str = Field(description="`i` and eleven digits, the last one a check digit.")
-    title: str = Field(description="Title: service and district, until a dispatcher gives another.")
-    state: IncidentState
+    model_config = WHOLE
+
+    scope: HIDDEN = None
+    state_before_merge: HIDDEN = None
+    timezone: HIDDEN = None
     services: list[str] = Field(description="Codes of its scope: calls about any of these belong to it.")
     districts: list[str] = Field(description="Codes of its scope: calls from any of these belong to it; empty for any.")
     circle: Circle | None = Field(description="Circle of its scope, in WGS 84 degrees and metres; null without one.")
@@ -78,20 +81,6 @@ class IncidentItem(BaseModel):
     further: list[Scope] = omit_default(
         [], "Scopes of incidents that were merged into it, if the lists cannot hold both."
     )
-    since: datetime = Field(description="Cases registered from then on belong to it.")
-    opened_at: datetime = Field(description="Time of the suspicion or declaration.")
-    opened_by: str = Field(description="`system` if the number of calls raised the suspicion.")
-    follow_up_percent: int = Field(description="Percentage of the callers who are followed up (回访).")
-    version: int = Field(description="Number of its last event.")
-    department: str | None = Field(description="Department that all of its cases were dispatched to.")
-    assignee: str | None = Field(description="Person of that department who has it.")
-    people: dict[str, str] = omit_default({}, "Names of the people of the incident, by id, where they differ.")
-    expected_at: datetime | None = Field(description="Time at which water is expected back.")
-    news: str | None = Field(description="Latest message to the callers.")
-    result: str | None = Field(description="Result: the work that was done.")
-    reply: str | None = Field(description="Message to the callers at its end.")
-    into: str | None = Field(description="The incident that it was merged into.")
-    closed_at: datetime | None = Field(description="Time at which the last of its cases was settled.")
     cases: int = Field(description="Number of its cases, as SQL shows them; 0 in lists.")
     cases_by_state: dict[State, int] = Field(description="The same by state; empty in lists.")
     settled_cases: int = Field(description="Cases that were completed and replied to with it, once it is over.")

@@ -113,13 +113,13 @@ def person(item: Person) -> bytes:
 
 
 def dead_letter(item: DeadLetter, reader: Actor) -> bytes:
-    """Return a dead letter in the shape of `schemas.Letter`."""
-    return _masked(item._asdict(), reader, None)
+    """Return a dead letter."""
+    return _masked(item.model_dump(), reader, None)
 
 
 def unconfirmed(item: Unconfirmed) -> bytes:
-    """Return a withdrawal in the shape of `calls.UnconfirmedItem`."""
-    return to_json(item._asdict())
+    """Return a withdrawal that its call does not confirm."""
+    return item.model_dump_json().encode()
 
 
 def call(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> bytes:
@@ -159,7 +159,7 @@ def incident(item: Incident, cases: Mapping[str, int], outcomes: Mapping[str, in
     `cases` are the numbers of its cases by state, `outcomes` those by the result of its end.
     """
     here = f"/v1/incidents/{item.number}"
-    shown = item.model_dump(exclude={"scope", "state_before_merge"})
+    shown = item.model_dump(exclude={"scope", "state_before_merge", "timezone"})
     links = {
         "self": here,
         "timeline": f"{here}/timeline",

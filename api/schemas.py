@@ -19,6 +19,7 @@ from domain.shared.actors import Person, Role
 from domain.shared.event import BaseKind, EventData
 from domain.shared.text import Name
 from domain.shared.value import Coded, omit_default
+from readmodel.notifications import DeadLetter
 
 T = TypeVar("T")
 NEW_COMPLAINT: dict[str, Any] = {
@@ -56,14 +57,17 @@ class EventItem(BaseModel, Generic[T]):
     data: EventData
 
 
-_HIDDEN: Any = SkipJsonSchema[None]  # type: ignore[misc]  # mypy takes it for a class that is not generic
+HIDDEN: Any = Annotated[SkipJsonSchema[None], Field(exclude=True)]  # type: ignore[misc]  # mypy takes it for a class that is not generic
+"""Type of a field of the domain that no answer has."""
+WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)
+"""Configuration of an answer that is of the domain: it has also what has its default."""
 
 
 def _shown(data: type[EventData]) -> type[EventData]:
     """Return the model of data as timelines show them: without the terms."""
     if "terms" not in data.model_fields:
         return data
-    return create_model(data.__name__, __base__=data, __doc__=data.__doc__, terms=(_HIDDEN, None))
+    return create_model(data.__name__, __base__=data, __doc__=data.__doc__, terms=(HIDDEN, None))
 
 
 def timeline_of(name: str, item: type[EventItem[Any]], kinds: Mapping[str, BaseKind[Any, Any]]) -> type[BaseModel]:
@@ -147,21 +151,7 @@ Timeline = timeline_of("Timeline", TimelineItem, KINDS)
 """Events of a case."""
 
 
-class Letter(BaseModel):
-    """Notification that was given up (未送达)."""
-
-    key: str = Field(description="Key of the notification.")
-    number: str = Field(description="Number of the case.")
-    recipient: str = Field(description="`supervisor`, `department:repair`, `caller:<number>` ...")
-    kind: str = Field(description="Event: an action, `escalate`, `notice` or `criticise`.")
-    text_zh: str
-    text_en: str
-    error: str | None = Field(description="Reason why the last try failed; it names the channel if there are several.")
-    created_at: datetime
-    dead_at: datetime = Field(description="Time at which it was given up.")
-
-
-class Letters(Page[Letter]):
+class Letters(Page[DeadLetter]):
     """Dead letters, the last to be given up first."""
 
 

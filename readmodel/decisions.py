@@ -5,10 +5,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from pydantic import Field
 from sqlalchemy import func, select
 
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.approvers import CREDIT_KIND
+from domain.shared.value import Immutable
 from readmodel.database import ReadConnection
 from readmodel.search_terms import account_term
 from readmodel.tables import cases, decisions, events, search_words
@@ -18,10 +20,12 @@ HUNDREDTHS = Decimal(100)
 _row = decisions.c
 
 
-class Total(NamedTuple):
-    """Number of decisions of one kind, and their amount; `kind` is None if the request named none."""
+class MoneyTotal(Immutable):
+    """Decisions of a month on money of one kind."""
 
-    kind: str | None
+    kind: str | None = Field(
+        description="`funded_repair`, `waiver`, `settlement`, `credit`; null if the request named none."
+    )
     currency: str
     approved: bool
     times: int
@@ -37,7 +41,7 @@ class Credited(NamedTuple):
     decided_at: datetime
 
 
-def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[Total, ...]:
+def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[MoneyTotal, ...]:
     """Return the totals of the decisions from `start` on, before `end`, by kind."""
     amount = func.coalesce(func.sum(_row.amount_hundredths), 0)
     statement = (
@@ -46,7 +50,7 @@ def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[
         .group_by(_row.kind, _row.currency, _row.approved)
     )
     found = [
-        Total(kind, currency, approved, times, amount_of(hundredths))
+        MoneyTotal(kind=kind, currency=currency, approved=approved, times=times, amount=amount_of(hundredths))
         for kind, currency, approved, times, hundredths in connection.execute(statement)
     ]
     return tuple(sorted(found, key=lambda total: (total.kind or "", total.currency, not total.approved)))

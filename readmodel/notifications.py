@@ -8,9 +8,11 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
+from pydantic import Field
 from sqlalchemy import Update, select, update
 
 from domain.shared.notification import Notification as OwedNotification
+from domain.shared.value import Immutable
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.paging import Page, read_page
 from readmodel.statements import RowValues
@@ -44,18 +46,18 @@ def notification_row(
     return fields | {"status": SENT if sent else DUE, "next_try_at": None if sent else at}
 
 
-class DeadLetter(NamedTuple):
-    """A notification that was given up. `error` starts with the name of the channel."""
+class DeadLetter(Immutable):
+    """Notification that was given up (未送达)."""
 
-    key: str
-    number: str
-    recipient: str
-    kind: str
+    key: str = Field(description="Key of the notification.")
+    number: str = Field(description="Number of the case.")
+    recipient: str = Field(description="`supervisor`, `department:repair`, `caller:<number>` ...")
+    kind: str = Field(description="Event: an action, `escalate`, `notice` or `criticise`.")
     text_zh: str
     text_en: str
-    error: str | None
+    error: str | None = Field(description="Reason why the last try failed; it names the channel if there are several.")
     created_at: datetime
-    dead_at: datetime
+    dead_at: datetime = Field(description="Time at which it was given up.")
 
 
 class Resent(NamedTuple):
@@ -66,13 +68,13 @@ class Resent(NamedTuple):
     unknown: tuple[str, ...]
 
 
-_COLUMNS = [_row.last_error if name == "error" else _row[name] for name in DeadLetter._fields]
+_COLUMNS = [_row.last_error.label(name) if name == "error" else _row[name] for name in DeadLetter.model_fields]
 
 
 def dead_letters(connection: ReadConnection, cursor: str | None = None, limit: int = 50) -> Page[DeadLetter]:
     """Return a page of dead letters, newest first. Raises BadCursorError."""
     dead = select(*_COLUMNS).where(_row.dead_at.is_not(None))
-    return read_page(connection, dead, (_row.dead_at, _row.key), cursor, limit, DeadLetter._make)
+    return read_page(connection, dead, (_row.dead_at, _row.key), cursor, limit, lambda row: DeadLetter(**row._asdict()))
 
 
 def resend(connection: WriteConnection, keys: Collection[str], at: datetime) -> Resent:

@@ -1,13 +1,16 @@
 """Withdrawals (撤销) by a call, compared with the call when they are read: the two may come in any order."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
+from pydantic import Field
 from sqlalchemy import Row, select
 
 from domain.calls.call import Call
 from domain.calls.withdrawal import ARRIVES_WITHIN, CallMismatch, mismatch_of
+from domain.case.lifecycle import State
 from domain.case.views import CaseView
+from domain.shared.value import Immutable
 from readmodel.call_queries import CALL_COLUMNS
 from readmodel.call_tables import calls
 from readmodel.contacts import telephone_before
@@ -21,15 +24,19 @@ CHUNK = 500
 """Withdrawals that are compared at once: those that their call confirms are left out of the list."""
 
 
-class Unconfirmed(NamedTuple):
-    """Withdrawal that its call does not confirm."""
+class Unconfirmed(Immutable):
+    """Withdrawal (撤销) that its call does not confirm."""
 
-    number: str
-    state: str
+    number: str = Field(description="Number of the case.")
+    state: State = Field(description="State of the case now.")
     withdrawn_at: datetime
-    agent: str
-    call_id: str
-    mismatch: CallMismatch
+    agent: str = Field(description="Who withdrew it.")
+    call_id: str = Field(description="The call that the agent named.")
+    mismatch: CallMismatch = Field(
+        description="`agent`: somebody else answered it; `telephone`: it came from another telephone than that of the"
+        " case; `earlier`: it was over before the registration; `unknown`: it was not reported within a day, or without"
+        " agent or telephone."
+    )
 
 
 def call_mismatch(
@@ -83,7 +90,14 @@ def _compared(row: Row[Any], at: datetime, area_code: str) -> Unconfirmed | None
     mismatch = _mismatch(call, row.withdrawn_by, row.number, row.registered_at, row.phone_term, area_code)
     if mismatch is None or (mismatch is CallMismatch.UNKNOWN and at < row.withdrawn_at + ARRIVES_WITHIN):
         return None
-    return Unconfirmed(row.number, row.state, row.withdrawn_at, row.withdrawn_by, row.named_call, mismatch)
+    return Unconfirmed(
+        number=row.number,
+        state=row.state,
+        withdrawn_at=row.withdrawn_at,
+        agent=row.withdrawn_by,
+        call_id=row.named_call,
+        mismatch=mismatch,
+    )
 
 
 def _mismatch(

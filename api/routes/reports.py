@@ -20,7 +20,7 @@ from domain.shared.money import ZERO
 from domain.shared.rates import rate
 from domain.shared.text import Name
 from readmodel.caller_records import thanks_between
-from readmodel.decisions import totals
+from readmodel.decisions import MoneyTotal, totals
 from readmodel.follow_ups import FollowUpCounts, FollowUpSubject, counts
 
 ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE)
@@ -34,23 +34,11 @@ Month = Annotated[
 ]
 
 
-class MoneyItem(BaseModel):
-    """Decisions of a month on money of one kind."""
-
-    kind: str | None = Field(
-        description="`funded_repair`, `waiver`, `settlement`, `credit`; null if the request named none."
-    )
-    currency: str
-    approved: bool
-    times: int
-    amount: Decimal
-
-
 class Money(BaseModel):
     """Decisions of management in one month (审批)."""
 
     month: str = Field(examples=["2026-08"])
-    items: list[MoneyItem]
+    items: tuple[MoneyTotal, ...]
     currency: str = Field(description="Of the catalogue in force; ISO 4217.")
     approved_amount: Decimal = Field(description="What the company pays or waives in that currency.")
 
@@ -111,7 +99,7 @@ class MonthOfFollowUps(BaseModel):
 
 MONEY = Money(
     month="2026-08",
-    items=[MoneyItem(kind="funded_repair", currency="CNY", approved=True, times=1, amount=Decimal("860.00"))],
+    items=(MoneyTotal(kind="funded_repair", currency="CNY", approved=True, times=1, amount=Decimal("860.00")),),
     currency="CNY",
     approved_amount=Decimal("860.00"),
 )
@@ -133,10 +121,9 @@ operations = Operations("reports")
 async def report_approvals(backend: Backend, month: Month) -> Response:
     """Sum what management approved and rejected, by the month of the last decision."""
     found = await backend.reader.ask(totals, *month_bounds(month, backend.zone))
-    items = [MoneyItem(**total._asdict()) for total in found]
     currency = backend.catalogue.currency
-    approved = sum((item.amount for item in items if item.approved and item.currency == currency), start=ZERO)
-    return render.model(Money(month=month, items=items, currency=currency, approved_amount=approved))
+    approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
+    return render.model(Money(month=month, items=found, currency=currency, approved_amount=approved))
 
 
 @operations.get(

@@ -47,7 +47,7 @@ class Objection(Immutable):
     raised_by: str
     raised_at: datetime
     due_at: datetime = Field(description="By when it is to be decided.")
-    accepted: bool | None = None
+    accepted: bool | None = Field(default=None, description="Null until it is decided.")
     decided_by: str | None = None
     decided_at: datetime | None = None
     decision_reason: str | None = None

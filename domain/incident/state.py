@@ -14,27 +14,29 @@ from domain.shared.value import omit_default
 class IncidentFields(BaseModel):
     """Fields of one incident. Instants are UTC and given by the caller."""
 
-    number: str
-    title: str
+    number: str = Field(description="`i` and eleven digits, the last one a check digit.")
+    title: str = Field(description="Title: service and district, until a dispatcher gives another.")
     state: IncidentState
     scope: Scope
-    since: datetime
-    opened_at: datetime
-    opened_by: str
-    follow_up_percent: int = EVERYBODY
-    version: int = 1
-    department: str | None = None
-    assignee: str | None = None
+    since: datetime = Field(description="Cases registered from then on belong to it.")
+    opened_at: datetime = Field(description="Time of the suspicion or declaration.")
+    opened_by: str = Field(description="`system` if the number of calls raised the suspicion.")
+    follow_up_percent: int = Field(
+        default=EVERYBODY, description="Percentage of the callers who are followed up (回访)."
+    )
+    version: int = Field(default=1, description="Number of its last event.")
+    department: str | None = Field(default=None, description="Department that all of its cases were dispatched to.")
+    assignee: str | None = Field(default=None, description="Person of that department who has it.")
     people: dict[str, str] = omit_default({}, "Names of the people of the incident, by id, where they differ.")
-    expected_at: datetime | None = None
-    news: str | None = None
-    result: str | None = None
-    reply: str | None = None
-    into: str | None = Field(default=None, description="The incident that this one was merged into.")
+    expected_at: datetime | None = Field(default=None, description="Time at which water is expected back.")
+    news: str | None = Field(default=None, description="Latest message to the callers.")
+    result: str | None = Field(default=None, description="Result: the work that was done.")
+    reply: str | None = Field(default=None, description="Message to the callers at its end.")
+    into: str | None = Field(default=None, description="The incident that it was merged into.")
     state_before_merge: IncidentState | None = Field(
         default=None, description="Where it stood when it was to be merged."
     )
-    closed_at: datetime | None = None
+    closed_at: datetime | None = Field(default=None, description="Time at which the last of its cases was settled.")
     timezone: str = omit_default(USUAL_ZONE)
 
     @property

@@ -121,11 +121,13 @@ def _rows(begin: _Place) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _keys(place: _Place) -> Iterator[tuple[str, str, str, str]]:
+    with_defaults = place.model.model_config.get("json_schema_serialization_defaults_required", False)
     for name, field in place.model.model_fields.items():
-        if name not in _UNWRITTEN:
+        if name not in _UNWRITTEN and not field.exclude:
+            mark = "" if field.is_required() or (with_defaults and not field.exclude_if) else "?"
             said = (inspect.getdoc(model) for model in _models(field.annotation) if model not in _INLINE)
             meaning = field.description or (next(said, "") or "").partition("\n")[0]
-            yield place.head, f"`{name}{'' if field.is_required() else '?'}`", _takes(field), meaning
+            yield place.head, f"`{name}{mark}`", _takes(field), meaning
 
 
 def _inner(outer: str, name: str, field: FieldInfo, model: Model) -> _Place:
