@@ -5,12 +5,12 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 from http import HTTPStatus
 from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import ProblemError, declare, unavailable
@@ -40,38 +40,6 @@ STALE_SECONDS = 2.0
 RETRY_SECONDS = 5
 
 
-class _Connection:
-    """Thread with a connection of its own, which halves the work of a small read."""
-
-    def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._connection: Connection | None = None
-
-    def close(self) -> None:
-        """Close both."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        if self._connection is not None:
-            self._connection.close()
-
-    async def ask(self, question: Callable[[ReadConnection], T]) -> T:
-        """Return the answer, after those to earlier questions. Raises what SQL raised."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
-
-    def _ask(self, question: Callable[[ReadConnection], T]) -> T:
-        if self._connection is None:
-            self._connection = self._engine.connect()
-        try:
-            found = question(ReadConnection(self._connection))
-            self._connection.rollback()
-        except BaseException:
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
-            raise
-        return found
-
-
 class Reader:
     """Reader of the read model.
 
@@ -87,7 +55,7 @@ class Reader:
         self._intake_seconds = intake_seconds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sql")
         # Intakes must not wait behind a search.
-        self._intakes = _Connection(engine, "sql-intakes")
+        self._intakes = ThreadPoolExecutor(1, thread_name_prefix="sql-intakes")
         self._open_incidents: Sequence[tuple[str, Scope]] = ()
         self._incidents_read_at = -math.inf
         self._incidents_reading: asyncio.Task[None] | None = None
@@ -99,8 +67,8 @@ class Reader:
 
     def close(self) -> None:
         """Close threads and connections."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        self._intakes.close()
+        for threads in (self._threads, self._intakes):
+            threads.shutdown(wait=True, cancel_futures=True)
         self._engine.dispose()
 
     async def ask(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -116,12 +84,14 @@ class Reader:
 
     async def look(self, question: Question[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the answer of a function of `readmodel`. Raises what SQL raised, and waits as long as SQL does."""
+        return await self._look(self._threads, lambda connection: question(connection, *args, **kwargs))
 
+    async def _look(self, threads: Executor, question: Callable[[ReadConnection], T]) -> T:
         def ask() -> T:
             with reading(self._engine) as connection:
-                return question(connection, *args, **kwargs)
+                return question(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return await asyncio.get_running_loop().run_in_executor(threads, ask)
 
     async def known(self, intake: Intake, at: datetime) -> CallerLookup | None:
         """Return what is known of the caller; None if SQL does not answer in time. Raises nothing."""
@@ -160,7 +130,7 @@ class Reader:
     async def _keep_incidents(self) -> None:
         asked_at = time.monotonic()
         try:
-            self._open_incidents = await self._intakes.ask(incidents.taking)
+            self._open_incidents = await self._look(self._intakes, incidents.taking)
             self._incidents_read_at = asked_at
         except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
             log.warning("SQL does not tell the open incidents: %s", type(error).__name__)
@@ -168,7 +138,7 @@ class Reader:
     async def _ask_soon(self, question: Callable[[ReadConnection], T]) -> T | None:
         try:
             async with asyncio.timeout(self._intake_seconds):
-                return await self._intakes.ask(question)
+                return await self._look(self._intakes, question)
         except Exception as error:  # noqa: BLE001 - no error of SQL may keep a caller waiting
             log.warning("SQL does not tell what an intake asks: %s", type(error).__name__)
             return None
