@@ -1,19 +1,13 @@
-"""Saved views of the Temporal UI, and the columns of its list.
-
-Each view has a link that opens it and saves it in the browser. The page `/views` installs all at once.
-"""
+"""Saved views of the Temporal UI, which the page `/views` installs, and the columns of its list."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from domain.calendar.work_calendar import on_the_wall
 from domain.case.lifecycle import BEFORE_REPLY, State
 
-UI = "http://127.0.0.1:8080/temporal"
-NAMESPACE = "default"
 MOST_VIEWS = 50
 """Saved views that the UI keeps for a namespace."""
 COLUMNS = (
@@ -48,11 +42,6 @@ class View:
     def title(self) -> str:
         """Both names, as the UI shows them."""
         return f"{self.name_zh} {self.name}"
-
-    def link(self, ui: str = UI, namespace: str = NAMESPACE) -> str:
-        """Return the address that opens and saves the view."""
-        parameters = urlencode({"query": self.query, "savedQuery": self.title}, quote_via=quote)
-        return f"{ui}/namespaces/{quote(namespace)}/workflows?{parameters}"
 
 
 # A case that waits for an approval or a part, or whose work is done, is not settled with its incident.

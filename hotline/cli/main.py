@@ -22,7 +22,6 @@ from hotline.cli import (
     processes,
     report,
     stores,
-    temporal_views,
 )
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
@@ -43,7 +42,6 @@ for group in (
     letters,
     report,
     channels,
-    temporal_views,
 ):
     app.add_typer(group.app)
 

@@ -28,6 +28,7 @@ from hotline.keys import Ring
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
 from tools.docs import documents
 from tools.docs.months import judged
+from tools.docs.saved_views import link
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_AGAIN_MILLISECONDS = 10_000
@@ -277,7 +278,7 @@ def show_form(page: Page, service: Service, number: str) -> Locator:
 
 def show_view(page: Page, service: Service, view: View, number: str) -> Locator:
     """Open a saved view and return the row of a case."""
-    return show_row(page, view.link(service.ui), number)
+    return show_row(page, link(view, service.ui), number)
 
 
 def show_row(page: Page, address: str, number: str) -> Locator:
