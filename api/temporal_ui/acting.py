@@ -7,21 +7,26 @@ of its route. The answer is in the form in which Temporal answers an update.
 import json
 import re
 import uuid
-from base64 import b64encode
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
 
 import httpx
 from asgi_correlation_id import correlation_id
-from pydantic import Base64Bytes, BaseModel
+from google.protobuf.json_format import MessageToJson, ParseDict, ParseError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
+from temporalio.api.enums.v1 import UpdateWorkflowExecutionLifecycleStage
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.update.v1 import Outcome, UpdateRef
+from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse
 
 from activities.command_faults import ACTIONS
 from api.backend import Backend
 from api.middleware import REQUEST_ID
 from api.problems import BAD_REQUEST, MALFORMED_JSON, Problem, ProblemError
+from api.render import JSON
 from api.routes.complaint_actions import UNKNOWN_ACTION
 from api.routes.parameters import json_of
 from api.security import ACTOR, IDEMPOTENCY_KEY, request_key
@@ -35,85 +40,49 @@ _TYPES = {"complaint": "ComplaintWorkflow", "incident": "IncidentWorkflow", "ass
 _LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; lists show it later, as the database does not answer."
 
 
-class _Payload(BaseModel):
-    metadata: dict[str, Base64Bytes]
-    data: Base64Bytes = b""
-
-
-class _Arguments(BaseModel):
-    payloads: list[_Payload] | None = None
-
-
-class _Input(BaseModel):
-    args: _Arguments = _Arguments()
-
-
-class _Meta(BaseModel):
-    updateId: str | None = None  # noqa: N815 - Temporal's name
-
-
-class _Update(BaseModel):
-    meta: _Meta = _Meta()
-    input: _Input = _Input()
-
-
-class _Run(BaseModel):
-    runId: str | None = None  # noqa: N815 - as above
-
-
-class _Sent(BaseModel):
-    """Body of the UI's request. Who acts and what else it names is not read."""
-
-    request: _Update
-    workflowExecution: _Run = _Run()  # noqa: N815 - as above
-
-
 async def act(backend: Backend, request: Request, actor: Actor, workflow_id: str, name: str) -> Response:
     """Carry out the update as the action of the API by this person, and return its outcome as Temporal does.
 
     Raises ProblemError for what the UI never sends.
     """
     try:
-        sent = _Sent.model_validate(json_of(await request.body()))
-    except (ValueError, RecursionError):
-        detail = "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。"
-        raise ProblemError(BAD_REQUEST, detail) from None
-    key = sent.request.meta.updateId or str(uuid.uuid4())
+        sent = ParseDict(json_of(await request.body()), UpdateWorkflowExecutionRequest())
+    except (ParseError, TypeError, ValueError, RecursionError):
+        sent = UpdateWorkflowExecutionRequest()
+    if not sent.HasField("request"):
+        raise ProblemError(BAD_REQUEST, "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。")
+    key = sent.request.meta.update_id or str(uuid.uuid4())
     body: bytes | None = None
     action: AnyAction | None = None
     try:
         path, action = _meant(workflow_id, name)
-        body = asked = _body_of(sent.request.input.args.payloads or [])
+        body = asked = _body_of(sent.request.input.args.payloads)
         if "{id}" in path:  # an objection is named in the path
             path, asked = _objection(path, body)
         answer = await _ask(request, actor, path, asked, key)
     except ProblemError as refused:
         answer = httpx.Response(refused.problem.status, content=bytes(refused.response().body))
-    execution = {"workflowId": workflow_id, "runId": sent.workflowExecution.runId or ""}
-    return JSONResponse(
-        {
-            "updateRef": {"workflowExecution": execution, "updateId": key},
-            "outcome": _outcome(backend.catalogue, answer, action, body),
-            "stage": "UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED",
-        }
+    run = WorkflowExecution(workflow_id=workflow_id, run_id=sent.workflow_execution.run_id)
+    told = UpdateWorkflowExecutionResponse(
+        update_ref=UpdateRef(workflow_execution=run, update_id=key),
+        outcome=_outcome(backend.catalogue, answer, action, body),
+        stage=UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
     )
+    return Response(MessageToJson(told, indent=None), media_type=JSON)
 
 
-def _outcome(
-    catalogue: Catalogue, answer: httpx.Response, action: AnyAction | None, body: bytes | None
-) -> dict[str, Any]:
+def _outcome(catalogue: Catalogue, answer: httpx.Response, action: AnyAction | None, body: bytes | None) -> Outcome:
     """Return the outcome of an update, as Temporal tells it."""
     found = answer.json()
     if answer.is_success:
         if answer.status_code == HTTPStatus.ACCEPTED:
             found = {"remark": _LISTED_LATER, **found}
-        data = b64encode(json.dumps(found, ensure_ascii=False).encode()).decode()
-        payload = {"metadata": {"encoding": b64encode(b"json/plain").decode()}, "data": data}
-        return {"success": {"payloads": [payload]}}
+        done = Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(found, ensure_ascii=False).encode())
+        return Outcome(success=Payloads(payloads=[done]))
     problem = Problem.model_validate(found)
+    info = ApplicationFailureInfo(type=problem.type, non_retryable=True)
     words = bilingual(problem, action, body, catalogue)
-    failure = {"type": problem.type, "nonRetryable": True}
-    return {"failure": {"message": words, "applicationFailureInfo": failure}}
+    return Outcome(failure=Failure(message=words, application_failure_info=info))
 
 
 async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str) -> httpx.Response:
@@ -152,11 +121,11 @@ def _meant(workflow_id: str, name: str) -> tuple[str, AnyAction]:
     return f"/v1/assessments/{number}/{routes[name]}", actions[name]
 
 
-def _body_of(payloads: list[_Payload]) -> bytes:
+def _body_of(payloads: Sequence[Payload]) -> bytes:
     """Return the body of the action in the arguments of an update. Raises ProblemError if it is not one JSON object."""
     if not payloads:
         return b"{}"
-    encodings = {payload.metadata.get("encoding", b"").decode(errors="replace") for payload in payloads}
+    encodings = {payload.metadata["encoding"].decode(errors="replace") for payload in payloads}
     if len(payloads) > 1 or encodings != {"json/plain"}:
         detail = "Send one JSON object, with the encoding json/plain. 应填一个 JSON 对象，编码为 json/plain。"
         raise ProblemError(MALFORMED_JSON, detail)
