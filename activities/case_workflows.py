@@ -14,7 +14,7 @@ from temporalio.common import SearchAttributeKey
 
 from activities.people_first import PeopleFirst
 from activities.reconcile_report import STARTED_AGAIN
-from activities.run_status import NOT_OVER, is_over, unless_gone
+from activities.run_status import NOT_OVER, instant, is_over, unless_gone
 from domain.shared.numbers import is_number
 
 CHUNK = 500
@@ -47,7 +47,8 @@ class CaseWorkflows:
         client: client of Temporal.
         people: whom every page waits for.
         prefix: beginning of the workflow ids, before the number of the case.
-        condition: condition of the list for the workflows of cases.
+        workflow_type: type of the workflows.
+        task_queue: queue of the workers.
         changed_at: the search attribute with the time of the last change.
     """
 
@@ -56,13 +57,15 @@ class CaseWorkflows:
         client: Client,
         people: PeopleFirst,
         prefix: str,
-        condition: str,
+        workflow_type: str,
+        task_queue: str,
         changed_at: SearchAttributeKey[datetime],
     ) -> None:
         self._client = client
         self._people = people
         self._prefix = prefix
-        self._condition = condition
+        self._of_cases = workflow_type, task_queue
+        self._condition = f'WorkflowType = "{workflow_type}" AND TaskQueue = "{task_queue}"'
         self._key = changed_at
 
     async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
@@ -110,9 +113,14 @@ class CaseWorkflows:
         return self._chunks('ExecutionStatus IN ("Completed", "Terminated")')
 
     async def get(self, number: str) -> Seen | None:
-        """Return the latest run of a case, as it is now; None if Temporal has none. Raises RPCError."""
+        """Return the latest run of a case, as it is now; None if Temporal has none. Raises RPCError.
+
+        One of another type or queue that runs is somebody else's: no worker of the service has it.
+        """
         found = await unless_gone(self._client.get_workflow_handle(f"{self._prefix}{number}").describe())
-        return self._seen(found.raw_info) if found else None
+        if found is None or not (is_over(found.status) or (found.workflow_type, found.task_queue) == self._of_cases):
+            return None
+        return self._seen(found.raw_info)
 
     async def end(self, number: str, run_id: str) -> str:
         """Terminate this run of a case that is over, if it has not ended; return the reason. Raises RPCError."""
@@ -147,6 +155,6 @@ class CaseWorkflows:
         started_at = found.start_time.ToDatetime(UTC)
         # One that was started by hand has no such attribute before its first change.
         shown = found.search_attributes.indexed_fields.get(self._key.name)
-        changed_at = datetime.fromisoformat(json.loads(shown.data)) if shown and shown.data else started_at
+        changed_at = instant(json.loads(shown.data)) if shown and shown.data else started_at
         status = WorkflowExecutionStatus(found.status)
         return Seen(changed_at, status, started_at, found.execution.run_id, found.search_attributes.indexed_fields)

@@ -1,13 +1,15 @@
-"""Answers of Temporal about runs: that it has none, and statuses with *paused*, for which its client raises ValueError.
+"""Answers of Temporal about runs: that it has none, and what its client raises ValueError for: *paused*, and instants.
 
 A paused run takes signals, and neither updates nor queries; its timers wait. It goes on when somebody unpauses it.
 """
 
 from collections.abc import Awaitable
+from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.converter import _search_attributes
 from temporalio.service import RPCError, RPCStatusCode
 
 RUNNING = WorkflowExecutionStatus.RUNNING
@@ -31,6 +33,21 @@ def _paused() -> WorkflowExecutionStatus:
 
 
 PAUSED = _paused()
+
+
+def instant(text: str) -> datetime:
+    """Return the instant in a search attribute; the first of all if it is none that Python has.
+
+    Temporal takes the year 0, which somebody else may give to a workflow: that must not stop a list of all others.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return datetime.min.replace(tzinfo=UTC)
+
+
+# The client decodes the attributes of whatever it lists or describes.
+cast("Any", _search_attributes)._get_iso_datetime_parser = lambda: instant  # noqa: SLF001 - it has no other way in
 
 
 def is_over(status: WorkflowExecutionStatus | None) -> bool:

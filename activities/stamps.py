@@ -34,6 +34,9 @@ _ACTED_ON_BY = {
     "IncidentWorkflow": "/v1/incidents/NUMBER/actions/{}",
     "AssessmentWorkflow": "/v1/assessments/MONTH/inspections or objections",
 }
+_ONLY_FOR = {"deliver_notifications": "courier", "watch_surges": "surge-watch", "reconcile": "reconciler"}
+"""Id of the only workflow that each activity without an end is done for: more of them would hold all slots of a worker.
+"""
 present_run: ContextVar[workflow.Info | None] = ContextVar("present_run", default=None)
 """The run whose payloads are decoded in this thread; None in clients and activities."""
 _asked_of: ContextVar[tuple[str, str] | None] = ContextVar("asked_of", default=None)
@@ -171,11 +174,13 @@ class _Does(worker.ActivityInboundInterceptor):
 
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
         info = activity.info()
+        is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
         # Without arguments an activity does what is due anyway, whoever asks for it.
         is_asked = not input.args or _asked_of.get() == (info.activity_type, info.workflow_run_id)
-        if not is_asked or _beat_of.get() not in (None, _of_present_activity()):
+        if is_extra or not is_asked or _beat_of.get() not in (None, _of_present_activity()):
             log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
-            raise ApplicationError("Not done: no run of the service has asked for it.", type=UNSEALED)
+            message = "Not done: no run of the service has asked for it."
+            raise ApplicationError(message, type=UNSEALED, non_retryable=is_extra)
         result = await super().execute_activity(input)
         return stamped_answer(activity.payload_converter(), result, RESULT, info.activity_type)
 

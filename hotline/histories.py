@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 
 from activities.envelope import context_of
@@ -135,16 +135,29 @@ async def chains(
 ) -> dict[str, list[WorkflowExecution]]:
     """Return the runs that Temporal still knows of every case, or of every other workflow, by workflow id.
 
-    Those that failed are left out, as their starts were refused; so are cases under ids that the service does not give.
-    `condition` narrows Temporal's list; it begins with `AND`.
+    Those whose start was refused are left out; so are cases under ids that the service does not give. `condition`
+    narrows Temporal's list; it begins with `AND`.
     """
     runs: defaultdict[str, list[WorkflowExecution]] = defaultdict(list)
-    query = f'WorkflowType = "{workflow.__name__}" AND ExecutionStatus != "Failed" {condition}'
-    async for found in client.list_workflows(query):
+    async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}" {condition}'):
         number = found.id.removeprefix(workflow_id(""))
-        if workflow is not ComplaintWorkflow or (found.id == workflow_id(number) and is_number(number)):
+        if workflow is ComplaintWorkflow and not (found.id == workflow_id(number) and is_number(number)):
+            continue
+        # A run of ours fails only by what somebody else's worker answers for it.
+        if found.status is not WorkflowExecutionStatus.FAILED or not await is_foreign(client, found):
             runs[found.id].append(found)
     return runs
+
+
+async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
+    """Return True if the service has not started a run, False as well if that cannot be told (any more)."""
+    events = client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events(page_size=1)
+    if first := await unless_gone(anext(events)):
+        try:
+            await _check_start(Place(client.data_converter, client.namespace, run.id), first)
+        except UnreadableError as error:
+            return isinstance(error, ForeignError)
+    return False
 
 
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
@@ -280,15 +293,28 @@ async def _decode(converter: DataConverter, payloads: Sequence[Payload], kind: t
 
 
 async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[tuple[Place, HistoryEvent]]:
-    """Yield the events of these runs, in order, with their place; none of a run that Temporal has deleted."""
+    """Yield the events of these runs, in order, with their place; none of a run that Temporal has deleted.
+
+    Raises ForeignError if the service has started none of them, or not the one that runs.
+    """
+    ours, foreign = False, None
     for run in sorted(runs, key=attrgetter("start_time")):
         history = await unless_gone(client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history())
         if history is None:
             continue
         place = Place(client.data_converter, client.namespace, run.id)
-        await _check_start(place, history.events[0])
+        try:
+            await _check_start(place, history.events[0])
+        except ForeignError as error:
+            if not is_over(run.status):
+                raise
+            foreign = error
+            continue
+        ours = True
         for event in history.events:
             yield place, event
+    if foreign and not ours:
+        raise foreign
 
 
 async def _check_start(place: Place, event: HistoryEvent) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
@@ -30,7 +31,7 @@ from domain.incident.lifecycle import TAKING
 from domain.shared.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
-from hotline.histories import chains, keys_seen, read_incident_run
+from hotline.histories import chains, is_foreign, keys_seen, read_incident_run
 from hotline.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
 from readmodel.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -50,6 +51,8 @@ AT_ONCE = 8
 """Workflows that are started at the same time."""
 REPLACED = "hotline rebuild workflows: it was reset, and SQL has more or other events"
 """Reason with which a reset run is terminated."""
+FOREIGN = "a workflow that the service has not started runs under its id: terminate it, and run the command again"
+"""Reason for which a case is not rebuilt that somebody else has replaced."""
 STARTED, RUNS, OVER = "started", "runs", "over"
 """Results for a case or incident: its workflow was started, ran already, or is not needed any more."""
 
@@ -132,7 +135,7 @@ class WorkflowRebuild:
     async def case(self, number: str) -> str:
         """Rebuild the workflow of a case; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
         recorded = await self._recorded(recorded_case, number)
-        latest = await self._latest(workflow_id(number))
+        latest = await self._latest(workflow_id(number), ComplaintWorkflow)
         if latest:
             agrees = await self._agrees(number, latest, recorded.changed_at)
             if not is_over(latest.status):
@@ -157,7 +160,7 @@ class WorkflowRebuild:
 
     async def incident(self, number: str) -> str:
         """Rebuild the workflow of an incident; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
-        latest = await self._latest(incident_id(number))
+        latest = await self._latest(incident_id(number), IncidentWorkflow)
         found = await self._recorded(recorded_incident, number)
         if latest and not is_over(latest.status):
             # SQL was read before: a run that is not reset has all that SQL had then.
@@ -181,10 +184,16 @@ class WorkflowRebuild:
         )
         return await self._start(latest, IncidentWorkflow.run, start, **incident.options_of(found.incident, names))
 
-    async def _latest(self, one: str) -> WorkflowExecutionDescription | None:
-        """Return the latest run of a workflow; None if Temporal has none, or only one that was refused at its start."""
+    async def _latest(self, one: str, workflow: type) -> WorkflowExecutionDescription | None:
+        """Return the run that there is now, or the latest that the service has started; None if Temporal has none."""
         found = await unless_gone(self._client.get_workflow_handle(one).describe())
-        return None if found and found.status is WorkflowExecutionStatus.FAILED else found
+        if found is None or not (is_over(found.status) and await is_foreign(self._client, found)):
+            return found
+        listed = (await chains(self._client, workflow, f'AND WorkflowId = "{one}"')).get(one, [])
+        for run in sorted(listed, key=attrgetter("start_time"), reverse=True):
+            if not await is_foreign(self._client, run):
+                return await unless_gone(self._client.get_workflow_handle(one, run_id=run.run_id).describe())
+        return None
 
     async def _agrees(self, number: str, latest: WorkflowExecutionDescription, changed_at: datetime) -> bool:
         """Return False if SQL has more than the workflow, or other events. What SQL lacks of it is written first.
@@ -200,7 +209,7 @@ class WorkflowRebuild:
             pass
         except ForeignError:
             if runs:
-                raise NotRebuiltError("a workflow that the service has not started runs under its id") from None
+                raise NotRebuiltError(FOREIGN) from None
         except UnreadableError as error:
             raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at

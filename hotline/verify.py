@@ -23,7 +23,7 @@ from activities.case_updates import for_each
 from activities.case_workflows import CHUNK, Seen
 from activities.history_errors import UnreadableError
 from activities.people_first import PeopleFirst
-from activities.run_status import NOT_OVER, PAUSED, is_lost, is_over
+from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from activities.shift import now
 from domain.incident.kind import IncidentEvent
 from domain.shared.instants import to_milliseconds
@@ -160,7 +160,7 @@ def _shown(seen: Seen, key: SearchAttributeKey[Any]) -> Any:  # noqa: ANN401 - o
     value = json.loads(shown.data) if shown and shown.data else None
     match key.indexed_value_type:
         case Kind.DATETIME if value:
-            value = datetime.fromisoformat(value)
+            value = instant(value)
         case Kind.KEYWORD_LIST:  # Temporal gives a list of one as its only value
             value = tuple([value] if isinstance(value, str) else value or ())
     return _comparable(value)

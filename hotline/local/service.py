@@ -18,7 +18,7 @@ from domain.shared.operator_errors import OperatorError
 from hotline.entry import make_private
 from hotline.files.atomic import exclusive_lock
 from hotline.local.supervisor import Program, Say, Supervisor
-from hotline.settings import Settings, hosts_of, require_encryption, variable
+from hotline.settings import PREFIX, Settings, hosts_of, require_encryption, variable
 
 CLI = "hotline.cli.main"
 ROOT = Path(__file__).resolve().parents[2]
@@ -193,7 +193,9 @@ def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Pr
     argv += ["--dynamic-config-value", f"history.hostLevelCacheMaxSize={CACHED_CASES}"]
     # Otherwise the server reads from SQLite at every task which search attributes there are.
     argv += ["--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"]
-    return Program("temporal", tuple(argv), GARBAGE | env, GRACE_SECONDS, f"{LOOPBACK}:{settings.temporal_port}")
+    # None of the service's secrets; its settings are taken in any case.
+    others = {name: value for name, value in env.items() if not name.upper().startswith(PREFIX)}
+    return Program("temporal", tuple(argv), GARBAGE | others, GRACE_SECONDS, f"{LOOPBACK}:{settings.temporal_port}")
 
 
 def hidden_address() -> tuple[str, int]:

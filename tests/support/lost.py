@@ -3,12 +3,17 @@
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
+from temporalio.api.command.v1 import Command, FailWorkflowExecutionCommandAttributes
 from temporalio.api.common.v1 import WorkflowExecution as Execution
-from temporalio.api.enums.v1 import ResetReapplyExcludeType
+from temporalio.api.enums.v1 import CommandType, ResetReapplyExcludeType
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DeleteWorkflowExecutionRequest,
     PauseWorkflowExecutionRequest,
+    PollWorkflowTaskQueueRequest,
     ResetWorkflowExecutionRequest,
+    RespondWorkflowTaskCompletedRequest,
     UnpauseWorkflowExecutionRequest,
 )
 from temporalio.client import Client
@@ -56,6 +61,23 @@ async def reset(client: Client, workflow: str, *, again: bool = False, task: int
         reset_reapply_exclude_types=[] if again else [ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE],
     )
     await client.workflow_service.reset_workflow_execution(request)
+
+
+async def fail(client: Client, queue: str) -> None:
+    """End the workflow with the next task of this queue as failed, as somebody who poses as its worker."""
+    asked = PollWorkflowTaskQueueRequest(
+        namespace=client.namespace, task_queue=TaskQueue(name=queue), identity="nobody"
+    )
+    task = await client.workflow_service.poll_workflow_task_queue(asked)
+    ends = Command(
+        command_type=CommandType.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION,
+        fail_workflow_execution_command_attributes=FailWorkflowExecutionCommandAttributes(failure=Failure(message="x")),
+    )
+    await client.workflow_service.respond_workflow_task_completed(
+        RespondWorkflowTaskCompletedRequest(
+            namespace=client.namespace, task_token=task.task_token, identity="nobody", commands=[ends]
+        )
+    )
 
 
 async def pause(client: Client, workflow: str) -> None:

@@ -1,4 +1,4 @@
-"""`hotline up`: the address that it prints."""
+"""`hotline up`: the address that it prints, and what it gives to Temporal."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hotline.local.service import named_host
+from hotline.local.service import named_host, temporal
 from hotline.settings import Settings
 
 
@@ -56,3 +56,10 @@ def test_without_a_certificate_it_is_the_address_of_this_machine(tmp_path: Path)
     (tmp_path / "certificate.pem").write_text("no certificate")
     file = tmp_path / "certificate.pem"
     assert named_host(Settings(data_dir=tmp_path, tls_certificate=file, tls_key=file)) == "127.0.0.1"
+
+
+def test_temporal_is_given_no_variable_of_the_service(tmp_path: Path) -> None:
+    given = {"HOTLINE_KEYS": "{}", "hotline_database_url": "postgresql://hotline:secret@sql/hotline", "HOME": "/home"}
+    found = temporal(Settings(data_dir=tmp_path), given, ("127.0.0.1", 8233)).env
+    assert found["HOME"] == "/home"
+    assert not [name for name in found if name.upper().startswith("HOTLINE_")]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.notifications.courier import case_teller
@@ -18,8 +18,9 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.undelivered import Undelivered
-from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver
+from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import COURIER
 from workflows.presentation.complaint import workflow_id
@@ -61,6 +62,15 @@ async def test_notifications_of_a_case_reach_the_channel_once(server: WorkflowEn
         await complaint.act(Withdraw(reason="The caller has mended it."))
         owed = await sent(complaint, 2)
         assert sorted(line["key"] for line in lines(hotline)) == sorted(row["key"] for row in owed)
+
+
+@pytest.mark.parametrize("kind", ["CourierWorkflow", "SurgeWatchWorkflow", "ReconcilerWorkflow"])
+async def test_what_works_for_ever_ends_at_once_under_another_id(hotline: Hotline, kind: str) -> None:
+    """Some of them would hold all slots of a worker for activities."""
+    client, queue = stranger(hotline.client), hotline.settings.task_queue
+    further = await client.start_workflow(kind, id=f"further-{kind}", task_queue=queue)
+    with pytest.raises(WorkflowFailureError):
+        await asyncio.wait_for(further.result(), PATIENCE_SECONDS)
 
 
 async def test_many_workers_start_one_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -35,10 +35,9 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
+from workflows.clients.complaint import case_workflows
 from workflows.clients.singletons import last_report
-from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.complaint import workflow_id
-from workflows.presentation.search_attributes import CHANGED_AT
 
 MANY_LOOKS = 100
 
@@ -162,8 +161,7 @@ async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
     complaint = await hotline.start(unwritten=True)
     environment, ahead = ActivityEnvironment(), datetime.now(UTC) + timedelta(hours=1)
     async with GroupWriter(owner) as writer:
-        of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}"'
-        workflows = CaseWorkflows(hotline.client, PeopleFirst(), workflow_id(""), of_type, CHANGED_AT)
+        workflows = case_workflows(hotline.client, PeopleFirst(), hotline.settings.task_queue)
         repair = partial(repair_case, hotline.client, owner)
         repairs = Repairs(repair, partial(repair_incidents, hotline.client, owner))
         reconciler = Reconciler(writer, hotline.sender, owner, workflows, repairs, 0.1)

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from temporalio import workflow
-from temporalio.api.common.v1 import Payload
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.api.common.v1 import Payload, SearchAttributes, WorkflowType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.worker import Worker
 
@@ -19,9 +23,10 @@ from domain.case.actions.dispatch import Dispatch
 from hotline import rebuild
 from hotline.histories import CaseHistory, read_case
 from hotline.rebuild import in_sql_until
-from hotline.rebuild_workflows import STARTED
+from hotline.rebuild_workflows import STARTED, NotRebuiltError
 from readmodel.database import engine
 from tests.support.hotline import Hotline, running_hotline, until
+from tests.support.lost import fail
 from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_rebuild_workflows import again, rebuilder
@@ -29,6 +34,7 @@ from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
+from workflows.presentation.search_attributes import CHANGED_AT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -161,3 +167,90 @@ async def test_a_case_that_somebody_else_has_completed_is_lost_and_comes_back(
     owner.dispose()
     assert (await again(reconciled, complaint).act(Comment(note="好了"))).version == 2
     assert await complaint.lost() is None
+
+
+async def test_a_case_whose_workflow_somebody_else_has_replaced_is_lost(reconciled: Hotline) -> None:
+    """By one on a queue of their own, with the same attributes."""
+    complaint = await reconciled.start()
+    shown = (await complaint.handle.describe()).typed_search_attributes
+    await complaint.handle.terminate()
+    other = await stranger(reconciled.client).start_workflow(
+        "ComplaintWorkflow", id=complaint.handle.id, task_queue="nobody", search_attributes=shown
+    )
+    await until(complaint.lost, lambda mark: mark == "missing")
+    owner = engine(reconciled.settings.database_url)
+    with pytest.raises(NotRebuiltError, match="has not started runs under its id: terminate it"):
+        await rebuilder(reconciled, owner).one(complaint.number)
+    await other.terminate()
+    assert await rebuilder(reconciled, owner).one(complaint.number) == STARTED
+    owner.dispose()
+    await until(complaint.lost, lambda mark: mark is None)
+
+
+@pytest.mark.parametrize("changed", ['"0000-01-01T00:00:00Z"', '["2026-11-30T00:00:00Z"]'])
+@pytest.mark.parametrize("kind", ["ComplaintWorkflow", "IncidentWorkflow"])
+async def test_an_instant_that_the_client_cannot_read_stops_nothing(
+    reconciled: Hotline, kind: str, changed: str
+) -> None:
+    """Temporal takes it for the search attribute of somebody else's workflow."""
+    dated = Payload(metadata={"encoding": b"json/plain", "type": b"Datetime"}, data=changed.encode())
+    client, number = reconciled.client, reconciled.registration().number
+    name = workflow_id(number) if kind == "ComplaintWorkflow" else f"incident-{number}"
+    await client.workflow_service.start_workflow_execution(
+        StartWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_id=name,
+            workflow_type=WorkflowType(name=kind),
+            task_queue=TaskQueue(name=reconciled.settings.task_queue),
+            request_id=number,
+            workflow_start_delay=Duration(seconds=3600),
+            search_attributes=SearchAttributes(indexed_fields={CHANGED_AT.name: dated}),
+        )
+    )
+
+    async def count() -> int:
+        return (await client.count_workflows(f'WorkflowId = "{name}"')).count
+
+    await until(count, lambda found: found == 1)
+    other = await reconciled.start()
+    await other.handle.terminate("a slip of the hand")
+    await until(other.lost, lambda mark: mark == "ended")
+    owner = engine(reconciled.settings.database_url)
+    assert (await rebuilder(reconciled, owner).all()).failed == {}
+    owner.dispose()
+    assert await again(reconciled, other).lost() is None
+    report = await last_report(client)
+    assert report
+    assert report.fault is None
+    await client.get_workflow_handle(name).terminate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["", "refused", "ended"])
+async def test_a_case_that_somebody_else_has_failed_comes_back_with_what_sql_lacked(
+    reconciled: Hotline, tmp_path: Path, then: str
+) -> None:
+    """Their worker took its task while no other ran; then they started another workflow under its id."""
+    queue, client = f"failed-{then}", stranger(reconciled.client)
+    async with running_hotline(reconciled.server, tmp_path, task_queue=queue) as served:
+        complaint = await served.start()
+        await complaint.act(Comment(note="用户又来电"), unwritten=True)
+    await complaint.handle.signal("publish")
+    await fail(client, queue)
+    async with running_hotline(reconciled.server, tmp_path, task_queue=queue) as served:
+        if then:
+            polled = queue if then == "refused" else "nobody-polls"
+            other = await client.start_workflow("ComplaintWorkflow", {}, id=complaint.handle.id, task_queue=polled)
+            await (refused(other) if then == "refused" else other.terminate())
+        owner = engine(served.settings.database_url)
+        assert await rebuilder(served, owner).one(complaint.number) == STARTED
+        owner.dispose()
+        back = again(served, complaint)
+        assert (await back.view()).version == 2
+        assert [row["action"] for row in await back.rows()] == ["register", "comment"]
+
+
+async def refused(handle: WorkflowHandle[Any, Any]) -> None:
+    """Wait until a workflow has failed."""
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()

@@ -34,6 +34,7 @@ from tests.support.lost import delete, reset
 from tests.support.reconciler import refuse_lists, running_reconciled
 from tests.support.rows import execute
 from tests.support.sealing import stranger
+from workflows.clients.complaint import case_workflows as case_workflows_of
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import Names
@@ -216,9 +217,8 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
         return 0
 
     async with GroupWriter(owner) as writer:
-        workflows = Ending(
-            hotline.client, PeopleFirst(), workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT
-        )
+        queue = hotline.settings.task_queue
+        workflows = Ending(hotline.client, PeopleFirst(), workflow_id(""), "ComplaintWorkflow", queue, CHANGED_AT)
         reconciler = Reconciler(writer, hotline.sender, owner, workflows, Repairs(repair, nothing), 3600)
         shift = environment.run(reconciler.reconcile, Report(in_sql_until=earlier))
         told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
@@ -242,9 +242,7 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
 
     complaints = [await hotline.start() for _ in range(7)]
     changed = [await each.changed_at() for each in complaints]
-    workflows = CaseWorkflows(
-        hotline.client, PeopleFirst(), workflow_id(""), "WorkflowType = 'ComplaintWorkflow'", CHANGED_AT
-    )
+    workflows = case_workflows_of(hotline.client, PeopleFirst(), hotline.settings.task_queue)
 
     async def listed() -> set[str]:
         asked.clear()
@@ -269,8 +267,7 @@ async def test_a_refused_start_that_is_dated_in_the_future_is_not_listed_for_eve
     )
     with pytest.raises(WorkflowFailureError):
         await refused.result()
-    of_type = "WorkflowType = 'ComplaintWorkflow'"
-    workflows = CaseWorkflows(hotline.client, PeopleFirst(), workflow_id(""), of_type, CHANGED_AT)
+    workflows = case_workflows_of(hotline.client, PeopleFirst(), queue)
     later = await hotline.start()
 
     async def listed() -> set[str]:

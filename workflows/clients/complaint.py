@@ -19,8 +19,7 @@ from workflows.presentation.search_attributes import CHANGED_AT, typed
 
 def case_workflows(client: Client, people: PeopleFirst, task_queue: str) -> CaseWorkflows:
     """Return the list of the workflows of cases on a task queue; see `CaseWorkflows`."""
-    of_type = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{task_queue}"'
-    return CaseWorkflows(client, people, workflow_id(""), of_type, CHANGED_AT)
+    return CaseWorkflows(client, people, workflow_id(""), ComplaintWorkflow.__name__, task_queue, CHANGED_AT)
 
 
 def options_of(case: Case, changed_at: datetime) -> dict[str, Any]:
