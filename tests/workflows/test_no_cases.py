@@ -219,7 +219,7 @@ async def test_an_instant_that_the_client_cannot_read_stops_nothing(
     assert (await rebuilder(reconciled, owner).all()).failed == {}
     owner.dispose()
     assert await again(reconciled, other).lost() is None
-    report = await last_report(client)
+    report = await until(lambda: last_report(client), lambda seen: seen is not None)
     assert report
     assert report.fault is None
     await client.get_workflow_handle(name).terminate()
