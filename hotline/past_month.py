@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from domain.catalogue.figures import Subject
 from domain.reports.period import month_bounds, month_of
-from hotline.demo.month.plan import PastMonth, plan_month
+from hotline.demo.month import PastMonth, plan_month
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel import calls

@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,11 +15,9 @@ import typer
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import (
     ApiPort,
-    CatalogueFile,
     DataDir,
     TemporalPort,
     UiPort,
-    checked_catalogue,
     open_database,
     say,
     settings_with,
@@ -27,8 +25,10 @@ from hotline.cli.shared import (
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hotline.demo.people import Person
-    from hotline.demo.run import DemoOptions, Perform
+    from hotline.demo.run import DemoOptions
 
 app = typer.Typer()
 
@@ -41,6 +41,8 @@ CHANNELS = Path(__file__).parents[1] / "demo" / "channels.toml"
 TRIES = 3
 """Tries until a notification to that channel is given up: some seconds."""
 RETRY_SECONDS = 2.0
+KEYS_LAST = timedelta(days=1)
+"""Each run of the demo makes keys of its own for its people."""
 USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
 OWN_STORES = (
@@ -71,41 +73,34 @@ def demo(  # noqa: PLR0913 - an argument for each option
     concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Most cases at the same time.")] = 32,
     day_seconds: Annotated[float, typer.Option(min=0, help="Length of the day in seconds.")] = 60.0,
     deadline: Annotated[float, typer.Option(min=0, help="Most seconds without an answer of the service.")] = 120.0,
-    verify_only: Annotated[bool, typer.Option("--verify-only", help="Check the last run without playing.")] = False,
     own_service: Annotated[bool, typer.Option("--up", help="Start the service too, and run it until Ctrl-C.")] = False,
     data_dir: DataDir = None,
     api_port: ApiPort = None,
     temporal_port: TemporalPort = None,
     ui_port: UiPort = None,
-    catalogue: CatalogueFile = None,
 ) -> None:
     """Play a day of the hotline over HTTP, and check over HTTP that every case is as planned."""
     from hotline.demo.run import DemoOptions, perform
 
-    if own_service:
-        # A folder each: the day puts its catalogue in force, and a surge needs another.
-        usual, folder = (SURGE_CATALOGUE, "data-surge") if surge else (CATALOGUE, "data-demo")
-        data_dir, catalogue = data_dir or Path(folder), catalogue or usual
-    settings = settings_with(
-        data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue
-    )
+    own: dict[str, Any] = {}
     if own_service:
         _refuse_other_stores()
-        checked_catalogue(settings.catalogue)
+        # A folder each: the day puts its catalogue in force, and a surge needs another.
+        data_dir = data_dir or Path("data-surge" if surge else "data-demo")
         # The demo must not send messages to real telephones.
         own = {"channels": None} if surge else {"channels": CHANNELS, "courier_max_tries": TRIES}
-        settings = settings.model_copy(update=own)
+        own["catalogue"] = SURGE_CATALOGUE if surge else CATALOGUE
+    given = settings_with(data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port)
+    settings = given.model_copy(update=own)
     options = partial(
         DemoOptions,
-        url=url or f"http://{LOOPBACK}:{settings.api_port}",
-        folder=settings.data_dir / "demo",
+        url=(url or f"http://{LOOPBACK}:{settings.api_port}").rstrip("/"),
         cases=number_of_cases(cases, surge=surge),
         seed=seed,
         concurrency=concurrency,
         day_seconds=day_seconds,
         deadline=deadline,
         surge=surge,
-        verify_only=verify_only,
         # Channels of the operator's own keep no such file.
         message_log=None if url or settings.channels else settings.notification_log,
     )
@@ -128,9 +123,9 @@ def _refuse_other_stores() -> None:
 def number_of_cases(asked: int | None, *, surge: bool) -> int:
     """Return the number of cases: `asked`, or the default if it is None. Raises BadParameter if too few."""
     from hotline.demo import day
-    from hotline.demo.surge import plan
+    from hotline.demo import surge as tide
 
-    usual, least = (plan.USUAL_CASES, plan.LEAST_CASES) if surge else (USUAL_CASES, day.LEAST_CASES)
+    usual, least = (tide.USUAL_CASES, tide.LEAST_CASES) if surge else (USUAL_CASES, day.LEAST_CASES)
     cases = usual if asked is None else asked
     if cases < least:
         played = "a surge" if surge else "a day of the hotline"
@@ -139,12 +134,15 @@ def number_of_cases(asked: int | None, *, surge: bool) -> int:
 
 
 async def play(
-    perform: "Perform", options: "Callable[..., DemoOptions]", key_file: Path, settings: Settings | None
+    show: "Callable[[DemoOptions, Console], Awaitable[bool]]",
+    options: "Callable[..., DemoOptions]",
+    key_file: Path,
+    settings: Settings | None,
 ) -> int:
     """Play against the service that runs; return 0 if every case is as planned, else 1.
 
     Args:
-        perform: plays a day or a surge, or has people argue about a month.
+        show: plays a day or a surge, or has people argue about a month.
         options: returns the options of the demo, given the administrator's key and a maker of further keys.
         key_file: file of the administrator's key.
         settings: those of the service, if it runs on this machine.
@@ -158,10 +156,9 @@ async def play(
 
     admin_key = _admin_key(key_file)
     # Opening the database compares the stores, which has an event loop of its own.
-    make_key = await asyncio.to_thread(_key_maker, settings, admin_key) if settings else None
-    chosen = options(admin_key=admin_key, make_key=make_key)
+    make_keys = await asyncio.to_thread(_key_maker, settings, admin_key) if settings else None
     try:
-        return 0 if await perform(chosen, Console()) else 1
+        return 0 if await show(options(admin_key=admin_key, make_keys=make_keys), Console()) else 1
     except (Rejected, Unreachable, ValueError) as error:
         raise OperatorError(str(error)) from error
 
@@ -195,7 +192,7 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
     return 1 if playing.cancelled() else playing.result()
 
 
-async def with_operator(settings: Settings, played: "Callable[[Perform], Coroutine[Any, Any, int]]", seed: int) -> int:
+async def with_operator(settings: Settings, played: Callable[..., Coroutine[Any, Any, int]], seed: int) -> int:
     """Play a day, and do beside it what an operator does: import the registry, put the catalogue in force.
 
     Then fill the last month, report and begin to assess it as the Schedule would, and have people argue about it.
@@ -203,8 +200,8 @@ async def with_operator(settings: Settings, played: "Callable[[Perform], Corouti
     Raises:
         OperatorError: a command of the operator fails, or the day cannot be played.
     """
+    from hotline.demo.day import REGISTRY
     from hotline.demo.run import argue_month, perform
-    from hotline.demo.stories import REGISTRY
     from hotline.past_month import fill_last_month
 
     await _operate(settings, "customers", "import", str(REGISTRY))
@@ -258,7 +255,7 @@ def _admin_key(path: Path) -> str:
     return found
 
 
-def _key_maker(settings: Settings, admin_key: str) -> "Callable[[Person], str] | None":
+def _key_maker(settings: Settings, admin_key: str) -> "Callable[[Sequence[Person]], dict[str, str]] | None":
     """Return a maker of keys, or None if the database is not that of the service. Raises OperatorError."""
     from domain.shared.actors import Person as Entry
     from readmodel import people
@@ -270,10 +267,13 @@ def _key_maker(settings: Settings, admin_key: str) -> "Callable[[Person], str] |
     if key_id not in keys or not keys[key_id].opens_with(secret):
         return None
 
-    def make_key(person: "Person") -> str:
-        entry = Entry(id=person.name, name=person.name, role=person.role, department=person.department)
-        # The text of the key that an earlier demo made is lost, or it would not be asked for.
+    def make_keys(everybody: "Sequence[Person]") -> dict[str, str]:
+        now, made = datetime.now(UTC), {}
         with open_database(settings) as database, writing(database) as connection:
-            return people.issue(connection, entry, datetime.now(UTC), replaces=True)[1]
+            for person in everybody:
+                entry = Entry(id=person.name, name=person.name, role=person.role, department=person.department)
+                # Nobody keeps them; keys that were made for a reader of the demo stay.
+                made[person.name] = people.issue(connection, entry, now, expires_at=now + KEYS_LAST)[1]
+        return made
 
-    return make_key
+    return make_keys

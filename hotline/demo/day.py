@@ -1,27 +1,23 @@
 """A day of the hotline, made from a seed: each call with its caller, subject, time, place and the plan of its case."""
 
-import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from domain.shared.actors import Role
-from hotline.demo.calls import CALLS_BY_HOUR, CHANNELS, EXCHANGE, Call, Scene, call_id, called_back, calls_of
-from hotline.demo.check import differences
-from hotline.demo.client import Json, Rejected
+from hotline.demo import report
+from hotline.demo.calls import CALLS_BY_HOUR, CHANNELS, Call, facts_of, taken_down
+from hotline.demo.client import Json
 from hotline.demo.offers import District, Offer
 from hotline.demo.people import Staff
-from hotline.demo.plans import PLANS, Plan
-from hotline.demo.play import Player
-from hotline.demo.report import by_service, by_state, print_people, print_stories
-from hotline.demo.show import Places, Show, Verdict
-from hotline.demo.stories import ALWAYS, Story
-from hotline.demo.texts import address, caller_name, phone, words
+from hotline.demo.plans import PLANS, Plan, plan_of
+from hotline.demo.play import Player, Show, Verdict
+from hotline.demo.texts import phone, words
+from hotline.files.toml import read_toml
 
 LEAST_CASES = 300
 """Number of calls of a morning of the real hotline; enough for every plan in every group of services."""
@@ -29,86 +25,41 @@ LEAST_CASES = 300
 LATEST_MISS = 0.6
 """Cases in which a clock has to run down are registered in this part of the day."""
 
-THINKING_SECONDS = (0.15, 0.7)
-"""People take a moment before each step."""
+REGISTRY = Path(__file__).with_name("customers.csv")
+"""File of customers, for `hotline customers import`: the household of the stories, and the caller of one."""
+STORIES = read_toml(Path(__file__).with_name("stories.toml"))["stories"]
+"""Calls that come on every day, first in the order of the index."""
 
 
-@dataclass(frozen=True)
-class DayCall(Call):
-    """One call of the day. `starts` is the part of the day that has passed by then."""
+class Day(Show):
+    """A day of the hotline."""
 
-    starts: float
-    story: Story | None = None
-
-
-class DayShow(Show):
-    """A day of the hotline: what the service refused against a plan is a difference of the case."""
+    thinking = (0.15, 0.7)
 
     def __init__(self, cases: int, seed: int, offers: Sequence[Offer], districts: Sequence[District]) -> None:
-        self.calls: Sequence[DayCall] = plan_day(cases, seed, offers, districts)
+        self.calls = plan_day(cases, seed, offers, districts)
         self._incident = incident_of(offers, districts)
         self._staff = Staff({offer.department for offer in offers})
-        self._refusals: dict[int, str] = {}
-
-    @property
-    def title(self) -> str:
-        """Return the number of the calls and what they are about."""
         services = len({call.offer.code for call in self.calls})
-        districts = len({call.intake["location"]["district"] for call in self.calls})
-        return f"{len(self.calls)} cases, {services} services, {districts} districts"
+        places = len({call.intake["location"]["district"] for call in self.calls})
+        self.title = f"{cases} cases, {services} services, {places} districts"
 
-    async def play(self, player: Player) -> None:
-        """Play every call at its time. Raises Unreachable, and Rejected if the service refuses the incident."""
-        if any(call.plan.links for call in self.calls):
-            dispatcher = player.staff.who(Role.DISPATCHER, owner="", department=None, turn=0)
+    async def direct(self, player: Player) -> None:
+        """Declare the incident to which cases are linked. Raises Rejected, Unreachable."""
+        if any(call.plan.incident for call in self.calls):
+            dispatcher = player.staff.who(Role.DISPATCHER)
             declared = await player.hotline.post(
                 "/incidents", self._incident, by=dispatcher, key=player.key("incident")
             )
-            player.run.incident = declared["number"]
-        stepped = partial(player.advance, "steps", sum(len(call.plan.steps) + 1 for call in self.calls))
-        first = min(call.starts for call in self.calls)
+            player.incident = declared["number"]
+        player.reach("declared")
 
-        async def one(call: DayCall) -> None:
-            await asyncio.sleep((call.starts - first) * player.seconds)
-            async with player.places:
-                await self._case(player, call, stepped)
-            player.advance("cases", len(self.calls))
-
-        async with asyncio.TaskGroup() as tasks:
-            for call in self.calls:
-                tasks.create_task(one(call))
-
-    async def _case(self, player: Player, call: DayCall, stepped: Callable[[], None]) -> None:
-        """Play one call to the end of its plan, or to a refusal."""
-        try:
-            by_phone = {"call_id": call_id(player.run.id, call)} if call.intake["channel"] == "phone" else {}
-            complaint = await player.register(call, **by_phone)
-            await self._report_calls(player, call, datetime.fromisoformat(complaint["registered_at"]))
-            stepped()
-            await player.see_through(call, complaint, THINKING_SECONDS, stepped)
-        except Rejected as refusal:
-            self._refusals[call.index] = str(refusal)
-
-    async def _report_calls(self, player: Player, call: DayCall, registered_at: datetime) -> None:
-        """Report the calls of the case, and call a caller back who gave up."""
-        key = player.key(call.index)
-        if calls := calls_of(player.run.id, call, registered_at):
-            await player.hotline.post("/calls", {"items": calls}, by=EXCHANGE, key=f"{key}-calls")
-        if missed := called_back(player.run.id, call):
-            agent, result = player.staff.named(call.owner), {"reached": True, "note": "已致歉并解答。"}
-            await player.hotline.post(f"/calls/{missed}/call-back", result, by=agent, key=f"{key}-call-back")
-
-    def differences(self, call: Call, complaint: Json, timeline: Sequence[Json], incident: str) -> Iterable[str]:  # noqa: ARG002
-        """Return each difference between a case and its plan, and what was refused."""
-        refused = self._refusals.get(call.index)
-        return [*differences(call.plan, complaint, timeline), *([refused] if refused else [])]
-
-    def report(self, console: Console, verdict: Verdict, places: Places) -> None:
+    def report(self, console: Console, verdict: Verdict, url: str) -> None:
         """Print the figures of the day, and where to look."""
-        console.print(by_state(verdict))
-        console.print(by_service(self.calls, verdict))
-        print_stories(console, {call.index: call.story for call in self.calls if call.story}, verdict, places)
-        print_people(console, places, self._staff.examples(self.calls[0].offer.department))
+        console.print(report.by_state(verdict))
+        console.print(report.by_service(self.calls, verdict))
+        report.print_stories(console, self.calls, verdict, url)
+        report.print_people(console, self._staff.examples(self.calls[0].offer.department), url)
 
     @property
     def praise(self) -> str:
@@ -119,7 +70,7 @@ class DayShow(Show):
         )
 
 
-def plan_day(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence[District]) -> tuple[DayCall, ...]:
+def plan_day(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence[District]) -> tuple[Call, ...]:
     """Return the calls of a day in the order of their index; the same for the same arguments.
 
     Raises ValueError for fewer than `LEAST_CASES` cases, or where there is no service or no district.
@@ -131,13 +82,13 @@ def plan_day(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence
     rng = random.Random(seed)  # noqa: S311 - a play that can be repeated, no secret
     suited_plans = [plan for plan in PLANS if any(plan.suits(offer) for offer in offers)]
     # With one district, every call about the incident's service would be linked by itself.
-    playable = [plan for plan in suited_plans if len(districts) > 1 or not plan.links]
-    plans = _deal(cases - len(ALWAYS), playable)
+    playable = [plan for plan in suited_plans if len(districts) > 1 or not plan.incident]
+    plans = _deal(cases - len(STORIES), playable)
     rng.shuffle(plans)
     where = rng.sample(list(districts), len(districts))
     used: Counter[str] = Counter()
-    calls = [_story(index, story, offers, districts) for index, story in enumerate(ALWAYS)]
-    for index, plan in enumerate(plans, start=len(ALWAYS)):
+    calls = [_story(index, story, offers, districts) for index, story in enumerate(STORIES)]
+    for index, plan in enumerate(plans, start=len(STORIES)):
         suited = rng.sample([offer for offer in offers if plan.suits(offer)], k=sum(map(plan.suits, offers)))
         offer = min(suited, key=lambda offer: used[offer.code])
         used[offer.code] += 1
@@ -171,32 +122,29 @@ def _deal(cases: int, plans: list[Plan]) -> list[Plan]:
 
 def _call(
     index: int, plan: Plan, offer: Offer, offers: Sequence[Offer], district: District, rng: random.Random
-) -> DayCall:
+) -> Call:
     pick = rng.randrange(10_000)
     hour = rng.choices(range(len(CALLS_BY_HOUR)), CALLS_BY_HOUR)[0]
-    starts = (hour + rng.random()) / len(CALLS_BY_HOUR)
-    intake = {
-        "service_code": offer.code,
-        "channel": CHANNELS[pick % len(CHANNELS)],
-        "caller": {"name": caller_name(pick), "phone": phone(index)},
-        "location": {"district": district.code, "address": address(district.name_zh, pick)},
-        "description": rng.choice(words(offer.code).said),
-    }
-    starts *= LATEST_MISS if plan.takes_time else 1
-    return DayCall(index, plan, offer, Scene.of(index, offer, offers), intake, starts)
+    starts = (hour + rng.random()) / len(CALLS_BY_HOUR) * (LATEST_MISS if plan.takes_time else 1)
+    channel = CHANNELS[pick % len(CHANNELS)]
+    intake = taken_down(offer, district, rng.choice(words(offer.code).said), phone(index), pick) | {"channel": channel}
+    facts = facts_of(index, offer, offers)
+    return Call(index, plan, offer, intake, facts, starts, reported=channel == "phone")
 
 
-def _story(index: int, story: Story, offers: Sequence[Offer], districts: Sequence[District]) -> DayCall:
+def _story(index: int, story: Mapping[str, Any], offers: Sequence[Offer], districts: Sequence[District]) -> Call:
     """Return a story, in its own service and district if the catalogue has them."""
-    able = [offer for offer in offers if story.plan.suits(offer)] or list(offers)
-    offer = next((offer for offer in able if offer.code == story.service_code), able[0])
-    district = next((district for district in districts if district.code == story.district), districts[0])
+    plan = plan_of(story["plan"])
+    able = [offer for offer in offers if plan.suits(offer)] or list(offers)
+    offer = next((offer for offer in able if offer.code == story["service_code"]), able[0])
+    district = next((district for district in districts if district.code == story["district"]), districts[0])
     intake = {
         "service_code": offer.code,
         "channel": "phone",
-        "caller": {"name": story.caller, "phone": story.phone or phone(index)},
-        "location": {"district": district.code, "address": story.address},
-        "description": story.description,
-        **({"priority": story.priority} if story.priority else {}),
+        "caller": {"name": story["caller"], "phone": story.get("phone", phone(index))},
+        "location": {"district": district.code, "address": story["address"]},
+        "description": story["description"],
+        **({"priority": story["priority"]} if "priority" in story else {}),
     }
-    return DayCall(index, story.plan, offer, Scene.of(index, offer, offers), intake, story.starts, story)
+    facts, title = facts_of(index, offer, offers), story.get("title", "")
+    return Call(index, plan, offer, intake, facts, story["starts"], title=title, reported=True)

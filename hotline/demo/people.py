@@ -50,7 +50,7 @@ class Staff:
                 return agent
         raise KeyError(name)
 
-    def who(self, role: Role, *, owner: str, department: str | None, turn: int) -> Person:
+    def who(self, role: Role, *, owner: str = "", department: str | None = None, turn: int = 0) -> Person:
         """Return the person who acts in this role on a case of `owner` and `department`; the same for the same `turn`.
 
         Raises KeyError for a role that nobody of the demo has, or a department without a crew.

@@ -1,18 +1,21 @@
-"""Player of a day and of a surge: takes down calls, and brings each case to the end of its plan, over HTTP."""
+"""Player of a day and of a surge: takes down calls at their times, and brings each case to the end of its plan."""
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from rich.console import Console
+
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
-from hotline.demo.calls import Call, account_no
+from hotline.demo.calls import EXCHANGE, Call, account_no, called_back, calls_of
 from hotline.demo.client import Hotline, Json, Rejected
 from hotline.demo.people import Person, Staff
-from hotline.demo.steps import LINK, Step, Wait, Wake
+from hotline.demo.plans import WOKEN, Step, Wait
 
 LOOK_EVERY_SECONDS = 0.5
 LARGEST_PAGE = "200"
@@ -20,76 +23,144 @@ TOO_LATE = frozenset({"extension-too-late", "return-too-late"})
 OUT_OF_TURN = "out-of-turn"
 AFTER_THE_END = frozenset({"reopen", "comment"})
 WAKE_AT_PAST = "wake-at-past"
+REGISTERED, DONE = "registered", "done"
 
 Progress = Callable[[str, int, int], None]
 """Callback with the progress: name of the counted item, number of those that are done, number of all."""
 
 
 @dataclass
-class Run:
-    """One run of the demo: its id, and the number of the incident of its cases, empty before there is one."""
+class Verdict:
+    """Result of the check, by the index of the call. `faults` are those that no single call has."""
 
-    id: str
-    incident: str = ""
+    complaints: dict[int, Json] = field(default_factory=dict)
+    timelines: dict[int, list[Json]] = field(default_factory=dict)
+    differences: dict[int, list[str]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Return True if everything is as planned."""
+        return not self.differences and not self.faults
+
+
+class Show(ABC):
+    """Play of the demo, a day or a surge: its calls, the work beside them, and its part of the check and the report."""
+
+    calls: Sequence[Call]
+    title: str
+    """Number of the calls, and what they are about."""
+    thinking: tuple[float, float] = (0.0, 0.0)
+    """Least and most seconds that people take before a step."""
+
+    @abstractmethod
+    async def direct(self, player: "Player") -> None:
+        """Do what is done beside the cases, until nothing is left to do. Raises Rejected, Unreachable."""
+
+    async def faults(self, player: "Player", verdict: Verdict) -> Iterable[str]:  # noqa: ARG002 - a day has none
+        """Return what else is wrong, once the cases have been read."""
+        return ()
+
+    @abstractmethod
+    def report(self, console: Console, verdict: Verdict, url: str) -> None:
+        """Print the figures, and where on the service to look."""
+
+    @property
+    @abstractmethod
+    def praise(self) -> str:
+        """Return what is said if everything is as planned."""
 
 
 @dataclass
 class Player:
     """Plays the calls of one run, each step by its person.
 
-    `places` are those of the cases that may be played at the same time, `seconds` is the length of the day.
-    `progress` hears of what is done, `say` of what happens.
+    `run` is the id of the run, `incident` the number of the incident of its cases, once there is one. As many cases as
+    `concurrency` are played at the same time, `seconds` is the length of the day, `thinking` are the least and the most
+    seconds before a step. `known` are the cases as they were registered, `refusals` the answers that ended cases before
+    the end of their plans, by the index of the call. `progress` hears of what is done, `say` of what happens.
     """
 
     hotline: Hotline
     staff: Staff
-    run: Run
+    run: str
     concurrency: int
     seconds: float
+    thinking: tuple[float, float] = (0.0, 0.0)
+    incident: str = ""
     progress: Progress = lambda _what, _done, _of: None
     say: Callable[[str], None] = lambda _: None
+    known: dict[int, Json] = field(default_factory=dict)
+    refusals: dict[int, str] = field(default_factory=dict)
     _done: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.places = asyncio.Semaphore(self.concurrency)
+        self._places = asyncio.Semaphore(self.concurrency)
+        self._reached: defaultdict[object, asyncio.Event] = defaultdict(asyncio.Event)
+        # An agent talks to one caller at a time.
+        self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def advance(self, what: str, of: int) -> None:
-        """Tell that one more of so many is done."""
-        self._done[what] += 1
-        self.progress(what, self._done[what], of)
+    async def play(self, show: Show) -> None:
+        """Play every call at its time, and do what is done beside them; what is refused of a case is in `refusals`.
 
-    async def each(self, calls: Iterable[Call], do: Callable[[Call], Awaitable[object]]) -> None:
-        """Do this for each call, for as many at once as are allowed."""
+        Raises Unreachable, and Rejected if the service refuses something besides, also in groups.
+        """
+        calls = show.calls
+        of = {"steps": sum(len(call.plan.steps) + 1 for call in calls), "cases": len(calls)}
+        first = min(call.starts for call in calls)
+
+        def advance(what: str) -> None:
+            self._done[what] += 1
+            self.progress(what, self._done[what], of[what])
 
         async def one(call: Call) -> None:
-            async with self.places:
-                await do(call)
+            await asyncio.sleep((call.starts - first) * self.seconds)
+            if call.wave is not None:
+                await self._reached[call.wave].wait()
+            async with self._places:
+                try:
+                    await self._case(call, lambda: advance("steps"))
+                except Rejected as refusal:
+                    self.refusals[call.index] = str(refusal)
+            for what in (REGISTERED, DONE):
+                self.reach((what, call.index))
+            advance("cases")
 
         async with asyncio.TaskGroup() as tasks:
             for call in calls:
                 tasks.create_task(one(call))
+            tasks.create_task(show.direct(self))
+
+    def reach(self, event: object) -> None:
+        """Let go on what waits for this event of the play: the number of a wave, or one that a plan names."""
+        self._reached[event].set()
+
+    async def all_are(self, what: str, calls: Iterable[Call]) -> None:
+        """Return when all of these calls are registered, or done."""
+        for call in calls:
+            await self._reached[what, call.index].wait()
 
     def key(self, what: object) -> str:
         """Return the idempotency key of one request of the run."""
-        return f"demo-{self.run.id}-{what}"
+        return f"demo-{self.run}-{what}"
 
-    async def register(self, call: Call, **more: str) -> Json:
-        """Take down the call; return its case. Raises Rejected, Unreachable."""
-        body = call.intake_of(self.run.id) | more
-        agent = self.staff.named(call.owner)
-        return await self.hotline.post("/complaints", body, by=agent, key=self.key(call.index))
+    async def _case(self, call: Call, stepped: Callable[[], None]) -> None:
+        """Take down the call, and bring its case to the end of its plan, or to a refusal."""
+        agent, key = self.staff.named(call.owner), self.key(call.index)
+        async with self._lines[call.owner]:
+            complaint = await self.hotline.post("/complaints", call.intake_of(self.run), by=agent, key=key)
+        self.known[call.index] = complaint
+        self.reach((REGISTERED, call.index))
+        stepped()
+        if call.reported:
+            calls = calls_of(self.run, call, datetime.fromisoformat(complaint["registered_at"]))
+            await self.hotline.post("/calls", {"items": calls}, by=EXCHANGE, key=f"{key}-calls")
+            if missed := called_back(self.run, call):
+                result = {"reached": True, "note": "已致歉并解答。"}
+                await self.hotline.post(f"/calls/{missed}/call-back", result, by=agent, key=f"{key}-call-back")
+        await self._see_through(call, complaint, stepped)
 
-    async def see_through(
-        self,
-        call: Call,
-        complaint: Json,
-        thinking: tuple[float, float] = (0.0, 0.0),
-        stepped: Callable[[], None] = lambda: None,
-    ) -> Json:
-        """Bring the case to the end of its plan; return it. Raises Rejected, Unreachable.
-
-        `thinking` are the least and the most seconds before a step; `stepped` is called after each.
-        """
+    async def _see_through(self, call: Call, complaint: Json, stepped: Callable[[], None]) -> None:
         # A source of its own, so that it does not matter how the cases take turns.
         moods = random.Random(self.key(call.index))  # noqa: S311 - a play, no secret
         plan, place = call.plan, 0
@@ -98,7 +169,7 @@ class Player:
             if isinstance(move, Wait):
                 await self._wait(complaint, move)
             else:
-                await asyncio.sleep(moods.uniform(*thinking))
+                await asyncio.sleep(moods.uniform(*self.thinking))
                 try:
                     complaint = await self._take(call, complaint, move, self.key(f"{call.index}-{place}"))
                 except Rejected as refusal:
@@ -108,13 +179,9 @@ class Player:
                     continue
                 stepped()
             place += 1
-        return complaint
 
     async def _take(self, call: Call, complaint: Json, step: Step, key: str) -> Json:
-        owner, department = complaint["owner"], complaint["department"]
-        person, body = call.request(step, self.staff, owner=owner, department=department)
-        if step.action == LINK:
-            body["incident"] = self.run.incident
+        person, body = call.request(step, self.staff, complaint, self.incident)
         if step.wakes_after is None:
             return await self.act(complaint, step.action, body, person, key)
         registered_at = datetime.fromisoformat(complaint["registered_at"])
@@ -134,19 +201,27 @@ class Player:
         """Act on a case, once for each key; return it. Raises Rejected, Unreachable."""
         return await self.hotline.post(f"/complaints/{complaint['number']}/actions/{action}", body, by=by, key=key)
 
-    async def _wait(self, known: Json, until: Wait) -> None:
-        """Wait until the read model shows that the time has come."""
+    async def _wait(self, known: Json, wait: Wait) -> None:
+        """Wait for the event of the play, or until the read model shows that the time has come."""
+        if not wait.percent and wait.until != WOKEN:
+            # Others may be played meanwhile.
+            self._places.release()
+            try:
+                await self._reached[wait.until].wait()
+            finally:
+                await self._places.acquire()
+            return
         while True:
             complaint = await self.hotline.get(f"/complaints/{known['number']}")
-            if complaint["version"] >= known["version"] and not _is_ahead(until, complaint):
+            if complaint["version"] >= known["version"] and not _is_ahead(wait, complaint):
                 return
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
-    async def cases(self, calls: Sequence[Call]) -> dict[int, list[Json]]:
+    async def cases(self, calls: Iterable[Call]) -> dict[int, list[Json]]:
         """Return the cases of the run as the list has them, by the index of the call; of each there should be one."""
-        ours = {account_no(self.run.id, call.index): call.index for call in calls}
+        ours = {account_no(self.run, call.index): call.index for call in calls}
         found: dict[int, list[Json]] = defaultdict(list)
-        async for case in self.hotline.items("/complaints", q=self.run.id, limit=LARGEST_PAGE):
+        async for case in self.hotline.items("/complaints", q=self.run, limit=LARGEST_PAGE):
             index = ours.get(case["caller"]["account_no"])
             if index is not None:
                 found[index].append(case)
@@ -157,15 +232,15 @@ class Player:
         return [item async for item in self.hotline.items(f"{subject}/timeline", limit=LARGEST_PAGE)]
 
 
-def _is_ahead(until: Wait, complaint: Json) -> bool:
+def _is_ahead(wait: Wait, complaint: Json) -> bool:
     """Return True while the case is suspended, or the clock has still to run."""
-    if isinstance(until, Wake):
+    if wait.until == WOKEN:
         return bool(complaint["state"] == State.SUSPENDED)
     running = [clock for clock in complaint["clocks"] if clock["status"] == ClockStatus.RUNNING]
     return any(
-        clock["elapsed_seconds"] < clock["budget_seconds"] * until.percent / 100
+        clock["elapsed_seconds"] < clock["budget_seconds"] * wait.percent / 100
         for clock in running
-        if clock["name"] == until.clock
+        if clock["name"] == wait.until
     )
 
 

@@ -1,8 +1,7 @@
 """One run of the demo: prepare, play, check over HTTP, report."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,52 +11,36 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from domain.shared.actors import Role
-from hotline.demo.client import Hotline, Json, Rejected, Unreachable
-from hotline.demo.day import DayShow
-from hotline.demo.month.judge import Judging
+from hotline.demo.client import Hotline, Rejected, Unreachable
+from hotline.demo.day import Day
+from hotline.demo.judge import Judging
 from hotline.demo.offers import offers_of, require_demo_catalogue
 from hotline.demo.people import Person, Staff
-from hotline.demo.play import Player, Progress, Run
+from hotline.demo.play import Player, Progress, Show
 from hotline.demo.report import report
-from hotline.demo.show import Places, Show
-from hotline.demo.surge.show import SurgeShow
+from hotline.demo.tide import Tide
 from hotline.demo.verify import verify
-from hotline.files.atomic import write_private
-
-LAST_RUN = "last-run.json"
 
 
 @dataclass(frozen=True)
 class DemoOptions:
     """Options of one run of the demo: a day, or a surge.
 
-    `folder` is the demo's own, for keys and the last run. `make_key` gives a person a key of the service; without it
-    everybody acts with the administrator's. `day_seconds` is how long the day lasts, `deadline` how long the service
-    may be away, both in seconds. `message_log` is the file of all messages that were sent, where this machine has it.
+    `make_keys` gives people keys of the service, by name; without it everybody acts with the administrator's.
+    `day_seconds` is how long the day lasts, `deadline` how long the service may be away, both in seconds. `message_log`
+    is the file of all messages that were sent, where this machine has it.
     """
 
     url: str
     admin_key: str
-    folder: Path
     cases: int
     seed: int
     concurrency: int
     day_seconds: float
     deadline: float
     surge: bool = False
-    verify_only: bool = False
-    make_key: Callable[[Person], str] | None = None
+    make_keys: Callable[[Sequence[Person]], dict[str, str]] | None = None
     message_log: Path | None = None
-
-    @property
-    def kept(self) -> Json:
-        """Return what tells the calls of one run from those of another."""
-        return {"surge": self.surge, "seed": self.seed, "cases": self.cases}
-
-
-Perform = Callable[[DemoOptions, Console], Awaitable[bool]]
-"""Plays and checks; returns True if every case is as planned."""
 
 
 async def perform(options: DemoOptions, console: Console) -> bool:
@@ -65,30 +48,22 @@ async def perform(options: DemoOptions, console: Console) -> bool:
 
     Raises:
         Unreachable: the service was away for longer than the deadline.
-        Rejected: the service refuses the administrator's key, or something that a surge needs.
-        ValueError: there is nothing to be played, or no run to be checked.
+        Rejected: the service refuses the administrator's key, or something that an incident needs.
+        ValueError: there is nothing to be played.
     """
     async with Hotline.at(options.url, options.admin_key, options.deadline) as hotline:
         offers, districts = await offers_of(hotline)
         require_demo_catalogue(offers, options.url)
-        show: Show
-        if options.surge:
-            show = SurgeShow(options.cases, options.seed, offers, districts, options.message_log)
-        else:
-            show = DayShow(options.cases, options.seed, offers, districts)
-        run = _last_run(options) if options.verify_only else Run(new_id())
-        console.print(
-            f"[bold]run {run.id}[/bold] (seed {options.seed}): {show.title}, at {options.url}", soft_wrap=True
-        )
+        run, plan = new_id(), (options.cases, options.seed, offers, districts)
+        show: Show = Tide(*plan, options.message_log) if options.surge else Day(*plan)
+        console.print(f"[bold]run {run}[/bold] (seed {options.seed}): {show.title}, at {options.url}", soft_wrap=True)
         staff = Staff({offer.department for offer in offers})
-        player = Player(hotline, staff, run, options.concurrency, options.day_seconds)
-        if not options.verify_only:
-            hotline.keys = await _keys(options, staff)
-            await _play(show, player, console)
-            _keep(options, run)
+        hotline.keys = await _keys(options, staff)
+        player = Player(hotline, staff, run, options.concurrency, options.day_seconds, show.thinking)
+        await _play(show, player, console)
         with console.status("checking every case over HTTP"):
             verdict = await verify(player, show, options.deadline)
-        report(console, show, verdict, hotline.traffic, Places(options.url))
+        report(console, show, verdict, hotline.traffic, options.url)
     return verdict.good
 
 
@@ -99,17 +74,17 @@ async def argue_month(month: str, options: DemoOptions, console: Console) -> boo
         staff = Staff({offer.department for offer in offers})
         hotline.keys = await _keys(options, staff)
         await Judging(hotline, staff, month).argue()
-    where = Places(options.url).at(f"/temporal/namespaces/default/workflows/assessment-{month}")
+    where = f"{options.url}/temporal/namespaces/default/workflows/assessment-{month}"
     console.print(f"{month} is judged (月度考核), and final within two minutes: {where}", soft_wrap=True)
     return True
 
 
 async def _play(show: Show, player: Player, console: Console) -> None:
-    """Play and show the progress."""
+    """Play and show the progress. Raises Rejected, Unreachable."""
     with _bars(console) as (player.progress, player.hotline.tell):
         player.say = lambda what: console.print(f"  {what}", highlight=False, soft_wrap=True)
         try:
-            await show.play(player)
+            await player.play(show)
         except* (Rejected, Unreachable) as group:
             # One reason stops the play; the others only say it again.
             error: BaseException = group
@@ -142,39 +117,5 @@ def new_id() -> str:
     return f"{datetime.now(UTC):%y%m%d%H%M%S}"
 
 
-def _keep(options: DemoOptions, run: Run) -> None:
-    """Keep the run for later checks, until the next one."""
-    _write(options.folder / LAST_RUN, options.kept | {"run": run.id, "incident": run.incident})
-
-
-def _last_run(options: DemoOptions) -> Run:
-    """Return the last run. Raises ValueError if there is none of this kind, seed and number of cases."""
-    kept = _read(options.folder / LAST_RUN)
-    if not options.kept.items() <= kept.items():
-        raise ValueError(f"{options.folder} has no run of {options.cases} cases with seed {options.seed}")
-    return Run(kept["run"], kept["incident"])
-
-
 async def _keys(options: DemoOptions, staff: Staff) -> dict[str, str]:
-    """Return a key for each of the staff, made once and kept for later runs in a private file."""
-    if options.make_key is None:
-        return {}
-    path = options.folder / "keys.json"
-    keys = _read(path)
-    missing = [person for person in staff.people if person.name not in keys and person.role is not Role.CALLER]
-    for person in missing:
-        keys[person.name] = await asyncio.to_thread(options.make_key, person)
-    if missing:
-        _write(path, keys)
-    return keys
-
-
-def _read(path: Path) -> Json:
-    """Return the JSON object of a file, empty if there is no file."""
-    found: Json = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return found
-
-
-def _write(path: Path, kept: Json) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_private(path, json.dumps(kept, ensure_ascii=False))
+    return await asyncio.to_thread(options.make_keys, staff.people) if options.make_keys else {}

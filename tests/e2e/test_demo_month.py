@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hotline.demo.month.judge import EXCLUSIONS, Judging
+from hotline.demo.judge import EXCLUSIONS, Judging
 from tests.support.service import Service
 from tools.docs.months import judged
 

@@ -18,12 +18,14 @@ from temporalio.client import Client
 from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
+from hotline.demo.calls import Call
 from hotline.demo.client import Hotline, Json
-from hotline.demo.day import LEAST_CASES, DayCall, DayShow
+from hotline.demo.day import LEAST_CASES
+from hotline.demo.day import Day as DayShow
 from hotline.demo.offers import offers_of
 from hotline.demo.people import Person, Staff
-from hotline.demo.play import Player, Run
-from hotline.demo.steps import RungWait
+from hotline.demo.plans import Wait
+from hotline.demo.play import Player
 from hotline.demo.verify import verify
 from hotline.histories import chains, read_case
 from hotline.settings import Settings
@@ -116,18 +118,18 @@ class Day:
     async def plan(cls, hotline: Hotline, run: str) -> "Day":
         offers, districts = await offers_of(hotline)
         show = DayShow(LEAST_CASES, SEED, offers, districts)
-        chosen: dict[str, DayCall] = {}
+        chosen: dict[str, Call] = {}
         for call in show.calls:
             quick = all(call.offer.budgets[clock] <= QUICK_SECONDS for clock in call.plan.missed)
-            if quick and not any(isinstance(move, RungWait) for move in call.plan.moves):
+            if quick and not any(isinstance(move, Wait) and move.percent for move in call.plan.moves):
                 chosen.setdefault(call.plan.name, call)
-        show.calls = [*chosen.values()]
+        show.calls = tuple(chosen.values())
         staff = Staff({offer.department for offer in offers})
-        return cls(Player(hotline, staff, Run(run), AT_ONCE, DAY_SECONDS), show)
+        return cls(Player(hotline, staff, run, AT_ONCE, DAY_SECONDS, show.thinking), show)
 
     async def play(self) -> None:
         """Play it to its end; every case is what was planned, as HTTP shows it."""
-        await self._show.play(self._player)
+        await self._player.play(self._show)
         verdict = await verify(self._player, self._show, PATIENCE_SECONDS)
         assert (verdict.differences, verdict.faults) == ({}, [])
 

@@ -15,11 +15,10 @@ from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor
 from domain.shared.command import Command
 from hotline.demo.calls import Call
-from hotline.demo.day import DayCall, plan_day
-from hotline.demo.offers import District, Offer
+from hotline.demo.day import plan_day
+from hotline.demo.offers import District, Offer, offers_in
 from hotline.demo.people import Person, Staff
-from hotline.demo.plans import Plan
-from hotline.demo.steps import LINK, RungWait, Step, Wait, Wake
+from hotline.demo.plans import WOKEN, Plan, Step, Wait
 from hotline.files.catalogue import load_catalogue
 
 CATALOGUE = Path(__file__).parents[2] / "hotline" / "catalogues" / "demo.toml"
@@ -35,21 +34,7 @@ def catalogue() -> Catalogue:
 
 @cache
 def offers() -> tuple[Offer, ...]:
-    return tuple(
-        Offer(
-            code=service.code,
-            name_zh=service.name_zh,
-            group=service.group,
-            department=service.department,
-            answer_needs_follow_up=service.answer_needs_follow_up,
-            budgets={promise.name: promise.budget_seconds for promise in catalogue().promises(service.code, None)},
-            needs_approval=service.needs_approval,
-            priority=service.priority,
-            credited=frozenset(credit.clock for credit in catalogue().credits_of(service.code) if credit.clock),
-            findings=frozenset(finding.code for finding in catalogue().findings),
-        )
-        for service in catalogue().services
-    )
+    return offers_in(catalogue())
 
 
 @cache
@@ -58,7 +43,7 @@ def districts() -> tuple[District, ...]:
 
 
 @cache
-def day(seed: int = 1) -> tuple[DayCall, ...]:
+def day(seed: int = 1) -> tuple[Call, ...]:
     return plan_day(320, seed, offers(), districts())
 
 
@@ -95,8 +80,13 @@ class Stage:
                 self.events += self.case.apply(self.command(move), self.now)
 
     def pause(self, until: Wait) -> None:
-        rung = None if isinstance(until, Wake) else self._clock(until).instant_of(until.percent, self.case.calendar)
-        ends = rung or self.case.wake_at
+        """Wait for a time; what a plan waits for besides is there."""
+        if until.percent:
+            ends = self._clock(until).instant_of(until.percent, self.case.calendar)
+        elif until.until == WOKEN:
+            ends = self.case.wake_at
+        else:
+            return
         assert ends is not None
         self.wait(max(ends - self.now, timedelta()))
 
@@ -104,8 +94,8 @@ class Stage:
         self.now += so_long
         self.events += self.case.ring(self.now)
 
-    def _clock(self, until: RungWait) -> Clock:
-        [clock] = [clock for clock in self.case.clocks if clock.name == until.clock]
+    def _clock(self, until: Wait) -> Clock:
+        [clock] = [clock for clock in self.case.clocks if clock.name == until.until]
         return clock
 
     def shown(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -113,12 +103,10 @@ class Stage:
         return view_case(self.case, self.now).model_dump(mode="json"), [item_of(event) for event in self.events]
 
     def command(self, step: Step) -> Command[Any]:
-        owner, department = self.case.owner, self.case.department
-        person, body = self._call.request(step, staff(), owner=owner, department=department)
+        known = {"owner": self.case.owner, "department": self.case.department}
+        person, body = self._call.request(step, staff(), known, INCIDENT)
         if step.wakes_after is not None:
             body["wake_at"] = (MONDAY + timedelta(seconds=step.wakes_after)).isoformat()
-        if step.action == LINK:
-            body["incident"] = INCIDENT
         return Command(actor=self._actor(person), body=COMMANDS[step.action].body.model_validate(body))
 
     def _actor(self, person: Person) -> Actor:

@@ -36,7 +36,7 @@ def administrator(settings: Settings) -> str:
 
 def options() -> "partial[DemoOptions]":
     usual: dict[str, Any] = {"cases": 300, "seed": 1, "concurrency": 1, "day_seconds": 0.0, "deadline": 0.0}
-    return partial(DemoOptions, url="http://127.0.0.1:9", folder=Path("unused"), **usual)
+    return partial(DemoOptions, url="http://127.0.0.1:9", **usual)
 
 
 async def play(settings: Settings) -> int:
@@ -82,14 +82,17 @@ def _offer(catalogue: Path) -> Offer:
 
 class TestKeys:
     def test_people_of_the_demo_get_keys_of_the_service(self, settings: Settings) -> None:
-        make_key = demo._key_maker(settings, administrator(settings))
-        assert make_key is not None
-        lost, made = (make_key(Person("容锦荣", Role.CREW, "repair")) for _ in range(2))
+        make_keys = demo._key_maker(settings, administrator(settings))
+        assert make_keys is not None
+        somebody = Person("容锦荣", Role.CREW, "repair")
+        made = [make_keys([somebody])[somebody.name] for _ in range(2)]
         found = Directory(settings.database_url).read()
-        [person] = [person for person in found.people if person.id == "容锦荣"]
+        [person] = [person for person in found.people if person.id == somebody.name]
         assert (person.role, person.department) == (Role.CREW, "repair")
-        live = {key.id: key.revoked_at is None for key in found.keys}
-        assert (live[lost[3:11]], live[made[3:11]]) == (False, True)
+        keys = [key for key in found.keys if key.id in [token[3:11] for token in made]]
+        assert [(key.revoked_at, key.expires_at and key.expires_at - key.created_at) for key in keys] == [
+            (None, demo.KEYS_LAST)
+        ] * 2, "those of a reader of the demo go on, and those of the demo end by themselves"
 
     def test_another_service_keeps_its_directory_to_itself(self, settings: Settings, tmp_path: Path) -> None:
         elsewhere = administrator(Settings(data_dir=tmp_path / "there"))

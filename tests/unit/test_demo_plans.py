@@ -17,15 +17,13 @@ from domain.shared.actors import Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
 from hotline.demo.calls import Call
-from hotline.demo.check import differences
-from hotline.demo.day import DayCall, incident_of, plan_day
+from hotline.demo.day import REGISTRY, STORIES, incident_of, plan_day
 from hotline.demo.offers import District, Offer
 from hotline.demo.people import Person
-from hotline.demo.plans import PLANS, Plan
-from hotline.demo.steps import Move, Wait, Wake
-from hotline.demo.stories import ALWAYS, REGISTRY, STORIES
+from hotline.demo.plans import PLANS, WOKEN, Move, Plan, Wait, plan_of
+from hotline.demo.verify import differences
 from hotline.files.customers import load_customers
-from tests.support.demo import STEP, Stage, catalogue, day, districts, offers, staff
+from tests.support.demo import INCIDENT, STEP, Stage, catalogue, day, districts, offers, staff
 
 LATER = timedelta(seconds=40)
 AN_HOUR = timedelta(hours=1)
@@ -42,11 +40,11 @@ def _findings(calls: Sequence[Call]) -> list[str]:
 
 def _bodies(calls: Sequence[Call], action: str = "complete") -> list[dict[str, Any]]:
     steps = [(call, step) for call in calls for step in call.plan.steps if step.action == action]
-    return [call.request(step, staff(), owner=call.owner, department=None)[1] for call, step in steps]
+    return [call.request(step, staff(), {"owner": call.owner, "department": None})[1] for call, step in steps]
 
 
 def every_plan() -> tuple[Plan, ...]:
-    return (*PLANS, *(story.plan for story in ALWAYS))
+    return (*PLANS, *(plan_of(story["plan"]) for story in STORIES))
 
 
 @pytest.mark.parametrize("plan", every_plan(), ids=lambda plan: plan.name)
@@ -57,7 +55,7 @@ class TestPlan:
         stage = Stage(_calls_by_plan()[plan.name], by)
         stage.play(plan)
         stage.wait(LATER)
-        assert differences(plan, *stage.shown()) == []
+        assert differences(plan, *stage.shown(), INCIDENT) == []
 
     def test_ends_as_planned_in_every_service_that_suits_it(self, plan: Plan) -> None:
         for call in day():
@@ -65,7 +63,7 @@ class TestPlan:
                 stage = Stage(call)
                 stage.play(plan)
                 stage.wait(LATER)
-                assert differences(plan, *stage.shown()) == []
+                assert differences(plan, *stage.shown(), INCIDENT) == []
 
     def test_what_comes_too_late_has_a_way_on(self, plan: Plan) -> None:
         """Both ways have the same steps until the one that time may refuse, and the other way ends as it says."""
@@ -76,7 +74,7 @@ class TestPlan:
         assert _common(plan.moves, late.moves) == _place_of_refusal(call, plan)
         stage = Stage(call)
         stage.play(late)
-        assert differences(plan, *stage.shown()) == []
+        assert differences(plan, *stage.shown(), INCIDENT) == []
 
 
 def _common(one: Sequence[Move], other: Sequence[Move]) -> int:
@@ -143,7 +141,7 @@ class TestPlans:
         assert max(Counter(plan.name for plan in every_plan()).values()) == 1
 
     def test_wake_one_case_by_its_date(self) -> None:
-        assert any(isinstance(move, Wake) for plan in PLANS for move in plan.moves)
+        assert any(isinstance(move, Wait) and move.until == WOKEN for plan in PLANS for move in plan.moves)
 
     def test_leave_cases_at_risk_for_an_hour(self) -> None:
         calls = [call for call in day() if call.plan.name == "left_at_risk"]
@@ -193,9 +191,9 @@ class TestDay:
         assert {body.solved for body in answers} == {True, False, None}
 
     def test_tells_both_stories_in_their_own_place(self) -> None:
-        for call, story in zip(day(), STORIES, strict=False):
-            assert (call.plan, call.offer.code) == (story.plan, story.service_code)
-            assert call.intake["location"]["district"] == story.district == "west"
+        for call, story in zip(day(), STORIES[:2], strict=False):
+            assert (call.plan, call.offer.code) == (plan_of(story["plan"]), story["service_code"])
+            assert call.intake["location"]["district"] == story["district"] == "west"
 
     def test_states_every_finding_of_the_catalogue_and_no_other(self) -> None:
         assert set(_findings(day())) == {finding.code for finding in catalogue().findings}
@@ -208,10 +206,10 @@ class TestDay:
         for seed in range(5):
             calls = day(seed)
             assert all(([call.offer.code], [call.intake["location"]["district"]]) != scope for call in calls)
-            assert any(call.plan.links for call in calls)
+            assert any(call.plan.incident for call in calls)
 
     def test_links_nothing_where_there_is_one_district(self) -> None:
-        assert not any(call.plan.links for call in plan_day(300, 1, offers(), districts()[:1]))
+        assert not any(call.plan.incident for call in plan_day(300, 1, offers(), districts()[:1]))
 
     def test_has_the_hardship_households_of_the_registry(self) -> None:
         """One of them calls twice about one matter, while the first case is open."""
@@ -219,7 +217,7 @@ class TestDay:
         calls = [call for call in day() if call.intake["caller"]["phone"] in known]
         assert {call.intake["caller"]["name"] for call in calls} == {customer.name for customer in known.values()}
         assert all(customer.hardship for customer in known.values())
-        first, again = (call for call in calls if call not in day()[: len(STORIES)])
+        first, again = (call for call in calls if call not in day()[:2])
         assert (first.intake["caller"], first.offer) == (again.intake["caller"], again.offer)
         assert first.starts < again.starts
 
@@ -236,7 +234,7 @@ class TestDay:
             plan_day(cases, 1, few, districts())
 
 
-def _written(calls: Sequence[DayCall]) -> list[object]:
+def _written(calls: Sequence[Call]) -> list[object]:
     return [(call.starts, call.plan.name, call.owner, call.intake) for call in calls]
 
 
@@ -255,17 +253,17 @@ class TestDifferences:
         plan, complaint, timeline = shown
         dispatch = next(item for item in timeline if item["action"] == "dispatch")
         doubled = [*timeline, {**dispatch, "seq": len(timeline) + 1}]
-        found = differences(plan, complaint | {"version": len(doubled)}, doubled)
+        found = differences(plan, complaint | {"version": len(doubled)}, doubled, INCIDENT)
         assert any("register → dispatch → dispatch" in text for text in found)
 
     def test_a_missing_event(self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]) -> None:
         plan, complaint, timeline = shown
-        assert any(text.startswith("sequence") for text in differences(plan, complaint, timeline[:-1]))
+        assert any(text.startswith("sequence") for text in differences(plan, complaint, timeline[:-1], INCIDENT))
 
     def test_a_rung_that_rang_twice(self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]) -> None:
         plan, complaint, timeline = shown
         again = [*timeline, {**timeline[-1], "seq": len(timeline) + 1}]
-        found = differences(plan, complaint | {"version": len(again)}, again)
+        found = differences(plan, complaint | {"version": len(again)}, again, INCIDENT)
         assert any("rang 2 times" in text for text in found)
 
     def test_a_notice_that_goes_out_twice_while_one_alone_is_a_matter_of_time(
@@ -274,19 +272,21 @@ class TestDifferences:
         plan, complaint, timeline = shown
         notice = timeline[-1] | {"seq": len(timeline) + 1, "action": "notice", "data": {}}
         late = complaint | {"version": len(timeline) + 1, "flags": [*complaint["flags"], "noticed"]}
-        assert differences(plan, late, [*timeline, notice]) == []
+        assert differences(plan, late, [*timeline, notice], INCIDENT) == []
         twice = [*timeline, notice, notice | {"seq": len(timeline) + 2}]
-        assert differences(plan, late | {"version": len(twice)}, twice) == ["notice went out 2 times in cycle 1"]
+        assert differences(plan, late | {"version": len(twice)}, twice, INCIDENT) == [
+            "notice went out 2 times in cycle 1"
+        ]
 
     def test_a_miss_that_did_not_ring(self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]) -> None:
         plan, complaint, timeline = shown
         quiet = [item for item in timeline if item["action"] != "escalate"]
-        found = differences(plan, complaint | {"version": len(quiet)}, quiet)
+        found = differences(plan, complaint | {"version": len(quiet)}, quiet, INCIDENT)
         assert any("rang 0 times" in text for text in found)
 
     def test_another_state_cycle_and_flag(self, shown: tuple[Plan, dict[str, Any], list[dict[str, Any]]]) -> None:
         plan, complaint, timeline = shown
-        found = differences(plan, complaint | {"state": "closed", "cycle": 2, "flags": ["urged"]}, timeline)
+        found = differences(plan, complaint | {"state": "closed", "cycle": 2, "flags": ["urged"]}, timeline, INCIDENT)
         assert {text.split()[0] for text in found} >= {"state", "cycle", "flags"}
 
     def test_none_where_the_caller_has_called_before(
@@ -294,4 +294,4 @@ class TestDifferences:
     ) -> None:
         plan, complaint, timeline = shown
         again = [*complaint["flags"], "possible_duplicate", "repeat_caller"]
-        assert differences(plan, complaint | {"flags": again}, timeline) == []
+        assert differences(plan, complaint | {"flags": again}, timeline, INCIDENT) == []

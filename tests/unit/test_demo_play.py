@@ -3,6 +3,7 @@
 import io
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,13 +70,19 @@ class FakeHotline:
         self.incidents: dict[str, str] = {}
         self.requests = 0
         self.step = STEP
+        self.doubles = self.loses = 0
+        """Cases that the list has twice, and not at all."""
+        self.refuses = ""
+        """Action that nobody may take."""
         self.actors: dict[str, Actor] = {ADMIN_KEY: Actor(id="admin", role=Role.ADMIN)}
         self._luck = random.Random(7)  # noqa: S311 - luck that can be repeated
 
-    def make_key(self, person: Person) -> str:
-        token = f"key-{len(self.actors)}"
-        self.actors[token] = Actor(id=person.name, role=person.role, department=person.department)
-        return token
+    def make_keys(self, people: Sequence[Person]) -> dict[str, str]:
+        tokens = {person.name: f"key-{place}" for place, person in enumerate(people)}
+        for person in people:
+            actor = Actor(id=person.name, role=person.role, department=person.department)
+            self.actors[tokens[person.name]] = actor
+        return tokens
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         self.requests += 1
@@ -105,13 +112,17 @@ class FakeHotline:
             case ["complaints"] if request.method == "POST":
                 return self._register(request, key)
             case ["complaints"]:
-                return self._list([kept.shown() for kept in self.cases.values()])
+                shown = [kept.shown() for kept in self.cases.values()]
+                twins = [case | {"number": "2603029999999"} for case in shown[: self.doubles]]
+                return self._list(shown[self.loses :] + twins)
             case ["complaints", number]:
                 self.cases[number].later(self.step)
                 return httpx.Response(200, json=self.cases[number].shown())
             case ["complaints", number, "timeline"]:
                 self.cases[number].later(self.step)
                 return self._list([item_of(event) for event in self.cases[number].events])
+            case ["complaints", _, "actions", self.refuses]:
+                return httpx.Response(403, json={"type": "urn:hotline:problem:forbidden", "detail": "not today"})
             case ["complaints", number, "actions", action]:
                 return self._act(self.cases[number], action, request, key)
         return httpx.Response(404, json={"type": "urn:hotline:problem:not-found"})
@@ -177,7 +188,7 @@ def _services() -> dict[str, Any]:
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody thinks, nobody waits, and most days are small: every path once or twice."""
     monkeypatch.setattr(hotline.demo.day, "LEAST_CASES", SMALL)
-    monkeypatch.setattr(hotline.demo.day, "THINKING_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(hotline.demo.day.Day, "thinking", (0.0, 0.0))
     monkeypatch.setattr(hotline.demo.play, "LOOK_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(hotline.demo.client, "FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(hotline.demo.verify, "LOOK_AGAIN_SECONDS", 0.0)
@@ -195,11 +206,10 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeHotline:
     return fake
 
 
-def options(folder: Path, **changes: Any) -> DemoOptions:
+def options(**changes: Any) -> DemoOptions:
     usual: dict[str, Any] = {
         "url": "http://127.0.0.1:1",
         "admin_key": ADMIN_KEY,
-        "folder": folder,
         "cases": SMALL,
         "seed": 1,
         "concurrency": 50,
@@ -216,66 +226,48 @@ def console() -> Console:
 
 @pytest.mark.slow
 class TestPerform:
-    async def test_all_goes_as_planned(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(options(tmp_path, cases=300), console)
+    async def test_all_goes_as_planned(self, fake: FakeHotline, console: Console) -> None:
+        assert await perform(options(cases=300), console)
         assert "All 300 cases are in the states they were planned for" in console.export_text()
         assert len(fake.cases) == 300
 
-    async def test_people_act_under_their_own_names(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(options(tmp_path, make_key=fake.make_key), console)
+    async def test_people_act_under_their_own_names(self, fake: FakeHotline, console: Console) -> None:
+        assert await perform(options(make_keys=fake.make_keys), console)
         actors = {event.actor for kept in fake.cases.values() for event in kept.events}
         assert "admin" not in actors
         assert len(actors) > 30
 
-    async def test_a_faulty_line_loses_and_doubles_nothing(
-        self, fake: FakeHotline, tmp_path: Path, console: Console
-    ) -> None:
+    async def test_a_faulty_line_loses_and_doubles_nothing(self, fake: FakeHotline, console: Console) -> None:
         fake.faults = 0.3
-        assert await perform(options(tmp_path), console)
+        assert await perform(options(), console)
 
     async def test_the_next_run_has_cases_of_its_own(
-        self, fake: FakeHotline, tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
+        self, fake: FakeHotline, console: Console, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(hotline.demo.run, "new_id", iter(("first", "second")).__next__)
-        assert await perform(options(tmp_path), console)
-        assert await perform(options(tmp_path), console)
+        assert await perform(options(), console)
+        assert await perform(options(), console)
         assert len(fake.cases) == 2 * SMALL
 
-    async def test_what_time_refuses_has_a_way_on(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
+    async def test_what_time_refuses_has_a_way_on(self, fake: FakeHotline, console: Console) -> None:
         """A minute passes before every request, as if the service had been away: returns come too late."""
         fake.step = timedelta(minutes=1)
-        assert await perform(options(tmp_path), console)
+        assert await perform(options(), console)
 
-    async def test_verify_only_plays_nothing(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(options(tmp_path), console)
-        before = [len(kept.answers) for kept in fake.cases.values()]
-        assert await perform(options(tmp_path, verify_only=True), console)
-        assert [len(kept.answers) for kept in fake.cases.values()] == before
+    async def test_a_doubled_case_is_found(self, fake: FakeHotline, console: Console) -> None:
+        fake.doubles = 1
+        assert not await perform(options(deadline=0.0), console)
+        assert "taken a second time" in console.export_text()
 
-    async def test_a_doubled_case_is_found(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(options(tmp_path), console)
-        first = next(iter(fake.cases.values()))
-        twin = first.case.model_copy(update={"number": "2603029999999"})
-        fake.cases[twin.number] = Kept(twin, first.events)
-        assert not await perform(options(tmp_path, verify_only=True, deadline=0.0), console)
-        assert "2603029999999" in console.export_text()
-
-    async def test_a_lost_case_is_found(self, fake: FakeHotline, tmp_path: Path, console: Console) -> None:
-        assert await perform(options(tmp_path), console)
-        fake.cases.popitem()
-        assert not await perform(options(tmp_path, verify_only=True, deadline=0.0), console)
+    async def test_a_lost_case_is_found(self, fake: FakeHotline, console: Console) -> None:
+        fake.loses = 1
+        assert not await perform(options(deadline=0.0), console)
         assert "has no case" in console.export_text()
 
-    @pytest.mark.usefixtures("fake")
-    async def test_without_a_run_there_is_nothing_to_verify(self, tmp_path: Path, console: Console) -> None:
-        with pytest.raises(ValueError, match="no run of 60 cases"):
-            await perform(options(tmp_path, verify_only=True), console)
-
-    @pytest.mark.usefixtures("fake")
-    async def test_the_run_of_another_day_is_not_verified(self, tmp_path: Path, console: Console) -> None:
-        assert await perform(options(tmp_path), console)
-        with pytest.raises(ValueError, match="no run of 60 cases with seed 2"):
-            await perform(options(tmp_path, verify_only=True, seed=2), console)
+    async def test_what_is_refused_is_a_difference_of_its_case(self, fake: FakeHotline, console: Console) -> None:
+        fake.refuses = "arrive"
+        assert not await perform(options(deadline=0.0), console)
+        assert "403 forbidden" in console.export_text()
 
 
 class TestHotline:

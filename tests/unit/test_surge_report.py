@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from hotline.demo.calls import Call
 from hotline.demo.client import Traffic
+from hotline.demo.play import Verdict
 from hotline.demo.report import MOST_DIFFERENCES, report
-from hotline.demo.show import Places, Verdict
-from hotline.demo.surge.plan import WAVES, Kind, Surge, SurgeCall
-from hotline.demo.surge.show import SurgeShow
-from hotline.demo.surge.verify import Findings, Messages
-from tests.unit.test_surge_plan import DISTRICTS, INCIDENT, offers, surge
+from hotline.demo.surge import WAVES, Kind, Surge
+from hotline.demo.tide import Tide
+from hotline.demo.tide_check import Findings, Messages
+from tests.unit.test_surge_plan import DISTRICTS, INCIDENT, OFFERS, surge
 
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 API = "http://127.0.0.1:8080"
@@ -27,7 +28,7 @@ def item(action: str, seconds: float, actor: str = "system", **data: Any) -> dic
     return {"action": action, "at": at(seconds), "actor": actor, "data": data, "seq": 1}
 
 
-def timeline(call: SurgeCall, seconds: float) -> list[dict[str, Any]]:
+def timeline(call: Call, seconds: float) -> list[dict[str, Any]]:
     """As the kind of the call has it: linked at intake, by hand or not at all; the first to be asked is not content."""
     first = item("register", seconds, "chen", **({"incident": INCIDENT} if call.kind is Kind.TIDE else {}))
     match call.kind:
@@ -81,9 +82,9 @@ def played() -> Surge:
 def printed(verdict: Verdict, besides: Findings | None = None) -> list[str]:
     """The lines, with one space where there are several."""
     console = Console(file=io.StringIO(), width=200)
-    show = SurgeShow(100, 7, offers(), DISTRICTS, None)
+    show = Tide(100, 7, OFFERS, DISTRICTS, None)
     show.found = besides or findings()
-    report(console, show, verdict, Traffic(requests=1234, retries=5, longest_away=6.5), Places(API))
+    report(console, show, verdict, Traffic(requests=1234, retries=5, longest_away=6.5), API)
     assert isinstance(console.file, io.StringIO)
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
 

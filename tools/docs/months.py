@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from domain.shared.actors import Role
 from hotline.demo.client import Hotline
-from hotline.demo.month.judge import Judging
+from hotline.demo.judge import Judging
 from hotline.demo.people import Staff
 from hotline.files.catalogue import load_catalogue
 from hotline.past_month import fill_last_month

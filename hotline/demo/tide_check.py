@@ -8,13 +8,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from domain.case.lifecycle import State
 from domain.incident.lifecycle import IncidentState
 from domain.incident.notifications import NEWS
-from domain.shared.actors import Role
 from hotline.demo.client import Json
-from hotline.demo.show import Verdict
-from hotline.demo.surge.plan import OF_THE_TIDE, Kind, Surge
+from hotline.demo.play import Verdict
+from hotline.demo.surge import OF_THE_TIDE, Surge
 
 KNOWN_AFTER = timedelta(seconds=5)
 """A case tells the incident that it is linked, which takes a moment: who is linked just before news may miss them."""
@@ -89,24 +87,6 @@ def link_to(incident: str, timeline: Sequence[Json]) -> Json | None:
     """Return the event that linked a case to the incident, its registration or a later one; None if there is none."""
     links = (item for item in timeline if item["action"] in ("register", "link_incident"))
     return next((item for item in links if item["data"].get("incident") == incident), None)
-
-
-def case_differences(kind: Kind, case: Json, timeline: Sequence[Json], incident: str) -> Iterator[str]:
-    """Yield each fault of a case at the end of the run."""
-    if case["state"] != State.CLOSED:
-        yield f"is {case['state']}, not closed"
-    seqs = [item["seq"] for item in timeline]
-    if seqs != list(range(1, case["version"] + 1)):
-        yield f"its timeline has gaps: {seqs} of {case['version']}"
-    replies = [item for item in timeline if item["action"] == "reply"]
-    if Counter(item["cycle"] for item in replies) != dict.fromkeys(range(1, case["cycle"] + 1), 1):
-        yield f"was replied to in the cycles {[item['cycle'] for item in replies]}, not once in each of {case['cycle']}"
-    with_others = bool(replies) and replies[0]["actor"] == Role.SYSTEM
-    linked = case["incident"] == incident
-    if kind in OF_THE_TIDE and not (linked and with_others):
-        yield f"is with the incident {case['incident']}, not replied to with the others of {incident}"
-    if kind not in OF_THE_TIDE and (case["incident"] or with_others):
-        yield f"is with the incident {case['incident']}, and has its own cause"
 
 
 def news_differences(

@@ -16,27 +16,22 @@ EXCLUSIONS = (
     ("no_basis", "来电人要求免费改造户内装修。", "通话录音", False),
 )
 """Ground, reason, evidence, and True if it is approved."""
-_REASONS = ("来电人要求改天回复，录音为证。", "签收时系统升级，已报班长。", "现场封路，无法按时到达。")
-_DECISIONS = ((True, "录音属实，该件剔除。"), (False, "系统记录正常，维持原结果。"), (True, "交警证明属实，该件剔除。"))
-_FIGURES = ("replied_in_time", "signed_in_time", "arrived_in_time")
+_OBJECTIONS = (
+    ("replied_in_time", "来电人要求改天回复，录音为证。", True, "录音属实，该件剔除。"),
+    ("signed_in_time", "签收时系统升级，已报班长。", False, "系统记录正常，维持原结果。"),
+    ("arrived_in_time", "现场封路，无法按时到达。", True, "交警证明属实，该件剔除。"),
+)
+"""Figure, reason, True if it is accepted, and why."""
 
 
 class Judging:
-    """Work of people on the assessment of one month; done again, it changes nothing.
-
-    Args:
-        hotline: the service.
-        staff: the people of the demo.
-        month: the month, as 2026-08.
-    """
+    """Work of people on the assessment of one month, as 2026-08; done again, it changes nothing."""
 
     def __init__(self, hotline: Hotline, staff: Staff, month: str) -> None:
         self._hotline = hotline
         self._path = f"/assessments/{month}"
-        self._month = month
-        supervisors = [person for person in staff.people if person.role is Role.SUPERVISOR]
-        self._asking, self._deciding = supervisors[0], supervisors[1]
-        self._manager = next(person for person in staff.people if person.role is Role.MANAGER)
+        self._asking, self._deciding = (staff.who(Role.SUPERVISOR, turn=turn) for turn in range(2))
+        self._manager = staff.who(Role.MANAGER)
         self._rng = random.Random(month)  # noqa: S311 - a play that can be repeated, no secret
 
     async def argue(self) -> None:
@@ -58,7 +53,7 @@ class Judging:
             try:
                 found = await self._hotline.get(self._path)
             except Rejected:  # it has only just begun
-                found = {"status": None, "sampled": 0}
+                found = {"status": None}
             if found["status"] in statuses and (found["sampled"] or found["status"] != "draft" or not drawn):
                 return found
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
@@ -67,8 +62,8 @@ class Judging:
         """Have the cases with the first misses of the company excluded, or not."""
         late = await self._against("company", "company", "replied_in_time")
         for (ground, reason, evidence, approved), number in zip(EXCLUSIONS, late, strict=False):
-            path = f"/complaints/{number}/exclusions"
-            asked = await self._post(path, {"ground": ground, "reason": reason, "evidence": evidence}, self._asking)
+            path, body = f"/complaints/{number}/exclusions", {"ground": ground, "reason": reason, "evidence": evidence}
+            asked = await self._post(path, body, self._asking)
             decision = {"approved": approved, "reason": "已核实。" if approved else "不属于剔除范围。"}
             await self._post(f"{path}/{asked['id']}/decision", decision, self._deciding)
 
@@ -83,32 +78,25 @@ class Judging:
     async def _object(self) -> None:
         """Object to one miss of each of three figures of departments; the manager decides."""
         found = await self._hotline.get(self._path, {"by": Subject.DEPARTMENT})
-        for figure, reason, (accepted, why) in zip(_FIGURES, _REASONS, _DECISIONS, strict=True):
-            subject, number = await self._first_miss(found, figure)
-            if number is None:
-                continue
-            body = {"by": Subject.DEPARTMENT, "subject": subject, "figure": figure, "complaint": number}
-            body["reason"] = reason
-            raised = await self._post(f"{self._path}/objections", body, self._asking)
-            decision = {"accepted": accepted, "reason": why}
-            await self._post(f"{self._path}/objections/{raised['id']}/decision", decision, self._manager)
-
-    async def _first_miss(self, found: Json, figure: str) -> tuple[str, str | None]:
-        for item in found["items"]:
-            if missed := await self._against("department", item["subject"], figure):
-                return item["subject"], missed[0]
-        return "", None
+        path = f"{self._path}/objections"
+        for figure, reason, accepted, why in _OBJECTIONS:
+            for subject in (item["subject"] for item in found["items"]):
+                if missed := await self._against(Subject.DEPARTMENT, subject, figure):
+                    where = {"by": Subject.DEPARTMENT, "subject": subject, "figure": figure, "complaint": missed[0]}
+                    raised = await self._post(path, {**where, "reason": reason}, self._asking)
+                    decision = {"accepted": accepted, "reason": why}
+                    await self._post(f"{path}/{raised['id']}/decision", decision, self._manager)
+                    break
 
     async def _against(self, by: str, subject: str, figure: str) -> list[str]:
         """Return the cases that count against a subject and are not excluded, on the first page."""
-        listed = await self._hotline.get(
-            f"{self._path}/cases", {"by": by, "subject": subject, "figure": figure, "limit": "200"}
-        )
+        asked = {"by": by, "subject": subject, "figure": figure, "limit": "200"}
+        listed = await self._hotline.get(f"{self._path}/cases", asked)
         return [item["number"] for item in listed["items"] if not item["counts"] and not item["excluded"]]
 
     async def _post(self, path: str, body: Json, by: Person) -> Json:
         """Post what is refused only if an earlier run has done it."""
-        key = f"{self._month}{path}{body.get('complaint', '')}{body.get('figure', '')}{body.get('ground', '')}"
+        key = "".join([self._path, path, *(body.get(part, "") for part in ("complaint", "figure", "ground"))])
         try:
             return await self._hotline.post(path, body, by=by, key=key)
         except Rejected as refused:

@@ -1,1 +1,0 @@
-"""A month that is over, for the demo: its cases, calls and roster, and how it is judged."""
