@@ -3,6 +3,7 @@
 import gc
 from typing import Any
 
+import pytest
 from temporalio.worker._workflow import _WorkflowWorker
 
 pytest_plugins = [f"tests.support.{name}" for name in ("databases", "once", "tables", "temporal")]
@@ -24,6 +25,11 @@ _WorkflowWorker.__init__ = _begin_patiently  # type: ignore[method-assign]  # th
 def pytest_collection() -> None:
     """Collect no garbage while modules are loaded, of which nothing is garbage."""
     gc.disable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
 def pytest_collection_finish() -> None:

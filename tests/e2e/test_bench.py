@@ -87,7 +87,9 @@ async def test_another_commit_is_installed_and_measured_in_turns(
     assert not (folder / "installed").exists(), "installed in the working tree"
 
 
-@pytest.mark.parametrize(("mode", "unsafe"), [("full", "False"), ("normal", "True")])
+@pytest.mark.parametrize(
+    ("mode", "unsafe"), [pytest.param("full", "False", marks=pytest.mark.night), ("normal", "True")]
+)
 async def test_the_service_runs_in_the_mode_that_the_benchmark_is_told(mode: str, unsafe: str) -> None:
     async with running(mode) as service:
         temporal, worker, api = (psutil.Process(service.processes()[name]) for name in ("temporal", "worker", "api"))
@@ -96,7 +98,7 @@ async def test_the_service_runs_in_the_mode_that_the_benchmark_is_told(mode: str
             assert program.environ()["HOTLINE_UNSAFE_AT_POWER_LOSS"] == unsafe
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [pytest.param(signal.SIGINT, marks=pytest.mark.night), signal.SIGTERM])
 def test_a_benchmark_that_is_ended_leaves_no_server_and_no_folder(tmp_path: Path, sign: signal.Signals) -> None:
     with Bench(tmp_path, AT_ONCE) as bench:
         programs = json.loads(bench.wait_for("hotline-bench-*/run.json", '"api"').read_bytes())

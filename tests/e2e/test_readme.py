@@ -14,7 +14,7 @@ from tests.support.pages import Example, examples, page, section
 from tests.support.service import Service
 from tools.docs import pictures
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 SHOWN_API = "http://127.0.0.1:8080"
 MARK = "-- end of block --"
