@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -37,8 +38,8 @@ from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, in_force_now
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
-from hotline.installation import are_of_one_installation, require_own, until_compared
-from hotline.keys import renew, ring_of
+from hotline.installation import require_own, until_compared
+from hotline.keys import keep_renewed, ring_of
 from hotline.rebuild import repair_case, repair_incidents
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
@@ -84,7 +85,7 @@ POLLS = 10
 """Requests for workflow tasks at the same time, half of them for cases that are not in memory. By the SDK's default one
 of five is: at 20 calls at a time the first action on a new case then waited for seconds behind those on others."""
 KEEP_SECONDS = 20.0
-"""Pause before it is looked again if somebody has ended a workflow that runs for ever, and keys are stated again."""
+"""Pause before it is looked again if somebody has ended a workflow that runs for ever."""
 PROGRAM = "worker"
 """Name under which SQL has the keys of this process."""
 WORKFLOWS = (
@@ -103,8 +104,8 @@ WORKFLOWS = (
 
 
 @asynccontextmanager
-async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
-    """Run a worker until the context ends; then it finishes its tasks and closes SQL."""
+async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
+    """Run a worker, and yield its engine to write with. At the end it finishes its tasks and closes SQL."""
     database = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
     reader = engine(settings.database_url, read_only=True)
     grouped = GroupWriter(
@@ -173,7 +174,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Worker]:
             graceful_shutdown_timeout=GRACE,
         )
         async with worker, titles.kept_fresh():
-            yield worker
+            yield database
     database.dispose()
     reader.dispose()
 
@@ -241,9 +242,11 @@ async def serve(settings: Settings) -> None:
     client = connecting.result()
     await require_own(client, settings, PROGRAM)
     # Tasks that it cannot open are left to others.
-    ring_of(settings).require_shared()
-    async with running(client, settings):
-        keeping = asyncio.ensure_future(keep_running(client, settings))
+    (ring := ring_of(settings)).require_shared()
+    async with running(client, settings) as database:
+        keeping: asyncio.Future[Any] = asyncio.gather(
+            keep_running(client, settings), keep_renewed(database, ring, PROGRAM)
+        )
         log.info("worker is polling task queue %s", settings.task_queue)
         await asyncio.wait({stopping, keeping}, return_when=asyncio.FIRST_COMPLETED)
         keeping.cancel()
@@ -257,12 +260,9 @@ async def keep_running(client: Client, settings: Settings) -> None:
     Nothing is started before the stores are compared. Raises ForeignStoreError when one that did not answer before
     turns out to be of another installation, and KeysError if the keys are lost.
     """
-    if not await are_of_one_installation(client, settings):
-        log.warning("the courier, the reconciler and the surge watch wait until both stores answer and have one id")
-    await until_compared(client, settings, PROGRAM)
+    await until_compared(client, settings)
     scheduled = False
     while True:
-        await asyncio.to_thread(renew, settings, PROGRAM)
         try:
             if not scheduled:
                 catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)

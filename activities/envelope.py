@@ -52,7 +52,9 @@ class Envelope(PayloadCodec, WithSerializationContext):
 
     def __init__(self, keys: Keys, context: SerializationContext | None = None) -> None:
         self._keys = keys
-        self._namespace, self._place = _place_of(context)
+        namespace, self._place = _place_of(context)
+        # Authenticated beside the content, after the id of the key.
+        self._bound = b"\n".join((b"", namespace.encode(), self._place or b""))
 
     def with_context(self, context: SerializationContext) -> Self:
         """Return the codec of a workflow or activity."""
@@ -70,9 +72,10 @@ class Envelope(PayloadCodec, WithSerializationContext):
         """Return the payload sealed. Raises OperatorError if there is no key."""
         if self._place is None:
             raise RuntimeError("a payload is of no workflow and of no activity, so it cannot be sealed")
-        key, nonce = self._keys.newest(), os.urandom(_NONCE_BYTES)
-        data = nonce + _cipher(key).encrypt(nonce, payload.SerializeToString(), self._bound(key))
-        return Payload(metadata={"encoding": SEALED, _KEY: key.id.hex().encode(), _FOR: self._place}, data=data)
+        key_id, cipher = _cipher(self._keys.newest())
+        nonce = os.urandom(_NONCE_BYTES)
+        data = nonce + cipher.encrypt(nonce, payload.SerializeToString(), key_id + self._bound)
+        return Payload(metadata={"encoding": SEALED, _KEY: key_id, _FOR: self._place}, data=data)
 
     def open(self, payload: Payload) -> Payload:
         """Return the content of a payload, `FOREIGN` if it has none for this place; see the class."""
@@ -85,16 +88,13 @@ class Envelope(PayloadCodec, WithSerializationContext):
                 return payload
             if metadata.get(_FOR) == self._place:
                 nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
-                return Payload.FromString(_cipher(key).decrypt(nonce, sealed, self._bound(key)))
+                key_id, cipher = _cipher(key)
+                return Payload.FromString(cipher.decrypt(nonce, sealed, key_id + self._bound))
         except OperatorError:  # the file of keys cannot be read
             return payload
         except (InvalidTag, ValueError, DecodeError):
             pass
         return NOT_SEALED
-
-    def _bound(self, key: Key) -> bytes:
-        """Return what is authenticated beside the content."""
-        return b"\n".join((key.id.hex().encode(), self._namespace.encode(), self._place or b""))
 
 
 def key_of(payload: Payload) -> str | None:
@@ -144,5 +144,6 @@ def _place_of(context: SerializationContext | None) -> tuple[str, bytes | None]:
 
 
 @lru_cache(maxsize=64)
-def _cipher(key: Key) -> AESGCM:
-    return AESGCM(derived(key.secret, _PURPOSE, _KEY_BYTES))
+def _cipher(key: Key) -> tuple[bytes, AESGCM]:
+    """Return the id of a key as metadata have it, and what seals with the key."""
+    return key.id.hex().encode(), AESGCM(derived(key.secret, _PURPOSE, _KEY_BYTES))

@@ -59,15 +59,13 @@ from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.installation import require_own, until_compared
-from hotline.keys import renew, ring_of
+from hotline.keys import keep_renewed, ring_of
 from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.temporal.connection import connect
 from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from workflows.presentation.complaint import workflow_id
 
-KEEP_SECONDS = 20.0
-"""Pause before the keys are stated again."""
 PROGRAM = "api"
 """Name under which SQL has the keys of this process."""
 GRACE_SECONDS = 12
@@ -201,7 +199,8 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     require_encryption(settings)
     client = await connect(settings, lazy=True)
     await require_own(client, settings, PROGRAM)
-    app = create_app(assemble(settings, client))
+    backend = assemble(settings, client)
+    app = create_app(backend)
     server = _Server(server_config(app, settings))
     server.end_waiting = app.state.door.close
     if address:
@@ -210,16 +209,13 @@ async def serve(settings: Settings, address: str | None = None) -> None:
 
     async def compare() -> None:
         try:
-            await until_compared(client, settings, PROGRAM)
-            while True:
-                await asyncio.to_thread(renew, settings, PROGRAM)
-                await asyncio.sleep(KEEP_SECONDS)
+            await until_compared(client, settings)
         except OperatorError:
             server.should_exit = True
             raise
 
     # One that does not answer yet is compared when it does.
-    comparing = asyncio.create_task(compare())
+    comparing = asyncio.gather(compare(), keep_renewed(backend.direct.engine, ring_of(settings), PROGRAM))
     await server.serve()
     comparing.cancel()
     with suppress(asyncio.CancelledError):

@@ -1,13 +1,16 @@
 """Id of the installation, which both stores carry: no program takes the store of another installation for its own.
 
-SQL has it in a row, Temporal in the memo of a workflow. Programs and commands compare the two before they change
+SQL has the id in a row, Temporal in the memo of a workflow. Programs and commands compare the two before they change
 anything. A store without an id is adopted by `hotline migrate`, `hotline temporal-setup`, both of which `hotline up`
-runs, and by a rebuild.
+runs, and by a rebuild. If neither has one, the installation is new, and gets its first key; afterwards no program makes
+a key by itself.
 """
 
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
+from itertools import count
 from typing import NamedTuple
 
 from sqlalchemy import inspect, make_url, select
@@ -17,12 +20,13 @@ from temporalio.service import RPCError
 
 from activities.run_status import unless_gone
 from domain.shared.operator_errors import OperatorError
-from hotline.keys import renew
-from hotline.lost_keys import make_missing_keys
+from hotline.keys import KeysError, renew, ring_of
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
-from readmodel.database import ReadConnection, exists, opened, reading, writing
+from readmodel.case_queries import has_cases
+from readmodel.database import ReadConnection, exists, lock, opened, reading, writing
 from readmodel.migrate import require_tables
+from readmodel.process_keys import last_sealed
 from readmodel.statements import insert_missing
 from readmodel.tables import installation
 from workflows.clients.singletons import claim, installation_of
@@ -32,6 +36,8 @@ ANSWER_SECONDS = 2.0
 """Longest wait for the answer of Temporal."""
 AGAIN_SECONDS = 10.0
 """Pause before stores are compared again of which one did not answer."""
+LOCK = 7_238_877_701
+"""Number of PostgreSQL's advisory lock for id and first key; any that nothing else uses."""
 _CHOOSE = (
     "Set TEMPORAL_ADDRESS or HOTLINE_TEMPORAL_PORT, and HOTLINE_DATABASE_URL or HOTLINE_DATA_DIR, to those of one"
     " installation."
@@ -66,14 +72,18 @@ class Stores(NamedTuple):
         """Return True if both answer."""
         return self.sql.answers and self.temporal.answers
 
+    @property
+    def are_of_one_installation(self) -> bool:
+        """Return True if both have the same id, False if one does not answer or has none."""
+        return self.sql.id is not None and self.sql.id == self.temporal.id
+
     def refuse_foreign(self) -> None:
         """Raise ForeignStoreError if the stores have two ids."""
         if self.sql.id and self.temporal.id and self.sql.id != self.temporal.id:
             raise ForeignStoreError(f"{self.sql}, and {self.temporal}. Nothing was changed. {_CHOOSE}")
 
-    def require_one_id(self) -> None:
-        """Raise ForeignStoreError if the stores have two ids, or if both answer and one has none."""
-        self.refuse_foreign()
+    def require_ids(self) -> None:
+        """Raise ForeignStoreError if both answer and one has no id."""
         if self.answer and not (self.sql.id and self.temporal.id):
             adopt = "`hotline migrate` and `hotline temporal-setup` give both stores one id, if both are yours."
             raise ForeignStoreError(f"{self.sql}, and {self.temporal}. Nothing was changed. {adopt} {_CHOOSE}")
@@ -85,27 +95,44 @@ async def look(client: Client, settings: Settings) -> Stores:
 
 
 async def connect_to_own(settings: Settings) -> Client:
-    """Connect to Temporal if it is not of another installation than SQL, and the keys are not lost.
-
-    Raises OperatorError, and as `connect`.
-    """
+    """Connect to Temporal for a command. Raises as `connect` and `require_own`."""
     client = await connect(settings)
-    (await look(client, settings)).refuse_foreign()
-    await make_missing_keys(client, settings)
-    await asyncio.to_thread(renew, settings)
+    await require_own(client, settings)
     return client
 
 
-async def require_own(client: Client, settings: Settings, program: str) -> None:
-    """Raise OperatorError if a program must not start: a store is not its own, has other tables, or keys are lost."""
+async def require_own(client: Client, settings: Settings, program: str = "") -> None:
+    """Raise OperatorError if Temporal and SQL are of two installations, or if keys are lost.
+
+    A program that runs on does not start either if a store that answers has no id or other tables. Its keys are told
+    to SQL also if they are lost, so that others say what is missing.
+    """
     stores = await look(client, settings)
-    stores.require_one_id()
-    if stores.sql.answers:
-        await asyncio.to_thread(require_tables, settings.database_url)
-    if stores.answer:
-        await _have_keys(client, settings, program)
-    else:
-        await make_missing_keys(client, settings)
+    stores.refuse_foreign()
+    if program:
+        stores.require_ids()
+        if stores.sql.answers:
+            await asyncio.to_thread(require_tables, settings.database_url)
+    await asyncio.to_thread(_renew, settings, program)
+    require_keys(settings, *stores)
+
+
+def require_keys(settings: Settings, *stores: Store) -> None:
+    """Raise KeysError if the ring cannot be read, or if it is gone and a store, by default SQL, has an id."""
+    known = next((each for each in stores or (_sql(settings.database_url),) if each.id), None)
+    if not ring_of(settings).list() and known:
+        raise KeysError(
+            f"{settings.keys_file} is gone, and {known}. Copy the file of another machine, or put back that of the last"
+            " backup. Without any, `hotline keys rotate` makes a new key, and `hotline rebuild workflows` brings open"
+            " cases back from SQL."
+        )
+
+
+def _renew(settings: Settings, program: str) -> None:
+    """Learn which keys others have, and state those of a program, in SQL; one that is silent knows nothing."""
+    if exists(settings.database_url):
+        with suppress(SQLAlchemyError), opened(settings.database_url) as database, writing(database) as connection:
+            renew(connection, ring_of(settings), program)
 
 
 def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
@@ -124,50 +151,32 @@ def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
 
 
 async def adopt(client: Client, settings: Settings) -> str | None:
-    """Give both stores the same id if both answer, and return it; None if one does not.
+    """Give both stores the same id if both answer, and return it; None if one does not, or SQL has no tables yet.
 
-    Temporal decides between two that adopt at once. Raises OperatorError, RPCError and SQLAlchemyError.
+    Raises OperatorError, RPCError and SQLAlchemyError.
     """
     stores = await look(client, settings)
     stores.refuse_foreign()
-    if not stores.answer:
+    if not stores.answer or (found := await asyncio.to_thread(_kept, settings, stores.temporal.id)) is None:
         return None
-    if stores.temporal.id is None and await make_missing_keys(client, settings):
-        await unless_gone(claim(client, settings.task_queue, stores.sql.id or secrets.token_hex(ID_BYTES)))
-    if (found := await installation_of(client)) and not stores.sql.id:
-        await asyncio.to_thread(_keep, settings.database_url, found)
-    (await look(client, settings)).refuse_foreign()
-    return found
-
-
-async def are_of_one_installation(client: Client, settings: Settings) -> bool:
-    """Return True if both stores have the same id, False if one does not answer or has none.
-
-    Raises ForeignStoreError.
-    """
+    await unless_gone(claim(client, settings.task_queue, found))
     stores = await look(client, settings)
     stores.refuse_foreign()
-    return bool(stores.sql.id and stores.temporal.id)
+    return stores.temporal.id
 
 
-async def until_compared(client: Client, settings: Settings, program: str) -> None:
-    """Return when both stores answer and have one id, and there are keys.
-
-    Raises ForeignStoreError, and KeysError if the keys are lost.
-    """
-    # There is no event for a store that begins to answer.
-    while not (  # noqa: ASYNC110
-        await are_of_one_installation(client, settings) and await _have_keys(client, settings, program)
-    ):
+async def until_compared(client: Client, settings: Settings) -> None:
+    """Return when both stores answer and have one id. Raises ForeignStoreError, and KeysError if the keys are lost."""
+    for tries in count():
+        stores = await look(client, settings)
+        stores.refuse_foreign()
+        if stores.are_of_one_installation:
+            require_keys(settings, *stores)
+            return
+        if not tries:
+            logger.warning("what runs for ever waits until both stores answer and have one id")
+        # There is no event for a store that begins to answer.
         await asyncio.sleep(AGAIN_SECONDS)
-
-
-async def _have_keys(client: Client, settings: Settings, program: str) -> bool:
-    """Return as `make_missing_keys`; SQL is told the keys also if they are lost, so that others say what is missing."""
-    try:
-        return await make_missing_keys(client, settings)
-    finally:
-        await asyncio.to_thread(renew, settings, program)
 
 
 def _sql(url: str) -> Store:
@@ -187,11 +196,24 @@ def _id_in(connection: ReadConnection) -> str | None:
     return connection.scalar(select(installation.c.id)) if has_table else None
 
 
-def _keep(url: str, value: str) -> None:
-    """Store the id if the read model has tables and no id."""
-    with opened(url) as database, writing(database) as connection:
-        if inspect(connection).has_table(installation.name):
-            insert_missing(connection, installation, [{"place": 1, "id": value}])
+def _kept(settings: Settings, of_temporal: str | None) -> str | None:
+    """Return the id of SQL, which is that of Temporal or a new one if it had none; None if it has no tables yet.
+
+    A new installation gets its first key.
+    """
+    with opened(settings.database_url) as database, writing(database) as connection:
+        if not inspect(connection).has_table(installation.name):
+            return None
+        # Of two at once, the second finds id and key of the first.
+        lock(connection, LOCK)
+        if known := _id_in(connection) or of_temporal:
+            insert_missing(connection, installation, [{"place": 1, "id": known}])
+            return known
+        ring, made = ring_of(settings), secrets.token_hex(ID_BYTES)
+        if not (ring.list() or has_cases(connection) or last_sealed(connection)):
+            ring.rotate()
+        insert_missing(connection, installation, [{"place": 1, "id": made}])
+        return made
 
 
 async def _temporal(client: Client) -> Store:
@@ -199,5 +221,5 @@ async def _temporal(client: Client) -> Store:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return Store(name, answers=True, id=await installation_of(client))
-    except (RPCError, RuntimeError, TimeoutError):
+    except (RPCError, RuntimeError, TimeoutError, ValueError):  # ValueError: it has something else than an id
         return Store(name)

@@ -1,27 +1,26 @@
 """The ring of keys, from which those are derived that seal what Temporal stores, callers' links, and sessions.
 
-It is in a file that the programs of a machine share, or in an environment variable. Its first key is made once neither
-store holds cases (`hotline.lost_keys`), or by `hotline keys rotate`. The newest key seals, once its time has come and
-every process has it. Older ones stay, to open what they sealed, until `hotline keys retire`.
+It is in a file that the programs of a machine share, or in an environment variable. Its first key is made with a new
+installation (`hotline.installation`), others by `hotline keys rotate`. The newest key that every process has seals.
+Older ones stay, to open what they sealed, until `hotline keys retire`.
 """
 
+import asyncio
 import logging
-import math
 import os
 import secrets
 import socket
-import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from itertools import chain, pairwise
+from datetime import UTC, datetime
+from functools import cache, cached_property, partial
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 
 from filelock import FileLock
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from activities.keys import KEY_ID_BYTES, Key
@@ -29,12 +28,12 @@ from domain.shared.explain import key_at, message
 from domain.shared.operator_errors import OperatorError
 from hotline.files.atomic import Stamp, file_stamp, write_private
 from hotline.settings import Settings, variable
-from readmodel.database import exists, opened, reading, writing
+from readmodel.database import WriteConnection, write_in_thread
 from readmodel.process_keys import LIVE, keys_by_process, state, state_sealing
 
 SECRET_BYTES = 32
-LOOK_SECONDS = 1.0
-"""Time between two looks at the file: a look at each seal would cost as much as the seal."""
+STATE_SECONDS = 20.0
+"""Pause before a process states its keys again."""
 _NO_FILE: Stamp = (0, 0, 0)
 """Stamp of a ring that is given."""
 
@@ -46,16 +45,15 @@ class KeysError(OperatorError):
 
 
 class KeyEntry(BaseModel):
-    """Entry of the ring: id and secret of a key, in hexadecimal digits, when it was made, and from when it seals."""
+    """Entry of the ring: id and secret of a key, in hexadecimal digits, and when it was made."""
 
     id: str = Field(pattern=r"^[0-9a-f]{8}$")
     secret: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
     created_at: AwareDatetime
-    seals_from: AwareDatetime = Field(default_factory=lambda made: made["created_at"])
 
-    @property
+    @cached_property
     def key(self) -> Key:
-        """Return the key itself."""
+        """Key itself."""
         return Key(bytes.fromhex(self.id), bytes.fromhex(self.secret))
 
 
@@ -78,24 +76,24 @@ class Ring:
         self._clock = clock
         # Stamp and keys are replaced together, so that threads need no lock.
         self._known: tuple[Stamp | None, dict[bytes, KeyEntry]] = (None, {})
-        self._look_at = -math.inf
         self._shared: frozenset[str] | None = None
+        self._seals: Key | None = None
 
     def newest(self) -> Key:
-        """Return the key that seals: the last whose time has come and that every process has. Raises KeysError."""
+        """Return the key that seals: the last that every process has, see `share`. Raises KeysError."""
+        if self._seals is None:
+            self._read()
         self.require_shared()
-        if not (keys := self._current()):
+        if self._seals is None:
             raise KeysError(
-                f"there is no file {self._path}. A program makes it when both stores answer and neither holds cases."
-                " Put back the file of the last backup, or that of another machine."
+                f"there is no file {self._path}. `hotline up` makes it with new stores. Put back"
+                " the file of the last backup, or that of another machine."
             )
-        shared = [each for each in keys.values() if self._shared is None or each.id in self._shared]
-        now = self._clock()
-        return next((each for each in reversed(shared) if each.seals_from <= now), shared[0]).key
+        return self._seals
 
     def find(self, key_id: bytes) -> Key | None:
         """Return the key with this id, also if it seals no longer; None if unknown. Raises KeysError."""
-        found = self._current().get(key_id) or self._current(at_once=True).get(key_id)
+        found = self._known[1].get(key_id) or self._read().get(key_id)
         return found.key if found else None
 
     def list(self) -> tuple[KeyEntry, ...]:
@@ -121,19 +119,22 @@ class Ring:
         except KeysError as error:
             return str(error)
 
-    def ids(self, made_after: datetime | None = None) -> Sequence[str]:
-        """Return the ids of the keys of this process, or of those made after an instant. Raises KeysError."""
-        keys = self._current(at_once=True).values()
-        return [each.id for each in keys if made_after is None or each.created_at > made_after]
+    def ids(self) -> Mapping[str, datetime]:
+        """Return the ids of the keys of this process, each with when it was made. Raises KeysError."""
+        return {each.id: each.created_at for each in self._read().values()}
 
     def share(self, others: Iterable[Collection[str]]) -> None:
-        """Let only keys seal that the other processes have, whose ids are given for each. Raises KeysError.
+        """Learn the ids of the keys that each other process has. Raises KeysError.
 
-        Those keys count that most have: a process with other keys stops nobody but itself.
+        Only a key seals that all processes have. If they have none in common, those of the largest group with one go
+        on, so that a process with other keys stops nobody but itself; none does if two groups are as large.
         """
-        counts, own = Counter(chain.from_iterable(others)), self.ids()
-        most = max((counts[each] for each in own), default=0)
-        self._shared = frozenset(each for each in own if most and counts[each] == most) if counts else None
+        everyone = [frozenset(self.ids()), *map(frozenset, others)]
+        having = {key: [key in ids for ids in everyone] for ids in everyone for key in ids}
+        largest = max(having.values(), key=sum, default=[])
+        alone = all(group == largest for group in having.values() if sum(group) == sum(largest))
+        self._shared = frozenset(key for key in everyone[0] if alone and having[key] == largest) if having else None
+        self._choose()
 
     def require_shared(self) -> None:
         """Raise KeysError if other processes have keys, and none of this one."""
@@ -143,16 +144,11 @@ class Ring:
                 " another machine, and add its keys by `hotline keys merge FILE`."
             )
 
-    def rotate(self, after: timedelta = timedelta(0)) -> KeyEntry:
-        """Add a key, which seals once so much time is over and every process has it; return it. Raises KeysError."""
+    def rotate(self) -> KeyEntry:
+        """Add a key, which seals once every process has it; return it. Raises KeysError."""
         with self._changed():
-            now = self._clock()
-            made = KeyEntry(
-                id=secrets.token_hex(KEY_ID_BYTES),
-                secret=secrets.token_hex(SECRET_BYTES),
-                created_at=now,
-                seals_from=now + after,
-            )
+            key_id, secret = secrets.token_hex(KEY_ID_BYTES), secrets.token_hex(SECRET_BYTES)
+            made = KeyEntry(id=key_id, secret=secret, created_at=self._clock())
             self._write((*self.list(), made))
         return made
 
@@ -176,7 +172,7 @@ class Ring:
         """Return the ids of the keys that sealed last before an instant, each with its own. Raises KeysError."""
         keys, before = self.list(), min(before, self._clock() - LIVE)
         until = {
-            key.id: max(later.seals_from, last_sealed.get(key.id, key.created_at)) for key, later in pairwise(keys)
+            key.id: max(later.created_at, last_sealed.get(key.id, key.created_at)) for key, later in pairwise(keys)
         }
         return {key_id: at for key_id, at in until.items() if at < before}
 
@@ -200,17 +196,13 @@ class Ring:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self._path}.lock"):
             yield
-        self._current(at_once=True)
+        self._read()
 
     def _write(self, keys: Iterable[KeyEntry]) -> None:
         write_private(self._path, _File(keys=tuple(keys)).model_dump_json(indent=1) + "\n")
 
-    def _current(self, *, at_once: bool = False) -> dict[bytes, KeyEntry]:
-        """Return the keys of the ring, read again if the file has changed: at once, or within LOOK_SECONDS."""
-        now = time.monotonic()
-        if not at_once and now < self._look_at:
-            return self._known[1]
-        self._look_at = now + LOOK_SECONDS
+    def _read(self) -> dict[bytes, KeyEntry]:
+        """Return the keys of the ring, read again if the file has changed. A look at each seal would cost as much."""
         try:
             stamp = _NO_FILE if self._given else file_stamp(self._path)
         except OSError:  # the file cannot be reached
@@ -226,7 +218,13 @@ class Ring:
                 # A file broken by hand must not stop a running service.
                 logger.exception("keeping the keys read before")
             self._known = stamp, keys
+            self._choose()
         return keys
+
+    def _choose(self) -> None:
+        """Keep which key seals, so that no payload looks for it."""
+        own = [each for each in self._known[1].values() if self._shared is None or each.id in self._shared]
+        self._seals = own[-1].key if own else None
 
 
 def ring_of(settings: Settings) -> Ring:
@@ -237,21 +235,29 @@ def ring_of(settings: Settings) -> Ring:
 _ring = cache(Ring)
 
 
-def renew(settings: Settings, program: str = "") -> None:
-    """State the keys of this process in SQL, and learn which keys the others have; that stays while SQL is silent.
+def renew(connection: WriteConnection, ring: Ring, program: str = "") -> None:
+    """State the keys of this process in SQL, and learn which keys the others have. Raises KeysError.
 
-    A command, which has no program's name, only learns. Raises KeysError if the keys were never read and cannot be.
+    A command, which has no program's name, only learns.
     """
-    ring, at = ring_of(settings), datetime.now(UTC)
+    at = datetime.now(UTC)
     process = f"{program} on {socket.gethostname()}, process {os.getpid()}"
-    if not exists(settings.database_url):
-        return
-    with suppress(SQLAlchemyError), opened(settings.database_url) as database:
-        with reading(database) as connection:
-            found = keys_by_process(connection, at)
-        ring.share(ids for each, ids in found.items() if each != process)
-        if program:
-            with writing(database) as connection:
-                state(connection, process, ring.ids(), at)
-                with suppress(KeysError):
-                    state_sealing(connection, ring.newest().id.hex(), at)
+    ring.share(ids for each, ids in keys_by_process(connection, at).items() if each != process)
+    if program:
+        state(connection, process, ring.ids(), at)
+        with suppress(KeysError):
+            state_sealing(connection, ring.newest().id.hex(), at)
+
+
+async def keep_renewed(database: Engine, ring: Ring, program: str) -> None:
+    """State the keys of this process again and again, and learn those of others; what was known stays meanwhile."""
+    failing = False
+    while True:
+        try:
+            await write_in_thread(database, partial(renew, ring=ring, program=program))
+            failing = False
+        except (SQLAlchemyError, KeysError) as error:
+            if not failing:
+                logger.warning("SQL is not told which keys this process has: %s", type(error).__name__)
+            failing = True
+        await asyncio.sleep(STATE_SECONDS)

@@ -1,7 +1,7 @@
 """Health of the read model, for `/readyz`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from time import monotonic
@@ -33,7 +33,7 @@ class SqlHealth:
         reader: reader of the API, by which its other checks ask SQL.
         engine: engine to write with; its owner disposes of it.
         count_running: returns the number of open cases that Temporal runs.
-        key_ids: returns the ids of this process's keys, of all or of those that were made after an instant.
+        key_ids: returns the ids of this process's keys, each with when it was made.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SqlHealth:
         reader: Reader,
         engine: Engine,
         count_running: Callable[[], Awaitable[int]],
-        key_ids: Callable[[datetime | None], Collection[str]],
+        key_ids: Callable[[], Mapping[str, datetime]],
     ) -> None:
         self.reader = reader
         self._engine = engine
@@ -71,10 +71,10 @@ class SqlHealth:
 
     async def keys(self, at: datetime) -> Component:
         """Report if every process has the same keys."""
-        found, new = await self.reader.look(keys_by_process, at), self._key_ids(at - LIVE)
+        found = await self.reader.look(keys_by_process, at)
         # After a rotation each process has yet to state the new key.
-        rotated = new if len(new) < len(self._key_ids(None)) else ()
-        known = frozenset[str]().union(*found.values()).difference(rotated)
+        new = [key_id for key_id, made_at in self._key_ids().items() if made_at > at - LIVE]
+        known = frozenset[str]().union(*found.values()).difference(new)
         lacking = [f"{process} lacks {', '.join(known - ids)}" for process, ids in found.items() if known - ids]
         if not lacking:
             return Component(ok=True, detail="every process has the same keys")

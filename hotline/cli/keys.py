@@ -1,7 +1,7 @@
 """The command `hotline keys`: keys that seal what Temporal stores, callers' links, and sessions."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,18 +20,14 @@ app.add_typer(keys, name="keys")
 @keys.command("list")
 def list_() -> None:
     """Show every key, the newest last; secrets are not shown."""
-    rows = ((key.id, minute(key.created_at), minute(key.seals_from)) for key in ring_of(Settings()).list())
-    show_table(("id", "created (UTC)", "seals from (UTC)"), rows)
+    show_table(("id", "created (UTC)"), ((key.id, minute(key.created_at)) for key in ring_of(Settings()).list()))
 
 
 @keys.command("rotate")
-def rotate(
-    in_minutes: Annotated[int, typer.Option("--in", min=0, help="Minutes until it seals at the earliest.")] = 0,
-) -> None:
+def rotate() -> None:
     """Add a key, which seals once every process has it. Older ones stay, to open what they sealed."""
-    key = ring_of(Settings()).rotate(timedelta(minutes=in_minutes))
-    since = f"from {minute(key.seals_from)} UTC on, " if in_minutes else ""
-    typer.echo(f"key {key.id} seals {since}once every process has it: merge it into the file of each other machine")
+    key = ring_of(Settings()).rotate()
+    typer.echo(f"key {key.id} seals once every process has it: merge it into the file of each other machine")
 
 
 @keys.command("merge")

@@ -29,8 +29,8 @@ def up(
     catalogue: CatalogueFile = None,
 ) -> None:
     """Run the whole service on this machine: Temporal with its UI, worker and API."""
+    from hotline.installation import require_keys
     from hotline.local import service
-    from hotline.lost_keys import require_keys
 
     settings = settings_with(
         data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port, catalogue=catalogue

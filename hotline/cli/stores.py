@@ -151,7 +151,9 @@ def verify() -> None:
         if not exists(settings.database_url):
             raise OperatorError(f"not compared: there is no database {settings.database_url.partition(':///')[2]}")
         client = await connect(settings)
-        (await look(client, settings)).require_one_id()
+        stores = await look(client, settings)
+        stores.refuse_foreign()
+        stores.require_ids()
         require_tables(settings.database_url)
         with opened(settings.database_url, read_only=True) as database, Progress() as progress:
             task = progress.add_task("workflows", total=None)

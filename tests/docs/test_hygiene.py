@@ -1,5 +1,6 @@
 """Rules of a repository that strangers read: what it must not hold, and what it must."""
 
+import ast
 import re
 import tomllib
 from collections.abc import Callable, Iterable
@@ -152,3 +153,16 @@ def test_no_docstring_begins_with_a_question_word(code: dict[str, str]) -> None:
 
 def test_no_module_is_too_long(code: dict[str, str]) -> None:
     assert [module for module, text in code.items() if len(text.splitlines()) > MODULE_LINES] == []
+
+
+def test_one_function_builds_workers_with_the_runner_that_has_starts_and_results_checked(code: dict[str, str]) -> None:
+    product = ("worker.py", "activities/", "api/", "domain/", "hotline/", "readmodel/", "workflows/")
+    built = [
+        (path, ast.unparse(call))
+        for path, text in code.items()
+        if path.startswith(product)
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in {"Worker", "Replayer"}
+    ]
+    assert [path for path, _ in built] == ["worker.py"]
+    assert "workflow_runner=runner(" in built[0][1]

@@ -1,15 +1,21 @@
 """Keys that processes state in SQL: one seals once all that are alive have it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from temporalio.client import Client
 
-from hotline.keys import KeysError, renew, ring_of
+from hotline import keys
+from hotline.installation import require_own
+from hotline.keys import KeysError, keep_renewed, ring_of
 from hotline.settings import Settings
 from readmodel.database import opened, reading, writing
 from readmodel.migrate import migrate
 from readmodel.process_keys import LIVE, keys_by_process, last_sealed, state
+from tests.support.hotline import until
 from tests.support.rings import ring_at
 
 
@@ -22,6 +28,12 @@ def machines(database_url: str, tmp_path: Path) -> tuple[Settings, Settings]:
     second.data_dir.mkdir()
     second.keys_file.write_bytes(first.keys_file.read_bytes())
     return first, second
+
+
+def renew(settings: Settings, program: str = "") -> None:
+    """Let a process of these settings state its keys, and learn those of others."""
+    with opened(settings.database_url) as database, writing(database) as connection:
+        keys.renew(connection, ring_of(settings), program)
 
 
 def stated(settings: Settings, process: str, ids: set[str], ago: timedelta = timedelta(0)) -> None:
@@ -62,17 +74,42 @@ def test_a_process_that_died_keeps_no_key_from_sealing(machines: tuple[Settings,
     assert ring.newest() == new
 
 
-def test_what_was_known_counts_while_sql_is_silent(machines: tuple[Settings, Settings], tmp_path: Path) -> None:
+@pytest.mark.asyncio
+async def test_what_was_known_counts_while_sql_is_silent_which_is_logged_once(
+    machines: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     first, _ = machines
     ring = ring_of(first)
     old = ring.newest()
     stated(first, "worker", {old.id.hex()})
     renew(first, "api")
     ring.rotate()
-    broken = tmp_path / "broken.db"
-    broken.write_bytes(b"garbage" * 4096)
-    renew(first.model_copy(update={"database_url": f"sqlite:///{broken}"}), "api")
+    tries = 0
+
+    async def silent(*_: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise OperationalError("", {}, Exception())
+
+    monkeypatch.setattr(keys, "write_in_thread", silent)
+    monkeypatch.setattr(keys, "STATE_SECONDS", 0)
+    with opened(first.database_url) as database:
+        keeping = asyncio.create_task(keep_renewed(database, ring, "api"))
+        await until(lambda: asyncio.sleep(0, tries), lambda found: found > 3)
+        keeping.cancel()
     assert ring.newest() == old
+    assert [each.getMessage() for each in caplog.records] == [
+        "SQL is not told which keys this process has: OperationalError"
+    ]
+
+
+@pytest.mark.asyncio
+async def test_an_api_states_its_keys_while_temporal_is_silent(machines: tuple[Settings, Settings]) -> None:
+    first, _ = machines
+    await require_own(await Client.connect("127.0.0.1:1", lazy=True), first, "api")
+    with opened(first.database_url) as database, reading(database) as connection:
+        [found] = keys_by_process(connection, datetime.now(UTC)).values()
+    assert found == {*ring_of(first).ids()}
 
 
 def test_processes_with_keys_of_their_own_seal_nothing_and_say_so(machines: tuple[Settings, Settings]) -> None:

@@ -13,12 +13,13 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from activities.run_status import unless_gone
 from hotline import installation
-from hotline.installation import ForeignStoreError, Stores, adopt, are_of_one_installation, look
+from hotline.installation import ForeignStoreError, Stores, adopt, look
 from hotline.settings import Settings
 from hotline.temporal.setup import prepare
 from readmodel.migrate import migrate
 from tests.support.hotline import until
 from tests.support.lost import terminate
+from tests.support.rings import ring_at
 from tests.support.sealing import SEALING
 from tests.support.temporal import temporal_server
 from workflows.clients.schedule import SCHEDULE
@@ -53,10 +54,10 @@ def read_model(folder: Path) -> Settings:
 async def test_both_stores_get_one_id_and_either_gets_it_back(server: WorkflowEnvironment, tmp_path: Path) -> None:
     client, settings = await namespace(server, "first"), read_model(tmp_path / "one")
     with pytest.raises(ForeignStoreError, match="has no id of an installation"):
-        (await look(client, settings)).require_one_id()
+        (await look(client, settings)).require_ids()
     given = await adopt(client, settings)
     assert given
-    (await look(client, settings)).require_one_id()
+    assert (await look(client, settings)).are_of_one_installation
     assert await adopt(client, settings) == given
     assert await adopt(client, read_model(tmp_path / "empty")) == given
     assert await adopt(other := await namespace(server, "empty"), settings) == given
@@ -67,7 +68,7 @@ async def test_two_that_adopt_at_once_agree(server: WorkflowEnvironment, tmp_pat
     client, settings = await namespace(server, "crowd"), read_model(tmp_path)
     given = {*await asyncio.gather(*(adopt(client, settings) for _ in range(4)))}
     assert given == {await installation_of(client)}
-    (await look(client, settings)).require_one_id()
+    assert (await look(client, settings)).are_of_one_installation
 
 
 async def test_the_store_of_another_installation_is_refused_by_name(
@@ -80,7 +81,7 @@ async def test_the_store_of_another_installation_is_refused_by_name(
         await adopt(theirs, mine_sql)
     assert all(str(each) in str(refused.value) for each in (*ids, "TEMPORAL_ADDRESS", "namespace theirs"))
     with pytest.raises(ForeignStoreError):
-        await are_of_one_installation(mine, their_sql)
+        (await look(mine, their_sql)).refuse_foreign()
     assert [await installation_of(each) for each in (mine, theirs)] == ids
 
 
@@ -93,7 +94,7 @@ async def test_what_does_not_answer_is_not_compared_and_not_made(server: Workflo
     settings = read_model(tmp_path / "kept")
     away = await Client.connect("127.0.0.1:1", lazy=True)
     assert await adopt(away, settings) is None
-    assert not await are_of_one_installation(away, settings)
+    assert not (await look(away, settings)).are_of_one_installation
     # Before `hotline temporal-setup` there is no namespace that could carry it.
     assert await adopt(await namespace(server, "missing", made=False), settings) is None
     (await look(client, settings)).refuse_foreign()
@@ -147,6 +148,7 @@ async def test_a_worker_without_sql_starts_nothing_before_the_stores_are_compare
 
     monkeypatch.setattr(installation, "look", counted)
     client, settings = await namespace(server, "sql-away"), Settings(data_dir=tmp_path / "mine")
+    ring_at(settings.keys_file)
     await adopt(client, read_model(tmp_path / "copied-from"))
     keeping = asyncio.create_task(worker.keep_running(client, settings))
 

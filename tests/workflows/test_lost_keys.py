@@ -8,16 +8,14 @@ import pytest_asyncio
 from temporalio.client import Client
 from typer.testing import CliRunner
 
-from hotline import installation
 from hotline.cli.main import app
-from hotline.installation import until_compared
+from hotline.installation import adopt, look, require_keys, require_own, until_compared
 from hotline.keys import KeysError, Ring
-from hotline.lost_keys import make_missing_keys, require_keys
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from readmodel.migrate import migrate
 from tests.support.api import problem, running_api
-from tests.support.hotline import Hotline, running_hotline, until
+from tests.support.hotline import Hotline, running_hotline
 from tests.support.temporal import temporal_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,35 +23,48 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
-    """A server of its own, with a case in both stores."""
+    """A server of its own, with a case in both stores, which have an id since."""
     async with (
         await temporal_server() as server,
         running_hotline(server, tmp_path_factory.mktemp("lost-keys")) as running,
     ):
         await (await running.start()).published(1)
-        await until(running.client.count_workflows, lambda found: found.count == 1)
+        assert await adopt(running.client, running.settings)
         yield running
 
 
-async def test_no_key_is_made_while_either_store_holds_cases(hotline: Hotline, tmp_path: Path) -> None:
+async def test_no_key_is_made_while_either_store_has_cases_or_an_id(hotline: Hotline, tmp_path: Path) -> None:
     kept = hotline.settings
     file = kept.keys_file
-    with pytest.raises(KeysError, match=r"keys\.json is gone, and the read model holds cases"):
+    assert not file.exists()
+    with pytest.raises(KeysError, match=r"keys\.json is gone, and the read model .* belongs to installation"):
         require_keys(kept)
+    await adopt(await new(hotline), kept)
     lost_sql = Settings(data_dir=kept.data_dir, database_url=f"sqlite:///{tmp_path / 'empty.db'}")
     migrate(lost_sql.database_url)
-    with pytest.raises(KeysError, match="and Temporal holds cases"):
-        await make_missing_keys(hotline.client, lost_sql)
+    with pytest.raises(KeysError, match=r"keys\.json is gone, and Temporal .* belongs to installation"):
+        require_keys(lost_sql, *reversed(await look(hotline.client, lost_sql)))
+    assert await adopt(hotline.client, lost_sql)
+    with pytest.raises(KeysError, match="is gone"):
+        await require_own(hotline.client, lost_sql, "api")
     assert not file.exists()
     # The deliberate command.
     Ring(file).rotate()
-    await make_missing_keys(hotline.client, kept)
+    await require_own(hotline.client, kept, "api")
     file.unlink()
 
 
-async def test_no_key_is_made_at_the_start_while_temporal_does_not_answer(tmp_path: Path) -> None:
+async def new(hotline: Hotline) -> Client:
+    """Return a client of a namespace that is not made yet."""
+    return await Client.connect(hotline.client.service_client.config.target_host, namespace="not-made-yet")
+
+
+async def test_no_key_is_made_while_temporal_does_not_answer(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    await make_missing_keys(await Client.connect("127.0.0.1:1", lazy=True), settings)
+    migrate(settings.database_url)
+    away = await Client.connect("127.0.0.1:1", lazy=True)
+    assert await adopt(away, settings) is None
+    await require_own(away, settings, "api")
     assert not settings.keys_file.exists()
 
 
@@ -62,44 +73,35 @@ async def test_no_key_is_made_while_sql_does_not_answer(hotline: Hotline, tmp_pa
     """Temporal is new: nobody but SQL could say that there were cases."""
     (tmp_path / "broken.db").write_bytes(b"garbage" * 4096)
     settings = Settings(data_dir=tmp_path, database_url=url.format(tmp_path))
-    new = await Client.connect(hotline.client.service_client.config.target_host, namespace="new")
-    assert not await make_missing_keys(new, settings)
+    await adopt(await new(hotline), settings)
     assert not settings.keys_file.exists()
-    migrated = Settings(data_dir=tmp_path)
-    migrate(migrated.database_url)
-    assert await make_missing_keys(new, migrated)
 
 
-async def test_nothing_is_signed_with_a_key_made_while_no_store_answered(
+async def test_a_new_installation_gets_its_first_key_once(hotline: Hotline, tmp_path: Path) -> None:
+    """Two machines are set up with the same stores: the second one lacks the file of the first."""
+    first, second = (Settings(data_dir=tmp_path / name, database_url=f"sqlite:///{tmp_path}/both.db") for name in "ab")
+    migrate(first.database_url)
+    for settings in (first, first, second):
+        await adopt(await new(hotline), settings)
+    assert (len(Ring(first.keys_file).list()), second.keys_file.exists()) == (1, False)
+
+
+async def test_nothing_is_sealed_with_a_key_made_while_no_store_answered(
     hotline: Hotline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file was lost, and both stores were away when the API started."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
     url, folder = f"sqlite:///{tmp_path / 'api.db'}", tmp_path / "api"
     migrate(url)
-    lost = Settings(data_dir=tmp_path / "lost")
+    lost = Settings(data_dir=tmp_path / "lost", database_url=url)
     away = await connect(lost, lazy=True)
     async with running_api(away, url, folder, at_work=False) as api:
         assert "/readyz says" in problem(await api.register(), 503, "operator-needed")["detail"]
-    assert not lost.keys_file.exists()
     # Both are back, with the cases of before.
-    monkeypatch.setattr(installation, "are_of_one_installation", _are_of_one)
-    with pytest.raises(KeysError, match=r"keys\.json is gone, and Temporal holds cases"):
-        await until_compared(hotline.client, lost, "api")
+    await adopt(hotline.client, lost)
+    with pytest.raises(KeysError, match=r"keys\.json is gone"):
+        await until_compared(hotline.client, lost)
     assert not lost.keys_file.exists()
-
-
-async def _are_of_one(*_: object) -> bool:
-    return True
-
-
-async def test_a_new_installation_gets_its_first_key(hotline: Hotline, tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path)
-    migrate(settings.database_url)
-    address = hotline.client.service_client.config.target_host
-    await make_missing_keys(await Client.connect(address, namespace="not-made-yet"), settings)
-    assert len(Ring(settings.keys_file).list()) == 1
-    await make_missing_keys(hotline.client, settings)
 
 
 async def test_hotline_up_refuses_a_broken_file_of_keys(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ async def test_a_key_goes_that_sealed_last_before_every_run(hotline: Hotline, no
     assert await retired(now - DAY) == (f"no key sealed last before {now - DAY:%Y-%m-%d}; the newest one stays\n", "")
     case = await hotline.start()
     assert await retired(now + DAY) == (f"retired: {old}; retire them on each other machine too\n", "")
-    assert (ring.ids(), ring.find(bytes.fromhex(old))) == ([newest], None)
+    assert ([*ring.ids()], ring.find(bytes.fromhex(old))) == ([newest], None)
     await case.handle.terminate()
 
 

@@ -1,13 +1,12 @@
 """Workflows of which one runs at a time, for ever."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.converter import JSONPlainPayloadConverter
 
 from activities.envelope import context_of
 from activities.reconcile_report import Report
@@ -66,22 +65,25 @@ INSTALLATION = Singleton(
     summary="系统标识 Id of the installation",
     details="Its memo has the id that SQL has as well. No program takes a store with another id for its own.",
 )
+_IN_CLEAR = JSONPlainPayloadConverter()
+"""Converter of the id, which is not sealed, so that a process with other keys knows its own store."""
 SHIFTS = (COURIER, SURGE_WATCH, RECONCILER)
 """Workflows whose activity works without an end, shift after shift."""
 
 
 async def installation_of(client: Client) -> str | None:
-    """Return the id of the installation that this Temporal belongs to; None if it has none. Raises RPCError."""
+    """Return the id of the installation that this Temporal belongs to; None if it has none.
+
+    Raises RPCError, and RuntimeError or ValueError if it has something else.
+    """
     described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
     found = described and described.raw_info.memo.fields.get(MEMO)
-    return found.data.decode(errors="replace").strip('"') or None if found else None
+    return str(_IN_CLEAR.from_payload(found)) if found else None
 
 
 async def claim(client: Client, task_queue: str, installation: str) -> None:
     """Give this Temporal the id, unless it has one: of two at once, the first counts. Raises RPCError."""
-    # In clear, so that a process with other keys knows its own store.
-    in_clear = Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(installation).encode())
-    await INSTALLATION.start(client, task_queue, {MEMO: in_clear})
+    await INSTALLATION.start(client, task_queue, {MEMO: _IN_CLEAR.to_payload(installation)})
 
 
 async def start_ended(client: Client, task_queue: str) -> None:
