@@ -9,12 +9,19 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
+from activities.envelope import key_of
+from domain.case.actions.comment import Comment
+from domain.case.views import Outcome
+from domain.shared.command import Command
 from hotline import keys
 from hotline.cli.main import app
 from hotline.keys import Ring
+from hotline.temporal.converter import sealing
 from readmodel import process_keys
 from readmodel.database import opened, writing
-from tests.support.hotline import Hotline, running_hotline, until
+from tests.support.hotline import ADMIN, Hotline, running_hotline, until
+from tests.support.rings import ring_at
+from tests.support.sealing import with_options
 from tests.support.temporal import temporal_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -79,3 +86,44 @@ async def test_no_key_goes_that_sealed_since_a_run_began(
     await case.handle.terminate()
     await until(lambda: hotline.client.count_workflows(listed), lambda found: found.count == 0)
     assert await retired(now + DAY) == (f"retired: {old}; retire them on each other machine too\n", "")
+
+
+async def test_a_rotation_on_two_machines_while_a_case_runs(hotline: Hotline, tmp_path: Path) -> None:
+    """The API is on the first machine; the worker is on the second, which gets the new key later."""
+    file, url = tmp_path / "first.json", hotline.settings.database_url
+    first, second = ring_at(file), Ring(tmp_path / "second.json")
+    second.merge(file)
+    [old] = first.ids()
+
+    def all_state() -> None:
+        with opened(url) as database, writing(database) as connection:
+            for program, ring in (("api", first), ("worker", second), ("api", first)):
+                keys.renew(connection, ring, program)
+
+    async with running_hotline(hotline.server, tmp_path, sealing(second), task_queue="second") as worker:
+        api = with_options(hotline.client, **sealing(first))
+        case = await worker.start()
+
+        async def sealed_by(note: str) -> set[str | None]:
+            command: Command[Comment] = Command(actor=ADMIN, body=Comment(note=note))
+            handle = api.get_workflow_handle(case.handle.id)
+            await handle.execute_update("comment", command, result_type=Outcome)
+            *_, asked, done = [
+                payload
+                for event in (await handle.fetch_history()).events
+                for payload in (
+                    *event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads,
+                    *event.workflow_execution_update_completed_event_attributes.outcome.success.payloads,
+                )
+            ]
+            return {key_of(asked), key_of(done)}
+
+        all_state()
+        assert await sealed_by("before") == {old}
+        new = first.rotate().id
+        all_state()
+        assert await sealed_by("on one machine") == {old}
+        second.merge(file)
+        all_state()
+        assert await sealed_by("on both") == {new}
+        await case.handle.terminate()
