@@ -23,8 +23,8 @@ from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.schema_cases import CATALOGUE, CHANNELS, Subjects
 from tests.support.service import Service
 
-# A walk takes minutes, and twice as long beside other tests.
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+# A walk takes minutes, and several times as long beside other tests.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 Json = dict[str, Any]
 AnyCase = Case[Any]
@@ -79,7 +79,7 @@ def districts() -> Iterator[str]:
     return iter(["east", "south"])
 
 
-@pytest.fixture(scope="module", params=[Role.ADMIN, Role.AGENT])
+@pytest.fixture(scope="module", params=[Role.ADMIN, pytest.param(Role.AGENT, marks=pytest.mark.night)])
 def walk(request: pytest.FixtureRequest, service: Service, keys: dict[Role, str], districts: Iterator[str]) -> Walk:
     """A walk of one role, with the same requests at every run."""
     role: Role = request.param
