@@ -17,7 +17,7 @@ from api.exports.csv_lines import CSV
 from api.exports.reports import RENDERINGS, ReportFormat, page
 from api.exports.streams import attachment
 from api.exports.workbook import XLSX
-from api.openapi import Decorator, Operations
+from api.openapi import Operations
 from api.problems import INVALID_REQUEST, Kind, ProblemError, declare
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.reports.period import (
@@ -59,34 +59,6 @@ def _parsed(kind: ReportKind, value: object) -> Period:
         raise PydanticCustomError("period", "{reason}", {"reason": str(error)}) from None
 
 
-def _period(kind: ReportKind) -> Any:  # noqa: ANN401 - a type
-    form = {"format": "date"} if kind is ReportKind.DAILY else {}
-    schema = {"type": "string", **form, "pattern": f"^{PATTERNS[kind]}$"}
-    return Annotated[Any, BeforeValidator(partial(_parsed, kind)), WithJsonSchema(schema, "validation")]
-
-
-class DailyQuery(BaseModel):
-    """Day and format of a daily report. Unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    period: _period(ReportKind.DAILY) = Field(  # type: ignore[valid-type]  # made of the kind
-        alias="date", description="Day, in the time zone of the catalogue.", examples=[EXAMPLES[ReportKind.DAILY]]
-    )
-    format: ReportFormat = FORMAT
-
-
-class MonthlyQuery(BaseModel):
-    """Month and format of a monthly report. Unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    period: _period(ReportKind.MONTHLY) = Field(  # type: ignore[valid-type]  # as above
-        alias="month", description="Month, in the time zone of the catalogue.", examples=[EXAMPLES[ReportKind.MONTHLY]]
-    )
-    format: ReportFormat = FORMAT
-
-
 def example_report(kind: ReportKind) -> Report:
     """Return a report of the documented period."""
     column = Column(name="registered", title="Registered", title_zh="受理", kind=ColumnKind.COUNT)
@@ -103,29 +75,43 @@ def example_report(kind: ReportKind) -> Report:
 operations = Operations("reports")
 
 
-def _get(kind: ReportKind, summary: str) -> Decorator:
-    shown = f"{kind.value}_report", example_report(kind)
-    return operations.get(
+def _add(kind: ReportKind, unit: str, parameter: str, **schema: str) -> None:
+    """Add the operation that returns the report of a day or a month, which `parameter` names."""
+    schema = {"type": "string", **schema, "pattern": f"^{PATTERNS[kind]}$"}
+    form: Any = Annotated[Any, BeforeValidator(partial(_parsed, kind)), WithJsonSchema(schema, "validation")]
+
+    class Wanted(BaseModel):
+        """Period and format of a report. Unknown parameters are refused."""
+
+        model_config = ConfigDict(extra="forbid")
+
+        period: form = Field(  # type: ignore[pydantic-alias]  # of the kind
+            alias=parameter,
+            description=f"{unit.capitalize()}, in the time zone of the catalogue.",
+            examples=[EXAMPLES[kind]],
+        )
+        format: ReportFormat = FORMAT
+
+    async def report(backend: Backend, wanted: Annotated[Wanted, Query()]) -> Response:
+        return await _answer(await _stored(backend, wanted.period), wanted.format, backend.print_pdf)
+
+    report.__name__ = f"report_{kind.value}"
+    report.__doc__ = (
+        f"Return the report of a {unit} as it was made after its end; nothing that happens later changes it."
+    )
+    operations.get(
         f"/v1/reports/{kind.value}",
-        f"{summary} {kind.zh}",
+        f"Report of a {unit} {kind.zh}",
         READ_REPORTS,
         Report,
-        shown,
+        (f"{kind.value}_report", example_report(kind)),
         ERRORS,
         other_formats=(CSV, XLSX, HTML, PDF),
-    )
+    )(report)
 
 
-@_get(ReportKind.DAILY, "Report of a day")
-async def report_daily(backend: Backend, wanted: Annotated[DailyQuery, Query()]) -> Response:
-    """Return the report of a day as it was made after its end; nothing that happens later changes it."""
-    return await _answer(await _stored(backend, wanted.period), wanted.format, backend.print_pdf)
-
-
-@_get(ReportKind.MONTHLY, "Report of a month")
-async def report_monthly(backend: Backend, wanted: Annotated[MonthlyQuery, Query()]) -> Response:
-    """Return the report of a month as it was made after its end; nothing that happens later changes it."""
-    return await _answer(await _stored(backend, wanted.period), wanted.format, backend.print_pdf)
+_add(ReportKind.DAILY, "day", "date", format="date")
+_add(ReportKind.MONTHLY, "month", "month")
 
 
 async def _stored(backend: Backend, period: Period) -> Report:
