@@ -14,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 _HERE = Path(__file__).parent
-_PAGES = Environment(
-    loader=FileSystemLoader([_HERE / "pages", _HERE / "temporal_ui" / "pages"]),
+TEMPLATES = Environment(
+    loader=FileSystemLoader([_HERE / "pages", _HERE / "temporal_ui" / "pages", _HERE / "exports" / "templates"]),
     undefined=StrictUndefined,
     autoescape=True,
+    trim_blocks=True,
 )
 NONE = " 'none'"
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
@@ -30,7 +31,7 @@ def page(
     **fields: Any,  # noqa: ANN401 - of a template
 ) -> Response:
     """Return the page of a template of this name."""
-    text = _PAGES.get_template(name).render(**fields)
+    text = TEMPLATES.get_template(name).render(**fields)
     sources = {"script": "", "style": ""}
     for kind, content in _INLINE.findall(text):
         sources[kind] += source(content.encode())

@@ -3,16 +3,15 @@
 import io
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from api.documents.printer import HTML
 from api.exports.charts import svg
 from api.exports.csv_lines import BOM, CSV, lines
 from api.exports.workbook import XLSX, sheets
+from api.html import TEMPLATES
 from api.render import JSON
 from domain.calendar.work_calendar import on_the_wall
 from domain.reports.cells import shown
@@ -61,7 +60,7 @@ def as_xlsx(report: Report) -> bytes:
 
 def page(report: Report) -> str:
     """Return a page with charts that needs nothing from elsewhere. It has no links: mail is read elsewhere."""
-    return _TEMPLATES.get_template("report.html").render(
+    return TEMPLATES.get_template("report.html").render(
         report=report,
         made_at=f"{on_the_wall(report.made_at, report.timezone):%Y-%m-%d %H:%M}",
         tables=[_shown(table, report) for table in report.tables],
@@ -86,13 +85,6 @@ def _shown(table: Table, report: Report) -> Mapping[str, Any]:
     }
 
 
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates"), encoding="utf-8"),
-    undefined=StrictUndefined,
-    autoescape=True,
-    auto_reload=False,
-    trim_blocks=True,
-)
 RENDERINGS: Mapping[ReportFormat, Rendering] = {
     ReportFormat.JSON: Rendering(JSON, lambda report: report.model_dump_json().encode()),
     ReportFormat.CSV: Rendering(CSV, as_csv),
