@@ -55,16 +55,13 @@ def reads_one_department(reader: Actor) -> bool:
 
 def links(number: str) -> dict[str, str]:
     """Return the links of a case."""
-    here = f"/v1/complaints/{number}"
-    return {
-        "self": here,
-        "timeline": f"{here}/timeline",
-        "notices": f"{here}/notices",
-        "caller": f"{here}/caller",
-        "calls": f"{here}/calls",
-        "actions": f"{here}/actions/{{action}}",
-        "temporal_ui": f"/case/{number}",
-    }
+    below = _below(f"/v1/complaints/{number}", "timeline", "notices", "caller", "calls")
+    return {**below, "temporal_ui": f"/case/{number}"}
+
+
+def _below(here: str, *parts: str) -> dict[str, str]:
+    """Return the links to a case or incident, to these parts of it, and to its actions."""
+    return {"self": here, **{part: f"{here}/{part}" for part in parts}, "actions": f"{here}/actions/{{action}}"}
 
 
 def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) -> bytes:
@@ -158,15 +155,9 @@ def incident(item: Incident, cases: Mapping[str, int], outcomes: Mapping[str, in
 
     `cases` are the numbers of its cases by state, `outcomes` those by the result of its end.
     """
-    here = f"/v1/incidents/{item.number}"
     shown = item.model_dump(exclude={"scope", "state_before_merge", "timezone"})
-    links = {
-        "self": here,
-        "timeline": f"{here}/timeline",
-        "complaints": f"/v1/complaints?incident={item.number}",
-        "candidates": f"{here}/candidates",
-        "actions": f"{here}/actions/{{action}}",
-    }
+    links = _below(f"/v1/incidents/{item.number}", "timeline", "candidates")
+    links["complaints"] = f"/v1/complaints?incident={item.number}"
     scope = {"circle": None, "streets": (), **item.scope.model_dump()}
     counted = {
         "cases": sum(cases.values()),
