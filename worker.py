@@ -40,7 +40,7 @@ from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
-from hotline.rebuild import repair_case, repair_incidents
+from hotline.rebuild import repair_case, repair_others
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
@@ -55,7 +55,7 @@ from workflows.clients.assessment import begin_assessment
 from workflows.clients.complaint import case_workflows
 from workflows.clients.incident import start_incident, suspected_by
 from workflows.clients.report import report_workflow_id, start_report
-from workflows.clients.schedule import keep_schedule
+from workflows.clients.schedule import SCHEDULE, is_scheduled, keep_schedule
 from workflows.clients.singletons import start_ended
 from workflows.clients.start import Request
 from workflows.complaint import ComplaintWorkflow
@@ -135,7 +135,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
         bulk = BulkUpdates(writer, reader, updates, store.in_force)
         assessments = Assessments(writer, reader)
         workflows = case_workflows(client, people, settings.task_queue)
-        repairs = Repairs(partial(repair_case, client, database), partial(repair_incidents, client, database))
+        repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
         reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
         worker = Worker(
             client,
@@ -255,7 +255,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def keep_running(client: Client, settings: Settings) -> None:
-    """Start the workflows of which one runs for ever, and again those that somebody has ended, and the Schedule.
+    """Start the workflows of which one runs for ever, and the Schedule, and again those that somebody has ended.
 
     Nothing is started before the stores are compared. Raises ForeignStoreError when one that did not answer before
     turns out to be of another installation, and KeysError if the keys are lost.
@@ -264,13 +264,15 @@ async def keep_running(client: Client, settings: Settings) -> None:
     scheduled = False
     while True:
         try:
-            if not scheduled:
+            await start_ended(client, settings.task_queue)
+            if not (scheduled and await is_scheduled(client)):
+                if scheduled:
+                    log.warning("the Schedule %s was deleted by somebody, and is made again", SCHEDULE)
                 catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
                 await keep_schedule(client, settings.task_queue, catalogue.calendar.timezone)
                 scheduled = True
-            await start_ended(client, settings.task_queue)
         except RPCError as error:
-            log.warning("the courier, the reconciler and the surge watch cannot be looked after: %s", error)
+            log.warning("what runs for ever, and the Schedule, cannot be looked after: %s", error)
         await asyncio.sleep(KEEP_SECONDS)
 
 

@@ -101,9 +101,14 @@ class CaseWorkflows:
         return self._chunks('ExecutionStatus = "Paused"')
 
     def stuck(self) -> AsyncIterator[dict[str, Seen]]:
-        """Yield the cases whose workflow tasks fail again and again, in chunks by number. Raises RPCError."""
+        """Yield the cases that do not go on, in chunks by number. Raises RPCError.
+
+        Their workflow tasks fail again and again, or somebody has paused an activity or pinned a version of the worker.
+        """
         problems = '"category=WorkflowTaskFailed", "category=WorkflowTaskTimedOut"'
-        return self._chunks(f"{NOT_OVER} AND TemporalReportedProblems IN ({problems})")
+        pinned = 'TemporalWorkflowVersioningBehavior = "Pinned"'
+        stuck = f"TemporalReportedProblems IN ({problems}) OR TemporalPauseInfo IS NOT NULL OR {pinned}"
+        return self._chunks(f'ExecutionStatus = "Running" AND ({stuck})')
 
     def ended(self) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases whose workflows have completed or were terminated, as long as Temporal has them.

@@ -32,7 +32,7 @@ from activities.history_errors import UnreadableError
 from activities.projection import SenderWriter, read
 from activities.reconcile_report import NAMED, Report, is_ahead
 from activities.run_status import is_lost
-from activities.shift import Shift, now, shift
+from activities.shift import Shift, ShiftOverError, now, shift
 from readmodel import reconciliation
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.reconciliation import Held, Lost
@@ -45,8 +45,8 @@ LOOK_BACK = timedelta(seconds=90)
 order, and a registration is dated by an API process, whose clock may be off by a minute. A look every 30 s lists each
 change three times."""
 LONGEST_LAG = timedelta(minutes=5)
-"""Time by which the list lags behind at most, while it answers and shows nothing new. Temporal retries what it adds to
-the list within seconds."""
+"""Time by which the list lags behind at most, while it answers and shows nothing new: Temporal retries within seconds.
+A case that is longer behind does not go on."""
 FIRST_LOOK_BACK = timedelta(hours=48)
 """The same for the first look of a worker: what happened while none looked."""
 GRACE = timedelta(seconds=5)
@@ -70,15 +70,11 @@ class Repairs(NamedTuple):
     is left that the case publishes by itself. It raises DivergedError if SQL has other events than Temporal,
     NotRegisteredError if the history has not all that it takes, UnreadableError if it cannot be read.
 
-    `incidents` writes incidents that SQL has lost, or shows as they were; it returns their number.
+    `others` does the same for incidents, and ends handovers that Temporal has ended; it returns their number.
     """
 
     case: Callable[[str, datetime | None], Awaitable[bool]]
-    incidents: Callable[[], Awaitable[int]]
-
-
-class _ShiftOverError(Exception):
-    """Error that ends a look or sweep at a pause, before it concludes."""
+    others: Callable[[], Awaitable[int]]
 
 
 class _Told(NamedTuple):
@@ -185,7 +181,7 @@ class Reconciler:
     async def _try(self, name: str, work: Awaitable[None]) -> None:
         """Do the work. A fault is reported if it lasts: Temporal knows a new search attribute after some seconds."""
         try:
-            with suppress(_ShiftOverError):
+            with suppress(ShiftOverError):
                 await work
         except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
             logger.warning("cases cannot be compared: %s", error)
@@ -197,7 +193,7 @@ class Reconciler:
             self._faults.pop(name, None)
 
     async def _look(self, current: Shift) -> None:
-        """Compare what has changed since the last look, and what was told to publish. Raises _ShiftOverError."""
+        """Compare what has changed since the last look, and what was told to publish. Raises ShiftOverError."""
         began_at = now()
         await self._look_for_loss()
         # Earlier than now, even if the clock was set back.
@@ -205,11 +201,13 @@ class Reconciler:
         latest = since
         async for chunk in self._workflows.changed_since(since, began_at):
             await self._compare(chunk)
-            await _pause(current, PAUSE_SECONDS / 2)
+            await current.pause(PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
         kinds = self._workflows.paused(), self._workflows.stuck()
         self._paused, self._stuck = [{number async for chunk in each for number in chunk} for each in kinds]
+        # What a case has to publish waits for years if somebody else has answered its activity so.
+        self._stuck |= {number for number, told in self._told.items() if told.pause > LONGEST_LAG}
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, reconciliation.lost_cases)
         # Not the present: the list may lag behind.
@@ -332,12 +330,12 @@ class Reconciler:
         """Compare every open case, in SQL and in Temporal, and mark those whose workflow is lost.
 
         The first sweep, one a day, and one after a loss in SQL compare the cases that have ended as well. Raises
-        _ShiftOverError.
+        ShiftOverError.
         """
         began_at, loss_seen_at = now(), self._loss_seen_at
         self._not_begun.clear()
         # First, as calls are linked to the incidents that SQL has.
-        self._done["repaired"] += await self._repairs.incidents()
+        self._done["repaired"] += await self._repairs.others()
         running = await self._compare_all(self._workflows.running(), current)
         if self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY):
             await self._compare_all(self._workflows.ended(), current)
@@ -357,7 +355,7 @@ class Reconciler:
             await self._writer.run(partial(reconciliation.mark, reasons=found))
             lost |= found
             unreadable |= await read(self._engine, partial(reconciliation.unreadable, numbers=[*held]))
-            await _pause(current, PAUSE_SECONDS)
+            await current.pause(PAUSE_SECONDS)
         self._lost = await read(self._engine, reconciliation.lost_cases)
         back = self._lost.keys() - lost.keys() - self._diverged
         await self._writer.run(partial(reconciliation.mark, reasons=dict.fromkeys(back)))
@@ -368,12 +366,12 @@ class Reconciler:
             self._loss_seen_at = None
 
     async def _compare_all(self, chunks: AsyncIterator[dict[str, Seen]], current: Shift) -> dict[str, datetime]:
-        """Compare these cases, with pauses; return when each changed last. Raises _ShiftOverError."""
+        """Compare these cases, with pauses; return when each changed last. Raises ShiftOverError."""
         changed: dict[str, datetime] = {}
         async for chunk in chunks:
             await self._compare(chunk)
             changed |= {number: seen.changed_at for number, seen in chunk.items()}
-            await _pause(current, PAUSE_SECONDS)
+            await current.pause(PAUSE_SECONDS)
         return changed
 
     async def _loss(self, number: str, changed_at: datetime) -> Lost | None:
@@ -391,9 +389,3 @@ class Reconciler:
             held = await read(self._engine, partial(reconciliation.held, numbers=[number]))
             return "ended" if held[number].is_open else None
         return "reset" if seen.changed_at < changed_at else None
-
-
-async def _pause(current: Shift, seconds: float) -> None:
-    await current.rest(seconds)
-    if current.is_over:
-        raise _ShiftOverError

@@ -21,7 +21,7 @@ UNSTUCK = (
     " · 修复 terminate the workflow and run `hotline rebuild workflows --case NUMBER`, unless the worker lacks a key:"
     " its log says why"
 )
-"""The same of cases whose tasks fail."""
+"""The same of cases that do not go on."""
 
 
 def is_ahead(in_sql_until: datetime | None, at: datetime) -> bool:
@@ -40,7 +40,7 @@ class Report(Immutable):
     lost_count: int = 0
     paused: list[str] = Field(default=[], description="Cases whose workflow somebody has paused, some.")
     paused_count: int = 0
-    stuck: list[str] = Field(default=[], description="Cases whose workflow tasks fail again and again, some.")
+    stuck: list[str] = Field(default=[], description="Cases that do not go on, some.")
     stuck_count: int = 0
     not_begun: dict[str, str] = Field(default={}, description="Workflows that are no case in SQL, some; and why.")
     unreadable: dict[str, str] = Field(default={}, description="Cases that cannot be read, some; and why.")
@@ -55,7 +55,7 @@ class Report(Immutable):
         )
         lost, not_begun, unreadable = (each or "-" for each in named)
         paused = f" · 已暂停 paused {self.paused_count}: {', '.join(self.paused)}{UNPAUSED}" if self.paused else ""
-        stuck = f" · 任务失败 stuck {self.stuck_count}: {', '.join(self.stuck)}{UNSTUCK}" if self.stuck else ""
+        stuck = f" · 停滞 stuck {self.stuck_count}: {', '.join(self.stuck)}{UNSTUCK}" if self.stuck else ""
         return (
             f"比对 compared {self.compared} · 补写 published {self.published} · 重建 repaired {self.repaired}"
             f" · 流程丢失 lost {self.lost_count}: {lost} · 未受理 not begun: {not_begun}"

@@ -17,6 +17,10 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 """Time after which another worker takes over from one that died."""
 
 
+class ShiftOverError(Exception):
+    """Error that ends the work of a shift at a pause, before it concludes."""
+
+
 class Shift:
     """One run of an activity. It is over after the time SHIFT, or when the worker stops."""
 
@@ -39,6 +43,12 @@ class Shift:
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so many seconds. Raises ShiftOverError if the shift is over then."""
+        await self.rest(seconds)
+        if self.is_over:
+            raise ShiftOverError
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from time import monotonic
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.reconcile import SWEEP_EVERY
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.metrics import Metrics
@@ -30,6 +31,8 @@ FRESH_SECONDS = 1.0
 """Time for which a result is given again, so that many probes cost no more than one."""
 LATE_SECONDS = 300
 """Age of the oldest notification that is due from which on the service is degraded."""
+LONGEST_SWEEP = 2 * SWEEP_EVERY
+"""Age of the last whole comparison of Temporal and SQL from which on the service is degraded."""
 CALENDAR_DAYS = 14
 """Days before the end of the known holidays from which on the service is degraded; before that it gives notice."""
 REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
@@ -99,7 +102,7 @@ def checks(
         "store": storage.store,
         "read_model": sql.read_model,
         "courier": partial(_courier, temporal, sql, clock),
-        "reconciler": partial(_reconciler, temporal, sql),
+        "reconciler": partial(_reconciler, temporal, sql, clock),
         "surge_watch": partial(temporal.shifts, SURGE_WATCH),
         "keys": lambda: sql.keys(clock()),
         "calendar": calendar,
@@ -156,7 +159,7 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
     return Component(ok=False, detail=detail, remedy=remedy)
 
 
-async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
+async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
     """Return the reconciler's part: not ok as well if it cannot compare, or found lost, paused or unreadable cases."""
     shifts = await temporal.shifts(RECONCILER)
     if not shifts.ok:
@@ -165,16 +168,20 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth) -> Component:
     if report and report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
         return Component(ok=False, detail=detail, remedy="Read the log of the worker. It tries again by itself.")
+    if report and report.swept_at and clock() - report.swept_at > LONGEST_SWEEP:
+        # Somebody else may also have repeated an old report.
+        detail = f"its last whole comparison is of {report.swept_at:%Y-%m-%d %H:%M} UTC"
+        return Component(ok=False, detail=detail, remedy=f"Read the log of the worker; terminate `{RECONCILER.id}`.")
     lost, cannot_be_read = await sql.reader.look(lost_cases), report.unreadable if report else {}
     details, remedies = list[str](), list[str]()
     if report and report.paused:
         details.append(f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}")
         remedies.append(UNPAUSE)
     if report and report.stuck:
-        details.append(f"tasks of {report.stuck_count} open cases fail: {', '.join(report.stuck)}")
+        details.append(f"{report.stuck_count} open cases do not go on: {', '.join(report.stuck)}")
         remedies.append(
-            "Read the log of the worker: it may lack a key (`hotline keys merge`). If somebody posed as a worker, end"
-            " the workflow and run `hotline rebuild workflows --case NUMBER`."
+            "Read the log of the worker: it may lack a key (`hotline keys merge`). If somebody posed as a worker, or"
+            " has paused or pinned it, end the workflow and run `hotline rebuild workflows --case NUMBER`."
         )
     if lost:
         lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Engine
@@ -35,11 +36,14 @@ from domain.incident.notifications import News
 from hotline.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
 from readmodel import incidents
 from readmodel.case_queries import has_cases, states, versions
-from readmodel.database import ReadConnection, read_in_thread, writing
+from readmodel.database import ReadConnection, read_in_thread, write_in_thread, writing
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from readmodel.recognition import note_recognised
+from readmodel.workload import end_handover, handovers_under_way
+from workflows.clients.bulk import handover_workflow_id
 from workflows.clients.singletons import last_report
 from workflows.complaint import ComplaintWorkflow
+from workflows.entity import KEYS_KEPT
 from workflows.incident import IncidentWorkflow
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.incident import incident_id
@@ -199,6 +203,23 @@ async def repair_incidents(client: Client, engine: Engine) -> int:
         except DivergedError as error:
             logger.warning("%s cannot be written: %s", one, error)
     return written
+
+
+async def repair_others(client: Client, engine: Engine) -> int:
+    """Write incidents as `repair_incidents`, and end handovers that have ended in Temporal; return their number."""
+    ended = 0
+    for one, ordered_at in (await read_in_thread(engine, handovers_under_way)).items():
+        if await _ended(client, one, ordered_at):
+            logger.warning("handover %s was ended before it was done: order another one", one)
+            await write_in_thread(engine, partial(end_handover, handover_id=one, at=now()))
+            ended += 1
+    return ended + await repair_incidents(client, engine)
+
+
+async def _ended(client: Client, handover: str, ordered_at: datetime) -> bool:
+    """Return True if a handover has ended. One that was never started may still be, as long as its key is known."""
+    found = await unless_gone(client.get_workflow_handle(handover_workflow_id(handover)).describe())
+    return is_over(found.status) if found else now() - ordered_at > KEYS_KEPT
 
 
 async def _end_if_behind(client: Client, runs: Sequence[WorkflowExecution], version: int) -> None:

@@ -21,7 +21,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.case_updates import for_each
-from activities.history_errors import ForeignError, UnreadableError
+from activities.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.people_first import PeopleFirst
 from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
 from activities.shift import now
@@ -53,6 +53,8 @@ REPLACED = "hotline rebuild workflows: it was reset, and SQL has more or other e
 """Reason with which a reset run is terminated."""
 FOREIGN = "a workflow that the service has not started runs under its id: terminate it, and run the command again"
 """Reason for which a case is not rebuilt that somebody else has replaced."""
+KEY_LOST = "Add the key by `hotline keys merge`; if it is lost for good, delete the workflow and run the command again."
+"""Remedy of a case whose history is sealed with an unknown key."""
 STARTED, RUNS, OVER = "started", "runs", "over"
 """Results for a case or incident: its workflow was started, ran already, or is not needed any more."""
 
@@ -211,7 +213,8 @@ class WorkflowRebuild:
             if runs:
                 raise NotRebuiltError(FOREIGN) from None
         except UnreadableError as error:
-            raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
+            lost = f". {KEY_LOST}" if isinstance(error, UnopenedError) else ""
+            raise NotRebuiltError(f"the history of its workflow cannot be read: {error}{lost}") from None
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
     async def _incident_agrees(self, latest: WorkflowExecutionDescription, events: Sequence[IncidentEvent]) -> bool:

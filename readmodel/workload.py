@@ -42,6 +42,12 @@ def is_under_way(connection: ReadConnection, handover_id: str) -> bool:
     return bool(connection.scalar(select(begun)))
 
 
+def handovers_under_way(connection: ReadConnection) -> dict[str, datetime]:
+    """Return the ids of the handovers that have not ended, and when each was ordered."""
+    found = select(handovers.c.id, handovers.c.ordered_at).where(handovers.c.ended_at.is_(None))
+    return {row.id: row.ordered_at for row in connection.execute(found)}
+
+
 def end_handover(connection: WriteConnection, handover_id: str, at: datetime) -> None:
     """Note that the handover has ended, if it has not before."""
     under_way = (handovers.c.id == handover_id) & handovers.c.ended_at.is_(None)

@@ -297,6 +297,8 @@ async def test_a_handover_that_was_ended_by_hand_says_so(
         assert ended["handed_over"] == 0
         again = await made.post("/v1/handovers", ORDER, "xu", key="ended by hand")
         assert (again.status_code, again.json()["state"]) == (202, "ended")
+        monkeypatch.undo()
+        assert (await hand_over(made))["handed_over"] == 1
 
 
 @pytest.mark.slow

@@ -215,6 +215,22 @@ async def test_a_paused_case_and_a_paused_courier_are_named_and_an_action_says_s
         await end(own_temporal, workflow_id(number))
 
 
+async def test_a_report_of_long_ago_is_told(
+    own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reaches Temporal's port may repeat an old one."""
+
+    async def report(_: Client) -> Report:
+        return Report(swept_at=datetime.now(UTC) - timedelta(hours=2, minutes=1))
+
+    async with whole(own_temporal, tmp_path) as made:
+        await becomes(made, "reconciler", ok=True)
+        monkeypatch.setattr(readiness, "last_report", report)
+        found = await becomes(made, "reconciler", ok=False)
+        assert found["detail"].startswith("its last whole comparison is of ")
+        assert "terminate `reconciler`" in found["remedy"]
+
+
 async def test_cases_that_are_lost_do_not_hide_those_that_cannot_be_read(
     own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ from tests.support.pages import ALL, ROOT, Example, all_examples, examples, page
 
 PLAYED_BY_E2E = {"curl", "API=http://127.0.0.1:8080/v1", 'AUTH="Authorization:', "NUMBER=$(curl"}
 """Examples that need the running service: `tests/e2e/test_readme.py` runs them, answers and all."""
-OF_OTHERS = {"cp", "date", "mkdir", "openssl", "true"}
+OF_OTHERS = {"cp", "date", "mkdir", "openssl", "temporal", "true"}
 """Programs of others, on the operator's own data."""
 
 

@@ -1,8 +1,9 @@
-"""Temporal's database is lost as a whole: the command brings every case back, also if it is killed in the middle."""
+"""Temporal's database, or all keys, are lost: a command brings every case back, also if it is killed in the middle."""
 
 import asyncio
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -78,3 +79,31 @@ def test_a_lost_temporal_database_is_rebuilt_from_sql_by_a_command_that_was_kill
         assert (code, "2601010000018: SQL does not have it" in said) == (2, True)
         code, said = failed(service, "rebuild", "workflows", "--case", "123")
         assert (code, "A case number has 13 digits" in said) == (2, True)
+
+
+def test_after_the_loss_of_all_keys_every_open_case_comes_back(tmp_path: Path) -> None:
+    """As the page on security tells the operator, step by step."""
+    with Service(tmp_path) as service:
+        headers = {"Authorization": f"Bearer {service.admin_key}"}
+        with httpx.Client(base_url=f"{service.api}/v1", headers=headers, trust_env=False, timeout=30) as http:
+
+            def act(number: str, action: str, **body: str) -> httpx.Response:
+                return http.post(f"/complaints/{number}/actions/{action}", json=body)
+
+            numbers = [http.post("/complaints", json=CALL).json()["number"] for _ in range(3)]
+            assert {act(number, "dispatch", department="repair").status_code for number in numbers} == {200}
+            service.stop()
+            (service.data_dir / "keys.json").unlink()
+            with pytest.raises(RuntimeError, match="`hotline keys rotate` makes a new key"):
+                service.start()
+            service.run("keys", "rotate")
+            service.start()
+            found = 'ExecutionStatus = "Running" AND WorkflowType != "InstallationWorkflow"'
+            deletes = [str(Path(sys.executable).parent / "temporal"), "workflow", "delete", "--yes", "--query", found]
+            subprocess.run([*deletes, "--address", service.temporal], check=True)
+            wait_until(lambda: running(service) == 0, service.said)
+            service.run("rebuild", "workflows")
+            wait_until(lambda: running(service) == len(numbers), service.said)
+            answers = [act(number, "sign_for", assignee="梁伟") for number in numbers]
+            assert {(each.status_code, each.json()["version"]) for each in answers} == {(200, 3)}
+            wait_until(lambda: http.get(f"{service.api}/readyz").json()["status"] == "ready", service.said)

@@ -22,7 +22,7 @@ from tests.support.lost import terminate
 from tests.support.rings import ring_at
 from tests.support.sealing import SEALING
 from tests.support.temporal import temporal_server
-from workflows.clients.schedule import SCHEDULE
+from workflows.clients.schedule import SCHEDULE, is_scheduled
 from workflows.clients.singletons import INSTALLATION, SHIFTS, Singleton, installation_of, start_ended
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -132,6 +132,25 @@ async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
     await until(runs, bool)
     await terminate(client, singleton.id)
     await until(runs, bool)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_schedule_that_was_deleted_comes_back_while_the_worker_runs(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    client, settings = await namespace(server, "scheduled"), read_model(tmp_path)
+    await adopt(client, settings)
+    keeping = asyncio.create_task(worker.keep_running(client, settings))
+    await until(lambda: is_scheduled(client), bool)
+    await client.get_schedule_handle(SCHEDULE).delete()
+
+    async def told() -> bool:
+        return f"the Schedule {SCHEDULE} was deleted" in caplog.text
+
+    await until(told, bool)
+    await until(lambda: is_scheduled(client), bool)
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
 

@@ -7,13 +7,22 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload, SearchAttributes, WorkflowType
+from temporalio.api.common.v1 import WorkflowExecution as Execution
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion as Version
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
+from temporalio.api.workflow.v1 import PendingActivityInfo, VersioningOverride, WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import (
+    PauseActivityRequest,
+    StartWorkflowExecutionRequest,
+    UpdateWorkflowExecutionOptionsRequest,
+)
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
-from temporalio.common import RawValue
-from temporalio.worker import Worker
+from temporalio.common import RawValue, VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities import reconcile
 from activities.history_errors import UnreadableError
@@ -25,7 +34,8 @@ from hotline.histories import CaseHistory, read_case
 from hotline.rebuild import in_sql_until
 from hotline.rebuild_workflows import STARTED, NotRebuiltError
 from readmodel.database import engine
-from tests.support.hotline import Hotline, running_hotline, until
+from readmodel.writer import GroupWriter
+from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.lost import fail
 from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
@@ -142,6 +152,71 @@ async def test_a_case_whose_tasks_fail_is_listed_as_stuck_until_it_goes_on_or_en
         assert f"stuck 1: {registration.number}" in str(report)
         await handle.terminate()
         await until(lambda: last_report(hotline.client), lambda seen: bool(seen and not seen.stuck))
+
+
+async def pending(complaint: Complaint) -> list[PendingActivityInfo]:
+    """Return the activities that a case waits for."""
+    return list((await complaint.handle.describe()).raw_description.pending_activities)
+
+
+@pytest.mark.parametrize("by", ["a pause", "a long delay"])
+async def test_a_case_whose_activity_somebody_holds_up_is_listed_as_stuck(
+    reconciled: Hotline, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    async def fails(*_: object) -> None:
+        raise TimeoutError
+
+    client = reconciled.client
+    with monkeypatch.context() as held:
+        held.setattr(GroupWriter, "submit", fails)
+        if by == "a long delay":
+            held.setattr(reconcile, "LONGEST_LAG", timedelta(seconds=0.4))
+        complaint = await reconciled.start(unwritten=True)
+        await complaint.handle.signal("publish")
+        await until(lambda: pending(complaint), bool)
+        if by == "a pause":
+            of_case = Execution(workflow_id=complaint.handle.id)
+            await client.workflow_service.pause_activity(
+                PauseActivityRequest(namespace=client.namespace, execution=of_case, type="publish", reason="x")
+            )
+        await until(lambda: last_report(client), lambda seen: bool(seen and seen.stuck == [complaint.number]))
+
+
+async def test_a_case_that_is_pinned_to_a_version_of_somebody_else_is_listed_as_stuck(reconciled: Hotline) -> None:
+    complaint, client = await reconciled.start(), reconciled.client
+    async with Worker(
+        stranger(client),
+        task_queue=reconciled.settings.task_queue,
+        workflows=[Completes],
+        deployment_config=WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion("x", "y"),
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.PINNED,
+        ),
+    ):
+        request = UpdateWorkflowExecutionOptionsRequest(
+            namespace=client.namespace,
+            workflow_execution=Execution(workflow_id=complaint.handle.id),
+            workflow_execution_options=WorkflowExecutionOptions(
+                versioning_override=VersioningOverride(
+                    pinned=VersioningOverride.PinnedOverride(
+                        behavior=VersioningOverride.PinnedOverrideBehavior.PINNED_OVERRIDE_BEHAVIOR_PINNED,
+                        version=Version(deployment_name="x", build_id="y"),
+                    )
+                )
+            ),
+            update_mask=FieldMask(paths=["versioning_override"]),
+        )
+
+        async def pins() -> bool:
+            try:
+                await client.workflow_service.update_workflow_execution_options(request)
+            except RPCError:  # the queue does not know the version yet
+                return False
+            return True
+
+        await until(pins, bool)
+    await until(lambda: last_report(client), lambda seen: bool(seen and seen.stuck == [complaint.number]))
 
 
 @workflow.defn(name="ComplaintWorkflow", sandboxed=False)

@@ -16,6 +16,7 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
+from activities.run_status import unless_gone
 from workflows.report import PeriodEndWorkflow
 
 SCHEDULE = "period-end"
@@ -24,6 +25,11 @@ HOUR, MINUTE = 0, 20
 """Local time of the start: the last promises of the day have rung."""
 CATCH_UP = timedelta(days=366)
 """Starts that were missed as Temporal was down are made up for by one, as soon as it is back."""
+
+
+async def is_scheduled(client: Client) -> bool:
+    """Return True if Temporal has the Schedule, also a paused one. Raises RPCError."""
+    return await unless_gone(client.get_schedule_handle(SCHEDULE).describe()) is not None
 
 
 async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> None:
