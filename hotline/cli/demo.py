@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from domain.shared.operator_errors import OperatorError
-from hotline.cli.shared import (
-    ApiPort,
-    DataDir,
-    TemporalPort,
-    UiPort,
-    open_database,
-    say,
-    settings_with,
-)
+from hotline.cli.shared import ApiPort, DataDir, TemporalPort, UiPort, open_database, say, settings_with
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 
 if TYPE_CHECKING:
@@ -43,7 +35,6 @@ TRIES = 3
 RETRY_SECONDS = 2.0
 KEYS_LAST = timedelta(days=1)
 """Each run of the demo makes keys of its own for its people."""
-USUAL_CASES = 320
 LOOPBACK = "127.0.0.1"
 OWN_STORES = (
     "database_url",
@@ -70,7 +61,6 @@ def demo(  # noqa: PLR0913 - an argument for each option
         int | None, typer.Option(help="Cases: at least 300, default 320; of a surge at least 60, default 2000.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the plan; the same seed gives the same day.")] = 2009,
-    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Most cases at the same time.")] = 32,
     day_seconds: Annotated[float, typer.Option(min=0, help="Length of the day in seconds.")] = 60.0,
     deadline: Annotated[float, typer.Option(min=0, help="Most seconds without an answer of the service.")] = 120.0,
     own_service: Annotated[bool, typer.Option("--up", help="Start the service too, and run it until Ctrl-C.")] = False,
@@ -90,25 +80,23 @@ def demo(  # noqa: PLR0913 - an argument for each option
         # The demo must not send messages to real telephones.
         own = {"channels": None} if surge else {"channels": CHANNELS, "courier_max_tries": TRIES}
         own["catalogue"] = SURGE_CATALOGUE if surge else CATALOGUE
-    given = settings_with(data_dir=data_dir, api_port=api_port, temporal_port=temporal_port, ui_port=ui_port)
-    settings = given.model_copy(update=own)
+    ports = {"api_port": api_port, "temporal_port": temporal_port, "ui_port": ui_port}
+    settings = settings_with(data_dir=data_dir, **ports).model_copy(update=own)
     options = partial(
         DemoOptions,
         url=(url or f"http://{LOOPBACK}:{settings.api_port}").rstrip("/"),
         cases=number_of_cases(cases, surge=surge),
         seed=seed,
-        concurrency=concurrency,
         day_seconds=day_seconds,
         deadline=deadline,
         surge=surge,
         # Channels of the operator's own keep no such file.
         message_log=None if url or settings.channels else settings.notification_log,
     )
-    key_file = key_file or settings.data_dir / "admin.key"
-    played = partial(play, options=options, key_file=key_file, settings=None if url else settings)
+    ready = partial(with_keys, options, key_file or settings.data_dir / "admin.key", None if url else settings)
     if not own_service:
-        raise typer.Exit(asyncio.run(played(perform)))
-    show = partial(played, perform) if surge else partial(with_operator, settings, played, seed)
+        raise typer.Exit(asyncio.run(play(perform, ready)))
+    show = partial(play, perform, ready) if surge else partial(with_operator, settings, ready, seed)
     raise typer.Exit(asyncio.run(play_with_service(settings, show)))
 
 
@@ -125,40 +113,25 @@ def number_of_cases(asked: int | None, *, surge: bool) -> int:
     from hotline.demo import day
     from hotline.demo import surge as tide
 
-    usual, least = (tide.USUAL_CASES, tide.LEAST_CASES) if surge else (USUAL_CASES, day.LEAST_CASES)
-    cases = usual if asked is None else asked
-    if cases < least:
-        played = "a surge" if surge else "a day of the hotline"
-        raise typer.BadParameter(f"{played} has at least {least} cases, not {cases}", param_hint="--cases")
+    played = tide if surge else day
+    cases = played.USUAL_CASES if asked is None else asked
+    if cases < played.LEAST_CASES:
+        raise typer.BadParameter(f"at least {played.LEAST_CASES} cases are played, not {cases}", param_hint="--cases")
     return cases
 
 
-async def play(
-    show: "Callable[[DemoOptions, Console], Awaitable[bool]]",
-    options: "Callable[..., DemoOptions]",
-    key_file: Path,
-    settings: Settings | None,
-) -> int:
+async def play(show: "Callable[[DemoOptions, Console], Awaitable[bool]]", ready: "Callable[[], DemoOptions]") -> int:
     """Play against the service that runs; return 0 if every case is as planned, else 1.
 
-    Args:
-        show: plays a day or a surge, or has people argue about a month.
-        options: returns the options of the demo, given the administrator's key and a maker of further keys.
-        key_file: file of the administrator's key.
-        settings: those of the service, if it runs on this machine.
-
-    Raises:
-        OperatorError: there is no key, or the service does not answer or refuses.
+    Raises OperatorError: there is no key, or the service does not answer or refuses.
     """
     from rich.console import Console
 
     from hotline.demo.client import Rejected, Unreachable
 
-    admin_key = _admin_key(key_file)
-    # Opening the database compares the stores, which has an event loop of its own.
-    make_keys = await asyncio.to_thread(_key_maker, settings, admin_key) if settings else None
     try:
-        return 0 if await show(options(admin_key=admin_key, make_keys=make_keys), Console()) else 1
+        # Opening the database compares the stores, which has an event loop of its own.
+        return 0 if await show(await asyncio.to_thread(ready), Console()) else 1
     except (Rejected, Unreachable, ValueError) as error:
         raise OperatorError(str(error)) from error
 
@@ -192,7 +165,7 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
     return 1 if playing.cancelled() else playing.result()
 
 
-async def with_operator(settings: Settings, played: Callable[..., Coroutine[Any, Any, int]], seed: int) -> int:
+async def with_operator(settings: Settings, ready: "Callable[[], DemoOptions]", seed: int) -> int:
     """Play a day, and do beside it what an operator does: import the registry, put the catalogue in force.
 
     Then fill the last month, report and begin to assess it as the Schedule would, and have people argue about it.
@@ -208,14 +181,14 @@ async def with_operator(settings: Settings, played: Callable[..., Coroutine[Any,
     apply = ("catalogue", "apply", str(settings.catalogue), "--by", "hotline demo", "--yes")
     try:
         async with asyncio.TaskGroup() as group:
-            playing = group.create_task(played(perform))
+            playing = group.create_task(play(perform, ready))
             group.create_task(_operate(settings, *apply))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     month = await asyncio.to_thread(fill_last_month, settings, seed)
     await _operate(settings, "report", "monthly", month, "--make")
     await _operate(settings, "assessment", "begin", month)
-    await played(partial(argue_month, month))
+    await play(partial(argue_month, month), ready)
     return playing.result()
 
 
@@ -240,19 +213,23 @@ async def _operate(settings: Settings, *arguments: str) -> None:
         await asyncio.sleep(RETRY_SECONDS)
 
 
-def _admin_key(path: Path) -> str:
+def with_keys(options: "Callable[..., DemoOptions]", key_file: Path, settings: Settings | None) -> "DemoOptions":
+    """Return the options with the administrator's key, and a maker of keys if the service runs on this machine.
+
+    Raises OperatorError: the file has no key, or the database cannot be read.
+    """
     from readmodel.people import TOKEN, TOKEN_SHAPE
 
     try:
-        found = path.read_text(encoding="utf-8").strip()
+        admin_key = key_file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise OperatorError(
-            f"the administrator's key {path} cannot be read ({error.strerror}); `hotline up` writes it into its data"
-            " folder: name that with --data-dir, the file itself with --key-file, or start the service with --up"
+            f"the administrator's key {key_file} cannot be read ({error.strerror}); `hotline up` writes it into its"
+            " data folder: name that with --data-dir, the file itself with --key-file, or start the service with --up"
         ) from error
-    if not TOKEN.fullmatch(found):
-        raise OperatorError(f"{path} holds no API key; an API key is {TOKEN_SHAPE}")
-    return found
+    if not TOKEN.fullmatch(admin_key):
+        raise OperatorError(f"{key_file} holds no API key; an API key is {TOKEN_SHAPE}")
+    return options(admin_key=admin_key, make_keys=_key_maker(settings, admin_key) if settings else None)
 
 
 def _key_maker(settings: Settings, admin_key: str) -> "Callable[[Sequence[Person]], dict[str, str]] | None":

@@ -55,7 +55,7 @@ class Call:
 
     def intake_of(self, run: str) -> Json:
         """Return the body of the registration. The account number tells the cases of one run from all others."""
-        caller = {**self.intake["caller"], "account_no": account_no(run, self.index)}
+        caller = {**self.intake["caller"], "account_no": self.account_no(run)}
         by_phone = {"call_id": call_id(run, self)} if self.reported else {}
         return {**self.intake, "owner": self.owner, "caller": caller, **by_phone}
 
@@ -65,7 +65,7 @@ class Call:
         Of the findings of a crew those remain that the catalogue has.
         """
         facts = {**self.facts, "incident": incident}
-        body = {name: facts[value[1:]] if _is_fact(value) else value for name, value in step.body.items()}
+        body = {name: facts[value[1:]] if str(value).startswith("$") else value for name, value in step.body.items()}
         if "findings" in body:
             body["findings"] = [code for code in body["findings"] if code in self.offer.findings]
         role = Role.OWNER if step.role is Role.AGENT else step.role
@@ -76,14 +76,9 @@ class Call:
             body.setdefault("assignee", person.name)
         return person, body
 
-
-def _is_fact(value: object) -> bool:
-    return isinstance(value, str) and value.startswith("$")
-
-
-def account_no(run: str, index: int) -> str:
-    """Return an invented account (户号): the run's id and the number of the call."""
-    return f"{run}-{index:04d}"
+    def account_no(self, run: str) -> str:
+        """Return an invented account (户号): the run's id and the number of the call."""
+        return f"{run}-{self.index:04d}"
 
 
 def taken_down(offer: Offer, district: District, said: str, caller_phone: str, pick: int) -> Json:
@@ -129,18 +124,16 @@ def calls_of(run: str, call: Call, registered_at: datetime) -> list[Json]:
     """Return the call in which a case was registered then, and those that nobody answered."""
     answered_at = registered_at - _TALK
     began_at = answered_at - timedelta(seconds=6 + call.index * 7 % 40)
-    made = _call(call_id(run, call), call.intake["caller"]["phone"], began_at, registered_at)
-    made |= {"answered_at": answered_at.isoformat(), "agent": call.owner}
-    calls = [made]
+    name, caller = call_id(run, call), call.intake["caller"]["phone"]
+    answered = {"answered_at": answered_at.isoformat(), "agent": call.owner}
+    calls = [_call(name, caller, began_at, registered_at) | answered]
     if call.index % _IMPATIENT == 0:
-        given_up_at = began_at - timedelta(seconds=30)
-        calls.append(
-            _call(f"{made['call_id']}.1", made["caller_phone"], given_up_at - timedelta(seconds=40), given_up_at)
-        )
+        tried_at, given_up_at = (began_at - timedelta(seconds=seconds) for seconds in (70, 30))
+        calls.append(_call(f"{name}.1", caller, tried_at, given_up_at))
     if call.index % _STRANGER == 0:
         # In every run they are others: who was reached in an earlier one is not called back again.
         stranger = phone(5000 + (crc32(run.encode()) + call.index) % 5000)
-        calls.append(_call(f"{made['call_id']}.2", stranger, began_at, answered_at))
+        calls.append(_call(f"{name}.2", stranger, began_at, answered_at))
     return calls
 
 

@@ -13,14 +13,7 @@ import httpx
 
 from hotline.demo.people import Person
 
-AWAY = frozenset(
-    {
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.BAD_GATEWAY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    }
-)
+AWAY = frozenset({429, 502, 503, 504})
 """Status codes after which the same request is sent again later."""
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 3.0
@@ -67,7 +60,7 @@ class Hotline:
         self._admin_key = admin_key
         self._deadline = deadline
         self.keys: Mapping[str, str] = {}
-        self.tell: Callable[[str], None] = _to_nobody
+        self.tell: Callable[[str], None] = lambda _: None
         self.traffic = Traffic()
 
     @classmethod
@@ -141,7 +134,3 @@ def _rejected(response: httpx.Response) -> Rejected:
         problem = {"detail": response.text[:200]}
     slug = str(problem.get("type", "")).rpartition(":")[2]
     return Rejected(response.status_code, slug, str(problem.get("detail") or problem.get("title") or response.text))
-
-
-def _to_nobody(_: str) -> None:
-    """Do nothing."""

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from hotline.demo.client import Json
 from hotline.demo.offers import District, Offer
 from hotline.demo.people import Staff
 from hotline.demo.plans import PLANS, Plan, plan_of
-from hotline.demo.play import Player, Show, Verdict
+from hotline.demo.play import Player, Verdict
 from hotline.demo.texts import phone, words
 from hotline.files.toml import read_toml
 
+USUAL_CASES = 320
 LEAST_CASES = 300
 """Number of calls of a morning of the real hotline; enough for every plan in every group of services."""
 
@@ -31,10 +32,8 @@ STORIES = read_toml(Path(__file__).with_name("stories.toml"))["stories"]
 """Calls that come on every day, first in the order of the index."""
 
 
-class Day(Show):
+class Day:
     """A day of the hotline."""
-
-    thinking = (0.15, 0.7)
 
     def __init__(self, cases: int, seed: int, offers: Sequence[Offer], districts: Sequence[District]) -> None:
         self.calls = plan_day(cases, seed, offers, districts)
@@ -47,17 +46,13 @@ class Day(Show):
     async def direct(self, player: Player) -> None:
         """Declare the incident to which cases are linked. Raises Rejected, Unreachable."""
         if any(call.plan.incident for call in self.calls):
-            dispatcher = player.staff.who(Role.DISPATCHER)
-            declared = await player.hotline.post(
-                "/incidents", self._incident, by=dispatcher, key=player.key("incident")
-            )
-            player.incident = declared["number"]
+            by, key = player.staff.who(Role.DISPATCHER), player.key("incident")
+            player.incident = (await player.hotline.post("/incidents", self._incident, by=by, key=key))["number"]
         player.reach("declared")
 
     def report(self, console: Console, verdict: Verdict, url: str) -> None:
         """Print the figures of the day, and where to look."""
         console.print(report.by_state(verdict))
-        console.print(report.by_service(self.calls, verdict))
         report.print_stories(console, self.calls, verdict, url)
         report.print_people(console, self._staff.examples(self.calls[0].offer.department), url)
 
@@ -83,19 +78,30 @@ def plan_day(cases: int, seed: int, offers: Sequence[Offer], districts: Sequence
     suited_plans = [plan for plan in PLANS if any(plan.suits(offer) for offer in offers)]
     # With one district, every call about the incident's service would be linked by itself.
     playable = [plan for plan in suited_plans if len(districts) > 1 or not plan.incident]
-    plans = _deal(cases - len(STORIES), playable)
-    rng.shuffle(plans)
+    stories = (_story(index, story, offers, districts) for index, story in enumerate(STORIES))
+    return (*stories, *calls_by(cases - len(STORIES), playable, offers, districts, rng, first=len(STORIES)))
+
+
+def calls_by(
+    cases: int,
+    plans: list[Plan],
+    offers: Sequence[Offer],
+    districts: Sequence[District],
+    rng: random.Random,
+    first: int = 0,
+) -> Iterator[Call]:
+    """Yield so many calls, each with a plan, from this index on; of the services that fit it, the one used least."""
+    dealt = _deal(cases, plans)
+    rng.shuffle(dealt)
     where = rng.sample(list(districts), len(districts))
     used: Counter[str] = Counter()
-    calls = [_story(index, story, offers, districts) for index, story in enumerate(STORIES)]
-    for index, plan in enumerate(plans, start=len(STORIES)):
+    for index, plan in enumerate(dealt, start=first):
         suited = rng.sample([offer for offer in offers if plan.suits(offer)], k=sum(map(plan.suits, offers)))
         offer = min(suited, key=lambda offer: used[offer.code])
         used[offer.code] += 1
         # The service would link a call of the incident's scope by itself; those of the plans are linked by people.
         covered = (offer, where[index % len(where)]) == _scope(offers, districts)
-        calls.append(_call(index, plan, offer, offers, where[(index + covered) % len(where)], rng))
-    return tuple(calls)
+        yield _call(index, plan, offer, offers, where[(index + covered) % len(where)], rng)
 
 
 def incident_of(offers: Sequence[Offer], districts: Sequence[District]) -> Json:
@@ -138,13 +144,8 @@ def _story(index: int, story: Mapping[str, Any], offers: Sequence[Offer], distri
     able = [offer for offer in offers if plan.suits(offer)] or list(offers)
     offer = next((offer for offer in able if offer.code == story["service_code"]), able[0])
     district = next((district for district in districts if district.code == story["district"]), districts[0])
-    intake = {
-        "service_code": offer.code,
-        "channel": "phone",
-        "caller": {"name": story["caller"], "phone": story.get("phone", phone(index))},
-        "location": {"district": district.code, "address": story["address"]},
-        "description": story["description"],
-        **({"priority": story["priority"]} if "priority" in story else {}),
-    }
+    intake = taken_down(offer, district, story["description"], story.get("phone", phone(index)), 0)
+    intake["caller"]["name"], intake["location"]["address"] = story["caller"], story["address"]
+    intake |= {"priority": story["priority"]} if "priority" in story else {}
     facts, title = facts_of(index, offer, offers), story.get("title", "")
     return Call(index, plan, offer, intake, facts, story["starts"], title=title, reported=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.norms import Service
 from domain.catalogue.terms import ClockName
 from domain.shared.operator_errors import OperatorError
 from hotline.demo.client import Hotline, Json
@@ -54,23 +55,14 @@ async def offers_of(hotline: Hotline) -> tuple[list[Offer], list[District]]:
 
 def offers_in(catalogue: Catalogue) -> tuple[Offer, ...]:
     """Return the services of a catalogue."""
-    return tuple(
-        Offer(
-            code=service.code,
-            name_zh=service.name_zh,
-            group=service.group,
-            department=service.department,
-            answer_needs_follow_up=service.answer_needs_follow_up,
-            budgets={promise.name: promise.budget_seconds for promise in catalogue.promises(service.code, None)},
-            needs_approval=service.needs_approval,
-            priority=service.priority,
-            credited=frozenset(
-                credit.clock for credit in catalogue.credits_of(service.code) if credit.clock and credit.amount
-            ),
-            findings=frozenset(finding.code for finding in catalogue.findings),
-        )
-        for service in catalogue.services
-    )
+    findings = frozenset(finding.code for finding in catalogue.findings)
+
+    def listed(service: Service) -> Json:
+        promises, owed = catalogue.promises(service.code, None), catalogue.credits_of(service.code)
+        clocks, credits_ = [each.model_dump() for each in promises], [each.model_dump() for each in owed]
+        return service.model_dump() | {"service_code": service.code, "clocks": clocks, "credits": credits_}
+
+    return tuple(_offer(listed(service), findings) for service in catalogue.services)
 
 
 def require_demo_catalogue(offers: Sequence[Offer], url: str) -> None:

@@ -45,10 +45,7 @@ class Staff:
 
     def named(self, name: str) -> Person:
         """Return the agent of this name, who owns a case. Raises KeyError."""
-        for agent in self._by_role[Role.AGENT]:
-            if agent.name == name:
-                return agent
-        raise KeyError(name)
+        return {agent.name: agent for agent in self._by_role[Role.AGENT]}[name]
 
     def who(self, role: Role, *, owner: str = "", department: str | None = None, turn: int = 0) -> Person:
         """Return the person who acts in this role on a case of `owner` and `department`; the same for the same `turn`.
@@ -57,17 +54,12 @@ class Staff:
         """
         if role is Role.OWNER:
             return self.named(owner)
-        if role is Role.CREW:
-            return self._turn(self._crews[department or ""], turn)
-        return self._turn(self._by_role[role], turn)
+        people = self._crews[department or ""] if role is Role.CREW else self._by_role[role]
+        return people[turn % len(people)]
 
     def examples(self, department: str) -> tuple[Person, ...]:
         """Return one person of each role; of the crews, one of this department."""
         return (*(people[0] for people in self._by_role.values()), self._crews[department][0])
-
-    @staticmethod
-    def _turn(people: tuple[Person, ...], turn: int) -> Person:
-        return people[turn % len(people)]
 
 
 def _crew_names(place: int) -> list[str]:

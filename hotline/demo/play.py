@@ -2,23 +2,23 @@
 
 import asyncio
 import random
-from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-from rich.console import Console
+from typing import Any
 
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
-from hotline.demo.calls import EXCHANGE, Call, account_no, called_back, calls_of
+from hotline.demo.calls import EXCHANGE, Call, called_back, calls_of
 from hotline.demo.client import Hotline, Json, Rejected
 from hotline.demo.people import Person, Staff
 from hotline.demo.plans import WOKEN, Step, Wait
 
 LOOK_EVERY_SECONDS = 0.5
 LARGEST_PAGE = "200"
+THINKING_SECONDS = (0.15, 0.7)
+"""People take a moment before each step; in a surge they have no time for it."""
 TOO_LATE = frozenset({"extension-too-late", "return-too-late"})
 OUT_OF_TURN = "out-of-turn"
 AFTER_THE_END = frozenset({"reopen", "comment"})
@@ -44,41 +44,14 @@ class Verdict:
         return not self.differences and not self.faults
 
 
-class Show(ABC):
-    """Play of the demo, a day or a surge: its calls, the work beside them, and its part of the check and the report."""
-
-    calls: Sequence[Call]
-    title: str
-    """Number of the calls, and what they are about."""
-    thinking: tuple[float, float] = (0.0, 0.0)
-    """Least and most seconds that people take before a step."""
-
-    @abstractmethod
-    async def direct(self, player: "Player") -> None:
-        """Do what is done beside the cases, until nothing is left to do. Raises Rejected, Unreachable."""
-
-    async def faults(self, player: "Player", verdict: Verdict) -> Iterable[str]:  # noqa: ARG002 - a day has none
-        """Return what else is wrong, once the cases have been read."""
-        return ()
-
-    @abstractmethod
-    def report(self, console: Console, verdict: Verdict, url: str) -> None:
-        """Print the figures, and where on the service to look."""
-
-    @property
-    @abstractmethod
-    def praise(self) -> str:
-        """Return what is said if everything is as planned."""
-
-
 @dataclass
 class Player:
     """Plays the calls of one run, each step by its person.
 
     `run` is the id of the run, `incident` the number of the incident of its cases, once there is one. As many cases as
-    `concurrency` are played at the same time, `seconds` is the length of the day, `thinking` are the least and the most
-    seconds before a step. `known` are the cases as they were registered, `refusals` the answers that ended cases before
-    the end of their plans, by the index of the call. `progress` hears of what is done, `say` of what happens.
+    `concurrency` are played at the same time, `seconds` is the length of the day. `known` are the cases as they were
+    registered, `refusals` the answers that ended cases before the end of their plans, by the index of the call.
+    `progress` hears of what is done, `say` of what happens.
     """
 
     hotline: Hotline
@@ -86,13 +59,11 @@ class Player:
     run: str
     concurrency: int
     seconds: float
-    thinking: tuple[float, float] = (0.0, 0.0)
     incident: str = ""
     progress: Progress = lambda _what, _done, _of: None
     say: Callable[[str], None] = lambda _: None
     known: dict[int, Json] = field(default_factory=dict)
     refusals: dict[int, str] = field(default_factory=dict)
-    _done: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.concurrency)
@@ -100,23 +71,22 @@ class Player:
         # An agent talks to one caller at a time.
         self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def play(self, show: Show) -> None:
-        """Play every call at its time, and do what is done beside them; what is refused of a case is in `refusals`.
+    async def play(self, calls: Sequence[Call], direct: "Callable[[Player], Coroutine[Any, Any, None]]") -> None:
+        """Play every call at its time, and beside them what `direct` does; what is refused of a case is in `refusals`.
 
         Raises Unreachable, and Rejected if the service refuses something besides, also in groups.
         """
-        calls = show.calls
         of = {"steps": sum(len(call.plan.steps) + 1 for call in calls), "cases": len(calls)}
-        first = min(call.starts for call in calls)
+        first, done = min(call.starts for call in calls), Counter[str]()
 
         def advance(what: str) -> None:
-            self._done[what] += 1
-            self.progress(what, self._done[what], of[what])
+            done[what] += 1
+            self.progress(what, done[what], of[what])
 
         async def one(call: Call) -> None:
             await asyncio.sleep((call.starts - first) * self.seconds)
             if call.wave is not None:
-                await self._reached[call.wave].wait()
+                await self.reaches(call.wave)
             async with self._places:
                 try:
                     await self._case(call, lambda: advance("steps"))
@@ -129,16 +99,20 @@ class Player:
         async with asyncio.TaskGroup() as tasks:
             for call in calls:
                 tasks.create_task(one(call))
-            tasks.create_task(show.direct(self))
+            tasks.create_task(direct(self))
 
     def reach(self, event: object) -> None:
         """Let go on what waits for this event of the play: the number of a wave, or one that a plan names."""
         self._reached[event].set()
 
+    async def reaches(self, event: object) -> None:
+        """Return when this event of the play has been reached."""
+        await self._reached[event].wait()
+
     async def all_are(self, what: str, calls: Iterable[Call]) -> None:
         """Return when all of these calls are registered, or done."""
         for call in calls:
-            await self._reached[what, call.index].wait()
+            await self.reaches((what, call.index))
 
     def key(self, what: object) -> str:
         """Return the idempotency key of one request of the run."""
@@ -169,7 +143,7 @@ class Player:
             if isinstance(move, Wait):
                 await self._wait(complaint, move)
             else:
-                await asyncio.sleep(moods.uniform(*self.thinking))
+                await asyncio.sleep(moods.uniform(*THINKING_SECONDS) if call.wave is None else 0)
                 try:
                     complaint = await self._take(call, complaint, move, self.key(f"{call.index}-{place}"))
                 except Rejected as refusal:
@@ -207,7 +181,7 @@ class Player:
             # Others may be played meanwhile.
             self._places.release()
             try:
-                await self._reached[wait.until].wait()
+                await self.reaches(wait.until)
             finally:
                 await self._places.acquire()
             return
@@ -219,7 +193,7 @@ class Player:
 
     async def cases(self, calls: Iterable[Call]) -> dict[int, list[Json]]:
         """Return the cases of the run as the list has them, by the index of the call; of each there should be one."""
-        ours = {account_no(self.run, call.index): call.index for call in calls}
+        ours = {call.account_no(self.run): call.index for call in calls}
         found: dict[int, list[Json]] = defaultdict(list)
         async for case in self.hotline.items("/complaints", q=self.run, limit=LARGEST_PAGE):
             index = ours.get(case["caller"]["account_no"])

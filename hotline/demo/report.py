@@ -7,28 +7,26 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
 from hotline.demo.calls import Call
-from hotline.demo.client import Json, Traffic
+from hotline.demo.client import Traffic
 from hotline.demo.people import Person
-from hotline.demo.play import Show, Verdict
+from hotline.demo.play import Verdict
 
 MOST_DIFFERENCES = 40
 """Most differences that the verdict lists."""
 
 
-def report(console: Console, show: Show, verdict: Verdict, traffic: Traffic, url: str) -> None:
-    """Print the report; the verdict comes last."""
-    show.report(console, verdict, url)
+def report(console: Console, calls: Sequence[Call], verdict: Verdict, traffic: Traffic, praise: str) -> None:
+    """Print how the service was, and the verdict: `praise` if everything is as planned, else what differs."""
     away = f"; the service was away for {traffic.longest_away:.1f} s at most" if traffic.retries else ""
     sent = f"{traffic.requests} requests, {traffic.retries} of them sent again{away}"
     console.print(f"{sent}; {traffic.accepted} answered 202 before the read model had caught up", soft_wrap=True)
     if verdict.good:
-        console.print(f"[bold green]{show.praise}[/bold green]", soft_wrap=True)
+        console.print(f"[bold green]{praise}[/bold green]", soft_wrap=True)
         return
     lines = []
-    for call in show.calls:
+    for call in calls:
         number = verdict.complaints.get(call.index, {}).get("number", f"(call {call.index})")
         lines += [f"{call.plan.name} {number}: {text}" for text in verdict.differences.get(call.index, ())]
     lines += verdict.faults
@@ -59,31 +57,6 @@ def by_state(verdict: Verdict) -> Table:
     return table("The cases (工单)", ("state 状态", "cases"), rows, ("all 合计", counts.total()))
 
 
-_COLUMNS = {
-    "cases": lambda _: True,
-    "open": lambda complaint: complaint["closed_at"] is None,
-    "late 超时": lambda complaint: any(clock["status"] == ClockStatus.MISSED for clock in complaint["clocks"]),
-    "paused 挂起": lambda complaint: complaint["state"] == State.SUSPENDED,
-    "reworked 重办": lambda complaint: complaint["cycle"] > 1,
-}
-
-
-def by_service(calls: Sequence[Call], verdict: Verdict) -> Table:
-    """Return the numbers of cases by service."""
-    complaints = [*verdict.complaints.values()]
-
-    def counts(of: Iterable[Json]) -> list[int]:
-        listed = [*of]
-        return [sum(map(counted, listed)) for counted in _COLUMNS.values()]
-
-    rows = [
-        (f"{code} {offer.name_zh}", *counts(case for case in complaints if case["service_code"] == code))
-        for code, offer in {call.offer.code: call.offer for call in calls}.items()
-    ]
-    columns = ("service 服务", *_COLUMNS)
-    return table("By service (late: a promise was missed)", columns, rows, ("all 合计", *counts(complaints)))
-
-
 def print_stories(console: Console, calls: Sequence[Call], verdict: Verdict, url: str) -> None:
     """Print the titled stories by their calls; bold and unwrapped, so that a terminal makes links of the addresses."""
     console.rule("[bold yellow]Two cases told in full[/bold yellow]")
@@ -92,12 +65,9 @@ def print_stories(console: Console, calls: Sequence[Call], verdict: Verdict, url
         if call.title and complaint:
             heading = f"{call.title}: {complaint['number']}"
             console.print(f"[bold yellow]{heading}[/bold yellow]", soft_wrap=True, highlight=False)
-            links = complaint["links"]
-            print_links(console, {name: f"{url}{links[link]}" for name, link in _LINKS.items()})
+            shown = {"self": "self", "timeline": "timeline", "UI": "temporal_ui"}
+            print_links(console, {what: f"{url}{complaint['links'][name]}" for what, name in shown.items()})
     console.rule()
-
-
-_LINKS = {"self": "self", "timeline": "timeline", "UI": "temporal_ui"}
 
 
 def print_links(console: Console, links: Mapping[str, str]) -> None:

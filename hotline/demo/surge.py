@@ -87,22 +87,24 @@ def plan_surge(cases: int, seed: int, offers: Sequence[Offer], districts: Sequen
     near = [by_code[code] for code in REACHED if code in by_code]
     rest = [district for district in districts if district not in near]
     reached = (near + rest)[: min(len(REACHED), len(districts) - 1)]
-    drafts = [*_drafts(cases, rng, [*known], reached, [each for each in districts if each not in reached])]
+    services = tuple(code for code in SERVICES if code in known)
+    elsewhere = [district for district in districts if district not in reached]
+    drafts = [*_drafts(cases, rng, [*known], services, reached, elsewhere)]
     rng.shuffle(drafts)
     drafts.sort(key=lambda draft: draft.wave)
     calls = (_call(index, draft, known, rng) for index, draft in enumerate(drafts))
-    return Surge(tuple(calls), tuple(_services(known)), tuple(district.code for district in reached))
-
-
-def _services(known: Sequence[str] | dict[str, Offer]) -> list[str]:
-    return [code for code in SERVICES if code in known]
+    return Surge(tuple(calls), services, tuple(district.code for district in reached))
 
 
 def _drafts(
-    cases: int, rng: random.Random, known: Sequence[str], reached: Sequence[District], elsewhere: Sequence[District]
+    cases: int,
+    rng: random.Random,
+    known: Sequence[str],
+    services: Sequence[str],
+    reached: Sequence[District],
+    elsewhere: Sequence[District],
 ) -> Iterator[_Draft]:
     """Yield so many calls. Each wave of the tide reaches one district more, and brings one more trouble."""
-    services = _services(known)
     others = [code for code in known if code not in (*SERVICES, "burst_main")] or [TASTE]
     inquiry = "inquiry" if "inquiry" in known else TASTE
     burst = "burst_main" if "burst_main" in known else others[0]

@@ -1,11 +1,8 @@
 """Texts of the demo, by service: descriptions, results and answers, and invented callers."""
 
-from collections.abc import Container
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from domain.case.actions.complete import Complete
 from hotline.files.toml import read_toml
 
 
@@ -15,27 +12,19 @@ class Work(NamedTuple):
     result: str
     finding: str | None = None
 
-    def completion(self, accepted: Container[str]) -> Complete:
-        """Return the body of `complete`, without a finding that the catalogue does not have."""
-        findings = (self.finding,) if self.finding and self.finding in accepted else ()
-        return Complete(result=self.result, findings=findings)
 
-
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """Texts for one service: what callers say, what crews find and do, and what the agent replies."""
 
     said: tuple[str, ...]
     done: tuple[Work, ...]
     told: str
 
-    @classmethod
-    def of(cls, row: dict[str, Any]) -> "Words":
-        """Return the texts of a row of the file."""
-        return cls(tuple(row["said"]), tuple(Work(**work) for work in row["done"]), row["told"])
 
-
-_WORDS = {code: Words.of(row) for code, row in read_toml(Path(__file__).with_name("texts.toml")).items()}
+_WORDS = {
+    code: Words(tuple(row["said"]), tuple(Work(**work) for work in row["done"]), row["told"])
+    for code, row in read_toml(Path(__file__).with_name("texts.toml")).items()
+}
 _SURNAMES = "陈李梁黄何林吴冯郑刘周杨谭罗梁蔡郭潘萧麦"
 _STREETS = ("人民路", "兴华街", "安栏路", "富康路", "悦来路", "光明路", "翠景道", "康华路", "顺景街", "长堤路")
 

@@ -15,12 +15,12 @@ from hotline.demo.client import Json, Rejected
 from hotline.demo.offers import District, Offer
 from hotline.demo.people import Person
 from hotline.demo.plans import LINK
-from hotline.demo.play import DONE, LARGEST_PAGE, LOOK_EVERY_SECONDS, REGISTERED, Player, Show, Verdict
+from hotline.demo.play import DONE, LARGEST_PAGE, LOOK_EVERY_SECONDS, REGISTERED, Player, Verdict
 from hotline.demo.surge import AFTER, BEFORE, TASTE, TEXTS, WAVES, Kind, plan_surge
-from hotline.demo.tide_check import Findings, Messages
+from hotline.demo.tide_check import Findings, read_messages
 from hotline.demo.tide_report import report_surge
 
-NEWS_AFTER = DECLARED_AFTER = WAVES[1]
+NEWS_AFTER = WAVES[1]
 """Wave after which the first news go out; a person declares the incident then if nothing was suspected before."""
 QUIET_OF_DAY = 0.1
 """The time between two waves, as a share of the day."""
@@ -30,7 +30,7 @@ LOOK_FOR_LINKS_EVERY_SECONDS = 1.0
 HOURS_UNTIL_WATER = 6
 
 
-class Tide(Show):
+class Tide:
     """A surge. `log` is the file of sent messages, if this machine has it; `found` is the result of the last check."""
 
     def __init__(
@@ -42,8 +42,7 @@ class Tide(Show):
         self.title = f"a salt tide (咸潮) of {cases} calls, {where}"
         self._scope = {"services": [*self._surge.services], "districts": [*self._surge.districts]}
         self._log = log
-        self._opened = asyncio.Event()
-        """Set once calls are linked to the incident as they are registered."""
+        self._gathered = False
         self.found = Findings()
 
     async def direct(self, player: Player) -> None:
@@ -51,17 +50,14 @@ class Tide(Show):
         player.reach(BEFORE)
         await player.all_are(DONE, self._surge.of(wave=BEFORE))
         async with asyncio.TaskGroup() as beside:
-            watching = beside.create_task(self._watch(player))
+            beside.create_task(self._watch(player))
             for wave in WAVES:
                 await self._wave(player, wave)
-            await self._opened.wait()
             await self._link_up(player)
             for call in self._surge.of(Kind.OWN_CAUSE):
                 await self._link(player, call, {"incident": None, "note": TEXTS["own_cause"]["note"]})
             player.reach("gathered")
-            while {each["number"] for each in await self._open_ones(player)} - {player.incident}:  # noqa: ASYNC110 - HTTP calls nobody
-                await asyncio.sleep(LOOK_EVERY_SECONDS)
-            watching.cancel()
+            self._gathered = True
         await self._inform(player, 2)
         await self._act(player, "resolve", {"result": TEXTS["result"], "message": TEXTS["reply"]})
         player.say("resolved; the cases are completed and replied to")
@@ -76,47 +72,45 @@ class Tide(Show):
         player.say(f"wave {wave}: {len(calls)} calls")
         if wave != WAVES[-1]:
             await asyncio.sleep(player.seconds * QUIET_OF_DAY)
-        if wave == DECLARED_AFTER and not player.incident:
-            await self._declare(player)
         if wave == NEWS_AFTER:
-            await self._opened.wait()
+            if not player.incident:
+                await self._declare(player)
+            await player.reaches("opened")
             await self._inform(player, 1)
 
     async def _watch(self, player: Player) -> None:
-        """Confirm the first suspected incident, and merge later ones of the tide into it, until cancelled."""
-        while True:
-            found = await self._open_ones(player)
-            if not player.incident and found:
-                # One that is confirmed already was left by a run that was ended in its middle, and takes the calls.
-                first = min(found, key=lambda each: (each["state"] == IncidentState.SUSPECTED, each["opened_at"]))
-                player.incident = first["number"]
-            if player.incident:
-                if not self._opened.is_set():
-                    await self._open(player)
-                for other in found:
-                    if other["number"] != player.incident and await self._merge(player, other["number"]):
-                        player.say(f"merged the suspicion {other['number']} into it")
+        """Open the incident, and merge others of the tide into it, until all its cases are linked and it is alone."""
+        while not (found := await self._open_ones(player)):  # noqa: ASYNC110 - HTTP calls nobody
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+        # One that is confirmed already was left by a run that was ended in its middle, and takes the calls.
+        first = min(found, key=lambda each: (each["state"] == IncidentState.SUSPECTED, each["opened_at"]))
+        player.incident = first["number"]
+        await self._open(player, first)
+        player.reach("opened")
+        while (others := await self._open_ones(player, besides=player.incident)) or not self._gathered:
+            for number in (other["number"] for other in others):
+                # The list may be old: it was merged already.
+                if await _unless_done(self._act(player, "merge", {"into": player.incident}, on=number)):
+                    player.say(f"merged the suspicion {number} into it")
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def _declare(self, player: Player) -> None:
-        """Open the incident as a person, if the service suspected none so far, because no rule matched."""
-        first = self._surge.of(Kind.TIDE)[0]
-        body = {"title": TEXTS["title"], **self._scope, "since": player.known[first.index]["registered_at"]}
-        dispatcher = player.staff.who(Role.DISPATCHER)
-        incident = await player.hotline.post("/incidents", body, by=dispatcher, key=player.key("declare"))
-        player.incident = incident["number"]
-        player.say(f"declared {player.incident} by hand")
+        """Declare the incident as a person: the service suspected none so far, because no rule matched."""
+        since = min(case["registered_at"] for case in player.known.values())
+        body = {"title": TEXTS["title"], **self._scope, "since": since}
+        await player.hotline.post("/incidents", body, by=player.staff.who(Role.DISPATCHER), key=player.key("declare"))
+        player.say("declared an incident by hand")
 
-    async def _open(self, player: Player) -> None:
+    async def _open(self, player: Player, incident: Json) -> None:
         """Confirm it, dispatch it once, and sign for it."""
-        if (await self._look(player))["state"] == IncidentState.SUSPECTED:
+        if incident["state"] == IncidentState.SUSPECTED:
             await self._act(player, "confirm", {"title": TEXTS["title"], **self._scope})
             begun = await player.timeline(f"/incidents/{player.incident}")
             player.say(f"suspected {player.incident} after {begun[0]['data'].get('calls')} calls; confirmed")
-        self._opened.set()
         # A run that was ended may have done so.
         await _unless_done(self._act(player, "dispatch", {"department": TASTE}))
-        await _unless_done(self._act(player, "sign_for", {}, player.staff.who(Role.CREW, department=TASTE)))
+        crew = player.staff.who(Role.CREW, department=TASTE)
+        await _unless_done(self._act(player, "sign_for", {}, by=crew))
 
     async def _inform(self, player: Player, nth: int) -> None:
         """Send the news number `nth` to all callers of linked cases."""
@@ -125,15 +119,12 @@ class Tide(Show):
         await self._act(player, "inform", {**TEXTS["news"][nth - 1], "expected_at": expected.isoformat()}, nth=nth)
         player.say(f"news {nth} to the callers of {incident['cases']} cases")
 
-    async def _act(self, player: Player, action: str, body: Json, by: Person | None = None, nth: int = 1) -> None:
-        """Act on the incident, as a dispatcher if nobody is named. Raises Rejected, Unreachable."""
-        path, by = f"/incidents/{player.incident}/actions/{action}", by or player.staff.who(Role.DISPATCHER)
-        await player.hotline.post(path, body, by=by, key=player.key(f"{action}-{nth}"))
-
-    async def _merge(self, player: Player, other: str) -> bool:
-        """Merge another incident into this one; return False if the list was old, and it was merged already."""
-        path, body, key = f"/incidents/{other}/actions/merge", {"into": player.incident}, player.key(f"merge-{other}")
-        return await _unless_done(player.hotline.post(path, body, by=player.staff.who(Role.DISPATCHER), key=key))
+    async def _act(
+        self, player: Player, action: str, body: Json, *, by: Person | None = None, on: str = "", nth: int = 1
+    ) -> None:
+        """Act on the incident or another one, as a dispatcher if nobody is named. Raises Rejected, Unreachable."""
+        path, by = f"/incidents/{on or player.incident}/actions/{action}", by or player.staff.who(Role.DISPATCHER)
+        await player.hotline.post(path, body, by=by, key=player.key(f"{action}-{on or nth}"))
 
     async def _look(self, player: Player) -> Json:
         """Return the incident, with its cases by state."""
@@ -145,8 +136,8 @@ class Tide(Show):
         services, places = {*self._surge.services}, {*self._surge.districts}
         return [each for each in latest["items"] if {*each["services"]} <= services and places & {*each["districts"]}]
 
-    async def _open_ones(self, player: Player) -> list[Json]:
-        return [each for each in await self._all(player) if each["state"] in LINKABLE]
+    async def _open_ones(self, player: Player, besides: str = "") -> list[Json]:
+        return [each for each in await self._all(player) if each["state"] in LINKABLE and each["number"] != besides]
 
     async def _link_up(self, player: Player) -> None:
         """Link every case of the tide that the service has not linked by itself."""
@@ -165,16 +156,16 @@ class Tide(Show):
 
     async def _unlinked(self, player: Player, *kinds: Kind) -> list[Call]:
         """Return the calls whose cases are not linked to the incident."""
-        calls = [call for call in self._surge.of(*kinds) if call.index in player.known]
+        calls = self._surge.of(*kinds)
         listed = await player.cases(calls)
         linked = {index for index, cases in listed.items() if cases[0]["incident"] == player.incident}
         return [call for call in calls if call.index not in linked]
 
     async def _link(self, player: Player, call: Call, body: Json) -> None:
         """Link a case to the incident, or take it out; the service may have linked it by itself meanwhile."""
-        dispatcher = player.staff.who(Role.DISPATCHER, turn=call.index)
-        key = player.key(f"{call.index}-{'link' if body['incident'] else 'own'}")
-        await _unless_done(player.act(player.known[call.index], LINK, body, dispatcher, key))
+        if case := player.known.get(call.index):
+            key = player.key(f"{call.index}-{'link' if body['incident'] else 'own'}")
+            await _unless_done(player.act(case, LINK, body, player.staff.who(Role.DISPATCHER, turn=call.index), key))
 
     async def _settled(self, player: Player) -> None:
         """Return when every linked case has been replied to."""
@@ -197,7 +188,7 @@ class Tide(Show):
             merged=[each for each in others if each["opened_at"] >= since],
         )
         if self._log and self._log.exists():
-            self.found.messages = Messages.read(self._log, verdict.complaints.values())
+            self.found.messages = read_messages(self._log, verdict.complaints.values())
         return self.found.faults(self._surge, verdict)
 
     def report(self, console: Console, verdict: Verdict, url: str) -> None:
@@ -207,12 +198,9 @@ class Tide(Show):
     @property
     def praise(self) -> str:
         """Return what is said if everything is as planned."""
-        messages = self.found.messages
-        told = (
-            f"{messages.sent} messages were sent, none of them twice"
-            if messages
-            else "what was sent is not known here: this machine has no log of the messages"
-        )
+        told = "what was sent is not known here: this machine has no log of the messages"
+        if self.found.messages is not None:
+            told = f"{self.found.messages.total()} messages were sent, none of them twice"
         return (
             f"Nothing is lost: all {len(self.calls)} calls are there and closed, one incident is left, every case was "
             f"replied to once in each cycle; {told}."

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
 
 from domain.incident.lifecycle import IncidentState
 from domain.incident.notifications import NEWS
@@ -17,35 +16,22 @@ from hotline.demo.surge import OF_THE_TIDE, Surge
 KNOWN_AFTER = timedelta(seconds=5)
 """A case tells the incident that it is linked, which takes a moment: who is linked just before news may miss them."""
 CALLER = "caller:"
+REPLY = "reply"
 
 
-@dataclass
-class Messages:
-    """The messages about some cases: how many, the replies by case, the keys of news, the keys that came twice."""
+Messages = Counter[tuple[str, str]]
+"""Times that each message was sent, by its kind and key."""
 
-    sent: int = 0
-    replies: Counter[str] = field(default_factory=Counter)
-    news: set[str] = field(default_factory=set)
-    twice: dict[str, int] = field(default_factory=dict)
 
-    @classmethod
-    def read(cls, log: Path, cases: Iterable[Json]) -> Self:
-        """Return the notifications of these cases. Raises OSError if the file cannot be read."""
-        numbers = {case["number"] for case in cases}
-        keys: Counter[str] = Counter()
-        found = cls()
-        with log.open(encoding="utf-8") as lines:
-            for line in lines:
-                # The last line may be being written.
-                if not line.endswith("\n") or (message := json.loads(line))["number"] not in numbers:
-                    continue
-                keys[message["key"]] += 1
-                if message["recipient"].startswith(CALLER):
-                    found.replies[message["number"]] += message["kind"] == "reply"
-                    found.news |= {message["key"]} if message["kind"] == NEWS else set()
-        found.sent = keys.total()
-        found.twice = {key: times for key, times in keys.items() if times > 1}
-        return found
+def read_messages(log: Path, cases: Iterable[Json]) -> Messages:
+    """Return the notifications of these cases. Raises OSError if the file cannot be read."""
+    numbers, found = {case["number"] for case in cases}, Messages()
+    with log.open(encoding="utf-8") as lines:
+        for line in lines:
+            # The last line may be being written.
+            if line.endswith("\n") and (message := json.loads(line))["number"] in numbers:
+                found[message["kind"], message["key"]] += 1
+    return found
 
 
 @dataclass
@@ -64,23 +50,27 @@ class Findings:
         for other in self.merged:
             if other["state"] != IncidentState.MERGED:
                 yield f"a second incident of the tide is left: {other['number']} is {other['state']}"
-        if self.messages:
-            yield from self._faults_of_messages(self.messages, surge, verdict)
-
-    def _faults_of_messages(self, messages: Messages, surge: Surge, verdict: Verdict) -> Iterator[str]:
-        for key, times in messages.twice.items():
-            yield f"the message {key} was sent {times} times"
-        for index, timeline in verdict.timelines.items():
-            number, owed = verdict.complaints[index]["number"], Counter(item["action"] for item in timeline)["reply"]
-            if messages.replies[number] != owed:
-                yield f"{number}: {messages.replies[number]} replies were sent, {owed} are owed"
+        if self.messages is None:
+            return
+        yield from (
+            f"the message {key} was sent {times} times" for (_, key), times in self.messages.items() if times > 1
+        )
+        replied = {key for kind, key in self.messages if kind == REPLY and CALLER in key}
+        owed = {
+            f"{verdict.complaints[index]['number']}-{item['seq']}-{CALLER}{verdict.complaints[index]['number']}"
+            for index, timeline in verdict.timelines.items()
+            for item in timeline
+            if item["action"] == REPLY
+        }
+        yield from (f"the reply {key} is owed, and was not sent" for key in sorted(owed - replied))
+        yield from (f"the reply {key} was sent, and is not owed" for key in sorted(replied - owed))
         incident = self.incident["number"]
         linked = {
             verdict.complaints[call.index]["number"]: datetime.fromisoformat(link["at"])
             for call in surge.of(*OF_THE_TIDE)
             if (link := link_to(incident, verdict.timelines.get(call.index, ())))
         }
-        yield from news_differences(messages, incident, self.happened, linked)
+        yield from news_differences(self.messages, incident, self.happened, linked)
 
 
 def link_to(incident: str, timeline: Sequence[Json]) -> Json | None:
@@ -98,5 +88,5 @@ def news_differences(
             continue
         known_before = datetime.fromisoformat(item["at"]) - KNOWN_AFTER
         for number, since in linked.items():
-            if since < known_before and f"{incident}-{item['seq']}-{CALLER}{number}" not in messages.news:
+            if since < known_before and (NEWS, f"{incident}-{item['seq']}-{CALLER}{number}") not in messages:
                 yield f"{number}: its caller was not told the news of version {item['seq']}"

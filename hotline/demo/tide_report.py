@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from domain.case.clocks import ClockStatus
+from domain.incident.notifications import NEWS
 from domain.shared.actors import Role
 from hotline.demo.calls import Call
 from hotline.demo.client import Json
@@ -75,7 +76,7 @@ def _told(item: Json, findings: Findings) -> str:
     data = item["data"]
     if item["action"] == "inform" and findings.messages:
         start = f"{findings.incident['number']}-{item['seq']}-"
-        return f"{sum(key.startswith(start) for key in findings.messages.news)} callers told"
+        return f"{sum(kind == NEWS and key.startswith(start) for kind, key in findings.messages)} callers told"
     if item["action"] == "finish":
         return ", ".join(f"{count} {how}" for how, count in data.items())
     if data.get("calls"):

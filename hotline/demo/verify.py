@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from domain.case.automatic.undelivered import FLAG as UNDELIVERED
 from domain.case.clocks import ClockStatus
@@ -14,7 +14,7 @@ from domain.shared.actors import Role
 from hotline.demo.calls import Call
 from hotline.demo.client import Json, Rejected
 from hotline.demo.plans import LINK, Plan
-from hotline.demo.play import Player, Show, Verdict
+from hotline.demo.play import Player, Verdict
 
 AT_ONCE = 12
 LOOK_AGAIN_SECONDS = 1.0
@@ -30,9 +30,13 @@ ONCE_EACH = {
 }
 """Fault by the event, each of which happens once."""
 
+Faults = Callable[[Player, Verdict], Awaitable[Iterable[str]]]
 
-async def verify(player: Player, show: Show, patience: float) -> Verdict:
+
+async def verify(player: Player, calls: Sequence[Call], patience: float, faults: Faults | None = None) -> Verdict:
     """Compare every case with its plan, and look again at those that differ until `patience` seconds have passed.
+
+    `faults` returns what else is wrong, once the cases have been read.
 
     A promise that was left to be missed needs its time, and so do messages, and a read model that was down.
     Raises Rejected, Unreachable.
@@ -40,14 +44,15 @@ async def verify(player: Player, show: Show, patience: float) -> Verdict:
     verdict = Verdict()
     give_up_at = time.monotonic() + patience
     while True:
-        await _look(player, show, verdict)
+        await _look(player, calls, verdict)
+        verdict.faults += await faults(player, verdict) if faults else ()
         if verdict.good or time.monotonic() >= give_up_at:
             return verdict
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 
-async def _look(player: Player, show: Show, verdict: Verdict) -> None:
-    cases = await player.cases(show.calls)
+async def _look(player: Player, calls: Sequence[Call], verdict: Verdict) -> None:
+    cases = await player.cases(calls)
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(call: Call) -> None:
@@ -57,13 +62,10 @@ async def _look(player: Player, show: Show, verdict: Verdict) -> None:
         if found:
             verdict.differences[call.index] = found
 
-    undecided = (
-        call for call in show.calls if call.index in verdict.differences or call.index not in verdict.timelines
-    )
+    undecided = (call for call in calls if call.index in verdict.differences or call.index not in verdict.timelines)
     await asyncio.gather(*map(one, [*undecided]))
     twins = ((first["number"], twin["number"]) for first, *others in cases.values() for twin in others)
     verdict.faults = [f"{twin} is the call of {first} taken a second time" for first, twin in twins]
-    verdict.faults += await show.faults(player, verdict)
 
 
 async def _compare(player: Player, call: Call, cases: Sequence[Json] | None, verdict: Verdict) -> list[str]:
@@ -116,14 +118,10 @@ def _missed(clock: str, cycle: int, complaint: Json, timeline: Sequence[Json]) -
     statuses = [entry["status"] for entry in complaint["clocks"] if entry["name"] == clock and entry["cycle"] == cycle]
     if ClockStatus.MISSED not in statuses:
         yield f"clock {clock} is {', '.join(statuses) or 'absent'}, planned {ClockStatus.MISSED}"
-    misses = [
-        item
-        for item in timeline
-        if item["action"] == "escalate"
-        and (item["data"]["clock"], item["data"]["percent"], item["cycle"]) == (clock, MISS, cycle)
-    ]
-    if len(misses) != 1:
-        yield f"clock {clock} rang {len(misses)} times at {MISS} %, planned once"
+    rang = ((item["cycle"], item["data"]) for item in timeline if item["action"] == "escalate")
+    times = sum((cycle, clock, MISS) == (of, data["clock"], data["percent"]) for of, data in rang)
+    if times != 1:
+        yield f"clock {clock} rang {times} times at {MISS} %, planned once"
 
 
 def _told(happened: Sequence[tuple[str, bool]]) -> str:

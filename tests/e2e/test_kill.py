@@ -125,12 +125,12 @@ class Day:
                 chosen.setdefault(call.plan.name, call)
         show.calls = tuple(chosen.values())
         staff = Staff({offer.department for offer in offers})
-        return cls(Player(hotline, staff, run, AT_ONCE, DAY_SECONDS, show.thinking), show)
+        return cls(Player(hotline, staff, run, AT_ONCE, DAY_SECONDS), show)
 
     async def play(self) -> None:
         """Play it to its end; every case is what was planned, as HTTP shows it."""
-        await self._player.play(self._show)
-        verdict = await verify(self._player, self._show, PATIENCE_SECONDS)
+        await self._player.play(self._show.calls, self._show.direct)
+        verdict = await verify(self._player, self._show.calls, PATIENCE_SECONDS)
         assert (verdict.differences, verdict.faults) == ({}, [])
 
     async def reaches(self, part: float) -> None:

@@ -35,12 +35,13 @@ def administrator(settings: Settings) -> str:
 
 
 def options() -> "partial[DemoOptions]":
-    usual: dict[str, Any] = {"cases": 300, "seed": 1, "concurrency": 1, "day_seconds": 0.0, "deadline": 0.0}
+    usual: dict[str, Any] = {"cases": 300, "seed": 1, "day_seconds": 0.0, "deadline": 0.0}
     return partial(DemoOptions, url="http://127.0.0.1:9", **usual)
 
 
 async def play(settings: Settings) -> int:
-    return await demo.play(perform, options(), settings.data_dir / "admin.key", settings)
+    ready = partial(demo.with_keys, options(), settings.data_dir / "admin.key", settings)
+    return await demo.play(perform, ready)
 
 
 class TestPlay:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.case.actions.complete import Completed
-from hotline.demo import month as plan
+from hotline import past_month as plan
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 

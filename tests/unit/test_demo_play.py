@@ -188,7 +188,7 @@ def _services() -> dict[str, Any]:
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody thinks, nobody waits, and most days are small: every path once or twice."""
     monkeypatch.setattr(hotline.demo.day, "LEAST_CASES", SMALL)
-    monkeypatch.setattr(hotline.demo.day.Day, "thinking", (0.0, 0.0))
+    monkeypatch.setattr(hotline.demo.play, "THINKING_SECONDS", (0.0, 0.0))
     monkeypatch.setattr(hotline.demo.play, "LOOK_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(hotline.demo.client, "FIRST_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(hotline.demo.verify, "LOOK_AGAIN_SECONDS", 0.0)
@@ -212,7 +212,6 @@ def options(**changes: Any) -> DemoOptions:
         "admin_key": ADMIN_KEY,
         "cases": SMALL,
         "seed": 1,
-        "concurrency": 50,
         "day_seconds": 0.0,
         "deadline": 60.0,
     }

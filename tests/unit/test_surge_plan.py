@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from domain.incident.notifications import NEWS
 from hotline.demo.offers import District, offers_in
 from hotline.demo.plans import TIDE
+from hotline.demo.play import Verdict
 from hotline.demo.surge import (
     AFTER,
     BEFORE,
@@ -21,7 +23,7 @@ from hotline.demo.surge import (
     Surge,
     plan_surge,
 )
-from hotline.demo.tide_check import Messages, news_differences
+from hotline.demo.tide_check import Findings, news_differences, read_messages
 from hotline.demo.verify import differences
 from hotline.files.catalogue import load_catalogue
 
@@ -145,10 +147,16 @@ class TestWhatIsWrongIsNamed:
         news = line % (f"{INCIDENT}-4-caller:1", "1", "1", "incident_inform")
         log.write_text(reply + news + reply + '{"key": "being wri', encoding="utf-8")
 
-        messages = Messages.read(log, [{"number": "1"}, {"number": "2"}])
+        messages = read_messages(log, [{"number": "1"}, {"number": "2"}])
 
-        assert (messages.sent, messages.replies["1"], messages.twice) == (3, 2, {"1-3-caller:1": 2})
+        assert messages == {("reply", "1-3-caller:1"): 2, (NEWS, f"{INCIDENT}-4-caller:1"): 1}
         happened = [{"action": "inform", "seq": 4, "at": NOW.isoformat()}]
         linked = {number: NOW - timedelta(minutes=1) for number in ("1", "2")}
         found = [*news_differences(messages, INCIDENT, happened, linked | {"3": NOW})]
         assert found == ["2: its caller was not told the news of version 4"]
+        verdict = Verdict({0: {"number": "1"}}, {0: [{"action": "reply", "seq": 7}]})
+        assert [*Findings({"number": INCIDENT, "state": "resolved"}, [], [], messages).faults(surge(), verdict)] == [
+            "the message 1-3-caller:1 was sent 2 times",
+            "the reply 1-7-caller:1 is owed, and was not sent",
+            "the reply 1-3-caller:1 was sent, and is not owed",
+        ]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from domain.incident.notifications import NEWS
 from hotline.demo.calls import Call
 from hotline.demo.client import Traffic
 from hotline.demo.play import Verdict
@@ -59,7 +60,7 @@ def found(played: Surge) -> Verdict:
 
 
 def findings() -> Findings:
-    found = Findings(messages=Messages(sent=321, news={f"{INCIDENT}-4-caller:{place}" for place in range(7)}))
+    found = Findings(messages=Messages({(NEWS, f"{INCIDENT}-4-caller:{place}"): 1 for place in range(7)}))
     links = {"self": f"/v1/incidents/{INCIDENT}", "timeline": "/timeline", "complaints": "/v1/complaints"}
     found.incident = {"number": INCIDENT, "title": "咸潮 Salt tide", "cases": 80, "state": "resolved", "links": links}
     found.merged = [{"state": "merged", "opened_at": at(90), "title": "no_water · west"}]
@@ -84,7 +85,8 @@ def printed(verdict: Verdict, besides: Findings | None = None) -> list[str]:
     console = Console(file=io.StringIO(), width=200)
     show = Tide(100, 7, OFFERS, DISTRICTS, None)
     show.found = besides or findings()
-    report(console, show, verdict, Traffic(requests=1234, retries=5, longest_away=6.5), API)
+    show.report(console, verdict, API)
+    report(console, show.calls, verdict, Traffic(requests=1234, retries=5, longest_away=6.5), show.praise)
     assert isinstance(console.file, io.StringIO)
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
 
@@ -142,7 +144,7 @@ def test_it_says_where_to_look_and_how_the_service_was(played: Surge) -> None:
 def test_the_verdict_is_good_only_without_faults(played: Surge) -> None:
     verdict = found(played)
     well = f"Nothing is lost: all {len(played.calls)} calls are there and closed, one incident is left, "
-    well += "every case was replied to once in each cycle; 321 messages were sent, none of them twice."
+    well += "every case was replied to once in each cycle; 7 messages were sent, none of them twice."
     assert printed(verdict)[-1] == well
     unknown = findings()
     unknown.messages = None
