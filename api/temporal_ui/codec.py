@@ -26,6 +26,7 @@ import workflows
 from activities.envelope import FOREIGN, SEALED, Context, Envelope, context_named, key_of
 from activities.stamps import ACTIVITY, COMMAND, RESULT, START, message_of
 from api.backend import Backend
+from api.middleware import BODY_TOO_LARGE
 from api.problems import BAD_REQUEST, ProblemError
 from api.render import JSON, reads_one_department
 from api.temporal.client import EntityClient
@@ -40,6 +41,8 @@ SETTINGS: Final = {"Endpoint": CODEC, "PassAccessToken": False, "IncludeCredenti
 """Of the UI: where it has payloads opened, and that cookies go with them."""
 LARGER_BODIES: Final[Mapping[str, int]] = {f"{CODEC}/decode": 3_145_728}
 """Bytes of the largest body: a payload has 2 MB at most, and base64 a third more."""
+_MOST_PAYLOADS = 1000
+"""Payloads of one body. The UI sends one message's at a time, which are a few."""
 _UNSTAMPED = "", ""
 """Kind and name of what has no stamp: answers of workflows, and the memo."""
 _OF_ANY = Any, BaseModel | None
@@ -61,12 +64,16 @@ async def answer_codec(backend: Backend, actor: Actor, does: str, body: bytes) -
     except (ParseError, ValueError, RecursionError):
         detail = 'Send {"payloads": [{"metadata": {NAME: BASE64}, "data": BASE64}]}, as the Temporal UI does.'
         raise ProblemError(BAD_REQUEST, detail) from None
+    if len(payloads.payloads) > _MOST_PAYLOADS:
+        most = f"{_MOST_PAYLOADS} payloads at most"
+        raise ProblemError(BODY_TOO_LARGE, f"The body may have {most}.", accepted=[most])
     if does == "decode":
-        contexts = [context_named(each, backend.complaints.namespace) for each in payloads.payloads]
-        named = {each.workflow_id or "" for each in contexts if each}
-        masks = {each: await _masks(backend, actor, each) for each in named}
-        opened = partial(_opened, backend.complaints.envelope, actor, masks)
-        payloads = Payloads(payloads=await to_thread(lambda: [*map(opened, payloads.payloads, contexts)]))
+        opener = partial(_opened, backend.complaints.envelope, backend.complaints.namespace)
+        opened = await to_thread(lambda: [*map(opener, payloads.payloads)])
+        # Whoever invents ids has no rights looked up.
+        authentic = {each.workflow_id or "" for _, each in opened if each}
+        masks = {each: await _masks(backend, actor, each) for each in authentic}
+        payloads = Payloads(payloads=await to_thread(lambda: [_shown(*each, actor, masks) for each in opened]))
     return Response(await to_thread(MessageToJson, payloads, indent=None), media_type=JSON)
 
 
@@ -79,21 +86,26 @@ async def _masks(backend: Backend, actor: Actor, workflow_id: str) -> _Masks | s
     return masks_for(actor.role, ended=case is None or case.state in ENDED)
 
 
-def _opened(
-    envelope: Envelope, reader: Actor, masks: Mapping[str, _Masks | str], payload: Payload, context: Context | None
-) -> Payload:
-    """Return a sealed payload as this person may read it, or a text that says why not; any other as it is."""
+def _opened(envelope: Envelope, namespace: str, payload: Payload) -> tuple[Payload, Context | None]:
+    """Return what the service has sealed with what it is of; else None, and the payload or a text that says why."""
     if payload.metadata.get("encoding") != SEALED:
-        return payload
+        return payload, None
+    context = context_named(payload, namespace)
     if context is None or (content := envelope.with_context(context).open(payload)).metadata["encoding"] == FOREIGN:
-        return _text(_NOT_OURS)
+        return _text(_NOT_OURS), None
     if key := key_of(content):
-        return _text(_UNKNOWN_KEY.format(key))
-    of_workflow = masks[context.workflow_id or ""]
-    return _text(of_workflow) if isinstance(of_workflow, str) else _shown(content, context, reader, of_workflow)
+        return _text(_UNKNOWN_KEY.format(key)), None
+    return content, context
 
 
-def _shown(content: Payload, context: Context, reader: Actor, masks: _Masks) -> Payload:
+def _shown(
+    content: Payload, context: Context | None, reader: Actor, of_workflows: Mapping[str, _Masks | str]
+) -> Payload:
+    """Return what was opened as this person may read it, or a text that says why not."""
+    if context is None:
+        return content
+    if isinstance(masks := of_workflows[context.workflow_id or ""], str):
+        return _text(masks)
     kept = {name: content.metadata[name] for name in ("encoding", "messageType") if name in content.metadata}
     if reader.role is Role.ADMIN or not content.data:
         return Payload(metadata=kept, data=content.data)

@@ -18,7 +18,9 @@ from activities.envelope import SEALED, Envelope
 from activities.keys import Key
 from activities.stamps import COMMAND, message_of
 from api.sessions import LONGEST
+from api.temporal_ui import codec
 from api.temporal_ui.codec import _models
+from api.temporal_ui.reading import case_read
 from tests.support.api import Api, Clock, further_api, problem
 from tests.support.door import Behind, door
 from tests.support.sealing import OneKey, stranger
@@ -251,6 +253,29 @@ class TestWhatIsOpened:
         assert found.data == large.data
         too_large = await behind.ask(ENCODE, method="POST", content=json.dumps({"payloads": [{"data": "A" * 200_000}]}))
         problem(too_large, 413, "body-too-large")
+
+    async def test_rights_are_asked_for_only_of_what_the_service_has_sealed(
+        self, behind: Behind, number: str, envelope: Envelope, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said = sealed_for(envelope, number, Payload(metadata={"encoding": b"json/plain"}, data=b'"x"'))
+        invented = [Payload() for _ in range(999)]
+        for place, each in enumerate(invented):
+            each.CopyFrom(said)
+            each.metadata["for"] = json.dumps([workflow_id(f"26113{place:08}")]).encode()
+        asked = list[str]()
+
+        def noted(_backend: Any, _actor: Any, of_workflow: str) -> Any:
+            asked.append(of_workflow)
+            return case_read(_backend, _actor, of_workflow)
+
+        monkeypatch.setattr(codec, "case_read", noted)
+        *others, last = await opened(behind, "wu", [*invented, said])
+        assert (asked, NO_MODEL in last.data.decode()) == ([workflow_id(number)], False)
+        assert {each.data for each in others} == {others[0].data}
+        assert "has not sealed this" in json.loads(others[0].data)
+        for path in (DECODE, ENCODE):
+            too_many = problem(await post(behind, "chief", [Payload()] * 1001, path), 413, "body-too-large")
+            assert too_many["accepted"] == ["1000 payloads at most"]
 
     async def test_every_workflow_and_update_of_the_worker_has_a_model(self) -> None:
         named = {name for kind, name in _models() if kind == "start"}
