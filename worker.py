@@ -44,6 +44,7 @@ from hotline.rebuild import repair_case, repair_others
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
+from hotline.temporal.tasks import with_all_decoded
 from readmodel.assessment import months
 from readmodel.database import engine
 from readmodel.deliveries import Delivery
@@ -173,7 +174,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
             graceful_shutdown_timeout=GRACE,
         )
-        async with worker, titles.kept_fresh():
+        async with with_all_decoded(worker), titles.kept_fresh():
             yield database
     database.dispose()
     reader.dispose()

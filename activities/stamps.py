@@ -26,6 +26,8 @@ log = logging.getLogger("hotline.worker")
 VALID = timedelta(minutes=5)
 """Time for which a start or an update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
+ACCEPTED_WITHIN = 3 * VALID
+"""The same by Temporal's clock, for a replay: the worker that accepted the update may have had another time."""
 START, COMMAND, ACTIVITY, RESULT, FAILURE, HEARTBEAT = "start", "command", "activity", "result", "failure", "heartbeat"
 NOT_OURS = "the service has not sealed it"
 _KIND, _NAME, _ID, _AT = "kind", "name", "id", "at"
@@ -244,7 +246,7 @@ def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | No
 def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
     """Raise ApplicationError if the service has not sent the update with this argument; UndecidedError.
 
-    A replay takes what was accepted in this run, unless it was sealed before: somebody else has accepted it then.
+    A replay takes what was accepted, unless it had been sealed long before: somebody else has accepted it then.
     """
     is_replay = workflow.unsafe.is_replaying()
     try:
@@ -256,7 +258,8 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
     if not fault and _part(payload, _ID) != update.id:
         fault = "it was sealed for another update"
     if not fault:
-        fault = _past_fault(payload, workflow.info()) if is_replay else _age_fault(payload, time.time())
+        now, lasts = (workflow.now().timestamp(), ACCEPTED_WITHIN) if is_replay else (time.time(), VALID)
+        fault = _age_fault(payload, now, lasts)
     if not fault:
         return
     if is_replay:
@@ -313,11 +316,11 @@ def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:
     return None
 
 
-def _age_fault(payload: Payload, now: float) -> str | None:
+def _age_fault(payload: Payload, now: float, lasts: timedelta = VALID) -> str | None:
     age = now - int(_part(payload, _AT)) / 1000
-    if abs(age) <= VALID.total_seconds():
+    if abs(age) <= lasts.total_seconds():
         return None
-    return f"it was sealed {age:.0f} s before it came, and lasts {VALID.total_seconds():.0f} s"
+    return f"it was sealed {age:.0f} s before it came, and lasts {lasts.total_seconds():.0f} s"
 
 
 def _past_fault(payload: Payload, run: workflow.Info) -> str | None:

@@ -197,7 +197,7 @@ async def test_the_heartbeat_of_another_activity_is_not_believed(unhelped: Hotli
     assert await complaint.rows() == []
 
 
-@pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=6)])
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=16)])
 async def test_an_old_update_that_somebody_else_accepts_is_not_taken(
     hotline: Hotline, tmp_path: Path, age: timedelta
 ) -> None:
