@@ -73,8 +73,9 @@ class SqlHealth:
         """Report if every process has the same keys."""
         found = await self.reader.look(keys_by_process, at)
         # After a rotation each process has yet to state the new key.
-        new = [key_id for key_id, made_at in self._key_ids().items() if made_at > at - LIVE]
-        known = frozenset[str]().union(*found.values()).difference(new)
+        older = [key_id for key_id, made_at in self._key_ids().items() if made_at <= at - LIVE]
+        rotated = self._key_ids().keys() - older if older else ()
+        known = frozenset[str]().union(*found.values()).difference(rotated)
         lacking = [f"{process} lacks {', '.join(known - ids)}" for process, ids in found.items() if known - ids]
         if not lacking:
             return Component(ok=True, detail="every process has the same keys")
