@@ -7,14 +7,18 @@ one follows from the start message. So the histories hold every row except the r
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.envelope import context_of
 from activities.history_errors import ForeignError, UnopenedError, UnreadableError
@@ -151,12 +155,11 @@ async def chains(
 
 async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
     """Return True if the service has not started a run, False as well if that cannot be told (any more)."""
-    events = client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events(page_size=1)
-    if first := await unless_gone(anext(events)):
-        try:
+    try:
+        if first := await anext(_read(client, run, size=1), None):
             await _check_start(Place(client.data_converter, client.namespace, run.id), first)
-        except UnreadableError as error:
-            return isinstance(error, ForeignError)
+    except UnreadableError as error:
+        return isinstance(error, ForeignError)
     return False
 
 
@@ -299,22 +302,49 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
     """
     ours, foreign = False, None
     for run in sorted(runs, key=attrgetter("start_time")):
-        history = await unless_gone(client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history())
-        if history is None:
-            continue
         place = Place(client.data_converter, client.namespace, run.id)
         try:
-            await _check_start(place, history.events[0])
+            if not (events := [event async for event in _read(client, run)]):
+                continue
+            await _check_start(place, events[0])
         except ForeignError as error:
             if not is_over(run.status):
                 raise
             foreign = error
             continue
         ours = True
-        for event in history.events:
+        for event in events:
             yield place, event
     if foreign and not ours:
         raise foreign
+
+
+async def _read(client: Client, run: WorkflowExecution, size: int = 0) -> AsyncIterator[HistoryEvent]:
+    """Yield the events of a run, of which a page has `size` transactions, or as many as fit; none of a deleted one.
+
+    Raises UnreadableError if Temporal's answer cannot be decoded, ForeignError if its start cannot: Temporal takes a
+    failure that is nested deeper than its clients read.
+    """
+    asked = GetWorkflowExecutionHistoryRequest(
+        namespace=client.namespace,
+        execution=Execution(workflow_id=run.id, run_id=run.run_id),
+        maximum_page_size=size,
+    )
+    ask = partial(client.workflow_service.get_workflow_execution_history, asked)
+    more = True
+    while more:
+        try:
+            page = await unless_gone(ask())
+        except RPCError as error:
+            # The client would try for ten seconds, for each such start.
+            if error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message:
+                ours = size != 1 and not await is_foreign(client, run)
+                raise (UnreadableError if ours else ForeignError)("its history cannot be decoded") from None
+            page = await unless_gone(ask(retry=True))
+        for event in page.history.events if page else ():
+            yield event
+        asked.next_page_token = page.next_page_token if page else b""
+        more = bool(asked.next_page_token)
 
 
 async def _check_start(place: Place, event: HistoryEvent) -> None:

@@ -1,6 +1,7 @@
 """Histories of other releases, and workflows that are no cases: they stop no comparison of the others."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from temporalio import workflow
 from temporalio.api.common.v1 import Payload, SearchAttributes, WorkflowType
 from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion as Version
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import PendingActivityInfo, VersioningOverride, WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import (
@@ -262,26 +264,53 @@ async def test_a_case_whose_workflow_somebody_else_has_replaced_is_lost(reconcil
     await until(complaint.lost, lambda mark: mark is None)
 
 
-@pytest.mark.parametrize("changed", ['"0000-01-01T00:00:00Z"', '["2026-11-30T00:00:00Z"]'])
-@pytest.mark.parametrize("kind", ["ComplaintWorkflow", "IncidentWorkflow"])
-async def test_an_instant_that_the_client_cannot_read_stops_nothing(
-    reconciled: Hotline, kind: str, changed: str
-) -> None:
-    """Temporal takes it for the search attribute of somebody else's workflow."""
-    dated = Payload(metadata={"encoding": b"json/plain", "type": b"Datetime"}, data=changed.encode())
-    client, number = reconciled.client, reconciled.registration().number
-    name = workflow_id(number) if kind == "ComplaintWorkflow" else f"incident-{number}"
+def dated(changed: str) -> SearchAttributes:
+    """Return the search attribute with the time of the last change."""
+    payload = Payload(metadata={"encoding": b"json/plain", "type": b"Datetime"}, data=changed.encode())
+    return SearchAttributes(indexed_fields={CHANGED_AT.name: payload})
+
+
+def nested(depth: int) -> Failure:
+    """Return a failure with so many causes, one inside the other; clients of Temporal decode some 90."""
+    failure = Failure(message="x", application_failure_info=ApplicationFailureInfo(type="x"))
+    for _ in range(depth):
+        failure = Failure(message="x", cause=failure)
+    return failure
+
+
+async def start_raw(client: Client, kind: str, name: str, queue: str, **strange: Any) -> WorkflowHandle[Any, Any]:
+    """Start a workflow with what no client of the SDK lets through."""
     await client.workflow_service.start_workflow_execution(
         StartWorkflowExecutionRequest(
             namespace=client.namespace,
             workflow_id=name,
             workflow_type=WorkflowType(name=kind),
-            task_queue=TaskQueue(name=reconciled.settings.task_queue),
-            request_id=number,
-            workflow_start_delay=Duration(seconds=3600),
-            search_attributes=SearchAttributes(indexed_fields={CHANGED_AT.name: dated}),
+            task_queue=TaskQueue(name=queue),
+            request_id=uuid.uuid4().hex,
+            **strange,
         )
     )
+    return client.get_workflow_handle(name)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"search_attributes": dated('"0000-01-01T00:00:00Z"')},
+        {"search_attributes": dated('["2026-11-30T00:00:00Z"]')},
+        {"continued_failure": nested(97)},
+    ],
+    ids=["the year 0", "a list", "a nested failure"],
+)
+@pytest.mark.parametrize("kind", ["ComplaintWorkflow", "IncidentWorkflow"])
+async def test_a_start_that_the_client_cannot_read_stops_nothing(
+    reconciled: Hotline, kind: str, strange: Mapping[str, Any]
+) -> None:
+    """Temporal takes it for somebody else's workflow."""
+    client, number = reconciled.client, reconciled.registration().number
+    name = workflow_id(number) if kind == "ComplaintWorkflow" else f"incident-{number}"
+    delay = Duration(seconds=3600)
+    handle = await start_raw(client, kind, name, reconciled.settings.task_queue, workflow_start_delay=delay, **strange)
 
     async def count() -> int:
         return (await client.count_workflows(f'WorkflowId = "{name}"')).count
@@ -297,11 +326,11 @@ async def test_an_instant_that_the_client_cannot_read_stops_nothing(
     report = await until(lambda: last_report(client), lambda seen: seen is not None)
     assert report
     assert report.fault is None
-    await client.get_workflow_handle(name).terminate()
+    await handle.terminate()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("then", ["", "refused", "ended"])
+@pytest.mark.parametrize("then", ["", "refused", "ended", "nested"])
 async def test_a_case_that_somebody_else_has_failed_comes_back_with_what_sql_lacked(
     reconciled: Hotline, tmp_path: Path, then: str
 ) -> None:
@@ -313,7 +342,11 @@ async def test_a_case_that_somebody_else_has_failed_comes_back_with_what_sql_lac
     await complaint.handle.signal("publish")
     await fail(client, queue)
     async with running_hotline(reconciled.server, tmp_path, task_queue=queue) as served:
-        if then:
+        if then == "nested":
+            failure = nested(97)
+            other = await start_raw(client, "ComplaintWorkflow", complaint.handle.id, "x", continued_failure=failure)
+            await other.terminate()
+        elif then:
             polled = queue if then == "refused" else "nobody-polls"
             other = await client.start_workflow("ComplaintWorkflow", {}, id=complaint.handle.id, task_queue=polled)
             await (refused(other) if then == "refused" else other.terminate())
