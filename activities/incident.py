@@ -1,6 +1,7 @@
 """Activities of incidents: rows in SQL, news to callers, and updates of the linked cases."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -90,14 +91,25 @@ class Incidents:
 
     @activity.defn(name="gather_cases")
     async def gather(self, gathering: Gathering) -> Gathered:
-        """Link the next cases that it takes by itself; return their count and the number to continue after."""
+        """Link the next cases that it takes by itself; return their count and the number to continue after.
+
+        A run that asks after the end of the incident was reset: it takes none.
+        """
+        if await self._is_over(gathering.incident):
+            return Gathered(linked=0, after=None)
         numbers = await read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
         counts, _ = await self._link_all(numbers, gathering.incident, "gather", again=True)
         return Gathered(linked=counts[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="link_named_cases")
     async def link_named(self, naming: Naming) -> BatchResult:
-        """Link the cases that somebody has named, as that person does; return the count of each answer."""
+        """Link the cases that somebody has named, as that person does; return the count of each answer.
+
+        It does not wait for SQL. As far as that answers, a run that asks after the end of the incident takes none.
+        """
+        with suppress(ApplicationError):
+            if await self._is_over(naming.incident):
+                return BatchResult(counts={OVER: len(naming.numbers)})
         counts, left = await self._link_all(naming.numbers, naming.incident, "named", by=naming.actor)
         return BatchResult(counts=counts, silent=tuple(left))
 
@@ -159,6 +171,10 @@ class Incidents:
             return Answer(LINKED, outcome.batch)
 
         return await self._cases.ask_all(numbers, ask)
+
+    async def _is_over(self, incident: str) -> bool:
+        found = await read(self._engine, partial(incidents.standing, numbers=[incident]))
+        return incident in found and found[incident].closed
 
     async def _versions(self, numbers: Sequence[str]) -> dict[str, int]:
         """Return the versions that SQL has of these cases; none if it does not answer, for which nothing waits."""

@@ -3,23 +3,29 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.testing import WorkflowEnvironment
 
 from domain.case.actions.comment import Comment
 from domain.case.actions.refuse import Refuse
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
+from domain.incident.actions.confirm import Confirm
 from domain.incident.incident import Incident
 from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.shared.actors import SYSTEM
 from domain.shared.instants import to_milliseconds
 from tests.support.build import INCIDENT
-from tests.support.causes import OVER, Cause
-from tests.support.hotline import ADMIN, Hotline, until
+from tests.support.causes import OVER, Cause, declare
+from tests.support.hotline import ADMIN, Hotline, running_hotline, until
+from tests.support.lost import reset
 from tests.support.reconciler import running_reconciled
+from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
 from workflows.clients.singletons import last_report
 from workflows.incident import IncidentWorkflow
@@ -77,3 +83,35 @@ async def test_an_incident_that_is_started_again_after_its_end_takes_no_case(hot
     seen = await until(again.describe, lambda found: found.status is not WorkflowExecutionStatus.RUNNING)
     assert seen.status is WorkflowExecutionStatus.TERMINATED
     assert (await later.view()).incident is None
+
+
+async def task_of(cause: Cause, activity: str) -> int:
+    """Return which of its workflow tasks asked for this activity, from 0 on."""
+    history = (await cause.handle.fetch_history()).events
+    done = [event.event_id for event in history if event.HasField("workflow_task_completed_event_attributes")]
+    asked = [event.activity_task_scheduled_event_attributes for event in history]
+    return next(
+        done.index(each.workflow_task_completed_event_id) for each in asked if each.activity_type.name == activity
+    )
+
+
+@pytest.mark.parametrize("asks", ["gather_cases", "link_named_cases"])
+async def test_an_incident_that_is_reset_after_its_end_links_no_case(
+    server: WorkflowEnvironment, tmp_path: Path, asks: str
+) -> None:
+    """The earlier batches are replayed, so no write meets the end that SQL has. No reconciler looks yet."""
+    async with running_hotline(server, tmp_path, task_queue=asks) as hotline:
+        number = hotline.registration().number
+        cause = await declare(hotline, "tanzhou", actor=SYSTEM, calls=11)
+        await cause.published("suspect")
+        await cause.act(Confirm(cases=(number,)))
+        await until(partial(completed, cause, asks), bool)
+        await cause.act(OVER)
+        await cause.handle.result()
+        district = "tanzhou" if asks == "gather_cases" else "west"
+        later = await hotline.start(number=number, district=district)
+        again = asks == "link_named_cases"  # the confirmation is of the task that asks
+        await reset(hotline.client, cause.handle.id, task=await task_of(cause, asks), again=again)
+        await until(partial(completed, cause, asks), bool)
+        assert (await later.view()).incident is None
+        await cause.handle.terminate()
