@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.workflowservice.v1 import RespondActivityTaskFailedByIdRequest
+from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.testing import WorkflowEnvironment
 
 import worker
@@ -17,13 +19,14 @@ from hotline.installation import ForeignStoreError, Stores, adopt, look
 from hotline.settings import Settings
 from hotline.temporal.setup import prepare
 from readmodel.migrate import migrate
-from tests.support.hotline import until
+from tests.support.hotline import running_hotline, until
 from tests.support.lost import terminate
 from tests.support.rings import ring_at
 from tests.support.sealing import SEALING
 from tests.support.temporal import temporal_server
+from tests.workflows.test_envelope import waits
 from workflows.clients.schedule import SCHEDULE, is_scheduled
-from workflows.clients.singletons import INSTALLATION, SHIFTS, Singleton, installation_of, start_ended
+from workflows.clients.singletons import COURIER, INSTALLATION, SHIFTS, Singleton, installation_of, start_ended
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -134,6 +137,34 @@ async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
     await until(runs, bool)
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
+
+
+@pytest.mark.slow
+async def test_what_runs_for_ever_is_started_again_when_its_tasks_fail(tmp_path: Path) -> None:
+    """Somebody else has answered its activity, by one plain message."""
+    async with await temporal_server() as server, running_hotline(server, tmp_path) as hotline:
+        client = hotline.client
+        await COURIER.start(client, hotline.settings.task_queue)
+        handle = client.get_workflow_handle(COURIER.id)
+
+        async def looks() -> WorkflowExecutionDescription:
+            await start_ended(client, hotline.settings.task_queue)
+            return await handle.describe()
+
+        def works(seen: WorkflowExecutionDescription) -> bool:
+            return any(each.attempt for each in seen.raw_description.pending_activities)
+
+        first = await until(looks, works)
+        await client.workflow_service.respond_activity_task_failed_by_id(
+            RespondActivityTaskFailedByIdRequest(
+                namespace=client.namespace,
+                workflow_id=COURIER.id,
+                activity_id=first.raw_description.pending_activities[0].activity_id,
+                failure=Failure(application_failure_info=ApplicationFailureInfo(type="x", non_retryable=True)),
+            )
+        )
+        await waits(handle)
+        await until(looks, lambda seen: seen.run_id != first.run_id and works(seen))
 
 
 async def test_a_schedule_that_was_deleted_comes_back_while_the_worker_runs(

@@ -1,5 +1,6 @@
 """Workflows of which one runs at a time, for ever."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -69,6 +70,10 @@ _IN_CLEAR = JSONPlainPayloadConverter()
 """Converter of the id, which is not sealed, so that a process with other keys knows its own store."""
 SHIFTS = (COURIER, SURGE_WATCH, RECONCILER)
 """Workflows whose activity works without an end, shift after shift."""
+FAILING_ATTEMPTS = 4
+"""Attempts at one workflow task, of which Temporal makes so many in half a minute, before a new run takes the place of
+theirs, which loses nothing: somebody else has answered its activity, and no worker takes that."""
+log = logging.getLogger("hotline.worker")
 
 
 async def installation_of(client: Client) -> str | None:
@@ -87,9 +92,18 @@ async def claim(client: Client, task_queue: str, installation: str) -> None:
 
 
 async def start_ended(client: Client, task_queue: str) -> None:
-    """Start those of these workflows that do not run. The id of the installation stays as it was. Raises RPCError."""
+    """Start those of these workflows that do not run, or do not go on. The id of the installation stays as it was.
+
+    Raises RPCError.
+    """
     for singleton in SHIFTS:
-        await singleton.start(client, task_queue)
+        handle = await singleton.start(client, task_queue)
+        seen = await handle.describe()
+        if seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
+            log.warning("%s is ended, and started again: its workflow tasks fail", singleton.id)
+            stuck = client.get_workflow_handle(singleton.id, run_id=seen.run_id)
+            await unless_gone(stuck.terminate(reason="hotline worker: its workflow tasks failed again and again"))
+            await singleton.start(client, task_queue)
     described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
     if described and is_over(described.status):
         await INSTALLATION.start(client, task_queue, dict(described.raw_info.memo.fields))
