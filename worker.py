@@ -59,6 +59,7 @@ from workflows.clients.report import report_workflow_id, start_report
 from workflows.clients.schedule import SCHEDULE, is_scheduled, keep_schedule
 from workflows.clients.singletons import start_ended
 from workflows.clients.start import Request
+from workflows.clients.task_queue import take_back
 from workflows.complaint import ComplaintWorkflow
 from workflows.details import DetailsWhenAsked
 from workflows.incident import IncidentWorkflow
@@ -258,6 +259,7 @@ async def serve(settings: Settings) -> None:
 async def keep_running(client: Client, settings: Settings) -> None:
     """Start the workflows of which one runs for ever, and the Schedule, and again those that somebody has ended.
 
+    Tasks that somebody has given to a version of other workers come to this one again.
     Nothing is started before the stores are compared. Raises ForeignStoreError when one that did not answer before
     turns out to be of another installation, and KeysError if the keys are lost.
     """
@@ -272,8 +274,10 @@ async def keep_running(client: Client, settings: Settings) -> None:
                 catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
                 await keep_schedule(client, settings.task_queue, catalogue.calendar.timezone)
                 scheduled = True
+            for deployment in await take_back(client, settings.task_queue):
+                log.warning("somebody gave our tasks to the deployment %r; they come here again", deployment)
         except RPCError as error:
-            log.warning("what runs for ever, and the Schedule, cannot be looked after: %s", error)
+            log.warning("what runs for ever, the Schedule and the task queue cannot be looked after: %s", error)
         await asyncio.sleep(KEEP_SECONDS)
 
 

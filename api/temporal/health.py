@@ -6,13 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
-from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     CountWorkflowExecutionsRequest,
-    DescribeTaskQueueRequest,
     DescribeWorkflowExecutionRequest,
 )
 from temporalio.client import Client
@@ -22,6 +20,7 @@ from activities.run_status import NOT_OVER, UNPAUSE, unless_gone
 from api.schemas import Component
 from domain.case.lifecycle import OPEN
 from workflows.clients.singletons import Singleton
+from workflows.clients.task_queue import deployments_in, described
 from workflows.complaint import ComplaintWorkflow
 from workflows.presentation.search_attributes import STATE
 
@@ -44,6 +43,11 @@ NO_WORKER = Component(
     ok=False,
     detail="no worker asks for tasks",
     remedy="Start a worker with `hotline worker`; if one runs, read its log.",
+)
+_TAKE_BACK = (
+    "A worker mends it within a minute. Else run, for each NAME, `temporal worker deployment set-ramping-version"
+    " --deployment-name NAME --delete --yes` and `temporal worker deployment set-current-version --deployment-name NAME"
+    " --unversioned --ignore-missing-task-queues --yes`."
 )
 _RESTART_WORKER = "Read the log of the worker: it starts the workflow again within a minute; else restart the worker."
 
@@ -76,14 +80,12 @@ class TemporalHealth:
         return Component(ok=True, detail="answers")
 
     async def worker(self) -> Component:
-        """Report if a worker has lately asked for workflow tasks."""
-        request = DescribeTaskQueueRequest(
-            namespace=self.client.namespace,
-            task_queue=TaskQueue(name=self.task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        )
-        found = await self.client.workflow_service.describe_task_queue(request)
-        seen = min((_age(poller.last_access_time) for poller in found.pollers), default=POLL_SECONDS)
+        """Report if a worker has lately asked for workflow tasks, and gets those of the service."""
+        of_workflows, _ = found = await described(self.client, self.task_queue)
+        if others := deployments_in(found):
+            detail = f"tasks go to worker deployments that are not the service's: {', '.join(map(repr, others))}"
+            return Component(ok=False, detail=detail, remedy=_TAKE_BACK)
+        seen = min((_age(poller.last_access_time) for poller in of_workflows.pollers), default=POLL_SECONDS)
         if seen >= POLL_SECONDS:
             return NO_WORKER
         return Component(ok=True, detail=f"asked for tasks {max(seen, 0):.0f} s ago")

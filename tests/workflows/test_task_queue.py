@@ -1,0 +1,122 @@
+"""Tasks that somebody has given to a version of workers of their own come back to those of the service."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.api.workflowservice.v1 import (
+    SetWorkerDeploymentCurrentVersionRequest,
+    SetWorkerDeploymentManagerRequest,
+    SetWorkerDeploymentRampingVersionRequest,
+)
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker, WorkerDeploymentConfig
+
+import worker
+from api.schemas import Component
+from api.temporal.health import TemporalHealth
+from hotline.installation import adopt
+from hotline.settings import Settings
+from hotline.temporal.setup import prepare
+from readmodel.migrate import migrate
+from tests.support.hotline import until
+from tests.support.sealing import SEALING, stranger
+from tests.support.temporal import TEMPORAL
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+QUEUE = "theirs"
+
+
+@workflow.defn(sandboxed=False)
+class Theirs:
+    """Workflow that anybody's worker may run."""
+
+    @workflow.run
+    async def run(self) -> str:
+        return "done"
+
+
+async def writable() -> None:
+    """Find no fault in the disk."""
+
+
+def names_it(part: Component) -> bool:
+    return "'a deployment'" in part.detail
+
+
+async def given_away(client: Client, queue: str, *, ramping: bool) -> None:
+    """Give the tasks of the queue to a version of which a worker ran for a moment, and which has a manager."""
+    service = client.workflow_service
+    version = WorkerDeploymentVersion("a deployment", "1")
+    of_it: dict[str, Any] = {"namespace": client.namespace, "deployment_name": version.deployment_name}
+
+    async def given() -> bool:
+        named = of_it | {"build_id": version.build_id}
+        try:
+            if ramping:
+                request = SetWorkerDeploymentRampingVersionRequest(**named, percentage=100)
+                await service.set_worker_deployment_ramping_version(request)
+            else:
+                await service.set_worker_deployment_current_version(SetWorkerDeploymentCurrentVersionRequest(**named))
+        except RPCError:  # its worker is not known yet
+            return False
+        return True
+
+    config = WorkerDeploymentConfig(
+        version=version, use_worker_versioning=True, default_versioning_behavior=VersioningBehavior.PINNED
+    )
+    async with Worker(stranger(client), task_queue=queue, workflows=[Theirs], deployment_config=config):
+        await until(given, bool)
+    manager = SetWorkerDeploymentManagerRequest(**of_it, manager_identity="somebody", identity="somebody")
+    await service.set_worker_deployment_manager(manager)
+
+
+async def connected(server: WorkflowEnvironment, namespace: str) -> tuple[Client, TemporalHealth]:
+    address = server.client.service_client.config.target_host
+    client = await Client.connect(address, namespace=namespace, **SEALING)
+    await prepare(client, timedelta(days=1))
+    return client, TemporalHealth(client, QUEUE, writable)
+
+
+@pytest.mark.parametrize("ramping", [False, True], ids=["current", "ramping"])
+async def test_tasks_that_went_to_a_version_come_back_while_a_worker_runs(
+    server: WorkflowEnvironment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    ramping: bool,
+) -> None:
+    assert worker.KEEP_SECONDS < 60
+    monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    client, health = await connected(server, f"taken-{ramping}")
+    settings = Settings(data_dir=tmp_path, task_queue=QUEUE)
+    migrate(settings.database_url)
+    await adopt(client, settings)
+    await given_away(client, QUEUE, ramping=ramping)
+    assert not (await until(health.worker, names_it)).ok
+    async with Worker(stranger(client), task_queue=QUEUE, workflows=[Theirs]):
+        keeping = asyncio.create_task(worker.keep_running(client, settings))
+        await until(health.worker, lambda each: each.ok)
+        assert await stranger(client).execute_workflow(Theirs.run, id="any", task_queue=QUEUE) == "done"
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    assert "'a deployment'" in caplog.text
+
+
+@pytest.mark.parametrize("ramping", [False, True], ids=["current", "ramping"])
+async def test_the_remedy_of_the_part_worker_brings_tasks_back(server: WorkflowEnvironment, ramping: bool) -> None:
+    client, health = await connected(server, f"remedied-{ramping}")
+    await given_away(client, QUEUE, ramping=ramping)
+    found = await until(health.worker, names_it)
+    where = ("--namespace", client.namespace, "--address", client.service_client.config.target_host)
+    for command in (found.remedy or "").split("`")[1::2]:
+        arguments = ["a deployment" if each == "NAME" else each for each in command.split()[1:]]
+        asked = await asyncio.create_subprocess_exec(TEMPORAL, *arguments, *where, "--identity", "somebody")
+        assert await asked.wait() == 0
+    await until(health.worker, lambda each: not names_it(each))
