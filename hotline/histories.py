@@ -6,7 +6,7 @@ one follows from the start message. So the histories hold every row except the r
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
@@ -359,3 +359,13 @@ async def _check_start(place: Place, event: HistoryEvent) -> None:
         raise UnopenedError(str(error)) from None
     if fault or len(opened) != 1:
         raise ForeignError(f"it was started past the service: {fault or 'it has no start message'}")
+
+
+async def first_event_at(client: Client, workflow: str, run_id: str) -> datetime | None:
+    """Return when the history of a run begins, for one that was reset long before its start; None if it is gone.
+
+    Raises RPCError.
+    """
+    events = client.get_workflow_handle(workflow, run_id=run_id).fetch_history_events(page_size=1)
+    first = await unless_gone(anext(events))
+    return first.event_time.ToDatetime(UTC) if first else None

@@ -16,6 +16,9 @@ app = typer.Typer()
 keys = typer.Typer(no_args_is_help=True, help="Keys that seal what Temporal stores, callers' links, and sessions.")
 app.add_typer(keys, name="keys")
 
+AT_ONCE = 16
+"""Histories whose beginnings are asked for at the same time."""
+
 
 @keys.command("list")
 def list_() -> None:
@@ -42,7 +45,9 @@ def retire(
     before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Date (UTC) before which they sealed last.")],
 ) -> None:
     """Remove keys that seal no longer. Links, sessions and ended workflows that they sealed are not opened any more."""
+    from activities.case_updates import for_each
     from activities.run_status import NOT_OVER
+    from hotline.histories import first_event_at
     from hotline.installation import connect_to_own
     from readmodel.process_keys import LIVE, last_sealed
     from workflows.installation import InstallationWorkflow
@@ -55,18 +60,32 @@ def retire(
         return
     until = max(found.values()) + LIVE
     # That of the installation has nothing that is sealed.
-    query = f'StartTime < "{until.isoformat()}" AND {NOT_OVER} AND WorkflowType != "{InstallationWorkflow.__name__}"'
+    of_runs = f'{NOT_OVER} AND WorkflowType != "{InstallationWorkflow.__name__}"'
+    query = f'StartTime < "{until.isoformat()}" AND {of_runs}'
 
-    async def running() -> int:
-        return (await (await connect_to_own(settings)).count_workflows(query)).count
+    async def running() -> tuple[int, list[str]]:
+        """Return the number of runs that began before, or else the workflows whose later run was reset from such."""
+        client = await connect_to_own(settings)
+        if count := (await client.count_workflows(query)).count:
+            return count, []
+        others = {run.run_id: run.id async for run in client.list_workflows(of_runs)}
+        begun = await for_each(others, lambda run: first_event_at(client, others[run], run), AT_ONCE)
+        return 0, [each for each, at in zip(others.values(), begun, strict=True) if at and at < until]
 
     with reaching_both("not retired"):
-        if count := asyncio.run(running()):
+        count, were_reset = asyncio.run(running())
+        if count:
             raise OperatorError(
                 f"not retired: {count} runs of workflows began before {minute(until)} UTC and are not over, so they"
                 f" need {', '.join(found)}. Wait for their end, or name an earlier date. They are listed by `temporal"
                 f" workflow list --query '{query}'`; `hotline rebuild workflows` makes a new run of a case that was"
                 " terminated."
+            )
+        if were_reset:
+            raise OperatorError(
+                f"not retired: {len(were_reset)} workflows were reset, and the histories of their runs begin before"
+                f" {minute(until)} UTC, so they need {', '.join(found)}: {', '.join(were_reset[:10])}. Wait for their"
+                " end, name an earlier date, or terminate them; then `hotline rebuild workflows` makes new runs."
             )
     ring_of(settings).retire(found)
     typer.echo(f"retired: {', '.join(found)}; retire them on each other machine too")

@@ -20,8 +20,9 @@ from hotline.temporal.converter import sealing
 from readmodel import process_keys
 from readmodel.database import opened, writing
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
+from tests.support.lost import reset
 from tests.support.rings import ring_at
-from tests.support.sealing import with_options
+from tests.support.sealing import stranger, with_options
 from tests.support.temporal import temporal_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -82,6 +83,30 @@ async def test_no_key_goes_that_sealed_since_a_run_began(
     output, error = await retired(now + DAY)
     assert (output, "not retired: 1 runs of workflows began before" in error, old in error) == ("", True, True)
     assert "hotline rebuild workflows" in error
+    assert [*ring.ids()] == [old, newest]
+    await case.handle.terminate()
+    await until(lambda: hotline.client.count_workflows(listed), lambda found: found.count == 0)
+    assert await retired(now + DAY) == (f"retired: {old}; retire them on each other machine too\n", "")
+
+
+async def test_no_key_goes_that_a_run_needs_which_was_reset_since(
+    hotline: Hotline, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Temporal says of such a run that it began with the reset; its history is as old as before."""
+    ring = Ring(tmp_path / "keys.json")
+    old, newest = ring.ids()
+    case = await hotline.start()
+    for module in (keys, process_keys):
+        monkeypatch.setattr(module, "LIVE", timedelta(0))
+    with opened(hotline.settings.database_url) as database, writing(database) as connection:
+        process_keys.state_sealing(connection, old, replaced := datetime.now(UTC))
+    await reset(stranger(hotline.client), case.handle.id)
+    listed = f'WorkflowId = "{case.handle.id}" AND ExecutionStatus = "Running"'
+    later = f'{listed} AND StartTime >= "{replaced.isoformat()}"'
+    await until(lambda: hotline.client.count_workflows(later), lambda found: found.count == 1)
+    output, error = await retired(now + DAY)
+    assert (output, "not retired: 1 workflows were reset" in error) == ("", True)
+    assert case.handle.id in error
     assert [*ring.ids()] == [old, newest]
     await case.handle.terminate()
     await until(lambda: hotline.client.count_workflows(listed), lambda found: found.count == 0)
