@@ -322,8 +322,8 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
 async def _read(client: Client, run: WorkflowExecution, size: int = 0) -> AsyncIterator[HistoryEvent]:
     """Yield the events of a run, of which a page has `size` transactions, or as many as fit; none of a deleted one.
 
-    Raises UnreadableError if Temporal's answer cannot be decoded, ForeignError if its start cannot: Temporal takes a
-    failure that is nested deeper than its clients read.
+    Temporal takes a failure that is nested deeper than its clients read: no worker goes on after such an answer, and
+    what was before it is yielded. Raises ForeignError if the start has one.
     """
     asked = GetWorkflowExecutionHistoryRequest(
         namespace=client.namespace,
@@ -336,10 +336,14 @@ async def _read(client: Client, run: WorkflowExecution, size: int = 0) -> AsyncI
         try:
             page = await unless_gone(ask())
         except RPCError as error:
-            # The client would try for ten seconds, for each such start.
+            # The client would try for ten seconds, for each such run.
             if error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message:
-                ours = size != 1 and not await is_foreign(client, run)
-                raise (UnreadableError if ours else ForeignError)("its history cannot be decoded") from None
+                if asked.maximum_page_size == 1:
+                    if asked.next_page_token:
+                        return
+                    raise ForeignError("its start cannot be decoded") from None
+                asked.maximum_page_size = 1
+                continue
             page = await unless_gone(ask(retry=True))
         for event in page.history.events if page else ():
             yield event

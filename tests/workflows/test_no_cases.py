@@ -1,5 +1,6 @@
 """Histories of other releases, and workflows that are no cases: they stop no comparison of the others."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,13 @@ from temporalio import workflow
 from temporalio.api.common.v1 import Payload, SearchAttributes, WorkflowType
 from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion as Version
+from temporalio.api.enums.v1 import PendingActivityState as ActivityState
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import PendingActivityInfo, VersioningOverride, WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import (
     PauseActivityRequest,
+    RespondActivityTaskFailedByIdRequest,
     StartWorkflowExecutionRequest,
     UpdateWorkflowExecutionOptionsRequest,
 )
@@ -221,6 +224,38 @@ async def test_a_case_that_is_pinned_to_a_version_of_somebody_else_is_listed_as_
     await until(lambda: last_report(client), lambda seen: bool(seen and seen.stuck == [complaint.number]))
 
 
+async def test_a_case_with_an_answer_that_cannot_be_decoded_comes_back(
+    reconciled: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    client = reconciled.client
+    with monkeypatch.context() as held:
+        held.setattr(GroupWriter, "submit", hangs)
+        complaint = await reconciled.start(unwritten=True)
+        await complaint.handle.signal("publish")
+        [activity] = await until(
+            lambda: pending(complaint),
+            lambda found: any(each.state == ActivityState.PENDING_ACTIVITY_STATE_STARTED for each in found),
+        )
+        failure = nested(97)
+        failure.application_failure_info.non_retryable = True
+        await client.workflow_service.respond_activity_task_failed_by_id(
+            RespondActivityTaskFailedByIdRequest(
+                namespace=client.namespace,
+                workflow_id=complaint.handle.id,
+                activity_id=activity.activity_id,
+                failure=failure,
+            )
+        )
+        await complaint.handle.terminate()
+    await complaint.published(1)
+    owner = engine(reconciled.settings.database_url)
+    assert await rebuilder(reconciled, owner).one(complaint.number) == STARTED
+    owner.dispose()
+
+
 @workflow.defn(name="ComplaintWorkflow", sandboxed=False)
 class Completes:
     @workflow.run
@@ -274,7 +309,7 @@ def nested(depth: int) -> Failure:
     """Return a failure with so many causes, one inside the other; clients of Temporal decode some 90."""
     failure = Failure(message="x", application_failure_info=ApplicationFailureInfo(type="x"))
     for _ in range(depth):
-        failure = Failure(message="x", cause=failure)
+        failure = Failure(message="x", cause=failure, application_failure_info=failure.application_failure_info)
     return failure
 
 
