@@ -4,6 +4,7 @@ A batch is in the history before it is written to SQL: in the result of an updat
 one follows from the start message. So the histories hold every row except the result of deliveries.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ WRITTEN: dict[str, tuple[type, str]] = {
     "inform_callers": (News, "IncidentWorkflow"),
 }
 """Type of the argument of each activity that writes to SQL, and of the workflow that asks for it, by the activity."""
+logger = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
@@ -340,6 +342,9 @@ async def _read(client: Client, run: WorkflowExecution, size: int = 0) -> AsyncI
             if error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message:
                 if asked.maximum_page_size == 1:
                     if asked.next_page_token:
+                        logger.warning(
+                            "the history of %s, run %s, is read up to what cannot be decoded", run.id, run.run_id
+                        )
                         return
                     raise ForeignError("its start cannot be decoded") from None
                 asked.maximum_page_size = 1
