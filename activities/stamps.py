@@ -324,7 +324,8 @@ def _age_fault(payload: Payload, now: float, lasts: timedelta = VALID) -> str | 
 
 
 def _past_fault(payload: Payload, run: workflow.Info) -> str | None:
-    is_past = int(_part(payload, _AT)) / 1000 < run.workflow_start_time.timestamp() - VALID.total_seconds()
+    # Both are by Temporal's clock; the stamp has whole milliseconds.
+    is_past = int(_part(payload, _AT)) < int(run.workflow_start_time.timestamp() * 1000)
     return "it was sealed before this run began" if is_past else None
 
 

@@ -49,7 +49,7 @@ _TAKE_BACK = (
     " --deployment-name NAME --delete --yes` and `temporal worker deployment set-current-version --deployment-name NAME"
     " --unversioned --ignore-missing-task-queues --yes`."
 )
-_RESTART_WORKER = "Read the log of the worker: it starts the workflow again within a minute; else restart the worker."
+_RESTART = "Read the log of the worker: it starts `{0}` again within a minute; else terminate `{0}`, which loses nothing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +97,19 @@ class TemporalHealth:
         )
         found = await unless_gone(self.client.workflow_service.describe_workflow_execution(request))
         if found is None:
-            return Component(ok=False, detail="its workflow was never started", remedy=_RESTART_WORKER)
+            return Component(ok=False, detail="its workflow was never started", remedy=_RESTART.format(singleton.id))
         status = found.workflow_execution_info.status
         if status == Status.WORKFLOW_EXECUTION_STATUS_PAUSED:
             return Component(ok=False, detail="its workflow is paused", remedy=f"{UNPAUSE} Its id is `{singleton.id}`.")
         if status != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:
             ended = Status.Name(status).removeprefix("WORKFLOW_EXECUTION_STATUS_").lower()
-            return Component(ok=False, detail=f"its workflow has ended: {ended}", remedy=_RESTART_WORKER)
+            return Component(ok=False, detail=f"its workflow has ended: {ended}", remedy=_RESTART.format(singleton.id))
         if found.pending_activities:
             return _shift(found.pending_activities[0], singleton)
         waits = _age(found.pending_workflow_task.scheduled_time)
         if waits >= SILENT_SECONDS or found.pending_workflow_task.attempt > 1:
             detail = f"its workflow has waited for a worker for {waits:.0f} s"
-            return Component(ok=False, detail=detail, remedy=_RESTART_WORKER)
+            return Component(ok=False, detail=detail, remedy=_RESTART.format(singleton.id))
         return Component(ok=True, detail="is between two shifts")
 
     async def count_open_cases(self) -> int:
@@ -136,7 +136,7 @@ def _shift(activity: PendingActivityInfo, singleton: Singleton) -> Component:
         detail = f"its activity waits for try {activity.attempt}"
     retried = activity.state != _STARTED and activity.attempt > 1
     if retried or seen >= SILENT_SECONDS:
-        return Component(ok=False, detail=detail, remedy=_RESTART_WORKER)
+        return Component(ok=False, detail=detail, remedy=_RESTART.format(singleton.id))
     return Component(ok=True, detail=detail)
 
 

@@ -129,7 +129,7 @@ async def test_what_somebody_else_answers_for_an_activity_is_not_taken(unhelped:
     [
         (Stamped("result", "", "1"), True),
         (Stamped("result", "", "2"), False),
-        (Stamped("result", "", "1", ago=timedelta(minutes=6)), False),
+        (Stamped("result", "", "1", ago=timedelta(minutes=2)), False),
         (Stamped("failure", "", "1"), False),
     ],
 )
