@@ -49,7 +49,7 @@ _TAKE_BACK = (
     " --deployment-name NAME --delete --yes` and `temporal worker deployment set-current-version --deployment-name NAME"
     " --unversioned --ignore-missing-task-queues --yes`."
 )
-_RESTART = "Read the log of the worker: it starts `{0}` again within a minute; else terminate `{0}`, which loses nothing."
+_RESTART = "Read the worker's log: it starts `{0}` again within a minute; else terminate `{0}`, which loses nothing."
 
 
 @dataclass(frozen=True, slots=True)
