@@ -44,7 +44,7 @@ present_run: ContextVar[workflow.Info | None] = ContextVar("present_run", defaul
 _asked_of: ContextVar[tuple[str, str] | None] = ContextVar("asked_of", default=None)
 """Name and run of the workflow that the arguments of the present activity are stamped with."""
 _beat_of: ContextVar[str | None] = ContextVar("beat_of", default=None)
-"""Run and id of the activity that the heartbeats before the present attempt are stamped with."""
+"""Run and id of the activity that the heartbeats before the present attempt are stamped with, if there are any."""
 
 
 class UndecidedError(RuntimeError):
@@ -179,7 +179,8 @@ class _Does(worker.ActivityInboundInterceptor):
         is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
         # Without arguments an activity does what is due anyway, whoever asks for it.
         is_asked = not input.args or _asked_of.get() == (info.activity_type, info.workflow_run_id)
-        if is_extra or not is_asked or _beat_of.get() not in (None, _of_present_activity()):
+        is_foreign = info.heartbeat_details and _beat_of.get() not in (None, _of_present_activity())
+        if is_extra or not is_asked or is_foreign:
             log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
             message = "Not done: no run of the service has asked for it."
             raise ApplicationError(message, type=UNSEALED, non_retryable=is_extra)
