@@ -50,6 +50,15 @@ def now(hotline: Hotline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> da
     return at
 
 
+def seals_until_now(hotline: Hotline, key_id: str, monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """State that this key has sealed until now, and that others count at once; return the instant."""
+    for module in (keys, process_keys):
+        monkeypatch.setattr(module, "LIVE", timedelta(0))
+    with opened(hotline.settings.database_url) as database, writing(database) as connection:
+        process_keys.state_sealing(connection, key_id, at := datetime.now(UTC))
+    return at
+
+
 async def retired(before: datetime) -> tuple[str, str]:
     """Return what the command printed, and its error."""
     arguments = ["keys", "retire", "--before", f"{before:%Y-%m-%d}"]
@@ -76,10 +85,7 @@ async def test_no_key_goes_that_sealed_since_a_run_began(
     case = await hotline.start()
     listed = f'WorkflowId = "{case.handle.id}" AND ExecutionStatus = "Running"'
     await until(lambda: hotline.client.count_workflows(listed), lambda found: found.count == 1)
-    for module in (keys, process_keys):
-        monkeypatch.setattr(module, "LIVE", timedelta(0))
-    with opened(hotline.settings.database_url) as database, writing(database) as connection:
-        process_keys.state_sealing(connection, old, datetime.now(UTC))
+    seals_until_now(hotline, old, monkeypatch)
     output, error = await retired(now + DAY)
     assert (output, "not retired: 1 runs of workflows began before" in error, old in error) == ("", True, True)
     assert "hotline rebuild workflows" in error
@@ -96,10 +102,7 @@ async def test_no_key_goes_that_a_run_needs_which_was_reset_since(
     ring = Ring(tmp_path / "keys.json")
     old, newest = ring.ids()
     case = await hotline.start()
-    for module in (keys, process_keys):
-        monkeypatch.setattr(module, "LIVE", timedelta(0))
-    with opened(hotline.settings.database_url) as database, writing(database) as connection:
-        process_keys.state_sealing(connection, old, replaced := datetime.now(UTC))
+    replaced = seals_until_now(hotline, old, monkeypatch)
     await reset(stranger(hotline.client), case.handle.id)
     listed = f'WorkflowId = "{case.handle.id}" AND ExecutionStatus = "Running"'
     later = f'{listed} AND StartTime >= "{replaced.isoformat()}"'
