@@ -37,14 +37,11 @@ _ACTED_ON_BY = {
     "AssessmentWorkflow": "/v1/assessments/MONTH/inspections or objections",
 }
 _ONLY_FOR = {"deliver_notifications": "courier", "watch_surges": "surge-watch", "reconcile": "reconciler"}
-"""Id of the only workflow that each activity without an end is done for: more of them would hold all slots of a worker.
-"""
+"""Id of the only workflow that an activity without an end is done for: more would hold all slots of a worker."""
 present_run: ContextVar[workflow.Info | None] = ContextVar("present_run", default=None)
 """The run whose payloads are decoded in this thread; None in clients and activities."""
-_asked_of: ContextVar[tuple[str, str] | None] = ContextVar("asked_of", default=None)
-"""Name and run of the workflow that the arguments of the present activity are stamped with."""
-_beat_of: ContextVar[str | None] = ContextVar("beat_of", default=None)
-"""Run and id of the activity that the heartbeats before the present attempt are stamped with, if there are any."""
+_asked_of: ContextVar[tuple[str, str, str] | None] = ContextVar("asked_of", default=None)
+"""Kind, name and id that every argument of the present activity is stamped with; None if they differ."""
 
 
 class UndecidedError(RuntimeError):
@@ -178,9 +175,8 @@ class _Does(worker.ActivityInboundInterceptor):
         info = activity.info()
         is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
         # Without arguments an activity does what is due anyway, whoever asks for it.
-        is_asked = not input.args or _asked_of.get() == (info.activity_type, info.workflow_run_id)
-        is_foreign = info.heartbeat_details and _beat_of.get() not in (None, _of_present_activity())
-        if is_extra or not is_asked or is_foreign:
+        is_asked = not input.args or _asked_of.get() == (ACTIVITY, info.activity_type, info.workflow_run_id)
+        if is_extra or not is_asked:
             log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
             message = "Not done: no run of the service has asked for it."
             raise ApplicationError(message, type=UNSEALED, non_retryable=is_extra)
@@ -192,13 +188,9 @@ class _Beats(worker.ActivityOutboundInterceptor):
     """Stamps the heartbeats of an activity."""
 
     def heartbeat(self, *details: Any) -> None:  # noqa: ANN401 - as above
-        stamp = {_KIND: HEARTBEAT, _ID: _of_present_activity()}
+        info = activity.info()
+        stamp = {_KIND: HEARTBEAT, _NAME: info.activity_id, _ID: str(info.workflow_run_id)}
         super().heartbeat(*_stamped(activity.payload_converter(), details, stamp))
-
-
-def _of_present_activity() -> str:
-    info = activity.info()
-    return f"{info.workflow_run_id}/{info.activity_id}"
 
 
 def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name: str) -> RawValue:
@@ -211,12 +203,19 @@ def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name:
     return _stamped(converter, [answer], stamp)[0]
 
 
-def note_asked(payload: Payload) -> None:
-    """Keep, for the task of this activity, what its payloads are for: the SDK decodes before it asks interceptors."""
-    if _part(payload, _KIND) == ACTIVITY:
-        _asked_of.set((_part(payload, _NAME), _part(payload, _ID)))
-    else:
-        _beat_of.set(_part(payload, _ID) if _part(payload, _KIND) == HEARTBEAT else "")
+def note_asked(arguments: Sequence[Payload]) -> None:
+    """Keep what these arguments of the present activity are for: the SDK decodes them before it asks interceptors."""
+    stamps = {_stamp(each) for each in arguments}
+    _asked_of.set(stamps.pop() if len(stamps) == 1 else None)
+
+
+def own_heartbeats(payloads: Sequence[Payload], activity_id: str | None) -> Sequence[Payload]:
+    """Return these heartbeats if earlier attempts of this activity have sent them; otherwise none.
+
+    Only the arguments, which were decoded before, say of which run the activity is.
+    """
+    _, _, run_id = _asked_of.get() or ("", "", "")
+    return payloads if all(_stamp(each) == (HEARTBEAT, activity_id, run_id) for each in payloads) else ()
 
 
 def check_start(payload: Payload, run: workflow.Info) -> None:
@@ -306,6 +305,11 @@ def check_sealed(payload: Payload) -> None:
 def message_of(payload: Payload) -> tuple[str, str]:
     """Return the kind of a message and its name, both empty if it has no stamp."""
     return _part(payload, _KIND), _part(payload, _NAME)
+
+
+def _stamp(payload: Payload) -> tuple[str, str, str]:
+    # What was not opened may name anything.
+    return ("", "", "") if key_of(payload) else (*message_of(payload), _part(payload, _ID))
 
 
 def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:

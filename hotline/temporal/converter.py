@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self, TypedDict, cast
 
 from temporalio import workflow
@@ -26,17 +27,17 @@ from activities.keys import Keys
 from activities.stamps import (
     FAILURE,
     Stamps,
-    UndecidedError,
     check_command,
     check_sealed,
     check_start,
     note_asked,
+    own_heartbeats,
     present_run,
     stamped_answer,
 )
 from domain.shared.value import InClear, Start
 
-Check = Callable[[Payload, list[type] | None], None]
+Taken = Callable[[Sequence[Payload], list[type] | None], Sequence[Payload]]
 
 
 class SealingOptions(TypedDict):
@@ -53,54 +54,63 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
     as what another release has sealed, fails the task, which is tried again: a fault of ours never ends a case.
 
     Args:
-        check: raises an error if an opened payload cannot be taken, where values of these types are expected.
+        taken: returns opened payloads where values of these types are expected, or raises an error if one cannot be
+            taken.
     """
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, taken: Taken) -> None:
         super().__init__(ToJsonOptions(exclude_unset=True))
-        self._check = check
+        self._taken = taken
 
     def with_context(self, context: SerializationContext) -> Self:
         """Return the converter of a workflow or of an activity."""
-        return cast("Self", _OF_ACTIVITIES if isinstance(context, ActivitySerializationContext) else _OF_WORKFLOWS)
+        if isinstance(context, ActivitySerializationContext):
+            return cast("Self", Converter(partial(_taken_by_activity, context.activity_id)))
+        return cast("Self", _OF_WORKFLOWS)
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         """Decode payloads. Raises ApplicationError, UndecidedError and pydantic's ValidationError."""
         if type_hints and all(_is_a(hint, InClear) for hint in type_hints):
             payloads = [*map(as_sent_in_clear, payloads)]
         else:
-            try:
-                for payload in payloads:
-                    self._check(payload, type_hints)
-            except UndecidedError:
-                # Heartbeats of an earlier attempt, perhaps of somebody else: the SDK would fail the activity for good.
-                if self is not _OF_ACTIVITIES or type_hints or present_run.get():
-                    raise
-                return []
+            payloads = self._taken(payloads, type_hints)
         return super().from_payloads(payloads, type_hints)
 
 
-def _check_sealed(payload: Payload, _: list[type] | None) -> None:
-    check_sealed(payload)
+def _taken_if_sealed(payloads: Sequence[Payload], _: list[type] | None) -> Sequence[Payload]:
+    for payload in payloads:
+        check_sealed(payload)
+    return payloads
 
 
-def _check_of_workflow(payload: Payload, type_hints: list[type] | None) -> None:
+def _taken_by_workflow(payloads: Sequence[Payload], type_hints: list[type] | None) -> Sequence[Payload]:
     """Check the argument of a start or an update; or what else is sealed for a workflow."""
     run = present_run.get()
-    if run and workflow.in_workflow() and (update := workflow.current_update_info()):
-        check_command(payload, update)
+    update = workflow.current_update_info() if run and workflow.in_workflow() else None
     # Without types there is another number of arguments than this release takes. They may also be of a signal, which
     # the SDK drops if it cannot be decoded.
-    elif run and all(hint is RawValue or _is_a(hint, Start) for hint in type_hints or ()):
-        check_start(payload, run)
-    else:
-        check_sealed(payload)
+    is_start = run and all(hint is RawValue or _is_a(hint, Start) for hint in type_hints or ())
+    for payload in payloads:
+        if update:
+            check_command(payload, update)
+        elif run and is_start:
+            check_start(payload, run)
+        else:
+            check_sealed(payload)
+    return payloads
 
 
-def _check_of_activity(payload: Payload, _: list[type] | None) -> None:
-    """Check arguments and heartbeats of an activity; its answer in the workflow was checked before."""
-    check_sealed(payload)
-    note_asked(payload)
+def _taken_by_activity(
+    activity_id: str | None, payloads: Sequence[Payload], type_hints: list[type] | None
+) -> Sequence[Payload]:
+    """Check arguments. Heartbeats that are not its own are left out: for an error the SDK would fail it for good."""
+    if present_run.get():  # the answer, in the workflow, where it was checked before
+        return payloads
+    # The SDK says no types for heartbeats, nor for another number of arguments than the activity takes.
+    if not type_hints:
+        return own_heartbeats(payloads, activity_id)
+    note_asked(payloads)
+    return _taken_if_sealed(payloads, type_hints)
 
 
 def _is_a(hint: object, kind: type) -> bool:
@@ -151,7 +161,7 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
         return super().from_failure(failure, _OF_FAILURES)
 
 
-_OF_WORKFLOWS, _OF_ACTIVITIES, _OF_FAILURES = map(Converter, (_check_of_workflow, _check_of_activity, _check_sealed))
+_OF_WORKFLOWS, _OF_FAILURES = Converter(_taken_by_workflow), Converter(_taken_if_sealed)
 """Converters have no state. The SDK asks for that of the workflow several times in every workflow task.
 
 Unset fields, a tenth of a history, are left out of their JSON; a default that a model mutates in place is not sent.

@@ -16,15 +16,19 @@ from temporalio.worker import Worker
 from activities.bulk import CasesOfHandover, TermsChange
 from activities.command_faults import UNSEALED
 from activities.envelope import context_of
+from activities.projection import Projection
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
 from domain.shared.command import Command
+from readmodel.database import engine
+from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, Hotline
 from tests.support.sealing import stranger
 from tests.workflows.test_envelope import Stamped, start_of
+from tests.workflows.test_pretender import asked, fails_after
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 FORGER_QUEUE = "somebody-elses"
@@ -43,15 +47,15 @@ class Forger:
         self._given = given
 
     @workflow.run
-    async def run(self, activity: str, queue: str) -> None:
-        """Run the activity once."""
+    async def run(self, activity: str, queue: str, tries: int = 1) -> None:
+        """Run the activity, so many times at most."""
         await workflow.wait_condition(lambda: self._given is not None)
         await workflow.execute_activity(
             activity,
             self._given,
             task_queue=queue,
             start_to_close_timeout=timedelta(seconds=10),
-            retry_policy=RetryPolicy(maximum_attempts=1),
+            retry_policy=RetryPolicy(maximum_attempts=tries),
             result_type=RawValue,
         )
 
@@ -130,3 +134,35 @@ async def test_no_activity_of_the_service_does_what_a_workflow_of_somebody_else_
         if activity == "publish":  # sealed for the run that asks, it is done: nothing else has stopped the rest
             assert await ask(hotline, name, activity, partial(stolen, stamped=ours)) is None
             assert [row["action"] for row in await complaint.rows()] == ["register", "comment"]
+
+
+async def test_an_argument_is_not_taken_for_the_run_that_a_heartbeat_was_sealed_for(
+    hotline: Hotline,
+) -> None:
+    """An old argument, whose first try fails after a heartbeat that is a copied argument of the run that asks."""
+    complaint, client, queue = await hotline.start(unwritten=True), hotline.client, "of-activities"
+    settings = hotline.settings.model_copy(update={"task_queue": queue})
+    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.sender, client)
+    await complaint.handle.terminate()
+    name, ended = complaint.handle.id, str(complaint.handle.first_execution_run_id)
+    here = context_of(client.namespace, name, "ComplaintWorkflow", "publish")
+    ours, made = Stamped("activity", "publish"), batch_of(hotline, complaint.number)
+    theirs = stranger(client)
+    async with Worker(theirs, task_queue=FORGER_QUEUE, workflows=[Forger]):
+        handle = await theirs.start_workflow(
+            "ComplaintWorkflow", args=["publish", queue, 2], id=name, task_queue=FORGER_QUEUE
+        )
+        await handle.signal("give", await ours._replace(id=ended).seal(client, here, made))
+        copied = await ours._replace(id=str(handle.first_execution_run_id)).seal(client, here, made)
+        await fails_after(without_worker, (await asked(without_worker)).task_token, copied.payload)
+        writing = engine(hotline.settings.database_url)
+        async with (
+            GroupWriter(writing) as writer,
+            Worker(client, task_queue=queue, activities=[Projection(writer).publish]),
+        ):
+            with pytest.raises(WorkflowFailureError) as failed:
+                await handle.result()
+        writing.dispose()
+    assert isinstance(cause := failed.value.cause.__cause__, ApplicationError)
+    assert cause.type == UNSEALED
+    assert await complaint.rows() == []

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio import activity
 from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.command.v1 import Command as WorkflowCommand
 from temporalio.api.command.v1 import (
@@ -40,12 +41,11 @@ from temporalio.worker import Worker
 
 from activities.command_faults import UNSEALED
 from activities.envelope import context_of
-from activities.projection import Projection
 from domain.case.actions.comment import Comment
+from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.shared.command import Command
 from hotline.temporal.sandbox import runner
-from readmodel.database import engine
 from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.lost import reset
@@ -98,6 +98,15 @@ async def told(hotline: Hotline, token: bytes, answer: Payload | Failure | None)
                 namespace=namespace, task_token=token, result=Payloads(payloads=[answer] if answer else [])
             )
         )
+
+
+async def fails_after(hotline: Hotline, token: bytes, beat: Payload) -> None:
+    """Send a heartbeat of the activity, and have it tried again."""
+    details = Payloads(payloads=[beat])
+    await hotline.client.workflow_service.record_activity_task_heartbeat(
+        RecordActivityTaskHeartbeatRequest(namespace=hotline.client.namespace, task_token=token, details=details)
+    )
+    await told(hotline, token, Failure(application_failure_info=ApplicationFailureInfo(type="x")))
 
 
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b"null")
@@ -170,31 +179,6 @@ async def test_no_time_limit_that_somebody_sets_for_an_activity_ends_a_case(unhe
     )
     await client.workflow_service.update_activity_options(request)
     await waits(complaint.handle)
-
-
-async def test_the_heartbeat_of_another_activity_is_not_believed(unhelped: Hotline) -> None:
-    complaint, client = await unhelped.start(unwritten=True), unhelped.client
-    await complaint.handle.signal("publish")
-    task = await asked(unhelped)
-    place = context_of(client.namespace, complaint.handle.id, "ComplaintWorkflow", "publish")
-    copied = Stamped("heartbeat", "", f"{complaint.handle.first_execution_run_id}/2")
-    details = Payloads(payloads=[(await copied.seal(client, place, 200)).payload])
-    beat = RecordActivityTaskHeartbeatRequest(namespace=client.namespace, task_token=task.task_token, details=details)
-    await client.workflow_service.record_activity_task_heartbeat(beat)
-    await told(unhelped, task.task_token, Failure(application_failure_info=ApplicationFailureInfo(type="x")))
-
-    async def refusals() -> list[str]:
-        pending = (await complaint.handle.describe()).raw_description.pending_activities
-        return [each.last_failure.application_failure_info.type for each in pending]
-
-    writing = engine(unhelped.settings.database_url)
-    async with (
-        GroupWriter(writing) as writer,
-        Worker(client, task_queue=unhelped.settings.task_queue, activities=[Projection(writer).publish]),
-    ):
-        await until(refusals, [UNSEALED].__eq__)
-    writing.dispose()
-    assert await complaint.rows() == []
 
 
 @pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=16)])
@@ -276,27 +260,46 @@ async def accept(hotline: Hotline, outcome: Outcome, shown: SearchAttributes) ->
     )
 
 
-@pytest.mark.parametrize("beat", ["plain", "garbage", "its own argument"])
-async def test_a_heartbeat_of_somebody_else_does_not_end_what_is_tried_again(unhelped: Hotline, beat: str) -> None:
+@pytest.mark.parametrize(
+    ("beat", "seen"),
+    [
+        (Stamped("heartbeat", "1", "its run"), [200]),
+        (Stamped("heartbeat", "2", "its run"), []),
+        (Stamped("heartbeat", "1", "another run"), []),
+        (Stamped("activity", "1", "its run"), []),
+        ("a key that nobody has", []),
+        ("plain", []),
+        ("garbage", []),
+        ("its own argument", []),
+    ],
+)
+async def test_heartbeats_are_of_one_activity_in_one_run(
+    unhelped: Hotline, beat: Stamped | str, seen: list[int]
+) -> None:
+    """All others count as none: they neither end the activity nor keep it from being done."""
     complaint, client = await unhelped.start(unwritten=True), unhelped.client
     await complaint.handle.signal("publish")
-    task = await asked(unhelped)
-    details = ANSWERS[beat](task.input.payloads[0])
-    assert isinstance(details, Payload)
-    await client.workflow_service.record_activity_task_heartbeat(
-        RecordActivityTaskHeartbeatRequest(
-            namespace=client.namespace, task_token=task.task_token, details=Payloads(payloads=[details])
-        )
-    )
-    again = Failure(message="try again", application_failure_info=ApplicationFailureInfo(type="x"))
-    await told(unhelped, task.task_token, again)
-    writing = engine(unhelped.settings.database_url)
-    async with (
-        GroupWriter(writing) as writer,
-        Worker(client, task_queue=unhelped.settings.task_queue, activities=[Projection(writer).publish]),
-    ):
-        assert [row["action"] for row in await complaint.published(1)] == ["register"]
-    writing.dispose()
+    task, run = await asked(unhelped), str(complaint.handle.first_execution_run_id)
+    if isinstance(beat, Stamped):
+        place = context_of(client.namespace, complaint.handle.id, "ComplaintWorkflow", "publish")
+        stamp = beat._replace(id=run) if beat.id == "its run" else beat
+        sent = (await stamp.seal(client, place, 200)).payload
+    elif beat in ANSWERS:
+        answer = ANSWERS[beat](task.input.payloads[0])
+        assert isinstance(answer, Payload)
+        sent = answer
+    else:
+        said = {"key": b"ab", "kind": b"heartbeat", "name": b"1", "id": run.encode()}
+        sent = Payload(metadata={"encoding": b"binary/sealed", **said}, data=b"200")
+    await fails_after(unhelped, task.task_token, sent)
+    given = asyncio.get_running_loop().create_future()
+
+    @activity.defn
+    async def publish(_: ProjectionBatch) -> None:
+        given.set_result([*activity.info().heartbeat_details])
+
+    async with Worker(client, task_queue=unhelped.settings.task_queue, activities=[publish]), asyncio.timeout(60):
+        assert await given == seen
     assert (await complaint.handle.describe()).close_time is None
 
 
