@@ -218,10 +218,18 @@ async def peak_of_export(api: Api, wanted: str, count: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("wanted", "rows"), [("csv", (5_000, 100_000)), ("xlsx", (500, 5_000))])
-async def test_memory_is_flat_however_many_rows(on_sqlite: Api, wanted: str, rows: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "rows", "most"),
+    [
+        ("csv", (3_000, 10_000), 600_000),
+        pytest.param("csv", (5_000, 100_000), 4_000_000, marks=pytest.mark.night),
+        ("xlsx", (500, 5_000), 4_000_000),
+    ],
+)
+async def test_memory_is_flat_however_many_rows(on_sqlite: Api, wanted: str, rows: tuple[int, int], most: int) -> None:
+    """Of text, no row can keep 86 bytes unseen, a third of what it has."""
     few, many = [await peak_of_export(on_sqlite, wanted, count) for count in rows]
-    assert many < few + 4_000_000, (few, many)
+    assert many < few + most, (few, many)
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])

@@ -233,9 +233,9 @@ def test_a_broken_roster_changes_nothing(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("run")
-def test_memory_is_flat_for_three_hundred_thousand_rows(tmp_path: Path) -> None:
-    few, many = (
-        import_records(write_records(tmp_path / f"{count}.csv", count), os.environ) for count in (20_000, 300_000)
-    )
-    assert ": 280000 calls added, 0 changed, 20000 as they were" in many.printed
-    assert many.mebibytes < few.mebibytes + 20, (few, many)
+@pytest.mark.parametrize("count", [60_000, pytest.param(300_000, marks=pytest.mark.night)])
+def test_memory_is_flat_however_many_rows(tmp_path: Path, count: int) -> None:
+    """Of the fewer, no row can keep 84 bytes unseen."""
+    few, many = (import_records(write_records(tmp_path / f"{each}.csv", each), os.environ) for each in (10_000, count))
+    assert f": {count - 10_000} calls added, 0 changed, 10000 as they were" in many.printed
+    assert many.mebibytes < few.mebibytes + 4, (few, many)

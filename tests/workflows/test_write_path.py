@@ -280,7 +280,7 @@ orders = st.lists(st.integers(0, 40), max_size=8)
 
 
 @pytest.mark.slow
-@settings(examples, max_examples=4)
+@settings(examples, max_examples=20)
 @given(first=fates, plan=plans, order=orders)
 async def test_any_interleaving_of_writers_leaves_the_rows_of_one(
     service: Service, first: str, plan: list[Act | Step], order: list[int]
@@ -288,7 +288,7 @@ async def test_any_interleaving_of_writers_leaves_the_rows_of_one(
     await leaves_the_same_rows(service, first, plan, order)
 
 
-@pytest.mark.slow
+@pytest.mark.night
 @settings(examples, max_examples=150)
 @given(first=fates, plan=plans, order=orders)
 async def test_many_interleavings_of_writers_leave_the_rows_of_one(
