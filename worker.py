@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 from temporalio.client import Client
-from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.assessment import Assessments
@@ -57,7 +56,7 @@ from workflows.clients.complaint import case_workflows
 from workflows.clients.incident import start_incident, suspected_by
 from workflows.clients.report import report_workflow_id, start_report
 from workflows.clients.schedule import SCHEDULE, is_scheduled, keep_schedule
-from workflows.clients.singletons import start_ended
+from workflows.clients.singletons import looked_after, start_ended
 from workflows.clients.start import Request
 from workflows.clients.task_queue import take_back
 from workflows.complaint import ComplaintWorkflow
@@ -266,18 +265,16 @@ async def keep_running(client: Client, settings: Settings) -> None:
     await until_compared(client, settings)
     scheduled = False
     while True:
-        try:
-            await start_ended(client, settings.task_queue)
+        await start_ended(client, settings.task_queue)
+        with looked_after("the Schedule"):
             if not (scheduled and await is_scheduled(client)):
                 if scheduled:
                     log.warning("the Schedule %s was deleted by somebody, and is made again", SCHEDULE)
                 catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
                 await keep_schedule(client, settings.task_queue, catalogue.calendar.timezone)
                 scheduled = True
-            for deployment in await take_back(client, settings.task_queue):
-                log.warning("somebody gave our tasks to the deployment %r; they come here again", deployment)
-        except RPCError as error:
-            log.warning("what runs for ever, the Schedule and the task queue cannot be looked after: %s", error)
+        with looked_after("the task queue"):
+            await take_back(client, settings.task_queue)
         await asyncio.sleep(KEEP_SECONDS)
 
 

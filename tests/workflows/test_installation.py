@@ -139,6 +139,26 @@ async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
     await asyncio.gather(keeping, return_exceptions=True)
 
 
+async def test_what_runs_is_asked_and_not_started(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, settings = await namespace(server, "asked"), read_model(tmp_path)
+    await adopt(client, settings)
+    await start_ended(client, settings.task_queue)
+    assert [await status(client, each.id) for each in SHIFTS] == ["RUNNING"] * len(SHIFTS)
+    started: list[str] = []
+
+    async def start(singleton: Singleton, *_: object) -> None:
+        started.append(singleton.id)
+
+    monkeypatch.setattr(Singleton, "start", start)
+    await start_ended(client, settings.task_queue)
+    assert started == []
+    await terminate(client, COURIER.id)
+    await start_ended(client, settings.task_queue)
+    assert started == [COURIER.id]
+
+
 @pytest.mark.slow
 async def test_what_runs_for_ever_is_started_again_when_its_tasks_fail(tmp_path: Path) -> None:
     """Somebody else has answered its activity, by one plain message."""

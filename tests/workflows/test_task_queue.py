@@ -19,6 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 import worker
+from activities.run_status import RUNNING
 from api.schemas import Component
 from api.temporal.health import TemporalHealth
 from hotline.installation import adopt
@@ -28,9 +29,14 @@ from readmodel.migrate import migrate
 from tests.support.hotline import until
 from tests.support.sealing import SEALING, stranger
 from tests.support.temporal import TEMPORAL
+from workflows.clients import schedule, singletons, task_queue
+from workflows.clients.singletons import COURIER, RECONCILER
+from workflows.clients.task_queue import deployments_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 QUEUE = "theirs"
+TOO_LONG = "x" * 1001
+"""Id that Temporal refuses."""
 
 
 @workflow.defn(sandboxed=False)
@@ -107,6 +113,31 @@ async def test_tasks_that_went_to_a_version_come_back_while_a_worker_runs(
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
     assert "'a deployment'" in caplog.text
+
+
+async def test_a_worker_looks_after_each_thing_whatever_becomes_of_the_others(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Temporal refuses one singleton, the Schedule, and one of two deployments."""
+    client, _ = await connected(server, "one-fails")
+    settings = Settings(data_dir=tmp_path, task_queue=QUEUE)
+    migrate(settings.database_url)
+    await adopt(client, settings)
+    await given_away(client, QUEUE, ramping=False)
+    monkeypatch.setattr(singletons, "SHIFTS", (COURIER._replace(id=TOO_LONG), RECONCILER))
+    monkeypatch.setattr(schedule, "SCHEDULE", TOO_LONG)
+    monkeypatch.setattr(task_queue, "deployments_in", lambda found: ["missing", *deployments_in(found)])
+    keeping = asyncio.create_task(worker.keep_running(client, settings))
+
+    async def told() -> str:
+        return caplog.text
+
+    await until(told, lambda text: "the deployment 'a deployment'" in text)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert (await client.get_workflow_handle(RECONCILER.id).describe()).status is RUNNING
+    for each in (f"the workflow {TOO_LONG}", "the Schedule", "the deployment 'missing', which has our tasks,"):
+        assert f"{each} cannot be looked after" in caplog.text
 
 
 @pytest.mark.parametrize("ramping", [False, True], ids=["current", "ramping"])

@@ -1,13 +1,15 @@
 """Workflows of which one runs at a time, for ever."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.converter import JSONPlainPayloadConverter
+from temporalio.service import RPCError
 
 from activities.envelope import context_of
 from activities.reconcile_report import Report
@@ -92,21 +94,30 @@ async def claim(client: Client, task_queue: str, installation: str) -> None:
 
 
 async def start_ended(client: Client, task_queue: str) -> None:
-    """Start those of these workflows that do not run, or do not go on. The id of the installation stays as it was.
-
-    Raises RPCError.
-    """
+    """Start those of these workflows that do not run, or do not go on. The id of the installation stays as it was."""
     for singleton in SHIFTS:
-        handle = await singleton.start(client, task_queue)
-        seen = await handle.describe()
-        if seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
-            log.warning("%s is ended, and started again: its workflow tasks fail", singleton.id)
-            stuck = client.get_workflow_handle(singleton.id, run_id=seen.run_id)
-            await unless_gone(stuck.terminate(reason="hotline worker: its workflow tasks failed again and again"))
+        with looked_after(f"the workflow {singleton.id}"):
+            seen = await unless_gone(client.get_workflow_handle(singleton.id).describe())
+            if seen and seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
+                log.warning("%s is ended, and started again: its workflow tasks fail", singleton.id)
+                stuck = client.get_workflow_handle(singleton.id, run_id=seen.run_id)
+                await unless_gone(stuck.terminate(reason="hotline worker: its workflow tasks failed again and again"))
+            elif seen and not is_over(seen.status):
+                continue
             await singleton.start(client, task_queue)
-    described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
-    if described and is_over(described.status):
-        await INSTALLATION.start(client, task_queue, dict(described.raw_info.memo.fields))
+    with looked_after(f"the workflow {INSTALLATION.id}"):
+        described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
+        if described and is_over(described.status):
+            await INSTALLATION.start(client, task_queue, dict(described.raw_info.memo.fields))
+
+
+@contextmanager
+def looked_after(what: str) -> Iterator[None]:
+    """Log an RPCError of this work, so that a worker tries the rest all the same."""
+    try:
+        yield
+    except RPCError as error:
+        log.warning("%s cannot be looked after: %s", what, error)
 
 
 async def last_report(client: Client) -> Report | None:

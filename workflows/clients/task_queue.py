@@ -13,6 +13,8 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 
+from workflows.clients.singletons import log, looked_after
+
 _KINDS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 
 
@@ -32,18 +34,16 @@ def deployments_in(found: list[DescribeTaskQueueResponse]) -> list[str]:
     return sorted({each.deployment_name for both in named for each in both if each.deployment_name})
 
 
-async def take_back(client: Client, task_queue: str) -> list[str]:
-    """Send the tasks of the queue to workers without a version; return the deployments that had them.
-
-    Raises RPCError.
-    """
-    service, deployments = client.workflow_service, deployments_in(await described(client, task_queue))
-    for name in deployments:
-        of_it: dict[str, Any] = {"namespace": client.namespace, "deployment_name": name}
-        known = await service.describe_worker_deployment(DescribeWorkerDeploymentRequest(**of_it))
-        # Nobody but its manager, if it has one, changes a deployment.
-        of_it["identity"] = known.worker_deployment_info.manager_identity or client.identity
-        of_it |= {"ignore_missing_task_queues": True, "allow_no_pollers": True}
-        await service.set_worker_deployment_ramping_version(SetWorkerDeploymentRampingVersionRequest(**of_it))
-        await service.set_worker_deployment_current_version(SetWorkerDeploymentCurrentVersionRequest(**of_it))
-    return deployments
+async def take_back(client: Client, task_queue: str) -> None:
+    """Send the tasks of the queue to workers without a version, if deployments have them. Raises RPCError."""
+    service = client.workflow_service
+    for name in deployments_in(await described(client, task_queue)):
+        with looked_after(f"the deployment {name!r}, which has our tasks,"):
+            of_it: dict[str, Any] = {"namespace": client.namespace, "deployment_name": name}
+            known = await service.describe_worker_deployment(DescribeWorkerDeploymentRequest(**of_it))
+            # Nobody but its manager, if it has one, changes a deployment.
+            of_it["identity"] = known.worker_deployment_info.manager_identity or client.identity
+            of_it |= {"ignore_missing_task_queues": True, "allow_no_pollers": True}
+            await service.set_worker_deployment_ramping_version(SetWorkerDeploymentRampingVersionRequest(**of_it))
+            await service.set_worker_deployment_current_version(SetWorkerDeploymentCurrentVersionRequest(**of_it))
+            log.warning("somebody gave our tasks to the deployment %r; they come here again", name)
