@@ -52,7 +52,6 @@ from api.temporal.handovers import HandoverClient
 from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
 from api.temporal_ui.door import FormerPort
-from domain.shared.operator_errors import OperatorError
 from hotline import entry, process
 from hotline.files.atomic import write_private
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
@@ -207,19 +206,20 @@ async def serve(settings: Settings, address: str | None = None) -> None:
         app.user_middleware.append(Middleware(FormerPort, port=settings.ui_port, api=address))
         server.further_port = settings.ui_port
 
-    async def compare() -> None:
+    async def keep() -> None:
         try:
-            await until_compared(client, settings)
-        except OperatorError:
+            # A store that does not answer yet is compared when it does.
+            await asyncio.gather(
+                until_compared(client, settings), keep_renewed(backend.direct.engine, ring_of(settings), PROGRAM)
+            )
+        finally:
             server.should_exit = True
-            raise
 
-    # One that does not answer yet is compared when it does.
-    comparing = asyncio.gather(compare(), keep_renewed(backend.direct.engine, ring_of(settings), PROGRAM))
+    keeping = asyncio.create_task(keep())
     await server.serve()
-    comparing.cancel()
+    keeping.cancel()
     with suppress(asyncio.CancelledError):
-        await comparing
+        await keeping
 
 
 class _Server(uvicorn.Server):

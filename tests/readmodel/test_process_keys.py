@@ -1,6 +1,7 @@
 """Keys that processes state in SQL: one seals once all that are alive have it."""
 
 import asyncio
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from temporalio.client import Client
 
+from api.__main__ import serve
 from hotline import keys
 from hotline.installation import require_own
 from hotline.keys import KeysError, keep_renewed, ring_of
@@ -15,7 +17,7 @@ from hotline.settings import Settings
 from readmodel.database import opened, reading, writing
 from readmodel.migrate import migrate
 from readmodel.process_keys import LIVE, keys_by_process, last_sealed, state
-from tests.support.hotline import until
+from tests.support.hotline import PATIENCE_SECONDS, until
 from tests.support.rings import ring_at
 
 
@@ -110,6 +112,20 @@ async def test_an_api_states_its_keys_while_temporal_is_silent(machines: tuple[S
     with opened(first.database_url) as database, reading(database) as connection:
         [found] = keys_by_process(connection, datetime.now(UTC)).values()
     assert found == {*ring_of(first).ids()}
+
+
+@pytest.mark.asyncio
+async def test_an_api_ends_if_it_cannot_state_its_keys_any_more(
+    machines: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise ArithmeticError
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setattr(keys, "write_in_thread", fails)
+    with pytest.raises(ArithmeticError):
+        await asyncio.wait_for(serve(machines[0].model_copy(update={"api_port": port})), PATIENCE_SECONDS)
 
 
 def test_processes_with_keys_of_their_own_seal_nothing_and_say_so(machines: tuple[Settings, Settings]) -> None:
