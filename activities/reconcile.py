@@ -45,8 +45,9 @@ LOOK_BACK = timedelta(seconds=90)
 order, and a registration is dated by an API process, whose clock may be off by a minute. A look every 30 s lists each
 change three times."""
 LONGEST_LAG = timedelta(minutes=5)
-"""Time by which the list lags behind at most, while it answers and shows nothing new: Temporal retries within seconds.
-A case that is longer behind does not go on."""
+"""Time by which the list lags behind at most, while it answers and shows nothing new; Temporal retries in seconds."""
+STUCK_PAUSE = timedelta(minutes=5)
+"""Pause between two tries to have a case publish from which on it counts as stuck; each is twice the one before."""
 FIRST_LOOK_BACK = timedelta(hours=48)
 """The same for the first look of a worker: what happened while none looked."""
 GRACE = timedelta(seconds=5)
@@ -113,6 +114,7 @@ class Reconciler:
         self._repairs = repairs
         self._every = every_seconds
         self._latest: datetime | None = None
+        self._unswept_since: datetime | None = None
         self._swept_at: datetime | None = None
         self._swept_ended_at: datetime | None = None
         self._in_sql_until: datetime | None = None
@@ -144,6 +146,9 @@ class Reconciler:
         reports = [before, *map(Report.model_validate, activity.info().heartbeat_details)]
         known = [self._in_sql_until, *(each.in_sql_until for each in reports)]
         self._in_sql_until = max(filter(None, known), default=None)
+        # A worker that begins has an hour for its first sweep, however long none ran.
+        known = [self._unswept_since or now() - SWEEP_EVERY, *(each.unswept_since for each in reports)]
+        self._unswept_since = max(filter(None, known))
         self._done.clear()
         lost = dict(self._lost)
         async with shift() as current:
@@ -207,7 +212,7 @@ class Reconciler:
         kinds = self._workflows.paused(), self._workflows.stuck()
         self._paused, self._stuck = [{number async for chunk in each for number in chunk} for each in kinds]
         # What a case has to publish waits for years if somebody else has answered its activity so.
-        self._stuck |= {number for number, told in self._told.items() if told.pause > LONGEST_LAG}
+        self._stuck |= {number for number, told in self._told.items() if told.pause > STUCK_PAUSE}
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, reconciliation.lost_cases)
         # Not the present: the list may lag behind.
@@ -233,6 +238,7 @@ class Reconciler:
         return Report(
             **self._done,
             swept_at=self._swept_at,
+            unswept_since=self._unswept_since,
             lost=dict(islice(self._lost.items(), NAMED)),
             lost_count=len(self._lost),
             paused=sorted(self._paused)[:NAMED],
@@ -361,7 +367,7 @@ class Reconciler:
         await self._writer.run(partial(reconciliation.mark, reasons=dict.fromkeys(back)))
         self._lost = {number: why for number, why in self._lost.items() if number not in back}
         self._unreadable_rows = unreadable
-        self._swept_at = began_at
+        self._swept_at = self._unswept_since = began_at
         if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
             self._loss_seen_at = None
 

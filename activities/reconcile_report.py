@@ -36,6 +36,7 @@ class Report(Immutable):
     published: int = 0
     repaired: int = 0
     swept_at: AwareDatetime | None = None
+    unswept_since: AwareDatetime | None = Field(default=None, description="No sweep that began later has ended.")
     lost: dict[str, Lost] = Field(default={})
     lost_count: int = 0
     paused: list[str] = Field(default=[], description="Cases whose workflow somebody has paused, some.")

@@ -32,7 +32,7 @@ FRESH_SECONDS = 1.0
 LATE_SECONDS = 300
 """Age of the oldest notification that is due from which on the service is degraded."""
 LONGEST_SWEEP = 2 * SWEEP_EVERY
-"""Age of the last whole comparison of Temporal and SQL from which on the service is degraded."""
+"""Time without a whole comparison of Temporal and SQL from which on the service is degraded."""
 CALENDAR_DAYS = 14
 """Days before the end of the known holidays from which on the service is degraded; before that it gives notice."""
 REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
@@ -168,9 +168,9 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
     if report and report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
         return Component(ok=False, detail=detail, remedy="Read the log of the worker. It tries again by itself.")
-    if report and report.swept_at and clock() - report.swept_at > LONGEST_SWEEP:
+    if report and report.unswept_since and clock() - report.unswept_since > LONGEST_SWEEP:
         # Somebody else may also have repeated an old report.
-        detail = f"its last whole comparison is of {report.swept_at:%Y-%m-%d %H:%M} UTC"
+        detail = f"it has made no whole comparison since {report.unswept_since:%Y-%m-%d %H:%M} UTC"
         return Component(ok=False, detail=detail, remedy=f"Read the log of the worker; terminate `{RECONCILER.id}`.")
     lost, cannot_be_read = await sql.reader.look(lost_cases), report.unreadable if report else {}
     details, remedies = list[str](), list[str]()

@@ -215,19 +215,19 @@ async def test_a_paused_case_and_a_paused_courier_are_named_and_an_action_says_s
         await end(own_temporal, workflow_id(number))
 
 
-async def test_a_report_of_long_ago_is_told(
+async def test_a_sweep_that_never_ends_is_told(
     own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever reaches Temporal's port may repeat an old one."""
+    """So is a report of long ago, which whoever reaches Temporal's port may repeat."""
 
     async def report(_: Client) -> Report:
-        return Report(swept_at=datetime.now(UTC) - timedelta(hours=2, minutes=1))
+        return Report(unswept_since=datetime.now(UTC) - timedelta(hours=2, minutes=1))
 
     async with whole(own_temporal, tmp_path) as made:
         await becomes(made, "reconciler", ok=True)
         monkeypatch.setattr(readiness, "last_report", report)
         found = await becomes(made, "reconciler", ok=False)
-        assert found["detail"].startswith("its last whole comparison is of ")
+        assert found["detail"].startswith("it has made no whole comparison since ")
         assert "terminate `reconciler`" in found["remedy"]
 
 
