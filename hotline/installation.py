@@ -9,7 +9,6 @@ a key by itself.
 import asyncio
 import logging
 import secrets
-from contextlib import suppress
 from itertools import count
 from typing import NamedTuple
 
@@ -131,8 +130,12 @@ def require_keys(settings: Settings, *stores: Store) -> None:
 def _renew(settings: Settings, program: str) -> None:
     """Learn which keys others have, and state those of a program, in SQL; one that is silent knows nothing."""
     if exists(settings.database_url):
-        with suppress(SQLAlchemyError), opened(settings.database_url) as database, writing(database) as connection:
-            renew(connection, ring_of(settings), program)
+        try:
+            # A command only reads, and so waits for no lock.
+            with opened(settings.database_url, read_only=not program) as database, writing(database) as connection:
+                renew(connection, ring_of(settings), program)
+        except SQLAlchemyError as error:
+            logger.warning("which keys the processes have is not known: %s of SQL", type(error).__name__)
 
 
 def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:
@@ -204,7 +207,7 @@ def _kept(settings: Settings, of_temporal: str | None) -> str | None:
     with opened(settings.database_url) as database, writing(database) as connection:
         if not inspect(connection).has_table(installation.name):
             return None
-        # Of two at once, the second finds id and key of the first.
+        # Of two processes at once, the second finds id and key of the first.
         lock(connection, LOCK)
         if known := _id_in(connection) or of_temporal:
             insert_missing(connection, installation, [{"place": 1, "id": known}])

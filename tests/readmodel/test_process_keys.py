@@ -10,11 +10,11 @@ from sqlalchemy.exc import OperationalError
 from temporalio.client import Client
 
 from api.__main__ import serve
-from hotline import keys
+from hotline import installation, keys
 from hotline.installation import require_own
 from hotline.keys import KeysError, keep_renewed, ring_of
 from hotline.settings import Settings
-from readmodel.database import opened, reading, writing
+from readmodel.database import BUSY_SECONDS, opened, reading, writing
 from readmodel.migrate import migrate
 from readmodel.process_keys import LIVE, keys_by_process, last_sealed, state
 from tests.support.hotline import PATIENCE_SECONDS, until
@@ -32,7 +32,7 @@ def machines(database_url: str, tmp_path: Path) -> tuple[Settings, Settings]:
     return first, second
 
 
-def renew(settings: Settings, program: str = "") -> None:
+def renew(settings: Settings, program: str) -> None:
     """Let a process of these settings state its keys, and learn those of others."""
     with opened(settings.database_url) as database, writing(database) as connection:
         keys.renew(connection, ring_of(settings), program)
@@ -144,12 +144,27 @@ def test_processes_with_keys_of_their_own_seal_nothing_and_say_so(machines: tupl
     assert ring_of(first).newest() == ring_of(second).newest() == ring_at(first.keys_file).newest()
 
 
-def test_a_command_states_nothing(machines: tuple[Settings, Settings]) -> None:
+@pytest.mark.asyncio
+async def test_a_command_learns_and_states_nothing_while_another_writes(machines: tuple[Settings, Settings]) -> None:
     first, _ = machines
     stated(first, "worker", {"00000000"})
-    renew(first)
+    away = await Client.connect("127.0.0.1:1", lazy=True)
+    with opened(first.database_url) as database, writing(database):
+        await asyncio.wait_for(require_own(away, first), BUSY_SECONDS)
     with pytest.raises(KeysError, match="keys differ"):
         ring_of(first).newest()
     with opened(first.database_url) as database, reading(database) as connection:
         assert keys_by_process(connection, datetime.now(UTC)).keys() == {"worker"}
         assert last_sealed(connection) == {}
+
+
+@pytest.mark.asyncio
+async def test_a_program_starts_while_sql_is_silent_and_says_that_it_has_stated_nothing(
+    machines: tuple[Settings, Settings], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> None:
+        raise OperationalError("", {}, Exception())
+
+    monkeypatch.setattr(installation, "renew", silent)
+    await require_own(await Client.connect("127.0.0.1:1", lazy=True), machines[0], "api")
+    assert "which keys the processes have is not known: OperationalError of SQL" in caplog.text
