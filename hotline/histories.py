@@ -43,6 +43,8 @@ WRITTEN: dict[str, tuple[type, str]] = {
     "inform_callers": (News, "IncidentWorkflow"),
 }
 """Type of the argument of each activity that writes to SQL, and of the workflow that asks for it, by the activity."""
+_foreign = set[str]()
+"""Ids of runs that were found to be foreign, which they stay: the first event of a run does not change."""
 logger = logging.getLogger(__name__)
 
 
@@ -157,12 +159,14 @@ async def chains(
 
 async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
     """Return True if the service has not started a run, False as well if that cannot be told (any more)."""
-    try:
-        if first := await anext(_read(client, run, size=1), None):
-            await _check_start(Place(client.data_converter, client.namespace, run.id), first)
-    except UnreadableError as error:
-        return isinstance(error, ForeignError)
-    return False
+    if run.run_id not in _foreign:
+        try:
+            if first := await anext(_read(client, run, size=1), None):
+                await _check_start(Place(client.data_converter, client.namespace, run.id), first)
+        except UnreadableError as error:
+            if isinstance(error, ForeignError):
+                _foreign.add(run.run_id)
+    return run.run_id in _foreign
 
 
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowExecution, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
@@ -21,6 +21,7 @@ from activities.history_errors import ForeignError, UnreadableError
 from activities.internal_updates import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE
 from activities.reconcile_report import Report
 from domain.incident.actions.dispatch import DispatchIncident
+from hotline import histories
 from hotline.histories import chains
 from hotline.rebuild import repair_case
 from readmodel import tables
@@ -117,6 +118,26 @@ async def test_garbage_that_was_ended_before_a_worker_saw_it_is_no_case(hotline:
     await ended_unseen(hotline, stranger(hotline.client), number, *arguments)
     with pytest.raises(ForeignError, match="past the service: "):
         await repair_case(hotline.client, hotline.engine, number, None)
+
+
+async def test_a_run_that_was_found_foreign_is_not_asked_for_again(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, name = hotline.client, workflow_id(hotline.registration().number)
+    await stranger(client).start_workflow("ComplaintWorkflow", id=name, task_queue=hotline.settings.task_queue)
+    query, asked, read = f'AND WorkflowId = "{name}"', list[str](), histories._read
+
+    async def failed() -> int:
+        return (await client.count_workflows(f'ExecutionStatus = "Failed" {query}')).count
+
+    def noted(client: Client, run: WorkflowExecution, size: int = 0) -> Any:
+        asked.append(run.id)
+        return read(client, run, size)
+
+    await until(failed, bool)
+    monkeypatch.setattr(histories, "_read", noted)
+    assert [await chains(client, condition=query) for _ in range(2)] == [{}, {}]
+    assert asked == [name]
 
 
 async def test_a_start_by_a_wrong_clock_that_was_ended_before_a_worker_saw_it_is_no_case(hotline: Hotline) -> None:
