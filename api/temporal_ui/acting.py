@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.enums.v1 import UpdateWorkflowExecutionLifecycleStage
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
-from temporalio.api.update.v1 import Outcome, UpdateRef
+from temporalio.api.update.v1 import Input, Outcome, UpdateRef
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse
 
 from activities.command_faults import ACTIONS
@@ -46,17 +46,19 @@ async def act(backend: Backend, request: Request, actor: Actor, workflow_id: str
     Raises ProblemError for what the UI never sends.
     """
     try:
-        sent = ParseDict(json_of(await request.body()), UpdateWorkflowExecutionRequest())
-    except (ParseError, TypeError, ValueError, RecursionError):
-        sent = UpdateWorkflowExecutionRequest()
-    if not sent.HasField("request"):
-        raise ProblemError(BAD_REQUEST, "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。")
+        found = json_of(await request.body())
+        sent = ParseDict(found, UpdateWorkflowExecutionRequest(), ignore_unknown_fields=True)
+        # What says what is to be done has no field of a newer UI, which nobody would judge.
+        arguments = ParseDict(found["request"]["input"], Input()).args.payloads
+    except (ParseError, TypeError, ValueError, KeyError, RecursionError):
+        detail = "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。"
+        raise ProblemError(BAD_REQUEST, detail) from None
     key = sent.request.meta.update_id or str(uuid.uuid4())
     body: bytes | None = None
     action: AnyAction | None = None
     try:
         path, action = _meant(workflow_id, name)
-        body = asked = _body_of(sent.request.input.args.payloads)
+        body = asked = _body_of(arguments)
         if "{id}" in path:  # an objection is named in the path
             path, asked = _objection(path, body)
         answer = await _ask(request, actor, path, asked, key)

@@ -262,11 +262,23 @@ async def test_what_is_no_json_is_refused(api: Api) -> None:
         *(b"", b"[]", b"{}", b"\xff", b"[" * 60_000),
         *(b'{"request": {"input": {"args": {"payloads": [1]}}}}', b'{"request": {"input": {"args": "payloads"}}}'),
         *(b'{"request": {"meta": "updateId"}}', b'{"request": {}, "workflowExecution": "runId"}'),
+        *(b'{"request": {"input": {"content": {}}}}', b'{"request": {"input": {"args": {"payloads": [{"at": ""}]}}}}'),
     ],
 )
 async def test_what_the_ui_never_sends_is_a_problem(api: Api, body: bytes) -> None:
     headers = {**api.session("zhou"), **OWN}
     problem(await api.http.post(path(api, "complaint-1", "comment"), content=body, headers=headers), 400, "bad-request")
+
+
+async def test_fields_of_a_newer_ui_beside_the_arguments_are_ignored(api: Api) -> None:
+    number = await api.case_in("registered")
+    body = sent([{"department": "repair"}]) | {"priority": {"key": 1}}
+    body["request"] |= {"sentAt": 1}
+    body["request"]["meta"]["of"] = "UI"
+    headers = {**api.session("zhou"), **OWN}
+    answer = await api.http.post(path(api, f"complaint-{number}", "dispatch"), json=body, headers=headers)
+    assert "success" in answer.json()["outcome"]
+    assert await api.actions(number) == ["register", "dispatch"]
 
 
 @pytest.mark.parametrize("name", ["workflowExecution", "request", "updateId", "input", "payloads", "metadata", "data"])
