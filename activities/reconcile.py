@@ -237,7 +237,6 @@ class Reconciler:
     def _report(self) -> Report:
         return Report(
             **self._done,
-            swept_at=self._swept_at,
             unswept_since=self._unswept_since,
             lost=dict(islice(self._lost.items(), NAMED)),
             lost_count=len(self._lost),

@@ -35,7 +35,6 @@ class Report(Immutable):
     compared: int = 0
     published: int = 0
     repaired: int = 0
-    swept_at: AwareDatetime | None = None
     unswept_since: AwareDatetime | None = Field(default=None, description="No sweep that began later has ended.")
     lost: dict[str, Lost] = Field(default={})
     lost_count: int = 0

@@ -196,7 +196,7 @@ async def test_notifications_of_a_case_that_cannot_publish_for_long_are_sent(
         seen = await last_report(reconciled.client)
         return seen.compared if seen else 0
 
-    await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and seen.swept_at))
+    await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and seen.in_sql_until))
     monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(hours=1))
     monkeypatch.setattr("workflows.entity.RETRY", RetryPolicy(maximum_interval=timedelta(seconds=1)))
     with monkeypatch.context() as stuck:

@@ -57,7 +57,9 @@ async def told(hotline: Hotline, **fields: Any) -> Report:
     async def look() -> Report:
         return await last_report(hotline.client) or Report()
 
-    return await until(look, lambda report: report.model_copy(update=fields) == report and report.swept_at is not None)
+    return await until(
+        look, lambda report: report.model_copy(update=fields) == report and report.in_sql_until is not None
+    )
 
 
 async def run_of(complaint: Complaint) -> str | None:
