@@ -103,7 +103,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
 def _refuse_other_stores() -> None:
     """Raise OperatorError if the environment names stores, which may be those of a real service."""
     stores = set(map(variable, OWN_STORES))
-    named = [name for name in os.environ if name.upper() in stores]  # settings take names in any case
+    named = [name for name in os.environ if name.upper() in stores]  # in upper or lower case
     if named:
         raise OperatorError(f"the demo has stores of its own in --data-dir: start it without {', '.join(named)}")
 

@@ -193,7 +193,7 @@ def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Pr
     argv += ["--dynamic-config-value", f"history.hostLevelCacheMaxSize={CACHED_CASES}"]
     # Otherwise the server reads from SQLite at every task which search attributes there are.
     argv += ["--dynamic-config-value", "system.forceSearchAttributesCacheRefreshOnRead=false"]
-    # None of the service's secrets; its settings are taken in any case.
+    # Without the variables of the service, of which some are secret; their names count in upper and lower case.
     others = {name: value for name, value in env.items() if not name.upper().startswith(PREFIX)}
     return Program("temporal", tuple(argv), GARBAGE | others, GRACE_SECONDS, f"{LOOPBACK}:{settings.temporal_port}")
 
