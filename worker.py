@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -55,7 +56,7 @@ from workflows.clients.assessment import begin_assessment
 from workflows.clients.complaint import case_workflows
 from workflows.clients.incident import start_incident, suspected_by
 from workflows.clients.report import report_workflow_id, start_report
-from workflows.clients.schedule import SCHEDULE, is_scheduled, keep_schedule
+from workflows.clients.schedule import SCHEDULE, keep_schedule
 from workflows.clients.singletons import looked_after, start_ended
 from workflows.clients.start import Request
 from workflows.clients.task_queue import take_back
@@ -263,16 +264,12 @@ async def keep_running(client: Client, settings: Settings) -> None:
     turns out to be of another installation, and KeysError if the keys are lost.
     """
     await until_compared(client, settings)
-    scheduled = False
-    while True:
+    time_zone = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue).calendar.timezone
+    for tries in count():
         await start_ended(client, settings.task_queue)
         with looked_after("the Schedule"):
-            if not (scheduled and await is_scheduled(client)):
-                if scheduled:
-                    log.warning("the Schedule %s was deleted by somebody, and is made again", SCHEDULE)
-                catalogue = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-                await keep_schedule(client, settings.task_queue, catalogue.calendar.timezone)
-                scheduled = True
+            if await keep_schedule(client, settings.task_queue, time_zone) and tries:
+                log.warning("the Schedule %s was not there, and is made again", SCHEDULE)
         with looked_after("the task queue"):
             await take_back(client, settings.task_queue)
         await asyncio.sleep(KEEP_SECONDS)

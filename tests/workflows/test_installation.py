@@ -25,7 +25,7 @@ from tests.support.rings import ring_at
 from tests.support.sealing import SEALING
 from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import waits
-from workflows.clients.schedule import SCHEDULE, is_scheduled
+from workflows.clients.schedule import SCHEDULE
 from workflows.clients.singletons import COURIER, INSTALLATION, SHIFTS, Singleton, installation_of, start_ended
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -139,6 +139,11 @@ async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
     await asyncio.gather(keeping, return_exceptions=True)
 
 
+async def is_scheduled(client: Client) -> bool:
+    """Return True if Temporal has the Schedule."""
+    return await unless_gone(client.get_schedule_handle(SCHEDULE).describe()) is not None
+
+
 async def test_what_runs_is_asked_and_not_started(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,7 +203,7 @@ async def test_a_schedule_that_was_deleted_comes_back_while_the_worker_runs(
     await client.get_schedule_handle(SCHEDULE).delete()
 
     async def told() -> bool:
-        return f"the Schedule {SCHEDULE} was deleted" in caplog.text
+        return f"the Schedule {SCHEDULE} was not there" in caplog.text
 
     await until(told, bool)
     await until(lambda: is_scheduled(client), bool)

@@ -16,7 +16,6 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
-from activities.run_status import unless_gone
 from workflows.report import PeriodEndWorkflow
 
 SCHEDULE = "period-end"
@@ -27,13 +26,11 @@ CATCH_UP = timedelta(days=366)
 """Starts that were missed as Temporal was down are made up for by one, as soon as it is back."""
 
 
-async def is_scheduled(client: Client) -> bool:
-    """Return True if Temporal has the Schedule, also a paused one. Raises RPCError."""
-    return await unless_gone(client.get_schedule_handle(SCHEDULE).describe()) is not None
+async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> bool:
+    """Create the Schedule, or bring it to this queue and time zone; return True if it was not there. Raises RPCError.
 
-
-async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> None:
-    """Create the Schedule, or bring it to this time zone. Calls may be repeated. Raises RPCError."""
+    Calls may be repeated.
+    """
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(
             PeriodEndWorkflow.run,
@@ -51,20 +48,17 @@ async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> None
         # What was missed before the Schedule was there is made up for at once.
         await client.create_schedule(SCHEDULE, schedule, trigger_immediately=True)
     except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(SCHEDULE).update(lambda found: _changed(found, schedule))
+        await client.get_schedule_handle(SCHEDULE).update(lambda found: _changed(found, schedule, task_queue))
+        return False
+    return True
 
 
-def _changed(found: ScheduleUpdateInput, wanted: Schedule) -> ScheduleUpdate | None:
+def _changed(found: ScheduleUpdateInput, wanted: Schedule, task_queue: str) -> ScheduleUpdate | None:
     """Return the update; None if times and queue are those wanted. An operator may have paused it."""
     present = found.description.schedule
     action = present.action
-    same_queue = isinstance(action, ScheduleActionStartWorkflow) and action.task_queue == _queue(wanted)
+    same_queue = isinstance(action, ScheduleActionStartWorkflow) and action.task_queue == task_queue
     if same_queue and present.spec.time_zone_name == wanted.spec.time_zone_name:
         return None
     wanted.state = present.state
     return ScheduleUpdate(schedule=wanted)
-
-
-def _queue(schedule: Schedule) -> str:
-    action = schedule.action
-    return action.task_queue if isinstance(action, ScheduleActionStartWorkflow) else ""
