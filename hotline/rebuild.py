@@ -138,12 +138,9 @@ async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -
         return [(one, is_open) for one, is_open in found if one not in listed]
 
     unlisted = await read_in_thread(engine, missing)
-    kept_open = [one for one, is_open in unlisted if is_open and not await _exists(client, one)]
+    run = client.get_workflow_handle
+    kept_open = [one for one, is_open in unlisted if is_open and not await unless_gone(run(one).describe())]
     return sum(not is_open for _, is_open in unlisted) + len(kept_open), len(kept_open)
-
-
-async def _exists(client: Client, one: str) -> bool:
-    return await unless_gone(client.get_workflow_handle(one).describe()) is not None
 
 
 async def in_sql_until(client: Client) -> datetime | None:
