@@ -80,6 +80,14 @@ def action_on_an_incident(http: httpx.Client) -> Request:
 REQUESTS = (registration, action, action_on_an_incident)
 
 
+DEATHS = [
+    pytest.param(make, point, marks=() if make is action or place == at else pytest.mark.night)
+    for at, make in enumerate(REQUESTS)
+    for place, point in enumerate(POINTS)
+]
+"""By day an action dies at every point, and each of the others at one of its own."""
+
+
 @contextmanager
 def dying_api(service: Service, point: str, folder: Path) -> Iterator[str]:
     """Run another API process of the service, which dies at this point; it has died at the end of the block."""
@@ -123,8 +131,7 @@ def times_shown(http: httpx.Client, request: Request) -> int:
     return sum(item[name] == value for item in items)
 
 
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("make", REQUESTS)
+@pytest.mark.parametrize(("make", "point"), DEATHS)
 def test_a_retry_at_another_process_is_answered_and_shown_once(
     service: Service, http: httpx.Client, make: Callable[[httpx.Client], Request], point: str, tmp_path: Path
 ) -> None:

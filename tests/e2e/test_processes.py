@@ -187,11 +187,16 @@ def test_the_embedded_temporal_lists_with_and_without_an_index(service: Service,
     wait_until(lambda: asyncio.run(count()) == 1, lambda: "the courier is not listed")
 
 
-@pytest.mark.parametrize(("reached", "code", "times"), [(True, 0, 20), (False, 2, 4)])
+@pytest.mark.parametrize(
+    ("reached", "code", "times"), [(True, 0, 8), pytest.param(True, 0, 20, marks=pytest.mark.night), (False, 2, 4)]
+)
 def test_a_command_that_talked_to_temporal_ends_in_order(
     service: Service, reached: bool, code: int, times: int
 ) -> None:
-    """Taken down as usual, the interpreter aborts about once in seven times."""
+    """Taken down as usual, the interpreter aborts about once in seven times.
+
+    Some forty commands of other tests end in order as well: most talk to Temporal, and an abort fails each test.
+    """
     more = {} if reached else {"TEMPORAL_ADDRESS": "127.0.0.1:9"}
     for _ in range(times // AT_ONCE):
         for process in [service.begin("temporal-setup", "--wait", "0", **more) for _ in range(AT_ONCE)]:

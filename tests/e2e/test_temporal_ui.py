@@ -21,7 +21,9 @@ COUNT = len([*personal("10001", None), *of_today(datetime.now(UTC), "Asia/Shangh
 """Views of a person without a department."""
 SAVED = "JSON.parse(localStorage.getItem('saved-workflow-queries')).default.map(view => view.name)"
 CHOSEN = "JSON.parse(localStorage.getItem('namespace-workflow-table-columns')).default.map(each => each.label)"
-OFFICE = [Role.AGENT, Role.DISPATCHER, Role.SUPERVISOR, Role.MANAGER, Role.FOLLOW_UP, Role.ADMIN]
+MORE = (Role.SUPERVISOR, Role.MANAGER, Role.FOLLOW_UP, Role.ADMIN)
+OFFICE = [Role.AGENT, Role.DISPATCHER, *(pytest.param(role, marks=pytest.mark.night) for role in MORE)]
+"""Roles that see every case; the others are the same once more."""
 
 
 @pytest.fixture(scope="module")

@@ -150,7 +150,10 @@ def test_every_promise_is_what_its_own_time_comes_to(seed: int) -> None:
     check(seed)
 
 
+MORE = [*range(30, 100), *(pytest.param(seed, marks=pytest.mark.night) for seed in range(100, 330))]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(30, 330))
+@pytest.mark.parametrize("seed", MORE)
 def test_it_is_on_many_more_walks(seed: int) -> None:
     check(seed)
