@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -41,7 +42,10 @@ OF_FORM = {
 }
 """Problems of requests that the document does not permit. All others depend on what is stored, or on the catalogue."""
 EXAMPLES = 30
-"""Random requests for each operation, besides those that Schemathesis computes from the document."""
+"""Random requests for each operation at night, besides those that Schemathesis computes from the document.
+
+It computes some sixty for each, permitted and not. Random ones take longer than these, as most are made in vain.
+"""
 
 
 class Walk(NamedTuple):
@@ -53,9 +57,9 @@ class Walk(NamedTuple):
     failures: list[str]
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("schema")
+@contextmanager
+def running(folder: Path) -> Iterator[Service]:
+    """Run a service of one walk, on which nothing but its own requests has happened."""
     catalogue = folder / "catalogue.toml"
     catalogue.write_text(CATALOGUE.format(usual=DEFAULT_CATALOGUE), "utf-8")
     channels = folder / "channels.toml"
@@ -69,24 +73,29 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-@pytest.fixture(scope="module")
-def keys(service: Service) -> dict[Role, str]:
-    return {Role.ADMIN: service.admin_key, Role.AGENT: service.make_key(AGENT, "agent")}
+WALKS = [
+    pytest.param((Role.ADMIN, False), id="admin"),
+    pytest.param((Role.ADMIN, True), id="admin, random too", marks=pytest.mark.night),
+    pytest.param((Role.AGENT, True), id="agent, random too", marks=pytest.mark.night),
+]
 
 
-@pytest.fixture(scope="module")
-def districts() -> Iterator[str]:
-    return iter(["east", "south"])
-
-
-@pytest.fixture(scope="module", params=[Role.ADMIN, pytest.param(Role.AGENT, marks=pytest.mark.night)])
-def walk(request: pytest.FixtureRequest, service: Service, keys: dict[Role, str], districts: Iterator[str]) -> Walk:
+@pytest.fixture(scope="module", params=WALKS)
+def walk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Walk:
     """A walk of one role, with the same requests at every run."""
-    role: Role = request.param
-    subjects = Subjects(service, role, AGENT if role is Role.AGENT else None, next(districts))
+    role, random_too = request.param
+    with running(tmp_path_factory.mktemp("schema")) as service:
+        return walked(service, role, random_too=random_too)
+
+
+def walked(service: Service, role: Role, *, random_too: bool) -> Walk:
+    """Send the requests with the key of the role."""
+    agent = service.make_key(AGENT, "agent")
+    key = agent if role is Role.AGENT else service.admin_key
+    subjects = Subjects(service, role, AGENT if role is Role.AGENT else None, "east")
     # The first reader has it built, which takes a second of a processor that other tests use as well.
     document: Json = httpx.get(f"{service.api}/openapi.json", trust_env=False, timeout=60).json()
-    config = schemathesis.Config.from_dict(settings(service.api, keys[role]))
+    config = schemathesis.Config.from_dict(settings(service.api, key, random_too=random_too))
     schema = schemathesis.openapi.from_dict(document, config=config)
     operations = sorted(operation["operationId"] for path in document["paths"].values() for operation in path.values())
     made = Walk(role, operations, Counter(), [])
@@ -99,7 +108,7 @@ LONGER_BY_SPACES = re.compile(r'violates `maxLength`.*, became "(\s|.*\s"\))', r
 """Fault that is none: a text is counted without the white space around it, which the document cannot say."""
 
 
-def settings(url: str, key: str) -> Json:
+def settings(url: str, key: str, *, random_too: bool) -> Json:
     """The settings of Schemathesis."""
     return {
         "seed": 1,
@@ -109,6 +118,7 @@ def settings(url: str, key: str) -> Json:
         # Of some bodies, as those of calls, few random ones keep to their patterns.
         "suppress-health-check": ["filter_too_much"],
         "generation": {"deterministic": True, "max-examples": EXAMPLES, "no-shrink": True, "database": "none"},
+        "phases": {"fuzzing": {"enabled": random_too}},
         # `is_accepted_if_documented` takes its place, and knows the problems that depend on what is stored.
         "checks": {"positive_data_acceptance": {"enabled": False}},
     }

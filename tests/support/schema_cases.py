@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from typing import Any
 
@@ -110,7 +110,10 @@ class Subjects:
         self._owner = owner
         # A telephone gets one link an hour: what one role is sent must not be counted against the other.
         self._phone = "88230001" if role is Role.ADMIN else "88230002"
-        self._queries = {"report_daily": {"date": EXAMPLES[ReportKind.DAILY]}}
+        self._queries = {
+            "report_daily": {"date": EXAMPLES[ReportKind.DAILY]},
+            "report_monthly": {"month": EXAMPLES[ReportKind.MONTHLY]},
+        }
         may = {role, Role.OWNER}
         leaver = {"Authorization": f"Bearer {service.make_key(LEAVER, 'agent')}"}
         with (
@@ -166,16 +169,18 @@ class Subjects:
         """Return the fields that a body needs besides those that the document permits.
 
         The document cannot say which incidents there are, which digit checks the number of a case, that an incident
-        has a place of one kind or another, nor that thanks for a person are given to the service of thanks: each
-        service may be given by its names as well.
+        has a place of one kind or another, that a case wakes later than now, nor that thanks for a person are given to
+        the service of thanks: each service may be given by its names as well.
         """
         incidents = {name: self._other for name in ("incident", "into") if body.get(name)}
         people = {"from": LEAVER, "to": "admin"} if body.keys() >= {"from", "to"} else {}
         thanks = {"service_code": THANKS} if body.get("thanked") else {}
         cases = {"cases": [next(self._cases)]} if body.get("cases") else {}
+        to_wake = body.get("wake_at") and operation_id in self._fresh
+        wakes = {"wake_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()} if to_wake else {}
         is_somewhere = body.get("districts") or body.get("streets") or body.get("lat") is not None
         place = {} if is_somewhere or operation_id != "declare_incident" else {"districts": ["west"]}
-        return incidents | people | thanks | cases | place | self._months.in_body(operation_id)
+        return incidents | people | thanks | cases | wakes | place | self._months.in_body(operation_id)
 
     def use_up(self, operation_id: str) -> None:
         """Note that the operation has succeeded: the next requests are about others."""
