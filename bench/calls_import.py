@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from subprocess import Popen
+from subprocess import PIPE, run
 from typing import Any
 
 from bench.postgres import running
@@ -22,6 +22,13 @@ MOST_SECONDS, MOST_MEMORY = 60, 150
 FIRST_DAY = datetime(2023, 1, 1, tzinfo=UTC)
 ROWS_PER_DAY = 900
 """Three years of the hotline have a million rows."""
+BETWEEN = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+"""Small program that starts another, and prints its memory: Linux counts what the starter has as the other's own."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +63,12 @@ def _measure(count: int) -> tuple[list[Figure], dict[str, Any]]:
 def import_records(file: Path, environment: Mapping[str, str]) -> Import:
     """Import a file in a process of its own. Raises ServiceError if it fails."""
     command = [sys.executable, "-m", "hotline.cli.main", "calls", "import", str(file)]
-    printed = file.with_suffix(".printed")
     began = time.monotonic()
-    with printed.open("w") as output, Popen(command, env=environment, stdout=output) as process:
-        # Only this call tells the memory of one child.
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise ServiceError(f"hotline calls import ended with exit code {process.returncode}")
-    return Import(time.monotonic() - began, usage.ru_maxrss / 1024, printed.read_text(encoding="utf-8"))
+    done = run([sys.executable, "-c", BETWEEN, *command], env=environment, stdout=PIPE, text=True, check=False)
+    if done.returncode:
+        raise ServiceError(f"hotline calls import ended with exit code {done.returncode}")
+    printed, kibibytes = done.stdout.rstrip().rsplit("\n", 1)
+    return Import(time.monotonic() - began, int(kibibytes) / 1024, printed)
 
 
 def write_records(file: Path, count: int) -> Path:
