@@ -227,7 +227,7 @@ async def peak_of_export(api: Api, wanted: str, count: int) -> int:
     ],
 )
 async def test_memory_is_flat_however_many_rows(on_sqlite: Api, wanted: str, rows: tuple[int, int], most: int) -> None:
-    """Of text, no row can keep 86 bytes unseen, a third of what it has."""
+    """Of text, no row can keep 86 bytes unseen, half of what it has."""
     few, many = [await peak_of_export(on_sqlite, wanted, count) for count in rows]
     assert many < few + most, (few, many)
 
