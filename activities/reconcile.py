@@ -46,8 +46,8 @@ order, and a registration is dated by an API process, whose clock may be off by 
 change three times."""
 LONGEST_LAG = timedelta(minutes=5)
 """Time by which the list lags behind at most, while it answers and shows nothing new; Temporal retries in seconds."""
-STUCK_PAUSE = timedelta(minutes=5)
-"""Pause between two tries to have a case publish from which on it counts as stuck; each is twice the one before."""
+STUCK_AFTER = timedelta(minutes=5)
+"""Time after which a case counts as stuck that does not notice a due time, or publish what it was told to."""
 FIRST_LOOK_BACK = timedelta(hours=48)
 """The same for the first look of a worker: what happened while none looked."""
 GRACE = timedelta(seconds=5)
@@ -211,10 +211,12 @@ class Reconciler:
         await self._compare({number: told.seen for number, told in self._told.items()})
         kinds = self._workflows.paused(), self._workflows.stuck()
         self._paused, self._stuck = [{number async for chunk in each for number in chunk} for each in kinds]
-        # What a case has to publish waits for years if somebody else has answered its activity so.
-        self._stuck |= {number for number, told in self._told.items() if told.pause > STUCK_PAUSE}
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, reconciliation.lost_cases)
+        # If somebody else has answered for it, a case waits for years for its timer, or to publish.
+        late = await read(self._engine, partial(reconciliation.late_cases, due_before=began_at - STUCK_AFTER))
+        self._stuck |= {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
+        self._stuck |= late - self._lost.keys() - self._paused
         # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a

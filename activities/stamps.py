@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from temporalio import activity, client, worker, workflow
 from temporalio.api.common.v1 import Payload
@@ -38,10 +38,20 @@ _ACTED_ON_BY = {
 }
 _ONLY_FOR = {"deliver_notifications": "courier", "watch_surges": "surge-watch", "reconcile": "reconciler"}
 """Id of the only workflow that an activity without an end is done for: more would hold all slots of a worker."""
-present_run: ContextVar[workflow.Info | None] = ContextVar("present_run", default=None)
-"""The run whose payloads are decoded in this thread; None in clients and activities."""
-_asked_of: ContextVar[tuple[str, str, str] | None] = ContextVar("asked_of", default=None)
-"""Kind, name and id that every argument of the present activity is stamped with; None if they differ."""
+_NO_STAMP = "", "", "", ""
+_asked_of: ContextVar[tuple[str, str, str, str]] = ContextVar("asked_of", default=_NO_STAMP)
+"""Stamp of every argument of the present activity; empty if they differ."""
+
+
+class Run(NamedTuple):
+    """Run of a workflow, and when it has asked for each of its activities, by the time of the workflow."""
+
+    info: workflow.Info
+    asked_at: list[datetime]
+
+
+present_run: ContextVar[Run] = ContextVar("present_run")
+"""The run whose payloads are decoded in this thread; unknown in clients and activities."""
 
 
 class UndecidedError(RuntimeError):
@@ -148,20 +158,27 @@ class _Asks(worker.WorkflowOutboundInterceptor):
     """Stamps what a run asks of activities, and the start of the next run."""
 
     def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
-        input.args = self._of_this_run(input.args, ACTIVITY, input.activity)
+        input.args = self._of_next_activity(input.args, input.activity)
         return super().start_activity(input)
 
     def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
-        input.args = self._of_this_run(input.args, ACTIVITY, input.activity)
+        input.args = self._of_next_activity(input.args, input.activity)
         return super().start_local_activity(input)
 
     def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
-        name = input.workflow or workflow.info().workflow_type
-        input.args = self._of_this_run(input.args, START, name)
+        input.args = self._of_this_run(input.args, START, input.workflow or workflow.info().workflow_type)
         super().continue_as_new(input)
 
-    def _of_this_run(self, arguments: Sequence[Any], kind: str, name: str) -> list[RawValue]:
-        stamp = {_KIND: kind, _NAME: name, _ID: workflow.info().run_id}
+    def _of_next_activity(self, arguments: Sequence[Any], name: str) -> list[RawValue]:
+        # Counted as the SDK does for the id. A local activity would get another number after a pause of over a minute
+        # between two tries: none of the service makes one.
+        asked_at = present_run.get().asked_at
+        asked_at.append(workflow.now())
+        return self._of_this_run(arguments, ACTIVITY, name, f"/{len(asked_at)}")
+
+    def _of_this_run(self, arguments: Sequence[Any], kind: str, name: str, number: str = "") -> list[RawValue]:
+        at = _milliseconds(workflow.now().timestamp())
+        stamp = {_KIND: kind, _NAME: name, _ID: f"{workflow.info().run_id}{number}", _AT: at}
         return _stamped(workflow.payload_converter(), arguments, stamp)
 
 
@@ -174,9 +191,9 @@ class _Does(worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
         info = activity.info()
         is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
-        # Without arguments an activity does what is due anyway, whoever asks for it.
-        is_asked = not input.args or _asked_of.get() == (ACTIVITY, info.activity_type, info.workflow_run_id)
-        if is_extra or not is_asked:
+        # Without arguments an activity does what is due anyway, whoever asks for it. Nobody else asks for a local one.
+        is_asked = info.is_local or not input.args
+        if is_extra or not (is_asked or _is_asked(info)):
             log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
             message = "Not done: no run of the service has asked for it."
             raise ApplicationError(message, type=UNSEALED, non_retryable=is_extra)
@@ -184,12 +201,22 @@ class _Does(worker.ActivityInboundInterceptor):
         return stamped_answer(activity.payload_converter(), result, RESULT, info.activity_type)
 
 
+def _is_asked(info: activity.Info) -> bool:
+    """Return True if the run has asked for this activity, with this number, when Temporal was told to have it done."""
+    *stamp, at = _asked_of.get()
+    is_own = stamp == [ACTIVITY, info.activity_type, _id_of(info)]
+    return is_own and abs(info.scheduled_time.timestamp() - int(at) / 1000) <= VALID.total_seconds()
+
+
+def _id_of(info: activity.Info) -> str:
+    return f"{info.workflow_run_id}/{info.activity_id}"
+
+
 class _Beats(worker.ActivityOutboundInterceptor):
     """Stamps the heartbeats of an activity."""
 
     def heartbeat(self, *details: Any) -> None:  # noqa: ANN401 - as above
-        info = activity.info()
-        stamp = {_KIND: HEARTBEAT, _NAME: info.activity_id, _ID: str(info.workflow_run_id)}
+        stamp = {_KIND: HEARTBEAT, _ID: _id_of(activity.info())}
         super().heartbeat(*_stamped(activity.payload_converter(), details, stamp))
 
 
@@ -206,16 +233,15 @@ def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name:
 def note_asked(arguments: Sequence[Payload]) -> None:
     """Keep what these arguments of the present activity are for: the SDK decodes them before it asks interceptors."""
     stamps = {_stamp(each) for each in arguments}
-    _asked_of.set(stamps.pop() if len(stamps) == 1 else None)
+    _asked_of.set(stamps.pop() if len(stamps) == 1 else _NO_STAMP)
 
 
-def own_heartbeats(payloads: Sequence[Payload], activity_id: str | None) -> Sequence[Payload]:
+def own_heartbeats(payloads: Sequence[Payload]) -> Sequence[Payload]:
     """Return these heartbeats if earlier attempts of this activity have sent them; otherwise none.
 
-    Only the arguments, which were decoded before, say of which run the activity is.
+    The id is that of the arguments, which are decoded before.
     """
-    _, _, run_id = _asked_of.get() or ("", "", "")
-    return payloads if all(_stamp(each) == (HEARTBEAT, activity_id, run_id) for each in payloads) else ()
+    return payloads if all(_stamp(each)[:3] == (HEARTBEAT, "", _asked_of.get()[2]) for each in payloads) else ()
 
 
 def check_start(payload: Payload, run: workflow.Info) -> None:
@@ -275,7 +301,7 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
     raise ApplicationError(message, type=UNSEALED, non_retryable=True)
 
 
-def check_answer(answer: Any, run: workflow.Info) -> None:  # noqa: ANN401 - a message of the SDK's core
+def check_answer(answer: Any, run: Run) -> None:  # noqa: ANN401 - a message of the SDK's core
     """Raise UndecidedError if the service has not answered so for this activity of the run.
 
     No activity of the service has a limit of tries or of the time for all of them. So a failure that comes to a
@@ -290,7 +316,7 @@ def check_answer(answer: Any, run: workflow.Info) -> None:  # noqa: ANN401 - a m
         return
     if not fault and _part(payload, _ID) != str(answer.seq):
         fault = "it was sealed for another activity"
-    if fault := fault or _past_fault(payload, run):
+    if fault := fault or _past_fault(payload, run, answer.seq):
         raise UndecidedError(f"the answer of an activity cannot be taken: {fault}")
 
 
@@ -307,9 +333,10 @@ def message_of(payload: Payload) -> tuple[str, str]:
     return _part(payload, _KIND), _part(payload, _NAME)
 
 
-def _stamp(payload: Payload) -> tuple[str, str, str]:
+def _stamp(payload: Payload) -> tuple[str, str, str, str]:
     # What was not opened may name anything.
-    return ("", "", "") if key_of(payload) else (*message_of(payload), _part(payload, _ID))
+    is_open = key_of(payload) is None
+    return (*message_of(payload), _part(payload, _ID), _part(payload, _AT)) if is_open else _NO_STAMP
 
 
 def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:
@@ -328,10 +355,12 @@ def _age_fault(payload: Payload, now: float, lasts: timedelta = VALID) -> str | 
     return f"it was sealed {age:.0f} s before it came, and lasts {lasts.total_seconds():.0f} s"
 
 
-def _past_fault(payload: Payload, run: workflow.Info) -> str | None:
-    # Both are by Temporal's clock; the stamp has whole milliseconds.
-    is_past = int(_part(payload, _AT)) < int(run.workflow_start_time.timestamp() * 1000)
-    return "it was sealed before this run began" if is_past else None
+def _past_fault(payload: Payload, run: Run, number: int) -> str | None:
+    # All are by Temporal's clock, which may have been set back; the stamp has whole milliseconds. A run after a reset
+    # begins with the one before.
+    earliest = max(run.info.workflow_start_time, run.asked_at[number - 1] - VALID)
+    is_past = int(_part(payload, _AT)) < int(earliest.timestamp() * 1000)
+    return "it was sealed before this run asked for it" if is_past else None
 
 
 def _part(payload: Payload, part: str) -> str:

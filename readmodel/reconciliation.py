@@ -56,6 +56,12 @@ def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, 
     return {row.number: row.changed_at for row in connection.execute(statement)}
 
 
+def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
+    """Return the open cases that have not noticed that a promise was due before this instant."""
+    late = select(cases.c.number).where(IS_OPEN, ~cases.c.overdue, cases.c.next_due_at < due_before)
+    return {*connection.scalars(late)}
+
+
 def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:
     """Return those of these cases whose rows nobody can read, with the fields that break a constraint."""
     try:

@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Self, TypedDict, cast
 
 from temporalio import workflow
@@ -19,6 +18,7 @@ from temporalio.converter import (
     SerializationContext,
     WithSerializationContext,
 )
+from temporalio.converter import _data_converter as sdk
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import NO_HANDLER, UNDECODED
@@ -36,6 +36,10 @@ from activities.stamps import (
     stamped_answer,
 )
 from domain.shared.value import InClear, Start
+
+# The service stores no payload elsewhere. For one that says so, the SDK raises an error before the codec, so a signal
+# would stop a workflow. It has no setting for it.
+sdk._is_reference_payload = sdk._has_reference_marker = lambda _: False  # type: ignore[assignment] # noqa: SLF001
 
 Taken = Callable[[Sequence[Payload], list[type] | None], Sequence[Payload]]
 
@@ -64,9 +68,7 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
 
     def with_context(self, context: SerializationContext) -> Self:
         """Return the converter of a workflow or of an activity."""
-        if isinstance(context, ActivitySerializationContext):
-            return cast("Self", Converter(partial(_taken_by_activity, context.activity_id)))
-        return cast("Self", _OF_WORKFLOWS)
+        return cast("Self", _OF_ACTIVITIES if isinstance(context, ActivitySerializationContext) else _OF_WORKFLOWS)
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         """Decode payloads. Raises ApplicationError, UndecidedError and pydantic's ValidationError."""
@@ -85,30 +87,26 @@ def _taken_if_sealed(payloads: Sequence[Payload], _: list[type] | None) -> Seque
 
 def _taken_by_workflow(payloads: Sequence[Payload], type_hints: list[type] | None) -> Sequence[Payload]:
     """Check the argument of a start or an update; or what else is sealed for a workflow."""
-    run = present_run.get()
-    update = workflow.current_update_info() if run and workflow.in_workflow() else None
-    # Without types there is another number of arguments than this release takes. They may also be of a signal, which
-    # the SDK drops if it cannot be decoded.
-    is_start = run and all(hint is RawValue or _is_a(hint, Start) for hint in type_hints or ())
+    run = present_run.get(None)
     for payload in payloads:
-        if update:
+        if run and workflow.in_workflow() and (update := workflow.current_update_info()):
             check_command(payload, update)
-        elif run and is_start:
-            check_start(payload, run)
+        # Without types there is another number of arguments than this release takes. They may also be of a signal,
+        # which the SDK drops if it cannot be decoded.
+        elif run and all(hint is RawValue or _is_a(hint, Start) for hint in type_hints or ()):
+            check_start(payload, run.info)
         else:
             check_sealed(payload)
     return payloads
 
 
-def _taken_by_activity(
-    activity_id: str | None, payloads: Sequence[Payload], type_hints: list[type] | None
-) -> Sequence[Payload]:
+def _taken_by_activity(payloads: Sequence[Payload], type_hints: list[type] | None) -> Sequence[Payload]:
     """Check arguments. Heartbeats that are not its own are left out: for an error the SDK would fail it for good."""
-    if present_run.get():  # the answer, in the workflow, where it was checked before
+    if present_run.get(None):  # the answer, in the workflow, where it was checked before
         return payloads
     # The SDK says no types for heartbeats, nor for another number of arguments than the activity takes.
     if not type_hints:
-        return own_heartbeats(payloads, activity_id)
+        return own_heartbeats(payloads)
     note_asked(payloads)
     return _taken_if_sealed(payloads, type_hints)
 
@@ -161,7 +159,7 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
         return super().from_failure(failure, _OF_FAILURES)
 
 
-_OF_WORKFLOWS, _OF_FAILURES = Converter(_taken_by_workflow), Converter(_taken_if_sealed)
+_OF_WORKFLOWS, _OF_ACTIVITIES, _OF_FAILURES = map(Converter, (_taken_by_workflow, _taken_by_activity, _taken_if_sealed))
 """Converters have no state. The SDK asks for that of the workflow several times in every workflow task.
 
 Unset fields, a tenth of a history, are left out of their JSON; a default that a model mutates in place is not sent.

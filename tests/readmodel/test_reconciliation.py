@@ -1,13 +1,14 @@
 """The question of the reconciler to SQL: one query by indexes, which sees every event that is missing."""
 
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, delete, event, text
+from sqlalchemy import Engine, delete, event, select, text, update
 
 from readmodel.database import reading, writing
 from readmodel.projection import write
-from readmodel.reconciliation import Held, held
-from readmodel.tables import events
+from readmodel.reconciliation import Held, held, late_cases
+from readmodel.tables import cases, events
 from tests.support.batches import PLAIN, call, number, published
 
 STORY = published(call(1))
@@ -39,6 +40,23 @@ def test_every_lost_event_makes_a_case_incomplete(database: Engine, reader: Engi
         with reading(reader) as connection:
             found = held(connection, [number(1), number(2)])
         assert (found[number(1)].is_whole, found[number(2)].is_whole) == (False, True)
+
+
+def test_a_case_is_late_whose_due_time_has_passed_unnoticed(database: Engine, reader: Engine) -> None:
+    put(database)
+    of_case = cases.c.number == number(2)
+    with reading(reader) as connection:
+        due_at = connection.execute(select(cases.c.next_due_at).where(of_case)).scalar_one()
+
+    def late() -> list[set[str]]:
+        with reading(reader) as connection:
+            return [late_cases(connection, due_at + timedelta(seconds=seconds)) for seconds in (0, 1)]
+
+    assert late() == [set(), {number(2)}]
+    for noticed in ({"overdue": True}, {"overdue": False, "state": "closed"}):
+        with writing(database) as connection:
+            connection.execute(update(cases).where(of_case).values(noticed))
+        assert late() == [set(), set()]
 
 
 def test_the_comparison_is_one_query_by_the_indexes_of_cases_and_events(database: Engine) -> None:

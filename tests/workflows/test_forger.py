@@ -112,24 +112,26 @@ async def test_no_activity_of_the_service_does_what_a_workflow_of_somebody_else_
     made = value(hotline, complaint.number)
 
     async def stolen(run_id: str, stamped: Stamped, place: SerializationContext = here) -> RawValue:
-        return await stamped._replace(id=stamped.id or run_id).seal(client, place, made)
+        return await stamped._replace(id=stamped.id.replace("RUN", run_id)).seal(client, place, made)
 
     async def as_it_is(_: str, given: Any) -> Any:
         return given
 
-    ours = Stamped("activity", activity)
+    ours = Stamped("activity", activity, "RUN/1")
     tries: list[Callable[[str], Awaitable[Any]]] = [
         partial(as_it_is, given=made),
         partial(as_it_is, given=RawValue(await start_of(complaint.handle))),
         partial(stolen, stamped=ours, place=elsewhere),
-        partial(stolen, stamped=ours._replace(id=ended or "")),
+        partial(stolen, stamped=ours._replace(id=f"{ended}/1")),
+        partial(stolen, stamped=ours._replace(id="RUN/2")),
+        partial(stolen, stamped=ours._replace(ago=timedelta(minutes=6))),
         partial(stolen, stamped=ours._replace(kind="result")),
         partial(stolen, stamped=ours._replace(name="publish_incident")),
     ]
     async with Worker(stranger(client), task_queue=FORGER_QUEUE, workflows=[Forger]):
         causes = [await ask(hotline, name, activity, each) for each in tries]
         assert all(causes)
-        assert [cause.type for cause in causes[3:] if cause] == [UNSEALED] * 3
+        assert [cause.type for cause in causes[3:] if cause] == [UNSEALED] * 5
         assert await complaint.rows() == []
         if activity == "publish":  # sealed for the run that asks, it is done: nothing else has stopped the rest
             assert await ask(hotline, name, activity, partial(stolen, stamped=ours)) is None
@@ -146,14 +148,14 @@ async def test_an_argument_is_not_taken_for_the_run_that_a_heartbeat_was_sealed_
     await complaint.handle.terminate()
     name, ended = complaint.handle.id, str(complaint.handle.first_execution_run_id)
     here = context_of(client.namespace, name, "ComplaintWorkflow", "publish")
-    ours, made = Stamped("activity", "publish"), batch_of(hotline, complaint.number)
+    ours, made = Stamped("activity", "publish", f"{ended}/1"), batch_of(hotline, complaint.number)
     theirs = stranger(client)
     async with Worker(theirs, task_queue=FORGER_QUEUE, workflows=[Forger]):
         handle = await theirs.start_workflow(
             "ComplaintWorkflow", args=["publish", queue, 2], id=name, task_queue=FORGER_QUEUE
         )
-        await handle.signal("give", await ours._replace(id=ended).seal(client, here, made))
-        copied = await ours._replace(id=str(handle.first_execution_run_id)).seal(client, here, made)
+        await handle.signal("give", await ours.seal(client, here, made))
+        copied = await ours._replace(id=f"{handle.first_execution_run_id}/1").seal(client, here, made)
         await fails_after(without_worker, (await asked(without_worker)).task_token, copied.payload)
         writing = engine(hotline.settings.database_url)
         async with (

@@ -175,7 +175,7 @@ async def test_a_case_whose_activity_somebody_holds_up_is_listed_as_stuck(
     with monkeypatch.context() as held:
         held.setattr(GroupWriter, "submit", fails)
         if by == "a long delay":
-            held.setattr(reconcile, "STUCK_PAUSE", timedelta(seconds=0.4))
+            held.setattr(reconcile, "STUCK_AFTER", timedelta(seconds=0.4))
         complaint = await reconciled.start(unwritten=True)
         await complaint.handle.signal("publish")
         await until(lambda: pending(complaint), bool)

@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -12,42 +10,28 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio import activity
 from temporalio.api.activity.v1 import ActivityOptions
-from temporalio.api.command.v1 import Command as WorkflowCommand
-from temporalio.api.command.v1 import (
-    ProtocolMessageCommandAttributes,
-    UpsertWorkflowSearchAttributesCommandAttributes,
-)
-from temporalio.api.common.v1 import Payload, Payloads, SearchAttributes, WorkflowExecution
-from temporalio.api.enums.v1 import CommandType, EventType
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.protocol.v1 import Message
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.update.v1 import Acceptance, Outcome, Response
-from temporalio.api.update.v1 import Request as UpdateRequest
 from temporalio.api.workflowservice.v1 import (
     PollActivityTaskQueueRequest,
     PollActivityTaskQueueResponse,
-    PollWorkflowTaskQueueRequest,
     RecordActivityTaskHeartbeatRequest,
     RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedRequest,
-    RespondWorkflowTaskCompletedRequest,
     UpdateActivityOptionsRequest,
 )
-from temporalio.client import WorkflowUpdateStage
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
 from activities.command_faults import UNSEALED
 from activities.envelope import context_of
-from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
-from domain.shared.command import Command
 from hotline.temporal.sandbox import runner
 from readmodel.writer import GroupWriter
-from tests.support.hotline import ADMIN, Hotline, running_hotline, until
+from tests.support.hotline import Hotline, until
 from tests.support.lost import reset
 from tests.support.sealing import stranger
 from tests.workflows.test_envelope import Stamped, waits
@@ -112,6 +96,14 @@ async def fails_after(hotline: Hotline, token: bytes, beat: Payload) -> None:
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b"null")
 GARBAGE = Payload(metadata={"encoding": b"binary/sealed", "key": b"\xff", "for": b"{"}, data=b"\0")
 FINAL = ApplicationFailureInfo(type="x", non_retryable=True)
+UNOPENED = {
+    "a key that nobody has": {"key": b"ab"},
+    "an empty key": {"key": b""},
+    "no key, and no text": {"kind": b"\xff"},
+    "stored elsewhere": {"encoding": b"json/external-storage-reference"},
+    "marked as stored elsewhere": {"__temporal_external_storage_reference": b"true"},
+}
+"""Metadata that no codec opens, by what they say."""
 ANSWERS: dict[str, Callable[[Payload], Payload | Failure | None]] = {
     "plain": lambda _: PLAIN,
     "null": lambda _: Payload(metadata={"encoding": b"binary/null"}),
@@ -156,6 +148,21 @@ async def test_a_result_is_of_one_activity_in_one_run(unhelped: Hotline, stamp: 
         await waits(complaint.handle)
 
 
+@pytest.mark.parametrize(("age", "is_taken"), [(timedelta(minutes=4), True), (timedelta(minutes=6), False)])
+async def test_a_result_is_of_no_time_long_before_the_run_asked_for_it(
+    unhelped: Hotline, age: timedelta, *, is_taken: bool
+) -> None:
+    """As after a reset, whose run has the start and the numbers of the run before."""
+    complaint, client = await unhelped.start(unwritten=True), unhelped.client
+    await complaint.ahead(hours=1)
+    await complaint.handle.signal("publish")
+    task = await asked(unhelped)
+    place = context_of(client.namespace, complaint.handle.id, "ComplaintWorkflow", "publish")
+    ago = datetime.now(UTC) - (await complaint.now() - age)
+    await told(unhelped, task.task_token, (await Stamped("result", "", "1", ago).seal(client, place, None)).payload)
+    await (complaint.view() if is_taken else waits(complaint.handle))
+
+
 async def test_a_failure_is_sealed_for_its_type_and_for_good(unhelped: Hotline) -> None:
     complaint = await unhelped.start(unwritten=True)
     await complaint.handle.signal("publish")
@@ -181,93 +188,14 @@ async def test_no_time_limit_that_somebody_sets_for_an_activity_ends_a_case(unhe
     await waits(complaint.handle)
 
 
-@pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=16)])
-async def test_an_old_update_that_somebody_else_accepts_is_not_taken(
-    hotline: Hotline, tmp_path: Path, age: timedelta
-) -> None:
-    """Somebody answers as the service did before, and gives its worker a history with an update of another run."""
-    changes: dict[str, Any] = {"task_queue": f"update-{age.seconds}", "sandbox": False}
-    async with running_hotline(hotline.server, tmp_path, **changes) as ours:
-        complaint = await ours.start()
-        await complaint.act(Comment(note="first"))
-        events = (await complaint.handle.fetch_history()).events
-    [outcome] = [each for each in map(outcome_in, events) if each.HasField("success")]
-    *_, shown = [
-        event.upsert_workflow_search_attributes_event_attributes.search_attributes
-        for event in events
-        if event.HasField("upsert_workflow_search_attributes_event_attributes")
-    ]
-    place = WorkflowSerializationContext(ours.client.namespace, complaint.handle.id)
-    command = Command(actor=ADMIN, body=Comment(note="old"), key="old")
-    copied = await Stamped("command", "comment", "old", ago=age).seal(ours.client, place, command)
-    handle = stranger(ours.client).get_workflow_handle(complaint.handle.id)
-    update = handle.start_update("comment", copied, id="old", wait_for_stage=WorkflowUpdateStage.ACCEPTED)
-    sent = asyncio.ensure_future(update)
-    await accept(ours, outcome, shown)
-    await sent
-    async with running_hotline(hotline.server, tmp_path, **changes):
-        if age:
-            await complaint.handle.signal("publish")
-            await waits(complaint.handle)
-        else:
-            assert (await complaint.view()).version == 3
-
-
-def outcome_in(event: HistoryEvent) -> Outcome:
-    """Return the outcome of an update, which is empty for any other event."""
-    return event.workflow_execution_update_completed_event_attributes.outcome
-
-
-async def accept(hotline: Hotline, outcome: Outcome, shown: SearchAttributes) -> None:
-    """Answer the next task of a workflow, in which an update is asked for, in place of the service."""
-    service, namespace = hotline.client.workflow_service, hotline.client.namespace
-    queue = TaskQueue(name=hotline.settings.task_queue)
-    poll = PollWorkflowTaskQueueRequest(namespace=namespace, task_queue=queue, identity="nobody")
-    task = await service.poll_workflow_task_queue(poll)
-    [message] = task.messages
-    request = UpdateRequest()
-    message.body.Unpack(request)
-    bodies = [
-        Acceptance(
-            accepted_request_message_id=message.id,
-            accepted_request_sequencing_event_id=message.event_id,
-            accepted_request=request,
-        ),
-        Response(meta=request.meta, outcome=outcome),
-    ]
-    answers = [
-        Message(id=str(index), protocol_instance_id=message.protocol_instance_id) for index in range(len(bodies))
-    ]
-    for answer, body in zip(answers, bodies, strict=True):
-        answer.body.Pack(body)
-    commands = [
-        WorkflowCommand(
-            command_type=CommandType.COMMAND_TYPE_PROTOCOL_MESSAGE,
-            protocol_message_command_attributes=ProtocolMessageCommandAttributes(message_id=answer.id),
-        )
-        for answer in answers
-    ]
-    upsert = WorkflowCommand(
-        command_type=CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-        upsert_workflow_search_attributes_command_attributes=UpsertWorkflowSearchAttributesCommandAttributes(
-            search_attributes=shown
-        ),
-    )
-    await service.respond_workflow_task_completed(
-        RespondWorkflowTaskCompletedRequest(
-            namespace=namespace, task_token=task.task_token, commands=[*commands, upsert], messages=answers
-        )
-    )
-
-
 @pytest.mark.parametrize(
     ("beat", "seen"),
     [
-        (Stamped("heartbeat", "1", "its run"), [200]),
-        (Stamped("heartbeat", "2", "its run"), []),
-        (Stamped("heartbeat", "1", "another run"), []),
-        (Stamped("activity", "1", "its run"), []),
-        ("a key that nobody has", []),
+        (Stamped("heartbeat", "", "RUN/1"), [200]),
+        (Stamped("heartbeat", "", "RUN/2"), []),
+        (Stamped("heartbeat", "", "another/1"), []),
+        (Stamped("activity", "", "RUN/1"), []),
+        *((said, []) for said in UNOPENED),
         ("plain", []),
         ("garbage", []),
         ("its own argument", []),
@@ -282,15 +210,15 @@ async def test_heartbeats_are_of_one_activity_in_one_run(
     task, run = await asked(unhelped), str(complaint.handle.first_execution_run_id)
     if isinstance(beat, Stamped):
         place = context_of(client.namespace, complaint.handle.id, "ComplaintWorkflow", "publish")
-        stamp = beat._replace(id=run) if beat.id == "its run" else beat
+        stamp = beat._replace(id=beat.id.replace("RUN", run))
         sent = (await stamp.seal(client, place, 200)).payload
     elif beat in ANSWERS:
         answer = ANSWERS[beat](task.input.payloads[0])
         assert isinstance(answer, Payload)
         sent = answer
     else:
-        said = {"key": b"ab", "kind": b"heartbeat", "name": b"1", "id": run.encode()}
-        sent = Payload(metadata={"encoding": b"binary/sealed", **said}, data=b"200")
+        said = {"encoding": b"binary/sealed", "kind": b"heartbeat", "id": f"{run}/1".encode(), **UNOPENED[beat]}
+        sent = Payload(metadata=said, data=b"200")
     await fails_after(unhelped, task.task_token, sent)
     given = asyncio.get_running_loop().create_future()
 
