@@ -288,12 +288,11 @@ async def test_an_action_waits_until_temporal_has_room_for_it(on_sqlite: Api) ->
     handle = on_sqlite.temporal.get_workflow_handle(workflow_id(number))
     command = Command(actor=ADMIN, body=Comment(note="他人"))
 
-    async def comment(key: str) -> None:
+    async def comment(key: str) -> Any:
         """The SDK itself gives up what Temporal refuses for too long."""
         while True:
             try:
-                await handle.execute_update("comment", command, id=key)
-                return
+                return await handle.execute_update("comment", command, id=key)
             except RPCError as error:
                 if error.status not in (RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.UNAVAILABLE):
                     raise
