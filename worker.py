@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,7 +34,7 @@ from activities.surge_watch import SurgeWatch, Suspect
 from domain.incident.opening import Opening
 from domain.reports.period import ReportKind
 from hotline import entry, process
-from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, in_force_now
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.installation import require_own, until_compared
@@ -264,12 +263,12 @@ async def keep_running(client: Client, settings: Settings) -> None:
     turns out to be of another installation, and KeysError if the keys are lost.
     """
     await until_compared(client, settings)
-    time_zone = in_force_now(CatalogueStore(settings.catalogues_dir), settings.catalogue).calendar.timezone
-    for tries in count():
+    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    while True:
         await start_ended(client, settings.task_queue)
         with looked_after("the Schedule"):
-            if await keep_schedule(client, settings.task_queue, time_zone) and tries:
-                log.warning("the Schedule %s was not there, and is made again", SCHEDULE)
+            if await keep_schedule(client, settings.task_queue, in_force.catalogue.calendar.timezone):
+                log.info("the Schedule %s was not there, and is made", SCHEDULE)
         with looked_after("the task queue"):
             await take_back(client, settings.task_queue)
         await asyncio.sleep(KEEP_SECONDS)

@@ -210,13 +210,13 @@ class Reconciler:
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
         kinds = self._workflows.paused(), self._workflows.stuck()
-        self._paused, self._stuck = [{number async for chunk in each for number in chunk} for each in kinds]
+        self._paused, stuck = [{number async for chunk in each for number in chunk} for each in kinds]
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, reconciliation.lost_cases)
         # If somebody else has answered for it, a case waits for years for its timer, or to publish.
         late = await read(self._engine, partial(reconciliation.late_cases, due_before=began_at - STUCK_AFTER))
-        self._stuck |= {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
-        self._stuck |= late - self._lost.keys() - self._paused
+        stuck |= {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
+        self._stuck = stuck | (late - self._lost.keys() - self._paused)
         # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a

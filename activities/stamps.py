@@ -1,7 +1,7 @@
 """Stamps: the kind of a sealed message, its name, the id that it is for, and when it was sent.
 
 The envelope says that the service has sealed a payload for a workflow. The stamp says what for: who copies a sealed
-payload can neither start a workflow again with it, nor repeat an update, nor have an activity done for another run.
+payload can neither start a workflow again with it, nor repeat an update, nor have an activity done in another's place.
 """
 
 import logging
@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, NoReturn
+from inspect import signature
+from typing import Any, NoReturn
 
 from temporalio import activity, client, worker, workflow
 from temporalio.api.common.v1 import Payload
@@ -38,20 +39,11 @@ _ACTED_ON_BY = {
 }
 _ONLY_FOR = {"deliver_notifications": "courier", "watch_surges": "surge-watch", "reconcile": "reconciler"}
 """Id of the only workflow that an activity without an end is done for: more would hold all slots of a worker."""
-_NO_STAMP = "", "", "", ""
-_asked_of: ContextVar[tuple[str, str, str, str]] = ContextVar("asked_of", default=_NO_STAMP)
-"""Stamp of every argument of the present activity; empty if they differ."""
-
-
-class Run(NamedTuple):
-    """Run of a workflow, and when it has asked for each of its activities, by the time of the workflow."""
-
-    info: workflow.Info
-    asked_at: list[datetime]
-
-
-present_run: ContextVar[Run] = ContextVar("present_run")
-"""The run whose payloads are decoded in this thread; unknown in clients and activities."""
+present_run: ContextVar[workflow.Info | None] = ContextVar("present_run", default=None)
+"""The run whose payloads are decoded in this thread; None in clients and activities."""
+_NO_STAMP = "", "", ""
+_asked_of: ContextVar[tuple[str, str, str]] = ContextVar("asked_of", default=_NO_STAMP)
+"""Kind, name and id that every argument of the present activity is stamped with; empty if they differ."""
 
 
 class UndecidedError(RuntimeError):
@@ -157,6 +149,8 @@ class _Runs(worker.WorkflowInboundInterceptor):
 class _Asks(worker.WorkflowOutboundInterceptor):
     """Stamps what a run asks of activities, and the start of the next run."""
 
+    _asked = 0
+
     def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
         input.args = self._of_next_activity(input.args, input.activity)
         return super().start_activity(input)
@@ -172,13 +166,11 @@ class _Asks(worker.WorkflowOutboundInterceptor):
     def _of_next_activity(self, arguments: Sequence[Any], name: str) -> list[RawValue]:
         # Counted as the SDK does for the id. A local activity would get another number after a pause of over a minute
         # between two tries: none of the service makes one.
-        asked_at = present_run.get().asked_at
-        asked_at.append(workflow.now())
-        return self._of_this_run(arguments, ACTIVITY, name, f"/{len(asked_at)}")
+        self._asked += 1
+        return self._of_this_run(arguments, ACTIVITY, name, f"/{self._asked}")
 
-    def _of_this_run(self, arguments: Sequence[Any], kind: str, name: str, number: str = "") -> list[RawValue]:
-        at = _milliseconds(workflow.now().timestamp())
-        stamp = {_KIND: kind, _NAME: name, _ID: f"{workflow.info().run_id}{number}", _AT: at}
+    def _of_this_run(self, arguments: Sequence[Any], kind: str, name: str, place: str = "") -> list[RawValue]:
+        stamp = {_KIND: kind, _NAME: name, _ID: f"{workflow.info().run_id}{place}"}
         return _stamped(workflow.payload_converter(), arguments, stamp)
 
 
@@ -192,20 +184,14 @@ class _Does(worker.ActivityInboundInterceptor):
         info = activity.info()
         is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
         # Without arguments an activity does what is due anyway, whoever asks for it. Nobody else asks for a local one.
-        is_asked = info.is_local or not input.args
-        if is_extra or not (is_asked or _is_asked(info)):
+        takes_none = not signature(input.fn).parameters
+        is_asked = _asked_of.get() == (ACTIVITY, info.activity_type, _id_of(info))
+        if is_extra or not (takes_none or info.is_local or is_asked):
             log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
             message = "Not done: no run of the service has asked for it."
             raise ApplicationError(message, type=UNSEALED, non_retryable=is_extra)
         result = await super().execute_activity(input)
         return stamped_answer(activity.payload_converter(), result, RESULT, info.activity_type)
-
-
-def _is_asked(info: activity.Info) -> bool:
-    """Return True if the run has asked for this activity, with this number, when Temporal was told to have it done."""
-    *stamp, at = _asked_of.get()
-    is_own = stamp == [ACTIVITY, info.activity_type, _id_of(info)]
-    return is_own and abs(info.scheduled_time.timestamp() - int(at) / 1000) <= VALID.total_seconds()
 
 
 def _id_of(info: activity.Info) -> str:
@@ -237,11 +223,11 @@ def note_asked(arguments: Sequence[Payload]) -> None:
 
 
 def own_heartbeats(payloads: Sequence[Payload]) -> Sequence[Payload]:
-    """Return these heartbeats if earlier attempts of this activity have sent them; otherwise none.
+    """Return these heartbeats if earlier attempts of this activity have sent them, and it has arguments; else none.
 
     The id is that of the arguments, which are decoded before.
     """
-    return payloads if all(_stamp(each)[:3] == (HEARTBEAT, "", _asked_of.get()[2]) for each in payloads) else ()
+    return payloads if all(_stamp(each) == (HEARTBEAT, "", _asked_of.get()[2]) for each in payloads) else ()
 
 
 def check_start(payload: Payload, run: workflow.Info) -> None:
@@ -301,7 +287,7 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
     raise ApplicationError(message, type=UNSEALED, non_retryable=True)
 
 
-def check_answer(answer: Any, run: Run) -> None:  # noqa: ANN401 - a message of the SDK's core
+def check_answer(answer: Any, run: workflow.Info) -> None:  # noqa: ANN401 - a message of the SDK's core
     """Raise UndecidedError if the service has not answered so for this activity of the run.
 
     No activity of the service has a limit of tries or of the time for all of them. So a failure that comes to a
@@ -316,7 +302,7 @@ def check_answer(answer: Any, run: Run) -> None:  # noqa: ANN401 - a message of 
         return
     if not fault and _part(payload, _ID) != str(answer.seq):
         fault = "it was sealed for another activity"
-    if fault := fault or _past_fault(payload, run, answer.seq):
+    if fault := fault or _past_fault(payload, run):
         raise UndecidedError(f"the answer of an activity cannot be taken: {fault}")
 
 
@@ -333,10 +319,9 @@ def message_of(payload: Payload) -> tuple[str, str]:
     return _part(payload, _KIND), _part(payload, _NAME)
 
 
-def _stamp(payload: Payload) -> tuple[str, str, str, str]:
+def _stamp(payload: Payload) -> tuple[str, str, str]:
     # What was not opened may name anything.
-    is_open = key_of(payload) is None
-    return (*message_of(payload), _part(payload, _ID), _part(payload, _AT)) if is_open else _NO_STAMP
+    return (*message_of(payload), _part(payload, _ID)) if key_of(payload) is None else _NO_STAMP
 
 
 def _fault(payload: Payload, kind: str, name: str | None = None) -> str | None:
@@ -355,12 +340,10 @@ def _age_fault(payload: Payload, now: float, lasts: timedelta = VALID) -> str | 
     return f"it was sealed {age:.0f} s before it came, and lasts {lasts.total_seconds():.0f} s"
 
 
-def _past_fault(payload: Payload, run: Run, number: int) -> str | None:
-    # All are by Temporal's clock, which may have been set back; the stamp has whole milliseconds. A run after a reset
-    # begins with the one before.
-    earliest = max(run.info.workflow_start_time, run.asked_at[number - 1] - VALID)
-    is_past = int(_part(payload, _AT)) < int(earliest.timestamp() * 1000)
-    return "it was sealed before this run asked for it" if is_past else None
+def _past_fault(payload: Payload, run: workflow.Info) -> str | None:
+    # Both are by Temporal's clock, but for a local activity, which is tried again; the stamp has whole milliseconds.
+    is_past = int(_part(payload, _AT)) < int(run.workflow_start_time.timestamp() * 1000)
+    return "it was sealed before this run began" if is_past else None
 
 
 def _part(payload: Payload, part: str) -> str:

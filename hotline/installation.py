@@ -135,7 +135,7 @@ def _renew(settings: Settings, program: str) -> None:
             with opened(settings.database_url, read_only=not program) as database, writing(database) as connection:
                 renew(connection, ring_of(settings), program)
         except SQLAlchemyError as error:
-            logger.warning("which keys the processes have is not known: %s of SQL", type(error).__name__)
+            logger.warning("keys can be neither stated nor compared: %s of SQL", type(error).__name__)
 
 
 def refuse_foreign(settings: Settings, wait_seconds: float = 0.0) -> None:

@@ -87,14 +87,14 @@ def _taken_if_sealed(payloads: Sequence[Payload], _: list[type] | None) -> Seque
 
 def _taken_by_workflow(payloads: Sequence[Payload], type_hints: list[type] | None) -> Sequence[Payload]:
     """Check the argument of a start or an update; or what else is sealed for a workflow."""
-    run = present_run.get(None)
+    run = present_run.get()
     for payload in payloads:
         if run and workflow.in_workflow() and (update := workflow.current_update_info()):
             check_command(payload, update)
         # Without types there is another number of arguments than this release takes. They may also be of a signal,
         # which the SDK drops if it cannot be decoded.
         elif run and all(hint is RawValue or _is_a(hint, Start) for hint in type_hints or ()):
-            check_start(payload, run.info)
+            check_start(payload, run)
         else:
             check_sealed(payload)
     return payloads
@@ -102,7 +102,7 @@ def _taken_by_workflow(payloads: Sequence[Payload], type_hints: list[type] | Non
 
 def _taken_by_activity(payloads: Sequence[Payload], type_hints: list[type] | None) -> Sequence[Payload]:
     """Check arguments. Heartbeats that are not its own are left out: for an error the SDK would fail it for good."""
-    if present_run.get(None):  # the answer, in the workflow, where it was checked before
+    if present_run.get():  # the answer, in the workflow, where it was checked before
         return payloads
     # The SDK says no types for heartbeats, nor for another number of arguments than the activity takes.
     if not type_hints:

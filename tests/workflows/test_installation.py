@@ -196,10 +196,12 @@ async def test_a_schedule_that_was_deleted_comes_back_while_the_worker_runs(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    caplog.set_level("INFO", "hotline.worker")
     client, settings = await namespace(server, "scheduled"), read_model(tmp_path)
     await adopt(client, settings)
     keeping = asyncio.create_task(worker.keep_running(client, settings))
     await until(lambda: is_scheduled(client), bool)
+    caplog.clear()
     await client.get_schedule_handle(SCHEDULE).delete()
 
     async def told() -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -146,21 +146,6 @@ async def test_a_result_is_of_one_activity_in_one_run(unhelped: Hotline, stamp: 
         assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in kinds
     else:
         await waits(complaint.handle)
-
-
-@pytest.mark.parametrize(("age", "is_taken"), [(timedelta(minutes=4), True), (timedelta(minutes=6), False)])
-async def test_a_result_is_of_no_time_long_before_the_run_asked_for_it(
-    unhelped: Hotline, age: timedelta, *, is_taken: bool
-) -> None:
-    """As after a reset, whose run has the start and the numbers of the run before."""
-    complaint, client = await unhelped.start(unwritten=True), unhelped.client
-    await complaint.ahead(hours=1)
-    await complaint.handle.signal("publish")
-    task = await asked(unhelped)
-    place = context_of(client.namespace, complaint.handle.id, "ComplaintWorkflow", "publish")
-    ago = datetime.now(UTC) - (await complaint.now() - age)
-    await told(unhelped, task.task_token, (await Stamped("result", "", "1", ago).seal(client, place, None)).payload)
-    await (complaint.view() if is_taken else waits(complaint.handle))
 
 
 async def test_a_failure_is_sealed_for_its_type_and_for_good(unhelped: Hotline) -> None:

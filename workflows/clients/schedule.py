@@ -1,5 +1,6 @@
 """The Schedule of the service: each night, in the time zone of the company, it begins what is due."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio.client import (
@@ -15,6 +16,7 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
 from workflows.report import PeriodEndWorkflow
 
@@ -45,16 +47,19 @@ async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> bool
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
     )
     try:
-        # What was missed before the Schedule was there is made up for at once.
-        await client.create_schedule(SCHEDULE, schedule, trigger_immediately=True)
-    except ScheduleAlreadyRunningError:
         await client.get_schedule_handle(SCHEDULE).update(lambda found: _changed(found, schedule, task_queue))
-        return False
-    return True
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        with suppress(ScheduleAlreadyRunningError):
+            # What was missed before the Schedule was there is made up for at once.
+            await client.create_schedule(SCHEDULE, schedule, trigger_immediately=True)
+        return True
+    return False
 
 
 def _changed(found: ScheduleUpdateInput, wanted: Schedule, task_queue: str) -> ScheduleUpdate | None:
-    """Return the update; None if times and queue are those wanted. An operator may have paused it."""
+    """Return the update; None if time zone and queue are those wanted. An operator may have paused it."""
     present = found.description.schedule
     action = present.action
     same_queue = isinstance(action, ScheduleActionStartWorkflow) and action.task_queue == task_queue

@@ -113,10 +113,10 @@ async def start_ended(client: Client, task_queue: str) -> None:
 
 @contextmanager
 def looked_after(what: str) -> Iterator[None]:
-    """Log an RPCError of this work, so that a worker tries the rest all the same."""
+    """Log an RPCError of this work, or a ValueError of what somebody else has made, and go on with the rest."""
     try:
         yield
-    except RPCError as error:
+    except (RPCError, ValueError) as error:
         log.warning("%s cannot be looked after: %s", what, error)
 
 
