@@ -7,9 +7,10 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 from sqlalchemy import bindparam, func, select, update
 
+from domain.case.automatic.left_out import FLAG as LEFT_OUT
 from domain.case.invariants import faults
 from readmodel.case_queries import get_cases
-from readmodel.conditions import IS_OPEN
+from readmodel.conditions import IS_OPEN, has_flag
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.tables import cases, events
 
@@ -57,9 +58,12 @@ def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, 
 
 
 def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
-    """Return the open cases that have not noticed that a promise was due before this instant."""
-    late = select(cases.c.number).where(IS_OPEN, ~cases.c.overdue, cases.c.next_due_at < due_before)
-    return {*connection.scalars(late)}
+    """Return the open cases that have not noticed that a promise was due before this instant.
+
+    A miss that would make the case invalid is left out, and told otherwise.
+    """
+    is_late = ~cases.c.overdue & (cases.c.next_due_at < due_before) & ~has_flag(LEFT_OUT)
+    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, is_late))}
 
 
 def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:

@@ -53,7 +53,7 @@ def test_a_case_is_late_whose_due_time_has_passed_unnoticed(database: Engine, re
             return [late_cases(connection, due_at + timedelta(seconds=seconds)) for seconds in (0, 1)]
 
     assert late() == [set(), {number(2)}]
-    for noticed in ({"overdue": True}, {"overdue": False, "state": "closed"}):
+    for noticed in ({"overdue": True}, {"overdue": False, "flags": '["left_out"]'}, {"flags": "[]", "state": "closed"}):
         with writing(database) as connection:
             connection.execute(update(cases).where(of_case).values(noticed))
         assert late() == [set(), set()]
