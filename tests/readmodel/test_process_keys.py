@@ -167,4 +167,4 @@ async def test_a_program_starts_while_sql_is_silent_and_says_that_it_has_stated_
 
     monkeypatch.setattr(installation, "renew", silent)
     await require_own(await Client.connect("127.0.0.1:1", lazy=True), machines[0], "api")
-    assert "which keys the processes have is not known: OperationalError of SQL" in caplog.text
+    assert "keys can be neither stated nor compared: OperationalError of SQL" in caplog.text
