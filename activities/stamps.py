@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from inspect import signature
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 from temporalio import activity, client, worker, workflow
 from temporalio.api.common.v1 import Payload
@@ -39,11 +39,27 @@ _ACTED_ON_BY = {
 }
 _ONLY_FOR = {"deliver_notifications": "courier", "watch_surges": "surge-watch", "reconcile": "reconciler"}
 """Id of the only workflow that an activity without an end is done for: more would hold all slots of a worker."""
-present_run: ContextVar[workflow.Info | None] = ContextVar("present_run", default=None)
-"""The run whose payloads are decoded in this thread; None in clients and activities."""
 _NO_STAMP = "", "", ""
 _asked_of: ContextVar[tuple[str, str, str]] = ContextVar("asked_of", default=_NO_STAMP)
 """Kind, name and id that every argument of the present activity is stamped with; empty if they differ."""
+
+
+class Run(NamedTuple):
+    """Run whose payloads are decoded.
+
+    Attributes:
+        info: what the SDK says of it.
+        first_seed: seed of its random numbers when it began. Each reset gives it another.
+        asked: number in the run of each activity that it has asked for; after a reset, with the seed.
+    """
+
+    info: workflow.Info
+    first_seed: int
+    asked: list[str]
+
+
+present_run: ContextVar[Run | None] = ContextVar("present_run", default=None)
+"""The run whose payloads are decoded in this thread; None in clients and activities."""
 
 
 class UndecidedError(RuntimeError):
@@ -149,8 +165,6 @@ class _Runs(worker.WorkflowInboundInterceptor):
 class _Asks(worker.WorkflowOutboundInterceptor):
     """Stamps what a run asks of activities, and the start of the next run."""
 
-    _asked = 0
-
     def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
         input.args = self._of_next_activity(input.args, input.activity)
         return super().start_activity(input)
@@ -166,8 +180,11 @@ class _Asks(worker.WorkflowOutboundInterceptor):
     def _of_next_activity(self, arguments: Sequence[Any], name: str) -> list[RawValue]:
         # Counted as the SDK does for the id. A local activity would get another number after a pause of over a minute
         # between two tries: none of the service makes one.
-        self._asked += 1
-        return self._of_this_run(arguments, ACTIVITY, name, f"/{self._asked}")
+        run = cast("Run", present_run.get())
+        is_reset = workflow.random_seed() != run.first_seed
+        number = len(run.asked) + 1
+        run.asked.append(f"{number}/{workflow.random_seed()}" if is_reset and arguments else f"{number}")
+        return self._of_this_run(arguments, ACTIVITY, name, f"/{run.asked[-1]}")
 
     def _of_this_run(self, arguments: Sequence[Any], kind: str, name: str, place: str = "") -> list[RawValue]:
         stamp = {_KIND: kind, _NAME: name, _ID: f"{workflow.info().run_id}{place}"}
@@ -185,7 +202,9 @@ class _Does(worker.ActivityInboundInterceptor):
         is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
         # Without arguments an activity does what is due anyway, whoever asks for it. Nobody else asks for a local one.
         takes_none = not signature(input.fn).parameters
-        is_asked = _asked_of.get() == (ACTIVITY, info.activity_type, _id_of(info))
+        *meant, asked = _asked_of.get()
+        this_one = [ACTIVITY, info.activity_type, info.workflow_run_id, info.activity_id]
+        is_asked = [*meant, *asked.split("/")[:2]] == this_one
         if is_extra or not (takes_none or info.is_local or is_asked):
             log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
             message = "Not done: no run of the service has asked for it."
@@ -194,15 +213,11 @@ class _Does(worker.ActivityInboundInterceptor):
         return stamped_answer(activity.payload_converter(), result, RESULT, info.activity_type)
 
 
-def _id_of(info: activity.Info) -> str:
-    return f"{info.workflow_run_id}/{info.activity_id}"
-
-
 class _Beats(worker.ActivityOutboundInterceptor):
     """Stamps the heartbeats of an activity."""
 
     def heartbeat(self, *details: Any) -> None:  # noqa: ANN401 - as above
-        stamp = {_KIND: HEARTBEAT, _ID: _id_of(activity.info())}
+        stamp = {_KIND: HEARTBEAT, _ID: _asked_of.get()[2]}
         super().heartbeat(*_stamped(activity.payload_converter(), details, stamp))
 
 
@@ -212,7 +227,8 @@ def stamped_answer(converter: PayloadConverter, answer: object, kind: str, name:
     `name`: type of the activity, or of the failure.
     """
     info = activity.info()
-    stamp = {_KIND: kind, _NAME: name, _ID: info.activity_id, _AT: _milliseconds(info.started_time.timestamp())}
+    place = _asked_of.get()[2].partition("/")[2] or info.activity_id
+    stamp = {_KIND: kind, _NAME: name, _ID: place, _AT: _milliseconds(info.started_time.timestamp())}
     return _stamped(converter, [answer], stamp)[0]
 
 
@@ -227,7 +243,8 @@ def own_heartbeats(payloads: Sequence[Payload]) -> Sequence[Payload]:
 
     The id is that of the arguments, which are decoded before.
     """
-    return payloads if all(_stamp(each) == (HEARTBEAT, "", _asked_of.get()[2]) for each in payloads) else ()
+    asked = _asked_of.get()[2]
+    return payloads if asked and all(_stamp(each) == (HEARTBEAT, "", asked) for each in payloads) else ()
 
 
 def check_start(payload: Payload, run: workflow.Info) -> None:
@@ -287,7 +304,7 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
     raise ApplicationError(message, type=UNSEALED, non_retryable=True)
 
 
-def check_answer(answer: Any, run: workflow.Info) -> None:  # noqa: ANN401 - a message of the SDK's core
+def check_answer(answer: Any, run: Run) -> None:  # noqa: ANN401 - a message of the SDK's core
     """Raise UndecidedError if the service has not answered so for this activity of the run.
 
     No activity of the service has a limit of tries or of the time for all of them. So a failure that comes to a
@@ -300,9 +317,9 @@ def check_answer(answer: Any, run: workflow.Info) -> None:  # noqa: ANN401 - a m
         fault = _fault(payload := failure.encoded_attributes, FAILURE, failure.application_failure_info.type)
     else:
         return
-    if not fault and _part(payload, _ID) != str(answer.seq):
-        fault = "it was sealed for another activity"
-    if fault := fault or _past_fault(payload, run):
+    if not fault and _part(payload, _ID) != run.asked[answer.seq - 1]:
+        fault = "it was sealed for another activity, or before a reset"
+    if fault := fault or _past_fault(payload, run.info):
         raise UndecidedError(f"the answer of an activity cannot be taken: {fault}")
 
 

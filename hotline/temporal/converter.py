@@ -94,7 +94,7 @@ def _taken_by_workflow(payloads: Sequence[Payload], type_hints: list[type] | Non
         # Without types there is another number of arguments than this release takes. They may also be of a signal,
         # which the SDK drops if it cannot be decoded.
         elif run and all(hint is RawValue or _is_a(hint, Start) for hint in type_hints or ()):
-            check_start(payload, run)
+            check_start(payload, run.info)
         else:
             check_sealed(payload)
     return payloads

@@ -7,7 +7,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, Workf
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.envelope import NOT_SEALED
-from activities.stamps import check_answer, present_run
+from activities.stamps import Run, check_answer, present_run
 
 PASSED_THROUGH = ("activities", "domain", "pydantic", "readmodel")
 """Packages that are loaded once for all runs, beside what workflows import as `imports_passed_through`."""
@@ -19,7 +19,7 @@ class _Runner(UnsandboxedWorkflowRunner):
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """Return the instance of a run."""
         instance = super().create_instance(det)
-        activate = instance.activate
+        activate, run = instance.activate, Run(det.info, det.randomness_seed, [])
         _, *parameters = signature(det.defn.run_fn).parameters.values()
         takes_message = any(each.default is each.empty for each in parameters)
 
@@ -27,8 +27,8 @@ class _Runner(UnsandboxedWorkflowRunner):
             for job in act.jobs:
                 _have_checked(job, takes_message=takes_message)
                 if job.HasField("resolve_activity"):
-                    check_answer(job.resolve_activity, det.info)
-            token = present_run.set(det.info)
+                    check_answer(job.resolve_activity, run)
+            token = present_run.set(run)
             try:
                 return activate(act)
             finally:

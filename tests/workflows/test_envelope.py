@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.update.v1 import Input
 from temporalio.client import (
     Client,
@@ -261,10 +261,13 @@ async def started(
 async def waits(handle: WorkflowHandle[Any, Any]) -> None:
     """Wait until a task has failed: the workflow runs, and goes on when the task can be done."""
 
-    async def kinds() -> list[int]:
-        return [event.event_type for event in (await handle.fetch_history()).events]
+    async def causes() -> set[int]:
+        events = (await handle.fetch_history()).events
+        return {event.workflow_task_failed_event_attributes.cause for event in events}
 
-    await until(kinds, lambda found: EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED in found)
+    # A reset leaves a failed task as well.
+    others = {0, WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW}
+    await until(causes, lambda found: bool(found - others))
     assert (await handle.describe()).close_time is None
 
 

@@ -22,11 +22,12 @@ from temporalio.api.workflowservice.v1 import (
     RespondActivityTaskFailedRequest,
     UpdateActivityOptionsRequest,
 )
+from temporalio.client import Client
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
 from activities.command_faults import UNSEALED
-from activities.envelope import context_of
+from activities.envelope import Context, Envelope, context_of
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from hotline.temporal.sandbox import runner
@@ -82,6 +83,13 @@ async def told(hotline: Hotline, token: bytes, answer: Payload | Failure | None)
                 namespace=namespace, task_token=token, result=Payloads(payloads=[answer] if answer else [])
             )
         )
+
+
+def place_in(client: Client, context: Context, task: PollActivityTaskQueueResponse) -> str:
+    """Return what the arguments of the activity say about its place in the run."""
+    envelope = client.data_converter.with_context(context).payload_codec
+    assert isinstance(envelope, Envelope)
+    return envelope.open(task.input.payloads[0]).metadata["id"].decode().partition("/")[2]
 
 
 async def fails_after(hotline: Hotline, token: bytes, beat: Payload) -> None:
@@ -242,6 +250,28 @@ async def test_the_pending_activity_of_a_run_that_was_reset_is_refused_and_ends_
     await until(refused, [UNSEALED].__eq__)
     assert await complaint.rows() == []
     assert (await handle.describe()).close_time is None
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+async def test_after_a_reset_no_answer_of_the_run_before_is_taken(unhelped: Hotline, *, is_taken: bool) -> None:
+    """The new run numbers what it asks for as the one before, and asks for the same."""
+    complaint, client = await unhelped.start(unwritten=True), unhelped.client
+    place = context_of(client.namespace, complaint.handle.id, "ComplaintWorkflow", "publish")
+    await complaint.handle.signal("publish")
+    task = await asked(unhelped)
+    before = (await Stamped("result", "", place_in(client, place, task)).seal(client, place, None)).payload
+    await told(unhelped, task.task_token, before)
+    await complaint.view()
+    await reset(client, complaint.handle.id)
+    again = await asked(unhelped)
+    assert again.activity_id == task.activity_id
+    here = (await Stamped("result", "", place_in(client, place, again)).seal(client, place, None)).payload
+    await told(unhelped, again.task_token, here if is_taken else before)
+    handle = client.get_workflow_handle(complaint.handle.id)
+    if is_taken:
+        await handle.query("case", result_type=dict)
+    else:
+        await waits(handle)
 
 
 @pytest.mark.parametrize("beat", [PLAIN, GARBAGE, None])
