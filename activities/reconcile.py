@@ -47,7 +47,7 @@ change three times."""
 LONGEST_LAG = timedelta(minutes=5)
 """Time by which the list lags behind at most, while it answers and shows nothing new; Temporal retries in seconds."""
 STUCK_AFTER = timedelta(minutes=5)
-"""Time after which a case counts as stuck that does not notice a due time, or publish what it was told to."""
+"""Time after which a case counts as stuck that does not notice a due time or its incident's end, or publish."""
 FIRST_LOOK_BACK = timedelta(hours=48)
 """The same for the first look of a worker: what happened while none looked."""
 GRACE = timedelta(seconds=5)

@@ -7,12 +7,12 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 from sqlalchemy import bindparam, func, select, update
 
-from domain.case.automatic.left_out import FLAG as LEFT_OUT
+from domain.case.automatic.escalate import KIND as ESCALATE
 from domain.case.invariants import faults
 from readmodel.case_queries import get_cases
-from readmodel.conditions import IS_OPEN, has_flag
+from readmodel.conditions import IS_OPEN, PROGRESS
 from readmodel.database import ReadConnection, WriteConnection
-from readmodel.tables import cases, events
+from readmodel.tables import cases, events, incidents
 
 Lost = Literal["ended", "missing", "reset"]
 """Loss of the workflow of an open case: ended by hand, deleted, or reset to an earlier version."""
@@ -58,12 +58,16 @@ def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, 
 
 
 def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
-    """Return the open cases that have not noticed that a promise was due before this instant.
+    """Return the open cases that have not noticed what was due before this instant: a promise, or an incident's end.
 
-    A miss that would make the case invalid is left out, and told otherwise.
+    A miss that would make the case invalid, and was left out since the last action, is told otherwise. An incident
+    ends after each case that it knows: one that waits for it still has never told it.
     """
-    is_late = ~cases.c.overdue & (cases.c.next_due_at < due_before) & ~has_flag(LEFT_OUT)
-    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, is_late))}
+    left_out = func.coalesce(PROGRESS["left_out"].as_string(), "").contains(f'"{ESCALATE.name}"')
+    missed = ~cases.c.overdue & (cases.c.next_due_at < due_before) & ~left_out
+    ended = select(incidents.c.number).where(incidents.c.closed_at < due_before)
+    waits = cases.c.incident.in_(ended) & PROGRESS["settled"].as_string().is_(None)
+    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | waits))}
 
 
 def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:

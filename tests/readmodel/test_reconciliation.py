@@ -5,11 +5,19 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, event, select, text, update
 
+from domain.case.actions.link_incident import LinkIncident
+from domain.case.incident_link import KEPT
+from domain.case.progress import Progress
+from domain.incident.batch import IncidentBatch
+from domain.incident.incident import Incident
 from readmodel.database import reading, writing
+from readmodel.incidents import write as write_incident
 from readmodel.projection import write
 from readmodel.reconciliation import Held, held, late_cases
-from readmodel.tables import cases, events
+from readmodel.tables import cases, events, incidents
 from tests.support.batches import PLAIN, call, number, published
+from tests.support.build import INCIDENT, THEN
+from tests.support.incidents import opening
 
 STORY = published(call(1))
 VERSION = STORY[-1].case.version
@@ -46,17 +54,54 @@ def test_a_case_is_late_whose_due_time_has_passed_unnoticed(database: Engine, re
     put(database)
     of_case = cases.c.number == number(2)
     with reading(reader) as connection:
-        due_at = connection.execute(select(cases.c.next_due_at).where(of_case)).scalar_one()
+        due_at, document = connection.execute(select(cases.c.next_due_at, cases.c.document).where(of_case)).one()
 
     def late() -> list[set[str]]:
         with reading(reader) as connection:
             return [late_cases(connection, due_at + timedelta(seconds=seconds)) for seconds in (0, 1)]
 
-    assert late() == [set(), {number(2)}]
-    for noticed in ({"overdue": True}, {"overdue": False, "flags": '["left_out"]'}, {"flags": "[]", "state": "closed"}):
+    def changed(**values: Any) -> list[set[str]]:
         with writing(database) as connection:
-            connection.execute(update(cases).where(of_case).values(noticed))
-        assert late() == [set(), set()]
+            connection.execute(update(cases).where(of_case).values(values))
+        return late()
+
+    def left_out(*kinds: str) -> str:
+        return Progress.model_validate_json(document).model_copy(update={"left_out": kinds}).model_dump_json()
+
+    assert late() == [set(), {number(2)}]
+    assert changed(overdue=True) == [set(), set()]
+    # The flag stays when somebody has acted since, and then it notices as before.
+    assert changed(overdue=False, flags='["left_out"]') == [set(), {number(2)}]
+    assert changed(document=left_out("credit")) == [set(), {number(2)}]
+    assert changed(document=left_out("credit", "escalate")) == [set(), set()]
+    assert changed(document=document, state="closed") == [set(), set()]
+
+
+def test_a_case_is_late_that_waits_for_an_incident_that_has_ended(database: Engine, reader: Engine) -> None:
+    link = LinkIncident(incident=INCIDENT)
+    with writing(database) as connection:
+        for place, actions in enumerate(
+            [(link,), (link, "withdraw"), (link, LinkIncident(incident=None)), ()], start=1
+        ):
+            write(connection, published(call(place), actions))
+        connection.execute(update(cases).values(next_due_at=None))
+
+    def late(seconds: int) -> set[str]:
+        with reading(reader) as connection:
+            return late_cases(connection, THEN + timedelta(seconds=seconds))
+
+    incident, opened = Incident.open(opening(number=INCIDENT))
+    with writing(database) as connection:
+        write_incident(connection, IncidentBatch(incident=incident, events=(opened,), counts={}))
+    assert late(1) == set()
+    with writing(database) as connection:
+        connection.execute(update(incidents).values(closed_at=THEN))
+    assert (late(0), late(1)) == (set(), {number(1)})
+    with writing(database) as connection:
+        document = connection.execute(select(cases.c.document).where(cases.c.number == number(1))).scalar_one()
+        kept = Progress.model_validate_json(document).model_copy(update={"settled": KEPT}).model_dump_json()
+        connection.execute(update(cases).where(cases.c.number == number(1)).values(document=kept))
+    assert late(1) == set()
 
 
 def test_the_comparison_is_one_query_by_the_indexes_of_cases_and_events(database: Engine) -> None:

@@ -64,12 +64,12 @@ async def argument(handle: WorkflowHandle[Any, Any], name: str) -> Payload:
     return next(each.input.payloads[0] for each in scheduled if each.activity_type.name == name)
 
 
-async def hijack(client: Client, queue: str, command: WorkflowCommand) -> None:
+async def hijack(client: Client, queue: str, *commands: WorkflowCommand) -> None:
     """Answer the next workflow task in place of the service."""
     poll = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), identity="nobody")
     task = await client.workflow_service.poll_workflow_task_queue(poll)
     await client.workflow_service.respond_workflow_task_completed(
-        RespondWorkflowTaskCompletedRequest(namespace=client.namespace, task_token=task.task_token, commands=[command])
+        RespondWorkflowTaskCompletedRequest(namespace=client.namespace, task_token=task.task_token, commands=commands)
     )
 
 

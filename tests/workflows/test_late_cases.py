@@ -1,16 +1,22 @@
 """A case whose timer somebody else has set for years later, as its worker, is listed as stuck."""
 
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.command.v1 import Command, StartTimerCommandAttributes
+from temporalio.api.command.v1 import Command, RecordMarkerCommandAttributes, StartTimerCommandAttributes
+from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.enums.v1 import CommandType
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 
 from activities import reconcile
 from activities.reconcile_report import Report
-from tests.support.hotline import Hotline, running_hotline, until
+from tests.support.causes import OVER, declare
+from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.temporal import temporal_server
 from tests.workflows.test_hijacked_tasks import hijack
@@ -18,37 +24,84 @@ from workflows.clients.singletons import RECONCILER, last_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUEUE = "late"
-IN_TEN_YEARS = Command(
-    command_type=CommandType.COMMAND_TYPE_START_TIMER,
-    start_timer_command_attributes=StartTimerCommandAttributes(
-        timer_id="1", start_to_fire_timeout=Duration(seconds=10 * 366 * 24 * 3600)
-    ),
-)
+TEN_YEARS = 10 * 366 * 24 * 3600
+
+
+def timer(number: int, seconds: int) -> Command:
+    return Command(
+        command_type=CommandType.COMMAND_TYPE_START_TIMER,
+        start_timer_command_attributes=StartTimerCommandAttributes(
+            timer_id=str(number), start_to_fire_timeout=Duration(seconds=seconds)
+        ),
+    )
+
+
+def next_try_in(seconds: int) -> Command:
+    """The note of a worker that telling the incident has failed, and is tried again after this time."""
+    never = {"seconds": 0, "nanos": 0}
+    known = {"seq": 1, "attempt": 1, "activity_id": "1", "activity_type": "tell_incident", "activation_index": 1}
+    times = {"complete_time": never, "original_schedule_time": never, "backoff": {"seconds": seconds, "nanos": 0}}
+    note = Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(known | times).encode())
+    return Command(
+        command_type=CommandType.COMMAND_TYPE_RECORD_MARKER,
+        record_marker_command_attributes=RecordMarkerCommandAttributes(
+            marker_name="core_local_activity",
+            details={"data": Payloads(payloads=[note])},
+            failure=Failure(message="-", application_failure_info=ApplicationFailureInfo(type="-")),
+        ),
+    )
+
+
+@asynccontextmanager
+async def waiting_cases(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Hotline, Hotline]]:
+    """A hotline at work on another queue, and one for cases that nobody works on yet."""
+    reconcile_at_once(monkeypatch)
+    monkeypatch.setattr(reconcile, "STUCK_AFTER", timedelta(seconds=1))
+    async with await temporal_server() as server, running_hotline(server, folder, task_queue="another") as elsewhere:
+        settings = elsewhere.settings.model_copy(update={"task_queue": QUEUE})
+        yield elsewhere, Hotline(server, settings, elsewhere.engine, elsewhere.sender, elsewhere.client)
+
+
+async def is_listed_until_it_is_lost(late: Complaint, ours: Hotline) -> None:
+    """A rebuild brings it back, and so the timer: lost is worse than stuck."""
+
+    async def look() -> Report:
+        return await last_report(ours.client) or Report()
+
+    report = await until(look, lambda seen: bool(seen.stuck))
+    assert report.stuck == [late.number]
+    assert not report.lost
+    await late.handle.terminate()
+    await until(look, lambda seen: seen.stuck == [] and [*seen.lost] == [late.number])
 
 
 async def test_a_case_that_does_not_notice_what_falls_due_is_listed_as_stuck(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reconcile_at_once(monkeypatch)
-    monkeypatch.setattr(reconcile, "STUCK_AFTER", timedelta(seconds=1))
-    async with await temporal_server() as server, running_hotline(server, tmp_path, task_queue="another") as elsewhere:
-        settings = elsewhere.settings.model_copy(update={"task_queue": QUEUE})
-        waiting = Hotline(server, settings, elsewhere.engine, elsewhere.sender, elsewhere.client)
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
         terms = waiting.catalogue.terms("no_water", "west", datetime.now(UTC))
         soon = tuple(each.model_copy(update={"budget_seconds": 2}) for each in terms.promises)
         late = await waiting.start(terms=terms.model_copy(update={"promises": soon}))
-        await hijack(waiting.client, QUEUE, IN_TEN_YEARS)
-
-        async def look() -> Report:
-            return await last_report(waiting.client) or Report()
-
-        async with running_hotline(server, tmp_path, task_queue=QUEUE, reconcile_seconds=0.1) as ours:
+        await hijack(waiting.client, QUEUE, timer(1, TEN_YEARS))
+        async with running_hotline(elsewhere.server, tmp_path, task_queue=QUEUE, reconcile_seconds=0.1) as ours:
             in_time = await ours.start()
             await RECONCILER.start(ours.client, QUEUE)
-            report = await until(look, lambda seen: bool(seen.stuck))
-            assert report.stuck == [late.number]
-            assert not report.lost
-            # Lost is worse: a rebuild brings it back, and so the timer.
-            await late.handle.terminate()
-            await until(look, lambda seen: seen.stuck == [] and [*seen.lost] == [late.number])
+            await is_listed_until_it_is_lost(late, ours)
             assert (await in_time.view()).version == 1
+
+
+async def test_a_case_that_has_not_told_its_incident_is_listed_as_stuck_when_that_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
+        cause = await declare(elsewhere, "west")
+        late = await waiting.start(incident=cause.number)
+        await hijack(waiting.client, QUEUE, timer(1, 7200), next_try_in(TEN_YEARS), timer(2, TEN_YEARS))
+        async with running_hotline(elsewhere.server, tmp_path, task_queue=QUEUE, reconcile_seconds=0.1) as ours:
+            assert (await late.view()).incident == cause.number
+            in_time = await ours.start(incident=cause.number)
+            await cause.waits_for(1)
+            await RECONCILER.start(ours.client, QUEUE)
+            await cause.act(OVER)
+            await in_time.published(3)
+            await is_listed_until_it_is_lost(late, ours)
