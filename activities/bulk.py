@@ -27,7 +27,7 @@ from domain.shared.command import Command
 from domain.shared.value import Immutable
 from readmodel.case_queries import get_cases
 from readmodel.open_cases import open_numbers
-from readmodel.workload import end_handover, is_under_way, owned_by, owners
+from readmodel.workload import end_handover, given_by, owned_by, owners
 from readmodel.writer import GroupWriter
 
 CHANGED, SAME, KEPT, SILENT = "changed", "same", "kept", "silent"
@@ -159,25 +159,28 @@ class BulkUpdates:
 
     @activity.defn(name="hand_over_cases")
     async def hand_over_cases(self, page: CasesOfHandover) -> HandedOver:
-        """Give these cases to the new owner. A case that was given to somebody else meanwhile stays there.
+        """Give these cases to the new owner. A case that was given to somebody else meanwhile, or back, stays there.
 
         A handover that is not under way, as one that was done and is started again, changes no case.
         """
         handover = page.handover
-        under_way = await read(self._engine, lambda sql: is_under_way(sql, handover.id))
+        given = await read(self._engine, lambda sql: given_by(sql, handover, page.numbers))
+        if given is None:
+            reason = "This handover was done before, or SQL has lost it: order another one."
+            return HandedOver(handed_over=0, refused=dict.fromkeys(page.numbers, reason))
         known = await read(self._engine, lambda sql: owners(sql, page.numbers))
         body = HandOver(owner=handover.owner, previous_owner=handover.previous_owner, note=handover.reason)
         # The same for every attempt, so that an attempt whose answer was lost is answered again.
         key = f"handover-{handover.id}"
 
         async def ask(number: str) -> Answer | Left:
-            if not under_way:
-                return Left("This handover was done before, or SQL has lost it: order another one.")
             if number not in known:
                 return Left("SQL does not have it any more.")
             owner, version = known[number]
-            if owner != handover.previous_owner:  # moved by an attempt whose answer was lost, or by somebody else
-                return Answer(HANDED_OVER) if owner == handover.owner else Left(f"It belongs to {owner} now.")
+            if owner == handover.owner:  # by an attempt whose answer was lost
+                return Answer(HANDED_OVER)
+            if owner != handover.previous_owner or number in given:
+                return Left(f"It belongs to {owner} now.")
             command = Command(
                 actor=handover.actor,
                 body=body,

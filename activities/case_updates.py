@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from temporalio import activity
 from temporalio.client import (
     Client,
@@ -84,12 +84,6 @@ Ask = Callable[[str], Awaitable[Answer | Left]]
 """Updates the case of this number. Asked again, it returns the same."""
 
 
-class _Linked(BaseModel):
-    """Part of a case that tells its incident."""
-
-    incident: str | None = None
-
-
 class CaseUpdates:
     """Sender of the updates and queries of incidents, rollouts and handovers.
 
@@ -118,18 +112,18 @@ class CaseUpdates:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await handle.execute_update(name, argument, result_type=answer, id=once)
 
-    async def is_linked(self, number: str, *incidents: str | None) -> bool:
-        """Ask the case if it is linked to one of these; True also if it does not answer, False if there is none."""
+    async def is_linked(self, number: str, *incidents: str | None) -> bool | None:
+        """Ask the case if it is linked to one of these; None if it does not answer, False if there is none."""
         handle = self._client.get_workflow_handle(self._workflow_id(number))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                case: _Linked = await handle.query("case", result_type=_Linked)
+                case: dict[str, Any] = await handle.query("case", result_type=dict)
         except RPCError as error:
-            return error.status is not RPCStatusCode.NOT_FOUND
+            return False if error.status is RPCStatusCode.NOT_FOUND else None
         # Rejected: it is paused. Undecided: somebody else's worker has answered.
         except (WorkflowQueryFailedError, WorkflowQueryRejectedError, TimeoutError, UndecidedError):
-            return True
-        return case.incident in incidents
+            return None
+        return case.get("incident") in incidents
 
     async def ask_all(self, numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE) -> Answers:
         """Ask every case and write what they return; return the counts of their answers, and why cases were left.

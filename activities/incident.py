@@ -1,6 +1,6 @@
 """Activities of incidents: rows in SQL, news to callers, and updates of the linked cases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.case_updates import GONE, Answer, Answers, CaseUpdates
+from activities.case_updates import GONE, NO_ANSWER, Answer, Answers, CaseUpdates, Left
 from activities.internal_updates import SETTLE
 from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
@@ -71,7 +71,7 @@ class Incidents:
         for start in range(0, len(news.numbers), SLICE):
             numbers = news.numbers[start : start + SLICE]
             doubtful = await read(self._engine, partial(incidents.unlinked, incident=news.incident, numbers=numbers))
-            unlinked = await self._unlinked(doubtful, news.incident)
+            unlinked = await self.find_unlinked(Asking(incident=news.incident, numbers=tuple(doubtful)))
             told = [number for number in numbers if number not in unlinked]
             await self._write(partial(incidents.inform, news=news, numbers=told))
             activity.heartbeat()
@@ -79,12 +79,9 @@ class Incidents:
     @activity.defn(name="find_unlinked_cases")
     async def find_unlinked(self, asking: Asking) -> tuple[str, ...]:
         """Return those of the cases that say that they are not linked to the incident."""
-        return await self._unlinked(asking.numbers, asking.incident)
-
-    async def _unlinked(self, numbers: Sequence[str], incident: str) -> tuple[str, ...]:
         found = []
-        for number in numbers:
-            if not await self._cases.is_linked(number, incident):
+        for number in asking.numbers:
+            if await self._cases.is_linked(number, asking.incident) is False:
                 found.append(number)
             activity.heartbeat()
         return tuple(found)
@@ -105,12 +102,19 @@ class Incidents:
     async def link_named(self, naming: Naming) -> BatchResult:
         """Link the cases that somebody has named, as that person does; return the count of each answer.
 
-        It does not wait for SQL. As far as that answers, a run that asks after the end of the incident takes none.
+        It does not wait for SQL. As far as that answers, a run that asks after the end of the incident takes none, and
+        a case that was linked since it was named stays as it is: who has taken it out again knew better.
         """
+        incident, numbers, taken = naming.incident, naming.numbers, set[str]()
         with suppress(ApplicationError):
-            if await self._is_over(naming.incident):
-                return BatchResult(counts={OVER: len(naming.numbers)})
-        counts, left = await self._link_all(naming.numbers, naming.incident, "named", by=naming.actor)
+            if await self._is_over(incident):
+                return BatchResult(counts={OVER: len(numbers)})
+            taken = await read(self._engine, partial(incidents.linked_since_named, incident=incident, numbers=numbers))
+
+        async def leave(number: str) -> Answer | None:
+            return Answer(OVER) if number in taken else None
+
+        counts, left = await self._link_all(numbers, incident, "named", naming.actor, leave)
         return BatchResult(counts=counts, silent=tuple(left))
 
     @activity.defn(name="settle_cases")
@@ -139,8 +143,13 @@ class Incidents:
 
         A case that is linked to neither was linked elsewhere since, or never said that it is linked here.
         """
-        why = f"{relinking.incident}->{relinking.to}"
-        counts, left = await self._link_all(relinking.numbers, relinking.to, why, leaves=relinking.incident)
+        ended, to = relinking.incident, relinking.to
+
+        async def leave(number: str) -> Answer | Left | None:
+            linked = await self._cases.is_linked(number, ended, to)
+            return None if linked else NO_ANSWER if linked is None else Answer(OVER)
+
+        counts, left = await self._link_all(relinking.numbers, to, f"{ended}->{to}", leave=leave)
         return BatchResult(counts=counts, silent=tuple(left))
 
     async def _link_all(
@@ -148,26 +157,26 @@ class Incidents:
         numbers: Sequence[str],
         incident: str | None,
         why: str,
-        leaves: str | None = None,
         by: Actor = SYSTEM,
+        leave: Callable[[str], Awaitable[Answer | Left | None]] | None = None,
         *,
         again: bool = False,
     ) -> Answers:
         """Link cases by updates with keys, so that a case knows it if it is asked again.
 
-        `leaves`: only cases that are linked to this incident, or that were asked before. `by` is who links them.
+        `by` is who links them. `leave` returns the answer of a case that is left as it is, None for all others.
         `again`: also cases that were linked before, as SQL shows them now: one that was reinstated has left.
         """
         there = await self._versions(numbers)
 
-        async def ask(number: str) -> Answer:
-            if leaves and not await self._cases.is_linked(number, leaves, incident):
-                return Answer(OVER)
+        async def ask(number: str) -> Answer | Left:
+            if leave and (answer := await leave(number)):
+                return answer
             version = there.get(number, 0)
             key = f"{why}-{incident}-{number}" + f"-{version}" * again
             body = LinkIncident(incident=incident)
             command = Command(actor=by, body=body, key=key, digest=key, acknowledged=version)
-            outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome)
+            outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome, key)
             return Answer(LINKED, outcome.batch)
 
         return await self._cases.ask_all(numbers, ask)

@@ -1,6 +1,7 @@
 """Versions as entity tags (RFC 9110): `ETag` of an answer, `If-Match` and `If-None-Match` of a request."""
 
 import re
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -16,24 +17,11 @@ _TAG = '(W/)?"([!#-~]*)"'
 _VERSION = re.compile("[1-9][0-9]{0,8}")
 _TAGS = rf"(\*|{_TAG}([ ]*,[ ]*{_TAG})*)"
 
-IfMatch = Annotated[
-    str | None,
-    Header(
-        alias="If-Match",
-        description="`ETag` of the version that you have read, or several; at any other, 412. `*` stands for any.",
-        examples=['"12"'],
-        json_schema_extra={"pattern": f"^{_TAGS}$"},
-    ),
-]
-IfNoneMatch = Annotated[
-    str | None,
-    Header(
-        alias="If-None-Match",
-        description="`ETag` of the version that you have: it is not sent again.",
-        examples=['"12"'],
-        json_schema_extra={"pattern": f"^{_TAGS}$"},
-    ),
-]
+_header = partial(Header, examples=['"12"'], json_schema_extra={"pattern": f"^{_TAGS}$"})
+_READ = "`ETag` of the version that you have read, or several; at any other, 412. `*` stands for any."
+IfMatch = Annotated[str | None, _header(alias="If-Match", description=_READ)]
+_HAD = "`ETag` of the version that you have: it is not sent again."
+IfNoneMatch = Annotated[str | None, _header(alias="If-None-Match", description=_HAD)]
 
 
 def etag(version: int) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """Queries of whole cases and their versions."""
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import RowMapping, bindparam, func, select, tuple_
+from sqlalchemy import JSON, ColumnElement, RowMapping, bindparam, func, select, tuple_, type_coerce
 
 from domain.case.case import Case
 from domain.case.intake import Registered
@@ -19,6 +20,7 @@ from readmodel.search import conditions_of, find, having_terms
 from readmodel.sorting import Sort, stretches
 from readmodel.tables import cases, events
 
+Since = datetime | ColumnElement[datetime]
 PAGE = 1000
 """Rows that are fetched at once of a query of all cases."""
 
@@ -37,6 +39,13 @@ class _NewTerms(Immutable):
 def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, int]:
     """Return the version of each of these cases; one without a row is left out."""
     return {row.number: row.version for row in connection.execute(_VERSIONS, {"numbers": list(numbers)})}
+
+
+def had(connection: ReadConnection, numbers: Collection[str], action: str, since: Since, **facts: str) -> set[str]:
+    """Return those of these cases that have had an event of this kind, with these facts, since an instant."""
+    are_facts = (type_coerce(events.c.data, JSON)[name].as_string() == value for name, value in facts.items())
+    of_kind = events.c.number.in_(numbers), events.c.action == action, events.c.at >= since
+    return {*connection.scalars(select(events.c.number).where(*of_kind, *are_facts))}
 
 
 def count_open(connection: ReadConnection) -> int:

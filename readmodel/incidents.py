@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json, to_json
 from sqlalchemy import JSON, Row, func, not_, or_, select, type_coerce
 
+from domain.case.actions import link_incident
 from domain.case.incident_link import OVER
+from domain.incident.actions import confirm
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import LINKABLE, TAKING, IncidentState
 from domain.incident.notifications import News, incident_notifications, news_notifications
 from domain.incident.scope import Scope
+from readmodel.case_queries import had
 from readmodel.conditions import HAS_OWN_MATTERS, PROGRESS
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.notifications import notification_row
@@ -84,6 +87,13 @@ def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) 
     """Return those of these cases that SQL shows as linked to no incident or to another one."""
     other = or_(cases.c.incident.is_(None), cases.c.incident != incident)
     return list(connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), other)))
+
+
+def linked_since_named(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> set[str]:
+    """Return those of these cases that were linked to the incident since its confirmation, which names cases."""
+    of_incident = (incident_events.c.number == incident) & (incident_events.c.action == confirm.ACTION.name)
+    confirmed_at = select(incident_events.c.at).where(of_incident).scalar_subquery()
+    return had(connection, numbers, link_incident.ACTION.name, confirmed_at, incident=incident)
 
 
 def surges(connection: ReadConnection, since: datetime, services: Collection[str], more_than: int) -> list[Surge]:

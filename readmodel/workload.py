@@ -1,18 +1,21 @@
 """Open work of one person: cases that the person owns, their handovers, and work that is assigned to the person."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, exists, func, select, type_coerce, update
+from sqlalchemy import JSON, func, select, type_coerce, update
 
-from domain.case.actions import assign
+from domain.case.actions import assign, hand_over
 from domain.case.handover import Handover, OpenWork
 from domain.case.parts import PART_AT_WORK
+from readmodel.case_queries import had
 from readmodel.conditions import IS_OPEN, PROGRESS
 from readmodel.database import ReadConnection, WriteConnection
 from readmodel.statements import upsert
 from readmodel.tables import cases, handovers, parts
 
+CLOCK_MARGIN = timedelta(seconds=60)
+"""Time by which the clock of an API process, which dates registrations and orders, may be off."""
 _COMPLETED = PROGRESS["completed"].as_boolean().label("completed")
 _ASSIGNEE_OF_PART = type_coerce(parts.c.document, JSON)["assignee"].as_string()
 
@@ -36,10 +39,12 @@ def begin_handover(connection: WriteConnection, handover: Handover, at: datetime
     upsert(connection, handovers, [who | ordered])
 
 
-def is_under_way(connection: ReadConnection, handover_id: str) -> bool:
-    """Return True if the handover was begun and has not ended."""
-    begun = exists().where(handovers.c.id == handover_id, handovers.c.ended_at.is_(None))
-    return bool(connection.scalar(select(begun)))
+def given_by(connection: ReadConnection, handover: Handover, numbers: Collection[str]) -> set[str] | None:
+    """Return those of these cases that were given since the handover was ordered; None if it is not under way."""
+    ordered_at = handovers_under_way(connection).get(handover.id)
+    if ordered_at is None:
+        return None
+    return had(connection, numbers, hand_over.ACTION.name, ordered_at - CLOCK_MARGIN, owner=handover.owner)
 
 
 def handovers_under_way(connection: ReadConnection) -> dict[str, datetime]:

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.handover import Handover, HandoverProgress
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
+    from readmodel.workload import CLOCK_MARGIN
     from workflows.entity import LOWEST, RETRY
     from workflows.presentation.details.words import plain
 
@@ -26,8 +27,6 @@ LIST_TIMEOUT = timedelta(seconds=30)
 PAGE_TIMEOUT = timedelta(minutes=30)
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 """Longer than a few cases that do not answer may take; a worker that died with a page is noticed this late."""
-CLOCK_MARGIN = timedelta(seconds=60)
-"""Time by which the clock of an API process, which dates registrations, may be off."""
 DAY = timedelta(days=1)
 """Difference of local days at most: numbers begin with one."""
 Argument = TypeVar("Argument")

@@ -271,8 +271,8 @@ class IncidentWorkflow(PublishingWorkflow):
 
     @workflow.update(name=ABSORB, description="内部 Internal: Another incident was merged into this one. 其他事件并入")
     def absorb(self, absorbed: Absorbed) -> None:
-        """Widen the scope by that of the other incident."""
-        self._note(self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
+        """Widen the scope by that of the other incident, once."""
+        self._note(*self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
 
     @absorb.validator
     def check_absorb(self, absorbed: Absorbed) -> None:

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,7 +28,7 @@ from api.sealing import Kept, SealedCookie
 from api.sessions import Session
 from api.temporal_ui.rules import Match, shown
 from domain.shared.actors import Role
-from domain.shared.text import NORMALISED, ONE_LINE
+from domain.shared.text import NORMALISED, within
 from readmodel.case_queries import get_case
 from workflows.presentation.complaint import workflow_id
 
@@ -62,9 +62,7 @@ _OF_A_RESET = frozenset(
     {"workflowExecution", "workflowTaskFinishEventId", "resetReapplyType", "resetReapplyExcludeTypes", *_OF_EACH_CLICK}
 )
 """Names that the UI sends of a reset. Temporal reads others that the page does not show, as `postResetOperations`."""
-_REASON = TypeAdapter[str](
-    Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=ONE_LINE), NORMALISED]
-)
+_REASON = TypeAdapter[str](Annotated[str, within(500, 3), NORMALISED])
 _AS_SENT = (
     "The body of this request is no JSON object as the Temporal UI sends it. A batch has one of"
     f" {', '.join(_OPERATIONS)}, and either executions or visibilityQuery; a command to an activity has"

@@ -4,14 +4,14 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Priority, Terms
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.event import EventData
-from domain.shared.text import JOINERS, ON_ONE_LINE, ONE_LINE, AccountNo, CallId, Instant, Name, Phone, Text, as_sent
+from domain.shared.text import JOINERS, ON_ONE_LINE, AccountNo, CallId, Instant, Name, Phone, Text, as_sent, within
 from domain.shared.value import Immutable, Value, omit_default
 
 
@@ -37,15 +37,7 @@ class Location(Value):
     model_config = ConfigDict(json_schema_extra=_BOTH_OR_NEITHER)
 
     district: DistrictCode | None = None
-    address: (
-        Annotated[
-            str,
-            StringConstraints(strip_whitespace=True, max_length=200, pattern=ONE_LINE),
-            ON_ONE_LINE,
-            as_sent(200, 0, JOINERS),
-        ]
-        | None
-    ) = None
+    address: Annotated[str, within(200, None), ON_ONE_LINE, as_sent(200, 0, JOINERS)] | None = None
     lat: float | None = Field(default=None, ge=-90, le=90)
     lng: float | None = Field(default=None, ge=-180, le=180)
 

@@ -10,15 +10,11 @@ from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.incident.lifecycle import IncidentState
 from domain.shared.codes import DistrictCode
-from domain.shared.text import ON_ONE_LINE, ONE_LINE, AccountNo, Name, Text
+from domain.shared.text import ON_ONE_LINE, AccountNo, Name, Text, within
 from domain.shared.value import Value
 
 _CENTILITRES = Decimal("0.01")
 """Volumes are kept to a hundredth of a cubic metre, as bills state them, so that 3 and 3.00 are one allowance."""
-
-
-def _short(length: int) -> StringConstraints:
-    return StringConstraints(strip_whitespace=True, min_length=1, max_length=length, pattern=ONE_LINE)
 
 
 Volume = Annotated[
@@ -46,18 +42,18 @@ class Customer(Value):
         description="Telephone: 3 to 25 digits, spaces, dashes, brackets; 转8 or ext 8 after them.",
         examples=["(0760)88238777转8"],
     )
-    address: Annotated[str, _short(200), ON_ONE_LINE] | None = Field(
+    address: Annotated[str, within(200), ON_ONE_LINE] | None = Field(
         default=None, description="Address of the supply, at most 200 characters."
     )
     district: DistrictCode | None = Field(default=None, description="District of the catalogue, by code or name.")
-    meter: Annotated[str, _short(40), ON_ONE_LINE] | None = Field(
+    meter: Annotated[str, within(40), ON_ONE_LINE] | None = Field(
         default=None, description="Number of the meter (水表), at most 40 characters."
     )
     customer_class: CustomerClass = Field(
         default=USUAL_CLASS, description="Class of the customer: household or business."
     )
     hardship: bool = Field(default=False, description="Hardship household (困难户): yes or no.")
-    hardship_grounds: Annotated[str, _short(200), ON_ONE_LINE] | None = Field(
+    hardship_grounds: Annotated[str, within(200), ON_ONE_LINE] | None = Field(
         default=None,
         description="Grounds of the hardship, at most 200 characters; only with hardship yes.",
         examples=["Public relief 低保"],

@@ -31,6 +31,11 @@ class Finished(EventData):
     gone: int = 0
 
 
+def keep_absorbed(incident: IncidentFields, data: Widened, _: IncidentEvent) -> None:
+    """Keep which incident was merged into it."""
+    incident.absorbed += (data.incident,)
+
+
 def forget_merge(incident: IncidentFields, _: MergeFailed, __: IncidentEvent) -> None:
     """Forget the merge."""
     incident.into = incident.state_before_merge = None
@@ -55,6 +60,7 @@ ABSORPTION = IncidentKind(
     description="Another incident was merged into this one.",
     data=Widened,
     sets=("scope",),
+    evolve=keep_absorbed,
 )
 MERGE_FAILED = IncidentKind(
     name="merge_failed",

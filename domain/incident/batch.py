@@ -37,22 +37,25 @@ class Gathered(Immutable):
     after: str | None
 
 
-class Naming(Immutable):
-    """Cases that somebody has named, to link them in that person's name."""
+class Asking(Immutable):
+    """Cases that are asked if they are linked to the incident."""
 
     incident: str
-    actor: Actor
     numbers: tuple[str, ...]
 
 
-class Settling(Immutable):
+class Naming(Asking):
+    """Cases that somebody has named, to link them in that person's name."""
+
+    actor: Actor
+
+
+class Settling(Asking):
     """Cases to settle, with the result and the reply."""
 
-    incident: str
     result: str
     message: str
     follow_up_percent: int
-    numbers: tuple[str, ...]
 
 
 class BatchResult(Immutable):
@@ -62,12 +65,10 @@ class BatchResult(Immutable):
     silent: tuple[str, ...] = ()
 
 
-class Relinking(Immutable):
+class Relinking(Asking):
     """Cases to link to another incident, or to none."""
 
-    incident: str
     to: str | None
-    numbers: tuple[str, ...]
 
 
 class Absorbed(Immutable):
@@ -76,13 +77,6 @@ class Absorbed(Immutable):
     incident: str
     into: str
     scope: Scope
-
-
-class Asking(Immutable):
-    """Cases that are asked if they are linked to the incident."""
-
-    incident: str
-    numbers: tuple[str, ...]
 
 
 def sampled(incident: str, number: str, percent: int) -> bool:

@@ -42,9 +42,11 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
         kind: IncidentKind = SUSPECT if suspected else declare.ACTION
         return opened, happen(opened, kind, start.at, Opened.of(start, calls=start.calls), by=start.actor)
 
-    def absorb(self, other: str, scope: Scope, at: datetime) -> IncidentEvent:
-        """Widen the scope by that of another incident, which was merged into this one."""
-        return happen(self, ABSORPTION, at, Widened(incident=other, scope=self.scope.joined(scope)))
+    def absorb(self, other: str, scope: Scope, at: datetime) -> tuple[IncidentEvent, ...]:
+        """Widen the scope by that of another incident, which was merged into this one; not again by the same."""
+        if other in self.absorbed:
+            return ()
+        return (happen(self, ABSORPTION, at, Widened(incident=other, scope=self.scope.joined(scope))),)
 
     def fail_merge(self, at: datetime) -> IncidentEvent:
         """Go back to the state before the merge: the other incident had ended."""

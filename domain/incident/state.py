@@ -32,6 +32,7 @@ class IncidentFields(BaseModel):
     news: str | None = Field(default=None, description="Latest message to the callers.")
     result: str | None = Field(default=None, description="Result: the work that was done.")
     reply: str | None = Field(default=None, description="Message to the callers at its end.")
+    absorbed: tuple[str, ...] = omit_default((), "The incidents that were merged into it.")
     into: str | None = Field(default=None, description="The incident that it was merged into.")
     state_before_merge: IncidentState | None = Field(
         default=None, description="Where it stood when it was to be merged."

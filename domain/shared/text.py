@@ -81,24 +81,14 @@ def as_sent(longest: int, least: int = 1, refused: str = "") -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **lengths, "pattern": pattern}, "validation")
 
 
-Text = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=LINES),
-    NORMALISED,
-    as_sent(2000),
-]
-ShortText = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=LINES),
-    NORMALISED,
-    as_sent(300),
-]
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=ONE_LINE),
-    ON_ONE_LINE,
-    as_sent(80, refused=JOINERS),
-]
+def within(longest: int, least: int | None = 1, pattern: str = ONE_LINE) -> StringConstraints:
+    """Return the constraints of a text of so many characters; None: also of none."""
+    return StringConstraints(strip_whitespace=True, min_length=least, max_length=longest, pattern=pattern)
+
+
+Text = Annotated[str, within(2000, pattern=LINES), NORMALISED, as_sent(2000)]
+ShortText = Annotated[str, within(300, pattern=LINES), NORMALISED, as_sent(300)]
+Name = Annotated[str, within(80), ON_ONE_LINE, as_sent(80, refused=JOINERS)]
 PHONE = r"^\+?[0-9][0-9 -]{2,24}$"
 _WORD = re.compile(r"[^\W_]+")
 _EXTENSION = re.compile("转|ext|#", re.IGNORECASE)

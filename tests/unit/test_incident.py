@@ -220,7 +220,9 @@ class TestLife:
 
     def test_another_that_is_merged_into_it_widens_it(self) -> None:
         incident = incident_in(IncidentState.IN_PROGRESS)
-        event = incident.absorb(OTHER_INCIDENT, Scope(services=("no_water",), districts=("west", "torch")), THEN)
+        merged = OTHER_INCIDENT, Scope(services=("no_water",), districts=("west", "torch")), THEN
+        [event] = incident.absorb(*merged)
+        assert incident.absorb(*merged) == ()
         assert (event.action, event.role, event.data.model_dump()["incident"]) == ("absorb", "system", OTHER_INCIDENT)
         assert incident.scope == Scope(services=("no_water",), districts=("west", "torch"))
         assert incident.state is IncidentState.IN_PROGRESS
@@ -290,8 +292,8 @@ class TestScope:
         incident = incident_in(IncidentState.SUSPECTED)
         wide = Scope(services=("leak",), districts=("south",))
         narrow = Scope(services=("low_pressure",), districts=("torch",), streets=("兴文路",))
-        for other in (wide, narrow):
-            incident.absorb(OTHER_INCIDENT, other, THEN)
+        for other, scope in ((INCIDENT, wide), (OTHER_INCIDENT, narrow)):
+            incident.absorb(other, scope, THEN)
         do(incident, Confirm(streets=("富华道",)))
         covered = (("no_water", "west", "富华道"), ("leak", "south", "富华道"), ("low_pressure", "torch", "兴文路"))
         for service, district, street in covered:

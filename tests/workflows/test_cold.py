@@ -249,7 +249,7 @@ async def test_an_incident_that_ends_when_a_case_has_answered_goes_on_from_its_h
     """SQL answers, then the case: neither asks for anything, so the second answer may come together with the update."""
     may_answer, is_linked = asyncio.Event(), CaseUpdates.is_linked
 
-    async def late(*question: Any) -> bool:
+    async def late(*question: Any) -> bool | None:
         await may_answer.wait()
         return await is_linked(*question)
 
