@@ -264,11 +264,13 @@ async def keep_running(client: Client, settings: Settings) -> None:
     """
     await until_compared(client, settings)
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    level = logging.INFO  # a new installation has no Schedule
     while True:
         await start_ended(client, settings.task_queue)
         with looked_after("the Schedule"):
             if await keep_schedule(client, settings.task_queue, in_force.catalogue.calendar.timezone):
-                log.info("the Schedule %s was not there, and is made", SCHEDULE)
+                log.log(level, "the Schedule %s was not there, and is made", SCHEDULE)
+            level = logging.WARNING
         with looked_after("the task queue"):
             await take_back(client, settings.task_queue)
         await asyncio.sleep(KEEP_SECONDS)

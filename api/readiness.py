@@ -23,6 +23,7 @@ from api.temporal.clock import ClockCheck, describe, is_off
 from api.temporal.health import TemporalHealth
 from readmodel.deliveries import oldest_due
 from readmodel.reconciliation import lost_cases
+from workflows.clients.schedule import SCHEDULE, describe_schedule
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH, last_report
 
 CHECK_SECONDS = 2.0
@@ -160,7 +161,7 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
 
 
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
-    """Return the reconciler's part: not ok as well if it cannot compare, or found lost, paused or unreadable cases."""
+    """Return the reconciler's part: not ok as well if it cannot compare, or an operator has something to mend."""
     shifts = await temporal.shifts(RECONCILER)
     if not shifts.ok:
         return shifts
@@ -177,6 +178,9 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
     if report and report.paused:
         details.append(f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}")
         remedies.append(UNPAUSE)
+    if (schedule := await describe_schedule(temporal.client)) and schedule.schedule.state.paused:
+        details.append(f"the Schedule `{SCHEDULE}` is paused: no report or assessment begins")
+        remedies.append("Unpause the Schedule in the Temporal UI.")
     if report and report.stuck:
         details.append(f"{report.stuck_count} open cases do not go on: {', '.join(report.stuck)}")
         remedies.append(

@@ -30,6 +30,7 @@ from tests.support.hotline import until
 from tests.support.lost import pause, unpause
 from tests.support.reconciler import reconcile_at_once, refuse_lists
 from tests.support.temporal import temporal_server
+from workflows.clients.schedule import SCHEDULE, keep_schedule
 from workflows.clients.singletons import COURIER, SHIFTS
 from workflows.presentation.complaint import workflow_id
 
@@ -213,6 +214,19 @@ async def test_a_paused_case_and_a_paused_courier_are_named_and_an_action_says_s
         await unpause(own_temporal, COURIER.id)
         await becomes(made, "courier", ok=True)
         await end(own_temporal, workflow_id(number))
+
+
+async def test_a_schedule_that_somebody_has_paused_is_told(own_temporal: Client, tmp_path: Path) -> None:
+    async with whole(own_temporal, tmp_path) as made:
+        await keep_schedule(own_temporal, made.settings.task_queue, "Asia/Shanghai")
+        schedule = own_temporal.get_schedule_handle(SCHEDULE)
+        await becomes(made, "reconciler", ok=True)
+        await schedule.pause()
+        found = await becomes(made, "reconciler", ok=False)
+        assert found["detail"] == "the Schedule `period-end` is paused: no report or assessment begins"
+        await schedule.unpause()
+        await becomes(made, "reconciler", ok=True)
+        await schedule.delete()
 
 
 async def test_a_sweep_that_never_ends_is_told(

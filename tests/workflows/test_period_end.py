@@ -9,6 +9,20 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowType
+from temporalio.api.enums.v1 import ScheduleOverlapPolicy as RawOverlapPolicy
+from temporalio.api.schedule.v1 import (
+    IntervalSpec,
+    Schedule,
+    ScheduleAction,
+    SchedulePolicies,
+    ScheduleSpec,
+    ScheduleState,
+)
+from temporalio.api.workflow.v1 import NewWorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import UpdateScheduleRequest
 from temporalio.client import (
     Client,
     ScheduleActionExecutionStartWorkflow,
@@ -35,18 +49,36 @@ from tests.support.sealing import stranger
 from tests.workflows.test_envelope import rejected
 from workflows.assessment import AssessmentWorkflow
 from workflows.clients.assessment import begin_assessment
-from workflows.clients.schedule import SCHEDULE, keep_schedule
+from workflows.clients.schedule import SCHEDULE, describe_schedule, keep_schedule
 from workflows.messages import AssessmentStart
 from workflows.presentation.assessment import assessment_id
 from workflows.report import PeriodEndWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def starting(**changes: Any) -> Schedule:
+    return Schedule(action=ScheduleAction(start_workflow=NewWorkflowExecutionInfo(**changes)))
+
+
 FEBRUARY = datetime(2021, 2, 10, 2, tzinfo=UTC)
 NIGHT_AFTER_FEBRUARY = datetime(2021, 2, 28, 16, 20, tzinfo=UTC)
 JUNE = datetime(2020, 6, 10, 2, tzinfo=UTC)
 NIGHT_AFTER_JUNE = datetime(2020, 6, 30, 16, 20, tzinfo=UTC)
 NIGHT_AFTER_MAY = datetime(2022, 5, 31, 16, 20, tzinfo=UTC)
 NOBODYS_QUEUE = "nobody-polls"
+ALLOW_ALL = RawOverlapPolicy.SCHEDULE_OVERLAP_POLICY_ALLOW_ALL
+CHANGES = {
+    "a further start": Schedule(spec=ScheduleSpec(interval=[IntervalSpec(interval=Duration(seconds=60))])),
+    "jitter that the client cannot read": Schedule(spec=ScheduleSpec(jitter=Duration(seconds=2**62))),
+    "an end that the client cannot read": Schedule(spec=ScheduleSpec(end_time=Timestamp(seconds=-(2**60)))),
+    "overlap": Schedule(policies=SchedulePolicies(overlap_policy=ALLOW_ALL)),
+    "pause on failure": Schedule(policies=SchedulePolicies(pause_on_failure=True)),
+    "another id": starting(workflow_id="courier"),
+    "another workflow": starting(workflow_type=WorkflowType(name="AssessmentWorkflow")),
+    "an argument": starting(input=Payloads(payloads=[Payload(data=b"1")])),
+    "no more starts": Schedule(state=ScheduleState(limited_actions=True)),
+}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -189,6 +221,32 @@ class TestSchedule:
         found: Any = await schedule.describe()
         assert (found.schedule.spec.time_zone_name, found.schedule.action.task_queue) == (zone, queue)
         assert (found.schedule.state.paused, found.schedule.state.note) == (True, "The standard is under review.")
+
+    @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+    async def test_what_somebody_has_changed_is_made_as_it_was_and_logged(
+        self, temporal: Client, schedule: ScheduleHandle, caplog: pytest.LogCaptureFixture, change: Schedule
+    ) -> None:
+        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        await schedule.pause()
+
+        async def seen() -> Schedule:
+            found = await describe_schedule(temporal)
+            assert found
+            found.schedule.action.start_workflow.ClearField("user_metadata")  # is sealed anew
+            return found.schedule
+
+        before = await until(seen, lambda found: found.state.paused)
+        changed = Schedule()
+        changed.MergeFrom(before)
+        changed.MergeFrom(change)
+        await temporal.workflow_service.update_schedule(
+            UpdateScheduleRequest(namespace=temporal.namespace, schedule_id=SCHEDULE, schedule=changed)
+        )
+        await until(seen, before.__ne__)
+        assert not caplog.text
+        assert not await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        assert f"the Schedule {SCHEDULE} is not as the service makes it" in caplog.text
+        await until(seen, before.__eq__)
 
 
 class TestDueMonths:

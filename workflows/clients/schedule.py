@@ -1,69 +1,72 @@
 """The Schedule of the service: each night, in the time zone of the company, it begins what is due."""
 
-from contextlib import suppress
-from datetime import timedelta
+import uuid
+from typing import Any
 
-from temporalio.client import (
-    Client,
-    Schedule,
-    ScheduleActionStartWorkflow,
-    ScheduleAlreadyRunningError,
-    ScheduleCalendarSpec,
-    ScheduleOverlapPolicy,
-    SchedulePolicy,
-    ScheduleRange,
-    ScheduleSpec,
-    ScheduleUpdate,
-    ScheduleUpdateInput,
-)
-from temporalio.service import RPCError, RPCStatusCode
+from google.protobuf.json_format import ParseDict
+from temporalio.api.schedule.v1 import Schedule, SchedulePatch, TriggerImmediatelyRequest
+from temporalio.api.workflowservice import v1 as temporal
+from temporalio.client import Client
+from temporalio.service import RPCStatusCode
 
+from activities.envelope import context_of
+from activities.run_status import unless, unless_gone
+from workflows.clients.singletons import log
 from workflows.report import PeriodEndWorkflow
 
 SCHEDULE = "period-end"
 """Id of the Schedule, and the beginning of the ids of its workflows."""
 HOUR, MINUTE = 0, 20
 """Local time of the start: the last promises of the day have rung."""
-CATCH_UP = timedelta(days=366)
+CATCH_UP_SECONDS = 366 * 24 * 3600
 """Starts that were missed as Temporal was down are made up for by one, as soon as it is back."""
 
 
 async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> bool:
-    """Create the Schedule, or bring it to this queue and time zone; return True if it was not there. Raises RPCError.
+    """Create the Schedule, or make it what it is to be again, paused or not; return True if it was not there.
 
-    Calls may be repeated.
+    Calls may be repeated. Raises RPCError.
     """
-    schedule = Schedule(
-        action=ScheduleActionStartWorkflow(
-            PeriodEndWorkflow.run,
-            id=SCHEDULE,
-            task_queue=task_queue,
-            static_summary="日终月终 End of the day or month",
-        ),
-        spec=ScheduleSpec(
-            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(HOUR)], minute=[ScheduleRange(MINUTE)])],
-            time_zone_name=time_zone,
-        ),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
-    )
-    try:
-        await client.get_schedule_handle(SCHEDULE).update(lambda found: _changed(found, schedule, task_queue))
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        with suppress(ScheduleAlreadyRunningError):
-            # What was missed before the Schedule was there is made up for at once.
-            await client.create_schedule(SCHEDULE, schedule, trigger_immediately=True)
-        return True
+    wanted, found = await _wanted(client, task_queue, time_zone), await describe_schedule(client)
+    changes: dict[str, Any] = {"namespace": client.namespace, "schedule_id": SCHEDULE, "schedule": wanted}
+    changes |= {"identity": client.identity, "request_id": str(uuid.uuid4())}
+    if found is None:
+        # What was missed before the Schedule was there is made up for at once.
+        at_once = SchedulePatch(trigger_immediately=TriggerImmediatelyRequest())
+        creation = temporal.CreateScheduleRequest(**changes, initial_patch=at_once)
+        made = await unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.create_schedule(creation))
+        return made is not None
+    # An operator may have paused it. The summary is sealed anew each time.
+    wanted.state.paused, wanted.state.notes = found.schedule.state.paused, found.schedule.state.notes
+    found.schedule.action.start_workflow.user_metadata.CopyFrom(wanted.action.start_workflow.user_metadata)
+    if found.schedule != wanted:
+        log.warning("the Schedule %s is not as the service makes it, and is made so again", SCHEDULE)
+        update = temporal.UpdateScheduleRequest(**changes, conflict_token=found.conflict_token)
+        await client.workflow_service.update_schedule(update)
     return False
 
 
-def _changed(found: ScheduleUpdateInput, wanted: Schedule, task_queue: str) -> ScheduleUpdate | None:
-    """Return the update; None if time zone and queue are those wanted. An operator may have paused it."""
-    present = found.description.schedule
-    action = present.action
-    same_queue = isinstance(action, ScheduleActionStartWorkflow) and action.task_queue == task_queue
-    if same_queue and present.spec.time_zone_name == wanted.spec.time_zone_name:
-        return None
-    wanted.state = present.state
-    return ScheduleUpdate(schedule=wanted)
+async def describe_schedule(client: Client) -> temporal.DescribeScheduleResponse | None:
+    """Return what Temporal has of the Schedule, if anything: its client cannot read all that somebody may set."""
+    asked = temporal.DescribeScheduleRequest(namespace=client.namespace, schedule_id=SCHEDULE)
+    return await unless_gone(client.workflow_service.describe_schedule(asked))
+
+
+async def _wanted(client: Client, task_queue: str, time_zone: str) -> Schedule:
+    """Return the Schedule in the form in which Temporal tells it."""
+    nightly = {"second": (0, 0), "minute": (MINUTE, MINUTE), "hour": (HOUR, HOUR)}
+    every_day = {"dayOfMonth": (1, 31), "month": (1, 12), "dayOfWeek": (0, 6)}
+    ranges = (nightly | every_day).items()
+    calendar = {name: [{"start": first, "end": last, "step": 1}] for name, (first, last) in ranges}
+    starts = {"workflowId": SCHEDULE, "workflowType": {"name": PeriodEndWorkflow.__name__}}
+    starts["taskQueue"] = {"name": task_queue, "kind": "TASK_QUEUE_KIND_NORMAL"}
+    schedule = {
+        "spec": {"structuredCalendar": [calendar], "timezoneName": time_zone},
+        "action": {"startWorkflow": starts},
+        "policies": {"overlapPolicy": "SCHEDULE_OVERLAP_POLICY_SKIP", "catchupWindow": f"{CATCH_UP_SECONDS}s"},
+    }
+    wanted = ParseDict(schedule, Schedule())
+    converter = client.data_converter.with_context(context_of(client.namespace, SCHEDULE))
+    [summary] = await converter.encode(["日终月终 End of the day or month"])
+    wanted.action.start_workflow.user_metadata.summary.CopyFrom(summary)
+    return wanted
