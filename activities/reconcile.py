@@ -146,9 +146,10 @@ class Reconciler:
         reports = [before, *map(Report.model_validate, activity.info().heartbeat_details)]
         known = [self._in_sql_until, *(each.in_sql_until for each in reports)]
         self._in_sql_until = max(filter(None, known), default=None)
-        # A worker that begins has an hour for its first sweep, however long none ran.
-        known = [self._unswept_since or now() - SWEEP_EVERY, *(each.unswept_since for each in reports)]
-        self._unswept_since = max(filter(None, known))
+        # A worker that begins has an hour for its first sweep, however long none ran; not if the one before it died.
+        begun_at = None if activity.info().heartbeat_details else now() - SWEEP_EVERY
+        known = [self._unswept_since or begun_at, *(each.unswept_since for each in reports)]
+        self._unswept_since = max(filter(None, known), default=now() - SWEEP_EVERY)
         self._done.clear()
         lost = dict(self._lost)
         async with shift() as current:
@@ -156,46 +157,42 @@ class Reconciler:
             # What a look finds lost during a sweep is told with what the sweep finds.
             goes_on = lambda: not current.is_over and (self._sweeping or self._lost == lost)  # noqa: E731
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._looks(current, goes_on))
-                tasks.create_task(self._sweeps(current, goes_on))
+                tasks.create_task(self._repeat("look", self._look, current, goes_on))
+                tasks.create_task(self._repeat("sweep", self._sweep_if_due, current, goes_on))
         return self._report()
 
-    async def _looks(self, current: Shift, goes_on: Callable[[], bool]) -> None:
-        while goes_on():
-            await self._try("look", self._look(current))
-            current.details = (self._report(),)
-            await current.rest(self._rest("look"))
+    async def _repeat(
+        self, name: str, work: Callable[[Shift], Awaitable[None]], current: Shift, goes_on: Callable[[], bool]
+    ) -> None:
+        """Do the work again and again. A fault is reported if it lasts.
 
-    async def _sweeps(self, current: Shift, goes_on: Callable[[], bool]) -> None:
+        Temporal knows a new search attribute after some seconds.
+        """
         while goes_on():
-            if self._is_due(self._swept_at, SWEEP_EVERY):
-                self._sweeping = True
-                try:
-                    await self._try("sweep", self._sweep(current))
-                finally:
-                    self._sweeping = False
-                current.details = (self._report(),)
-            await current.rest(self._rest("sweep"))
+            try:
+                with suppress(ShiftOverError):
+                    await work(current)
+            except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
+                logger.warning("cases cannot be compared: %s", error)
+                self._failures[name] += 1
+                if self._failures[name] >= REPORTED:
+                    self._faults[name] = type(error).__name__
+            else:
+                self._failures[name] = 0
+                self._faults.pop(name, None)
+            current.details = (self._report(),)
+            await current.rest(min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every)
+
+    async def _sweep_if_due(self, current: Shift) -> None:
+        if self._is_due(self._swept_at, SWEEP_EVERY):
+            self._sweeping = True
+            try:
+                await self._sweep(current)
+            finally:
+                self._sweeping = False
 
     def _is_due(self, last: datetime | None, every: timedelta) -> bool:
         return last is None or self._loss_seen_at is not None or abs(now() - last) >= every
-
-    def _rest(self, name: str) -> float:
-        return min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every
-
-    async def _try(self, name: str, work: Awaitable[None]) -> None:
-        """Do the work. A fault is reported if it lasts: Temporal knows a new search attribute after some seconds."""
-        try:
-            with suppress(ShiftOverError):
-                await work
-        except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
-            logger.warning("cases cannot be compared: %s", error)
-            self._failures[name] += 1
-            if self._failures[name] >= REPORTED:
-                self._faults[name] = type(error).__name__
-        else:
-            self._failures[name] = 0
-            self._faults.pop(name, None)
 
     async def _look(self, current: Shift) -> None:
         """Compare what has changed since the last look, and what was told to publish. Raises ShiftOverError."""

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.reconcile import SWEEP_EVERY
+from activities.reconcile_report import Report
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.metrics import Metrics
@@ -165,40 +166,34 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
     shifts = await temporal.shifts(RECONCILER)
     if not shifts.ok:
         return shifts
-    report = await last_report(temporal.client)
-    if report and report.fault:
+    report = await last_report(temporal.client) or Report()
+    if report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
         return Component(ok=False, detail=detail, remedy="Read the log of the worker. It tries again by itself.")
-    if report and report.unswept_since and clock() - report.unswept_since > LONGEST_SWEEP:
+    if report.unswept_since and clock() - report.unswept_since > LONGEST_SWEEP:
         # Somebody else may also have repeated an old report.
         detail = f"it has made no whole comparison since {report.unswept_since:%Y-%m-%d %H:%M} UTC"
         return Component(ok=False, detail=detail, remedy=f"Read the log of the worker; terminate `{RECONCILER.id}`.")
-    lost, cannot_be_read = await sql.reader.look(lost_cases), report.unreadable if report else {}
-    details, remedies = list[str](), list[str]()
-    if report and report.paused:
-        details.append(f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}")
-        remedies.append(UNPAUSE)
-    if (schedule := await describe_schedule(temporal.client)) and schedule.schedule.state.paused:
-        details.append(f"the Schedule `{SCHEDULE}` is paused: no report or assessment begins")
-        remedies.append("Unpause the Schedule in the Temporal UI.")
-    if report and report.stuck:
-        details.append(f"{report.stuck_count} open cases do not go on: {', '.join(report.stuck)}")
-        remedies.append(
+    faults: dict[str, str] = {}
+    if report.paused:
+        faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}"] = UNPAUSE
+    if report.stuck:
+        faults[f"{report.stuck_count} open cases do not go on: {', '.join(report.stuck)}"] = (
             "Read the log of the worker: it may lack a key (`hotline keys merge`). If somebody posed as a worker, or"
             " has paused or pinned it, end the workflow and run `hotline rebuild workflows --case NUMBER`."
         )
-    if lost:
+    if lost := await sql.reader.look(lost_cases):
         lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))
-        details.append(f"{len(lost)} open cases have lost their workflow: {_named(lost)}")
-        remedies.append(
+        faults[f"{len(lost)} open cases have lost their workflow: {_named(lost)}"] = (
             f"Run `hotline rebuild workflows`, or `--case NUMBER` with it for one; they are listed by {lists}."
         )
-    if cannot_be_read:
-        details.append(f"cases cannot be read: {_named(cannot_be_read)}")
-        remedies.append("Run the release that wrote them; if it is this one, report it: a rule broke their state.")
-    if not details:
-        return shifts
-    return Component(ok=False, detail="; ".join(details), remedy=" ".join(remedies))
+    if report.unreadable:
+        remedy = "Run the release that wrote them; if it is this one, report it: a rule broke their state."
+        faults[f"cases cannot be read: {_named(report.unreadable)}"] = remedy
+    if (found := await describe_schedule(temporal.client)) and found.schedule.state.paused:
+        remedy = "Unpause the Schedule in the Temporal UI."
+        faults[f"the Schedule `{SCHEDULE}` is paused: no report or assessment begins"] = remedy
+    return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else shifts
 
 
 def _named(why: Mapping[str, str]) -> str:

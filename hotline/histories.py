@@ -5,7 +5,7 @@ one follows from the start message. So the histories hold every row except the r
 """
 
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -43,8 +43,8 @@ WRITTEN: dict[str, tuple[type, str]] = {
     "inform_callers": (News, "IncidentWorkflow"),
 }
 """Type of the argument of each activity that writes to SQL, and of the workflow that asks for it, by the activity."""
-_foreign = set[str]()
-"""Ids of runs that were found to be foreign, which they stay: the first event of a run does not change."""
+_foreign = deque[str](maxlen=10_000)
+"""Ids of runs that were found foreign lately, which they stay: the first event of a run does not change."""
 logger = logging.getLogger(__name__)
 
 
@@ -165,7 +165,7 @@ async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
                 await _check_start(Place(client.data_converter, client.namespace, run.id), first)
         except UnreadableError as error:
             if isinstance(error, ForeignError):
-                _foreign.add(run.run_id)
+                _foreign.append(run.run_id)
     return run.run_id in _foreign
 
 

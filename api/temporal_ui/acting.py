@@ -36,7 +36,6 @@ from domain.shared.actors import Actor
 from domain.shared.event import AnyAction
 
 _WORKFLOW = re.compile(r"(complaint|incident|assessment)-([0-9A-Za-z-]{1,40})")
-_TYPES = {"complaint": "ComplaintWorkflow", "incident": "IncidentWorkflow", "assessment": "AssessmentWorkflow"}
 _LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; lists show it later, as the database does not answer."
 
 
@@ -47,10 +46,10 @@ async def act(backend: Backend, request: Request, actor: Actor, workflow_id: str
     """
     try:
         found = json_of(await request.body())
-        sent = ParseDict(found, UpdateWorkflowExecutionRequest(), ignore_unknown_fields=True)
         # What says what is to be done has no field of a newer UI, which nobody would judge.
-        arguments = ParseDict(found["request"]["input"], Input()).args.payloads
-    except (ParseError, TypeError, ValueError, KeyError, RecursionError):
+        arguments = ParseDict(found["request"].pop("input"), Input()).args.payloads
+        sent = ParseDict(found, UpdateWorkflowExecutionRequest(), ignore_unknown_fields=True)
+    except (ParseError, AttributeError, TypeError, ValueError, KeyError, RecursionError):
         detail = "This is no update as the Temporal UI sends it. 不是 Temporal UI 的办理请求。"
         raise ProblemError(BAD_REQUEST, detail) from None
     key = sent.request.meta.update_id or str(uuid.uuid4())
@@ -112,7 +111,7 @@ async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str)
 def _meant(workflow_id: str, name: str) -> tuple[str, AnyAction]:
     """Return the path of the API, and the action, that an update of this workflow means. Raises ProblemError."""
     form = _WORKFLOW.fullmatch(workflow_id)
-    actions = ACTIONS[_TYPES[form[1]]] if form else {}
+    actions = ACTIONS[f"{form[1].title()}Workflow"] if form else {}
     if form is None or name not in actions:
         detail = f"{workflow_id[:60]!r} has no action {name[:40]!r}. The service alone sends internal updates."
         raise ProblemError(UNKNOWN_ACTION, detail, accepted=[*actions])

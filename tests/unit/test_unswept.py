@@ -35,6 +35,12 @@ async def test_since_when_no_sweep_has_ended_is_told_also_by_the_next_worker() -
     assert await told(Report(unswept_since=lately), before=lately - timedelta(days=1)) == lately
 
 
+async def test_workers_that_die_one_after_the_other_have_no_further_hour() -> None:
+    begun = datetime.now(UTC) - timedelta(days=1)
+    assert await told(Report(unswept_since=begun)) == begun
+    assert await told(Report(unswept_since=begun), before=begun - timedelta(days=1)) == begun
+
+
 async def test_a_worker_that_begins_has_an_hour_for_its_first_sweep() -> None:
     begun = datetime.now(UTC)
     for since in (await told(), await told(before=begun - timedelta(days=1))):

@@ -95,20 +95,17 @@ async def claim(client: Client, task_queue: str, installation: str) -> None:
 
 async def start_ended(client: Client, task_queue: str) -> None:
     """Start those of these workflows that do not run, or do not go on. The id of the installation stays as it was."""
-    for singleton in SHIFTS:
+    for singleton in (*SHIFTS, INSTALLATION):
         with looked_after(f"the workflow {singleton.id}"):
             seen = await unless_gone(client.get_workflow_handle(singleton.id).describe())
             if seen and seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
                 log.warning("%s is ended, and started again: its workflow tasks fail", singleton.id)
                 stuck = client.get_workflow_handle(singleton.id, run_id=seen.run_id)
                 await unless_gone(stuck.terminate(reason="hotline worker: its workflow tasks failed again and again"))
-            elif seen and not is_over(seen.status):
+            elif not is_over(seen.status) if seen else singleton is INSTALLATION:  # whose id nobody would know
                 continue
-            await singleton.start(client, task_queue)
-    with looked_after(f"the workflow {INSTALLATION.id}"):
-        described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
-        if described and is_over(described.status):
-            await INSTALLATION.start(client, task_queue, dict(described.raw_info.memo.fields))
+            memo = dict(seen.raw_info.memo.fields) if seen and singleton is INSTALLATION else None
+            await singleton.start(client, task_queue, memo)
 
 
 @contextmanager
