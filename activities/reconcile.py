@@ -258,7 +258,10 @@ class Reconciler:
         for number, seen in chunk.items():
             found = held.get(number)
             if found and not found.is_whole:
-                await self._complete(number, seen, found)
+                # Once, as Temporal may not have the events that SQL has lost any more either.
+                if self._incomplete.get(number) != found:
+                    self._incomplete[number] = found
+                    await self._write(number, seen, found)
             elif found and found.changed_at >= seen.changed_at:
                 self._newest = max(self._newest or (found.changed_at, number), (found.changed_at, number))
                 self._forget(number)
@@ -278,12 +281,6 @@ class Reconciler:
         """Expect nothing of the case any more."""
         for expected in (self._told, self._behind, self._not_begun, self._unreadable):
             expected.pop(number, None)
-
-    async def _complete(self, number: str, seen: Seen, found: Held) -> None:
-        """Write the events that SQL has lost of a case; once, as Temporal may not have them any more either."""
-        if self._incomplete.get(number) != found:
-            self._incomplete[number] = found
-            await self._write(number, seen, found)
 
     async def _catch_up(self, number: str, seen: Seen, found: Held | None) -> None:
         """Tell the case to publish what SQL never had; if that does not help, write it from its history.

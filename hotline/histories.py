@@ -246,22 +246,17 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
 async def returned(place: Place, event: HistoryEvent) -> list[ProjectionBatch]:
     """Return the batch that the sender of this update or registration writes; none if there is none.
 
-    Raises UnreadableError.
+    A rebuilt case has no first batch. Raises UnreadableError.
     """
     if start := await _first_start(place, event):
-        return _registration(start)
+        if isinstance(start.source, Case):
+            return []
+        case, events = Case.register(start.source)
+        return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
     if not (done := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads):
         return []
     [answer] = await _decode(place.of(), done, Returned)
     return [answer.batch] if answer and answer.batch else []
-
-
-def _registration(start: ComplaintStart) -> list[ProjectionBatch]:
-    """Return the first batch; none of a rebuilt case."""
-    if isinstance(start.source, Case):
-        return []
-    case, events = Case.register(start.source)
-    return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
 
 
 async def _first_start(place: Place, event: HistoryEvent) -> ComplaintStart | None:

@@ -15,11 +15,14 @@ from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 
 from activities import reconcile
 from activities.reconcile_report import Report
+from hotline.rebuild_workflows import STARTED
+from readmodel.database import engine
 from tests.support.causes import OVER, declare
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.temporal import temporal_server
 from tests.workflows.test_hijacked_tasks import hijack
+from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.singletons import RECONCILER, last_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -105,3 +108,9 @@ async def test_a_case_that_has_not_told_its_incident_is_listed_as_stuck_when_tha
             await cause.act(OVER)
             await in_time.published(3)
             await is_listed_until_it_is_lost(late, ours)
+            owner = engine(ours.settings.database_url)
+            assert await rebuilder(ours, owner).one(late.number) == STARTED
+            owner.dispose()
+            back = again(ours, late)
+            assert (await until(back.view, lambda seen: seen.incident is None)).version == 2
+            assert [row["action"] for row in await back.published(2)] == ["register", "link_incident"]
