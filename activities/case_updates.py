@@ -27,7 +27,7 @@ from activities.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
 
 ANSWER_SECONDS = 8.0
-"""Longest wait for a case; another worker takes over from one that died sooner."""
+"""Longest wait for a case or an incident; another worker takes over from one that died sooner."""
 
 
 class Pace(NamedTuple):
@@ -76,8 +76,8 @@ class Answers(NamedTuple):
     left: dict[str, str]
 
 
-_PROGRESS = TypeAdapter(tuple[int, dict[str, int], dict[str, str]])
-"""Heartbeat: cases that are done, their answers, and the reasons why some were left."""
+_PROGRESS = TypeAdapter(tuple[str, dict[str, int], dict[str, str]])
+"""Heartbeat: the last case that is done, the answers, and the reasons why some were left."""
 NO_ANSWER = Left("It did not answer.")
 """Result for a case that does not answer: the others must not wait for it."""
 Ask = Callable[[str], Awaitable[Answer | Left]]
@@ -136,13 +136,15 @@ class CaseUpdates:
             TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: a case does not answer in time; the same.
             WorkflowUpdateFailedError: the worker of a case cannot read the update; the same.
         """
-        done, counts, left = 0, Counter[str](), dict[str, str]()
+        last, counts, left = "", Counter[str](), dict[str, str]()
         with suppress(ValidationError):  # none, or what somebody else has told
-            done, counted, left = _PROGRESS.validate_python(activity.info().heartbeat_details)
+            last, counted, left = _PROGRESS.validate_python(activity.info().heartbeat_details)
             counts.update(counted)
+        # A search for cases finds those no longer that are done.
+        done = numbers.index(last) + 1 if last in numbers else 0
 
         def beat() -> None:
-            activity.heartbeat(done, dict(counts), dict(left))
+            activity.heartbeat(last, dict(counts), dict(left))
 
         async def ask_one(number: str) -> Answer | Left:
             await self._people.step_aside()
@@ -157,7 +159,7 @@ class CaseUpdates:
             await self._sender.write_all([batch for _, batch in answers if batch])
             counts.update(word for word, _ in answers)
             left |= {number: each.reason for number, each in zip(group, results, strict=True) if isinstance(each, Left)}
-            done += len(group)
+            done, last = done + len(group), group[-1]
             beat()
         return Answers(counts, left)
 

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
 
 from sqlalchemy import Engine
 from temporalio import activity
@@ -40,7 +39,6 @@ BATCH = 200
 SLICE = 500
 """Notifications of one transaction, for which publications of cases wait."""
 LINKED = "linked"
-T = TypeVar("T")
 
 
 class Incidents:
@@ -60,7 +58,8 @@ class Incidents:
     @activity.defn(name="publish_incident")
     async def publish(self, batch: IncidentBatch) -> int | None:
         """Commit the row of the incident, its events and notifications to staff; return the version of a later row."""
-        return await self._write(partial(incidents.write, batch=batch))
+        with plain_errors():
+            return await self._writer.run(partial(incidents.write, batch=batch))
 
     @activity.defn(name="inform_callers")
     async def inform(self, news: News) -> None:
@@ -73,7 +72,8 @@ class Incidents:
             doubtful = await read(self._engine, partial(incidents.unlinked, incident=news.incident, numbers=numbers))
             unlinked = await self.find_unlinked(Asking(incident=news.incident, numbers=tuple(doubtful)))
             told = [number for number in numbers if number not in unlinked]
-            await self._write(partial(incidents.inform, news=news, numbers=told))
+            with plain_errors():
+                await self._writer.run(partial(incidents.inform, news=news, numbers=told))
             activity.heartbeat()
 
     @activity.defn(name="find_unlinked_cases")
@@ -95,7 +95,9 @@ class Incidents:
         if await self._is_over(gathering.incident):
             return Gathered(linked=0, after=None)
         numbers = await read(self._engine, lambda connection: unclaimed(connection, gathering, BATCH))
-        counts, _ = await self._link_all(numbers, gathering.incident, "gather", again=True)
+        # Asked for by another search, a case is linked again: one that was reinstated has left.
+        this_one = f"gather-{activity.info().workflow_run_id}-{activity.info().activity_id}"
+        counts, _ = await self._link_all(numbers, gathering.incident, this_one)
         return Gathered(linked=counts[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="link_named_cases")
@@ -159,23 +161,18 @@ class Incidents:
         why: str,
         by: Actor = SYSTEM,
         leave: Callable[[str], Awaitable[Answer | Left | None]] | None = None,
-        *,
-        again: bool = False,
     ) -> Answers:
         """Link cases by updates with keys, so that a case knows it if it is asked again.
 
         `by` is who links them. `leave` returns the answer of a case that is left as it is, None for all others.
-        `again`: also cases that were linked before, as SQL shows them now: one that was reinstated has left.
         """
         there = await self._versions(numbers)
 
         async def ask(number: str) -> Answer | Left:
             if leave and (answer := await leave(number)):
                 return answer
-            version = there.get(number, 0)
-            key = f"{why}-{incident}-{number}" + f"-{version}" * again
-            body = LinkIncident(incident=incident)
-            command = Command(actor=by, body=body, key=key, digest=key, acknowledged=version)
+            key, body = f"{why}-{incident}-{number}", LinkIncident(incident=incident)
+            command = Command(actor=by, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
             outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome, key)
             return Answer(LINKED, outcome.batch)
 
@@ -191,7 +188,3 @@ class Incidents:
             return await read(self._engine, lambda connection: versions(connection, numbers))
         except ApplicationError:
             return {}
-
-    async def _write(self, work: Callable[..., T]) -> T:
-        with plain_errors():
-            return await self._writer.run(work)

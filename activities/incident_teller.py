@@ -9,15 +9,13 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.case_updates import is_refusal
+from activities.case_updates import ANSWER_SECONDS, is_refusal
 from activities.internal_updates import ABSORB
 from domain.incident.batch import Absorbed
 from domain.shared.value import Immutable
 
 SIGNAL_TIMEOUT = timedelta(seconds=4)
 """Longest wait for one answer of Temporal: shorter than an attempt of the activity."""
-UPDATE_SECONDS = 8.0
-"""Longest wait for the answer of an incident; the activity is tried again."""
 
 
 class Told(Immutable):
@@ -63,14 +61,11 @@ class IncidentTeller:
         """
         handle = self._client.get_workflow_handle(self._workflow_id(absorbed.into))
         try:
-            async with asyncio.timeout(UPDATE_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 await handle.execute_update(ABSORB, absorbed, id=f"{ABSORB}-{absorbed.incident}")
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return False
-        except WorkflowUpdateFailedError as error:
-            if not is_refusal(error):
+        except (RPCError, WorkflowUpdateFailedError) as error:
+            is_gone = isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
+            if not (is_gone or is_refusal(error)):
                 raise
             return False
         return True

@@ -69,7 +69,7 @@ async def test_every_case_is_asked_once_and_temporal_hears_how_far_it_is() -> No
     answers, told = await attempt(cases)
     assert answers == Answers(Counter(settled=10), {})
     assert cases.asked == NUMBERS
-    steps = [(done, {"settled": done} if done else {}, dict[str, str]()) for done in (0, 4, 8, 10)]
+    steps: list[Any] = [("", {}, {}), *((NUMBERS[done - 1], {"settled": done}, {}) for done in (4, 8, 10))]
     assert told == [*steps[:1] * 4, *steps[1:2] * 5, *steps[2:3] * 3, *steps[3:]]
 
 
@@ -94,7 +94,7 @@ async def test_batches_are_written_before_temporal_hears_of_their_cases() -> Non
 
     cases = Logging()
     environment = ActivityEnvironment()
-    environment.on_heartbeat = lambda done, *_: log.append(f"told {done}")
+    environment.on_heartbeat = lambda last, *_: log.append(f"told {NUMBERS.index(last) + 1 if last else 0}")
     await environment.run(cases.updates.ask_all, NUMBERS, cases.ask, Pace(concurrency=2, checkpoint=6))
     assert log == [*["told 0"] * 6, "wrote 6", "told 6", *["told 6"] * 4, "wrote 4", "told 10"]
 
@@ -141,11 +141,18 @@ async def test_a_task_that_is_ended_with_another_one_asks_no_further_case() -> N
 
 async def test_a_later_try_goes_on_where_the_last_one_got_to_and_keeps_what_it_counted() -> None:
     cases = Cases(no9=Left("It is closed."))
-    answers, told = await attempt(cases, 8, {"settled": 6, "kept": 1}, {NUMBERS[3]: "It is refused."})
+    answers, told = await attempt(cases, NUMBERS[7], {"settled": 6, "kept": 1}, {NUMBERS[3]: "It is refused."})
     assert cases.asked == NUMBERS[8:]
     left = {NUMBERS[3]: "It is refused.", NUMBERS[9]: "It is closed."}
     assert answers == Answers(Counter(settled=7, kept=1), left)
-    assert told[-1] == (10, {"settled": 7, "kept": 1}, left)
+    assert told[-1] == (NUMBERS[9], {"settled": 7, "kept": 1}, left)
+
+
+async def test_a_later_try_that_finds_only_what_is_left_leaves_nothing_out() -> None:
+    """A search for cases finds those no longer that the last try has linked."""
+    cases = Cases()
+    await attempt(cases, "a case that was linked", {"settled": 4}, {})
+    assert cases.asked == NUMBERS
 
 
 async def test_a_case_that_has_ended_or_refuses_is_counted_and_stops_nobody() -> None:

@@ -22,7 +22,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.update.v1 import Acceptance, Outcome, Response
 from temporalio.api.update.v1 import Request as UpdateRequest
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, RespondWorkflowTaskCompletedRequest
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateStage
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateStage
 from temporalio.common import RawValue
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
@@ -73,7 +73,7 @@ async def hijack(client: Client, queue: str, *commands: WorkflowCommand) -> None
     )
 
 
-def schedule(queue: str, name: str, number: int, copied: Payload) -> WorkflowCommand:
+def schedule(queue: str, name: str, number: int, *copied: Payload) -> WorkflowCommand:
     """Ask for an activity under the id that the service would give to its next one."""
     return WorkflowCommand(
         command_type=CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
@@ -81,7 +81,7 @@ def schedule(queue: str, name: str, number: int, copied: Payload) -> WorkflowCom
             activity_id=str(number),
             activity_type=ActivityType(name=name),
             task_queue=TaskQueue(name=queue),
-            input=Payloads(payloads=[copied]),
+            input=Payloads(payloads=copied),
             start_to_close_timeout=Duration(seconds=20),
         ),
     )
@@ -119,6 +119,41 @@ async def test_an_earlier_batch_is_not_taken_for_the_next_one(hotline: Hotline) 
         await hijack(client, queue, schedule(queue, "publish", 2, copied))
         await is_refused(complaint.handle)
     assert batches == [["register"]]
+    await complaint.handle.terminate()
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("publish", 0), ("publish", 2), ("begin_due_periods", 1)])
+async def test_another_number_of_arguments_has_nothing_done_and_ends_nothing(
+    hotline: Hotline, name: str, arguments: int
+) -> None:
+    """Copies of its own argument, under its own number. What takes none leaves them out: it does what is due anyway."""
+    queue, client = f"wrong-number-{name}-{arguments}", hotline.client
+    settings = hotline.settings.model_copy(update={"task_queue": queue})
+    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.sender, client)
+    batches: list[ProjectionBatch] = []
+
+    @activity.defn
+    async def publish(batch: ProjectionBatch) -> None:
+        batches.append(batch)
+
+    @activity.defn
+    async def begin_due_periods() -> list[str]:
+        return []
+
+    async with Worker(client, task_queue=queue, activities=[publish, begin_due_periods]):
+        async with ours(client, queue, ComplaintWorkflow):
+            complaint = await without_worker.start(unwritten=True)
+            await complaint.handle.signal("publish")
+            await until(lambda: done(complaint.handle), (1).__eq__)
+        copied = await argument(complaint.handle, "publish")
+        await stranger(client).get_workflow_handle(complaint.handle.id).signal("publish")
+        await hijack(client, queue, schedule(queue, name, 1, *[copied] * arguments))
+        if name == "publish":
+            await is_refused(complaint.handle)
+        else:
+            await until(lambda: done(complaint.handle), (2).__eq__)
+    assert len(batches) == 1
+    assert (await complaint.handle.describe()).status is WorkflowExecutionStatus.RUNNING
     await complaint.handle.terminate()
 
 

@@ -14,7 +14,6 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.incident import Incidents
 from activities.internal_updates import ABSORB
 from domain.case.actions.answer import Answer
 from domain.case.actions.comment import Comment
@@ -32,6 +31,7 @@ from domain.incident.batch import IncidentBatch
 from domain.shared.actors import SYSTEM
 from hotline.histories import Place
 from readmodel.database import engine as engine_of
+from readmodel.writer import GroupWriter
 from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause, actions, count_of, declare, linked, replied, told
 from tests.support.hotline import ADMIN, Complaint, Hotline, metadata, running_hotline, until
@@ -213,7 +213,7 @@ class TestActing:
     ) -> None:
         """The first try dies after the first message was committed."""
         monkeypatch.setattr("activities.incident.SLICE", 1)
-        tries = fail_once(monkeypatch, lambda work: work.keywords.get("news"))
+        tries = fail_once(monkeypatch, lambda work: getattr(work, "keywords", {}).get("news"))
         async with running_hotline(server, tmp_path, task_queue="news") as hotline:
             cause = await declare(hotline, "gangkou")
             complaints = await linked(hotline, cause, 3)
@@ -229,16 +229,17 @@ class TestActing:
 def fail_once(monkeypatch: pytest.MonkeyPatch, concerned: Callable[[Any], object]) -> list[Any]:
     """The first of these writes is committed, and its activity fails all the same. What was written, in order."""
     written: list[Any] = []
-    write = Incidents._write
+    write = GroupWriter.run
 
-    async def failing(self: Incidents, work: Any) -> None:
-        await write(self, work)
+    async def failing(self: GroupWriter, work: Any) -> Any:
+        result = await write(self, work)
         if concerned(work):
             written.append(work)
             if len(written) == 1:
                 raise RuntimeError("died after the commit")
+        return result
 
-    monkeypatch.setattr(Incidents, "_write", failing)
+    monkeypatch.setattr(GroupWriter, "run", failing)
     return written
 
 
