@@ -25,6 +25,8 @@ from tests.support.rings import ring_at
 from tests.support.sealing import SEALING
 from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import waits
+from tests.workflows.test_hijacked_tasks import hijack
+from tests.workflows.test_late_cases import timer
 from workflows.clients.schedule import SCHEDULE
 from workflows.clients.singletons import COURIER, INSTALLATION, SHIFTS, Singleton, installation_of, start_ended
 
@@ -190,6 +192,27 @@ async def test_what_runs_for_ever_is_started_again_when_its_tasks_fail(tmp_path:
         )
         await waits(handle)
         await until(looks, lambda seen: seen.run_id != first.run_id and works(seen))
+
+
+@pytest.mark.slow
+async def test_the_id_is_kept_when_the_tasks_of_its_workflow_fail(tmp_path: Path) -> None:
+    """Somebody else, as its worker, has asked for a timer that it does not have."""
+    async with await temporal_server() as server:
+        client, settings = server.client, read_model(tmp_path)
+        ring_at(settings.keys_file)
+        given = await adopt(client, settings)
+        await hijack(client, settings.task_queue, timer(1, 1))
+        handle = client.get_workflow_handle(INSTALLATION.id)
+        first = await handle.describe()
+        async with running_hotline(server, tmp_path):
+            await waits(handle)
+
+            async def looks() -> str | None:
+                await start_ended(client, settings.task_queue)
+                return (await handle.describe()).run_id
+
+            await until(looks, lambda run: run != first.run_id)
+        assert await installation_of(client) == given
 
 
 async def test_a_schedule_that_was_deleted_comes_back_while_the_worker_runs(
