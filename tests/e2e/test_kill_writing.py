@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.dying_api import POINTS
+from tests.support.forking import Forked
 from tests.support.service import ROOT, Service, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -97,7 +97,7 @@ def dying_api(service: Service, point: str, folder: Path) -> Iterator[str]:
     env, said = service._env() | {"HOTLINE_API_PORT": str(port)}, folder / "api.log"
     with said.open("wb") as log:
         argv = [sys.executable, "-m", "tests.support.dying_api", point]
-        process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
+        process = Forked(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
 
     def ready() -> bool:

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service whose operator has the widest umask, and has made the folder for all to see."""
-    service = Service(tmp_path_factory.mktemp("processes"))
+    service = Service(tmp_path_factory.mktemp("processes"), program=Path(sys.executable).with_name("hotline"))
     usual = os.umask(0)
     service.data_dir.mkdir()
     try:

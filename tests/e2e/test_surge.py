@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from hotline.demo.client import Json
+from tests.support.forking import Forked
 from tests.support.receivers import Receiver, receiver
 from tests.support.service import CHILDREN, ROOT, Service, wait_until
 
@@ -74,7 +75,7 @@ def playing(service: Service, said: Path) -> Iterator[subprocess.Popen[bytes]]:
     port = str(urlsplit(service.api).port)
     argv += ["--data-dir", str(service.data_dir), "--api-port", port]
     with said.open("ab") as out:
-        process = subprocess.Popen([sys.executable, "-m", "hotline.cli.main", *argv], cwd=ROOT, stdout=out, stderr=out)
+        process = Forked([sys.executable, "-m", "hotline.cli.main", *argv], cwd=ROOT, stdout=out, stderr=out)
     try:
         yield process
     finally:

@@ -16,6 +16,7 @@ from hotline.cli import main as cli
 from readmodel import people
 from readmodel.call_tables import calls, duties
 from readmodel.database import writing
+from tests.support.forking import Forked
 from tests.support.rows import rows
 from tests.support.telephone import NOON, QUEUE_LOG, QUEUED, cdr
 
@@ -192,7 +193,7 @@ def test_two_imports_at_once_lose_and_double_nothing(run: Run, database: Engine,
     one, other = written(tmp_path / "queue_log.1", *lines[::2]), written(tmp_path / "queue_log", *lines[1::2])
     command = [sys.executable, "-m", "hotline.cli.main", "calls", "import"]
     started = [
-        subprocess.Popen([*command, *map(str, files)], env={**os.environ}, stdout=subprocess.PIPE, text=True)
+        Forked([*command, *map(str, files)], env={**os.environ}, stdout=subprocess.PIPE, text=True)
         for files in ((one, other), (other, one))
     ]
     assert [process.wait(120) for process in started] == [0, 0]

@@ -21,6 +21,7 @@ from domain.shared.actors import Person, Role
 from hotline.local.supervisor import started_at
 from readmodel import people
 from readmodel.database import opened, writing
+from tests.support.forking import Forked
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 300.0
@@ -47,7 +48,8 @@ class Service:
         folder: for the data, and for what `hotline up` says.
         catalogue: file of services and clocks; the default one where it is None.
         variables: further settings, by the names of their environment variables.
-        program: the `hotline` command of another installation, which is run in `folder`.
+        program: the `hotline` command of an installation, which is run in `folder` and starts its programs by `exec`;
+            where it is None, they are forked.
         starts_with: the command that starts the service, with options of its own.
     """
 
@@ -120,9 +122,7 @@ class Service:
         argv = [*self._starts_with, *(str(part) for option in options.items() for part in option)]
         with self._said.open("ab") as said:
             env = {**environment(), "HOTLINE_SANDBOX": "true", **self._variables}
-            self._process = subprocess.Popen(
-                [*self._command, *argv], cwd=self._folder, env=env, stdout=said, stderr=said
-            )
+            self._process = Forked([*self._command, *argv], cwd=self._folder, env=env, stdout=said, stderr=said)
         try:
             wait_until(self._ready, self.said)
         except RuntimeError:
@@ -156,16 +156,17 @@ class Service:
 
     def run(self, *argv: str, **more: str) -> str:
         """Run another `hotline` command on the same data; what it printed. Raises CalledProcessError."""
-        env, argv = self._env() | more, (*self._command, *argv)
-        done = subprocess.run(argv, cwd=self._folder, env=env, check=True, capture_output=True, text=True)
-        return done.stdout
+        with self.begin(*argv, **more) as process:
+            out, err = process.communicate()
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, process.args, out, err)
+        return out
 
     def begin(self, *argv: str, **more: str) -> subprocess.Popen[str]:
         """Run one beside the test, which waits for its end."""
         pipe = subprocess.PIPE
         env = self._env() | more
-        argv = (*self._command, *argv)
-        return subprocess.Popen(argv, cwd=self._folder, env=env, stdout=pipe, stderr=pipe, text=True)
+        return Forked([*self._command, *argv], cwd=self._folder, env=env, stdout=pipe, stderr=pipe, text=True)
 
     def _env(self) -> dict[str, str]:
         # Wide enough that no table is folded. The commands find Temporal by the data folder.
