@@ -34,7 +34,7 @@ MODULES = (
     "hotline.verify",
     "worker",
 )
-"""What programs import at their start, or when a command needs it."""
+"""Modules that programs import at their start, or when a command needs them."""
 REQUEST_BYTES = 1 << 20
 REPLY_BYTES = 32
 
