@@ -162,6 +162,18 @@ class TestWriting:
         told = [row["number"] for row in rows(database, notifications) if row["kind"] == "incident_inform"]
         assert sorted(told) == sorted(waits)
 
+    def test_a_named_case_may_have_been_linked_since(self, database: Engine) -> None:
+        """Not before it was named, nor to another incident."""
+        put(database, *story()[:2])
+        mine, none, later = LinkIncident(incident=INCIDENT), LinkIncident(incident=None), THEN + hours(1)
+        register(database, 1, mine, at=MONDAY - hours(1))
+        linked = {register(database, 2, mine, at=later), register(database, 3, mine, none, at=later)}
+        register(database, 4, LinkIncident(incident=OTHER_INCIDENT), at=later)
+        numbers = [number(place) for place in range(1, 6)]
+        with reading(database) as connection:
+            assert incidents.linked_since_named(connection, INCIDENT, numbers) == linked
+            assert incidents.linked_since_named(connection, OTHER_INCIDENT, numbers) == set()
+
 
 class TestUnclaimed:
     GATHERING = Gathering(incident=INCIDENT, scope=WEST, since=MONDAY)
