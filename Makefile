@@ -13,7 +13,7 @@ ARGS ?=
 # Four workers keep two cores busy, as tests wait for servers. A file keeps to one worker, so that it starts them once.
 # Every worker, and every program that a test starts, would compile all modules again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
-CODE := worker.py activities api bench domain hotline readmodel tests tools workflows
+CODE := worker.py activities api bench demo domain hotline readmodel tests tools workflows
 
 .PHONY: help
 help: ## Show this list
@@ -35,7 +35,7 @@ run: $(INSTALLED) ## Run the whole service on this machine (ARGS="--api-port 808
 
 .PHONY: demo
 demo: $(INSTALLED) ## Run the service with a catalogue of seconds and play a day of the hotline (ARGS=--surge: a salt tide)
-	@exec $(BIN)/hotline demo --up $(ARGS)
+	@exec $(BIN)/python -m demo --up $(ARGS)
 
 .PHONY: test
 test: $(INSTALLED) ## Run every test that is marked neither slow nor night

@@ -13,7 +13,6 @@ from hotline.cli import (
     catalogue,
     channels,
     customers,
-    demo,
     handover,
     key,
     keys,
@@ -29,7 +28,6 @@ ABOUT = "A water company's complaint hotline: every case durable from the call t
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 for group in (
     processes,
-    demo,
     stores,
     person,
     key,
@@ -46,10 +44,10 @@ for group in (
     app.add_typer(group.app)
 
 
-def main() -> None:
-    """Run the command. An error that the operator can correct is printed and ends it with exit code 2."""
+def main(command: typer.Typer = app) -> None:
+    """Run a command. An error that the operator can correct is printed and ends it with exit code 2."""
     try:
-        app()
+        command()
     # An OSError names the file that cannot be read or written, which the operator can correct as well.
     except (OperatorError, OSError) as error:
         typer.echo(f"hotline: {error}", err=True)

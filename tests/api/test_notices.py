@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from api.__main__ import assemble
 from api.app import create_app
-from hotline.settings import DEFAULT_CATALOGUE
+from demo.__main__ import CATALOGUE as DEMO
 from tests.support.api import Api, Json, problem, running_api, served
 from tests.support.hotline import until
 from tests.support.pdf_pages import page_sizes, printer_needed
@@ -21,7 +21,7 @@ from tests.support.pdf_pages import page_sizes, printer_needed
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HASTY = f"""
-extends = "{DEFAULT_CATALOGUE.with_name("demo.toml")}"
+extends = "{DEMO}"
 time_scale = 86400
 least_budget_seconds = 1
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from hotline.demo.people import Staff
+from demo.__main__ import CATALOGUE
+from demo.people import Staff
 from hotline.files.catalogue import load_catalogue
-from hotline.settings import DEFAULT_CATALOGUE
 
 HOW_RUN = Path(__file__).parents[2] / "docs" / "how-run.md"
-DEMO = load_catalogue(DEFAULT_CATALOGUE.with_name("demo.toml"))
+DEMO = load_catalogue(CATALOGUE)
 
 
 def test_one_person_of_each_role_is_named() -> None:

@@ -23,7 +23,7 @@ QUESTION = re.compile(
     r'^\s*"""((?:Whether|What|Whatever|Who|Whom|Whose|Which|Where|When|How|Why|If|Is|Those|That)\b.*)', re.MULTILINE
 )
 """Beginning of a docstring that asks instead of naming the thing or the action."""
-PACKAGES = ("activities", "api", "bench", "domain", "hotline", "readmodel", "tests", "tools", "workflows")
+PACKAGES = ("activities", "api", "bench", "demo", "domain", "hotline", "readmodel", "tests", "tools", "workflows")
 MODULE_LINES = 400
 LOCKS = sorted([*ROOT.glob("requirements*.txt"), *ROOT.glob("bench/**/requirements.txt")])
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hotline.demo.judge import EXCLUSIONS, Judging
+from demo.__main__ import CATALOGUE
+from demo.judge import EXCLUSIONS, Judging
 from tests.support.service import Service
 from tools.docs.months import judged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
-FASTER = f"""extends = "{ROOT / "hotline" / "catalogues" / "demo.toml"}"
+FASTER = f"""extends = "{CATALOGUE}"
 time_scale = 4500
 """
 """Three working days last 17 seconds."""

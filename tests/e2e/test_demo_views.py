@@ -16,9 +16,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from temporalio.client import Client
 
 from api.temporal_ui.saved_views import VIEWS, of_today, personal
+from demo.day import LEAST_CASES
+from demo.people import AGENTS
 from domain.calendar.work_calendar import on_the_wall
-from hotline.demo.day import LEAST_CASES
-from hotline.demo.people import AGENTS
 from tests.support.browser import needs_chromium
 from tests.support.pages import cells, page, section
 from tests.support.service import Service, wait_until
@@ -42,8 +42,8 @@ DOCUMENTED = dict(zip(QUESTIONS, map(int, cells(TABLE, 3)[1:]), strict=True))
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that has played a day, with the catalogue that the demo chooses."""
-    demo = ("demo", "--up", "--cases", str(LEAST_CASES), "--day-seconds", str(DAY_SECONDS))
-    with Service(tmp_path_factory.mktemp("demo"), starts_with=demo) as service:
+    demo = ("--cases", str(LEAST_CASES), "--day-seconds", str(DAY_SECONDS))
+    with Service(tmp_path_factory.mktemp("demo"), demo=demo) as service:
         wait_until(lambda: "the service goes on" in service.said(), service.said, DAY_WITHIN_SECONDS)
         yield service
 

@@ -8,25 +8,25 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from temporalio.client import Client
 
+from demo.__main__ import CATALOGUE
+from demo.calls import Call
+from demo.client import Hotline, Json
+from demo.day import LEAST_CASES
+from demo.day import Day as DayShow
+from demo.offers import offers_of
+from demo.people import Person, Staff
+from demo.plans import Wait
+from demo.play import Player
+from demo.verify import verify
 from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
-from hotline.demo.calls import Call
-from hotline.demo.client import Hotline, Json
-from hotline.demo.day import LEAST_CASES
-from hotline.demo.day import Day as DayShow
-from hotline.demo.offers import offers_of
-from hotline.demo.people import Person, Staff
-from hotline.demo.plans import Wait
-from hotline.demo.play import Player
-from hotline.demo.verify import verify
 from hotline.histories import chains, read_case
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
@@ -36,7 +36,6 @@ from workflows.presentation.complaint import workflow_id
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-CATALOGUE = Path(__file__).resolve().parents[2] / "hotline" / "catalogues" / "demo.toml"
 SEED = 2009
 ADMIN = Person("admin", Role.ADMIN)
 DAY_SECONDS = 4.0

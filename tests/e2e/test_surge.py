@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from hotline.demo.client import Json
+from demo.__main__ import SURGE_CATALOGUE as CATALOGUE
+from demo.client import Json
 from tests.support.forking import Forked
 from tests.support.receivers import Receiver, receiver
 from tests.support.service import CHILDREN, ROOT, Service, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-CATALOGUE = ROOT / "hotline" / "catalogues" / "surge.toml"
 CASES = 100
 KILLED_AFTER = 50
 """Calls that are registered when everything dies but the demo."""
@@ -70,12 +70,12 @@ REPORTED = (
 @contextmanager
 def playing(service: Service, said: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The demo as a program of its own; killed at the end where it has not ended by itself."""
-    argv = ["demo", "--surge", "--cases", str(CASES), "--day-seconds", SECONDS_OF_DAY]
+    argv = ["--surge", "--cases", str(CASES), "--day-seconds", SECONDS_OF_DAY]
     argv += ["--deadline", str(PATIENCE_SECONDS)]
     port = str(urlsplit(service.api).port)
     argv += ["--data-dir", str(service.data_dir), "--api-port", port]
     with said.open("ab") as out:
-        process = Forked([sys.executable, "-m", "hotline.cli.main", *argv], cwd=ROOT, stdout=out, stderr=out)
+        process = Forked([sys.executable, "-m", "demo", *argv], cwd=ROOT, stdout=out, stderr=out)
     try:
         yield process
     finally:

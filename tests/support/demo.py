@@ -2,9 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from demo.__main__ import CATALOGUE
+from demo.calls import Call
+from demo.day import plan_day
+from demo.offers import District, Offer, offers_in
+from demo.people import Person, Staff
+from demo.plans import WOKEN, Plan, Step, Wait
 from domain.case.actions import COMMANDS
 from domain.case.case import Case
 from domain.case.clocks import Clock
@@ -14,14 +19,8 @@ from domain.case.views import view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor
 from domain.shared.command import Command
-from hotline.demo.calls import Call
-from hotline.demo.day import plan_day
-from hotline.demo.offers import District, Offer, offers_in
-from hotline.demo.people import Person, Staff
-from hotline.demo.plans import WOKEN, Plan, Step, Wait
 from hotline.files.catalogue import load_catalogue
 
-CATALOGUE = Path(__file__).parents[2] / "hotline" / "catalogues" / "demo.toml"
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 STEP = timedelta(seconds=0.5)
 INCIDENT = "i26030247119"

@@ -25,10 +25,8 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
     "api.__main__",
+    "demo.__main__",
     "hotline.cli.main",
-    "hotline.demo.run",
-    "hotline.demo.surge",
-    "hotline.past_month",
     "hotline.rebuild_workflows",
     "hotline.temporal.setup",
     "hotline.verify",

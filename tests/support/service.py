@@ -50,7 +50,7 @@ class Service:
         variables: further settings, by the names of their environment variables.
         program: the `hotline` command of an installation, which is run in `folder` and starts its programs by `exec`;
             where it is None, they are forked.
-        starts_with: the command that starts the service, with options of its own.
+        demo: options of the demo, which then starts the service in place of `hotline up`.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Service:
         catalogue: Path | None = None,
         variables: Mapping[str, str] | None = None,
         program: Path | None = None,
-        starts_with: Sequence[str] = ("up",),
+        demo: Sequence[str] = (),
     ) -> None:
         self.data_dir = folder / "data"
         self._command = [str(program)] if program else [sys.executable, "-m", "hotline.cli.main"]
-        self._starts_with = starts_with
+        self._starts_with = [sys.executable, "-m", "demo", "--up", *demo] if demo else [*self._command, "up"]
         self._folder = folder if program else ROOT
         self._said = folder / "up.log"
         self._catalogue = catalogue
@@ -122,7 +122,7 @@ class Service:
         argv = [*self._starts_with, *(str(part) for option in options.items() for part in option)]
         with self._said.open("ab") as said:
             env = {**environment(), "HOTLINE_SANDBOX": "true", **self._variables}
-            self._process = Forked([*self._command, *argv], cwd=self._folder, env=env, stdout=said, stderr=said)
+            self._process = Forked(argv, cwd=self._folder, env=env, stdout=said, stderr=said)
         try:
             wait_until(self._ready, self.said)
         except RuntimeError:

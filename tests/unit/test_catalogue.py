@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from demo.__main__ import CATALOGUE as DEMO
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CLOCKS, Promise, Rung, Terms
 from domain.shared.codes import UnknownCode
@@ -28,7 +29,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def demo() -> Catalogue:
-    return load_catalogue(CATALOGUES / "demo.toml")
+    return load_catalogue(DEMO)
 
 
 NORMS_ROW = "the row of {} in NORMS, in tests/unit/test_catalogue.py, differs from the catalogue: {}"

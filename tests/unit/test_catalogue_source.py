@@ -7,6 +7,7 @@ import pytest
 from chinese_calendar import constants as china
 from pydantic import ValidationError
 
+from demo.__main__ import CATALOGUE as DEMO
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.operator_errors import FileError
 from hotline.files.calendar import holidays_by_law
@@ -136,7 +137,7 @@ class TestCalendar:
             assert part in end.remedy
 
     def test_a_calendar_without_holidays_warns_of_nothing(self) -> None:
-        assert load_catalogue(CATALOGUES / "demo.toml").calendar_end(date(2100, 1, 1)) is None
+        assert load_catalogue(DEMO).calendar_end(date(2100, 1, 1)) is None
 
 
 class TestEdits:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.__main__ import CATALOGUE
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.operator_errors import FileError
 from hotline.files.catalogue import load_catalogue
@@ -12,7 +13,7 @@ from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, edit
 from hotline.settings import DEFAULT_CATALOGUE
 
 NOON = datetime(2026, 11, 24, 4, tzinfo=UTC)
-OTHER = DEFAULT_CATALOGUE.with_name("demo.toml")
+OTHER = CATALOGUE
 
 
 def started(store: CatalogueStore, file: Path) -> CatalogueInForce:
@@ -48,14 +49,14 @@ def test_every_catalogue_is_kept_without_loss(store: CatalogueStore, file: Path)
 def test_a_catalogue_without_an_area_code_is_kept_without_one(store: CatalogueStore, default: Catalogue) -> None:
     before = default.model_copy(update={"area_code": ""})
     assert "area_code" not in before.model_dump_json()
-    assert load_catalogue(OTHER.with_name("england.toml")).area_code == ""
+    assert load_catalogue(DEFAULT_CATALOGUE.with_name("england.toml")).area_code == ""
     entry = store.put(before, DEFAULT_CATALOGUE, NOON, by="chief")
     assert store.load(entry.edition).area_code == ""
 
 
 def test_codes_of_earlier_catalogues_stay_known(store: CatalogueStore) -> None:
     in_force = started(store, DEFAULT_CATALOGUE)
-    store.put(load_catalogue(OTHER.with_name("england.toml")), OTHER, NOON, by="chief")
+    store.put(load_catalogue(DEFAULT_CATALOGUE.with_name("england.toml")), OTHER, NOON, by="chief")
     known = {"networks": "networks", "repair": "repair", "抢修": "repair"}
     assert {given: in_force.former_code("department", given) for given in known} == known
     assert in_force.former_code("service", "no_water") == "no_water"
@@ -66,7 +67,7 @@ def test_a_copy_that_cannot_be_read_takes_its_own_codes_alone_with_it(
     store: CatalogueStore, tmp_path: Path, default: Catalogue
 ) -> None:
     in_force = started(store, DEFAULT_CATALOGUE)
-    store.put(load_catalogue(OTHER.with_name("england.toml")), OTHER, NOON, by="chief")
+    store.put(load_catalogue(DEFAULT_CATALOGUE.with_name("england.toml")), OTHER, NOON, by="chief")
     (tmp_path / "catalogues" / f"{edition_of(default).digest}.json").write_text("nothing")
     assert [in_force.former_code("department", code) for code in ("networks", "repair")] == ["networks", None]
 

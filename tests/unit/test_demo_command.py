@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from demo import __main__ as demo
+from demo.__main__ import CATALOGUE as DEMO
+from demo.offers import Offer, require_demo_catalogue
+from demo.people import Person
+from demo.run import DemoOptions, perform
 from domain.shared.actors import Role
 from domain.shared.operator_errors import OperatorError
-from hotline.cli import demo
-from hotline.cli import main as cli
-from hotline.cli.demo import CATALOGUE as DEMO
-from hotline.demo.offers import Offer, require_demo_catalogue
-from hotline.demo.people import Person
-from hotline.demo.run import DemoOptions, perform
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from tests.support.directory import Directory
@@ -123,12 +122,12 @@ class TestOperator:
 
 class TestCommand:
     def test_a_day_has_at_least_300_cases(self) -> None:
-        result = CliRunner().invoke(cli.app, ["demo", "--cases", "299"])
+        result = CliRunner().invoke(demo.app, ["--cases", "299"])
         assert result.exit_code == 2
         assert "300" in result.output
 
     def test_a_surge_has_at_least_60(self) -> None:
-        result = CliRunner().invoke(cli.app, ["demo", "--surge", "--cases", "59"])
+        result = CliRunner().invoke(demo.app, ["--surge", "--cases", "59"])
         assert result.exit_code == 2
         assert "60" in result.output
 

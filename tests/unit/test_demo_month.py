@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from demo import past_month as plan
 from domain.case.actions.complete import Completed
-from hotline import past_month as plan
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 

@@ -8,6 +8,12 @@ from typing import Any
 
 import pytest
 
+from demo.calls import Call
+from demo.day import REGISTRY, STORIES, incident_of, plan_day
+from demo.offers import District, Offer
+from demo.people import Person
+from demo.plans import PLANS, WOKEN, Move, Plan, Wait, plan_of
+from demo.verify import differences
 from domain.case.actions import ACTIONS
 from domain.case.actions.follow_up import FollowUp
 from domain.case.case import Case
@@ -16,12 +22,6 @@ from domain.case.satisfaction import Satisfaction
 from domain.shared.actors import Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
-from hotline.demo.calls import Call
-from hotline.demo.day import REGISTRY, STORIES, incident_of, plan_day
-from hotline.demo.offers import District, Offer
-from hotline.demo.people import Person
-from hotline.demo.plans import PLANS, WOKEN, Move, Plan, Wait, plan_of
-from hotline.demo.verify import differences
 from hotline.files.customers import load_customers
 from tests.support.demo import INCIDENT, STEP, Stage, catalogue, day, districts, offers, staff
 
@@ -119,7 +119,7 @@ class TestPlans:
         taken = {step.action for plan in PLANS for step in plan.steps} | {"register"}
         wanted = {row.name for row in ACTIONS} - {*NOT_PLAYED}
         missing = wanted - taken
-        assert taken == wanted, f"play {missing} in hotline/demo/, or say in NOT_PLAYED why the demo does without"
+        assert taken == wanted, f"play {missing} in demo/, or say in NOT_PLAYED why the demo does without"
 
     def test_end_or_rest_in_every_state(self) -> None:
         assert {plan.state for plan in PLANS} == set(State)

@@ -6,18 +6,21 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from rich.console import Console
 
-import hotline.demo.client
-import hotline.demo.day
-import hotline.demo.play
-import hotline.demo.run
-import hotline.demo.verify
+import demo.client
+import demo.day
+import demo.play
+import demo.run
+import demo.verify
+from demo.__main__ import CATALOGUE as DEMO
+from demo.client import Hotline, Rejected, Unreachable
+from demo.people import Person
+from demo.run import DemoOptions, perform
 from domain.case.actions import COMMANDS
 from domain.case.case import Case
 from domain.case.events import Event
@@ -26,13 +29,10 @@ from domain.case.views import view_case
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
-from hotline.demo.client import Hotline, Rejected, Unreachable
-from hotline.demo.people import Person
-from hotline.demo.run import DemoOptions, perform
 from hotline.files.catalogue import load_catalogue
 from tests.support.demo import item_of
 
-CATALOGUE = load_catalogue(Path(__file__).parents[2] / "hotline" / "catalogues" / "demo.toml")
+CATALOGUE = load_catalogue(DEMO)
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 STEP = timedelta(seconds=0.5)
 ADMIN_KEY = "admin"
@@ -187,11 +187,11 @@ def _services() -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody thinks, nobody waits, and most days are small: every path once or twice."""
-    monkeypatch.setattr(hotline.demo.day, "LEAST_CASES", SMALL)
-    monkeypatch.setattr(hotline.demo.play, "THINKING_SECONDS", (0.0, 0.0))
-    monkeypatch.setattr(hotline.demo.play, "LOOK_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(hotline.demo.client, "FIRST_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(hotline.demo.verify, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(demo.day, "LEAST_CASES", SMALL)
+    monkeypatch.setattr(demo.play, "THINKING_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(demo.play, "LOOK_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(demo.client, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(demo.verify, "LOOK_AGAIN_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ class TestPerform:
     async def test_the_next_run_has_cases_of_its_own(
         self, fake: FakeHotline, console: Console, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(hotline.demo.run, "new_id", iter(("first", "second")).__next__)
+        monkeypatch.setattr(demo.run, "new_id", iter(("first", "second")).__next__)
         assert await perform(options(), console)
         assert await perform(options(), console)
         assert len(fake.cases) == 2 * SMALL

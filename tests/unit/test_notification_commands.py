@@ -6,10 +6,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
 from activities.notifications.channels.log import LogConfig
 from activities.notifications.channels.sms import SmsConfig
-from hotline.cli import demo
+from demo import __main__ as demo
 from hotline.cli import main as cli
 from hotline.files.channels import load_channels
 from hotline.local import service as local_service
@@ -90,7 +91,7 @@ def test_a_demo_reaches_nobody_though_the_operator_has_channels(
         return 0
 
     monkeypatch.setattr(demo, "play_with_service", play)
-    assert run("demo", "--up", *options, monkeypatch=monkeypatch) == 0
+    assert CliRunner().invoke(demo.app, ["--up", *options]).exit_code == 0
     given = local_service.environment(played[0])
     monkeypatch.setenv("HOTLINE_CHANNELS", given["HOTLINE_CHANNELS"])
     found = load_channels(Settings().channels)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from domain.incident.notifications import NEWS
-from hotline.demo.offers import District, offers_in
-from hotline.demo.plans import TIDE
-from hotline.demo.play import Verdict
-from hotline.demo.surge import (
+from demo.__main__ import SURGE_CATALOGUE
+from demo.offers import District, offers_in
+from demo.plans import TIDE
+from demo.play import Verdict
+from demo.surge import (
     AFTER,
     BEFORE,
     EMERGENCIES_IN,
@@ -23,11 +23,12 @@ from hotline.demo.surge import (
     Surge,
     plan_surge,
 )
-from hotline.demo.tide_check import Findings, news_differences, read_messages
-from hotline.demo.verify import differences
+from demo.tide_check import Findings, news_differences, read_messages
+from demo.verify import differences
+from domain.incident.notifications import NEWS
 from hotline.files.catalogue import load_catalogue
 
-CATALOGUE = load_catalogue(Path(__file__).parents[2] / "hotline" / "catalogues" / "surge.toml")
+CATALOGUE = load_catalogue(SURGE_CATALOGUE)
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 INCIDENT = "i26030200011"
 

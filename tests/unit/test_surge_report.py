@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from demo.calls import Call
+from demo.client import Traffic
+from demo.play import Verdict
+from demo.report import MOST_DIFFERENCES, report
+from demo.surge import WAVES, Kind, Surge
+from demo.tide import Tide
+from demo.tide_check import Findings, Messages
 from domain.incident.notifications import NEWS
-from hotline.demo.calls import Call
-from hotline.demo.client import Traffic
-from hotline.demo.play import Verdict
-from hotline.demo.report import MOST_DIFFERENCES, report
-from hotline.demo.surge import WAVES, Kind, Surge
-from hotline.demo.tide import Tide
-from hotline.demo.tide_check import Findings, Messages
 from tests.unit.test_surge_plan import DISTRICTS, INCIDENT, OFFERS, surge
 
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

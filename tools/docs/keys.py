@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
 from api.incidents import IncidentItem, NewIncident
+from demo import __main__ as demo
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import Count, Duration, Duty, Share, Tries, WorkingDays
@@ -59,7 +60,7 @@ class _Place(NamedTuple):
 
 def catalogue() -> str:
     """Return the table of a catalogue's keys."""
-    rows = [("", "`extends?`", "text", "a catalogue in the same folder; this file contains the differences")]
+    rows = [("", "`extends?`", "text", "a catalogue, by its path from this file, which contains the differences")]
     return _table([*rows, *_rows(_Place("", Catalogue))], "in")
 
 
@@ -80,8 +81,8 @@ def incident_fields() -> str:
 
 def options() -> str:
     """Return the table of all arguments and options."""
-    rows = []
-    for name, command in _commands(typer.main.get_command(cli.app), "hotline"):
+    rows, own = [], ("python -m demo", typer.main.get_command(demo.app))
+    for name, command in (own, *_commands(typer.main.get_command(cli.app), "hotline")):
         for parameter in command.params:
             written = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()
             default = "" if parameter.default in (None, False, "") else f" Default: {parameter.default}."

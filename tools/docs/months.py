@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from demo.client import Hotline
+from demo.judge import Judging
+from demo.past_month import fill_last_month
+from demo.people import Staff
 from domain.shared.actors import Role
-from hotline.demo.client import Hotline
-from hotline.demo.judge import Judging
-from hotline.demo.people import Staff
 from hotline.files.catalogue import load_catalogue
-from hotline.past_month import fill_last_month
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from tests.support.service import Service
 

@@ -22,8 +22,8 @@ from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, syn
 
 from activities.notifications.caller_links import Links
 from api.temporal_ui.saved_views import VIEWS, View
+from demo.judge import Judging
 from domain.shared.actors import Role
-from hotline.demo.judge import Judging
 from hotline.keys import Ring
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until
 from tools.docs import documents

@@ -5,16 +5,16 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
+from demo.calls import Call
+from demo.client import Json, Rejected
+from demo.plans import LINK, Plan
+from demo.play import Player, Verdict
 from domain.case.automatic.undelivered import FLAG as UNDELIVERED
 from domain.case.clocks import ClockStatus
 from domain.case.intake import IntakeFlag
 from domain.case.state import CREDIT_WAITS
 from domain.catalogue.terms import MISS
 from domain.shared.actors import Role
-from hotline.demo.calls import Call
-from hotline.demo.client import Json, Rejected
-from hotline.demo.plans import LINK, Plan
-from hotline.demo.play import Player, Verdict
 
 AT_ONCE = 12
 LOOK_AGAIN_SECONDS = 1.0

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from demo.offers import Offer
 from domain.case.lifecycle import State
 from domain.catalogue.terms import ClockName
 from domain.shared.actors import Role
-from hotline.demo.offers import Offer
 from hotline.files.toml import read_toml
 
 LINK = "link_incident"

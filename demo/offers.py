@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from demo.client import Hotline, Json
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import Service
 from domain.catalogue.terms import ClockName
 from domain.shared.operator_errors import OperatorError
-from hotline.demo.client import Hotline, Json
 
 SLOW_SECONDS = 32.0
 """A promise that a plan leaves to be missed must be no longer than this, or the demo would wait for it too long."""
@@ -70,7 +70,7 @@ def require_demo_catalogue(offers: Sequence[Offer], url: str) -> None:
     if min((seconds for offer in offers for seconds in offer.budgets.values()), default=_MINUTE) >= _MINUTE:
         raise OperatorError(
             f"the service at {url} has a catalogue of real promises, and the demo would register its cases among real"
-            " ones: play on a service with hotline/catalogues/demo.toml (a salt tide: surge.toml), or with --up"
+            " ones: play on a service with demo/demo.toml (a salt tide: surge.toml), or with --up"
         )
 
 

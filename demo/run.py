@@ -9,15 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hotline.demo.client import Hotline, Rejected, Unreachable
-from hotline.demo.day import Day
-from hotline.demo.judge import Judging
-from hotline.demo.offers import District, Offer, offers_of, require_demo_catalogue
-from hotline.demo.people import Person, Staff
-from hotline.demo.play import Player, Progress
-from hotline.demo.report import report
-from hotline.demo.tide import Tide
-from hotline.demo.verify import verify
+from demo.client import Hotline, Rejected, Unreachable
+from demo.day import Day
+from demo.judge import Judging
+from demo.offers import District, Offer, offers_of, require_demo_catalogue
+from demo.people import Person, Staff
+from demo.play import Player, Progress
+from demo.report import report
+from demo.tide import Tide
+from demo.verify import verify
 
 CONCURRENCY = 32
 """Most cases that are played at the same time."""

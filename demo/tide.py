@@ -8,17 +8,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from demo.calls import Call
+from demo.client import Json, Rejected
+from demo.offers import District, Offer
+from demo.people import Person
+from demo.plans import LINK
+from demo.play import DONE, LARGEST_PAGE, LOOK_EVERY_SECONDS, REGISTERED, Player, Verdict
+from demo.surge import AFTER, BEFORE, TASTE, TEXTS, WAVES, Kind, plan_surge
+from demo.tide_check import Findings, read_messages
+from demo.tide_report import report_surge
 from domain.incident.lifecycle import LINKABLE, IncidentState
 from domain.shared.actors import Role
-from hotline.demo.calls import Call
-from hotline.demo.client import Json, Rejected
-from hotline.demo.offers import District, Offer
-from hotline.demo.people import Person
-from hotline.demo.plans import LINK
-from hotline.demo.play import DONE, LARGEST_PAGE, LOOK_EVERY_SECONDS, REGISTERED, Player, Verdict
-from hotline.demo.surge import AFTER, BEFORE, TASTE, TEXTS, WAVES, Kind, plan_surge
-from hotline.demo.tide_check import Findings, read_messages
-from hotline.demo.tide_report import report_surge
 
 NEWS_AFTER = WAVES[1]
 """Wave after which the first news go out; a person declares the incident then if nothing was suspected before."""

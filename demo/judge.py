@@ -4,10 +4,10 @@ import asyncio
 import random
 from http import HTTPStatus
 
+from demo.client import Hotline, Json, Rejected
+from demo.people import Person, Staff
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Role
-from hotline.demo.client import Hotline, Json, Rejected
-from hotline.demo.people import Person, Staff
 
 LOOK_AGAIN_SECONDS = 0.5
 EXCLUSIONS = (

@@ -9,6 +9,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from demo.calls import CALLS_BY_HOUR, QUEUE, Call
+from demo.day import calls_by
+from demo.offers import District, offers_in
+from demo.people import AGENTS, Person, Staff
+from demo.plans import ENDINGS, Step
+from demo.texts import phone
 from domain.calls.call import Call as ReportedCall
 from domain.calls.duty import Duty
 from domain.case.actions import COMMANDS
@@ -24,12 +30,6 @@ from domain.shared.command import Command
 from domain.shared.errors import Refused
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import number_of
-from hotline.demo.calls import CALLS_BY_HOUR, QUEUE, Call
-from hotline.demo.day import calls_by
-from hotline.demo.offers import District, offers_in
-from hotline.demo.people import AGENTS, Person, Staff
-from hotline.demo.plans import ENDINGS, Step
-from hotline.demo.texts import phone
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel import calls

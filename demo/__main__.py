@@ -1,4 +1,4 @@
-"""The command `hotline demo`: plays a day or a surge against a running service, or one that it starts."""
+"""The command `python -m demo`: plays a day or a surge against a running service, or one that it starts."""
 
 import asyncio
 import os
@@ -8,27 +8,38 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
+from demo import day
+from demo import surge as tide
+from demo.client import Rejected, Unreachable
+from demo.day import REGISTRY
+from demo.past_month import fill_last_month
+from demo.people import Person
+from demo.run import DemoOptions, argue_month, perform
+from domain.shared.actors import Person as Entry
 from domain.shared.operator_errors import OperatorError
+from hotline import entry
+from hotline.cli.catalogue import RETRY_LATER
+from hotline.cli.main import main
 from hotline.cli.shared import ApiPort, DataDir, TemporalPort, UiPort, open_database, say, settings_with
-from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
+from hotline.local import service
+from hotline.local.service import CLI, environment
+from hotline.settings import Settings, variable
+from readmodel import people
+from readmodel.database import writing
+from readmodel.people import TOKEN, TOKEN_SHAPE
 
-if TYPE_CHECKING:
-    from rich.console import Console
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-    from hotline.demo.people import Person
-    from hotline.demo.run import DemoOptions
-
-app = typer.Typer()
-
-CATALOGUE = DEFAULT_CATALOGUE.with_name("demo.toml")
+CATALOGUE = Path(__file__).with_name("demo.toml")
 """Catalogue in which an hour lasts seconds."""
-SURGE_CATALOGUE = DEFAULT_CATALOGUE.with_name("surge.toml")
+SURGE_CATALOGUE = CATALOGUE.with_name("surge.toml")
 """Catalogue in which an hour lasts minutes; with seconds the clocks of 2,000 cases would ring all the time."""
-CHANNELS = Path(__file__).parents[1] / "demo" / "channels.toml"
+CHANNELS = CATALOGUE.with_name("channels.toml")
 """Channels that send nothing to real telephones, one of which fails."""
 TRIES = 3
 """Tries until a notification to that channel is given up: some seconds."""
@@ -70,8 +81,6 @@ def demo(  # noqa: PLR0913 - an argument for each option
     ui_port: UiPort = None,
 ) -> None:
     """Play a day of the hotline over HTTP, and check over HTTP that every case is as planned."""
-    from hotline.demo.run import DemoOptions, perform
-
     own: dict[str, Any] = {}
     if own_service:
         _refuse_other_stores()
@@ -110,9 +119,6 @@ def _refuse_other_stores() -> None:
 
 def number_of_cases(asked: int | None, *, surge: bool) -> int:
     """Return the number of cases: `asked`, or the default if it is None. Raises BadParameter if too few."""
-    from hotline.demo import day
-    from hotline.demo import surge as tide
-
     played = tide if surge else day
     cases = played.USUAL_CASES if asked is None else asked
     if cases < played.LEAST_CASES:
@@ -120,15 +126,11 @@ def number_of_cases(asked: int | None, *, surge: bool) -> int:
     return cases
 
 
-async def play(show: "Callable[[DemoOptions, Console], Awaitable[bool]]", ready: "Callable[[], DemoOptions]") -> int:
+async def play(show: Callable[[DemoOptions, Console], Awaitable[bool]], ready: Callable[[], DemoOptions]) -> int:
     """Play against the service that runs; return 0 if every case is as planned, else 1.
 
     Raises OperatorError: there is no key, or the service does not answer or refuses.
     """
-    from rich.console import Console
-
-    from hotline.demo.client import Rejected, Unreachable
-
     try:
         # Opening the database compares the stores, which has an event loop of its own.
         return 0 if await show(await asyncio.to_thread(ready), Console()) else 1
@@ -142,8 +144,6 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
     Raises:
         OperatorError: the service cannot be started.
     """
-    from hotline.local import service
-
     ready = asyncio.Event()
 
     async def play_if_ready() -> int:
@@ -165,7 +165,7 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
     return 1 if playing.cancelled() else playing.result()
 
 
-async def with_operator(settings: Settings, ready: "Callable[[], DemoOptions]", seed: int) -> int:
+async def with_operator(settings: Settings, ready: Callable[[], DemoOptions], seed: int) -> int:
     """Play a day, and do beside it what an operator does: import the registry, put the catalogue in force.
 
     Then fill the last month, report and begin to assess it as the Schedule would, and have people argue about it.
@@ -173,12 +173,8 @@ async def with_operator(settings: Settings, ready: "Callable[[], DemoOptions]", 
     Raises:
         OperatorError: a command of the operator fails, or the day cannot be played.
     """
-    from hotline.demo.day import REGISTRY
-    from hotline.demo.run import argue_month, perform
-    from hotline.past_month import fill_last_month
-
     await _operate(settings, "customers", "import", str(REGISTRY))
-    apply = ("catalogue", "apply", str(settings.catalogue), "--by", "hotline demo", "--yes")
+    apply = ("catalogue", "apply", str(settings.catalogue), "--by", "demo", "--yes")
     try:
         async with asyncio.TaskGroup() as group:
             playing = group.create_task(play(perform, ready))
@@ -194,9 +190,6 @@ async def with_operator(settings: Settings, ready: "Callable[[], DemoOptions]", 
 
 async def _operate(settings: Settings, *arguments: str) -> None:
     """Run a command of the operator on the service, again while it can succeed later. Raises OperatorError."""
-    from hotline.cli.catalogue import RETRY_LATER
-    from hotline.local.service import CLI, environment
-
     argv, env = (sys.executable, "-P", "-m", CLI, *arguments), environment(settings)
     while True:
         process = await asyncio.create_subprocess_exec(*argv, env=env, stdout=PIPE, stderr=STDOUT)
@@ -213,13 +206,11 @@ async def _operate(settings: Settings, *arguments: str) -> None:
         await asyncio.sleep(RETRY_SECONDS)
 
 
-def with_keys(options: "Callable[..., DemoOptions]", key_file: Path, settings: Settings | None) -> "DemoOptions":
+def with_keys(options: Callable[..., DemoOptions], key_file: Path, settings: Settings | None) -> DemoOptions:
     """Return the options with the administrator's key, and a maker of keys if the service runs on this machine.
 
     Raises OperatorError: the file has no key, or the database cannot be read.
     """
-    from readmodel.people import TOKEN, TOKEN_SHAPE
-
     try:
         admin_key = key_file.read_text(encoding="utf-8").strip()
     except OSError as error:
@@ -232,12 +223,8 @@ def with_keys(options: "Callable[..., DemoOptions]", key_file: Path, settings: S
     return options(admin_key=admin_key, make_keys=_key_maker(settings, admin_key) if settings else None)
 
 
-def _key_maker(settings: Settings, admin_key: str) -> "Callable[[Sequence[Person]], dict[str, str]] | None":
+def _key_maker(settings: Settings, admin_key: str) -> Callable[[Sequence[Person]], dict[str, str]] | None:
     """Return a maker of keys, or None if the database is not that of the service. Raises OperatorError."""
-    from domain.shared.actors import Person as Entry
-    from readmodel import people
-    from readmodel.database import writing
-
     _, key_id, secret = admin_key.split("_", 2)
     with open_database(settings) as database, writing(database) as connection:
         keys = {key.id: key for key in people.directory(connection).keys}
@@ -254,3 +241,7 @@ def _key_maker(settings: Settings, admin_key: str) -> "Callable[[Sequence[Person
         return made
 
     return make_keys
+
+
+if __name__ == "__main__":
+    entry.run_main(partial(main, app))

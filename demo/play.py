@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from demo.calls import EXCHANGE, Call, called_back, calls_of
+from demo.client import Hotline, Json, Rejected
+from demo.people import Person, Staff
+from demo.plans import WOKEN, Step, Wait
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
-from hotline.demo.calls import EXCHANGE, Call, called_back, calls_of
-from hotline.demo.client import Hotline, Json, Rejected
-from hotline.demo.people import Person, Staff
-from hotline.demo.plans import WOKEN, Step, Wait
 
 LOOK_EVERY_SECONDS = 0.5
 LARGEST_PAGE = "200"

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
+from demo.client import Json
+from demo.offers import District, Offer
+from demo.people import AGENTS, Person, Staff
+from demo.plans import Plan, Step
+from demo.texts import Work, address, caller_name, phone, words
 from domain.case.intake import IntakeChannel
 from domain.case.satisfaction import SATISFIED
 from domain.shared.actors import Role
-from hotline.demo.client import Json
-from hotline.demo.offers import District, Offer
-from hotline.demo.people import AGENTS, Person, Staff
-from hotline.demo.plans import Plan, Step
-from hotline.demo.texts import Work, address, caller_name, phone, words
 
 CALLS_BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 9, 13, 14, 12, 10, 7, 7, 9, 10, 10, 9, 9, 10, 8, 6, 4, 3)
 """Shares of the calls by hour of the day: quiet nights, a busy morning, a second peak after work."""

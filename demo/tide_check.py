@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from demo.client import Json
+from demo.play import Verdict
+from demo.surge import OF_THE_TIDE, Surge
 from domain.incident.lifecycle import IncidentState
 from domain.incident.notifications import NEWS
-from hotline.demo.client import Json
-from hotline.demo.play import Verdict
-from hotline.demo.surge import OF_THE_TIDE, Surge
 
 KNOWN_AFTER = timedelta(seconds=5)
 """A case tells the incident that it is linked, which takes a moment: who is linked just before news may miss them."""

@@ -7,11 +7,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from demo.calls import Call
+from demo.client import Traffic
+from demo.people import Person
+from demo.play import Verdict
 from domain.case.lifecycle import State
-from hotline.demo.calls import Call
-from hotline.demo.client import Traffic
-from hotline.demo.people import Person
-from hotline.demo.play import Verdict
 
 MOST_DIFFERENCES = 40
 """Most differences that the verdict lists."""

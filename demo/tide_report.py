@@ -8,15 +8,15 @@ from urllib.parse import quote
 from rich.console import Console
 from rich.table import Table
 
+from demo.calls import Call
+from demo.client import Json
+from demo.play import Verdict
+from demo.report import by_state, print_links, table
+from demo.surge import AFTER, BEFORE, OF_THE_TIDE, WAVES, Kind, Surge
+from demo.tide_check import Findings, link_to
 from domain.case.clocks import ClockStatus
 from domain.incident.notifications import NEWS
 from domain.shared.actors import Role
-from hotline.demo.calls import Call
-from hotline.demo.client import Json
-from hotline.demo.play import Verdict
-from hotline.demo.report import by_state, print_links, table
-from hotline.demo.surge import AFTER, BEFORE, OF_THE_TIDE, WAVES, Kind, Surge
-from hotline.demo.tide_check import Findings, link_to
 
 
 def report_surge(console: Console, surge: Surge, verdict: Verdict, found: Findings, url: str) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from hotline.demo.people import Person
+from demo.people import Person
 
 AWAY = frozenset({429, 502, 503, 504})
 """Status codes after which the same request is sent again later."""

@@ -7,10 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from hotline.demo.calls import Call, facts_of, taken_down
-from hotline.demo.offers import District, Offer
-from hotline.demo.plans import TIDE
-from hotline.demo.texts import Work, phone, words
+from demo.calls import Call, facts_of, taken_down
+from demo.offers import District, Offer
+from demo.plans import TIDE
+from demo.texts import Work, phone, words
 from hotline.files.toml import read_toml
 
 USUAL_CASES = 2000

@@ -8,15 +8,15 @@ from typing import Any
 
 from rich.console import Console
 
+from demo import report
+from demo.calls import CALLS_BY_HOUR, CHANNELS, Call, facts_of, taken_down
+from demo.client import Json
+from demo.offers import District, Offer
+from demo.people import Staff
+from demo.plans import PLANS, Plan, plan_of
+from demo.play import Player, Verdict
+from demo.texts import phone, words
 from domain.shared.actors import Role
-from hotline.demo import report
-from hotline.demo.calls import CALLS_BY_HOUR, CHANNELS, Call, facts_of, taken_down
-from hotline.demo.client import Json
-from hotline.demo.offers import District, Offer
-from hotline.demo.people import Staff
-from hotline.demo.plans import PLANS, Plan, plan_of
-from hotline.demo.play import Player, Verdict
-from hotline.demo.texts import phone, words
 from hotline.files.toml import read_toml
 
 USUAL_CASES = 320
