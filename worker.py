@@ -44,9 +44,9 @@ from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner
 from hotline.temporal.tasks import with_all_decoded
-from readmodel.assessment import months
-from readmodel.database import engine
-from readmodel.deliveries import Delivery
+from readmodel.assessments import months
+from readmodel.base.database import engine
+from readmodel.notifications.deliveries import Delivery
 from readmodel.reports import stored
 from readmodel.writer import GroupWriter
 from workflows.assessment import AssessmentWorkflow

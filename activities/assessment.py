@@ -21,8 +21,8 @@ from domain.assessment.state import Computation, Result
 from domain.calls.call import CallOutcome
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
 from domain.shared.errors import BEHIND_SQL
-from readmodel.assessment import months
-from readmodel.assessment.computation import (
+from readmodel.assessments import months
+from readmodel.assessments.computation import (
     CHECK,
     EntryRow,
     entry_rows,
@@ -33,10 +33,10 @@ from readmodel.assessment.computation import (
     write_entries,
     write_items,
 )
-from readmodel.assessment.records import candidates
-from readmodel.call_report import ReportItem, call_report
-from readmodel.call_spans import Grouping
-from readmodel.database import read_in_thread
+from readmodel.assessments.records import candidates
+from readmodel.base.database import read_in_thread
+from readmodel.calls.report import ReportItem, call_report
+from readmodel.calls.spans import Grouping
 from readmodel.writer import GroupWriter
 
 SLICE = 1000

@@ -25,9 +25,9 @@ from domain.catalogue.terms import Edition
 from domain.shared.codes import UnknownCode
 from domain.shared.command import Command
 from domain.shared.value import Immutable
-from readmodel.case_queries import get_cases
-from readmodel.open_cases import open_numbers
-from readmodel.workload import end_handover, given_by, owned_by, owners
+from readmodel.cases.open_cases import open_numbers
+from readmodel.cases.queries import get_cases
+from readmodel.people.workload import end_handover, given_by, owned_by, owners
 from readmodel.writer import GroupWriter
 
 CHANGED, SAME, KEPT, SILENT = "changed", "same", "kept", "silent"
@@ -37,7 +37,7 @@ HANDED_OVER = "handed_over"
 
 
 class OpenCasesQuery(Immutable):
-    """Query for the next page of open cases; see `readmodel.open_cases`."""
+    """Query for the next page of open cases; see `readmodel.cases.open_cases`."""
 
     closed_after: datetime
     since: datetime | None = None

@@ -29,9 +29,9 @@ from domain.incident.batch import (
 from domain.incident.notifications import News
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.command import Command
-from readmodel import incidents
-from readmodel.case_queries import versions
-from readmodel.incident_candidates import unclaimed
+from readmodel.cases.queries import versions
+from readmodel.incidents import incidents
+from readmodel.incidents.candidates import unclaimed
 from readmodel.writer import GroupWriter
 
 BATCH = 200

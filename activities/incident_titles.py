@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.exceptions import ApplicationError
 
 from activities.projection import read
-from readmodel.incidents import titles
+from readmodel.incidents.incidents import titles
 
 REFRESH_SECONDS = 2.0
 """Time between two looks: a new incident's cases show its title this late at the latest."""

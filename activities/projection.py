@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from domain.case.batch import ProjectionBatch
-from readmodel.database import ReadConnection, WriteConnection, read_in_thread
+from readmodel.base.database import ReadConnection, WriteConnection, read_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError
 from readmodel.writer import DOWN, GroupWriter
 

@@ -33,9 +33,9 @@ from activities.projection import SenderWriter, read
 from activities.reconcile_report import NAMED, Report, is_ahead
 from activities.run_status import is_lost
 from activities.shift import Shift, ShiftOverError, now, shift
-from readmodel import reconciliation
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.reconciliation import Held, Lost
+from readmodel.recovery import reconciliation
+from readmodel.recovery.reconciliation import Held, Lost
 from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from domain.reports.cells import shown
 from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
 from domain.reports.report import Report, Table
 from domain.shared.value import Immutable
-from readmodel.database import ReadConnection, write_in_thread
+from readmodel.base.database import ReadConnection, write_in_thread
 from readmodel.reports.questions import make
 from readmodel.reports.stored import first_case_at, get_report, keep_report
 

@@ -14,9 +14,9 @@ from activities.shift import now, shift
 from domain.incident.opening import Opening, SurgeRule
 from domain.incident.scope import Scope
 from domain.shared.actors import SYSTEM
-from readmodel import incidents
-from readmodel.database import reading
-from readmodel.incidents import Surge
+from readmodel.base.database import reading
+from readmodel.incidents import incidents
+from readmodel.incidents.incidents import Surge
 
 logger = logging.getLogger(__name__)
 

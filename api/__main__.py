@@ -61,7 +61,7 @@ from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
 from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.temporal.connection import connect
-from readmodel.database import engine
+from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
 from workflows.presentation.complaint import workflow_id
 

@@ -22,7 +22,7 @@ from domain.catalogue.figures import CONNECTED_RATE, FIGURE_OF, Figure, Subject,
 from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Weight
 from domain.shared.codes import Code
 from domain.shared.text import Name, ShortText, Text
-from readmodel.assessment.months import CountedCase
+from readmodel.assessments.months import CountedCase
 
 ASSESSMENTS = "/v1/assessments"
 

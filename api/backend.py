@@ -42,7 +42,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import Right
 from domain.shared.actors import Actor
 from domain.shared.codes import Kind, UnknownCode
-from readmodel.case_queries import get_case
+from readmodel.cases.queries import get_case
 from readmodel.writer import GroupWriter
 
 COMPLAINT_NOT_FOUND = declare("complaint-not-found", HTTPStatus.NOT_FOUND, "Complaint not found")

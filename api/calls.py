@@ -24,7 +24,7 @@ from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl
 from domain.shared.value import Value
-from readmodel.withdrawals import Unconfirmed
+from readmodel.calls.withdrawals import Unconfirmed
 
 INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")
 CALLS = "/v1/calls"

@@ -18,12 +18,12 @@ from domain.calls.withdrawal import CallMismatch
 from domain.case.actions.withdraw import needs_call
 from domain.case.progress import Owed
 from domain.shared.actors import Actor
-from readmodel.caller_records import links_sent
-from readmodel.case_queries import get_case
-from readmodel.contacts import link_goes_nowhere
-from readmodel.decisions import Credited, credited
-from readmodel.search_terms import phone_term
-from readmodel.withdrawals import call_mismatch
+from readmodel.callers.records import links_sent
+from readmodel.calls.contacts import link_goes_nowhere
+from readmodel.calls.withdrawals import call_mismatch
+from readmodel.cases.decisions import Credited, credited
+from readmodel.cases.queries import get_case
+from readmodel.cases.search_terms import phone_term
 
 CREDIT_LIMIT_REACHED = declare("credit-limit-reached", HTTPStatus.CONFLICT, "Credit limit of the account reached")
 NO_TEXT_MESSAGES = declare("no-text-messages", HTTPStatus.CONFLICT, "No channel to callers' telephones")

@@ -45,13 +45,13 @@ from domain.incident.scope import Scope
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.command import Command
 from domain.shared.value import Coded
-from readmodel.assessment.months import CountedCase
-from readmodel.call_links import LinkedCall
-from readmodel.incident_candidates import Candidate
-from readmodel.notifications import DeadLetter
-from readmodel.paging import Place
-from readmodel.parts import PartOfCase
-from readmodel.withdrawals import Unconfirmed
+from readmodel.assessments.months import CountedCase
+from readmodel.base.paging import Place
+from readmodel.calls.links import LinkedCall
+from readmodel.calls.withdrawals import Unconfirmed
+from readmodel.cases.parts import PartOfCase
+from readmodel.incidents.candidates import Candidate
+from readmodel.notifications.notifications import DeadLetter
 
 NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"

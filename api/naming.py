@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from api.people import People
 from api.problems import ProblemError, declare
 from domain.shared.actors import Actor, shown_name
-from readmodel.people import Member, NamingFault
+from readmodel.people.people import Member, NamingFault
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 UNKNOWN_OWNER = declare("unknown-owner", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner")

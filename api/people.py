@@ -17,8 +17,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.problems import ProblemError
 from api.sql.reader import Reader, away
 from domain.shared.actors import SYSTEM, Actor
-from readmodel.database import write_in_thread
-from readmodel.people import TOKEN, TOKEN_SHAPE, ApiKey, Directory, Member, directory, folded, has_people, note_used
+from readmodel.base.database import write_in_thread
+from readmodel.people.people import (
+    TOKEN,
+    TOKEN_SHAPE,
+    ApiKey,
+    Directory,
+    Member,
+    directory,
+    folded,
+    has_people,
+    note_used,
+)
 
 log = logging.getLogger("hotline.api")
 

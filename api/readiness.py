@@ -22,8 +22,8 @@ from api.sql.health import SqlHealth
 from api.storage import Storage
 from api.temporal.clock import ClockCheck, describe, is_off
 from api.temporal.health import TemporalHealth
-from readmodel.deliveries import oldest_due
-from readmodel.reconciliation import lost_cases
+from readmodel.notifications.deliveries import oldest_due
+from readmodel.recovery.reconciliation import lost_cases
 from workflows.clients.schedule import SCHEDULE, describe_schedule
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH, last_report
 

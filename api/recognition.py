@@ -15,8 +15,8 @@ from api.sql.reader import Reader
 from api.temporal.complaints import ComplaintClient
 from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake
-from readmodel.case_queries import get_case
-from readmodel.recognition import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised
+from readmodel.callers.recognition import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised
+from readmodel.cases.queries import get_case
 
 log = logging.getLogger("hotline.api")
 

@@ -21,11 +21,11 @@ from domain.rights.masking import mask_agent, masked, masks_for
 from domain.rights.rights import READ_CASES, READ_RECORDINGS, Reach
 from domain.shared.actors import Actor, Person
 from domain.shared.event import BaseEvent
-from readmodel.call_links import LinkedCall
-from readmodel.incident_candidates import Candidate
-from readmodel.notifications import DeadLetter
-from readmodel.parts import PartOfCase
-from readmodel.withdrawals import Unconfirmed
+from readmodel.calls.links import LinkedCall
+from readmodel.calls.withdrawals import Unconfirmed
+from readmodel.cases.parts import PartOfCase
+from readmodel.incidents.candidates import Candidate
+from readmodel.notifications.notifications import DeadLetter
 
 JSON = "application/json"
 _CASE = TypeAdapter(CaseView)

@@ -14,7 +14,7 @@ from domain.rights.masking import masks_for
 from domain.rights.rights import CaseOfSomebody, Reach, Right, reaches
 from domain.shared.actors import Actor
 from domain.shared.numbers import NumberError, parse_number
-from readmodel.filters import CaseFilters
+from readmodel.cases.filters import CaseFilters
 
 MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked fields")
 

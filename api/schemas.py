@@ -19,7 +19,7 @@ from domain.shared.actors import Person, Role
 from domain.shared.event import BaseKind, EventData
 from domain.shared.text import Name
 from domain.shared.value import Coded, omit_default
-from readmodel.notifications import DeadLetter
+from readmodel.notifications.notifications import DeadLetter
 
 T = TypeVar("T")
 NEW_COMPLAINT: dict[str, Any] = {

@@ -13,7 +13,7 @@ from api.people import MalformedKeyError, People
 from api.problems import ProblemError, declare
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.shared.actors import Actor
-from readmodel.people import TOKEN_SHAPE, ApiKey
+from readmodel.people.people import TOKEN_SHAPE, ApiKey
 
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")

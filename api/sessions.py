@@ -15,7 +15,7 @@ from api.problems import ProblemError, declare
 from api.sealing import Kept, SealedCookie
 from domain.shared.actors import Actor
 from domain.shared.text import Instant
-from readmodel.people import Scope
+from readmodel.people.people import Scope
 
 NO_SESSION = declare("no-session", HTTPStatus.UNAUTHORIZED, "Sign-in required")
 LONGEST = timedelta(hours=12)

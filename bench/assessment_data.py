@@ -46,10 +46,10 @@ from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
 from domain.shared.event import ActionBody
-from readmodel.database import engine, writing
+from readmodel.base.database import engine, writing
+from readmodel.base.types import UtcDateTime
+from readmodel.cases.tables import cases, clocks, decisions, events, follow_ups, parts
 from readmodel.projection import write
-from readmodel.tables import cases, clocks, decisions, events, follow_ups, parts
-from readmodel.types import UtcDateTime
 
 MONDAY = datetime(2026, 9, 7, tzinfo=UTC)
 """Beginning of the week of the cases that are played."""

@@ -36,10 +36,10 @@ from bench.server import (
 )
 from hotline.local.service import GRACE_SECONDS
 from hotline.local.supervisor import Program, Supervisor
-from readmodel.call_report import call_report
-from readmodel.call_spans import Grouping
-from readmodel.calls import EPOCH, SLOT
-from readmodel.database import engine, reading
+from readmodel.base.database import engine, reading
+from readmodel.calls.calls import EPOCH, SLOT
+from readmodel.calls.report import call_report
+from readmodel.calls.spans import Grouping
 from readmodel.migrate import migrate
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -26,10 +26,10 @@ from domain.shared.numbers import local_day, number_of
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel.database import engine
+from readmodel.base.database import engine
 from readmodel.migrate import migrate
-from readmodel.notifications import SENT
-from readmodel.tables import notifications
+from readmodel.notifications.notifications import SENT
+from readmodel.notifications.tables import notifications
 from readmodel.writer import GroupWriter
 from worker import courier_config
 

@@ -25,12 +25,12 @@ from bench.lists_data import AGENTS, AGENTS_AT_A_TIME, END, Data, load
 from domain.case.lifecycle import OPEN, State
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.case_queries import list_cases
-from readmodel.database import ReadConnection, engine, reading
-from readmodel.filters import FILTERED_COLUMNS, CaseFilters
+from readmodel.base.database import ReadConnection, engine, reading
+from readmodel.cases.filters import FILTERED_COLUMNS, CaseFilters
+from readmodel.cases.queries import list_cases
+from readmodel.cases.search import find
+from readmodel.cases.sorting import Sort
 from readmodel.migrate import migrate
-from readmodel.search import find
-from readmodel.sorting import Sort
 
 PAGE = 50
 DEEP = 1000

@@ -35,8 +35,8 @@ from domain.incident.scope import street_words
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.errors import Refused
-from readmodel.search_terms import impersonal_terms, search_terms
-from readmodel.tables import cases, events, search_words
+from readmodel.cases.search_terms import impersonal_terms, search_terms
+from readmodel.cases.tables import cases, events, search_words
 
 END = datetime(2026, 11, 1, tzinfo=UTC)
 SPAN = timedelta(days=3 * 365)

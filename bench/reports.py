@@ -29,7 +29,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.reports.period import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.database import engine, reading
+from readmodel.base.database import engine, reading
 from readmodel.reports.questions import QUESTIONS, make
 from readmodel.reports.scope import Scope
 

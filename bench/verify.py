@@ -21,7 +21,7 @@ from domain.shared.numbers import local_day, number_of
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from hotline.temporal.connection import connect
-from readmodel.database import engine, writing
+from readmodel.base.database import engine, writing
 from readmodel.projection import write
 from workflows.clients.complaint import options_of, start_from
 from workflows.clients.start import Request, start_once

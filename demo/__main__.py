@@ -29,9 +29,9 @@ from hotline.cli.shared import ApiPort, DataDir, TemporalPort, UiPort, open_data
 from hotline.local import service
 from hotline.local.service import CLI, environment
 from hotline.settings import Settings, variable
-from readmodel import people
-from readmodel.database import writing
-from readmodel.people import TOKEN, TOKEN_SHAPE
+from readmodel.base.database import writing
+from readmodel.people import people
+from readmodel.people.people import TOKEN, TOKEN_SHAPE
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -32,10 +32,10 @@ from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import number_of
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel import calls
-from readmodel.assessment.months import GivenValue, keep_given
-from readmodel.database import WriteConnection, opened, writing
-from readmodel.duties import keep_duties
+from readmodel.assessments.months import GivenValue, keep_given
+from readmodel.base.database import WriteConnection, opened, writing
+from readmodel.calls import calls
+from readmodel.calls.duties import keep_duties
 from readmodel.projection import write
 
 CASES = 700

@@ -22,12 +22,11 @@ from domain.shared.operator_errors import OperatorError
 from hotline.keys import KeysError, renew, ring_of
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
-from readmodel.case_queries import has_cases
-from readmodel.database import ReadConnection, exists, lock, opened, reading, writing
+from readmodel.base.database import ReadConnection, exists, lock, opened, reading, writing
+from readmodel.base.statements import insert_missing
+from readmodel.cases.queries import has_cases
 from readmodel.migrate import require_tables
-from readmodel.process_keys import last_sealed
-from readmodel.statements import insert_missing
-from readmodel.tables import installation
+from readmodel.processes import installation, last_sealed
 from workflows.clients.singletons import claim, installation_of
 
 ID_BYTES = 8

@@ -28,8 +28,8 @@ from domain.shared.explain import key_at, message
 from domain.shared.operator_errors import OperatorError
 from hotline.files.atomic import Stamp, file_stamp, write_private
 from hotline.settings import Settings, variable
-from readmodel.database import WriteConnection, write_in_thread
-from readmodel.process_keys import LIVE, keys_by_process, state, state_sealing
+from readmodel.base.database import WriteConnection, write_in_thread
+from readmodel.processes import LIVE, keys_by_process, state, state_sealing
 
 SECRET_BYTES = 32
 STATE_SECONDS = 20.0

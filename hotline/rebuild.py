@@ -34,12 +34,12 @@ from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
 from domain.incident.notifications import News
 from hotline.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
-from readmodel import incidents
-from readmodel.case_queries import has_cases, states, versions
-from readmodel.database import ReadConnection, read_in_thread, write_in_thread, writing
+from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
+from readmodel.callers.recognition import note_recognised
+from readmodel.cases.queries import has_cases, states, versions
+from readmodel.incidents import incidents
+from readmodel.people.workload import end_handover, handovers_under_way
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
-from readmodel.recognition import note_recognised
-from readmodel.workload import end_handover, handovers_under_way
 from workflows.clients.bulk import handover_workflow_id
 from workflows.clients.singletons import last_report
 from workflows.complaint import ComplaintWorkflow

@@ -33,10 +33,16 @@ from domain.shared.numbers import is_incident
 from domain.shared.value import Start
 from hotline.histories import chains, is_foreign, keys_seen, read_incident_run
 from hotline.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
-from readmodel.database import ReadConnection, read_in_thread, write_in_thread
+from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.reconciliation import mark
-from readmodel.recorded import RecordedCase, cases_not_over, incidents_not_over, recorded_case, recorded_incident
+from readmodel.recovery.reconciliation import mark
+from readmodel.recovery.recorded import (
+    RecordedCase,
+    cases_not_over,
+    incidents_not_over,
+    recorded_case,
+    recorded_incident,
+)
 from workflows.clients import complaint, incident
 from workflows.clients.start import Request, request_of, start_again
 from workflows.complaint import ComplaintWorkflow

@@ -28,10 +28,11 @@ from activities.shift import now
 from domain.incident.kind import IncidentEvent
 from domain.shared.instants import to_milliseconds
 from hotline.histories import read_incident_run
-from readmodel import incidents, reconciliation
-from readmodel.database import ReadConnection, read_in_thread
-from readmodel.facts import CaseFacts, all_facts, facts_of
-from readmodel.recorded import incidents_not_over
+from readmodel.base.database import ReadConnection, read_in_thread
+from readmodel.cases.facts import CaseFacts, all_facts, facts_of
+from readmodel.incidents import incidents
+from readmodel.recovery import reconciliation
+from readmodel.recovery.recorded import incidents_not_over
 from readmodel.timelines import incident_timeline
 from workflows.clients.complaint import case_workflows
 from workflows.incident import IncidentWorkflow

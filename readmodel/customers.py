@@ -3,14 +3,43 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    exists,
+    select,
+)
 
 from domain.case.intake import Caller
 from domain.customers.customer import Customer
-from readmodel.database import ReadConnection, WriteConnection
-from readmodel.search_terms import account_term, phone_term, phone_terms
-from readmodel.statements import Kept, RowValues, row, upsert
-from readmodel.tables import customers
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.schema import CODE, metadata
+from readmodel.base.statements import Kept, RowValues, row, upsert
+from readmodel.base.types import Exact, code
+from readmodel.cases.search_terms import account_term, phone_term, phone_terms
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("account_no", code(32), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("phone", String(26)),
+    Column("address", String(200)),
+    Column("district", CODE),
+    Column("meter", String(40)),
+    Column("customer_class", CODE, nullable=False),
+    Column("hardship", Boolean, nullable=False),
+    Column("hardship_grounds", String(200)),
+    Column("free_allowance_m3", Exact, comment="A month."),
+    Column("notes", Text),
+    Column("phone_term", code(40), comment="readmodel.cases.search_terms.phone_term", index=True),
+)
+"""Registry of customers (客户档案), as it was imported last: one row an account."""
 
 GROUP = 500
 """Customers in one statement; databases limit the number of parameters."""

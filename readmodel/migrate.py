@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url, text
 
 from domain.shared.operator_errors import OperatorError
-from readmodel.database import exists, lock, opened, reading, writing
+from readmodel.base.database import exists, lock, opened, reading, writing
 from readmodel.tables import metadata
 
 LOCK = 7_238_877_700

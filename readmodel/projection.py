@@ -29,24 +29,15 @@ from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
 from domain.incident.scope import street_words
 from domain.shared.event import BaseEvent
-from readmodel.contacts import telephone_before
-from readmodel.database import WriteConnection
-from readmodel.decisions import HUNDREDTHS
-from readmodel.notifications import notification_row
-from readmodel.search_rows import replace_terms, term_rows, terms_in_sql
-from readmodel.search_terms import phone_term
-from readmodel.statements import RowValues, event_row, insert_missing, row, upsert
-from readmodel.tables import (
-    cases,
-    clocks,
-    decisions,
-    events,
-    follow_ups,
-    notifications,
-    parts,
-    search_words,
-    withdrawals,
-)
+from readmodel.base.database import WriteConnection
+from readmodel.base.statements import RowValues, event_row, insert_missing, row, upsert
+from readmodel.calls.contacts import telephone_before
+from readmodel.cases.decisions import HUNDREDTHS
+from readmodel.cases.search_rows import replace_terms, term_rows, terms_in_sql
+from readmodel.cases.search_terms import phone_term
+from readmodel.cases.tables import cases, clocks, decisions, events, follow_ups, parts, search_words, withdrawals
+from readmodel.notifications.notifications import notification_row
+from readmodel.notifications.tables import notifications
 
 _PROGRESS = TypeAdapter(Progress)
 _OF_CASE = ("state", "owner", "department", "assignee", "incident", "cycle", "version", "caller_version", "closed_at")

@@ -9,8 +9,9 @@ from sqlalchemy import Row, Select, Table, select
 from domain.case.automatic.notice import DOCUMENTS
 from domain.case.events import Event
 from domain.incident.kind import IncidentEvent
-from readmodel.database import ReadConnection
-from readmodel.tables import events, incident_events
+from readmodel.base.database import ReadConnection
+from readmodel.cases.tables import events
+from readmodel.incidents.tables import incident_events
 
 E = TypeVar("E", Event, IncidentEvent)
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from domain.case.batch import ProjectionBatch
-from readmodel.database import WriteConnection, writing
+from readmodel.base.database import WriteConnection, writing
 from readmodel.projection import write
 
 A = TypeVar("A")

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.handover import Handover, HandoverProgress
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
-    from readmodel.workload import CLOCK_MARGIN
+    from readmodel.people.workload import CLOCK_MARGIN
     from workflows.entity import LOWEST, RETRY
     from workflows.presentation.details.words import plain
 

@@ -26,8 +26,8 @@ from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
 from activities.shift import now, shift
 from domain.case.automatic.undelivered import Undelivered
-from readmodel import deliveries
-from readmodel.deliveries import Delivery
+from readmodel.notifications import deliveries
+from readmodel.notifications.deliveries import Delivery
 from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)

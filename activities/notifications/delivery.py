@@ -18,9 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from activities.notifications.channels.base import Channel
 from activities.shift import Shift, now
 from domain.case.automatic.undelivered import Undelivered
-from readmodel import deliveries
-from readmodel.database import WriteConnection
-from readmodel.deliveries import ChannelsTo, Delivery, Failure, QuietUntil, Results
+from readmodel.base.database import WriteConnection
+from readmodel.notifications import deliveries
+from readmodel.notifications.deliveries import ChannelsTo, Delivery, Failure, QuietUntil, Results
 from readmodel.writer import GroupWriter
 
 GATHER_SECONDS = 0.25

@@ -31,8 +31,8 @@ from domain.case import notifications
 from domain.incident import notifications as incident_notifications
 from domain.shared.numbers import is_incident
 from domain.shared.operator_errors import FileError
-from readmodel.deliveries import Delivery
-from readmodel.notifications import Notification
+from readmodel.notifications.deliveries import Delivery
+from readmodel.notifications.notifications import Notification
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"

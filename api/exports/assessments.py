@@ -6,7 +6,7 @@ from pydantic_core import to_jsonable_python
 
 from api.assessments import AssessedItem, amount_text
 from domain.reports.report import Cell
-from readmodel.assessment.months import CountedCase
+from readmodel.assessments.months import CountedCase
 
 PAGE = 5000
 """Cases that are read at once, so that neither SQL nor memory holds more of them."""

@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 def cells(rows: Iterable[Mapping[Any, Any]], reader: Actor) -> list[list[Cell]]:
-    """Return the cells of these rows of `readmodel.case_queries.list_rows`, as this reader may see them."""
+    """Return the cells of these rows of `readmodel.cases.queries.list_rows`, as this reader may see them."""
     return [_cells(row, reader) for row in rows]
 
 

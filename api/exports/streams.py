@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from api.exports.csv_lines import BOM, CSV, lines
 from api.exports.workbook import XLSX, sheets
 from domain.reports.report import Cell
-from readmodel.paging import Page
+from readmodel.base.paging import Page
 
 T = TypeVar("T")
 Pages = AsyncIterator[list[list[Cell]]]

@@ -11,7 +11,7 @@ from api.problems import ProblemError, declare
 from domain.shared.actors import RESERVED, Actor, Person, PersonId, Role
 from domain.shared.text import Name
 from domain.shared.value import Coded
-from readmodel.people import folded
+from readmodel.people.people import folded
 
 NO_ROLE = declare("no-role", HTTPStatus.FORBIDDEN, "No role for this token")
 _NAME: TypeAdapter[str] = TypeAdapter(Name)

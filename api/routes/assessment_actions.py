@@ -46,7 +46,7 @@ from domain.rights.rights import READ_ASSESSMENTS, right_to
 from domain.shared.actors import Actor, Role
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
-from readmodel.assessment import months
+from readmodel.assessments import months
 from workflows.messages import AssessmentOutcome
 
 UNKNOWN_SUBJECT = declare("unknown-subject", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown subject")

@@ -41,9 +41,9 @@ from domain.reports.report import Cell
 from domain.rights.rights import READ_ASSESSMENTS
 from domain.shared.codes import Code
 from domain.shared.text import Name
-from readmodel.assessment import months
-from readmodel.assessment.months import CountedCase, Number
-from readmodel.paging import Page
+from readmodel.assessments import months
+from readmodel.assessments.months import CountedCase, Number
+from readmodel.base.paging import Page
 from readmodel.reports.stored import first_case_at
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")

@@ -21,7 +21,7 @@ from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, Ca
 from domain.rights.rights import CALL_BACK
 from domain.shared.text import CallId, Text
 from domain.shared.value import Value
-from readmodel.call_backs import Entry, list_call_backs, work_off
+from readmodel.calls.call_backs import Entry, list_call_backs, work_off
 
 NOT_FOUND = declare("call-back-not-found", HTTPStatus.NOT_FOUND, "Call-back not found")
 CONFLICTS = (kind_of(CALL_BACK_TAKEN), kind_of(CALL_BACK_OVER))

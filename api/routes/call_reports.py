@@ -22,9 +22,9 @@ from domain.calls.figures import CallFigures
 from domain.rights.masking import mask_agent
 from domain.rights.rights import READ_REPORTS
 from domain.shared.text import Instant
-from readmodel.call_report import call_report
-from readmodel.call_spans import DutyFigures, Grouping, start_of
-from readmodel.database import ReadConnection
+from readmodel.base.database import ReadConnection
+from readmodel.calls.report import call_report
+from readmodel.calls.spans import DutyFigures, Grouping, start_of
 
 ERRORS = (INVALID_REQUEST, INVALID_PERIOD, READ_MODEL_UNAVAILABLE)
 LONGEST_DAYS = {Grouping.HOUR: 93, Grouping.DAY: 366, Grouping.AGENT: 366}

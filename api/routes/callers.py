@@ -24,8 +24,8 @@ from domain.customers.customer import CallerRecord, KnownCaller
 from domain.rights.rights import READ_CALLERS, READ_CUSTOMERS
 from domain.shared.text import AccountNo, Phone
 from domain.shared.value import Value
-from readmodel.caller_records import caller_record, customer_record, known_caller
-from readmodel.paging import Place
+from readmodel.base.paging import Place
+from readmodel.callers.records import caller_record, customer_record, known_caller
 
 log = logging.getLogger("hotline.api")
 

@@ -55,8 +55,8 @@ from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
 from domain.shared.value import Value
-from readmodel.case_queries import get_case
-from readmodel.search_terms import phone_term
+from readmodel.cases.queries import get_case
+from readmodel.cases.search_terms import phone_term
 
 PREFIX = "/v1/complaints/{number}/actions"
 UNKNOWN_ACTION = declare("unknown-action", HTTPStatus.NOT_FOUND, "Unknown action")

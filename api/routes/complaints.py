@@ -47,9 +47,9 @@ from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.rights.rights import READ_CASES, REGISTER
 from domain.shared.actors import Actor
-from readmodel.case_queries import Count, count_cases, get_case, list_cases, list_rows
-from readmodel.filters import CaseFilters
-from readmodel.paging import Page
+from readmodel.base.paging import Page
+from readmodel.cases.filters import CaseFilters
+from readmodel.cases.queries import Count, count_cases, get_case, list_cases, list_rows
 from readmodel.timelines import timeline
 
 

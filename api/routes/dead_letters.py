@@ -15,7 +15,7 @@ from api.schemas import Letters, ResentLetter
 from api.security import RequestActor
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.rights.rights import RESEND_LETTERS
-from readmodel.notifications import dead_letters, resend
+from readmodel.notifications.notifications import dead_letters, resend
 
 NOTIFICATION_NOT_FOUND = declare("letter-not-found", HTTPStatus.NOT_FOUND, "Notification not found")
 NOT_A_DEAD_LETTER = declare("letter-not-dead", HTTPStatus.CONFLICT, "Notification not a dead letter")

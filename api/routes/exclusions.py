@@ -30,8 +30,8 @@ from domain.assessment.exclusion import (
     check_not_final,
 )
 from domain.rights.rights import DECIDE_EXCLUSIONS, READ_ASSESSMENTS, READ_CASES, REQUEST_EXCLUSIONS
-from readmodel.assessment import exclusions
-from readmodel.database import WriteConnection
+from readmodel.assessments import exclusions
+from readmodel.base.database import WriteConnection
 
 EXCLUSION_NOT_FOUND = declare("exclusion-not-found", HTTPStatus.NOT_FOUND, "Exclusion not found")
 _OF_CASE = "/v1/complaints/{number}/exclusions"

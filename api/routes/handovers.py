@@ -24,7 +24,7 @@ from domain.case.handover import Handover, HandoverProgress, OpenWork
 from domain.rights.rights import HAND_OVER
 from domain.shared.actors import Actor
 from domain.shared.text import Name, Text
-from readmodel.workload import assigned_to, begin_handover, count_owned
+from readmodel.people.workload import assigned_to, begin_handover, count_owned
 from workflows.clients.start import Request
 
 HANDOVER_NOT_FOUND = declare("handover-not-found", HTTPStatus.NOT_FOUND, "Handover not found")

@@ -48,7 +48,8 @@ from domain.rights.rights import DECLARE, READ_CANDIDATES, READ_INCIDENTS
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from domain.shared.event import ActionBody
-from readmodel import incident_candidates, incidents
+from readmodel.incidents import candidates as incident_candidates
+from readmodel.incidents import incidents
 from readmodel.timelines import incident_timeline
 from workflows.clients.start import Request
 from workflows.messages import IncidentOutcome, Names

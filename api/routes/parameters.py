@@ -38,10 +38,10 @@ from domain.shared.actors import Actor
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import Instant, Name
-from readmodel.filters import CaseFilters
-from readmodel.paging import BadCursorError
-from readmodel.reconciliation import Lost
-from readmodel.sorting import Sort
+from readmodel.base.paging import BadCursorError
+from readmodel.cases.filters import CaseFilters
+from readmodel.cases.sorting import Sort
+from readmodel.recovery.reconciliation import Lost
 
 LONGEST_PAGE = 200
 LONGEST_SEQ = 9

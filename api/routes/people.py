@@ -14,7 +14,7 @@ from api.problems import INVALID_REQUEST, UNKNOWN
 from api.schemas import PeoplePage
 from domain.rights.rights import READ_REFERENCE
 from domain.shared.codes import DepartmentCode, DistrictCode
-from readmodel.people import StaffRole
+from readmodel.people.people import StaffRole
 
 
 class PeopleListing(BaseModel, extra="forbid"):

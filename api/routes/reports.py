@@ -19,9 +19,9 @@ from domain.rights.rights import READ_REPORTS
 from domain.shared.money import ZERO
 from domain.shared.rates import rate
 from domain.shared.text import Name
-from readmodel.caller_records import thanks_between
-from readmodel.decisions import MoneyTotal, totals
-from readmodel.follow_ups import FollowUpCounts, FollowUpSubject, counts
+from readmodel.callers.records import thanks_between
+from readmodel.cases.decisions import MoneyTotal, totals
+from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
 
 ERRORS = (INVALID_REQUEST, READ_MODEL_UNAVAILABLE)
 Month = Annotated[

@@ -15,7 +15,7 @@ from api.problems import ProblemError, declare
 from api.same_origin import require_same_origin
 from api.sessions import SIGN_IN, local, takes_pages
 from domain.shared.actors import Actor
-from readmodel.people import end_sessions
+from readmodel.people.people import end_sessions
 
 NO_SUCH_PERSON = declare("no-such-person", HTTPStatus.FORBIDDEN, "Person not in the directory")
 SIGNED_OUT_HERE = declare("signed-out-here", HTTPStatus.SERVICE_UNAVAILABLE, "Signed out in this browser alone")

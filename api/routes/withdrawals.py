@@ -11,7 +11,7 @@ from api.calls import UnconfirmedPage
 from api.openapi import Operations
 from api.routes.parameters import LIST_ERRORS, LongPaging
 from domain.rights.rights import CHECK_WITHDRAWALS
-from readmodel.withdrawals import unconfirmed
+from readmodel.calls.withdrawals import unconfirmed
 
 operations = Operations("calls")
 

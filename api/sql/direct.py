@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.sql.reader import ANSWER_SECONDS, away
-from readmodel.database import WriteConnection, write_in_thread
+from readmodel.base.database import WriteConnection, write_in_thread
 
 T = TypeVar("T")
 TURN_SECONDS = 30.0

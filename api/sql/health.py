@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.schemas import Component
 from api.sql.reader import Reader
-from readmodel.case_queries import count_open, versions
-from readmodel.database import writing
-from readmodel.process_keys import LIVE, keys_by_process
+from readmodel.base.database import writing
+from readmodel.cases.queries import count_open, versions
+from readmodel.processes import LIVE, keys_by_process
 
 LOCK_SECONDS = 1.5
 """Longest wait for the lock of a writer: less than a whole check, so that its result names the lock."""

@@ -15,10 +15,10 @@ from domain.case.progress import Progress
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.shared.instants import to_milliseconds
-from readmodel import incidents
-from readmodel.case_queries import get_case, versions
+from readmodel.callers.recognition import note_recognised
+from readmodel.cases.queries import get_case, versions
+from readmodel.incidents import incidents
 from readmodel.projection import DivergedError
-from readmodel.recognition import note_recognised
 
 MOST_CASES = 1000
 """Cases that are kept in memory, some 60 KB each: those that somebody acted on last."""

@@ -16,10 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.problems import ProblemError, declare, unavailable
 from domain.case.intake import Contact, Intake, Location
 from domain.incident.scope import CasePlace, Scope
-from readmodel import incidents
-from readmodel.database import ReadConnection, reading
-from readmodel.paging import BadCursorError
-from readmodel.recognition import UNKNOWN_CALLER, CallerFacts, CallerLookup, recognise
+from readmodel.base.database import ReadConnection, reading
+from readmodel.base.paging import BadCursorError
+from readmodel.callers.recognition import UNKNOWN_CALLER, CallerFacts, CallerLookup, recognise
+from readmodel.incidents import incidents
 
 P = ParamSpec("P")
 T = TypeVar("T")

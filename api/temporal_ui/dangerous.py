@@ -29,7 +29,7 @@ from api.sessions import Session
 from api.temporal_ui.rules import Match, shown
 from domain.shared.actors import Role
 from domain.shared.text import NORMALISED, within
-from readmodel.case_queries import get_case
+from readmodel.cases.queries import get_case
 from workflows.presentation.complaint import workflow_id
 
 log = logging.getLogger("hotline.api")

@@ -30,9 +30,9 @@ from hotline.files.agents import NAME, person_id
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.points import FindSubject, load_points
 from hotline.settings import Settings
-from readmodel.assessment import months
-from readmodel.database import ReadConnection, reading
-from readmodel.people import Directory, directory
+from readmodel.assessments import months
+from readmodel.base.database import ReadConnection, reading
+from readmodel.people.people import Directory, directory
 from readmodel.reports.stored import first_case_at
 from readmodel.writer import GroupWriter
 

@@ -22,11 +22,11 @@ from hotline.files.cdr import Cdr
 from hotline.files.queue_log import QueueLog, is_queue_log
 from hotline.files.roster import load_roster
 from hotline.settings import Settings
-from readmodel.calls import keep
-from readmodel.database import reading, writing
-from readmodel.duties import keep_duties
-from readmodel.people import Directory, directory
-from readmodel.statements import Kept
+from readmodel.base.database import reading, writing
+from readmodel.base.statements import Kept
+from readmodel.calls.calls import keep
+from readmodel.calls.duties import keep_duties
+from readmodel.people.people import Directory, directory
 
 app = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
 NAMED = 20

@@ -21,8 +21,8 @@ from hotline.cli.shared import checked_catalogue, migrated_database, show_table
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import BusyError, CatalogueStore, edition_of, in_force_now
 from hotline.settings import Settings
-from readmodel.database import reading
-from readmodel.open_cases import walk
+from readmodel.base.database import reading
+from readmodel.cases.open_cases import walk
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle

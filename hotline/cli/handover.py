@@ -13,9 +13,9 @@ from domain.shared.actors import Role
 from hotline.cli.person import named_faults
 from hotline.cli.shared import reaching_both, writing_sql
 from hotline.settings import Settings
-from readmodel import people
-from readmodel.people import PeopleError
-from readmodel.workload import begin_handover
+from readmodel.people import people
+from readmodel.people.people import PeopleError
+from readmodel.people.workload import begin_handover
 
 app = typer.Typer()
 

@@ -49,7 +49,7 @@ def retire(
     from activities.run_status import NOT_OVER
     from hotline.histories import first_event_at
     from hotline.installation import connect_to_own
-    from readmodel.process_keys import LIVE, last_sealed
+    from readmodel.processes import LIVE, last_sealed
     from workflows.installation import InstallationWorkflow
 
     settings = Settings()

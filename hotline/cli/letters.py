@@ -7,8 +7,8 @@ import typer
 
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import minute, reading_sql, show_table, writing_sql
-from readmodel.notifications import dead_letters, resend_all
-from readmodel.notifications import resend as apply
+from readmodel.notifications.notifications import dead_letters, resend_all
+from readmodel.notifications.notifications import resend as apply
 
 app = typer.Typer(name="letters", no_args_is_help=True, help="Dead letters: notifications that could not be delivered.")
 

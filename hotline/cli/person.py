@@ -12,9 +12,9 @@ from domain.shared.actors import Person, Role
 from domain.shared.codes import Kind, UnknownCode
 from domain.shared.explain import message
 from hotline.cli.shared import catalogue_in_force, minute, reading_sql, show_table, writing_sql
-from readmodel import people
-from readmodel.people import PeopleError, StaffRole
-from readmodel.workload import assigned_to, count_owned
+from readmodel.people import people
+from readmodel.people.people import PeopleError, StaffRole
+from readmodel.people.workload import assigned_to, count_owned
 
 app = typer.Typer(name="person", no_args_is_help=True, help="The people of the company, who act on cases.")
 

@@ -13,7 +13,7 @@ from domain.reports.report import Report, Table
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, open_database, show_table
 from hotline.settings import Settings
-from readmodel.database import reading
+from readmodel.base.database import reading
 from readmodel.reports.stored import first_case_at, get_report
 
 app = typer.Typer()

@@ -18,8 +18,8 @@ from domain.shared.operator_errors import OperatorError
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore, in_force_now
 from hotline.settings import Settings
-from readmodel.database import ReadConnection, WriteConnection, opened, reading, writing
-from readmodel.people import Directory, has_people, restore
+from readmodel.base.database import ReadConnection, WriteConnection, opened, reading, writing
+from readmodel.people.people import Directory, has_people, restore
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")]
 ApiPort = Annotated[int | None, typer.Option(help="TCP port of the API.")]

@@ -15,8 +15,8 @@ from domain.shared.numbers import NumberError, is_incident, parse_number
 from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, reaching_both, show_table, tables_up_to_date
 from hotline.settings import Settings
-from readmodel.case_queries import has_cases
-from readmodel.database import exists, opened, reading
+from readmodel.base.database import exists, opened, reading
+from readmodel.cases.queries import has_cases
 from readmodel.projection import DivergedError, NotRegisteredError
 
 if TYPE_CHECKING:

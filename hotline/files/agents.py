@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hotline.files.columns import ColumnFile, LineFault, Row
-from readmodel.people import Directory, folded
+from readmodel.people.people import Directory, folded
 
 COLUMNS = {"extension": "分机", "person": "人员"}
 """Columns of a file of extensions, with the Chinese names."""

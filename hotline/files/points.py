@@ -8,7 +8,7 @@ from pathlib import Path
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import GivenPoints
 from hotline.files.columns import ColumnFile, LineFault, Row
-from readmodel.assessment.months import GivenValue
+from readmodel.assessments.months import GivenValue
 
 COLUMNS = {"figure": "指标", "subject": "对象", "value": "得分", "by": "对象类别"}
 """Columns by name, with the Chinese name; `by` is needed if the figure has several kinds of subjects."""

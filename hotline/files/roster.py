@@ -10,7 +10,7 @@ from domain.calls.duty import LONGEST, Duty
 from hotline.files.agents import known_id
 from hotline.files.columns import ColumnFile, LineFault, Row
 from hotline.files.local_time import instant_of
-from readmodel.people import Directory
+from readmodel.people.people import Directory
 
 COLUMNS = {"person": "人员", "from": "上班", "to": "下班"}
 """Columns by name, with the Chinese name; all are required."""

@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, and_, case, func, select
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
 from domain.shared.instants import to_milliseconds
 from domain.shared.rates import half_up
-from readmodel.database import ReadConnection
+from readmodel.base.database import ReadConnection
+from readmodel.cases.tables import cases
 from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, Scope
-from readmodel.tables import cases
 
 AGES = (1, 3, 7, 15, 30)
 """Days at which one age ends and the next begins."""

@@ -7,12 +7,12 @@ from sqlalchemy import Row, select
 
 from domain.case.intake import IntakeFlag
 from domain.reports.report import Column, Table
-from readmodel.conditions import has_flag
-from readmodel.database import ReadConnection
-from readmodel.recognition import REPEATS
+from readmodel.base.database import ReadConnection
+from readmodel.callers.recognition import REPEATS
+from readmodel.cases.conditions import has_flag
+from readmodel.cases.search_terms import account_term, phone_term, phone_terms
+from readmodel.cases.tables import cases, search_words
 from readmodel.reports.scope import CASES, Scope
-from readmodel.search_terms import account_term, phone_term, phone_terms
-from readmodel.tables import cases, search_words
 
 MOST = 100
 """Callers that are listed."""

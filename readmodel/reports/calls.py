@@ -6,9 +6,9 @@ from domain.calls.call import CallOutcome
 from domain.calls.figures import CallFigures
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
 from domain.shared.rates import half_up
-from readmodel.call_report import call_report
-from readmodel.call_spans import Grouping
-from readmodel.database import ReadConnection
+from readmodel.base.database import ReadConnection
+from readmodel.calls.report import call_report
+from readmodel.calls.spans import Grouping
 from readmodel.reports.scope import Scope
 
 OFFERED = Column(name="offered", title="Calls offered", title_zh="呼入量", kind=ColumnKind.COUNT)

@@ -7,10 +7,10 @@ from sqlalchemy import Text, and_, cast, func, or_, select
 
 from domain.case.actions import complete, dispatch, involve, reject_return, return_
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from readmodel.database import ReadConnection
+from readmodel.base.database import ReadConnection
+from readmodel.cases.tables import cases, events
 from readmodel.reports.departments import fact, given_to, gives
 from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, Scope, named
-from readmodel.tables import cases, events
 
 FINDING = Column(name="finding", title="Finding", title_zh="查实事项").with_names()
 NEXT = Column(name="next_department", title="Given next to", title_zh="退单后去向").with_names()

@@ -4,10 +4,10 @@ from sqlalchemy import func, select
 
 from domain.case.approvers import CREDIT_KIND
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from readmodel.database import ReadConnection
-from readmodel.decisions import amount_of
+from readmodel.base.database import ReadConnection
+from readmodel.cases.decisions import amount_of
+from readmodel.cases.tables import cases, decisions
 from readmodel.reports.scope import NOTHING, SERVICE, Scope
-from readmodel.tables import cases, decisions
 
 KINDS = {
     CREDIT_KIND: ("credit", "补偿"),

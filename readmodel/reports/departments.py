@@ -6,7 +6,7 @@ from sqlalchemy import JSON, ColumnElement, FromClause, and_, func, or_, type_co
 
 from domain.case.actions import dispatch, follow_up, reopen
 from domain.case.lifecycle import State
-from readmodel.tables import events
+from readmodel.cases.tables import events
 
 
 def fact(row: FromClause, name: str) -> ColumnElement[Any]:

@@ -8,14 +8,14 @@ from domain.case.clocks import ClockStatus
 from domain.reports import report
 from domain.reports.report import ColumnKind, Table
 from domain.shared.rates import rate
-from readmodel.call_report import call_report
-from readmodel.call_spans import Grouping
-from readmodel.database import ReadConnection
+from readmodel.base.database import ReadConnection
+from readmodel.calls.report import call_report
+from readmodel.calls.spans import Grouping
+from readmodel.cases.tables import cases, clocks
 from readmodel.reports.backlog import open_at_end
 from readmodel.reports.calls import ANSWERED, CONNECTED, OFFERED, of_calls
 from readmodel.reports.promises import MISSED
 from readmodel.reports.scope import Scope
-from readmodel.tables import cases, clocks
 
 
 def headlines(connection: ReadConnection, scope: Scope) -> Table:

@@ -7,10 +7,10 @@ from sqlalchemy import ColumnElement, case, func, literal, select
 from domain.reports.period import ReportKind
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
 from domain.shared.rates import rate
-from readmodel.call_spans import start_of
-from readmodel.database import ReadConnection
+from readmodel.base.database import ReadConnection
+from readmodel.calls.spans import start_of
+from readmodel.cases.tables import cases
 from readmodel.reports.scope import CASES, DISTRICT, SERVICE, Scope
-from readmodel.tables import cases
 
 QUALITY = "water_quality"
 """Code of the service of complaints about water quality."""

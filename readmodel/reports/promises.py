@@ -8,10 +8,10 @@ from domain.case.clocks import CLOCK_ZH
 from domain.case.lifecycle import State
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
 from domain.shared.value import NamedCode
-from readmodel.database import ReadConnection
+from readmodel.base.database import ReadConnection
+from readmodel.cases.tables import clocks, events, parts
 from readmodel.reports.departments import given_to, gives
 from readmodel.reports.scope import DEPARTMENT, Scope, of_code
-from readmodel.tables import clocks, events, parts
 
 CLOCK = Column(name="clock", title="Promise", title_zh="时限").with_names()
 WAITED = Column(name="waited_for", title="Waited for", title_zh="超时环节").with_names()

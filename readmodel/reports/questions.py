@@ -7,7 +7,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.reports.period import Period
 from domain.reports.report import Report, Table
 from domain.shared.instants import to_milliseconds
-from readmodel.database import ReadConnection
+from readmodel.base.database import ReadConnection
 from readmodel.reports.backlog import backlog, oldest
 from readmodel.reports.callers import repeat_callers
 from readmodel.reports.calls import calls_by_hour

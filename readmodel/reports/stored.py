@@ -2,13 +2,30 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import (
+    Column,
+    Table,
+    func,
+    select,
+)
 
 from domain.reports.period import Period, ReportKind
 from domain.reports.report import Report
-from readmodel.database import ReadConnection, WriteConnection
-from readmodel.statements import insert_missing, row
-from readmodel.tables import cases, reports
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.schema import CODE, metadata
+from readmodel.base.statements import insert_missing, row
+from readmodel.base.types import JsonText, UtcDateTime
+from readmodel.cases.tables import cases
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("kind", CODE, primary_key=True),
+    Column("period", CODE, primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("document", JsonText, nullable=False, comment="domain.reports.report.Report"),
+)
+"""Reports that managers read. Each is made once, and stays as it was made when the rest is written again."""
 
 
 def get_report(connection: ReadConnection, period: Period) -> Report | None:

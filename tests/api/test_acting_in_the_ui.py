@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from api.temporal_ui.refusals import example_in
 from domain.case.actions import COMMANDS
-from readmodel.database import engine
+from readmodel.base.database import engine
 from tests.support.api import Api, Json, further_api, problem
 from tests.support.outage import down
 from tests.support.wrong_arguments import WRONG

@@ -11,10 +11,10 @@ from temporalio.client import Client
 from domain.calls.call import Call
 from domain.calls.duty import Duty
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.call_tables import call_backs, calls, duties
-from readmodel.calls import keep
-from readmodel.database import engine, writing
-from readmodel.duties import keep_duties
+from readmodel.base.database import engine, writing
+from readmodel.calls.calls import keep
+from readmodel.calls.duties import keep_duties
+from readmodel.calls.tables import call_backs, calls, duties
 from tests.support.api import Api, Json, problem, running_api
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

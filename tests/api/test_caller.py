@@ -15,8 +15,8 @@ from domain.customers.customer import CallerRecord, Customer
 from hotline.files.catalogue import load_catalogue
 from hotline.files.customers import load_customers
 from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.base.database import engine, writing
 from readmodel.customers import keep
-from readmodel.database import engine, writing
 from tests.support.api import CALL, Api, Json, problem, running_api
 from tests.support.hotline import until
 from tests.support.outage import down

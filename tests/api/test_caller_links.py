@@ -15,8 +15,9 @@ from temporalio.client import Client
 from api.temporal.complaints import ComplaintClient
 from domain.calls.call import Call
 from domain.case.views import Outcome
-from readmodel import calls, people
-from readmodel.database import engine, writing
+from readmodel.base.database import engine, writing
+from readmodel.calls import calls
+from readmodel.people import people
 from readmodel.writer import GroupWriter
 from tests.api.test_caller_page import CHINESE, ENGLISH, events, say
 from tests.support.api import CALL, Agreed, Api, Clock, further_api, problem, running_api

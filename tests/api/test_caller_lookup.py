@@ -12,8 +12,8 @@ from temporalio.client import Client
 from api.limits import LOOKUP
 from domain.customers.customer import Customer, KnownCaller
 from domain.shared.actors import Role
+from readmodel.base.database import engine, writing
 from readmodel.customers import keep
-from readmodel.database import engine, writing
 from tests.api.test_caller import GRANNY, api_with_customers, call
 from tests.support.api import CALL, Api, Json, further_api, problem
 from tests.support.hotline import until

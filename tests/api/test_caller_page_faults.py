@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 
 import worker
-from readmodel.database import engine
+from readmodel.base.database import engine
 from tests.api.test_caller_page import CHINESE, DISSATISFIED, SATISFIED, buttons, follow_ups, say
 from tests.support.api import Api, running_api
 from tests.support.hotline import until

@@ -14,10 +14,10 @@ from temporalio.client import Client
 
 from api.calls import CALLS, MOST_CALLS, NEW_CALL, CallItem, CallPage
 from domain.shared.actors import Role
-from readmodel.call_tables import calls
-from readmodel.calls import keep
-from readmodel.database import engine
-from readmodel.statements import Kept
+from readmodel.base.database import engine
+from readmodel.base.statements import Kept
+from readmodel.calls.calls import keep
+from readmodel.calls.tables import calls
 from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.outage import down
 

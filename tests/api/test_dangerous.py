@@ -12,7 +12,7 @@ from api.temporal_ui.dangerous import DISABLING, GRANT, LASTS, Dangerous, flags
 from api.temporal_ui.rules import API, RULES, Kind
 from domain.shared.actors import Role
 from hotline.keys import Ring
-from readmodel.people import Scope
+from readmodel.people.people import Scope
 from tests.support.api import PEOPLE, Api, Clock, further_api
 from tests.support.dangerous import (
     BATCH,

@@ -9,9 +9,9 @@ from sqlalchemy import Engine, update
 from temporalio.client import Client
 
 from api.schemas import Letters
-from readmodel.database import engine, writing
-from readmodel.notifications import DEAD
-from readmodel.tables import notifications
+from readmodel.base.database import engine, writing
+from readmodel.notifications.notifications import DEAD
+from readmodel.notifications.tables import notifications
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.outage import down
 from tests.support.rows import rows
@@ -77,7 +77,7 @@ async def test_with_sql_down_a_dead_letter_is_unchanged_and_sent_again_later(
     temporal: Client, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Our engines wait for seconds for SQLite's lock, as they should; a test need not.
-    monkeypatch.setattr("readmodel.database.BUSY_SECONDS", 0)
+    monkeypatch.setattr("readmodel.base.database.BUSY_SECONDS", 0)
     async with running_api(temporal, database_url, tmp_path) as made:
         key = await dead_letter(made)
         path = f"/v1/letters/{quote(key, safe='')}/resend"

@@ -13,8 +13,8 @@ from temporalio.testing import WorkflowEnvironment
 from domain.calendar.work_calendar import on_the_wall
 from domain.customers.customer import Customer
 from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.base.database import engine, writing
 from readmodel.customers import keep
-from readmodel.database import engine, writing
 from tests.support.api import Api, api_on_its_day, problem, running_api
 from tests.support.hotline import until
 from workflows.presentation.complaint import workflow_id

@@ -19,9 +19,9 @@ from api.exports.csv_lines import defused, lines
 from api.exports.streams import LOOK_SECONDS, ExportTurn
 from api.exports.workbook import XLSX, Sheets
 from api.sql.reader import away
-from readmodel.case_queries import list_rows
-from readmodel.database import engine as engine_of
-from readmodel.database import writing
+from readmodel.base.database import engine as engine_of
+from readmodel.base.database import writing
+from readmodel.cases.queries import list_rows
 from tests.api.test_reading import owner, registered
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until

@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 import worker
 from api.problems import ProblemError
 from api.temporal.client import answering
-from readmodel.database import engine
+from readmodel.base.database import engine
 from tests.support.api import CALL, problem, running_api, whenever
 from tests.support.outage import unanswering
 from tests.support.sealing import DATA_CONVERTER

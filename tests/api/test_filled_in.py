@@ -9,8 +9,8 @@ from temporalio.client import Client
 
 from domain.customers.customer import Customer
 from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.base.database import writing
 from readmodel.customers import keep
-from readmodel.database import writing
 from tests.api.test_caller import api_with_customers, call, locked
 from tests.support.api import Json
 from tests.support.hotline import until

@@ -20,8 +20,8 @@ from activities.case_updates import CaseUpdates
 from api.temporal import handovers
 from domain.case.handover import Handover
 from domain.shared.actors import Actor, Role
-from readmodel import workload
-from readmodel.database import engine
+from readmodel.base.database import engine
+from readmodel.people import workload
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.hotline import PATIENCE_SECONDS, until
 from tests.support.rows import execute

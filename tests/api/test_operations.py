@@ -10,9 +10,8 @@ from api import readiness
 from api.sql.health import SqlHealth
 from hotline.files.catalogue import load_catalogue
 from hotline.keys import ring_of
-from readmodel.database import opened, writing
-from readmodel.process_keys import LIVE, state
-from readmodel.tables import process_keys
+from readmodel.base.database import opened, writing
+from readmodel.processes import LIVE, process_keys, state
 from tests.support.api import Agreed, Api, Clock, further_api
 from tests.support.hotline import until
 

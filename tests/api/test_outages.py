@@ -14,7 +14,7 @@ import pytest_asyncio
 from temporalio.client import Client
 
 import worker
-from readmodel.database import engine
+from readmodel.base.database import engine
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.hotline import until
 from tests.support.outage import down, unanswering

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from domain.shared.actors import Role
-from readmodel.database import engine, writing
+from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
-from readmodel.people import note_used
+from readmodel.people.people import note_used
 from tests.support.api import Api, further_api, problem
 from tests.support.directory import Directory
 from tests.support.hotline import until

@@ -14,7 +14,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from domain.case.actions.complete import Complete
 from domain.reports.period import Period, ReportKind
-from readmodel.database import engine, writing
+from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
 from readmodel.reports.stored import get_report, keep_report
 from tests.support.api import Api, Json, further_api, problem, running_api

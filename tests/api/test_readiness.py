@@ -23,8 +23,9 @@ from api.sql import health
 from api.temporal.health import POLL_SECONDS
 from hotline.files.catalogue import load_catalogue
 from hotline.rebuild import rebuild
-from readmodel.database import engine
-from readmodel.tables import cases, metadata
+from readmodel.base.database import engine
+from readmodel.cases.tables import cases
+from readmodel.tables import metadata
 from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
 from tests.support.lost import pause, unpause

@@ -20,9 +20,9 @@ from domain.case.intake import Location
 from domain.customers.customer import Customer
 from domain.shared.command import Command
 from domain.shared.event import EventData
+from readmodel.base.database import reading, writing
+from readmodel.callers.recognition import unrecognised
 from readmodel.customers import keep
-from readmodel.database import reading, writing
-from readmodel.recognition import unrecognised
 from tests.api.test_caller import GRANNY, api_with_customers, call, locked
 from tests.support.api import further_api
 from tests.support.hotline import ADMIN, until

@@ -16,7 +16,7 @@ from api.openapi import RIGHT
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.actors import Role
-from readmodel.people import PeopleError
+from readmodel.people.people import PeopleError
 from tests.support.api import CALL, PEOPLE, Api, Json, further_api, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

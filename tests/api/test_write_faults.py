@@ -28,7 +28,7 @@ from domain.case.views import Outcome
 from domain.shared.command import Command
 from hotline.histories import read_case
 from hotline.rebuild_workflows import STARTED, WorkflowRebuild
-from readmodel.database import engine, writing
+from readmodel.base.database import engine, writing
 from readmodel.tables import metadata
 from tests.support import lost
 from tests.support.api import KEPT, Api, further_api, problem, running_api, served

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from readmodel.database import engine
+from readmodel.base.database import engine
 from readmodel.migrate import migrate
 
 

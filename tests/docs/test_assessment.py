@@ -34,9 +34,9 @@ from domain.shared.actors import Actor, Role
 from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.assessment.exclusions import request
-from readmodel.assessment.months import GivenValue, keep_given
-from readmodel.database import engine, writing
+from readmodel.assessments.exclusions import request
+from readmodel.assessments.months import GivenValue, keep_given
+from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
 from tests.support.assessment import MONTH, UNTIL, at, computed, month, play, results
 from tests.support.pages import names

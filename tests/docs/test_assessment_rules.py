@@ -15,9 +15,9 @@ from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.case.satisfaction import Satisfaction
 from domain.catalogue.figures import Subject
-from readmodel.assessment.computation import forget
-from readmodel.assessment.exclusions import request
-from readmodel.database import writing
+from readmodel.assessments.computation import forget
+from readmodel.assessments.exclusions import request
+from readmodel.base.database import writing
 from readmodel.projection import write
 from tests.docs.test_assessment import CATALOGUE, DONE, ONE, REPAIR, REPLIED, SIGNED, SOLVED, Step, shown, to, work
 from tests.support.assessment import MONTH, UNTIL, at, computed, month, play, results

@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 from api.routes.call_reports import CallNumbers
 from domain.calls.call import Call, Timing
 from domain.calls.duty import Duty
-from readmodel.call_report import ReportItem, call_report
-from readmodel.call_spans import Grouping
-from readmodel.calls import keep
-from readmodel.database import reading, writing
-from readmodel.duties import keep_duties
+from readmodel.base.database import reading, writing
+from readmodel.calls.calls import keep
+from readmodel.calls.duties import keep_duties
+from readmodel.calls.report import ReportItem, call_report
+from readmodel.calls.spans import Grouping
 from tests.support.pages import names, page, section
 
 PAGE = page("docs/calls.md")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from readmodel.database import engine
+from readmodel.base.database import engine
 from tests.support.batches import call, project, published
 from tests.support.rows import execute
 from tests.support.service import Service, wait_until

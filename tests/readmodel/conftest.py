@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from activities.notifications import delivery
-from readmodel.database import engine
+from readmodel.base.database import engine
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
 from tests.support.channels import CourierHarness

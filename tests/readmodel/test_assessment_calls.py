@@ -20,9 +20,9 @@ from domain.calls.call import Call, CallOutcome, Timing
 from domain.calls.duty import Duty
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
 from domain.shared.rates import rate
-from readmodel.calls import keep
-from readmodel.database import writing
-from readmodel.duties import keep_duties
+from readmodel.base.database import writing
+from readmodel.calls.calls import keep
+from readmodel.calls.duties import keep_duties
 from readmodel.writer import GroupWriter
 from tests.support.assessment import SINCE, UNTIL, month, play, results
 from tests.support.batches import PLAIN, call

@@ -13,8 +13,8 @@ from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.withdraw import Withdraw
 from domain.case.intake import Intake, Location, Registration
 from domain.catalogue.figures import FIGURES, Kind, Subject
-from readmodel.assessment.months import CountedCase, Number, cases_behind
-from readmodel.database import engine, reading
+from readmodel.assessments.months import CountedCase, Number, cases_behind
+from readmodel.base.database import engine, reading
 from readmodel.migrate import migrate
 from tests.support.assessment import MONTH, SINCE, computed, month, play, results
 from tests.support.assessment_cases import AGENTS, CATALOGUE, CREDIT, MANAGERS

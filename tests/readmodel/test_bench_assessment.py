@@ -9,9 +9,10 @@ from bench.calls import END, START
 from domain.catalogue.figures import Subject
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.assessment.months import items
-from readmodel.database import engine, reading
-from readmodel.tables import cases, notifications
+from readmodel.assessments.months import items
+from readmodel.base.database import engine, reading
+from readmodel.cases.tables import cases
+from readmodel.notifications.tables import notifications
 from tests.support.assessment import computed
 from tests.support.rows import rows
 

@@ -5,10 +5,10 @@ from sqlalchemy import create_engine
 
 from bench.calls import END, START, fill
 from domain.calls.call import Call, CallOutcome
-from readmodel.call_tables import calls
-from readmodel.calls import keep
-from readmodel.database import writing
-from readmodel.statements import Kept
+from readmodel.base.database import writing
+from readmodel.base.statements import Kept
+from readmodel.calls.calls import keep
+from readmodel.calls.tables import calls
 from tests.support.rows import clear, rows
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import Engine
 from domain.calls.call import Call, Timing
 from domain.calls.call_back import OLDEST, CallBack, CallBackState
 from domain.shared.errors import Refused
-from readmodel.call_backs import Entry, list_call_backs, work_off
-from readmodel.call_tables import call_backs, calls
-from readmodel.calls import keep
-from readmodel.database import reading, writing
+from readmodel.base.database import reading, writing
+from readmodel.calls.call_backs import Entry, list_call_backs, work_off
+from readmodel.calls.calls import keep
+from readmodel.calls.tables import call_backs, calls
 from tests.support.rows import clear, rows
 
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from domain.calls.call import Call, CallOutcome
-from readmodel.call_queries import CallFilters, page_of_calls
-from readmodel.calls import keep
-from readmodel.database import engine, reading, writing
-from readmodel.paging import Place
+from readmodel.base.database import engine, reading, writing
+from readmodel.base.paging import Place
+from readmodel.calls.calls import keep
+from readmodel.calls.queries import CallFilters, page_of_calls
 from tests.support.build import MONDAY
 
 VALUES: dict[str, Any] = {

@@ -11,12 +11,12 @@ from domain.case.actions.correct import Correct
 from domain.case.actions.send_link import SendLink
 from domain.case.intake import Caller, Intake, IntakeFlag, Location
 from domain.customers.customer import Customer
-from readmodel.caller_records import caller_record, customer_record, links_sent
+from readmodel.base.database import reading, writing
+from readmodel.base.paging import Place
+from readmodel.callers.recognition import DUPLICATES, MOST_DUPLICATES, REPEATS, CallerFacts, recognise
+from readmodel.callers.records import caller_record, customer_record, links_sent
 from readmodel.customers import customer_of, keep, shares_phone
-from readmodel.database import reading, writing
-from readmodel.paging import Place
 from readmodel.projection import write
-from readmodel.recognition import DUPLICATES, MOST_DUPLICATES, REPEATS, CallerFacts, recognise
 from tests.support.batches import call, number, published
 from tests.support.build import MONDAY, days, hours
 

@@ -6,10 +6,10 @@ from threading import Thread
 from sqlalchemy import Engine
 
 from domain.calls.call import Call, Timing
-from readmodel.call_tables import calls
-from readmodel.calls import keep
-from readmodel.database import writing
-from readmodel.statements import Kept
+from readmodel.base.database import writing
+from readmodel.base.statements import Kept
+from readmodel.calls.calls import keep
+from readmodel.calls.tables import calls
 from tests.support.rows import rows
 
 START = datetime(2026, 8, 3, 4, 0, tzinfo=UTC)

@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 
 from domain.case.actions.decide_credit import DecideCredit
 from domain.catalogue.figures import Subject
-from readmodel.assessment.records import candidates
-from readmodel.database import reading
+from readmodel.assessments.records import candidates
+from readmodel.base.database import reading
 from tests.support.assessment import SINCE, UNTIL, at, computed, month, play, results
 from tests.support.batches import PLAIN, call
 from tests.support.build import BODIES, MANAGER

@@ -9,7 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.courier import courier
 from activities.shift import now
-from readmodel import deliveries
+from readmodel.notifications import deliveries
 from readmodel.writer import GroupWriter
 from tests.support.channels import DISPATCHER, CourierHarness, all_are, sms, webhook
 from tests.support.outage import complained, down

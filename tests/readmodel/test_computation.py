@@ -13,10 +13,10 @@ from domain.assessment.exclusion import Exclusion
 from domain.case.actions.hand_over import HandOver
 from domain.shared.actors import Actor
 from domain.shared.event import ActionBody
-from readmodel.assessment.computation import CHECK, forget, write_entries
-from readmodel.assessment.exclusions import request
-from readmodel.assessment_tables import assessment_items, figure_entries
-from readmodel.database import writing
+from readmodel.assessments.computation import CHECK, forget, write_entries
+from readmodel.assessments.exclusions import request
+from readmodel.assessments.tables import assessment_items, figure_entries
+from readmodel.base.database import writing
 from readmodel.writer import GroupWriter
 from tests.support.assessment import MONTH, SINCE, UNTIL, computed, entries, month, play
 from tests.support.batches import PLAIN, call

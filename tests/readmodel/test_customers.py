@@ -5,10 +5,9 @@ from decimal import Decimal
 from sqlalchemy import Engine, select
 
 from domain.customers.customer import Customer
-from readmodel.customers import GROUP, get_customer, keep
-from readmodel.database import reading, writing
-from readmodel.statements import Kept
-from readmodel.tables import customers
+from readmodel.base.database import reading, writing
+from readmodel.base.statements import Kept
+from readmodel.customers import GROUP, customers, get_customer, keep
 from tests.support.rows import rows
 
 GRANNY = Customer(

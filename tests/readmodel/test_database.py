@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
-from readmodel.database import engine, reading, writing
-from readmodel.tables import cases, events
+from readmodel.base.database import engine, reading, writing
+from readmodel.cases.tables import cases, events
 from tests.support.rows import rows
 
 

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from readmodel.database import WriteConnection, reading, writing
-from readmodel.deliveries import Delivery, Failure, Results, record, route, take
-from readmodel.notifications import dead_letters, resend, resend_all
-from readmodel.paging import BadCursorError
+from readmodel.base.database import WriteConnection, reading, writing
+from readmodel.base.paging import BadCursorError
+from readmodel.notifications.deliveries import Delivery, Failure, Results, record, route, take
+from readmodel.notifications.notifications import dead_letters, resend, resend_all
+from readmodel.notifications.tables import deliveries, notifications
 from readmodel.projection import write
-from readmodel.tables import deliveries, notifications
 from tests.support.batches import call, published
 from tests.support.build import MONDAY
 from tests.support.rows import rows

@@ -9,12 +9,13 @@ from sqlalchemy import Engine, delete, update
 
 from activities.notifications import delivery
 from domain.incident.notifications import News
-from readmodel import deliveries, incidents
-from readmodel.database import WriteConnection
-from readmodel.deliveries import QuietUntil
-from readmodel.notifications import DUE
-from readmodel.tables import cases
-from readmodel.tables import deliveries as delivery_rows
+from readmodel.base.database import WriteConnection
+from readmodel.cases.tables import cases
+from readmodel.incidents import incidents
+from readmodel.notifications import deliveries
+from readmodel.notifications.deliveries import QuietUntil
+from readmodel.notifications.notifications import DUE
+from readmodel.notifications.tables import deliveries as delivery_rows
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.build import INCIDENT

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from domain.calls.duty import LONGEST, Duty
-from readmodel.database import reading, writing
-from readmodel.duties import KeptDuties, OverlapError, duties_between, keep_duties
+from readmodel.base.database import reading, writing
+from readmodel.calls.duties import KeptDuties, OverlapError, duties_between, keep_duties
 
 DAY = datetime(2026, 8, 2, 16, 0, tzinfo=UTC)
 """Midnight in Zhongshan."""

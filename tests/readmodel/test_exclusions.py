@@ -13,11 +13,11 @@ from domain.assessment.batch import AssessmentBatch
 from domain.assessment.exclusion import Exclusion
 from domain.catalogue.figures import Subject
 from domain.shared.errors import Refused
-from readmodel.assessment import exclusions, months
-from readmodel.assessment.computation import forget
-from readmodel.assessment_tables import exclusions as table
-from readmodel.database import reading, writing
-from readmodel.paging import BadCursorError
+from readmodel.assessments import exclusions, months
+from readmodel.assessments.computation import forget
+from readmodel.assessments.tables import exclusions as table
+from readmodel.base.database import reading, writing
+from readmodel.base.paging import BadCursorError
 from tests.support.assessment import (
     BEIJING,
     MONTH,

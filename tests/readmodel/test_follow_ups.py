@@ -21,10 +21,10 @@ from domain.case.intake import Location
 from domain.case.lifecycle import State
 from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import Edition
-from readmodel.database import reading, writing
-from readmodel.follow_ups import FollowUpCounts, FollowUpSubject, counts
+from readmodel.base.database import reading, writing
+from readmodel.cases.tables import follow_ups
 from readmodel.projection import write
-from readmodel.tables import follow_ups
+from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
 from tests.support.batches import batch, call
 from tests.support.build import ADMIN, AGENT, BODIES, CALLER, do, terms
 from tests.support.rows import clear, rows

@@ -16,15 +16,17 @@ from domain.incident.lifecycle import IncidentState
 from domain.incident.notifications import News
 from domain.incident.scope import Scope
 from domain.shared.event import ActionBody
-from readmodel import incidents
-from readmodel.database import ReadConnection, engine, reading, writing
-from readmodel.incident_candidates import candidates, unclaimed
-from readmodel.incidents import Surge
+from readmodel.base.database import ReadConnection, engine, reading, writing
+from readmodel.base.paging import BadCursorError
+from readmodel.cases.tables import cases
+from readmodel.incidents import incidents
+from readmodel.incidents.candidates import candidates, unclaimed
+from readmodel.incidents.incidents import Surge
+from readmodel.incidents.tables import incident_events
+from readmodel.incidents.tables import incidents as incidents_table
 from readmodel.migrate import migrate
-from readmodel.paging import BadCursorError
+from readmodel.notifications.tables import notifications
 from readmodel.projection import DivergedError, write
-from readmodel.tables import cases, incident_events, notifications
-from readmodel.tables import incidents as incidents_table
 from readmodel.timelines import incident_timeline
 from tests.support.batches import call, number, published
 from tests.support.build import ADMIN, INCIDENT, MONDAY, OTHER_INCIDENT, OWED, THEN, days, hours, minutes

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from activities.notifications.channels.log import LogChannel
-from readmodel.deliveries import Delivery
-from readmodel.notifications import Notification
+from readmodel.notifications.deliveries import Delivery
+from readmodel.notifications.notifications import Notification
 
 
 def delivery(place: int, tries: int = 1) -> Delivery:

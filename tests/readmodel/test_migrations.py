@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from hotline.cli.main import app
 from hotline.installation import require_own
 from hotline.settings import Settings
-from readmodel.database import engine
+from readmodel.base.database import engine
 from readmodel.migrate import TablesDifferError, current, migrate, require_tables
 from readmodel.tables import metadata
 

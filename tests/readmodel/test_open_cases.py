@@ -5,8 +5,8 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Engine, text
 
-from readmodel.database import reading, writing
-from readmodel.open_cases import _statement, open_numbers, walk
+from readmodel.base.database import reading, writing
+from readmodel.cases.open_cases import _statement, open_numbers, walk
 from readmodel.projection import write
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, days, hours

@@ -16,17 +16,18 @@ from bench.lists_data import Data, load
 from domain.case.lifecycle import OPEN, State
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel import deliveries, recognition
-from readmodel.call_tables import calls
-from readmodel.case_queries import count_cases
-from readmodel.database import ReadConnection, WriteConnection, engine, reading, writing
-from readmodel.filters import CaseFilters
+from readmodel.base.database import ReadConnection, WriteConnection, engine, reading, writing
+from readmodel.base.paging import Place
+from readmodel.callers import recognition
+from readmodel.calls.tables import calls
+from readmodel.cases.filters import CaseFilters
+from readmodel.cases.queries import count_cases
+from readmodel.cases.search import find
+from readmodel.cases.sorting import Sort, stretches
+from readmodel.cases.tables import SELECTIVE_COLUMNS, cases
 from readmodel.migrate import migrate
-from readmodel.paging import Place
+from readmodel.notifications import deliveries
 from readmodel.projection import write
-from readmodel.search import find
-from readmodel.sorting import Sort, stretches
-from readmodel.tables import SELECTIVE_COLUMNS, cases
 from tests.support.batches import call, number, published
 from tests.support.build import MONDAY, minutes
 
@@ -174,7 +175,7 @@ def test_every_filter_is_tried() -> None:
 def test_a_list_is_read_from_an_index_in_its_order(
     filled: Engine, names: tuple[str, ...], rare: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("readmodel.search.FEW_CASES", rare)
+    monkeypatch.setattr("readmodel.cases.search.FEW_CASES", rare)
     with reading(filled) as connection:
         found = explain(connection, chosen(*names))
     for plan in found:

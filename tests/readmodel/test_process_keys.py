@@ -14,9 +14,9 @@ from hotline import installation, keys
 from hotline.installation import require_own
 from hotline.keys import KeysError, keep_renewed, ring_of
 from hotline.settings import Settings
-from readmodel.database import BUSY_SECONDS, opened, reading, writing
+from readmodel.base.database import BUSY_SECONDS, opened, reading, writing
 from readmodel.migrate import migrate
-from readmodel.process_keys import LIVE, keys_by_process, last_sealed, state
+from readmodel.processes import LIVE, keys_by_process, last_sealed, state
 from tests.support.hotline import PATIENCE_SECONDS, until
 from tests.support.rings import ring_at
 

@@ -18,11 +18,12 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Caller, Location, Registration
 from domain.catalogue.terms import Approver, Credit, Edition, Promise
-from readmodel.case_queries import get_case
-from readmodel.database import reading, writing
+from readmodel.base.database import reading, writing
+from readmodel.cases.queries import get_case
+from readmodel.cases.search_terms import search_terms
+from readmodel.cases.tables import cases, clocks, events, search_words
+from readmodel.notifications.tables import notifications
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
-from readmodel.search_terms import search_terms
-from readmodel.tables import cases, clocks, events, notifications, search_words
 from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, batch, call, number, published
 from tests.support.build import BODIES, MANAGER, days, do, minutes, terms

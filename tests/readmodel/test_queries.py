@@ -18,14 +18,14 @@ from domain.case.batch import ProjectionBatch
 from domain.case.intake import Caller, Location
 from domain.case.views import view_case
 from domain.shared.event import ActionBody
-from readmodel.case_queries import count_cases, get_case, list_cases, versions
-from readmodel.database import engine, reading, writing
-from readmodel.filters import CaseFilters
+from readmodel.base.database import engine, reading, writing
+from readmodel.base.paging import BadCursorError, Place
+from readmodel.cases.filters import CaseFilters
+from readmodel.cases.queries import count_cases, get_case, list_cases, versions
+from readmodel.cases.sorting import Sort
+from readmodel.cases.tables import cases
 from readmodel.migrate import migrate
-from readmodel.paging import BadCursorError, Place
 from readmodel.projection import write
-from readmodel.sorting import Sort
-from readmodel.tables import cases
 from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, hours, minutes
@@ -276,7 +276,7 @@ def test_search_goes_with_every_filter_for_common_and_for_rare_terms(
     """A term that many cases have is sought in another way, which must find the same."""
     filters = {name: VALUES[name][which % len(VALUES[name])] for name, which in chosen.items()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("readmodel.search.FEW_CASES", rare)
+        patch.setattr("readmodel.cases.search.FEW_CASES", rare)
         found = numbers(filled, 7, sort, q="新村", **filters)
         both = numbers(filled, 7, sort, q="新村 婆婆", **filters)
     with_place = [number(place) for place in range(COUNT) if place // 3 % 3 != 2]

@@ -10,11 +10,12 @@ from domain.case.incident_link import KEPT
 from domain.case.progress import Progress
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
-from readmodel.database import reading, writing
-from readmodel.incidents import write as write_incident
+from readmodel.base.database import reading, writing
+from readmodel.cases.tables import cases, events
+from readmodel.incidents.incidents import write as write_incident
+from readmodel.incidents.tables import incidents
 from readmodel.projection import write
-from readmodel.reconciliation import Held, held, late_cases
-from readmodel.tables import cases, events, incidents
+from readmodel.recovery.reconciliation import Held, held, late_cases
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import INCIDENT, THEN
 from tests.support.incidents import opening

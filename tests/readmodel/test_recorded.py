@@ -5,11 +5,11 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from domain.case.lifecycle import State
-from readmodel.case_queries import get_case, get_cases
-from readmodel.database import reading, writing
-from readmodel.facts import all_facts, facts_of
+from readmodel.base.database import reading, writing
+from readmodel.cases.facts import all_facts, facts_of
+from readmodel.cases.queries import get_case, get_cases
 from readmodel.projection import write
-from readmodel.recorded import cases_not_over, recorded_case
+from readmodel.recovery.recorded import cases_not_over, recorded_case
 from tests.support.batches import call, number, published
 from tests.support.build import MONDAY, ROAD, days, hours
 from tests.support.credits import OWED, RESOLVE

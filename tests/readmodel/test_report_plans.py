@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event, text
 from domain.reports.period import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.database import reading
+from readmodel.base.database import reading
 from readmodel.reports.questions import QUESTIONS, Question
 from readmodel.reports.scope import Scope
 

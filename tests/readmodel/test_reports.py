@@ -28,9 +28,9 @@ from domain.reports.period import Period, ReportKind
 from domain.reports.report import Cell, Report, Table
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.calls import keep
-from readmodel.database import reading, writing
-from readmodel.duties import keep_duties
+from readmodel.base.database import reading, writing
+from readmodel.calls.calls import keep
+from readmodel.calls.duties import keep_duties
 from readmodel.projection import write
 from readmodel.reports.promises import STAGES
 from readmodel.reports.questions import make

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.case.intake import Caller, Intake, Location
-from readmodel.search_terms import (
+from readmodel.cases.search_terms import (
     FORMS,
     MOST,
     address_term,

@@ -13,8 +13,8 @@ from domain.incident.opening import Opening, SurgeRule
 from domain.incident.scope import Scope
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.command import Command
-from readmodel.database import writing
-from readmodel.incidents import write as write_incident
+from readmodel.base.database import writing
+from readmodel.incidents.incidents import write as write_incident
 from readmodel.projection import write
 from tests.support.batches import call, published
 from tests.support.build import DISPATCHER, MONDAY

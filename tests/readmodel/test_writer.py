@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError, StatementError
 
 from domain.case.batch import ProjectionBatch
-from readmodel.database import engine
+from readmodel.base.database import engine
+from readmodel.cases.tables import cases, events
 from readmodel.projection import NotRegisteredError
-from readmodel.tables import cases, events
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, number, published
 from tests.support.outage import down, throw_out

@@ -26,7 +26,7 @@ from api.backend import Backend
 from api.temporal.clock import ClockCheck
 from domain.shared.actors import Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel.people import Scope
+from readmodel.people.people import Scope
 from tests.support.directory import Directory
 from tests.support.rings import ring_at
 

@@ -20,9 +20,9 @@ from domain.shared.actors import Actor
 from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.assessment.months import items
-from readmodel.assessment_tables import figure_entries
-from readmodel.database import reading, writing
+from readmodel.assessments.months import items
+from readmodel.assessments.tables import figure_entries
+from readmodel.base.database import reading, writing
 from readmodel.projection import write
 from readmodel.writer import GroupWriter
 from tests.support.batches import batch

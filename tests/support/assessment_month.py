@@ -12,9 +12,9 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.state import Inspection, Objection
 from domain.catalogue.figures import CALLS_ANSWERED, CONNECTED_RATE, FIGURES, Kind, Subject
-from readmodel.assessment.exclusions import request
-from readmodel.assessment.months import GivenValue, keep_given
-from readmodel.database import writing
+from readmodel.assessments.exclusions import request
+from readmodel.assessments.months import GivenValue, keep_given
+from readmodel.base.database import writing
 from readmodel.projection import write
 from tests.support.assessment import MONTH, UNTIL, month
 from tests.support.assessment_cases import AGENTS, END, Played, played

@@ -24,7 +24,7 @@ from domain.case.kinds import evolve
 from domain.case.lifecycle import State
 from domain.case.satisfaction import SATISFIED
 from domain.catalogue.figures import CASES, FIGURES, Figure, Kind, Subject, Unit
-from readmodel.assessment.months import GivenValue
+from readmodel.assessments.months import GivenValue
 
 Whose = Mapping[Subject, str | None]
 PROMISES = {

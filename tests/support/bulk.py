@@ -8,7 +8,7 @@ from domain.case.handover import Handover
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
 from hotline.files.catalogue_store import CatalogueStore, edition_of
-from readmodel.workload import begin_handover
+from readmodel.people.workload import begin_handover
 from tests.support.hotline import OWNER, Hotline
 from workflows.bulk import HandoverStart, RolloutStart
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.sessions import Session
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import API, Match, rule_of
-from readmodel.people import Scope
+from readmodel.people.people import Scope
 from tests.support.api import Api
 
 WORKFLOW = f"{API}/namespaces/default/workflows/complaint-{{}}"

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.shared.actors import Person, Role
-from readmodel import people
-from readmodel.database import WriteConnection, engine, writing
+from readmodel.base.database import WriteConnection, engine, writing
 from readmodel.migrate import migrate
-from readmodel.people import ApiKey, Member
+from readmodel.people import people
+from readmodel.people.people import ApiKey, Member
 
 
 class Directory:

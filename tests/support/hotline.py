@@ -33,7 +33,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.histories import Place, returned
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from hotline.temporal.converter import SealingOptions
-from readmodel.database import engine as engine_of
+from readmodel.base.database import engine as engine_of
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
 from tests.support.sealing import with_options

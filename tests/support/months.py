@@ -11,9 +11,9 @@ from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.shared.actors import Actor
 from domain.shared.command import Command
 from domain.shared.event import ActionBody
-from readmodel.assessment import months
-from readmodel.assessment_tables import assessment_events
-from readmodel.database import read_in_thread
+from readmodel.assessments import months
+from readmodel.assessments.tables import assessment_events
+from readmodel.base.database import read_in_thread
 from tests.support.assessment import EDITION, standard
 from tests.support.hotline import ADMIN, Hotline, until
 from workflows.clients.assessment import resume_assessment, start_assessment

@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import Engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from readmodel.database import BUSY_SECONDS
+from readmodel.base.database import BUSY_SECONDS
 
 PATIENCE = 60.0
 _LOCKED: WeakSet[Engine] = WeakSet()

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Table, delete, select, text
 
-from readmodel.database import writing
+from readmodel.base.database import writing
 from readmodel.tables import metadata
 
 

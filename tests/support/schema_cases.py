@@ -20,12 +20,13 @@ from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.files.customers import load_customers
 from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.base.database import engine, writing
+from readmodel.base.statements import event_row, insert_missing
+from readmodel.cases.tables import events
 from readmodel.customers import keep
-from readmodel.database import engine, writing
-from readmodel.notifications import DEAD
+from readmodel.notifications.notifications import DEAD
+from readmodel.notifications.tables import notifications
 from readmodel.reports.stored import keep_report
-from readmodel.statements import event_row, insert_missing
-from readmodel.tables import events, notifications
 from tests.support.people import CUSTOMERS
 from tests.support.schema_months import Months
 from tests.support.service import Service, wait_until

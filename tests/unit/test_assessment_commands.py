@@ -20,11 +20,11 @@ from domain.shared.operator_errors import OperatorError
 from hotline.cli import main as cli
 from hotline.cli.assessment import _check
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel.assessment import months
-from readmodel.assessment_tables import figure_entries, given_points
-from readmodel.database import engine, writing
+from readmodel.assessments import months
+from readmodel.assessments.tables import figure_entries, given_points
+from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
-from readmodel.people import add
+from readmodel.people.people import add
 from readmodel.projection import write
 from tests.support.assessment import BEIJING, MONTH, UNTIL, computed, opening, results, standard
 from tests.support.batches import call, published
@@ -167,7 +167,7 @@ def test_every_subject_is_shown_whole_in_80_columns(
     shown = [
         Item(by=Subject.AGENT, subject=f"agent-{place:05}", figures=FULL, score=None, grade=None) for place in range(7)
     ]
-    monkeypatch.setattr("readmodel.assessment.months.items", lambda *_: shown)
+    monkeypatch.setattr("readmodel.assessments.months.items", lambda *_: shown)
     assert run("show", MONTH, "--by", "agent", monkeypatch=monkeypatch) == 0
     out = capsys.readouterr().out
     assert all(item.subject in out for item in shown)

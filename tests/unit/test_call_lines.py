@@ -14,7 +14,7 @@ from hotline.files.agents import Agents
 from hotline.files.call_lines import SHOWN, CallFile, CallFormat
 from hotline.files.cdr import COLUMNS, Cdr
 from hotline.files.queue_log import QueueLog
-from readmodel.people import Directory
+from readmodel.people.people import Directory
 from tests.support.telephone import NOON, QUEUE_LOG, cdr
 
 LATEST = datetime(2026, 8, 4, tzinfo=UTC)

@@ -13,7 +13,7 @@ from hotline.cli import main as cli
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import BusyError, CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel.database import engine, writing
+from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
 from readmodel.projection import write
 from tests.support.batches import batch

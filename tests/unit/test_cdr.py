@@ -10,7 +10,7 @@ from domain.calls.call import Call, CallOutcome, Timing
 from hotline.files.agents import Agents
 from hotline.files.cdr import ALWAYS, COLUMNS, OTHER_CONTEXT, Cdr
 from hotline.files.columns import LineFault
-from readmodel.people import Directory
+from readmodel.people.people import Directory
 from tests.support.telephone import NOBODY, QUEUED, ROW
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from hotline.cli import main as cli
-from readmodel.database import engine
-from readmodel.tables import customers
+from readmodel.base.database import engine
+from readmodel.customers import customers
 from tests.support.pages import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples" / "customers.csv"

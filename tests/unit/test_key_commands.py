@@ -12,7 +12,7 @@ from hotline.cli import main as cli
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel import people
+from readmodel.people import people
 from tests.support.batches import call, project, published
 from tests.support.directory import Directory
 

@@ -15,10 +15,10 @@ from hotline.cli import main as cli
 from hotline.files.channels import load_channels
 from hotline.local import service as local_service
 from hotline.settings import Settings
-from readmodel.database import engine, reading, writing
-from readmodel.deliveries import Failure, Results, record, route, take
+from readmodel.base.database import engine, reading, writing
 from readmodel.migrate import migrate
-from readmodel.notifications import dead_letters
+from readmodel.notifications.deliveries import Failure, Results, record, route, take
+from readmodel.notifications.notifications import dead_letters
 from readmodel.projection import write
 from tests.support.batches import call, published
 from tests.support.outage import down
@@ -108,7 +108,7 @@ def test_with_sql_down_nothing_is_sent_again_and_the_command_says_why(
     dead: list[str], tmp_path: Path, which: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # The command waits for seconds for SQLite's lock, as it should; a test need not.
-    monkeypatch.setattr("readmodel.database.BUSY_SECONDS", 0)
+    monkeypatch.setattr("readmodel.base.database.BUSY_SECONDS", 0)
     database = engine(f"sqlite:///{tmp_path / 'hotline.db'}")
     chosen = ["--all"] if which == "--all" else dead
     with down(database):

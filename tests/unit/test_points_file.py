@@ -8,7 +8,7 @@ from domain.catalogue.figures import Subject
 from domain.catalogue.standard import GivenPoints
 from domain.shared.operator_errors import FileError
 from hotline.files.points import MOST, load_points
-from readmodel.assessment.months import GivenValue
+from readmodel.assessments.months import GivenValue
 
 TRAINING = GivenPoints(code="training", name="Training", name_zh="培训", by=(Subject.AGENT,))
 SAFETY = GivenPoints(code="safety", name="Safety", name_zh="安全", by=(Subject.CREW, Subject.DEPARTMENT))

@@ -12,7 +12,7 @@ from hotline.files.agents import Agents
 from hotline.files.call_lines import LeftOut
 from hotline.files.columns import LineFault
 from hotline.files.queue_log import EVENTS, SILENT, QueueLog, is_queue_log
-from readmodel.people import Directory
+from readmodel.people.people import Directory
 from tests.support.telephone import NOON, QUEUE_LOG
 
 START = datetime(2026, 8, 3, 4, 0, tzinfo=UTC)

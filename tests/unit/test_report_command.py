@@ -10,7 +10,7 @@ from domain.reports.period import Period, ReportKind
 from hotline.cli import main as cli
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.database import engine, reading, writing
+from readmodel.base.database import engine, reading, writing
 from readmodel.migrate import migrate
 from readmodel.reports.questions import make
 from readmodel.reports.stored import keep_report

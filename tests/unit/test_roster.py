@@ -11,7 +11,7 @@ from domain.shared.actors import Role
 from domain.shared.operator_errors import FileError
 from hotline.files.agents import NOBODY
 from hotline.files.roster import Roster, load_roster
-from readmodel.people import Directory, Member
+from readmodel.people.people import Directory, Member
 
 ZONE = ZoneInfo("Asia/Shanghai")
 ADDED = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,8 +14,8 @@ from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.notifications import NEWS, PREFIX
 from domain.shared.operator_errors import FileError
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel.deliveries import Delivery
-from readmodel.notifications import Notification
+from readmodel.notifications.deliveries import Delivery
+from readmodel.notifications.notifications import Notification
 from tests.support.build import INCIDENT
 from tests.support.channels import config_of
 from tests.support.rings import ring_at

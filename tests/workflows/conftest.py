@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from readmodel.database import engine as engine_of
+from readmodel.base.database import engine as engine_of
 from tests.support.hotline import Hotline, running_hotline
 from tests.support.reconciler import running_reconciled
 from tests.support.temporal import temporal_server

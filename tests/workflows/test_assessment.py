@@ -14,9 +14,9 @@ from domain.assessment.automatic import INSPECTIONS
 from domain.assessment.lifecycle import AssessmentState
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role
-from readmodel.assessment import months
-from readmodel.assessment_tables import assessment_events, figure_entries
-from readmodel.database import read_in_thread
+from readmodel.assessments import months
+from readmodel.assessments.tables import assessment_events, figure_entries
+from readmodel.base.database import read_in_thread
 from tests.support.hotline import OWNER, Hotline, metadata
 from tests.support.months import RunningMonth, present_month
 from workflows.assessment import AssessmentWorkflow

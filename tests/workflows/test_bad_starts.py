@@ -24,7 +24,7 @@ from domain.incident.actions.dispatch import DispatchIncident
 from hotline import histories
 from hotline.histories import chains
 from hotline.rebuild import repair_case
-from readmodel import tables
+from readmodel.cases.tables import cases
 from readmodel.projection import NotRegisteredError
 from tests.support.build import BODIES
 from tests.support.causes import OVER, declare
@@ -64,7 +64,7 @@ GARBAGE: dict[str, list[Any]] = {
 
 def cases_in(hotline: Hotline) -> set[str]:
     """The numbers of the cases in SQL; other rows may come from what earlier tests have left."""
-    return {row["number"] for row in rows(hotline.engine, tables.cases)}
+    return {row["number"] for row in rows(hotline.engine, cases)}
 
 
 async def failure(hotline: Hotline, client: Client, workflow: str, *arguments: Any) -> ApplicationError:

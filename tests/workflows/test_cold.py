@@ -43,7 +43,7 @@ from domain.incident.opening import Opening
 from domain.incident.scope import Scope
 from domain.shared.command import Command
 from hotline.temporal.sandbox import runner
-from readmodel.incident_candidates import unclaimed
+from readmodel.incidents.candidates import unclaimed
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import SEALING
 from tests.workflows.test_host import at_rest

@@ -23,7 +23,7 @@ from domain.case.case import Case
 from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
 from domain.shared.command import Command
-from readmodel.database import engine
+from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, Hotline
 from tests.support.sealing import stranger

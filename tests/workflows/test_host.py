@@ -31,7 +31,7 @@ from domain.case.lifecycle import State
 from domain.case.views import Outcome
 from domain.catalogue.terms import Promise
 from domain.shared.actors import Actor, Role
-from readmodel.database import engine as engine_of
+from readmodel.base.database import engine as engine_of
 from tests.support.hotline import ADMIN, Complaint, Hotline, metadata, running_hotline, until
 from tests.support.temporal import temporal_server
 from workflows.complaint import ComplaintWorkflow

@@ -30,7 +30,7 @@ from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.batch import IncidentBatch
 from domain.shared.actors import SYSTEM
 from hotline.histories import Place
-from readmodel.database import engine as engine_of
+from readmodel.base.database import engine as engine_of
 from readmodel.writer import GroupWriter
 from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause, actions, count_of, declare, linked, replied, told

@@ -22,7 +22,7 @@ from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.shared.actors import SYSTEM
-from readmodel.database import engine as engine_of
+from readmodel.base.database import engine as engine_of
 from tests.support.causes import OVER, Cause, actions, count_of, count_timers, declare, linked, replied, told
 from tests.support.hotline import PATIENCE_SECONDS, Hotline, running_hotline, until
 from tests.support.outage import down

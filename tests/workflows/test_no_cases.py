@@ -38,7 +38,7 @@ from hotline import rebuild
 from hotline.histories import CaseHistory, read_case
 from hotline.rebuild import in_sql_until
 from hotline.rebuild_workflows import STARTED, NotRebuiltError
-from readmodel.database import engine
+from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.lost import fail

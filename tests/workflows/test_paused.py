@@ -18,7 +18,7 @@ from domain.case.clocks import ClockStatus
 from hotline.rebuild import rebuild
 from hotline.rebuild_workflows import RUNS, NotRebuiltError, WorkflowRebuild
 from hotline.verify import verify
-from readmodel.database import engine as engine_of
+from readmodel.base.database import engine as engine_of
 from tests.support.build import written
 from tests.support.causes import declare
 from tests.support.hotline import Complaint, Hotline, until

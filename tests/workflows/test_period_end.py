@@ -39,8 +39,8 @@ from domain.assessment.batch import AssessmentBatch
 from domain.reports.period import Period, ReportKind, month_bounds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.assessment import months
-from readmodel.database import engine, read_in_thread, writing
+from readmodel.assessments import months
+from readmodel.base.database import engine, read_in_thread, writing
 from readmodel.reports.stored import get_report
 from tests.support.assessment import BEIJING, EDITION, opening, play
 from tests.support.batches import call

@@ -30,12 +30,12 @@ from domain.incident.actions.resolve import Resolve
 from hotline import rebuild as module
 from hotline.histories import CaseHistory, chains, read_case
 from hotline.rebuild import in_sql_until, rebuild
-from readmodel.call_tables import call_backs, calls
-from readmodel.calls import keep
-from readmodel.database import engine as engine_of
-from readmodel.database import writing
+from readmodel.base.database import engine as engine_of
+from readmodel.base.database import writing
+from readmodel.callers.recognition import note_recognised
+from readmodel.calls.calls import keep
+from readmodel.calls.tables import call_backs, calls
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.recognition import note_recognised
 from tests.support.build import MONDAY, minutes
 from tests.support.causes import declare, linked
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until

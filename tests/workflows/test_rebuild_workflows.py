@@ -26,10 +26,10 @@ from domain.case.lifecycle import State
 from domain.incident.actions.inform import Inform
 from hotline.rebuild import rebuild, repair_case
 from hotline.rebuild_workflows import OVER, REPLACED, RUNS, STARTED, NotRebuiltError, WorkflowRebuild
-from readmodel.database import engine as engine_of
-from readmodel.database import reading
+from readmodel.base.database import engine as engine_of
+from readmodel.base.database import reading
 from readmodel.projection import DivergedError
-from readmodel.recorded import recorded_case
+from readmodel.recovery.recorded import recorded_case
 from tests.support.causes import OVER as IT_IS_OVER
 from tests.support.causes import Cause, declare, linked, replied, told
 from tests.support.hotline import Complaint, Hotline, running_hotline, until

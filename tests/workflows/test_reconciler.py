@@ -27,10 +27,10 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.handover import Handover
 from hotline.rebuild import in_sql_until
 from hotline.rebuild_workflows import STARTED, WorkflowRebuild
-from readmodel.case_queries import list_cases
-from readmodel.database import read_in_thread, reading, writing
-from readmodel.filters import CaseFilters
-from readmodel.workload import begin_handover, handovers_under_way
+from readmodel.base.database import read_in_thread, reading, writing
+from readmodel.cases.filters import CaseFilters
+from readmodel.cases.queries import list_cases
+from readmodel.people.workload import begin_handover, handovers_under_way
 from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, PATIENCE_SECONDS, Complaint, Hotline, metadata, until
 from tests.support.lost import delete, reset

@@ -14,7 +14,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.incident.actions.inform import Inform
 from hotline.rebuild import in_sql_until
-from readmodel.database import engine as engine_of
+from readmodel.base.database import engine as engine_of
 from tests.support.causes import OVER, declare, linked
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once

@@ -17,8 +17,8 @@ from hotline import keys
 from hotline.cli.main import app
 from hotline.keys import Ring
 from hotline.temporal.converter import sealing
-from readmodel import process_keys
-from readmodel.database import opened, writing
+from readmodel import processes as process_keys
+from readmodel.base.database import opened, writing
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.lost import reset
 from tests.support.rings import ring_at

@@ -15,8 +15,8 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from domain.incident.actions.dismiss import Dismiss
-from readmodel.database import engine as engine_of
-from readmodel.database import reading
+from readmodel.base.database import engine as engine_of
+from readmodel.base.database import reading
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.outage import down

@@ -39,10 +39,10 @@ from domain.shared.event import ActionBody
 from domain.shared.instants import to_milliseconds
 from hotline.histories import read_case
 from hotline.rebuild import repair_case
-from readmodel.database import engine as engine_of
-from readmodel.database import writing
+from readmodel.base.database import engine as engine_of
+from readmodel.base.database import writing
+from readmodel.cases.tables import cases, events
 from readmodel.projection import NotRegisteredError, write
-from readmodel.tables import cases, events
 from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.rows import clear, everything

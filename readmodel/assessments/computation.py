@@ -1,0 +1,179 @@
+"""Computation of a month: entries from events, counts by subject from entries, results from counts.
+
+Each number is counted from the rows that the list behind it shows, so the two cannot differ.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, case, delete, func, literal, select
+
+from domain.assessment.assessment import Assessment
+from domain.assessment.entry import NEVER_EXCLUDED, Entry, entries_of
+from domain.assessment.score import FigureValue, Item, Tally, assess
+from domain.catalogue.figures import FIGURE_OF, Kind, Subject
+from readmodel.assessments.exclusions import grounds_until
+from readmodel.assessments.records import records
+from readmodel.assessments.tables import assessment_items, figure_entries, given_points
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.statements import insert_many, insert_missing
+
+OBJECTION = "objection"
+"""Ground of an entry that an accepted objection was about."""
+CHECK = 0
+"""Number of a computation that is compared with the final one, and kept by nobody."""
+EntryRow = tuple[Any, ...]
+"""Values of an entry, and the ground that excludes it: a row of `figure_entries` without month and computation."""
+_row = figure_entries.c
+SUBJECTS: dict[Subject, ColumnElement[Any]] = {
+    Subject.AGENT: _row.agent,
+    Subject.CREW: _row.crew,
+    Subject.DEPARTMENT: _row.department,
+    Subject.SERVICE: _row.service,
+    Subject.DISTRICT: _row.district,
+    Subject.COMPANY: literal(Subject.COMPANY.value),
+}
+"""The column that names the subject of an entry."""
+
+
+class Excluded(NamedTuple):
+    """Cases that are excluded, with the ground; and pairs of kind and case that objections were accepted about."""
+
+    cases: Mapping[str, str]
+    entries: frozenset[tuple[str, str]]
+
+    def ground(self, entry: Entry) -> str | None:
+        """Return what excludes an entry; None if it counts."""
+        if (entry.kind, entry.number) in self.entries:
+            return OBJECTION
+        return None if entry.kind in NEVER_EXCLUDED else self.cases.get(entry.number)
+
+
+def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> Excluded:
+    """Return what does not count in a month, by the exclusions that were decided until `as_of` and by objections."""
+    accepted = [each for each in month.objections if each.accepted and each.complaint]
+    entries = frozenset(
+        (kind.value, each.complaint or "")
+        for each in accepted
+        if each.figure in FIGURE_OF
+        for kind in FIGURE_OF[each.figure].kinds
+    )
+    return Excluded(grounds_until(connection, as_of), entries)
+
+
+def entry_rows(
+    connection: ReadConnection, month: Assessment, candidates: Sequence[Row[Any]], left_out: Excluded
+) -> list[EntryRow]:
+    """Return the rows of the entries of these candidates."""
+    found = records(connection, candidates)
+    return [
+        _entry_row(entry, left_out)
+        for record in found
+        for entry in entries_of(record, month.since, month.until, month.standard.currency)
+    ]
+
+
+def inspection_rows(month: Assessment, left_out: Excluded) -> list[EntryRow]:
+    """Return the rows of the inspections, for the agents who owned the cases."""
+    return [
+        _entry_row(
+            Entry(
+                kind=Kind.INSPECTED,
+                number=each.complaint,
+                serial=0,
+                at=each.inspected_at,
+                counts=True,
+                amount=each.points * 100,
+                agent=each.agent,
+                crew=None,
+                department=None,
+                service="",
+                district=None,
+            ),
+            left_out,
+        )
+        for each in month.inspections
+    ]
+
+
+def _entry_row(entry: Entry, left_out: Excluded) -> EntryRow:
+    return (*entry, left_out.ground(entry))
+
+
+def write_entries(connection: WriteConnection, month: str, computation: int, rows: Sequence[EntryRow]) -> None:
+    """Write entries of a computation; it has none of them."""
+    # Kind by kind: the list behind a number then lies on a tenth of the pages.
+    in_order = sorted(rows, key=itemgetter(0))
+    insert_many(connection, figure_entries, [(month, computation, *row) for row in in_order])
+
+
+def write_items(connection: WriteConnection, month: str, computation: int, items: Sequence[Item]) -> None:
+    """Write the results of a computation."""
+    named = {"month": month, "computation": computation}
+    rows = [{**named, "by": item.by, "subject": item.subject, "document": item.model_dump_json()} for item in items]
+    insert_missing(connection, assessment_items, rows)
+
+
+def forget(connection: WriteConnection, month: str, *, keep: int | None = None, only: int | None = None) -> None:
+    """Delete entries and results of a month: of all computations but the one to keep, or of one only."""
+    for table in (figure_entries, assessment_items):
+        old = delete(table).where(table.c.month == month)
+        if keep is not None:
+            old = old.where(table.c.computation.not_in((keep, CHECK)))
+        if only is not None:
+            old = old.where(table.c.computation == only)
+        connection.execute(old)
+
+
+def items_of(connection: ReadConnection, month: Assessment, computation: int, by: Subject) -> list[Item]:
+    """Return the results of all subjects of a kind, in order, from the entries of a computation."""
+    tallies, given = _tallies(connection, month.number, computation, by), _given(connection, month.number, by)
+    # A person who was thanked alone is of this kind or not: nothing else of the month tells.
+    known = {subject for subject, counted in tallies.items() if counted.keys() != {Kind.THANKS}}
+    return [
+        assess(
+            month.standard, by, subject, tallies.get(subject, {}), given.get(subject, {}), _left_out(month, by, subject)
+        )
+        for subject in sorted({*known, *given})
+    ]
+
+
+def _tallies(connection: ReadConnection, month: str, computation: int, by: Subject) -> dict[str, dict[Kind, Tally]]:
+    subject, is_counted = SUBJECTS[by], _row.excluded.is_(None)
+    statement = (
+        select(
+            subject.label("subject"),
+            _row.kind,
+            func.count(case((is_counted, 1))),
+            func.count(case((is_counted & _row.counts, 1))),
+            func.count(_row.excluded),
+            func.count(case((_row.excluded == OBJECTION, 1))),
+            func.coalesce(func.sum(case((is_counted, _row.amount))), 0),
+        )
+        .where(_row.month == month, _row.computation == computation, subject.is_not(None), subject != "")
+        .group_by(subject, _row.kind)
+    )
+    found: dict[str, dict[Kind, Tally]] = {}
+    for name, kind, *counts, amount in connection.execute(statement):
+        found.setdefault(name, {})[Kind(kind)] = Tally._make((*counts, int(amount)))
+    return found
+
+
+def _given(connection: ReadConnection, month: str, by: Subject) -> dict[str, dict[str, FigureValue]]:
+    """Return the values that no entry tells, by subject and figure."""
+    table = given_points.c
+    found: dict[str, dict[str, FigureValue]] = {}
+    for row in connection.execute(select(given_points).where(table.month == month, table.by == by)):
+        exact = Decimal(f"{row.value:.4f}").normalize() + 0  # `+ 0` writes 2000, and not 2E+3
+        value = FigureValue(value=exact, numerator=row.numerator, denominator=row.denominator)
+        found.setdefault(row.subject, {})[row.figure] = value
+    return found
+
+
+def _left_out(month: Assessment, by: Subject, subject: str) -> frozenset[str]:
+    """Return the figures of a subject that accepted objections take out of the score as a whole."""
+    whole = (each for each in month.objections if each.accepted and not each.complaint)
+    return frozenset(each.figure for each in whole if (each.by, each.subject) == (by, subject))

@@ -1,0 +1,87 @@
+"""Exclusions (剔除) of cases from assessments: requested on a ground of the catalogue, decided by a supervisor."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from domain.assessment.assessment import Assessment
+from domain.assessment.exclusion import Exclusion, Period
+from readmodel.assessments.tables import assessments, exclusions
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.paging import Page, read_page
+from readmodel.base.statements import insert_missing
+from readmodel.cases.tables import cases
+
+_row = exclusions.c
+_ID = re.compile("[0-9a-f]{32}")
+
+
+def request(connection: WriteConnection, exclusion: Exclusion) -> Exclusion:
+    """Add a request, or return the one with this id."""
+    insert_missing(connection, exclusions, [exclusion._asdict()])
+    return Exclusion._make(connection.execute(select(exclusions).where(_row.id == exclusion.id)).one())
+
+
+def decide(
+    connection: WriteConnection, number: str, exclusion_id: str, change: Callable[[Exclusion], Exclusion]
+) -> Exclusion | None:
+    """Change an exclusion of a case; return it, or None if there is none. Raises what `change` raises."""
+    wanted = select(exclusions).where(_row.id == exclusion_id, _row.number == number).with_for_update()
+    found = connection.execute(wanted).first()
+    if found is None:
+        return None
+    before = Exclusion._make(found)
+    if (after := change(before)) != before:
+        connection.execute(update(exclusions).where(_row.id == exclusion_id).values(after._asdict()))
+    return after
+
+
+def grounds_until(connection: ReadConnection, as_of: datetime) -> Mapping[str, str]:
+    """Return the ground of each case whose exclusion was approved until then, by number; the first if several."""
+    approved = select(_row.number, _row.ground).where(_row.approved, _row.decided_at <= as_of)
+    found = connection.execute(approved.order_by(_row.decided_at.desc(), _row.id)).all()
+    return {row.number: row.ground for row in found}
+
+
+def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
+    """Return the exclusions of a case, the oldest first."""
+    found = select(exclusions).where(_row.number == number).order_by(_row.requested_at, _row.id)
+    return [Exclusion._make(row) for row in connection.execute(found)]
+
+
+def page_of_exclusions(connection: ReadConnection, cursor: str | None, limit: int, *, decided: bool) -> Page[Exclusion]:
+    """Return a page of the exclusions that were decided on, or wait for it, the oldest first. Raises BadCursorError."""
+    wanted = select(exclusions).where(_row.decided_at.is_not(None) if decided else _row.decided_at.is_(None))
+    by = _row.requested_at, _row.id
+    return read_page(connection, wanted, by, cursor, limit, Exclusion._make, newest_first=False, keys=_ID)
+
+
+def period_of(connection: ReadConnection, number: str) -> Period | None:
+    """Return the time in which something may have happened to a case; None if there is no such case."""
+    found = connection.execute(select(cases.c.registered_at, cases.c.closed_at).where(cases.c.number == number)).first()
+    return Period(*found) if found else None
+
+
+def settled_months(connection: ReadConnection, at: datetime) -> frozenset[str]:
+    """Return the months that are final, or of which only the last computation is outstanding at `at`."""
+    final = connection.scalars(select(assessments.c.number).where(assessments.c.closed_at.is_not(None)))
+    return frozenset([*final, *(month.number for month in _running(connection) if month.is_settled(at))])
+
+
+def months_under_way(connection: ReadConnection, number: str) -> list[str]:
+    """Return the months of a case whose assessment is under way."""
+    period = period_of(connection, number)
+    if period is None:
+        return []
+    return [
+        month.number
+        for month in _running(connection)
+        if period.since < month.until and (period.until is None or period.until >= month.since)
+    ]
+
+
+def _running(connection: ReadConnection) -> list[Assessment]:
+    query = select(assessments.c.document).where(assessments.c.closed_at.is_(None))
+    return [Assessment.model_validate_json(document) for document in connection.scalars(query)]

@@ -1,0 +1,1 @@
+"""Base of the read model: connections, statements, columns and pages."""

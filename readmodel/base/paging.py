@@ -1,0 +1,117 @@
+"""Keyset pages: a page starts after the last row of the page before, so no page is slower than the first."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import ColumnElement, Row, Select, Tuple, literal, tuple_
+
+from readmodel.base.database import ReadConnection
+from readmodel.base.types import UtcDateTime
+
+T = TypeVar("T")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_KEY = re.compile(r"i?[0-9]+(-[^\0]+)?")
+"""Number of a case or an incident, or key of a notification."""
+CALL_ID = re.compile(r"[!-~]+")
+"""Id of a call."""
+
+
+class BadCursorError(ValueError):
+    """Error for a cursor that no page gave out; the text says what is accepted."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a cursor is the next_cursor of an earlier page of the same list and order, unchanged;"
+            " leave it out for the first page"
+        )
+
+
+class Place(NamedTuple):
+    """Place of an item in a list: its instant, and its number or key among those of the instant.
+
+    `stretch` names the part of a list that has several in turn.
+    """
+
+    at: datetime
+    key: str
+    stretch: str = ""
+
+    def cursor(self) -> str:
+        """Return the place as an opaque text for URLs."""
+        instant = (self.at - _EPOCH) // _MICROSECOND
+        text = f"{self.stretch}/{instant} {self.key}" if self.stretch else f"{instant} {self.key}"
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def of(cls, cursor: str, stretches: Collection[str] = ("",), keys: re.Pattern[str] = _KEY) -> "Place":
+        """Return the place of a cursor, in one of these stretches, with such a key. Raises BadCursorError."""
+        try:
+            text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+            begin, key = text.split(" ", 1)
+            stretch, _, instant = begin.rpartition("/")
+            place = cls(_EPOCH + int(instant) * _MICROSECOND, key, stretch)
+        except (binascii.Error, ValueError, OverflowError):
+            raise BadCursorError from None
+        if stretch not in stretches or not keys.fullmatch(key) or place.cursor() != cursor:
+            raise BadCursorError
+        return place
+
+    def bound(self) -> Tuple:
+        """Return the place as an SQL row value."""
+        return tuple_(literal(self.at, UtcDateTime), literal(self.key))
+
+
+class Page(NamedTuple, Generic[T]):
+    """Page of a list; `next_cursor` is None on the last page."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+def newest_first(
+    statement: Select[Any], at: ColumnElement[Any], key: ColumnElement[Any], after: Place | None
+) -> Select[Any]:
+    """Return the statement in that order, with the rows after a place only if one is given."""
+    return in_order(statement, at, key, after, newest_first=True)
+
+
+def in_order(
+    statement: Select[Any], at: ColumnElement[Any], key: ColumnElement[Any], after: Place | None, *, newest_first: bool
+) -> Select[Any]:
+    """Return the statement newest or oldest first, with the rows after a place only if one is given."""
+    if after is not None:
+        row = tuple_(at, key)
+        statement = statement.where(row < after.bound() if newest_first else row > after.bound())
+    return statement.order_by(*((at.desc(), key.desc()) if newest_first else (at, key)))
+
+
+def read_page(  # noqa: PLR0913 - a list, and the page of it
+    connection: ReadConnection,
+    statement: Select[Any],
+    by: tuple[ColumnElement[Any], ColumnElement[Any]],
+    cursor: str | None,
+    limit: int,
+    item: Callable[[Row[Any]], T],
+    *,
+    newest_first: bool = True,
+    keys: re.Pattern[str] = _KEY,
+) -> Page[T]:
+    """Return a page of the rows that a statement selects, each made an `item`, in the order of two of its columns.
+
+    `by` are these columns: an instant, and the number or key, of the form of `keys`. Raises BadCursorError.
+    """
+    after = None if cursor is None else Place.of(cursor, keys=keys)
+    rows = connection.execute(in_order(statement, *by, after, newest_first=newest_first).limit(limit + 1)).all()
+    page = page_of(rows, limit, lambda row: Place(*(row._mapping[column] for column in by)))  # noqa: SLF001 - public, by its docs
+    return Page(tuple(map(item, page.items)), page.next_cursor)
+
+
+def page_of(found: Sequence[T], limit: int, place: Callable[[T], Place]) -> Page[T]:
+    """Return a page of the first `limit` items. One more item says that another page follows."""
+    items = tuple(found[:limit])
+    return Page(items, place(items[-1]).cursor() if len(found) > limit else None)

@@ -1,0 +1,179 @@
+"""Call-backs (回电): a row for each call that nobody answered; those of one telephone are worked off together."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, select, tuple_, update
+
+from domain.calls.call import CallOutcome
+from domain.calls.call_back import HELD, MISSED, OLDEST, CallBack, CallBackResult, CallBackState
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.paging import CALL_ID, Page, read_page
+from readmodel.base.statements import RowValues, insert_missing
+from readmodel.calls.tables import call_backs, calls
+
+_row = call_backs.c
+_IS_OPEN = _row.ended_at.is_(None)
+_IS_MADE = _IS_OPEN | (_row.result == CallBackResult.CALLED_AGAIN)
+"""Condition for call-backs that follow from the calls alone: nobody has worked them off."""
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+class Entry(NamedTuple):
+    """Call-back of a telephone, named by the oldest of its `calls`, which ended at `since`."""
+
+    call_id: str
+    caller_phone: str
+    queue: str | None
+    since: datetime
+    calls: int
+    call_back: CallBack
+
+
+def note_calls(connection: WriteConnection, given: Sequence[RowValues], at: datetime) -> None:
+    """Add call-backs for calls that nobody answered, and end those of callers who were answered later.
+
+    `given` are rows of `calls` that were written. Their order does not matter; calls without a telephone have none.
+    What people did on the list stays; all else is made anew from the calls.
+    """
+    missed = {row["call_id"]: row for row in given if _is_missed(row) and row["ended_at"] >= at - OLDEST}
+    oldest = connection.scalar(select(func.min(_row.since)).where(_IS_MADE))
+    if oldest is None and not missed:
+        return
+    # A call that was answered before ends nothing on the list.
+    answered = (row for row in given if row["phone_term"] and row["outcome"] == CallOutcome.ANSWERED)
+    terms = {row["phone_term"] for row in answered if oldest and row["answered_at"] >= oldest}
+    terms |= {row["phone_term"] for row in missed.values()}
+    ids = [row["call_id"] for row in given]
+    of_these = _row.call_id.in_(ids) | _row.phone_term.in_(terms)
+    # In the order in which people lock them.
+    locked = select(call_backs).where(_IS_MADE, of_these).order_by(_row.call_id).with_for_update()
+    made = {row.call_id: row for row in connection.execute(locked)}
+    if wrong := [each for each in ids if each in made and not _is_of(made[each], missed.get(each))]:
+        connection.execute(delete(call_backs).where(_row.call_id.in_(wrong)))
+    _add(connection, missed)
+    _end_answered(connection, terms)
+
+
+def _is_missed(row: RowValues) -> bool:
+    return row["outcome"] in MISSED and row["phone_term"] is not None
+
+
+def _is_of(made: Row[Any], call: RowValues | None) -> bool:
+    return call is not None and (made.since, made.phone_term) == (call["ended_at"], call["phone_term"])
+
+
+def _add(connection: WriteConnection, missed: Mapping[str, RowValues]) -> None:
+    """Add call-backs for these calls, but for those whose caller was called back afterwards."""
+    if not missed:
+        return
+    worked_off = (
+        select(_row.phone_term, func.max(_row.ended_at).label("until"))
+        .where(_row.phone_term.in_({row["phone_term"] for row in missed.values()}), ~_IS_MADE)
+        .group_by(_row.phone_term)
+    )
+    until = {row.phone_term: row.until for row in connection.execute(worked_off)}
+    new = [
+        {"call_id": call_id, "phone_term": row["phone_term"], "since": row["ended_at"], "tries": 0}
+        for call_id, row in missed.items()
+        if row["ended_at"] > until.get(row["phone_term"], _EARLIEST)
+    ]
+    insert_missing(connection, call_backs, new)
+
+
+def _end_answered(connection: WriteConnection, terms: Collection[str]) -> None:
+    """End the open call-backs of these telephones whose caller was answered afterwards."""
+    if not terms:
+        return
+    again = (calls.c.phone_term == _row.phone_term) & (calls.c.answered_at > _row.since)
+    again &= calls.c.outcome == CallOutcome.ANSWERED
+    first = select(func.min(calls.c.answered_at)).where(again).scalar_subquery()
+    ended = {"ended_at": first, "result": CallBackResult.CALLED_AGAIN}
+    which = _IS_OPEN & _row.phone_term.in_(terms) & exists().where(again)
+    connection.execute(update(call_backs).where(which).values(ended))
+
+
+def list_call_backs(
+    connection: ReadConnection, state: CallBackState | None, at: datetime, cursor: str | None, limit: int
+) -> Page[Entry]:
+    """Return a page of open call-backs, the oldest first, or of those that are done, the last first.
+
+    Raises BadCursorError.
+    """
+    done = state is CallBackState.DONE
+    order = _row.ended_at if done else _row.since
+    statement = select(order, _row.call_id).where(_is_first(done=done))
+    if state and not done:
+        held = call_backs.alias()
+        taken = exists().where(
+            held.c.phone_term == _row.phone_term, held.c.ended_at.is_(None), held.c.taken_at > at - HELD
+        )
+        statement = statement.where(taken if state is CallBackState.TAKEN else ~taken)
+    by = order, _row.call_id
+    page = read_page(connection, statement, by, cursor, limit, lambda row: row.call_id, newest_first=done, keys=CALL_ID)
+    found = _entries(connection, page.items)
+    return Page(tuple(found[call_id] for call_id in page.items if call_id in found), page.next_cursor)
+
+
+def _is_first(*, done: bool) -> ColumnElement[bool]:
+    """Return the condition for the oldest call of those that are worked off together."""
+    other = call_backs.alias()
+    together: ColumnElement[bool] = other.c.ended_at == _row.ended_at if done else other.c.ended_at.is_(None)
+    earlier = tuple_(other.c.since, other.c.call_id) < tuple_(_row.since, _row.call_id)
+    is_over = _row.ended_at.is_not(None) if done else _IS_OPEN
+    return and_(is_over, ~exists().where(other.c.phone_term == _row.phone_term, together, earlier))
+
+
+def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBack], CallBack]) -> Entry | None:
+    """Change the call-back of this call's telephone; return it, or None if the call has none.
+
+    Raises what `change` raises.
+    """
+    term = connection.scalar(select(_row.phone_term).where(_row.call_id == call_id))
+    locked = select(call_backs).where(_row.phone_term == term).order_by(_row.call_id).with_for_update()
+    rows = connection.execute(locked).all() if term else []
+    own = next((row for row in rows if row.call_id == call_id), None)
+    if own is None:
+        return None
+    together = [row for row in rows if row.ended_at == own.ended_at]
+    before = _lead(together)
+    if (after := change(before)) != before:
+        ids = [row.call_id for row in together]
+        connection.execute(update(call_backs).where(_row.call_id.in_(ids)).values(after._asdict()))
+    return next(iter(_entries(connection, [_first(together)]).values()))
+
+
+def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, Entry]:
+    """Return the call-backs whose oldest calls these are, by their ids."""
+    first, each = call_backs.alias(), call_backs.alias()
+    together = (each.c.phone_term == first.c.phone_term) & (
+        (each.c.ended_at == first.c.ended_at) | (each.c.ended_at.is_(None) & first.c.ended_at.is_(None))
+    )
+    statement: Select[Any] = (
+        select(first.c.call_id.label("first"), calls.c.caller_phone, calls.c.queue, each)
+        .join(each, together)
+        .join(calls, calls.c.call_id == first.c.call_id)
+        .where(first.c.call_id.in_(call_ids))
+    )
+    groups = dict[str, list[Row[Any]]]()
+    for row in connection.execute(statement):
+        groups.setdefault(row.first, []).append(row)
+    return {
+        call_id: Entry(
+            call_id, rows[0].caller_phone, rows[0].queue, min(row.since for row in rows), len(rows), _lead(rows)
+        )
+        for call_id, rows in groups.items()
+    }
+
+
+def _first(rows: Sequence[Row[Any]]) -> str:
+    call_id: str = min((row.since, row.call_id) for row in rows)[1]
+    return call_id
+
+
+def _lead(rows: Sequence[Row[Any]]) -> CallBack:
+    """Return the call-back that the rows are: a call that came after it was taken has a row that does not tell so."""
+    lead = max(rows, key=lambda row: (row.taken_at or _EARLIEST, row.tries, row.person or ""))
+    result = None if lead.result is None else CallBackResult(lead.result)
+    return CallBack(lead.person, lead.taken_at, lead.tries, lead.ended_at, result, lead.note)

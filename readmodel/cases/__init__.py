@@ -1,0 +1,1 @@
+"""Cases in the read model: their tables, lists and search."""

@@ -1,0 +1,257 @@
+"""Lists of cases: filters, order and search by terms, as statements that an index answers.
+
+Desks ask about open cases, of which there are few: indexes of these, one for each order, hold all columns of filters.
+So does the index of all cases. Values that few cases have are found by indexes of their own.
+
+Terms have no index with columns that change. So the search counts, up to a limit, the cases of each term and of the
+filters. If one of them has few cases, these are looked up under the others. If all have many, their indexes, which
+have the order of the list, are merged: that ends with the page, and reads each index once at worst.
+The planner has no choice: its statistics do not know that two frequent values may never occur in one case.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    tuple_,
+    union,
+    union_all,
+)
+
+from domain.case.lifecycle import OPEN
+from readmodel.base.database import ReadConnection
+from readmodel.base.paging import Place
+from readmodel.cases.conditions import has_flag
+from readmodel.cases.filters import FILTERED_COLUMNS, CaseFilters
+from readmodel.cases.search_terms import alternatives
+from readmodel.cases.sorting import Columns, Sort, Stretch, stretches
+from readmodel.cases.tables import cases, search_words
+
+FEW_CASES = 10_000
+"""Most cases that are looked up one by one; if there are more, indexes are merged."""
+_ALLOW_OTHER_JOINS = text(
+    "SELECT set_config('enable_nestloop', :others, true), set_config('enable_hashjoin', :others, true)"
+)
+"""Allows or forbids PostgreSQL other joins than merge joins, for the rest of the transaction."""
+
+
+class _Criterion(NamedTuple):
+    """Condition on cases: a term, or (None) the filters. `left` is its number of cases, at most FEW_CASES + 1."""
+
+    term: str | None
+    left: int
+
+
+def find(
+    connection: ReadConnection,
+    filters: CaseFilters,
+    after: Place | None,
+    limit: int,
+    area_code: str = "",
+    sort: Sort = Sort.REGISTERED,
+) -> list[Place]:
+    """Return the places of the first `limit` cases after `after`, which is of the same sort."""
+    found: list[Place] = []
+    names = [*(by_name := stretches(sort, filters))]
+    for name in names[names.index(after.stretch) if after else 0 :]:
+        begin = after if after and after.stretch == name else None
+        wanted = limit - len(found)
+        there = _in_stretch(connection, filters, by_name[name], begin, wanted, area_code)
+        found += [place._replace(stretch=name) for place in there]
+        if len(found) == limit:
+            break
+    return found
+
+
+def _in_stretch(
+    connection: ReadConnection, filters: CaseFilters, stretch: Stretch, after: Place | None, limit: int, area_code: str
+) -> list[Place]:
+    """Return the first places of one stretch."""
+    found: set[Place] = set()
+    for each in filters.by_state():
+        if each.q is None:
+            listed = stretch.places(cases.c, after, *_conditions(each, stretch))
+            found.update(_places(connection, listed, limit))
+        else:
+            for terms in alternatives(each.q, area_code):
+                found.update(_with_terms(connection, each, stretch, sorted(terms), after, limit))
+    return sorted(found, reverse=stretch.newest_first)[:limit]
+
+
+def conditions_of(filters: CaseFilters, *, narrow: bool = False) -> list[ColumnElement[bool]]:
+    """Return the conditions on columns of the case; `narrow` leaves out *not overdue*, as nearly every case is not."""
+    named = {name: getattr(filters, name) for name in FILTERED_COLUMNS if name != "overdue"}
+    conditions = [cases.c[name] == value for name, value in named.items() if value is not None]
+    if filters.state and {*filters.state} != OPEN:
+        conditions.append(cases.c.state.in_(filters.state))
+    if filters.only_open:
+        conditions.append(cases.c.closed_at.is_(None))
+    if filters.overdue or (filters.overdue is False and not narrow):
+        conditions.append(cases.c.overdue == (true() if filters.overdue else false()))
+    if filters.flag:
+        conditions.append(has_flag(filters.flag))
+    if filters.due_before:
+        conditions.append(cases.c.next_due_at < filters.due_before)
+    return [*conditions, *_registered_within(cases.c, filters)]
+
+
+def _registered_within(columns: Columns, filters: CaseFilters) -> list[ColumnElement[bool]]:
+    at = columns.registered_at
+    bounds = [at >= filters.registered_from] if filters.registered_from else []
+    return [*bounds, at < filters.registered_to] if filters.registered_to else bounds
+
+
+def _conditions(filters: CaseFilters, stretch: Stretch, *, narrow: bool = False) -> list[ColumnElement[bool]]:
+    return [*stretch.where, *conditions_of(filters, narrow=narrow)]
+
+
+def _with_terms(
+    connection: ReadConnection,
+    filters: CaseFilters,
+    stretch: Stretch,
+    terms: Sequence[str],
+    after: Place | None,
+    limit: int,
+) -> list[Place]:
+    """Return the places of the cases that have all of the terms."""
+    if not terms:
+        return []
+    if stretch.at not in search_words.c:
+        # Few cases have something due, and terms are not in the order of that.
+        criteria = [_Criterion(None, FEW_CASES), *(_Criterion(term, FEW_CASES) for term in terms)]
+        return _places(connection, _looked_up(criteria[0], criteria, filters, stretch, after), limit)
+    lists = _criteria(filters, stretch, terms, after)
+    criteria = _counted(connection, lists)
+    if criteria[0].left == 0:
+        return []
+    first = criteria[0]
+    if first.left > FEW_CASES and len(criteria) > 1 and connection.dialect.name == "postgresql":
+        begin = _begin(connection, lists, stretch)
+        return _places_by_merging(connection, _merged(criteria, filters, stretch, begin), limit)
+    if first.left > FEW_CASES:
+        first = next(criterion for criterion in criteria if criterion.term is not None)
+    return _places(connection, _looked_up(first, criteria, filters, stretch, after), limit)
+
+
+def _places(connection: ReadConnection, statement: Select[Any], limit: int) -> list[Place]:
+    return [Place(*row) for row in connection.execute(statement.limit(limit))]
+
+
+def _places_by_merging(connection: ReadConnection, statement: Select[Any], limit: int) -> list[Place]:
+    connection.execute(_ALLOW_OTHER_JOINS, {"others": "off"})
+    found = _places(connection, statement, limit)
+    connection.execute(_ALLOW_OTHER_JOINS, {"others": "on"})
+    return found
+
+
+def _criteria(
+    filters: CaseFilters, stretch: Stretch, terms: Sequence[str], after: Place | None
+) -> dict[str | None, Select[Any]]:
+    """Return the statement of each term, and under None that of the filters if there are any."""
+    words = search_words.alias().c
+    criteria: dict[str | None, Select[Any]] = {
+        term: stretch.places(words, after, *_is_term(words, term, filters)) for term in terms
+    }
+    if narrow := _conditions(filters, stretch, narrow=True):
+        criteria[None] = stretch.places(cases.c, after, *narrow)
+    return criteria
+
+
+def _counted(connection: ReadConnection, lists: Mapping[str | None, Select[Any]]) -> list[_Criterion]:
+    """Return the conditions with their numbers of cases, the fewest first."""
+    counts = [
+        select(literal(term), select(func.count()).select_from(some.limit(FEW_CASES + 1).subquery()).scalar_subquery())
+        for term, some in lists.items()
+    ]
+    criteria = [_Criterion(*row) for row in connection.execute(union_all(*counts))]
+    return sorted(criteria, key=lambda criterion: criterion.left)
+
+
+def _begin(connection: ReadConnection, lists: Mapping[str | None, Select[Any]], stretch: Stretch) -> Place:
+    """Return the place at which the last list begins: an agent who left years ago has only old cases."""
+    firsts = union_all(*(select(some.limit(1).subquery()) for some in lists.values())).subquery()
+    begins = [Place(*row) for row in connection.execute(select(firsts.c.registered_at, firsts.c.number))]
+    return min(begins) if stretch.newest_first else max(begins)
+
+
+def _is_term(words: Columns, term: str, filters: CaseFilters) -> list[ColumnElement[bool]]:
+    impersonal = [words.personal == false()] if filters.impersonal else []
+    return [words.word == term, *impersonal, *_registered_within(words, filters)]
+
+
+def _looked_up(
+    first: _Criterion, criteria: Sequence[_Criterion], filters: CaseFilters, stretch: Stretch, after: Place | None
+) -> Select[Any]:
+    """Return a statement that reads the first criterion in order and looks each case up under the others."""
+    columns: Columns = cases.c if first.term is None else search_words.c
+    conditions = _conditions(filters, stretch)
+    if first.term is None:
+        statement = stretch.places(columns, after, *conditions)
+    else:
+        statement = stretch.places(columns, after, *_is_term(columns, first.term, filters))
+        if conditions:
+            statement = statement.where(_has_row(cases.c.number == columns.number, *conditions))
+    for criterion in criteria:
+        if criterion.term is not None and criterion is not first:
+            other = search_words.alias()
+            is_term = _is_term(other.c, criterion.term, filters)
+            statement = statement.where(_has_row(*is_term, *_same(other.c, columns)))
+    return statement
+
+
+def _has_row(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    # The offset changes nothing, but keeps PostgreSQL from making a join of it, which may start from the wrong end.
+    return exists(select(literal(1)).where(*conditions).offset(0))
+
+
+def _same(one: Columns, other: Columns) -> list[ColumnElement[bool]]:
+    return [one.registered_at == other.registered_at, one.number == other.number]
+
+
+def _merged(criteria: Sequence[_Criterion], filters: CaseFilters, stretch: Stretch, begin: Place) -> Select[Any]:
+    """Return a statement that merges all criteria, each from the place at which the last of them begins."""
+
+    def from_begin(columns: Columns) -> ColumnElement[bool]:
+        place = tuple_(columns.registered_at, columns.number)
+        return place <= begin.bound() if stretch.newest_first else place >= begin.bound()
+
+    terms = [criterion.term for criterion in criteria if criterion.term is not None]
+    first = search_words.alias()
+    statement = stretch.places(first.c, None, *_is_term(first.c, terms[0], filters), from_begin(first.c))
+    for term in terms[1:]:
+        other = search_words.alias()
+        statement = statement.join(other, and_(*_same(other.c, first.c)))
+        statement = statement.where(*_is_term(other.c, term, filters), from_begin(other.c))
+    if narrow := _conditions(filters, stretch, narrow=True):
+        statement = statement.join(cases, and_(*_same(cases.c, first.c))).where(*narrow, from_begin(cases.c))
+    if filters.overdue is False:
+        overdue = cases.alias()
+        late = exists().where(overdue.c.overdue == true(), *_same(overdue.c, first.c), from_begin(overdue.c))
+        statement = statement.where(~late)
+    return statement
+
+
+def having_terms(filters: CaseFilters, area_code: str) -> list[ColumnElement[bool]]:
+    """Return the condition that cases have the terms of `q`; none without `q`."""
+    if filters.q is None:
+        return []
+    found = []
+    for terms in map(sorted, alternatives(filters.q, area_code)):
+        first = search_words.alias()
+        each = select(first.c.registered_at, first.c.number)
+        each = each.where(*_is_term(first.c, terms[0], filters)) if terms else each.where(false())
+        for term in terms[1:]:
+            other = search_words.alias()
+            each = each.join(other, and_(*_same(other.c, first.c))).where(*_is_term(other.c, term, filters))
+        found.append(each)
+    return [tuple_(cases.c.registered_at, cases.c.number).in_(union(*found) if len(found) > 1 else found[0])]

@@ -1,0 +1,1 @@
+"""Incidents (突发事件) in the read model."""

@@ -1,0 +1,204 @@
+"""Incidents (突发事件) in the read model: their projection, and queries of intake, surge watch and lists."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import JSON, Row, func, not_, or_, select, type_coerce
+
+from domain.case.actions import link_incident
+from domain.case.incident_link import OVER
+from domain.incident.actions import confirm
+from domain.incident.batch import IncidentBatch
+from domain.incident.incident import Incident
+from domain.incident.lifecycle import LINKABLE, TAKING, IncidentState
+from domain.incident.notifications import News, incident_notifications, news_notifications
+from domain.incident.scope import Scope
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.paging import Page, read_page
+from readmodel.base.statements import insert_missing, row, upsert
+from readmodel.cases.conditions import HAS_OWN_MATTERS, PROGRESS
+from readmodel.cases.queries import had
+from readmodel.cases.tables import cases
+from readmodel.incidents.tables import incident_events, incidents
+from readmodel.notifications.notifications import notification_row
+from readmodel.notifications.tables import notifications
+from readmodel.projection import insert_events
+
+_row = incidents.c
+
+
+class Surge(NamedTuple):
+    """Number of cases of one service in one district."""
+
+    service: str
+    district: str
+    calls: int
+
+
+def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = False) -> int | None:
+    """Write an incident, its new events, and notifications to staff. Written again, it changes nothing.
+
+    Returns the version that SQL has if it is a later one, else None.
+
+    `sent`: notifications count as sent. Raises DivergedError if SQL has other events; nothing must be committed.
+    """
+    incident, number = batch.incident, batch.incident.number
+    counts = to_json(batch.counts).decode()
+    values = row(incidents, incident, document=incident.model_dump_json(), counts=counts)
+    written = upsert(connection, incidents, [values])
+    insert_events(connection, incident_events, [(number, event) for event in batch.events])
+    owed = [(event, notice) for event in batch.events for notice in incident_notifications(incident, event)]
+    rows = [notification_row(number, event.seq, event.at, notice, sent=sent) for event, notice in owed]
+    insert_missing(connection, notifications, rows)
+    return None if written else connection.scalar(select(_row.version).where(_row.number == number))
+
+
+def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, sent: bool = False) -> None:
+    """Write notifications to the callers of these cases. Written again, it changes nothing.
+
+    A caller whose case ended or was replied to apart from the incident is not told; one whose case has no row yet is.
+    `sent`: the notifications count as sent.
+    """
+    settled = PROGRESS["settled"].as_string()
+    apart = {*connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), settled == OVER))}
+    notices = news_notifications(news, (number for number in numbers if number not in apart))
+    rows = [notification_row(number, news.seq, news.at, notice, sent=sent) for number, notice in notices.items()]
+    insert_missing(connection, notifications, rows)
+
+
+def declared_by(connection: ReadConnection, person: str, since: datetime) -> list[datetime]:
+    """Return when this person declared incidents since then, the oldest first."""
+    statement = (
+        select(incident_events.c.at)
+        .join(incidents, _row.number == incident_events.c.number)
+        .where(
+            _row.opened_at > since,
+            incident_events.c.seq == 1,
+            incident_events.c.action == "declare",
+            incident_events.c.actor == person,
+        )
+        .order_by(incident_events.c.at)
+    )
+    return list(connection.scalars(statement))
+
+
+def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> list[str]:
+    """Return those of these cases that SQL shows as linked to no incident or to another one."""
+    other = or_(cases.c.incident.is_(None), cases.c.incident != incident)
+    return list(connection.scalars(select(cases.c.number).where(cases.c.number.in_(numbers), other)))
+
+
+def linked_since_named(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> set[str]:
+    """Return those of these cases that were linked to the incident since its confirmation, which names cases."""
+    of_incident = (incident_events.c.number == incident) & (incident_events.c.action == confirm.ACTION.name)
+    confirmed_at = select(incident_events.c.at).where(of_incident).scalar_subquery()
+    return had(connection, numbers, link_incident.ACTION.name, confirmed_at, incident=incident)
+
+
+def surges(connection: ReadConnection, since: datetime, services: Collection[str], more_than: int) -> list[Surge]:
+    """Return services and districts with more than so many cases registered since then that an incident would take."""
+    calls = func.count()
+    statement = (
+        select(cases.c.service_code, cases.c.district, calls)
+        .where(
+            cases.c.registered_at >= since,
+            cases.c.service_code.in_(services),
+            cases.c.district.is_not(None),
+            cases.c.incident.is_(None),
+            not_(HAS_OWN_MATTERS),
+        )
+        .group_by(cases.c.service_code, cases.c.district)
+        .having(calls > more_than)
+    )
+    return [Surge(*row) for row in connection.execute(statement)]
+
+
+def recent(connection: ReadConnection, since: datetime) -> list[Incident]:
+    """Return the incidents that are open, or have ended since then."""
+    statement = select(_row.document).where(_row.closed_at.is_(None) | (_row.closed_at >= since))
+    return [Incident.model_validate_json(document) for document in connection.scalars(statement)]
+
+
+def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
+    """Return the titles, by number, of the incidents that are open, or have ended since then."""
+    title = type_coerce(_row.document, JSON)["title"].as_string()
+    statement = select(_row.number, title).where(_row.closed_at.is_(None) | (_row.closed_at >= since))
+    return {number: each for number, each in connection.execute(statement)}  # noqa: C416 - a row is no pair to mypy
+
+
+def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
+    """Return number and scope of the incidents that new cases are linked to, oldest first."""
+    return [(incident.number, incident.scope) for incident in _open(connection, TAKING)]
+
+
+def open_in(connection: ReadConnection, district: str) -> list[tuple[Incident, tuple[str, ...]]]:
+    """Return the incidents in a district that a case can be linked to, oldest first, with their services there."""
+    found = [(incident, incident.scope.services_in(district)) for incident in _open(connection, LINKABLE)]
+    return [(incident, services) for incident, services in found if services]
+
+
+def _open(connection: ReadConnection, states: Collection[IncidentState]) -> Iterable[Incident]:
+    """Return the incidents in these states, none of which is an end, oldest first."""
+    statement = select(_row.document).where(_row.closed_at.is_(None), _row.state.in_(states)).order_by(_row.opened_at)
+    return map(Incident.model_validate_json, connection.scalars(statement))
+
+
+def get(connection: ReadConnection, number: str) -> Incident | None:
+    """Return the incident; None if it has no row."""
+    document = connection.scalar(select(_row.document).where(_row.number == number))
+    return None if document is None else Incident.model_validate_json(document)
+
+
+class Standing(NamedTuple):
+    """Version of an incident, and if it is closed."""
+
+    version: int
+    closed: bool
+
+
+def standing(connection: ReadConnection, numbers: Iterable[str]) -> dict[str, Standing]:
+    """Return how SQL shows these incidents; one without a row is left out."""
+    statement = select(_row.number, _row.version, _row.closed_at).where(_row.number.in_([*numbers]))
+    rows = connection.execute(statement)
+    return {row.number: Standing(row.version, row.closed_at is not None) for row in rows}
+
+
+class Counts(NamedTuple):
+    """Number of cases of an incident by state, and by the result of its end."""
+
+    states: Mapping[str, int] = {}
+    outcomes: Mapping[str, int] = {}
+
+
+def case_counts(connection: ReadConnection, number: str) -> Counts:
+    """Return the number of cases of the incident in each state, and with each result."""
+    settled = PROGRESS["settled"].as_string()
+    statement = select(cases.c.state, settled.label("settled")).where(cases.c.incident == number).subquery()
+    by = (statement.c.state, statement.c.settled)
+    states, outcomes = Counter[str](), Counter[str]()
+    for state, outcome, calls in connection.execute(select(*by, func.count()).group_by(*by)):
+        states[state] += calls
+        outcomes[outcome] += calls
+    return Counts(states, outcomes)
+
+
+class Ended(NamedTuple):
+    """Incident, and the number of its cases by the result of its end, once it is over."""
+
+    incident: Incident
+    outcomes: Mapping[str, int]
+
+
+def page(connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int) -> Page[Ended]:
+    """Return a page of incidents, only those in these states if any are given. Raises BadCursorError."""
+    statement = select(_row.opened_at, _row.number, _row.document, _row.counts)
+    if states:
+        statement = statement.where(_row.state.in_(states))
+    return read_page(connection, statement, (_row.opened_at, _row.number), cursor, limit, _ended)
+
+
+def _ended(found: Row[Any]) -> Ended:
+    return Ended(Incident.model_validate_json(found.document), from_json(found.counts))

@@ -1,0 +1,1 @@
+"""Notifications in the read model, and their deliveries."""

@@ -1,0 +1,95 @@
+"""Notifications: rows of what a recipient is to be told, written with the event that causes them.
+
+A notification is `due`, then `routed` to the channels of its recipient, or `no_route` without any. It is `sent` with
+its last delivery and `dead` with the first that is given up: a dead letter, which can be sent again.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+
+from pydantic import Field
+from sqlalchemy import Update, select, update
+
+from domain.shared.notification import Notification as OwedNotification
+from domain.shared.value import Immutable
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.paging import Page, read_page
+from readmodel.base.statements import RowValues
+from readmodel.notifications.tables import notifications
+
+DUE, ROUTED, NO_ROUTE, SENT, DEAD = "due", "routed", "no_route", "sent", "dead"
+_row = notifications.c
+
+
+class Notification(NamedTuple):
+    """A notification of one recipient, `role:name`. It holds no personal data of callers."""
+
+    key: str
+    number: str
+    seq: int
+    recipient: str
+    kind: str
+    text_zh: str
+    text_en: str
+    created_at: datetime
+
+
+def notification_row(
+    number: str, seq: int, at: datetime, notification: OwedNotification, *, sent: bool = False
+) -> RowValues:
+    """Return the row of a new notification, of the event `seq` of a case or incident.
+
+    `sent`: SQL had it before and has lost it. It counts as sent, without a try or an instant.
+    """
+    fields = notification._asdict() | {"number": number, "seq": seq, "created_at": at, "tries": 0}
+    return fields | {"status": SENT if sent else DUE, "next_try_at": None if sent else at}
+
+
+class DeadLetter(Immutable):
+    """Notification that was given up (未送达)."""
+
+    key: str = Field(description="Key of the notification.")
+    number: str = Field(description="Number of the case.")
+    recipient: str = Field(description="`supervisor`, `department:repair`, `caller:<number>` ...")
+    kind: str = Field(description="Event: an action, `escalate`, `notice` or `criticise`.")
+    text_zh: str
+    text_en: str
+    error: str | None = Field(description="Reason why the last try failed; it names the channel if there are several.")
+    created_at: datetime
+    dead_at: datetime = Field(description="Time at which it was given up.")
+
+
+class Resent(NamedTuple):
+    """Outcome of `resend` by key: due again, known but not dead, unknown."""
+
+    due: tuple[str, ...]
+    not_dead: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+_COLUMNS = [_row.last_error.label(name) if name == "error" else _row[name] for name in DeadLetter.model_fields]
+
+
+def dead_letters(connection: ReadConnection, cursor: str | None = None, limit: int = 50) -> Page[DeadLetter]:
+    """Return a page of dead letters, newest first. Raises BadCursorError."""
+    dead = select(*_COLUMNS).where(_row.dead_at.is_not(None))
+    return read_page(connection, dead, (_row.dead_at, _row.key), cursor, limit, lambda row: DeadLetter(**row._asdict()))
+
+
+def resend(connection: WriteConnection, keys: Collection[str], at: datetime) -> Resent:
+    """Make these dead letters due, as if never tried. Deliveries that were sent are not sent again."""
+    found = dict(connection.execute(select(_row.key, _row.status).where(_row.key.in_(keys))).all())
+    due = tuple(key for key in keys if found.get(key) == DEAD)
+    not_dead = tuple(key for key in keys if key in found and key not in due)
+    connection.execute(_due_again(at).where(_row.key.in_(due), _row.status == DEAD))
+    return Resent(due, not_dead, tuple(key for key in keys if key not in found))
+
+
+def resend_all(connection: WriteConnection, at: datetime) -> int:
+    """Make every dead letter due; return their number."""
+    return connection.execute(_due_again(at).where(_row.dead_at.is_not(None))).rowcount
+
+
+def _due_again(at: datetime) -> Update:
+    return update(notifications).values(status=DUE, tries=0, next_try_at=at, last_error=None, dead_at=None)

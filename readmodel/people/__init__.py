@@ -1,0 +1,1 @@
+"""People (人员) in the read model, their keys and their work."""

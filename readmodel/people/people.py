@@ -1,0 +1,395 @@
+"""People (人员) and their API keys: written by commands, read by every API process as one directory.
+
+A key is shown once, as `hk_<id>_<secret>`; SQL has the SHA-256 of the secret. The secret is 32 random bytes, so a slow
+password hash would add nothing but load.
+"""
+
+import hashlib
+import logging
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import Field, ValidationError
+from sqlalchemy import Column, Select, Table, exists, func, insert, or_, select, update
+
+from domain.shared.actors import RESERVED, Person, Role
+from domain.shared.operator_errors import OperatorError
+from domain.shared.text import INVISIBLE, Instant, Phone
+from domain.shared.value import Immutable
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.statements import row, upsert
+from readmodel.people.tables import api_keys, people
+
+log = logging.getLogger("hotline.people")
+
+TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
+TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
+StaffRole = Literal[
+    Role.ADMIN,
+    Role.AGENT,
+    Role.CREW,
+    Role.DISPATCHER,
+    Role.FOLLOW_UP,
+    Role.MANAGER,
+    Role.SUPERVISOR,
+    Role.TELEPHONY,
+]
+"""Roles that a person has: all but those of a case's owner, of callers, and of the service itself."""
+STAFF_ROLES: frozenset[Role] = frozenset(get_args(StaffRole))
+_Row = TypeVar("_Row", bound=Immutable)
+Scope = Literal["all", "read"]
+"""Use of a key: for all that its person may do, or for reading alone."""
+_AUTHORITY = ("role", "department", "districts", "left_at")
+"""Fields of a person whose change ends the sessions."""
+
+
+class PeopleError(OperatorError):
+    """Error of an operation on people or keys; the text gives the reason and what is accepted."""
+
+
+class Member(Person):
+    """Person in the directory. Instants are UTC. No link to a caller's page goes to the person's own telephone."""
+
+    added_at: Instant
+    left_at: Instant | None = None
+    phone: Phone | None = None
+    session_number: int = 0  # of the sessions (会话) that go on
+
+
+class ApiKey(Immutable):
+    """API key of a person. Instants are UTC; of `last_used_at`, the API notes one a minute."""
+
+    id: str
+    person: str
+    secret_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    scope: Scope = "all"
+    created_at: Instant
+    expires_at: Instant | None = None
+    revoked_at: Instant | None = None
+    last_used_at: Instant | None = None
+
+    def is_live(self, at: datetime) -> bool:
+        """Return True if the key is valid at `at`."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+    def opens_with(self, secret: str) -> bool:
+        """Return True if this is the key's secret."""
+        return secrets.compare_digest(_digest(secret), self.secret_sha256)
+
+
+class NamingFault(Exception):  # noqa: N818 - a refusal is an answer, and no error
+    """Fault of a text that is to name an owner or assignee, and the people whom it names.
+
+    `nobody` and `several` are of any text; `crew` is of an owner, `elsewhere` of an assignee of another department, or
+    of none.
+    """
+
+    def __init__(
+        self, kind: Literal["nobody", "several", "crew", "elsewhere"], people: tuple[Member, ...] = ()
+    ) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.people = people
+
+
+class Directory(Immutable):
+    """All people and keys, also those who have left and what was revoked, in the order in which they were made."""
+
+    people: tuple[Member, ...] = Field(default=())
+    keys: tuple[ApiKey, ...] = Field(default=())
+
+    def named(self, text: str) -> tuple[Member, ...]:
+        """Return those who are meant by an id, or else by a shown name, without those who have left."""
+        wanted = folded(text)
+        # The id of somebody who has left is nobody else's name.
+        by_id = [person for person in self.people if folded(person.id) == wanted]
+        found = by_id or [person for person in self.people if folded(person.name) == wanted]
+        return tuple(person for person in found if person.left_at is None)
+
+    def one(self, text: str) -> Member:
+        """Return the one person who is meant. Raises NamingFault."""
+        found = self.named(text)
+        if len(found) != 1:
+            raise NamingFault("several" if found else "nobody", found)
+        return found[0]
+
+    def owner(self, text: str) -> Member:
+        """Return the person who is to own cases: one of no crew, which works for its department. Raises NamingFault."""
+        person = self.one(text)
+        if person.role is Role.CREW:
+            raise NamingFault("crew", (person,))
+        return person
+
+    def assignee(self, text: str, department: str | None) -> Member:
+        """Return the person who is to do the work of this department, None: of the person's own. Raises NamingFault."""
+        person = self.one(text)
+        if person.department is None or department not in (None, person.department):
+            raise NamingFault("elsewhere", (person,))
+        return person
+
+    def has_had(self, text: str) -> bool:
+        """Return True if this is the id or name of a person, also of one who has left, or reserved for the service."""
+        wanted = folded(text)
+        return wanted in RESERVED or any(wanted in (folded(each.id), folded(each.name)) for each in self.people)
+
+
+def directory(connection: ReadConnection) -> Directory:
+    """Return all people and keys, without rows that cannot be read: their people and keys open nothing."""
+    # First: on PostgreSQL each statement sees what was committed by then, and no key comes before its person.
+    keys = tuple(_readable(connection, api_keys, api_keys.c.created_at, _key))
+    return Directory(people=tuple(_readable(connection, people, people.c.added_at, _member)), keys=keys)
+
+
+def restore(connection: WriteConnection, kept: Directory) -> int:
+    """Write the people and keys of a directory if SQL has none, as after its loss; return the number of people."""
+    if not kept.people or has_people(connection):
+        return 0
+    upsert(connection, people, [_person_row(person) for person in kept.people])
+    upsert(connection, api_keys, [row(api_keys, key) for key in kept.keys])
+    return len(kept.people)
+
+
+def has_people(connection: ReadConnection) -> bool:
+    """Return True if there is a person, also one who has left."""
+    return bool(connection.scalar(select(exists().select_from(people))))
+
+
+def add(connection: WriteConnection, person: Person, at: datetime, phone: str | None = None) -> Member:
+    """Add a person. Raises PeopleError: the id is taken or cannot be shown, or the role needs a department."""
+    _check(person)
+    if known := find(connection, person.id):
+        taken = f"{known.id} is {known.name}, {known.role}{f' of {known.department}' if known.department else ''}"
+        raise PeopleError(f"{taken}; accepted: another id, or `hotline person change`")
+    member = Member(**person.model_dump(), added_at=at, phone=phone)
+    connection.execute(insert(people), [_person_row(member)])
+    return member
+
+
+def add_if_new(connection: WriteConnection, person: Person, at: datetime) -> Member:
+    """Add a person, unless the very same is there. Raises PeopleError if another has the id, or role or department."""
+    known = find(connection, person.id)
+    same = known and (known.role, known.department) == (person.role, person.department) and known.left_at is None
+    return known if known and same else add(connection, person, at)
+
+
+def change(connection: WriteConnection, person_id: str, **changes: Any) -> Member:  # noqa: ANN401 - values of its fields
+    """Change what is known of a person; the id stays. `left_at=None` takes back who had left.
+
+    Another role, department or district ends the sessions. Raises PeopleError, also for the last administrator, and
+    ValidationError for a name that cannot be shown.
+    """
+    known = get(connection, person_id)
+    member = Member.model_validate({**known.model_dump(), **changes})
+    _check(member)
+    if _is_administrator(known) and not _is_administrator(member):
+        others = people.c.left_at.is_(None) & (people.c.role == Role.ADMIN) & (people.c.id != member.id)
+        if not connection.scalar(select(exists().where(others))):
+            raise PeopleError(
+                f"{member.id} is the last administrator; accepted: somebody else, or add another one first"
+            )
+    if any(getattr(known, name) != getattr(member, name) for name in _AUTHORITY):
+        member = member.model_copy(update={"session_number": known.session_number + 1})
+    upsert(connection, people, [_person_row(member)])
+    return member
+
+
+def end_sessions(connection: WriteConnection, person_id: str) -> None:
+    """End all sessions of a person, given by the id as it is written."""
+    connection.execute(
+        update(people).where(people.c.id == person_id).values(session_number=people.c.session_number + 1)
+    )
+
+
+def leave(connection: WriteConnection, person_id: str, at: datetime) -> Member:
+    """Note that a person has left, and revoke the keys; once more changes nothing. The id is never given to another.
+
+    Raises PeopleError, also for the last administrator.
+    """
+    member = change(connection, person_id, left_at=get(connection, person_id).left_at or at)
+    mine = (api_keys.c.person == member.id) & api_keys.c.revoked_at.is_(None)
+    connection.execute(update(api_keys).where(mine).values(revoked_at=at))
+    return member
+
+
+def get(connection: WriteConnection, person_id: str) -> Member:
+    """Return a person by the id, whatever its case and width. Raises PeopleError."""
+    if found := find(connection, person_id):
+        return found
+    raise PeopleError(f"there is no person {person_id!r}; accepted: an id that `hotline person list` shows")
+
+
+def create_key(
+    connection: WriteConnection,
+    person_id: str,
+    at: datetime,
+    *,
+    scope: Scope = "all",
+    expires_at: datetime | None = None,
+    replaces: bool = False,
+) -> tuple[ApiKey, str]:
+    """Add a key for a person; return it and its text, which is not stored.
+
+    Args:
+        connection: where to write.
+        person_id: who acts with the key.
+        at: now.
+        scope: what the key is good for.
+        expires_at: when it expires; None for never.
+        replaces: revoke the person's other keys, and end the sessions.
+
+    Raises:
+        PeopleError: there is no such person, or the person has left.
+    """
+    person = get(connection, person_id)
+    if person.left_at is not None:
+        raise PeopleError(f"{person.id} has left; accepted: a person who has not; `hotline person back` takes back")
+    if replaces:
+        mine = (api_keys.c.person == person.id) & api_keys.c.revoked_at.is_(None)
+        connection.execute(update(api_keys).where(mine).values(revoked_at=at))
+        end_sessions(connection, person.id)
+    secret = secrets.token_urlsafe(32)
+    key = ApiKey(
+        id=secrets.token_hex(4),
+        person=person.id,
+        secret_sha256=_digest(secret),
+        scope=scope,
+        created_at=at,
+        expires_at=expires_at,
+    )
+    # An id that is taken by chance, one time in a million keys, is refused by its constraint.
+    connection.execute(insert(api_keys), [row(api_keys, key)])
+    return key, f"hk_{key.id}_{secret}"
+
+
+def issue(connection: WriteConnection, person: Person, at: datetime, **key: Any) -> tuple[ApiKey, str]:  # noqa: ANN401 - as `create_key`
+    """Add a person who is not there yet, and a key; see `add_if_new` and `create_key`. Raises PeopleError."""
+    return create_key(connection, add_if_new(connection, person, at).id, at, **key)
+
+
+def rotate_key(connection: WriteConnection, key_id: str, at: datetime, until: datetime) -> tuple[ApiKey, str]:
+    """Add a key like this one, let this one expire at `until`, and end the sessions. Raises PeopleError."""
+    old = get_key(connection, key_id)
+    if not old.is_live(at):
+        raise PeopleError(f"the key {old.id} is not valid any more; accepted: a live one, or `hotline key create`")
+    lasts = old.expires_at and at + (old.expires_at - old.created_at)
+    made = create_key(connection, old.person, at, scope=old.scope, expires_at=lasts)
+    ends_at = min(until, old.expires_at or until)
+    connection.execute(update(api_keys).where(api_keys.c.id == old.id).values(expires_at=ends_at))
+    end_sessions(connection, old.person)
+    return made
+
+
+def revoke_key(connection: WriteConnection, key_id: str, at: datetime) -> ApiKey:
+    """Revoke a key from now on, and end its person's sessions; once more changes nothing. Raises PeopleError."""
+    key = get_key(connection, key_id)
+    if key.revoked_at is None:
+        end_sessions(connection, key.person)
+        key = key.model_copy(update={"revoked_at": at})
+        upsert(connection, api_keys, [row(api_keys, key)])
+    return key
+
+
+def get_key(connection: WriteConnection, key_id: str) -> ApiKey:
+    """Return a key by its id. Raises PeopleError."""
+    statement = select(api_keys).where(api_keys.c.id == key_id)
+    if found := _only(connection, statement, _key, f"the key {key_id!r}"):
+        return found
+    raise PeopleError(f"there is no key {key_id!r}; accepted: an id that `hotline key list` shows")
+
+
+def note_used(connection: WriteConnection, used: Mapping[str, datetime]) -> None:
+    """Note when keys were used last; another process may have noted a later use."""
+    # In one order: two processes that lock the same rows must not wait for each other.
+    for key_id, at in sorted(used.items()):
+        earlier = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < at)
+        connection.execute(update(api_keys).where(api_keys.c.id == key_id, earlier).values(last_used_at=at))
+
+
+def folded(text: str) -> str:
+    """Return an id or name without differences of case, width and encoding of accents."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def find(connection: ReadConnection, person_id: str) -> Member | None:
+    """Return a person by the id, whatever its case and width; None if there is none.
+
+    Raises PeopleError if the row cannot be read.
+    """
+    statement = select(people).where(people.c.folded_id == folded(person_id))
+    return _only(connection, statement, _member, f"{person_id!r} in people")
+
+
+def _only(connection: ReadConnection, statement: Select[Any], read: Callable[[Any], _Row], name: str) -> _Row | None:
+    """Return what the one row of a statement holds, None without one. Raises PeopleError if it cannot be read."""
+    try:
+        found = connection.execute(statement).mappings().one_or_none()
+        return None if found is None else read(found)
+    except (ValueError, TypeError, PeopleError) as error:
+        raise PeopleError(f"the row of {name} cannot be read; mend it in SQL: {_in_one_line(error)}") from error
+
+
+def _readable(
+    connection: ReadConnection, table: Table, order: Column[Any], read: Callable[[Any], _Row]
+) -> Iterator[_Row]:
+    """Yield what each row holds, but for those that another release or somebody's SQL has made unreadable."""
+    try:
+        whole = [*map(read, connection.execute(select(table).order_by(order, table.c.id)).mappings())]
+    except Exception as error:  # noqa: BLE001 - of any type: the driver's, a column's, ours
+        log.warning("people and keys are read one by one: %s", type(error).__name__)
+    else:
+        yield from whole
+        return
+    # One bad value fails the whole statement, an id as well; whom it is about must not decide for all others.
+    for place in range(connection.scalar(select(func.count()).select_from(table)) or 0):
+        try:
+            one = select(table).order_by(table.c.id).limit(1).offset(place)
+            yield read(connection.execute(one).mappings().one())
+        except Exception as error:  # noqa: BLE001 - as above
+            log.error("the row %d by id of %s cannot be read: %s", place + 1, table.name, _in_one_line(error))  # noqa: TRY400 - one line will do
+
+
+def _in_one_line(error: Exception) -> str:
+    return str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error).partition("\n")[0]
+
+
+def _key(found: Any) -> ApiKey:  # noqa: ANN401 - a row, column by column
+    return ApiKey.model_validate(dict(found))
+
+
+def _member(found: Any) -> Member:  # noqa: ANN401 - a row, column by column
+    """Return the person of a row. Raises ValidationError, and PeopleError for one whom `add` would not take."""
+    member = Member.model_validate({**found, "districts": _districts(found["districts"])})
+    _check(member)
+    return member
+
+
+def _districts(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+def _person_row(person: Member) -> dict[str, Any]:
+    return row(people, person, folded_id=folded(person.id), districts=",".join(person.districts))
+
+
+def _is_administrator(person: Member) -> bool:
+    return person.role is Role.ADMIN and person.left_at is None
+
+
+def _check(person: Person) -> None:
+    """Raise PeopleError if events could not show the person, or if nothing would bound what a crew may do."""
+    if not any(character.isalnum() for character in person.id) or INVISIBLE.search(person.id):
+        raise PeopleError("the id of a person has a letter or digit, and nothing invisible; accepted: a staff number")
+    if folded(person.id) in RESERVED:
+        raise PeopleError(f"{person.id} stands for the service or a caller on events; accepted: the id of a person")
+    if person.role not in STAFF_ROLES:
+        raise PeopleError(f"nobody has the role {person.role}; accepted: {', '.join(sorted(STAFF_ROLES))}")
+    if person.role is Role.CREW and person.department is None:
+        raise PeopleError("a crew needs a department: without one it would act for all")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,82 @@
+"""Open work of one person: cases that the person owns, their handovers, and work that is assigned to the person."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import JSON, func, select, type_coerce, update
+
+from domain.case.actions import assign, hand_over
+from domain.case.handover import Handover, OpenWork
+from domain.case.parts import PART_AT_WORK
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.statements import upsert
+from readmodel.cases.conditions import IS_OPEN, PROGRESS
+from readmodel.cases.queries import had
+from readmodel.cases.tables import cases, parts
+from readmodel.people.tables import handovers
+
+CLOCK_MARGIN = timedelta(seconds=60)
+"""Time by which the clock of an API process, which dates registrations and orders, may be off."""
+_COMPLETED = PROGRESS["completed"].as_boolean().label("completed")
+_ASSIGNEE_OF_PART = type_coerce(parts.c.document, JSON)["assignee"].as_string()
+
+
+def owned_by(connection: ReadConnection, person: str, after: str, limit: int) -> list[str]:
+    """Return the numbers of the open cases that a person owns, in order, from after this one on."""
+    owned = select(cases.c.number).where(cases.c.owner == person, IS_OPEN)
+    return list(connection.scalars(owned.where(cases.c.number > after).order_by(cases.c.number).limit(limit)))
+
+
+def owners(connection: ReadConnection, numbers: Collection[str]) -> dict[str, tuple[str, int]]:
+    """Return owner and version of each of these cases; one without a row is left out."""
+    statement = select(cases.c.number, cases.c.owner, cases.c.version).where(cases.c.number.in_(numbers))
+    return {row.number: (row.owner, row.version) for row in connection.execute(statement)}
+
+
+def begin_handover(connection: WriteConnection, handover: Handover, at: datetime) -> None:
+    """Note that a handover is under way, before its workflow is started. One that has ended stays so."""
+    ordered = {"ordered_by": handover.actor.id, "ordered_at": at}
+    who = {"id": handover.id, "previous_owner": handover.previous_owner, "owner": handover.owner}
+    upsert(connection, handovers, [who | ordered])
+
+
+def given_by(connection: ReadConnection, handover: Handover, numbers: Collection[str]) -> set[str] | None:
+    """Return those of these cases that were given since the handover was ordered; None if it is not under way."""
+    ordered_at = handovers_under_way(connection).get(handover.id)
+    if ordered_at is None:
+        return None
+    return had(connection, numbers, hand_over.ACTION.name, ordered_at - CLOCK_MARGIN, owner=handover.owner)
+
+
+def handovers_under_way(connection: ReadConnection) -> dict[str, datetime]:
+    """Return the ids of the handovers that have not ended, and when each was ordered."""
+    found = select(handovers.c.id, handovers.c.ordered_at).where(handovers.c.ended_at.is_(None))
+    return {row.id: row.ordered_at for row in connection.execute(found)}
+
+
+def end_handover(connection: WriteConnection, handover_id: str, at: datetime) -> None:
+    """Note that the handover has ended, if it has not before."""
+    under_way = (handovers.c.id == handover_id) & handovers.c.ended_at.is_(None)
+    connection.execute(update(handovers).where(under_way).values(ended_at=at))
+
+
+def count_owned(connection: ReadConnection, person: str) -> int:
+    """Return the number of open cases that a person owns."""
+    statement = select(func.count()).select_from(cases).where(cases.c.owner == person, IS_OPEN)
+    return connection.scalar(statement) or 0
+
+
+def assigned_to(connection: ReadConnection, person: str) -> tuple[OpenWork, ...]:
+    """Return the work on cases and parts that a person has still to do, and `assign` may give to another, by number."""
+    of_cases = select(cases.c.number, cases.c.department, _COMPLETED).where(
+        cases.c.assignee == person, cases.c.state.in_(sorted(assign.ACTION.sources))
+    )
+    of_parts = select(parts.c.number, parts.c.department).where(
+        parts.c.state.in_(sorted(PART_AT_WORK)), person == _ASSIGNEE_OF_PART
+    )
+    found = [
+        *(row for row in connection.execute(of_cases) if not row.completed),
+        *connection.execute(of_parts),
+    ]
+    work = (OpenWork(number=row.number, department=row.department) for row in found)
+    return tuple(sorted(work, key=lambda each: each.number))

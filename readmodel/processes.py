@@ -1,0 +1,68 @@
+"""Keys that each process of the service has, by their ids, and when each key sealed last. No secret is in SQL."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import (
+    Column,
+    Integer,
+    Table,
+    Text,
+    delete,
+    select,
+)
+
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.schema import CODE, metadata
+from readmodel.base.statements import upsert
+from readmodel.base.types import UtcDateTime, code
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("place", Integer, primary_key=True, comment="1, so that there is one row."),
+    Column("id", CODE, nullable=False),
+)
+"""Id of the installation, which Temporal has as well."""
+
+process_keys = Table(
+    "process_keys",
+    metadata,
+    Column("process", code(300), primary_key=True, comment="Program, machine and process id."),
+    Column("ids", Text, nullable=False, comment="Of its keys, with spaces between them."),
+    Column("renewed_at", UtcDateTime, nullable=False),
+)
+"""Keys that the processes of the service have, which each states again and again."""
+
+sealing_keys = Table(
+    "sealing_keys",
+    metadata,
+    Column("id", CODE, primary_key=True),
+    Column("last_at", UtcDateTime, nullable=False),
+)
+"""Keys that have sealed anything, and when last."""
+
+LIVE = timedelta(minutes=1)
+"""Time after which a process that did not state its keys again counts no more."""
+
+
+def keys_by_process(connection: ReadConnection, at: datetime) -> dict[str, frozenset[str]]:
+    """Return the ids of the keys of each process that has stated them within LIVE."""
+    found = connection.execute(select(process_keys).where(process_keys.c.renewed_at > at - LIVE))
+    return {row.process: frozenset(row.ids.split()) for row in found}
+
+
+def state(connection: WriteConnection, process: str, ids: Collection[str], at: datetime) -> None:
+    """Write which keys a process has; those that count no more are forgotten."""
+    connection.execute(delete(process_keys).where(process_keys.c.renewed_at <= at - LIVE))
+    upsert(connection, process_keys, [{"process": process, "ids": " ".join(ids), "renewed_at": at}])
+
+
+def state_sealing(connection: WriteConnection, key_id: str, at: datetime) -> None:
+    """Write that a key seals."""
+    upsert(connection, sealing_keys, [{"id": key_id, "last_at": at}])
+
+
+def last_sealed(connection: ReadConnection) -> dict[str, datetime]:
+    """Return when each key sealed last, to LIVE."""
+    return {row.id: row.last_at for row in connection.execute(select(sealing_keys))}

@@ -1,0 +1,1 @@
+"""What the reconciler, rebuilds and verifications ask the read model."""
