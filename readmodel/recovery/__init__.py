@@ -1,1 +1,1 @@
-"""What the reconciler, rebuilds and verifications ask the read model."""
+"""Queries of the reconciler, rebuilds and verifications."""
