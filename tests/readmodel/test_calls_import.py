@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 from bench.calls_import import import_records, write_records
 from domain.shared.actors import Person, Role
 from hotline.cli import main as cli
-from readmodel.people import people
-from readmodel.calls.tables import calls, duties
 from readmodel.base.database import writing
+from readmodel.calls.tables import calls, duties
+from readmodel.people import people
 from tests.support.forking import Forked
 from tests.support.rows import rows
 from tests.support.telephone import NOON, QUEUE_LOG, QUEUED, cdr

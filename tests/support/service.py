@@ -19,8 +19,8 @@ import httpx
 
 from domain.shared.actors import Person, Role
 from hotline.local.supervisor import started_at
-from readmodel.people import people
 from readmodel.base.database import opened, writing
+from readmodel.people import people
 from tests.support.forking import Forked
 
 ROOT = Path(__file__).resolve().parent.parent.parent

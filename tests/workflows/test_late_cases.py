@@ -16,7 +16,7 @@ from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from activities import reconcile
 from activities.reconcile_report import Report
 from hotline.rebuild_workflows import STARTED
-from readmodel.database import engine
+from readmodel.base.database import engine
 from tests.support.causes import OVER, declare
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
