@@ -15,22 +15,22 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.assessment import Assessments
-from activities.bulk import BulkUpdates
-from activities.case_updates import CaseUpdates
-from activities.incident import Incidents
-from activities.incident_teller import IncidentTeller
-from activities.incident_titles import IncidentTitles
+from activities.assessments import Assessments
+from activities.cases.bulk import BulkUpdates
+from activities.cases.updates import CaseUpdates
+from activities.incidents.incidents import Incidents
+from activities.incidents.surge_watch import SurgeWatch, Suspect
+from activities.incidents.teller import IncidentTeller
+from activities.incidents.titles import IncidentTitles
 from activities.notifications.caller_links import Links
 from activities.notifications.courier import CourierConfig, case_teller, courier
 from activities.notifications.delivery import Pace
 from activities.notifications.texts import Templates
 from activities.people_first import PeopleFirst
-from activities.period_end import DuePeriods, PeriodEnd
 from activities.projection import Projection, SenderWriter, read
-from activities.reconcile import Reconciler, Repairs
-from activities.report import Reports
-from activities.surge_watch import SurgeWatch, Suspect
+from activities.recovery.reconcile import Reconciler, Repairs
+from activities.reports.period_end import DuePeriods, PeriodEnd
+from activities.reports.report import Reports
 from domain.incident.opening import Opening
 from domain.reports.period import ReportKind
 from hotline import entry, process
@@ -39,7 +39,7 @@ from hotline.files.channels import load_channels
 from hotline.files.serving_lock import ServingLock
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
-from hotline.rebuild import repair_case, repair_others
+from hotline.recovery.rebuild import repair_case, repair_others
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from hotline.temporal.sandbox import runner

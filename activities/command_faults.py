@@ -11,8 +11,8 @@ from temporalio import workflow
 from domain.assessment.actions import ASSESSMENT_COMMANDS
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
+from domain.kit.event import AnyAction
 from domain.shared.codes import FindCode
-from domain.shared.event import AnyAction
 
 NO_HANDLER = "expected but not found"
 """Words of the SDK's error for an update that a worker does not know."""

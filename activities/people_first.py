@@ -17,8 +17,8 @@ from temporalio.worker import (
 )
 
 from domain.case.intake import Registration
+from domain.kit.command import Command
 from domain.shared.actors import Role
-from domain.shared.command import Command
 
 QUIET_SECONDS = 0.15
 """Time after somebody's last action until work on many cases goes on: a dispatch often follows a call at once."""

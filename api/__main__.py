@@ -16,9 +16,9 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 from temporalio.client import Client
 
-from activities.keys import Seal
 from activities.notifications.caller_links import Links
 from activities.projection import SenderWriter
+from activities.sealing.keys import Seal
 from api.app import create_app
 from api.backend import Backend
 from api.connections import ConnectionBounds, bounded_protocol

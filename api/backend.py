@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from activities.keys import Seal
 from activities.notifications.caller_links import Links
+from activities.sealing.keys import Seal
 from api.codes import CatalogueInForce
 from api.documents.documents import Documents
 from api.documents.printer import Printer

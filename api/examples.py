@@ -42,8 +42,8 @@ from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.kit.command import Command
 from domain.shared.actors import Actor, Person, Role
-from domain.shared.command import Command
 from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place

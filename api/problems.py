@@ -18,11 +18,11 @@ from starlette.routing import Match
 from domain.assessment.actions import ASSESSMENT_ACTIONS
 from domain.case.actions import ACTIONS
 from domain.incident.actions import INCIDENT_ACTIONS
+from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.codes import UNKNOWN_CODE, UnknownCode
 from domain.shared.codes import Kind as CodeKind
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import AnyAction
 from domain.shared.explain import causes, form_of, message, tables_at
 from domain.shared.operator_errors import OperatorError
 from domain.shared.text import NO_INSTANT, RFC_3339

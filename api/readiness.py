@@ -12,8 +12,8 @@ from time import monotonic
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.reconcile import SWEEP_EVERY
-from activities.reconcile_report import Report
+from activities.recovery.reconcile import SWEEP_EVERY
+from activities.recovery.report import Report
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.metrics import Metrics

@@ -17,10 +17,10 @@ from domain.case.incident_link import KEPT, SETTLED
 from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView
 from domain.incident.incident import Incident
+from domain.kit.event import BaseEvent
 from domain.rights.masking import mask_agent, masked, masks_for
 from domain.rights.rights import READ_CASES, READ_RECORDINGS, Reach
 from domain.shared.actors import Actor, Person
-from domain.shared.event import BaseEvent
 from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
 from readmodel.cases.parts import PartOfCase

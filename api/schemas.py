@@ -13,10 +13,10 @@ from domain.case.lifecycle import State
 from domain.case.parts import Part
 from domain.case.views import ActionName, CaseView
 from domain.catalogue.terms import Credit, Priority, Promise
+from domain.kit.event import BaseKind, EventData
 from domain.rights.masking import Sight
 from domain.rights.rights import Reach
 from domain.shared.actors import Person, Role
-from domain.shared.event import BaseKind, EventData
 from domain.shared.text import Name
 from domain.shared.value import Coded, omit_default
 from readmodel.notifications.notifications import DeadLetter

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from activities.keys import Seal
+from activities.sealing.keys import Seal
 from domain.shared.text import Instant
 from domain.shared.value import Immutable
 

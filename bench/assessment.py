@@ -20,7 +20,7 @@ import psutil
 from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
 from temporalio.testing import ActivityEnvironment
 
-from activities.assessment import Assessments
+from activities.assessments import Assessments
 from api.exports import assessments as exported
 from api.exports.csv_lines import lines
 from bench import postgres

@@ -42,10 +42,10 @@ from domain.case.lifecycle import ENDED, State
 from domain.case.satisfaction import Satisfaction
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import ClockName
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody
 from readmodel.base.database import engine, writing
 from readmodel.base.types import UtcDateTime
 from readmodel.cases.tables import cases, clocks, decisions, events, follow_ups, parts

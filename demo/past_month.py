@@ -24,9 +24,9 @@ from domain.case.intake import Intake, IntakeFlag, Registration
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.catalogue.terms import ClockName
+from domain.kit.command import Command
 from domain.reports.period import month_bounds, month_of
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
 from domain.shared.errors import Refused
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import number_of

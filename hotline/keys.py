@@ -23,7 +23,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from activities.keys import KEY_ID_BYTES, Key
+from activities.sealing.keys import KEY_ID_BYTES, Key
 from domain.shared.explain import key_at, message
 from domain.shared.operator_errors import OperatorError
 from hotline.files.atomic import Stamp, file_stamp, write_private

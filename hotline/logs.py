@@ -12,7 +12,7 @@ from types import NoneType
 
 import structlog
 
-from activities.stamps import UndecidedError
+from activities.sealing.stamps import UndecidedError
 from hotline.settings import Settings
 
 AGAIN_SECONDS = 600.0

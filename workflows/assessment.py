@@ -12,15 +12,15 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.assessment import Assessments
+    from activities.assessments import Assessments
     from domain.assessment.actions.decide_objection import DecideObjection
     from domain.assessment.actions.inspect import Inspect
     from domain.assessment.assessment import Assessment
     from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample
     from domain.assessment.kind import AssessmentEvent
     from domain.assessment.lifecycle import AssessmentState
+    from domain.kit.command import Command
     from domain.shared.actors import Actor
-    from domain.shared.command import Command
     from workflows.deadline_timer import DeadlineTimer
     from workflows.entity import PublishingWorkflow
     from workflows.messages import AssessmentOutcome, AssessmentStart, Done

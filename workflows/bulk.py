@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.bulk import BulkUpdates, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
+    from activities.cases.bulk import BulkUpdates, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
     from domain.case.handover import Handover, HandoverProgress
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start

@@ -17,8 +17,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.case import Case
     from domain.case.events import Event
     from domain.case.views import CaseView, Outcome, view_case
+    from domain.kit.command import Command
     from domain.shared.actors import Actor
-    from domain.shared.command import Command
     from workflows.deadline_timer import DeadlineTimer
     from workflows.entity import EntityWorkflow
     from workflows.incident_link import IncidentLink

@@ -15,11 +15,11 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
+from domain.kit.command import Command
+from domain.kit.event import BaseEvent
 from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
-from domain.shared.command import Command
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
-from domain.shared.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from workflows.messages import Done, EntityStart
 from workflows.presentation.details.words import WorkerNames

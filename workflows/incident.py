@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.incident import BATCH, LINKED, Incidents
-    from activities.incident_teller import IncidentTeller
+    from activities.incidents.incidents import BATCH, LINKED, Incidents
+    from activities.incidents.teller import IncidentTeller
     from activities.internal_updates import ABSORB
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.confirm import Confirmed
@@ -27,10 +27,10 @@ with workflow.unsafe.imports_passed_through():
     from domain.incident.kind import IncidentEvent
     from domain.incident.lifecycle import ENDS, IncidentState
     from domain.incident.notifications import News
+    from domain.kit.command import Command
+    from domain.kit.event import BaseEvent
     from domain.shared.actors import Actor
-    from domain.shared.command import Command
     from domain.shared.errors import OUT_OF_TURN, Refused
-    from domain.shared.event import BaseEvent
     from domain.shared.numbers import is_number
     from workflows.entity import PublishingWorkflow
     from workflows.messages import CaseNumbers, Done, IncidentOutcome, IncidentStart

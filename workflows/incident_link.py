@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import workflow
 
-from activities.incident_teller import IncidentTeller, Told
+from activities.incidents.teller import IncidentTeller, Told
 from workflows.entity import PUBLISH_TIMEOUT, RETRY
 
 LINKED, UNLINKED = "linked", "unlinked"

@@ -7,10 +7,10 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities import shift
+    from activities.incidents.surge_watch import SurgeWatch
     from activities.notifications.courier import Courier
-    from activities.reconcile import Reconciler
-    from activities.reconcile_report import Report
-    from activities.surge_watch import SurgeWatch
+    from activities.recovery.reconcile import Reconciler
+    from activities.recovery.report import Report
     from domain.shared.value import Start
     from workflows.entity import RETRY
 

@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
-    from activities.stamps import UndecidedError
+    from activities.sealing.stamps import UndecidedError
 
 
 @workflow.defn(dynamic=True)

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from temporalio import workflow
 
 from activities.command_faults import ACTIONS, example
-from domain.shared.command import Command
-from domain.shared.event import AnyAction
+from domain.kit.command import Command
+from domain.kit.event import AnyAction
 from workflows.entity import EntityWorkflow
 
 W = TypeVar("W")

@@ -8,7 +8,7 @@ import struct
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from activities.keys import Keys, Seal
+from activities.sealing.keys import Keys, Seal
 
 VALID = timedelta(days=14)
 """Time for which a link is valid."""

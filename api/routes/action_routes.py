@@ -20,10 +20,10 @@ from api.security import RequestActor, digest_of, request_key
 from api.temporal.client import EntityClient, key_reused
 from api.versions import MATCH_ERRORS, IfMatch, versions_in
 from domain.case.views import Outcome
+from domain.kit.command import Command
+from domain.kit.event import ActionBody, AnyAction
 from domain.rights.rights import right_to
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
-from domain.shared.event import ActionBody, AnyAction
 from domain.shared.value import NamedCode
 from workflows.messages import IncidentOutcome
 

@@ -42,10 +42,10 @@ from domain.assessment.batch import AssessmentBatch
 from domain.assessment.kind import AssessmentAction
 from domain.assessment.state import AssessmentFields, Objection
 from domain.catalogue.figures import FIGURE_OF, Subject
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from domain.rights.rights import READ_ASSESSMENTS, right_to
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
-from domain.shared.event import ActionBody
 from readmodel.assessments import months
 from workflows.messages import AssessmentOutcome
 

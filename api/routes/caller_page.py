@@ -23,9 +23,9 @@ from domain.case.actions.urge import Urge
 from domain.case.lifecycle import State
 from domain.case.satisfaction import Satisfaction
 from domain.case.views import CaseView
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from domain.shared.actors import CALLER
-from domain.shared.command import Command
-from domain.shared.event import ActionBody
 
 HEADERS = {"X-Robots-Tag": "noindex"}
 INCOMPLETE = frozenset({"words", "answers"})

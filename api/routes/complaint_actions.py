@@ -50,10 +50,10 @@ from domain.case.lifecycle import OPEN, State
 from domain.case.permission import department_meant, forbidden
 from domain.case.progress import Progress
 from domain.case.views import CaseView, Outcome
+from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
-from domain.shared.event import ActionBody
 from domain.shared.value import Value
 from readmodel.cases.queries import get_case
 from readmodel.cases.search_terms import phone_term

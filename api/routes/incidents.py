@@ -44,10 +44,10 @@ from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening
+from domain.kit.event import ActionBody
 from domain.rights.rights import DECLARE, READ_CANDIDATES, READ_INCIDENTS
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
-from domain.shared.event import ActionBody
 from readmodel.incidents import candidates as incident_candidates
 from readmodel.incidents import incidents
 from readmodel.timelines import incident_timeline

@@ -25,13 +25,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.command_faults import NO_HANDLER, UNDECODED, UNSEALED
-from activities.envelope import Envelope
 from activities.run_status import is_lost, unless_gone
+from activities.sealing.envelope import Envelope
 from api.limits import Limit
 from api.problems import OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
 from api.temporal.clock import ClockCheck
+from domain.kit.command import Command
 from domain.shared.actors import Role
-from domain.shared.command import Command
 from domain.shared.operator_errors import OperatorError
 from workflows.clients.start import KeyReusedError
 

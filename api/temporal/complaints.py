@@ -6,7 +6,7 @@ from datetime import timedelta
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.envelope import context_of
+from activities.sealing.envelope import context_of
 from api.temporal.client import EntityClient, answer_unless_gone, answering, other_release
 from domain.case.automatic.recognise import KNOWN, Recognised
 from domain.case.batch import ProjectionBatch

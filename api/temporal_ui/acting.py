@@ -32,8 +32,8 @@ from api.routes.parameters import json_of
 from api.security import ACTOR, IDEMPOTENCY_KEY, request_key
 from api.temporal_ui.refusals import bilingual
 from domain.catalogue.catalogue import Catalogue
+from domain.kit.event import AnyAction
 from domain.shared.actors import Actor
-from domain.shared.event import AnyAction
 
 _WORKFLOW = re.compile(r"(complaint|incident|assessment)-([0-9A-Za-z-]{1,40})")
 _LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; lists show it later, as the database does not answer."

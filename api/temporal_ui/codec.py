@@ -23,8 +23,8 @@ from temporalio.converter import ActivitySerializationContext
 
 import activities
 import workflows
-from activities.envelope import FOREIGN, SEALED, Context, Envelope, context_named, key_of
-from activities.stamps import ACTIVITY, COMMAND, RESULT, START, message_of
+from activities.sealing.envelope import FOREIGN, SEALED, Context, Envelope, context_named, key_of
+from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START, message_of
 from api.backend import Backend
 from api.middleware import BODY_TOO_LARGE
 from api.problems import BAD_REQUEST, ProblemError

@@ -12,11 +12,11 @@ from activities.command_faults import ACTIONS, MOST_FAULTS, example
 from api.assessments import NewObjection
 from api.problems import PREFIX, Problem
 from domain.catalogue.catalogue import Catalogue
+from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.actors import Role
 from domain.shared.codes import UNKNOWN_CODE, Kind
 from domain.shared.errors import ProblemType
-from domain.shared.event import AnyAction
 from domain.shared.explain import causes, form_of, table_at
 
 _KNOWN = tuple(action for table in ACTIONS.values() for action in table.values())

@@ -29,7 +29,7 @@ from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.state import AssessmentFields, Computation, Limit, Sampled
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import MISS, Edition
-from domain.shared.entity import EntityRules, EntityTable, happen
+from domain.kit.entity import EntityRules, EntityTable, happen
 from domain.shared.value import Immutable
 
 ASSESSMENT_KINDS: dict[str, AssessmentKind] = {kind.name: kind for kind in (*ASSESSMENT_ACTIONS, *ASSESSMENT_AUTOMATIC)}

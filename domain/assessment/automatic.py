@@ -6,7 +6,7 @@ from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.kind import AssessmentEvent, AssessmentKind
 from domain.assessment.state import AssessmentFields, Computation, Sampled
 from domain.catalogue.terms import MISS, Edition
-from domain.shared.event import Addressees, CancellationRequested, EventData
+from domain.kit.event import Addressees, CancellationRequested, EventData
 
 INSPECTIONS = "inspections"
 """Name of the time in which the sample is inspected."""

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.state import AssessmentFields
-from domain.shared.entity import EntityAction
-from domain.shared.event import BaseEvent, BaseKind, EventData
+from domain.kit.entity import EntityAction
+from domain.kit.event import BaseEvent, BaseKind, EventData
 
 
 class AssessmentEvent(BaseEvent):

@@ -42,10 +42,10 @@ from domain.case.notifications import addressed
 from domain.case.progress import Progress
 from domain.case.state import CaseState
 from domain.catalogue.terms import Terms
+from domain.kit.command import Command
+from domain.kit.event import CancellationRequested, EventData
 from domain.shared.actors import Actor
-from domain.shared.command import Command
 from domain.shared.errors import INVALID_RESULT, Refused
-from domain.shared.event import CancellationRequested, EventData
 
 _INVALID_RESULT = (
     "The action would leave the case {number} (version {version}) in an invalid state ({faults}). Nothing was done."

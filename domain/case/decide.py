@@ -18,8 +18,8 @@ from domain.case.permission import (
     roles_held,
 )
 from domain.case.state import CaseState
+from domain.kit.command import Command
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
 from domain.shared.errors import Refused
 
 

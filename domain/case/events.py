@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from domain.case.lifecycle import State
-from domain.shared.event import BaseEvent, EventData
+from domain.kit.event import BaseEvent, EventData
 from domain.shared.value import omit_default
 
 

@@ -8,9 +8,9 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_v
 from pydantic_core import PydanticCustomError
 
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass, Priority, Terms
+from domain.kit.event import EventData
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
-from domain.shared.event import EventData
 from domain.shared.text import JOINERS, ON_ONE_LINE, AccountNo, CallId, Instant, Name, Phone, Text, as_sent, within
 from domain.shared.value import Immutable, Value, omit_default
 

@@ -10,9 +10,9 @@ from domain.case.events import Event, OfDepartment, OfIncident
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.parts import Part, PartState
 from domain.case.state import CaseState
+from domain.kit.event import Addressees, BaseAction, BaseKind, EventData
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
-from domain.shared.event import Addressees, BaseAction, BaseKind, EventData
 
 WORKABLE = AT_WORK | {State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH}
 """States of the case in which parts are worked on: one department does not wait for what holds up another."""

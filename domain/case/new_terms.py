@@ -21,7 +21,7 @@ from domain.case.progress import LaterTerms
 from domain.case.standstill import stretches
 from domain.case.state import CaseState
 from domain.catalogue.terms import ClockName, Priority, Promise, Terms
-from domain.shared.event import EventData
+from domain.kit.event import EventData
 
 _TO_SIGN = TO_DISPATCH | {State.DISPATCHED}
 _AHEAD: dict[ClockName, AbstractSet[State]] = {

@@ -9,9 +9,9 @@ from datetime import datetime
 from pydantic import Field
 
 from domain.case.events import OfDepartment
+from domain.kit.event import ActionBody
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType
-from domain.shared.event import ActionBody
 from domain.shared.value import Immutable, NamedCode
 
 NO_SUCH_PART = ProblemType(

@@ -4,7 +4,7 @@ from domain.incident.kind import IncidentEvent, IncidentKind
 from domain.incident.opening import Opened
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentFields
-from domain.shared.event import CancellationRequested, EventData
+from domain.kit.event import CancellationRequested, EventData
 
 
 class Widened(EventData):

@@ -20,8 +20,8 @@ from domain.incident.lifecycle import ENDS, IncidentState
 from domain.incident.opening import Opened, Opening
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentFields
+from domain.kit.entity import EntityRules, EntityTable, happen
 from domain.shared.actors import Actor, Role
-from domain.shared.entity import EntityRules, EntityTable, happen
 from domain.shared.errors import OTHER_DEPARTMENT, Refused
 
 INCIDENT_KINDS: dict[str, IncidentKind] = {kind.name: kind for kind in (*INCIDENT_ACTIONS, *INCIDENT_AUTOMATIC)}

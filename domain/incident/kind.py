@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from domain.incident.lifecycle import IncidentState
 from domain.incident.state import IncidentFields
-from domain.shared.entity import EntityAction
-from domain.shared.event import BaseEvent, BaseKind, EventData
+from domain.kit.entity import EntityAction
+from domain.kit.event import BaseEvent, BaseKind, EventData
 
 
 class IncidentEvent(BaseEvent):

@@ -4,8 +4,8 @@ from pydantic import Field
 
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.incident.scope import Scope
+from domain.kit.event import EventData
 from domain.shared.actors import SYSTEM, Actor
-from domain.shared.event import EventData
 from domain.shared.text import Instant
 from domain.shared.value import Immutable, omit_default
 

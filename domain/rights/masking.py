@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from domain.case.actions.correct import Correct
+from domain.kit.command import Command
 from domain.shared.actors import Role
-from domain.shared.command import Command
 from domain.shared.errors import WRONG_ROLE, Refused
 from domain.shared.text import MOBILE_IN_WORDS
 from domain.shared.value import NamedCode

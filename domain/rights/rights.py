@@ -13,8 +13,8 @@ from domain.case.actions import COMMANDS, hand_over, register
 from domain.case.parts import Part
 from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
 from domain.incident.lifecycle import CONTROL_ROOM
+from domain.kit.event import AnyAction
 from domain.shared.actors import Actor, Role
-from domain.shared.event import AnyAction
 from domain.shared.value import NamedCode
 
 

@@ -26,10 +26,10 @@ from hotline.cli.shared import (
     show_table,
     writing_sql,
 )
-from hotline.files.agents import NAME, person_id
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.points import FindSubject, load_points
 from hotline.settings import Settings
+from hotline.telephony.agents import NAME, person_id
 from readmodel.assessments import months
 from readmodel.base.database import ReadConnection, reading
 from readmodel.people.people import Directory, directory
@@ -178,7 +178,7 @@ def _assessment(connection: ReadConnection, month: str) -> Assessment:
 
 
 async def _computed_again(database: Engine, month: Assessment) -> str | None:
-    from activities.assessment import verify as compute_again
+    from activities.assessments import verify as compute_again
 
     async with GroupWriter(database) as writer:
         again = await compute_again(database, writer, month)

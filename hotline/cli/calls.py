@@ -16,12 +16,12 @@ from domain.calls.call import CLOCKS_DIFFER, Call
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.masking import mask_agent
 from hotline.cli.shared import catalogue_in_force, open_database
-from hotline.files.agents import Agents, load_extensions
-from hotline.files.call_lines import CallFile, CallFormat
-from hotline.files.cdr import Cdr
-from hotline.files.queue_log import QueueLog, is_queue_log
-from hotline.files.roster import load_roster
 from hotline.settings import Settings
+from hotline.telephony.agents import Agents, load_extensions
+from hotline.telephony.call_lines import CallFile, CallFormat
+from hotline.telephony.cdr import Cdr
+from hotline.telephony.queue_log import QueueLog, is_queue_log
+from hotline.telephony.roster import load_roster
 from readmodel.base.database import reading, writing
 from readmodel.base.statements import Kept
 from readmodel.calls.calls import keep

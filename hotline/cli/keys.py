@@ -45,10 +45,10 @@ def retire(
     before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Date (UTC) before which they sealed last.")],
 ) -> None:
     """Remove keys that seal no longer. Links, sessions and ended workflows that they sealed are not opened any more."""
-    from activities.case_updates import for_each
+    from activities.cases.updates import for_each
     from activities.run_status import NOT_OVER
-    from hotline.histories import first_event_at
     from hotline.installation import connect_to_own
+    from hotline.recovery.histories import first_event_at
     from readmodel.processes import LIVE, last_sealed
     from workflows.installation import InstallationWorkflow
 

@@ -64,9 +64,9 @@ def rebuild_readmodel() -> None:
     """Rebuild the read model from Temporal: write rows that SQL lacks or has in an older version."""
     from rich.progress import Progress
 
-    from activities.history_errors import ForeignError, UnopenedError, UnreadableError
-    from hotline.rebuild import Rebuilt
-    from hotline.rebuild import rebuild as apply
+    from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
+    from hotline.recovery.rebuild import Rebuilt
+    from hotline.recovery.rebuild import rebuild as apply
     from hotline.temporal.setup import retention_of
 
     async def rebuilt() -> tuple[Rebuilt, timedelta | None]:
@@ -106,7 +106,7 @@ def rebuild_workflows(
     """Rebuild lost workflows from SQL: of cases and incidents that were terminated, deleted or reset."""
     from rich.progress import Progress
 
-    from hotline.rebuild_workflows import OVER, RUNS, STARTED, NotRebuiltError, Rebuilt, WorkflowRebuild
+    from hotline.recovery.rebuild_workflows import OVER, RUNS, STARTED, NotRebuiltError, Rebuilt, WorkflowRebuild
     from workflows.messages import Names
 
     number = case and _number(case)
@@ -141,9 +141,9 @@ def verify() -> None:
 
     from activities.run_status import UNPAUSE
     from hotline.installation import look
+    from hotline.recovery.verify import Verified
+    from hotline.recovery.verify import verify as compare
     from hotline.temporal.connection import connect
-    from hotline.verify import Verified
-    from hotline.verify import verify as compare
     from readmodel.migrate import require_tables
 
     async def verified() -> Verified:

@@ -22,9 +22,9 @@ from temporalio.converter import _data_converter as sdk
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import NO_HANDLER, UNDECODED
-from activities.envelope import Envelope, as_sent_in_clear
-from activities.keys import Keys
-from activities.stamps import (
+from activities.sealing.envelope import Envelope, as_sent_in_clear
+from activities.sealing.keys import Keys
+from activities.sealing.stamps import (
     FAILURE,
     Stamps,
     check_command,

@@ -6,8 +6,8 @@ from typing import Any
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.envelope import NOT_SEALED
-from activities.stamps import Run, check_answer, present_run
+from activities.sealing.envelope import NOT_SEALED
+from activities.sealing.stamps import Run, check_answer, present_run
 
 PASSED_THROUGH = ("activities", "domain", "pydantic", "readmodel")
 """Packages that are loaded once for all runs, beside what workflows import as `imports_passed_through`."""

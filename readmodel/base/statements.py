@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, OperationalError
 
-from domain.shared.event import BaseEvent
+from domain.kit.event import BaseEvent
 from readmodel.base.database import WriteConnection
 
 RowValues = dict[str, Any]

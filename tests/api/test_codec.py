@@ -14,9 +14,9 @@ from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.workflowservice.v1 import QueryWorkflowRequest
 from temporalio.converter import WorkflowSerializationContext
 
-from activities.envelope import SEALED, Envelope
-from activities.keys import Key
-from activities.stamps import COMMAND, message_of
+from activities.sealing.envelope import SEALED, Envelope
+from activities.sealing.keys import Key
+from activities.sealing.stamps import COMMAND, message_of
 from api.sessions import LONGEST
 from api.temporal_ui import codec
 from api.temporal_ui.codec import _models

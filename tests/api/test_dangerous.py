@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from activities.keys import Seal
+from activities.sealing.keys import Seal
 from api.temporal_ui.dangerous import DISABLING, GRANT, LASTS, Dangerous, flags
 from api.temporal_ui.rules import API, RULES, Kind
 from domain.shared.actors import Role

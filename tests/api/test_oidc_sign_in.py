@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from activities.keys import Seal
+from activities.sealing.keys import Seal
 from api.sessions import LONGEST
 from domain.shared.actors import Role
 from hotline.keys import Ring

@@ -14,15 +14,15 @@ from sqlalchemy import text
 from temporalio.client import Client
 
 import worker
-from activities import reconcile
-from activities.reconcile_report import Report
+from activities.recovery import reconcile
+from activities.recovery.report import Report
 from activities.run_status import UNPAUSE
 from api import readiness
 from api.schemas import Component, Readiness
 from api.sql import health
 from api.temporal.health import POLL_SECONDS
 from hotline.files.catalogue import load_catalogue
-from hotline.rebuild import rebuild
+from hotline.recovery.rebuild import rebuild
 from readmodel.base.database import engine
 from readmodel.cases.tables import cases
 from readmodel.tables import metadata

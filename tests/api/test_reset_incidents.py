@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotline.rebuild_workflows import STARTED
+from hotline.recovery.rebuild_workflows import STARTED
 from tests.api.test_write_faults import rebuilt
 from tests.support import lost
 from tests.support.api import Api, further_api, problem

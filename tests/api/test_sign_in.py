@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import expect
 from starlette.requests import Request
 
-from activities.keys import Seal
+from activities.sealing.keys import Seal
 from api.sessions import LONGEST, Session
 from domain.shared.actors import Role
 from hotline.keys import Ring, ring_of

@@ -17,7 +17,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.keys import Key
+from activities.sealing.keys import Key
 from api.__main__ import assemble
 from api.app import create_app
 from api.backend import Backend
@@ -25,9 +25,9 @@ from api.temporal.complaints import ComplaintClient
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.views import Outcome
-from domain.shared.command import Command
-from hotline.histories import read_case
-from hotline.rebuild_workflows import STARTED, WorkflowRebuild
+from domain.kit.command import Command
+from hotline.recovery.histories import read_case
+from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.base.database import engine, writing
 from readmodel.tables import metadata
 from tests.support import lost

@@ -30,8 +30,8 @@ from domain.case.actions.urge import Urge
 from domain.case.intake import Intake, Location, Registration
 from domain.case.satisfaction import Satisfaction
 from domain.catalogue.figures import FIGURES, Subject
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessments.exclusions import request

@@ -20,7 +20,7 @@ from stdnum import verhoeff
 
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
-from domain.shared.event import AnyAction
+from domain.kit.event import AnyAction
 from hotline.cli import main as cli
 from hotline.files.calendar import Override
 from hotline.files.catalogue import load_catalogue

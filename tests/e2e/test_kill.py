@@ -27,7 +27,7 @@ from demo.verify import verify
 from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
-from hotline.histories import chains, read_case
+from hotline.recovery.histories import chains, read_case
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from tests.support.directory import Directory

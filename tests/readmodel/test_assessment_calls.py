@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
-from activities.assessment import Assessments, verify
+from activities.assessments import Assessments, verify
 from domain.assessment.assessment import Assessment
 from domain.assessment.automatic import PUBLISH
 from domain.assessment.batch import Computing

@@ -115,7 +115,7 @@ def test_neither_later_events_nor_a_rebuild_change_what_comes_out(
     made = random_month(FEW)
     made.write(database, None, AS_OF)
     first = computed(database, made.assessment)
-    monkeypatch.setattr("activities.assessment.SLICE", 7)
+    monkeypatch.setattr("activities.assessments.SLICE", 7)
     second = computed(database, made.assessment, serial=2)
     assert (second.digest, second.entries) == (first.digest, first.entries)
     made.write(database, AS_OF)

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from activities.assessment import verify
+from activities.assessments import verify
 from domain.assessment.assessment import Assessment
 from domain.assessment.automatic import FINISH
 from domain.assessment.exclusion import Exclusion
 from domain.case.actions.hand_over import HandOver
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
-from domain.shared.event import ActionBody
 from readmodel.assessments.computation import CHECK, forget, write_entries
 from readmodel.assessments.exclusions import request
 from readmodel.assessments.tables import assessment_items, figure_entries

@@ -15,7 +15,7 @@ from domain.incident.incident import Incident
 from domain.incident.lifecycle import IncidentState
 from domain.incident.notifications import News
 from domain.incident.scope import Scope
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from readmodel.base.database import ReadConnection, engine, reading, writing
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.tables import cases

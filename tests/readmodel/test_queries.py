@@ -17,7 +17,7 @@ from domain.case.actions.hand_over import HandOver
 from domain.case.batch import ProjectionBatch
 from domain.case.intake import Caller, Location
 from domain.case.views import view_case
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from readmodel.base.database import engine, reading, writing
 from readmodel.base.paging import BadCursorError, Place
 from readmodel.cases.filters import CaseFilters

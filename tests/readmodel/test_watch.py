@@ -4,15 +4,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from activities.surge_watch import SurgeWatch
+from activities.incidents.surge_watch import SurgeWatch
 from domain.case.intake import Location
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.opening import Opening, SurgeRule
 from domain.incident.scope import Scope
+from domain.kit.command import Command
 from domain.shared.actors import SYSTEM, Actor, Role
-from domain.shared.command import Command
 from readmodel.base.database import writing
 from readmodel.incidents.incidents import write as write_incident
 from readmodel.projection import write

@@ -20,7 +20,7 @@ from domain.case.actions.suspend import Suspend
 from domain.case.actions.withdraw import Withdraw
 from domain.case.intake import Caller, Location
 from domain.catalogue.terms import Edition
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.hotline import Complaint, Hotline
 

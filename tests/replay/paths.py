@@ -43,8 +43,8 @@ from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.intake import Caller, Intake, IntakeFlag
 from domain.catalogue.terms import Credit, Edition
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.event import ActionBody
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.complaint import ComplaintWorkflow
 

@@ -16,8 +16,8 @@ from domain.incident.actions.resolve import Resolve
 from domain.incident.incident import Incident
 from domain.incident.opening import Opening
 from domain.incident.scope import Scope
-from domain.shared.command import Command
-from domain.shared.event import ActionBody
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until

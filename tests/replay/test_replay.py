@@ -21,7 +21,7 @@ from domain.case.events import Event
 from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import INCIDENT_KINDS
-from hotline.histories import Place, returned
+from hotline.recovery.histories import Place, returned
 from hotline.temporal.sandbox import runner
 from tests.replay.record import RECORDS
 from tests.support.build import data_of

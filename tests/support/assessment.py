@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, select
 
-from activities.assessment import compute
+from activities.assessments import compute
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.score import Item
 from domain.assessment.state import Computation
@@ -16,8 +16,8 @@ from domain.case.intake import Registration
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import Edition
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
-from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessments.months import items

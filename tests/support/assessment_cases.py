@@ -42,9 +42,9 @@ from domain.case.intake import THANKS, Caller, Intake, Location, Registration
 from domain.case.lifecycle import State
 from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import Credit, Terms
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.assessment import EDITION, SINCE, UNTIL

@@ -8,7 +8,7 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Caller, Location, Registration
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from readmodel.base.database import engine, writing
 from readmodel.projection import write
 from tests.support.build import BODIES, MONDAY, do, registration

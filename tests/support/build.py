@@ -22,10 +22,10 @@ from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.progress import Owed
 from domain.catalogue.terms import Process, Promise, Rung, Terms
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from domain.shared.actors import SYSTEM, Actor, Role
-from domain.shared.command import Command
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody
 
 OFFICE: Hours = ((510, 720), (840, 1050))
 """08:30-12:00 and 14:00-17:30: seven hours."""

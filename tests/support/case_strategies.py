@@ -27,7 +27,7 @@ from domain.case.actions.suspend import Suspend
 from domain.case.intake import Caller, Location
 from domain.case.satisfaction import Satisfaction
 from domain.catalogue.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from tests.support.build import ACTORS, BODIES, INCIDENT, LADDER, MONDAY, OTHER_INCIDENT, PROMISES, terms
 from tests.support.offers import PEOPLE
 

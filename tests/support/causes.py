@@ -17,9 +17,9 @@ from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.resolve import Resolve
 from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
-from domain.shared.command import Command
-from domain.shared.event import ActionBody
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request

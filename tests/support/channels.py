@@ -14,7 +14,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.notifications.courier import CourierConfig, courier
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.intake import Caller
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings
 from readmodel.notifications.tables import deliveries, notifications

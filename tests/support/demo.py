@@ -17,8 +17,8 @@ from domain.case.events import Event
 from domain.case.intake import Intake, Registration
 from domain.case.views import view_case
 from domain.catalogue.catalogue import Catalogue
+from domain.kit.command import Command
 from domain.shared.actors import Actor
-from domain.shared.command import Command
 from hotline.files.catalogue import load_catalogue
 
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

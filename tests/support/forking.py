@@ -27,9 +27,9 @@ MODULES = (
     "api.__main__",
     "demo.__main__",
     "hotline.cli.main",
-    "hotline.rebuild_workflows",
+    "hotline.recovery.rebuild_workflows",
     "hotline.temporal.setup",
-    "hotline.verify",
+    "hotline.recovery.verify",
     "worker",
 )
 """Modules that programs import at their start, or when a command needs them."""

@@ -12,8 +12,8 @@ from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, Hist
 from temporalio.client import WorkflowHistory
 from temporalio.converter import SerializationContext, WorkflowSerializationContext
 
-from activities.envelope import Envelope, context_named, context_of
-from activities.stamps import ACTIVITY, COMMAND, RESULT, START
+from activities.sealing.envelope import Envelope, context_named, context_of
+from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START
 from tests.support.sealing import OneKey
 
 NAMESPACE = "default"

@@ -24,13 +24,13 @@ from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.case.views import CaseView, Outcome
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
-from domain.shared.event import ActionBody
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import local_day
 from hotline.files.catalogue import load_catalogue
-from hotline.histories import Place, returned
+from hotline.recovery.histories import Place, returned
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from hotline.temporal.converter import SealingOptions
 from readmodel.base.database import engine as engine_of

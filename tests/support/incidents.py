@@ -16,9 +16,9 @@ from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from domain.shared.actors import SYSTEM, Actor
-from domain.shared.command import Command
-from domain.shared.event import ActionBody
 from tests.support.build import ADMIN, DISPATCHER, INCIDENT, MONDAY, OTHER_INCIDENT, THEN
 
 WEST = Scope(services=("no_water",), districts=("west",))

@@ -8,9 +8,9 @@ from temporalio.client import WorkflowHandle
 
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentOpening
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
-from domain.shared.command import Command
-from domain.shared.event import ActionBody
 from readmodel.assessments import months
 from readmodel.assessments.tables import assessment_events
 from readmodel.base.database import read_in_thread

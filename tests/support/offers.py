@@ -14,8 +14,8 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.request_extension import RequestExtension
 from domain.case.intake import Location
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.event import ActionBody
 from tests.support.build import ACTORS, BODIES, CREW, INCIDENT, OTHER_CREW, OWNER, PART_TABLE
 
 STRANGER = Actor(id="Deng Yan", role=Role.CREW, department="billing")

@@ -24,8 +24,8 @@ from domain.case.events import Event
 from domain.case.intake import Registration
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Edition, Promise, Terms
+from domain.kit.command import Command
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
 from domain.shared.errors import Refused
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE

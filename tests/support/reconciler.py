@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities import reconcile, shift
-from activities.case_workflows import CaseWorkflows
+from activities import shift
+from activities.recovery import reconcile
+from activities.recovery.case_workflows import CaseWorkflows
 from tests.support.hotline import Hotline, running_hotline
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import RECONCILER

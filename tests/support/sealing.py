@@ -6,7 +6,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from activities.keys import Key
+from activities.sealing.keys import Key
 from hotline.temporal.converter import SealingOptions, sealing
 
 KEY = Key(b"test", b"the secret of the tests")

@@ -17,10 +17,10 @@ from domain.assessment.kind import AssessmentEvent, AssessmentKind
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.state import Computation, Sampled
 from domain.catalogue.figures import Subject
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody
 from tests.support.assessment import MONTH, UNTIL, at, month, standard
 from tests.support.build import ACTORS, ADMIN, AGENT, DISPATCHER, MANAGER, OWNER, SUPERVISOR
 

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.shared.operator_errors import FileError
-from hotline.files.agents import Agents
-from hotline.files.call_lines import SHOWN, CallFile, CallFormat
-from hotline.files.cdr import COLUMNS, Cdr
-from hotline.files.queue_log import QueueLog
+from hotline.telephony.agents import Agents
+from hotline.telephony.call_lines import SHOWN, CallFile, CallFormat
+from hotline.telephony.cdr import COLUMNS, Cdr
+from hotline.telephony.queue_log import QueueLog
 from readmodel.people.people import Directory
 from tests.support.telephone import NOON, QUEUE_LOG, cdr
 

@@ -17,8 +17,8 @@ from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.case.views import view_case
 from domain.catalogue.terms import Process
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
-from domain.shared.event import ActionBody
 from tests.support.build import (
     AGENT,
     BODIES,

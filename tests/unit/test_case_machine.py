@@ -27,8 +27,8 @@ from domain.case.progress import LIMIT_REACHED
 from domain.case.state import CREDIT_WAITS
 from domain.case.views import view_case
 from domain.catalogue.terms import MISS, Edition
+from domain.kit.command import Command
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
 from domain.shared.errors import Refused
 from tests.support import offers
 from tests.support.build import ACTORS, BODIES, CALENDAR, PART_TABLE, PROMISES, USUAL, command, data_of, registration

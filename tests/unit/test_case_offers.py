@@ -14,9 +14,9 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
 from domain.case.lifecycle import State
 from domain.case.parts import UNFINISHED, PartState
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody
 from tests.support.build import (
     BODIES,
     CREW,

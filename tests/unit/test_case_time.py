@@ -11,8 +11,8 @@ from domain.case.actions.suspend import Suspend
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import State
+from domain.kit.event import ActionBody
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody
 from tests.support.build import (
     BODIES,
     CALENDAR,

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
-from hotline.files.agents import Agents
-from hotline.files.cdr import ALWAYS, COLUMNS, OTHER_CONTEXT, Cdr
 from hotline.files.columns import LineFault
+from hotline.telephony.agents import Agents
+from hotline.telephony.cdr import ALWAYS, COLUMNS, OTHER_CONTEXT, Cdr
 from readmodel.people.people import Directory
 from tests.support.telephone import NOBODY, QUEUED, ROW
 

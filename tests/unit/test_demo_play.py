@@ -26,8 +26,8 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Intake, Registration
 from domain.case.views import view_case
+from domain.kit.command import Command
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
 from domain.shared.errors import Refused
 from hotline.files.catalogue import load_catalogue
 from tests.support.demo import item_of

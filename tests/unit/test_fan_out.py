@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.case_updates import GONE, REFUSED, TRIES, Answer, Answers, CaseUpdates, Left, Pace, for_each
+from activities.cases.updates import GONE, REFUSED, TRIES, Answer, Answers, CaseUpdates, Left, Pace, for_each
 from activities.people_first import PeopleFirst
 from domain.case.batch import ProjectionBatch
 from tests.support.batches import published

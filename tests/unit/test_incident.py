@@ -24,10 +24,10 @@ from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import ENDS, LINKABLE, TAKING, IncidentState
 from domain.incident.opening import EVERYBODY
 from domain.incident.scope import Around, CasePlace, Circle, Scope
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody
 from domain.shared.numbers import incident_number_of, local_day
 from tests.support.build import (
     ACTORS,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from activities.keys import derived
+from activities.sealing.keys import derived
 from hotline.cli.main import app
 from hotline.keys import KeysError, Ring, ring_of
 from hotline.settings import Settings

@@ -8,7 +8,7 @@ import uuid
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from activities.stamps import UndecidedError
+from activities.sealing.stamps import UndecidedError
 from hotline import logs
 from hotline.settings import Settings
 

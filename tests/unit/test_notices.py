@@ -15,7 +15,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from domain.shared.notification import Notification
 from tests.support.build import (
     BODIES,

@@ -8,10 +8,10 @@ from itertools import permutations
 import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
-from hotline.files.agents import Agents
-from hotline.files.call_lines import LeftOut
 from hotline.files.columns import LineFault
-from hotline.files.queue_log import EVENTS, SILENT, QueueLog, is_queue_log
+from hotline.telephony.agents import Agents
+from hotline.telephony.call_lines import LeftOut
+from hotline.telephony.queue_log import EVENTS, SILENT, QueueLog, is_queue_log
 from readmodel.people.people import Directory
 from tests.support.telephone import NOON, QUEUE_LOG
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from activities import reconcile
-from activities.case_workflows import Seen
-from activities.reconcile import Reconciler, Repairs
+from activities.recovery import reconcile
+from activities.recovery.case_workflows import Seen
+from activities.recovery.reconcile import Reconciler, Repairs
 
 NUMBER = "2609070000017"
 NINE = datetime(2026, 9, 7, 1, tzinfo=UTC)

@@ -9,8 +9,8 @@ import pytest
 from domain.calls.duty import Duty
 from domain.shared.actors import Role
 from domain.shared.operator_errors import FileError
-from hotline.files.agents import NOBODY
-from hotline.files.roster import Roster, load_roster
+from hotline.telephony.agents import NOBODY
+from hotline.telephony.roster import Roster, load_roster
 from readmodel.people.people import Directory, Member
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -10,8 +10,8 @@ from domain.case.automatic.settle import Settlement, outcome
 from domain.case.case import Case
 from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED, OwnMatter, own_matters
 from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, State
+from domain.kit.event import ActionBody
 from domain.shared.actors import SYSTEM, Actor, Role
-from domain.shared.event import ActionBody
 from tests.support.build import (
     ADMIN,
     BODIES,

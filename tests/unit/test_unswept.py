@@ -8,8 +8,8 @@ from unittest.mock import Mock
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.reconcile import SWEEP_EVERY, Reconciler, Repairs
-from activities.reconcile_report import Report
+from activities.recovery.reconcile import SWEEP_EVERY, Reconciler, Repairs
+from activities.recovery.report import Report
 from activities.shift import ShiftOverError
 
 

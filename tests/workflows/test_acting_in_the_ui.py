@@ -9,10 +9,10 @@ from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import ACTIONS
 from activities.internal_updates import SETTLE, UNDELIVERED
-from activities.keys import Key
+from activities.sealing.keys import Key
 from domain.case.actions.dispatch import Dispatch
 from domain.case.automatic.undelivered import Undelivered
-from domain.shared.event import AnyAction
+from domain.kit.event import AnyAction
 from tests.support.causes import declare
 from tests.support.hotline import Hotline, metadata
 from tests.support.sealing import KEY, sealing_by, stranger, with_options

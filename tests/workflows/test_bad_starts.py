@@ -16,14 +16,14 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import UNDECODED, UNSEALED
-from activities.envelope import context_of
-from activities.history_errors import ForeignError, UnreadableError
 from activities.internal_updates import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE
-from activities.reconcile_report import Report
+from activities.recovery.history_errors import ForeignError, UnreadableError
+from activities.recovery.report import Report
+from activities.sealing.envelope import context_of
 from domain.incident.actions.dispatch import DispatchIncident
-from hotline import histories
-from hotline.histories import chains
-from hotline.rebuild import repair_case
+from hotline.recovery import histories
+from hotline.recovery.histories import chains
+from hotline.recovery.rebuild import repair_case
 from readmodel.cases.tables import cases
 from readmodel.projection import NotRegisteredError
 from tests.support.build import BODIES

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError
 
-from activities.case_updates import CaseUpdates
+from activities.cases.updates import CaseUpdates
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
@@ -22,7 +22,7 @@ from domain.case.actions.refuse import Refuse
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from hotline.files.catalogue_store import edition_of
 from hotline.files.serving_lock import ServingLock
 from tests.support.bulk import put_in_force

@@ -22,7 +22,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.clocks import Clock, ClockStatus
 from domain.case.lifecycle import State
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from tests.support.build import written
 from tests.support.hotline import Complaint, Hotline
 

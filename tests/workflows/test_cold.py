@@ -18,7 +18,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
-from activities.case_updates import CaseUpdates
+from activities.cases.updates import CaseUpdates
 from activities.internal_updates import SETTLE
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
@@ -41,7 +41,7 @@ from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.opening import Opening
 from domain.incident.scope import Scope
-from domain.shared.command import Command
+from domain.kit.command import Command
 from hotline.temporal.sandbox import runner
 from readmodel.incidents.candidates import unclaimed
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
@@ -288,7 +288,7 @@ async def test_an_incident_that_takes_in_another_when_its_timer_has_fired_goes_o
             may_find.wait(60)
             return unclaimed(*question)
 
-        monkeypatch.setattr("activities.incident.unclaimed", late)
+        monkeypatch.setattr("activities.incidents.incidents.unclaimed", late)
         incident = await begun(cold, "takes")
         await rests(incident, activities=1)
         for number in ("9000000000001", "9000000000002"):

@@ -22,9 +22,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.command_faults import UNSEALED
-from activities.envelope import SEALED
 from activities.internal_updates import RECOGNISE, SETTLE, UNDELIVERED
-from activities.keys import Key
+from activities.sealing.envelope import SEALED
+from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp
 from domain.case.automatic.recognise import Recognised
@@ -32,8 +32,8 @@ from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.intake import IntakeFlag
 from domain.case.views import Outcome
+from domain.kit.command import Command
 from domain.shared.actors import Actor, Role
-from domain.shared.command import Command
 from hotline.temporal.converter import sealing
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.sealing import KEY, OneKey, sealing_by, stranger, with_options

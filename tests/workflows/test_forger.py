@@ -13,16 +13,16 @@ from temporalio.converter import SerializationContext
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.bulk import CasesOfHandover, TermsChange
+from activities.cases.bulk import CasesOfHandover, TermsChange
 from activities.command_faults import UNSEALED
-from activities.envelope import context_of
 from activities.projection import Projection
+from activities.sealing.envelope import context_of
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
-from domain.shared.command import Command
+from domain.kit.command import Command
 from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, Hotline

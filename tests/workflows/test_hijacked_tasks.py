@@ -27,12 +27,12 @@ from temporalio.common import RawValue
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
-from activities.bulk import CasesOfHandover, HandedOver, OwnedQuery
+from activities.cases.bulk import CasesOfHandover, HandedOver, OwnedQuery
 from activities.command_faults import UNSEALED
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
 from domain.case.handover import Handover
-from domain.shared.command import Command
+from domain.kit.command import Command
 from hotline.temporal.sandbox import runner
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.sealing import stranger

@@ -29,7 +29,7 @@ from domain.incident.actions.merge import Merge
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.batch import IncidentBatch
 from domain.shared.actors import SYSTEM
-from hotline.histories import Place
+from hotline.recovery.histories import Place
 from readmodel.base.database import engine as engine_of
 from readmodel.writer import GroupWriter
 from tests.support.build import INCIDENT
@@ -212,7 +212,7 @@ class TestActing:
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The first try dies after the first message was committed."""
-        monkeypatch.setattr("activities.incident.SLICE", 1)
+        monkeypatch.setattr("activities.incidents.incidents.SLICE", 1)
         tries = fail_once(monkeypatch, lambda work: getattr(work, "keywords", {}).get("news"))
         async with running_hotline(server, tmp_path, task_queue="news") as hotline:
             cause = await declare(hotline, "gangkou")
@@ -247,7 +247,7 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, concerned: Callable[[Any], object
 class TestLongLife:
     async def test_continue_as_new_carries_everything(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A low suggestion limit changes runs while it is open, and between the portions when it ends."""
-        monkeypatch.setattr("activities.incident.BATCH", 1)
+        monkeypatch.setattr("activities.incidents.incidents.BATCH", 1)
         limit = "limit.historyCount.suggestContinueAsNew=25"
         async with await temporal_server(limit) as server, running_hotline(server, tmp_path) as hotline:
             cause = await declare(hotline, "west")

@@ -22,7 +22,7 @@ from domain.incident.actions.merge import Merge
 from domain.incident.batch import Absorbed
 from domain.incident.incident import Incident
 from domain.incident.scope import Scope
-from domain.shared.command import Command
+from domain.kit.command import Command
 from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.incidents import opening

@@ -13,9 +13,9 @@ from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.enums.v1 import CommandType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 
-from activities import reconcile
-from activities.reconcile_report import Report
-from hotline.rebuild_workflows import STARTED
+from activities.recovery import reconcile
+from activities.recovery.report import Report
+from hotline.recovery.rebuild_workflows import STARTED
 from readmodel.base.database import engine
 from tests.support.causes import OVER, declare
 from tests.support.hotline import Complaint, Hotline, running_hotline, until

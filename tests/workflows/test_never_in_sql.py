@@ -15,18 +15,18 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import reconcile
-from activities.case_workflows import CaseWorkflows, Seen
 from activities.people_first import PeopleFirst
-from activities.reconcile import Reconciler, Repairs
-from activities.reconcile_report import Report
+from activities.recovery import reconcile
+from activities.recovery.case_workflows import CaseWorkflows, Seen
+from activities.recovery.reconcile import Reconciler, Repairs
+from activities.recovery.report import Report
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.batch import ProjectionBatch
 from domain.incident.actions.inform import Inform
-from hotline import rebuild as module
-from hotline.histories import chains
-from hotline.rebuild import rebuild, repair_case, repair_incidents
+from hotline.recovery import rebuild as module
+from hotline.recovery.histories import chains
+from hotline.recovery.rebuild import rebuild, repair_case, repair_incidents
 from readmodel.projection import NotRegisteredError
 from readmodel.writer import GroupWriter
 from tests.support.causes import declare, linked

@@ -29,15 +29,15 @@ from temporalio.common import RawValue, VersioningBehavior, WorkerDeploymentVers
 from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
-from activities import reconcile
-from activities.history_errors import UnreadableError
-from activities.keys import Key
+from activities.recovery import reconcile
+from activities.recovery.history_errors import UnreadableError
+from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
-from hotline import rebuild
-from hotline.histories import CaseHistory, read_case
-from hotline.rebuild import in_sql_until
-from hotline.rebuild_workflows import STARTED, NotRebuiltError
+from hotline.recovery import rebuild
+from hotline.recovery.histories import CaseHistory, read_case
+from hotline.recovery.rebuild import in_sql_until
+from hotline.recovery.rebuild_workflows import STARTED, NotRebuiltError
 from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
 from tests.support.hotline import Complaint, Hotline, running_hotline, until

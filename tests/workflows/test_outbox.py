@@ -17,9 +17,9 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
 from domain.case.views import CaseView, Outcome
-from domain.shared.command import Command
+from domain.kit.command import Command
 from domain.shared.instants import to_milliseconds
-from hotline.histories import Place
+from hotline.recovery.histories import Place
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import DATA_CONVERTER
 from tests.support.temporal import temporal_server

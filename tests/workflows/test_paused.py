@@ -10,14 +10,14 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
 
-from activities.reconcile_report import Report
+from activities.recovery.report import Report
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.clocks import ClockStatus
-from hotline.rebuild import rebuild
-from hotline.rebuild_workflows import RUNS, NotRebuiltError, WorkflowRebuild
-from hotline.verify import verify
+from hotline.recovery.rebuild import rebuild
+from hotline.recovery.rebuild_workflows import RUNS, NotRebuiltError, WorkflowRebuild
+from hotline.recovery.verify import verify
 from readmodel.base.database import engine as engine_of
 from tests.support.build import written
 from tests.support.causes import declare

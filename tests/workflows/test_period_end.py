@@ -33,7 +33,7 @@ from temporalio.client import (
 )
 from temporalio.testing import WorkflowEnvironment
 
-from activities.period_end import DuePeriods
+from activities.reports.period_end import DuePeriods
 from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch
 from domain.reports.period import Period, ReportKind, month_bounds
@@ -164,7 +164,7 @@ def write_assessment(hotline: Hotline, name: str) -> None:
 
 def at_night(monkeypatch: pytest.MonkeyPatch, instant: datetime) -> None:
     """Set the clock of what is due."""
-    monkeypatch.setattr("activities.period_end.now", lambda: instant)
+    monkeypatch.setattr("activities.reports.period_end.now", lambda: instant)
 
 
 def due_assessments(hotline: Hotline, catalogue: Path = DEFAULT_CATALOGUE) -> DuePeriods:

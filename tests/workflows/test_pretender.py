@@ -27,7 +27,7 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
 from activities.command_faults import UNSEALED
-from activities.envelope import Context, Envelope, context_of
+from activities.sealing.envelope import Context, Envelope, context_of
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from hotline.temporal.sandbox import runner

@@ -13,8 +13,8 @@ import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client, WorkflowExecution
 
-from activities.history_errors import ForeignError, UnopenedError, UnreadableError
-from activities.keys import Key
+from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
+from activities.sealing.keys import Key
 from domain.calls.call import Call
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
@@ -27,9 +27,9 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.intake import Intake, Location
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.resolve import Resolve
-from hotline import rebuild as module
-from hotline.histories import CaseHistory, chains, read_case
-from hotline.rebuild import in_sql_until, rebuild
+from hotline.recovery import rebuild as module
+from hotline.recovery.histories import CaseHistory, chains, read_case
+from hotline.recovery.rebuild import in_sql_until, rebuild
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
 from readmodel.callers.recognition import note_recognised
@@ -156,7 +156,7 @@ async def test_one_acknowledged_command_shows_that_the_empty_read_model_was_fill
 ) -> None:
     """Of any case: not only of those that are written in the same transaction."""
     assert await in_sql_until(hotline.client) is None
-    monkeypatch.setattr("hotline.rebuild.CASES_AT_ONCE", 1)
+    monkeypatch.setattr("hotline.recovery.rebuild.CASES_AT_ONCE", 1)
     histories = [await read_case(hotline.client, runs) for runs in (await chains(hotline.client)).values()]
     assert {bool(history.acknowledged) for history in histories} == {True, False}
     empty(owner)

@@ -24,8 +24,8 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
 from domain.case.lifecycle import State
 from domain.incident.actions.inform import Inform
-from hotline.rebuild import rebuild, repair_case
-from hotline.rebuild_workflows import OVER, REPLACED, RUNS, STARTED, NotRebuiltError, WorkflowRebuild
+from hotline.recovery.rebuild import rebuild, repair_case
+from hotline.recovery.rebuild_workflows import OVER, REPLACED, RUNS, STARTED, NotRebuiltError, WorkflowRebuild
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import reading
 from readmodel.projection import DivergedError

@@ -13,11 +13,12 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import case_workflows, reconcile
-from activities.case_workflows import CaseWorkflows, Seen
+from activities.cases import workflows as case_workflows
 from activities.people_first import PeopleFirst
-from activities.reconcile import Reconciler, Repairs
-from activities.reconcile_report import Report
+from activities.recovery import reconcile
+from activities.recovery.case_workflows import CaseWorkflows, Seen
+from activities.recovery.reconcile import Reconciler, Repairs
+from activities.recovery.report import Report
 from activities.shift import Shift
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
@@ -25,8 +26,8 @@ from domain.case.actions.refuse import Refuse
 from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
 from domain.case.handover import Handover
-from hotline.rebuild import in_sql_until
-from hotline.rebuild_workflows import STARTED, WorkflowRebuild
+from hotline.recovery.rebuild import in_sql_until
+from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.base.database import read_in_thread, reading, writing
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import list_cases

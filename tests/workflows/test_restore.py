@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from activities import reconcile
+from activities.recovery import reconcile
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.incident.actions.inform import Inform
-from hotline.rebuild import in_sql_until
+from hotline.recovery.rebuild import in_sql_until
 from readmodel.base.database import engine as engine_of
 from tests.support.causes import OVER, declare, linked
 from tests.support.hotline import Hotline, running_hotline, until

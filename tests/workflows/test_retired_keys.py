@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
-from activities.envelope import key_of
+from activities.sealing.envelope import key_of
 from domain.case.actions.comment import Comment
 from domain.case.views import Outcome
-from domain.shared.command import Command
+from domain.kit.command import Command
 from hotline import keys
 from hotline.cli.main import app
 from hotline.keys import Ring

@@ -13,8 +13,8 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.incident.actions.inform import Inform
-from hotline import verify as module
-from hotline.verify import Verified, verify
+from hotline.recovery import verify as module
+from hotline.recovery.verify import Verified, verify
 from tests.support.causes import declare, linked
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.lost import delete, reset, terminate

@@ -35,10 +35,10 @@ from domain.case.automatic.undelivered import Undelivered
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from domain.shared.instants import to_milliseconds
-from hotline.histories import read_case
-from hotline.rebuild import repair_case
+from hotline.recovery.histories import read_case
+from hotline.recovery.rebuild import repair_case
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
 from readmodel.cases.tables import cases, events

@@ -20,8 +20,8 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.credit_norms import CreditNorm
 from domain.catalogue.norms import Duration, Duty, Service
 from domain.catalogue.terms import CLOCKS
+from domain.kit.event import AnyAction
 from domain.shared.actors import Role
-from domain.shared.event import AnyAction
 from domain.shared.value import Coded
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings, variable

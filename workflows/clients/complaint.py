@@ -6,8 +6,8 @@ from typing import Any
 
 from temporalio.client import Client
 
-from activities.case_workflows import CaseWorkflows
 from activities.people_first import PeopleFirst
+from activities.recovery.case_workflows import CaseWorkflows
 from domain.case.case import Case
 from domain.case.events import Event
 from workflows.complaint import ComplaintWorkflow

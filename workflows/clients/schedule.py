@@ -9,8 +9,8 @@ from temporalio.api.workflowservice import v1 as temporal
 from temporalio.client import Client
 from temporalio.service import RPCStatusCode
 
-from activities.envelope import context_of
 from activities.run_status import unless, unless_gone
+from activities.sealing.envelope import context_of
 from workflows.clients.singletons import log
 from workflows.report import PeriodEndWorkflow
 

@@ -11,10 +11,10 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError
 
-from activities.envelope import context_of
-from activities.reconcile_report import Report
+from activities.recovery.report import Report
 from activities.run_status import is_over, unless_gone
-from activities.stamps import UndecidedError
+from activities.sealing.envelope import context_of
+from activities.sealing.stamps import UndecidedError
 from workflows.installation import MEMO, InstallationWorkflow
 from workflows.shifts import CourierWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 

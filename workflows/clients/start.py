@@ -11,7 +11,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.run_status import unless_gone
-from activities.stamps import UndecidedError
+from activities.sealing.stamps import UndecidedError
 from domain.shared.value import Immutable
 
 MEMO = "request"

@@ -2,7 +2,7 @@
 
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.assessment.kind import AssessmentAction
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 
 ASSESSMENT_ACTIONS: tuple[AssessmentAction, ...] = (inspect.ACTION, object_.ACTION, decide_objection.ACTION)
 ASSESSMENT_COMMANDS: dict[str, AssessmentAction] = {action.name: action for action in ASSESSMENT_ACTIONS}

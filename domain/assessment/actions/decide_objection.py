@@ -6,9 +6,9 @@ from domain.assessment.kind import AssessmentAction, AssessmentEvent
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.state import AssessmentFields, Inspection, Objection
 from domain.catalogue.figures import QUALITY, Subject
+from domain.kit.event import ActionBody, Addressees
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import ShortText
 
 NO_SUCH_OBJECTION = ProblemType("invalid", "no_such_objection", "Objection not found", "没有这项申诉")

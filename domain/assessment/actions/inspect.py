@@ -8,10 +8,10 @@ from pydantic import Field
 from domain.assessment.kind import AssessmentAction, AssessmentEvent
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.state import AssessmentFields, Inspection
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody
 
 NOT_SAMPLED = ProblemType("invalid", "not_sampled", "Case not in the sample", "不在质检样本中")
 INSPECTED_ALREADY = ProblemType("conflict", "inspected_already", "Case inspected already", "已经质检")

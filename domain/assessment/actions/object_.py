@@ -8,10 +8,10 @@ from domain.assessment.kind import AssessmentAction, AssessmentEvent
 from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.state import AssessmentFields, Objection
 from domain.catalogue.figures import Subject
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody
 from domain.shared.text import Name, ShortText
 from domain.shared.value import omit_default
 

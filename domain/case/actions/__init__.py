@@ -36,7 +36,7 @@ from domain.case.actions import (
     withdraw,
 )
 from domain.case.kind import Action
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 
 ACTIONS: tuple[Action, ...] = (
     register.ACTION,

@@ -8,8 +8,8 @@ from domain.case.events import Event, MayClose
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 

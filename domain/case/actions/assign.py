@@ -9,9 +9,9 @@ from domain.case.kind import Action, Decision, PartAction
 from domain.case.lifecycle import State
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
 from domain.case.state import CaseState
+from domain.kit.event import Addressees
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import Addressees
 from domain.shared.text import Name
 
 SAME_ASSIGNEE = ProblemType("invalid", "same_assignee", "Assignee unchanged", "经办人未变更")

@@ -4,8 +4,8 @@ from domain.case.events import OfIncident
 from domain.case.guards import while_active
 from domain.case.kind import Action
 from domain.case.lifecycle import OPEN, State
+from domain.kit.event import ActionBody
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 

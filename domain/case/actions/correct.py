@@ -15,10 +15,10 @@ from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_
 from domain.case.progress import ContactChange
 from domain.case.state import CaseState
 from domain.catalogue.terms import Edition, Priority, Terms
+from domain.kit.event import Addressees, EventData, Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import ServiceCode
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
-from domain.shared.event import Addressees, EventData, Reasoned
 from domain.shared.text import same_phone
 from domain.shared.value import Value, omit_default
 

@@ -10,9 +10,9 @@ from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.catalogue.terms import USUAL_CURRENCY
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 

@@ -12,10 +12,10 @@ from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import State
 from domain.case.progress import LIMIT_REACHED, Owed
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody, Addressees
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
-from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Text
 from domain.shared.value import omit_default
 

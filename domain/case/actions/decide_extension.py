@@ -8,9 +8,9 @@ from domain.case.events import Event
 from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody
 
 EXTENSION_EXPIRED = ProblemType(
     "conflict", "extension_expired", "Extension granted after the expiry", "时限已过，不能再批准延期"

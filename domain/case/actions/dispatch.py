@@ -10,10 +10,10 @@ from domain.case.kind import Action, Decision, NotPossible, text_of
 from domain.case.lifecycle import AT_WORK, TO_DISPATCH, State
 from domain.case.parts import UNFINISHED
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody, Addressees
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
-from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import Name
 
 SAME_DEPARTMENT = ProblemType("invalid", "same_department", "Department and assignee unchanged", "部门和经办人均未变更")

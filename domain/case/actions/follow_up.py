@@ -16,8 +16,8 @@ from domain.case.lifecycle import State
 from domain.case.progress import Answer
 from domain.case.satisfaction import SATISFIED, Satisfaction
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody, Addressees
 from domain.shared.actors import Actor, Role
-from domain.shared.event import ActionBody, Addressees
 
 Outcome = Literal["satisfied", "dissatisfied", "unreachable"]
 _FIELDS = ("outcome", "contacted", "solved", "satisfaction")

@@ -7,9 +7,9 @@ from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody
 from domain.shared.text import Name
 from domain.shared.value import omit_default
 

@@ -9,10 +9,10 @@ from domain.case.lifecycle import AT_WORK
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, UNFINISHED, Part, PartState
 from domain.case.state import CaseState
 from domain.catalogue.terms import ClockName
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 ALREADY_INVOLVED = ProblemType(

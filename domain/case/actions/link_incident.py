@@ -7,9 +7,9 @@ from domain.case.incident_link import OWN_CAUSE, own_matters
 from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import BEFORE_REPLY, OPEN, State
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody, Addressees
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OUT_OF_TURN, SAME_INCIDENT, Refused
-from domain.shared.event import ActionBody, Addressees
 from domain.shared.text import IncidentNumber
 
 

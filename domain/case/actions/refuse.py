@@ -2,8 +2,8 @@
 
 from domain.case.kind import Action
 from domain.case.lifecycle import TO_DISPATCH, State
+from domain.kit.event import Reasoned
 from domain.shared.actors import Role
-from domain.shared.event import Reasoned
 
 
 class Refuse(Reasoned):

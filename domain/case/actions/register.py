@@ -5,8 +5,8 @@ from domain.case.intake import Registered
 from domain.case.kind import Action, Holder, holders_of
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody, Addressees
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody, Addressees
 
 
 def evolve(case: CaseState, data: Registered, event: Event) -> None:

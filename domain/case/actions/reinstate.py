@@ -10,8 +10,8 @@ from domain.case.lifecycle import OPEN, State
 from domain.case.new_terms import hold_to_present
 from domain.case.progress import Urging
 from domain.case.state import CaseState
+from domain.kit.event import Addressees, Reasoned
 from domain.shared.actors import Actor, Role
-from domain.shared.event import Addressees, Reasoned
 
 
 class Reinstate(Reasoned):

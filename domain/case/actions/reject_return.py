@@ -7,8 +7,8 @@ from domain.case.events import Event, OfDepartment
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
+from domain.kit.event import Reasoned
 from domain.shared.actors import Actor, Role
-from domain.shared.event import Reasoned
 
 
 class RejectReturn(Reasoned):

@@ -9,10 +9,10 @@ from domain.case.kind import Action, NotPossible, PartAction
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.parts import NO_SUCH_PART, UNFINISHED, Part, PartData, PartState
 from domain.case.state import CaseState
+from domain.kit.event import Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import OUT_OF_TURN
-from domain.shared.event import Reasoned
 
 SOURCES = AT_WORK | {State.PENDING_REDISPATCH, State.SUSPENDED, State.AWAITING_APPROVAL}
 

@@ -13,9 +13,9 @@ from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState, Change
 from domain.catalogue.terms import Approver
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import ActionBody
 from domain.shared.money import ZERO, Money
 from domain.shared.text import Text
 

@@ -9,9 +9,9 @@ from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.progress import Extension
 from domain.case.state import CaseState
+from domain.kit.event import Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import Reasoned
 
 EXTENSION_USED = ProblemType("conflict", "extension_used", "Extensions of the cycle used up", "本轮延期次数已用完")
 EXTENSION_TOO_LATE = ProblemType(

@@ -4,8 +4,8 @@ from domain.case.events import Event, OfIncident
 from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody
 
 
 class Resume(ActionBody):

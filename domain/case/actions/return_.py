@@ -8,8 +8,8 @@ from domain.case.kind import Action, NotPossible, PartAction
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData, PartState
 from domain.case.state import CaseState
+from domain.kit.event import Reasoned
 from domain.shared.actors import Actor, Role
-from domain.shared.event import Reasoned
 
 
 class Return(PartBody, Reasoned):

@@ -5,8 +5,8 @@ from domain.case.guards import while_active
 from domain.case.kind import Action
 from domain.case.lifecycle import OPEN, State
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody
 
 
 class RevokeLinks(ActionBody):

@@ -6,8 +6,8 @@ from domain.case.lifecycle import State
 from domain.case.new_terms import reinstate_resolve
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
 from domain.case.state import CaseState
+from domain.kit.event import Reasoned
 from domain.shared.actors import Role
-from domain.shared.event import Reasoned
 
 
 class SendBack(PartBody, Reasoned):

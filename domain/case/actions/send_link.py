@@ -6,9 +6,9 @@ from domain.case.guards import while_active
 from domain.case.kind import Action, NotPossible
 from domain.case.lifecycle import OPEN, State
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
-from domain.shared.event import ActionBody
 
 NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number", "工单没有联系电话")
 

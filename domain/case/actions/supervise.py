@@ -7,9 +7,9 @@ from domain.case.kind import Action, NotPossible
 from domain.case.lifecycle import OPEN
 from domain.case.progress import Supervision
 from domain.case.state import CaseState
+from domain.kit.event import ActionBody, EventData
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
-from domain.shared.event import ActionBody, EventData
 
 ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised", "工单已在督办中")
 

@@ -6,9 +6,9 @@ from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
+from domain.kit.event import Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import Reasoned
 from domain.shared.text import Instant
 
 WAKE_AT_PAST = ProblemType("invalid", "wake_at_past", "Wake date not in the future", "恢复时间应晚于当前时间")

@@ -6,9 +6,9 @@ from domain.case.kind import Action, NotPossible
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
 from domain.case.urging import countdown_ends_at, urged_clock
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
-from domain.shared.event import ActionBody
 
 URGE_TOO_LATE = ProblemType("conflict", "urge_too_late", "Urging after the expiry", "已过催办时限")
 

@@ -9,9 +9,9 @@ from domain.case.kind import Action, Decision, departments_of
 from domain.case.lifecycle import OPEN, State
 from domain.case.progress import Withdrawal
 from domain.case.state import CaseState
+from domain.kit.event import Addressees, Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.event import Addressees, Reasoned
 from domain.shared.text import CallId
 from domain.shared.value import omit_default
 

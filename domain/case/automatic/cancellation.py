@@ -1,7 +1,7 @@
 """cancellation_requested 请求取消: somebody asked Temporal to cancel the workflow, which changes nothing."""
 
 from domain.case.kind import EventKind
-from domain.shared.event import CancellationRequested
+from domain.kit.event import CancellationRequested
 
 KIND = EventKind(
     name="cancellation_requested",

@@ -8,7 +8,7 @@ from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_
 from domain.case.progress import CatalogueChange
 from domain.case.state import CaseState
 from domain.catalogue.terms import Edition, Terms
-from domain.shared.event import EventData
+from domain.kit.event import EventData
 from domain.shared.value import Value, omit_default
 
 SAME_TERMS = "same_terms"

@@ -16,8 +16,8 @@ from domain.case.kind import Due, EventKind
 from domain.case.progress import LIMIT_REACHED, Finding, Owed
 from domain.case.state import CaseState
 from domain.catalogue.terms import Approver, Credit
+from domain.kit.event import EventData
 from domain.shared.errors import Refused
-from domain.shared.event import EventData
 from domain.shared.money import Money
 
 

@@ -8,7 +8,7 @@ from domain.case.events import Event
 from domain.case.kind import Due, EventKind, Holder, holders_of
 from domain.case.state import CaseState
 from domain.catalogue.terms import MISS
-from domain.shared.event import Addressees, EventData
+from domain.kit.event import Addressees, EventData
 
 
 class Escalated(EventData):

@@ -3,7 +3,7 @@
 from domain.case.events import Event
 from domain.case.kind import EventKind
 from domain.case.state import CaseState
-from domain.shared.event import EventData
+from domain.kit.event import EventData
 
 FLAG = "left_out"
 

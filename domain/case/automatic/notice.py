@@ -14,7 +14,7 @@ from domain.case.parts import PART_AT_WORK
 from domain.case.progress import Urging
 from domain.case.state import CaseState
 from domain.case.urging import countdown_ends_at, criticism_seconds, start_countdown, urged_clock
-from domain.shared.event import EventData
+from domain.kit.event import EventData
 
 KEPT_EN = {"resolve": "settled", "reply": "replied to"}
 """Participle of the act that keeps the promise of a document."""

@@ -7,7 +7,7 @@ from domain.case.intake import IntakeFlag
 from domain.case.kind import EventKind
 from domain.case.state import CaseState
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
-from domain.shared.event import EventData
+from domain.kit.event import EventData
 from domain.shared.value import omit_default
 
 KNOWN = "known"

@@ -4,7 +4,7 @@ from domain.case.events import Event
 from domain.case.kind import EventKind
 from domain.case.progress import FailedDelivery, recipient_of
 from domain.case.state import CaseState
-from domain.shared.event import EventData
+from domain.kit.event import EventData
 
 FLAG = "undelivered"
 

@@ -2,7 +2,7 @@
 
 from domain.incident.actions import confirm, declare, dismiss, dispatch, inform, merge, resolve, sign_for
 from domain.incident.kind import IncidentAction
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 
 INCIDENT_ACTIONS: tuple[IncidentAction, ...] = (
     declare.ACTION,

@@ -8,9 +8,9 @@ from domain.incident.kind import IncidentAction, IncidentEvent
 from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
 from domain.incident.scope import Around, Scope
 from domain.incident.state import IncidentFields
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
-from domain.shared.event import ActionBody
 from domain.shared.numbers import CaseNumber
 from domain.shared.text import Instant, Name
 

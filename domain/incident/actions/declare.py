@@ -3,7 +3,7 @@
 from domain.incident.kind import IncidentAction
 from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
 from domain.incident.opening import Opened
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 
 ACTION = IncidentAction(
     name="declare",

@@ -2,7 +2,7 @@
 
 from domain.incident.kind import IncidentAction
 from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
-from domain.shared.event import Reasoned
+from domain.kit.event import Reasoned
 
 
 class Dismiss(Reasoned):

@@ -2,8 +2,8 @@
 
 from domain.incident.kind import IncidentAction
 from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
+from domain.kit.event import ActionBody
 from domain.shared.codes import DepartmentCode
-from domain.shared.event import ActionBody
 from domain.shared.text import Name
 
 

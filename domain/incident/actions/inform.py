@@ -5,7 +5,7 @@ from pydantic import Field
 from domain.incident.kind import IncidentAction, IncidentEvent
 from domain.incident.lifecycle import CONTROL_ROOM, TAKING
 from domain.incident.state import IncidentFields
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from domain.shared.text import Instant, Text
 
 

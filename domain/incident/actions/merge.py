@@ -3,8 +3,8 @@
 from domain.incident.kind import IncidentAction, IncidentEvent
 from domain.incident.lifecycle import CONTROL_ROOM, LINKABLE, IncidentState
 from domain.incident.state import IncidentFields
+from domain.kit.event import ActionBody
 from domain.shared.errors import SAME_INCIDENT, Refused
-from domain.shared.event import ActionBody
 from domain.shared.text import IncidentNumber, Text
 
 

@@ -3,8 +3,8 @@
 from domain.incident.kind import IncidentAction, IncidentEvent
 from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
 from domain.incident.state import IncidentFields
+from domain.kit.event import ActionBody
 from domain.shared.actors import Role
-from domain.shared.event import ActionBody
 from domain.shared.text import Text
 
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from domain.incident.kind import IncidentAction
 from domain.incident.lifecycle import IncidentState
 from domain.incident.state import IncidentFields
+from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.event import ActionBody
 from domain.shared.text import Name
 
 

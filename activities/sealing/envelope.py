@@ -2,7 +2,7 @@
 
 A codec seals each payload (AES-256-GCM) for its workflow, and those of an activity for the activity as well; it is
 opened nowhere else. Inside, beside the content, stands its stamp: the kind of message, its name, the id that it is for,
-and the instant at which it was sent. The stamps are put and compared by `activities.stamps`.
+and the instant at which it was sent. The stamps are put and compared by `activities.sealing.stamps`.
 """
 
 import json
@@ -24,7 +24,7 @@ from temporalio.converter import (
     WorkflowSerializationContext,
 )
 
-from activities.keys import Key, Keys, derived
+from activities.sealing.keys import Key, Keys, derived
 from domain.shared.operator_errors import OperatorError
 
 SEALED, FOREIGN = b"binary/sealed", b"binary/foreign"

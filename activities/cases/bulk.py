@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.case_updates import BRISK, NO_ANSWER, Answer, CaseUpdates, Left, is_refusal
+from activities.cases.updates import BRISK, NO_ANSWER, Answer, CaseUpdates, Left, is_refusal
 from activities.internal_updates import CATALOGUE_CHANGE
 from activities.projection import plain_errors, read
 from activities.run_status import unless_gone
@@ -22,8 +22,8 @@ from domain.case.rollout import RolloutTerms
 from domain.case.views import Outcome
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
+from domain.kit.command import Command
 from domain.shared.codes import UnknownCode
-from domain.shared.command import Command
 from domain.shared.value import Immutable
 from readmodel.cases.open_cases import open_numbers
 from readmodel.cases.queries import get_cases

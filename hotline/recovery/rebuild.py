@@ -1,4 +1,4 @@
-"""Rebuild of the read model from the histories of cases and incidents in Temporal (`hotline.histories`).
+"""Rebuild of the read model from the histories of cases and incidents in Temporal (`hotline.recovery.histories`).
 
 Notifications of events that SQL has lost count as sent, and callers whom those events name as looked up. Events that
 SQL never had are published by their case; if the case has ended, this module writes them. Their notifications are sent.
@@ -25,15 +25,15 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
-from activities.history_errors import UnreadableError
-from activities.incident import SLICE
-from activities.reconcile_report import STARTED_AGAIN, is_ahead
+from activities.incidents.incidents import SLICE
+from activities.recovery.history_errors import UnreadableError
+from activities.recovery.report import STARTED_AGAIN, is_ahead
 from activities.run_status import is_over, unless_gone
 from activities.shift import now
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
 from domain.incident.notifications import News
-from hotline.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
+from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
 from readmodel.callers.recognition import note_recognised
 from readmodel.cases.queries import has_cases, states, versions

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.case_updates import GONE, NO_ANSWER, Answer, Answers, CaseUpdates, Left
+from activities.cases.updates import GONE, NO_ANSWER, Answer, Answers, CaseUpdates, Left
 from activities.internal_updates import SETTLE
 from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
@@ -27,8 +27,8 @@ from domain.incident.batch import (
     sampled,
 )
 from domain.incident.notifications import News
+from domain.kit.command import Command
 from domain.shared.actors import SYSTEM, Actor
-from domain.shared.command import Command
 from readmodel.cases.queries import versions
 from readmodel.incidents import incidents
 from readmodel.incidents.candidates import unclaimed

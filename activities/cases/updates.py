@@ -23,7 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.people_first import PeopleFirst
 from activities.projection import SenderWriter
-from activities.stamps import UndecidedError
+from activities.sealing.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
 
 ANSWER_SECONDS = 8.0

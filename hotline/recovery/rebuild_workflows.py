@@ -20,19 +20,19 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.case_updates import for_each
-from activities.history_errors import ForeignError, UnopenedError, UnreadableError
+from activities.cases.updates import for_each
 from activities.people_first import PeopleFirst
+from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
 from activities.shift import now
 from domain.case.lifecycle import OPEN
 from domain.incident.kind import IncidentEvent
 from domain.incident.lifecycle import TAKING
-from domain.shared.event import BaseEvent
+from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
-from hotline.histories import chains, is_foreign, keys_seen, read_incident_run
-from hotline.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
+from hotline.recovery.histories import chains, is_foreign, keys_seen, read_incident_run
+from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.recovery.reconciliation import mark

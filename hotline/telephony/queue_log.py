@@ -12,10 +12,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from domain.calls.call import Call
 from domain.shared.text import CALL_ID, PHONE
-from hotline.files.agents import NAME, Agents
-from hotline.files.call_lines import LeftOut
 from hotline.files.columns import LineFault
 from hotline.files.local_time import YEARS
+from hotline.telephony.agents import NAME, Agents
+from hotline.telephony.call_lines import LeftOut
 
 FIELDS = 5
 """Fields before the parameters of an event."""

@@ -8,7 +8,7 @@ has an earlier one, or lacks events, there are two reasons:
   what was lost count as sent.
 
 The second is certain if the change is not later than `in_sql_until`, up to which SQL once had every change. Otherwise
-the case is told to publish first, and written from its history if that does not help (`hotline.rebuild`).
+the case is told to publish first, and written from its history if that does not help (`hotline.recovery.rebuild`).
 """
 
 import asyncio
@@ -27,10 +27,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.case_workflows import CHUNK, CaseWorkflows, Seen
-from activities.history_errors import UnreadableError
 from activities.projection import SenderWriter, read
-from activities.reconcile_report import NAMED, Report, is_ahead
+from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
+from activities.recovery.history_errors import UnreadableError
+from activities.recovery.report import NAMED, Report, is_ahead
 from activities.run_status import is_lost
 from activities.shift import Shift, ShiftOverError, now, shift
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -286,7 +286,7 @@ class Reconciler:
         """Tell the case to publish what SQL never had; if that does not help, write it from its history.
 
         One that has ended cannot publish, and does not remember what SQL has lost: it is written at once. What is
-        written then, and which notifications count as sent, `hotline.rebuild` decides.
+        written then, and which notifications count as sent, `hotline.recovery.rebuild` decides.
         """
         was_in_sql = self._in_sql_until is not None and seen.changed_at <= self._in_sql_until
         told = self._told.get(number)

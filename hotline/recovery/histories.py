@@ -21,16 +21,16 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.envelope import context_of
-from activities.history_errors import ForeignError, UnopenedError, UnreadableError
+from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import is_over, unless_gone
-from activities.stamps import UnknownKeyError, start_fault
+from activities.sealing.envelope import context_of
+from activities.sealing.stamps import UnknownKeyError, start_fault
 from domain.case.batch import ProjectionBatch, Returned
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
 from domain.incident.kind import IncidentEvent
 from domain.incident.notifications import News
-from domain.shared.event import BaseEvent
+from domain.kit.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import is_number
 from workflows.complaint import ComplaintWorkflow

@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
 from activities.people_first import PeopleFirst
-from activities.reconcile_report import STARTED_AGAIN
+from activities.recovery.report import STARTED_AGAIN
 from activities.run_status import NOT_OVER, instant, is_over, unless_gone
 from domain.shared.numbers import is_number
 

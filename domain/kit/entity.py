@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
 
+from domain.kit.command import Command
+from domain.kit.event import ActionBody, BaseAction, BaseEvent, BaseKind, CancellationRequested, EventData
 from domain.shared.actors import SYSTEM, Actor, Role
-from domain.shared.command import Command
 from domain.shared.errors import OUT_OF_TURN, Refused
-from domain.shared.event import ActionBody, BaseAction, BaseEvent, BaseKind, CancellationRequested, EventData
 
 EntityT = TypeVar("EntityT")
 EventT = TypeVar("EventT", bound=BaseEvent)

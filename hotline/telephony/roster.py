@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from domain.calls.duty import LONGEST, Duty
-from hotline.files.agents import known_id
 from hotline.files.columns import ColumnFile, LineFault, Row
 from hotline.files.local_time import instant_of
+from hotline.telephony.agents import known_id
 from readmodel.people.people import Directory
 
 COLUMNS = {"person": "人员", "from": "上班", "to": "下班"}

@@ -20,7 +20,7 @@ from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import UNSEALED, action_meant
-from activities.envelope import CLEAR, FOREIGN, key_of
+from activities.sealing.envelope import CLEAR, FOREIGN, key_of
 
 log = logging.getLogger("hotline.worker")
 

@@ -19,15 +19,15 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
-from activities.case_updates import for_each
-from activities.case_workflows import CHUNK, Seen
-from activities.history_errors import UnreadableError
+from activities.cases.updates import for_each
 from activities.people_first import PeopleFirst
+from activities.recovery.case_workflows import CHUNK, Seen
+from activities.recovery.history_errors import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from activities.shift import now
 from domain.incident.kind import IncidentEvent
 from domain.shared.instants import to_milliseconds
-from hotline.histories import read_incident_run
+from hotline.recovery.histories import read_incident_run
 from readmodel.base.database import ReadConnection, read_in_thread
 from readmodel.cases.facts import CaseFacts, all_facts, facts_of
 from readmodel.incidents import incidents

@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.case_updates import ANSWER_SECONDS, is_refusal
+from activities.cases.updates import ANSWER_SECONDS, is_refusal
 from activities.internal_updates import ABSORB
 from domain.incident.batch import Absorbed
 from domain.shared.value import Immutable

@@ -1,0 +1,1 @@
+"""Updates and queries that activities send to many cases."""

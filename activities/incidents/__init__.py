@@ -1,0 +1,1 @@
+"""Activities of incidents, and the surge watch."""

@@ -1,0 +1,1 @@
+"""Comparison of Temporal with SQL, and its repair."""

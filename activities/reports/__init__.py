@@ -1,0 +1,1 @@
+"""Activities of reports, and of the end of days and months."""

@@ -1,0 +1,1 @@
+"""Envelope, stamps and keys of what Temporal stores."""

@@ -1,0 +1,1 @@
+"""Kit of every entity: its commands, events and rules."""

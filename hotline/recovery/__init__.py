@@ -1,0 +1,1 @@
+"""Rebuilds and verifications of the two stores."""
