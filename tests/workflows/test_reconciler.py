@@ -13,9 +13,8 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.cases import workflows as case_workflows
 from activities.people_first import PeopleFirst
-from activities.recovery import reconcile
+from activities.recovery import case_workflows, reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import Report
