@@ -56,9 +56,6 @@ NEVER_ENTERED = {
         "search_attributes.typed",
     },
     "handlers of updates are made when the modules are loaded": {
-        "updates.Update.__call__",
-        "updates.Update.__init__",
-        "updates.Update.validator",
         "updates._update",
         "updates.describe",
         "updates.with_updates",
