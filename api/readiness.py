@@ -44,7 +44,7 @@ UNABLE = "unavailable"
 """Status of a service that takes no calls."""
 NAMED = 5
 """Lost cases that the detail names."""
-LOOK_UP = "Look up the part in docs/how-run.md, Readiness."
+LOOK_UP = "Look up the part in docs/when-something-is-wrong.md."
 
 Checks = Mapping[str, Callable[[], Awaitable[Component]]]
 log = logging.getLogger("hotline.api")

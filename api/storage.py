@@ -76,7 +76,7 @@ class Storage:
         return Component(
             ok=False,
             detail=f"{found} under the running service, whose writes are lost at its end",
-            remedy="Do not stop the service before the open file is copied, as docs/how-run.md, Lost files, describes.",
+            remedy="Do not stop the service before the open file is copied, as docs/backup.md, Lost files, describes.",
         )
 
     async def temporal_unwritable(self) -> str | None:
@@ -97,7 +97,7 @@ class Storage:
                 faults.append(f"{left[-1]}, less than {LOW_BYTES // MIB}")
         if not faults:
             return Component(ok=True, detail="; ".join(left) or "nothing is written on this machine")
-        remedy = "Free or add disk space, or make the folder writable again; docs/how-run.md, When something dies."
+        remedy = "Free or add disk space, or make the folder writable again; docs/when-something-is-wrong.md."
         return Component(ok=False, detail="; ".join(faults), remedy=remedy)
 
     def _changed(self) -> list[Changed]:

@@ -57,7 +57,7 @@ def require_tables(url: str) -> None:
             f"the tables of {make_url(url).render_as_string()} are of another version of this software:"
             f" {'; '.join(found)}. Before release 0.1.0 tables are not converted. Stop the service, move the file away"
             " (of PostgreSQL: name an empty database in HOTLINE_DATABASE_URL), start the service, and run `hotline"
-            " rebuild readmodel`; docs/how-run.md, Tables of another version."
+            " rebuild readmodel`; docs/backup.md, Tables of another version."
         )
 
 

@@ -1,4 +1,4 @@
-"""The table of outages in docs/how-run.md: every cell, and what follows when everything is back."""
+"""The table of outages in docs/when-something-is-wrong.md: every cell, and what follows when everything is back."""
 
 import time
 import uuid

@@ -61,7 +61,7 @@ def glossary(title: str) -> list[str]:
 
 def test_every_setting_is_documented_and_no_other() -> None:
     known = {variable(field) for field in Settings.model_fields}
-    assert set(column(section(page("docs/how-run.md"), "Settings"), 0)) == known
+    assert set(column(section(page("docs/reference.md"), "Settings"), 0)) == known
     assert set(re.findall(rf"\b{SETTING}[A-Z_]*[A-Z]\b", ALL)) == known
 
 
@@ -78,11 +78,11 @@ def test_every_file_of_the_data_folder_is_documented_and_in_the_backup() -> None
     listed = dict(zip(column(table, 0), cells(table, 2)[1:], strict=True))
     assert {name.rstrip("/") for name in listed} >= files
     kept = {name.rstrip("/") for name, keep in listed.items() if keep == "**back it up**"}
-    (script,) = [e.text for e in examples(section(how_run, "Backup")) if "sqlite3" in e.text]
+    (script,) = [e.text for e in examples(page("docs/backup.md")) if "sqlite3" in e.text]
     assert set(re.findall(r"data/([a-z.]+)", script)) == kept
     # SQL may be behind Temporal, never ahead of it.
     assert re.findall(r"sqlite3 data/(\S+)", script) == ["hotline.db", "temporal.db"]
-    (lost,) = [line for line in section(how_run, "When something dies").splitlines() if line.startswith("| the disk")]
+    (lost,) = [line for line in page("docs/when-something-is-wrong.md").splitlines() if line.startswith("| the disk")]
     assert {name.rstrip("/") for name in names(lost)} == kept - {name for name in kept if name.endswith(".db")}
 
 
@@ -174,11 +174,11 @@ def test_documented_queries_use_attributes_that_exist(query: str) -> None:
 
 
 def test_every_kind_of_channel_is_documented_with_its_keys_and_no_other() -> None:
-    kinds = section(page("docs/how-run.md"), "Kinds of channel")
-    assert column(kinds, 0) == list(CONFIGS), "docs/how-run.md, Kinds of channel, has a row for each kind"
+    kinds = section(page("docs/channels.md"), "Kinds of channel")
+    assert column(kinds, 0) == list(CONFIGS), "docs/channels.md, Kinds of channel, has a row for each kind"
     for kind, config in CONFIGS.items():
         missing = {*config.model_fields} - {"kind", *names(kinds)}
-        assert not missing, f"keys of the channel {kind} are missing in docs/how-run.md"
+        assert not missing, f"keys of the channel {kind} are missing in docs/channels.md"
 
 
 def test_every_problem_type_is_documented_and_no_other() -> None:
@@ -224,7 +224,7 @@ def test_every_field_of_a_template_is_documented(prove: Callable[[Path], object]
     (told,) = (problem for problem in refused.value.problems if "nonsense" in problem)
     fields = set(told.partition("accepted: ")[2].split(", "))
     assert len(fields) > 1
-    assert fields <= names(section(page("docs/how-run.md"), "Templates"))
+    assert fields <= names(section(page("docs/channels.md"), "Templates"))
 
 
 def test_every_file_that_is_named_exists() -> None:

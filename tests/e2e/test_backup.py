@@ -1,4 +1,4 @@
-"""The online backup of docs/how-run.md: both databases copied one after the other while people act, and restored."""
+"""The online backup of docs/backup.md: both databases copied one after the other while people act, and restored."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.pages import examples, page, section
+from tests.support.pages import examples, page
 from tests.support.service import Service, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -25,7 +25,7 @@ def copy(file: Path, backup: Path) -> None:
 
 def test_an_online_backup_in_the_documented_order_loses_nothing(tmp_path: Path) -> None:
     """Cases change, end and are registered between the two copies. Each is whole after the restore and goes on."""
-    [script] = [each.text for each in examples(section(page("docs/how-run.md"), "Backup")) if "sqlite3" in each.text]
+    [script] = [each.text for each in examples(page("docs/backup.md")) if "sqlite3" in each.text]
     first, last = re.findall(r"sqlite3 data/(\S+)", script)
     [others] = re.findall(r"cp -rp (.+) backup/", script)
     restored = tmp_path / "after" / "data"
