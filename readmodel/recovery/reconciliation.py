@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from domain.case.automatic.escalate import KIND as ESCALATE
 from domain.case.invariants import faults
+from domain.case.lifecycle import BEFORE_REPLY
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.cases.conditions import IS_OPEN, PROGRESS
 from readmodel.cases.queries import get_cases
@@ -49,13 +50,9 @@ def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held
 
 def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:
     """Return the next open cases after this number, in order, and when they changed last."""
-    statement = (
-        select(cases.c.number, cases.c.changed_at)
-        .where(IS_OPEN, cases.c.number > after)
-        .order_by(cases.c.number)
-        .limit(limit)
-    )
-    return {row.number: row.changed_at for row in connection.execute(statement)}
+    opened = select(cases.c.number, cases.c.changed_at).where(IS_OPEN, cases.c.number > after)
+    rows = connection.execute(opened.order_by(cases.c.number).limit(limit))
+    return {row.number: row.changed_at for row in rows}
 
 
 def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
@@ -66,8 +63,9 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
     """
     left_out = func.coalesce(PROGRESS["left_out"].as_string(), "").contains(f'"{ESCALATE.name}"')
     missed = ~cases.c.overdue & (cases.c.next_due_at < due_before) & ~left_out
-    ended = select(incidents.c.number).where(incidents.c.closed_at < due_before)
-    waits = cases.c.incident.in_(ended) & PROGRESS["settled"].as_string().is_(None)
+    of_ended = cases.c.incident.in_(select(incidents.c.number).where(incidents.c.closed_at < due_before))
+    # No other state waits: PostgreSQL would take seconds to read the documents of thousands that were replied to.
+    waits = cases.c.state.in_(sorted(BEFORE_REPLY)) & of_ended & PROGRESS["settled"].as_string().is_(None)
     return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | waits))}
 
 

@@ -17,12 +17,13 @@ from activities.run_status import unless_gone
 from hotline import installation
 from hotline.installation import ForeignStoreError, Stores, adopt, look
 from hotline.settings import Settings
+from hotline.temporal.converter import sealing
 from hotline.temporal.setup import prepare
 from readmodel.migrate import migrate
 from tests.support.hotline import running_hotline, until
 from tests.support.lost import terminate
 from tests.support.rings import ring_at
-from tests.support.sealing import SEALING
+from tests.support.sealing import SEALING, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import waits
 from tests.workflows.test_hijacked_tasks import hijack
@@ -231,6 +232,27 @@ async def test_a_schedule_that_was_deleted_comes_back_while_the_worker_runs(
     await until(told, ["INFO"].__eq__)
     await client.get_schedule_handle(SCHEDULE).delete()
     await until(told, ["INFO", "WARNING"].__eq__)
+    await until(lambda: is_scheduled(client), bool)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_worker_goes_on_while_no_other_process_has_its_keys(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(worker, "KEEP_SECONDS", 0.1)
+    client, settings = await namespace(server, "keys-differ"), read_model(tmp_path)
+    await adopt(client, settings)
+    ring = ring_at(settings.keys_file)
+    ring.share([{"another"}])
+    keeping = asyncio.create_task(worker.keep_running(with_options(client, **sealing(ring)), settings))
+
+    async def told() -> bool:
+        assert not keeping.done()
+        return "the Schedule cannot be looked after: keys differ" in caplog.text
+
+    await until(told, bool)
+    ring.share([])
     await until(lambda: is_scheduled(client), bool)
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)

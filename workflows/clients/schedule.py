@@ -54,10 +54,9 @@ async def describe_schedule(client: Client) -> temporal.DescribeScheduleResponse
 
 async def _wanted(client: Client, task_queue: str, time_zone: str) -> Schedule:
     """Return the Schedule in the form in which Temporal tells it."""
-    nightly = {"second": (0, 0), "minute": (MINUTE, MINUTE), "hour": (HOUR, HOUR)}
-    every_day = {"dayOfMonth": (1, 31), "month": (1, 12), "dayOfWeek": (0, 6)}
-    ranges = (nightly | every_day).items()
-    calendar = {name: [{"start": first, "end": last, "step": 1}] for name, (first, last) in ranges}
+    time = {"second": (0, 0), "minute": (MINUTE, MINUTE), "hour": (HOUR, HOUR)}
+    any_day = {"dayOfMonth": (1, 31), "month": (1, 12), "dayOfWeek": (0, 6)}
+    calendar = {name: [{"start": first, "end": last, "step": 1}] for name, (first, last) in (time | any_day).items()}
     starts = {"workflowId": SCHEDULE, "workflowType": {"name": PeriodEndWorkflow.__name__}}
     starts["taskQueue"] = {"name": task_queue, "kind": "TASK_QUEUE_KIND_NORMAL"}
     schedule = {

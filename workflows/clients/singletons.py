@@ -15,6 +15,7 @@ from activities.recovery.report import Report
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
+from domain.shared.operator_errors import OperatorError
 from workflows.installation import MEMO, InstallationWorkflow
 from workflows.shifts import CourierWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
@@ -110,10 +111,10 @@ async def start_ended(client: Client, task_queue: str) -> None:
 
 @contextmanager
 def looked_after(what: str) -> Iterator[None]:
-    """Log an RPCError of this work, or a ValueError of what somebody else has made, and go on with the rest."""
+    """Log an RPCError or OperatorError of this work, or a ValueError of what somebody else has made, and go on."""
     try:
         yield
-    except (RPCError, ValueError) as error:
+    except (RPCError, OperatorError, ValueError) as error:
         log.warning("%s cannot be looked after: %s", what, error)
 
 

@@ -1,0 +1,37 @@
+"""Handovers in SQL: under way or ended, and the cases that were given since one was ordered."""
+
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from domain.case.actions.hand_over import HandOver
+from domain.case.handover import Handover
+from domain.shared.actors import Actor, Role
+from readmodel.base.database import reading, writing
+from readmodel.people.workload import CLOCK_MARGIN, begin_handover, end_handover, given_by
+from readmodel.projection import write
+from tests.support.batches import STEP, call, number, published
+from tests.support.build import MONDAY
+
+GIVEN_AT = MONDAY + STEP
+NUMBERS = [number(place) for place in range(1, 5)]
+
+
+def order(name: str) -> Handover:
+    supervisor = Actor(id="xu", role=Role.SUPERVISOR)
+    return Handover(id=name[0] * 32, previous_owner="wang", owner="li", reason="-", actor=supervisor)
+
+
+def test_a_case_that_was_given_since_the_order_is_known_also_if_given_back(database: Engine) -> None:
+    """Not one that was given to somebody else, and none for a handover that has ended or was never ordered."""
+    ordered_at = {"before": GIVEN_AT + CLOCK_MARGIN, "after": GIVEN_AT + CLOCK_MARGIN + timedelta(seconds=1)}
+    given, back, other = HandOver(owner="li"), HandOver(owner="wang"), HandOver(owner="wu")
+    with writing(database) as connection:
+        for place, actions in enumerate([(given,), (given, back), (other,), ()], start=1):
+            write(connection, published(call(place), actions))
+        for name, at in (ordered_at | {"ended": MONDAY}).items():
+            begin_handover(connection, order(name), at)
+        end_handover(connection, order("ended").id, GIVEN_AT)
+    with reading(database) as connection:
+        found = {name: given_by(connection, order(name), NUMBERS) for name in (*ordered_at, "ended", "did not begin")}
+    assert found == {"before": {number(1), number(2)}, "after": set(), "ended": None, "did not begin": None}
