@@ -22,6 +22,7 @@ from domain.catalogue.figures import CONNECTED_RATE, FIGURE_OF, Figure, Subject,
 from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Weight
 from domain.shared.codes import Code
 from domain.shared.text import Name, ShortText, Text
+from domain.shared.value import complete
 from readmodel.assessments.months import CountedCase
 
 ASSESSMENTS = "/v1/assessments"
@@ -225,12 +226,16 @@ def figure_item(month: Assessment, by: Subject, subject: str, name: str, value: 
     return FigureItem(**{**dict(value), "value": shown, "link": link})
 
 
-_SHOWN: Mapping[Unit, Callable[[Decimal], int | float | str]] = {
-    Unit.COUNT: int,
-    Unit.RATE: float,
-    Unit.POINTS: float,
-    Unit.MONEY: str,
-}
+_SHOWN: Mapping[Unit, Callable[[Decimal], int | float | str]] = complete(
+    "_SHOWN",
+    Unit,
+    {
+        Unit.COUNT: int,
+        Unit.RATE: float,
+        Unit.POINTS: float,
+        Unit.MONEY: str,
+    },
+)
 """Forms in which values are shown, by unit."""
 
 

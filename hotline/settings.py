@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from domain.shared.actors import Role
+from domain.shared.actors import STAFF_ROLES, Role
 from domain.shared.explain import message
 from domain.shared.operator_errors import OperatorError
 
@@ -71,7 +71,7 @@ def _roles_by_value(text: object) -> object:
 
 
 ISSUER = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[!$-;=A-\[\]_a-z~]*)?")
-TOKEN_ROLES = {role.value: role for role in Role if role not in (Role.CALLER, Role.OWNER, Role.SYSTEM)}
+TOKEN_ROLES = {role.value: role for role in Role if role in STAFF_ROLES}
 """Roles that an access token may give."""
 ClaimName = Annotated[str, Field(pattern=r"^[!#-\[\]-~]{1,200}$")]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]

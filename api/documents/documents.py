@@ -14,11 +14,12 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from activities.notifications.limited_templates import LimitedEnvironment
 from activities.notifications.texts import DOCUMENTS, template_problems
 from domain.calendar.work_calendar import on_the_wall
-from domain.case.automatic.notice import DOCUMENT_EN, KEPT_EN, Addressee, Criticised, Noticed, document_of
+from domain.case.automatic.notice import DOCUMENT_EN, Addressee, Criticised, Noticed, document_of
 from domain.case.automatic.notice import DOCUMENTS as KINDS
 from domain.case.clocks import CLOCK_ZH
 from domain.case.events import Event, Names
 from domain.case.lifecycle import State
+from domain.catalogue.terms import URGED
 from domain.shared.actors import Role
 from domain.shared.operator_errors import FileError
 
@@ -108,9 +109,7 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
         "due": _local(data.due_at, zone),
         "promise": clock,
         "promise_zh": CLOCK_ZH[clock],
-        "done_zh": {"resolve": "办结", "reply": "回复"}[clock],
-        "done_en": KEPT_EN[clock],
-        "act_en": {"resolve": "settle it", "reply": "reply"}[clock],
+        **URGED[clock]._asdict(),
         "late_zh": late_zh,
         "late_en": late_en,
         "owner": data.owner,

@@ -13,6 +13,7 @@ from pygal.graph.graph import Graph
 from pygal.style import Style
 
 from domain.reports.report import Chart, ChartKind, Table
+from domain.shared.value import complete
 
 # The library would look for plug-ins at every later import of the process, by a protocol that Python has given up.
 sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
@@ -35,11 +36,15 @@ SHORT = 10_000
 """Values from which the axis shows thousands."""
 Sums = dict[str, dict[str, float]]
 FONTS = '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif'
-_KINDS: Mapping[ChartKind, type[Graph]] = {
-    ChartKind.BAR: HorizontalBar,
-    ChartKind.STACKED: HorizontalStackedBar,
-    ChartKind.LINE: Line,
-}
+_KINDS: Mapping[ChartKind, type[Graph]] = complete(
+    "_KINDS",
+    ChartKind,
+    {
+        ChartKind.BAR: HorizontalBar,
+        ChartKind.STACKED: HorizontalStackedBar,
+        ChartKind.LINE: Line,
+    },
+)
 _STYLE = Style(
     background="transparent",
     plot_background="transparent",

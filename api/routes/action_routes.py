@@ -23,7 +23,7 @@ from domain.case.views import Outcome
 from domain.kit.command import Command
 from domain.kit.event import ActionBody, AnyAction
 from domain.rights.rights import right_to
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.value import NamedCode
 from workflows.messages import IncidentOutcome
 
@@ -91,7 +91,7 @@ class ActionRoutes(Generic[OutcomeT]):
 
     def _endpoint(self, action: AnyAction, examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
         name, body_type = action.name, action.body
-        able = set(Role) if Role.OWNER in action.roles else {*action.roles, Role.ADMIN}
+        able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}
         command_type: type[Command[Any]] = Command.__class_getitem__(action.sent or body_type)  # type: ignore[assignment]  # known at run time only
 
         async def act(

@@ -22,12 +22,13 @@ from domain.calls.figures import CallFigures
 from domain.rights.masking import mask_agent
 from domain.rights.rights import READ_REPORTS
 from domain.shared.text import Instant
+from domain.shared.value import complete
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import call_report
 from readmodel.calls.spans import DutyFigures, Grouping, start_of
 
 ERRORS = (INVALID_REQUEST, INVALID_PERIOD, READ_MODEL_UNAVAILABLE)
-LONGEST_DAYS = {Grouping.HOUR: 93, Grouping.DAY: 366, Grouping.AGENT: 366}
+LONGEST_DAYS = complete("LONGEST_DAYS", Grouping, {Grouping.HOUR: 93, Grouping.DAY: 366, Grouping.AGENT: 366})
 """Longest periods: a quarter of a year of hours, and a year."""
 IN_TIME_SECONDS = 15
 """Seconds within which a call should be answered: GB/T 33358-2016."""

@@ -26,6 +26,7 @@ from domain.case.views import CaseView
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import CALLER
+from domain.shared.value import complete
 
 HEADERS = {"X-Robots-Tag": "noindex"}
 INCOMPLETE = frozenset({"words", "answers"})
@@ -48,19 +49,23 @@ BODIES: Mapping[str, Callable[[Mapping[str, str]], ActionBody]] = {
     "urge": lambda form: Urge(note=_words(form) or None),
 }
 """Bodies of the buttons, made of what the caller has chosen and typed; they raise ValidationError."""
-STATE_FOR_CALLERS = {
-    State.REGISTERED: ("已受理", "registered"),
-    State.DISPATCHED: ("已通知处理部门", "the department has been told"),
-    State.PENDING_REDISPATCH: ("正在转交其他部门", "being passed to another department"),
-    State.IN_PROGRESS: ("处理中", "in progress"),
-    State.SUSPENDED: ("暂缓处理", "on hold"),
-    State.AWAITING_APPROVAL: ("公司审批中", "awaiting approval"),
-    State.PENDING_REPLY: ("已处理，即将答复您", "handled, we will tell you about it"),
-    State.PENDING_FOLLOW_UP: ("已处理，等待您的评价", "handled, waiting for your answer"),
-    State.CLOSED: ("已办结", "closed"),
-    State.REFUSED: ("不属于受理范围", "not a matter of the company"),
-    State.WITHDRAWN: ("已撤销", "withdrawn"),
-}
+STATE_FOR_CALLERS = complete(
+    "STATE_FOR_CALLERS",
+    State,
+    {
+        State.REGISTERED: ("已受理", "registered"),
+        State.DISPATCHED: ("已通知处理部门", "the department has been told"),
+        State.PENDING_REDISPATCH: ("正在转交其他部门", "being passed to another department"),
+        State.IN_PROGRESS: ("处理中", "in progress"),
+        State.SUSPENDED: ("暂缓处理", "on hold"),
+        State.AWAITING_APPROVAL: ("公司审批中", "awaiting approval"),
+        State.PENDING_REPLY: ("已处理，即将答复您", "handled, we will tell you about it"),
+        State.PENDING_FOLLOW_UP: ("已处理，等待您的评价", "handled, waiting for your answer"),
+        State.CLOSED: ("已办结", "closed"),
+        State.REFUSED: ("不属于受理范围", "not a matter of the company"),
+        State.WITHDRAWN: ("已撤销", "withdrawn"),
+    },
+)
 """The states in plain words, Chinese and English."""
 
 

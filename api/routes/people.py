@@ -13,8 +13,8 @@ from api.openapi import Operations
 from api.problems import INVALID_REQUEST, UNKNOWN
 from api.schemas import PeoplePage
 from domain.rights.rights import READ_REFERENCE
+from domain.shared.actors import StaffRole
 from domain.shared.codes import DepartmentCode, DistrictCode
-from readmodel.people.people import StaffRole
 
 
 class PeopleListing(BaseModel, extra="forbid"):

@@ -1,6 +1,6 @@
 """States of a complaint."""
 
-from domain.shared.value import NamedCode
+from domain.shared.value import NamedCode, complete
 
 
 class State(NamedCode):
@@ -20,12 +20,15 @@ class State(NamedCode):
 
 
 ENDED = frozenset({State.CLOSED, State.REFUSED, State.WITHDRAWN})
-OPEN = frozenset(State) - ENDED
 TO_DISPATCH = frozenset({State.REGISTERED, State.PENDING_REDISPATCH})
 """No department has the case, and one can be given it."""
 UNSIGNED = TO_DISPATCH | {State.DISPATCHED}
 """No department has signed for the case."""
 AT_WORK = frozenset({State.DISPATCHED, State.IN_PROGRESS})
 """The department that has the case is to work on it."""
-BEFORE_REPLY = OPEN - {State.PENDING_FOLLOW_UP}
+BEFORE_WORK_ENDS = UNSIGNED | {State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL}
+"""The work is still to be done."""
+BEFORE_REPLY = BEFORE_WORK_ENDS | {State.PENDING_REPLY}
 """The caller has not been replied to, so the case can wait for an incident."""
+OPEN = BEFORE_REPLY | {State.PENDING_FOLLOW_UP}
+complete("OPEN or ENDED", State, OPEN | ENDED)

@@ -8,30 +8,19 @@ that is sent back is held to the present terms.
 """
 
 from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.case.clocks import APPROVE, DEPARTMENT, EXTENDED, Clock, Run
 from domain.case.events import Event
-from domain.case.lifecycle import BEFORE_REPLY, OPEN, TO_DISPATCH, State
+from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, UNSIGNED, State
 from domain.case.parts import PART_AT_WORK, PartState
 from domain.case.progress import LaterTerms
 from domain.case.standstill import stretches
 from domain.case.state import CaseState
-from domain.catalogue.terms import ClockName, Priority, Promise, Terms
+from domain.catalogue.terms import CLOCKS, Act, ClockName, Priority, Promise, Terms
 from domain.kit.event import EventData
-
-_TO_SIGN = TO_DISPATCH | {State.DISPATCHED}
-_AHEAD: dict[ClockName, AbstractSet[State]] = {
-    "acknowledge": _TO_SIGN,
-    "arrive": BEFORE_REPLY - {State.PENDING_REPLY},
-    "resolve": BEFORE_REPLY - {State.PENDING_REPLY},
-    "reply": BEFORE_REPLY,
-    "follow_up": OPEN,
-}
-"""The states in which what a clock promises is still to be done, so that it may be promised anew."""
 
 
 class Moved(EventData):
@@ -226,15 +215,27 @@ def _budget(case: CaseState, part: int, promise: Promise, terms: Terms) -> float
 
 def _ahead(case: CaseState) -> Iterator[tuple[ClockName, int]]:
     """Return what is still to be done: the names of the promises, each with the part, 0 for the case itself."""
-    done = {"arrive": case.arrived_at is not None, "acknowledge": case.signed_before}
-    for name, states in _AHEAD.items():
-        if case.state in states and not done.get(name):
-            yield name, 0
+    yield from ((name, 0) for name, row in CLOCKS.items() if _is_ahead(case, row.kept_by))
     for part in case.parts:
         if part.cycle == case.cycle and part.state in PART_AT_WORK:
             yield "resolve", part.serial
             if part.state is PartState.DISPATCHED:
                 yield "acknowledge", part.serial
+
+
+def _is_ahead(case: CaseState, act: Act) -> bool:
+    """Return True if the case still waits for this act, so that it may be promised anew."""
+    match act:
+        case "signature":
+            return case.state in UNSIGNED and not case.signed_before
+        case "arrival":
+            return case.state in BEFORE_WORK_ENDS and case.arrived_at is None
+        case "work":
+            return case.state in BEFORE_WORK_ENDS
+        case "reply":
+            return case.state in BEFORE_REPLY
+        case "follow_up":
+            return case.state in OPEN
 
 
 def _since(case: CaseState, part: int, promise: Promise) -> datetime | None:

@@ -3,7 +3,7 @@
 from domain.case.kind import Action
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part
 from domain.case.state import CaseState
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.errors import OTHER_DEPARTMENT, Refused
 
 
@@ -32,7 +32,7 @@ def roles_held(action: Action, case: CaseState, actor: Actor, department: str | 
         return roles
     mine = set() if _is_foreign(case, actor, department) else {actor.role}
     # A crew owns no case, also if the owner joined one since.
-    return roles & (mine | {Role.OWNER} if actor.id == case.owner and actor.role is not Role.CREW else mine)
+    return roles & (mine | {Role.OWNER} if actor.id == case.owner and actor.role in OWNERS else mine)
 
 
 def forbidden(action: Action, case: CaseState, actor: Actor, department: str | None) -> Refused | None:

@@ -10,7 +10,7 @@ from domain.calendar.work_calendar import WorkCalendar
 from domain.case.clocks import Clock
 from domain.case.progress import Urging
 from domain.case.state import CaseState
-from domain.catalogue.terms import MISS, CalendarKind
+from domain.catalogue.terms import MISS, URGED, CalendarKind
 
 
 def urged_clock(case: CaseState) -> Clock | None:
@@ -20,7 +20,7 @@ def urged_clock(case: CaseState) -> Clock | None:
     """
     urged = case.urging and case.urging.clock_serial
     same = next((clock for clock in case.clocks if clock.serial == urged and clock.live), None)
-    return same or case.live_clock("resolve") or case.live_clock("reply")
+    return same or next(filter(None, map(case.live_clock, URGED)), None)
 
 
 def countdown_ends_at(case: CaseState) -> datetime | None:

@@ -6,7 +6,8 @@ A figure is computed from entries (`domain.assessment.entry`): each counts one c
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.shared.value import NamedCode
+from domain.catalogue.terms import CLOCKS
+from domain.shared.value import NamedCode, complete
 
 
 class Subject(NamedCode):
@@ -42,6 +43,9 @@ class Kind(NamedCode):
     THANKS = "thanks", "表扬"
     MONEY = "money", "批准金额"
     INSPECTED = "inspected", "质检"
+
+
+complete("Kind of domain.catalogue.figures", CLOCKS, list(Kind))
 
 
 class Unit(NamedCode):

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from domain.catalogue.terms import CalendarKind, ClockName, Priority, Rung, Starts
+from domain.catalogue.terms import CLOCKS, CalendarKind, ClockName, Priority, Rung, Starts
 from domain.shared.money import Money, PositiveMoney
-from domain.shared.value import Coded, Value, omit_default
+from domain.shared.value import Coded, Value, complete, omit_default
 
 Zone = Literal["town", "outskirts"]
 
@@ -165,6 +165,9 @@ class Service(Coded):
         """Return the promise for one clock; None without one."""
         duty: Duty | None = getattr(self, clock)
         return duty
+
+
+complete("Service of domain.catalogue.norms", CLOCKS, Service.model_fields)
 
 
 class SourcedRung(Rung):

@@ -12,35 +12,57 @@ from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.shared.money import Money, PositiveMoney
-from domain.shared.value import Coded, Value, omit_default
+from domain.shared.value import Coded, Value, complete, omit_default
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
 Starts = Literal["registration", "dispatch", "reply", "decision"]
+Act = Literal["signature", "arrival", "work", "reply", "follow_up"]
+"""Acts that keep a promise: it can be made anew only while its act is still to be done."""
 CalendarKind = Literal["always", "working"]
 Priority = Literal["P1", "P2", "P3", "P4", "P5"]
 
 
+class Urged(NamedTuple):
+    """Words for a promise in the documents of urging: that it was kept, in two languages, and what keeps it."""
+
+    done_zh: str
+    done_en: str
+    act_en: str
+
+
 class ClockRow(NamedTuple):
-    """Clock of a promise: its Chinese name, from when it runs unless the service says otherwise, and whose it is.
+    """Clock of a promise: its Chinese name, from when it runs unless the service says otherwise, and what keeps it.
 
     A department promises it to the owner of the case, or else the owner to the caller. An extension (延期) gives more
-    days to one that `is_extended`.
+    days to one that `is_extended`. People are urged in writing for one that has words for it.
     """
 
     zh: str
     starts: Starts
+    kept_by: Act
     of_department: bool = False
     is_extended: bool = False
+    urged: Urged | None = None
 
 
-CLOCKS: Mapping[ClockName, ClockRow] = {
-    "acknowledge": ClockRow("签收", "dispatch", of_department=True),
-    "arrive": ClockRow("到场", "dispatch", of_department=True),
-    "resolve": ClockRow("处理", "registration", is_extended=True),
-    "reply": ClockRow("回复", "registration", is_extended=True),
-    "follow_up": ClockRow("回访", "reply"),
-}
-"""Clocks in the order in which they are shown."""
+CLOCKS: Mapping[ClockName, ClockRow] = complete(
+    "CLOCKS",
+    get_args(ClockName),
+    {
+        "acknowledge": ClockRow("签收", "dispatch", "signature", of_department=True),
+        "arrive": ClockRow("到场", "dispatch", "arrival", of_department=True),
+        "resolve": ClockRow(
+            "处理", "registration", "work", is_extended=True, urged=Urged("办结", "settled", "settle it")
+        ),
+        "reply": ClockRow(
+            "回复", "registration", "reply", is_extended=True, urged=Urged("回复", "replied to", "reply")
+        ),
+        "follow_up": ClockRow("回访", "reply", "follow_up"),
+    },
+)
+"""Clocks in the order in which they are shown, and in which people are urged for them."""
+URGED: Mapping[ClockName, Urged] = {name: row.urged for name, row in CLOCKS.items() if row.urged}
+"""Promises for which people are urged in writing."""
 MISS = 100
 """Percent of the budget at which a promise is missed, whatever the ladder says."""
 Recipient = Literal["assignee", "lead", "owner", "supervisor", "director", "general_manager"]

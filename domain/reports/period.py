@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple, Self
 
-from domain.shared.value import NamedCode
+from domain.shared.value import NamedCode, complete
 
 
 class ReportKind(NamedCode):
@@ -18,9 +18,9 @@ class ReportKind(NamedCode):
 
 MONTH = "20[0-9]{2}-(0[1-9]|1[0-2])"
 """Pattern of a month as text."""
-PATTERNS = {ReportKind.DAILY: f"{MONTH}-[0-9]{{2}}", ReportKind.MONTHLY: MONTH}
+PATTERNS = complete("PATTERNS", ReportKind, {ReportKind.DAILY: f"{MONTH}-[0-9]{{2}}", ReportKind.MONTHLY: MONTH})
 """Pattern of the name of a period; a day must also be one of the calendar."""
-EXAMPLES = {ReportKind.DAILY: "2026-08-03", ReportKind.MONTHLY: "2026-08"}
+EXAMPLES = complete("EXAMPLES", ReportKind, {ReportKind.DAILY: "2026-08-03", ReportKind.MONTHLY: "2026-08"})
 
 MOST_DUE = 62
 """Reports that are made up for after a long absence: two months of days."""

@@ -14,8 +14,8 @@ from domain.case.parts import Part
 from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
 from domain.incident.lifecycle import CONTROL_ROOM
 from domain.kit.event import AnyAction
-from domain.shared.actors import Actor, Role
-from domain.shared.value import NamedCode
+from domain.shared.actors import STAFF_ROLES, Actor, Role
+from domain.shared.value import NamedCode, complete
 
 
 class Reach(NamedCode):
@@ -172,15 +172,19 @@ RIGHTS = tuple(_RIGHTS)
 """Rights that are no actions: to routes, and `READ_RECORDINGS` to a field."""
 KEYED = tuple(role for role in Role if any(role in right.reach for right in RIGHTS))
 """Roles that people and machines with keys have."""
-_REACH_OF_ACTIONS = {Role.OWNER: Reach.OWN, Role.CALLER: Reach.OWN, Role.CREW: Reach.DEPARTMENT}
+_REACH_OF_ACTIONS = complete(
+    "_REACH_OF_ACTIONS",
+    STAFF_ROLES | {Role.OWNER, Role.CALLER},
+    {**_OFFICE_AND_DEPARTMENT, Role.TELEPHONY: Reach.ANY, Role.OWNER: Reach.OWN, Role.CALLER: Reach.OWN},
+)
 
 
 def right_to(action: AnyAction) -> Right:
     """Return the right to an action: owners and callers do it to their own case, crews to their department's."""
-    roles = [role for role in Role if role in {*action.roles, Role.ADMIN} - {Role.SYSTEM}]
+    roles = [role for role in Role if role in {*action.roles, Role.ADMIN} & _REACH_OF_ACTIONS.keys()]
     if ASSESSMENT_COMMANDS.get(action.name) is action:
         return _right_to(action, "assessment_", dict.fromkeys(roles, Reach.ANY), READ_ASSESSMENTS)
-    reach = {role: _REACH_OF_ACTIONS.get(role, Reach.ANY) for role in roles}
+    reach = {role: _REACH_OF_ACTIONS[role] for role in roles}
     if INCIDENT_TABLE.get(action.name) is action:
         return _right_to(action, "incident_", reach, READ_INCIDENTS)
     return _right_to(action, "", reach, READ_CASES)

@@ -1,10 +1,12 @@
 """People who act on the service's cases, and the capacities in which they do."""
 
+from typing import Literal, get_args
+
 from pydantic import Field
 
 from domain.shared.codes import Code
 from domain.shared.text import Name
-from domain.shared.value import Immutable, NamedCode, omit_default
+from domain.shared.value import Immutable, NamedCode, complete, omit_default
 
 
 class Role(NamedCode):
@@ -23,6 +25,23 @@ class Role(NamedCode):
     ADMIN = "admin", "管理员"
 
 
+StaffRole = Literal[
+    Role.ADMIN,
+    Role.AGENT,
+    Role.CREW,
+    Role.DISPATCHER,
+    Role.FOLLOW_UP,
+    Role.MANAGER,
+    Role.SUPERVISOR,
+    Role.TELEPHONY,
+]
+"""Roles that a person has: all but those of a case's owner, of callers, and of the service itself."""
+STAFF_ROLES: frozenset[Role] = frozenset(get_args(StaffRole))
+complete("StaffRole", Role, STAFF_ROLES | {Role.OWNER, Role.CALLER, Role.SYSTEM})
+OWNERS = frozenset(
+    {Role.ADMIN, Role.AGENT, Role.DISPATCHER, Role.FOLLOW_UP, Role.MANAGER, Role.SUPERVISOR, Role.TELEPHONY}
+)
+"""Roles of people who may own cases; a crew works for its department and owns none."""
 PersonId = Name
 """Id of a person: a staff number or a login. It never changes, as the shown name may; no other person ever gets it."""
 

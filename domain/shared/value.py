@@ -1,11 +1,14 @@
 """Bases of immutable values, and of entries that have a code and two names."""
 
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from functools import partial
 from operator import eq
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Rows = TypeVar("Rows", bound=Collection[Any])
 
 
 class Immutable(BaseModel):
@@ -54,6 +57,16 @@ class NamedCode(StrEnum):
         member._value_ = code
         member.zh = zh
         return member
+
+
+def complete(table: str, members: Iterable[object], rows: Rows) -> Rows:
+    """Return the rows of a table that has one for each member. Raises LookupError with those that it lacks.
+
+    Modules call it as they are imported: a new state or role without its row stops the program before it does work.
+    """
+    if missing := [str(member) for member in members if member not in rows]:
+        raise LookupError(f"{table} has no row for {', '.join(missing)}; accepted: a row for each")
+    return rows
 
 
 def omit_default(default: object, description: str | None = None, **constraints: Any) -> Any:  # noqa: ANN401 - as `Field`

@@ -9,7 +9,7 @@ import typer
 
 from domain.case.handover import Handover, HandoverProgress
 from domain.rights.rights import HAND_OVER
-from domain.shared.actors import Role
+from domain.shared.actors import OWNERS
 from hotline.cli.person import named_faults
 from hotline.cli.shared import reaching_both, writing_sql
 from hotline.settings import Settings
@@ -30,7 +30,7 @@ def handover(
     """Hand over all open cases of a person, and wait for the end; it does not depend on this command."""
     with writing_sql() as connection:
         known, to, actor = (people.get(connection, each) for each in (previous_owner, owner, by))
-        if to.left_at or to.role is Role.CREW or to.id == known.id:
+        if to.left_at or to.role not in OWNERS or to.id == known.id:
             gets_none = f"{to.id} cannot get the cases of {known.id}"
             raise PeopleError(f"{gets_none}; accepted: another person of no crew, at work")
         if actor.left_at or actor.role not in HAND_OVER.reach:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from domain.shared.actors import Role
+from domain.shared.actors import Role, StaffRole
 from hotline.cli import person
 from hotline.cli.shared import minute, reading_sql, show_table, writing_sql
 from hotline.files.atomic import write_private
 from hotline.settings import Settings
 from readmodel.base.database import WriteConnection
 from readmodel.people import people
-from readmodel.people.people import Scope, StaffRole
+from readmodel.people.people import Scope
 from readmodel.people.workload import count_owned
 
 app = typer.Typer(name="key", no_args_is_help=True, help="API keys of people.")

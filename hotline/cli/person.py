@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from domain.shared.actors import Person, Role
+from domain.shared.actors import Person, Role, StaffRole
 from domain.shared.codes import Kind, UnknownCode
 from domain.shared.explain import message
 from hotline.cli.shared import catalogue_in_force, minute, reading_sql, show_table, writing_sql
 from readmodel.people import people
-from readmodel.people.people import PeopleError, StaffRole
+from readmodel.people.people import PeopleError
 from readmodel.people.workload import assigned_to, count_owned
 
 app = typer.Typer(name="person", no_args_is_help=True, help="The people of the company, who act on cases.")

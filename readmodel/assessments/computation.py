@@ -15,6 +15,7 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.entry import NEVER_EXCLUDED, Entry, entries_of
 from domain.assessment.score import FigureValue, Item, Tally, assess
 from domain.catalogue.figures import FIGURE_OF, Kind, Subject
+from domain.shared.value import complete
 from readmodel.assessments.exclusions import grounds_until
 from readmodel.assessments.records import records
 from readmodel.assessments.tables import assessment_items, figure_entries, given_points
@@ -28,14 +29,18 @@ CHECK = 0
 EntryRow = tuple[Any, ...]
 """Values of an entry, and the ground that excludes it: a row of `figure_entries` without month and computation."""
 _row = figure_entries.c
-SUBJECTS: dict[Subject, ColumnElement[Any]] = {
-    Subject.AGENT: _row.agent,
-    Subject.CREW: _row.crew,
-    Subject.DEPARTMENT: _row.department,
-    Subject.SERVICE: _row.service,
-    Subject.DISTRICT: _row.district,
-    Subject.COMPANY: literal(Subject.COMPANY.value),
-}
+SUBJECTS: dict[Subject, ColumnElement[Any]] = complete(
+    "SUBJECTS",
+    Subject,
+    {
+        Subject.AGENT: _row.agent,
+        Subject.CREW: _row.crew,
+        Subject.DEPARTMENT: _row.department,
+        Subject.SERVICE: _row.service,
+        Subject.DISTRICT: _row.district,
+        Subject.COMPANY: literal(Subject.COMPANY.value),
+    },
+)
 """The column that names the subject of an entry."""
 
 

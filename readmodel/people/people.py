@@ -11,12 +11,12 @@ import secrets
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from sqlalchemy import Column, Select, Table, exists, func, insert, or_, select, update
 
-from domain.shared.actors import RESERVED, Person, Role
+from domain.shared.actors import OWNERS, RESERVED, STAFF_ROLES, Person, Role
 from domain.shared.operator_errors import OperatorError
 from domain.shared.text import INVISIBLE, Instant, Phone
 from domain.shared.value import Immutable
@@ -28,18 +28,6 @@ log = logging.getLogger("hotline.people")
 
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
-StaffRole = Literal[
-    Role.ADMIN,
-    Role.AGENT,
-    Role.CREW,
-    Role.DISPATCHER,
-    Role.FOLLOW_UP,
-    Role.MANAGER,
-    Role.SUPERVISOR,
-    Role.TELEPHONY,
-]
-"""Roles that a person has: all but those of a case's owner, of callers, and of the service itself."""
-STAFF_ROLES: frozenset[Role] = frozenset(get_args(StaffRole))
 _Row = TypeVar("_Row", bound=Immutable)
 Scope = Literal["all", "read"]
 """Use of a key: for all that its person may do, or for reading alone."""
@@ -120,7 +108,7 @@ class Directory(Immutable):
     def owner(self, text: str) -> Member:
         """Return the person who is to own cases: one of no crew, which works for its department. Raises NamingFault."""
         person = self.one(text)
-        if person.role is Role.CREW:
+        if person.role not in OWNERS:
             raise NamingFault("crew", (person,))
         return person
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, case, func, literal, null, select
 
 from domain.case.satisfaction import SATISFIED
-from domain.shared.value import NamedCode
+from domain.shared.value import NamedCode, complete
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases, follow_ups
 
@@ -23,13 +23,17 @@ class FollowUpSubject(NamedCode):
     DISTRICT = "district", "区域"
 
 
-_SUBJECTS: dict[FollowUpSubject, ColumnElement[Any]] = {
-    FollowUpSubject.COMPANY: literal(FollowUpSubject.COMPANY.value),
-    FollowUpSubject.DEPARTMENT: _row.department,
-    FollowUpSubject.OWNER: cases.c.owner,
-    FollowUpSubject.SERVICE: cases.c.service_code,
-    FollowUpSubject.DISTRICT: cases.c.district,
-}
+_SUBJECTS: dict[FollowUpSubject, ColumnElement[Any]] = complete(
+    "_SUBJECTS",
+    FollowUpSubject,
+    {
+        FollowUpSubject.COMPANY: literal(FollowUpSubject.COMPANY.value),
+        FollowUpSubject.DEPARTMENT: _row.department,
+        FollowUpSubject.OWNER: cases.c.owner,
+        FollowUpSubject.SERVICE: cases.c.service_code,
+        FollowUpSubject.DISTRICT: cases.c.district,
+    },
+)
 """The department is the one whose work the follow-up was about, all else as the case has it now."""
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from domain.case.clocks import CLOCK_ZH
 from domain.case.lifecycle import State
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.value import NamedCode
+from domain.shared.value import NamedCode, complete
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import clocks, events, parts
 from readmodel.reports.departments import given_to, gives
@@ -43,19 +43,23 @@ class Stage(NamedCode):
     ENDED = "ended", "已办结"
 
 
-STAGES = {
-    State.REGISTERED: Stage.DISPATCH,
-    State.DISPATCHED: Stage.SIGNATURE,
-    State.PENDING_REDISPATCH: Stage.NEW_DISPATCH,
-    State.IN_PROGRESS: Stage.WORK,
-    State.SUSPENDED: Stage.RESUMPTION,
-    State.AWAITING_APPROVAL: Stage.APPROVAL,
-    State.PENDING_REPLY: Stage.REPLY,
-    State.PENDING_FOLLOW_UP: Stage.FOLLOW_UP,
-    State.CLOSED: Stage.ENDED,
-    State.REFUSED: Stage.ENDED,
-    State.WITHDRAWN: Stage.ENDED,
-}
+STAGES = complete(
+    "STAGES",
+    State,
+    {
+        State.REGISTERED: Stage.DISPATCH,
+        State.DISPATCHED: Stage.SIGNATURE,
+        State.PENDING_REDISPATCH: Stage.NEW_DISPATCH,
+        State.IN_PROGRESS: Stage.WORK,
+        State.SUSPENDED: Stage.RESUMPTION,
+        State.AWAITING_APPROVAL: Stage.APPROVAL,
+        State.PENDING_REPLY: Stage.REPLY,
+        State.PENDING_FOLLOW_UP: Stage.FOLLOW_UP,
+        State.CLOSED: Stage.ENDED,
+        State.REFUSED: Stage.ENDED,
+        State.WITHDRAWN: Stage.ENDED,
+    },
+)
 """Stages by the state of the case. Stage.PART is of the clocks of a further department."""
 
 

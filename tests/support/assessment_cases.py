@@ -45,6 +45,7 @@ from domain.catalogue.terms import Credit, Terms
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
+from domain.shared.value import complete
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.assessment import EDITION, SINCE, UNTIL
@@ -82,26 +83,30 @@ USUAL = {
     "decide_credit": 8,
 }
 OF_DEPARTMENT = {"involve": 6, "release": 3, "assign": 6, "request_extension": 14, "return": 5, "sign_for": 8}
-WEIGHTS: dict[State, dict[str, int]] = {
-    State.REGISTERED: {**USUAL, "dispatch": 60, "answer": 8, "refuse": 2},
-    State.DISPATCHED: {**USUAL, **OF_DEPARTMENT, "sign_for": 70, "return": 14, "dispatch": 8},
-    State.PENDING_REDISPATCH: {**USUAL, "dispatch": 40, "reject_return": 20, "refuse": 2, "release": 5},
-    State.IN_PROGRESS: {
-        **USUAL,
-        **OF_DEPARTMENT,
-        "arrive": 40,
-        "complete": 80,
-        "suspend": 12,
-        "request_approval": 14,
+WEIGHTS: dict[State, dict[str, int]] = complete(
+    "WEIGHTS of tests.support.assessment_cases",
+    State,
+    {
+        State.REGISTERED: {**USUAL, "dispatch": 60, "answer": 8, "refuse": 2},
+        State.DISPATCHED: {**USUAL, **OF_DEPARTMENT, "sign_for": 70, "return": 14, "dispatch": 8},
+        State.PENDING_REDISPATCH: {**USUAL, "dispatch": 40, "reject_return": 20, "refuse": 2, "release": 5},
+        State.IN_PROGRESS: {
+            **USUAL,
+            **OF_DEPARTMENT,
+            "arrive": 40,
+            "complete": 80,
+            "suspend": 12,
+            "request_approval": 14,
+        },
+        State.SUSPENDED: {**USUAL, "resume": 60},
+        State.AWAITING_APPROVAL: {**USUAL, "decide_approval": 70},
+        State.PENDING_REPLY: {**USUAL, "reply": 70, "send_back": 12},
+        State.PENDING_FOLLOW_UP: {**USUAL, "follow_up": 90},
+        State.CLOSED: {"reopen": 30, "decide_credit": 30},
+        State.REFUSED: {},
+        State.WITHDRAWN: {"reinstate": 20},
     },
-    State.SUSPENDED: {**USUAL, "resume": 60},
-    State.AWAITING_APPROVAL: {**USUAL, "decide_approval": 70},
-    State.PENDING_REPLY: {**USUAL, "reply": 70, "send_back": 12},
-    State.PENDING_FOLLOW_UP: {**USUAL, "follow_up": 90},
-    State.CLOSED: {"reopen": 30, "decide_credit": 30},
-    State.REFUSED: {},
-    State.WITHDRAWN: {"reinstate": 20},
-}
+)
 """Actions that may come next in each state, by how often."""
 
 

@@ -26,6 +26,7 @@ from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import Refused
+from domain.shared.value import complete
 
 OFFICE: Hours = ((510, 720), (840, 1050))
 """08:30-12:00 and 14:00-17:30: seven hours."""
@@ -89,19 +90,23 @@ FOLLOW_UP = Actor(id="He Yun", role=Role.FOLLOW_UP)
 CALLER = Actor(id="caller", name="来电人 caller", role=Role.CALLER)
 ADMIN = Actor(id="root", role=Role.ADMIN)
 
-ACTORS = {
-    Role.AGENT: AGENT,
-    Role.OWNER: OWNER,
-    Role.DISPATCHER: DISPATCHER,
-    Role.CREW: CREW,
-    Role.SUPERVISOR: SUPERVISOR,
-    Role.MANAGER: MANAGER,
-    Role.FOLLOW_UP: FOLLOW_UP,
-    Role.CALLER: CALLER,
-    Role.SYSTEM: SYSTEM,
-    Role.TELEPHONY: Actor(id="pbx", role=Role.TELEPHONY),
-    Role.ADMIN: ADMIN,
-}
+ACTORS = complete(
+    "ACTORS of tests.support.build",
+    Role,
+    {
+        Role.AGENT: AGENT,
+        Role.OWNER: OWNER,
+        Role.DISPATCHER: DISPATCHER,
+        Role.CREW: CREW,
+        Role.SUPERVISOR: SUPERVISOR,
+        Role.MANAGER: MANAGER,
+        Role.FOLLOW_UP: FOLLOW_UP,
+        Role.CALLER: CALLER,
+        Role.SYSTEM: SYSTEM,
+        Role.TELEPHONY: Actor(id="pbx", role=Role.TELEPHONY),
+        Role.ADMIN: ADMIN,
+    },
+)
 """Somebody for every role; the owner is an agent by profession."""
 
 WHO_ACTS = (
@@ -161,19 +166,23 @@ OWED = Owed(
 )
 """A credit that waits for any manager."""
 
-ROAD: dict[State, tuple[str, ...]] = {
-    State.REGISTERED: (),
-    State.DISPATCHED: ("dispatch",),
-    State.PENDING_REDISPATCH: ("dispatch", "return"),
-    State.IN_PROGRESS: ("dispatch", "sign_for"),
-    State.SUSPENDED: ("dispatch", "sign_for", "suspend"),
-    State.AWAITING_APPROVAL: ("dispatch", "sign_for", "request_approval"),
-    State.PENDING_REPLY: ("dispatch", "sign_for", "complete"),
-    State.PENDING_FOLLOW_UP: ("dispatch", "sign_for", "complete", "reply"),
-    State.CLOSED: ("dispatch", "sign_for", "complete", "reply", "follow_up"),
-    State.REFUSED: ("refuse",),
-    State.WITHDRAWN: ("withdraw",),
-}
+ROAD: dict[State, tuple[str, ...]] = complete(
+    "ROAD of tests.support.build",
+    State,
+    {
+        State.REGISTERED: (),
+        State.DISPATCHED: ("dispatch",),
+        State.PENDING_REDISPATCH: ("dispatch", "return"),
+        State.IN_PROGRESS: ("dispatch", "sign_for"),
+        State.SUSPENDED: ("dispatch", "sign_for", "suspend"),
+        State.AWAITING_APPROVAL: ("dispatch", "sign_for", "request_approval"),
+        State.PENDING_REPLY: ("dispatch", "sign_for", "complete"),
+        State.PENDING_FOLLOW_UP: ("dispatch", "sign_for", "complete", "reply"),
+        State.CLOSED: ("dispatch", "sign_for", "complete", "reply", "follow_up"),
+        State.REFUSED: ("refuse",),
+        State.WITHDRAWN: ("withdraw",),
+    },
+)
 """The shortest way from the registration to every state."""
 
 

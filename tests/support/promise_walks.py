@@ -27,6 +27,7 @@ from domain.catalogue.terms import Edition, Promise, Terms
 from domain.kit.command import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
+from domain.shared.value import complete
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.build import ADMIN, BODIES, CALENDAR, INCIDENT, MONDAY, USUAL, registration
@@ -170,7 +171,7 @@ class Walk:
             return Command(actor=actor, body=body)
         if case.extension and random.random() < 0.5:
             return Command(actor=ADMIN, body=self._body("decide_extension", at))
-        names = CHOICES.get(case.state, (("comment", 1),))
+        names = CHOICES[case.state]
         name = random.choices([each for each, _ in names], [weight for _, weight in names])[0]
         body = self._body(name, at)
         return Command(actor=_crew(own) if name in OF_CREW else ADMIN, body=body)
@@ -194,36 +195,41 @@ class Walk:
 
 OF_CREW = {"sign_for", "return", "arrive", "complete", "request_extension", "request_approval"}
 _ANYWHERE = (("link_incident", 1), ("withdraw", 1))
-CHOICES: dict[State, tuple[tuple[str, int], ...]] = {
-    State.REGISTERED: (("dispatch", 9), ("answer", 1), *_ANYWHERE),
-    State.DISPATCHED: (
-        ("sign_for", 9),
-        ("dispatch", 2),
-        ("return", 2),
-        ("involve", 2),
-        ("request_extension", 2),
-        *_ANYWHERE,
-    ),
-    State.PENDING_REDISPATCH: (("dispatch", 4), ("reject_return", 4), *_ANYWHERE),
-    State.IN_PROGRESS: (
-        ("arrive", 2),
-        ("suspend", 3),
-        ("request_approval", 3),
-        ("complete", 6),
-        ("involve", 3),
-        ("dispatch", 1),
-        ("withdraw", 1),
-        ("return", 2),
-        ("request_extension", 5),
-        ("link_incident", 1),
-    ),
-    State.SUSPENDED: (("resume", 6), *_ANYWHERE),
-    State.AWAITING_APPROVAL: (("decide_approval", 6), ("request_extension", 1), *_ANYWHERE),
-    State.PENDING_REPLY: (("send_back", 6), ("reply", 4), ("withdraw", 1)),
-    State.PENDING_FOLLOW_UP: (("follow_up", 6), ("withdraw", 1)),
-    State.CLOSED: (("reopen", 6),),
-    State.WITHDRAWN: (("reinstate", 6),),
-}
+CHOICES: dict[State, tuple[tuple[str, int], ...]] = complete(
+    "CHOICES of tests.support.promise_walks",
+    State,
+    {
+        State.REGISTERED: (("dispatch", 9), ("answer", 1), *_ANYWHERE),
+        State.DISPATCHED: (
+            ("sign_for", 9),
+            ("dispatch", 2),
+            ("return", 2),
+            ("involve", 2),
+            ("request_extension", 2),
+            *_ANYWHERE,
+        ),
+        State.PENDING_REDISPATCH: (("dispatch", 4), ("reject_return", 4), *_ANYWHERE),
+        State.IN_PROGRESS: (
+            ("arrive", 2),
+            ("suspend", 3),
+            ("request_approval", 3),
+            ("complete", 6),
+            ("involve", 3),
+            ("dispatch", 1),
+            ("withdraw", 1),
+            ("return", 2),
+            ("request_extension", 5),
+            ("link_incident", 1),
+        ),
+        State.SUSPENDED: (("resume", 6), *_ANYWHERE),
+        State.AWAITING_APPROVAL: (("decide_approval", 6), ("request_extension", 1), *_ANYWHERE),
+        State.PENDING_REPLY: (("send_back", 6), ("reply", 4), ("withdraw", 1)),
+        State.PENDING_FOLLOW_UP: (("follow_up", 6), ("withdraw", 1)),
+        State.CLOSED: (("reopen", 6),),
+        State.REFUSED: (("comment", 1),),
+        State.WITHDRAWN: (("reinstate", 6),),
+    },
+)
 """Actions in each state and their weights. What is not possible after all is refused, and nothing happens."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from domain.shared.actors import Role
+from domain.shared.actors import STAFF_ROLES, Role
 from hotline.cli import main as cli
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
@@ -152,7 +152,7 @@ def test_nobody_is_kept_from_acting_on_the_own_open_cases(
     assert kept() != before
 
 
-@pytest.mark.parametrize("role", sorted(people.STAFF_ROLES - {Role.CREW}))
+@pytest.mark.parametrize("role", sorted(STAFF_ROLES - {Role.CREW}))
 def test_an_owner_changes_to_any_role_that_may_own_cases(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
     assert create("Chen Jing", "--role", "agent", monkeypatch=monkeypatch) == 0
     project(Settings().database_url, published(call(), ["dispatch"]))
@@ -210,8 +210,8 @@ def test_the_administrator_has_a_key_and_gets_another_when_there_is_none(
 
 def test_help_lists_only_roles_that_people_have() -> None:
     shown = CliRunner().invoke(cli.app, ["key", "create", "--help"]).output
-    assert {role for role in Role if role in shown} == people.STAFF_ROLES
-    assert set(Role) - {Role.OWNER, Role.SYSTEM, Role.CALLER} == people.STAFF_ROLES
+    assert {role for role in Role if role in shown} == STAFF_ROLES
+    assert set(Role) - {Role.OWNER, Role.SYSTEM, Role.CALLER} == STAFF_ROLES
 
 
 @pytest.mark.parametrize("role", ["owner", "system", "caller", "nobody"])
@@ -220,7 +220,7 @@ def test_a_role_that_nobody_has_is_told_those_that_people_have(
 ) -> None:
     assert create("Wang", "--role", role, monkeypatch=monkeypatch) == 2
     told = capsys.readouterr().err
-    assert all(f"'{had}'" in told for had in people.STAFF_ROLES)
+    assert all(f"'{had}'" in told for had in STAFF_ROLES)
 
 
 @pytest.mark.parametrize("person", ["system", "ＳYSTEM", "caller", "?!", "\u200b", "Wang\u202egnaW", "x" * 81])

@@ -5,7 +5,7 @@ from datetime import datetime
 from domain.case.events import Event
 from domain.case.incident_link import OWN_CAUSE, own_matters
 from domain.case.kind import Action, Decision, NotPossible
-from domain.case.lifecycle import BEFORE_REPLY, OPEN, State
+from domain.case.lifecycle import BEFORE_REPLY
 from domain.case.state import CaseState
 from domain.kit.event import ActionBody, Addressees
 from domain.shared.actors import Actor, Role
@@ -78,7 +78,7 @@ ACTION = Action(
     zh="并案",
     description="The case is one of many with one cause (突发事件); without own work, it is replied to with them.",
     roles={Role.DISPATCHER, Role.SUPERVISOR, Role.OWNER, Role.SYSTEM},
-    sources=OPEN - {State.PENDING_FOLLOW_UP},
+    sources=BEFORE_REPLY,
     body=LinkIncident,
     guard=guard,
     example=LinkIncident(incident="i26080347119"),

@@ -14,10 +14,8 @@ from domain.case.parts import PART_AT_WORK
 from domain.case.progress import Urging
 from domain.case.state import CaseState
 from domain.case.urging import countdown_ends_at, criticism_seconds, start_countdown, urged_clock
+from domain.catalogue.terms import URGED, ClockName
 from domain.kit.event import EventData
-
-KEPT_EN = {"resolve": "settled", "reply": "replied to"}
-"""Participle of the act that keeps the promise of a document."""
 
 
 class Addressee(EventData):
@@ -35,7 +33,7 @@ class Addressee(EventData):
 class Document(EventData):
     """Contents of a notice, drawn from the case as it was when the document went out."""
 
-    clock: str
+    clock: ClockName
     serial: int
     due_at: datetime
     fell_at: datetime
@@ -146,10 +144,10 @@ def holders(_: CaseState, data: Document) -> tuple[Holder, ...]:
 def text(number: str, data: Document, event: Event) -> tuple[str, str]:
     """Name the promise, when it was due, and the number of the document."""
     due = f"{on_the_wall(data.due_at, data.timezone):%Y-%m-%d %H:%M}"
-    kind = DOCUMENTS[event.action]
+    kind, done = DOCUMENTS[event.action], URGED[data.clock].done_en
     return (
         f"工单{number}:{CLOCK_ZH[data.clock]}时限{due}已过,{kind.zh}第{number}-{event.seq}号",
-        f"Case {number}: was to be {KEPT_EN[data.clock]} by {due}, {DOCUMENT_EN[kind.name]} no. {number}-{event.seq}",
+        f"Case {number}: was to be {done} by {due}, {DOCUMENT_EN[kind.name]} no. {number}-{event.seq}",
     )
 
 

@@ -1,17 +1,27 @@
 """Promises of a case in the Temporal UI: status, due time, and in short the reason why it is due then."""
 
+from typing import get_args
+
 from domain.case.clocks import APPROVE, CLOCK_ZH, Clock, ClockStatus
 from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
 from domain.case.state import CaseState
+from domain.catalogue.terms import CalendarKind, Starts
+from domain.shared.value import complete
 from workflows.presentation.details.words import BREAK, department, duration, local
 
-_STARTS = {
-    "registration": "自受理起 from the registration",
-    "dispatch": "自派单起 from the dispatch",
-    "reply": "自回复起 from the reply",
-    "decision": "自审批起 from the decision",
-}
-_CALENDAR = {"always": "全天计时 round the clock", "working": "工作时间 working time"}
+_STARTS = complete(
+    "_STARTS",
+    get_args(Starts),
+    {
+        "registration": "自受理起 from the registration",
+        "dispatch": "自派单起 from the dispatch",
+        "reply": "自回复起 from the reply",
+        "decision": "自审批起 from the decision",
+    },
+)
+_CALENDAR = complete(
+    "_CALENDAR", get_args(CalendarKind), {"always": "全天计时 round the clock", "working": "工作时间 working time"}
+)
 
 
 def promises(case: CaseState) -> list[str]:

@@ -1,0 +1,28 @@
+"""Tables by state, role, clock and the like: a member without its row stops the import, and is named."""
+
+from typing import get_args
+
+import pytest
+
+from domain.case.lifecycle import State
+from domain.catalogue.terms import CLOCKS, ClockName
+from domain.shared.actors import Role
+from domain.shared.value import complete
+
+
+def test_a_table_with_a_row_for_each_member_is_returned() -> None:
+    """It may be a table by an enumeration or by names, or the members alone."""
+    table = {state: state.zh for state in State}
+    assert complete("STAGES", State, table) is table
+    assert complete("CLOCKS", get_args(ClockName), CLOCKS) is CLOCKS
+    assert complete("ROLES", Role, frozenset(Role)) == set(Role)
+
+
+@pytest.mark.parametrize("members", [State, Role, get_args(ClockName)], ids=["state", "role", "clock"])
+def test_a_table_without_some_members_is_refused_with_their_names(members: tuple[str, ...]) -> None:
+    """All that is missing is named at once, with the table that lacks it."""
+    kept, first, *_, last = members
+    rows = {each: "" for each in members if each not in (first, last)}
+    assert kept in rows
+    with pytest.raises(LookupError, match=f"^STAGES has no row for {first}, {last}; accepted: a row for each$"):
+        complete("STAGES", members, rows)
