@@ -46,6 +46,8 @@ async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> bool
     with suppress(UndecidedError):
         await converter.decode([shown])
         shown.CopyFrom(summary)
+    # A newer server may tell more of it than this release can say.
+    found.schedule.DiscardUnknownFields()
     if found.schedule != wanted:
         log.warning("the Schedule %s is not as the service makes it, and is made so again", SCHEDULE)
         update = temporal.UpdateScheduleRequest(**changes, conflict_token=found.conflict_token)
