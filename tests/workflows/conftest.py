@@ -15,20 +15,20 @@ from tests.support.reconciler import running_reconciled
 from tests.support.temporal import temporal_server
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def server() -> AsyncIterator[WorkflowEnvironment]:
     """A server on which no API draws numbers: those of these tests count up, and might meet them."""
     async with await temporal_server() as environment:
         yield environment
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def temporal(server: WorkflowEnvironment) -> Client:
     """A client of that server."""
     return server.client
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def hotline(server: WorkflowEnvironment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hotline]:
     async with running_hotline(server, tmp_path_factory.mktemp("hotline")) as running:
         yield running

@@ -34,7 +34,7 @@ from workflows.bulk import CatalogueRolloutWorkflow, RolloutProgress
 from workflows.clients.bulk import end_rollout, start_rollout
 from workflows.clients.start import MEMO, Request
 
-pytestmark = pytest.mark.asyncio(loop_scope="function")
+pytestmark = [pytest.mark.asyncio(loop_scope="function"), pytest.mark.slow]
 
 STRAIGHT: tuple[ActionBody, ...] = (
     Dispatch(department="repair"),
@@ -70,7 +70,6 @@ async def published(complaint: Complaint) -> Counter[str]:
     return Counter(row["action"] for row in rows)
 
 
-@pytest.mark.slow
 async def test_every_open_case_is_reached_once_and_a_second_rollout_changes_nothing(hotline: Hotline) -> None:
     fresh, sent, closed, ended = [await hotline.start() for _ in range(4)]
     await sent.act(Dispatch(department="repair"))
@@ -216,7 +215,6 @@ async def test_a_rollout_that_was_overtaken_ends_and_calls_on_nobody_any_more(ho
     assert [json.loads(row["data"])["catalogue"]["name"] for row in rows] == ["2 times", "3 times"]
 
 
-@pytest.mark.slow
 async def test_continue_as_new_carries_cursor_and_counts(tmp_path: Path) -> None:
     limit = "limit.historyCount.suggestContinueAsNew=25"
     async with await temporal_server(limit) as server, running_hotline(server, tmp_path) as hotline:
@@ -248,7 +246,6 @@ async def test_the_ui_shows_how_far_it_is_and_calls_go_before_it(hotline: Hotlin
     assert f"1 cases to {complaint.number} 逐单改用" in json.dumps(summaries, ensure_ascii=False)
 
 
-@pytest.mark.slow
 async def test_it_asks_before_each_case_whether_the_api_serves_people(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Whoever reaches Temporal's port acts in nobody's name: only what the service has sealed, for this, is taken."""
 
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -114,7 +115,7 @@ class TestCommands:
         ("key", "off", "why"),
         [
             (Key(KEY.id, b"guessed"), timedelta(0), FORGERY),
-            (KEY, -OLD, "sealed 360 s before it came, and lasts 300 s"),
+            (KEY, -OLD, r"sealed 3[67]\d s before it came, and lasts 300 s"),
             (KEY, OLD, "sealed -3"),
         ],
     )
@@ -124,7 +125,7 @@ class TestCommands:
         message = await refused(
             with_options(hotline.client, **sealing_by(key, off)), await hotline.start(), "comment", KEPT
         )
-        assert why in message
+        assert re.search(why, message)
         assert "POST /v1/complaints/NUMBER/actions/comment" in message
 
     @pytest.mark.parametrize(

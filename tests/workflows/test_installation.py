@@ -31,7 +31,7 @@ from tests.workflows.test_late_cases import timer
 from workflows.clients.schedule import SCHEDULE
 from workflows.clients.singletons import COURIER, INSTALLATION, SHIFTS, Singleton, installation_of, start_ended
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -167,7 +167,6 @@ async def test_what_runs_is_asked_and_not_started(
     assert started == [COURIER.id]
 
 
-@pytest.mark.slow
 async def test_what_runs_for_ever_is_started_again_when_its_tasks_fail(tmp_path: Path) -> None:
     """Somebody else has answered its activity, by one plain message."""
     async with await temporal_server() as server, running_hotline(server, tmp_path) as hotline:
@@ -195,7 +194,6 @@ async def test_what_runs_for_ever_is_started_again_when_its_tasks_fail(tmp_path:
         await until(looks, lambda seen: seen.run_id != first.run_id and works(seen))
 
 
-@pytest.mark.slow
 async def test_the_id_is_kept_when_the_tasks_of_its_workflow_fail(tmp_path: Path) -> None:
     """Somebody else, as its worker, has asked for a timer that it does not have."""
     async with await temporal_server() as server:

@@ -25,7 +25,7 @@ from tests.workflows.test_hijacked_tasks import hijack
 from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.singletons import RECONCILER, last_report
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 QUEUE = "late"
 TEN_YEARS = 10 * 366 * 24 * 3600
 

@@ -18,7 +18,7 @@ from tests.support.api import problem, running_api
 from tests.support.hotline import Hotline, running_hotline
 from tests.support.temporal import temporal_server
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -17,7 +17,7 @@ from tests.support.temporal import temporal_server
 from tests.support.visibility import FRAGMENTS
 from workflows.presentation.search_attributes import REGISTRY
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 KEYS = {key.name: key for key in REGISTRY}
 CONDITION = 'Department = "repair" OR Involved = "repair"'
@@ -114,7 +114,6 @@ async def test_the_condition_alone_finds_what_it_should(client: Client) -> None:
     assert len(narrow) == sum(seen for seen, _ in SHOWN)
 
 
-@pytest.mark.slow
 async def test_a_narrowed_query_finds_what_both_find(client: Client) -> None:
     chance = random.Random(1)  # noqa: S311 - the same queries each time
     several = 0
@@ -126,7 +125,6 @@ async def test_a_narrowed_query_finds_what_both_find(client: Client) -> None:
     assert several > ASKED / 10
 
 
-@pytest.mark.slow
 async def test_whatever_is_sent_finds_nothing_beyond_the_condition(client: Client) -> None:
     chance = random.Random(2)  # noqa: S311 - as above
     taken = 0

@@ -40,7 +40,7 @@ from workflows.presentation.complaint import workflow_id
 
 MANY_LOOKS = 100
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -178,7 +178,6 @@ async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
 
 
 @pytest.mark.parametrize("registered", [False, True])
-@pytest.mark.slow
 async def test_notifications_of_a_case_that_cannot_publish_for_long_are_sent(
     reconciled: Hotline, monkeypatch: pytest.MonkeyPatch, registered: bool
 ) -> None:
@@ -223,7 +222,6 @@ async def test_notifications_of_a_case_that_cannot_publish_for_long_are_sent(
     assert len(signals) < MANY_LOOKS / 10
 
 
-@pytest.mark.slow
 async def test_notifications_of_a_change_that_the_list_shows_late_are_sent(
     reconciled: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

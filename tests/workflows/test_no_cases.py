@@ -51,10 +51,9 @@ from workflows.messages import ComplaintStart
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
-@pytest.mark.slow
 async def test_a_history_that_cannot_be_read_is_reported_and_stops_nothing(
     reconciled: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +92,6 @@ async def test_workflows_that_are_no_cases_stop_nothing(reconciled: Hotline) -> 
     assert report.fault is None
 
 
-@pytest.mark.slow
 async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(reconciled: Hotline) -> None:
     """Until its first change Temporal does not tell when it changed: it counts as behind, and nothing is missing."""
     registration = reconciled.registration(at=datetime.now(UTC) - timedelta(seconds=2))
@@ -112,7 +110,6 @@ async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(reco
     await until(later, lambda known: bool(known and known >= began_at + 2 * reconcile.GRACE))
 
 
-@pytest.mark.slow
 async def test_a_start_that_is_sealed_with_an_unknown_key_is_listed_as_such(reconciled: Hotline) -> None:
     """The service may have started it: it neither fails nor stops the comparison of others."""
     client = with_options(reconciled.client, **sealing_by(Key(b"othr", KEY.secret)))
@@ -136,7 +133,6 @@ async def test_a_start_that_is_sealed_with_an_unknown_key_is_listed_as_such(reco
     await handle.terminate()
 
 
-@pytest.mark.slow
 async def test_a_case_whose_tasks_fail_is_listed_as_stuck_until_it_goes_on_or_ends(tmp_path: Path) -> None:
     """By default Temporal lists it after six tasks."""
     early = "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1"
@@ -364,7 +360,6 @@ async def test_a_start_that_the_client_cannot_read_stops_nothing(
     await handle.terminate()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("then", ["", "refused", "ended", "nested"])
 async def test_a_case_that_somebody_else_has_failed_comes_back_with_what_sql_lacked(
     reconciled: Hotline, tmp_path: Path, then: str

@@ -34,6 +34,7 @@ from temporalio.client import (
 from temporalio.testing import WorkflowEnvironment
 
 from activities.reports.period_end import DuePeriods
+from activities.sealing.envelope import context_of
 from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch
 from domain.reports.period import Period, ReportKind, month_bounds
@@ -232,8 +233,12 @@ class TestSchedule:
         async def seen() -> Schedule:
             found = await describe_schedule(temporal)
             assert found
-            found.schedule.action.start_workflow.ClearField("user_metadata")  # is sealed anew
             return found.schedule
+
+        def as_before(found: Schedule) -> bool:
+            # The summary is sealed anew.
+            found.action.start_workflow.user_metadata.CopyFrom(before.action.start_workflow.user_metadata)
+            return found == before
 
         before = await until(seen, lambda found: found.state.paused)
         changed = Schedule()
@@ -246,7 +251,29 @@ class TestSchedule:
         assert not caplog.text
         assert not await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
         assert f"the Schedule {SCHEDULE} is not as the service makes it" in caplog.text
-        await until(seen, before.__eq__)
+        await until(seen, as_before)
+
+    @pytest.mark.usefixtures("schedule")
+    async def test_a_summary_that_somebody_else_has_written_is_sealed_again(self, temporal: Client) -> None:
+        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        converter = temporal.data_converter.with_context(context_of(temporal.namespace, SCHEDULE))
+
+        async def shown() -> Payload:
+            found = await describe_schedule(temporal)
+            assert found
+            return found.schedule.action.start_workflow.user_metadata.summary
+
+        own, theirs = await shown(), Payload(metadata={"encoding": b"json/plain"}, data=b'"-"')
+        changed = await describe_schedule(temporal)
+        assert changed
+        changed.schedule.action.start_workflow.user_metadata.summary.CopyFrom(theirs)
+        await temporal.workflow_service.update_schedule(
+            UpdateScheduleRequest(namespace=temporal.namespace, schedule_id=SCHEDULE, schedule=changed.schedule)
+        )
+        await until(shown, theirs.__eq__)
+        await keep_schedule(temporal, NOBODYS_QUEUE, "Asia/Shanghai")
+        again = await until(shown, theirs.__ne__)
+        assert await converter.decode([again], [str]) == await converter.decode([own], [str])
 
 
 class TestDueMonths:

@@ -49,7 +49,7 @@ from workflows.incident import IncidentWorkflow
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.incident import incident_id
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 TABLES = ("cases", "search_words", "clocks", "follow_ups", "events", "incidents", "incident_events", "notifications")
 KEPT_BY_COURIER = ("status", "tries", "next_try_at", "sent_at", "last_error")
@@ -285,7 +285,6 @@ async def told(complaint: Complaint) -> int:
     return len(await complaint.rows("notifications"))
 
 
-@pytest.mark.slow
 async def test_incidents_come_back_with_their_timelines_and_what_callers_were_told(
     hotline: Hotline, owner: Engine, complaints: list[Complaint]
 ) -> None:

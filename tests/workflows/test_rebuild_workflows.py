@@ -41,7 +41,7 @@ from workflows.clients.complaint import case_workflows
 from workflows.messages import Names
 from workflows.presentation.incident import incident_id
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 CLOSED = (
     Dispatch(department="repair"),
@@ -83,7 +83,6 @@ async def rungs(complaint: Complaint) -> list[Any]:
     return [row["data"] for row in events if row["action"] == "escalate" and "acknowledge" in row["data"]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_a_lost_case_comes_back_as_it_was_and_each_rung_rings_once(
     hotline: Hotline, owner: Engine, loss: str
@@ -151,7 +150,6 @@ async def test_what_a_terminated_run_has_told_nobody_is_written_first(hotline: H
     assert [row["status"] for row in await told(complaint, "dispatch")] == ["due"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["ended", "reset"])
 async def test_a_command_that_was_carried_out_is_not_carried_out_again(
     hotline: Hotline, owner: Engine, loss: str
@@ -316,7 +314,6 @@ async def test_an_incident_comes_back_with_its_cases_and_settles_them(
     assert await rebuilder(hotline, owner).one(cause.number) in (OVER, RUNS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("applied_again", [False, True])
 async def test_a_reset_incident_comes_back_as_sql_has_it(hotline: Hotline, owner: Engine, applied_again: bool) -> None:
     """Callers are told once of what SQL has, and never of what the reset run has said."""
@@ -355,7 +352,6 @@ async def test_a_case_of_an_incident_that_is_over_stays_settled(hotline: Hotline
     assert ((await back.view()).version, (await back.view()).incident) == (before.version + 1, cause.number)
 
 
-@pytest.mark.slow
 async def test_everything_comes_back_on_a_new_temporal_server(tmp_path: Path) -> None:
     """The old one is lost as a whole. A rebuild that is cut short goes on where it was."""
     async with await temporal_server() as server, running_hotline(server, tmp_path) as lost:

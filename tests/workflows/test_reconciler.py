@@ -47,7 +47,7 @@ from workflows.messages import Names
 from workflows.presentation.complaint import workflow_id
 from workflows.presentation.search_attributes import CHANGED_AT, typed
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -91,7 +91,6 @@ async def test_a_change_dated_in_the_future_is_compared_as_well(hotline: Hotline
     await complaint.published(1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ended", [False, True])
 async def test_committed_rows_that_sql_lost_are_written_from_the_history(
     hotline: Hotline, owner: Engine, ended: bool
@@ -161,7 +160,6 @@ async def test_a_sweep_writes_an_ended_case_that_sql_has_lost(
     assert {row["status"] for row in await complaint.rows("notifications")} == {"sent"}
 
 
-@pytest.mark.slow
 async def test_a_change_that_sql_once_had_is_written_and_its_notifications_are_not_sent_again(
     hotline: Hotline, owner: Engine
 ) -> None:
@@ -378,7 +376,6 @@ async def test_a_handover_that_was_ended_by_hand_is_ended_in_sql(hotline: Hotlin
     assert begun.id in await under_way()
 
 
-@pytest.mark.slow
 async def test_what_is_known_grows_while_nothing_changes(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "LONGEST_LAG", timedelta(seconds=1.5))
     await hotline.start()
@@ -386,7 +383,6 @@ async def test_what_is_known_grows_while_nothing_changes(hotline: Hotline, monke
     await until(lambda: in_sql_until(hotline.client), lambda known: bool(known and known >= later))
 
 
-@pytest.mark.slow
 async def test_a_list_that_temporal_refuses_is_reported_and_asked_again(
     hotline: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ from tests.support.rings import ring_at
 from tests.support.sealing import stranger, with_options
 from tests.support.temporal import temporal_server
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 DAY = timedelta(days=1)
 
 

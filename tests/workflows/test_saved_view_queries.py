@@ -16,7 +16,7 @@ from tests.support.hotline import until
 from tests.support.temporal import temporal_server
 from workflows.presentation.search_attributes import REGISTRY
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 NOW = datetime.now(UTC)
 ME = "O'Brien (陈) OR Owner = chen"

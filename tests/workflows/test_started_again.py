@@ -31,7 +31,7 @@ from workflows.clients.singletons import last_report
 from workflows.incident import IncidentWorkflow
 from workflows.messages import ComplaintStart, IncidentStart, Names
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -33,7 +33,7 @@ from workflows.clients import schedule, singletons, task_queue
 from workflows.clients.singletons import COURIER, RECONCILER
 from workflows.clients.task_queue import deployments_in
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 QUEUE = "theirs"
 TOO_LONG = "x" * 1001
 """Id that Temporal refuses."""

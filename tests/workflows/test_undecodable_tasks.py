@@ -12,7 +12,7 @@ from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import waits
 from workflows.clients.singletons import RECONCILER
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 CAUSES = 94
 """The fewest with which a task is not decoded; the server takes three more."""
 

@@ -22,7 +22,7 @@ from tests.support.rows import execute
 from tests.support.temporal import temporal_server
 from workflows.presentation.incident import incident_id
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -78,7 +78,6 @@ async def test_stores_that_agree_have_no_difference(hotline: Hotline, owner: Eng
     assert found == Verified(len(running) + 1, 0, 1, [])
 
 
-@pytest.mark.slow
 async def test_ended_cases_that_temporal_no_longer_has_are_counted_apart(hotline: Hotline, owner: Engine) -> None:
     """Its list forgets a deleted workflow after half a minute."""
     ended = await hotline.start()

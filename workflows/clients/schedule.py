@@ -1,9 +1,11 @@
 """The Schedule of the service: each night, in the time zone of the company, it begins what is due."""
 
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
+from temporalio.api.common.v1 import Payload
 from temporalio.api.schedule.v1 import Schedule, SchedulePatch, TriggerImmediatelyRequest
 from temporalio.api.workflowservice import v1 as temporal
 from temporalio.client import Client
@@ -11,6 +13,7 @@ from temporalio.service import RPCStatusCode
 
 from activities.run_status import unless, unless_gone
 from activities.sealing.envelope import context_of
+from activities.sealing.stamps import UndecidedError
 from workflows.clients.singletons import log
 from workflows.report import PeriodEndWorkflow
 
@@ -27,18 +30,24 @@ async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> bool
 
     Calls may be repeated. Raises RPCError.
     """
-    wanted, found = await _wanted(client, task_queue, time_zone), await describe_schedule(client)
+    converter = client.data_converter.with_context(context_of(client.namespace, SCHEDULE))
+    [summary] = await converter.encode(["日终月终 End of the day or month"])
+    wanted, found = _wanted(task_queue, time_zone, summary), await describe_schedule(client)
     changes: dict[str, Any] = {"namespace": client.namespace, "schedule_id": SCHEDULE, "schedule": wanted}
     changes |= {"identity": client.identity, "request_id": str(uuid.uuid4())}
     if found is None:
         # What was missed before the Schedule was there is made up for at once.
         at_once = SchedulePatch(trigger_immediately=TriggerImmediatelyRequest())
         creation = temporal.CreateScheduleRequest(**changes, initial_patch=at_once)
-        made = await unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.create_schedule(creation))
-        return made is not None
-    # An operator may have paused it. The summary is sealed anew each time.
+        return await unless(RPCStatusCode.ALREADY_EXISTS, client.workflow_service.create_schedule(creation)) is not None
+    # An operator may have paused it. A summary that opens is the service's own, as nothing else is sealed for this id.
     wanted.state.paused, wanted.state.notes = found.schedule.state.paused, found.schedule.state.notes
-    found.schedule.action.start_workflow.user_metadata.CopyFrom(wanted.action.start_workflow.user_metadata)
+    shown = found.schedule.action.start_workflow.user_metadata.summary
+    with suppress(UndecidedError):
+        await converter.decode([shown])
+        shown.CopyFrom(summary)
+    # A newer server may tell more of it than this release can say.
+    found.schedule.DiscardUnknownFields()
     if found.schedule != wanted:
         log.warning("the Schedule %s is not as the service makes it, and is made so again", SCHEDULE)
         update = temporal.UpdateScheduleRequest(**changes, conflict_token=found.conflict_token)
@@ -52,7 +61,7 @@ async def describe_schedule(client: Client) -> temporal.DescribeScheduleResponse
     return await unless_gone(client.workflow_service.describe_schedule(asked))
 
 
-async def _wanted(client: Client, task_queue: str, time_zone: str) -> Schedule:
+def _wanted(task_queue: str, time_zone: str, summary: Payload) -> Schedule:
     """Return the Schedule in the form in which Temporal tells it."""
     time = {"second": (0, 0), "minute": (MINUTE, MINUTE), "hour": (HOUR, HOUR)}
     any_day = {"dayOfMonth": (1, 31), "month": (1, 12), "dayOfWeek": (0, 6)}
@@ -65,7 +74,5 @@ async def _wanted(client: Client, task_queue: str, time_zone: str) -> Schedule:
         "policies": {"overlapPolicy": "SCHEDULE_OVERLAP_POLICY_SKIP", "catchupWindow": f"{CATCH_UP_SECONDS}s"},
     }
     wanted = ParseDict(schedule, Schedule())
-    converter = client.data_converter.with_context(context_of(client.namespace, SCHEDULE))
-    [summary] = await converter.encode(["日终月终 End of the day or month"])
     wanted.action.start_workflow.user_metadata.summary.CopyFrom(summary)
     return wanted

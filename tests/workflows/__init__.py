@@ -1,0 +1,1 @@
+"""Tests of workflows on a real Temporal server. A package, whose fixtures end with its last test in a process."""
