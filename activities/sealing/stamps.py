@@ -30,6 +30,9 @@ command is known, so that nobody can send it again when the key is forgotten."""
 ACCEPTED_WITHIN = 3 * VALID
 """The same by Temporal's clock, for a replay: the worker that accepted the update may have had another time."""
 START, COMMAND, ACTIVITY, RESULT, FAILURE, HEARTBEAT = "start", "command", "activity", "result", "failure", "heartbeat"
+QUERY = "query"
+ASKED = "asked"
+"""Header of a query: drawn for each, and stamped on its answer, so that nobody gives an earlier one for it."""
 NOT_OURS = "the service has not sealed it"
 _KIND, _NAME, _ID, _AT = "kind", "name", "id", "at"
 _ACTED_ON_BY = {
@@ -105,6 +108,10 @@ class Stamps(client.Interceptor, worker.Interceptor):
         stamp = {_KIND: kind, _NAME: name, _ID: message_id, _AT: _milliseconds(self._clock())}
         return _stamped(self._converter, arguments, stamp)
 
+    def read(self, payload: Payload, kind: type | None) -> Any:  # noqa: ANN401 - of this type
+        """Return the value of an opened payload."""
+        return self._converter.from_payloads([payload], [kind] if kind else None)[0]
+
     def in_clear(self, arguments: Sequence[Any]) -> list[RawValue]:
         """Return the arguments of a signal."""
         return _stamped(self._converter, arguments, {CLEAR: "1"})
@@ -121,7 +128,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 class _Sends(client.OutboundInterceptor):
-    """Stamps every start and update."""
+    """Stamps every start and update, and takes no answer to a query but that of the workflow to this one."""
 
     def __init__(self, next: client.OutboundInterceptor, stamps: Stamps) -> None:  # noqa: A002 - as above
         super().__init__(next)
@@ -149,6 +156,14 @@ class _Sends(client.OutboundInterceptor):
         update.args = self._stamps.sent(update.args, COMMAND, update.update, update.update_id)
         return await super().start_update_with_start_workflow(input)
 
+    async def query_workflow(self, input: client.QueryWorkflowInput) -> Any:  # noqa: A002, ANN401 - as above
+        asked, wanted = uuid.uuid4().hex, input.ret_type
+        input.headers, input.ret_type = {**input.headers, ASKED: Payload(data=asked.encode())}, RawValue
+        answer = (await super().query_workflow(input)).payload
+        if _stamp(answer) != (QUERY, input.query, asked):
+            raise UndecidedError(f"the answer to the query {input.query} was sealed for another")
+        return self._stamps.read(answer, wanted)
+
     async def signal_workflow(self, input: client.SignalWorkflowInput) -> None:  # noqa: A002 - as above
         # A signal that cannot be opened is lost, so it carries nothing that must be.
         input.args = self._stamps.in_clear(input.args)
@@ -156,10 +171,17 @@ class _Sends(client.OutboundInterceptor):
 
 
 class _Runs(worker.WorkflowInboundInterceptor):
-    """Stamps what a run asks for."""
+    """Stamps what a run asks for, and what it answers to queries of the service."""
 
     def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
         super().init(_Asks(outbound))
+
+    async def handle_query(self, input: worker.HandleQueryInput) -> Any:  # noqa: A002, ANN401 - as above
+        answer = await super().handle_query(input)
+        if (asked := input.headers.get(ASKED)) is None:
+            return answer
+        stamp = {_KIND: QUERY, _NAME: input.query, _ID: asked.data.decode(errors="replace")}
+        return _stamped(workflow.payload_converter(), [answer], stamp)[0]
 
 
 class _Asks(worker.WorkflowOutboundInterceptor):
@@ -200,12 +222,13 @@ class _Does(worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
         info = activity.info()
         is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
-        # Without arguments an activity does what is due anyway, whoever asks for it. Nobody else asks for a local one.
-        takes_none = not signature(input.fn).parameters
+        # Without arguments an activity does what is due anyway, whoever asks for it; so does one without an end, which a
+        # reset leaves pending. Nobody else asks for a local one.
+        is_due = info.activity_type in _ONLY_FOR or not signature(input.fn).parameters
         *meant, asked = _asked_of.get()
         this_one = [ACTIVITY, info.activity_type, info.workflow_run_id, info.activity_id]
         is_asked = [*meant, *asked.split("/")[:2]] == this_one
-        if is_extra or not (takes_none or info.is_local or is_asked):
+        if is_extra or not (is_due or info.is_local or is_asked):
             log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
             message = "Not done: no run of the service has asked for it."
             raise ApplicationError(message, type=UNSEALED, non_retryable=is_extra)
