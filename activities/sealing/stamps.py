@@ -222,8 +222,8 @@ class _Does(worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
         info = activity.info()
         is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
-        # Without arguments an activity does what is due anyway, whoever asks for it; so does one without an end, which a
-        # reset leaves pending. Nobody else asks for a local one.
+        # Without arguments an activity does what is due anyway, whoever asks for it; so does one without an end, which
+        # a reset leaves pending. Nobody else asks for a local one.
         is_due = info.activity_type in _ONLY_FOR or not signature(input.fn).parameters
         *meant, asked = _asked_of.get()
         this_one = [ACTIVITY, info.activity_type, info.workflow_run_id, info.activity_id]

@@ -24,9 +24,11 @@ from api.__main__ import assemble, server_config
 from api.app import create_app
 from api.backend import Backend
 from api.temporal.clock import ClockCheck
-from domain.shared.actors import Role
+from domain.case.lifecycle import State
+from domain.shared.actors import Actor, Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.people.people import Scope
+from tests.support.build import MONDAY, case_in
 from tests.support.directory import Directory
 from tests.support.rings import ring_at
 
@@ -152,6 +154,13 @@ def whenever(actions: list[str]) -> list[str]:
     office is open, and not before it is. tests/unit/test_case_requests.py holds the rule to exact instants.
     """
     return [action for action in actions if action != "request_extension"]
+
+
+def offered(by: str, state: str) -> list[str]:
+    """The actions that the domain offers this person in this state, if the caller left no telephone for a link."""
+    role, department = PEOPLE[by]
+    actions = case_in(State(state)).available_actions(Actor(id=by, role=role, department=department), MONDAY)
+    return whenever([action for action in actions if action != "send_link"])
 
 
 def problem(answer: httpx.Response, status: int, slug: str) -> Json:
