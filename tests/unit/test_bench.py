@@ -56,7 +56,7 @@ def test_the_default_mode_of_sqlite_is_that_of_hotline_up(tmp_path: Path) -> Non
 
 
 def checkout_with(folder: Path, settings: str, database: str) -> Path:
-    for module, text in (("hotline/settings.py", settings), ("readmodel/base/database.py", database)):
+    for module, text in (("hotline/settings.py", settings), ("readmodel/database.py", database)):
         (folder / module).parent.mkdir(parents=True)
         (folder / module).write_text(text, encoding="utf-8")
     return folder
