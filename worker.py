@@ -53,7 +53,7 @@ from workflows.assessment import AssessmentWorkflow
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverWorkflow
 from workflows.clients.assessment import begin_assessment
 from workflows.clients.complaint import case_workflows
-from workflows.clients.incident import start_incident, suspected_by
+from workflows.clients.incident import NoNumberError, start_incident, suspected_by
 from workflows.clients.report import report_workflow_id, start_report
 from workflows.clients.schedule import SCHEDULE, keep_schedule
 from workflows.clients.singletons import looked_after, start_ended
@@ -221,7 +221,10 @@ def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Sus
     async def suspect(opening: Opening, ended_at: datetime | None) -> None:
         service, district = opening.scope.services[0], opening.scope.districts[0]
         request = Request(key=suspected_by(service, district, ended_at))
-        await start_incident(client, task_queue, opening, request, Names.of(in_force.catalogue))
+        try:
+            await start_incident(client, task_queue, opening, request, Names.of(in_force.catalogue))
+        except NoNumberError as error:  # anybody can work them out, and take them; other suspicions do not wait for it
+            log.warning("no incident is suspected for %s in %s: %s", service, district, error)
 
     return suspect
 

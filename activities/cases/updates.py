@@ -107,10 +107,14 @@ class CaseUpdates:
 
         Raises:
             WorkflowUpdateFailedError, RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: as `ask_all`.
+            UndecidedError, ValidationError: somebody else has answered, and Temporal keeps that answer.
         """
         handle = self._client.get_workflow_handle(self._workflow_id(number))
         async with asyncio.timeout(ANSWER_SECONDS):
-            return await handle.execute_update(name, argument, result_type=answer, id=once)
+            answered = await handle.execute_update(name, argument, result_type=answer, id=once)
+        if answered is None:
+            raise UndecidedError("an update is answered with nothing")
+        return answered
 
     async def is_linked(self, number: str, *incidents: str | None) -> bool | None:
         """Ask the case if it is linked to one of these; None if it does not answer, False if there is none."""
@@ -120,8 +124,8 @@ class CaseUpdates:
                 case: dict[str, Any] = await handle.query("case", result_type=dict)
         except RPCError as error:
             return False if error.status is RPCStatusCode.NOT_FOUND else None
-        # Rejected: it is paused. Undecided: somebody else's worker has answered.
-        except (WorkflowQueryFailedError, WorkflowQueryRejectedError, TimeoutError, UndecidedError):
+        # Rejected: it is paused. Undecided, or of another shape: somebody else's worker has answered.
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError, TimeoutError, UndecidedError, ValidationError):
             return None
         return case.get("incident") in incidents
 
@@ -194,7 +198,8 @@ async def _answer(ask: Ask, number: str) -> Answer | Left:
         if activity.info().attempt < TRIES:
             raise
         return NO_ANSWER
-    except UndecidedError:  # somebody else's worker has answered
+    # Somebody else's worker has answered: with nothing of ours, or with what is sealed for something else of the case.
+    except (UndecidedError, ValidationError):
         return NO_ANSWER
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:

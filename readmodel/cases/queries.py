@@ -1,7 +1,6 @@
 """Queries of whole cases and their versions."""
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import JSON, ColumnElement, RowMapping, bindparam, func, select, tuple_, type_coerce
@@ -20,7 +19,6 @@ from readmodel.cases.search import conditions_of, find, having_terms
 from readmodel.cases.sorting import Sort, stretches
 from readmodel.cases.tables import cases, events
 
-Since = datetime | ColumnElement[datetime]
 PAGE = 1000
 """Rows that are fetched at once of a query of all cases."""
 
@@ -41,11 +39,13 @@ def versions(connection: ReadConnection, numbers: Collection[str]) -> dict[str, 
     return {row.number: row.version for row in connection.execute(_VERSIONS, {"numbers": list(numbers)})}
 
 
-def had(connection: ReadConnection, numbers: Collection[str], action: str, since: Since, **facts: str) -> set[str]:
-    """Return those of these cases that have had an event of this kind, with these facts, since an instant."""
+def had(
+    connection: ReadConnection, numbers: Collection[str], action: str, *conditions: ColumnElement[bool], **facts: str
+) -> set[str]:
+    """Return those of these cases that have had an event of this kind that meets conditions, with these facts."""
     are_facts = (type_coerce(events.c.data, JSON)[name].as_string() == value for name, value in facts.items())
-    of_kind = events.c.number.in_(numbers), events.c.action == action, events.c.at >= since
-    return {*connection.scalars(select(events.c.number).where(*of_kind, *are_facts))}
+    of_kind = events.c.number.in_(numbers), events.c.action == action
+    return {*connection.scalars(select(events.c.number).where(*of_kind, *conditions, *are_facts))}
 
 
 def count_open(connection: ReadConnection) -> int:

@@ -21,7 +21,7 @@ from readmodel.base.paging import Page, read_page
 from readmodel.base.statements import insert_missing, row, upsert
 from readmodel.cases.conditions import HAS_OWN_MATTERS, PROGRESS
 from readmodel.cases.queries import had
-from readmodel.cases.tables import cases
+from readmodel.cases.tables import cases, events
 from readmodel.incidents.tables import incident_events, incidents
 from readmodel.notifications.notifications import notification_row
 from readmodel.notifications.tables import notifications
@@ -86,7 +86,7 @@ def linked_since_named(connection: ReadConnection, incident: str, numbers: Seque
     """Return those of these cases that were linked to the incident since its confirmation, which names cases."""
     of_incident = (incident_events.c.number == incident) & (incident_events.c.action == confirm.ACTION.name)
     confirmed_at = select(incident_events.c.at).where(of_incident).scalar_subquery()
-    return had(connection, numbers, link_incident.ACTION.name, confirmed_at, incident=incident)
+    return had(connection, numbers, link_incident.ACTION.name, events.c.at >= confirmed_at, incident=incident)
 
 
 def surges(connection: ReadConnection, since: datetime, services: Collection[str], more_than: int) -> list[Surge]:

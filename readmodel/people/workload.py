@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import JSON, func, select, type_coerce, update
 
@@ -12,7 +13,7 @@ from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.statements import upsert
 from readmodel.cases.conditions import IS_OPEN, PROGRESS
 from readmodel.cases.queries import had
-from readmodel.cases.tables import cases, parts
+from readmodel.cases.tables import cases, events, parts
 from readmodel.people.tables import handovers
 
 CLOCK_MARGIN = timedelta(seconds=60)
@@ -41,11 +42,20 @@ def begin_handover(connection: WriteConnection, handover: Handover, at: datetime
 
 
 def given_by(connection: ReadConnection, handover: Handover, numbers: Collection[str]) -> set[str] | None:
-    """Return those of these cases that were given since the handover was ordered; None if it is not under way."""
+    """Return those of these cases that were given since the handover was ordered; None if it is not under way.
+
+    The clock that dated the order may be ahead. So those count too that were given shortly before, if it was by the
+    same person with the same reason, and after the end of every earlier handover to the same owner.
+    """
     ordered_at = handovers_under_way(connection).get(handover.id)
     if ordered_at is None:
         return None
-    return had(connection, numbers, hand_over.ACTION.name, ordered_at - CLOCK_MARGIN, owner=handover.owner)
+    is_earlier = (handovers.c.owner == handover.owner) & (handovers.c.ordered_at < ordered_at)
+    last_end = connection.scalar(select(func.max(handovers.c.ended_at)).where(is_earlier))
+    since = max(ordered_at - CLOCK_MARGIN, last_end or ordered_at - CLOCK_MARGIN)
+    given = partial(had, connection, numbers, hand_over.ACTION.name, owner=handover.owner)
+    by_this = events.c.at >= since, events.c.actor == handover.actor.id
+    return given(events.c.at >= ordered_at) | given(*by_this, note=handover.reason)
 
 
 def handovers_under_way(connection: ReadConnection) -> dict[str, datetime]:

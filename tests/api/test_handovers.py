@@ -116,6 +116,17 @@ async def test_sent_again_it_is_the_same_handover(made: Api) -> None:
     assert (await hand_over(made, key=to_lin, to="lin"))["handed_over"] == 1
 
 
+async def test_cases_that_go_there_and_back_are_handed_over_again_at_once(made: Api) -> None:
+    """By handovers, and by a single action; the clocks of the service may differ by a minute."""
+    by_handovers, alone = await made.case_in("registered"), await made.case_in("registered")
+    for owner in ("li", "chen"):
+        assert (await made.act(alone, "hand_over", {"owner": owner}, "xu")).status_code == 200
+    for order in ({}, {"from": "li", "to": "chen"}, {}):
+        done = await hand_over(made, **order)
+        assert (done["handed_over"], done["refused"]) == (2, [])
+    assert await owners(made, by_handovers, alone) == ["li", "li"]
+
+
 async def test_a_handover_that_was_done_and_is_started_again_changes_no_case(made: Api) -> None:
     mine = await made.case_in("registered")
     done = await hand_over(made)

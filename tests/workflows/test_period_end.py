@@ -306,6 +306,52 @@ class TestDueMonths:
         assert await due.begin("2021-03", NIGHT_AFTER_FEBRUARY)
         assert not await due.begin("2021-03", NIGHT_AFTER_FEBRUARY)
 
+    @pytest.mark.parametrize(("month", "fails"), [("2021-08", True), ("2021-09", False)])
+    async def test_a_foreign_run_that_failed_or_was_terminated_holds_up_no_month(
+        self, nightly: Hotline, month: str, fails: bool
+    ) -> None:
+        queue = nightly.settings.task_queue if fails else NOBODYS_QUEUE
+        theirs = await stranger(nightly.client).start_workflow(
+            "AssessmentWorkflow", 1, id=assessment_id(month), task_queue=queue
+        )
+        if fails:
+            await rejected(theirs)
+        else:
+            await theirs.terminate()
+        assert await due_assessments(nightly).begin(month, NIGHT_AFTER_FEBRUARY)
+
+    @pytest.mark.parametrize(("month", "on_our_queue"), [("2021-10", True), ("2021-11", False)])
+    async def test_a_foreign_run_that_holds_up_a_month_is_told_with_the_remedy(
+        self, nightly: Hotline, caplog: pytest.LogCaptureFixture, month: str, on_our_queue: bool
+    ) -> None:
+        """On our queue it begins late: no worker has refused it yet."""
+        queue = nightly.settings.task_queue if on_our_queue else NOBODYS_QUEUE
+        late = timedelta(days=3650) if on_our_queue else None
+        theirs = await stranger(nightly.client).start_workflow(
+            "AssessmentWorkflow", 1, id=assessment_id(month), task_queue=queue, start_delay=late
+        )
+        due = due_assessments(nightly)
+        assert not await due.begin(month, NIGHT_AFTER_FEBRUARY)
+        assert f"workflow assessment-{month} is not started: another, of type AssessmentWorkflow on" in caplog.text
+        assert "terminate that" in caplog.text
+        await theirs.terminate()
+        caplog.clear()
+        assert await due.begin(month, NIGHT_AFTER_FEBRUARY)
+        assert not await due.begin(month, NIGHT_AFTER_FEBRUARY)
+        assert "is not started" not in caplog.text
+
+    async def test_a_month_that_was_done_is_not_done_again(
+        self, nightly: Hotline, schedule: ScheduleHandle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Temporal has a run of it that is over, and SQL the month: so the id is free, and the month is not due."""
+        at_night(monkeypatch, datetime(2021, 12, 31, 16, 20, tzinfo=UTC))
+        write_case(nightly, datetime(2021, 12, 10, 2, tzinfo=UTC))
+        assert await due_assessments(nightly).begin("2021-12", NIGHT_AFTER_FEBRUARY)
+        await until(lambda: read_in_thread(nightly.engine, months.months), lambda known: "2021-12" in known)
+        await end(nightly.client, assessment_id("2021-12"))
+        await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
+        assert await begun(nightly, schedule) == []
+
     async def test_each_month_has_a_seed_of_its_own(self, nightly: Hotline) -> None:
         due = due_assessments(nightly)
         for month in ("2021-06", "2021-07"):

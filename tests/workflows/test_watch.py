@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,17 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from domain.incident.actions.dismiss import Dismiss
+from domain.shared.numbers import days_around, incident_number_of, local_day
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import reading
 from tests.support.causes import Cause, declare
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.outage import down
+from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
+from workflows.clients.incident import suspected_by
 from workflows.clients.singletons import SURGE_WATCH
+from workflows.presentation.incident import incident_id
 from workflows.shifts import SurgeWatchWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -112,6 +116,24 @@ async def test_calls_that_an_open_incident_explains_raise_no_suspicion(
         await watch.terminate("the test is over")
         assert known.number == cause.number
         assert (await suspected.seen()).incident.scope.districts == ("huangpu",)
+
+
+async def test_a_suspicion_whose_numbers_are_taken_is_logged_and_holds_up_no_other(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("workflows.clients.incident.MOST_DRAWS", 2)
+    taken, key = set[str](), suspected_by("no_water", "nanlang", None)
+    for day in {local_day(now := datetime.now(UTC)), *days_around(now)}:
+        taken |= {incident_id(incident_number_of(day, key, draw)) for draw in range(2)}
+    theirs = [await stranger(server.client).start_workflow("X", id=each, task_queue="nobody") for each in taken]
+    async with watched(server, tmp_path) as (hotline, _):
+        await call(hotline, ENOUGH, "nanlang")
+        await until(lambda: asyncio.sleep(0, caplog.text), lambda seen: "no_water in nanlang: none of 2" in seen)
+        await call(hotline, ENOUGH, "minzhong")
+        [other] = await incidents_of(hotline, 1)
+        assert (await other.seen()).incident.scope.districts == ("minzhong",)
+    for each in theirs:
+        await each.terminate()
 
 
 async def test_sql_that_is_down_is_waited_for(server: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from domain.catalogue.terms import Edition
 from domain.reports.period import month_bounds
 from domain.shared.instants import to_milliseconds
 from workflows.assessment import AssessmentWorkflow
-from workflows.clients.start import RPC_TIMEOUT, Request, start_again, start_once
+from workflows.clients.start import RPC_TIMEOUT, Request, start_again, start_unless_done
 from workflows.entity import LOWEST
 from workflows.messages import AssessmentStart, Names
 from workflows.presentation.assessment import assessment_id, assessment_search_attributes, assessment_summary
@@ -24,7 +24,7 @@ async def start_assessment(client: Client, task_queue: str, opening: AssessmentO
     """Start the assessment; return False if the month was started before. Raises what the client raises."""
     month, _ = Assessment.open(opening)
     start = AssessmentStart(source=opening, names=names)
-    return await start_once(
+    return await start_unless_done(
         client, Request(key=month.number), AssessmentWorkflow.run, start, **_options(month, task_queue)
     )
 

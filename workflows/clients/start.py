@@ -1,5 +1,6 @@
 """Start of a workflow for a request, once: the memo keeps the request, so that the same request finds the workflow."""
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
@@ -13,6 +14,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.run_status import unless_gone
 from activities.sealing.stamps import UndecidedError
 from domain.shared.value import Immutable
+
+logger = logging.getLogger(__name__)
 
 MEMO = "request"
 """Key of the memo by which the service marks the workflows that it starts: cases, incidents and rollouts."""
@@ -39,6 +42,27 @@ async def start_once(client: Client, request: Request, run: Any, start: BaseMode
     `options` are those of `Client.start_workflow`.
     """
     return await _start(client, request, run, start, id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE, **options)
+
+
+async def start_unless_done(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - as above
+    """Start the workflow for the request. A run that failed or was ended frees its id: SQL knows what was done.
+
+    Returns False if the id is taken; a warning names a run that does not do what is asked for. Raises what the client
+    raises.
+    """
+    policy = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+    if await _start(client, request, run, start, id_reuse_policy=policy, **options):
+        return True
+    found = await client.get_workflow_handle(options["id"]).describe(rpc_timeout=RPC_TIMEOUT)
+    if found.task_queue != options["task_queue"] or await request_of(found) != request:
+        logger.warning(
+            "workflow %s is not started: another, of type %s on task queue %s, has its id; terminate that, or delete it"
+            " if it has ended",
+            found.id,
+            found.workflow_type,
+            found.task_queue,
+        )
+    return False
 
 
 async def start_again(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - as above
