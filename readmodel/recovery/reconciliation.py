@@ -7,9 +7,10 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 from sqlalchemy import bindparam, func, select, update
 
+from domain.case.actions.resume import ACTION as RESUME
 from domain.case.automatic.escalate import KIND as ESCALATE
 from domain.case.invariants import faults
-from domain.case.lifecycle import BEFORE_REPLY
+from domain.case.lifecycle import BEFORE_REPLY, State
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.cases.conditions import IS_OPEN, PROGRESS
 from readmodel.cases.queries import get_cases
@@ -56,17 +57,20 @@ def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, 
 
 
 def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
-    """Return the open cases that have not noticed what was due before this instant: a promise, or an incident's end.
+    """Return the open cases that have not noticed what was due before: a promise, a wake date, or an incident's end.
 
-    A miss that would make the case invalid, and was left out since the last action, is told otherwise. An incident
-    ends after each case that it knows: one that waits for it still has never told it.
+    What would make the case invalid, and was left out since the last action, is told otherwise. An incident ends after
+    each case that it knows: one that waits for it still has never told it.
     """
-    left_out = func.coalesce(PROGRESS["left_out"].as_string(), "").contains(f'"{ESCALATE.name}"')
-    missed = ~cases.c.overdue & (cases.c.next_due_at < due_before) & ~left_out
+    left_out = func.coalesce(PROGRESS["left_out"].as_string(), "")
+    missed = ~cases.c.overdue & (cases.c.next_due_at < due_before) & ~left_out.contains(f'"{ESCALATE.name}"')
+    # The clocks of a suspended case stand still, so nothing else of it falls due.
+    slept_in = PROGRESS["wake_at"].as_string() < due_before.isoformat()
+    asleep = (cases.c.state == State.SUSPENDED) & slept_in & ~left_out.contains(f'"{RESUME.name}"')
     of_ended = cases.c.incident.in_(select(incidents.c.number).where(incidents.c.closed_at < due_before))
     # No other state waits: PostgreSQL would take seconds to read the documents of thousands that were replied to.
     waits = cases.c.state.in_(sorted(BEFORE_REPLY)) & of_ended & PROGRESS["settled"].as_string().is_(None)
-    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | waits))}
+    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | asleep | waits))}
 
 
 def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:

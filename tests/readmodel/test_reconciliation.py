@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, event, select, text, update
 
 from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.suspend import Suspend
 from domain.case.incident_link import KEPT
 from domain.case.progress import Progress
 from domain.incident.batch import IncidentBatch
@@ -17,7 +18,7 @@ from readmodel.incidents.tables import incidents
 from readmodel.projection import write
 from readmodel.recovery.reconciliation import Held, held, late_cases
 from tests.support.batches import PLAIN, call, number, published
-from tests.support.build import INCIDENT, THEN
+from tests.support.build import INCIDENT, MONDAY, THEN
 from tests.support.incidents import opening
 
 STORY = published(call(1))
@@ -76,6 +77,27 @@ def test_a_case_is_late_whose_due_time_has_passed_unnoticed(database: Engine, re
     assert changed(document=left_out("credit")) == [set(), {number(2)}]
     assert changed(document=left_out("credit", "escalate")) == [set(), set()]
     assert changed(document=document, state="closed") == [set(), set()]
+
+
+def test_a_suspended_case_is_late_whose_wake_date_has_passed_unnoticed(database: Engine, reader: Engine) -> None:
+    wake_at, until_asked = MONDAY + timedelta(days=1), Suspend(reason="The caller buys a valve.")
+    asleep = until_asked.model_copy(update={"wake_at": wake_at})
+    stories = [("dispatch", "sign_for", *rest) for rest in ([asleep], [asleep, "resume"], [until_asked])]
+    with writing(database) as connection:
+        for place, actions in enumerate(stories, start=1):
+            write(connection, published(call(place), actions))
+        connection.execute(update(cases).values(next_due_at=None))
+
+    def late() -> list[set[str]]:
+        with reading(reader) as connection:
+            return [late_cases(connection, wake_at + timedelta(seconds=seconds)) for seconds in (-1, 1)]
+
+    assert late() == [set(), {number(1)}]
+    with writing(database) as connection:
+        document = connection.execute(select(cases.c.document).where(cases.c.number == number(1))).scalar_one()
+        left_out = Progress.model_validate_json(document).model_copy(update={"left_out": ("resume",)})
+        connection.execute(update(cases).where(cases.c.number == number(1)).values(document=left_out.model_dump_json()))
+    assert late() == [set(), set()]
 
 
 def test_a_case_is_late_that_waits_for_an_incident_that_has_ended(database: Engine, reader: Engine) -> None:
