@@ -15,6 +15,12 @@ from temporalio.service import RPCError, RPCStatusCode
 RUNNING = WorkflowExecutionStatus.RUNNING
 NOT_OVER = 'ExecutionStatus IN ("Running", "Paused")'
 """Condition of Temporal's lists for runs that are not over."""
+_PROBLEMS = '"category=WorkflowTaskFailed", "category=WorkflowTaskTimedOut"'
+STUCK = (
+    f'(ExecutionStatus = "Running" AND (TemporalReportedProblems IN ({_PROBLEMS}) OR TemporalPauseInfo IS NOT NULL'
+    ' OR TemporalWorkflowVersioningBehavior = "Pinned"))'
+)
+"""Condition of Temporal's lists for runs that do not go on."""
 UNPAUSE = "Unpause the workflow in the Temporal UI, or with `temporal workflow unpause`: what fell due happens then."
 """Remedy of a paused run."""
 T = TypeVar("T")

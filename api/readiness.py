@@ -24,7 +24,7 @@ from api.temporal.clock import ClockCheck, describe, is_off
 from api.temporal.health import TemporalHealth
 from readmodel.notifications.deliveries import oldest_due
 from readmodel.recovery.reconciliation import lost_cases
-from workflows.clients.schedule import SCHEDULE, describe_schedule
+from workflows.clients.schedule import SCHEDULE, WORKFLOW, describe_schedule
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH, last_report
 
 CHECK_SECONDS = 2.0
@@ -178,9 +178,10 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
     if report.paused:
         faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}"] = UNPAUSE
     if report.stuck:
-        faults[f"{report.stuck_count} open cases do not go on: {', '.join(report.stuck)}"] = (
+        faults[f"{report.stuck_count} open workflows do not go on: {', '.join(report.stuck)}"] = (
             "Read the log of the worker: it may lack a key (`hotline keys merge`). If somebody posed as a worker, or"
-            " has paused or pinned it, end the workflow and run `hotline rebuild workflows --case NUMBER`."
+            " has paused or pinned it, end the workflow and run `hotline rebuild workflows --case NUMBER`. For what is"
+            " no case, docs/reconciler.md says how to go on."
         )
     if lost := await sql.reader.look(lost_cases):
         lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))
@@ -190,9 +191,13 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
     if report.unreadable:
         remedy = "Run the release that wrote them; if it is this one, report it: a rule broke their state."
         faults[f"cases cannot be read: {_named(report.unreadable)}"] = remedy
-    if (found := await describe_schedule(temporal.client)) and found.schedule.state.paused:
-        remedy = "Unpause the Schedule in the Temporal UI."
-        faults[f"the Schedule `{SCHEDULE}` is paused: no report or assessment begins"] = remedy
+    try:
+        if (found := await describe_schedule(temporal.client)) and found.schedule.state.paused:
+            remedy = "Unpause the Schedule in the Temporal UI."
+            faults[f"the Schedule `{SCHEDULE}` is paused: no report or assessment begins"] = remedy
+    except RPCError:
+        remedy = f"End the workflow `{WORKFLOW}`, whoever has started it; a worker makes the Schedule again."
+        faults[f"the Schedule `{SCHEDULE}` does not answer"] = remedy
     return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else shifts
 
 

@@ -13,8 +13,9 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
 from activities.people_first import PeopleFirst
+from activities.recovery.other_workflows import OtherWorkflows
 from activities.recovery.report import STARTED_AGAIN
-from activities.run_status import NOT_OVER, instant, is_over, unless_gone
+from activities.run_status import NOT_OVER, STUCK, instant, is_over, unless_gone
 from domain.shared.numbers import is_number
 
 CHUNK = 500
@@ -67,6 +68,9 @@ class CaseWorkflows:
         self._of_cases = workflow_type, task_queue
         self._condition = f'WorkflowType = "{workflow_type}" AND TaskQueue = "{task_queue}"'
         self._key = changed_at
+        self.others = OtherWorkflows(
+            client, people, f'WorkflowType != "{workflow_type}" AND TaskQueue = "{task_queue}"'
+        )
 
     async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.
@@ -105,10 +109,7 @@ class CaseWorkflows:
 
         Their workflow tasks fail again and again, or somebody has paused an activity or pinned a version of the worker.
         """
-        problems = '"category=WorkflowTaskFailed", "category=WorkflowTaskTimedOut"'
-        pinned = 'TemporalWorkflowVersioningBehavior = "Pinned"'
-        stuck = f"TemporalReportedProblems IN ({problems}) OR TemporalPauseInfo IS NOT NULL OR {pinned}"
-        return self._chunks(f'ExecutionStatus = "Running" AND ({stuck})')
+        return self._chunks(STUCK)
 
     def ended(self) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases whose workflows have completed or were terminated, as long as Temporal has them.

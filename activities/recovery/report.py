@@ -19,9 +19,9 @@ STARTED_AGAIN = "reset or started again, and ended: SQL has more or other events
 """Reason with which the run of a case or incident is ended."""
 UNSTUCK = (
     " · 修复 terminate the workflow and run `hotline rebuild workflows --case NUMBER`, unless the worker lacks a key:"
-    " its log says why"
+    " its log says why; of what is no case, docs/reconciler.md says more"
 )
-"""The same of cases that do not go on."""
+"""The same of workflows that do not go on."""
 
 
 def is_ahead(in_sql_until: datetime | None, at: datetime) -> bool:
@@ -40,7 +40,7 @@ class Report(Immutable):
     lost_count: int = 0
     paused: list[str] = Field(default=[], description="Cases whose workflow somebody has paused, some.")
     paused_count: int = 0
-    stuck: list[str] = Field(default=[], description="Cases that do not go on, some.")
+    stuck: list[str] = Field(default=[], description="Cases, and other workflows by id, that do not go on, some.")
     stuck_count: int = 0
     not_begun: dict[str, str] = Field(default={}, description="Workflows that are no case in SQL, some; and why.")
     unreadable: dict[str, str] = Field(default={}, description="Cases that cannot be read, some; and why.")

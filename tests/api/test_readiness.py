@@ -1,5 +1,6 @@
 """Readiness: each fault makes its part not ok, with a remedy, and calls that can be taken are taken."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 import worker
 from activities.recovery import reconcile
@@ -30,8 +32,9 @@ from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
 from tests.support.lost import pause, unpause
 from tests.support.reconciler import reconcile_at_once, refuse_lists
+from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
-from workflows.clients.schedule import SCHEDULE, keep_schedule
+from workflows.clients.schedule import SCHEDULE, WORKFLOW, keep_schedule
 from workflows.clients.singletons import COURIER, SHIFTS
 from workflows.presentation.complaint import workflow_id
 
@@ -228,6 +231,25 @@ async def test_a_schedule_that_somebody_has_paused_is_told(own_temporal: Client,
         await schedule.unpause()
         await becomes(made, "reconciler", ok=True)
         await schedule.delete()
+
+
+async def test_a_workflow_in_place_of_the_schedule_is_told_and_holds_up_nothing(
+    own_temporal: Client, tmp_path: Path
+) -> None:
+    """Temporal would wait for an answer of it for half a minute."""
+    async with whole(own_temporal, tmp_path) as made:
+        await becomes(made, "reconciler", ok=True)
+        theirs = await stranger(own_temporal).start_workflow("X", id=WORKFLOW, task_queue="nobody-polls")
+        found = await becomes(made, "reconciler", ok=False)
+        assert found["detail"] == "the Schedule `period-end` does not answer"
+        assert f"End the workflow `{WORKFLOW}`" in found["remedy"]
+        async with asyncio.timeout(MARGIN_SECONDS):
+            with pytest.raises(RPCError):
+                await keep_schedule(own_temporal, made.settings.task_queue, "Asia/Shanghai")
+        await theirs.terminate()
+        assert await keep_schedule(own_temporal, made.settings.task_queue, "Asia/Shanghai")
+        await becomes(made, "reconciler", ok=True)
+        await own_temporal.get_schedule_handle(SCHEDULE).delete()
 
 
 async def test_a_sweep_that_never_ends_is_told(

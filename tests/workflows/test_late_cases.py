@@ -1,4 +1,4 @@
-"""A case whose timer somebody else has set for years later, as its worker, is listed as stuck."""
+"""Workflows that somebody else makes wait for years, as their worker, are listed as stuck."""
 
 import json
 from collections.abc import AsyncIterator
@@ -9,21 +9,27 @@ from pathlib import Path
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.command.v1 import Command, RecordMarkerCommandAttributes, StartTimerCommandAttributes
-from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.enums.v1 import CommandType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.workflowservice.v1 import PauseActivityRequest, ResetActivityRequest
+from temporalio.worker import Worker
 
-from activities.recovery import reconcile
+from activities.recovery import other_workflows, reconcile
 from activities.recovery.report import Report
 from hotline.recovery.rebuild_workflows import STARTED
+from hotline.temporal.sandbox import runner
 from readmodel.base.database import engine
-from tests.support.causes import OVER, declare
+from tests.support.causes import OVER, Cause, declare
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.lost import reset
 from tests.support.reconciler import reconcile_at_once
 from tests.support.temporal import temporal_server
 from tests.workflows.test_hijacked_tasks import hijack
+from tests.workflows.test_pretender import asked, told
 from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.singletons import RECONCILER, last_report
+from workflows.incident import IncidentWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 QUEUE = "late"
@@ -114,3 +120,48 @@ async def test_a_case_that_has_not_told_its_incident_is_listed_as_stuck_when_tha
             back = again(ours, late)
             assert (await until(back.view, lambda seen: seen.incident is None)).version == 2
             assert [row["action"] for row in await back.published(2)] == ["register", "link_incident"]
+
+
+async def test_incidents_that_do_not_go_on_are_listed_until_they_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An activity is put off for ten years, paused, or was asked for by the run before a reset; a fourth one fails."""
+    monkeypatch.setattr(other_workflows, "REFUSALS", 1)
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
+        client, causes = waiting.client, dict[str, Cause]()
+        async with Worker(
+            client, task_queue=QUEUE, workflows=[IncidentWorkflow], workflow_runner=runner(sandbox=False)
+        ):
+            for delay in (TEN_YEARS, 1, 1, 1):
+                cause = await declare(waiting, "west")
+                task = await asked(waiting)
+                assert task.workflow_execution.workflow_id == cause.handle.id
+                later = ApplicationFailureInfo(type="x", next_retry_delay=Duration(seconds=delay))
+                await told(waiting, task.task_token, Failure(application_failure_info=later))
+                causes[cause.handle.id] = cause
+            put_off, paused, refused, _ = causes
+            await causes[refused].handle.signal("linked")
+            await reset(client, refused, task=1)
+        await client.workflow_service.pause_activity(
+            PauseActivityRequest(
+                namespace=client.namespace, execution=WorkflowExecution(workflow_id=paused), type="publish_incident"
+            )
+        )
+        async with running_hotline(elsewhere.server, tmp_path, task_queue=QUEUE, reconcile_seconds=0.1) as ours:
+            await RECONCILER.start(ours.client, QUEUE)
+
+            async def stuck() -> list[str]:
+                return (await last_report(ours.client) or Report()).stuck
+
+            await until(stuck, sorted([put_off, paused, refused]).__eq__)
+            await client.workflow_service.reset_activity(
+                ResetActivityRequest(
+                    namespace=client.namespace,
+                    execution=WorkflowExecution(workflow_id=put_off),
+                    type="publish_incident",
+                )
+            )
+            await causes[put_off].published("declare")
+            await until(stuck, sorted([paused, refused]).__eq__)
+            await causes[refused].handle.terminate()
+            await until(stuck, [paused].__eq__)

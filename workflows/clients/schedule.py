@@ -2,6 +2,7 @@
 
 import uuid
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
@@ -19,6 +20,10 @@ from workflows.report import PeriodEndWorkflow
 
 SCHEDULE = "period-end"
 """Id of the Schedule, and the beginning of the ids of its workflows."""
+WORKFLOW = f"temporal-sys-scheduler:{SCHEDULE}"
+"""Id of the workflow by which Temporal keeps it."""
+ANSWER = timedelta(seconds=1)
+"""Longest wait for what Temporal has of it: it answers in milliseconds, and readiness waits for two seconds."""
 HOUR, MINUTE = 0, 20
 """Local time of the start: the last promises of the day have rung."""
 CATCH_UP_SECONDS = 366 * 24 * 3600
@@ -56,9 +61,12 @@ async def keep_schedule(client: Client, task_queue: str, time_zone: str) -> bool
 
 
 async def describe_schedule(client: Client) -> temporal.DescribeScheduleResponse | None:
-    """Return what Temporal has of the Schedule, if anything: its client cannot read all that somebody may set."""
+    """Return what Temporal has of the Schedule, if anything: its client cannot read all that somebody may set.
+
+    Raises RPCError, after `ANSWER` as well: Temporal waits for half a minute if a workflow of somebody else has the id.
+    """
     asked = temporal.DescribeScheduleRequest(namespace=client.namespace, schedule_id=SCHEDULE)
-    return await unless_gone(client.workflow_service.describe_schedule(asked))
+    return await unless_gone(client.workflow_service.describe_schedule(asked, timeout=ANSWER))
 
 
 def _wanted(task_queue: str, time_zone: str, summary: Payload) -> Schedule:
