@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 MODULE = '''"""sample 取样: the crew takes a sample of the water."""
 
-from domain.shared.event import ActionBody
+from domain.kit.event import ActionBody
 from domain.case.events import Event
 from domain.case.kind import Action
 from domain.case.lifecycle import State
@@ -50,7 +50,7 @@ ACTION = Action(
     notifies=("owner",),
 )
 '''
-PRODUCT = ("activities", "api", "docs", "domain", "hotline", "readmodel", "tools", "workflows")
+PRODUCT = ("activities", "api", "demo", "docs", "domain", "hotline", "readmodel", "tools", "workflows")
 
 
 @pytest.fixture(scope="module")
