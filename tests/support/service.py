@@ -64,6 +64,8 @@ class Service:
         self.data_dir = folder / "data"
         self._command = [str(program)] if program else [sys.executable, "-m", "hotline.cli.main"]
         self._starts_with = [sys.executable, "-m", "demo", "--up", *demo] if demo else [*self._command, "up"]
+        # The demo starts commands while it has threads, whose locks a fork would hold for ever.
+        self._started_by = subprocess.Popen if demo else Forked
         self._folder = folder if program else ROOT
         self._said = folder / "up.log"
         self._catalogue = catalogue
@@ -122,7 +124,7 @@ class Service:
         argv = [*self._starts_with, *(str(part) for option in options.items() for part in option)]
         with self._said.open("ab") as said:
             env = {**environment(), "HOTLINE_SANDBOX": "true", **self._variables}
-            self._process = Forked(argv, cwd=self._folder, env=env, stdout=said, stderr=said)
+            self._process = self._started_by(argv, cwd=self._folder, env=env, stdout=said, stderr=said)
         try:
             wait_until(self._ready, self.said)
         except RuntimeError:
