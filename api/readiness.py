@@ -196,7 +196,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
             remedy = "Unpause the Schedule in the Temporal UI."
             faults[f"the Schedule `{SCHEDULE}` is paused: no report or assessment begins"] = remedy
     except RPCError:
-        remedy = f"End the workflow `{WORKFLOW}`, whoever has started it; a worker makes the Schedule again."
+        remedy = f"End the workflow `{WORKFLOW}` if this lasts with Temporal up; a worker makes the Schedule again."
         faults[f"the Schedule `{SCHEDULE}` does not answer"] = remedy
     return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else shifts
 

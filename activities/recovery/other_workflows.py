@@ -33,13 +33,17 @@ class OtherWorkflows:
     async def stuck(self) -> set[str]:
         """Return the ids of those that do not go on, by Temporal's list or the last sweep. Raises RPCError."""
         query = f'{self._condition} AND (ExecutionStatus = "Paused" OR {STUCK})'
-        self._put_off = {each for each in self._put_off if await self._is_put_off(each)}
-        return self._put_off | {found.id async for found in self._client.list_workflows(query)}
+        listed = {found.id async for found in self._client.list_workflows(query)}
+        # A sweep adds to them meanwhile.
+        gone = {each for each in frozenset(self._put_off) if not await self._is_put_off(each)}
+        self._put_off -= gone
+        return self._put_off | listed
 
     async def sweep(self) -> None:
         """Look for activities that are put off for long, or always refused: no list shows them. Raises RPCError."""
         running = self._client.list_workflows(f"{self._condition} AND {NOT_OVER}")
-        self._put_off |= {found.id async for found in running if await self._is_put_off(found.id)}
+        found_now = {found.id async for found in running if await self._is_put_off(found.id)}
+        self._put_off |= found_now
 
     async def _is_put_off(self, workflow_id: str) -> bool:
         await self._people.step_aside()
