@@ -80,7 +80,7 @@ class Operations:
         self._tag = tag
         self._listed: list[tuple[Callable[..., Any], Right | None, Json]] = []
 
-    def get(  # noqa: D102, PLR0913 - as the class says; `may_be_known`: 304 to a client that has the version
+    def get(  # noqa: PLR0913 - as the class says; `may_be_known`: 304 to a client that has the version
         self,
         path: str,
         summary: str,
@@ -99,7 +99,7 @@ class Operations:
             documented["responses"][304] = {"description": "You have this version.", **_ETAG}
         return self.route("GET", path, right, **documented)
 
-    def post(  # noqa: D102 - as the class says; `shown` has an example for each status, the usual one first
+    def post(
         self, path: str, summary: str, right: Right, model: Model, shown: Mapping[int, Example], errors: Kinds = ()
     ) -> Decorator:
         return self.route("POST", path, right, **_documented(summary, model, shown, errors))
