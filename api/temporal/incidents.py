@@ -5,7 +5,7 @@ import uuid
 from datetime import datetime
 from http import HTTPStatus
 
-from api.problems import ProblemError, declare
+from api.edge.problems import ProblemError, declare
 from api.temporal.client import EntityClient, answering
 from domain.incident.incident import Incident
 from domain.incident.lifecycle import LINKABLE

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.backend import Backend, not_found
-from api.html import page
-from api.problems import ProblemError
+from api.edge.browsers import page
+from api.edge.problems import ProblemError
 from api.rights import require_role
 from api.routes.parameters import INVALID_NUMBER
-from api.sessions import Session
+from api.sign_in.sessions import Session
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import PREFIX
 from api.temporal_ui.saved_views import COLUMNS, VIEWS, View, of_today, personal

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from api.backend import Backend
-from api.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
+from api.edge.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
 from api.temporal_ui.rules import NOT_ALLOWED, Kind, Match, parameters_of, refused, require_details
 from api.temporal_ui.visibility import UnreadableQueryError, narrowed
 from domain.case.views import CaseView

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.responses import JSONResponse, Response
 
-from api.problems import MEDIA_TYPE, ProblemError, declare
+from api.edge.problems import MEDIA_TYPE, ProblemError, declare
 from workflows.kit.words import LONGEST_DETAILS
 
 PREFIX: Final = "/temporal"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api import readiness
+from api.health import readiness
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue import load_catalogue

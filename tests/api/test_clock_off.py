@@ -11,7 +11,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from api.security import request_key
+from api.sign_in.security import request_key
 from api.temporal.clock import CLOCK_OFF, TOLERANCE, ClockCheck, temporal_time
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day, number_of

@@ -17,7 +17,7 @@ from temporalio.converter import WorkflowSerializationContext
 from activities.sealing.envelope import SEALED, Envelope
 from activities.sealing.keys import Key
 from activities.sealing.stamps import COMMAND, message_of
-from api.sessions import LONGEST
+from api.sign_in.sessions import LONGEST
 from api.temporal_ui import codec
 from api.temporal_ui.codec import _models
 from api.temporal_ui.reading import case_read

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from api.security import request_key
+from api.sign_in.security import request_key
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import number_of, parse_number
 from tests.support.api import CALL, Api, Clock, api_on_its_day, problem

@@ -21,9 +21,9 @@ from activities.notifications.texts import Templates
 from api.__main__ import assemble
 from api.app import create_app
 from api.documents.documents import Documents
-from api.metrics import Metrics
+from api.edge.metrics import Metrics
+from api.edge.problems import KINDS, PREFIX
 from api.openapi import RIGHT
-from api.problems import KINDS, PREFIX
 from api.routes.caller_page import STATE_FOR_CALLERS
 from api.routes.parameters import Flag, Listing
 from api.schemas import NewComplaint

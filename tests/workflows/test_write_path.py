@@ -15,7 +15,7 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowUpdateFailed
 from temporalio.service import RPCError
 
 from activities.projection import Projection, SenderWriter
-from api.metrics import Metrics
+from api.edge.metrics import Metrics
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
 from domain.case.actions import ACTION_OF

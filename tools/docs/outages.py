@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
-from api.readiness import CHECK_SECONDS
+from api.health.readiness import CHECK_SECONDS
 from api.sql.reader import ANSWER_SECONDS, READ_MODEL_UNAVAILABLE
 from api.temporal.client import QUERY_SECONDS, TEMPORAL_ERRORS
 from api.temporal.clock import WITHIN_SECONDS

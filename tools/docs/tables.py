@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 import api.app  # noqa: F401 - its modules declare the types of problems
 from activities.command_faults import example
-from api.problems import KINDS, PREFIX
+from api.edge.problems import KINDS, PREFIX
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
 from domain.case.diagram import mermaid

@@ -12,8 +12,8 @@ from asgi_correlation_id import correlation_id
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.metrics import Metrics
-from api.problems import BAD_REQUEST, INTERNAL, ProblemError, declare
+from api.edge.metrics import Metrics
+from api.edge.problems import BAD_REQUEST, INTERNAL, ProblemError, declare
 
 log = logging.getLogger("hotline.api")
 

@@ -16,12 +16,12 @@ from activities.recovery.reconcile import SWEEP_EVERY
 from activities.recovery.report import Report
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
-from api.metrics import Metrics
+from api.edge.metrics import Metrics
+from api.health.sql import SqlHealth
+from api.health.storage import Storage
+from api.health.temporal import TemporalHealth
 from api.schemas import Component, Readiness
-from api.sql.health import SqlHealth
-from api.storage import Storage
 from api.temporal.clock import ClockCheck, describe, is_off
-from api.temporal.health import TemporalHealth
 from readmodel.notifications.deliveries import oldest_due
 from readmodel.recovery.reconciliation import lost_cases
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, describe_schedule

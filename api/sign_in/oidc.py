@@ -14,10 +14,10 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.oidc.issuer import LONGEST_REASON
-from api.oidc.tokens import Tokens
-from api.problems import ProblemError, declare
-from api.sealing import Kept, SealedCookie
+from api.edge.browsers import Kept, SealedCookie
+from api.edge.problems import ProblemError, declare
+from api.sign_in.issuer import LONGEST_REASON
+from api.sign_in.tokens import Tokens
 from domain.shared.actors import Actor
 
 SIGN_IN_REFUSED = declare("sign-in-refused", HTTPStatus.UNAUTHORIZED, "Sign-in refused")

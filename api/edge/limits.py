@@ -1,12 +1,14 @@
 """Limits of an address, a person and a case: counted in this process, told in the log, and answered 429 beyond."""
 
+import asyncio
 import logging
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from http import HTTPStatus
+from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -14,7 +16,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from api.problems import Kind, ProblemError, declare
+from api.edge.problems import NO_ANSWER, Kind, ProblemError, declare, unavailable
 from domain.shared.actors import Role
 
 log = logging.getLogger("hotline.api")
@@ -26,6 +28,8 @@ LOOKUP = "/v1/callers/lookup"
 """Path of the one operation that reads what a body names: no telephone stands in an address."""
 OPENED = 20
 """Requests to open payloads for each that reads: the page of a history sends one for each of its payloads."""
+TURN_SECONDS = 10.0
+"""Longest wait for a turn: a little more than a workflow gets for its answer."""
 _ONE_LINE = RateLimitItemPerMinute(1)
 
 
@@ -146,3 +150,25 @@ def too_soon(kind: Kind, rule: str, at: datetime, free_at: datetime, timezone: s
     told = free_at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
     headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}
     return ProblemError(kind, f"{rule} The next one is possible from {told} on.", headers=headers)
+
+
+class Turns:
+    """Locks by what is counted, for as long as somebody holds them or waits."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def of(self, kind: str, of: str) -> AsyncIterator[None]:
+        """Hold the turn of a telephone or a person. Raises ProblemError 503 if it does not come in time."""
+        lock = self._locks.setdefault((kind, of), asyncio.Lock())
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await lock.acquire()
+        except TimeoutError:
+            detail = f"Earlier requests of this kind got no answer within {TURN_SECONDS:.0f} s. Send the same again."
+            raise unavailable(NO_ANSWER, detail, 2) from None
+        try:
+            yield
+        finally:
+            lock.release()

@@ -1,5 +1,8 @@
-"""Excel workbooks (XLSX), written row by row in flat memory. A text is never a formula or a link."""
+"""Files that Excel opens: CSV in which no program finds a formula, and workbooks, written row by row in flat memory."""
 
+import csv
+import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -9,6 +12,36 @@ from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from domain.reports.report import Cell, ColumnKind
+
+CSV = "text/csv"
+BOM = b"\xef\xbb\xbf"
+"""Byte order mark, without which Excel in China reads GBK."""
+_FORMULA = re.compile(r'(?<![^,;|\t\r\n])((?:"|[^\S\t\r\n])*)(?=[-=+@＝＋－＠])')
+"""Beginning of a formula, in the whole cell or in what a program makes a cell of that divides lines at another sign."""
+
+
+def lines(rows: Iterable[Sequence[Cell]]) -> bytes:
+    """Return rows as lines. Texts are defused; numbers, which may be negative, are written as they are."""
+    text = io.StringIO()
+    csv.writer(text).writerows([_written(cell) for cell in row] for row in rows)
+    return text.getvalue().encode()
+
+
+def _written(cell: Cell) -> str:
+    match cell:
+        case None:
+            return ""
+        case bool():
+            return str(cell).lower()
+        case str():
+            return defused(cell)
+    return str(cell)
+
+
+def defused(text: str) -> str:
+    """Return a text with an apostrophe before whatever might be taken for a formula."""
+    return _FORMULA.sub(r"\1'", text)
+
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LONGEST = 32_767

@@ -8,11 +8,10 @@ from http import HTTPStatus
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from api.html import page
-from api.oidc.tokens import CHALLENGE
+from api.edge.browsers import Kept, SealedCookie, page
+from api.edge.problems import ProblemError, declare
 from api.people import People
-from api.problems import ProblemError, declare
-from api.sealing import Kept, SealedCookie
+from api.sign_in.tokens import CHALLENGE
 from domain.shared.actors import Actor
 from domain.shared.text import Instant
 from readmodel.people.people import Scope

@@ -15,7 +15,7 @@ from jwt import PyJWK, PyJWKSet
 from pydantic import BaseModel
 
 from activities.notifications.addresses import check_resolved
-from api.problems import ProblemError, declare, unavailable
+from api.edge.problems import ProblemError, declare, unavailable
 
 log = logging.getLogger("hotline.api")
 

@@ -79,6 +79,7 @@ UNKNOWN = {
     kind: declare(f"unknown-{kind}", HTTPStatus.UNPROCESSABLE_ENTITY, f"Unknown {kind}") for kind in get_args(CodeKind)
 }
 INTERNAL = declare("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
+NO_ANSWER = declare("no-answer-in-time", HTTPStatus.SERVICE_UNAVAILABLE, "No answer in time")
 OPERATOR_NEEDED = declare("operator-needed", HTTPStatus.SERVICE_UNAVAILABLE, "Operator needed")
 OPERATOR_SECONDS = 60
 """Pause before a client tries again what an operator has to mend."""

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.limits import RareLog
-from api.middleware import HEAD_TOO_LARGE
-from api.problems import ProblemError
+from api.edge.limits import RareLog
+from api.edge.middleware import HEAD_TOO_LARGE
+from api.edge.problems import ProblemError
 
 HEAD_BYTES = 64 * 1024
 """Largest head of a request: its line and fields. httptools takes no longer address either."""
@@ -49,7 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """HTTP by uvicorn, which itself waits for ever for the rest of a request, and for a client to take its answer.
 
     A connection is closed if the head of a request is late, or its body after the answer. A late body that the
-    application waits for is answered 408 by `api.middleware.BodyLimit`. A head beyond HEAD_BYTES, which the parser
+    application waits for is answered 408 by `api.edge.middleware.BodyLimit`. A head beyond HEAD_BYTES, which the parser
     would keep, or of more than FIELDS is answered 431, and so is as much at the end of a body (trailers, extensions
     of chunks). An address for RENDER does not count, up to ADDRESS_BYTES.
     """
