@@ -294,7 +294,6 @@ class Settings(BaseSettings):
 
 
 def variable(field: str) -> str:
-    """Return the name of the environment variable that sets a field."""
     return PREFIX + field.upper()
 
 

@@ -64,7 +64,6 @@ class CallerIdentity:
         return phones.union(map(account_term, self._accounts))
 
     def has(self, case: Row[*tuple[Any, ...]]) -> bool:
-        """Return True if a row of `cases` is one of this caller."""
         phone = case.caller_phone and phone_term(case.caller_phone, self._area_code)
         return case.caller_account_no in self._accounts or phone in self._phones
 
@@ -87,7 +86,6 @@ def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str 
 
 
 def get_customer(connection: ReadConnection, account_no: str) -> Customer | None:
-    """Return the customer of this account; None if the registry has none."""
     row = connection.execute(_of([account_no])).one_or_none()
     return None if row is None else _customer(row)
 

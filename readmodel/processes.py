@@ -59,7 +59,6 @@ def state(connection: WriteConnection, process: str, ids: Collection[str], at: d
 
 
 def state_sealing(connection: WriteConnection, key_id: str, at: datetime) -> None:
-    """Write that a key seals."""
     upsert(connection, sealing_keys, [{"id": key_id, "last_at": at}])
 
 

@@ -206,7 +206,6 @@ def _registered_row(batch: ProjectionBatch) -> RowValues:
 
 
 def _corrected_row(batch: ProjectionBatch) -> RowValues:
-    """Return the columns of what was corrected; none if nothing was."""
     return _facts_row(batch.case.corrected) if batch.case.corrected else {}
 
 

@@ -25,7 +25,6 @@ def index_where(condition: str, *columns: str | Column[Any], name: str, on_sqlit
 
 
 def event_columns() -> list[Column[Any]]:
-    """Return the columns that the events of cases, incidents and assessments have in common."""
     return [
         Column("seq", Integer, primary_key=True),
         Column("at", UtcDateTime, nullable=False),

@@ -14,7 +14,6 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Return the instant. SQLite keeps it as text without a zone."""
         if value is not None and value.utcoffset() != timedelta():
             raise ValueError(f"an instant must be an aware datetime in UTC, not {value.isoformat()}")
         return value
@@ -50,11 +49,9 @@ class Exact(TypeDecorator[Decimal]):
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:  # noqa: ANN401 - what the driver takes
-        """Return the text for SQLite, the decimal otherwise."""
         return str(value) if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
-        """Return a decimal of what the driver gives."""
         return None if value is None else Decimal(value)
 
 

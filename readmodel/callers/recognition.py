@@ -126,7 +126,6 @@ UNRECOGNISED = (
 
 
 def unrecognised(connection: ReadConnection, after: str = "") -> list[str]:
-    """Return the numbers of these cases."""
     return list(connection.scalars(UNRECOGNISED, {"after": after}))
 
 

@@ -85,7 +85,6 @@ def links_sent(connection: ReadConnection, phone: str, area_code: str, since: da
 
 
 def customer_record(connection: ReadConnection, account_no: str, area_code: str = "") -> CallerRecord | None:
-    """Return the record of a customer; None if the registry has none."""
     customer = get_customer(connection, account_no)
     if customer is None:
         return None
@@ -132,7 +131,6 @@ class _Cases:
         self._identity = identity
 
     def newest(self, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
-        """Return the newest cases that meet the conditions."""
         if not self._numbers:
             return []
         theirs = is_one_of(self._connection, cases.c.number, self._numbers)

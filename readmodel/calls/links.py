@@ -82,7 +82,6 @@ def _linked(connection: ReadConnection, found: Sequence[Call], area_code: str) -
 
 
 def _candidates(connection: ReadConnection, found: Sequence[Call], area_code: str) -> list[_Candidate]:
-    """Return the cases of these telephones that name no known call, in the order of registration."""
     phones = {call.caller_phone for call in found if call.caller_phone}
     words = {term for phone in phones for term in phone_terms(phone, area_code)}
     starts = [call.started_at for call in found]

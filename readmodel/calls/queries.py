@@ -25,7 +25,6 @@ class CallFilters:
     until: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the conditions for a call that passes."""
         given = {name: value for name in ("agent", "queue") if (value := getattr(self, name))}
         found: list[ColumnElement[bool]] = [calls.c[name] == value for name, value in given.items()]
         if self.outcome:

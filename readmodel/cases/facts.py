@@ -48,7 +48,6 @@ def all_facts(connection: ReadConnection, at: datetime) -> Iterator[tuple[str, C
 
 
 def facts_of(connection: ReadConnection, at: datetime, number: str) -> CaseFacts | None:
-    """Return the facts of one case at `at`; None if it has no row."""
     row = connection.execute(_statement(at).where(cases.c.number == number)).first()
     involved = [part.department for part in connection.execute(_PARTS.where(parts.c.number == number))]
     return _facts(row, involved) if row else None

@@ -49,12 +49,10 @@ def had(
 
 
 def count_open(connection: ReadConnection) -> int:
-    """Return the number of open cases."""
     return connection.scalar(_COUNT_OPEN) or 0
 
 
 def has_cases(connection: ReadConnection) -> bool:
-    """Return True if there is a case."""
     return connection.scalar(select(cases.c.number).limit(1)) is not None
 
 
@@ -65,7 +63,6 @@ def states(connection: ReadConnection) -> Iterator[tuple[str, State]]:
 
 
 def get_case(connection: ReadConnection, number: str) -> Case | None:
-    """Return the case; None if it has no row."""
     return next(iter(get_cases(connection, [number])), None)
 
 
@@ -103,7 +100,6 @@ class Count(NamedTuple):
 
 
 def count_cases(connection: ReadConnection, filters: CaseFilters, area_code: str = "") -> list[Count]:
-    """Return the numbers of the cases that pass the filters."""
     by = (cases.c.state, cases.c.department, cases.c.sla)
     where = [*conditions_of(filters), *having_terms(filters, area_code)]
     return [Count(*row) for row in connection.execute(select(*by, func.count()).where(*where).group_by(*by))]
@@ -149,7 +145,6 @@ def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case,
 
 
 def _later_terms(connection: ReadConnection, places: Sequence[tuple[str, int]]) -> dict[str, Terms]:
-    """Return the terms of cases that have others than at their registration, from the events that brought them."""
     if not places:
         return {}
     statement = select(events.c.number, events.c.data).where(tuple_(events.c.number, events.c.seq).in_(places))

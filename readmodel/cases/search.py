@@ -76,7 +76,6 @@ def find(
 def _in_stretch(
     connection: ReadConnection, filters: CaseFilters, stretch: Stretch, after: Place | None, limit: int, area_code: str
 ) -> list[Place]:
-    """Return the first places of one stretch."""
     found: set[Place] = set()
     for each in filters.by_state():
         if each.q is None:
@@ -123,7 +122,6 @@ def _with_terms(
     after: Place | None,
     limit: int,
 ) -> list[Place]:
-    """Return the places of the cases that have all of the terms."""
     if not terms:
         return []
     if stretch.at not in search_words.c:

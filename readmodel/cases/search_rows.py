@@ -16,7 +16,6 @@ _DELETE = delete(search_words).where(*(search_words.c[name] == bindparam(f"the_{
 
 
 def term_rows(number: str, registered_at: datetime, intake: Intake) -> list[RowValues]:
-    """Return the rows of a case."""
     impersonal = impersonal_terms(number, intake)
     of_case = {"registered_at": registered_at, "number": number}
     return [
@@ -49,7 +48,6 @@ def terms_in_sql(connection: WriteConnection, numbers: Collection[str]) -> dict[
 def replace_terms(
     connection: WriteConnection, before: Mapping[str, Sequence[RowValues]], now: Mapping[str, Sequence[RowValues]]
 ) -> None:
-    """Delete the rows that cases have no more, and insert those that they have now."""
     gone = [row for number, rows in before.items() for row in rows if row not in now.get(number, ())]
     if gone:
         connection.execute(_DELETE, [{f"the_{name}": row[name] for name in _KEYS} for row in gone])

@@ -26,7 +26,6 @@ FORMS = 3
 
 
 def search_terms(number: str, intake: Intake) -> frozenset[str]:
-    """Return every term of a case."""
     caller = intake.caller
     texts = (caller.name, intake.location.address, caller.account_no, intake.description)
     found = {number, *(term for text in texts if text for term in _cut(text, (1, 2)))}
@@ -50,7 +49,6 @@ def impersonal_terms(number: str, intake: Intake) -> frozenset[str]:
 
 
 def account_term(account_no: str) -> str:
-    """Return the term of an account number."""
     return _joined(account_no)
 
 

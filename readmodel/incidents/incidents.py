@@ -70,7 +70,6 @@ def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, s
 
 
 def declared_by(connection: ReadConnection, person: str, since: datetime) -> list[datetime]:
-    """Return when this person declared incidents since then, the oldest first."""
     is_theirs = incident_events.c.action == "declare", incident_events.c.actor == person, incident_events.c.seq == 1
     found = select(incident_events.c.at).join(incidents, _row.number == incident_events.c.number)
     return list(connection.scalars(found.where(_row.opened_at > since, *is_theirs).order_by(incident_events.c.at)))
@@ -132,13 +131,11 @@ def open_in(connection: ReadConnection, district: str) -> list[tuple[Incident, t
 
 
 def _open(connection: ReadConnection, states: Collection[IncidentState]) -> Iterable[Incident]:
-    """Return the incidents in these states, none of which is an end, oldest first."""
     statement = select(_row.document).where(_row.closed_at.is_(None), _row.state.in_(states)).order_by(_row.opened_at)
     return map(Incident.model_validate_json, connection.scalars(statement))
 
 
 def get(connection: ReadConnection, number: str) -> Incident | None:
-    """Return the incident; None if it has no row."""
     document = connection.scalar(select(_row.document).where(_row.number == number))
     return None if document is None else Incident.model_validate_json(document)
 
@@ -165,7 +162,6 @@ class Counts(NamedTuple):
 
 
 def case_counts(connection: ReadConnection, number: str) -> Counts:
-    """Return the number of cases of the incident in each state, and with each result."""
     settled = PROGRESS["settled"].as_string()
     statement = select(cases.c.state, settled.label("settled")).where(cases.c.incident == number).subquery()
     by = (statement.c.state, statement.c.settled)

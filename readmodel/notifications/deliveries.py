@@ -74,12 +74,10 @@ class Delivery(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Key of the notification."""
         return self.notification.key
 
     @property
     def number(self) -> str:
-        """Number of the case or incident."""
         return self.notification.number
 
     @property

@@ -87,7 +87,6 @@ def resend(connection: WriteConnection, keys: Collection[str], at: datetime) -> 
 
 
 def resend_all(connection: WriteConnection, at: datetime) -> int:
-    """Make every dead letter due; return their number."""
     return connection.execute(_due_again(at).where(_row.dead_at.is_not(None))).rowcount
 
 

@@ -50,7 +50,6 @@ def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held
 
 
 def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:
-    """Return the next open cases after this number, in order, and when they changed last."""
     opened = select(cases.c.number, cases.c.changed_at).where(IS_OPEN, cases.c.number > after)
     rows = connection.execute(opened.order_by(cases.c.number).limit(limit))
     return {row.number: row.changed_at for row in rows}
@@ -86,7 +85,6 @@ def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, 
 
 
 def lost_cases(connection: ReadConnection) -> dict[str, Lost]:
-    """Return the cases that are marked as lost, in order."""
     statement = select(cases.c.number, cases.c.lost).where(cases.c.lost.is_not(None)).order_by(cases.c.number)
     return {row.number: row.lost for row in connection.execute(statement)}
 

@@ -44,7 +44,6 @@ def repeat_callers(connection: ReadConnection, scope: Scope) -> Table:
 
 
 def _cases_of(connection: ReadConnection, scope: Scope, terms: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Return the numbers of the cases of these callers."""
     words = sorted(set().union(*terms.values())) if terms else []
     found: dict[str, set[str]] = defaultdict(set)
     for start in range(0, len(words), GROUP):

@@ -51,5 +51,4 @@ def calls_by_hour(connection: ReadConnection, scope: Scope) -> Table:
 
 
 def of_calls(figures: CallFigures) -> tuple[Cell, ...]:
-    """Return the calls offered and answered, and the rate of the two."""
     return figures.offered, figures.calls[CallOutcome.ANSWERED], figures.connected_rate

@@ -37,7 +37,6 @@ _handed_on = or_(
 
 
 def findings(connection: ReadConnection, scope: Scope) -> Table:
-    """Count what was found when work was completed, by finding, service and department."""
     statement = (
         select(cases.c.service_code, _department, events.c.data)
         .join_from(events, cases, cases.c.number == events.c.number)
@@ -69,7 +68,6 @@ def findings(connection: ReadConnection, scope: Scope) -> Table:
 
 
 def returns(connection: ReadConnection, scope: Scope) -> Table:
-    """Count the returns by department, service and the department that was given the case next."""
     next_one = (
         select(fact(_other, "department"))
         .where(_other.c.number == events.c.number, _other.c.seq > events.c.seq, _handed_on)

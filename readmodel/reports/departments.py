@@ -10,7 +10,6 @@ from readmodel.cases.tables import events
 
 
 def fact(row: FromClause, name: str) -> ColumnElement[Any]:
-    """Return a text in the data of an event; NULL without one."""
     found: ColumnElement[Any] = type_coerce(row.c.data, JSON)[name].as_string()
     return found
 

@@ -19,8 +19,6 @@ from readmodel.reports.scope import Scope
 
 
 def headlines(connection: ReadConnection, scope: Scope) -> Table:
-    """Count cases, promises and calls of the period."""
-
     def count(*conditions: ColumnElement[bool]) -> int:
         return connection.scalars(select(func.count()).where(*conditions)).one()
 

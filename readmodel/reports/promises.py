@@ -64,7 +64,6 @@ STAGES = complete(
 
 
 def missed(connection: ReadConnection, scope: Scope) -> Table:
-    """Count the promises missed in the period, by clock, department and what the case waited for then."""
     counted: Counter[tuple[str, str | None, Stage]] = Counter()
     for row in connection.execute(_STATEMENT.where(scope.has(clocks.c.missed_at))):
         counted[row.name, row.department, Stage.PART if row.part else STAGES[State(row.state)]] += 1

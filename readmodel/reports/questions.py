@@ -35,7 +35,6 @@ QUESTIONS: tuple[Question, ...] = (
 
 
 def make(connection: ReadConnection, period: Period, catalogue: Catalogue, made_at: datetime) -> Report:
-    """Ask SQL all questions about a period."""
     scope = Scope.of(period, catalogue)
     return Report(
         kind=period.kind,
