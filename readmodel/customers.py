@@ -18,9 +18,8 @@ from sqlalchemy import (
 from domain.case.intake import Caller
 from domain.customers.customer import Customer
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.schema import CODE, metadata
+from readmodel.base.schema import CODE, Exact, code, metadata
 from readmodel.base.statements import Kept, RowValues, row, upsert
-from readmodel.base.types import Exact, code
 from readmodel.cases.search_terms import account_term, phone_term, phone_terms
 
 customers = Table(

@@ -13,9 +13,8 @@ from sqlalchemy import (
 )
 
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.schema import CODE, metadata
+from readmodel.base.schema import CODE, UtcDateTime, code, metadata
 from readmodel.base.statements import upsert
-from readmodel.base.types import UtcDateTime, code
 
 installation = Table(
     "installation",

@@ -17,8 +17,7 @@ from readmodel.assessments.tables import assessment_events, assessment_items, as
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.paging import BadCursorError, Page
 from readmodel.base.statements import insert_missing, row, upsert
-from readmodel.notifications.notifications import notification_row
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import notification_row, notifications
 from readmodel.projection import insert_events
 from readmodel.reports.stored import first_case_at
 

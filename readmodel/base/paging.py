@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Row, Select, Tuple, literal, tuple_
 
 from readmodel.base.database import ReadConnection
-from readmodel.base.types import UtcDateTime
+from readmodel.base.schema import UtcDateTime
 
 T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

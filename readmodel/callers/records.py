@@ -13,9 +13,8 @@ from domain.customers.customer import CallerRecord, Customer, EarlierCase, Known
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Place, newest_first
 from readmodel.base.statements import is_one_of
-from readmodel.cases.conditions import IS_OPEN
 from readmodel.cases.search_terms import phone_term, phone_terms
-from readmodel.cases.tables import cases, events, search_words
+from readmodel.cases.tables import IS_OPEN, cases, events, search_words
 from readmodel.customers import CallerIdentity, customer_of, get_customer, shares_phone
 from readmodel.incidents.incidents import open_in
 

@@ -16,7 +16,7 @@ from domain.calls.matching import AFTERWARDS, LONGEST, call_of
 from domain.case.case import Case
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Page
-from readmodel.calls.queries import CALL_COLUMNS, CallFilters, page_of_calls
+from readmodel.calls.calls import CALL_COLUMNS, CallFilters, page_of_calls
 from readmodel.calls.tables import calls
 from readmodel.cases.search_terms import phone_term, phone_terms
 from readmodel.cases.tables import cases, search_words

@@ -10,9 +10,8 @@ from sqlalchemy import Row, Select, func, select
 
 from domain.case.parts import UNFINISHED
 from readmodel.base.database import ReadConnection
-from readmodel.cases.conditions import is_not_over
 from readmodel.cases.queries import PAGE
-from readmodel.cases.tables import cases, events, parts
+from readmodel.cases.tables import cases, events, is_not_over, parts
 
 
 class CaseFacts(NamedTuple):

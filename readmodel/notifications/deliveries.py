@@ -16,8 +16,17 @@ from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.statements import insert_missing
 from readmodel.calls.contacts import may_link
 from readmodel.cases.tables import cases, events
-from readmodel.notifications.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENT, Notification
-from readmodel.notifications.tables import courier, deliveries, notifications
+from readmodel.notifications.notifications import (
+    DEAD,
+    DUE,
+    NO_ROUTE,
+    ROUTED,
+    SENT,
+    Notification,
+    courier,
+    deliveries,
+    notifications,
+)
 
 SENDING = "sending"
 FORMER_CALLER = "former_caller"

@@ -11,9 +11,8 @@ from domain.case.handover import Handover, OpenWork
 from domain.case.parts import PART_AT_WORK
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.statements import upsert
-from readmodel.cases.conditions import IS_OPEN, PROGRESS
 from readmodel.cases.queries import had
-from readmodel.cases.tables import cases, events, parts
+from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, parts
 from readmodel.people.tables import handovers
 
 CLOCK_MARGIN = timedelta(seconds=60)

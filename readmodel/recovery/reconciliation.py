@@ -12,10 +12,9 @@ from domain.case.automatic.escalate import KIND as ESCALATE
 from domain.case.invariants import faults
 from domain.case.lifecycle import BEFORE_REPLY, State
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.cases.conditions import IS_OPEN, PROGRESS
 from readmodel.cases.queries import get_cases
-from readmodel.cases.tables import cases, events
-from readmodel.incidents.tables import incidents
+from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events
+from readmodel.incidents.incidents import incidents
 
 Lost = Literal["ended", "missing", "reset"]
 """Loss of the workflow of an open case: ended by hand, deleted, or reset to an earlier version."""

@@ -13,11 +13,10 @@ from domain.incident.automatic import ABSORPTION, Widened
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from readmodel.base.database import ReadConnection
-from readmodel.cases.conditions import PROGRESS, is_not_over
-from readmodel.cases.tables import cases
+from readmodel.cases.tables import PROGRESS, cases, is_not_over
 from readmodel.incidents import incidents
-from readmodel.incidents.tables import incident_events
-from readmodel.incidents.tables import incidents as incident_rows
+from readmodel.incidents.incidents import incident_events
+from readmodel.incidents.incidents import incidents as incident_rows
 from readmodel.recovery.reconciliation import Lost
 from readmodel.timelines import incident_timeline, timeline
 

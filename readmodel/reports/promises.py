@@ -10,7 +10,7 @@ from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Ta
 from domain.shared.value import NamedCode, complete
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import clocks, events, parts
-from readmodel.reports.departments import given_to, gives
+from readmodel.reports.causes import given_to, gives
 from readmodel.reports.scope import DEPARTMENT, Scope, of_code
 
 CLOCK = Column(name="clock", title="Promise", title_zh="时限").with_names()

@@ -12,9 +12,8 @@ from sqlalchemy import (
 from domain.reports.period import Period, ReportKind
 from domain.reports.report import Report
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.schema import CODE, metadata
+from readmodel.base.schema import CODE, JsonText, UtcDateTime, metadata
 from readmodel.base.statements import insert_missing, row
-from readmodel.base.types import JsonText, UtcDateTime
 from readmodel.cases.tables import cases
 
 reports = Table(
