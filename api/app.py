@@ -16,8 +16,8 @@ from starlette.routing import Route
 from api import openapi
 from api.backend import Backend
 from api.calls import LARGER_BODIES
-from api.middleware import REQUEST_ID, BodyLimit, HostCheck, PeopleServed, Watch
-from api.problems import (
+from api.edge.middleware import REQUEST_ID, BodyLimit, HostCheck, PeopleServed, Watch
+from api.edge.problems import (
     ProblemError,
     on_http_error,
     on_invalid,

@@ -22,7 +22,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.assessments import Assessments
 from api.exports import assessments as exported
-from api.exports.csv_lines import lines
+from api.exports.files import lines
 from bench import postgres
 from bench.assessment_data import fill
 from bench.calls import START, processors_of

@@ -12,8 +12,7 @@ from typing import BinaryIO, TypeVar
 
 from starlette.responses import Response, StreamingResponse
 
-from api.exports.csv_lines import BOM, CSV, lines
-from api.exports.workbook import XLSX, sheets
+from api.exports.files import BOM, CSV, XLSX, lines, sheets
 from domain.reports.report import Cell
 from readmodel.base.paging import Page
 

@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from api import render
 from api.backend import Backend
+from api.edge.problems import ProblemError, declare, kind_of
 from api.openapi import Operations
-from api.problems import ProblemError, declare, kind_of
 from api.routes.parameters import BODY_ERRORS, LIST_ERRORS, LongPaging
 from api.schemas import Page, body_like
-from api.security import RequestActor
+from api.sign_in.security import RequestActor
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, CallBackResult, CallBackState
 from domain.rights.rights import CALL_BACK

@@ -23,7 +23,7 @@ from api.routes.parameters import (
     period,
     person,
 )
-from api.security import RequestActor
+from api.sign_in.security import RequestActor
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.calls.call import CallOutcome
 from domain.rights.rights import READ_CALLS, READ_CASES, RECORD_CALLS

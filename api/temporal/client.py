@@ -27,8 +27,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.command_faults import NO_HANDLER, UNDECODED, UNSEALED
 from activities.run_status import is_lost, unless_gone
 from activities.sealing.envelope import Envelope
-from api.limits import Limit
-from api.problems import OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
+from api.edge.limits import Limit
+from api.edge.problems import NO_ANSWER, OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
 from api.temporal.clock import ClockCheck
 from domain.kit.command import Command
 from domain.shared.actors import Role
@@ -38,7 +38,6 @@ from workflows.clients.start import KeyReusedError
 log = logging.getLogger("hotline.api")
 
 TEMPORAL_UNAVAILABLE = declare("temporal-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal unavailable")
-NO_ANSWER = declare("no-answer-in-time", HTTPStatus.SERVICE_UNAVAILABLE, "No answer in time")
 PAUSED = declare("workflow-paused", HTTPStatus.SERVICE_UNAVAILABLE, "Workflow paused")
 TEMPORAL_ERRORS = (TEMPORAL_UNAVAILABLE, NO_ANSWER, PAUSED, OPERATOR_NEEDED)
 KEY_REUSED = declare(

@@ -14,7 +14,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, PollWork
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from api.problems import declare, unavailable
+from api.edge.problems import declare, unavailable
 
 CLOCK_OFF = declare("clock-off", HTTPStatus.SERVICE_UNAVAILABLE, "Clock off")
 TOLERANCE = timedelta(seconds=60)

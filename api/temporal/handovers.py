@@ -8,7 +8,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.service import RPCError
 
 from activities.run_status import is_over
-from api.problems import ProblemError
+from api.edge.problems import ProblemError
 from api.temporal.client import QUERY_SECONDS, answer_unless_gone, answering
 from api.temporal.clock import ClockCheck
 from domain.case.handover import Handover, HandoverProgress

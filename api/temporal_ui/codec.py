@@ -26,8 +26,8 @@ import workflows
 from activities.sealing.envelope import FOREIGN, SEALED, Context, Envelope, context_named, key_of
 from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START, message_of
 from api.backend import Backend
-from api.middleware import BODY_TOO_LARGE
-from api.problems import BAD_REQUEST, ProblemError
+from api.edge.middleware import BODY_TOO_LARGE
+from api.edge.problems import BAD_REQUEST, ProblemError
 from api.render import JSON, reads_one_department
 from api.temporal.client import EntityClient
 from api.temporal_ui.reading import case_read

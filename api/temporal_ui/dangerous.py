@@ -20,17 +20,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.backend import Backend
-from api.html import form_of, page
-from api.problems import ProblemError, declare
+from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
+from api.edge.problems import ProblemError, declare
 from api.routes.parameters import json_of
-from api.same_origin import require_same_origin
-from api.sealing import Kept, SealedCookie
-from api.sessions import Session
+from api.sign_in.sessions import Session
 from api.temporal_ui.rules import Match, shown
 from domain.shared.actors import Role
 from domain.shared.text import NORMALISED, within
 from readmodel.cases.queries import get_case
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 log = logging.getLogger("hotline.api")
 

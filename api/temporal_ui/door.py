@@ -11,11 +11,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.backend import Backend
-from api.html import source
-from api.problems import ProblemError, declare
-from api.same_origin import READING, require_same_origin
-from api.security import WRONG_SCOPE
-from api.sessions import Session, takes_pages
+from api.edge.browsers import READING, require_same_origin, source
+from api.edge.problems import ProblemError, declare
+from api.sign_in.security import WRONG_SCOPE
+from api.sign_in.sessions import Session, takes_pages
 from api.temporal_ui.acting import act
 from api.temporal_ui.codec import SETTINGS, answer_codec
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags

@@ -11,18 +11,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.backend import Backend, not_found
-from api.html import page
-from api.problems import ProblemError
+from api.edge.browsers import page
+from api.edge.problems import ProblemError
 from api.rights import require_role
 from api.routes.parameters import INVALID_NUMBER
-from api.sessions import Session
+from api.sign_in.sessions import Session
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import PREFIX
 from api.temporal_ui.saved_views import COLUMNS, VIEWS, View, of_today, personal
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import NumberError, parse_number
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:

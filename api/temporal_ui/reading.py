@@ -6,15 +6,15 @@ from typing import Final
 from urllib.parse import urlencode
 
 from api.backend import Backend
-from api.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
+from api.edge.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
 from api.temporal_ui.rules import NOT_ALLOWED, Kind, Match, parameters_of, refused, require_details
 from api.temporal_ui.visibility import UnreadableQueryError, narrowed
 from domain.case.views import CaseView
 from domain.rights.rights import READ_ASSESSMENTS, READ_CASES, READ_INCIDENTS, READ_REPORTS, Reach, Right
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_number
-from workflows.presentation import search_attributes as keys
-from workflows.presentation.complaint import workflow_id as case_id
+from workflows.complaint.messages import workflow_id as case_id
+from workflows.kit import search_attributes as keys
 
 UNREADABLE_QUERY = declare("unreadable-query", HTTPStatus.BAD_REQUEST, "Query of the Temporal UI not readable")
 RIGHTS: Final[Mapping[str, Right]] = {

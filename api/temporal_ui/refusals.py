@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from activities.command_faults import ACTIONS, MOST_FAULTS, example
 from api.assessments import NewObjection
-from api.problems import PREFIX, Problem
+from api.edge.problems import PREFIX, Problem
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared import errors

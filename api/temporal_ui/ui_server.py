@@ -8,7 +8,7 @@ from http import HTTPStatus
 import httpx
 from starlette.requests import Request
 
-from api.problems import ProblemError, declare
+from api.edge.problems import ProblemError, declare
 from api.temporal_ui.rules import PREFIX
 
 RENDER = f"{PREFIX}/render"

@@ -7,11 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from starlette.requests import ClientDisconnect, Request
 
-from api.limits import TOO_MANY_REQUESTS
-from api.problems import ProblemError
-from api.same_origin import READING
+from api.edge.browsers import READING
+from api.edge.limits import TOO_MANY_REQUESTS, Turns
+from api.edge.problems import ProblemError
 from api.temporal_ui.rules import Kind, Match
-from api.turns import Turns
 
 WAITING, WAITING_IN_ALL = 10, 80
 """Histories of which one person, and all of this process, wait for news at the same time: a page of a case for each."""

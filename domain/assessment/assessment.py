@@ -64,13 +64,11 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
 
     @classmethod
     def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
-        """Return the assessment as it begins, with its first event."""
         opened = cls(**{**start.__dict__, "number": start.month, "version": 0, "opened_at": start.at})
         begun = Opened(since=start.since, until=start.until, seed=start.seed, edition=start.edition)
         return opened, happen(opened, OPEN, start.at, begun)
 
     def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
-        """Note the sample that is to be inspected."""
         return happen(self, DRAW, at, Drawn(sample=sample))
 
     def note_computation(self, computed: Computation, step: AssessmentKind | None, at: datetime) -> AssessmentEvent:
@@ -81,7 +79,6 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
 
     @property
     def must_draw(self) -> bool:
-        """True if the sample is still to be drawn."""
         return bool(self.computed and self.standard.sample_per_agent and not self.drawn)
 
     def next_step(self, at: datetime) -> AssessmentKind | None:

@@ -65,13 +65,11 @@ class CaseRecord(NamedTuple):
 
     @property
     def first_service(self) -> str:
-        """Service of the registration."""
         service: str = _first(self.facts, "correct", "before", "service_code") or self.service
         return service
 
     @property
     def is_thanks(self) -> bool:
-        """True if the caller thanked somebody."""
         return self.first_service == THANKS
 
 
@@ -140,7 +138,6 @@ class _Fold:
     """True if that person owned the case then or later."""
 
     def follow(self, fact: Fact) -> None:
-        """Bring the case along, and add what the event counts for."""
         self.state = fact.to_state
         if count := _COUNTED.get(fact.action):
             count(self, fact)
@@ -152,7 +149,6 @@ class _Fold:
         return self.entries
 
     def judge(self, name: str, part: int, at: datetime, *, kept: bool) -> None:
-        """Judge a promise, for whoever has the case or the part."""
         self.add(Kind(name), at, self.holders.get(part, self.holders[0]), counts=kept)
 
     def add(self, kind: Kind, at: datetime, holder: Holder, *, counts: bool = True, amount: int | None = None) -> None:
@@ -170,7 +166,6 @@ class _Fold:
             self.add(kind, at, holder)
 
     def hand_to(self, fact: Fact, department: str | None, crew: str | None = None) -> None:
-        """Note that a department has the case now; it received the case."""
         self.holders[0] = Holder(department, crew)
         self.add_once(Kind.RECEIVED, fact.at, self.holders[0], department)
 

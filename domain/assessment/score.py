@@ -62,13 +62,8 @@ def assess(
 ) -> Item:
     """Return the result of one subject.
 
-    Args:
-        standard: weights, grades.
-        by: the kind of subject.
-        subject: its id or code.
-        tallies: its entries, by kind.
-        given: values that no entry tells: calls, and points from outside, by the name of the figure.
-        left_out: figures that an accepted objection takes out of the score.
+    `given` are values that no entry tells (calls, points from outside), by the name of the figure; `left_out` are
+    figures that an accepted objection takes out of the score.
     """
     figures = {figure.name: _value(figure, by, tallies) for figure in FIGURES if figure.kind}
     shown = {name: value for name, value in {**figures, **given}.items() if value.value is not None or value.excluded}

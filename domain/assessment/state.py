@@ -106,7 +106,6 @@ class AssessmentFields(BaseModel):
 
     @property
     def over(self) -> bool:
-        """True if nothing can happen to it any more."""
         return self.state is S.FINAL
 
     @property
@@ -116,32 +115,26 @@ class AssessmentFields(BaseModel):
 
     @property
     def undecided(self) -> tuple[Objection, ...]:
-        """Objections that nobody has decided on."""
         return tuple(each for each in self.objections if each.accepted is None)
 
     @property
     def uninspected(self) -> tuple[Sampled, ...]:
-        """Cases of the sample that nobody has inspected."""
         done = {each.complaint for each in self.inspections}
         return tuple(each for each in self.sample if each.complaint not in done)
 
     def objection(self, serial: int) -> Objection | None:
-        """Return the objection with this id; None if there is none."""
         return next((each for each in self.objections if each.id == serial), None)
 
     def put_objection(self, objection: Objection, **changes: Any) -> None:  # noqa: ANN401 - values of its fields
-        """Change one objection."""
         changed = objection.model_copy(update=changes)
         self.objections = tuple(changed if each.id == objection.id else each for each in self.objections)
 
     def open_limit(self, name: str, at: datetime, seconds: int) -> Limit:
-        """Begin a time in which something is to be done; return it."""
         limit = Limit(name=name, starts_at=at, ends_at=self.standard.limit(at, seconds), seconds=seconds)
         self.limits = (*self.limits, limit)
         return limit
 
     def close_limit(self, name: str) -> None:
-        """End a time: what was to be done is done."""
         self.limits = tuple(each for each in self.limits if each.name != name)
 
     def limit_of(self, name: str) -> Limit | None:

@@ -55,7 +55,6 @@ class CallBack(NamedTuple):
         return until if until and at < until and self.ended_at is None else None
 
     def state(self, at: datetime) -> CallBackState:
-        """Return the state at `at`."""
         if self.ended_at:
             return CallBackState.DONE
         return CallBackState.TAKEN if self.held_until(at) else CallBackState.WAITING

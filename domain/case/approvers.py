@@ -56,7 +56,6 @@ class Turns(Immutable):
         return (who.holder, who.deputy) if who.deputy and lapsed else (who.holder,)
 
     def objection(self, actor: Actor, *, lapsed: bool) -> Refused | None:
-        """Return the refusal for a person whose turn it is not; None for all others."""
         names, who = self.names(lapsed=lapsed), self.turn
         if actor.id in self.approved_by:
             message = f"{actor.id} has approved it already; the next turn is another person's."
@@ -67,7 +66,6 @@ class Turns(Immutable):
         return None
 
     def approve(self, person: str) -> Self:
-        """Return the turns once this person has approved."""
         return self.model_copy(update={"approved_by": (*self.approved_by, person)})
 
 
@@ -149,7 +147,6 @@ def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) 
 
 
 def own_request(actor: Actor, another: str) -> Refused:
-    """Return the refusal for a person who decides on a request of his own."""
     message = f"{actor.id} made this request and cannot decide on it."
     return Refused(OWN_REQUEST, message, (f"another {another}",))
 

@@ -58,7 +58,6 @@ class Case(CaseState):
 
     @classmethod
     def register(cls, start: Registration) -> tuple["Case", tuple[Event, ...]]:
-        """Return the case as the agent registers it (受理), with its first event."""
         event = Event(
             seq=1,
             at=start.at,
@@ -182,7 +181,6 @@ class Case(CaseState):
         return self._after_due(undelivered.KIND.name, notification, at)
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[Event, ...]:
-        """Note that the workflow was asked to be cancelled."""
         return self._after_due(cancellation.KIND.name, CancellationRequested.because(reason), at)
 
     def recognise(self, known: Recognised, at: datetime) -> tuple[Event, ...]:
@@ -245,7 +243,6 @@ class Case(CaseState):
 
 
 def _corrected(progress: Progress, intake: Intake, terms: Terms) -> dict[str, Any]:
-    """Return intake and terms as they are after the corrections."""
     facts = progress.corrected
     if facts is None:
         return {"intake": intake, "terms": terms}

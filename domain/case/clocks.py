@@ -140,7 +140,6 @@ class Clock(Immutable):
         return self if self.started_at else self.model_copy(update={"started_at": at, "running_since": at})
 
     def pause(self, at: datetime, calendar: WorkCalendar) -> "Clock":
-        """Pause: add the time that has run to what is consumed."""
         if not self.live or self.running_since is None:
             return self
         run = Run(self.running_since, self.consumed_seconds)
@@ -149,7 +148,6 @@ class Clock(Immutable):
         return self.model_copy(update=changes)
 
     def resume(self, at: datetime) -> "Clock":
-        """Resume at `at`, if paused."""
         return self.model_copy(update={"running_since": at}) if self.paused else self
 
     def stop(self, at: datetime, calendar: WorkCalendar) -> "Clock":

@@ -47,7 +47,6 @@ def held_to(old: Terms, new: Terms) -> Terms:
 
 
 def changed_terms(old: Terms, new: Terms) -> tuple[str, ...]:
-    """Return the names of the terms that differ."""
     return tuple(name for name in Terms.model_fields if getattr(old, name) != getattr(new, name))
 
 
@@ -98,14 +97,12 @@ def _put(case: CaseState, clocks: tuple[Clock, ...]) -> None:
 
 
 def _clocks(case: CaseState, terms: Terms, at: datetime) -> tuple[Clock, ...]:
-    """Return the clocks as they are under these terms, the new ones last."""
     kept = tuple(_kept(case, clock, terms, at) for clock in case.clocks)
     live = {(clock.name, clock.part) for clock in kept if clock.live}
     return kept + _new(case, [each for each in _ahead(case) if each not in live], terms, at, len(kept))
 
 
 def _kept(case: CaseState, clock: Clock, terms: Terms, at: datetime) -> Clock:
-    """Return a clock as it is under these terms from `at` on."""
     if not clock.live:
         return clock
     if clock.missed_at or clock.name == APPROVE:
@@ -224,7 +221,6 @@ def _ahead(case: CaseState) -> Iterator[tuple[ClockName, int]]:
 
 
 def _is_ahead(case: CaseState, act: Act) -> bool:
-    """Return True if the case still waits for this act, so that it may be promised anew."""
     match act:
         case "signature":
             return case.state in UNSIGNED and not case.signed_before

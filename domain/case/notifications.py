@@ -18,7 +18,6 @@ _STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}
 
 
 def notifications(number: str, event: Event) -> tuple[Notification, ...]:
-    """Return the notifications that this event owes."""
     if not event.recipients:
         return ()
     kind = KINDS[event.action]

@@ -232,12 +232,10 @@ class Progress(BaseModel):
 
     @property
     def undecided_credits(self) -> tuple[Owed, ...]:
-        """Credits that wait for a final decision."""
         return tuple(owed for owed in self.credits if owed.approved is None)
 
     @property
     def unfinished(self) -> tuple[Part, ...]:
-        """Parts of further departments that the reply waits for."""
         return tuple(part for part in self.parts if part.state in UNFINISHED)
 
     def part_of(self, department: str | None) -> Part | None:

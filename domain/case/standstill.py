@@ -43,14 +43,9 @@ def extended(ledger: tuple[Standstill, ...], scope: Scope | None, at: datetime) 
 def stretches(
     ledger: tuple[Standstill, ...], name: str, part: int, since: datetime, cut: datetime | None = None
 ) -> Iterator[tuple[datetime, datetime | None]]:
-    """Return the stretches in which a clock counts, in order, each with its start and end; None if it lasts.
+    """Return the times in which a clock counts from `since` on, in order, each with its end; None if it lasts.
 
-    Args:
-        ledger: the standstills.
-        name: of the clock.
-        part: that it belongs to; 0 for the case itself.
-        since: when it started.
-        cut: instant at which the stretch that has it is cut in two.
+    `part` is 0 for a clock of the case itself. A time in which the instant `cut` lies is cut in two there.
     """
     for start, end in _stretches(ledger, name, part, since):
         if cut and start < cut and (end is None or cut < end):

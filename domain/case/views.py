@@ -99,7 +99,6 @@ class CaseView(Immutable):
 
 
 def view_clock(clock: Clock, case: CaseState, at: datetime) -> ClockView:
-    """Return the clock as it stands at `at`."""
     elapsed = clock.elapsed(at, case.calendar)
     return ClockView.taken_from(
         clock,

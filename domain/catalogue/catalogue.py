@@ -143,7 +143,6 @@ class Catalogue(Value):
 
     @property
     def reopen_seconds(self) -> int:
-        """Seconds in which a closed case can be reopened."""
         return self._process().reopen_seconds
 
     def service(self, code: str) -> Service:
@@ -205,7 +204,6 @@ class Catalogue(Value):
         )
 
     def credits_of(self, service_code: str) -> tuple[Credit, ...]:
-        """Return the credits for missed promises of a service, and for findings."""
         return tuple(self._credit(norm) for norm in self.credits if norm.service in (service_code, None))
 
     def standard(self, at: datetime) -> Standard | None:

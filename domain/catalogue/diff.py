@@ -51,14 +51,12 @@ def _of_coded(path: str, old: dict[str, Coded], new: dict[str, Coded]) -> Iterat
 
 
 def _of_days(path: str, days: Sequence[date], what: str) -> Iterator[str]:
-    """Name a year's holidays; of a whole calendar's, say how many."""
     if days:
         named = ", ".join(map(str, days)) if len(days) <= NAMED else f"{len(days)} days, {days[0]} to {days[-1]}"
         yield f"{path}: {what}: {named}"
 
 
 def _said(value: Any) -> str:  # noqa: ANN401 - as above
-    """Return a value in words; one that has none of its own, as it is written."""
     match value:
         case None:
             said = "-"

@@ -77,11 +77,9 @@ class Figure:
 
     @property
     def kinds(self) -> frozenset[Kind]:
-        """All kinds of its entries."""
         return frozenset({*self.of.values(), *((self.kind,) if self.kind else ())})
 
     def kind_for(self, by: Subject) -> Kind | None:
-        """Return the kind of its entries for such subjects."""
         return self.of.get(by, self.kind)
 
 

@@ -93,7 +93,6 @@ class Duration(Value):
         return f"say exactly one of {', '.join((*UNIT_SECONDS, 'working_days'))}"
 
     def units(self) -> dict[str, float]:
-        """Return the given figures, by unit."""
         values = {unit: getattr(self, unit) for unit in (*UNIT_SECONDS, "working_days")}
         return {unit: value for unit, value in values.items() if value is not None}
 
@@ -116,7 +115,6 @@ class Duty(Duration):
         return self.calendar or ("always" if self.working_days is None else "working")
 
     def seconds_in(self, zone: Zone, day_seconds: int) -> float:
-        """Return the budget in seconds for a place in this zone."""
         if zone == "outskirts" and self.outskirts_minutes is not None:
             return self.outskirts_minutes * 60
         return self.in_seconds(day_seconds)
@@ -162,7 +160,6 @@ class Service(Coded):
     follow_up: Duty | None = None
 
     def duty(self, clock: ClockName) -> Duty | None:
-        """Return the promise for one clock; None without one."""
         duty: Duty | None = getattr(self, clock)
         return duty
 

@@ -133,11 +133,9 @@ class BaseKind(Generic[EntityT, EventT]):
     notifies: Addressees | Mapping[Any, Addressees] | Callable[[EntityT, Any, EventT], Addressees] = ()
 
     def __post_init__(self) -> None:
-        """Make the model of the data known to whoever reads events."""
         self.EVENT.DATA[self.name] = self.data
 
     def change(self, entity: EntityT, event: EventT) -> None:
-        """Apply the event to the entity."""
         for name in self.sets:
             setattr(entity, name, getattr(event.data, name))
         self.evolve(entity, event.data, event)
@@ -171,13 +169,11 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     check: Callable[[EntityT, Any], None] = lambda *_: None
 
     def __post_init__(self) -> None:
-        """Take the body for the data if no others are given."""
         if self.data is EventData:
             object.__setattr__(self, "data", self.body)
         super().__post_init__()
 
     def wrong_role(self, actor: Actor) -> Refused:
-        """Return the refusal for an actor in a role that may not do it."""
         allowed = tuple(sorted(self.roles - {Role.SYSTEM}))
         message = f"{self.name} is not for the role {actor.role}; it takes {' or '.join(allowed)}."
         return Refused(WRONG_ROLE, message, allowed)

@@ -33,7 +33,6 @@ class UnknownCode(LookupError):  # noqa: N818  (what is wrong is said by the nam
 
 
 def words(entries: Sequence[Coded]) -> tuple[str, ...]:
-    """Return the codes and full names of these entries, as they may be given."""
     return tuple(word for entry in entries for word in (entry.code, entry.name, entry.name_zh))
 
 

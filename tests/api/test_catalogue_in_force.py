@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api import readiness
+from api.health import readiness
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.catalogue.catalogue import Catalogue
 from hotline.files.catalogue import load_catalogue
@@ -12,8 +12,8 @@ from hotline.files.catalogue_store import CatalogueStore, edition_of
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import CALL, Api
 from tests.support.hotline import until
-from workflows.complaint import ComplaintWorkflow
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

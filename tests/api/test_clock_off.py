@@ -11,7 +11,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from api.security import request_key
+from api.sign_in.security import request_key
 from api.temporal.clock import CLOCK_OFF, TOLERANCE, ClockCheck, temporal_time
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day, number_of
@@ -19,7 +19,7 @@ from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.hotline import until
 from tests.support.proxy import relay
 from tests.support.sealing import SEALING
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -17,7 +17,7 @@ from temporalio.converter import WorkflowSerializationContext
 from activities.sealing.envelope import SEALED, Envelope
 from activities.sealing.keys import Key
 from activities.sealing.stamps import COMMAND, message_of
-from api.sessions import LONGEST
+from api.sign_in.sessions import LONGEST
 from api.temporal_ui import codec
 from api.temporal_ui.codec import _models
 from api.temporal_ui.reading import case_read
@@ -25,7 +25,7 @@ from tests.support.api import Api, Clock, further_api, problem
 from tests.support.door import Behind, door
 from tests.support.sealing import OneKey, stranger
 from worker import WORKFLOWS
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

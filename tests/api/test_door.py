@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from starlette.responses import HTMLResponse, Response
 
-from api.sessions import LONGEST
+from api.sign_in.sessions import LONGEST
 from api.temporal_ui.dangerous import GRANT
 from api.temporal_ui.waiting import WAITING
 from domain.shared.actors import Role

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from jsonschema_rs import Draft202012Validator
 from pydantic import ValidationError
 
-from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
+from api.edge.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
 from api.schemas import Complaint, NewComplaint, Timeline
 from domain.case.actions import COMMANDS
 from domain.case.intake import Location

@@ -19,10 +19,10 @@ import worker
 from activities.recovery import reconcile
 from activities.recovery.report import Report
 from activities.run_status import UNPAUSE
-from api import readiness
+from api.health import readiness
+from api.health import sql as health
+from api.health.temporal import POLL_SECONDS
 from api.schemas import Component, Readiness
-from api.sql import health
-from api.temporal.health import POLL_SECONDS
 from hotline.files.catalogue import load_catalogue
 from hotline.recovery.rebuild import rebuild
 from readmodel.base.database import engine
@@ -36,7 +36,7 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, keep_schedule
 from workflows.clients.singletons import COURIER, SHIFTS
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

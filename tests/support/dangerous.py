@@ -10,7 +10,7 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.sessions import Session
+from api.sign_in.sessions import Session
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import API, Match, rule_of
 from readmodel.people.people import Scope

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.middleware import PeopleServed
+from api.edge.middleware import PeopleServed
 from hotline.files.serving_lock import NAME, ServingLock
 
 SERVE_FOR_EVER = """

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 import api.app  # noqa: F401 - its modules declare the types of problems
 from activities.command_faults import example
-from api.problems import KINDS, PREFIX
+from api.edge.problems import KINDS, PREFIX
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
 from domain.case.diagram import mermaid
@@ -28,7 +28,7 @@ from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.assessment import norms
 from tools.docs.markdown import table
 from tools.docs.rules import rules_in_time
-from workflows.presentation.search_attributes import REGISTRY
+from workflows.kit.search_attributes import REGISTRY
 
 WRITTEN_BY = "<!-- Written by `python -m tools.docs.generate`; edit the code instead. -->"
 

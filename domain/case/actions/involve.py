@@ -52,7 +52,6 @@ def decide(case: CaseState, body: Involve, _: Actor, __: datetime) -> Decision:
 
 
 def evolve(case: CaseState, data: Involved, event: Event) -> None:
-    """Open the part, whose clocks start at once, and release the one that it replaces."""
     # A part that the department itself has returned is replaced as well: the reply would wait for it for ever.
     for takes_over in (data.takes_over, None):
         if before := _replaced(case, data.department, takes_over):

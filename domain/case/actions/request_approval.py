@@ -51,14 +51,12 @@ def decide(case: CaseState, body: RequestApproval, _: Actor, __: datetime) -> De
 
 
 def evolve(case: CaseState, data: ApprovalRequested, event: Event) -> None:
-    """Pause the departments' clocks, and start the first approver's."""
     case.approval = Approval.taken_from(data, requested_by=event.actor, requested_at=event.at)
     open_turn(case, event.at)
     change_departments(case, lambda clock: clock.pause(event.at, case.calendar))
 
 
 def open_turn(case: CaseState, at: datetime) -> None:
-    """Start the clock of the approver whose turn it is."""
     who = case.approval.turn if case.approval else None
     if who is None:
         return
@@ -67,7 +65,6 @@ def open_turn(case: CaseState, at: datetime) -> None:
 
 
 def change_departments(case: CaseState, change: Change) -> None:
-    """Change the clocks of every department that works on the case."""
     case.change_clocks(lambda clock: change(clock) if clock.part or clock.name in DEPARTMENT else clock, part=None)
 
 

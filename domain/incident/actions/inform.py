@@ -18,7 +18,6 @@ class Inform(ActionBody):
 
 
 def evolve(incident: IncidentFields, data: Inform, _: IncidentEvent) -> None:
-    """Keep the news, and the expected time if it is known."""
     incident.news = data.message
     if data.expected_at:
         incident.expected_at = data.expected_at

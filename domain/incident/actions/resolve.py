@@ -16,7 +16,6 @@ class Resolve(ActionBody):
 
 
 def evolve(incident: IncidentFields, data: Resolve, _: IncidentEvent) -> None:
-    """Keep result and reply for the linked cases."""
     incident.result, incident.reply = data.result, data.message
 
 
