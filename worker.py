@@ -49,7 +49,8 @@ from readmodel.base.database import engine
 from readmodel.notifications.deliveries import Delivery
 from readmodel.reports import stored
 from readmodel.writer import GroupWriter
-from workflows.assessment import AssessmentWorkflow
+from workflows.assessment.messages import assessment_id
+from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverWorkflow
 from workflows.clients.assessment import begin_assessment
 from workflows.clients.complaint import case_workflows
@@ -59,18 +60,16 @@ from workflows.clients.schedule import SCHEDULE, keep_schedule
 from workflows.clients.singletons import looked_after, start_ended
 from workflows.clients.start import Request
 from workflows.clients.task_queue import take_back
-from workflows.complaint import ComplaintWorkflow
-from workflows.details import DetailsWhenAsked
-from workflows.incident import IncidentWorkflow
-from workflows.installation import InstallationWorkflow
-from workflows.messages import Names
-from workflows.presentation.assessment import assessment_id
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.details.words import WorkerNames
-from workflows.presentation.incident import incident_id
+from workflows.complaint.messages import workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import incident_id
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.details import DetailsWhenAsked
+from workflows.kit.messages import Names
+from workflows.kit.unknown import UnknownWorkflow
+from workflows.kit.words import WorkerNames
 from workflows.report import PeriodEndWorkflow, ReportWorkflow
-from workflows.shifts import CourierWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
-from workflows.unknown import UnknownWorkflow
+from workflows.singletons import CourierWorkflow, InstallationWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
 log = logging.getLogger("hotline.worker")
 

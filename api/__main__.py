@@ -60,7 +60,7 @@ from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.temporal.connection import connect
 from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 PROGRAM = "api"
 """Name under which SQL has the keys of this process."""

@@ -25,7 +25,7 @@ from readmodel.base.database import engine, writing
 from readmodel.projection import write
 from workflows.clients.complaint import options_of, start_from
 from workflows.clients.start import Request, start_once
-from workflows.complaint import ComplaintWorkflow
+from workflows.complaint.workflow import ComplaintWorkflow
 
 AT_ONCE = 100
 

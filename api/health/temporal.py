@@ -22,8 +22,8 @@ from api.schemas import Component
 from domain.case.lifecycle import OPEN
 from workflows.clients.singletons import Singleton
 from workflows.clients.task_queue import deployments_in, described
-from workflows.complaint import ComplaintWorkflow
-from workflows.presentation.search_attributes import STATE
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit.search_attributes import STATE
 
 ANSWER_SECONDS = 1.5
 """Longest wait for the server's health: less than a whole check, so that its result names Temporal."""

@@ -25,7 +25,7 @@ from domain.kit.event import ActionBody, AnyAction
 from domain.rights.rights import right_to
 from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.value import NamedCode
-from workflows.messages import IncidentOutcome
+from workflows.incident.messages import IncidentOutcome
 
 Turn = AbstractAsyncContextManager[None]
 OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)

@@ -47,7 +47,7 @@ from domain.kit.event import ActionBody
 from domain.rights.rights import READ_ASSESSMENTS, right_to
 from domain.shared.actors import Actor, Role
 from readmodel.assessments import months
-from workflows.messages import AssessmentOutcome
+from workflows.assessment.messages import AssessmentOutcome
 
 UNKNOWN_SUBJECT = declare("unknown-subject", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown subject")
 CASE_NOT_COUNTED = declare("case-not-counted", HTTPStatus.UNPROCESSABLE_ENTITY, "Case not counted by the figure")

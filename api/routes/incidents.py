@@ -52,7 +52,8 @@ from readmodel.incidents import candidates as incident_candidates
 from readmodel.incidents import incidents
 from readmodel.timelines import incident_timeline
 from workflows.clients.start import Request
-from workflows.messages import IncidentOutcome, Names
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.messages import Names
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")

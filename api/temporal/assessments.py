@@ -6,9 +6,8 @@ from datetime import timedelta
 from temporalio.service import RPCError
 
 from api.temporal.client import QUERY_SECONDS, EntityClient
-from workflows.assessment import AssessmentWorkflow
-from workflows.messages import AssessmentOutcome
-from workflows.presentation.assessment import assessment_id
+from workflows.assessment.messages import AssessmentOutcome, assessment_id
+from workflows.assessment.workflow import AssessmentWorkflow
 
 
 class AssessmentClient(EntityClient[AssessmentOutcome]):

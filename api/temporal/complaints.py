@@ -18,9 +18,8 @@ from domain.shared.actors import Actor
 from domain.shared.instants import to_milliseconds
 from workflows.clients.complaint import options_of
 from workflows.clients.start import Request, find_started, start_once
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
 
 
 class ComplaintClient(EntityClient[Outcome]):

@@ -28,7 +28,7 @@ from api.temporal_ui.rules import Match, shown
 from domain.shared.actors import Role
 from domain.shared.text import NORMALISED, within
 from readmodel.cases.queries import get_case
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 log = logging.getLogger("hotline.api")
 

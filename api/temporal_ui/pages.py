@@ -22,7 +22,7 @@ from api.temporal_ui.saved_views import COLUMNS, VIEWS, View, of_today, personal
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import NumberError, parse_number
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:

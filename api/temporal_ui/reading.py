@@ -13,8 +13,8 @@ from domain.case.views import CaseView
 from domain.rights.rights import READ_ASSESSMENTS, READ_CASES, READ_INCIDENTS, READ_REPORTS, Reach, Right
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_number
-from workflows.presentation import search_attributes as keys
-from workflows.presentation.complaint import workflow_id as case_id
+from workflows.complaint.messages import workflow_id as case_id
+from workflows.kit import search_attributes as keys
 
 UNREADABLE_QUERY = declare("unreadable-query", HTTPStatus.BAD_REQUEST, "Query of the Temporal UI not readable")
 RIGHTS: Final[Mapping[str, Right]] = {

@@ -154,7 +154,7 @@ async def _begin(month: str, known: Assessment | None) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
     from workflows.clients.assessment import begin_assessment, resume_assessment
-    from workflows.messages import Names
+    from workflows.kit.messages import Names
 
     settings = Settings()
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)

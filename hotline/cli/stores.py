@@ -107,7 +107,7 @@ def rebuild_workflows(
     from rich.progress import Progress
 
     from hotline.recovery.rebuild_workflows import OVER, RUNS, STARTED, NotRebuiltError, Rebuilt, WorkflowRebuild
-    from workflows.messages import Names
+    from workflows.kit.messages import Names
 
     number = case and _number(case)
 

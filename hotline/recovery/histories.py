@@ -33,9 +33,10 @@ from domain.incident.notifications import News
 from domain.kit.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import is_number
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart, Done, IncidentOutcome
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.messages import Done
 
 WRITTEN: dict[str, tuple[type, str]] = {
     "publish": (ProjectionBatch, "ComplaintWorkflow"),

@@ -42,11 +42,11 @@ from readmodel.people.workload import end_handover, handovers_under_way
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from workflows.clients.bulk import handover_workflow_id
 from workflows.clients.singletons import last_report
-from workflows.complaint import ComplaintWorkflow
-from workflows.entity import KEYS_KEPT
-from workflows.incident import IncidentWorkflow
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.incident import incident_id
+from workflows.complaint.messages import workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import incident_id
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.entity import KEYS_KEPT
 
 logger = logging.getLogger(__name__)
 

@@ -45,13 +45,13 @@ from readmodel.recovery.recorded import (
 )
 from workflows.clients import complaint, incident
 from workflows.clients.start import Request, request_of, start_again
-from workflows.complaint import ComplaintWorkflow
-from workflows.entity import KEYS_KEPT, MOST_KEYS
-from workflows.incident import IncidentWorkflow
-from workflows.messages import Done, IncidentStart, Names
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.incident import incident_id
-from workflows.presentation.search_attributes import CHANGED_AT
+from workflows.complaint.messages import workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentStart, incident_id
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.entity import KEYS_KEPT, MOST_KEYS
+from workflows.kit.messages import Done, Names
+from workflows.kit.search_attributes import CHANGED_AT
 
 AT_ONCE = 8
 """Workflows that are started at the same time."""

@@ -35,9 +35,9 @@ from readmodel.recovery import reconciliation
 from readmodel.recovery.recorded import incidents_not_over
 from readmodel.timelines import incident_timeline
 from workflows.clients.complaint import case_workflows
-from workflows.incident import IncidentWorkflow
-from workflows.presentation import search_attributes as keys
-from workflows.presentation.incident import incident_id
+from workflows.incident.messages import incident_id
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit import search_attributes as keys
 
 TRIES = 2
 """Comparisons of a case that seems to differ, before that is reported: it may change meanwhile."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.api import Api, offered, problem, whenever
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

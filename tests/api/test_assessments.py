@@ -17,9 +17,9 @@ from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
 from tests.support.months import present_month
+from workflows.assessment.messages import assessment_id
 from workflows.clients.assessment import start_assessment
-from workflows.messages import Names
-from workflows.presentation.assessment import assessment_id
+from workflows.kit.messages import Names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _years = itertools.count(1970)

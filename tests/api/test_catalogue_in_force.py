@@ -12,8 +12,8 @@ from hotline.files.catalogue_store import CatalogueStore, edition_of
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import CALL, Api
 from tests.support.hotline import until
-from workflows.complaint import ComplaintWorkflow
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

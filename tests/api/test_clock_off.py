@@ -19,7 +19,7 @@ from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.hotline import until
 from tests.support.proxy import relay
 from tests.support.sealing import SEALING
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

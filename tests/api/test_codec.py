@@ -25,7 +25,7 @@ from tests.support.api import Api, Clock, further_api, problem
 from tests.support.door import Behind, door
 from tests.support.sealing import OneKey, stranger
 from worker import WORKFLOWS
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

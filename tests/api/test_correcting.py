@@ -9,7 +9,7 @@ from domain.catalogue.terms import Terms
 from hotline.files.catalogue_store import CatalogueStore
 from tests.support.api import CALL, Api, Json, problem
 from tests.support.hotline import until
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from tests.support.api import Api, further_api
 from tests.support.browser import launched, needs_chromium
 from tests.support.hotline import until
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.browser, needs_chromium, pytest.mark.slow]
 

@@ -17,7 +17,7 @@ from readmodel.base.database import engine, writing
 from readmodel.customers import keep
 from tests.support.api import Api, api_on_its_day, problem, running_api
 from tests.support.hotline import until
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,7 @@ from tests.support.batches import call, project
 from tests.support.batches import published as batches_of
 from tests.support.build import days
 from tests.support.hotline import until
-from workflows.presentation.assessment import assessment_id
+from workflows.assessment.messages import assessment_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 BODY = {"ground": "beyond_duty", "reason": "管道属邻居所有"}

@@ -19,7 +19,7 @@ from readmodel.people.people import note_used
 from tests.support.api import Api, further_api, problem
 from tests.support.directory import Directory
 from tests.support.hotline import until
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -36,7 +36,7 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, keep_schedule
 from workflows.clients.singletons import COURIER, SHIFTS
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -26,7 +26,7 @@ from readmodel.customers import keep
 from tests.api.test_caller import GRANNY, api_with_customers, call, locked
 from tests.support.api import further_api
 from tests.support.hotline import ADMIN, until
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,7 +12,7 @@ from api.sign_in.security import request_key
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import number_of, parse_number
 from tests.support.api import CALL, Api, Clock, api_on_its_day, problem
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

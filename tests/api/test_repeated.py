@@ -22,9 +22,9 @@ from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.messages import Names
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.incident import incident_id
+from workflows.complaint.messages import workflow_id
+from workflows.incident.messages import incident_id
+from workflows.kit.messages import Names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -36,9 +36,9 @@ from tests.support.batches import project
 from tests.support.hotline import ADMIN, until
 from tests.support.outage import down
 from tests.support.sealing import sealing_by, with_options
-from workflows.messages import Names
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.incident import incident_id
+from workflows.complaint.messages import workflow_id
+from workflows.incident.messages import incident_id
+from workflows.kit.messages import Names
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

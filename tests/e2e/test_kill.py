@@ -32,7 +32,7 @@ from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from tests.support.directory import Directory
 from tests.support.service import CHILDREN, Service
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

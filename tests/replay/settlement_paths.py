@@ -23,9 +23,9 @@ from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import IncidentOutcome, Names
-from workflows.presentation.incident import incident_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentOutcome, incident_id
+from workflows.kit.messages import Names
 
 
 async def incident(hotline: Hotline, district: str) -> Incident:

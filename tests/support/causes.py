@@ -23,9 +23,9 @@ from domain.shared.actors import Actor
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.incident import IncidentWorkflow
-from workflows.messages import IncidentOutcome, Names
-from workflows.presentation.incident import incident_id
+from workflows.incident.messages import IncidentOutcome, incident_id
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.messages import Names
 
 OVER = Resolve(result="已换管", message="已恢复供水")
 

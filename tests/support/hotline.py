@@ -38,10 +38,9 @@ from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
 from tests.support.sealing import with_options
 from workflows.clients.start import TASK_TIMEOUT
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import search_attributes, summary, workflow_id
-from workflows.presentation.search_attributes import typed
+from workflows.complaint.messages import ComplaintStart, search_attributes, summary, workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit.search_attributes import typed
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.02

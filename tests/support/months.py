@@ -16,9 +16,9 @@ from readmodel.assessments.tables import assessment_events
 from readmodel.base.database import read_in_thread
 from tests.support.assessment import EDITION, standard
 from tests.support.hotline import ADMIN, Hotline, until
+from workflows.assessment.messages import AssessmentOutcome, assessment_id
 from workflows.clients.assessment import resume_assessment, start_assessment
-from workflows.messages import AssessmentOutcome, Names
-from workflows.presentation.assessment import assessment_id
+from workflows.kit.messages import Names
 
 
 def present_month(number: str, **changes: Any) -> AssessmentOpening:

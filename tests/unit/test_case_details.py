@@ -40,11 +40,12 @@ from tests.support.build import (
     registration,
 )
 from tests.support.credits import OWED, late
-from workflows.presentation.complaint import search_attributes
-from workflows.presentation.details.complaint import details
-from workflows.presentation.details.timeline import LONGEST_WORDS, timeline_line
-from workflows.presentation.details.words import FLAG_ZH, WorkerNames, duration, plain
-from workflows.presentation.search_attributes import NEXT_DUE_AT
+from workflows.complaint.details import details
+from workflows.complaint.messages import search_attributes
+from workflows.complaint.timeline import LONGEST_WORDS, timeline_line
+from workflows.complaint.words import FLAG_ZH
+from workflows.kit.search_attributes import NEXT_DUE_AT
+from workflows.kit.words import WorkerNames, duration, plain
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
 CHART = Organisation(

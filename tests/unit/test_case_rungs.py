@@ -28,8 +28,8 @@ from tests.support.build import (
     minutes,
     rungs,
 )
-from workflows.presentation.complaint import search_attributes
-from workflows.presentation.search_attributes import NEXT_DUE_AT
+from workflows.complaint.messages import search_attributes
+from workflows.kit.search_attributes import NEXT_DUE_AT
 
 MICROSECOND = timedelta(microseconds=1)
 

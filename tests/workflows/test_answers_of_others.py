@@ -25,7 +25,7 @@ from tests.support.hotline import ADMIN, Hotline, running_hotline
 from tests.support.sealing import stranger
 from tests.workflows.test_catalogue_rollout import slower
 from tests.workflows.test_hijacked_tasks import accept
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

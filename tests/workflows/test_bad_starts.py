@@ -33,9 +33,9 @@ from tests.support.incidents import opening
 from tests.support.rows import rows
 from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from workflows.clients.singletons import RECONCILER
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart, IncidentStart
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentStart
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

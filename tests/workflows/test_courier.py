@@ -23,8 +23,8 @@ from tests.support.receivers import receiver
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import COURIER
-from workflows.presentation.complaint import workflow_id
-from workflows.shifts import CourierWorkflow
+from workflows.complaint.messages import workflow_id
+from workflows.singletons import CourierWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -38,7 +38,7 @@ from domain.shared.actors import Actor, Role
 from hotline.temporal.converter import sealing
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.sealing import KEY, OneKey, sealing_by, stranger, with_options
-from workflows.messages import ComplaintStart
+from workflows.complaint.messages import ComplaintStart
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

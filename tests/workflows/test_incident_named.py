@@ -15,8 +15,7 @@ from tests.support.causes import OVER, Cause, count_timers, declare, linked, rep
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed, run_of
-from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import ComplaintStart, workflow_id
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

@@ -30,8 +30,9 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
-from workflows.messages import IncidentStart, Names
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
+from workflows.incident.messages import IncidentStart
+from workflows.kit.messages import Names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -36,7 +36,7 @@ from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
 from workflows.clients.complaint import case_workflows
 from workflows.clients.singletons import last_report
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 MANY_LOOKS = 100
 
@@ -196,7 +196,7 @@ async def test_notifications_of_a_case_that_cannot_publish_for_long_are_sent(
 
     await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and seen.in_sql_until))
     monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(hours=1))
-    monkeypatch.setattr("workflows.entity.RETRY", RetryPolicy(maximum_interval=timedelta(seconds=1)))
+    monkeypatch.setattr("workflows.kit.entity.RETRY", RetryPolicy(maximum_interval=timedelta(seconds=1)))
     with monkeypatch.context() as stuck:
         # The clock of the API is a little behind.
         at = datetime.now(UTC) - reconcile.LOOK_BACK * 0.8

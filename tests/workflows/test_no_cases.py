@@ -46,10 +46,9 @@ from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.singletons import RECONCILER, last_report
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.search_attributes import CHANGED_AT
+from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit.search_attributes import CHANGED_AT
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

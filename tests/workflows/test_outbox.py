@@ -24,12 +24,12 @@ from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, un
 from tests.support.sealing import DATA_CONVERTER
 from tests.support.temporal import temporal_server
 from tests.workflows.test_host import without_events
-from workflows.complaint import ComplaintWorkflow
-from workflows.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS
-from workflows.messages import ComplaintStart, Done
-from workflows.presentation import search_attributes as keys
-from workflows.presentation.complaint import search_attributes, workflow_id
-from workflows.presentation.search_attributes import typed
+from workflows.complaint.messages import ComplaintStart, search_attributes, workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit import search_attributes as keys
+from workflows.kit.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS
+from workflows.kit.messages import Done
+from workflows.kit.search_attributes import typed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,7 +10,7 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.link_incident import LinkIncident
 from domain.shared.actors import SYSTEM
 from tests.support.hotline import Complaint, running_hotline
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

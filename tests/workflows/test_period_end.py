@@ -48,11 +48,10 @@ from tests.support.batches import call
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.sealing import stranger
 from tests.workflows.test_envelope import rejected
-from workflows.assessment import AssessmentWorkflow
+from workflows.assessment.messages import AssessmentStart, assessment_id
+from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.assessment import begin_assessment
 from workflows.clients.schedule import SCHEDULE, describe_schedule, keep_schedule
-from workflows.messages import AssessmentStart
-from workflows.presentation.assessment import assessment_id
 from workflows.report import PeriodEndWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

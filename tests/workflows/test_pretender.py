@@ -46,10 +46,9 @@ from tests.workflows.test_envelope import Stamped, waits
 from tests.workflows.test_host import without_events
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.clients.start import MEMO, Request, find_started
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import workflow_id
-from workflows.shifts import ReconcilerWorkflow
+from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.singletons import ReconcilerWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SECRET = "李婆婆"

@@ -44,10 +44,10 @@ from tests.support.rows import execute
 from tests.support.rows import rows as table_rows
 from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
-from workflows.complaint import ComplaintWorkflow
-from workflows.incident import IncidentWorkflow
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.incident import incident_id
+from workflows.complaint.messages import workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import incident_id
+from workflows.incident.workflow import IncidentWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

@@ -38,8 +38,8 @@ from tests.support.rows import execute
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.complaint import case_workflows
-from workflows.messages import Names
-from workflows.presentation.incident import incident_id
+from workflows.incident.messages import incident_id
+from workflows.kit.messages import Names
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

@@ -42,10 +42,10 @@ from workflows.clients.bulk import start_handover
 from workflows.clients.complaint import case_workflows as case_workflows_of
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.clients.start import Request
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import Names
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.search_attributes import CHANGED_AT, typed
+from workflows.complaint.messages import workflow_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit.messages import Names
+from workflows.kit.search_attributes import CHANGED_AT, typed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

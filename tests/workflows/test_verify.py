@@ -20,7 +20,7 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.lost import delete, reset, terminate
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
-from workflows.presentation.incident import incident_id
+from workflows.incident.messages import incident_id
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

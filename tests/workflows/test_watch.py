@@ -25,8 +25,8 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.incident import suspected_by
 from workflows.clients.singletons import SURGE_WATCH
-from workflows.presentation.incident import incident_id
-from workflows.shifts import SurgeWatchWorkflow
+from workflows.incident.messages import incident_id
+from workflows.singletons import SurgeWatchWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

@@ -28,7 +28,7 @@ from hotline.settings import DEFAULT_CATALOGUE, Settings, variable
 from tools.docs.assessment import norms
 from tools.docs.markdown import table
 from tools.docs.rules import rules_in_time
-from workflows.presentation.search_attributes import REGISTRY
+from workflows.kit.search_attributes import REGISTRY
 
 WRITTEN_BY = "<!-- Written by `python -m tools.docs.generate`; edit the code instead. -->"
 

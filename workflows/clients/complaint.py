@@ -10,11 +10,11 @@ from activities.people_first import PeopleFirst
 from activities.recovery.case_workflows import CaseWorkflows
 from domain.case.case import Case
 from domain.case.events import Event
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart, Done
-from workflows.presentation.complaint import search_attributes, summary, urgency, workflow_id
-from workflows.presentation.details.timeline import RECENT, timeline_line
-from workflows.presentation.search_attributes import CHANGED_AT, typed
+from workflows.complaint.messages import ComplaintStart, search_attributes, summary, urgency, workflow_id
+from workflows.complaint.timeline import RECENT, timeline_line
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit.messages import Done
+from workflows.kit.search_attributes import CHANGED_AT, typed
 
 
 def case_workflows(client: Client, people: PeopleFirst, task_queue: str) -> CaseWorkflows:

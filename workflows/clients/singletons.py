@@ -16,8 +16,7 @@ from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from domain.shared.operator_errors import OperatorError
-from workflows.installation import MEMO, InstallationWorkflow
-from workflows.shifts import CourierWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
+from workflows.singletons import MEMO, CourierWorkflow, InstallationWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
 
 class Singleton(NamedTuple):

@@ -1,4 +1,4 @@
-"""Workflows that go on for ever: each runs one activity, shift after shift (`activities.shift`)."""
+"""Workflows of which one runs, for ever. All but one run an activity, shift after shift (`activities.shift`)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.recovery.reconcile import Reconciler
     from activities.recovery.report import Report
     from domain.shared.value import Start
-    from workflows.entity import RETRY
+    from workflows.kit.entity import RETRY
 
 
 class ReconcilerStart(Report, Start):
@@ -20,6 +20,18 @@ class ReconcilerStart(Report, Start):
 
 
 NOTHING = ReconcilerStart()
+MEMO = "installation"
+"""Key of the memo with the id of the installation."""
+
+
+@workflow.defn(name="InstallationWorkflow")
+class InstallationWorkflow:
+    """Workflow that does nothing: its memo shows to which installation this namespace belongs."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait for ever."""
+        await workflow.wait_condition(lambda: False)
 
 
 @workflow.defn(name="CourierWorkflow")

@@ -21,9 +21,9 @@ from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
 from domain.shared.instants import to_milliseconds
-from workflows.messages import Done, EntityStart
-from workflows.presentation.details.words import WorkerNames
-from workflows.presentation.search_attributes import Values, changes
+from workflows.kit.messages import Done, EntityStart
+from workflows.kit.search_attributes import Values, changes
+from workflows.kit.words import WorkerNames
 
 PUBLISH_TIMEOUT = timedelta(seconds=5)
 """Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""

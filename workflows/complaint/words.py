@@ -1,23 +1,11 @@
-"""Words of the Temporal UI: local time, durations, people and departments in Chinese and English, safe Markdown."""
+"""People, departments, districts and flags of a case in Chinese and English, as the Temporal UI shows them."""
 
-import re
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Iterable
 
-from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.case.state import CaseState
 from domain.shared.actors import Role
+from workflows.kit.words import WorkerNames, plain
 
-LONGEST = 1000
-"""Characters of a text that the details show."""
-LONGEST_DETAILS = 80_000
-"""Characters of all details: the UI asks for them in an address, with up to 12 bytes a character, and takes 1 MiB."""
-BREAK = "  \n  "
-"""End of a line within an item of a list."""
-_MARKUP = re.compile(r"([\\`*_\[\]<>|~#:])")
-"""Signs of Markdown; without a colon, nothing becomes a link by itself, in which an escape would be lost."""
-_SPACE = re.compile(r"\s+")
 _POSTS = {
     "assignee": "处理人",
     "department": "部门",
@@ -26,6 +14,8 @@ _POSTS = {
     "general_manager": "总经理",
 }
 """Recipients that are no roles."""
+
+
 FLAG_ZH = {
     "approval_rejected": "审批驳回",
     "approved": "已批准",
@@ -46,41 +36,6 @@ FLAG_ZH = {
     "unreachable": "未联系上",
     "urged": "已催办",
 }
-
-
-class WorkerNames(NamedTuple):
-    """Names that a worker knows and a case does not: both names of districts by code, titles of incidents by number."""
-
-    districts: Mapping[str, str] = {}
-    incidents: Mapping[str, str] = {}
-
-
-def plain(text: str | None, longest: int = LONGEST) -> str:
-    """Return what people wrote on one line, without effect as Markdown; a dash for nothing."""
-    if not text:
-        return "-"
-    line = _SPACE.sub(" ", text).strip()
-    return _MARKUP.sub(r"\\\1", line if len(line) <= longest else f"{line[: longest - 1]}…")
-
-
-def markdown(lines: Iterable[str]) -> str:
-    """Return the lines as Markdown for the UI, which draws tables without space between the columns."""
-    # Markdown does not trim this space.
-    text = "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
-    return text if len(text) <= LONGEST_DETAILS else f"{text[: LONGEST_DETAILS - 1]}…"
-
-
-def local(at: datetime | None, zone: str = USUAL_ZONE) -> str:
-    """Return an instant to the minute, as clocks show it in this zone; a dash for None."""
-    return f"{on_the_wall(at, zone):%Y-%m-%d %H:%M}" if at else "-"
-
-
-def duration(seconds: float, day_seconds: int, day: str = "天 d") -> str:
-    """Return a time in its largest unit; `day_seconds` is the length of what is called a day."""
-    for size, unit in ((day_seconds, day), (3600, "小时 h"), (60, "分钟 min")):
-        if seconds >= size:
-            return f"{round(seconds / size, 1):g} {unit}"
-    return f"{seconds:.0f} 秒 s"
 
 
 def person(case: CaseState, person_id: str | None) -> str:

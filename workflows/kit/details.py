@@ -12,8 +12,8 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from workflows.entity import EntityWorkflow
-from workflows.presentation.details.words import WorkerNames
+from workflows.kit.entity import EntityWorkflow
+from workflows.kit.words import WorkerNames
 
 _NAMES = "names_for_details"
 

@@ -10,25 +10,13 @@ from domain.case.decide import available_actions
 from domain.case.events import Event
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
-from domain.shared.actors import Actor, Role
-from workflows.presentation.details.promises import promises
-from workflows.presentation.details.timeline import OUTCOME_ZH, lines, said_in
-from workflows.presentation.details.words import (
-    BREAK,
-    WorkerNames,
-    department,
-    district,
-    flags,
-    local,
-    markdown,
-    person,
-    plain,
-    recipient,
-)
+from domain.shared.actors import Role
+from workflows.complaint.promises import promises
+from workflows.complaint.timeline import OUTCOME_ZH, lines, said_in
+from workflows.complaint.words import department, district, flags, person, recipient
+from workflows.kit.words import ANYBODY, BREAK, WorkerNames, local, markdown, plain
 
 _SLA_ZH = {"on_time": "正常", "at_risk": "临期", "missed": "超时", "paused": "暂停"}
-ANYBODY = Actor(id="anybody", role=Role.ADMIN)
-"""Reader of the Temporal UI, which shows what any role may do."""
 
 
 def details(case: CaseState, at: datetime, recent: Iterable[str | Event], names: WorkerNames) -> str:

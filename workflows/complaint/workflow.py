@@ -19,16 +19,16 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.views import CaseView, Outcome, view_case
     from domain.kit.command import Command
     from domain.shared.actors import Actor
-    from workflows.deadline_timer import DeadlineTimer
-    from workflows.entity import EntityWorkflow
-    from workflows.incident_link import IncidentLink
-    from workflows.messages import ComplaintStart, Done
-    from workflows.presentation.complaint import search_attributes
-    from workflows.presentation.details.complaint import details
-    from workflows.presentation.details.timeline import RECENT, lines
-    from workflows.presentation.details.words import WorkerNames
-    from workflows.presentation.search_attributes import Values
-    from workflows.updates import with_updates
+    from workflows.complaint.details import details
+    from workflows.complaint.incident_link import IncidentLink
+    from workflows.complaint.messages import ComplaintStart, search_attributes
+    from workflows.complaint.timeline import RECENT, lines
+    from workflows.kit.deadline_timer import DeadlineTimer
+    from workflows.kit.entity import EntityWorkflow
+    from workflows.kit.messages import Done
+    from workflows.kit.search_attributes import Values
+    from workflows.kit.updates import with_updates
+    from workflows.kit.words import WorkerNames
 
 _TELLING = "telling"
 """The task that tells incidents."""

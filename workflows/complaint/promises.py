@@ -7,7 +7,8 @@ from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
 from domain.case.state import CaseState
 from domain.catalogue.terms import CalendarKind, Starts
 from domain.shared.value import complete
-from workflows.presentation.details.words import BREAK, department, duration, local
+from workflows.complaint.words import department
+from workflows.kit.words import BREAK, duration, local
 
 _STARTS = complete(
     "_STARTS",

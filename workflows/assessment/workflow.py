@@ -21,14 +21,14 @@ with workflow.unsafe.imports_passed_through():
     from domain.assessment.lifecycle import AssessmentState
     from domain.kit.command import Command
     from domain.shared.actors import Actor
-    from workflows.deadline_timer import DeadlineTimer
-    from workflows.entity import PublishingWorkflow
-    from workflows.messages import AssessmentOutcome, AssessmentStart, Done
-    from workflows.presentation.assessment import assessment_search_attributes
-    from workflows.presentation.details.assessment import assessment_details
-    from workflows.presentation.details.words import WorkerNames
-    from workflows.presentation.search_attributes import Values
-    from workflows.updates import with_updates
+    from workflows.assessment.details import assessment_details
+    from workflows.assessment.messages import AssessmentOutcome, AssessmentStart, assessment_search_attributes
+    from workflows.kit.deadline_timer import DeadlineTimer
+    from workflows.kit.entity import PublishingWorkflow
+    from workflows.kit.messages import Done
+    from workflows.kit.search_attributes import Values
+    from workflows.kit.updates import with_updates
+    from workflows.kit.words import WorkerNames
 
 _WORK = "work on the figures"
 

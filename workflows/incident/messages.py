@@ -1,11 +1,46 @@
-"""An incident in the lists of the Temporal UI: id, summary and search attributes of its workflow."""
+"""Messages of an incident's workflow, and its entry in the lists of the Temporal UI: id, summary, attributes."""
 
 from collections.abc import Callable, Iterable, Mapping
 
+from pydantic import BaseModel, Field, RootModel
+
+from domain.incident.batch import Naming
 from domain.incident.incident import Incident
+from domain.incident.kind import IncidentEvent
+from domain.incident.opening import Opening
 from domain.incident.scope import Scope
-from workflows.messages import Names
-from workflows.presentation import search_attributes as keys
+from domain.shared.value import InClear, omit_default
+from workflows.kit import search_attributes as keys
+from workflows.kit.messages import EntityStart, Names
+
+
+class CaseNumbers(RootModel[tuple[str, ...]], InClear):
+    """Numbers of cases that an incident is told of, as a hint: it asks the cases itself."""
+
+
+class IncidentStart(EntityStart):
+    """Start of an incident's workflow: the opening, or the incident that an earlier run carried over."""
+
+    source: Opening | Incident
+    waiting: tuple[str, ...] = Field(default=(), description="Numbers of the linked cases, in the order of linking.")
+    counts: dict[str, int] = Field(default={})
+    gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
+    absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
+    named: Naming | None = omit_default(None, "Cases that somebody has named, and that have not answered yet.")
+    names: Names = Names()
+
+
+class IncidentOutcome(BaseModel):
+    """Answer of an update or query of an incident; see `domain.case.views.Outcome`."""
+
+    action: str
+    digest: str
+    version: int
+    incident: Incident
+    events: tuple[IncidentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
+    counts: dict[str, int] = Field(default={})
+    waiting: int = Field(description="Linked cases that still wait for it.")
+    available_actions: tuple[str, ...] = ()
 
 
 def incident_id(number: str) -> str:

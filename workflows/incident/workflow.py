@@ -32,13 +32,13 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.actors import Actor
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.numbers import is_number
-    from workflows.entity import PublishingWorkflow
-    from workflows.messages import CaseNumbers, Done, IncidentOutcome, IncidentStart
-    from workflows.presentation.details.incident import incident_details
-    from workflows.presentation.details.words import WorkerNames
-    from workflows.presentation.incident import incident_search_attributes
-    from workflows.presentation.search_attributes import Values
-    from workflows.updates import with_updates
+    from workflows.incident.details import incident_details
+    from workflows.incident.messages import CaseNumbers, IncidentOutcome, IncidentStart, incident_search_attributes
+    from workflows.kit.entity import PublishingWorkflow
+    from workflows.kit.messages import Done
+    from workflows.kit.search_attributes import Values
+    from workflows.kit.updates import with_updates
+    from workflows.kit.words import WorkerNames
 
 LATER = timedelta(minutes=5)
 """Pause before cases that did not answer are asked again, after all others."""

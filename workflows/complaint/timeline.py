@@ -14,7 +14,8 @@ from domain.case.lifecycle import State
 from domain.case.progress import recipient_of
 from domain.case.state import CaseState
 from domain.shared.actors import Role
-from workflows.presentation.details.words import department, local, person, plain, recipient
+from workflows.complaint.words import department, person, recipient
+from workflows.kit.words import local, plain
 
 RECENT = 10
 """Entries of the timeline that the details show."""

@@ -6,8 +6,8 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.notifications import limit_zh
 from domain.assessment.state import Objection
 from domain.catalogue.figures import Subject
-from workflows.messages import Names
-from workflows.presentation.details.words import local, markdown, plain
+from workflows.kit.messages import Names
+from workflows.kit.words import local, markdown, plain
 
 MOST_ROWS = 60
 """Rows of a table that are shown; the API has the rest."""

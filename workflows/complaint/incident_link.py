@@ -10,7 +10,7 @@ from typing import Any
 from temporalio import workflow
 
 from activities.incidents.teller import IncidentTeller, Told
-from workflows.entity import PUBLISH_TIMEOUT, RETRY
+from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY
 
 LINKED, UNLINKED = "linked", "unlinked"
 

@@ -1,11 +1,27 @@
-"""A case in the lists of the Temporal UI: id, summary and search attributes of its workflow."""
+"""Start message of a case's workflow, and its entry in the lists of the Temporal UI: id, summary, attributes."""
 
 from datetime import datetime
 
+from pydantic import Field
 from temporalio.common import Priority
 
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.intake import Registration
 from domain.case.state import CaseState
-from workflows.presentation import search_attributes as keys
+from domain.shared.value import omit_default
+from workflows.kit import search_attributes as keys
+from workflows.kit.messages import EntityStart
+
+
+class ComplaintStart(EntityStart):
+    """Start of a complaint's workflow: the registration, or the case that an earlier run carried over."""
+
+    source: Registration | Case
+    outbox: tuple[Event, ...] = omit_default((), "Events that SQL is not known to have.")
+    changes: dict[int, datetime] = Field(default={}, description="ChangedAt of versions that SQL may have, by version.")
+    recent: tuple[str, ...] = omit_default((), "The last entries of the timeline, a short line each.")
+    linked_incident: str | None = Field(default=None, description="The incident that knows of the case.")
 
 
 def workflow_id(number: str) -> str:

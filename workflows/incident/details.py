@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from domain.case.incident_link import KEPT, OVER, SETTLED
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import Incident
-from workflows.messages import Names
-from workflows.presentation.details.complaint import ANYBODY
-from workflows.presentation.details.words import local, markdown, plain
-from workflows.presentation.incident import named, scope_in_words
+from workflows.incident.messages import named, scope_in_words
+from workflows.kit.messages import Names
+from workflows.kit.words import ANYBODY, local, markdown, plain
 
 _COUNTED = {
     SETTLED: "已办结并回复 Completed and replied to",
