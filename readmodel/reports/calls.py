@@ -9,7 +9,7 @@ from domain.shared.rates import half_up
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import call_report
 from readmodel.calls.spans import Grouping
-from readmodel.reports.scope import Scope
+from readmodel.reports.scope import ReportScope
 
 OFFERED = Column(name="offered", title="Calls offered", title_zh="呼入量", kind=ColumnKind.COUNT)
 ANSWERED = Column(name="answered", title="Calls answered", title_zh="接听量", kind=ColumnKind.COUNT)
@@ -17,7 +17,7 @@ CONNECTED = Column(name="connected_rate", title="Connected", title_zh="接通率
 _HOURS = 24
 
 
-def calls_by_hour(connection: ReadConnection, scope: Scope) -> Table:
+def calls_by_hour(connection: ReadConnection, scope: ReportScope) -> Table:
     """Sum up the calls of each hour of the day, and average the agents on duty in it over the days with a roster."""
     figures = [CallFigures() for _ in range(_HOURS)]
     duty, rostered = [timedelta()] * _HOURS, [0] * _HOURS

@@ -10,7 +10,7 @@ from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases, events
 from readmodel.reports.departments import fact, given_to, gives
-from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, Scope, named
+from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, ReportScope, named
 
 FINDING = Column(name="finding", title="Finding", title_zh="查实事项").with_names()
 NEXT = Column(name="next_department", title="Given next to", title_zh="退单后去向").with_names()
@@ -36,7 +36,7 @@ _handed_on = or_(
 """Condition for an event after which another department, or the same one again, has what was returned."""
 
 
-def findings(connection: ReadConnection, scope: Scope) -> Table:
+def findings(connection: ReadConnection, scope: ReportScope) -> Table:
     """Count what was found when work was completed, by finding, service and department."""
     statement = (
         select(cases.c.service_code, _department, events.c.data)
@@ -68,7 +68,7 @@ def findings(connection: ReadConnection, scope: Scope) -> Table:
     )
 
 
-def returns(connection: ReadConnection, scope: Scope) -> Table:
+def returns(connection: ReadConnection, scope: ReportScope) -> Table:
     """Count the returns by department, service and the department that was given the case next."""
     next_one = (
         select(fact(_other, "department"))

@@ -15,10 +15,10 @@ from readmodel.cases.tables import cases, clocks
 from readmodel.reports.backlog import open_at_end
 from readmodel.reports.calls import ANSWERED, CONNECTED, OFFERED, of_calls
 from readmodel.reports.promises import MISSED
-from readmodel.reports.scope import Scope
+from readmodel.reports.scope import ReportScope
 
 
-def headlines(connection: ReadConnection, scope: Scope) -> Table:
+def headlines(connection: ReadConnection, scope: ReportScope) -> Table:
     """Count cases, promises and calls of the period."""
 
     def count(*conditions: ColumnElement[bool]) -> int:
