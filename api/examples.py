@@ -49,7 +49,7 @@ from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place
 from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
-from readmodel.cases.parts import PartOfCase
+from readmodel.cases.queries import PartOfCase
 from readmodel.incidents.candidates import Candidate
 from readmodel.notifications.notifications import DeadLetter
 

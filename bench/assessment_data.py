@@ -47,7 +47,7 @@ from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from readmodel.base.database import engine, writing
-from readmodel.base.types import UtcDateTime
+from readmodel.base.schema import UtcDateTime
 from readmodel.cases.tables import cases, clocks, decisions, events, follow_ups, parts
 from readmodel.projection import write
 

@@ -25,8 +25,7 @@ from domain.catalogue.terms import Edition
 from domain.kit.command import Command
 from domain.shared.codes import UnknownCode
 from domain.shared.value import Immutable
-from readmodel.cases.open_cases import open_numbers
-from readmodel.cases.queries import get_cases
+from readmodel.cases.queries import get_cases, open_numbers
 from readmodel.people.workload import end_handover, given_by, owned_by, owners
 from readmodel.writer import GroupWriter
 
@@ -37,7 +36,7 @@ HANDED_OVER = "handed_over"
 
 
 class OpenCasesQuery(Immutable):
-    """Query for the next page of open cases; see `readmodel.cases.open_cases`."""
+    """Query for the next page of open cases; see `readmodel.cases.queries`."""
 
     closed_after: datetime
     since: datetime | None = None

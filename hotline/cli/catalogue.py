@@ -22,7 +22,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import BusyError, CatalogueStore, edition_of, in_force_now
 from hotline.settings import Settings
 from readmodel.base.database import reading
-from readmodel.cases.open_cases import walk
+from readmodel.cases.queries import walk_open_cases
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
@@ -112,7 +112,7 @@ def _preview(settings: Settings, store: CatalogueStore, new: Catalogue) -> tuple
     closed_after = at - timedelta(seconds=max(each.reopen_seconds for each in (old, new)))
     preview = RolloutPreview(RolloutTerms(new), edition, at)
     with migrated_database(read_only=True) as database, reading(database) as connection:
-        for case in walk(connection, closed_after):
+        for case in walk_open_cases(connection, closed_after):
             preview.add(case)
     _show(preview)
     return preview, closed_after
@@ -144,7 +144,6 @@ def _is_applied(store: CatalogueStore, edition: Edition) -> bool:
 
 
 def _user_name() -> str:
-    """Return the name of the machine's user, or `operator` in a container without one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -155,7 +155,6 @@ class CatalogueInForce:
 
     @property
     def catalogue(self) -> Catalogue:
-        """Catalogue in force now."""
         stamp = self._store.stamp()
         if stamp is not None and stamp != self._stamp:
             with self._reloading:
@@ -164,7 +163,6 @@ class CatalogueInForce:
 
     @property
     def edition(self) -> Edition:
-        """Edition of the catalogue in force now."""
         return edition_of(self.catalogue)
 
     def former_code(self, kind: CodeKind, given: str) -> str | None:

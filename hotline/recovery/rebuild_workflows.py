@@ -262,7 +262,6 @@ class WorkflowRebuild:
         return STARTED if started else RUNS
 
     async def _unmark(self, recorded: RecordedCase) -> None:
-        """Remove the mark of a lost workflow."""
         if recorded.lost:
             await write_in_thread(self._engine, partial(mark, reasons={recorded.case.number: None}))
 

@@ -72,7 +72,6 @@ def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> 
 def entry_rows(
     connection: ReadConnection, month: Assessment, candidates: Sequence[Row[Any]], left_out: Excluded
 ) -> list[EntryRow]:
-    """Return the rows of the entries of these candidates."""
     found = records(connection, candidates)
     return [
         _entry_row(entry, left_out)
@@ -116,7 +115,6 @@ def write_entries(connection: WriteConnection, month: str, computation: int, row
 
 
 def write_items(connection: WriteConnection, month: str, computation: int, items: Sequence[Item]) -> None:
-    """Write the results of a computation."""
     named = {"month": month, "computation": computation}
     rows = [{**named, "by": item.by, "subject": item.subject, "document": item.model_dump_json()} for item in items]
     insert_missing(connection, assessment_items, rows)
@@ -134,7 +132,6 @@ def forget(connection: WriteConnection, month: str, *, keep: int | None = None, 
 
 
 def items_of(connection: ReadConnection, month: Assessment, computation: int, by: Subject) -> list[Item]:
-    """Return the results of all subjects of a kind, in order, from the entries of a computation."""
     tallies, given = _tallies(connection, month.number, computation, by), _given(connection, month.number, by)
     # A person who was thanked alone is of this kind or not: nothing else of the month tells.
     known = {subject for subject, counted in tallies.items() if counted.keys() != {EntryKind.THANKS}}

@@ -46,7 +46,6 @@ def grounds_until(connection: ReadConnection, as_of: datetime) -> Mapping[str, s
 
 
 def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
-    """Return the exclusions of a case, the oldest first."""
     found = select(exclusions).where(_row.number == number).order_by(_row.requested_at, _row.id)
     return [Exclusion._make(row) for row in connection.execute(found)]
 
@@ -71,7 +70,6 @@ def settled_months(connection: ReadConnection, at: datetime) -> frozenset[str]:
 
 
 def months_under_way(connection: ReadConnection, number: str) -> list[str]:
-    """Return the months of a case whose assessment is under way."""
     period = period_of(connection, number)
     if period is None:
         return []

@@ -145,7 +145,6 @@ def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBa
 
 
 def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, CallBackEntry]:
-    """Return the call-backs whose oldest calls these are, by their ids."""
     first, each = call_backs.alias(), call_backs.alias()
     together = (each.c.phone_term == first.c.phone_term) & (
         (each.c.ended_at == first.c.ended_at) | (each.c.ended_at.is_(None) & first.c.ended_at.is_(None))

@@ -16,7 +16,7 @@ from domain.calls.matching import AFTERWARDS, LONGEST_CALL, call_of
 from domain.case.case import Case
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Page
-from readmodel.calls.queries import CALL_COLUMNS, CallFilters, page_of_calls
+from readmodel.calls.calls import CALL_COLUMNS, CallFilters, page_of_calls
 from readmodel.calls.tables import calls
 from readmodel.cases.search_terms import phone_term, phone_terms
 from readmodel.cases.tables import cases, search_words
@@ -82,7 +82,6 @@ def _linked(connection: ReadConnection, found: Sequence[Call], area_code: str) -
 
 
 def _candidates(connection: ReadConnection, found: Sequence[Call], area_code: str) -> list[_Candidate]:
-    """Return the cases of these telephones that name no known call, in the order of registration."""
     phones = {call.caller_phone for call in found if call.caller_phone}
     words = {term for phone in phones for term in phone_terms(phone, area_code)}
     starts = [call.started_at for call in found]

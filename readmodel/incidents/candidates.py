@@ -13,9 +13,8 @@ from domain.incident.lifecycle import LINKS_NEW_CASES
 from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Page, read_page
-from readmodel.cases.conditions import HAS_OWN_MATTERS
 from readmodel.cases.queries import get_cases
-from readmodel.cases.tables import cases
+from readmodel.cases.tables import HAS_OWN_MATTERS, cases
 
 
 def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:

@@ -61,11 +61,9 @@ class ApiKey(Immutable):
     last_used_at: Instant | None = None
 
     def is_live(self, at: datetime) -> bool:
-        """Return True if the key is valid at `at`."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
     def opens_with(self, secret: str) -> bool:
-        """Return True if this is the key's secret."""
         return secrets.compare_digest(_digest(secret), self.secret_sha256)
 
 

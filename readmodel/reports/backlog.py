@@ -19,12 +19,10 @@ AGE = Column(name="age_days", title="Age in days", title_zh="积压天数")
 
 
 def open_at_end(scope: ReportScope) -> ColumnElement[bool]:
-    """Return the condition for a case that was open at the end of the period."""
     return and_(cases.c.registered_at < scope.end, cases.c.closed_at.is_(None) | (cases.c.closed_at >= scope.end))
 
 
 def backlog(connection: ReadConnection, scope: ReportScope) -> Table:
-    """Count the open cases by age and department."""
     begins = [(cases.c.registered_at <= scope.end - timedelta(days=days), place) for place, days in _OLDEST_FIRST]
     age = case(*begins, else_=0).label("age")
     groups = age, cases.c.department
@@ -47,7 +45,6 @@ _NAMES = tuple(f"{low}-{high}" if high else f"> {low}" for low, high in zip((0, 
 
 
 def oldest(connection: ReadConnection, scope: ReportScope) -> Table:
-    """List the cases that have been open for longest, the oldest first."""
     wanted = (cases.c.number, cases.c.service_code, cases.c.department, cases.c.registered_at)
     by_age = cases.c.registered_at, cases.c.number
     statement = select(*wanted).where(open_at_end(scope)).order_by(*by_age).limit(OLDEST)

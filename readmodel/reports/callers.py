@@ -9,9 +9,8 @@ from domain.case.intake import IntakeFlag
 from domain.reports.report import Column, Table
 from readmodel.base.database import ReadConnection
 from readmodel.callers.recognition import REPEATS
-from readmodel.cases.conditions import has_flag
 from readmodel.cases.search_terms import account_term, phone_term, phone_terms
-from readmodel.cases.tables import cases, search_words
+from readmodel.cases.tables import cases, has_flag, search_words
 from readmodel.reports.scope import CASES, ReportScope
 
 MOST = 100
@@ -44,7 +43,6 @@ def repeat_callers(connection: ReadConnection, scope: ReportScope) -> Table:
 
 
 def _cases_of(connection: ReadConnection, scope: ReportScope, terms: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Return the numbers of the cases of these callers."""
     words = sorted(set().union(*terms.values())) if terms else []
     found: dict[str, set[str]] = defaultdict(set)
     for start in range(0, len(words), GROUP):

@@ -18,7 +18,6 @@ _WEEK = timedelta(days=7)
 
 
 def origins(connection: ReadConnection, scope: ReportScope) -> Table:
-    """Count the cases registered in the period, by service and district; in a month also by week."""
     service, district, number = cases.c.service_code, cases.c.district, func.count()
     week = _week(scope)
     registered = scope.has(cases.c.registered_at)

@@ -31,28 +31,22 @@ class ReportScope:
 
     @classmethod
     def of(cls, period: Period, catalogue: Catalogue) -> "ReportScope":
-        """Return the scope of a period in the time zone of the catalogue."""
         return cls(period, *period.bounds(ZoneInfo(catalogue.calendar.timezone)), catalogue)
 
     @property
     def zone(self) -> ZoneInfo:
-        """Time zone of the period."""
         return ZoneInfo(self.catalogue.calendar.timezone)
 
     def has(self, instant: ColumnElement[datetime]) -> ColumnElement[bool]:
-        """Return the condition for an instant of the period."""
         return and_(instant >= self.start, instant < self.end)
 
     def service(self, code: str | None) -> tuple[Cell, ...]:
-        """Return a service's code and names."""
         return named(self.catalogue.services, code)
 
     def district(self, code: str | None) -> tuple[Cell, ...]:
-        """Return a district's code and names."""
         return named(self.catalogue.districts, code)
 
     def department(self, code: str | None) -> tuple[Cell, ...]:
-        """Return a department's code and names."""
         return named(self.catalogue.departments, code)
 
 

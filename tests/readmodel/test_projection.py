@@ -22,7 +22,7 @@ from readmodel.base.database import reading, writing
 from readmodel.cases.queries import get_case
 from readmodel.cases.search_terms import search_terms
 from readmodel.cases.tables import cases, clocks, events, search_words
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import notifications
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, batch, call, number, published
