@@ -27,7 +27,7 @@ from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
 from activities.shift import now
 from domain.case.lifecycle import OPEN
 from domain.incident.kind import IncidentEvent
-from domain.incident.lifecycle import TAKING
+from domain.incident.lifecycle import LINKS_NEW_CASES
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
@@ -186,7 +186,7 @@ class WorkflowRebuild:
             seen=await self._keys(IncidentWorkflow, latest, found.events),
             sender_version=found.incident.version,
             changed_at=found.events[-1].at,
-            gather=found.incident.state in TAKING,
+            gather=found.incident.state in LINKS_NEW_CASES,
             absorbed=found.absorbed,
             names=names,
         )

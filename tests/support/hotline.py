@@ -20,7 +20,7 @@ from temporalio.testing import WorkflowEnvironment
 import worker
 from activities.projection import SenderWriter
 from domain.case.actions import ACTION_OF
-from domain.case.batch import ProjectionBatch, Returned
+from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.case.views import CaseView, Outcome
@@ -113,7 +113,7 @@ class Complaint:
 
     async def tell(self, update: Any, value: Any) -> None:
         """Send an update that is no action, and write what it returns."""
-        returned: Returned = await self.handle.execute_update(update, value)
+        returned: BatchAnswer = await self.handle.execute_update(update, value)
         await self._write(returned.batch)
 
     async def returned(self) -> list[list[str]]:
