@@ -227,7 +227,6 @@ def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Sus
 
 
 async def serve(settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -277,7 +276,6 @@ async def keep_running(client: Client, settings: Settings) -> None:
 
 
 def main() -> None:
-    """Start the worker with the settings of the environment."""
     process.run(serve)
 
 

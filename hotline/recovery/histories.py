@@ -26,7 +26,7 @@ from activities.recovery.history_errors import ForeignError, UnopenedError, Unre
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UnknownKeyError, start_fault
-from domain.case.batch import ProjectionBatch, Returned
+from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
 from domain.incident.kind import IncidentEvent
@@ -257,7 +257,7 @@ async def returned(place: Place, event: HistoryEvent) -> list[ProjectionBatch]:
         return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
     if not (done := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads):
         return []
-    [answer] = await _decode(place.of(), done, Returned)
+    [answer] = await _decode(place.of(), done, BatchAnswer)
     return [answer.batch] if answer and answer.batch else []
 
 

@@ -111,7 +111,6 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
 
 
 def _groups(runs: _Runs) -> Iterator[_Runs]:
-    """Yield the workflows a few at a time, in the order of their numbers."""
     ids = sorted(runs)
     for start in range(0, len(ids), CASES_AT_ONCE):
         yield {one: runs[one] for one in ids[start : start + CASES_AT_ONCE]}
@@ -257,7 +256,6 @@ async def _rebuild_cases(client: Client, engine: Engine, runs: _Runs, until: dat
 
 
 async def _histories(client: Client, runs: _Runs) -> tuple[dict[str, CaseHistory], dict[str, Exception]]:
-    """Return the histories of these cases, and the errors of those that cannot be read."""
     histories, unreadable = dict[str, CaseHistory](), dict[str, Exception]()
 
     async def read(one: str) -> None:
@@ -294,7 +292,6 @@ def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
 
 
 def _versions(connection: ReadConnection, ids: Iterable[str]) -> dict[str, int]:
-    """Return the version of each of these workflows' cases in SQL; one without a row is left out."""
     found = versions(connection, [one.removeprefix(complaint_id("")) for one in ids])
     return {complaint_id(number): version for number, version in found.items()}
 

@@ -29,7 +29,7 @@ from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
 from activities.shift import now
 from domain.case.lifecycle import OPEN
 from domain.incident.kind import IncidentEvent
-from domain.incident.lifecycle import TAKING
+from domain.incident.lifecycle import LINKS_NEW_CASES
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
@@ -188,7 +188,7 @@ class WorkflowRebuild:
             seen=await self._keys(IncidentWorkflow, latest, found.events),
             sender_version=found.incident.version,
             changed_at=found.events[-1].at,
-            gather=found.incident.state in TAKING,
+            gather=found.incident.state in LINKS_NEW_CASES,
             absorbed=found.absorbed,
             names=names,
         )
@@ -264,7 +264,6 @@ class WorkflowRebuild:
         return STARTED if started else RUNS
 
     async def _unmark(self, recorded: RecordedCase) -> None:
-        """Remove the mark of a lost workflow."""
         if recorded.lost:
             await write_in_thread(self._engine, partial(mark, reasons={recorded.case.number: None}))
 

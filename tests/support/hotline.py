@@ -21,7 +21,7 @@ import worker
 from activities.names import complaint_id
 from activities.projection import SenderWriter
 from domain.case.actions import ACTION_OF
-from domain.case.batch import ProjectionBatch, Returned
+from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.case.views import CaseView, Outcome
@@ -114,7 +114,7 @@ class Complaint:
 
     async def tell(self, update: Any, value: Any) -> None:
         """Send an update that is no action, and write what it returns."""
-        returned: Returned = await self.handle.execute_update(update, value)
+        returned: BatchAnswer = await self.handle.execute_update(update, value)
         await self._write(returned.batch)
 
     async def returned(self) -> list[list[str]]:

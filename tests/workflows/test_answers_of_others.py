@@ -16,7 +16,7 @@ from activities.cases.updates import NO_ANSWER, CaseUpdates
 from activities.incidents.incidents import Incidents
 from activities.names import CATALOGUE_CHANGE, SETTLE
 from activities.people_first import PeopleFirst
-from domain.incident.batch import Naming, Settling
+from domain.incident.batch import NamedCases, Settling
 from readmodel.writer import GroupWriter
 from tests.support.assessment import EDITION
 from tests.support.build import INCIDENT
@@ -42,7 +42,7 @@ async def settled(hotline: Hotline, updates: CaseUpdates, numbers: list[str]) ->
 
 
 async def linked(hotline: Hotline, updates: CaseUpdates, numbers: list[str]) -> Any:
-    naming = Naming(incident=INCIDENT, numbers=tuple(numbers), actor=ADMIN)
+    naming = NamedCases(incident=INCIDENT, numbers=tuple(numbers), actor=ADMIN)
     done = await ActivityEnvironment().run(Incidents(NO_WRITER, hotline.engine, updates).link_named, naming)
     return sum(done.counts.values()), list(done.silent)
 

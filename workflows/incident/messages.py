@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import BaseModel, Field, RootModel
 
-from domain.incident.batch import Naming
+from domain.incident.batch import NamedCases
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from domain.incident.opening import Opening
@@ -26,7 +26,7 @@ class IncidentStart(EntityStart):
     counts: dict[str, int] = Field(default={})
     gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
     absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
-    named: Naming | None = omit_default(None, "Cases that somebody has named, and that have not answered yet.")
+    named: NamedCases | None = omit_default(None, "Cases that somebody has named, and that have not answered yet.")
     names: Names = Names()
 
 
