@@ -186,7 +186,6 @@ async def _computed_again(database: Engine, month: Assessment) -> str | None:
 
 
 def _shown(value: FigureValue | None) -> str:
-    """Return lines: the value and what it is a share of, what is excluded, the weight or why it has none."""
     if value is None:
         return ""
     share = f" {value.numerator}/{value.denominator}" if value.denominator else ""
