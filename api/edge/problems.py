@@ -20,8 +20,7 @@ from domain.case.actions import ACTIONS
 from domain.incident.actions import INCIDENT_ACTIONS
 from domain.kit.event import AnyAction
 from domain.shared import errors
-from domain.shared.codes import UNKNOWN_CODE, UnknownCode
-from domain.shared.codes import Kind as CodeKind
+from domain.shared.codes import UNKNOWN_CODE, CodeKind, UnknownCode
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.explain import causes, form_of, message, tables_at
 from domain.shared.operator_errors import OperatorError

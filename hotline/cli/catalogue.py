@@ -125,11 +125,11 @@ def _show(preview: RolloutPreview) -> None:
     if preview.unknown:
         typer.echo(f"  {preview.unknown} cannot be asked before the reconciler has written their events")
     rows: list[tuple[str, ...]] = []
-    for (service, clock), shift in sorted(preview.shifts.items()):
-        due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)
-        widest = (str(each).split(".")[0] if each else "" for each in (shift.earlier, shift.later))
-        reason = ", ".join(sorted(shift.why))
-        rows.append((service, clock, str(shift.cases), reason, *widest, due, str(shift.past or "")))
+    for (service, clock), effect in sorted(preview.effects.items()):
+        due = " to ".join(f"{each:%m-%d %H:%M}" for each in (effect.first_due, effect.last_due) if each)
+        widest = (str(each).split(".")[0] if each else "" for each in (effect.earlier, effect.later))
+        reason = ", ".join(sorted(effect.why))
+        rows.append((service, clock, str(effect.cases), reason, *widest, due, str(effect.past or "")))
     if rows:
         show_table(("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once"), rows)
     for number, lacking in preview.kept[:SHOWN]:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from domain.case.handover import Handover, HandoverProgress
 from domain.rights.rights import HAND_OVER
 from domain.shared.actors import OWNERS, Person, Role, StaffRole
-from domain.shared.codes import Kind, UnknownCode
+from domain.shared.codes import CodeKind, UnknownCode
 from domain.shared.explain import message
 from hotline.cli.shared import catalogue_in_force, minute, reaching_both, reading_sql, show_table, writing_sql
 from hotline.settings import Settings
@@ -142,7 +142,7 @@ def _codes(department: str | None, districts: Sequence[str]) -> dict[str, Any]:
         return {}
     catalogue = catalogue_in_force()
 
-    def code(kind: Kind, given: str) -> str:
+    def code(kind: CodeKind, given: str) -> str:
         try:
             return catalogue.code(kind, given)
         except UnknownCode as unknown:

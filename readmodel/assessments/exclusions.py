@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from domain.assessment.assessment import Assessment
-from domain.assessment.exclusion import Exclusion, Period
+from domain.assessment.exclusion import CasePeriod, Exclusion
 from readmodel.assessments.tables import assessments, exclusions
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.paging import Page, read_page
@@ -57,10 +57,10 @@ def page_of_exclusions(connection: ReadConnection, cursor: str | None, limit: in
     return read_page(connection, wanted, by, cursor, limit, Exclusion._make, newest_first=False, keys=_ID)
 
 
-def period_of(connection: ReadConnection, number: str) -> Period | None:
+def period_of(connection: ReadConnection, number: str) -> CasePeriod | None:
     """Return the time in which something may have happened to a case; None if there is no such case."""
     found = connection.execute(select(cases.c.registered_at, cases.c.closed_at).where(cases.c.number == number)).first()
-    return Period(*found) if found else None
+    return CasePeriod(*found) if found else None
 
 
 def settled_months(connection: ReadConnection, at: datetime) -> frozenset[str]:

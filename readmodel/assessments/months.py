@@ -11,7 +11,7 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch
 from domain.assessment.notifications import assessment_notifications
 from domain.assessment.score import Item
-from domain.catalogue.figures import Kind, Subject
+from domain.catalogue.figures import EntryKind, Subject
 from readmodel.assessments.computation import SUBJECTS
 from readmodel.assessments.tables import assessment_events, assessment_items, assessments, figure_entries, given_points
 from readmodel.base.database import ReadConnection, WriteConnection
@@ -41,7 +41,7 @@ class Number(NamedTuple):
 
     month: str
     computation: int
-    kind: Kind
+    kind: EntryKind
     by: Subject
     subject: str
 
@@ -127,7 +127,7 @@ def counts_case(connection: ReadConnection, number: Number, complaint: str) -> b
 
 
 def parties(
-    connection: ReadConnection, month: str, computation: int, kinds: Collection[Kind], complaint: str
+    connection: ReadConnection, month: str, computation: int, kinds: Collection[EntryKind], complaint: str
 ) -> tuple[str, ...]:
     """Return the people and departments whom the entries of a case count for, of these kinds."""
     here = _entry.month == month, _entry.computation == computation, _entry.number == complaint
@@ -139,7 +139,7 @@ def parties(
 
 def registered(connection: ReadConnection, month: str, computation: int) -> list[tuple[str, str]]:
     """Return number and owner of the cases that were registered in a month."""
-    number = Number(month, computation, Kind.REGISTERED, Subject.COMPANY, Subject.COMPANY.value)
+    number = Number(month, computation, EntryKind.REGISTERED, Subject.COMPANY, Subject.COMPANY.value)
     query = number.statement().with_only_columns(_entry.number, _entry.agent)
     return [(found.number, found.agent) for found in connection.execute(query)]
 

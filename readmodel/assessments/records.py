@@ -44,8 +44,8 @@ def records(connection: ReadConnection, found: Sequence[Row[Any]]) -> list[CaseR
     numbers = [row.number for row in found]
     facts, kept = _facts(connection, numbers, COUNTED_ACTIONS, WITH_DATA), _kept(connection, numbers)
     read = [CaseRecord._make((*row, facts.get(row.number, ()), kept.get(row.number, ()), ())) for row in found]
-    told = _facts(connection, [case.number for case in read if case.is_thanks], TELL_INTAKE, TELL_INTAKE)
-    return [case._replace(told=told.get(case.number, ())) for case in read]
+    of_intake = _facts(connection, [case.number for case in read if case.is_thanks], TELL_INTAKE, TELL_INTAKE)
+    return [case._replace(intake_facts=of_intake.get(case.number, ())) for case in read]
 
 
 def _facts(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import exists, or_, select
 
 from domain.calls.call import Call
-from domain.calls.matching import AFTERWARDS, LONGEST, call_of
+from domain.calls.matching import AFTERWARDS, LONGEST_CALL, call_of
 from domain.case.case import Case
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Page
@@ -90,7 +90,7 @@ def _candidates(connection: ReadConnection, found: Sequence[Call], area_code: st
         .join(search_words, search_words.c.number == cases.c.number)
         .where(
             search_words.c.word.in_(words),
-            search_words.c.registered_at.between(min(starts), max(starts) + LONGEST + AFTERWARDS),
+            search_words.c.registered_at.between(min(starts), max(starts) + LONGEST_CALL + AFTERWARDS),
             cases.c.channel == BY_TELEPHONE,
             cases.c.caller_phone.is_not(None),
             ~exists().where(calls.c.call_id == cases.c.call_id),
@@ -113,7 +113,7 @@ def _calls_by_time(connection: ReadConnection, candidates: Collection[_Candidate
     times = [candidate.registered_at for candidate in candidates]
     statement = select(calls.c.phone_term, *CALL_COLUMNS).where(
         calls.c.phone_term.in_({candidate.term for candidate in candidates}),
-        calls.c.started_at.between(min(times) - LONGEST, max(times)),
+        calls.c.started_at.between(min(times) - LONGEST_CALL, max(times)),
     )
     by_term = defaultdict[str, list[Call]](list)
     for term, *columns in connection.execute(statement):

@@ -13,7 +13,7 @@ from domain.case.incident_link import OVER
 from domain.incident.actions import confirm
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import LINKABLE, TAKING, IncidentState
+from domain.incident.lifecycle import LINKABLE, LINKS_NEW_CASES, IncidentState
 from domain.incident.notifications import News, incident_notifications, news_notifications
 from domain.incident.scope import Scope
 from readmodel.base.database import ReadConnection, WriteConnection
@@ -154,7 +154,7 @@ def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
 
 def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
     """Return number and scope of the incidents that new cases are linked to, oldest first."""
-    return [(incident.number, incident.scope) for incident in _open(connection, TAKING)]
+    return [(incident.number, incident.scope) for incident in _open(connection, LINKS_NEW_CASES)]
 
 
 def open_in(connection: ReadConnection, district: str) -> list[tuple[Incident, tuple[str, ...]]]:

@@ -11,7 +11,7 @@ from domain.case.lifecycle import State
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases, events
-from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, Scope, named
+from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, ReportScope, named
 
 
 def fact(row: FromClause, name: str) -> ColumnElement[Any]:
@@ -54,7 +54,7 @@ _handed_on = or_(
 """Condition for an event after which another department, or the same one again, has what was returned."""
 
 
-def findings(connection: ReadConnection, scope: Scope) -> Table:
+def findings(connection: ReadConnection, scope: ReportScope) -> Table:
     statement = (
         select(cases.c.service_code, _department, events.c.data)
         .join_from(events, cases, cases.c.number == events.c.number)
@@ -85,7 +85,7 @@ def findings(connection: ReadConnection, scope: Scope) -> Table:
     )
 
 
-def returns(connection: ReadConnection, scope: Scope) -> Table:
+def returns(connection: ReadConnection, scope: ReportScope) -> Table:
     next_one = (
         select(fact(_other, "department"))
         .where(_other.c.number == events.c.number, _other.c.seq > events.c.seq, _handed_on)

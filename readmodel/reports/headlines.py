@@ -15,7 +15,7 @@ from readmodel.calls.spans import Grouping
 from readmodel.cases.tables import cases, clocks
 from readmodel.reports.backlog import open_at_end
 from readmodel.reports.promises import MISSED
-from readmodel.reports.scope import Scope
+from readmodel.reports.scope import ReportScope
 
 OFFERED = Column(name="offered", title="Calls offered", title_zh="呼入量", kind=ColumnKind.COUNT)
 ANSWERED = Column(name="answered", title="Calls answered", title_zh="接听量", kind=ColumnKind.COUNT)
@@ -23,7 +23,7 @@ CONNECTED = Column(name="connected_rate", title="Connected", title_zh="接通率
 _HOURS = 24
 
 
-def headlines(connection: ReadConnection, scope: Scope) -> Table:
+def headlines(connection: ReadConnection, scope: ReportScope) -> Table:
     def count(*conditions: ColumnElement[bool]) -> int:
         return connection.scalars(select(func.count()).where(*conditions)).one()
 
@@ -56,7 +56,7 @@ def _count(name: str, title: str, title_zh: str) -> Column:
     return Column(name=name, title=title, title_zh=title_zh, kind=ColumnKind.COUNT)
 
 
-def calls_by_hour(connection: ReadConnection, scope: Scope) -> Table:
+def calls_by_hour(connection: ReadConnection, scope: ReportScope) -> Table:
     """Sum up the calls of each hour of the day, and average the agents on duty in it over the days with a roster."""
     figures = [CallFigures() for _ in range(_HOURS)]
     duty, rostered = [timedelta()] * _HOURS, [0] * _HOURS

@@ -15,9 +15,9 @@ from readmodel.reports.costs import costs
 from readmodel.reports.headlines import calls_by_hour, headlines
 from readmodel.reports.origins import origins, quality
 from readmodel.reports.promises import missed
-from readmodel.reports.scope import Scope
+from readmodel.reports.scope import ReportScope
 
-Question = Callable[[ReadConnection, Scope], Table]
+Question = Callable[[ReadConnection, ReportScope], Table]
 QUESTIONS: tuple[Question, ...] = (
     headlines,
     origins,
@@ -34,7 +34,7 @@ QUESTIONS: tuple[Question, ...] = (
 
 
 def make(connection: ReadConnection, period: Period, catalogue: Catalogue, made_at: datetime) -> Report:
-    scope = Scope.of(period, catalogue)
+    scope = ReportScope.of(period, catalogue)
     return Report(
         kind=period.kind,
         period=period.name,

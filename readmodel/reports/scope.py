@@ -21,7 +21,7 @@ CASES = Column(name="cases", title="Cases", title_zh="工单数", kind=ColumnKin
 
 
 @dataclass(frozen=True)
-class Scope:
+class ReportScope:
     """Period from `start` until before `end`, both UTC, and the catalogue in force."""
 
     period: Period
@@ -30,7 +30,7 @@ class Scope:
     catalogue: Catalogue
 
     @classmethod
-    def of(cls, period: Period, catalogue: Catalogue) -> "Scope":
+    def of(cls, period: Period, catalogue: Catalogue) -> "ReportScope":
         return cls(period, *period.bounds(ZoneInfo(catalogue.calendar.timezone)), catalogue)
 
     @property

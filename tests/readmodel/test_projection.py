@@ -250,7 +250,7 @@ def history(reset_after: int | None = None) -> list[ProjectionBatch]:
     made, at = [batch(case, first)], start.at
     for place, action in enumerate(PLAIN, start=1):
         at += days(1) if place == reset_after else minutes(3)
-        happened = (*case.ring(at), *do(case, BODIES[action], at))
+        happened = (*case.advance(at), *do(case, BODIES[action], at))
         made.append(batch(case, happened).model_copy(update={"since_changed_at": made[-1].changed_at}))
     return made
 

@@ -19,7 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
 from activities.cases.updates import CaseUpdates
-from activities.internal_updates import SETTLE
+from activities.names import SETTLE, incident_id
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
@@ -50,7 +50,7 @@ from tests.workflows.test_host import at_rest
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import IncidentOutcome, incident_id
+from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.messages import Names
 

@@ -18,7 +18,7 @@ from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED, OPEN, State
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.credit_norms import CreditNorm
-from domain.catalogue.norms import Duration, Duty, Service
+from domain.catalogue.norms import ClockNorm, Duration, Service
 from domain.catalogue.terms import CLOCKS
 from domain.kit.event import AnyAction
 from domain.shared.actors import Role
@@ -219,7 +219,7 @@ def _service(service: Service, catalogue: Catalogue) -> tuple[str, ...]:
     return service.name, service.name_zh, f"`{service.code}`", service.priority, department, *clocks, approval
 
 
-def _duty(duty: Duty | None) -> str:
+def _duty(duty: ClockNorm | None) -> str:
     if duty is None:
         return "-"
     letters = ", ".join(duty.source)

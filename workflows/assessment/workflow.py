@@ -58,7 +58,7 @@ class AssessmentWorkflow(PublishingWorkflow):
         """Keep the assessment until it is final."""
         while not (self._month.over and self._idle()):
             await self._wait_for_work()
-            if reminders := self._month.ring(workflow.now()):
+            if reminders := self._month.remind(workflow.now()):
                 self._note(*reminders)
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._show()

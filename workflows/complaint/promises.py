@@ -2,8 +2,7 @@
 
 from typing import get_args
 
-from domain.case.clocks import APPROVE, CLOCK_ZH, Clock, ClockStatus
-from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
+from domain.case.clocks import APPROVE, CLOCK_ZH, DEPARTMENT_CLOCKS, Clock, ClockStatus
 from domain.case.state import CaseState
 from domain.catalogue.terms import CalendarKind, Starts
 from domain.shared.value import complete

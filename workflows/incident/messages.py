@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import BaseModel, Field, RootModel
 
-from domain.incident.batch import Naming
+from domain.incident.batch import NamedCases
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from domain.incident.opening import Opening
@@ -26,7 +26,7 @@ class IncidentStart(EntityStart):
     counts: dict[str, int] = Field(default={})
     gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
     absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
-    named: Naming | None = omit_default(None, "Cases that somebody has named, and that have not answered yet.")
+    named: NamedCases | None = omit_default(None, "Cases that somebody has named, and that have not answered yet.")
     names: Names = Names()
 
 
@@ -41,11 +41,6 @@ class IncidentOutcome(BaseModel):
     counts: dict[str, int] = Field(default={})
     waiting: int = Field(description="Linked cases that still wait for it.")
     available_actions: tuple[str, ...] = ()
-
-
-def incident_id(number: str) -> str:
-    """Return the workflow id of an incident."""
-    return f"incident-{number}"
 
 
 def incident_summary(incident: Incident, names: Names) -> str:

@@ -17,12 +17,12 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.incidents.incidents import BATCH, LINKED, Incidents
     from activities.incidents.teller import IncidentTeller
-    from activities.internal_updates import ABSORB
+    from activities.names import ABSORB
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.confirm import Confirmed
     from domain.incident.actions.inform import Inform
     from domain.incident.automatic import ABSORPTION
-    from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, Naming, Relinking, Settling
+    from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, NamedCases, Relinking, Settling
     from domain.incident.incident import Incident
     from domain.incident.kind import IncidentEvent
     from domain.incident.lifecycle import ENDS, IncidentState
@@ -175,7 +175,7 @@ class IncidentWorkflow(PublishingWorkflow):
         if self._search_after is None:  # else it begins anew: the scope has grown, or the second search is due
             self._search_after = found.after
 
-    async def _link_named(self, naming: Naming) -> None:
+    async def _link_named(self, naming: NamedCases) -> None:
         """Link the cases that somebody has named; those that do not answer later again, or once all others ended."""
         self._named, self._named_due = None, False
         summary = f"links {len(naming.numbers)} named cases 点名并案"
@@ -297,10 +297,10 @@ class IncidentWorkflow(PublishingWorkflow):
         said |= {"incident": self._incident.number, "timezone": self._incident.timezone}
         return News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said)
 
-    def _naming_of(self, event: BaseEvent, data: Confirmed) -> Naming:
+    def _naming_of(self, event: BaseEvent, data: Confirmed) -> NamedCases:
         name = event.people.get(event.actor, "")
         actor = Actor(id=event.actor, name=name, role=event.role)
-        return Naming(incident=self._incident.number, actor=actor, numbers=tuple(dict.fromkeys(data.cases)))
+        return NamedCases(incident=self._incident.number, actor=actor, numbers=tuple(dict.fromkeys(data.cases)))
 
     def _batch(self) -> IncidentBatch:
         return IncidentBatch(

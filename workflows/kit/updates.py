@@ -20,7 +20,7 @@ def describe(action: AnyAction) -> str:
 
 
 def _update(action: AnyAction) -> Any:  # noqa: ANN401 - the SDK has no public type of it
-    sent: Any = Command.__class_getitem__(action.sent or action.body)
+    sent: Any = Command.__class_getitem__(action.extended_body or action.body)
 
     # The SDK decodes by annotation, and takes a first parameter for `self` only if it has none.
     @workflow.update(name=action.name, description=describe(action))
