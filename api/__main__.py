@@ -50,10 +50,9 @@ from api.temporal.handovers import HandoverClient
 from api.temporal.incidents import IncidentClient
 from api.temporal_ui.door import lead_from_former_port
 from hotline import entry, process
-from hotline.files.atomic import write_private
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
-from hotline.files.serving_lock import ServingLock
+from hotline.files.data_folder import ServingLock, write_private
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
 from hotline.settings import Settings, hosts_of, require_encryption
