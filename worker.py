@@ -38,14 +38,13 @@ from domain.reports.period import ReportKind
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
-from hotline.files.serving_lock import ServingLock
+from hotline.files.data_folder import ServingLock
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
 from hotline.recovery.rebuild import repair_case, repair_others
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
-from hotline.temporal.sandbox import runner
-from hotline.temporal.tasks import with_all_decoded
+from hotline.temporal.runner import runner, with_all_decoded
 from readmodel.assessments import months
 from readmodel.base.database import engine
 from readmodel.notifications.deliveries import Delivery

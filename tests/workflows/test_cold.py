@@ -42,7 +42,7 @@ from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.opening import Opening
 from domain.incident.scope import Scope
 from domain.kit.command import Command
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from readmodel.incidents.candidates import unclaimed
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import SEALING

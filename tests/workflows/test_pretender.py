@@ -37,7 +37,7 @@ from activities.sealing.envelope import Context, Envelope, context_of
 from activities.sealing.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from readmodel.writer import GroupWriter
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.lost import reset
