@@ -16,7 +16,7 @@ from domain.assessment.score import FigureValue, Item
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.reports.period import MONTH, Period, ReportKind, month_of
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.cli.shared import (
     Encoding,
     catalogue_in_force,

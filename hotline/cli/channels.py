@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.cli.shared import catalogue_in_force
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings

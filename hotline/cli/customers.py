@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.cli.shared import Encoding, catalogue_in_force, reading_sql, show_table, writing_sql
 from hotline.files.customers import COLUMNS, load_customers
 from readmodel.customers import get_customer, keep

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from domain.case.handover import Handover, HandoverProgress
+from domain.case.bulk import Handover, HandoverProgress
 from domain.rights.rights import HAND_OVER
 from domain.shared.actors import OWNERS
 from hotline.cli.person import named_faults

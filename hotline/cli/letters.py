@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.cli.shared import minute, reading_sql, show_table, writing_sql
 from readmodel.notifications.notifications import dead_letters, resend_all
 from readmodel.notifications.notifications import resend as apply

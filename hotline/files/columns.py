@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 
 UTF_8 = "utf-8-sig"
 """UTF-8 with or without the byte order mark that Excel writes."""

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.files.atomic import write_private
 from hotline.files.run_file import RUN_FILE
 

@@ -10,8 +10,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore

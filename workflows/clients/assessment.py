@@ -11,7 +11,7 @@ from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.reports.period import month_bounds
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from workflows.assessment.messages import (
     AssessmentStart,
     assessment_id,
