@@ -10,7 +10,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.cases.updates import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal
-from activities.internal_updates import CATALOGUE_CHANGE
+from activities.names import CATALOGUE_CHANGE
 from activities.projection import plain_errors, read
 from activities.run_status import unless_gone
 from activities.shift import now

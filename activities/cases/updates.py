@@ -21,6 +21,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.names import complaint_id
 from activities.people_first import PeopleFirst
 from activities.projection import SenderWriter
 from activities.sealing.stamps import UndecidedError
@@ -91,16 +92,12 @@ class CaseUpdates:
         sender: writes the batches that cases return.
         people: whom work on many cases waits for.
         client: client that updates cases.
-        workflow_id: returns the workflow id of a case's number.
     """
 
-    def __init__(
-        self, sender: SenderWriter, people: PeopleFirst, client: Client, workflow_id: Callable[[str], str]
-    ) -> None:
+    def __init__(self, sender: SenderWriter, people: PeopleFirst, client: Client) -> None:
         self._sender = sender
         self._people = people
         self._client = client
-        self._workflow_id = workflow_id
 
     async def send(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own
         """Send an update; if one with the id `once` was sent before, return its answer.
@@ -109,7 +106,7 @@ class CaseUpdates:
             WorkflowUpdateFailedError, RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: as `ask_all`.
             UndecidedError, ValidationError: somebody else has answered, and Temporal keeps that answer.
         """
-        handle = self._client.get_workflow_handle(self._workflow_id(number))
+        handle = self._client.get_workflow_handle(complaint_id(number))
         async with asyncio.timeout(ANSWER_SECONDS):
             answered = await handle.execute_update(name, argument, result_type=answer, id=once)
         if answered is None:
@@ -118,7 +115,7 @@ class CaseUpdates:
 
     async def is_linked(self, number: str, *incidents: str | None) -> bool | None:
         """Ask the case if it is linked to one of these; None if it does not answer, False if there is none."""
-        handle = self._client.get_workflow_handle(self._workflow_id(number))
+        handle = self._client.get_workflow_handle(complaint_id(number))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 case: dict[str, Any] = await handle.query("case", result_type=dict)

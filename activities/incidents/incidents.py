@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.cases.updates import GONE, NO_ANSWER, Answers, CaseAnswer, CaseUpdates, Left
-from activities.internal_updates import SETTLE
+from activities.names import SETTLE
 from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settled, Settlement

@@ -6,10 +6,9 @@ UI's server decodes the other segments once, and so does this table.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.responses import JSONResponse, Response
@@ -56,8 +55,7 @@ class Kind(StrEnum):
     DANGEROUS = "dangerous"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """Row of the table: method, path, kind, the parameters of its query, and what a dangerous one or the codec does.
 
     A segment `{name}` takes any id, one that ends in `*` any with that beginning, and `**` at the end one segment or
@@ -78,8 +76,7 @@ class Rule:
         return re.compile("".join(taken.get(part) or re.escape(part) for part in parts))
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """Rule that a request came under, with the ids of its path, each decoded once."""
 
     rule: Rule
@@ -87,7 +84,6 @@ class Match:
 
     @property
     def kind(self) -> Kind:
-        """Kind of the rule."""
         return self.rule.kind
 
     @property

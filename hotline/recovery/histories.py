@@ -21,6 +21,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.names import complaint_id
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
@@ -33,7 +34,7 @@ from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_number
 from domain.shared.text import to_milliseconds
-from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.messages import Done
@@ -149,8 +150,8 @@ async def chains(
     """
     runs: defaultdict[str, list[WorkflowExecution]] = defaultdict(list)
     async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}" {condition}'):
-        number = found.id.removeprefix(workflow_id(""))
-        if workflow is ComplaintWorkflow and not (found.id == workflow_id(number) and is_number(number)):
+        number = found.id.removeprefix(complaint_id(""))
+        if workflow is ComplaintWorkflow and not (found.id == complaint_id(number) and is_number(number)):
             continue
         # A run of ours fails only by what somebody else's worker answers for it.
         if found.status is not WorkflowExecutionStatus.FAILED or not await is_foreign(client, found):

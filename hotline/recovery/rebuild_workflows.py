@@ -21,7 +21,9 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.cases.updates import for_each
+from activities.names import complaint_id, incident_id
 from activities.people_first import PeopleFirst
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
 from activities.shift import now
@@ -42,11 +44,11 @@ from readmodel.recovery.recorded import (
     recorded_case,
     recorded_incident,
 )
-from workflows.clients import complaint, incident
+from workflows.clients import incident
 from workflows.clients.start import Request, request_of, start_again
-from workflows.complaint.messages import workflow_id
+from workflows.complaint.messages import options_of, start_from
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import IncidentStart, incident_id
+from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import KEYS_KEPT, MOST_KEYS
 from workflows.kit.messages import Done, Names
@@ -92,7 +94,7 @@ class WorkflowRebuild:
         self._engine = engine
         self._task_queue = task_queue
         self._names = names
-        self._workflows = complaint.case_workflows(client, PeopleFirst(), task_queue)
+        self._workflows = CaseWorkflows(client, PeopleFirst(), task_queue)
         self._until: datetime | None = None
 
     async def all(self, progress: Progress = lambda _done, _of: None) -> Rebuilt:
@@ -142,7 +144,7 @@ class WorkflowRebuild:
     async def case(self, number: str) -> str:
         """Rebuild the workflow of a case; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
         recorded = await self._recorded(recorded_case, number)
-        latest = await self._latest(workflow_id(number), ComplaintWorkflow)
+        latest = await self._latest(complaint_id(number), ComplaintWorkflow)
         if latest:
             agrees = await self._agrees(number, latest, recorded.changed_at)
             if not is_over(latest.status):
@@ -159,8 +161,8 @@ class WorkflowRebuild:
         if case.is_over(now()):
             return OVER
         seen = await self._keys(ComplaintWorkflow, latest, recorded.events)
-        start = complaint.start_from(case, recorded.events, recorded.changed_at, seen)
-        options = complaint.options_of(case, recorded.changed_at)
+        start = start_from(case, recorded.events, recorded.changed_at, seen)
+        options = options_of(case, recorded.changed_at)
         result = await self._start(latest, ComplaintWorkflow.run, start, **options)
         await self._unmark(recorded)
         return result

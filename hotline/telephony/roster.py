@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from domain.calls.call import LONGEST_DUTY, Duty
-from hotline.files.columns import ColumnFile, LineFault, Row
-from hotline.files.local_time import instant_of
+from hotline.files.formats import ColumnFile, LineFault, Row, instant_of
 from hotline.telephony.agents import known_id
 from readmodel.people.people import Directory
 

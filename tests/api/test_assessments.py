@@ -10,6 +10,7 @@ import httpx
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities.names import assessment_id
 from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
 from domain.assessment.batch import draw
 from domain.shared.amounts import rate
@@ -17,7 +18,6 @@ from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
 from tests.support.months import present_month
-from workflows.assessment.messages import assessment_id
 from workflows.clients.assessment import start_assessment
 from workflows.kit.messages import Names
 

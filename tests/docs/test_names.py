@@ -46,6 +46,7 @@ from domain.shared.errors import FileError
 from hotline.cli import main as cli
 from hotline.settings import PREFIX as SETTING
 from hotline.settings import Settings, variable
+from readmodel.tables import metadata
 from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
 from workflows.kit import search_attributes
 from workflows.kit.search_attributes import REGISTRY
@@ -236,6 +237,11 @@ def test_every_file_that_is_named_exists() -> None:
         if re.fullmatch(r"[\w./-]+", name) and name.split("/")[0] in tops and not (ROOT / name).exists()
     )
     assert not missing
+
+
+def test_every_table_of_the_read_model_is_documented_and_no_other() -> None:
+    documented = column(section(page("docs/how-built.md"), "Data model"), 0)
+    assert sorted(documented) == sorted(metadata.tables)
 
 
 def test_every_module_that_is_run_exists() -> None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from activities.internal_updates import SETTLE
+from activities.names import SETTLE, incident_id
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.reopen import Reopen
@@ -24,7 +24,7 @@ from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import IncidentOutcome, incident_id
+from workflows.incident.messages import IncidentOutcome
 from workflows.kit.messages import Names
 
 

@@ -22,7 +22,7 @@ from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import INCIDENT_KINDS
 from hotline.recovery.histories import Place, returned
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from tests.replay.record import RECORDS
 from tests.support.build import data_of
 from tests.support.histories import NAMESPACE, opened, sealed

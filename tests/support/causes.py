@@ -11,6 +11,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.names import incident_id
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.incident.actions import INCIDENT_ACTION_OF
@@ -23,7 +24,7 @@ from domain.shared.actors import Actor
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.incident.messages import IncidentOutcome, incident_id
+from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.messages import Names
 

@@ -18,6 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from activities.names import complaint_id
 from activities.projection import SenderWriter
 from domain.case.actions import ACTION_OF
 from domain.case.batch import BatchAnswer, ProjectionBatch
@@ -38,7 +39,7 @@ from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
 from tests.support.sealing import with_options
 from workflows.clients.start import TASK_TIMEOUT
-from workflows.complaint.messages import ComplaintStart, search_attributes, summary, workflow_id
+from workflows.complaint.messages import ComplaintStart, search_attributes, summary
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import typed
 
@@ -230,7 +231,7 @@ class Hotline:
         handle = await self.client.start_workflow(
             ComplaintWorkflow.run,
             start,
-            id=workflow_id(case.number),
+            id=complaint_id(case.number),
             task_queue=self.settings.task_queue,
             search_attributes=typed(search_attributes(case, to_milliseconds(case.registered_at))),
             static_summary=summary(case),
@@ -244,7 +245,7 @@ class Hotline:
         start = WithStartWorkflowOperation(
             ComplaintWorkflow.run,
             ComplaintStart(source=registration),
-            id=workflow_id(registration.number),
+            id=complaint_id(registration.number),
             task_queue=self.settings.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         )
@@ -265,7 +266,7 @@ async def running_hotline(
     engine, writing = engine_of(settings.database_url, read_only=True), engine_of(settings.database_url)
     client = with_options(server.client, **sealing) if sealing else server.client
     async with worker.running(client, settings), GroupWriter(writing) as writer:
-        sender = SenderWriter(writer, client, workflow_id, PATIENCE_SECONDS)
+        sender = SenderWriter(writer, client, PATIENCE_SECONDS)
         yield Hotline(server, settings, engine, sender, client)
     engine.dispose()
     writing.dispose()

@@ -48,7 +48,7 @@ class Cases:
         """Sender whose batches are written here."""
         nobody: Any = None
         sender: Any = self
-        return CaseUpdates(sender, PeopleFirst(), nobody, str)
+        return CaseUpdates(sender, PeopleFirst(), nobody)
 
 
 async def attempt(cases: Cases, *progress: Any) -> tuple[Answers, list[Sequence[Any]]]:

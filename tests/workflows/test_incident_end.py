@@ -13,7 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.cases.updates import CaseUpdates, Pace
-from activities.internal_updates import SETTLE
+from activities.names import SETTLE, complaint_id
 from activities.projection import SenderWriter
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
@@ -27,7 +27,7 @@ from tests.support.causes import OVER, Cause, actions, count_of, count_timers, d
 from tests.support.hotline import PATIENCE_SECONDS, Hotline, running_hotline, until
 from tests.support.outage import down
 from tests.workflows.test_incident import completed
-from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -251,7 +251,7 @@ class TestFailure:
         handle = await hotline.client.start_workflow(
             ComplaintWorkflow.run,
             ComplaintStart(source=registration),
-            id=workflow_id(registration.number),
+            id=complaint_id(registration.number),
             task_queue="nobody-polls-it",
         )
         await cause.handle.signal("linked", [registration.number])

@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 from activities.recovery import other_workflows, reconcile
 from activities.recovery.report import Report
 from hotline.recovery.rebuild_workflows import STARTED
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from readmodel.base.database import engine
 from tests.support.causes import OVER, Cause, declare
 from tests.support.hotline import Complaint, Hotline, running_hotline, until

@@ -28,11 +28,6 @@ class AssessmentOutcome(BaseModel):
     available_actions: tuple[str, ...] = ()
 
 
-def assessment_id(month: str) -> str:
-    """Return the workflow id of a month's assessment."""
-    return f"assessment-{month}"
-
-
 def assessment_summary(month: str) -> str:
     """Return one line for the list of workflows."""
     return f"月度考核 assessment {month}"

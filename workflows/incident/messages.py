@@ -42,11 +42,6 @@ class IncidentOutcome(BaseModel):
     available_actions: tuple[str, ...] = ()
 
 
-def incident_id(number: str) -> str:
-    """Return the workflow id of an incident."""
-    return f"incident-{number}"
-
-
 def incident_summary(incident: Incident, names: Names) -> str:
     """Return one line for the list of workflows."""
     return f"突发事件 incident {incident.number} · {scope_in_words(incident, names)}"

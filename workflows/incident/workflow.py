@@ -17,7 +17,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.incidents.incidents import BATCH, LINKED, Incidents
     from activities.incidents.teller import IncidentTeller
-    from activities.internal_updates import ABSORB
+    from activities.names import ABSORB
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.confirm import Confirmed
     from domain.incident.actions.inform import Inform
