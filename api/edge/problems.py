@@ -49,7 +49,6 @@ STATUS = {
 
 
 def declare(slug: str, status: HTTPStatus, title: str) -> Kind:
-    """Add a type of problem to `KINDS`."""
     KINDS[slug] = Kind(slug, status, title)
     return KINDS[slug]
 

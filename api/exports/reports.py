@@ -46,7 +46,6 @@ def as_csv(report: Report) -> bytes:
 
 
 def as_xlsx(report: Report) -> bytes:
-    """Return a workbook with a sheet for each table."""
     file = io.BytesIO()
     with sheets(file) as book:
         for table in report.tables:

@@ -106,5 +106,4 @@ def request_key(actor: Actor, given: str | None) -> str:
 
 
 def digest_of(text: str) -> str:
-    """Return a digest of a text, by which a repeated request is known."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -101,7 +101,6 @@ class Sessions:
 
 
 def takes_pages(request: Request) -> bool:
-    """Return True if the request is a browser's, for a page."""
     return "text/html" in request.headers.get("accept", "")
 
 

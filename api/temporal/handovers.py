@@ -21,14 +21,7 @@ SOON = 1.5
 
 
 class HandoverClient:
-    """Client of the workflows of handovers.
-
-    Args:
-        client: client of Temporal, which may be down.
-        task_queue: queue of the workers.
-        timeout_seconds: longest wait for a start.
-        clock_check: check before anything is started.
-    """
+    """Client of the workflows of handovers; a start gets its answer within `timeout_seconds`."""
 
     def __init__(self, client: Client, task_queue: str, timeout_seconds: float, clock_check: ClockCheck) -> None:
         self._client = client

@@ -90,7 +90,6 @@ def flags(settings: Mapping[str, Any], session: Session) -> dict[str, Any]:
 
 
 def may_confirm(session: Session) -> bool:
-    """Return True if dangerous requests of the person may pass."""
     return session.actor.role is Role.ADMIN and session.scope == "all"
 
 

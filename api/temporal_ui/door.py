@@ -166,5 +166,4 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
 
 
 def _digests(html: bytes) -> str:
-    """Return sources of a policy that let the scripts run that stand in this page."""
     return "".join(map(source, _SCRIPT.findall(html)))

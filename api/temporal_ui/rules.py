@@ -70,7 +70,6 @@ class Rule(NamedTuple):
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """Pattern of the paths that fit, with a group for each id."""
         taken = {"**": ".+", "*": "[^/]*", "{": "(?P<", "}": ">[^/]+)"}
         parts = re.split(r"(\*\*|[*{}])", self.path)
         return re.compile("".join(taken.get(part) or re.escape(part) for part in parts))
@@ -88,7 +87,6 @@ class Match(NamedTuple):
 
     @property
     def workflow_id(self) -> str | None:
-        """Workflow that the path names, or None."""
         return self.ids.get("workflow_id")
 
 

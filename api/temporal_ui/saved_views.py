@@ -35,7 +35,6 @@ class View(NamedTuple):
 
     @property
     def title(self) -> str:
-        """Both names, as the UI shows them."""
         return f"{self.name_zh} {self.name}"
 
 
@@ -119,6 +118,5 @@ def of_today(now: datetime, zone: str) -> Iterator[View]:
 
 
 def quoted(text: str) -> str:
-    """Return a text as a query takes it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
