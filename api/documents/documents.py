@@ -21,7 +21,7 @@ from domain.case.events import Event, Names
 from domain.case.lifecycle import State
 from domain.catalogue.terms import URGED
 from domain.shared.actors import Role
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 NAMES = frozenset(f"{DOCUMENTS}{name}.html" for name in (*KINDS, "layout", "facts"))
