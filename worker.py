@@ -33,7 +33,7 @@ from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports.period_end import DuePeriods, PeriodEnd
 from activities.reports.report import Reports
-from domain.incident.opening import Opening
+from domain.incident.state import Opening
 from domain.reports.period import ReportKind
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore

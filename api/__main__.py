@@ -48,7 +48,7 @@ from api.temporal.clock import ClockCheck, temporal_time
 from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
 from api.temporal.incidents import IncidentClient
-from api.temporal_ui.door import FormerPort
+from api.temporal_ui.door import lead_from_former_port
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
@@ -198,7 +198,7 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     server = _Server(server_config(app, settings))
     server.end_waiting = app.state.door.close
     if address:
-        app.user_middleware.append(Middleware(FormerPort, port=settings.ui_port, api=address))
+        app.user_middleware.append(Middleware(lead_from_former_port, port=settings.ui_port, api=address))
         server.further_port = settings.ui_port
 
     async def keep() -> None:

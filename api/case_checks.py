@@ -14,7 +14,7 @@ from api.backend import Backend
 from api.edge.limits import too_soon
 from api.edge.problems import ProblemError, declare
 from api.sql.reader import away
-from domain.calls.withdrawal import CallMismatch
+from domain.calls.matching import CallMismatch
 from domain.case.actions.withdraw import needs_call
 from domain.case.progress import Owed
 from domain.shared.actors import Actor

@@ -10,9 +10,9 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
+from domain.case.bulk import HandoverProgress, OpenWork
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.handover import HandoverProgress, OpenWork
 from domain.case.incident_link import KEPT, SETTLED
 from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView

@@ -13,7 +13,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.cases.bulk import BulkUpdates, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
-    from domain.case.handover import Handover, HandoverProgress
+    from domain.case.bulk import Handover, HandoverProgress
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
     from readmodel.people.workload import CLOCK_MARGIN

@@ -17,8 +17,7 @@ from activities.shift import now
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
 from domain.case.batch import BatchAnswer
-from domain.case.handover import Handover
-from domain.case.rollout import RolloutTerms
+from domain.case.bulk import Handover, RolloutTerms
 from domain.case.views import Outcome
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition

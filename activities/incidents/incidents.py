@@ -26,7 +26,7 @@ from domain.incident.batch import (
     Settling,
     sampled,
 )
-from domain.incident.notifications import News
+from domain.incident.incident import News
 from domain.kit.command import Command
 from domain.shared.actors import SYSTEM, Actor
 from readmodel.cases.queries import versions

@@ -11,8 +11,8 @@ from temporalio import activity
 from temporalio.service import RPCError
 
 from activities.shift import now, shift
-from domain.incident.opening import Opening, SurgeRule
 from domain.incident.scope import Scope
+from domain.incident.state import Opening, SurgeRule
 from domain.shared.actors import SYSTEM
 from readmodel.base.database import reading
 from readmodel.incidents import incidents

@@ -128,7 +128,6 @@ async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Comp
 
 
 def unknown(what: str, part: str) -> Component:
-    """Return the result for a part that depends on another one, which does not answer."""
     return fault(f"not known: {what} does not answer", f"See the part `{part}`.")
 
 
@@ -190,7 +189,6 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
 
 
 def _named(why: Mapping[str, str]) -> str:
-    """Return the first cases, each with what is wrong with it."""
     return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), NAMED))
 
 

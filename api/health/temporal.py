@@ -120,7 +120,6 @@ class TemporalHealth:
 
 
 def _shift(activity: PendingActivityInfo, singleton: Singleton) -> Component:
-    """Report on the activity of the workflow that runs, or is to run."""
     if activity.state in (_PAUSED, _PAUSE_REQUESTED):
         remedy = f"Unpause the activity of the workflow `{singleton.id}` in the Temporal UI."
         return fault("its activity is paused", remedy)

@@ -42,8 +42,7 @@ from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.merge import Merge
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentState
-from domain.incident.opening import Opening
+from domain.incident.state import IncidentState, Opening
 from domain.kit.event import ActionBody
 from domain.rights.rights import DECLARE, READ_CANDIDATES, READ_INCIDENTS
 from domain.shared.actors import Actor, Role

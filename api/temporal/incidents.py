@@ -9,8 +9,7 @@ from activities.names import incident_id
 from api.edge.problems import ProblemError, declare
 from api.temporal.client import EntityClient, answering
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import LINKABLE
-from domain.incident.opening import Opening
+from domain.incident.state import LINKABLE, Opening
 from domain.shared.actors import Actor
 from domain.shared.numbers import days_around, local_day, time_to_settle
 from workflows.clients.incident import Started, find_incident, start_incident

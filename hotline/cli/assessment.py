@@ -19,7 +19,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import GivenPoints
 from domain.reports.period import MONTH, Period, ReportKind, month_of
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.cli.shared import (
     Encoding,
     catalogue_in_force,

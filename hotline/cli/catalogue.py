@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from domain.case.rollout import RolloutPreview, RolloutTerms
+from domain.case.bulk import RolloutPreview, RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.diff import changes
 from domain.catalogue.terms import Edition
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.cli.shared import checked_catalogue, migrated_database, show_table
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import BusyError, CatalogueStore, edition_of, in_force_now

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.cli.shared import minute, reaching_both, reading_sql, show_table
 from hotline.keys import ring_of
 from hotline.settings import Settings

@@ -10,8 +10,8 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from domain.shared.errors import OperatorError
 from domain.shared.numbers import NumberError, is_incident, parse_number
-from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, reaching_both, show_table, tables_up_to_date
 from hotline.settings import Settings
 from readmodel.base.database import exists, opened, reading

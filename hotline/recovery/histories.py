@@ -29,11 +29,11 @@ from activities.sealing.stamps import UnknownKeyError, start_fault
 from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
-from domain.incident.kind import IncidentEvent
-from domain.incident.notifications import News
+from domain.incident.incident import News
+from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
-from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import is_number
+from domain.shared.text import to_milliseconds
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome

@@ -33,7 +33,7 @@ from activities.run_status import is_over, unless_gone
 from activities.shift import now
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
-from domain.incident.notifications import News
+from domain.incident.incident import News
 from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
 from readmodel.callers.recognition import note_recognised

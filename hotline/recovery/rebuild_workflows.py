@@ -28,8 +28,7 @@ from activities.recovery.history_errors import ForeignError, UnopenedError, Unre
 from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
 from activities.shift import now
 from domain.case.lifecycle import OPEN
-from domain.incident.kind import IncidentEvent
-from domain.incident.lifecycle import LINKS_NEW_CASES
+from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start

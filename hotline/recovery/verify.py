@@ -26,8 +26,8 @@ from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from activities.shift import now
-from domain.incident.kind import IncidentEvent
-from domain.shared.instants import to_milliseconds
+from domain.incident.state import IncidentEvent
+from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import read_incident_run
 from readmodel.base.database import ReadConnection, read_in_thread
 from readmodel.cases.facts import CaseFacts, all_facts, facts_of

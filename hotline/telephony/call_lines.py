@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
 from domain.calls.call import Call
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.files.formats import LineFault, wrong_encoding
 
 GROUP = 2000

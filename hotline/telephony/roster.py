@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from domain.calls.duty import LONGEST_DUTY, Duty
+from domain.calls.call import LONGEST_DUTY, Duty
 from hotline.files.formats import ColumnFile, LineFault, Row, instant_of
 from hotline.telephony.agents import known_id
 from readmodel.people.people import Directory

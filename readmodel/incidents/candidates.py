@@ -9,8 +9,8 @@ from domain.case.incident_link import own_matters
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.batch import Gathering
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import LINKS_NEW_CASES
 from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
+from domain.incident.state import LINKS_NEW_CASES
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import RowPage, read_page
 from readmodel.cases.queries import get_cases

@@ -12,10 +12,9 @@ from domain.case.actions import link_incident
 from domain.case.incident_link import OVER
 from domain.incident.actions import confirm
 from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
-from domain.incident.lifecycle import LINKABLE, LINKS_NEW_CASES, IncidentState
-from domain.incident.notifications import News, incident_notifications, news_notifications
+from domain.incident.incident import Incident, News, incident_notifications, news_notifications
 from domain.incident.scope import Scope
+from domain.incident.state import LINKABLE, LINKS_NEW_CASES, IncidentState
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.paging import RowPage, read_page
 from readmodel.base.schema import (

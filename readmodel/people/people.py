@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from sqlalchemy import Column, Select, Table, exists, func, insert, or_, select, update
 
 from domain.shared.actors import OWNERS, RESERVED, STAFF_ROLES, Person, Role
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from domain.shared.text import INVISIBLE, Instant, Phone
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, WriteConnection

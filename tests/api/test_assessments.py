@@ -12,8 +12,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.names import assessment_id
 from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
-from domain.assessment.sample import draw
-from domain.shared.rates import rate
+from domain.assessment.batch import draw
+from domain.shared.amounts import rate
 from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until

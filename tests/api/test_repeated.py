@@ -11,8 +11,8 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import complaint_id, incident_id
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore

@@ -40,9 +40,9 @@ from domain.case.state import CREDIT_WAITS
 from domain.catalogue.terms import CLOCKS, Recipient
 from domain.incident.automatic import CANCELLATION
 from domain.incident.incident import INCIDENT_KINDS
-from domain.incident.lifecycle import IncidentState
+from domain.incident.state import IncidentState
 from domain.shared.actors import Role
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.cli import main as cli
 from hotline.settings import PREFIX as SETTING
 from hotline.settings import Settings, variable

@@ -16,8 +16,8 @@ from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.resolve import Resolve
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor

@@ -28,8 +28,8 @@ from domain.case.views import CaseView, Outcome
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import local_day
+from domain.shared.text import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.recovery.histories import Origin, returned
 from hotline.settings import DEFAULT_CATALOGUE, Settings

@@ -67,7 +67,7 @@ def test_what_time_brings_is_left_out_once_and_tried_again_after_an_action(monke
     clocks, due = case.clocks, case.next_deadline()
     assert due
     with monkeypatch.context() as wrong:
-        wrong.setattr(Clock, "ring", broken)
+        wrong.setattr(Clock, "escalate", broken)
         (event,) = case.advance(due)
         assert (event.action, data_of(event)) == ("left_out", {"kind": "escalate", "error": TOO_SMALL})
         assert event.recipients == ("supervisor",)

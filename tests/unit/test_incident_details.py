@@ -1,8 +1,8 @@
 """Details of an incident in the Temporal UI: its scope in words, and its cases by how they came out."""
 
 from domain.incident.actions.confirm import Confirm
-from domain.incident.lifecycle import IncidentState
 from domain.incident.scope import Scope
+from domain.incident.state import IncidentState
 from tests.support.incidents import do, incident_in
 from workflows.incident.details import incident_details
 from workflows.incident.messages import incident_search_attributes, scope_in_words

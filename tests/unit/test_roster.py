@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.calls.duty import Duty
+from domain.calls.call import Duty
 from domain.shared.actors import Role
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.telephony.agents import NOBODY
 from hotline.telephony.roster import RosterFile, load_roster
 from readmodel.people.people import Directory, Member

@@ -10,9 +10,8 @@ from activities.notifications.caller_links import Links
 from activities.notifications.channels.base import DeliveryError
 from activities.notifications.texts import KIND_ZH, Templates
 from domain.case.actions import TABLE
-from domain.incident.incident import INCIDENT_KINDS
-from domain.incident.notifications import NEWS, PREFIX
-from domain.shared.operator_errors import FileError
+from domain.incident.incident import INCIDENT_KINDS, NEWS, PREFIX
+from domain.shared.errors import FileError
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.notifications.deliveries import Delivery
 from readmodel.notifications.notifications import NotificationRow

@@ -11,7 +11,7 @@ from domain.assessment.actions.decide_objection import OWN_OBJECTION, DecideObje
 from domain.assessment.actions.inspect import Inspect
 from domain.assessment.actions.object_ import OBJECTION_TOO_LATE, OBJECTIONS, Object
 from domain.assessment.automatic import INSPECTIONS
-from domain.assessment.lifecycle import AssessmentState
+from domain.assessment.state import AssessmentState
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role
 from readmodel.assessments import months

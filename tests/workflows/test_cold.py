@@ -39,8 +39,8 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.kit.command import Command
 from hotline.temporal.runner import runner
 from readmodel.incidents.candidates import unclaimed

@@ -31,7 +31,7 @@ from activities.cases.bulk import CasesOfHandover, HandedOver, OwnedQuery
 from activities.command_faults import UNSEALED
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from domain.kit.command import Command
 from hotline.temporal.runner import runner
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until

@@ -25,7 +25,7 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from hotline.recovery.rebuild import in_sql_until
 from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.base.database import read_in_thread, reading, writing

@@ -16,10 +16,10 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.incident.actions.confirm import Confirm
 from domain.incident.incident import Incident
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.shared.actors import SYSTEM
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause, declare
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from domain.assessment.assessment import Assessment
-from domain.assessment.notifications import limit_zh
+from domain.assessment.assessment import Assessment, limit_zh
 from domain.assessment.state import Objection
 from domain.catalogue.figures import Subject
 from workflows.kit.messages import Names

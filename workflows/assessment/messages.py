@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from domain.assessment.assessment import Assessment, AssessmentOpening
-from domain.assessment.kind import AssessmentEvent
+from domain.assessment.state import AssessmentEvent
 from domain.shared.value import omit_default
 from workflows.kit import search_attributes as keys
 from workflows.kit.messages import EntityStart, Names

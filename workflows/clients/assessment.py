@@ -12,7 +12,7 @@ from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.reports.period import month_bounds
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from workflows.assessment.messages import AssessmentStart, assessment_search_attributes, assessment_summary
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.start import RPC_TIMEOUT, Request, start_again, start_unless_done

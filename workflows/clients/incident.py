@@ -10,8 +10,7 @@ from temporalio.common import Priority
 
 from activities.names import incident_id
 from domain.incident.incident import Incident
-from domain.incident.kind import IncidentEvent
-from domain.incident.opening import Opening
+from domain.incident.state import IncidentEvent, Opening
 from domain.shared.numbers import days_around, incident_number_of, local_day, time_to_start
 from workflows.clients.start import RPC_TIMEOUT, Request, find_started, start_once
 from workflows.incident.messages import IncidentStart, incident_search_attributes, incident_summary

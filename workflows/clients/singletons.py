@@ -16,7 +16,7 @@ from activities.recovery.report import Report
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from workflows.singletons import MEMO, CourierWorkflow, InstallationWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
 

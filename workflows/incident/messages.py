@@ -6,9 +6,8 @@ from pydantic import BaseModel, Field, RootModel
 
 from domain.incident.batch import NamedCases
 from domain.incident.incident import Incident
-from domain.incident.kind import IncidentEvent
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import IncidentEvent, Opening
 from domain.shared.value import InClear, omit_default
 from workflows.kit import search_attributes as keys
 from workflows.kit.messages import EntityStart, Names

@@ -23,10 +23,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.incident.actions.inform import Inform
     from domain.incident.automatic import ABSORPTION
     from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, NamedCases, Relinking, Settling
-    from domain.incident.incident import Incident
-    from domain.incident.kind import IncidentEvent
-    from domain.incident.lifecycle import ENDS, IncidentState
-    from domain.incident.notifications import News
+    from domain.incident.incident import Incident, News
+    from domain.incident.state import ENDS, IncidentEvent, IncidentState
     from domain.kit.command import Command
     from domain.kit.event import BaseEvent
     from domain.shared.actors import Actor

@@ -20,7 +20,7 @@ from domain.kit.event import BaseEvent
 from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from workflows.kit.messages import Done, EntityStart
 from workflows.kit.search_attributes import Values, changes
 from workflows.kit.words import WorkerNames
