@@ -16,18 +16,18 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.assessments import Assessments
+from activities.bulk_throttle import BulkThrottle
 from activities.cases.bulk import BulkUpdates
 from activities.cases.updates import CaseUpdates
 from activities.incidents.incidents import Incidents
+from activities.incidents.messages import IncidentMessages
 from activities.incidents.surge_watch import SurgeWatch, Suspect
-from activities.incidents.teller import IncidentTeller
 from activities.incidents.titles import IncidentTitles
 from activities.names import assessment_id
 from activities.notifications.caller_links import Links
-from activities.notifications.courier import CourierConfig, case_teller, courier
-from activities.notifications.delivery import Pace
+from activities.notifications.courier import CourierConfig, courier, report_undelivered
+from activities.notifications.delivery import Polling
 from activities.notifications.texts import Templates
-from activities.people_first import PeopleFirst
 from activities.projection import Projection, SenderWriter, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
@@ -56,13 +56,13 @@ from workflows.clients.assessment import begin_assessment
 from workflows.clients.incident import NoNumberError, start_incident, suspected_by
 from workflows.clients.report import report_workflow_id, start_report
 from workflows.clients.schedule import SCHEDULE, keep_schedule
-from workflows.clients.singletons import looked_after, start_ended
+from workflows.clients.singletons import log_failures, start_ended
 from workflows.clients.start import Request
 from workflows.clients.task_queue import take_back
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.details import DetailsWhenAsked
-from workflows.kit.messages import Names
+from workflows.kit.details import DetailsInterceptor
+from workflows.kit.messages import CatalogueNames
 from workflows.kit.unknown import UnknownWorkflow
 from workflows.kit.words import WorkerNames
 from workflows.report import PeriodEndWorkflow, ReportWorkflow
@@ -110,7 +110,6 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
         group_size=settings.projection_group_size,
         linger_seconds=settings.projection_linger_seconds,
     )
-    tell = case_teller(client)
     store = CatalogueStore(settings.catalogues_dir)
     in_force = CatalogueInForce(store, settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
@@ -123,15 +122,15 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
 
     watch = SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
     notifications = courier_config(settings, in_force)
-    async with grouped as writer, courier(writer, notifications, tell) as sender:
+    async with grouped as writer, courier(writer, notifications, partial(report_undelivered, client)) as sender:
         of_cases = SenderWriter(writer, client, WRITE_SECONDS)
-        people = PeopleFirst(ServingLock(settings.data_dir).is_held)
-        updates = CaseUpdates(of_cases, people, client)
+        throttle = BulkThrottle(ServingLock(settings.data_dir).is_held)
+        updates = CaseUpdates(of_cases, throttle, client)
         incidents = Incidents(writer, reader, updates)
-        teller = IncidentTeller(client)
+        incident_messages = IncidentMessages(client)
         bulk = BulkUpdates(writer, reader, updates, store.in_force)
         assessments = Assessments(writer, reader)
-        workflows = CaseWorkflows(client, people, settings.task_queue)
+        workflows = CaseWorkflows(client, throttle, settings.task_queue)
         repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
         reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
         worker = Worker(
@@ -158,11 +157,11 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
                 incidents.settle,
                 incidents.relink,
                 incidents.find_unlinked,
-                teller.tell,
-                teller.merge,
+                incident_messages.signal,
+                incident_messages.merge,
                 reconciler.reconcile,
             ],
-            interceptors=[people, DetailsWhenAsked(names)],
+            interceptors=[throttle, DetailsInterceptor(names)],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             max_concurrent_workflow_task_polls=POLLS,
@@ -209,8 +208,8 @@ def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierCon
 
     zone = channels.quiet_hours.time_zone
     templates = Templates(settings.templates, zone, link, lambda: in_force.catalogue.hotline)
-    pace = Pace(settings.courier_poll_seconds, settings.courier_batch, settings.courier_max_tries)
-    return CourierConfig(channels, templates, settings.notification_log, pace, lambda: in_force.catalogue.area_code)
+    polling = Polling(settings.courier_poll_seconds, settings.courier_batch, settings.courier_max_tries)
+    return CourierConfig(channels, templates, settings.notification_log, polling, lambda: in_force.catalogue.area_code)
 
 
 def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Suspect:
@@ -218,7 +217,7 @@ def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Sus
         service, district = opening.scope.services[0], opening.scope.districts[0]
         request = Request(key=suspected_by(service, district, ended_at))
         try:
-            await start_incident(client, task_queue, opening, request, Names.of(in_force.catalogue))
+            await start_incident(client, task_queue, opening, request, CatalogueNames.of(in_force.catalogue))
         except NoNumberError as error:  # anybody can work them out, and take them; other suspicions do not wait for it
             log.warning("no incident is suspected for %s in %s: %s", service, district, error)
 
@@ -265,11 +264,11 @@ async def keep_running(client: Client, settings: Settings) -> None:
     level = logging.INFO  # a new installation has no Schedule
     while True:
         await start_ended(client, settings.task_queue)
-        with looked_after("the Schedule"):
+        with log_failures("the Schedule"):
             if await keep_schedule(client, settings.task_queue, in_force.catalogue.calendar.timezone):
                 log.log(level, "the Schedule %s was not there, and is made", SCHEDULE)
             level = logging.WARNING
-        with looked_after("the task queue"):
+        with log_failures("the task queue"):
             await take_back(client, settings.task_queue)
         await asyncio.sleep(KEEP_SECONDS)
 

@@ -47,12 +47,7 @@ IN_TIME_SECONDS = 15
 
 
 class Assessments:
-    """The activities of assessments.
-
-    Args:
-        writer: group writer of the read model.
-        engine: engine of the read model, to read.
-    """
+    """The activities of assessments."""
 
     def __init__(self, writer: GroupWriter, engine: Engine) -> None:
         self._writer = writer

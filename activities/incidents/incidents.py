@@ -42,13 +42,7 @@ LINKED = "linked"
 
 
 class Incidents:
-    """The activities of incidents.
-
-    Args:
-        writer: group writer of the read model.
-        engine: engine of the read model, to read.
-        cases: sends the updates of cases.
-    """
+    """The activities of incidents."""
 
     def __init__(self, writer: GroupWriter, engine: Engine, cases: CaseUpdates) -> None:
         self._writer = writer

@@ -32,9 +32,6 @@ class SurgeWatch:
     """The activity `watch_surges`; its workflow runs one at a time.
 
     Args:
-        engine: engine of the read model.
-        rules: returns the rules of the catalogue in force.
-        suspect: starts an incident.
         every_seconds: time between two looks.
     """
 

@@ -120,7 +120,6 @@ class Templates:
             raise DeliveryError(f"its template {error}") from None
 
     def _fields(self, delivery: Delivery, link: str) -> Mapping[str, str]:
-        """Return the fields of the templates."""
         notification = delivery.notification
         matter_zh, matter = ("突发事件", "Incident") if is_incident(notification.number) else ("工单", "Case")
         return {

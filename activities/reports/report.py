@@ -45,7 +45,6 @@ class Reports:
     Args:
         reader: engine of the read model, to read.
         database: the same, to write.
-        catalogue: returns the catalogue in force.
     """
 
     def __init__(self, reader: Engine, database: Engine, catalogue: Callable[[], Catalogue]) -> None:

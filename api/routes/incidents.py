@@ -52,7 +52,7 @@ from readmodel.incidents import incidents
 from readmodel.timelines import incident_timeline
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")
@@ -130,7 +130,7 @@ async def _declared(
         follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
         timezone=backend.catalogue.calendar.timezone,
     )
-    incident, event, again = await backend.incidents.start(opening, request, Names.of(backend.catalogue))
+    incident, event, again = await backend.incidents.start(opening, request, CatalogueNames.of(backend.catalogue))
     if again:
         with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
             incident = await _found(backend, incident.number, actor)

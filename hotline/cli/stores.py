@@ -106,14 +106,14 @@ def rebuild_workflows(
     from rich.progress import Progress
 
     from hotline.recovery.rebuild_workflows import OVER, RUNS, STARTED, NotRebuiltError, Rebuilt, WorkflowRebuild
-    from workflows.kit.messages import Names
+    from workflows.kit.messages import CatalogueNames
 
     number = case and _number(case)
 
     async def rebuilt() -> Rebuilt:
         settings = Settings()
         async with adopted_stores(settings) as (client, database):
-            names = lambda: Names.of(catalogue_in_force())  # noqa: E731
+            names = lambda: CatalogueNames.of(catalogue_in_force())  # noqa: E731
             rebuild = WorkflowRebuild(client, database, settings.task_queue, names)
             if number is None:
                 with Progress() as progress:

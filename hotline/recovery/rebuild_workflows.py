@@ -20,9 +20,9 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.bulk_throttle import BulkThrottle
 from activities.cases.updates import for_each
 from activities.names import complaint_id, incident_id
-from activities.people_first import PeopleFirst
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
@@ -51,7 +51,7 @@ from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import KEYS_KEPT, MOST_KEYS
-from workflows.kit.messages import Done, Names
+from workflows.kit.messages import CatalogueNames, Done
 from workflows.kit.search_attributes import CHANGED_AT
 
 AT_ONCE = 8
@@ -89,12 +89,12 @@ class WorkflowRebuild:
         names: returns the names of the catalogue in force, which an incident shows.
     """
 
-    def __init__(self, client: Client, engine: Engine, task_queue: str, names: Callable[[], Names]) -> None:
+    def __init__(self, client: Client, engine: Engine, task_queue: str, names: Callable[[], CatalogueNames]) -> None:
         self._client = client
         self._engine = engine
         self._task_queue = task_queue
         self._names = names
-        self._workflows = CaseWorkflows(client, PeopleFirst(), task_queue)
+        self._workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
         self._until: datetime | None = None
 
     async def all(self, progress: Progress = lambda _done, _of: None) -> Rebuilt:

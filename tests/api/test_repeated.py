@@ -23,7 +23,7 @@ from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -271,7 +271,7 @@ async def test_answered_again_when_the_scope_of_a_confirmed_incident_left_the_ca
     at = datetime.now(UTC)
     opening = Opening(at=at, title="-", scope=Scope(services=("leak",), districts=("minzhong",)), since=at)
     settings, request = on_sqlite.settings, Request(key=key())
-    suspected, *_ = await start_incident(on_sqlite.temporal, settings.task_queue, opening, request, Names())
+    suspected, *_ = await start_incident(on_sqlite.temporal, settings.task_queue, opening, request, CatalogueNames())
     path = f"/v1/incidents/{suspected.number}/actions/confirm"
     first = await sent(on_sqlite, path, scope, "zhou", {**scope, "title": "爆管"})
     narrow(wider)

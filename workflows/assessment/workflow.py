@@ -118,7 +118,6 @@ class AssessmentWorkflow(PublishingWorkflow):
         return assessment_search_attributes(self._month)
 
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
-        """Return the details of the assessment as Markdown."""
         return assessment_details(self._month, self._names)
 
     def _outcome(self, done: Done, actor: Actor | None) -> AssessmentOutcome:

@@ -41,7 +41,6 @@ async def start_handover(
 
 
 def rollout_id(edition: Edition) -> str:
-    """Return the workflow id of the rollout of an edition."""
     return f"catalogue-rollout-{edition.digest}"
 
 
