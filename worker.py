@@ -28,7 +28,7 @@ from activities.notifications.caller_links import Links
 from activities.notifications.courier import CourierConfig, courier, report_undelivered
 from activities.notifications.delivery import Polling
 from activities.notifications.texts import Templates
-from activities.projection import Projection, SenderWriter, read
+from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports.period_end import DuePeriods, PeriodEnd
@@ -151,8 +151,8 @@ def activities(
 ) -> Sequence[Callable[..., Any]]:
     """Return all activities but the courier's."""
     database, reader, writer = sql
-    of_cases = SenderWriter(writer, client, WRITE_SECONDS)
-    updates = CaseUpdates(of_cases, throttle, client)
+    projection = Projection(writer, client, WRITE_SECONDS)
+    updates = CaseUpdates(projection, throttle, client)
     incidents = Incidents(writer, reader, updates)
     incident_messages = IncidentMessages(client)
     bulk = BulkUpdates(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force)
@@ -161,7 +161,7 @@ def activities(
     repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
     suspect = _suspect(client, settings.task_queue, in_force)
     return (
-        Projection(writer).publish,
+        projection.publish,
         bulk.list_open_cases,
         bulk.change_catalogue,
         bulk.list_owned_cases,
@@ -181,7 +181,7 @@ def activities(
         incidents.find_unlinked,
         incident_messages.signal,
         incident_messages.merge,
-        Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds).reconcile,
+        Reconciler(writer, projection, reader, workflows, repairs, settings.reconcile_seconds).reconcile,
     )
 
 
