@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from activities.projection import SenderWriter
+from activities.projection import Projection
 from api.edge.metrics import Metrics
 from api.edge.problems import BEHIND_SQL, ProblemError
 from api.sql.reader import Reader
@@ -29,10 +29,10 @@ MOST_CASES = 1000
 class ProjectionWriter:
     """Writer of the batches that Temporal has returned to this process. It raises nothing if SQL is down.
 
-    The `sender` has cases publish what SQL does not take.
+    The `projection` has cases publish what SQL does not take.
     """
 
-    sender: SenderWriter
+    projection: Projection
     reader: Reader
     metrics: Metrics
     _committed: OrderedDict[str, Case] = field(default_factory=OrderedDict)
@@ -71,7 +71,7 @@ class ProjectionWriter:
             found = {}
         if found.get(number, 0) >= version:
             return True
-        await self.sender.tell_to_publish(number)
+        await self.projection.tell_to_publish(number)
         return False
 
     async def write_incident(self, batch: IncidentBatch) -> bool:
@@ -81,7 +81,7 @@ class ProjectionWriter:
         """
         incident = batch.incident
         try:
-            committed = await self.sender.run(partial(incidents.write, batch=batch))
+            committed = await self.projection.run(partial(incidents.write, batch=batch))
         except DivergedError:
             raise _behind_sql(f"incident {incident.number}", incident.number, incident) from None
         if committed:
@@ -90,11 +90,11 @@ class ProjectionWriter:
 
     async def note_recognised(self, number: str, caller_version: int) -> None:
         """Note that this caller was looked up; if SQL does not take it, the caller is looked up again."""
-        await self.sender.run(partial(note_recognised, number=number, caller_version=caller_version))
+        await self.projection.run(partial(note_recognised, number=number, caller_version=caller_version))
 
     async def _commit(self, batch: ProjectionBatch) -> bool:
         try:
-            committed = await self.sender.write(batch)
+            committed = await self.projection.write(batch)
         except DivergedError:
             self.metrics.wrote(committed=False)
             raise _behind_sql(f"case {batch.number}", batch.number, batch.case) from None
