@@ -4,11 +4,11 @@ import asyncio
 import logging
 import math
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -28,7 +28,7 @@ from activities.notifications.caller_links import Links
 from activities.notifications.courier import CourierConfig, courier, report_undelivered
 from activities.notifications.delivery import Polling
 from activities.notifications.texts import Templates
-from activities.projection import Projection, SenderWriter, read
+from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports.period_end import DuePeriods, PeriodEnd
@@ -100,67 +100,38 @@ WORKFLOWS = (
 )
 
 
+class Sql(NamedTuple):
+    """Engines of the read model, to write and to read only, and the writer of batches."""
+
+    database: Engine
+    reader: Engine
+    writer: GroupWriter
+
+
 @asynccontextmanager
 async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
     """Run a worker, and yield its engine to write with. At the end it finishes its tasks and closes SQL."""
     database = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
-    reader = engine(settings.database_url, read_only=True)
-    grouped = GroupWriter(
-        database,
-        group_size=settings.projection_group_size,
-        linger_seconds=settings.projection_linger_seconds,
-    )
-    store = CatalogueStore(settings.catalogues_dir)
-    in_force = CatalogueInForce(store, settings.catalogue)
-    suspect = _suspect(client, settings.task_queue, in_force)
-    titles = IncidentTitles(reader)
+    group_size, linger = settings.projection_group_size, settings.projection_linger_seconds
+    grouped = GroupWriter(database, group_size=group_size, linger_seconds=linger)
+    sql = Sql(database, engine(settings.database_url, read_only=True), grouped)
+    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    titles = IncidentTitles(sql.reader)
+    throttle = BulkThrottle(ServingLock(settings.data_dir).is_held)
 
     def names() -> WorkerNames:
-        return WorkerNames(
-            {each.code: f"{each.name_zh} {each.name}" for each in in_force.catalogue.districts}, titles.titles
-        )
+        districts = {each.code: f"{each.name_zh} {each.name}" for each in in_force.catalogue.districts}
+        return WorkerNames(districts, titles.titles)
 
-    watch = SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
-    notifications = courier_config(settings, in_force)
-    async with grouped as writer, courier(writer, notifications, partial(report_undelivered, client)) as sender:
-        of_cases = SenderWriter(writer, client, WRITE_SECONDS)
-        throttle = BulkThrottle(ServingLock(settings.data_dir).is_held)
-        updates = CaseUpdates(of_cases, throttle, client)
-        incidents = Incidents(writer, reader, updates)
-        incident_messages = IncidentMessages(client)
-        bulk = BulkUpdates(writer, reader, updates, store.in_force)
-        assessments = Assessments(writer, reader)
-        workflows = CaseWorkflows(client, throttle, settings.task_queue)
-        repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
-        reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
+    async with (
+        grouped,
+        courier(grouped, courier_config(settings, in_force), partial(report_undelivered, client)) as sender,
+    ):
         worker = Worker(
             client,
             task_queue=settings.task_queue,
             workflows=[*WORKFLOWS, UnknownWorkflow],
-            activities=[
-                Projection(writer).publish,
-                sender.deliver_notifications,
-                bulk.list_open_cases,
-                bulk.change_catalogue,
-                bulk.list_owned_cases,
-                bulk.hand_over_cases,
-                Reports(reader, database, lambda: in_force.catalogue).make_report,
-                watch.watch_surges,
-                assessments.publish,
-                assessments.compute,
-                assessments.draw_sample,
-                PeriodEnd(due_periods(client, settings.task_queue, in_force, reader)).begin_due_periods,
-                incidents.publish,
-                incidents.inform,
-                incidents.gather,
-                incidents.link_named,
-                incidents.settle,
-                incidents.relink,
-                incidents.find_unlinked,
-                incident_messages.signal,
-                incident_messages.merge,
-                reconciler.reconcile,
-            ],
+            activities=[sender.deliver_notifications, *activities(client, settings, in_force, throttle, sql)],
             interceptors=[throttle, DetailsInterceptor(names)],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
@@ -172,7 +143,46 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
         async with with_all_decoded(worker), titles.kept_fresh():
             yield database
     database.dispose()
-    reader.dispose()
+    sql.reader.dispose()
+
+
+def activities(
+    client: Client, settings: Settings, in_force: CatalogueInForce, throttle: BulkThrottle, sql: Sql
+) -> Sequence[Callable[..., Any]]:
+    """Return all activities but the courier's."""
+    database, reader, writer = sql
+    projection = Projection(writer, client, WRITE_SECONDS)
+    updates = CaseUpdates(projection, throttle, client)
+    incidents = Incidents(writer, reader, updates)
+    incident_messages = IncidentMessages(client)
+    bulk = BulkUpdates(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force)
+    assessments = Assessments(writer, reader)
+    workflows = CaseWorkflows(client, throttle, settings.task_queue)
+    repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
+    suspect = _suspect(client, settings.task_queue, in_force)
+    return (
+        projection.publish,
+        bulk.list_open_cases,
+        bulk.change_catalogue,
+        bulk.list_owned_cases,
+        bulk.hand_over_cases,
+        Reports(reader, database, lambda: in_force.catalogue).make_report,
+        SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds).watch_surges,  # noqa: PLW0108 - read anew every time
+        assessments.publish,
+        assessments.compute,
+        assessments.draw_sample,
+        PeriodEnd(due_periods(client, settings.task_queue, in_force, reader)).begin_due_periods,
+        incidents.publish,
+        incidents.inform,
+        incidents.gather,
+        incidents.link_named,
+        incidents.settle,
+        incidents.relink,
+        incidents.find_unlinked,
+        incident_messages.signal,
+        incident_messages.merge,
+        Reconciler(writer, projection, reader, workflows, repairs, settings.reconcile_seconds).reconcile,
+    )
 
 
 def due_periods(client: Client, task_queue: str, in_force: CatalogueInForce, reader: Engine) -> Sequence[DuePeriods]:

@@ -49,7 +49,7 @@ from readmodel.base.paging import Place
 from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
 from readmodel.cases.queries import PartOfCase
-from readmodel.incidents.candidates import Candidate
+from readmodel.incidents.candidates import IncidentCandidate
 from readmodel.notifications.notifications import DeadLetter
 
 NUMBER = "2608034711004"
@@ -153,7 +153,7 @@ def _of_incident() -> dict[str, Any]:
     return {
         "incident": from_json(render.incident(incident, counts, {}, dispatcher)),
         "incidents": _page(from_json(render.incident(incident, {}, {}, dispatcher))),
-        "candidates": _page(from_json(render.candidate(Candidate(case, own_matters(case)), dispatcher))),
+        "candidates": _page(from_json(render.candidate(IncidentCandidate(case, own_matters(case)), dispatcher))),
         "incident_timeline": _page(from_json(render.timeline_item(suspected, AGENT))),
     }
 

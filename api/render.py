@@ -24,7 +24,7 @@ from domain.shared.actors import Actor, Person
 from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
 from readmodel.cases.queries import PartOfCase
-from readmodel.incidents.candidates import Candidate
+from readmodel.incidents.candidates import IncidentCandidate
 from readmodel.notifications.notifications import DeadLetter
 
 JSON = "application/json"
@@ -169,7 +169,7 @@ def incident(item: Incident, cases: Mapping[str, int], outcomes: Mapping[str, in
     return to_json({**shown, **scope, **counted, "available_actions": available, "links": links})
 
 
-def candidate(item: Candidate, reader: Actor) -> bytes:
+def candidate(item: IncidentCandidate, reader: Actor) -> bytes:
     """Return a case that an incident does not take by itself, in the shape of `schemas.Candidate`."""
     case, here = item.case, f"/v1/complaints/{item.case.number}"
     shown = {

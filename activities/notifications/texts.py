@@ -32,7 +32,7 @@ from domain.incident.incident import INCIDENT_NOTIFICATION_ZH
 from domain.shared.errors import FileError
 from domain.shared.numbers import is_incident
 from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import Notification
+from readmodel.notifications.notifications import NotificationRow
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"
@@ -42,7 +42,7 @@ KIND_ZH = notifications.CASE_NOTIFICATION_ZH | INCIDENT_NOTIFICATION_ZH
 NEEDED = [f"{stem}.{each}.txt" for stem in ("caller/default", "staff/default", "subject") for each in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")
 _SAMPLE = Delivery(
-    Notification(
+    NotificationRow(
         key="2608034711004-7-caller:2608034711004",
         number="2608034711004",
         seq=7,

@@ -27,7 +27,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.projection import SenderWriter, read
+from activities.projection import Projection, read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
@@ -91,7 +91,7 @@ class Reconciler:
 
     Args:
         writer: group writer of the read model, for the marks of lost cases.
-        sender: tells cases to publish.
+        projection: tells cases to publish.
         engine: engine of the read model, to read.
         workflows: list of the workflows of cases, and of all others.
         repairs: writes cases and incidents from their histories.
@@ -101,14 +101,14 @@ class Reconciler:
     def __init__(
         self,
         writer: GroupWriter,
-        sender: SenderWriter,
+        projection: Projection,
         engine: Engine,
         workflows: CaseWorkflows,
         repairs: Repairs,
         every_seconds: float,
     ) -> None:
         self._writer = writer
-        self._sender = sender
+        self._projection = projection
         self._engine = engine
         self._workflows = workflows
         self._repairs = repairs
@@ -294,7 +294,7 @@ class Reconciler:
             await self._write(number, seen, found)
         elif told is None or told.seen.changed_at != seen.changed_at:
             self._told[number] = _Told(seen, now(), GRACE)
-            await self._sender.tell_to_publish(number)
+            await self._projection.tell_to_publish(number)
             self._done["published"] += 1
         elif abs(now() - told.at) >= told.pause:
             # Each try adds a signal to the history of a case that cannot publish.

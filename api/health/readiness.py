@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -50,14 +51,14 @@ Checks = Mapping[str, Callable[[], Awaitable[Component]]]
 log = logging.getLogger("hotline.api")
 
 
+@dataclass
 class ReadinessCheck:
     """Check of all parts of the service, each by the name of its field in `Readiness`; metrics record each result."""
 
-    def __init__(self, checks: Checks, metrics: Metrics) -> None:
-        self._checks = checks
-        self._metrics = metrics
-        self._task: asyncio.Task[Readiness] | None = None
-        self._found_at = 0.0
+    checks: Checks
+    metrics: Metrics
+    _task: asyncio.Task[Readiness] | None = None
+    _found_at: float = 0.0
 
     async def look(self) -> Readiness:
         """Return the readiness, found within the last second or now."""
@@ -67,10 +68,10 @@ class ReadinessCheck:
         return await asyncio.shield(self._task)
 
     async def _look(self) -> Readiness:
-        found = await asyncio.gather(*(_guarded(name, check) for name, check in self._checks.items()))
-        parts = dict(zip(self._checks, found, strict=True))
+        found = await asyncio.gather(*(_guarded(name, check) for name, check in self.checks.items()))
+        parts = dict(zip(self.checks, found, strict=True))
         result = readiness(parts)
-        self._metrics.checked(result.status, {name: part.ok for name, part in parts.items()})
+        self.metrics.checked(result.status, {name: part.ok for name, part in parts.items()})
         self._found_at = monotonic()
         return result
 

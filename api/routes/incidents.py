@@ -287,12 +287,12 @@ async def _is_in_sql(backend: Backend, incident: Incident) -> bool:
     return False
 
 
-async def _counts(backend: Backend, number: str) -> incidents.Counts:
+async def _counts(backend: Backend, number: str) -> incidents.IncidentCounts:
     """Return the numbers of its cases; none if SQL does not answer, as the action is done."""
     try:
         return await backend.reader.ask(incidents.case_counts, number)
     except ProblemError:
-        return incidents.Counts()
+        return incidents.IncidentCounts()
 
 
 async def _found(backend: Backend, number: str, actor: Actor) -> Incident:

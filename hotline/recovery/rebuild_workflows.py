@@ -72,7 +72,7 @@ class NotRebuiltError(Exception):
     """Error for a case or incident whose workflow cannot be rebuilt; the text says why."""
 
 
-class Rebuilt(NamedTuple):
+class RebuiltWorkflows(NamedTuple):
     """Numbers of cases and incidents by their result, and why the others could not be rebuilt, by number."""
 
     counts: Mapping[str, int]
@@ -97,7 +97,7 @@ class WorkflowRebuild:
         self._workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
         self._until: datetime | None = None
 
-    async def all(self, progress: Progress = lambda _done, _of: None) -> Rebuilt:
+    async def all(self, progress: Progress = lambda _done, _of: None) -> RebuiltWorkflows:
         """Rebuild every workflow that is lost, incidents first, as cases tell them that they belong to them.
 
         A case that runs is looked at only if SQL has another last change, or has marked it as reset: a reset run to
@@ -125,7 +125,7 @@ class WorkflowRebuild:
 
         for numbers in (found, lost):
             await for_each(numbers, attempt, AT_ONCE)
-        return Rebuilt(counts, failed)
+        return RebuiltWorkflows(counts, failed)
 
     async def one(self, number: str) -> str:
         """Rebuild the workflow of one case or incident; return the result. The incident of a case comes first.

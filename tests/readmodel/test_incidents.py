@@ -290,7 +290,7 @@ class TestReading:
         register(database, 4)
         with reading(database) as connection:
             assert incidents.case_counts(connection, INCIDENT).states == {"registered": 2, "dispatched": 1}
-            assert incidents.case_counts(connection, OTHER_INCIDENT) == incidents.Counts()
+            assert incidents.case_counts(connection, OTHER_INCIDENT) == incidents.IncidentCounts()
 
     def test_lists_turn_pages_the_latest_first(self, database: Engine) -> None:
         # Two of one instant: the number parts them.

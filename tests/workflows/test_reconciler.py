@@ -221,7 +221,7 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
 
     async with GroupWriter(owner) as writer:
         workflows = Ending(hotline.client, BulkThrottle(), hotline.settings.task_queue)
-        reconciler = Reconciler(writer, hotline.sender, owner, workflows, Repairs(repair, nothing), 3600)
+        reconciler = Reconciler(writer, hotline.projection, owner, workflows, Repairs(repair, nothing), 3600)
         shift = environment.run(reconciler.reconcile, ReconcilerReport(in_sql_until=earlier))
         told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
     assert (told.lost, told.fault) == ({}, None)
