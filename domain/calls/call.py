@@ -1,4 +1,4 @@
-"""A call (来电) on the hotline, and what follows from its times."""
+"""A call (来电) on the hotline, what follows from its times, and duties (班次) of the roster."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta

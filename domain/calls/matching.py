@@ -1,4 +1,4 @@
-"""Match of a case with the call in which it was registered, by telephone and time."""
+"""Match of a call with the case that was registered in it, and with a withdrawal (撤销) that names it."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

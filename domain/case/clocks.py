@@ -1,7 +1,8 @@
 """Clock of a promise: a ledger of its budget, of what is consumed, and of the time since which it runs.
 
 A clock is no date. `due_at` follows from budget, consumption and calendar, so it can always be explained. Seconds are
-seconds of the clock's calendar: round the clock (`always`) or working time (`working`).
+seconds of the clock's calendar: round the clock (`always`) or working time (`working`). The standstills of a case are
+the time in which its clocks, or those of its departments, do not count.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Decision on a command: a command and a case give one event, or a refusal. Nothing changes here."""
+"""Decide and evolve: a command and a case give one event, or a refusal; an event and a case give the next case."""
 
 from datetime import datetime
 from functools import cache

@@ -1,4 +1,4 @@
-"""The incident: one cause behind many calls (一因多诉), handled once. Pure and event-sourced, as the case is."""
+"""The incident: one cause behind many calls (一因多诉), handled once; and its notifications."""
 
 from collections.abc import Iterable
 from datetime import datetime

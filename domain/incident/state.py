@@ -1,4 +1,7 @@
-"""Fields of an incident. Its linked cases are no part of it: its workflow keeps them, and each case names it."""
+"""States, fields and events of an incident (突发事件), and how one opens.
+
+Its linked cases are no part of it: its workflow keeps them, and each case names it.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
