@@ -136,7 +136,8 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
         bulk = BulkUpdates(writer, reader, updates, store.in_force)
         assessments = Assessments(writer, reader)
         workflows = case_workflows(client, people, settings.task_queue)
-        repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
+        others = partial(repair_others, client, database, settings.task_queue)
+        repairs = Repairs(partial(repair_case, client, database), others)
         reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
         worker = Worker(
             client,
