@@ -49,8 +49,8 @@ class CaseWorkflows:
         people: whom every page waits for.
         prefix: beginning of the workflow ids, before the number of the case.
         workflow_type: type of the workflows.
-        task_queue: queue of the workers.
         changed_at: the search attribute with the time of the last change.
+        others: list of all other workflows on the same task queue.
     """
 
     def __init__(
@@ -59,18 +59,16 @@ class CaseWorkflows:
         people: PeopleFirst,
         prefix: str,
         workflow_type: str,
-        task_queue: str,
         changed_at: SearchAttributeKey[datetime],
+        others: OtherWorkflows,
     ) -> None:
         self._client = client
         self._people = people
         self._prefix = prefix
-        self._of_cases = workflow_type, task_queue
-        self._condition = f'WorkflowType = "{workflow_type}" AND TaskQueue = "{task_queue}"'
+        self._of_cases = workflow_type, others.task_queue
+        self._condition = f'WorkflowType = "{workflow_type}" AND TaskQueue = "{others.task_queue}"'
         self._key = changed_at
-        self.others = OtherWorkflows(
-            client, people, f'WorkflowType != "{workflow_type}" AND TaskQueue = "{task_queue}"'
-        )
+        self.others = others
 
     async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.

@@ -1,16 +1,20 @@
 """Queries and marks of the reconciler: what SQL has of cases, and cases whose workflow is lost."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import bindparam, func, select, update
 
+from domain.assessment.assessment import Assessment
 from domain.case.actions.resume import ACTION as RESUME
 from domain.case.automatic.escalate import KIND as ESCALATE
 from domain.case.invariants import faults
 from domain.case.lifecycle import BEFORE_REPLY, State
+from domain.incident.lifecycle import ENDS
+from readmodel.assessments.tables import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.cases.conditions import IS_OPEN, PROGRESS
 from readmodel.cases.queries import get_cases
@@ -71,6 +75,31 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
     # No other state waits: PostgreSQL would take seconds to read the documents of thousands that were replied to.
     waits = cases.c.state.in_(sorted(BEFORE_REPLY)) & of_ended & PROGRESS["settled"].as_string().is_(None)
     return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | asleep | waits))}
+
+
+class NotOver(NamedTuple):
+    """Incidents and assessments that are not over, by workflow id; True: it has nothing to do before people act."""
+
+    incidents: Mapping[str, bool]
+    assessments: Mapping[str, bool]
+
+
+def others_not_over(
+    connection: ReadConnection, ids: tuple[Callable[[str], str], Callable[[str], str]], at: datetime
+) -> NotOver:
+    """Return what is not over, with what was due `at` this instant. An assessment that cannot be read is left out.
+
+    `ids` return the workflow ids of an incident and of an assessment.
+    """
+    opened = select(incidents.c.number, incidents.c.state).where(incidents.c.closed_at.is_(None))
+    rest = {ids[0](number): state not in ENDS for number, state in connection.execute(opened)}
+    months = dict[str, bool]()
+    for document in connection.scalars(select(assessments.c.document).where(assessments.c.closed_at.is_(None))):
+        with suppress(ValidationError):
+            month = Assessment.model_validate_json(document)
+            is_late = month.computed is None or month.must_draw or month.next_step(at) or month.ring(at)
+            months[ids[1](month.number)] = not is_late
+    return NotOver(rest, months)
 
 
 def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:

@@ -8,18 +8,24 @@ from temporalio.client import Client
 
 from activities.people_first import PeopleFirst
 from activities.recovery.case_workflows import CaseWorkflows
+from activities.recovery.other_workflows import OtherWorkflows
 from domain.case.case import Case
 from domain.case.events import Event
+from workflows.clients.singletons import INSTALLATION
 from workflows.complaint import ComplaintWorkflow
 from workflows.messages import ComplaintStart, Done
+from workflows.presentation.assessment import assessment_id
 from workflows.presentation.complaint import search_attributes, summary, urgency, workflow_id
 from workflows.presentation.details.timeline import RECENT, timeline_line
+from workflows.presentation.incident import incident_id
 from workflows.presentation.search_attributes import CHANGED_AT, typed
 
 
 def case_workflows(client: Client, people: PeopleFirst, task_queue: str) -> CaseWorkflows:
     """Return the list of the workflows of cases on a task queue; see `CaseWorkflows`."""
-    return CaseWorkflows(client, people, workflow_id(""), ComplaintWorkflow.__name__, task_queue, CHANGED_AT)
+    case = ComplaintWorkflow.__name__
+    others = OtherWorkflows(client, people, task_queue, (case, INSTALLATION.id), (incident_id, assessment_id))
+    return CaseWorkflows(client, people, workflow_id(""), case, CHANGED_AT, others)
 
 
 def options_of(case: Case, changed_at: datetime) -> dict[str, Any]:
