@@ -21,49 +21,44 @@ from activities.projection import SenderWriter
 from activities.sealing.keys import Seal
 from api.app import create_app
 from api.backend import Backend
-from api.connections import ConnectionBounds, bounded_protocol
 from api.documents.documents import Documents
 from api.documents.printer import printer
+from api.edge.browsers import SealedCookie
+from api.edge.connections import ConnectionBounds, bounded_protocol
+from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits
+from api.edge.metrics import Metrics
+from api.health.readiness import ReadinessCheck, checks
+from api.health.sql import SqlHealth
+from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
+from api.health.temporal import TemporalHealth
 from api.intake import IntakeService
-from api.limits import TOO_MANY_ACTIONS, Limit, Limits
-from api.metrics import Metrics
 from api.naming import Naming
-from api.oidc.claims import ClaimMap
-from api.oidc.issuer import Issuer
-from api.oidc.sign_in import CALLBACK, Handshake, OidcClient, OidcSignIn
-from api.oidc.tokens import Tokens
 from api.people import People
-from api.readiness import ReadinessCheck, checks
 from api.recognition import Recognition
-from api.sealing import SealedCookie
-from api.security import BearerKey
-from api.sessions import Session, Sessions
-from api.sql.direct import DirectWriter
-from api.sql.health import SqlHealth
-from api.sql.integrity import Integrity
+from api.sign_in.issuer import Issuer
+from api.sign_in.oidc import CALLBACK, Handshake, OidcClient, OidcSignIn
+from api.sign_in.security import BearerKey
+from api.sign_in.sessions import Session, Sessions
+from api.sign_in.tokens import ClaimMap, Tokens
 from api.sql.projection import ProjectionWriter
-from api.sql.reader import Reader
-from api.storage import READ_MODEL, TEMPORAL, Storage
+from api.sql.reader import DirectWriter, Reader
 from api.temporal.assessments import AssessmentClient
 from api.temporal.backlog import Backlog
 from api.temporal.clock import ClockCheck, temporal_time
 from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
-from api.temporal.health import TemporalHealth
 from api.temporal.incidents import IncidentClient
-from api.temporal_ui.door import FormerPort
+from api.temporal_ui.door import lead_from_former_port
 from hotline import entry, process
-from hotline.files.atomic import write_private
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
-from hotline.files.serving_lock import ServingLock
+from hotline.files.data_folder import ServingLock, write_private
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
 from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.temporal.connection import connect
 from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
-from workflows.presentation.complaint import workflow_id
 
 PROGRAM = "api"
 """Name under which SQL has the keys of this process."""
@@ -102,7 +97,7 @@ def assemble(
         writing, group_size=settings.projection_group_size, linger_seconds=settings.projection_linger_seconds
     )
     metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days)
-    sender = SenderWriter(writer, client, workflow_id, settings.sql_wait_seconds)
+    sender = SenderWriter(writer, client, settings.sql_wait_seconds)
     projection = ProjectionWriter(sender, reader, metrics)
     complaints = ComplaintClient(*temporal, projection.acknowledged)
     recognition = Recognition(reader, complaints, projection)
@@ -203,7 +198,7 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     server = _Server(server_config(app, settings))
     server.end_waiting = app.state.door.close
     if address:
-        app.user_middleware.append(Middleware(FormerPort, port=settings.ui_port, api=address))
+        app.user_middleware.append(Middleware(lead_from_former_port, port=settings.ui_port, api=address))
         server.further_port = settings.ui_port
 
     async def keep() -> None:

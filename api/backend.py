@@ -12,36 +12,34 @@ from activities.sealing.keys import Seal
 from api.codes import CatalogueInForce
 from api.documents.documents import Documents
 from api.documents.printer import Printer
+from api.edge.limits import Limits, Turns
+from api.edge.metrics import Metrics
+from api.edge.middleware import Serving
+from api.edge.problems import ProblemError, declare
 from api.exports.streams import ExportTurn
+from api.health.readiness import ReadinessCheck
 from api.intake import IntakeService
-from api.limits import Limits
-from api.metrics import Metrics
-from api.middleware import Serving
 from api.naming import Naming
-from api.oidc.sign_in import OidcSignIn
 from api.people import People
-from api.problems import ProblemError, declare
-from api.readiness import ReadinessCheck
 from api.recognition import Recognition
 from api.rights import require_reach
-from api.security import BearerKey
-from api.sessions import Sessions
-from api.sql.direct import DirectWriter
+from api.sign_in.oidc import OidcSignIn
+from api.sign_in.security import BearerKey
+from api.sign_in.sessions import Sessions
 from api.sql.projection import ProjectionWriter
-from api.sql.reader import Reader, away
+from api.sql.reader import DirectWriter, Reader, away
 from api.temporal.assessments import AssessmentClient
 from api.temporal.clock import ClockCheck
 from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
 from api.temporal.incidents import IncidentClient
-from api.turns import Turns
 from domain.case.case import Case
 from domain.case.decide import available_actions
 from domain.case.views import CaseView, Outcome, view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import Right
 from domain.shared.actors import Actor
-from domain.shared.codes import Kind, UnknownCode
+from domain.shared.codes import CodeKind, UnknownCode
 from readmodel.cases.queries import get_case
 from readmodel.writer import GroupWriter
 
@@ -117,7 +115,7 @@ class Backend:
         """Context in which bodies and parameters of requests are validated."""
         return {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": self.clock}
 
-    def _code(self, kind: Kind, given: str) -> str:
+    def _code(self, kind: CodeKind, given: str) -> str:
         """Return the code of a name. Codes of earlier catalogues pass, since cases of that time carry them.
 
         If a code must be in force, the route checks that. Raises UnknownCode.

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from api.codes import CONTEXT
-from api.problems import ProblemError, declare
+from api.edge.problems import ProblemError, declare
 from api.schemas import Page, body_like
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.shared.numbers import ACCEPTED, NumberError, parse_number

@@ -11,8 +11,8 @@ from decimal import Decimal
 from http import HTTPStatus
 
 from api.backend import Backend
-from api.limits import too_soon
-from api.problems import ProblemError, declare
+from api.edge.limits import too_soon
+from api.edge.problems import ProblemError, declare
 from api.sql.reader import away
 from domain.calls.withdrawal import CallMismatch
 from domain.case.actions.withdraw import needs_call

@@ -12,7 +12,7 @@ from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import INCIDENT_KINDS
 from domain.incident.lifecycle import IncidentState
-from domain.incident.scope import CIRCLE_OR_STREETS, NOT_TAKEN, PLACE_UNKNOWN, Around, Circle, Scope
+from domain.incident.scope import CIRCLE_OR_STREETS, NOT_LINKED, PLACE_UNKNOWN, Around, Circle, Scope
 from domain.incident.state import IncidentFields
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
@@ -59,7 +59,7 @@ class IncidentLinks(BaseModel):
 
 
 CandidateReason = Annotated[
-    str, WithJsonSchema({"type": "string", "enum": [*OwnMatter, PLACE_UNKNOWN, NOT_TAKEN], "title": "CandidateReason"})
+    str, WithJsonSchema({"type": "string", "enum": [*OwnMatter, PLACE_UNKNOWN, NOT_LINKED], "title": "CandidateReason"})
 ]
 IncidentActionName = Annotated[
     str, WithJsonSchema({"type": "string", "enum": [*INCIDENT_TABLE], "title": "IncidentAction"})

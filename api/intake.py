@@ -14,11 +14,11 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from api.codes import CatalogueInForce
+from api.edge.problems import ProblemError, declare, unavailable
 from api.naming import Named, Naming
-from api.problems import ProblemError, declare, unavailable
 from api.recognition import Recognition
 from api.schemas import NewComplaint
-from api.security import digest_of, request_key
+from api.sign_in.security import digest_of, request_key
 from api.sql.reader import Reader
 from api.temporal.backlog import Backlog
 from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE

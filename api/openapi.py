@@ -11,11 +11,11 @@ from pydantic_core import to_jsonable_python
 
 from api import examples
 from api.backend import Backend
-from api.middleware import WRONG_HOST
-from api.oidc.tokens import Tokens
-from api.problems import INTERNAL, MEDIA_TYPE, WRONG_ROLE, Kind, Problem, ProblemError
+from api.edge.middleware import WRONG_HOST
+from api.edge.problems import INTERNAL, MEDIA_TYPE, WRONG_ROLE, Kind, Problem, ProblemError
 from api.rights import only_with
-from api.security import KEY_ERRORS
+from api.sign_in.security import KEY_ERRORS
+from api.sign_in.tokens import Tokens
 from domain.rights.rights import Right
 
 Json = dict[str, Any]

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.problems import ProblemError
+from api.edge.problems import ProblemError
 from api.sql.reader import Reader, away
 from domain.shared.actors import SYSTEM, Actor
 from readmodel.base.database import write_in_thread

@@ -9,7 +9,7 @@ import logging
 from contextlib import suppress
 from datetime import datetime
 
-from api.problems import ProblemError
+from api.edge.problems import ProblemError
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
 from api.temporal.complaints import ComplaintClient

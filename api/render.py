@@ -23,7 +23,7 @@ from domain.rights.rights import READ_CASES, READ_RECORDINGS, Reach
 from domain.shared.actors import Actor, Person
 from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
-from readmodel.cases.parts import PartOfCase
+from readmodel.cases.queries import PartOfCase
 from readmodel.incidents.candidates import Candidate
 from readmodel.notifications.notifications import DeadLetter
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from api.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
-from api.security import BearerKey
+from api.edge.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
+from api.sign_in.security import BearerKey
 from domain.case.lifecycle import ENDED, OPEN, State
 from domain.rights.masking import masks_for
 from domain.rights.rights import CaseOfSomebody, Reach, Right, reaches

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import Header
 
-from api.problems import ProblemError, declare, kind_of
+from api.edge.problems import ProblemError, declare, kind_of
 from domain.shared.errors import VERSION_CHANGED
 
 INVALID_ETAG = declare("invalid-etag", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid entity tag")

@@ -14,8 +14,8 @@ from temporalio.worker import WorkflowRunner
 from temporalio.workflow import _Definition
 
 from bench.measure import MILLISECONDS, quantile
-from hotline.temporal.sandbox import runner
-from workflows.complaint import ComplaintWorkflow
+from hotline.temporal.runner import runner
+from workflows.complaint.workflow import ComplaintWorkflow
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Workflows that are no cases and do not go on: incidents, assessments, handovers, rollouts, reports and others."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
 
@@ -11,8 +11,10 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
 
 from activities.command_faults import UNSEALED
+from activities.names import COMPLAINT_WORKFLOW, INSTALLATION, assessment_id, incident_id
 from activities.people_first import PeopleFirst
 from activities.projection import read
+from activities.recovery.history import ForeignError, read_events
 from activities.run_status import NOT_OVER, STUCK, is_over, unless_gone
 from activities.shift import SHIFT_TIMEOUT
 from readmodel.recovery.reconciliation import NotOver, others_not_over
@@ -32,26 +34,15 @@ class OtherWorkflows:
         client: client of Temporal.
         people: whom every question waits for.
         task_queue: queue of the workers.
-        excluded: type of the workflows of cases, and id of the one that waits for ever.
-        ids: return the workflow ids of an incident and of an assessment.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        people: PeopleFirst,
-        task_queue: str,
-        excluded: tuple[str, str],
-        ids: tuple[Callable[[str], str], Callable[[str], str]],
-    ) -> None:
+    def __init__(self, client: Client, people: PeopleFirst, task_queue: str) -> None:
         self._client = client
         self._people = people
-        self.task_queue = task_queue
-        self._of_cases, idle = excluded
+        self._task_queue = task_queue
         self._condition = (
-            f'WorkflowType != "{self._of_cases}" AND TaskQueue = "{task_queue}" AND WorkflowId != "{idle}"'
+            f'WorkflowType != "{COMPLAINT_WORKFLOW}" AND TaskQueue = "{task_queue}" AND WorkflowId != "{INSTALLATION}"'
         )
-        self._ids = ids
         self._still = set[str]()
 
     async def stuck(self, engine: Engine, at: datetime) -> set[str]:
@@ -76,19 +67,24 @@ class OtherWorkflows:
         self._still |= found_now
 
     async def _in_sql(self, engine: Engine, at: datetime) -> NotOver:
-        return await read(engine, partial(others_not_over, ids=self._ids, at=at))
+        """Return what SQL has, by workflow id."""
+        found = await read(engine, partial(others_not_over, at=at))
+        incidents = {incident_id(number): waits for number, waits in found.incidents.items()}
+        return NotOver(incidents, {assessment_id(month): waits for month, waits in found.assessments.items()})
 
     async def _stands_still(self, workflow_id: str, in_sql: NotOver) -> bool:
         await self._people.step_aside()
-        handle = self._client.get_workflow_handle(workflow_id)
-        found, history = await unless_gone(handle.describe()), await unless_gone(handle.fetch_history())
         known = {**in_sql.incidents, **in_sql.assessments}
-        if not found or not history or is_over(found.status):
+        found = await unless_gone(self._client.get_workflow_handle(workflow_id).describe())
+        if not found or is_over(found.status):
             return workflow_id in known
-        if found.task_queue != self.task_queue or found.workflow_type == self._of_cases:
+        if found.task_queue != self._task_queue or found.workflow_type == COMPLAINT_WORKFLOW:
             return workflow_id in known
+        try:
+            due_at, worked_at = await _times(read_events(self._client, found))
+        except ForeignError:  # no worker can read it either
+            return True
         pending, task = found.raw_description.pending_activities, found.raw_description.pending_workflow_task
-        due_at, worked_at = _times(history.events)
         timer_at = 0 if workflow_id in in_sql.assessments else due_at
         is_idle = not (pending or known.get(workflow_id)) and _is_past(worked_at)
         # Somebody can also have the next run, or the tasks of this one, wait for years.
@@ -101,7 +97,7 @@ class OtherWorkflows:
         is_refused = pending.last_failure.application_failure_info.type in REFUSED and pending.attempt > REFUSALS
         options = pending.activity_options
         is_long = options.start_to_close_timeout.seconds > SHIFT_TIMEOUT.total_seconds()
-        return is_far or is_refused or is_long or options.task_queue.name != self.task_queue
+        return is_far or is_refused or is_long or options.task_queue.name != self._task_queue
 
 
 def _is_far(seconds: int) -> bool:
@@ -113,17 +109,17 @@ def _is_past(seconds: int) -> bool:
     return time.time() - seconds > LONGEST_PAUSE_SECONDS
 
 
-def _times(events: Sequence[HistoryEvent]) -> tuple[int, int]:
+async def _times(events: AsyncIterator[HistoryEvent]) -> tuple[int, int]:
     """Return when the last pending timer is due, 0 for none, and when the run began or an activity was done last.
 
-    In seconds since 1970. Signals do not count, as anybody can send them.
+    In seconds since 1970. Signals do not count, as anybody can send them. Raises ForeignError and RPCError.
     """
-    timers, worked_at = dict[int, int](), events[0].event_time.seconds
-    for event in events:
+    timers, worked_at = dict[int, int](), 0
+    async for event in events:
         if event.HasField("timer_started_event_attributes"):
             timer = event.timer_started_event_attributes
             timers[event.event_id] = event.event_time.seconds + timer.start_to_fire_timeout.seconds
-        elif event.HasField("activity_task_completed_event_attributes"):
+        elif event.event_id == 1 or event.HasField("activity_task_completed_event_attributes"):
             worked_at = event.event_time.seconds
         timers.pop(event.timer_fired_event_attributes.started_event_id, None)
         timers.pop(event.timer_canceled_event_attributes.started_event_id, None)

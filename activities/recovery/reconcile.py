@@ -29,7 +29,7 @@ from temporalio.service import RPCError
 
 from activities.projection import SenderWriter, read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
-from activities.recovery.history_errors import UnreadableError
+from activities.recovery.history import UnreadableError
 from activities.recovery.report import NAMED, Report, is_ahead
 from activities.run_status import is_lost
 from activities.shift import Shift, ShiftOverError, now, shift

@@ -80,7 +80,6 @@ class Documents:
             raise FileError(problems)
 
     def html(self, number: str, event: Event) -> str:
-        """Return the document of a notice or criticism as an HTML page."""
         return self._environment.get_template(f"{DOCUMENTS}{event.action}.html").render(fields(number, event))
 
 
@@ -121,7 +120,6 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
 
 
 def document_number(number: str, seq: int) -> str:
-    """Return the number of a document: the case's number and the event's."""
     return f"{number}-{seq}"
 
 

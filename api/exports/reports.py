@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from api.documents.printer import HTML
+from api.edge.browsers import TEMPLATES
 from api.exports.charts import svg
-from api.exports.csv_lines import BOM, CSV, lines
-from api.exports.workbook import XLSX, sheets
-from api.html import TEMPLATES
+from api.exports.files import BOM, CSV, XLSX, lines, sheets
 from api.render import JSON
 from domain.calendar.work_calendar import on_the_wall
 from domain.reports.cells import shown
@@ -48,7 +47,6 @@ def as_csv(report: Report) -> bytes:
 
 
 def as_xlsx(report: Report) -> bytes:
-    """Return a workbook with a sheet for each table."""
     file = io.BytesIO()
     with sheets(file) as book:
         for table in report.tables:

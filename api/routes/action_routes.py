@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from api.backend import Backend
 from api.codes import BY_NAME
-from api.limits import TOO_MANY_ACTIONS
+from api.edge.limits import TOO_MANY_ACTIONS
+from api.edge.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.naming import KINDS
 from api.openapi import Operations
-from api.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.routes.parameters import IdempotencyKey
-from api.security import RequestActor, digest_of, request_key
+from api.sign_in.security import RequestActor, digest_of, request_key
 from api.temporal.client import EntityClient, key_reused
 from api.versions import MATCH_ERRORS, IfMatch, versions_in
 from domain.case.views import Outcome
@@ -25,7 +25,7 @@ from domain.kit.event import ActionBody, AnyAction
 from domain.rights.rights import right_to
 from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.value import NamedCode
-from workflows.messages import IncidentOutcome
+from workflows.incident.messages import IncidentOutcome
 
 Turn = AbstractAsyncContextManager[None]
 OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
@@ -92,7 +92,7 @@ class ActionRoutes(Generic[OutcomeT]):
     def _endpoint(self, action: AnyAction, examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
         name, body_type = action.name, action.body
         able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}
-        command_type: type[Command[Any]] = Command.__class_getitem__(action.sent or body_type)  # type: ignore[assignment]  # known at run time only
+        command_type: type[Command[Any]] = Command.__class_getitem__(action.extended_body or body_type)  # type: ignore[assignment]  # known at run time only
 
         async def act(
             backend: Backend,

@@ -20,9 +20,8 @@ from api.assessments import (
     objection_item,
 )
 from api.backend import Backend
-from api.limits import TOO_MANY_ACTIONS
-from api.openapi import Operations
-from api.problems import (
+from api.edge.limits import TOO_MANY_ACTIONS
+from api.edge.problems import (
     BEHIND_SQL,
     OUT_OF_TURN,
     WORKFLOW_LOST,
@@ -33,9 +32,10 @@ from api.problems import (
     refusal_of,
     workflow_lost,
 )
+from api.openapi import Operations
 from api.routes.assessments import MONTH_ERRORS, UNKNOWN_FIGURE, Month, assessment, number_of
 from api.routes.parameters import INVALID_NUMBER, POST_ERRORS, IdempotencyKey, number_in
-from api.security import RequestActor, digest_of, request_key
+from api.sign_in.security import RequestActor, digest_of, request_key
 from api.temporal.client import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF, decide_objection, inspect, object_
 from domain.assessment.batch import AssessmentBatch
@@ -47,7 +47,7 @@ from domain.kit.event import ActionBody
 from domain.rights.rights import READ_ASSESSMENTS, right_to
 from domain.shared.actors import Actor, Role
 from readmodel.assessments import months
-from workflows.messages import AssessmentOutcome
+from workflows.assessment.messages import AssessmentOutcome
 
 UNKNOWN_SUBJECT = declare("unknown-subject", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown subject")
 CASE_NOT_COUNTED = declare("case-not-counted", HTTPStatus.UNPROCESSABLE_ENTITY, "Case not counted by the figure")

@@ -24,14 +24,13 @@ from api.assessments import (
     standard_item,
 )
 from api.backend import Backend
+from api.edge.problems import INVALID_REQUEST, ProblemError, declare
 from api.exports import assessments as exported
-from api.exports.csv_lines import CSV
+from api.exports.files import CSV, XLSX
 from api.exports.streams import STREAMS, Pages, pages_of
-from api.exports.workbook import XLSX
 from api.openapi import Operations
-from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.routes.parameters import Paging
-from api.security import RequestActor
+from api.sign_in.security import RequestActor
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from domain.assessment.assessment import Assessment
 from domain.catalogue.figures import FIGURE_OF, Subject

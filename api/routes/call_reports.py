@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from api import render
 from api.backend import Backend
+from api.edge.problems import INVALID_REQUEST, ProblemError
 from api.openapi import Operations
 from api.people import People
-from api.problems import INVALID_REQUEST, ProblemError
 from api.routes.parameters import INVALID_PERIOD
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.calls.call import CallOutcome

@@ -11,10 +11,9 @@ from starlette.responses import Response
 
 from activities.notifications.caller_links import Link
 from api.backend import Backend
-from api.html import form_of, page
-from api.problems import ProblemError
-from api.same_origin import is_from_another_site
-from api.security import digest_of
+from api.edge.browsers import form_of, is_from_another_site, page
+from api.edge.problems import ProblemError
+from api.sign_in.security import digest_of
 from domain.case.actions import ACTION_OF
 from domain.case.actions.comment import Comment
 from domain.case.actions.follow_up import FollowUp

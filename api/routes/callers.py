@@ -11,13 +11,13 @@ from starlette.responses import Response
 
 from api import render
 from api.backend import Backend
-from api.limits import LOOKUP
+from api.edge.limits import LOOKUP
+from api.edge.problems import INVALID_REQUEST, ProblemError, declare
 from api.openapi import Operations
-from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.rights import department_within
 from api.routes.parameters import BODY_ERRORS, FIND_ERRORS, CaseNumber
 from api.schemas import body_like
-from api.security import RequestActor
+from api.sign_in.security import RequestActor
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.case.intake import Caller
 from domain.customers.customer import CallerRecord, KnownCaller

@@ -19,8 +19,7 @@ from api.case_checks import (
     check_link,
     link_turn,
 )
-from api.openapi import Operations
-from api.problems import (
+from api.edge.problems import (
     BEHIND_SQL,
     INVALID_RESULT,
     OUT_OF_TURN,
@@ -31,6 +30,7 @@ from api.problems import (
     refused_by,
     workflow_lost,
 )
+from api.openapi import Operations
 from api.rights import require_reach
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import CASE_ERRORS, POST_ERRORS, NumberText, number_in

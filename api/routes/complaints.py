@@ -16,13 +16,12 @@ from starlette.responses import Response
 from api import render
 from api.backend import Backend
 from api.codes import BY_NAME
+from api.edge.problems import BEHIND_SQL, INVALID_REQUEST, OTHER_DEPARTMENT, UNKNOWN, ProblemError
 from api.exports import complaints as exported
-from api.exports.csv_lines import CSV
+from api.exports.files import CSV, XLSX
 from api.exports.streams import STREAMS, pages_of
-from api.exports.workbook import XLSX
 from api.intake import OTHER_OWNER
 from api.openapi import Operations
-from api.problems import BEHIND_SQL, INVALID_REQUEST, OTHER_DEPARTMENT, UNKNOWN, ProblemError
 from api.rights import MASKED_SEARCH, department_within, search_within
 from api.routes.parameters import (
     CASE_ERRORS,
@@ -40,7 +39,7 @@ from api.routes.parameters import (
     person,
 )
 from api.schemas import Complaint, ComplaintPage, NewComplaint, Timeline
-from api.security import RequestActor
+from api.sign_in.security import RequestActor
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.versions import INVALID_ETAG, IfNoneMatch, etag, is_known
 from domain.case.lifecycle import State

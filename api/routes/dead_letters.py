@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from api import render
 from api.backend import Backend
+from api.edge.problems import INVALID_REQUEST, ProblemError, declare
 from api.openapi import Operations
-from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.routes.parameters import LIST_ERRORS, LongPaging
 from api.schemas import Letters, ResentLetter
-from api.security import RequestActor
+from api.sign_in.security import RequestActor
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.rights.rights import RESEND_LETTERS
 from readmodel.notifications.notifications import dead_letters, resend

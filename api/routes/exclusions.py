@@ -12,11 +12,11 @@ from starlette.responses import Response
 from api import render
 from api.assessments import ExclusionDecision, ExclusionItem, ExclusionPage, NewExclusion, exclusion_item
 from api.backend import Backend
+from api.edge.problems import ProblemError, declare, kind_of
 from api.examples import EXCLUSION
 from api.openapi import Operations
-from api.problems import ProblemError, declare, kind_of
 from api.routes.parameters import BODY_ERRORS, CASE_ERRORS, LIST_ERRORS, CaseNumber, IdempotencyKey, Paging
-from api.security import INVALID_IDEMPOTENCY_KEY, KEY_ERRORS, RequestActor, digest_of, request_key
+from api.sign_in.security import INVALID_IDEMPOTENCY_KEY, KEY_ERRORS, RequestActor, digest_of, request_key
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from api.temporal.client import KEY_REUSED, key_reused
 from domain.assessment.exclusion import (

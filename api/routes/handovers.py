@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from api import examples, render
 from api.backend import Backend
+from api.edge.problems import INVALID_REQUEST, ProblemError, declare, kind_of
 from api.naming import ACCEPTED, UNKNOWN_OWNER
 from api.openapi import Operations
-from api.problems import INVALID_REQUEST, ProblemError, declare, kind_of
 from api.routes.parameters import POST_ERRORS, IdempotencyKey
 from api.schemas import body_like
-from api.security import RequestActor, digest_of, request_key
+from api.sign_in.security import RequestActor, digest_of, request_key
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from domain.case.actions.hand_over import SAME_OWNER

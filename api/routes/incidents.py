@@ -14,10 +14,8 @@ from starlette.responses import Response
 from api import examples, render
 from api.backend import Backend
 from api.codes import BY_NAME
-from api.incidents import CandidatePage, IncidentItem, IncidentPage, IncidentTimeline, NewIncident
-from api.limits import too_soon
-from api.openapi import Operations
-from api.problems import (
+from api.edge.limits import too_soon
+from api.edge.problems import (
     BEHIND_SQL,
     INVALID_REQUEST,
     OTHER_DEPARTMENT,
@@ -28,9 +26,11 @@ from api.problems import (
     declare,
     workflow_lost,
 )
+from api.incidents import CandidatePage, IncidentItem, IncidentPage, IncidentTimeline, NewIncident
+from api.openapi import Operations
 from api.routes.action_routes import ActionRoutes
 from api.routes.parameters import LIST_ERRORS, POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
-from api.security import RequestActor, digest_of, request_key
+from api.sign_in.security import RequestActor, digest_of, request_key
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
@@ -52,7 +52,8 @@ from readmodel.incidents import candidates as incident_candidates
 from readmodel.incidents import incidents
 from readmodel.timelines import incident_timeline
 from workflows.clients.start import Request
-from workflows.messages import IncidentOutcome, Names
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.messages import Names
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")

@@ -12,11 +12,11 @@ from werkzeug.http import parse_accept_header
 from api import render
 from api.backend import Backend
 from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF
+from api.edge.problems import INVALID_REQUEST, ProblemError, declare
 from api.openapi import GUARD_ERRORS, Operations, errors_of
-from api.problems import INVALID_REQUEST, ProblemError, declare
 from api.routes.parameters import CASE_ERRORS, CaseNumber
 from api.schemas import NoticePage
-from api.security import RequestActor
+from api.sign_in.security import RequestActor
 from domain.rights.rights import READ_NOTICES
 from readmodel.timelines import documents as documents_of
 

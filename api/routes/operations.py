@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from api import openapi, render
 from api.backend import Backend
-from api.readiness import UNABLE, readiness, unknown
+from api.health.readiness import UNABLE, readiness, unknown
+from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.schemas import Component, Health, Readiness
-from api.temporal.health import NO_ANSWER, NO_WORKER
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:

@@ -14,9 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.backend import COMPLAINT_NOT_FOUND
 from api.codes import CONTEXT
-from api.middleware import BODY_TOO_LARGE, TOO_SLOW
-from api.naming import Naming
-from api.problems import (
+from api.edge.middleware import BODY_TOO_LARGE, TOO_SLOW
+from api.edge.problems import (
     BAD_REQUEST,
     INVALID_REQUEST,
     MALFORMED_JSON,
@@ -27,7 +26,8 @@ from api.problems import (
     declare,
     invalid_request,
 )
-from api.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS, LONGEST_KEY
+from api.naming import Naming
+from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS, LONGEST_KEY
 from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE, bad_cursor
 from api.temporal.client import KEY_REUSED, TEMPORAL_ERRORS
 from api.temporal.clock import CLOCK_OFF
@@ -40,7 +40,7 @@ from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import Instant, Name
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.filters import CaseFilters
-from readmodel.cases.sorting import Sort
+from readmodel.cases.search import Sort
 from readmodel.recovery.reconciliation import Lost
 
 LONGEST_PAGE = 200

@@ -9,16 +9,16 @@ from starlette.responses import Response
 from api import render
 from api.backend import Backend
 from api.codes import BY_NAME
+from api.edge.problems import OTHER_DEPARTMENT, UNKNOWN, ProblemError
 from api.openapi import Operations
-from api.problems import OTHER_DEPARTMENT, UNKNOWN, ProblemError
 from api.rights import department_within
 from api.routes.parameters import LIST_ERRORS, Paging
 from api.schemas import PartPage
-from api.security import RequestActor
+from api.sign_in.security import RequestActor
 from domain.case.parts import PartState
 from domain.rights.rights import READ_PARTS
 from domain.shared.codes import DepartmentCode, words
-from readmodel.cases.parts import list_parts as parts_of
+from readmodel.cases.queries import list_parts as parts_of
 
 
 class PartListing(Paging):

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from api import render
 from api.backend import Backend
 from api.codes import BY_NAME
+from api.edge.problems import INVALID_REQUEST, UNKNOWN
 from api.openapi import Operations
-from api.problems import INVALID_REQUEST, UNKNOWN
 from api.schemas import PeoplePage
 from domain.rights.rights import READ_REFERENCE
 from domain.shared.actors import StaffRole

@@ -13,12 +13,11 @@ from starlette.responses import Response
 
 from api.backend import Backend
 from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, Printer
-from api.exports.csv_lines import CSV
+from api.edge.problems import INVALID_REQUEST, Kind, ProblemError, declare
+from api.exports.files import CSV, XLSX
 from api.exports.reports import RENDERINGS, ReportFormat, page
 from api.exports.streams import attachment
-from api.exports.workbook import XLSX
 from api.openapi import Operations
-from api.problems import INVALID_REQUEST, Kind, ProblemError, declare
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.reports.period import (
     EXAMPLES,

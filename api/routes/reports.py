@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from api import examples, render
 from api.backend import Backend
+from api.edge.problems import INVALID_REQUEST
 from api.openapi import Operations
-from api.problems import INVALID_REQUEST
-from api.security import RequestActor
+from api.sign_in.security import RequestActor
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.customers.customer import Thanks
 from domain.reports.period import MONTH, month_bounds

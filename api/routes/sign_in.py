@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.backend import Backend
-from api.html import form_of
-from api.oidc.sign_in import CALLBACK, OidcSignIn
-from api.problems import ProblemError, declare
-from api.same_origin import require_same_origin
-from api.sessions import SIGN_IN, local, takes_pages
+from api.edge.browsers import form_of, require_same_origin
+from api.edge.problems import ProblemError, declare
+from api.sign_in.oidc import CALLBACK, OidcSignIn
+from api.sign_in.sessions import SIGN_IN, local, takes_pages
 from domain.shared.actors import Actor
 from readmodel.people.people import end_sessions
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from activities.projection import SenderWriter
-from api.metrics import Metrics
-from api.problems import BEHIND_SQL, ProblemError
+from api.edge.metrics import Metrics
+from api.edge.problems import BEHIND_SQL, ProblemError
 from api.sql.reader import Reader
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case

@@ -1,4 +1,4 @@
-"""Reads of SQL from the event loop: each in a thread, with a time limit."""
+"""Reads and direct writes of SQL from the event loop, with a time limit."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Concatenate, ParamSpec, TypeVar
@@ -13,10 +14,10 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.problems import ProblemError, declare, unavailable
+from api.edge.problems import ProblemError, declare, unavailable
 from domain.case.intake import Contact, Intake, Location
 from domain.incident.scope import CasePlace, Scope
-from readmodel.base.database import ReadConnection, reading
+from readmodel.base.database import ReadConnection, WriteConnection, reading, write_in_thread
 from readmodel.base.paging import BadCursorError
 from readmodel.callers.recognition import UNKNOWN_CALLER, CallerFacts, CallerLookup, recognise
 from readmodel.incidents import incidents
@@ -66,7 +67,6 @@ class Reader:
             await asyncio.wait([self._read_incidents()], timeout=ANSWER_SECONDS)
 
     def close(self) -> None:
-        """Close threads and connections."""
         for threads in (self._threads, self._intakes):
             threads.shutdown(wait=True, cancel_futures=True)
         self._engine.dispose()
@@ -155,3 +155,36 @@ def bad_cursor(reason: str) -> ProblemError:
     """Return the problem of a cursor that no page gave out."""
     detail = f"{reason[:1].upper()}{reason[1:]}."
     return ProblemError(INVALID_CURSOR, detail, accepted=["a next_cursor", "no cursor"])
+
+
+TURN_SECONDS = 30.0
+"""Longest wait for the turn and the answer together: a few large imports at once are all taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectWriter:
+    """Writer of transactions that change nothing if they are sent again.
+
+    They may take seconds, and run beside those of `GroupWriter`: no batch of a case waits for an import of calls.
+    They wait for each other, however many there are: SQL would give up those that wait for its lock.
+
+    Args:
+        engine: engine to write with; `close` disposes of it. It connects with the first request.
+    """
+
+    engine: Engine
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    async def write(self, work: Callable[[WriteConnection], T]) -> T:
+        """Return the result of a transaction. Raises ProblemError 503 if SQL is down."""
+        try:
+            async with asyncio.timeout(TURN_SECONDS), self._turn, asyncio.timeout(ANSWER_SECONDS):
+                return await write_in_thread(self.engine, work)
+        except (TimeoutError, SQLAlchemyError) as error:
+            log.warning("SQL does not answer: %s", type(error).__name__)
+            raise away(
+                "SQL does not answer. Send the same again: it may have been written already, which does no harm."
+            ) from None

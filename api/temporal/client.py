@@ -27,8 +27,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.command_faults import NO_HANDLER, UNDECODED, UNSEALED
 from activities.run_status import is_lost, unless_gone
 from activities.sealing.envelope import Envelope
-from api.limits import Limit
-from api.problems import OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
+from api.edge.limits import Limit
+from api.edge.problems import NO_ANSWER, OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
 from api.temporal.clock import ClockCheck
 from domain.kit.command import Command
 from domain.shared.actors import Role
@@ -38,7 +38,6 @@ from workflows.clients.start import KeyReusedError
 log = logging.getLogger("hotline.api")
 
 TEMPORAL_UNAVAILABLE = declare("temporal-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal unavailable")
-NO_ANSWER = declare("no-answer-in-time", HTTPStatus.SERVICE_UNAVAILABLE, "No answer in time")
 PAUSED = declare("workflow-paused", HTTPStatus.SERVICE_UNAVAILABLE, "Workflow paused")
 TEMPORAL_ERRORS = (TEMPORAL_UNAVAILABLE, NO_ANSWER, PAUSED, OPERATOR_NEEDED)
 KEY_REUSED = declare(
@@ -111,7 +110,6 @@ class EntityClient(Generic[OutcomeT]):
 
     @property
     def namespace(self) -> str:
-        """Namespace of the workflows."""
         return self._client.namespace
 
     @property
@@ -201,9 +199,9 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
     except WorkflowQueryRejectedError:
         raise _paused(what) from None
     except KeyReusedError:
-        detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
-        accepted = ["the same body", "a new Idempotency-Key"]
-        raise ProblemError(KEY_REUSED, detail, accepted=accepted) from None
+        raise _reused(
+            "This Idempotency-Key was sent before with another body. Send a new key with a new body."
+        ) from None
     except OperatorError as error:
         raise operator_needed(error) from None
     except (RPCError, RuntimeError) as error:
@@ -222,7 +220,10 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
 
 def key_reused(where: str) -> ProblemError:
     """Return the problem of a key that was used before for something else, on the entity that `where` begins with."""
-    detail = f"This Idempotency-Key was already used on this {where}."
+    return _reused(f"This Idempotency-Key was already used on this {where}.")
+
+
+def _reused(detail: str) -> ProblemError:
     return ProblemError(KEY_REUSED, detail, accepted=["the same body", "a new Idempotency-Key"])
 
 
@@ -240,7 +241,6 @@ def _paused(what: str) -> ProblemError:
 
 
 def other_release(why: str) -> ProblemError:
-    """Return the problem of a worker and an API that do not understand each other."""
     detail = (
         f"API and worker seem to be of different releases, as in an upgrade: {why}. Send the same again later; with the"
         " same Idempotency-Key, an action is not done twice."

@@ -8,7 +8,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.service import RPCError
 
 from activities.run_status import is_over
-from api.problems import ProblemError
+from api.edge.problems import ProblemError
 from api.temporal.client import QUERY_SECONDS, answer_unless_gone, answering
 from api.temporal.clock import ClockCheck
 from domain.case.handover import Handover, HandoverProgress
@@ -21,14 +21,7 @@ SOON = 1.5
 
 
 class HandoverClient:
-    """Client of the workflows of handovers.
-
-    Args:
-        client: client of Temporal, which may be down.
-        task_queue: queue of the workers.
-        timeout_seconds: longest wait for a start.
-        clock_check: check before anything is started.
-    """
+    """Client of the workflows of handovers; a start gets its answer within `timeout_seconds`."""
 
     def __init__(self, client: Client, task_queue: str, timeout_seconds: float, clock_check: ClockCheck) -> None:
         self._client = client

@@ -10,23 +10,22 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from activities.names import complaint_id
 from api.backend import Backend, not_found
-from api.html import page
-from api.problems import ProblemError
+from api.edge.browsers import page
+from api.edge.problems import ProblemError
 from api.rights import require_role
 from api.routes.parameters import INVALID_NUMBER
-from api.sessions import Session
+from api.sign_in.sessions import Session
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import PREFIX
 from api.temporal_ui.saved_views import COLUMNS, VIEWS, View, of_today, personal
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import NumberError, parse_number
-from workflows.presentation.complaint import workflow_id
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the pages."""
     dangerous = Dangerous(backend)
 
     @router.get("/views", include_in_schema=False)
@@ -75,12 +74,11 @@ async def _details(backend: Backend, actor: Actor, text: str) -> Response:
     run = await backend.complaints.present_run(number)
     if run is None:
         raise not_found(number)
-    details = f"{_cases(backend)}/{workflow_id(number)}/{run}/user-metadata"
+    details = f"{_cases(backend)}/{complaint_id(number)}/{run}/user-metadata"
     return RedirectResponse(details, HTTPStatus.SEE_OTHER)
 
 
 def _cases(backend: Backend) -> str:
-    """Return the address of the list of cases."""
     return f"{PREFIX}/namespaces/{quote(backend.complaints.namespace, safe='')}/workflows"
 
 

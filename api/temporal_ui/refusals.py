@@ -10,12 +10,12 @@ from pydantic_core import ErrorDetails
 
 from activities.command_faults import ACTIONS, MOST_FAULTS, example
 from api.assessments import NewObjection
-from api.problems import PREFIX, Problem
+from api.edge.problems import PREFIX, Problem
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.actors import Role
-from domain.shared.codes import UNKNOWN_CODE, Kind
+from domain.shared.codes import UNKNOWN_CODE, CodeKind
 from domain.shared.errors import ProblemType
 from domain.shared.explain import causes, form_of, table_at
 
@@ -103,8 +103,7 @@ def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, ca
 
 
 def example_in(action: AnyAction, catalogue: Catalogue) -> str:
-    """Return the example of an action with codes of this catalogue."""
-    codes: Mapping[Kind, list[str]] = {
+    codes: Mapping[CodeKind, list[str]] = {
         "service": [each.code for each in catalogue.services],
         "district": [each.code for each in catalogue.districts],
         "department": [each.code for each in catalogue.departments],

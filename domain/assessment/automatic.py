@@ -12,7 +12,7 @@ INSPECTIONS = "inspections"
 """Name of the time in which the sample is inspected."""
 
 
-class Opened(EventData):
+class AssessmentOpened(EventData):
     """Month that is assessed: its bounds, the seed of its sample, and the catalogue that its standard is of."""
 
     since: datetime
@@ -42,26 +42,22 @@ class Reminded(EventData):
 
 
 def _draw(month: AssessmentFields, data: Drawn, event: AssessmentEvent) -> None:
-    """Begin the time for inspections, if there are any."""
     month.drawn = True
     if data.sample and month.standard.inspection_seconds:
         month.open_limit(INSPECTIONS, event.at, month.standard.inspection_seconds)
 
 
 def _publish(month: AssessmentFields, data: Computed, event: AssessmentEvent) -> None:
-    """Begin the time for objections."""
     month.computed, month.published_at = data.computed, event.at
     month.close_limit(INSPECTIONS)
     month.open_limit(OBJECTIONS, event.at, month.standard.objection_seconds)
 
 
 def _finish(month: AssessmentFields, data: Computed, _: AssessmentEvent) -> None:
-    """Keep the final figures."""
     month.computed, month.limits = data.computed, ()
 
 
 def _remind(month: AssessmentFields, data: Reminded, _: AssessmentEvent) -> None:
-    """Note the rung."""
     month.limits = tuple(
         each.model_copy(update={"rung": data.percent}) if each.name == data.limit else each for each in month.limits
     )
@@ -74,7 +70,9 @@ def _reminds(_: AssessmentFields, data: Reminded, __: AssessmentEvent) -> Addres
     return ("supervisor", "manager", *(("general_manager",) if data.percent >= MISS else ()))
 
 
-OPEN = AssessmentKind(name="open", zh="开始考核", description="The month is over and is assessed.", data=Opened)
+OPEN = AssessmentKind(
+    name="open", zh="开始考核", description="The month is over and is assessed.", data=AssessmentOpened
+)
 DRAW = AssessmentKind(
     name="draw_sample",
     zh="抽样",

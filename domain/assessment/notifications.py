@@ -8,19 +8,17 @@ from domain.shared.notification import Notification
 
 PREFIX = "assessment_"
 """Prefix of the kind of a notification, so that templates can tell it from an event of a case."""
-KIND_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.notifies}
+ASSESSMENT_NOTIFICATION_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.notifies}
 """Every kind of notification that an assessment owes, and its Chinese name."""
 _LIMIT_ZH = {"inspections": "质检评分期", "objections": "申诉期", "decision": "申诉裁决期"}
 
 
 def limit_zh(name: str) -> str:
-    """Return the Chinese name of a time, with the id of the objection that it is for."""
     kind, _, serial = name.partition("-")
     return f"{_LIMIT_ZH[kind]}{serial}"
 
 
 def assessment_notifications(month: AssessmentFields, event: AssessmentEvent) -> tuple[Notification, ...]:
-    """Return the notifications that this event owes."""
     kind = ASSESSMENT_KINDS[event.action]
     text_zh = f"{month.number}考核:{kind.zh},现为{event.to_state.zh}"
     text_en = f"Assessment of {month.number}: {event.action}, now {event.to_state}"

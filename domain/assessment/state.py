@@ -72,8 +72,8 @@ class Computation(Immutable):
     results: tuple[Result, ...] = Field(description="Of the subjects that have a score.")
 
 
-class Limit(Immutable):
-    """Time that ends at `ends_at`: `rung` is the highest percentage of it at which people were told."""
+class TimeLimit(Immutable):
+    """Time in which something is to be done; `rung` is the highest percentage of it at which people were reminded."""
 
     name: str = Field(description="`inspections`, `objections`, or `decision-` and the id of the objection.")
     starts_at: datetime
@@ -102,11 +102,10 @@ class AssessmentFields(BaseModel):
     computed: Computation | None = None
     published_at: datetime | None = None
     closed_at: datetime | None = None
-    limits: tuple[Limit, ...] = omit_default(())
+    limits: tuple[TimeLimit, ...] = omit_default(())
 
     @property
     def over(self) -> bool:
-        """True if nothing can happen to it any more."""
         return self.state is S.FINAL
 
     @property
@@ -116,34 +115,28 @@ class AssessmentFields(BaseModel):
 
     @property
     def undecided(self) -> tuple[Objection, ...]:
-        """Objections that nobody has decided on."""
         return tuple(each for each in self.objections if each.accepted is None)
 
     @property
     def uninspected(self) -> tuple[Sampled, ...]:
-        """Cases of the sample that nobody has inspected."""
         done = {each.complaint for each in self.inspections}
         return tuple(each for each in self.sample if each.complaint not in done)
 
     def objection(self, serial: int) -> Objection | None:
-        """Return the objection with this id; None if there is none."""
         return next((each for each in self.objections if each.id == serial), None)
 
     def put_objection(self, objection: Objection, **changes: Any) -> None:  # noqa: ANN401 - values of its fields
-        """Change one objection."""
         changed = objection.model_copy(update=changes)
         self.objections = tuple(changed if each.id == objection.id else each for each in self.objections)
 
-    def open_limit(self, name: str, at: datetime, seconds: int) -> Limit:
-        """Begin a time in which something is to be done; return it."""
-        limit = Limit(name=name, starts_at=at, ends_at=self.standard.limit(at, seconds), seconds=seconds)
+    def open_limit(self, name: str, at: datetime, seconds: int) -> TimeLimit:
+        limit = TimeLimit(name=name, starts_at=at, ends_at=self.standard.limit(at, seconds), seconds=seconds)
         self.limits = (*self.limits, limit)
         return limit
 
     def close_limit(self, name: str) -> None:
-        """End a time: what was to be done is done."""
         self.limits = tuple(each for each in self.limits if each.name != name)
 
-    def limit_of(self, name: str) -> Limit | None:
+    def limit_of(self, name: str) -> TimeLimit | None:
         """Return the time of this name; None if it does not run."""
         return next((each for each in self.limits if each.name == name), None)

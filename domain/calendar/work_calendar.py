@@ -130,7 +130,6 @@ class WorkCalendar(BaseModel):
         return self.makeup if day in self.on else self.weekly[day.weekday()]
 
     def local_date(self, at: datetime) -> date:
-        """Return the local day of an instant."""
         return (_utc(at, "at") + timedelta(minutes=self.offsets[self._rule(at)][1])).date()
 
     def _rule(self, at: datetime) -> int:

@@ -89,7 +89,6 @@ class Call(NamedTuple):
 
     @property
     def outcome(self) -> CallOutcome:
-        """Outcome of the call."""
         if self.timing == Timing.UNTIMED:
             return CallOutcome.UNTIMED
         if self.answered_at:
@@ -146,5 +145,4 @@ def _last(went_on_at: datetime, instants: Iterable[datetime | None]) -> datetime
 
 
 def _queues(texts: Iterable[str | None]) -> set[str]:
-    """Return the queues that are named in any of these texts."""
     return {name for text in texts if text for name in text.split("|")}

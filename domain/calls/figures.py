@@ -37,7 +37,6 @@ class CallFigures:
         self.talk_ms += talk_ms
 
     def include(self, others: Iterable["CallFigures"]) -> Self:
-        """Count the calls of others as well; return itself."""
         for other in others:
             self.calls.update(other.calls)
             for wait, calls in other.waits.items():
@@ -47,7 +46,6 @@ class CallFigures:
 
     @property
     def offered(self) -> int:
-        """Number of calls that were answered or have ended, with a known wait."""
         return sum(self.calls[outcome] for outcome in OFFERED)
 
     @property
@@ -56,7 +54,6 @@ class CallFigures:
         return rate(self.calls[CallOutcome.ANSWERED], self.offered)
 
     def in_time(self, seconds: int) -> int:
-        """Return the number of calls that were answered within so many seconds."""
         return sum(calls for wait, calls in self.waits.items() if wait <= seconds)
 
     def answered_within(self, seconds: int, *, of_offered: bool = False) -> float | None:

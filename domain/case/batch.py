@@ -38,7 +38,6 @@ class ProjectionBatch(Immutable):
     def of(
         cls, case: CaseState, events: Sequence[Event], changed_at: datetime, since_changed_at: datetime | None = None
     ) -> Self:
-        """Return the batch of these events, the last of which led to the case as it is."""
         return cls(
             number=case.number,
             since_version=events[0].seq - 1,
@@ -53,7 +52,7 @@ class ProjectionBatch(Immutable):
         )
 
 
-class Returned(Immutable):
+class BatchAnswer(Immutable):
     """Answer of an update that has no other: the batch that its sender writes; None if SQL has everything."""
 
     batch: ProjectionBatch | None = omit_default(None)

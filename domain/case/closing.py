@@ -8,12 +8,10 @@ from domain.case.state import CaseState
 
 
 def reopen_ends_at(case: CaseState, at: datetime) -> datetime:
-    """Return the end of the window for reopening or reinstatement, if the case is closed or withdrawn at `at`."""
     return at + timedelta(seconds=case.terms.process.reopen_seconds)
 
 
 def close(case: CaseState, event: Event) -> None:
-    """Release open parts, cancel every clock, and drop what waited for somebody."""
     for part in case.unfinished:
         release(case, part, event.at)
     case.cancel_clocks(event.at, None)
@@ -23,6 +21,5 @@ def close(case: CaseState, event: Event) -> None:
 
 
 def release(case: CaseState, part: Part, at: datetime) -> None:
-    """Release a part: it is not needed any more, and promises nothing."""
     case.put_part(part, state=PartState.RELEASED)
     case.cancel_clocks(at, part.serial)

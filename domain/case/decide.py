@@ -31,8 +31,6 @@ def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str,
 
 @cache
 def _possible_actions(state: State, *, has_parts: bool) -> tuple[Action, ...]:
-    """Return the actions that the state allows on a case, or on one of its parts, in table order."""
-
     def possible(action: Action) -> bool:
         return state in action.sources or (has_parts and action.part is not None and state in action.part.states)
 

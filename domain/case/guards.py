@@ -13,14 +13,12 @@ RETURN_TOO_LATE = ProblemType("conflict", "return_too_late", "Return after its t
 
 
 def not_possible(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
-    """Return why the action on the case itself is not possible now; None if it is."""
     if case.state not in action.sources:
         return action.out_of_turn(f"it is {case.state}")
     return action.guard(action, case, actor, at)
 
 
 def part_not_possible(action: Action, part: Part, case: CaseState, at: datetime) -> NotPossible | None:
-    """Return why the action on this part of the case is not possible now; None if it is."""
     rules = action.part
     if rules is None or case.state not in rules.states:
         return action.out_of_turn(f"it is {case.state}")

@@ -45,7 +45,6 @@ class Due(NamedTuple):
     state: State | None = None
 
     def decision(self) -> Decision:
-        """Return the decision that makes the event."""
         return Decision(self.data(), self.state)
 
 
@@ -63,12 +62,10 @@ def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
 
 
 def departments_of(parts: Iterable[Part]) -> Addressees:
-    """Return the addresses of the departments of these parts."""
     return tuple(f"department:{part.department}" for part in parts)
 
 
 def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:
-    """Return the notification of an event in Chinese and English: what was done, and the state it led to."""
     return (
         f"工单{number}:{done_zh},现为{event.to_state.zh}",
         f"Case {number}: {done_en} by {event.role}, now {event.to_state}",
@@ -93,12 +90,10 @@ class EventKind(BaseKind[CaseState, Event]):
     text: Callable[[str, Any, Event], tuple[str, str] | None] | None = None
 
     def change(self, entity: CaseState, event: Event) -> None:
-        """Raise the flags as well."""
         entity.add_flags(*self.flags)
         super().change(entity, event)
 
     def addressees(self, entity: CaseState, event: Event) -> Addressees:
-        """Return those who are told of the event, given the case as it left it."""
         by_incident = isinstance(event.data, OfIncident) and event.data.incident is not None
         if by_incident and self.notifies_by_incident is not None:
             return self.notifies_by_incident
@@ -148,7 +143,6 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
     shared_with_parts: bool = False
 
     def out_of_turn(self, why: str) -> NotPossible:
-        """Return the reason of an action that `why` does not allow now."""
         return NotPossible(OUT_OF_TURN, f"{why}, and {self.name} is not possible now")
 
 

@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import APPROVE, DEPARTMENT, EXTENDED, Clock, Run
+from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, Run
 from domain.case.events import Event
 from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, UNSIGNED, State
 from domain.case.parts import PART_AT_WORK, PartState
 from domain.case.progress import LaterTerms
-from domain.case.standstill import stretches
+from domain.case.standstill import counted_times
 from domain.case.state import CaseState
 from domain.catalogue.terms import CLOCKS, Act, ClockName, Priority, Promise, Terms
 from domain.kit.event import EventData
@@ -47,7 +47,6 @@ def held_to(old: Terms, new: Terms) -> Terms:
 
 
 def changed_terms(old: Terms, new: Terms) -> tuple[str, ...]:
-    """Return the names of the terms that differ."""
     return tuple(name for name in Terms.model_fields if getattr(old, name) != getattr(new, name))
 
 
@@ -98,14 +97,12 @@ def _put(case: CaseState, clocks: tuple[Clock, ...]) -> None:
 
 
 def _clocks(case: CaseState, terms: Terms, at: datetime) -> tuple[Clock, ...]:
-    """Return the clocks as they are under these terms, the new ones last."""
     kept = tuple(_kept(case, clock, terms, at) for clock in case.clocks)
     live = {(clock.name, clock.part) for clock in kept if clock.live}
     return kept + _new(case, [each for each in _ahead(case) if each not in live], terms, at, len(kept))
 
 
 def _kept(case: CaseState, clock: Clock, terms: Terms, at: datetime) -> Clock:
-    """Return a clock as it is under these terms from `at` on."""
     if not clock.live:
         return clock
     if clock.missed_at or clock.name == APPROVE:
@@ -145,7 +142,7 @@ def _reinstated(case: CaseState, clock: Clock) -> Clock:
     going_on = clock.model_copy(update={"stopped_at": None})
     if promise and not clock.missed_at:
         going_on = _measured(going_on, promise, _budget(case, clock.part, promise, case.terms))
-    spans = stretches(case.standstills, clock.name, clock.part, stopped_at, terms_since)
+    spans = counted_times(case.standstills, clock.name, clock.part, stopped_at, terms_since)
     return _run(going_on, spans, terms_since, case.calendar)
 
 
@@ -180,7 +177,7 @@ def _counted(case: CaseState, clock: Clock, promise: Promise, terms: Terms, term
     anew = clock.model_copy(update=changes)
     if since is None:
         return anew
-    spans = stretches(case.standstills, clock.name, clock.part, since, terms_since)
+    spans = counted_times(case.standstills, clock.name, clock.part, since, terms_since)
     return _run(anew, spans, terms_since, terms.calendar)
 
 
@@ -209,7 +206,7 @@ def _run(
 
 def _budget(case: CaseState, part: int, promise: Promise, terms: Terms) -> float:
     """Return the seconds of a promise with what extensions have added: as many days as its calendar has for them."""
-    days = case.extended_days if promise.name in EXTENDED and not part else 0
+    days = case.extended_days if promise.name in EXTENDED_CLOCKS and not part else 0
     return promise.budget_seconds + days * terms.day_seconds(promise.calendar)
 
 
@@ -224,7 +221,6 @@ def _ahead(case: CaseState) -> Iterator[tuple[ClockName, int]]:
 
 
 def _is_ahead(case: CaseState, act: Act) -> bool:
-    """Return True if the case still waits for this act, so that it may be promised anew."""
     match act:
         case "signature":
             return case.state in UNSIGNED and not case.signed_before
@@ -245,13 +241,13 @@ def _since(case: CaseState, part: int, promise: Promise) -> datetime | None:
     if promise.name == "follow_up" and case.follow_up_attempts:
         return case.follow_up_since
     began, hands = case.cycle_began_at or case.registered_at, case.hands
-    if promise.name in DEPARTMENT and len(hands) > 1:
+    if promise.name in DEPARTMENT_CLOCKS and len(hands) > 1:
         began, hands = hands[-1], hands[-1:]
     match promise.starts:
         case "registration":
             return began
         case "dispatch":
-            waits = promise.name in DEPARTMENT and case.state is State.PENDING_REDISPATCH
+            waits = promise.name in DEPARTMENT_CLOCKS and case.state is State.PENDING_REDISPATCH
             return hands[0] if hands and not waits else None
         case "reply":
             return case.follow_up_since

@@ -36,7 +36,6 @@ def roles_held(action: Action, case: CaseState, actor: Actor, department: str | 
 
 
 def forbidden(action: Action, case: CaseState, actor: Actor, department: str | None) -> Refused | None:
-    """Return the refusal for a person who has no role for it, or a crew of another department; None for all others."""
     if roles_held(action, case, actor, department):
         return None
     mine = actor.department
@@ -49,7 +48,6 @@ def forbidden(action: Action, case: CaseState, actor: Actor, department: str | N
 
 
 def no_such_part(case: CaseState, department: str | None) -> Refused:
-    """Return the refusal for a department that has no part in the case."""
     accepted = departments_involved(case) or ("involve the department first",)
     return Refused(NO_SUCH_PART, f"{department} has no part in the case {case.number}.", accepted)
 

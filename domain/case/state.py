@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import DEPARTMENT, Clock
+from domain.case.clocks import DEPARTMENT_CLOCKS, Clock
 from domain.case.intake import Intake
 from domain.case.parts import Part
 from domain.case.progress import Owed, Progress
@@ -28,7 +28,6 @@ class CaseState(Progress):
 
     @property
     def calendar(self) -> WorkCalendar:
-        """Working calendar that the case is held to."""
         return self.terms.calendar
 
     @property
@@ -48,33 +47,25 @@ class CaseState(Progress):
         return next((clock for clock in mine if clock.cycle == self.cycle and clock.live), None)
 
     def add_flags(self, *flags: str) -> None:
-        """Raise flags; they stay sorted, each once."""
         self.flags = tuple(sorted({*self.flags, *flags}))
 
     def remove_flags(self, *flags: str) -> None:
-        """Lower flags, if they are raised."""
         self.flags = tuple(flag for flag in self.flags if flag not in flags)
 
     def put_part(self, part: Part, **changes: Any) -> None:  # noqa: ANN401 - values of its fields
-        """Change one part."""
         changed = part.model_copy(update={**changes, "version": self.version})
         self.parts = tuple(changed if each.serial == part.serial else each for each in self.parts)
 
     def put_credit(self, credit: Owed) -> None:
-        """Change one credit."""
         self.credits = tuple(credit if each.serial == credit.serial else each for each in self.credits)
 
     def flag_undecided_credits(self) -> None:
-        """Raise or lower the flag by which staff find the cases in which a credit waits."""
         (self.add_flags if self.undecided_credits else self.remove_flags)(CREDIT_WAITS)
 
     def change_clocks(self, change: Change, names: Iterable[str] | None = None, part: int | None = 0) -> None:
         """Apply a change to live clocks, and note the version on those that changed.
 
-        Args:
-            change: what to do to a clock.
-            names: of which clocks; None for all.
-            part: of which part; 0 for the case itself, None for all of it.
+        `names` None: clocks of every name. `part` 0: of the case itself; None: of it and of all parts.
         """
 
         def changed(clock: Clock) -> Clock:
@@ -86,12 +77,10 @@ class CaseState(Progress):
         self.clocks = tuple(changed(clock) for clock in self.clocks)
 
     def start_clocks(self, at: datetime, starts: Starts) -> None:
-        """Start the case's own clocks that are promised from this point on."""
         names = [promise.name for promise in self.terms.promises if promise.starts == starts]
         self.change_clocks(lambda clock: clock.start(at), names)
 
     def stop_clocks(self, at: datetime, *names: ClockName, part: int = 0) -> None:
-        """Stop clocks: these promises are kept, or late for good."""
         self.change_clocks(lambda clock: clock.stop(at, self.calendar), names, part)
 
     def cancel_clocks(self, at: datetime, part: int | None) -> None:
@@ -99,13 +88,12 @@ class CaseState(Progress):
         self.change_clocks(lambda clock: clock.cancel(at, self.calendar), part=part)
 
     def pause_department(self, at: datetime) -> None:
-        """Pause the clocks of the department that has the case."""
-        self.change_clocks(lambda clock: clock.pause(at, self.calendar), DEPARTMENT)
+        self.change_clocks(lambda clock: clock.pause(at, self.calendar), DEPARTMENT_CLOCKS)
 
     def resume_department(self, at: datetime) -> None:
         """Resume the clocks of the department, unless the state of the case pauses them as well."""
         if scope_in(self.state, waits=False) is None:
-            self.change_clocks(lambda clock: clock.resume(at), DEPARTMENT)
+            self.change_clocks(lambda clock: clock.resume(at), DEPARTMENT_CLOCKS)
 
     def open_clocks(self, names: Iterable[ClockName], part: int = 0) -> None:
         """Add new clocks, waiting, for these promises to the caller, or of a part's department."""
@@ -119,7 +107,6 @@ class CaseState(Progress):
     def new_clock(
         self, name: ClockName | Literal["approve"], budget: Promise | Approver, serial: int, part: int = 0
     ) -> Clock:
-        """Return a clock of the current cycle that waits, for a promise or for an approver's decision."""
         return Clock(
             serial=serial,
             name=name,
@@ -131,6 +118,5 @@ class CaseState(Progress):
         )
 
     def note_standstill(self, at: datetime) -> None:
-        """Note which clocks stand still from now on."""
         waits = self.incident is not None and not self.settled
         self.standstills = extended(self.standstills, scope_in(self.state, waits=waits), at)

@@ -48,7 +48,6 @@ def run_countdown(case: CaseState, at: datetime) -> None:
 
 
 def start_countdown(serial: int, calendar: CalendarKind, seconds: float, since: datetime) -> Clock:
-    """Return a countdown for the promise of this serial that runs since then."""
     return Clock(serial=serial, name="resolve", cycle=1, calendar=calendar, budget_seconds=seconds).start(since)
 
 

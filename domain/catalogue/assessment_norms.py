@@ -75,7 +75,6 @@ class AssessmentNorms(Value):
         return self
 
     def _problem(self) -> str | None:
-        """Return what is wrong with the norms together; None if nothing is."""
         if taken := [each.code for each in self.given if each.code in FIGURE_OF]:
             return f"given.{taken[0]} has the name of a figure; accepted: a code of your own"
         if self.sample_per_agent.count and not self.form:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.norms import Count, Duration, Duty, Share, WorkingDays
+from domain.catalogue.norms import ClockNorm, Count, Duration, Share, WorkingDays
 from domain.shared.value import Coded
 
 _UNTOLD = frozenset({"source", "sources", "also", "when", "calendar_file", "code", "offsets"})
@@ -51,14 +51,12 @@ def _of_coded(path: str, old: dict[str, Coded], new: dict[str, Coded]) -> Iterat
 
 
 def _of_days(path: str, days: Sequence[date], what: str) -> Iterator[str]:
-    """Name a year's holidays; of a whole calendar's, say how many."""
     if days:
         named = ", ".join(map(str, days)) if len(days) <= NAMED else f"{len(days)} days, {days[0]} to {days[-1]}"
         yield f"{path}: {what}: {named}"
 
 
 def _said(value: Any) -> str:  # noqa: ANN401 - as above
-    """Return a value in words; one that has none of its own, as it is written."""
     match value:
         case None:
             said = "-"
@@ -84,7 +82,7 @@ def _said(value: Any) -> str:  # noqa: ANN401 - as above
 
 def _said_duration(value: Duration) -> str:
     said = ", ".join(f"{amount:g} {unit.replace('_', ' ')}" for unit, amount in value.units().items())
-    if not isinstance(value, Duty):
+    if not isinstance(value, ClockNorm):
         return said
     if value.in_call:
         return "in the call"

@@ -32,12 +32,10 @@ class Finished(EventData):
 
 
 def keep_absorbed(incident: IncidentFields, data: Widened, _: IncidentEvent) -> None:
-    """Keep which incident was merged into it."""
     incident.absorbed += (data.incident,)
 
 
 def forget_merge(incident: IncidentFields, _: MergeFailed, __: IncidentEvent) -> None:
-    """Forget the merge."""
     incident.into = incident.state_before_merge = None
 
 

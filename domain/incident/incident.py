@@ -35,7 +35,6 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
 
     @classmethod
     def open(cls, start: Opening) -> tuple["Incident", IncidentEvent]:
-        """Return the incident as it begins (上报, or 预警 if the system suspects it), with its first event."""
         suspected = start.actor.role is Role.SYSTEM
         state = IncidentState.SUSPECTED if suspected else IncidentState.CONFIRMED
         opened = cls(**start.__dict__, state=state, version=0, opened_at=start.at, opened_by=start.actor.id)
@@ -49,7 +48,6 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
         return (happen(self, ABSORPTION, at, Widened(incident=other, scope=self.scope.joined(scope))),)
 
     def fail_merge(self, at: datetime) -> IncidentEvent:
-        """Go back to the state before the merge: the other incident had ended."""
         before = self.state_before_merge or IncidentState.CONFIRMED
         return happen(self, MERGE_FAILED, at, MergeFailed(into=self.into), before)
 
@@ -58,7 +56,6 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
         return happen(self, FINISH, at, Finished(**counts), ENDS[self.state])
 
     def forbidden(self, actor: Actor) -> Refused | None:
-        """Refuse a crew of another department."""
         if actor.role is not Role.CREW or actor.department in (None, self.department):
             return None
         message = f"The incident is with the department {self.department}; you act for {actor.department}."

@@ -15,8 +15,8 @@ PREFIX = "incident_"
 """Prefix of the kind of a notification, so that templates can tell it from the same action on a case."""
 NEWS = f"{PREFIX}{inform.ACTION.name}"
 """Kind of the notification to a caller; all others are to staff."""
-KIND_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.notifies}
-KIND_ZH[NEWS] = inform.ACTION.zh
+INCIDENT_NOTIFICATION_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.notifies}
+INCIDENT_NOTIFICATION_ZH[NEWS] = inform.ACTION.zh
 """Every kind of notification that an incident owes, and its Chinese name."""
 
 
@@ -34,7 +34,6 @@ class News(Immutable):
 
 
 def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tuple[Notification, ...]:
-    """Return the notifications that this event owes to staff."""
     kind = INCIDENT_KINDS[event.action]
     text_zh = f"突发事件{incident.number}({incident.title}):{kind.zh},现为{event.to_state.zh}"
     text_en = f"Incident {incident.number} ({incident.title}): {event.action}, now {event.to_state}"
@@ -45,7 +44,6 @@ def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tu
 
 
 def news_notifications(news: News, numbers: Iterable[str]) -> dict[str, Notification]:
-    """Return the notification for the caller of each of these cases, by the case's number."""
     text_zh, text_en = news.message, news.message_en
     if news.expected_at:
         when = f"{on_the_wall(news.expected_at, news.timezone):%Y-%m-%d %H:%M}"

@@ -18,7 +18,7 @@ LARGEST_RADIUS_M = 50_000
 MOST_STREETS = 20
 PLACE_UNKNOWN = "place_unknown"
 """Reason why a case is only proposed: it has no coordinates for a circle, or no address for streets."""
-NOT_TAKEN = "not_taken"
+NOT_LINKED = "not_taken"
 """Reason why a case is proposed that the incident takes by itself: its searches missed it, or it has left since."""
 _ALL_THREE = ("lat", "lng", "radius_m")
 CIRCLE_OR_STREETS: dict[str, Any] = {
@@ -102,7 +102,6 @@ class Around(BaseModel):
 
     @property
     def circle(self) -> Circle | None:
-        """Circle that is given; None without one."""
         if self.lat is None or self.lng is None or self.radius_m is None:
             return None
         return Circle(lat=self.lat, lng=self.lng, radius_m=self.radius_m)
@@ -133,7 +132,6 @@ class Scope(Immutable):
         return self.circle is not None or bool(self.streets)
 
     def covers(self, service: str, place: CasePlace) -> bool:
-        """Return True if a case of this service and place belongs to it."""
         return any(_has(one, service, place) and _contains(one, place) for one in self.each)
 
     def names(self, service: str, district: str) -> bool:

@@ -42,7 +42,6 @@ class IncidentFields(BaseModel):
 
     @property
     def over(self) -> bool:
-        """True if nothing can happen to it any more."""
         return self.state in ENDS.values()
 
     @property

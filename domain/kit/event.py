@@ -40,10 +40,10 @@ class EventData(Value):
         return handler(_without_serializer(core_schema))
 
     @classmethod
-    def of(cls, said: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
-        """Return the facts of the same names that `said` gives, None and empty ones left out, and more of them."""
-        names = said.model_fields_set & cls.model_fields.keys()
-        given = {name: value for name in names if (value := getattr(said, name)) not in (None, ())}
+    def of(cls, source: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
+        """Return the facts of the same names that `source` gives, None and empty ones left out, and more of them."""
+        names = source.model_fields_set & cls.model_fields.keys()
+        given = {name: value for name in names if (value := getattr(source, name)) not in (None, ())}
         return cls(**given | more)
 
 
@@ -133,11 +133,9 @@ class BaseKind(Generic[EntityT, EventT]):
     notifies: Addressees | Mapping[Any, Addressees] | Callable[[EntityT, Any, EventT], Addressees] = ()
 
     def __post_init__(self) -> None:
-        """Make the model of the data known to whoever reads events."""
         self.EVENT.DATA[self.name] = self.data
 
     def change(self, entity: EntityT, event: EventT) -> None:
-        """Apply the event to the entity."""
         for name in self.sets:
             setattr(entity, name, getattr(event.data, name))
         self.evolve(entity, event.data, event)
@@ -156,28 +154,26 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     """Action of a person: one row of a lifecycle table. Empty `targets`: the state stays.
 
     `check` raises Refused for a body that is wrong. The data of the event are the body, unless another model is given.
-    `sent` is the body with what the API has looked up for it, if that is another model. `further_examples` are of other
-    forms of the body, each with a name.
+    `extended_body` is the body with what the API has looked up for it, if that is another model. `further_examples`
+    are of other forms of the body, each with a name.
     """
 
     roles: AbstractSet[Role]
     sources: AbstractSet[StateT]
     targets: tuple[StateT, ...] = ()
     body: type[ActionBody]
-    sent: type[ActionBody] | None = None
+    extended_body: type[ActionBody] | None = None
     example: ActionBody
     further_examples: tuple[tuple[str, ActionBody], ...] = ()
     problems: tuple[ProblemType, ...] = ()
     check: Callable[[EntityT, Any], None] = lambda *_: None
 
     def __post_init__(self) -> None:
-        """Take the body for the data if no others are given."""
         if self.data is EventData:
             object.__setattr__(self, "data", self.body)
         super().__post_init__()
 
     def wrong_role(self, actor: Actor) -> Refused:
-        """Return the refusal for an actor in a role that may not do it."""
         allowed = tuple(sorted(self.roles - {Role.SYSTEM}))
         message = f"{self.name} is not for the role {actor.role}; it takes {' or '.join(allowed)}."
         return Refused(WRONG_ROLE, message, allowed)

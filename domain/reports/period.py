@@ -65,14 +65,12 @@ class Period(NamedTuple):
 
     @classmethod
     def ended_before(cls, kind: ReportKind, at: datetime, zone: tzinfo) -> Self:
-        """Return the last period that had ended at `at`."""
         today = at.astimezone(zone).date()
         last = (today if kind is ReportKind.DAILY else today.replace(day=1)) - timedelta(days=1)
         return cls.containing(kind, last)
 
     @classmethod
     def containing(cls, kind: ReportKind, day: date) -> Self:
-        """Return the period in which this local day lies."""
         return cls._from(kind, day if kind is ReportKind.DAILY else day.replace(day=1))
 
     @classmethod
@@ -105,12 +103,10 @@ class Period(NamedTuple):
 
 
 def month_of(at: datetime, zone: tzinfo) -> str:
-    """Return the month of an instant in this time zone."""
     return f"{at.astimezone(zone):%Y-%m}"
 
 
 def next_month(month: str) -> str:
-    """Return the month after this one."""
     return f"{Period.parse(ReportKind.MONTHLY, month).after:%Y-%m}"
 
 

@@ -25,7 +25,7 @@ class ColumnKind(NamedCode):
     LINK = "link", "链接"
 
 
-FIGURES = frozenset({ColumnKind.COUNT, ColumnKind.NUMBER, ColumnKind.AMOUNT, ColumnKind.RATE})
+FIGURE_KINDS = frozenset({ColumnKind.COUNT, ColumnKind.NUMBER, ColumnKind.AMOUNT, ColumnKind.RATE})
 
 
 class ChartKind(NamedCode):
@@ -46,11 +46,9 @@ class Column(Immutable):
 
     @property
     def is_figure(self) -> bool:
-        """True if the values are figures."""
-        return self.kind in FIGURES
+        return self.kind in FIGURE_KINDS
 
     def with_names(self) -> tuple["Column", "Column", "Column"]:
-        """Return the columns of a code and its names."""
         english = Column(name=f"{self.name}_name", title=f"{self.title}: name", title_zh=f"{self.title_zh}英文名")
         chinese = Column(name=f"{self.name}_name_zh", title=f"{self.title}: Chinese name", title_zh=self.title_zh)
         return self.model_copy(update={"kind": ColumnKind.CODE}), english, chinese
@@ -124,10 +122,8 @@ class Report(Immutable):
 
     @property
     def path(self) -> str:
-        """Path of the report in the API."""
         return report_path(self.kind, self.period)
 
 
 def report_path(kind: ReportKind, period: str) -> str:
-    """Return the path of a report in the API."""
     return f"/v1/reports/{kind.value}?{'date' if kind is ReportKind.DAILY else 'month'}={period}"

@@ -93,7 +93,6 @@ class PersonalData:
     sight: Mapping[Role, Sight]
 
     def sight_of(self, role: Role) -> Sight:
-        """Return the sight that a role has of it."""
         return self.sight.get(role, Sight.MASKED)
 
 

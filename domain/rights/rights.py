@@ -76,7 +76,6 @@ _RIGHTS = list[Right]()
 
 
 def _right(name: str, zh: str, reach: Mapping[Role, Reach], description: str) -> Right:
-    """Return a row of the table below."""
     right = Right(name=name, zh=zh, description=description, reach=reach)
     _RIGHTS.append(right)
     return right

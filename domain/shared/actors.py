@@ -57,7 +57,6 @@ class Person(Immutable):
 
     @property
     def actor(self) -> "Actor":
-        """The person as actor."""
         return Actor(id=self.id, role=self.role, department=self.department, name=shown_name(self.id, self.name))
 
 

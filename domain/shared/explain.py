@@ -94,12 +94,9 @@ def tables_at(root: object, location: Location) -> list[type[BaseModel]]:
 
 
 def explain(fault: ErrorDetails, table: type[BaseModel], hidden: Container[str] = ()) -> str:
-    """Return what is wrong with a key of a table, and what is accepted.
+    """Return what is wrong with a key of a table, and what is accepted. An input that the fault has is quoted.
 
-    Args:
-        fault: an error of pydantic. Its input is quoted if it has one.
-        table: the model that has the key, or should have it.
-        hidden: fields that no file has.
+    `table` is the model that has the key, or should have it; `hidden` are fields that no file has.
     """
 
     def keys(model: type[BaseModel]) -> str:
@@ -117,7 +114,6 @@ def explain(fault: ErrorDetails, table: type[BaseModel], hidden: Container[str] 
 
 
 def _has_inner(outer: Location, places: Sequence[Location]) -> bool:
-    """Return True if one of the places is within the outer one."""
     return any(len(place) > len(outer) and place[: len(outer)] == outer for place in places)
 
 

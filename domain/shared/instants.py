@@ -4,5 +4,4 @@ from datetime import datetime
 
 
 def to_milliseconds(at: datetime) -> datetime:
-    """Return the instant, rounded down to a millisecond."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)

@@ -41,7 +41,6 @@ def local_day(at: datetime, zone: str = USUAL_ZONE) -> date:
 
 
 def day_before(day: date) -> date:
-    """Yesterday."""
     return day - _DAY
 
 
@@ -76,7 +75,6 @@ def incident_number_of(day: date, key: str, draw: int = 0) -> str:
 
 
 def _drawn(day: date, key: str, draw: int, digits: int) -> str:
-    """Return the day, so many digits drawn from the key, and a check digit."""
     digest = hashlib.sha256(f"{day.isoformat()}\0{draw}\0{key}".encode()).digest()
     body = f"{day:%y%m%d}{int.from_bytes(digest[:8]) % 10**digits:0{digits}}"
     return body + verhoeff.calc_check_digit(body)

@@ -52,7 +52,6 @@ class NamedCode(StrEnum):
     zh: str
 
     def __new__(cls, code: str, zh: str = "") -> Self:
-        """Return the member, which is the text of its code."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.zh = zh

@@ -8,24 +8,21 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
-from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
-from temporalio.service import RPCError, RPCStatusCode
 
-from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
+from activities.names import complaint_id
+from activities.recovery.history import ForeignError, UnopenedError, UnreadableError, read_events
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UnknownKeyError, start_fault
-from domain.case.batch import ProjectionBatch, Returned
+from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
 from domain.incident.kind import IncidentEvent
@@ -33,9 +30,10 @@ from domain.incident.notifications import News
 from domain.kit.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import is_number
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart, Done, IncidentOutcome
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import ComplaintStart
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.messages import Done
 
 WRITTEN: dict[str, tuple[type, str]] = {
     "publish": (ProjectionBatch, "ComplaintWorkflow"),
@@ -148,8 +146,8 @@ async def chains(
     """
     runs: defaultdict[str, list[WorkflowExecution]] = defaultdict(list)
     async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}" {condition}'):
-        number = found.id.removeprefix(workflow_id(""))
-        if workflow is ComplaintWorkflow and not (found.id == workflow_id(number) and is_number(number)):
+        number = found.id.removeprefix(complaint_id(""))
+        if workflow is ComplaintWorkflow and not (found.id == complaint_id(number) and is_number(number)):
             continue
         # A run of ours fails only by what somebody else's worker answers for it.
         if found.status is not WorkflowExecutionStatus.FAILED or not await is_foreign(client, found):
@@ -161,7 +159,7 @@ async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
     """Return True if the service has not started a run, False as well if that cannot be told (any more)."""
     if run.run_id not in _foreign:
         try:
-            if first := await anext(_read(client, run, size=1), None):
+            if first := await anext(read_events(client, run, size=1), None):
                 await _check_start(Place(client.data_converter, client.namespace, run.id), first)
         except UnreadableError as error:
             if isinstance(error, ForeignError):
@@ -255,7 +253,7 @@ async def returned(place: Place, event: HistoryEvent) -> list[ProjectionBatch]:
         return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
     if not (done := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads):
         return []
-    [answer] = await _decode(place.of(), done, Returned)
+    [answer] = await _decode(place.of(), done, BatchAnswer)
     return [answer.batch] if answer and answer.batch else []
 
 
@@ -305,7 +303,7 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
     for run in sorted(runs, key=attrgetter("start_time")):
         place = Place(client.data_converter, client.namespace, run.id)
         try:
-            if not (events := [event async for event in _read(client, run)]):
+            if not (events := [event async for event in read_events(client, run)]):
                 continue
             await _check_start(place, events[0])
         except ForeignError as error:
@@ -318,41 +316,6 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
             yield place, event
     if foreign and not ours:
         raise foreign
-
-
-async def _read(client: Client, run: WorkflowExecution, size: int = 0) -> AsyncIterator[HistoryEvent]:
-    """Yield the events of a run, of which a page has `size` transactions, or as many as fit; none of a deleted one.
-
-    Temporal takes a failure that is nested deeper than its clients read: no worker goes on after such an answer, and
-    what was before it is yielded. Raises ForeignError if the start has one.
-    """
-    asked = GetWorkflowExecutionHistoryRequest(
-        namespace=client.namespace,
-        execution=Execution(workflow_id=run.id, run_id=run.run_id),
-        maximum_page_size=size,
-    )
-    ask = partial(client.workflow_service.get_workflow_execution_history, asked)
-    more = True
-    while more:
-        try:
-            page = await unless_gone(ask())
-        except RPCError as error:
-            # The client would try for ten seconds, for each such run.
-            if error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message:
-                if asked.maximum_page_size == 1:
-                    if asked.next_page_token:
-                        logger.warning(
-                            "the history of %s, run %s, is read up to what cannot be decoded", run.id, run.run_id
-                        )
-                        return
-                    raise ForeignError("its start cannot be decoded") from None
-                asked.maximum_page_size = 1
-                continue
-            page = await unless_gone(ask(retry=True))
-        for event in page.history.events if page else ():
-            yield event
-        asked.next_page_token = page.next_page_token if page else b""
-        more = bool(asked.next_page_token)
 
 
 async def _check_start(place: Place, event: HistoryEvent) -> None:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
 from domain.calls.call import Call
 from domain.shared.operator_errors import FileError
-from hotline.files.columns import LineFault, wrong_encoding
+from hotline.files.formats import LineFault, wrong_encoding
 
 GROUP = 2000
 """Calls of one transaction: others wait for it."""

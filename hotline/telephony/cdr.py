@@ -11,8 +11,7 @@ from typing import Any, ClassVar
 
 from domain.calls.call import Call, Timing
 from domain.shared.text import CALL_ID, LONGEST_URL, PHONE, RECORDING_URL
-from hotline.files.columns import LineFault
-from hotline.files.local_time import instant_of
+from hotline.files.formats import LineFault, instant_of
 from hotline.telephony.agents import NAME, Agents
 from hotline.telephony.call_lines import LeftOut
 

@@ -12,8 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from domain.calls.call import Call
 from domain.shared.text import CALL_ID, PHONE
-from hotline.files.columns import LineFault
-from hotline.files.local_time import YEARS
+from hotline.files.formats import YEARS, LineFault
 from hotline.telephony.agents import NAME, Agents
 from hotline.telephony.call_lines import LeftOut
 

@@ -1,6 +1,6 @@
 """Queries and marks of the reconciler: what SQL has of cases, and cases whose workflow is lost."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -16,10 +16,9 @@ from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.incident.lifecycle import ENDS
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.cases.conditions import IS_OPEN, PROGRESS
 from readmodel.cases.queries import get_cases
-from readmodel.cases.tables import cases, events
-from readmodel.incidents.tables import incidents
+from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events
+from readmodel.incidents.incidents import incidents
 
 Lost = Literal["ended", "missing", "reset"]
 """Loss of the workflow of an open case: ended by hand, deleted, or reset to an earlier version."""
@@ -54,7 +53,6 @@ def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held
 
 
 def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:
-    """Return the next open cases after this number, in order, and when they changed last."""
     opened = select(cases.c.number, cases.c.changed_at).where(IS_OPEN, cases.c.number > after)
     rows = connection.execute(opened.order_by(cases.c.number).limit(limit))
     return {row.number: row.changed_at for row in rows}
@@ -78,28 +76,23 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
 
 
 class NotOver(NamedTuple):
-    """Incidents and assessments that are not over, by workflow id; True: it has nothing to do before people act."""
+    """Incidents and assessments that are not over, by number; True: it has nothing to do before people act."""
 
     incidents: Mapping[str, bool]
     assessments: Mapping[str, bool]
 
 
-def others_not_over(
-    connection: ReadConnection, ids: tuple[Callable[[str], str], Callable[[str], str]], at: datetime
-) -> NotOver:
-    """Return what is not over, with what was due `at` this instant. An assessment that cannot be read is left out.
-
-    `ids` return the workflow ids of an incident and of an assessment.
-    """
+def others_not_over(connection: ReadConnection, at: datetime) -> NotOver:
+    """Return what is not over, with what was due `at` this instant. An assessment that cannot be read is left out."""
     opened = select(incidents.c.number, incidents.c.state).where(incidents.c.closed_at.is_(None))
-    rest = {ids[0](number): state not in ENDS for number, state in connection.execute(opened)}
+    waits = {number: state not in ENDS for number, state in connection.execute(opened)}
     months = dict[str, bool]()
     for document in connection.scalars(select(assessments.c.document).where(assessments.c.closed_at.is_(None))):
         with suppress(ValidationError):
             month = Assessment.model_validate_json(document)
-            is_late = month.computed is None or month.must_draw or month.next_step(at) or month.ring(at)
-            months[ids[1](month.number)] = not is_late
-    return NotOver(rest, months)
+            is_late = month.computed is None or month.must_draw or month.next_step(at) or month.remind(at)
+            months[month.number] = not is_late
+    return NotOver(waits, months)
 
 
 def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:
@@ -115,7 +108,6 @@ def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, 
 
 
 def lost_cases(connection: ReadConnection) -> dict[str, Lost]:
-    """Return the cases that are marked as lost, in order."""
     statement = select(cases.c.number, cases.c.lost).where(cases.c.lost.is_not(None)).order_by(cases.c.number)
     return {row.number: row.lost for row in connection.execute(statement)}
 

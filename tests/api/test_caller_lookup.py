@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from api.limits import LOOKUP
+from api.edge.limits import LOOKUP
 from domain.customers.customer import Customer, KnownCaller
 from domain.shared.actors import Role
 from readmodel.base.database import engine, writing

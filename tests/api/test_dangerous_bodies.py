@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.problems import ProblemError
+from api.edge.problems import ProblemError
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import API
 from tests.support.api import Api

@@ -15,9 +15,8 @@ import pytest
 from sqlalchemy import text
 
 from api.exports import complaints as exported
-from api.exports.csv_lines import defused, lines
+from api.exports.files import XLSX, Sheets, defused, lines
 from api.exports.streams import LOOK_SECONDS, ExportTurn
-from api.exports.workbook import XLSX, Sheets
 from api.sql.reader import away
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing

@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 import worker
-from api.problems import ProblemError
+from api.edge.problems import ProblemError
 from api.temporal.client import answering
 from readmodel.base.database import engine
 from tests.support.api import CALL, offered, problem, running_api, whenever

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.problems import instant_like
+from api.edge.problems import instant_like
 from tests.support.api import Api, models_of, problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -101,7 +101,6 @@ async def test_any_other_accept_gets_a_page(hasty: Api, late: str) -> None:
 
 async def test_without_the_library_only_pdf_is_refused(hasty: Api, late: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "plutoprint", None)
-    monkeypatch.delitem(sys.modules, "api.documents.pdf", raising=False)
     (item, _) = await listed(hasty, late)
     async with (
         served(create_app(assemble(hasty.settings, hasty.temporal)), hasty.settings) as url,

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from activities.sealing.keys import Seal
-from api.sessions import LONGEST
+from api.sign_in.sessions import LONGEST
 from domain.shared.actors import Role
 from hotline.keys import Ring
 from tests.support.api import Api, further_api, problem

@@ -9,11 +9,11 @@ from fastapi.routing import APIRoute
 from jsonschema_rs import Draft202012Validator
 from pydantic import ValidationError
 
-from api.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
+from api.edge.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
 from api.schemas import Complaint, NewComplaint, Timeline
 from domain.case.actions import COMMANDS
 from domain.case.intake import Location
-from domain.case.kinds import KINDS as KINDS_OF_CASES
+from domain.case.kinds import CASE_KINDS as KINDS_OF_CASES
 from domain.incident.incident import INCIDENT_KINDS
 from domain.shared.numbers import parse_number
 from tests.docs.test_names import application

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from sqlalchemy import delete
 
-from api import readiness
-from api.sql.health import SqlHealth
+from api.health import readiness
+from api.health.sql import SqlHealth
 from hotline.files.catalogue import load_catalogue
 from hotline.keys import ring_of
 from readmodel.base.database import opened, writing

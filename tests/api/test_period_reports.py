@@ -203,7 +203,6 @@ async def test_a_report_is_printed_on_pages_of_a4(made: Api) -> None:
 
 async def test_without_the_library_a_report_is_no_pdf(made: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "plutoprint", None)
-    monkeypatch.delitem(sys.modules, "api.documents.pdf", raising=False)
     await make(made, ReportKind.DAILY, DAY)
     async with further_api(made, made.clock) as plain:
         found = problem(await asked(plain, f"daily?date={DAY}&format=pdf"), 406, "not-acceptable")

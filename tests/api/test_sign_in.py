@@ -12,7 +12,7 @@ from playwright.async_api import expect
 from starlette.requests import Request
 
 from activities.sealing.keys import Seal
-from api.sessions import LONGEST, Session
+from api.sign_in.sessions import LONGEST, Session
 from domain.shared.actors import Role
 from hotline.keys import Ring, ring_of
 from tests.support.api import CALL, Api, further_api, problem

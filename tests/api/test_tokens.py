@@ -12,11 +12,10 @@ import pytest_asyncio
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api.oidc import issuer as keys
-from api.oidc.claims import ClaimMap
-from api.oidc.issuer import FRESH_SECONDS, KEPT_SECONDS, LARGEST_BYTES, PAUSE_SECONDS
-from api.oidc.tokens import LEEWAY_SECONDS, LONGEST_TOKEN, Tokens
-from api.problems import PREFIX, ProblemError
+from api.edge.problems import PREFIX, ProblemError
+from api.sign_in import issuer as keys
+from api.sign_in.issuer import FRESH_SECONDS, KEPT_SECONDS, LARGEST_BYTES, PAUSE_SECONDS
+from api.sign_in.tokens import LEEWAY_SECONDS, LONGEST_TOKEN, ClaimMap, Tokens
 from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings

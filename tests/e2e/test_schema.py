@@ -16,8 +16,8 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.engine import events, from_schema
 from schemathesis.generation.meta import TestPhase
 
-from api.problems import MEDIA_TYPE, NO_METHOD, NOT_FOUND, PREFIX
-from api.security import IDEMPOTENCY_KEY, LONGEST_KEY
+from api.edge.problems import MEDIA_TYPE, NO_METHOD, NOT_FOUND, PREFIX
+from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY
 from domain.shared.actors import Role
 from domain.shared.text import BEYOND
 from hotline.settings import DEFAULT_CATALOGUE

@@ -17,8 +17,8 @@ from readmodel.assessments import months
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import reading, writing
 from readmodel.cases.tables import cases, events
+from readmodel.incidents.incidents import incidents
 from readmodel.incidents.incidents import write as write_incident
-from readmodel.incidents.tables import incidents
 from readmodel.projection import write
 from readmodel.recovery.reconciliation import Held, NotOver, held, late_cases, others_not_over
 from tests.support.assessment import opening as month_opening
@@ -135,7 +135,7 @@ def test_a_case_is_late_that_waits_for_an_incident_that_has_ended(database: Engi
 
 def not_over(reader: Engine, at: datetime = THEN) -> NotOver:
     with reading(reader) as connection:
-        return others_not_over(connection, ("incident {}".format, "month {}".format), at)
+        return others_not_over(connection, at)
 
 
 def test_an_incident_waits_for_people_until_it_ends(database: Engine, reader: Engine) -> None:
@@ -146,7 +146,7 @@ def test_an_incident_waits_for_people_until_it_ends(database: Engine, reader: En
         with writing(database) as connection:
             connection.execute(update(incidents).values(state=state))
         is_waiting = state not in {"settling", "merging", "dismissing"}
-        assert not_over(reader) == NotOver({f"incident {INCIDENT}": is_waiting}, {})
+        assert not_over(reader) == NotOver({INCIDENT: is_waiting}, {})
     with writing(database) as connection:
         connection.execute(update(incidents).values(closed_at=THEN))
     assert not_over(reader) == NotOver({}, {})

@@ -22,12 +22,12 @@ from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import INCIDENT_KINDS
 from hotline.recovery.histories import Place, returned
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from tests.replay.record import RECORDS
 from tests.support.build import data_of
 from tests.support.histories import NAMESPACE, opened, sealed
 from tests.support.sealing import DATA_CONVERTER, SEALING
-from workflows.incident_link import LINKED, UNLINKED
+from workflows.complaint.incident_link import LINKED, UNLINKED
 
 HISTORIES = Path(__file__).parent / "histories"
 FILES = sorted(HISTORIES.glob("*.json"))

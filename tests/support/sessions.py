@@ -5,7 +5,7 @@ from http.cookies import Morsel, SimpleCookie
 import httpx
 from starlette.requests import Request
 
-from api.sessions import Session
+from api.sign_in.sessions import Session
 from tests.support.api import Api
 
 

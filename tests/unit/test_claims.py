@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from api.oidc.claims import ClaimMap
-from api.problems import Problem, ProblemError
+from api.edge.problems import Problem, ProblemError
+from api.sign_in.tokens import ClaimMap
 from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings

@@ -22,7 +22,7 @@ from domain.case.satisfaction import Satisfaction
 from domain.kit.command import Command
 from domain.shared.actors import Role
 from domain.shared.errors import Refused
-from hotline.files.customers import load_customers
+from hotline.cli.customers import load_customers
 from tests.support.demo import INCIDENT, STEP, Stage, catalogue, day, districts, offers, staff
 
 LATER = timedelta(seconds=40)

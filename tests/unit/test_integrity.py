@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from api.sql import integrity
-from api.sql.integrity import Integrity, damage_of, tables_of
-from api.storage import READ_MODEL, Storage
+from api.health import storage as integrity
+from api.health.storage import READ_MODEL, Integrity, Storage, damage_of, tables_of
 from tests.support.hotline import until
 
 ROWS = 5_000

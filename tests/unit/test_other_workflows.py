@@ -16,7 +16,7 @@ THEN = datetime(2026, 9, 7, tzinfo=UTC)
 async def test_a_look_keeps_what_a_sweep_finds_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     client, still, asked, may_go_on = MagicMock(), {"first"}, asyncio.Event(), asyncio.Event()
     client.list_workflows.return_value.__aiter__.return_value = []
-    others: Any = OtherWorkflows(client, AsyncMock(), "queue", ("", ""), (str, str))
+    others: Any = OtherWorkflows(client, AsyncMock(), "queue")
     monkeypatch.setattr(others, "_in_sql", AsyncMock(return_value=NotOver({"first": True, "second": True}, {})))
     monkeypatch.setattr(others, "_stands_still", AsyncMock(side_effect=lambda each, _: each in still))
     await others.sweep(None, THEN)

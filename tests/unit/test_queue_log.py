@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
-from hotline.files.columns import LineFault
+from hotline.files.formats import LineFault
 from hotline.telephony.agents import Agents
 from hotline.telephony.call_lines import LeftOut
 from hotline.telephony.queue_log import EVENTS, SILENT, QueueLog, is_queue_log

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api import readiness
-from api.metrics import Metrics
-from api.readiness import Checks, ReadinessCheck
+from api.edge.metrics import Metrics
+from api.health import readiness
+from api.health.readiness import Checks, ReadinessCheck
+from api.health.sql import _differ
+from api.health.storage import LOW_BYTES, READ_MODEL, Storage
 from api.schemas import Component, Readiness
-from api.sql.health import _differ
-from api.storage import LOW_BYTES, READ_MODEL, Storage
 
 FINE = Component(ok=True, detail="answers")
 
@@ -111,7 +111,7 @@ async def test_a_disk_with_little_space_is_told_before_it_is_full(
     """The threshold alone: a disk with so little space is in tests/e2e/test_lost_storage.py."""
     storage = Storage([tmp_path], {})
     assert (await storage.disk()).ok
-    monkeypatch.setattr("api.storage.LOW_BYTES", 2**62)
+    monkeypatch.setattr("api.health.storage.LOW_BYTES", 2**62)
     found = await storage.disk()
     assert not found.ok
     assert f"{tmp_path} has " in found.detail

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.problems import ProblemError
+from api.edge.problems import ProblemError
 from api.temporal_ui.rules import API, RULES, Kind, Match, parameters_of, rule_of
 
 NAMESPACE = f"{API}/namespaces/default"

@@ -33,12 +33,12 @@ from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
 from domain.case.handover import Handover
 from domain.kit.command import Command
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.sealing import stranger
 from tests.workflows.test_envelope import Stamped, waits
 from workflows.bulk import HandoverStart, HandoverWorkflow
-from workflows.complaint import ComplaintWorkflow
+from workflows.complaint.workflow import ComplaintWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

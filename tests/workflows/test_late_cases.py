@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 from activities.recovery import other_workflows, reconcile
 from activities.recovery.report import Report
 from hotline.recovery.rebuild_workflows import STARTED
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from readmodel.base.database import engine
 from tests.support.causes import OVER, Cause, declare
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
@@ -29,7 +29,7 @@ from tests.workflows.test_hijacked_tasks import hijack
 from tests.workflows.test_pretender import asked, told
 from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.singletons import RECONCILER, last_report
-from workflows.incident import IncidentWorkflow
+from workflows.incident.workflow import IncidentWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 QUEUE = "late"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
-from api.readiness import CHECK_SECONDS
+from api.health.readiness import CHECK_SECONDS
 from api.sql.reader import ANSWER_SECONDS, READ_MODEL_UNAVAILABLE
 from api.temporal.client import QUERY_SECONDS, TEMPORAL_ERRORS
 from api.temporal.clock import WITHIN_SECONDS
 from hotline.settings import Settings
 from tools.docs.markdown import table
-from workflows.entity import PUBLISH_TIMEOUT, RETRY
+from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY
 
 
 class Part(StrEnum):

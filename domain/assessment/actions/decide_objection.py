@@ -69,7 +69,6 @@ def _is_about(objection: Objection, inspection: Inspection) -> bool:
 
 
 def evolve(month: AssessmentFields, data: ObjectionDecided, event: AssessmentEvent) -> None:
-    """Note the decision."""
     month.close_limit(f"decision-{data.objection}")
     if objection := month.objection(data.objection):
         month.put_objection(

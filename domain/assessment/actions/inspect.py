@@ -52,7 +52,6 @@ def decide(month: AssessmentFields, body: Inspect, actor: Actor, _: datetime) ->
 
 
 def evolve(month: AssessmentFields, data: Inspected, event: AssessmentEvent) -> None:
-    """Keep the points."""
     made = Inspection.taken_from(data, inspected_by=event.actor, inspected_at=event.at)
     month.inspections = (*month.inspections, made)
 

@@ -61,7 +61,6 @@ def decide(month: AssessmentFields, body: Object, actor: Actor, at: datetime) ->
 
 
 def evolve(month: AssessmentFields, data: Objected, event: AssessmentEvent) -> None:
-    """Keep the objection, which is to be decided within its time."""
     limit = month.open_limit(f"decision-{data.id}", event.at, month.standard.decision_seconds)
     raised = Objection.taken_from(data, raised_by=event.actor, raised_at=event.at, due_at=limit.ends_at)
     month.objections = (*month.objections, raised)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.case.clocks import DEPARTMENT
+from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.closing import reopen_ends_at
 from domain.case.events import Event, MayClose
 from domain.case.kind import Action, Decision
@@ -24,20 +24,18 @@ class Answered(Answer, MayClose):
 
 
 def decide(case: CaseState, body: Answer, _: Actor, at: datetime) -> Decision:
-    """Close the case, unless the service says that its answers are followed up."""
     if case.terms.answer_needs_follow_up:
         return Decision(Answered.of(body), State.PENDING_FOLLOW_UP)
     return Decision(Answered.of(body, reopen_ends_at=reopen_ends_at(case, at)), State.CLOSED)
 
 
 def evolve(case: CaseState, data: Answered, event: Event) -> None:
-    """Keep the owner's promises; the department's no longer apply."""
     case.reply = data.message
     case.stop_clocks(event.at, "resolve", "reply")
     if event.to_state is State.PENDING_FOLLOW_UP:
         case.start_clocks(event.at, "reply")
         case.follow_up_since = event.at
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
 
 
 ACTION = Action(

@@ -18,7 +18,6 @@ class Arrived(PartData, Arrive):
 
 
 def evolve(case: CaseState, _: Arrived, event: Event) -> None:
-    """Keep the promise to arrive."""
     case.arrived_at = event.at
     case.stop_clocks(event.at, "arrive")
 

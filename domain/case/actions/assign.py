@@ -35,7 +35,6 @@ def decide(case: CaseState, body: Assign, _: Actor, __: datetime) -> Decision:
 
 
 def evolve(case: CaseState, data: Assigned, _: Event) -> None:
-    """Give the case to the assignee."""
     case.assignee = data.assignee
 
 
@@ -45,7 +44,6 @@ def facts_of_part(part: Part, body: Assign) -> dict[str, Any]:
 
 
 def evolve_part(case: CaseState, part: Part, data: Assigned, _: Event) -> None:
-    """Give the part to the assignee."""
     case.put_part(part, assignee=data.assignee)
 
 
@@ -56,7 +54,6 @@ def _previous(body: Assign, assignee: str | None) -> dict[str, Any]:
 
 
 def notifies(_: CaseState, data: Assigned, __: Event) -> Addressees:
-    """Tell the assignee, and the one before."""
     return tuple(f"assignee:{each}" for each in (data.assignee, data.previous_assignee) if each)
 
 

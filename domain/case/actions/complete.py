@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.case.clocks import DEPARTMENT
+from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import Event, OfIncident
 from domain.case.guards import while_incomplete
 from domain.case.kind import Action, Decision, NotPossible, PartAction
@@ -41,7 +41,6 @@ def check(case: CaseState, body: Complete) -> None:
 
 
 def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
-    """Refuse before management has decided (先批后办), and once the work is completed."""
     if case.needs_decision:
         what = f"{case.terms.name} is completed once management has decided on it in cycle {case.cycle}"
         return NotPossible(NOT_APPROVED, f"{what}; ask with request_approval (报批)")
@@ -49,28 +48,22 @@ def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPos
 
 
 def decide(case: CaseState, body: Complete, _: Actor, __: datetime) -> Decision:
-    """Wait for the departments that still have a part."""
     return Decision(Completed.of(body), State.IN_PROGRESS if case.unfinished else State.PENDING_REPLY)
 
 
 def evolve(case: CaseState, data: Completed, event: Event) -> None:
-    """Stop the department's clocks, and `resolve` unless a part is unfinished.
-
-    If an incident brings it, nobody was there for this case: the department's promises no longer apply.
-    """
     case.extension = None
     case.completed = True
     case.result = data.result
-    if data.incident:
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
+    if data.incident:  # Nobody was there for this case: the department's promises no longer apply.
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
     else:
         case.arrived_at = event.at  # Who has done the work was there.
-        case.stop_clocks(event.at, *DEPARTMENT)
+        case.stop_clocks(event.at, *DEPARTMENT_CLOCKS)
     _finish(case, data, event)
 
 
 def evolve_part(case: CaseState, part: Part, data: Completed, event: Event) -> None:
-    """Stop the clocks of the part, and `resolve` if it was the last one."""
     case.put_part(part, state=PartState.COMPLETED, result=data.result)
     case.stop_clocks(event.at, "acknowledge", "resolve", part=part.serial)
     _finish(case, data, event)

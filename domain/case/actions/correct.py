@@ -85,7 +85,6 @@ class Corrected(Reasoned):
 
     @property
     def needs_recognition(self) -> bool:
-        """Return True if facts changed by which the caller and their earlier cases are recognised."""
         return not self.after.model_fields_set.isdisjoint({"service_code", "caller", "location"})
 
     @property
@@ -131,7 +130,6 @@ def decide(case: CaseState, body: Correct, _: Actor, at: datetime) -> Decision |
 
 
 def evolve(case: CaseState, data: Corrected, event: Event) -> None:
-    """Correct the facts, and hold the case to the new terms."""
     if data.terms:
         hold_to(case, data.terms, event)
     elif data.after.priority:
@@ -185,7 +183,6 @@ def _terms(
 
 
 def notifies(case: CaseState, data: Corrected, _: Event) -> Addressees:
-    """Tell everybody who works on the case, its owner, and the telephone that is the caller's no more."""
     former = ("former_caller",) if data.former_phone else ()
     return ("assignee", *(f"department:{part.department}" for part in case.unfinished), "owner", *former)
 
@@ -204,7 +201,7 @@ ACTION = Action(
     roles={Role.AGENT, Role.OWNER, Role.DISPATCHER, Role.SUPERVISOR},
     sources=OPEN,
     body=Correct,
-    sent=Correction,
+    extended_body=Correction,
     example=Correct(reason="The leak is two doors further on.", location=Location(address="莲塘东路18号")),
     problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED, VERSION_CHANGED),
     data=Corrected,

@@ -42,7 +42,6 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
 
 
 def decide(case: CaseState, body: DecideApproval, _: Actor, __: datetime) -> Decision:
-    """Let the case wait for the next approver, if there is one."""
     approval = case.approval
     assert approval is not None  # noqa: S101 - what the state says
     if approval.kind:
@@ -55,7 +54,6 @@ def decide(case: CaseState, body: DecideApproval, _: Actor, __: datetime) -> Dec
 
 
 def evolve(case: CaseState, data: ApprovalDecided, event: Event) -> None:
-    """Start the next approver's clock; the final decision lets the departments go on."""
     approval = case.approval
     assert approval is not None  # noqa: S101 - what the state says
     case.change_clocks(lambda clock: clock.stop(event.at, case.calendar), [APPROVE])

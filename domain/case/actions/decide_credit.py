@@ -72,7 +72,6 @@ def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> NotPossible |
 
 
 def offers(case: CaseState, actor: Actor, at: datetime) -> bool:
-    """Return True if there is a credit that this person may decide on now."""
     return any(_objection(case, owed, actor, at) is None for owed in case.undecided_credits)
 
 
@@ -108,7 +107,6 @@ def decide(case: CaseState, body: DecideCredit, actor: Actor, at: datetime) -> D
 
 
 def evolve(case: CaseState, data: CreditDecided, event: Event) -> None:
-    """Let the credit wait for the next approver, or keep the final decision."""
     before = case.credits[data.credit - 1]
     owed = before.approve(event.actor)
     if not data.final:
@@ -128,7 +126,7 @@ def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refus
 
 def _lapses_at(case: CaseState, owed: Owed) -> datetime:
     """Return when the deputy may decide as well."""
-    who = owed.turn
+    who = owed.next_approver
     if who is None:
         return owed.asked_at
     clock = Clock(serial=1, name="approve", cycle=1, calendar=who.calendar, budget_seconds=who.budget_seconds)
@@ -136,12 +134,10 @@ def _lapses_at(case: CaseState, owed: Owed) -> datetime:
 
 
 def notifies(_: CaseState, data: CreditDecided, __: Event) -> Addressees:
-    """Tell the next approver; or the owner and, of an approval, the caller and the department that pays."""
     return ("owner", *data.notify) if data.final else ("manager",)
 
 
 def text(number: str, data: CreditDecided, _: Event) -> tuple[str, str]:
-    """Say how much, and what became of it."""
     owed = f"{data.amount} {data.currency}"
     if not data.final:
         return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"

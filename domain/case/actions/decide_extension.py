@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.approvers import OWN_REQUEST, own_request
-from domain.case.clocks import EXTENDED
+from domain.case.clocks import EXTENDED_CLOCKS
 from domain.case.events import Event
 from domain.case.kind import Action, Decision, NotPossible
 from domain.case.lifecycle import OPEN
@@ -30,19 +30,16 @@ class ExtensionDecided(DecideExtension):
 
 
 def guard(action: Action, case: CaseState, _: Actor, __: datetime) -> NotPossible | None:
-    """Refuse if nobody has asked."""
     return None if case.extension else action.out_of_turn(f"it is {case.state}")
 
 
 def objection(case: CaseState, actor: Actor) -> Refused | None:
-    """Refuse the person who has asked for it."""
     asked = case.extension
     mine = asked and asked.requested_by == actor.id and actor.role is not Role.ADMIN
     return own_request(actor, "supervisor") if mine else None
 
 
 def decide(case: CaseState, body: DecideExtension, _: Actor, __: datetime) -> Decision | NotPossible:
-    """Grant nothing once the promise has expired: an extension would move nothing."""
     clock = case.live_clock("resolve")
     if body.approved and clock and clock.missed_at:
         expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
@@ -52,7 +49,6 @@ def decide(case: CaseState, body: DecideExtension, _: Actor, __: datetime) -> De
 
 
 def evolve(case: CaseState, data: ExtensionDecided, _: Event) -> None:
-    """Add the days to the owner's promises."""
     case.extension = None
     if not data.approved:
         return
@@ -60,7 +56,7 @@ def evolve(case: CaseState, data: ExtensionDecided, _: Event) -> None:
     case.extended_days += data.working_days
     case.add_flags("extended")
     day = case.terms.day_seconds
-    case.change_clocks(lambda clock: clock.extend(data.working_days * day(clock.calendar)), EXTENDED)
+    case.change_clocks(lambda clock: clock.extend(data.working_days * day(clock.calendar)), EXTENDED_CLOCKS)
 
 
 ACTION = Action(

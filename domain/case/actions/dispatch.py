@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.case.clocks import DEPARTMENT
+from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.closing import release
 from domain.case.events import Event, Names, OfDepartment
 from domain.case.guards import while_incomplete
@@ -34,12 +34,10 @@ class Dispatched(Dispatch, OfDepartment):
 
 
 def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
-    """Refuse once the department has completed the work and others still do theirs."""
     return while_incomplete(action, case, actor, at) if case.state is State.IN_PROGRESS else None
 
 
 def objection(case: CaseState, actor: Actor) -> Refused | None:
-    """Refuse an agent once the department has signed for the case."""
     if case.state is not State.IN_PROGRESS or actor.role is not Role.AGENT:
         return None
     message = f"{case.department} has signed for the case; a dispatcher or a supervisor redirects it (改派)."
@@ -73,12 +71,7 @@ def evolve(case: CaseState, data: Dispatched, event: Event) -> None:
 def hand_to(case: CaseState, department: str, event: Event, assignee: str | None = None, *, anew: bool = True) -> None:
     """Hand the case to a department, whose clocks start anew if another had it.
 
-    Args:
-        case: the case.
-        department: that gets it.
-        event: the event that brings it.
-        assignee: who works on it there, if known.
-        anew: True if the time in which it may be returned begins anew.
+    `anew`: the time in which it may be returned begins anew as well.
     """
     if anew:
         case.handed, case.dispatched_at = case.hands, event.at
@@ -86,8 +79,8 @@ def hand_to(case: CaseState, department: str, event: Event, assignee: str | None
         case.handed = (*case.handed, event.at)
         case.arrived_at, case.signed_before = None, False
         case.extension = None
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
-        case.open_clocks(DEPARTMENT)
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
+        case.open_clocks(DEPARTMENT_CLOCKS)
         case.start_clocks(event.at, "registration")  # what runs from there runs already, except of the new department
     if (part := case.part_of(department)) and part.state in UNFINISHED:
         release(case, part, event.at)
@@ -95,17 +88,15 @@ def hand_to(case: CaseState, department: str, event: Event, assignee: str | None
     case.completed = False
     case.assignee = assignee
     case.start_clocks(event.at, "dispatch")
-    case.change_clocks(lambda clock: clock.resume(event.at), DEPARTMENT)
+    case.change_clocks(lambda clock: clock.resume(event.at), DEPARTMENT_CLOCKS)
 
 
 def notifies(_: CaseState, data: Dispatched, __: Event) -> Addressees:
-    """Tell the department, and the one that the case leaves."""
     left = data.previous_department
     return ("department", f"department:{left}") if left else ("department",)
 
 
 def text(number: str, data: Dispatched, event: Event) -> tuple[str, str] | None:
-    """Name the department that the case leaves."""
     left = data.previous_unit
     if left is None:
         return None

@@ -13,7 +13,7 @@ from domain.case.closing import reopen_ends_at
 from domain.case.events import Event, MayClose, OfDepartment
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
-from domain.case.progress import Answer
+from domain.case.progress import FollowUpAnswer
 from domain.case.satisfaction import SATISFIED, Satisfaction
 from domain.case.state import CaseState
 from domain.kit.event import ActionBody, Addressees
@@ -38,7 +38,7 @@ _FORMS: list[JsonValue] = [
 ]
 
 
-class Answers(ActionBody):
+class FollowUpAnswers(ActionBody):
     """Answers of the caller to the three questions; None for one that was not asked."""
 
     contacted: StrictBool | None = Field(None, description="True if somebody of the company reached the caller.")
@@ -46,7 +46,7 @@ class Answers(ActionBody):
     satisfaction: Satisfaction | None = Field(None, description="How satisfied the caller is.")
 
 
-class FollowUp(Answers):
+class FollowUp(FollowUpAnswers):
     """回访: the three answers, or `outcome`, which is the short form of them.
 
     A caller who was not contacted counts as unreachable. One who says that it is not solved, or who is
@@ -76,7 +76,6 @@ class FollowUp(Answers):
 
     @property
     def result(self) -> Outcome:
-        """Outcome that follows from the answers, or that was given."""
         if self.outcome is not None:
             return self.outcome
         if not self.contacted:
@@ -84,7 +83,7 @@ class FollowUp(Answers):
         return "satisfied" if self.solved and self.satisfaction in SATISFIED else "dissatisfied"
 
 
-class FollowedUp(Answers, MayClose, OfDepartment):
+class FollowedUp(FollowUpAnswers, MayClose, OfDepartment):
     """Follow-up with its outcome; the tries of the company in this cycle, and the department whose work it is about."""
 
     outcome: Outcome
@@ -93,15 +92,12 @@ class FollowedUp(Answers, MayClose, OfDepartment):
 
 
 def decide(case: CaseState, body: FollowUp, actor: Actor, at: datetime) -> Decision:
-    """Close if satisfied, open the next cycle if not, and try again if the caller was not reached.
-
-    A caller who says that nobody has called is no try of the company: the case goes on waiting for one.
-    """
     outcome, attempt = body.result, case.follow_up_attempts + 1
     facts = {"outcome": outcome} | ({"department": case.department} if case.department else {})
     if outcome == "dissatisfied":
         rework = {} if case.department else {"rework_by": department_for_rework(case)}
         return Decision(FollowedUp.of(body, **facts, **rework, attempt=attempt), State.DISPATCHED, case.cycle + 1)
+    # A caller who says that nobody has called is no try of the company: the case goes on waiting for one.
     if outcome == "unreachable" and actor.role is Role.CALLER:
         return Decision(FollowedUp.of(body, **facts, attempt=case.follow_up_attempts), State.PENDING_FOLLOW_UP)
     if outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts:
@@ -111,16 +107,14 @@ def decide(case: CaseState, body: FollowUp, actor: Actor, at: datetime) -> Decis
 
 
 def department_for_rework(case: CaseState) -> str:
-    """Return the department that had the case, or the service's own."""
     return case.department or case.terms.department
 
 
 def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
-    """Keep the promise to follow up, and start what comes next."""
     reached = data.outcome != "unreachable"
     # Who was not reached has said nothing: what was said before stands.
     if reached or case.answer is None or not case.answer.contacted:
-        case.answer = Answer(
+        case.answer = FollowUpAnswer(
             outcome=data.outcome,
             contacted=reached,
             solved=data.solved,
@@ -149,14 +143,12 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
 
 
 def begin_rework(case: CaseState, department: str | None, event: Event) -> None:
-    """Open the next cycle (重办), with the department at once; the clocks of the last one are cancelled."""
     case.cancel_clocks(event.at, None)
     open_cycle(case, event)
     hand_to(case, department or department_for_rework(case), event)
 
 
 def notifies(case: CaseState, _: FollowedUp, event: Event) -> Addressees:
-    """Tell the owner; of rework, the department as well, and the supervisor if the case is supervised."""
     if event.to_state is not State.DISPATCHED:
         return ("owner",)
     return ("owner", "department", *(("supervisor",) if "supervised" in case.flags else ()))

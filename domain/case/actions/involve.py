@@ -18,7 +18,7 @@ from domain.shared.text import Text
 ALREADY_INVOLVED = ProblemType(
     "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单"
 )
-CLOCKS: tuple[ClockName, ...] = ("acknowledge", "resolve")
+PART_CLOCKS: tuple[ClockName, ...] = ("acknowledge", "resolve")
 """Promises of a further department: the times that the service promises, counted from its involvement."""
 
 
@@ -52,14 +52,13 @@ def decide(case: CaseState, body: Involve, _: Actor, __: datetime) -> Decision:
 
 
 def evolve(case: CaseState, data: Involved, event: Event) -> None:
-    """Open the part, whose clocks start at once, and release the one that it replaces."""
     # A part that the department itself has returned is replaced as well: the reply would wait for it for ever.
     for takes_over in (data.takes_over, None):
         if before := _replaced(case, data.department, takes_over):
             release(case, before, event.at)
     part = Part.taken_from(data, serial=data.part, cycle=case.cycle, involved_at=event.at, version=case.version)
     case.parts = (*case.parts, part)
-    case.open_clocks(CLOCKS, part.serial)
+    case.open_clocks(PART_CLOCKS, part.serial)
     case.change_clocks(lambda clock: clock.start(event.at), part=part.serial)
 
 

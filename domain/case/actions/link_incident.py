@@ -56,7 +56,6 @@ def unlinked(case: CaseState, ended: str | None) -> Linked | None:
 
 
 def evolve(case: CaseState, data: Linked, event: Event) -> None:
-    """Link the case; out of the incident again, the department's clocks run on."""
     case.incident = data.incident
     case.settled = None
     if case.incident:
@@ -67,7 +66,6 @@ def evolve(case: CaseState, data: Linked, event: Event) -> None:
 
 
 def notifies(case: CaseState, data: Linked, _: Event) -> Addressees:
-    """Tell the department that has the case; if nobody has a case that is taken out, the dispatcher."""
     if case.department:
         return ("department",)
     return () if data.incident else ("dispatcher",)

@@ -10,14 +10,12 @@ from domain.shared.actors import Role
 
 
 def evolve(case: CaseState, data: Registered, event: Event) -> None:
-    """Raise the flags of the intake, and open the first cycle."""
     case.add_flags(*data.flags)
     case.incident = data.incident
     open_cycle(case, event)
 
 
 def open_cycle(case: CaseState, event: Event) -> None:
-    """Open the cycle of the event: new clocks for every promise, and nothing done yet."""
     case.cycle = event.cycle
     case.cycle_began_at = event.at if event.cycle > 1 else None
     case.dispatched_at = case.arrived_at = case.follow_up_since = None
@@ -31,7 +29,6 @@ def open_cycle(case: CaseState, event: Event) -> None:
 
 
 def notifies(_: CaseState, data: Registered, __: Event) -> Addressees:
-    """Tell the dispatcher, unless an incident explains the call; and the person whom the caller thanks (被表扬人)."""
     thanked = ("assignee",) if data.intake.thanked else ()
     return () if data.incident else ("dispatcher", *thanked)
 
@@ -42,7 +39,6 @@ def holders(case: CaseState, data: Registered) -> tuple[Holder, ...]:
 
 
 def text(number: str, data: Registered, _: Event) -> tuple[str, str] | None:
-    """Name the person who is thanked."""
     name = data.intake.thanked
     return (f"工单{number}:来电表扬{name}", f"Case {number}: a caller thanks {name}") if name else None
 

@@ -19,7 +19,6 @@ class Reinstate(Reasoned):
 
 
 def decide(case: CaseState, body: Reinstate, _: Actor, __: datetime) -> Decision | NotPossible:
-    """Lead the case back to its state before the withdrawal."""
     if case.withdrawal is None:
         return ACTION.out_of_turn(f"it is {case.state}")
     return Decision(ACTION.data.of(body), case.withdrawal.state)
@@ -56,7 +55,6 @@ def evolve(case: CaseState, _: Reinstate, event: Event) -> None:
 
 
 def notifies(case: CaseState, _: Reinstate, event: Event) -> Addressees:
-    """Tell whoever has the work, the owner, and the approver whose decision the case waits for."""
     first = "department" if case.department else "dispatcher"
     approver = ("approver",) if event.to_state is State.AWAITING_APPROVAL else ()
     return (first, *departments_of(case.unfinished), "owner", *approver)

@@ -20,12 +20,10 @@ class ReturnRejected(RejectReturn, OfDepartment):
 
 
 def decide(case: CaseState, body: RejectReturn, _: Actor, __: datetime) -> Decision:
-    """Leave the case with its department."""
     return Decision(ReturnRejected.of(body, department=case.department), State.DISPATCHED)
 
 
 def evolve(case: CaseState, data: ReturnRejected, event: Event) -> None:
-    """Hand the case back; the department gets no new time to return it."""
     if data.department:
         hand_to(case, data.department, event, anew=False)
 

@@ -28,14 +28,12 @@ class Released(Release, PartData):
 
 
 def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
-    """Refuse if no part can be released now."""
     if any(part_not_possible(action, part, case, at) is None for part in case.unfinished):
         return None
     return NotPossible(OUT_OF_TURN, "no further department has an open part in it that could be released now")
 
 
 def evolve_part(case: CaseState, part: Part, _: Released, event: Event) -> None:
-    """Release the part; if it was the last one that the reply waited for, the matter is settled."""
     closing.release(case, part, event.at)
     if event.to_state is State.PENDING_REPLY:
         case.stop_clocks(event.at, "resolve")

@@ -21,12 +21,10 @@ class Reopened(Reopen, OfDepartment):
 
 
 def decide(case: CaseState, body: Reopen, _: Actor, __: datetime) -> Decision:
-    """Open the next cycle with the department that had the case."""
     return Decision(Reopened.of(body, department=department_for_rework(case)), State.DISPATCHED, case.cycle + 1)
 
 
 def evolve(case: CaseState, data: Reopened, event: Event) -> None:
-    """Begin the rework."""
     case.closed_at = case.reopen_ends_at = None
     begin_rework(case, data.department, event)
 

@@ -20,7 +20,6 @@ class Replied(Reply, OfIncident, MayClose):
 
 
 def evolve(case: CaseState, data: Replied, event: Event) -> None:
-    """Keep the promise to reply; the follow-up is promised from now on."""
     case.reply = data.message
     case.stop_clocks(event.at, "reply")
     case.start_clocks(event.at, "reply")

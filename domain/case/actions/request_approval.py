@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
-from domain.case.clocks import APPROVE, DEPARTMENT
+from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS
 from domain.case.events import Event
 from domain.case.kind import Action, Decision
 from domain.case.lifecycle import State
@@ -51,15 +51,13 @@ def decide(case: CaseState, body: RequestApproval, _: Actor, __: datetime) -> De
 
 
 def evolve(case: CaseState, data: ApprovalRequested, event: Event) -> None:
-    """Pause the departments' clocks, and start the first approver's."""
     case.approval = Approval.taken_from(data, requested_by=event.actor, requested_at=event.at)
     open_turn(case, event.at)
     change_departments(case, lambda clock: clock.pause(event.at, case.calendar))
 
 
 def open_turn(case: CaseState, at: datetime) -> None:
-    """Start the clock of the approver whose turn it is."""
-    who = case.approval.turn if case.approval else None
+    who = case.approval.next_approver if case.approval else None
     if who is None:
         return
     clock = case.new_clock(APPROVE, who, len(case.clocks) + 1)
@@ -67,8 +65,9 @@ def open_turn(case: CaseState, at: datetime) -> None:
 
 
 def change_departments(case: CaseState, change: Change) -> None:
-    """Change the clocks of every department that works on the case."""
-    case.change_clocks(lambda clock: change(clock) if clock.part or clock.name in DEPARTMENT else clock, part=None)
+    case.change_clocks(
+        lambda clock: change(clock) if clock.part or clock.name in DEPARTMENT_CLOCKS else clock, part=None
+    )
 
 
 def _check(body: RequestApproval) -> None:

@@ -53,7 +53,6 @@ def decide(case: CaseState, body: RequestExtension, _: Actor, __: datetime) -> D
 
 
 def evolve(case: CaseState, data: RequestExtension, event: Event) -> None:
-    """Let the request wait for its decision."""
     case.extension = Extension(working_days=data.working_days, requested_by=event.actor, requested_at=event.at)
 
 

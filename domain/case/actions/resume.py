@@ -19,7 +19,6 @@ class Resumed(Resume, OfIncident):
 
 
 def evolve(case: CaseState, _: Resumed, event: Event) -> None:
-    """Resume every clock."""
     case.wake_at = None
     case.change_clocks(lambda clock: clock.resume(event.at), part=None)
 

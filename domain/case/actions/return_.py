@@ -21,17 +21,14 @@ class Returned(PartData, Return):
 
 
 def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
-    """Refuse once the work is completed, or the time limit for a return has passed."""
     return while_incomplete(action, case, actor, at) or within_return_limit(case.dispatched_at, case, at)
 
 
 def guard_part(case: CaseState, part: Part, at: datetime) -> NotPossible | None:
-    """Refuse once the time limit for a return has passed."""
     return within_return_limit(part.involved_at, case, at)
 
 
 def evolve(case: CaseState, _: Returned, event: Event) -> None:
-    """Pause the department's clocks."""
     case.signed_before = case.signed_before or event.from_state is State.IN_PROGRESS
     case.assignee = None
     case.extension = None
@@ -39,7 +36,6 @@ def evolve(case: CaseState, _: Returned, event: Event) -> None:
 
 
 def evolve_part(case: CaseState, part: Part, _: Returned, event: Event) -> None:
-    """Cancel the clocks of the part."""
     case.put_part(part, state=PartState.RETURNED, assignee=None)
     case.cancel_clocks(event.at, part.serial)
 

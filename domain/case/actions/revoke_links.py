@@ -14,7 +14,6 @@ class RevokeLinks(ActionBody):
 
 
 def evolve(case: CaseState, _: RevokeLinks, event: Event) -> None:
-    """Note the instant: links made until then do not count."""
     case.links_revoked_at = event.at
 
 

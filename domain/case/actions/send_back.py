@@ -19,13 +19,11 @@ class SentBack(PartData, SendBack):
 
 
 def evolve(case: CaseState, _: SentBack, __: Event) -> None:
-    """Count on as if the work had never been completed."""
     case.completed = False
     reinstate_resolve(case, 0)
 
 
 def evolve_part(case: CaseState, part: Part, _: SentBack, __: Event) -> None:
-    """Count on as if the part had never been completed."""
     case.put_part(part, state=PartState.IN_PROGRESS, result=None)
     reinstate_resolve(case, 0, part.serial)
 

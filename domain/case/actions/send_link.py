@@ -18,7 +18,6 @@ class SendLink(ActionBody):
 
 
 def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
-    """Refuse if there is no telephone to send it to, or once nobody can act on the case any more."""
     if case.intake.caller.phone is None:
         return NotPossible(NO_TELEPHONE, "it has no telephone number of the caller, so there is none to send a link to")
     return while_active(action, case, actor, at)

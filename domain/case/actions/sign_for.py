@@ -20,19 +20,16 @@ class SignedFor(PartData, SignFor):
 
 
 def decide(_: CaseState, body: SignFor, actor: Actor, __: object) -> Decision:
-    """Assign the case to the signer, unless another is named."""
     return Decision(SignedFor.of(body, assignee=body.assignee or actor.id), State.IN_PROGRESS)
 
 
 def evolve(case: CaseState, data: SignedFor, event: Event) -> None:
-    """Keep the promise to acknowledge."""
     case.signed_for = True
     case.assignee = data.assignee
     case.stop_clocks(event.at, "acknowledge")
 
 
 def evolve_part(case: CaseState, part: Part, data: SignedFor, event: Event) -> None:
-    """Keep the promise to acknowledge the part."""
     case.put_part(part, state=PartState.IN_PROGRESS, assignee=data.assignee or event.actor)
     case.stop_clocks(event.at, "acknowledge", part=part.serial)
 

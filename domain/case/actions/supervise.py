@@ -19,7 +19,6 @@ class Supervise(ActionBody):
 
 
 def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> NotPossible | None:
-    """Refuse a second time in one cycle."""
     since = case.supervision
     if since is None or since.cycle != case.cycle:
         return None
@@ -28,7 +27,6 @@ def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> NotPossible |
 
 
 def supervise(case: CaseState, _: EventData, event: Event) -> None:
-    """Flag the case, for the cycle that the event belongs to."""
     case.add_flags("supervised")
     case.supervision = Supervision(cycle=event.cycle, supervised_at=event.at)
 

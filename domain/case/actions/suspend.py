@@ -38,7 +38,6 @@ def decide(_: CaseState, body: Suspend, __: Actor, at: datetime) -> Decision:
 
 
 def evolve(case: CaseState, data: Suspend, event: Event) -> None:
-    """Pause every clock."""
     case.wake_at = data.wake_at
     case.change_clocks(lambda clock: clock.pause(event.at, case.calendar), part=None)
 

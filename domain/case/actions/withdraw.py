@@ -61,7 +61,6 @@ def evolve(case: CaseState, _: Withdrawn, event: Event) -> None:
 
 
 def notifies(case: CaseState, _: Withdrawn, __: Event) -> Addressees:
-    """Tell the department, those with unfinished parts, and the owner."""
     return ("department", *departments_of(case.withdrawal.parts if case.withdrawal else ()), "owner")
 
 

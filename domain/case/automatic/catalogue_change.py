@@ -33,12 +33,10 @@ class CatalogueChanged(EventData):
 
 
 def is_change(case: CaseState, new: NewTerms, at: datetime) -> bool:
-    """Return True if the new terms differ from the case's, and people can still act on the case."""
     return held_to(case.terms, new.terms) != case.terms and case.is_active(at)
 
 
 def data(case: CaseState, new: NewTerms, at: datetime) -> CatalogueChanged:
-    """Return what the change to these terms comes to for the case at this instant."""
     terms = held_to(case.terms, new.terms)
     return CatalogueChanged(
         catalogue=new.edition,
@@ -49,7 +47,6 @@ def data(case: CaseState, new: NewTerms, at: datetime) -> CatalogueChanged:
 
 
 def evolve(case: CaseState, data: CatalogueChanged, event: Event) -> None:
-    """Hold the case to the new terms from now on."""
     hold_to(case, data.terms, event)
     case.catalogue_change = CatalogueChange(seq=event.seq, at=event.at, catalogue=data.catalogue)
 

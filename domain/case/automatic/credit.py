@@ -81,7 +81,6 @@ def _data(case: CaseState, owed: _Raise) -> Credited:
 
 
 def evolve(case: CaseState, data: Credited, _: Event) -> None:
-    """Let the credit wait for its approval."""
     owed = Owed.taken_from(
         data,
         serial=data.credit,
@@ -152,7 +151,6 @@ def _approvers(case: CaseState, amount: Decimal) -> tuple[Approver, ...]:
 
 
 def text(number: str, data: Credited, _: Event) -> tuple[str, str]:
-    """Say how much waits for approval."""
     owed = f"{data.amount} {data.currency}"
     return f"工单{number}:应补偿{owed},待审批", f"Case {number}: a credit of {owed} waits for approval"
 

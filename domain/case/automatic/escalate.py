@@ -1,4 +1,4 @@
-"""escalate 升级: a rung of the ladder rang. At these percentages of a clock's budget people are told, each once."""
+"""escalate 升级: a step of the ladder. At these percentages of a clock's budget people are notified, each once."""
 
 from datetime import datetime
 from functools import partial
@@ -24,10 +24,11 @@ class Escalated(EventData):
 
 def next_due(case: CaseState) -> Due | None:
     """Return the escalation that falls due first, of several that of the clock opened first; None without one."""
-    rungs = [(*ring, clock) for clock in case.clocks if (ring := clock.next_ring(case.terms.ladder, case.calendar))]
-    if not rungs:
+    ladder, calendar = case.terms.ladder, case.calendar
+    ahead = [(*step, clock) for clock in case.clocks if (step := clock.next_escalation(ladder, calendar))]
+    if not ahead:
         return None
-    falls_at, percent, clock = min(rungs, key=lambda rung: (rung[0], rung[2].serial))
+    falls_at, percent, clock = min(ahead, key=lambda step: (step[0], step[2].serial))
     return Due(falls_at, KIND.name, partial(_data, case, clock, percent, falls_at))
 
 
@@ -44,14 +45,12 @@ def _data(case: CaseState, clock: Clock, percent: int, falls_at: datetime) -> Es
 
 
 def evolve(case: CaseState, data: Escalated, _: Event) -> None:
-    """Note on the clock that the rung rang; at 100 % the promise is missed."""
     case.change_clocks(
-        lambda clock: clock.ring(data.percent, data.fell_at) if clock.serial == data.serial else clock, part=None
+        lambda clock: clock.escalate(data.percent, data.fell_at) if clock.serial == data.serial else clock, part=None
     )
 
 
 def notifies(_: CaseState, data: Escalated, __: Event) -> Addressees:
-    """Tell those whom the ladder names; of a decision that is late, the approver and, once missed, the deputy."""
     if data.clock != APPROVE:
         return data.notify
     told = tuple("approver" if who in ("assignee", "lead") else who for who in data.notify)
@@ -59,7 +58,6 @@ def notifies(_: CaseState, data: Escalated, __: Event) -> Addressees:
 
 
 def holders(case: CaseState, data: Escalated) -> tuple[Holder, ...]:
-    """Return the department and person of the part whose promise it is, or of the case."""
     if data.part is None:
         return tuple(holders_of(case, data))
     part = case.parts[data.part - 1]
@@ -67,7 +65,6 @@ def holders(case: CaseState, data: Escalated) -> tuple[Holder, ...]:
 
 
 def text(number: str, data: Escalated, _: Event) -> tuple[str, str]:
-    """Say which promise is running out, or missed."""
     verb_zh, verb_en = ("已超时", "missed") if data.percent >= MISS else ("即将到期", "running out")
     return (
         f"工单{number}:{CLOCK_ZH[data.clock]}时限{verb_zh}({data.percent}%)",

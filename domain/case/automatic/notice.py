@@ -62,9 +62,7 @@ class Criticised(Document):
 def next_due(case: CaseState, at: datetime | None = None) -> Due | None:
     """Return the document that comes next; None if none does, or the countdown stands still.
 
-    Args:
-        case: the case.
-        at: when it goes out, if that is known; the deadline of a notice is counted from then.
+    The deadline of a notice is counted from `at`, when it goes out; if that is not known, from when it falls due.
     """
     falls_at = countdown_ends_at(case)
     if falls_at is None or case.urging is None:
@@ -121,7 +119,6 @@ def _addressee(case: CaseState, department: str, assignee: str | None) -> Addres
 
 
 def give_notice(case: CaseState, data: Noticed, event: Event) -> None:
-    """Count towards the criticism from now on, if the rules have one."""
     seconds = criticism_seconds(case)
     countdown = start_countdown(data.serial, "working", seconds, event.at) if seconds else None
     case.add_flags("noticed")
@@ -129,7 +126,6 @@ def give_notice(case: CaseState, data: Noticed, event: Event) -> None:
 
 
 def criticise(case: CaseState, _: Criticised, __: Event) -> None:
-    """End the countdown: nothing more comes in this cycle."""
     case.add_flags("criticised")
     if case.urging:
         case.urging = case.urging.model_copy(update={"countdown": None})
@@ -142,7 +138,6 @@ def holders(_: CaseState, data: Document) -> tuple[Holder, ...]:
 
 
 def text(number: str, data: Document, event: Event) -> tuple[str, str]:
-    """Name the promise, when it was due, and the number of the document."""
     due = f"{on_the_wall(data.due_at, data.timezone):%Y-%m-%d %H:%M}"
     kind, done = DOCUMENTS[event.action], URGED[data.clock].done_en
     return (

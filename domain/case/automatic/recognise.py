@@ -47,7 +47,6 @@ def evolve(case: CaseState, data: Recognised, _: Event) -> None:
 
 
 def text(number: str, _: Recognised, __: Event) -> tuple[str, str]:
-    """Say that there is more to know."""
     return f"工单{number}:来电人情况已补充", f"Case {number}: more is known of its caller"
 
 

@@ -7,7 +7,6 @@ from domain.case.state import CaseState
 
 
 def next_due(case: CaseState) -> Due | None:
-    """Return the resumption at the wake date; None without one."""
     if case.wake_at is None:
         return None
     return Due(case.wake_at, ACTION.name, lambda: Resumed(woke=True), State.IN_PROGRESS)

@@ -37,7 +37,6 @@ class Confirmed(Confirm):
 
 
 def decide(incident: IncidentFields, body: Confirm, _: Actor, __: datetime) -> Confirmed:
-    """Widen the scope by services and districts, and narrow it to the circle or the streets."""
     services, districts = body.services, body.districts
     scope = incident.scope.widened(services, districts).narrowed(body)
     title = body.title or incident.title
@@ -45,7 +44,6 @@ def decide(incident: IncidentFields, body: Confirm, _: Actor, __: datetime) -> C
 
 
 def evolve(incident: IncidentFields, data: Confirmed, _: IncidentEvent) -> None:
-    """Keep the expected time if it is known."""
     if data.expected_at:
         incident.expected_at = data.expected_at
 

@@ -16,13 +16,11 @@ class Merge(ActionBody):
 
 
 def check(incident: IncidentFields, body: Merge) -> None:
-    """Refuse the incident itself."""
     if body.into == incident.number:
         raise Refused(SAME_INCIDENT, "It cannot be merged into itself.", ("another incident",))
 
 
 def evolve(incident: IncidentFields, data: Merge, event: IncidentEvent) -> None:
-    """Keep the other incident, and the state to go back to if the merge fails."""
     incident.into, incident.state_before_merge = data.into, event.from_state
 
 

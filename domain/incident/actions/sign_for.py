@@ -17,7 +17,6 @@ class SignForIncident(ActionBody):
 
 
 def decide(_: IncidentFields, body: SignForIncident, actor: Actor, __: datetime) -> SignForIncident:
-    """Name the assignee."""
     return SignForIncident.of(body, assignee=body.assignee or actor.id)
 
 

@@ -1,0 +1,141 @@
+"""Pages, sealed cookies and forms: the service in browsers, apart from pages of other sites."""
+
+import math
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from urllib.parse import parse_qsl
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import ValidationError
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, Response
+
+from activities.sealing.keys import Seal
+from api.edge.problems import ProblemError, declare
+from domain.shared.text import Instant
+from domain.shared.value import Immutable
+
+FOREIGN_REQUEST = declare("foreign-request", HTTPStatus.FORBIDDEN, "Request of another site")
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+_API = Path(__file__).parents[1]
+TEMPLATES = Environment(
+    loader=FileSystemLoader([_API / "pages", _API / "temporal_ui" / "pages", _API / "exports" / "templates"]),
+    undefined=StrictUndefined,
+    autoescape=True,
+    trim_blocks=True,
+)
+_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+K = TypeVar("K", bound="Kept")
+
+
+class Kept(Immutable):
+    """Content that a browser keeps for the service until `ends_at`."""
+
+    ends_at: Instant
+
+
+class SealedCookie(Generic[K]):
+    """Cookie in which a browser keeps what the service has sealed.
+
+    Args:
+        name: name of the cookie, without the prefix that it has over TLS.
+        seal: seals the content.
+        model: model of the content.
+        clock: returns the present instant.
+        secure: browsers reach the API over TLS alone.
+        strict: leave the cookie out where a page of another site leads here, as a link of a message or the issuer does.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        seal: Seal,
+        model: type[K],
+        clock: Callable[[], datetime],
+        *,
+        secure: bool,
+        strict: bool = False,
+    ) -> None:
+        self._seal = seal
+        self._model = model
+        self._clock = clock
+        # Browsers take this prefix from this very host alone, over TLS.
+        self._name = f"__Host-{name}" if secure else name
+        self.secure = secure
+        samesite = "strict" if strict else "lax"
+        self._attributes: dict[str, Any] = {"secure": secure, "httponly": True, "samesite": samesite, "path": "/"}
+
+    def text(self, request: HTTPConnection) -> str:
+        return request.cookies.get(self._name, "")
+
+    def open(self, text: str) -> K | None:
+        """Return the content of a sealed text; None if the service has not sealed it, or its time is over."""
+        content = self._seal.open(text) if text else None
+        try:
+            found = self._model.model_validate_json(content) if content else None
+        except ValidationError:  # another release has sealed it
+            return None
+        return found if found and self._clock() < found.ends_at else None
+
+    def set(self, response: Response, kept: K) -> None:
+        seconds = math.ceil((kept.ends_at - self._clock()).total_seconds())
+        sealed = self._seal.close(kept.model_dump_json().encode())
+        response.set_cookie(self._name, sealed, max_age=seconds, **self._attributes)
+
+    def clear(self, response: Response) -> None:
+        response.delete_cookie(self._name, **self._attributes)
+
+
+def page(
+    name: str,
+    status: int = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+    **fields: Any,  # noqa: ANN401 - of a template
+) -> Response:
+    text = TEMPLATES.get_template(name).render(**fields)
+    sources = {"script": "", "style": ""}
+    for kind, content in _INLINE.findall(text):
+        sources[kind] += source(content.encode())
+    nothing = " 'none'"
+    allowed = "; ".join(f"{kind}-src{digests or nothing}" for kind, digests in sources.items())
+    policy = f"default-src 'none'; {allowed}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    return HTMLResponse(text, status, {"Content-Security-Policy": policy, **(headers or {})})
+
+
+def source(content: bytes) -> str:
+    """Return the source of a policy that lets a script or style run that stands in a page."""
+    return f" 'sha256-{b64encode(sha256(content).digest()).decode()}'"
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    return dict(parse_qsl((await request.body()).decode(errors="replace")))
+
+
+def require_same_origin(request: Request, *, secure: bool) -> None:
+    """Raise ProblemError 403 for a request that may change something and comes from a page of another site."""
+    if request.method not in READING and is_from_another_site(request.headers, secure=secure):
+        raise ProblemError(FOREIGN_REQUEST, "A page of another site has sent this; accepted: a page of this service.")
+
+
+def is_from_another_site(headers: Headers, *, secure: bool) -> bool:
+    """Return True if a browser says so; `secure`: pages of this site come over TLS alone.
+
+    Programs, which send neither header, are no page's tool.
+    """
+    if site := headers.get("sec-fetch-site"):
+        return site not in ("same-origin", "none")
+    # Browsers leave that header out where HTTP is not encrypted, and older ones always.
+    origin = headers.get("origin")
+    if origin is None:
+        return False
+    scheme, _, host = origin.partition("://")
+    # Whoever answers in the network for HTTP without TLS has this site's name as well.
+    return host != headers.get("host") or (secure and scheme != "https")

@@ -1,0 +1,296 @@
+"""Errors as RFC 9457 problems: a stable type, a status, and words that say what would be accepted."""
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, NamedTuple, get_args
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+
+from domain.assessment.actions import ASSESSMENT_ACTIONS
+from domain.case.actions import ACTIONS
+from domain.incident.actions import INCIDENT_ACTIONS
+from domain.kit.event import AnyAction
+from domain.shared import errors
+from domain.shared.codes import UNKNOWN_CODE, CodeKind, UnknownCode
+from domain.shared.errors import ProblemType, Refused
+from domain.shared.explain import causes, form_of, message, tables_at
+from domain.shared.operator_errors import OperatorError
+from domain.shared.text import NO_INSTANT, RFC_3339
+
+MEDIA_TYPE = "application/problem+json"
+PREFIX = "urn:hotline:problem:"
+
+
+class Kind(NamedTuple):
+    """Type of a problem, as clients tell them apart; `slug` is the last part of its `type`."""
+
+    slug: str
+    status: HTTPStatus
+    title: str
+
+
+KINDS: dict[str, Kind] = {}
+"""Every type that the service answers with, by slug. Each is declared in the module that raises it."""
+STATUS = {
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "conflict": HTTPStatus.CONFLICT,
+    "invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "precondition": HTTPStatus.PRECONDITION_FAILED,
+}
+"""Status of a refusal of the domain, by its kind."""
+
+
+def declare(slug: str, status: HTTPStatus, title: str) -> Kind:
+    KINDS[slug] = Kind(slug, status, title)
+    return KINDS[slug]
+
+
+def kind_of(problem: ProblemType) -> Kind:
+    return declare(problem.code.replace("_", "-"), STATUS[problem.kind], problem.title)
+
+
+OUT_OF_TURN, WRONG_ROLE, OTHER_DEPARTMENT, BEHIND_SQL, INVALID_RESULT = map(
+    kind_of,
+    (errors.OUT_OF_TURN, errors.WRONG_ROLE, errors.OTHER_DEPARTMENT, errors.BEHIND_SQL, errors.INVALID_RESULT),
+)
+WORKFLOW_LOST = declare("workflow-lost", HTTPStatus.CONFLICT, "Workflow lost")
+_ACTIONS: tuple[AnyAction, ...] = (*ACTIONS, *INCIDENT_ACTIONS, *ASSESSMENT_ACTIONS)
+for _refusal in (refusal for action in _ACTIONS for refusal in action.problems):
+    kind_of(_refusal)
+MALFORMED_JSON = declare("malformed-json", HTTPStatus.BAD_REQUEST, "Malformed JSON")
+BAD_REQUEST = declare("bad-request", HTTPStatus.BAD_REQUEST, "Malformed request")
+NOT_FOUND = declare("not-found", HTTPStatus.NOT_FOUND, "Path not found")
+NO_METHOD = declare("method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed")
+NO_JSON = declare("unsupported-media-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
+INVALID_REQUEST = declare("invalid-request", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request")
+UNKNOWN = {
+    kind: declare(f"unknown-{kind}", HTTPStatus.UNPROCESSABLE_ENTITY, f"Unknown {kind}") for kind in get_args(CodeKind)
+}
+INTERNAL = declare("internal", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
+NO_ANSWER = declare("no-answer-in-time", HTTPStatus.SERVICE_UNAVAILABLE, "No answer in time")
+OPERATOR_NEEDED = declare("operator-needed", HTTPStatus.SERVICE_UNAVAILABLE, "Operator needed")
+OPERATOR_SECONDS = 60
+"""Pause before a client tries again what an operator has to mend."""
+OTHER = declare("other", HTTPStatus.BAD_REQUEST, "Request not accepted")
+log = logging.getLogger("hotline.api")
+
+
+class FieldError(BaseModel):
+    """Fault of one field."""
+
+    field: str = Field(description="Path of the field: `body.caller.phone`, `query.limit`.", examples=["body.reason"])
+    message: str = Field(description="What is wrong, and what is accepted.", examples=["Field required"])
+    accepted: list[str] | None = Field(default=None, description="What would be accepted instead.")
+
+
+class Problem(BaseModel):
+    """Answer of every error (RFC 9457)."""
+
+    type: str = Field(description="Stable; meant for programs.", examples=[f"{PREFIX}out-of-turn"])
+    title: str
+    status: int
+    detail: str = Field(description="Meant for people: what is wrong, and what would be accepted.")
+    accepted: list[str] | None = Field(default=None, description="What would be accepted instead.")
+    state: str | None = Field(default=None, description="The state of the case, where it stands in the way.")
+    version: int | None = Field(default=None, description="The version of the case that refused.")
+    available_actions: list[str] | None = Field(default=None, description="What your role may do to the case now.")
+    errors: list[FieldError] | None = Field(default=None, description="What is wrong, field by field.")
+    request_id: str | None = Field(default=None, description="Names this request in the service's log.")
+
+
+class ProblemError(Exception):
+    """Problem that a request ends with."""
+
+    def __init__(self, kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> None:  # noqa: ANN401 - members of Problem, checked there
+        super().__init__(detail)
+        self.headers = dict(headers or {})
+        self.problem = Problem(type=PREFIX + kind.slug, title=kind.title, status=kind.status, detail=detail, **members)
+
+    def response(self) -> Response:
+        content = self.problem.model_dump_json(exclude_none=True).encode()
+        return Response(content, self.problem.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
+    """Return the ProblemError that a check raises, also for an UnknownCode; None if it raises neither."""
+    try:
+        await check
+    except (ProblemError, UnknownCode) as refused:
+        return problem_of(refused)
+    return None
+
+
+def problem_of(error: ProblemError | Refused | UnknownCode | OperatorError) -> ProblemError:
+    match error:
+        case Refused():
+            return refused_by(error)
+        case UnknownCode():
+            return ProblemError(UNKNOWN[error.kind], f"{_capitalised(str(error))}.", accepted=error.accepted)
+        case OperatorError():
+            return operator_needed(error)
+    return error
+
+
+def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> ProblemError:
+    """Return the refusal of a case or incident, with its state. The code may be one that this version does not know.
+
+    Who may not act is not told the state.
+    """
+    slug = code.replace("_", "-")
+    state, version = (None, None) if kind == "forbidden" else (facts.get("state"), facts.get("version"))
+    accepted = list(facts.get("accepted", ()))
+    return ProblemError(
+        Kind(slug, STATUS[kind], KINDS.get(slug, OTHER).title),
+        message,
+        state=state,
+        version=version,
+        accepted=accepted,
+        available_actions=accepted if kind == "conflict" else None,
+    )
+
+
+def refused_by(refused: Refused) -> ProblemError:
+    """Return the refusal of the domain by a rule that no workflow keeps."""
+    return refusal(refused.kind, refused.code, refused.message, {"accepted": refused.accepted})
+
+
+def workflow_lost(
+    number: str, standing: str, version: int, state: str | None = None, repair: str | None = None
+) -> ProblemError:
+    """Return the problem of what is not over, and whose workflow is gone; an operator repairs it by this command."""
+    command = repair or f"hotline rebuild workflows --case {number}"
+    detail = (
+        f"{number} is {standing} (version {version}) in SQL, and has lost its workflow: nothing was done. An operator"
+        f" brings it back by `{command}`; then send the same again."
+    )
+    return ProblemError(WORKFLOW_LOST, detail, accepted=[], state=state, version=version)
+
+
+def unavailable(kind: Kind, detail: str, retry_after: int) -> ProblemError:
+    """Return the problem of a part that is down; the client may send the request again after so many seconds."""
+    return ProblemError(kind, detail, headers={"Retry-After": str(retry_after)})
+
+
+def operator_needed(error: OperatorError) -> ProblemError:
+    """Return the problem of a fault that only an operator can mend. Its words, which name files, are for the log."""
+    log.error("nothing was done: %s", error)
+    detail = "Nothing was done: an operator has to mend the service first. /readyz says what is wrong, and the remedy."
+    return unavailable(OPERATOR_NEEDED, detail, OPERATOR_SECONDS)
+
+
+def _capitalised(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+async def _on_known_error(_: Request, error: Any) -> Response:  # noqa: ANN401 - one of those that `problem_of` takes
+    return problem_of(error).response()
+
+
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
+    if isinstance(error.__cause__, ProblemError):
+        # Raised while the body was read, where the framework makes something else of it.
+        return error.__cause__.response()
+    path = request.url.path
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"There is nothing at {path}. /docs lists the paths."
+        return ProblemError(NOT_FOUND, detail, headers=error.headers).response()
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = _methods(request)
+        detail = f"{path} does not support {request.method}; accepted: {', '.join(allowed)}."
+        return ProblemError(NO_METHOD, detail, accepted=allowed, headers={"Allow": ", ".join(allowed)}).response()
+    kind = BAD_REQUEST._replace(status=HTTPStatus(error.status_code))
+    return ProblemError(kind, str(error.detail), headers=error.headers).response()
+
+
+HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    **dict.fromkeys((ProblemError, Refused, UnknownCode, OperatorError), _on_known_error),
+    HTTPException: _on_http_error,
+}
+"""Answers to errors by type, as the application takes them."""
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods of the path; the framework names those of its first operation only."""
+    scopes = {method: {**request.scope, "method": method} for method in ("GET", "POST")}
+    routes = request.app.routes
+    return [method for method, each in scopes.items() if any(one.matches(each)[0] is Match.FULL for one in routes)]
+
+
+async def on_invalid(timezone: Callable[[], str], request: Request, error: RequestValidationError) -> Response:
+    """Answer an invalid body or parameter. What was sent is not repeated: it may be personal.
+
+    Examples of instants are in the time zone, by its IANA name.
+    """
+    found = error.errors()
+    if fault := next((fault for fault in found if fault["type"] == "json_invalid"), None):
+        detail = f"At character {fault['loc'][-1]}: {fault['ctx']['error']}. Send one JSON object."
+        return ProblemError(MALFORMED_JSON, detail).response()
+    if _is_no_json(request, found):
+        return ProblemError(NO_JSON, "Send JSON, with the header Content-Type: application/json.").response()
+    found = causes(found)
+    kinds = [_kind_of_fault(fault) for fault in found]
+    kind = INVALID_REQUEST if INVALID_REQUEST in kinds else kinds[0]
+    return invalid_request([_field_error(request, fault, timezone()) for fault in found], kind).response()
+
+
+def _kind_of_fault(fault: ErrorDetails) -> Kind:
+    """Return the type of problem of a fault that depends on more than the form; `INVALID_REQUEST` for any other."""
+    return UNKNOWN[fault["ctx"]["kind"]] if fault["type"] == UNKNOWN_CODE else KINDS.get(fault["type"], INVALID_REQUEST)
+
+
+def invalid_request(faults: Sequence[FieldError], kind: Kind = INVALID_REQUEST) -> ProblemError:
+    accepted = dict.fromkeys(each for fault in faults for each in fault.accepted or ())
+    detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
+    return ProblemError(kind, detail, accepted=[*accepted] or None, errors=list(faults))
+
+
+def _is_no_json(request: Request, found: Sequence[Mapping[str, Any]]) -> bool:
+    """Return True if a body was sent without the media type of JSON."""
+    return "json" not in request.headers.get("content-type", "") and any(
+        tuple(fault["loc"]) == ("body",) and fault["type"] != "missing" for fault in found
+    )
+
+
+def _field_error(request: Request, fault: ErrorDetails, timezone: str) -> FieldError:
+    # The values of a repeated parameter have no names.
+    place = fault["loc"][:2] if fault["loc"][0] == "query" else fault["loc"]
+    field = ".".join(map(str, place))
+    if fault["type"] == "instant":
+        example = instant_like(fault["input"], timezone)
+        return FieldError(field=field, message=NO_INSTANT.format(example=example), accepted=[example])
+    if _kind_of_fault(fault) is not INVALID_REQUEST:
+        return FieldError(field=field, message=_capitalised(fault["msg"]), accepted=fault["ctx"]["accepted"])
+    return FieldError(field=field, message=_message(request, fault))
+
+
+def instant_like(given: object, timezone: str) -> str:
+    """Return an accepted instant: the date and time that were given, in the time zone, if they can be read."""
+    try:
+        read = datetime.fromisoformat(str(given))
+    except ValueError:
+        read = _SOME_TIME
+    example = (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(timezone))).isoformat()
+    # Before zones were introduced, clocks differed by odd seconds.
+    return example if RFC_3339.fullmatch(example) else instant_like(_SOME_TIME, timezone)
+
+
+_SOME_TIME = datetime(2026, 12, 1, 10)  # noqa: DTZ001 - the zone is added
+
+
+def _message(request: Request, fault: ErrorDetails) -> str:
+    if fault["type"] == "extra_forbidden":
+        route = request.scope["route"]
+        fields = [route.body_field] if fault["loc"][0] == "body" else route.dependant.query_params
+        tables = tables_at(fields[0].field_info.annotation, fault["loc"][1:-1])
+        accepted = (field.alias or name for table in tables for name, field in table.model_fields.items())
+        return f"Unknown field; accepted: {', '.join(accepted)}"
+    return form_of(fault)[0] if fault["type"] == "string_pattern_mismatch" else message(fault)

@@ -1,0 +1,213 @@
+"""Readiness of the service: if calls can be taken, and for each part the reason and remedy if it is not ok."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from time import monotonic
+
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.recovery.reconcile import SWEEP_EVERY
+from activities.recovery.report import Report
+from activities.run_status import UNPAUSE
+from api.codes import CatalogueInForce
+from api.edge.metrics import Metrics
+from api.health import fault, fine
+from api.health.sql import SqlHealth
+from api.health.storage import Storage
+from api.health.temporal import TemporalHealth
+from api.schemas import Component, Readiness
+from api.temporal.clock import ClockCheck, describe, is_off
+from readmodel.notifications.deliveries import oldest_due
+from readmodel.recovery.reconciliation import lost_cases
+from workflows.clients.schedule import SCHEDULE, WORKFLOW, describe_schedule
+from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH, last_report
+
+CHECK_SECONDS = 2.0
+"""Longest check of each part; all are checked at the same time."""
+FRESH_SECONDS = 1.0
+"""Time for which a result is given again, so that many probes cost no more than one."""
+LATE_SECONDS = 300
+"""Age of the oldest notification that is due from which on the service is degraded."""
+LONGEST_SWEEP = 2 * SWEEP_EVERY
+"""Time without a whole comparison of Temporal and SQL from which on the service is degraded."""
+CALENDAR_DAYS = 14
+"""Days before the end of the known holidays from which on the service is degraded; before that it gives notice."""
+REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
+"""Errors of a Temporal that answers, and whose namespace or search attributes are missing."""
+
+UNABLE = "unavailable"
+"""Status of a service that takes no calls."""
+NAMED = 5
+"""Cases that the detail names."""
+
+Checks = Mapping[str, Callable[[], Awaitable[Component]]]
+log = logging.getLogger("hotline.api")
+
+
+class ReadinessCheck:
+    """Check of all parts of the service, each by the name of its field in `Readiness`; metrics record each result."""
+
+    def __init__(self, checks: Checks, metrics: Metrics) -> None:
+        self._checks = checks
+        self._metrics = metrics
+        self._task: asyncio.Task[Readiness] | None = None
+        self._found_at = 0.0
+
+    async def look(self) -> Readiness:
+        """Return the readiness, found within the last second or now."""
+        if self._task is None or (self._task.done() and monotonic() - self._found_at >= FRESH_SECONDS):
+            self._task = asyncio.create_task(self._look())
+        # One client that hangs up must not end the check of the others.
+        return await asyncio.shield(self._task)
+
+    async def _look(self) -> Readiness:
+        found = await asyncio.gather(*(_guarded(name, check) for name, check in self._checks.items()))
+        parts = dict(zip(self._checks, found, strict=True))
+        result = readiness(parts)
+        self._metrics.checked(result.status, {name: part.ok for name, part in parts.items()})
+        self._found_at = monotonic()
+        return result
+
+
+def checks(
+    temporal: TemporalHealth,
+    clock_check: ClockCheck,
+    sql: SqlHealth,
+    storage: Storage,
+    in_force: CatalogueInForce,
+    clock: Callable[[], datetime],
+) -> Checks:
+    """Return the check of each part. A further one: an entry here, a field of `Readiness`, an example of its route."""
+    return {
+        "temporal": temporal.temporal,
+        "clock": partial(_clock, clock_check),
+        "worker": temporal.worker,
+        "sql": sql.sql,
+        "disk": storage.disk,
+        "store": storage.store,
+        "read_model": sql.read_model,
+        "courier": partial(_courier, temporal, sql, clock),
+        "reconciler": partial(_reconciler, temporal, sql, clock),
+        "surge_watch": partial(temporal.shifts, SURGE_WATCH),
+        "keys": lambda: sql.keys(clock()),
+        "calendar": partial(_calendar, in_force, clock),
+        "catalogue": partial(_catalogue, in_force),
+    }
+
+
+def readiness(parts: Mapping[str, Component]) -> Readiness:
+    """Return the readiness of these parts: a call needs Temporal and a right clock."""
+    rest = "ready" if all(part.ok for part in parts.values()) else "degraded"
+    return Readiness(status=rest if parts["temporal"].ok and parts["clock"].ok else UNABLE, **parts)
+
+
+async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Component:
+    """Return what the check tells within its time, or why the part cannot be checked. Raises nothing."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check()
+    except TimeoutError:
+        remedy = "Look up the part in docs/when-something-is-wrong.md."
+        return fault(f"not known: no answer within {CHECK_SECONDS:g} s", remedy)
+    except SQLAlchemyError:
+        return unknown("SQL", "sql")
+    except (RPCError, RuntimeError) as error:  # RuntimeError: of a client that could not connect yet
+        if isinstance(error, RPCError) and error.status in REFUSED:
+            remedy = "Run `hotline temporal-setup`: a search attribute or the namespace is missing."
+            return fault("not known: Temporal refuses the question", remedy)
+        return unknown("Temporal", "temporal")
+    except Exception:
+        log.exception("the part %s cannot be checked", name)
+        return fault("not known: its check failed", "Read the log of the API.")
+
+
+def unknown(what: str, part: str) -> Component:
+    return fault(f"not known: {what} does not answer", f"See the part `{part}`.")
+
+
+async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
+    """Return the courier's part: it tells the oldest notification that is due, and is not ok if that is late."""
+    shifts, oldest = await temporal.shifts(COURIER), None
+    # SQL that is down is told by a part of its own.
+    with suppress(TimeoutError, SQLAlchemyError):
+        async with asyncio.timeout(CHECK_SECONDS / 2):
+            oldest = await sql.reader.look(oldest_due, clock())
+    if oldest is None or not shifts.ok:
+        return shifts
+    waits = int((clock() - oldest).total_seconds())
+    detail = f"the oldest notification that is due waits for {waits} s"
+    if waits < LATE_SECONDS:
+        return fine(f"{shifts.detail}; {detail}")
+    remedy = "Read the log of the worker for channels that are slow or fail; raise their `concurrency`."
+    return fault(detail, remedy)
+
+
+async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
+    """Return the reconciler's part: not ok as well if it cannot compare, or an operator has something to mend."""
+    shifts = await temporal.shifts(RECONCILER)
+    if not shifts.ok:
+        return shifts
+    report = await last_report(temporal.client) or Report()
+    if report.fault:
+        detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
+        return fault(detail, "Read the log of the worker. It tries again by itself.")
+    if report.unswept_since and clock() - report.unswept_since > LONGEST_SWEEP:
+        # Somebody else may also have repeated an old report.
+        detail = f"it has made no whole comparison since {report.unswept_since:%Y-%m-%d %H:%M} UTC"
+        return fault(detail, f"Read the log of the worker; terminate `{RECONCILER.id}`.")
+    faults: dict[str, str] = {}
+    if report.paused:
+        faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}"] = UNPAUSE
+    if report.stuck:
+        faults[f"{report.stuck_count} open workflows do not go on: {', '.join(report.stuck)}"] = (
+            "Read the log of the worker: it may lack a key (`hotline keys merge`). If somebody posed as a worker, or"
+            " has paused or pinned it, end the workflow and run `hotline rebuild workflows --case NUMBER`. For what is"
+            " no case, docs/reconciler.md says how to go on."
+        )
+    if lost := await sql.reader.look(lost_cases):
+        lists = ", ".join(f"`GET /v1/complaints?lost={why}`" for why in sorted({*lost.values()}))
+        faults[f"{len(lost)} open cases have lost their workflow: {_named(lost)}"] = (
+            f"Run `hotline rebuild workflows`, or `--case NUMBER` with it for one; they are listed by {lists}."
+        )
+    if report.unreadable:
+        remedy = "Run the release that wrote them; if it is this one, report it: a rule broke their state."
+        faults[f"cases cannot be read: {_named(report.unreadable)}"] = remedy
+    try:
+        if (found := await describe_schedule(temporal.client)) and found.schedule.state.paused:
+            remedy = "Unpause the Schedule in the Temporal UI."
+            faults[f"the Schedule `{SCHEDULE}` is paused: no report or assessment begins"] = remedy
+    except RPCError:
+        remedy = f"End the workflow `{WORKFLOW}` if this lasts with Temporal up; a worker makes the Schedule again."
+        faults[f"the Schedule `{SCHEDULE}` does not answer"] = remedy
+    return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else shifts
+
+
+def _named(why: Mapping[str, str]) -> str:
+    return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), NAMED))
+
+
+async def _clock(check: ClockCheck) -> Component:
+    """Return the clock's part: one that cannot be compared refuses no call, and so is no fault."""
+    offset = await check.offset()
+    remedy = "Set the clocks of the API's and of Temporal's machine, for example by NTP." if is_off(offset) else None
+    return Component(ok=not is_off(offset), detail=describe(offset), remedy=remedy)
+
+
+async def _calendar(in_force: CatalogueInForce, clock: Callable[[], datetime]) -> Component:
+    end = in_force.catalogue.calendar_end(clock().date())
+    if end is None:
+        return fine("the holidays are known")
+    return Component(ok=end.days_left > CALENDAR_DAYS, detail=end.detail, remedy=end.remedy)
+
+
+async def _catalogue(in_force: CatalogueInForce) -> Component:
+    edition = in_force.edition
+    detail = in_force.remark or f"{edition.name} ({edition.digest}) is in force"
+    remedy = None if in_force.sound else "Put a catalogue in force with `hotline catalogue apply FILE`."
+    return Component(ok=in_force.sound, detail=detail, remedy=remedy)

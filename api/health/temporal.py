@@ -1,0 +1,140 @@
+"""Health of Temporal, its workers and the workflows of which one runs, for `/readyz`."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import (
+    CountWorkflowExecutionsRequest,
+    DescribeWorkflowExecutionRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.run_status import NOT_OVER, UNPAUSE, unless_gone
+from api.health import fault, fine
+from api.schemas import Component
+from domain.case.lifecycle import OPEN
+from workflows.clients.singletons import Singleton
+from workflows.clients.task_queue import deployments_in, described
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit.search_attributes import STATE
+
+ANSWER_SECONDS = 1.5
+"""Longest wait for the server's health: less than a whole check, so that its result names Temporal."""
+POLL_SECONDS = 75
+"""A worker that has not asked for tasks for so long is gone: a poll lasts 60 s at most."""
+SILENT_SECONDS = 20
+"""An activity without a sign of life for so long is dead: Temporal hears from it every 8 s, and waits 10 s."""
+
+_STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+_PAUSED = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
+_PAUSE_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
+NO_ANSWER = fault(
+    "does not answer",
+    "Start Temporal, check `TEMPORAL_ADDRESS`, and read `logs/temporal.log` under `hotline up`.",
+)
+NO_WORKER = fault("no worker asks for tasks", "Start a worker with `hotline worker`; if one runs, read its log.")
+_TAKE_BACK = (
+    "A worker mends it within a minute. Else run, for each NAME, `temporal worker deployment set-ramping-version"
+    " --deployment-name NAME --delete --yes` and `temporal worker deployment set-current-version --deployment-name NAME"
+    " --unversioned --ignore-missing-task-queues --yes`."
+)
+_RESTART = "Read the worker's log: it starts `{0}` again within a minute; else terminate `{0}`, which loses nothing."
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalHealth:
+    """Health of Temporal, of the workers of one task queue and of workflows of which one runs.
+
+    Args:
+        client: client of Temporal, which may be down.
+        task_queue: queue of the workers.
+        unwritable: returns the reason why Temporal cannot write, as far as this machine knows it, else None.
+    """
+
+    client: Client
+    task_queue: str
+    unwritable: Callable[[], Awaitable[str | None]]
+
+    async def temporal(self) -> Component:
+        """Report if Temporal answers and can write. Together with the clock this decides if calls can be taken."""
+        try:
+            answers = await self.client.service_client.check_health(timeout=timedelta(seconds=ANSWER_SECONDS))
+        except (RPCError, RuntimeError):
+            answers = False
+        if not answers:
+            return NO_ANSWER
+        if reason := await self.unwritable():
+            remedy = "Free or add disk space, or make the data folder writable again; calls are taken at once then."
+            return fault(f"answers, and cannot write: {reason}", remedy)
+        return fine("answers")
+
+    async def worker(self) -> Component:
+        """Report if a worker has lately asked for workflow tasks, and gets those of the service."""
+        of_workflows, _ = found = await described(self.client, self.task_queue)
+        if others := deployments_in(found):
+            detail = f"tasks go to worker deployments that are not the service's: {', '.join(map(repr, others))}"
+            return fault(detail, _TAKE_BACK)
+        seen = min((_age(poller.last_access_time) for poller in of_workflows.pollers), default=POLL_SECONDS)
+        if seen >= POLL_SECONDS:
+            return NO_WORKER
+        return fine(f"asked for tasks {max(seen, 0):.0f} s ago")
+
+    async def shifts(self, singleton: Singleton) -> Component:
+        """Report if the workflow runs and its activity is alive; for the courier, dead letters are no fault of it."""
+        request = DescribeWorkflowExecutionRequest(
+            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
+        )
+        found = await unless_gone(self.client.workflow_service.describe_workflow_execution(request))
+        if found is None:
+            return fault("its workflow was never started", _RESTART.format(singleton.id))
+        status = found.workflow_execution_info.status
+        if status == Status.WORKFLOW_EXECUTION_STATUS_PAUSED:
+            return fault("its workflow is paused", f"{UNPAUSE} Its id is `{singleton.id}`.")
+        if status != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:
+            ended = Status.Name(status).removeprefix("WORKFLOW_EXECUTION_STATUS_").lower()
+            return fault(f"its workflow has ended: {ended}", _RESTART.format(singleton.id))
+        if found.pending_activities:
+            return _shift(found.pending_activities[0], singleton)
+        waits = _age(found.pending_workflow_task.scheduled_time)
+        if waits >= SILENT_SECONDS or found.pending_workflow_task.attempt > 1:
+            detail = f"its workflow has waited for a worker for {waits:.0f} s"
+            return fault(detail, _RESTART.format(singleton.id))
+        return fine("is between two shifts")
+
+    async def count_open_cases(self) -> int:
+        """Return the number of open cases whose workflows run or are paused. Raises RPCError."""
+        states = ", ".join(f'"{state.value}"' for state in sorted(OPEN))
+        request = CountWorkflowExecutionsRequest(
+            namespace=self.client.namespace,
+            query=f'WorkflowType = "{ComplaintWorkflow.__name__}" AND {NOT_OVER}'
+            f' AND TaskQueue = "{self.task_queue}" AND {STATE.name} IN ({states})',
+        )
+        return (await self.client.workflow_service.count_workflow_executions(request)).count
+
+
+def _shift(activity: PendingActivityInfo, singleton: Singleton) -> Component:
+    if activity.state in (_PAUSED, _PAUSE_REQUESTED):
+        remedy = f"Unpause the activity of the workflow `{singleton.id}` in the Temporal UI."
+        return fault("its activity is paused", remedy)
+    if activity.state == _STARTED:
+        seen = min(_age(activity.last_started_time), _age(activity.last_heartbeat_time))
+        detail = f"gave a sign of life {max(seen, 0):.0f} s ago"
+    else:
+        seen = _age(activity.scheduled_time)
+        detail = f"its activity waits for try {activity.attempt}"
+    retried = activity.state != _STARTED and activity.attempt > 1
+    if retried or seen >= SILENT_SECONDS:
+        return fault(detail, _RESTART.format(singleton.id))
+    return fine(detail)
+
+
+def _age(at: Timestamp) -> float:
+    """Return the seconds since an instant of Temporal; very many for one that is not set."""
+    return (datetime.now(UTC) - at.ToDatetime(UTC)).total_seconds()

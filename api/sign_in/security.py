@@ -1,0 +1,109 @@
+"""Authentication by API key or access token, and the ids of requests."""
+
+import hashlib
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from api.edge.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits, is_reading
+from api.edge.problems import ProblemError, declare
+from api.people import MalformedKeyError, People
+from api.sign_in.tokens import CHALLENGE, INVALID_TOKEN, TOKEN_ERRORS, Tokens
+from api.sql.reader import READ_MODEL_UNAVAILABLE
+from domain.shared.actors import Actor
+from readmodel.people.people import TOKEN_SHAPE, ApiKey
+
+UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
+MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
+WRONG_SCOPE = declare("wrong-scope", HTTPStatus.FORBIDDEN, "API key for reading alone")
+KEY_ERRORS = (UNAUTHORIZED, MALFORMED_KEY, TOO_MANY_GUESSES, TOO_MANY_REQUESTS, READ_MODEL_UNAVAILABLE, *TOKEN_ERRORS)
+INVALID_IDEMPOTENCY_KEY = declare("invalid-idempotency-key", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid idempotency key")
+INVALID = f'{CHALLENGE}, error="invalid_token"'
+LONGEST_KEY = 200
+ACTOR = "hotline.actor"
+"""Entry of a request's scope with the person who acts. The application alone makes scopes: no client can set it."""
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
+
+class BearerKey(HTTPBearer):
+    """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer if there is one.
+
+    `limits` counts wrong keys and tokens, and the requests of each person.
+    """
+
+    def __init__(self, people: People, limits: Limits, tokens: Tokens | None = None) -> None:
+        description = f"An API key: {TOKEN_SHAPE}."
+        super().__init__(scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=description, auto_error=False)
+        self.tokens = tokens
+        self._people = people
+        self._limits = limits
+
+    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # whom the text stands for
+        """Return who acts, by the key or token of the request. Raises ProblemError 401, 403, or 429 after many."""
+        inner: Actor | None = request.scope.get(ACTOR)
+        if inner:
+            self._limits.asked(request, inner.id, inner.role)
+            return inner
+        sent = await super().__call__(request)
+        if sent is None:
+            other = f", or an access token of {self.tokens.issuer.url}" if self.tokens else ""
+            detail = f"Send an API key: Authorization: Bearer hk_...{other}"
+            raise ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": CHALLENGE})
+        if self.tokens and not sent.credentials.startswith("hk_"):
+            actor = await self._bearer_of_token(self.tokens, request, sent.credentials)
+        else:
+            actor, key = await self.holder_of_key(request, sent.credentials)
+            if key.scope == "read" and not is_reading(request):
+                raise ProblemError(
+                    WRONG_SCOPE, "This API key is for reading alone.", accepted=["a key of the scope all"]
+                )
+        self._limits.asked(request, actor.id, actor.role)
+        request.scope[ACTOR] = actor
+        return actor
+
+    async def holder_of_key(self, request: Request, token: str) -> tuple[Actor, ApiKey]:
+        """Return who acts with the key of this text, and the key. Raises ProblemError 401, 503, or 429 after many."""
+        headers = {"WWW-Authenticate": INVALID}
+        try:
+            found = await self._people.verify(token, lambda: self._limits.check_guesses(request))
+        except MalformedKeyError as error:
+            self._limits.guessed(request, "malformed keys")
+            raise ProblemError(MALFORMED_KEY, f"{error}.", headers=headers) from None
+        if found is None:
+            self._limits.guessed(request, "wrong keys")
+            raise ProblemError(UNAUTHORIZED, "The API key is unknown, expired or revoked.", headers=headers)
+        return found
+
+    async def _bearer_of_token(self, tokens: Tokens, request: Request, token: str) -> Actor:
+        """Return who acts: the person of the directory with the same id, if there is one, in the token's role."""
+        with self._limits.guessing(request, "wrong tokens"):
+            actor = await tokens.verify(token)
+        person = self._people.get(actor.id)
+        if person is None:
+            return actor
+        if person.left_at is not None:
+            raise ProblemError(INVALID_TOKEN, f"{person.id} has left.", headers={"WWW-Authenticate": INVALID})
+        return actor.model_copy(update={"id": person.id, "name": person.actor.name})
+
+
+async def _request_actor(request: Request) -> Actor:
+    actor: Actor = request.scope[ACTOR]
+    return actor
+
+
+RequestActor = Annotated[Actor, Depends(_request_actor)]
+"""Person who acts, as the key or token of an operation's request has told."""
+
+
+def request_key(actor: Actor, given: str | None) -> str:
+    """Return the id of a request: its Idempotency-Key belongs to the person who sent it. Raises ProblemError 422."""
+    if given is None or not 1 <= len(given) <= LONGEST_KEY or not given.isprintable():
+        detail = f"{IDEMPOTENCY_KEY} must have 1 to {LONGEST_KEY} printable characters."
+        raise ProblemError(INVALID_IDEMPOTENCY_KEY, detail, accepted=["a UUID, made anew for each request"])
+    return digest_of(f"{actor.id}\0{given}")
+
+
+def digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
