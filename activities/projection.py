@@ -41,10 +41,7 @@ class Projection:
 class SenderWriter:
     """Writer of the batches that updates and registrations return to their sender: API, incidents, rollouts.
 
-    Args:
-        writer: group writer, which writes batches of the same moment in one transaction.
-        client: client to signal the cases whose batches SQL does not take.
-        seconds: longest wait for SQL.
+    `client` signals the cases whose batches SQL does not take within so many seconds.
     """
 
     def __init__(self, writer: GroupWriter, client: Client, seconds: float) -> None:

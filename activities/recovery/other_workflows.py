@@ -10,11 +10,12 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
 
+from activities.bulk_throttle import BulkThrottle
 from activities.command_faults import UNSEALED
 from activities.names import COMPLAINT_WORKFLOW, INSTALLATION, assessment_id, incident_id
-from activities.people_first import PeopleFirst
 from activities.projection import read
-from activities.recovery.history import ForeignError, read_events
+from activities.recovery.history_errors import ForeignError
+from activities.recovery.history_events import read_events
 from activities.run_status import NOT_OVER, STUCK, is_over, unless_gone
 from activities.shift import SHIFT_TIMEOUT
 from readmodel.recovery.reconciliation import NotOver, others_not_over
@@ -32,13 +33,13 @@ class OtherWorkflows:
 
     Args:
         client: client of Temporal.
-        people: whom every question waits for.
+        throttle: throttle that every question waits for.
         task_queue: queue of the workers.
     """
 
-    def __init__(self, client: Client, people: PeopleFirst, task_queue: str) -> None:
+    def __init__(self, client: Client, throttle: BulkThrottle, task_queue: str) -> None:
         self._client = client
-        self._people = people
+        self._throttle = throttle
         self._task_queue = task_queue
         self._condition = (
             f'WorkflowType != "{COMPLAINT_WORKFLOW}" AND TaskQueue = "{task_queue}" AND WorkflowId != "{INSTALLATION}"'
@@ -73,7 +74,7 @@ class OtherWorkflows:
         return NotOver(incidents, {assessment_id(month): waits for month, waits in found.assessments.items()})
 
     async def _stands_still(self, workflow_id: str, in_sql: NotOver) -> bool:
-        await self._people.step_aside()
+        await self._throttle.wait()
         known = {**in_sql.incidents, **in_sql.assessments}
         found = await unless_gone(self._client.get_workflow_handle(workflow_id).describe())
         if not found or is_over(found.status):

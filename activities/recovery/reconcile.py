@@ -29,8 +29,8 @@ from temporalio.service import RPCError
 
 from activities.projection import SenderWriter, read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
-from activities.recovery.history import UnreadableError
-from activities.recovery.report import NAMED, Report, is_ahead
+from activities.recovery.history_errors import UnreadableError
+from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.run_status import is_lost
 from activities.shift import Shift, ShiftOverError, now, shift
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -136,14 +136,14 @@ class Reconciler:
         self._sweeping = False
 
     @activity.defn(name="reconcile")
-    async def reconcile(self, before: Report) -> Report:
+    async def reconcile(self, before: ReconcilerReport) -> ReconcilerReport:
         """Look until the shift ends, the worker stops or the lost cases change, and sweep beside; return the report.
 
         While SQL or Temporal does not answer, it waits; the next look sees what was missed meanwhile. `before` is the
         report of the last shift.
         """
         # The heartbeat is that of the attempt before, whose worker died.
-        reports = [before, *map(Report.model_validate, activity.info().heartbeat_details)]
+        reports = [before, *map(ReconcilerReport.model_validate, activity.info().heartbeat_details)]
         known = [self._in_sql_until, *(each.in_sql_until for each in reports)]
         self._in_sql_until = max(filter(None, known), default=None)
         # A worker that begins has an hour for its first sweep, however long none ran; not if the one before it died.
@@ -234,8 +234,8 @@ class Reconciler:
         if found is None or found.changed_at < changed_at:
             self._newest, self._loss_seen_at = None, now()
 
-    def _report(self) -> Report:
-        return Report(
+    def _report(self) -> ReconcilerReport:
+        return ReconcilerReport(
             **self._done,
             unswept_since=self._unswept_since,
             lost=dict(islice(self._lost.items(), NAMED)),

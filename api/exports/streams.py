@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from api.exports.files import BOM, CSV, XLSX, lines, sheets
 from domain.reports.report import Cell
-from readmodel.base.paging import Page
+from readmodel.base.paging import RowPage
 
 T = TypeVar("T")
 Pages = AsyncIterator[list[list[Cell]]]
@@ -58,7 +58,7 @@ async def in_turn(turn: ExportTurn, step: Callable[..., T], *args: object) -> T:
 
 async def pages_of(
     turn: ExportTurn,
-    read: Callable[[str | None], Awaitable[Page[T]]],
+    read: Callable[[str | None], Awaitable[RowPage[T]]],
     cells: Callable[[Sequence[T]], list[list[Cell]]],
     cursor: str | None,
     *,

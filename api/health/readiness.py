@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.recovery.reconcile import SWEEP_EVERY
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.edge.metrics import Metrics
@@ -153,7 +153,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
     shifts = await temporal.shifts(RECONCILER)
     if not shifts.ok:
         return shifts
-    report = await last_report(temporal.client) or Report()
+    report = await last_report(temporal.client) or ReconcilerReport()
     if report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
         return fault(detail, "Read the log of the worker. It tries again by itself.")

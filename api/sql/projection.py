@@ -14,7 +14,7 @@ from domain.case.events import Event
 from domain.case.progress import Progress
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from readmodel.callers.recognition import note_recognised
 from readmodel.cases.queries import get_case, versions
 from readmodel.incidents import incidents

@@ -32,7 +32,7 @@ from api.edge.problems import NO_ANSWER, OPERATOR_NEEDED, ProblemError, declare,
 from api.temporal.clock import ClockCheck
 from domain.kit.command import Command
 from domain.shared.actors import Role
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from workflows.clients.start import KeyReusedError
 
 log = logging.getLogger("hotline.api")

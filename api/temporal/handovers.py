@@ -11,7 +11,7 @@ from activities.run_status import is_over
 from api.edge.problems import ProblemError
 from api.temporal.client import QUERY_SECONDS, answer_unless_gone, answering
 from api.temporal.clock import ClockCheck
-from domain.case.handover import Handover, HandoverProgress
+from domain.case.bulk import Handover, HandoverProgress
 from workflows.bulk import HandoverStart, HandoverWorkflow
 from workflows.clients.bulk import handover_workflow_id, start_handover
 from workflows.clients.start import Request, find_started

@@ -19,7 +19,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import GivenPoints
 from domain.reports.period import MONTH, Period, ReportKind, month_of
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.cli.shared import (
     Encoding,
     catalogue_in_force,
@@ -201,7 +201,7 @@ async def _begin(month: str, known: Assessment | None) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
     from workflows.clients.assessment import begin_assessment, resume_assessment
-    from workflows.kit.messages import Names
+    from workflows.kit.messages import CatalogueNames
 
     settings = Settings()
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
@@ -210,7 +210,7 @@ async def _begin(month: str, known: Assessment | None) -> bool:
 
     client = await connect_to_own(settings)
     if known:
-        return await resume_assessment(client, settings.task_queue, known, Names.of(in_force.catalogue))
+        return await resume_assessment(client, settings.task_queue, known, CatalogueNames.of(in_force.catalogue))
     now = datetime.now(UTC)
     return await begin_assessment(client, settings.task_queue, month, now, in_force.catalogue, in_force.edition)
 

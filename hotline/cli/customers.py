@@ -11,8 +11,8 @@ from pydantic_core import ErrorDetails
 from domain.catalogue.catalogue import Catalogue
 from domain.customers.customer import Customer
 from domain.shared.codes import UNKNOWN_CODE
+from domain.shared.errors import FileError
 from domain.shared.explain import message
-from domain.shared.operator_errors import FileError
 from hotline.cli.shared import Encoding, catalogue_in_force, reading_sql, show_table, writing_sql
 from hotline.files.formats import ColumnFile, Row
 from readmodel.customers import get_customer, keep

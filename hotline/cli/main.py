@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline import entry
 from hotline.cli import (
     assessment,

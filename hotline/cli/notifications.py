@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from domain.shared.operator_errors import FileError, OperatorError
+from domain.shared.errors import FileError, OperatorError
 from hotline.cli.shared import catalogue_in_force, minute, reading_sql, show_table, writing_sql
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import Settings

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from domain.case.handover import Handover, HandoverProgress
+from domain.case.bulk import Handover, HandoverProgress
 from domain.rights.rights import HAND_OVER
 from domain.shared.actors import OWNERS, Person, Role, StaffRole
 from domain.shared.codes import CodeKind, UnknownCode

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, TypeVar
 
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 
 UTF_8 = "utf-8-sig"
 """UTF-8 with or without the byte order mark that Excel writes."""

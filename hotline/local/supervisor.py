@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.files.data_folder import RUN_FILE, write_private
 
 FIRST_PAUSE_SECONDS = 0.2

@@ -13,7 +13,7 @@ from domain.case.actions.resume import ACTION as RESUME
 from domain.case.automatic.escalate import KIND as ESCALATE
 from domain.case.invariants import faults
 from domain.case.lifecycle import BEFORE_REPLY, State
-from domain.incident.lifecycle import ENDS
+from domain.incident.state import ENDS
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.cases.queries import get_cases

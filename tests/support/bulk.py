@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
 from hotline.files.catalogue_store import CatalogueStore, edition_of

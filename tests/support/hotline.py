@@ -28,10 +28,10 @@ from domain.case.views import CaseView, Outcome
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import local_day
+from domain.shared.text import to_milliseconds
 from hotline.files.catalogue import load_catalogue
-from hotline.recovery.histories import Place, returned
+from hotline.recovery.histories import Origin, returned
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from hotline.temporal.converter import SealingOptions
 from readmodel.base.database import engine as engine_of
@@ -121,8 +121,8 @@ class Complaint:
         """The actions in each batch that the case has returned; the first is that of its registration."""
         history = await self.handle.fetch_history()
         client = self._hotline.client
-        place = Place(client.data_converter, client.namespace, self.handle.id)
-        batches = [batch for event in history.events for batch in await returned(place, event)]
+        origin = Origin(client.data_converter, client.namespace, self.handle.id)
+        batches = [batch for event in history.events for batch in await returned(origin, event)]
         return [[event.action for event in batch.events] for batch in batches]
 
     async def _write(self, batch: ProjectionBatch | None) -> None:

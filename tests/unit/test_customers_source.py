@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.customers.customer import Customer
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.cli.customers import COLUMNS, load_customers
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE

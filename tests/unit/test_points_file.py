@@ -6,7 +6,7 @@ import pytest
 
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import GivenPoints
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.cli.assessment import MOST, load_points
 from readmodel.assessments.months import GivenValue
 

@@ -27,11 +27,11 @@ from temporalio.common import RawValue
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
-from activities.cases.bulk import CasesOfHandover, HandedOver, OwnedQuery
+from activities.cases.bulk import CasesOfHandover, HandoverPage, OwnedQuery
 from activities.command_faults import UNSEALED
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from domain.kit.command import Command
 from hotline.temporal.runner import runner
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
@@ -175,9 +175,9 @@ async def test_a_page_of_a_handover_is_not_done_again_in_place_of_the_next_one(h
         return ["a"]
 
     @activity.defn
-    async def hand_over_cases(page: CasesOfHandover) -> HandedOver:
+    async def hand_over_cases(page: CasesOfHandover) -> HandoverPage:
         pages.append(page.numbers)
-        return HandedOver(handed_over=len(page.numbers), refused={})
+        return HandoverPage(handed_over=len(page.numbers), refused={})
 
     handover = Handover(id="1" * 32, previous_owner="chen", owner="10099", reason="离职", actor=ADMIN)
     async with Worker(client, task_queue=queue, activities=[list_owned_cases, hand_over_cases]):

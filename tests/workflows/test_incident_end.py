@@ -12,7 +12,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from activities.cases.updates import CaseUpdates, Pace
+from activities.cases.updates import CaseUpdates, FanOut
 from activities.names import SETTLE, complaint_id
 from activities.projection import SenderWriter
 from domain.case.actions.follow_up import FollowUp
@@ -118,7 +118,7 @@ class Freeze:
                     await self.thaw.wait()
             return await send(cases, number, name, *rest)
 
-        one_by_one = partialmethod(CaseUpdates.ask_all, pace=Pace(concurrency=1, checkpoint=1))
+        one_by_one = partialmethod(CaseUpdates.ask_all, fan_out=FanOut(concurrency=1, checkpoint=1))
         monkeypatch.setattr(CaseUpdates, "send", freezing)
         monkeypatch.setattr(CaseUpdates, "ask_all", one_by_one)
 

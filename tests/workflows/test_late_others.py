@@ -17,10 +17,10 @@ from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
 from temporalio.api.enums.v1 import CommandType, TaskQueueKind
 from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, UpdateActivityOptionsRequest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionDescription
 
 from activities.recovery import other_workflows
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from domain.reports.period import ReportKind
 from hotline.recovery.rebuild_workflows import STARTED
 from readmodel.base.database import engine
@@ -57,7 +57,7 @@ async def at_work(elsewhere: Hotline) -> AsyncIterator[tuple[Hotline, Callable[[
         await RECONCILER.start(ours.client, QUEUE)
 
         async def stuck() -> list[str]:
-            return (await last_report(ours.client) or Report()).stuck
+            return (await last_report(ours.client) or ReconcilerReport()).stuck
 
         yield ours, stuck
 
@@ -158,6 +158,11 @@ def next_run(queue: str, in_seconds: int = 0) -> Command:
     )
 
 
+def rests(found: WorkflowExecutionDescription) -> bool:
+    raw = found.raw_description
+    return not (raw.pending_activities or raw.pending_workflow_task.attempt)
+
+
 async def keep_tasks(client: Client, cause: Cause) -> None:
     """Answer a task of the incident, and have those that follow wait for a worker that has gone."""
     kept = TaskQueue(name="kept", kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY, normal_name=QUEUE)
@@ -183,6 +188,8 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
                 await cause.published("declare")
             month = await RunningMonth.begin(first, "2026-02", sample_per_agent=0)
             await month.reaches("open", "compute", "publish")
+            for handle in (month.handle, *(cause.handle for cause in causes)):
+                await until(handle.describe, rests)
         ended, deleted, moved, late, slept, kept, _ = causes
         for cause, command in (
             (moved, next_run(NOBODYS_QUEUE)),

@@ -1,4 +1,4 @@
-"""Reader of histories, and errors for those from which nothing can be written to SQL."""
+"""Reader of the events of a workflow, also of one that Temporal's client cannot decode."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -10,21 +10,10 @@ from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.recovery.history_errors import ForeignError
 from activities.run_status import unless_gone
 
 logger = logging.getLogger(__name__)
-
-
-class UnreadableError(Exception):
-    """Error for a history that this release cannot read."""
-
-
-class ForeignError(UnreadableError):
-    """Error for the history of a workflow that the service has not started."""
-
-
-class UnopenedError(UnreadableError):
-    """Error for a history that is sealed with a key that this process does not have."""
 
 
 async def read_events(client: Client, run: WorkflowExecution, size: int = 0) -> AsyncIterator[HistoryEvent]:
