@@ -19,20 +19,18 @@ from activities.assessments import Assessments
 from activities.bulk_throttle import BulkThrottle
 from activities.cases.bulk import BulkUpdates
 from activities.cases.updates import CaseUpdates
-from activities.incidents.incidents import Incidents
+from activities.incidents.incidents import Incidents, IncidentTitles
 from activities.incidents.messages import IncidentMessages
 from activities.incidents.surge_watch import SurgeWatch, Suspect
-from activities.incidents.titles import IncidentTitles
 from activities.names import assessment_id
 from activities.notifications.caller_links import Links
 from activities.notifications.courier import CourierConfig, courier, report_undelivered
 from activities.notifications.delivery import Polling
 from activities.notifications.texts import Templates
-from activities.projection import Projection, SenderWriter, read
+from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.reports.period_end import DuePeriods, PeriodEnd
-from activities.reports.report import Reports
+from activities.reports import DuePeriods, PeriodEnd, Reports
 from domain.incident.state import Opening
 from domain.reports.period import ReportKind
 from hotline import entry, process
@@ -151,8 +149,8 @@ def activities(
 ) -> Sequence[Callable[..., Any]]:
     """Return all activities but the courier's."""
     database, reader, writer = sql
-    of_cases = SenderWriter(writer, client, WRITE_SECONDS)
-    updates = CaseUpdates(of_cases, throttle, client)
+    projection = Projection(writer, client, WRITE_SECONDS)
+    updates = CaseUpdates(projection, throttle, client)
     incidents = Incidents(writer, reader, updates)
     incident_messages = IncidentMessages(client)
     bulk = BulkUpdates(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force)
@@ -162,7 +160,7 @@ def activities(
     repairs = Repairs(partial(repair_case, client, database), others)
     suspect = _suspect(client, settings.task_queue, in_force)
     return (
-        Projection(writer).publish,
+        projection.publish,
         bulk.list_open_cases,
         bulk.change_catalogue,
         bulk.list_owned_cases,
@@ -182,7 +180,7 @@ def activities(
         incidents.find_unlinked,
         incident_messages.signal,
         incident_messages.merge,
-        Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds).reconcile,
+        Reconciler(writer, projection, reader, workflows, repairs, settings.reconcile_seconds).reconcile,
     )
 
 

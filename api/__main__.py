@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 
 from activities.notifications.caller_links import Links
-from activities.projection import SenderWriter
+from activities.projection import Projection
 from activities.sealing.keys import Seal
 from api.app import create_app
 from api.backend import Backend
@@ -97,8 +97,8 @@ def assemble(
         writing, group_size=settings.projection_group_size, linger_seconds=settings.projection_linger_seconds
     )
     metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days)
-    sender = SenderWriter(writer, client, settings.sql_wait_seconds)
-    projection = ProjectionWriter(sender, reader, metrics)
+    batches = Projection(writer, client, settings.sql_wait_seconds)
+    projection = ProjectionWriter(batches, reader, metrics)
     complaints = ComplaintClient(*temporal, projection.acknowledged)
     recognition = Recognition(reader, complaints, projection)
     kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)

@@ -23,7 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.bulk_throttle import BulkThrottle
 from activities.names import complaint_id
-from activities.projection import SenderWriter
+from activities.projection import Projection
 from activities.sealing.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
 
@@ -88,8 +88,8 @@ Ask = Callable[[str], Awaitable[CaseAnswer | Left]]
 class CaseUpdates:
     """Sender of the updates and queries of incidents, rollouts and handovers."""
 
-    def __init__(self, sender: SenderWriter, throttle: BulkThrottle, client: Client) -> None:
-        self._sender = sender
+    def __init__(self, projection: Projection, throttle: BulkThrottle, client: Client) -> None:
+        self._projection = projection
         self._throttle = throttle
         self._client = client
 
@@ -151,7 +151,7 @@ class CaseUpdates:
             group = numbers[done : done + fan_out.checkpoint]
             results = await for_each(group, ask_one, fan_out.concurrency)
             answers = [each for each in results if isinstance(each, CaseAnswer)]
-            await self._sender.write_all([batch for _, batch in answers if batch])
+            await self._projection.write_all([batch for _, batch in answers if batch])
             counts.update(word for word, _ in answers)
             left |= {number: each.reason for number, each in zip(group, results, strict=True) if isinstance(each, Left)}
             done, last = done + len(group), group[-1]

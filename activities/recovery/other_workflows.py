@@ -13,11 +13,11 @@ from temporalio.client import Client
 from activities.bulk_throttle import BulkThrottle
 from activities.command_faults import UNSEALED
 from activities.names import COMPLAINT_WORKFLOW, INSTALLATION, assessment_id, incident_id
+from activities.poller import RUN_TIMEOUT
 from activities.projection import read
 from activities.recovery.history_errors import ForeignError
 from activities.recovery.history_events import read_events
 from activities.run_status import NOT_OVER, STUCK, is_over, unless_gone
-from activities.shift import SHIFT_TIMEOUT
 from readmodel.recovery.reconciliation import NotOver, others_not_over
 
 LONGEST_PAUSE_SECONDS = 900
@@ -97,7 +97,7 @@ class OtherWorkflows:
         is_far = _is_far(pending.next_attempt_schedule_time.seconds)
         is_refused = pending.last_failure.application_failure_info.type in REFUSED and pending.attempt > REFUSALS
         options = pending.activity_options
-        is_long = options.start_to_close_timeout.seconds > SHIFT_TIMEOUT.total_seconds()
+        is_long = options.start_to_close_timeout.seconds > RUN_TIMEOUT.total_seconds()
         return is_far or is_refused or is_long or options.task_queue.name != self._task_queue
 
 

@@ -96,7 +96,7 @@ async def test_a_case_that_somebody_else_answers_for_holds_up_no_other(
     await sent
     async with running_hotline(server, tmp_path, **changes) as again:
         other = await again.start()
-        updates = CaseUpdates(again.sender, BulkThrottle(), again.client)
+        updates = CaseUpdates(again.projection, BulkThrottle(), again.client)
         assert await page(again, updates, [case.number, other.number]) == (1, [case.number])
     for each in (case, other):
         await each.handle.terminate()

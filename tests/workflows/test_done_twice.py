@@ -286,7 +286,7 @@ async def test_a_case_that_does_not_say_where_it_is_linked_is_left(
     """Somebody else's worker may answer in its place: it would be linked again, though it was taken out."""
     monkeypatch.setattr("activities.cases.updates.ANSWER_SECONDS", 0.3)
     settings = hotline.settings.model_copy(update={"task_queue": "nobody-polls-it"})
-    unheard = Hotline(hotline.server, settings, hotline.engine, hotline.sender, hotline.client)
+    unheard = Hotline(hotline.server, settings, hotline.engine, hotline.projection, hotline.client)
     complaint = await unheard.start(incident=INCIDENT)
     found = await noted.do("relink_cases", Relinking(incident=INCIDENT, to=OTHER_INCIDENT, numbers=(complaint.number,)))
     assert (found.silent, found.counts) == ((complaint.number,), {})

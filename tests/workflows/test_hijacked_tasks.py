@@ -105,7 +105,7 @@ async def test_an_earlier_batch_is_not_taken_for_the_next_one(hotline: Hotline) 
     """The case would hold the later batch for written."""
     queue, client = "earlier-batch", hotline.client
     settings = hotline.settings.model_copy(update={"task_queue": queue})
-    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.sender, client)
+    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
     batches: list[list[str]] = []
 
     @activity.defn
@@ -133,7 +133,7 @@ async def test_another_number_of_arguments_has_nothing_done_and_ends_nothing(
     """Copies of its own argument, under its own number. What takes none leaves them out: it does what is due anyway."""
     queue, client = f"wrong-number-{name}-{arguments}", hotline.client
     settings = hotline.settings.model_copy(update={"task_queue": queue})
-    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.sender, client)
+    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
     batches: list[ProjectionBatch] = []
 
     @activity.defn

@@ -68,7 +68,7 @@ async def waiting_cases(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     monkeypatch.setattr(reconcile, "STUCK_AFTER", timedelta(seconds=1))
     async with await temporal_server() as server, running_hotline(server, folder, task_queue="another") as elsewhere:
         settings = elsewhere.settings.model_copy(update={"task_queue": QUEUE})
-        yield elsewhere, Hotline(server, settings, elsewhere.engine, elsewhere.sender, elsewhere.client)
+        yield elsewhere, Hotline(server, settings, elsewhere.engine, elsewhere.projection, elsewhere.client)
 
 
 async def is_listed_until_it_is_lost(late: Complaint, ours: Hotline) -> None:

@@ -162,7 +162,7 @@ async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
         workflows = CaseWorkflows(hotline.client, BulkThrottle(), hotline.settings.task_queue)
         repair = partial(repair_case, hotline.client, owner)
         repairs = Repairs(repair, partial(repair_incidents, hotline.client, owner))
-        reconciler = Reconciler(writer, hotline.sender, owner, workflows, repairs, 0.1)
+        reconciler = Reconciler(writer, hotline.projection, owner, workflows, repairs, 0.1)
 
         async def work() -> None:
             report = ReconcilerReport(in_sql_until=ahead)

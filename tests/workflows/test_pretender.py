@@ -60,7 +60,7 @@ async def unhelped(hotline: Hotline, request: pytest.FixtureRequest) -> AsyncIte
     """A hotline whose worker runs workflows, on a queue of its own, and no activity."""
     queue = f"unhelped-{abs(hash(request.node.name))}"
     settings = hotline.settings.model_copy(update={"task_queue": queue})
-    made = Hotline(hotline.server, settings, hotline.engine, hotline.sender, hotline.client)
+    made = Hotline(hotline.server, settings, hotline.engine, hotline.projection, hotline.client)
     async with Worker(
         hotline.client,
         task_queue=queue,
@@ -261,7 +261,7 @@ async def test_the_pending_activity_of_a_run_that_was_reset_is_refused_and_ends_
 
 async def test_an_earlier_answer_to_a_query_is_not_taken(hotline: Hotline) -> None:
     client, settings = hotline.client, hotline.settings.model_copy(update={"task_queue": "unanswered"})
-    alone = Hotline(hotline.server, settings, hotline.engine, hotline.sender, client)
+    alone = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
     queue = TaskQueue(name="unanswered")
     async with Worker(
         client,
@@ -330,8 +330,8 @@ async def test_a_heartbeat_of_somebody_else_is_told_and_not_believed(unhelped: H
     client = unhelped.client
     await RECONCILER.start(client, unhelped.settings.task_queue)
     task = await asked(unhelped)
-    of_shift = context_of(client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
-    details = beat or (await Stamped("result", "reconcile").seal(client, of_shift, {"compared": SECRET})).payload
+    of_poller = context_of(client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
+    details = beat or (await Stamped("result", "reconcile").seal(client, of_poller, {"compared": SECRET})).payload
     await client.workflow_service.record_activity_task_heartbeat(
         RecordActivityTaskHeartbeatRequest(
             namespace=client.namespace, task_token=task.task_token, details=Payloads(payloads=[details])

@@ -49,7 +49,7 @@ async def test_a_case_that_is_started_again_after_its_end_is_ended_and_listed(ho
     case, events = Case.register(registration)
     start = ComplaintStart(source=registration, sender_version=case.version)
     first = await hotline.begin(start, case)
-    await hotline.sender.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
+    await hotline.projection.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
     await first.act(Refuse(reason="非供水范围"))
     await first.closed()
     tables = ("cases", "events", "notifications")
