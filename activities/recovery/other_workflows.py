@@ -18,7 +18,7 @@ from activities.projection import read
 from activities.recovery.history_errors import ForeignError
 from activities.recovery.history_events import read_events
 from activities.run_status import NOT_OVER, STUCK, is_over, unless_gone
-from readmodel.recovery.reconciliation import NotOver, others_not_over
+from readmodel.recovery import NotOver, others_not_over
 
 LONGEST_PAUSE_SECONDS = 900
 """Time that no workflow pauses but for people or a deadline: a rollout waits for registrations for 820 s at most."""

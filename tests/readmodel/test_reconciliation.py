@@ -20,7 +20,7 @@ from readmodel.cases.tables import cases, events
 from readmodel.incidents.incidents import incidents
 from readmodel.incidents.incidents import write as write_incident
 from readmodel.projection import write
-from readmodel.recovery.reconciliation import Held, NotOver, held, late_cases, others_not_over
+from readmodel.recovery import Held, NotOver, held, late_cases, others_not_over
 from tests.support.assessment import opening as month_opening
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import INCIDENT, MONDAY, THEN

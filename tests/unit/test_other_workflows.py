@@ -8,7 +8,7 @@ from unittest.mock import AsyncMock, MagicMock
 import pytest
 
 from activities.recovery.other_workflows import OtherWorkflows
-from readmodel.recovery.reconciliation import NotOver
+from readmodel.recovery import NotOver
 
 THEN = datetime(2026, 9, 7, tzinfo=UTC)
 
