@@ -43,7 +43,7 @@ from domain.shared.text import Name
 from readmodel.assessments import months
 from readmodel.assessments.months import CountedCase, Number
 from readmodel.base.paging import RowPage
-from readmodel.reports.stored import first_case_at
+from readmodel.reports.reports import first_case_at
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")

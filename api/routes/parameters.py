@@ -41,7 +41,7 @@ from domain.shared.text import Instant, Name
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.search import Sort
-from readmodel.recovery.reconciliation import Lost
+from readmodel.recovery import Lost
 
 LONGEST_PAGE = 200
 LONGEST_SEQ = 9

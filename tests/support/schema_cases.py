@@ -25,7 +25,7 @@ from readmodel.base.statements import event_row, insert_missing
 from readmodel.cases.tables import events
 from readmodel.customers import keep
 from readmodel.notifications.notifications import DEAD, notifications
-from readmodel.reports.stored import keep_report
+from readmodel.reports.reports import keep_report
 from tests.support.people import CUSTOMERS
 from tests.support.schema_months import Months
 from tests.support.service import Service, wait_until
