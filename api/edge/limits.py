@@ -45,12 +45,9 @@ class RareLog(FixedWindowRateLimiter):
 
 
 class Limit:
-    """Limit of what each subject does within a minute, which begins with the first that is counted.
+    """Limit of what (a plural noun) each subject does within a minute, which begins with the first that is counted.
 
-    Args:
-        kind: type of the problem beyond the limit.
-        per_minute: most times within a minute; 0 for no limit.
-        what: noun of what is counted, in the plural.
+    0 is no limit.
     """
 
     def __init__(self, kind: ProblemKind, per_minute: int, what: str) -> None:
@@ -80,13 +77,7 @@ class Limit:
 
 
 class Limits:
-    """Limits of those who send requests.
-
-    Args:
-        guesses: wrong keys and links of one address within a minute that are answered as what they are.
-        reads: requests of one person within a minute that read; 0 for no limit.
-        writes: requests of one person within a minute that may change something; 0 for no limit.
-    """
+    """Limits of those who send requests: an address's wrong keys and links, and what one person reads and changes."""
 
     def __init__(self, guesses: int, reads: int, writes: int) -> None:
         self._log = RareLog()
