@@ -16,7 +16,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from api.edge.problems import NO_ANSWER, Kind, ProblemError, declare, unavailable
+from api.edge.problems import NO_ANSWER, ProblemError, ProblemKind, declare, unavailable
 from domain.shared.actors import Role
 
 log = logging.getLogger("hotline.api")
@@ -50,7 +50,7 @@ class Limit:
     0 is no limit.
     """
 
-    def __init__(self, kind: Kind, per_minute: int, what: str) -> None:
+    def __init__(self, kind: ProblemKind, per_minute: int, what: str) -> None:
         self._kind = kind
         self._most = RateLimitItemPerMinute(per_minute) if per_minute else None
         self._what = what
@@ -132,7 +132,7 @@ def _address(request: Request) -> str:
     return f"address {request.client.host if request.client else 'unknown'}"
 
 
-def too_soon(kind: Kind, rule: str, at: datetime, free_at: datetime, timezone: str) -> ProblemError:
+def too_soon(kind: ProblemKind, rule: str, at: datetime, free_at: datetime, timezone: str) -> ProblemError:
     """Return the refusal, at `at`, of what a rule in words allows again from `free_at` on."""
     told = free_at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
     headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}
