@@ -28,10 +28,7 @@ class _Job(NamedTuple):
 class GroupWriter:
     """Writer of the batches of a process: `async with GroupWriter(engine) as writer`. For one event loop.
 
-    Args:
-        engine: engine to write with; the caller disposes of it.
-        group_size: most batches in one transaction.
-        linger_seconds: time to wait for further batches before a group is written.
+    A transaction has `group_size` batches at most. The writer waits `linger_seconds` for further ones before each.
     """
 
     def __init__(self, engine: Engine, *, group_size: int = 64, linger_seconds: float = 0.0) -> None:
