@@ -20,23 +20,33 @@ from activities.notifications.caller_links import Links
 from activities.projection import SenderWriter
 from activities.sealing.keys import Seal
 from api.app import create_app
+from api.assessments.assessments import Assessments
+from api.assessments.exclusions import Exclusions
 from api.backend import Backend
+from api.complaints.actions import ComplaintActions
+from api.complaints.caller_page import CallerPage
+from api.complaints.cases import Cases
+from api.complaints.checks import Checks
+from api.complaints.intake import IntakeService
+from api.complaints.recognition import Recognition
+from api.directory import People
 from api.documents.documents import Documents
 from api.documents.printer import printer
 from api.edge.browsers import SealedCookie
 from api.edge.connections import ConnectionBounds, bounded_protocol
-from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits
+from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
 from api.edge.metrics import Metrics
 from api.health.readiness import ReadinessCheck, checks
 from api.health.sql import SqlHealth
 from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
-from api.intake import IntakeService
+from api.incidents.actions import IncidentActions
+from api.incidents.incidents import Incidents
 from api.naming import Naming
-from api.people import People
-from api.recognition import Recognition
+from api.people.handovers import Handovers
 from api.sign_in.issuer import Issuer
 from api.sign_in.oidc import CALLBACK, Handshake, OidcClient, OidcSignIn
+from api.sign_in.routes import SignIn
 from api.sign_in.security import BearerKey
 from api.sign_in.sessions import Session, Sessions
 from api.sign_in.tokens import ClaimMap, Tokens
@@ -102,6 +112,8 @@ def assemble(
     sender = SenderWriter(writer, client, workflow_id, settings.sql_wait_seconds)
     projection = ProjectionWriter(sender, reader, metrics)
     complaints = ComplaintClient(*temporal, projection.acknowledged)
+    incident_client = IncidentClient(*temporal, projection.acknowledged)
+    cases = Cases(reader, complaints, projection, clock)
     recognition = Recognition(reader, complaints, projection)
     kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)
     people = People(reader, writing, settings.people_seconds, clock, kept, keep)
@@ -111,46 +123,104 @@ def assemble(
     tokens = _tokens(settings, Issuer(settings.oidc_issuer), in_force) if settings.oidc_issuer else None
     handshake = SealedCookie("hotline-oidc", Seal(ring, "oidc"), Handshake, clock, secure=secure)
     oidc = _oidc(settings, tokens, handshake, clock) if tokens and settings.oidc_client_id else None
+    sessions = Sessions(cookie, people, clock, settings.oidc_issuer if oidc else None)
+    bearer, direct, turns = BearerKey(people, limits, tokens), DirectWriter(writing), Turns()
+    texts_callers = load_channels(settings.channels).texts_callers
     files = _files(settings)
     integrity = Integrity(files.get(READ_MODEL))
     storage = Storage([settings.data_dir], files, integrity.damage, ring.fault)
     health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
     sql = SqlHealth(reader, writing, health.count_open_cases, ring.ids)
+    incidents = Incidents(
+        client=incident_client,
+        reader=reader,
+        projection=projection,
+        in_force=in_force,
+        turns=turns,
+        per_hour=settings.incidents_per_hour,
+        clock=clock,
+    )
+    case_checks = Checks(
+        client=complaints,
+        cases=cases,
+        in_force=in_force,
+        reader=reader,
+        turns=turns,
+        texts_callers=texts_callers,
+        clock=clock,
+    )
+    assessments = Assessments(
+        client=AssessmentClient(*temporal), reader=reader, writer=direct, people=people, in_force=in_force, clock=clock
+    )
     return Backend(
         hosts=hosts_of(settings),
-        documents=Documents(settings.templates),
-        print_pdf=printer(),
         body_limit_bytes=settings.body_limit_bytes,
         request_seconds=settings.request_seconds,
-        bearer=BearerKey(people, limits, tokens),
-        people=people,
-        naming=naming,
-        limits=limits,
-        in_force=in_force,
-        intake=IntakeService(
-            complaints, Backlog(client, settings.task_queue), in_force, reader, recognition, naming, clock
-        ),
-        complaints=complaints,
-        recognition=recognition,
-        incidents=IncidentClient(*temporal, projection.acknowledged),
-        handovers=HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check),
-        assessments=AssessmentClient(*temporal),
-        readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),
+        serving=ServingLock(settings.data_dir).serving,
+        clock=clock,
         clock_check=clock_check,
+        in_force=in_force,
         reader=reader,
-        direct=DirectWriter(writing),
+        direct=direct,
         writer=writer,
         projection=projection,
-        links=Links(ring),
-        sessions=Sessions(cookie, people, clock, settings.oidc_issuer if oidc else None),
+        people=people,
+        naming=naming,
+        bearer=bearer,
+        limits=limits,
+        turns=turns,
+        sessions=sessions,
+        sign_in=SignIn(sessions=sessions, bearer=bearer, limits=limits, people=people, writer=direct),
         oidc=oidc,
         confirmations=Seal(ring, "confirmation"),
         temporal_ui_url=settings.temporal_ui_url,
-        texts_callers=load_channels(settings.channels).texts_callers,
+        complaints=complaints,
+        cases=cases,
+        intake=IntakeService(
+            complaints=complaints,
+            backlog=Backlog(client, settings.task_queue),
+            in_force=in_force,
+            reader=reader,
+            projection=projection,
+            recognition=recognition,
+            naming=naming,
+            clock=clock,
+        ),
+        recognition=recognition,
+        complaint_actions=ComplaintActions(
+            client=complaints,
+            naming=naming,
+            cases=cases,
+            checks=case_checks,
+            incidents=incident_client,
+            in_force=in_force,
+            reader=reader,
+            recognition=recognition,
+            clock=clock,
+        ),
+        caller_page=CallerPage(
+            cases=cases, in_force=in_force, links=Links(ring), limits=limits, secure=sessions.secure
+        ),
+        incidents=incidents,
+        incident_actions=IncidentActions(
+            client=incident_client, naming=naming, incidents=incidents, cases=cases, in_force=in_force
+        ),
+        handovers=Handovers(
+            client=HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check),
+            reader=reader,
+            writer=direct,
+            naming=naming,
+            people=people,
+            clock=clock,
+        ),
+        assessments=assessments,
+        exclusions=Exclusions(
+            cases=cases, reader=reader, writer=direct, assessments=assessments, in_force=in_force, clock=clock
+        ),
+        documents=Documents(settings.templates),
+        print_pdf=printer(),
+        readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),
         metrics=metrics,
-        clock=clock,
-        serving=ServingLock(settings.data_dir).serving,
-        incidents_per_hour=settings.incidents_per_hour,
     )
 
 

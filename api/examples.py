@@ -6,8 +6,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from api import render
-from api.assessments import (
+from api.assessments.answers import (
     AssessedMonth,
     MonthSummary,
     counted_item,
@@ -17,9 +16,25 @@ from api.assessments import (
     objection_item,
     standard_item,
 )
-from api.calls import NEW_CALL, NewCall
+from api.calls import call_backs
+from api.calls.answers import NEW_CALL, KeptCalls, NewCall, call_json
+from api.calls.call_backs import CallBackPage
+from api.complaints.answers import (
+    NEW_COMPLAINT,
+    complaint_json,
+    notice_json,
+    part_json,
+)
+from api.complaints.routes import summed
+from api.dead_letters import ResentLetter
 from api.documents.documents import SAMPLE
-from api.schemas import NEW_COMPLAINT, ResentLetter, ServiceItem, Services
+from api.incidents.answers import candidate_json, incident_json
+from api.masking import masked_json, timeline_item
+from api.people.handovers import HandoverItem
+from api.reference import LIFECYCLE, ServiceItem, Services, roles
+from api.reports import calls
+from api.reports.months import FollowUpItem, Money, MonthOfFollowUps, MonthOfThanks, PersonThanked
+from api.reports.periods import example_report
 from domain.assessment.actions import object_
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
@@ -43,15 +58,19 @@ from domain.incident.lifecycle import IncidentState
 from domain.incident.opening import Opening
 from domain.incident.scope import Scope
 from domain.kit.command import Command
+from domain.reports.period import ReportKind
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place
 from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
+from readmodel.cases.decisions import MoneyTotal
 from readmodel.cases.parts import PartOfCase
+from readmodel.cases.queries import Count
 from readmodel.incidents.candidates import Candidate
 from readmodel.notifications.notifications import DeadLetter
+from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject
 
 NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"
@@ -91,7 +110,7 @@ REGISTRATION = Registration(
 
 
 def _complaint(case: Case, at: datetime) -> Any:  # noqa: ANN401 - JSON
-    return from_json(render.complaint(view_case(case, at, case.available_actions(AGENT, at)), AGENT))
+    return from_json(complaint_json(view_case(case, at, case.available_actions(AGENT, at)), AGENT))
 
 
 def _page(item: Any, next_cursor: str | None = None) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -126,15 +145,15 @@ def _of_case() -> dict[str, Any]:
         mismatch=CallMismatch.UNKNOWN,
     )
     return {
-        "complaint": complaint,
-        "registered": registered,
-        "complaints": _page(complaint, Place(NOON, NUMBER).cursor()),
-        "timeline": _page(from_json(render.timeline_item(dispatched, AGENT))),
-        "parts": _page(from_json(render.part(part, AGENT))),
-        "notices": _page(from_json(render.notice(NUMBER, SAMPLE))),
-        "unconfirmed_withdrawals": _page(from_json(render.unconfirmed(unconfirmed))),
-        "letters": _page(from_json(render.dead_letter(dead_letter, AGENT))),
-        "resent": ResentLetter(key=dead_letter.key, status="due"),
+        "Complaint": complaint,
+        "register": registered,
+        "ComplaintPage": _page(complaint, Place(NOON, NUMBER).cursor()),
+        "Timeline": _page(from_json(timeline_item(dispatched, AGENT))),
+        "PartPage": _page(from_json(part_json(part, AGENT))),
+        "NoticePage": _page(from_json(notice_json(NUMBER, SAMPLE))),
+        "UnconfirmedPage": _page(unconfirmed),
+        "Letters": _page(from_json(masked_json(dead_letter, AGENT))),
+        "ResentLetter": ResentLetter(key=dead_letter.key, status="due"),
     }
 
 
@@ -152,10 +171,10 @@ def _of_incident() -> dict[str, Any]:
     case.apply(Command(actor=AGENT, body=dispatch.ACTION.example), NOON)
     case.apply(Command(actor=AGENT, body=involve.ACTION.example), NOON)
     return {
-        "incident": from_json(render.incident(incident, counts, {}, dispatcher)),
-        "incidents": _page(from_json(render.incident(incident, {}, {}, dispatcher))),
-        "candidates": _page(from_json(render.candidate(Candidate(case, own_matters(case)), dispatcher))),
-        "incident_timeline": _page(from_json(render.timeline_item(suspected, AGENT))),
+        "IncidentItem": from_json(incident_json(incident, counts, {}, dispatcher)),
+        "IncidentPage": _page(from_json(incident_json(incident, {}, {}, dispatcher))),
+        "CandidatePage": _page(from_json(candidate_json(Candidate(case, own_matters(case)), dispatcher))),
+        "IncidentTimeline": _page(from_json(timeline_item(suspected, AGENT))),
     }
 
 
@@ -191,15 +210,15 @@ def _of_assessment() -> dict[str, Any]:
     objection = objection_item(month.number, Objection.taken_from(object_.ACTION.example, **facts))
     [inspection] = inspection_items(month)
     return {
-        "assessments": _page(MonthSummary(**month_facts(month, ()))),
-        "assessment": AssessedMonth(**month_facts(month, ()), by=by, standard=standard_item(month, by), items=[]),
-        "counted_cases": _page(counted_item(case)),
-        "inspections": _page(inspection),
-        "inspection": inspection,
-        "objections": _page(objection),
-        "objection": objection,
-        "exclusions": _page(EXCLUSION),
-        "exclusion": EXCLUSION,
+        "MonthPage": _page(MonthSummary(**month_facts(month, ()))),
+        "AssessedMonth": AssessedMonth(**month_facts(month, ()), by=by, standard=standard_item(month, by), items=[]),
+        "CountedCasePage": _page(counted_item(case)),
+        "InspectionPage": _page(inspection),
+        "InspectionItem": inspection,
+        "ObjectionPage": _page(objection),
+        "ObjectionItem": objection,
+        "ExclusionPage": _page(EXCLUSION),
+        "ExclusionItem": EXCLUSION,
     }
 
 
@@ -272,18 +291,42 @@ SERVICES = Services(
     findings=[],
     exemptions=[],
 )
+_MONEY = Money(
+    month="2026-08",
+    items=(MoneyTotal(kind="funded_repair", currency="CNY", approved=True, times=1, amount=Decimal("860.00")),),
+    currency="CNY",
+    approved_amount=Decimal("860.00"),
+)
+_THANKS = MonthOfThanks(month="2026-02", items=[PersonThanked(thanked=THANKS.thanked, times=1, thanks=[THANKS])])
+_FOLLOW_UPS = MonthOfFollowUps(
+    month="2026-08",
+    by=FollowUpSubject.DEPARTMENT,
+    items=[FollowUpItem.of(FollowUpCounts("repair", 40, 32, 30, 27, 28))],
+)
 CALL = NewCall.model_validate(NEW_CALL).call(bool)
-ANSWERS: dict[str, Any] = {
+EXAMPLES: dict[str, Any] = {
     **_of_case(),
     **_of_incident(),
     **_of_assessment(),
-    "calls": _page(
-        from_json(render.call(LinkedCall(CALL, (NUMBER,)), AGENT)), Place(CALL.started_at, CALL.call_id).cursor()
+    "CallPage": _page(
+        from_json(call_json(LinkedCall(CALL, (NUMBER,)), AGENT)), Place(CALL.started_at, CALL.call_id).cursor()
     ),
-    "caller": CALLER,
-    "known_caller": KNOWN_CALLER,
-    "handover": from_json(render.handover(HANDOVER, (OpenWork(number=NUMBER, department="repair"),))),
-    "services": SERVICES,
-    "people": _page(Person(id="10023", name="陈静", role=Role.AGENT, districts=("west",)).model_dump(mode="json")),
+    "CallerRecord": CALLER,
+    "KnownCaller": KNOWN_CALLER,
+    "HandoverItem": HandoverItem.of(HANDOVER, [OpenWork(number=NUMBER, department="repair")]),
+    "Services": SERVICES,
+    "Counts": summed([Count("registered", None, "on_time", 2), Count("in_progress", "repair", "at_risk", 3)]),
+    "KeptCalls": KeptCalls(added=1, changed=0, unchanged=0),
+    "CallBackPage": CallBackPage(items=[call_backs.EXAMPLE], next_cursor=None),
+    "CallBackItem": call_backs.EXAMPLE,
+    "CallReport": calls.EXAMPLE,
+    "Money": _MONEY,
+    "MonthOfThanks": _THANKS,
+    "MonthOfFollowUps": _FOLLOW_UPS,
+    "report_daily": example_report(ReportKind.DAILY),
+    "report_monthly": example_report(ReportKind.MONTHLY),
+    "Lifecycle": LIFECYCLE,
+    "Roles": roles([]),
+    "PeoplePage": _page(Person(id="10023", name="陈静", role=Role.AGENT, districts=("west",)).model_dump(mode="json")),
 }
-"""Models or JSON of the documented answers, by the names of the examples."""
+"""Models or JSON of the documented answers, by the name of the operation or else of the model."""

@@ -17,10 +17,10 @@ from activities.recovery.report import Report
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.edge.metrics import Metrics
+from api.health.answers import Component, Readiness
 from api.health.sql import SqlHealth
 from api.health.storage import Storage
 from api.health.temporal import TemporalHealth
-from api.schemas import Component, Readiness
 from api.temporal.clock import ClockCheck, describe, is_off
 from readmodel.notifications.deliveries import oldest_due
 from readmodel.recovery.reconciliation import lost_cases

@@ -9,7 +9,7 @@ from time import monotonic
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.schemas import Component
+from api.health.answers import Component
 from api.sql.reader import Reader
 from readmodel.base.database import writing
 from readmodel.cases.queries import count_open, versions

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple, TypeVar
 
-from api.schemas import Component
+from api.health.answers import Component
 
 T = TypeVar("T")
 log = logging.getLogger("hotline.api")

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from api.directory import MalformedKeyError, People
 from api.edge.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits, is_reading
 from api.edge.problems import ProblemError, declare
-from api.people import MalformedKeyError, People
 from api.sign_in.tokens import CHALLENGE, INVALID_TOKEN, TOKEN_ERRORS, Tokens
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.shared.actors import Actor

@@ -4,7 +4,6 @@ import csv
 
 import pytest
 
-from api.exports import assessments
 from domain.shared.actors import Role
 from tests.api.test_assessments import follow, item_of, pages, published, read
 from tests.support.api import Api

@@ -10,7 +10,14 @@ import httpx
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
+from api.assessments.answers import (
+    AssessedMonth,
+    CountedCasePage,
+    InspectionPage,
+    MonthPage,
+    ObjectionItem,
+    ObjectionPage,
+)
 from domain.assessment.sample import draw
 from domain.shared.rates import rate
 from tests.support import lost

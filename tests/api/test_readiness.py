@@ -21,8 +21,8 @@ from activities.recovery.report import Report
 from activities.run_status import UNPAUSE
 from api.health import readiness
 from api.health import sql as health
+from api.health.answers import Component, Readiness
 from api.health.temporal import POLL_SECONDS
-from api.schemas import Component, Readiness
 from hotline.files.catalogue import load_catalogue
 from hotline.recovery.rebuild import rebuild
 from readmodel.base.database import engine

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
-from api.routes.call_reports import CallNumbers
+from api.reports.calls import CallNumbers
 from domain.calls.call import Call, Timing
 from domain.calls.duty import Duty
 from readmodel.base.database import reading, writing

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import update
 
 from api.documents.documents import SAMPLE
-from api.routes.period_reports import example_report
+from api.reports.periods import example_report
 from domain.case.actions import COMMANDS
 from domain.case.intake import THANKS
 from domain.incident.actions import INCIDENT_COMMANDS

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
-from api.incidents import IncidentItem, NewIncident
+from api.incidents.answers import IncidentItem, NewIncident
 from demo import __main__ as demo
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue

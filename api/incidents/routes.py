@@ -1,0 +1,152 @@
+"""Incidents (突发事件): one cause behind many calls, declared or suspected, handled once."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator, Field
+from starlette.responses import Response
+
+from api.codes import BY_NAME
+from api.dependencies import TheReader
+from api.edge.problems import (
+    UNKNOWN,
+)
+from api.incidents.answers import (
+    CandidatePage,
+    IncidentItem,
+    IncidentPage,
+    IncidentTimeline,
+    NewIncident,
+    candidate_json,
+    incident_json,
+)
+from api.incidents.incidents import TOO_MANY_INCIDENTS, TheIncidents
+from api.masking import timeline_item
+from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq, not_found
+from api.responses import also, answer, answer_page, problems
+from api.rights import needs
+from api.routing import OnceRoute
+from api.sign_in.security import digest_of, request_key
+from api.temporal.client import TEMPORAL_ERRORS
+from api.versions import etag
+from domain.incident.lifecycle import IncidentState
+from domain.rights.rights import DECLARE, READ_CANDIDATES, READ_INCIDENTS
+from domain.shared.actors import Actor
+from readmodel.incidents import candidates as incident_candidates
+from readmodel.incidents import incidents as stored
+from readmodel.timelines import incident_timeline
+from workflows.clients.start import Request
+
+PREFIX = "/v1/incidents/{number}"
+IncidentNumber = Annotated[
+    str,
+    Path(
+        alias="number",
+        pattern=r"^[iI][0-9]{11}$",
+        description="The incident's number (事件号): i and eleven digits.",
+        examples=["i26080347119"],
+    ),
+    AfterValidator(str.lower),
+]
+
+
+class IncidentListing(Paging):
+    """Filters of a list of incidents."""
+
+    state: tuple[IncidentState, ...] = Field(
+        default=(), description="Where it stands; repeat it for several states.", examples=[["suspected"]]
+    )
+
+
+router = APIRouter(tags=["incidents"], route_class=OnceRoute)
+
+
+@router.post(
+    "/v1/incidents",
+    summary="上报 declare: an incident that is known before the telephone tells",
+    status_code=201,
+    response_model=IncidentItem,
+    responses=also(202, IncidentItem)
+    | problems(*POST_ERRORS, UNKNOWN["service"], UNKNOWN["district"], TOO_MANY_INCIDENTS),
+)
+async def declare_incident(
+    body: Annotated[NewIncident, BY_NAME],
+    actor: Annotated[Actor, needs(DECLARE)],
+    incidents: TheIncidents,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Declare an incident. New cases of its scope are linked to it, and recent ones that wait for their reply."""
+    request = None
+    if idempotency_key is not None:
+        request = Request(key=request_key(actor, idempotency_key), digest=digest_of(body.model_dump_json()))
+    return await incidents.declare(body, actor, request)
+
+
+@router.get(
+    "/v1/incidents",
+    summary="List incidents",
+    response_model=IncidentPage,
+)
+async def list_incidents(
+    wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, needs(READ_INCIDENTS)], reader: TheReader
+) -> Response:
+    """List incidents, the latest first; of the states that are given."""
+    page = await reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
+    shown = (incident_json(each.incident, {}, each.outcomes, actor) for each in page.items)
+    return answer_page(shown, page.next_cursor)
+
+
+@router.get(
+    PREFIX,
+    summary="Read one incident, and how far it is with its cases",
+    response_model=IncidentItem,
+    responses=problems(*TEMPORAL_ERRORS),
+)
+async def get_incident(
+    number: IncidentNumber, actor: Annotated[Actor, needs(READ_INCIDENTS)], incidents: TheIncidents
+) -> Response:
+    """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
+    incident = await incidents.found(number, actor)
+    shown = incident_json(incident, *await incidents.counts(number), actor)
+    return answer(shown, headers=etag(incident.version))
+
+
+@router.get(
+    f"{PREFIX}/timeline",
+    summary="Read what happened to an incident",
+    response_model=IncidentTimeline,
+)
+async def get_incident_timeline(
+    number: IncidentNumber,
+    paging: Annotated[TimelinePaging, Query()],
+    actor: Annotated[Actor, needs(READ_INCIDENTS)],
+    reader: TheReader,
+) -> Response:
+    """List the events of an incident, the oldest first; those of the system have the actor `system`."""
+    after = after_seq(paging.cursor)
+    if not await reader.ask(stored.standing, [number]):
+        raise not_found(number)
+    page = await reader.ask(incident_timeline, number, after, paging.limit)
+    return answer_page((timeline_item(event, actor) for event in page.items), page.next_seq)
+
+
+@router.get(
+    f"{PREFIX}/candidates",
+    summary="List cases that match the scope, and are linked by name only 待并工单",
+    response_model=CandidatePage,
+    responses=problems(*TEMPORAL_ERRORS),
+)
+async def list_candidates(
+    number: IncidentNumber,
+    paging: Annotated[Paging, Query()],
+    actor: Annotated[Actor, needs(READ_CANDIDATES)],
+    incidents: TheIncidents,
+    reader: TheReader,
+) -> Response:
+    """List cases that the incident does not take by itself, the newest first, each with the reasons.
+
+    Link one with `link_incident` of the case, or with `cases` of `confirm`.
+    """
+    incident = await incidents.found(number, actor)
+    page = await reader.ask(incident_candidates.candidates, incident, paging.cursor, paging.limit)
+    return answer_page((candidate_json(each, actor) for each in page.items), page.next_cursor)

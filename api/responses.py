@@ -1,0 +1,95 @@
+"""Answers: how routes document them, and how they are written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from api.edge.problems import MEDIA_TYPE, Kind, ProblemError
+
+Json = dict[str, Any]
+Responses = dict[int | str, Json]
+JSON = "application/json"
+
+
+def problems(*kinds: Kind) -> Responses:
+    """Return the documented problems by status.
+
+    What follows of the right, the body and the parameters of an operation is in the document anyway.
+    """
+    by_status: dict[int, dict[str, Kind]] = {}
+    for kind in kinds:
+        by_status.setdefault(int(kind.status), {})[kind.slug] = kind
+    return {status: _problems([*found.values()]) for status, found in by_status.items()}
+
+
+def also(status: int, model: type[BaseModel]) -> Responses:
+    """Return the documentation of a further status with which the operation answers in the same shape."""
+    return {status: {"model": model}}
+
+
+NOT_MODIFIED: Responses = {304: {"description": "You have this version."}}
+
+
+SHARED: dict[str, BaseModel] = {}
+"""Examples by name. They are added to the document last, since the framework leaves out nulls."""
+
+
+def examples(description: str, **shown: BaseModel) -> Json:
+    """Return the documentation of an answer with these examples."""
+    SHARED.update(shown)
+    links = {name: {"$ref": f"#/components/examples/{name}"} for name in shown}
+    return {"description": description, "content": {"application/json": {"examples": links}}}
+
+
+def formats(*media_types: str) -> Responses:
+    """Return the documentation of further formats of the answer."""
+    return {200: {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}}
+
+
+def header(name: str, description: str, **schema: Any) -> Json:  # noqa: ANN401 - JSON
+    """Return the documentation of a header that the answer always has."""
+    return {"headers": {name: {"required": True, "description": description, "schema": schema}}}
+
+
+_RETRY_AFTER = header("Retry-After", "Seconds until the request may be sent again.", type="integer", minimum=1)
+_HEADERS: Mapping[int, Json] = {
+    HTTPStatus.UNAUTHORIZED: header("WWW-Authenticate", "Challenge of RFC 6750.", type="string"),
+    HTTPStatus.TOO_MANY_REQUESTS: _RETRY_AFTER,
+    HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
+}
+"""Headers of errors by status."""
+
+
+def _problems(kinds: Sequence[Kind]) -> Json:
+    shown = {
+        kind.slug: {
+            "summary": kind.title,
+            "value": ProblemError(kind, f"{kind.title}.").problem.model_dump(exclude_none=True),
+        }
+        for kind in kinds
+    }
+    return {
+        "description": "; ".join(kind.title for kind in kinds),
+        **_HEADERS.get(kinds[0].status, {}),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": shown}},
+    }
+
+
+def answer_page(items: Iterable[bytes], next_cursor: str | int | None) -> Response:
+    """Return a page of a list."""
+    cursor = to_json(None if next_cursor is None else str(next_cursor))
+    return answer(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), cursor))
+
+
+def answer_model(content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a model as an answer."""
+    return answer(content.model_dump_json(by_alias=True).encode(), status, headers)
+
+
+def answer(content: bytes, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    """Return written JSON as an answer."""
+    return Response(content, status, headers=headers, media_type=JSON)
