@@ -1,5 +1,5 @@
 # Everything a developer or an operator types. `make help` lists it.
-# A fresh clone needs a Python of 3.11 to 3.13 and make; every target installs what it needs first.
+# A fresh clone needs a Python of 3.11 to 3.13 and make; every target installs what it needs first, `run` no more than that.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -7,6 +7,7 @@ SHELL := /bin/bash -euo pipefail
 
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/runs
 INSTALLED := $(VENV)/installed
 ARGS ?=
 
@@ -22,19 +23,23 @@ help: ## Show this list
 .PHONY: install
 install: $(INSTALLED) ## Make .venv with everything in it and the `hotline` command
 
-$(INSTALLED): requirements-dev.txt pyproject.toml tools/make-venv tools/install-packages
+$(RUNS): requirements.txt pyproject.toml tools/make-venv tools/install-packages
 	@tools/make-venv $(VENV)
-	@tools/install-packages $(VENV) requirements-dev.txt
+	@tools/install-packages $(VENV) requirements.txt
 	@echo "Installing the hotline command"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(INSTALLED): requirements-dev.txt $(RUNS)
+	@tools/install-packages $(VENV) requirements-dev.txt
+	@touch $@
+
 .PHONY: run
-run: $(INSTALLED) ## Run the whole service on this machine (ARGS="--api-port 8081" passes options)
+run: $(RUNS) ## Run the whole service on this machine (ARGS="--api-port 8081" passes options)
 	@exec $(BIN)/hotline up $(ARGS)
 
 .PHONY: demo
-demo: $(INSTALLED) ## Run the service with a catalogue of seconds and play a day of the hotline (ARGS=--surge: a salt tide)
+demo: $(RUNS) ## Run the service with a catalogue of seconds and play a day of the hotline (ARGS=--surge: a salt tide)
 	@exec $(BIN)/python -m demo --up $(ARGS)
 
 .PHONY: test
@@ -86,7 +91,7 @@ PDF_MACHINES := sys_platform == 'linux' and platform_machine == 'x86_64'
 
 .PHONY: lock
 lock: $(INSTALLED) ## Pin anew what pyproject.toml asks for (ARGS=--upgrade takes newer releases)
-	$(BIN)/$(LOCK) $(ARGS) --output-file requirements.txt pyproject.toml
+	$(BIN)/$(LOCK) $(ARGS) --all-build-deps --output-file requirements.txt pyproject.toml
 	$(BIN)/$(LOCK) $(ARGS) --constraint requirements.txt --extra dev --output-file requirements-dev.txt pyproject.toml
 	$(BIN)/$(LOCK) $(ARGS) --constraint requirements-dev.txt --output-file bench/peers/requirements.txt bench/peers/requirements.in
 	@# pip-compile keeps no conditions of an extra's packages, and this one has no wheel for every machine.

@@ -22,12 +22,14 @@ from activities.incidents.incidents import Incidents
 from activities.incidents.surge_watch import SurgeWatch, Suspect
 from activities.incidents.teller import IncidentTeller
 from activities.incidents.titles import IncidentTitles
+from activities.names import assessment_id
 from activities.notifications.caller_links import Links
 from activities.notifications.courier import CourierConfig, case_teller, courier
 from activities.notifications.delivery import Pace
 from activities.notifications.texts import Templates
 from activities.people_first import PeopleFirst
 from activities.projection import Projection, SenderWriter, read
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.reports.period_end import DuePeriods, PeriodEnd
 from activities.reports.report import Reports
@@ -49,28 +51,23 @@ from readmodel.base.database import engine
 from readmodel.notifications.deliveries import Delivery
 from readmodel.reports import stored
 from readmodel.writer import GroupWriter
-from workflows.assessment import AssessmentWorkflow
+from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverWorkflow
 from workflows.clients.assessment import begin_assessment
-from workflows.clients.complaint import case_workflows
 from workflows.clients.incident import NoNumberError, start_incident, suspected_by
 from workflows.clients.report import report_workflow_id, start_report
 from workflows.clients.schedule import SCHEDULE, keep_schedule
 from workflows.clients.singletons import looked_after, start_ended
 from workflows.clients.start import Request
 from workflows.clients.task_queue import take_back
-from workflows.complaint import ComplaintWorkflow
-from workflows.details import DetailsWhenAsked
-from workflows.incident import IncidentWorkflow
-from workflows.installation import InstallationWorkflow
-from workflows.messages import Names
-from workflows.presentation.assessment import assessment_id
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.details.words import WorkerNames
-from workflows.presentation.incident import incident_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.details import DetailsWhenAsked
+from workflows.kit.messages import Names
+from workflows.kit.unknown import UnknownWorkflow
+from workflows.kit.words import WorkerNames
 from workflows.report import PeriodEndWorkflow, ReportWorkflow
-from workflows.shifts import CourierWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
-from workflows.unknown import UnknownWorkflow
+from workflows.singletons import CourierWorkflow, InstallationWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
 log = logging.getLogger("hotline.worker")
 
@@ -114,7 +111,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
         group_size=settings.projection_group_size,
         linger_seconds=settings.projection_linger_seconds,
     )
-    tell = case_teller(client, workflow_id)
+    tell = case_teller(client)
     store = CatalogueStore(settings.catalogues_dir)
     in_force = CatalogueInForce(store, settings.catalogue)
     suspect = _suspect(client, settings.task_queue, in_force)
@@ -128,14 +125,14 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
     watch = SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
     notifications = courier_config(settings, in_force)
     async with grouped as writer, courier(writer, notifications, tell) as sender:
-        of_cases = SenderWriter(writer, client, workflow_id, WRITE_SECONDS)
+        of_cases = SenderWriter(writer, client, WRITE_SECONDS)
         people = PeopleFirst(ServingLock(settings.data_dir).is_held)
-        updates = CaseUpdates(of_cases, people, client, workflow_id)
+        updates = CaseUpdates(of_cases, people, client)
         incidents = Incidents(writer, reader, updates)
-        teller = IncidentTeller(client, incident_id)
+        teller = IncidentTeller(client)
         bulk = BulkUpdates(writer, reader, updates, store.in_force)
         assessments = Assessments(writer, reader)
-        workflows = case_workflows(client, people, settings.task_queue)
+        workflows = CaseWorkflows(client, people, settings.task_queue)
         repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
         reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
         worker = Worker(
@@ -230,7 +227,6 @@ def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Sus
 
 
 async def serve(settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -280,7 +276,6 @@ async def keep_running(client: Client, settings: Settings) -> None:
 
 
 def main() -> None:
-    """Start the worker with the settings of the environment."""
     process.run(serve)
 
 

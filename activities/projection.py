@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
+from activities.names import complaint_id
 from domain.case.batch import ProjectionBatch
 from readmodel.base.database import ReadConnection, WriteConnection, read_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError
@@ -43,14 +44,12 @@ class SenderWriter:
     Args:
         writer: group writer, which writes batches of the same moment in one transaction.
         client: client to signal the cases whose batches SQL does not take.
-        workflow_id: returns the workflow id of a case's number.
         seconds: longest wait for SQL.
     """
 
-    def __init__(self, writer: GroupWriter, client: Client, workflow_id: Callable[[str], str], seconds: float) -> None:
+    def __init__(self, writer: GroupWriter, client: Client, seconds: float) -> None:
         self._writer = writer
         self._client = client
-        self._workflow_id = workflow_id
         self._seconds = seconds
 
     async def write(self, batch: ProjectionBatch) -> bool:
@@ -85,7 +84,7 @@ class SenderWriter:
 
     async def tell_to_publish(self, number: str) -> None:
         """Signal the case. One that has ended has published; if Temporal does not answer, the reconciler repairs."""
-        handle = self._client.get_workflow_handle(self._workflow_id(number))
+        handle = self._client.get_workflow_handle(complaint_id(number))
         with suppress(RPCError, RuntimeError):
             await handle.signal("publish", rpc_timeout=timedelta(seconds=self._seconds))
 

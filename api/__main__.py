@@ -70,7 +70,6 @@ from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.temporal.connection import connect
 from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
-from workflows.presentation.complaint import workflow_id
 
 PROGRAM = "api"
 """Name under which SQL has the keys of this process."""
@@ -109,7 +108,7 @@ def assemble(
         writing, group_size=settings.projection_group_size, linger_seconds=settings.projection_linger_seconds
     )
     metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days)
-    sender = SenderWriter(writer, client, workflow_id, settings.sql_wait_seconds)
+    sender = SenderWriter(writer, client, settings.sql_wait_seconds)
     projection = ProjectionWriter(sender, reader, metrics)
     complaints = ComplaintClient(*temporal, projection.acknowledged)
     incident_client = IncidentClient(*temporal, projection.acknowledged)

@@ -25,7 +25,7 @@ from domain.kit.event import ActionBody, AnyAction
 from domain.rights.rights import right_to
 from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.value import NamedCode
-from workflows.messages import IncidentOutcome
+from workflows.incident.messages import IncidentOutcome
 
 Turn = AbstractAsyncContextManager[None]
 OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
@@ -95,7 +95,7 @@ class Actions(ABC, Generic[OutcomeT]):
 
 
 def _command_of(action: AnyAction) -> type[Command[Any]]:
-    command: type[Command[Any]] = Command.__class_getitem__(action.sent or action.body)  # type: ignore[assignment]  # known at run time only
+    command: type[Command[Any]] = Command.__class_getitem__(action.extended_body or action.body)  # type: ignore[assignment]  # known at run time only
     return command
 
 

@@ -10,7 +10,6 @@ from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_swagger import patch_fastapi
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
@@ -25,16 +24,8 @@ from api.calls.answers import LARGER_BODIES
 from api.complaints import actions as complaint_actions
 from api.complaints import caller_page, notices, parts
 from api.complaints import routes as complaints
-from api.edge.middleware import REQUEST_ID, BodyLimit, HostCheck, PeopleServed, Watch
-from api.edge.problems import (
-    ProblemError,
-    on_http_error,
-    on_invalid,
-    on_operator_error,
-    on_problem,
-    on_refused,
-    on_unknown_code,
-)
+from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
+from api.edge.problems import HANDLERS, on_invalid
 from api.health import routes as health
 from api.incidents import actions as incident_actions
 from api.incidents import routes as incidents
@@ -46,9 +37,6 @@ from api.routing import OnceRoute
 from api.sign_in import routes as sign_in
 from api.temporal_ui import codec, pages
 from api.temporal_ui.door import Door
-from domain.shared.codes import UnknownCode
-from domain.shared.errors import Refused
-from domain.shared.operator_errors import OperatorError
 
 ROUTERS = [
     module.router
@@ -110,17 +98,13 @@ def create_app(backend: Backend) -> FastAPI:
         redirect_slashes=False,
         middleware=[
             Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
-            Middleware(Watch, metrics=backend.metrics),
-            Middleware(HostCheck, hosts=backend.hosts),
-            Middleware(PeopleServed, serving=backend.serving),
-            Middleware(BodyLimit, backend.body_limit_bytes, larger, backend.request_seconds),
+            Middleware(watch, metrics=backend.metrics),
+            Middleware(check_host, hosts=backend.hosts),
+            Middleware(serve_people, serving=backend.serving),
+            Middleware(limit_body, backend.body_limit_bytes, larger, backend.request_seconds),
         ],
         exception_handlers={
-            ProblemError: on_problem,
-            Refused: on_refused,
-            UnknownCode: on_unknown_code,
-            OperatorError: on_operator_error,
-            HTTPException: on_http_error,
+            **HANDLERS,
             RequestValidationError: partial(on_invalid, lambda: backend.catalogue.calendar.timezone),
         },
     )

@@ -35,7 +35,7 @@ from api.sql.reader import DirectWriter, Reader
 from api.temporal.clock import ClockCheck
 from api.temporal.complaints import ComplaintClient
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.codes import Kind, UnknownCode
+from domain.shared.codes import CodeKind, UnknownCode
 from readmodel.writer import GroupWriter
 
 
@@ -104,7 +104,7 @@ class Backend:
         """Context in which bodies and parameters of requests are validated."""
         return {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": self.clock}
 
-    def _code(self, kind: Kind, given: str) -> str:
+    def _code(self, kind: CodeKind, given: str) -> str:
         """Return the code of a name. Codes of earlier catalogues pass, since cases of that time carry them.
 
         If a code must be in force, the route checks that. Raises UnknownCode.

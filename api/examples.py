@@ -50,7 +50,7 @@ from domain.case.lifecycle import State
 from domain.case.views import view_case
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import Standard
-from domain.catalogue.terms import Edition, Process, Promise, Rung, Terms
+from domain.catalogue.terms import Edition, EscalationStep, Process, Promise, Terms
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
 from domain.incident.actions import confirm
 from domain.incident.incident import Incident
@@ -66,8 +66,7 @@ from readmodel.base.paging import Place
 from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
 from readmodel.cases.decisions import MoneyTotal
-from readmodel.cases.parts import PartOfCase
-from readmodel.cases.queries import Count
+from readmodel.cases.queries import Count, PartOfCase
 from readmodel.incidents.candidates import Candidate
 from readmodel.notifications.notifications import DeadLetter
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject
@@ -86,7 +85,7 @@ TERMS = Terms(
     department="repair",
     answer_needs_follow_up=True,
     promises=(Promise(name="acknowledge", calendar="always", budget_seconds=600, starts="dispatch"),),
-    ladder=(Rung(percent=100, notify=("supervisor",)),),
+    ladder=(EscalationStep(percent=100, notify=("supervisor",)),),
     process=Process(),
     calendar=WorkCalendar(
         name="Office",

@@ -31,7 +31,7 @@ from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import Instant, Name
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.filters import CaseFilters
-from readmodel.cases.sorting import Sort
+from readmodel.cases.search import Sort
 from readmodel.recovery.reconciliation import Lost
 
 LONGEST_PAGE = 200

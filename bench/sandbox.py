@@ -15,7 +15,7 @@ from temporalio.workflow import _Definition
 
 from bench.measure import MILLISECONDS, quantile
 from hotline.temporal.sandbox import runner
-from workflows.complaint import ComplaintWorkflow
+from workflows.complaint.workflow import ComplaintWorkflow
 
 
 @dataclass(frozen=True)

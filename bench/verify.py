@@ -23,9 +23,9 @@ from hotline.settings import DEFAULT_CATALOGUE
 from hotline.temporal.connection import connect
 from readmodel.base.database import engine, writing
 from readmodel.projection import write
-from workflows.clients.complaint import options_of, start_from
 from workflows.clients.start import Request, start_once
-from workflows.complaint import ComplaintWorkflow
+from workflows.complaint.messages import options_of, start_from
+from workflows.complaint.workflow import ComplaintWorkflow
 
 AT_ONCE = 100
 

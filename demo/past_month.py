@@ -197,11 +197,11 @@ class Course:
 
     def _ring(self, until: datetime) -> None:
         while (deadline := self._case.next_deadline()) and deadline <= until:
-            events = self._case.ring(deadline)
+            events = self._case.advance(deadline)
             if not events:
                 break
             self._events += events
-        self._events += self._case.ring(until)
+        self._events += self._case.advance(until)
 
 
 def _instant(rng: random.Random, since: datetime, until: datetime) -> datetime:

@@ -53,7 +53,6 @@ class KeyEntry(BaseModel):
 
     @cached_property
     def key(self) -> Key:
-        """Key itself."""
         return Key(bytes.fromhex(self.id), bytes.fromhex(self.secret))
 
 

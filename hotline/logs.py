@@ -23,7 +23,6 @@ _told_at: dict[str, float] = {}
 
 
 def configure(settings: Settings) -> None:
-    """Set up the logging of this process; entries of libraries have the same form."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if settings.log_json

@@ -14,7 +14,6 @@ YOUNGEST = 5_000
 
 
 def run(serve: Callable[[Settings], Coroutine[None, None, None]]) -> None:
-    """Run a program with the settings of the environment until it returns."""
     settings = Settings()
     logs.configure(settings)
     make_private(settings.data_dir)

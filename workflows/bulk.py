@@ -17,8 +17,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
     from readmodel.people.workload import CLOCK_MARGIN
-    from workflows.entity import LOWEST, RETRY
-    from workflows.presentation.details.words import plain
+    from workflows.kit.entity import LOWEST, RETRY
+    from workflows.kit.words import plain
 
 ROLLOUT_PAGE = 500
 """Cases of one activity, which reads the catalogue, so not too few; its progress is kept in heartbeats."""

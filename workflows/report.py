@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.reports.report import ReportOrder, Reports
     from domain.reports.period import ReportKind
     from domain.shared.value import Start
-    from workflows.entity import LOWEST, RETRY
+    from workflows.kit.entity import LOWEST, RETRY
 
 MAKE_TIMEOUT = timedelta(minutes=2)
 """Longest duration of one attempt: a month is a dozen statements of at most four seconds each."""

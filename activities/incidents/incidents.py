@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.cases.updates import GONE, NO_ANSWER, Answer, Answers, CaseUpdates, Left
-from activities.internal_updates import SETTLE
+from activities.cases.updates import GONE, NO_ANSWER, Answers, CaseAnswer, CaseUpdates, Left
+from activities.names import SETTLE
 from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settled, Settlement
@@ -21,7 +21,7 @@ from domain.incident.batch import (
     Gathered,
     Gathering,
     IncidentBatch,
-    Naming,
+    NamedCases,
     Relinking,
     Settling,
     sampled,
@@ -101,7 +101,7 @@ class Incidents:
         return Gathered(linked=counts[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="link_named_cases")
-    async def link_named(self, naming: Naming) -> BatchResult:
+    async def link_named(self, naming: NamedCases) -> BatchResult:
         """Link the cases that somebody has named, as that person does; return the count of each answer.
 
         It does not wait for SQL. As far as that answers, a run that asks after the end of the incident takes none, and
@@ -113,8 +113,8 @@ class Incidents:
                 return BatchResult(counts={OVER: len(numbers)})
             taken = await read(self._engine, partial(incidents.linked_since_named, incident=incident, numbers=numbers))
 
-        async def leave(number: str) -> Answer | None:
-            return Answer(OVER) if number in taken else None
+        async def leave(number: str) -> CaseAnswer | None:
+            return CaseAnswer(OVER) if number in taken else None
 
         counts, left = await self._link_all(numbers, incident, "named", naming.actor, leave)
         return BatchResult(counts=counts, silent=tuple(left))
@@ -129,11 +129,11 @@ class Incidents:
         words = Settlement(incident=incident, result=settling.result, message=settling.message)
         there = await self._versions(settling.numbers)
 
-        async def ask(number: str) -> Answer:
+        async def ask(number: str) -> CaseAnswer:
             chosen = sampled(incident, number, settling.follow_up_percent)
             told = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
             settled: Settled = await self._cases.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
-            return Answer(settled.outcome, settled.batch)
+            return CaseAnswer(settled.outcome, settled.batch)
 
         counts, left = await self._cases.ask_all(settling.numbers, ask)
         counts[OVER] += counts.pop(GONE, 0)
@@ -147,9 +147,9 @@ class Incidents:
         """
         ended, to = relinking.incident, relinking.to
 
-        async def leave(number: str) -> Answer | Left | None:
+        async def leave(number: str) -> CaseAnswer | Left | None:
             linked = await self._cases.is_linked(number, ended, to)
-            return None if linked else NO_ANSWER if linked is None else Answer(OVER)
+            return None if linked else NO_ANSWER if linked is None else CaseAnswer(OVER)
 
         counts, left = await self._link_all(relinking.numbers, to, f"{ended}->{to}", leave=leave)
         return BatchResult(counts=counts, silent=tuple(left))
@@ -160,7 +160,7 @@ class Incidents:
         incident: str | None,
         why: str,
         by: Actor = SYSTEM,
-        leave: Callable[[str], Awaitable[Answer | Left | None]] | None = None,
+        leave: Callable[[str], Awaitable[CaseAnswer | Left | None]] | None = None,
     ) -> Answers:
         """Link cases by updates with keys, so that a case knows it if it is asked again.
 
@@ -168,13 +168,13 @@ class Incidents:
         """
         there = await self._versions(numbers)
 
-        async def ask(number: str) -> Answer | Left:
+        async def ask(number: str) -> CaseAnswer | Left:
             if leave and (answer := await leave(number)):
                 return answer
             key, body = f"{why}-{incident}-{number}", LinkIncident(incident=incident)
             command = Command(actor=by, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
             outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome, key)
-            return Answer(LINKED, outcome.batch)
+            return CaseAnswer(LINKED, outcome.batch)
 
         return await self._cases.ask_all(numbers, ask)
 

@@ -1,7 +1,6 @@
 """Messages to incidents: a case belongs to one, or does so no longer; another incident is merged into it."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from weakref import WeakValueDictionary
 
@@ -10,7 +9,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.cases.updates import ANSWER_SECONDS, is_refusal
-from activities.internal_updates import ABSORB
+from activities.names import ABSORB, incident_id
 from domain.incident.batch import Absorbed
 from domain.shared.value import Immutable
 
@@ -34,12 +33,10 @@ class IncidentTeller:
 
     Args:
         client: client of Temporal.
-        workflow_id: returns the workflow id of an incident's number.
     """
 
-    def __init__(self, client: Client, workflow_id: Callable[[str], str]) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._workflow_id = workflow_id
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._next: dict[tuple[str, str], tuple[list[str], asyncio.Task[bool]]] = {}
 
@@ -59,7 +56,7 @@ class IncidentTeller:
 
         Raises TimeoutError, RPCError, WorkflowUpdateFailedError: it does not answer; the activity is tried again.
         """
-        handle = self._client.get_workflow_handle(self._workflow_id(absorbed.into))
+        handle = self._client.get_workflow_handle(incident_id(absorbed.into))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await handle.execute_update(ABSORB, absorbed, id=f"{ABSORB}-{absorbed.incident}")
@@ -75,7 +72,7 @@ class IncidentTeller:
         async with self._turns.setdefault(key, asyncio.Lock()):
             numbers, _ = self._next.pop(key)
             try:
-                handle = self._client.get_workflow_handle(self._workflow_id(incident))
+                handle = self._client.get_workflow_handle(incident_id(incident))
                 await handle.signal(signal, numbers, rpc_timeout=SIGNAL_TIMEOUT)
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:

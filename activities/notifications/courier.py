@@ -18,7 +18,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.internal_updates import UNDELIVERED
+from activities.names import UNDELIVERED, complaint_id
 from activities.notifications.addresses import CheckedTransport
 from activities.notifications.channels.base import RemoteConfig, RenderedNotification, Resources
 from activities.notifications.delivery import DeliveryLoop, GiveUp, Pace, RoutingLoop
@@ -143,11 +143,11 @@ async def courier(
         yield Courier(RoutingLoop(writer, channels.channels_to, loops, pace), *loops)
 
 
-def case_teller(client: Client, workflow_id: Callable[[str], str]) -> GiveUp:
+def case_teller(client: Client) -> GiveUp:
     """Return a function that tells a case by an update, if its workflow runs and does not know it."""
 
     async def tell(number: str, notification: Undelivered) -> None:
-        handle, key = client.get_workflow_handle(workflow_id(number)), notification.key
+        handle, key = client.get_workflow_handle(complaint_id(number)), notification.key
         once = f"undelivered-{notification.channel}-{key}"
         try:
             await handle.execute_update(UNDELIVERED, notification, id=once, rpc_timeout=TELL_TIMEOUT)

@@ -37,7 +37,7 @@ from readmodel.notifications.notifications import Notification
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"
 """Folder of the templates of documents, which `api.documents.documents` checks and renders."""
-KIND_ZH = notifications.KIND_ZH | incident_notifications.KIND_ZH
+KIND_ZH = notifications.CASE_NOTIFICATION_ZH | incident_notifications.INCIDENT_NOTIFICATION_ZH
 """Chinese name of every kind of notification."""
 NEEDED = [f"{stem}.{each}.txt" for stem in ("caller/default", "staff/default", "subject") for each in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")

@@ -28,7 +28,7 @@ from domain.shared.actors import Actor, Role
 from readmodel.assessments import months
 from readmodel.assessments.months import Number
 from readmodel.reports.stored import first_case_at
-from workflows.messages import AssessmentOutcome
+from workflows.assessment.messages import AssessmentOutcome
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")

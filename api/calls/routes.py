@@ -26,9 +26,8 @@ from domain.calls.call import CallOutcome
 from domain.rights.rights import CHECK_WITHDRAWALS, READ_CALLS, READ_CASES, RECORD_CALLS
 from domain.shared.actors import Actor
 from domain.shared.text import Instant, Name
-from readmodel.calls.calls import keep
+from readmodel.calls.calls import CallFilters, keep
 from readmodel.calls.links import calls_of_case, linked_calls
-from readmodel.calls.queries import CallFilters
 from readmodel.calls.withdrawals import unconfirmed
 
 

@@ -11,7 +11,7 @@ from api.shapes import EventItem, Page, body_like, timeline_of
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event
 from domain.case.intake import Intake
-from domain.case.kinds import KINDS
+from domain.case.kinds import CASE_KINDS
 from domain.case.lifecycle import ENDED, State
 from domain.case.parts import Part
 from domain.case.views import CaseView
@@ -19,7 +19,7 @@ from domain.catalogue.terms import Priority
 from domain.rights.masking import masked, masks_for
 from domain.shared.actors import Actor
 from domain.shared.text import Name
-from readmodel.cases.parts import PartOfCase
+from readmodel.cases.queries import PartOfCase
 
 _CASE = TypeAdapter(CaseView)
 NEW_COMPLAINT: dict[str, Any] = {
@@ -93,7 +93,7 @@ class TimelineItem(EventItem[State]):
     cycle: int
 
 
-Timeline = timeline_of("Timeline", TimelineItem, KINDS)
+Timeline = timeline_of("Timeline", TimelineItem, CASE_KINDS)
 """Events of a case."""
 
 

@@ -9,6 +9,7 @@ from time import monotonic
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.health import fault, fine
 from api.health.answers import Component
 from api.sql.reader import Reader
 from readmodel.base.database import writing
@@ -58,7 +59,7 @@ class SqlHealth:
             await self.reader.look(versions, ["0"])
         except SQLAlchemyError:
             remedy = "Start the database; if tables are missing, `hotline migrate`, then `hotline rebuild readmodel`."
-            return Component(ok=False, detail="does not answer, or its tables are missing", remedy=remedy)
+            return fault("does not answer, or its tables are missing", remedy)
         try:
             async with asyncio.timeout(LOCK_SECONDS):
                 writable = await asyncio.get_running_loop().run_in_executor(self._thread, self._writable)
@@ -66,8 +67,8 @@ class SqlHealth:
             writable = False
         if not writable:
             remedy = "End the program that holds the lock, or make the database writable again."
-            return Component(ok=False, detail="answers, and cannot be written to", remedy=remedy)
-        return Component(ok=True, detail="answers")
+            return fault("answers, and cannot be written to", remedy)
+        return fine("answers")
 
     async def keys(self, at: datetime) -> Component:
         """Report if every process has the same keys."""
@@ -78,13 +79,13 @@ class SqlHealth:
         known = frozenset[str]().union(*found.values()).difference(rotated)
         lacking = [f"{process} lacks {', '.join(known - ids)}" for process, ids in found.items() if known - ids]
         if not lacking:
-            return Component(ok=True, detail="every process has the same keys")
+            return fine("every process has the same keys")
         remedy = (
             "Copy the file of keys of a machine that has them, and run `hotline keys merge FILE` on that of each"
             " process named; to HOTLINE_KEYS add them, and start it again. If they were retired, retire them on every"
             " machine."
         )
-        return Component(ok=False, detail=f"keys differ: {'; '.join(sorted(lacking))}", remedy=remedy)
+        return fault(f"keys differ: {'; '.join(sorted(lacking))}", remedy)
 
     async def read_model(self) -> Component:
         """Report if SQL has about as many open cases as Temporal runs; the comparison is repeated every 10 s."""
@@ -101,10 +102,10 @@ class SqlHealth:
         running, held = found
         detail = f"SQL has {held} open cases, Temporal runs {running}"
         if not _differ(running, held):
-            return Component(ok=True, detail=detail)
+            return fine(detail)
         behind = "Run `hotline rebuild readmodel`: lists lack cases, or show them in an earlier state."
         lost = "Run `hotline rebuild workflows`: cases that Temporal does not run take no action and keep no promise."
-        return Component(ok=False, detail=detail, remedy=behind if held < running else lost)
+        return fault(detail, behind if held < running else lost)
 
     async def _counts(self) -> tuple[int, int]:
         # Temporal first: a case is in its list before it is in SQL.

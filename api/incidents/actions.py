@@ -39,7 +39,7 @@ from domain.incident.lifecycle import IncidentState
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
 from readmodel.incidents import incidents as stored
-from workflows.messages import IncidentOutcome
+from workflows.incident.messages import IncidentOutcome
 
 UNKNOWN_CASES = declare("unknown-cases", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown cases")
 CASES_OVER = declare("cases-over", HTTPStatus.CONFLICT, "Cases already replied to")

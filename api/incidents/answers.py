@@ -14,7 +14,7 @@ from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import INCIDENT_KINDS, Incident
 from domain.incident.lifecycle import IncidentState
-from domain.incident.scope import CIRCLE_OR_STREETS, NOT_TAKEN, PLACE_UNKNOWN, Around, Circle, Scope
+from domain.incident.scope import CIRCLE_OR_STREETS, NOT_LINKED, PLACE_UNKNOWN, Around, Circle, Scope
 from domain.incident.state import IncidentFields
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
@@ -63,7 +63,7 @@ class IncidentLinks(BaseModel):
 
 
 CandidateReason = Annotated[
-    str, WithJsonSchema({"type": "string", "enum": [*OwnMatter, PLACE_UNKNOWN, NOT_TAKEN], "title": "CandidateReason"})
+    str, WithJsonSchema({"type": "string", "enum": [*OwnMatter, PLACE_UNKNOWN, NOT_LINKED], "title": "CandidateReason"})
 ]
 IncidentActionName = Annotated[
     str, WithJsonSchema({"type": "string", "enum": [*INCIDENT_TABLE], "title": "IncidentAction"})

@@ -14,7 +14,7 @@ from api.edge.problems import ProblemError, declare
 from api.sign_in.tokens import CHALLENGE
 from domain.shared.actors import Actor
 from domain.shared.text import Instant
-from readmodel.people.people import Scope
+from readmodel.people.people import PeopleScope
 
 NO_SESSION = declare("no-session", HTTPStatus.UNAUTHORIZED, "Sign-in required")
 LONGEST = timedelta(hours=12)
@@ -33,7 +33,7 @@ class Session(Kept):
     """
 
     actor: Actor
-    scope: Scope
+    scope: PeopleScope
     began_at: Instant
     session_number: int
 
@@ -66,7 +66,9 @@ class Sessions:
         goes_on = person and person.left_at is None and person.session_number == session.session_number
         return session if goes_on else None
 
-    def begin(self, response: Response, actor: Actor, scope: Scope = "all", until: datetime | None = None) -> None:
+    def begin(
+        self, response: Response, actor: Actor, scope: PeopleScope = "all", until: datetime | None = None
+    ) -> None:
         """Give the browser a session of a person of the directory, not longer than `until` if it is given."""
         now, person = self._clock(), self._people.get(actor.id)
         session = Session(

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from temporalio.service import RPCError
 
+from activities.names import assessment_id
 from api.temporal.client import QUERY_SECONDS, EntityClient
-from workflows.assessment import AssessmentWorkflow
-from workflows.messages import AssessmentOutcome
-from workflows.presentation.assessment import assessment_id
+from workflows.assessment.messages import AssessmentOutcome
+from workflows.assessment.workflow import AssessmentWorkflow
 
 
 class AssessmentClient(EntityClient[AssessmentOutcome]):

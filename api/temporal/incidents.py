@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime
 from http import HTTPStatus
 
+from activities.names import incident_id
 from api.edge.problems import ProblemError, declare
 from api.temporal.client import EntityClient, answering
 from domain.incident.incident import Incident
@@ -14,8 +15,8 @@ from domain.shared.actors import Actor
 from domain.shared.numbers import days_around, local_day, time_to_settle
 from workflows.clients.incident import Started, find_incident, start_incident
 from workflows.clients.start import Request
-from workflows.messages import IncidentOutcome, Names
-from workflows.presentation.incident import incident_id
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.messages import Names
 
 UNKNOWN_INCIDENT = declare("unknown-incident", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown incident")
 INCIDENT_CLOSED = declare("incident-closed", HTTPStatus.CONFLICT, "Incident closed")

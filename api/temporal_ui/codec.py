@@ -26,7 +26,7 @@ import workflows
 from activities.sealing.envelope import FOREIGN, SEALED, Context, Envelope, context_named, key_of
 from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START, message_of
 from api.backend import Backend
-from api.edge.middleware import BODY_TOO_LARGE
+from api.edge.middleware import too_large
 from api.edge.problems import BAD_REQUEST, ProblemError
 from api.masking import reads_one_department
 from api.responses import JSON
@@ -66,8 +66,7 @@ async def answer_codec(backend: Backend, actor: Actor, does: str, body: bytes) -
         detail = 'Send {"payloads": [{"metadata": {NAME: BASE64}, "data": BASE64}]}, as the Temporal UI does.'
         raise ProblemError(BAD_REQUEST, detail) from None
     if len(payloads.payloads) > _MOST_PAYLOADS:
-        most = f"{_MOST_PAYLOADS} payloads at most"
-        raise ProblemError(BODY_TOO_LARGE, f"The body may have {most}.", accepted=[most])
+        raise too_large(f"{_MOST_PAYLOADS} payloads")
     if does == "decode":
         opener = partial(_opened, backend.complaints.envelope, backend.complaints.namespace)
         opened = await to_thread(lambda: [*map(opener, payloads.payloads)])

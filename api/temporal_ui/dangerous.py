@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from activities.names import complaint_id
 from api.backend import Backend
 from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
 from api.edge.problems import ProblemError, declare
@@ -28,7 +29,6 @@ from api.temporal_ui.rules import Match, shown
 from domain.shared.actors import Role
 from domain.shared.text import NORMALISED, within
 from readmodel.cases.queries import get_case
-from workflows.presentation.complaint import workflow_id
 
 log = logging.getLogger("hotline.api")
 
@@ -182,7 +182,7 @@ class Dangerous:
         case = None
         if asked:
             with suppress(ProblemError):  # SQL may be down
-                case = await self._backend.reader.ask(get_case, asked.subject.removeprefix(workflow_id("")))
+                case = await self._backend.reader.ask(get_case, asked.subject.removeprefix(complaint_id("")))
         status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
         answer = page("grant.html", status, asked=asked, case=case, sealed=sealed, wrong=wrong)
         if asked and asked.reason:

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from activities.names import complaint_id
 from api.backend import Backend
 from api.edge.browsers import page
 from api.edge.problems import ProblemError
@@ -22,7 +23,6 @@ from api.temporal_ui.saved_views import COLUMNS, VIEWS, View, of_today, personal
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import NumberError, parse_number
-from workflows.presentation.complaint import workflow_id
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
@@ -75,7 +75,7 @@ async def _details(backend: Backend, actor: Actor, text: str) -> Response:
     run = await backend.complaints.present_run(number)
     if run is None:
         raise not_found(number)
-    details = f"{_cases(backend)}/{workflow_id(number)}/{run}/user-metadata"
+    details = f"{_cases(backend)}/{complaint_id(number)}/{run}/user-metadata"
     return RedirectResponse(details, HTTPStatus.SEE_OTHER)
 
 

@@ -15,7 +15,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.actors import Role
-from domain.shared.codes import UNKNOWN_CODE, Kind
+from domain.shared.codes import UNKNOWN_CODE, CodeKind
 from domain.shared.errors import ProblemType
 from domain.shared.explain import causes, form_of, table_at
 
@@ -104,7 +104,7 @@ def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, ca
 
 def example_in(action: AnyAction, catalogue: Catalogue) -> str:
     """Return the example of an action with codes of this catalogue."""
-    codes: Mapping[Kind, list[str]] = {
+    codes: Mapping[CodeKind, list[str]] = {
         "service": [each.code for each in catalogue.services],
         "district": [each.code for each in catalogue.districts],
         "department": [each.code for each in catalogue.departments],

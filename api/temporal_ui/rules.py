@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from starlette.responses import JSONResponse, Response
 
 from api.edge.problems import MEDIA_TYPE, ProblemError, declare
-from workflows.presentation.details.words import LONGEST_DETAILS
+from workflows.kit.words import LONGEST_DETAILS
 
 PREFIX: Final = "/temporal"
 API: Final = f"{PREFIX}/api/v1"

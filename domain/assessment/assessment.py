@@ -19,14 +19,14 @@ from domain.assessment.automatic import (
     OPEN,
     PUBLISH,
     REMIND,
+    AssessmentOpened,
     Computed,
     Drawn,
-    Opened,
     Reminded,
 )
 from domain.assessment.kind import AssessmentEvent, AssessmentKind
 from domain.assessment.lifecycle import AssessmentState
-from domain.assessment.state import AssessmentFields, Computation, Limit, Sampled
+from domain.assessment.state import AssessmentFields, Computation, Sampled, TimeLimit
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import MISS, Edition
 from domain.kit.entity import EntityRules, EntityTable, happen
@@ -49,8 +49,8 @@ class AssessmentOpening(Immutable):
     edition: Edition
 
 
-class Rung(NamedTuple):
-    """Rung that is ahead of a time: when it falls due, its percentage, and the name of the time."""
+class DueReminder(NamedTuple):
+    """Reminder that is ahead: when it falls due, the percentage of its time, and the name of the time."""
 
     falls_at: datetime
     percent: int
@@ -65,7 +65,7 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     @classmethod
     def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
         opened = cls(**{**start.__dict__, "number": start.month, "version": 0, "opened_at": start.at})
-        begun = Opened(since=start.since, until=start.until, seed=start.seed, edition=start.edition)
+        begun = AssessmentOpened(since=start.since, until=start.until, seed=start.seed, edition=start.edition)
         return opened, happen(opened, OPEN, start.at, begun)
 
     def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
@@ -97,29 +97,29 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         """Return True if the month is final, or at `at` only its last computation is outstanding."""
         return self.over or self.next_step(at) is FINISH
 
-    def ring(self, at: datetime) -> tuple[AssessmentEvent, ...]:
+    def remind(self, at: datetime) -> tuple[AssessmentEvent, ...]:
         """Return the reminders that fell due until `at`, in their order, each exactly once."""
         events = []
-        while (rung := self._next_rung()) and rung.falls_at <= at:
-            reminded = Reminded(limit=rung.limit, percent=rung.percent, fell_at=rung.falls_at)
+        while (due := self._next_reminder()) and due.falls_at <= at:
+            reminded = Reminded(limit=due.limit, percent=due.percent, fell_at=due.falls_at)
             events.append(happen(self, REMIND, at, reminded))
         return tuple(events)
 
     def next_deadline(self, at: datetime) -> datetime | None:
         """Return the next instant at which time changes it; None if only people act."""
         instants = [each.ends_at for each in self.limits if each.ends_at > at]
-        if rung := self._next_rung():
-            instants.append(rung.falls_at)
+        if due := self._next_reminder():
+            instants.append(due.falls_at)
         return min(instants, default=None)
 
-    def _next_rung(self) -> Rung | None:
-        rungs = (self._rung_of(limit) for limit in self.limits)
-        return min((rung for rung in rungs if rung), default=None)
+    def _next_reminder(self) -> DueReminder | None:
+        reminders = (self._reminder_of(limit) for limit in self.limits)
+        return min((due for due in reminders if due), default=None)
 
-    def _rung_of(self, limit: Limit) -> Rung | None:
+    def _reminder_of(self, limit: TimeLimit) -> DueReminder | None:
         # Nobody has to object: once the time for it is over, nobody is told of it.
-        rungs = [each for each in self.standard.rungs if each <= MISS or limit.name != OBJECTIONS]
-        percent = min((each for each in rungs if each > limit.rung), default=None)
+        percents = [each for each in self.standard.rungs if each <= MISS or limit.name != OBJECTIONS]
+        percent = min((each for each in percents if each > limit.rung), default=None)
         if percent is None:
             return None
-        return Rung(self.standard.limit(limit.starts_at, limit.seconds * percent / 100), percent, limit.name)
+        return DueReminder(self.standard.limit(limit.starts_at, limit.seconds * percent / 100), percent, limit.name)

@@ -12,7 +12,7 @@ INSPECTIONS = "inspections"
 """Name of the time in which the sample is inspected."""
 
 
-class Opened(EventData):
+class AssessmentOpened(EventData):
     """Month that is assessed: its bounds, the seed of its sample, and the catalogue that its standard is of."""
 
     since: datetime
@@ -70,7 +70,9 @@ def _reminds(_: AssessmentFields, data: Reminded, __: AssessmentEvent) -> Addres
     return ("supervisor", "manager", *(("general_manager",) if data.percent >= MISS else ()))
 
 
-OPEN = AssessmentKind(name="open", zh="开始考核", description="The month is over and is assessed.", data=Opened)
+OPEN = AssessmentKind(
+    name="open", zh="开始考核", description="The month is over and is assessed.", data=AssessmentOpened
+)
 DRAW = AssessmentKind(
     name="draw_sample",
     zh="抽样",

@@ -8,7 +8,7 @@ from domain.shared.notification import Notification
 
 PREFIX = "assessment_"
 """Prefix of the kind of a notification, so that templates can tell it from an event of a case."""
-KIND_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.notifies}
+ASSESSMENT_NOTIFICATION_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.notifies}
 """Every kind of notification that an assessment owes, and its Chinese name."""
 _LIMIT_ZH = {"inspections": "质检评分期", "objections": "申诉期", "decision": "申诉裁决期"}
 

@@ -72,8 +72,8 @@ class Computation(Immutable):
     results: tuple[Result, ...] = Field(description="Of the subjects that have a score.")
 
 
-class Limit(Immutable):
-    """Time that ends at `ends_at`: `rung` is the highest percentage of it at which people were told."""
+class TimeLimit(Immutable):
+    """Time in which something is to be done; `rung` is the highest percentage of it at which people were reminded."""
 
     name: str = Field(description="`inspections`, `objections`, or `decision-` and the id of the objection.")
     starts_at: datetime
@@ -102,7 +102,7 @@ class AssessmentFields(BaseModel):
     computed: Computation | None = None
     published_at: datetime | None = None
     closed_at: datetime | None = None
-    limits: tuple[Limit, ...] = omit_default(())
+    limits: tuple[TimeLimit, ...] = omit_default(())
 
     @property
     def over(self) -> bool:
@@ -129,14 +129,14 @@ class AssessmentFields(BaseModel):
         changed = objection.model_copy(update=changes)
         self.objections = tuple(changed if each.id == objection.id else each for each in self.objections)
 
-    def open_limit(self, name: str, at: datetime, seconds: int) -> Limit:
-        limit = Limit(name=name, starts_at=at, ends_at=self.standard.limit(at, seconds), seconds=seconds)
+    def open_limit(self, name: str, at: datetime, seconds: int) -> TimeLimit:
+        limit = TimeLimit(name=name, starts_at=at, ends_at=self.standard.limit(at, seconds), seconds=seconds)
         self.limits = (*self.limits, limit)
         return limit
 
     def close_limit(self, name: str) -> None:
         self.limits = tuple(each for each in self.limits if each.name != name)
 
-    def limit_of(self, name: str) -> Limit | None:
+    def limit_of(self, name: str) -> TimeLimit | None:
         """Return the time of this name; None if it does not run."""
         return next((each for each in self.limits if each.name == name), None)

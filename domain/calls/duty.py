@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-LONGEST = timedelta(hours=25)
+LONGEST_DUTY = timedelta(hours=25)
 """Longest duty: a whole day on which clocks go back. Queries look so far back for duties that have not ended."""
 
 

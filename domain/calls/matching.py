@@ -7,7 +7,7 @@ from domain.calls.call import Call, CallOutcome
 
 AFTERWARDS = timedelta(minutes=15)
 """Time after the end of a call in which its agent may still write the case down. An assumption."""
-LONGEST = timedelta(hours=2)
+LONGEST_CALL = timedelta(hours=2)
 """Time after the start of a call in which its case is registered at the latest. An assumption."""
 _CONVERSATIONS = frozenset({CallOutcome.ANSWERED, CallOutcome.UNDER_WAY, CallOutcome.UNTIMED})
 
@@ -20,7 +20,7 @@ def call_of(registered_at: datetime, calls: Iterable[Call]) -> Call | None:
     begun = [
         call
         for call in calls
-        if call.outcome in _CONVERSATIONS and registered_at - LONGEST <= call.started_at <= registered_at
+        if call.outcome in _CONVERSATIONS and registered_at - LONGEST_CALL <= call.started_at <= registered_at
     ]
     last = max(begun, key=lambda call: (call.started_at, call.call_id), default=None)
     if last is None or (last.ended_at and last.ended_at + AFTERWARDS < registered_at):

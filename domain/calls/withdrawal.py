@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from domain.calls.call import CLOCKS_DIFFER, Call
-from domain.calls.matching import LONGEST
+from domain.calls.matching import LONGEST_CALL
 from domain.shared.value import NamedCode
 
 ARRIVES_WITHIN = timedelta(days=1)
@@ -36,6 +36,6 @@ def mismatch_of(
     is_of_case = same_telephone or call.complaint == number
     if call.caller_phone and not is_of_case:
         return CallMismatch.TELEPHONE
-    if (call.ended_at or call.started_at + LONGEST) + CLOCKS_DIFFER < registered_at:
+    if (call.ended_at or call.started_at + LONGEST_CALL) + CLOCKS_DIFFER < registered_at:
         return CallMismatch.EARLIER
     return None if taken_by and is_of_case else CallMismatch.UNKNOWN

@@ -1,6 +1,6 @@
 """The case: a pure, event-sourced object.
 
-`apply` answers what people do, `ring` what time does; both give the events that happened and bring the case along
+`apply` answers what people do, `advance` what time does; both give the events that happened and bring the case along
 with them. `fold` builds the very same case from its events alone.
 """
 
@@ -130,7 +130,7 @@ class Case(CaseState):
     def _preview(self, command: Command[Any], at: datetime) -> tuple["Case", tuple[Event, ...]]:
         """Return the case as the command leaves it, with the events; this one stays as it is. Raises Refused."""
         after = self.model_copy()
-        due = after.ring(at)
+        due = after.advance(at)
         try:
             return after, (*due, after.record(decide(after, command, at)))
         except ValidationError as error:
@@ -138,7 +138,7 @@ class Case(CaseState):
             message = _INVALID_RESULT.format(number=self.number, version=self.version, faults=faults)
             raise Refused(INVALID_RESULT, message) from None
 
-    def ring(self, at: datetime) -> tuple[Event, ...]:
+    def advance(self, at: datetime) -> tuple[Event, ...]:
         """Return everything that time has brought until `at`, in the order in which it fell due, each exactly once."""
         events: list[Event] = []
         while due := self._next_due(at):
@@ -146,7 +146,7 @@ class Case(CaseState):
         return tuple(events)
 
     def next_deadline(self) -> datetime | None:
-        """Return the next instant at which `ring` has something to do or the case is over; None if only people act."""
+        """Return the next instant at which `advance` has work or the case is over; None if only people act."""
         instants = [due.falls_at for due in self._dues()]
         # With a credit to decide on, the end of the window ends nothing; whoever decides wakes the case.
         if self.reopen_ends_at and not self.undecided_credits:
@@ -171,7 +171,7 @@ class Case(CaseState):
     def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:
         """Return what this person may do to the case at `at`, after everything that fell due before."""
         preview = self.model_copy()
-        preview.ring(at)
+        preview.advance(at)
         return available_actions(preview, actor, at)
 
     def undelivered(self, notification: Undelivered, at: datetime) -> tuple[Event, ...]:
@@ -191,7 +191,7 @@ class Case(CaseState):
 
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
-        events = list(self.ring(at))
+        events = list(self.advance(at))
         keeps = settle.outcome(self, settlement.incident) == KEPT
         while (event := settle.next_step(self, settlement, at, keeps=keeps)) and event.action not in self.left_out:
             events.append(self._happen(event.action, at, partial(Decision, event.data, event.to_state)))
@@ -210,13 +210,13 @@ class Case(CaseState):
         """
         if not catalogue_change.is_change(self, new, at):
             return ()
-        due = self.ring(at)
+        due = self.advance(at)
         data = partial(catalogue_change.data, self, new, at)
         return (*due, self._happen(catalogue_change.KIND.name, at, lambda: Decision(data())))
 
     def _after_due(self, kind: str, data: EventData, at: datetime) -> tuple[Event, ...]:
         """Let the system's event happen after everything that fell due before."""
-        due = self.ring(at)
+        due = self.advance(at)
         return (*due, self._happen(kind, at, lambda: Decision(data)))
 
     def _happen(self, kind: str, at: datetime, decide: Callable[[], Decision]) -> Event:

@@ -10,13 +10,13 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.catalogue.terms import CLOCKS, MISS, ClockName, Rung
+from domain.catalogue.terms import CLOCKS, MISS, ClockName, EscalationStep
 from domain.shared.value import Immutable, NamedCode, omit_default
 
-DEPARTMENT: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.of_department)
+DEPARTMENT_CLOCKS: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.of_department)
 """The promises of a department to the owner of the case; a part has a `resolve` of its own."""
 
-EXTENDED: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.is_extended)
+EXTENDED_CLOCKS: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.is_extended)
 """The case's own promises that an extension (延期) gives more days."""
 
 
@@ -48,7 +48,7 @@ class Run(NamedTuple):
 class Clock(Immutable):
     """Clock of one promise of one case. Every change gives a new value.
 
-    A missed clock runs on until it is stopped: higher rungs may ring, and the record shows how late it was.
+    A missed clock runs on until it is stopped: further escalations may come, and the record shows how late it was.
     """
 
     serial: int = Field(ge=1, description="Unique within the case, in order of opening.")
@@ -66,7 +66,7 @@ class Clock(Immutable):
     )
     cancelled: bool = False
     part: int = Field(default=0, ge=0, description="The part that it belongs to; 0 for the case itself.")
-    rung: int = Field(default=0, ge=0, description="The highest percentage of the ladder that has rung.")
+    rung: int = Field(default=0, ge=0, description="The highest percentage of the ladder that was escalated.")
     version: int = Field(default=0, ge=0, description="The case's version that changed the clock last.")
 
     @property
@@ -124,11 +124,13 @@ class Clock(Immutable):
             return self.missed_at
         return self._instant_at(self.budget_seconds * MISS / 100, self.stopped_at or self.running_since, calendar)
 
-    def next_ring(self, ladder: tuple[Rung, ...], calendar: WorkCalendar) -> tuple[datetime, int] | None:
-        """Return the next rung that has not rung, as its instant and percentage; None without one."""
+    def next_escalation(
+        self, ladder: tuple[EscalationStep, ...], calendar: WorkCalendar
+    ) -> tuple[datetime, int] | None:
+        """Return the next step as its instant and percentage; None without one, and while the clock does not run."""
         if self.running_since is None:
             return None
-        ahead = [percent for percent in (*(rung.percent for rung in ladder), MISS) if percent > self.rung]
+        ahead = [percent for percent in (*(step.percent for step in ladder), MISS) if percent > self.rung]
         if not ahead:
             return None
         percent = min(ahead)
@@ -176,8 +178,8 @@ class Clock(Immutable):
             return self
         return self.model_copy(update={"budget_seconds": self.budget_seconds + seconds})
 
-    def ring(self, percent: int, fell_at: datetime) -> "Clock":
-        """Note that a rung rang; at 100 % the promise is missed, at the instant it fell due."""
+    def escalate(self, percent: int, fell_at: datetime) -> "Clock":
+        """Note the escalation; at 100 % the promise is missed, at the instant it fell due."""
         missed_at = fell_at if percent >= MISS and self.missed_at is None else self.missed_at
         return self.model_copy(update={"rung": percent, "missed_at": missed_at})
 

@@ -10,7 +10,7 @@ from domain.case.lifecycle import ENDED
 from domain.case.parts import PartData
 from domain.case.state import CaseState
 
-KINDS: dict[str, EventKind] = {kind.name: kind for kind in (*ACTIONS, *AUTOMATIC)}
+CASE_KINDS: dict[str, EventKind] = {kind.name: kind for kind in (*ACTIONS, *AUTOMATIC)}
 
 
 def evolve(case: CaseState, event: Event) -> None:
@@ -20,7 +20,7 @@ def evolve(case: CaseState, event: Event) -> None:
     case.version = event.seq
     if event.people:
         case.people = {**case.people, **event.people}
-    kind, data = KINDS[event.action], event.data
+    kind, data = CASE_KINDS[event.action], event.data
     if kind is left_out.KIND:  # no rule beyond its own, as any may be the one that fails
         kind.change(case, event)
         return

@@ -35,7 +35,7 @@ class RolloutTerms:
 
 
 @dataclass
-class ClockShift:
+class ClockEffect:
     """Effect on one clock of one service, over all cases. `later` and `earlier` are the widest of each."""
 
     cases: int = 0
@@ -61,7 +61,7 @@ class RolloutPreview:
     """Cases of which SQL has lost the first event: nobody can say whether they would change."""
     kept: list[tuple[str, str]] = field(default_factory=list)
     """Cases that keep their terms, each with the code that the catalogue lacks."""
-    shifts: dict[tuple[str, str], ClockShift] = field(default_factory=dict)
+    effects: dict[tuple[str, str], ClockEffect] = field(default_factory=dict)
 
     def add(self, case: Case | None) -> None:
         """Add the effect on one more case; None stands for one that is unknown."""
@@ -80,17 +80,17 @@ class RolloutPreview:
             return
         self.changed += 1
         for moved in changed.moved:
-            self._add_shift(self.shifts.setdefault((terms.service_code, moved.clock), ClockShift()), moved)
+            self._add_effect(self.effects.setdefault((terms.service_code, moved.clock), ClockEffect()), moved)
 
-    def _add_shift(self, shift: ClockShift, moved: Moved) -> None:
+    def _add_effect(self, effect: ClockEffect, moved: Moved) -> None:
         before, after = moved.due_before, moved.due_after
-        shift.cases += 1
-        shift.why.update(moved.why)
+        effect.cases += 1
+        effect.why.update(moved.why)
         if after is None:
             return
-        shift.past += after <= self.at
-        shift.first_due = min(after, shift.first_due or after)
-        shift.last_due = max(after, shift.last_due or after)
+        effect.past += after <= self.at
+        effect.first_due = min(after, effect.first_due or after)
+        effect.last_due = max(after, effect.last_due or after)
         if before is not None:
-            shift.later = max(shift.later, after - before)
-            shift.earlier = max(shift.earlier, before - after)
+            effect.later = max(effect.later, after - before)
+            effect.earlier = max(effect.earlier, before - after)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import DEPARTMENT, Clock
+from domain.case.clocks import DEPARTMENT_CLOCKS, Clock
 from domain.case.intake import Intake
 from domain.case.parts import Part
 from domain.case.progress import Owed, Progress
@@ -88,12 +88,12 @@ class CaseState(Progress):
         self.change_clocks(lambda clock: clock.cancel(at, self.calendar), part=part)
 
     def pause_department(self, at: datetime) -> None:
-        self.change_clocks(lambda clock: clock.pause(at, self.calendar), DEPARTMENT)
+        self.change_clocks(lambda clock: clock.pause(at, self.calendar), DEPARTMENT_CLOCKS)
 
     def resume_department(self, at: datetime) -> None:
         """Resume the clocks of the department, unless the state of the case pauses them as well."""
         if scope_in(self.state, waits=False) is None:
-            self.change_clocks(lambda clock: clock.resume(at), DEPARTMENT)
+            self.change_clocks(lambda clock: clock.resume(at), DEPARTMENT_CLOCKS)
 
     def open_clocks(self, names: Iterable[ClockName], part: int = 0) -> None:
         """Add new clocks, waiting, for these promises to the caller, or of a part's department."""

@@ -12,7 +12,7 @@ from domain.case.clocks import Clock, ClockStatus
 from domain.case.intake import Caller, Location
 from domain.case.lifecycle import State
 from domain.case.parts import Part
-from domain.case.progress import Answer, CatalogueChange, Extension, Owed
+from domain.case.progress import CatalogueChange, Extension, FollowUpAnswer, Owed
 from domain.case.state import CaseState
 from domain.catalogue.terms import USUAL_CURRENCY
 from domain.shared.value import Immutable, omit_default
@@ -79,7 +79,9 @@ class CaseView(Immutable):
     answered_cycles: tuple[int, ...] = Field(
         default=(), description="The cycles in which the caller was asked how it went, and said it (回访)."
     )
-    answer: Answer | None = Field(default=None, description="What the caller said at the last follow-up (回访).")
+    answer: FollowUpAnswer | None = Field(
+        default=None, description="What the caller said at the last follow-up (回访)."
+    )
     result: str | None = Field(default=None, description="What its department did, as it said last (处理结果).")
     reply: str | None = Field(default=None, description="What the caller was told last (回复内容).")
     links_revoked_at: datetime | None = Field(

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.norms import Count, Duration, Duty, Share, WorkingDays
+from domain.catalogue.norms import ClockNorm, Count, Duration, Share, WorkingDays
 from domain.shared.value import Coded
 
 _UNTOLD = frozenset({"source", "sources", "also", "when", "calendar_file", "code", "offsets"})
@@ -82,7 +82,7 @@ def _said(value: Any) -> str:  # noqa: ANN401 - as above
 
 def _said_duration(value: Duration) -> str:
     said = ", ".join(f"{amount:g} {unit.replace('_', ' ')}" for unit, amount in value.units().items())
-    if not isinstance(value, Duty):
+    if not isinstance(value, ClockNorm):
         return said
     if value.in_call:
         return "in the call"

@@ -44,7 +44,7 @@ class Asking(Immutable):
     numbers: tuple[str, ...]
 
 
-class Naming(Asking):
+class NamedCases(Asking):
     """Cases that somebody has named, to link them in that person's name."""
 
     actor: Actor

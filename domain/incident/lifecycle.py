@@ -22,9 +22,9 @@ class IncidentState(NamedCode):
 S = IncidentState
 ENDS = {S.SETTLING: S.RESOLVED, S.MERGING: S.MERGED, S.DISMISSING: S.DISMISSED}
 """States in which an incident acts on its cases, one after the other, each with the state that follows."""
-TAKING = frozenset({S.CONFIRMED, S.DISPATCHED, S.IN_PROGRESS})
+LINKS_NEW_CASES = frozenset({S.CONFIRMED, S.DISPATCHED, S.IN_PROGRESS})
 """New cases of its scope are linked to it as they are registered."""
-LINKABLE = TAKING | {S.SUSPECTED}
+LINKABLE = LINKS_NEW_CASES | {S.SUSPECTED}
 """A case can be linked to it by hand."""
 CONTROL_ROOM = frozenset({Role.DISPATCHER, Role.SUPERVISOR})
 """Roles that decide on incidents."""

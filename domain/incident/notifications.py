@@ -15,8 +15,8 @@ PREFIX = "incident_"
 """Prefix of the kind of a notification, so that templates can tell it from the same action on a case."""
 NEWS = f"{PREFIX}{inform.ACTION.name}"
 """Kind of the notification to a caller; all others are to staff."""
-KIND_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.notifies}
-KIND_ZH[NEWS] = inform.ACTION.zh
+INCIDENT_NOTIFICATION_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.notifies}
+INCIDENT_NOTIFICATION_ZH[NEWS] = inform.ACTION.zh
 """Every kind of notification that an incident owes, and its Chinese name."""
 
 

@@ -40,10 +40,10 @@ class EventData(Value):
         return handler(_without_serializer(core_schema))
 
     @classmethod
-    def of(cls, said: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
-        """Return the facts of the same names that `said` gives, None and empty ones left out, and more of them."""
-        names = said.model_fields_set & cls.model_fields.keys()
-        given = {name: value for name in names if (value := getattr(said, name)) not in (None, ())}
+    def of(cls, source: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
+        """Return the facts of the same names that `source` gives, None and empty ones left out, and more of them."""
+        names = source.model_fields_set & cls.model_fields.keys()
+        given = {name: value for name in names if (value := getattr(source, name)) not in (None, ())}
         return cls(**given | more)
 
 
@@ -154,15 +154,15 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     """Action of a person: one row of a lifecycle table. Empty `targets`: the state stays.
 
     `check` raises Refused for a body that is wrong. The data of the event are the body, unless another model is given.
-    `sent` is the body with what the API has looked up for it, if that is another model. `further_examples` are of other
-    forms of the body, each with a name.
+    `extended_body` is the body with what the API has looked up for it, if that is another model. `further_examples`
+    are of other forms of the body, each with a name.
     """
 
     roles: AbstractSet[Role]
     sources: AbstractSet[StateT]
     targets: tuple[StateT, ...] = ()
     body: type[ActionBody]
-    sent: type[ActionBody] | None = None
+    extended_body: type[ActionBody] | None = None
     example: ActionBody
     further_examples: tuple[tuple[str, ActionBody], ...] = ()
     problems: tuple[ProblemType, ...] = ()

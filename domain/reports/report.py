@@ -25,7 +25,7 @@ class ColumnKind(NamedCode):
     LINK = "link", "链接"
 
 
-FIGURES = frozenset({ColumnKind.COUNT, ColumnKind.NUMBER, ColumnKind.AMOUNT, ColumnKind.RATE})
+FIGURE_KINDS = frozenset({ColumnKind.COUNT, ColumnKind.NUMBER, ColumnKind.AMOUNT, ColumnKind.RATE})
 
 
 class ChartKind(NamedCode):
@@ -46,7 +46,7 @@ class Column(Immutable):
 
     @property
     def is_figure(self) -> bool:
-        return self.kind in FIGURES
+        return self.kind in FIGURE_KINDS
 
     def with_names(self) -> tuple["Column", "Column", "Column"]:
         english = Column(name=f"{self.name}_name", title=f"{self.title}: name", title_zh=f"{self.title_zh}英文名")

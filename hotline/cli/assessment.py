@@ -154,7 +154,7 @@ async def _begin(month: str, known: Assessment | None) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
     from workflows.clients.assessment import begin_assessment, resume_assessment
-    from workflows.messages import Names
+    from workflows.kit.messages import Names
 
     settings = Settings()
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
@@ -186,7 +186,6 @@ async def _computed_again(database: Engine, month: Assessment) -> str | None:
 
 
 def _shown(value: FigureValue | None) -> str:
-    """Return lines: the value and what it is a share of, what is excluded, the weight or why it has none."""
     if value is None:
         return ""
     share = f" {value.numerator}/{value.denominator}" if value.denominator else ""

@@ -22,7 +22,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import BusyError, CatalogueStore, edition_of, in_force_now
 from hotline.settings import Settings
 from readmodel.base.database import reading
-from readmodel.cases.open_cases import walk
+from readmodel.cases.queries import walk_open_cases
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
@@ -112,7 +112,7 @@ def _preview(settings: Settings, store: CatalogueStore, new: Catalogue) -> tuple
     closed_after = at - timedelta(seconds=max(each.reopen_seconds for each in (old, new)))
     preview = RolloutPreview(RolloutTerms(new), edition, at)
     with migrated_database(read_only=True) as database, reading(database) as connection:
-        for case in walk(connection, closed_after):
+        for case in walk_open_cases(connection, closed_after):
             preview.add(case)
     _show(preview)
     return preview, closed_after
@@ -125,11 +125,11 @@ def _show(preview: RolloutPreview) -> None:
     if preview.unknown:
         typer.echo(f"  {preview.unknown} cannot be asked before the reconciler has written their events")
     rows: list[tuple[str, ...]] = []
-    for (service, clock), shift in sorted(preview.shifts.items()):
-        due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)
-        widest = (str(each).split(".")[0] if each else "" for each in (shift.earlier, shift.later))
-        reason = ", ".join(sorted(shift.why))
-        rows.append((service, clock, str(shift.cases), reason, *widest, due, str(shift.past or "")))
+    for (service, clock), effect in sorted(preview.effects.items()):
+        due = " to ".join(f"{each:%m-%d %H:%M}" for each in (effect.first_due, effect.last_due) if each)
+        widest = (str(each).split(".")[0] if each else "" for each in (effect.earlier, effect.later))
+        reason = ", ".join(sorted(effect.why))
+        rows.append((service, clock, str(effect.cases), reason, *widest, due, str(effect.past or "")))
     if rows:
         show_table(("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once"), rows)
     for number, lacking in preview.kept[:SHOWN]:
@@ -144,7 +144,6 @@ def _is_applied(store: CatalogueStore, edition: Edition) -> bool:
 
 
 def _user_name() -> str:
-    """Return the name of the machine's user, or `operator` in a container without one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -50,7 +50,7 @@ def retire(
     from hotline.installation import connect_to_own
     from hotline.recovery.histories import first_event_at
     from readmodel.processes import LIVE, last_sealed
-    from workflows.installation import InstallationWorkflow
+    from workflows.singletons import InstallationWorkflow
 
     settings = Settings()
     with reading_sql() as connection:

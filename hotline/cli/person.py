@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from domain.shared.actors import Person, Role, StaffRole
-from domain.shared.codes import Kind, UnknownCode
+from domain.shared.codes import CodeKind, UnknownCode
 from domain.shared.explain import message
 from hotline.cli.shared import catalogue_in_force, minute, reading_sql, show_table, writing_sql
 from readmodel.people import people
@@ -136,7 +136,7 @@ def _codes(department: str | None, districts: Sequence[str]) -> dict[str, Any]:
         return {}
     catalogue = catalogue_in_force()
 
-    def code(kind: Kind, given: str) -> str:
+    def code(kind: CodeKind, given: str) -> str:
         try:
             return catalogue.code(kind, given)
         except UnknownCode as unknown:

@@ -1,7 +1,6 @@
 """The commands on SQL and Temporal: `hotline migrate`, `rebuild`, `verify` and `temporal-setup`."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -107,7 +106,7 @@ def rebuild_workflows(
     from rich.progress import Progress
 
     from hotline.recovery.rebuild_workflows import OVER, RUNS, STARTED, NotRebuiltError, Rebuilt, WorkflowRebuild
-    from workflows.messages import Names
+    from workflows.kit.messages import Names
 
     number = case and _number(case)
 
@@ -201,7 +200,6 @@ def temporal_setup(
     from temporalio.service import RPCError
 
     from hotline.installation import adopt, look
-    from hotline.local.temporal_indexes import drop_unused_indexes
     from hotline.temporal.connection import connect
     from hotline.temporal.setup import prepare
 
@@ -216,7 +214,5 @@ def temporal_setup(
 
     try:
         typer.echo(asyncio.run(prepared()))
-        if file := Settings().temporal_file:
-            typer.echo(f"{file}: indexes dropped: {drop_unused_indexes(file)}")
-    except (RuntimeError, ValueError, RPCError, SQLAlchemyError, sqlite3.Error) as error:
+    except (RuntimeError, ValueError, RPCError, SQLAlchemyError) as error:
         raise OperatorError(str(error)) from error

@@ -51,7 +51,6 @@ def _fill(value: object, environment: Mapping[str, str], key: str, problems: lis
 
 
 def _problem(fault: ErrorDetails) -> tuple[str, str]:
-    """Return the key and what is wrong with it."""
     location = list(fault["loc"])
     model = table_at(ChannelFile, location[:-1])
     match location:

@@ -86,7 +86,6 @@ class ColumnFile:
         return found
 
     def _rows(self, encoding: Encoding) -> Iterator[Row]:
-        """Yield each line that has as many cells as there are columns."""
         rows = csv.reader(io.StringIO(self._text(encoding), newline=""), strict=True)
         columns: list[str] = []
         try:
@@ -131,6 +130,5 @@ class ColumnFile:
 
 
 def wrong_encoding(encoding: Encoding) -> str:
-    """Return what to say of a line that is not of this encoding."""
     other = "gb18030" if encoding == "utf-8" else "utf-8"
     return f": this is not {encoding}; try --encoding {other}"

@@ -54,7 +54,6 @@ class ServingLock:
         return None
 
     def is_held(self) -> bool:
-        """Return True while any process holds it."""
         try:
             with self._path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -103,7 +103,6 @@ class Supervisor:
             await asyncio.gather(task, return_exceptions=True)
 
     def kill(self) -> None:
-        """Kill every program, for an operator who does not wait."""
         for process in self._processes.values():
             if process.returncode is None:
                 process.kill()
@@ -190,7 +189,6 @@ class Supervisor:
 
 
 def _tail(name: str, log: Path) -> str:
-    """Return the last lines of a program's log, each after the program's name."""
     lines = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace").splitlines()[-TAIL_LINES:]
     return "\n".join(f"  {name} | {line}" for line in lines)
 

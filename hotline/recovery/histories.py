@@ -21,11 +21,12 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.names import complaint_id
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UnknownKeyError, start_fault
-from domain.case.batch import ProjectionBatch, Returned
+from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
 from domain.incident.kind import IncidentEvent
@@ -33,9 +34,10 @@ from domain.incident.notifications import News
 from domain.kit.event import BaseEvent
 from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import is_number
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart, Done, IncidentOutcome
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import ComplaintStart
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.messages import Done
 
 WRITTEN: dict[str, tuple[type, str]] = {
     "publish": (ProjectionBatch, "ComplaintWorkflow"),
@@ -148,8 +150,8 @@ async def chains(
     """
     runs: defaultdict[str, list[WorkflowExecution]] = defaultdict(list)
     async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}" {condition}'):
-        number = found.id.removeprefix(workflow_id(""))
-        if workflow is ComplaintWorkflow and not (found.id == workflow_id(number) and is_number(number)):
+        number = found.id.removeprefix(complaint_id(""))
+        if workflow is ComplaintWorkflow and not (found.id == complaint_id(number) and is_number(number)):
             continue
         # A run of ours fails only by what somebody else's worker answers for it.
         if found.status is not WorkflowExecutionStatus.FAILED or not await is_foreign(client, found):
@@ -255,7 +257,7 @@ async def returned(place: Place, event: HistoryEvent) -> list[ProjectionBatch]:
         return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
     if not (done := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads):
         return []
-    [answer] = await _decode(place.of(), done, Returned)
+    [answer] = await _decode(place.of(), done, BatchAnswer)
     return [answer.batch] if answer and answer.batch else []
 
 

@@ -21,13 +21,15 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.cases.updates import for_each
+from activities.names import complaint_id, incident_id
 from activities.people_first import PeopleFirst
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
 from activities.shift import now
 from domain.case.lifecycle import OPEN
 from domain.incident.kind import IncidentEvent
-from domain.incident.lifecycle import TAKING
+from domain.incident.lifecycle import LINKS_NEW_CASES
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
@@ -43,15 +45,15 @@ from readmodel.recovery.recorded import (
     recorded_case,
     recorded_incident,
 )
-from workflows.clients import complaint, incident
+from workflows.clients import incident
 from workflows.clients.start import Request, request_of, start_again
-from workflows.complaint import ComplaintWorkflow
-from workflows.entity import KEYS_KEPT, MOST_KEYS
-from workflows.incident import IncidentWorkflow
-from workflows.messages import Done, IncidentStart, Names
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.incident import incident_id
-from workflows.presentation.search_attributes import CHANGED_AT
+from workflows.complaint.messages import options_of, start_from
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentStart
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.entity import KEYS_KEPT, MOST_KEYS
+from workflows.kit.messages import Done, Names
+from workflows.kit.search_attributes import CHANGED_AT
 
 AT_ONCE = 8
 """Workflows that are started at the same time."""
@@ -93,7 +95,7 @@ class WorkflowRebuild:
         self._engine = engine
         self._task_queue = task_queue
         self._names = names
-        self._workflows = complaint.case_workflows(client, PeopleFirst(), task_queue)
+        self._workflows = CaseWorkflows(client, PeopleFirst(), task_queue)
         self._until: datetime | None = None
 
     async def all(self, progress: Progress = lambda _done, _of: None) -> Rebuilt:
@@ -143,7 +145,7 @@ class WorkflowRebuild:
     async def case(self, number: str) -> str:
         """Rebuild the workflow of a case; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
         recorded = await self._recorded(recorded_case, number)
-        latest = await self._latest(workflow_id(number), ComplaintWorkflow)
+        latest = await self._latest(complaint_id(number), ComplaintWorkflow)
         if latest:
             agrees = await self._agrees(number, latest, recorded.changed_at)
             if not is_over(latest.status):
@@ -160,8 +162,8 @@ class WorkflowRebuild:
         if case.is_over(now()):
             return OVER
         seen = await self._keys(ComplaintWorkflow, latest, recorded.events)
-        start = complaint.start_from(case, recorded.events, recorded.changed_at, seen)
-        options = complaint.options_of(case, recorded.changed_at)
+        start = start_from(case, recorded.events, recorded.changed_at, seen)
+        options = options_of(case, recorded.changed_at)
         result = await self._start(latest, ComplaintWorkflow.run, start, **options)
         await self._unmark(recorded)
         return result
@@ -186,7 +188,7 @@ class WorkflowRebuild:
             seen=await self._keys(IncidentWorkflow, latest, found.events),
             sender_version=found.incident.version,
             changed_at=found.events[-1].at,
-            gather=found.incident.state in TAKING,
+            gather=found.incident.state in LINKS_NEW_CASES,
             absorbed=found.absorbed,
             names=names,
         )
@@ -262,7 +264,6 @@ class WorkflowRebuild:
         return STARTED if started else RUNS
 
     async def _unmark(self, recorded: RecordedCase) -> None:
-        """Remove the mark of a lost workflow."""
         if recorded.lost:
             await write_in_thread(self._engine, partial(mark, reasons={recorded.case.number: None}))
 

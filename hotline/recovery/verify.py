@@ -20,8 +20,9 @@ from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
 from activities.cases.updates import for_each
+from activities.names import incident_id
 from activities.people_first import PeopleFirst
-from activities.recovery.case_workflows import CHUNK, Seen
+from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from activities.shift import now
@@ -34,10 +35,8 @@ from readmodel.incidents import incidents
 from readmodel.recovery import reconciliation
 from readmodel.recovery.recorded import incidents_not_over
 from readmodel.timelines import incident_timeline
-from workflows.clients.complaint import case_workflows
-from workflows.incident import IncidentWorkflow
-from workflows.presentation import search_attributes as keys
-from workflows.presentation.incident import incident_id
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit import search_attributes as keys
 
 TRIES = 2
 """Comparisons of a case that seems to differ, before that is reported: it may change meanwhile."""
@@ -83,7 +82,7 @@ async def verify(
     client: Client, engine: Engine, task_queue: str, progress: Callable[[int], None] = lambda _: None
 ) -> Verified:
     """Compare every case in both stores, and every incident that is not over. Raises RPCError and DBAPIError."""
-    workflows = case_workflows(client, PeopleFirst(), task_queue)
+    workflows = CaseWorkflows(client, PeopleFirst(), task_queue)
     there = dict[str, _InTemporal]()
     for chunks in (workflows.running(), workflows.ended()):
         async for chunk in chunks:

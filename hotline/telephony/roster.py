@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from domain.calls.duty import LONGEST, Duty
+from domain.calls.duty import LONGEST_DUTY, Duty
 from hotline.files.columns import ColumnFile, LineFault, Row
 from hotline.files.local_time import instant_of
 from hotline.telephony.agents import known_id
@@ -49,7 +49,7 @@ def _duty(row: Row, zone: tzinfo, directory: Directory) -> Duty:
     person = known_id(directory, row["person"])
     starts_at = _instant("from", row, zone)
     ends_at = _instant("to", row, zone, starts_at)
-    if not starts_at < ends_at <= starts_at + LONGEST:
+    if not starts_at < ends_at <= starts_at + LONGEST_DUTY:
         raise LineFault("to", "accepted: a time after from, at most 25 hours later")
     return Duty(person, starts_at, ends_at)
 

@@ -17,7 +17,6 @@ class _Runner(UnsandboxedWorkflowRunner):
     """Runner that says of which run payloads are decoded: `workflow.info()` is not known for starts and results."""
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        """Return the instance of a run."""
         instance = super().create_instance(det)
         activate, run = instance.activate, Run(det.info, det.randomness_seed, [])
         _, *parameters = signature(det.defn.run_fn).parameters.values()

@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.run_status import unless, unless_gone
 from domain.shared.operator_errors import OperatorError
-from workflows.presentation.search_attributes import REGISTRY
+from workflows.kit.search_attributes import REGISTRY
 
 T = TypeVar("T")
 

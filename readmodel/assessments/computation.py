@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, case, delete, func, literal, select
 
 from domain.assessment.assessment import Assessment
-from domain.assessment.entry import NEVER_EXCLUDED, Entry, entries_of
+from domain.assessment.entry import NEVER_EXCLUDED, FigureEntry, entries_of
 from domain.assessment.score import FigureValue, Item, Tally, assess
-from domain.catalogue.figures import FIGURE_OF, Kind, Subject
+from domain.catalogue.figures import FIGURE_OF, EntryKind, Subject
 from domain.shared.value import complete
 from readmodel.assessments.exclusions import grounds_until
 from readmodel.assessments.records import records
@@ -50,7 +50,7 @@ class Excluded(NamedTuple):
     cases: Mapping[str, str]
     entries: frozenset[tuple[str, str]]
 
-    def ground(self, entry: Entry) -> str | None:
+    def ground(self, entry: FigureEntry) -> str | None:
         """Return what excludes an entry; None if it counts."""
         if (entry.kind, entry.number) in self.entries:
             return OBJECTION
@@ -72,7 +72,6 @@ def excluded(connection: ReadConnection, month: Assessment, as_of: datetime) -> 
 def entry_rows(
     connection: ReadConnection, month: Assessment, candidates: Sequence[Row[Any]], left_out: Excluded
 ) -> list[EntryRow]:
-    """Return the rows of the entries of these candidates."""
     found = records(connection, candidates)
     return [
         _entry_row(entry, left_out)
@@ -85,8 +84,8 @@ def inspection_rows(month: Assessment, left_out: Excluded) -> list[EntryRow]:
     """Return the rows of the inspections, for the agents who owned the cases."""
     return [
         _entry_row(
-            Entry(
-                kind=Kind.INSPECTED,
+            FigureEntry(
+                kind=EntryKind.INSPECTED,
                 number=each.complaint,
                 serial=0,
                 at=each.inspected_at,
@@ -104,7 +103,7 @@ def inspection_rows(month: Assessment, left_out: Excluded) -> list[EntryRow]:
     ]
 
 
-def _entry_row(entry: Entry, left_out: Excluded) -> EntryRow:
+def _entry_row(entry: FigureEntry, left_out: Excluded) -> EntryRow:
     return (*entry, left_out.ground(entry))
 
 
@@ -116,7 +115,6 @@ def write_entries(connection: WriteConnection, month: str, computation: int, row
 
 
 def write_items(connection: WriteConnection, month: str, computation: int, items: Sequence[Item]) -> None:
-    """Write the results of a computation."""
     named = {"month": month, "computation": computation}
     rows = [{**named, "by": item.by, "subject": item.subject, "document": item.model_dump_json()} for item in items]
     insert_missing(connection, assessment_items, rows)
@@ -134,10 +132,9 @@ def forget(connection: WriteConnection, month: str, *, keep: int | None = None, 
 
 
 def items_of(connection: ReadConnection, month: Assessment, computation: int, by: Subject) -> list[Item]:
-    """Return the results of all subjects of a kind, in order, from the entries of a computation."""
     tallies, given = _tallies(connection, month.number, computation, by), _given(connection, month.number, by)
     # A person who was thanked alone is of this kind or not: nothing else of the month tells.
-    known = {subject for subject, counted in tallies.items() if counted.keys() != {Kind.THANKS}}
+    known = {subject for subject, counted in tallies.items() if counted.keys() != {EntryKind.THANKS}}
     return [
         assess(
             month.standard, by, subject, tallies.get(subject, {}), given.get(subject, {}), _left_out(month, by, subject)
@@ -146,7 +143,9 @@ def items_of(connection: ReadConnection, month: Assessment, computation: int, by
     ]
 
 
-def _tallies(connection: ReadConnection, month: str, computation: int, by: Subject) -> dict[str, dict[Kind, Tally]]:
+def _tallies(
+    connection: ReadConnection, month: str, computation: int, by: Subject
+) -> dict[str, dict[EntryKind, Tally]]:
     subject, is_counted = SUBJECTS[by], _row.excluded.is_(None)
     statement = (
         select(
@@ -161,9 +160,9 @@ def _tallies(connection: ReadConnection, month: str, computation: int, by: Subje
         .where(_row.month == month, _row.computation == computation, subject.is_not(None), subject != "")
         .group_by(subject, _row.kind)
     )
-    found: dict[str, dict[Kind, Tally]] = {}
+    found: dict[str, dict[EntryKind, Tally]] = {}
     for name, kind, *counts, amount in connection.execute(statement):
-        found.setdefault(name, {})[Kind(kind)] = Tally._make((*counts, int(amount)))
+        found.setdefault(name, {})[EntryKind(kind)] = Tally._make((*counts, int(amount)))
     return found
 
 

@@ -41,18 +41,16 @@ def candidates(connection: ReadConnection, since: datetime, until: datetime) -> 
 
 
 def records(connection: ReadConnection, found: Sequence[Row[Any]]) -> list[CaseRecord]:
-    """Return what is counted of some of the candidates."""
     numbers = [row.number for row in found]
     facts, kept = _facts(connection, numbers, COUNTED_ACTIONS, WITH_DATA), _kept(connection, numbers)
     read = [CaseRecord._make((*row, facts.get(row.number, ()), kept.get(row.number, ()), ())) for row in found]
-    told = _facts(connection, [case.number for case in read if case.is_thanks], TELL_INTAKE, TELL_INTAKE)
-    return [case._replace(told=told.get(case.number, ())) for case in read]
+    of_intake = _facts(connection, [case.number for case in read if case.is_thanks], TELL_INTAKE, TELL_INTAKE)
+    return [case._replace(intake_facts=of_intake.get(case.number, ())) for case in read]
 
 
 def _facts(
     connection: ReadConnection, numbers: Sequence[str], actions: Collection[str], with_data: Collection[str]
 ) -> dict[str, list[Fact]]:
-    """Return the events of these actions in their order, by case; some of them with their data."""
     # Other rungs of the ladder tell people, and are many.
     counts = or_(events.c.action != "escalate", events.c.data["percent"].as_integer() == MISS)
     query = (
@@ -68,7 +66,6 @@ def _facts(
 
 
 def _kept(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, list[KeptPromise]]:
-    """Return the promises that were kept, by case; an approver's time is no promise."""
     query = (
         select(*_KEPT)
         .where(is_one_of(connection, clocks.c.number, numbers), clocks.c.status == ClockStatus.MET)

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Row, Select, Tuple, literal, tuple_
 
 from readmodel.base.database import ReadConnection
-from readmodel.base.types import UtcDateTime
+from readmodel.base.schema import UtcDateTime
 
 T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,7 +42,6 @@ class Place(NamedTuple):
     stretch: str = ""
 
     def cursor(self) -> str:
-        """Return the place as an opaque text for URLs."""
         instant = (self.at - _EPOCH) // _MICROSECOND
         text = f"{self.stretch}/{instant} {self.key}" if self.stretch else f"{instant} {self.key}"
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -62,7 +61,6 @@ class Place(NamedTuple):
         return place
 
     def bound(self) -> Tuple:
-        """Return the place as an SQL row value."""
         return tuple_(literal(self.at, UtcDateTime), literal(self.key))
 
 
@@ -76,7 +74,6 @@ class Page(NamedTuple, Generic[T]):
 def newest_first(
     statement: Select[Any], at: ColumnElement[Any], key: ColumnElement[Any], after: Place | None
 ) -> Select[Any]:
-    """Return the statement in that order, with the rows after a place only if one is given."""
     return in_order(statement, at, key, after, newest_first=True)
 
 

@@ -42,7 +42,6 @@ def row(table: Table, value: object, **more: Any) -> RowValues:  # noqa: ANN401 
 
 
 def event_row(table: Table, number: str, event: BaseEvent) -> RowValues:
-    """Return the row of an event of the case or incident of this number."""
     return row(table, event, number=number, people=to_json(event.people).decode(), data=event.data.model_dump_json())
 
 

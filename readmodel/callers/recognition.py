@@ -29,7 +29,7 @@ from domain.case.intake import Caller, Contact, Intake, IntakeFlag
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.shared.text import PHONE
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.types import UtcDateTime
+from readmodel.base.schema import UtcDateTime
 from readmodel.cases.search_terms import FORMS, account_term, address_term, phone_terms, same_address
 from readmodel.cases.tables import cases, search_words
 from readmodel.customers import CallerIdentity, customers
@@ -126,7 +126,6 @@ UNRECOGNISED = (
 
 
 def unrecognised(connection: ReadConnection, after: str = "") -> list[str]:
-    """Return the numbers of these cases."""
     return list(connection.scalars(UNRECOGNISED, {"after": after}))
 
 

@@ -71,7 +71,6 @@ def number_of(by: Grouping, slot: Any, offset: Any) -> Any:  # noqa: ANN401 - wh
 
 
 def spans_of(by: Grouping, slots: Iterable[LocalSlot]) -> list[Span]:
-    """Return the hours or days of the slots, in order."""
     found: dict[int, Span] = {}
     for slot, local, offset in slots:
         number = number_of(by, slot, offset)
@@ -119,7 +118,6 @@ class Roster:
         return found if self.days else None
 
     def by_person(self) -> dict[str, DutyFigures]:
-        """Return the figures of each person who is on duty."""
         found: dict[str, DutyFigures] = {}
         for duty in self._duties:
             found.setdefault(duty.person, DutyFigures()).add(duty, self._start, self._end)

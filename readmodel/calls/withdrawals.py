@@ -13,8 +13,8 @@ from domain.case.views import CaseView
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Page, Place, newest_first, page_of
+from readmodel.calls.calls import CALL_COLUMNS
 from readmodel.calls.contacts import telephone_before
-from readmodel.calls.queries import CALL_COLUMNS
 from readmodel.calls.tables import calls
 from readmodel.cases.search_terms import phone_term
 from readmodel.cases.tables import cases, withdrawals

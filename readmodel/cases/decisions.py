@@ -81,5 +81,4 @@ def credited(connection: ReadConnection, account_no: str, since: datetime) -> Se
 
 
 def amount_of(hundredths: int) -> Decimal:
-    """Return the amount of so many hundredths, with two decimal places."""
     return (int(hundredths) / HUNDREDTHS).quantize(1 / HUNDREDTHS)

@@ -10,9 +10,8 @@ from sqlalchemy import Row, Select, func, select
 
 from domain.case.parts import UNFINISHED
 from readmodel.base.database import ReadConnection
-from readmodel.cases.conditions import is_not_over
 from readmodel.cases.queries import PAGE
-from readmodel.cases.tables import cases, events, parts
+from readmodel.cases.tables import cases, events, is_not_over, parts
 
 
 class CaseFacts(NamedTuple):
@@ -48,7 +47,6 @@ def all_facts(connection: ReadConnection, at: datetime) -> Iterator[tuple[str, C
 
 
 def facts_of(connection: ReadConnection, at: datetime, number: str) -> CaseFacts | None:
-    """Return the facts of one case at `at`; None if it has no row."""
     row = connection.execute(_statement(at).where(cases.c.number == number)).first()
     involved = [part.department for part in connection.execute(_PARTS.where(parts.c.number == number))]
     return _facts(row, involved) if row else None

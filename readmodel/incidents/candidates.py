@@ -9,13 +9,12 @@ from domain.case.incident_link import own_matters
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.batch import Gathering
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import TAKING
-from domain.incident.scope import NOT_TAKEN, PLACE_UNKNOWN, CasePlace, Scope
+from domain.incident.lifecycle import LINKS_NEW_CASES
+from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Page, read_page
-from readmodel.cases.conditions import HAS_OWN_MATTERS
 from readmodel.cases.queries import get_cases
-from readmodel.cases.tables import cases
+from readmodel.cases.tables import HAS_OWN_MATTERS, cases
 
 
 def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:
@@ -49,7 +48,7 @@ def candidates(connection: ReadConnection, incident: Incident, cursor: str | Non
     """
     covered = _covered(incident.scope)
     # A suspicion takes the others when it is confirmed.
-    proposed = covered if incident.state in TAKING else and_(covered, HAS_OWN_MATTERS)
+    proposed = covered if incident.state in LINKS_NEW_CASES else and_(covered, HAS_OWN_MATTERS)
     statement = select(cases.c.number, cases.c.registered_at).where(
         cases.c.registered_at >= incident.since,
         cases.c.incident.is_(None),
@@ -66,7 +65,7 @@ def _reasons(scope: Scope, case: Case) -> tuple[str, ...]:
     location = case.intake.location
     place = CasePlace(location.district, location.address, location.lat, location.lng)
     unknown = () if scope.covers(case.intake.service_code, place) else (PLACE_UNKNOWN,)
-    return (*own_matters(case), *unknown) or (NOT_TAKEN,)
+    return (*own_matters(case), *unknown) or (NOT_LINKED,)
 
 
 def _covered(scope: Scope) -> ColumnElement[bool]:

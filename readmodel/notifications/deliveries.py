@@ -16,8 +16,17 @@ from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.statements import insert_missing
 from readmodel.calls.contacts import may_link
 from readmodel.cases.tables import cases, events
-from readmodel.notifications.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENT, Notification
-from readmodel.notifications.tables import courier, deliveries, notifications
+from readmodel.notifications.notifications import (
+    DEAD,
+    DUE,
+    NO_ROUTE,
+    ROUTED,
+    SENT,
+    Notification,
+    courier,
+    deliveries,
+    notifications,
+)
 
 SENDING = "sending"
 FORMER_CALLER = "former_caller"
@@ -74,12 +83,10 @@ class Delivery(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Key of the notification."""
         return self.notification.key
 
     @property
     def number(self) -> str:
-        """Number of the case or incident."""
         return self.notification.number
 
     @property

@@ -29,7 +29,7 @@ log = logging.getLogger("hotline.people")
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
 _Row = TypeVar("_Row", bound=Immutable)
-Scope = Literal["all", "read"]
+PeopleScope = Literal["all", "read"]
 """Use of a key: for all that its person may do, or for reading alone."""
 _AUTHORITY = ("role", "department", "districts", "left_at")
 """Fields of a person whose change ends the sessions."""
@@ -54,18 +54,16 @@ class ApiKey(Immutable):
     id: str
     person: str
     secret_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    scope: Scope = "all"
+    scope: PeopleScope = "all"
     created_at: Instant
     expires_at: Instant | None = None
     revoked_at: Instant | None = None
     last_used_at: Instant | None = None
 
     def is_live(self, at: datetime) -> bool:
-        """Return True if the key is valid at `at`."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
     def opens_with(self, secret: str) -> bool:
-        """Return True if this is the key's secret."""
         return secrets.compare_digest(_digest(secret), self.secret_sha256)
 
 
@@ -215,7 +213,7 @@ def create_key(
     person_id: str,
     at: datetime,
     *,
-    scope: Scope = "all",
+    scope: PeopleScope = "all",
     expires_at: datetime | None = None,
     replaces: bool = False,
 ) -> tuple[ApiKey, str]:

@@ -12,10 +12,9 @@ from domain.case.automatic.escalate import KIND as ESCALATE
 from domain.case.invariants import faults
 from domain.case.lifecycle import BEFORE_REPLY, State
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.cases.conditions import IS_OPEN, PROGRESS
 from readmodel.cases.queries import get_cases
-from readmodel.cases.tables import cases, events
-from readmodel.incidents.tables import incidents
+from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events
+from readmodel.incidents.incidents import incidents
 
 Lost = Literal["ended", "missing", "reset"]
 """Loss of the workflow of an open case: ended by hand, deleted, or reset to an earlier version."""
@@ -50,7 +49,6 @@ def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held
 
 
 def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:
-    """Return the next open cases after this number, in order, and when they changed last."""
     opened = select(cases.c.number, cases.c.changed_at).where(IS_OPEN, cases.c.number > after)
     rows = connection.execute(opened.order_by(cases.c.number).limit(limit))
     return {row.number: row.changed_at for row in rows}
@@ -86,7 +84,6 @@ def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, 
 
 
 def lost_cases(connection: ReadConnection) -> dict[str, Lost]:
-    """Return the cases that are marked as lost, in order."""
     statement = select(cases.c.number, cases.c.lost).where(cases.c.lost.is_not(None)).order_by(cases.c.number)
     return {row.number: row.lost for row in connection.execute(statement)}
 

@@ -13,11 +13,10 @@ from domain.incident.automatic import ABSORPTION, Widened
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from readmodel.base.database import ReadConnection
-from readmodel.cases.conditions import PROGRESS, is_not_over
-from readmodel.cases.tables import cases
+from readmodel.cases.tables import PROGRESS, cases, is_not_over
 from readmodel.incidents import incidents
-from readmodel.incidents.tables import incident_events
-from readmodel.incidents.tables import incidents as incident_rows
+from readmodel.incidents.incidents import incident_events
+from readmodel.incidents.incidents import incidents as incident_rows
 from readmodel.recovery.reconciliation import Lost
 from readmodel.timelines import incident_timeline, timeline
 
@@ -53,7 +52,6 @@ class Known(NamedTuple):
 
 
 def cases_not_over(connection: ReadConnection, at: datetime) -> dict[str, Known]:
-    """Return the cases that are not over at `at`, in order."""
     statement = select(cases.c.number, cases.c.lost, cases.c.changed_at).where(is_not_over(at)).order_by(cases.c.number)
     return {row.number: Known(row.lost, row.changed_at) for row in connection.execute(statement)}
 
@@ -71,7 +69,6 @@ def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | Non
 
 
 def incidents_not_over(connection: ReadConnection) -> list[str]:
-    """Return the numbers of the incidents that are not over, in order."""
     numbers = select(incident_rows.c.number).where(incident_rows.c.closed_at.is_(None))
     return list(connection.scalars(numbers.order_by(incident_rows.c.number)))
 

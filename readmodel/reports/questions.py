@@ -10,15 +10,14 @@ from domain.shared.instants import to_milliseconds
 from readmodel.base.database import ReadConnection
 from readmodel.reports.backlog import backlog, oldest
 from readmodel.reports.callers import repeat_callers
-from readmodel.reports.calls import calls_by_hour
 from readmodel.reports.causes import findings, returns
 from readmodel.reports.costs import costs
-from readmodel.reports.headlines import headlines
+from readmodel.reports.headlines import calls_by_hour, headlines
 from readmodel.reports.origins import origins, quality
 from readmodel.reports.promises import missed
-from readmodel.reports.scope import Scope
+from readmodel.reports.scope import ReportScope
 
-Question = Callable[[ReadConnection, Scope], Table]
+Question = Callable[[ReadConnection, ReportScope], Table]
 QUESTIONS: tuple[Question, ...] = (
     headlines,
     origins,
@@ -35,8 +34,7 @@ QUESTIONS: tuple[Question, ...] = (
 
 
 def make(connection: ReadConnection, period: Period, catalogue: Catalogue, made_at: datetime) -> Report:
-    """Ask SQL all questions about a period."""
-    scope = Scope.of(period, catalogue)
+    scope = ReportScope.of(period, catalogue)
     return Report(
         kind=period.kind,
         period=period.name,

@@ -12,9 +12,8 @@ from sqlalchemy import (
 from domain.reports.period import Period, ReportKind
 from domain.reports.report import Report
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.schema import CODE, metadata
+from readmodel.base.schema import CODE, JsonText, UtcDateTime, metadata
 from readmodel.base.statements import insert_missing, row
-from readmodel.base.types import JsonText, UtcDateTime
 from readmodel.cases.tables import cases
 
 reports = Table(
@@ -29,14 +28,12 @@ reports = Table(
 
 
 def get_report(connection: ReadConnection, period: Period) -> Report | None:
-    """Return the report of the period; None if it was not made."""
     of_period = reports.c.kind == period.kind.value, reports.c.period == period.name
     document = connection.scalar(select(reports.c.document).where(*of_period))
     return Report.model_validate_json(document) if document else None
 
 
 def first_case_at(connection: ReadConnection) -> datetime | None:
-    """Return when the first case was registered; None without cases."""
     return connection.scalars(select(func.min(cases.c.registered_at))).one_or_none()
 
 
@@ -47,6 +44,5 @@ def keep_report(connection: WriteConnection, report: Report) -> Report:
 
 
 def first_and_known(connection: ReadConnection, kind: ReportKind) -> tuple[datetime | None, frozenset[str]]:
-    """Return when the first case was registered, and the periods with a report of this kind."""
     known = connection.scalars(select(reports.c.period).where(reports.c.kind == kind.value))
     return first_case_at(connection), frozenset(known)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities.names import assessment_id
 from api.assessments.answers import (
     AssessedMonth,
     CountedCasePage,
@@ -25,8 +26,7 @@ from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
 from tests.support.months import present_month
 from workflows.clients.assessment import start_assessment
-from workflows.messages import Names
-from workflows.presentation.assessment import assessment_id
+from workflows.kit.messages import Names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _years = itertools.count(1970)

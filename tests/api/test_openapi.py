@@ -13,7 +13,7 @@ from api.complaints.answers import Complaint, NewComplaint, Timeline
 from api.edge.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
 from domain.case.actions import COMMANDS
 from domain.case.intake import Location
-from domain.case.kinds import KINDS as KINDS_OF_CASES
+from domain.case.kinds import CASE_KINDS as KINDS_OF_CASES
 from domain.incident.incident import INCIDENT_KINDS
 from domain.shared.numbers import parse_number
 from tests.docs.test_names import application

@@ -46,9 +46,10 @@ from domain.shared.operator_errors import FileError
 from hotline.cli import main as cli
 from hotline.settings import PREFIX as SETTING
 from hotline.settings import Settings, variable
+from readmodel.tables import metadata
 from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
-from workflows.presentation import search_attributes
-from workflows.presentation.search_attributes import REGISTRY
+from workflows.kit import search_attributes
+from workflows.kit.search_attributes import REGISTRY
 
 GLOSSARY = page("docs/glossary.md")
 SLA = {"on_time", "at_risk", "missed", "paused"}
@@ -156,7 +157,7 @@ def test_every_flag_is_in_the_glossary_and_no_other() -> None:
 def test_every_search_attribute_has_a_meaning() -> None:
     keys = {name for name, value in vars(search_attributes).items() if isinstance(value, SearchAttributeKey)}
     named = {name for name in keys if getattr(search_attributes, name) in REGISTRY}
-    assert keys == named, f"add {keys - named} to REGISTRY in workflows/presentation/search_attributes.py"
+    assert keys == named, f"add {keys - named} to REGISTRY in workflows/kit/search_attributes.py"
 
 
 def test_every_search_attribute_is_documented_and_no_other() -> None:
@@ -236,6 +237,11 @@ def test_every_file_that_is_named_exists() -> None:
         if re.fullmatch(r"[\w./-]+", name) and name.split("/")[0] in tops and not (ROOT / name).exists()
     )
     assert not missing
+
+
+def test_every_table_of_the_read_model_is_documented_and_no_other() -> None:
+    documented = column(section(page("docs/how-built.md"), "Data model"), 0)
+    assert sorted(documented) == sorted(metadata.tables)
 
 
 def test_every_module_that_is_run_exists() -> None:

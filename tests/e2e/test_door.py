@@ -16,7 +16,7 @@ from tests.support.browser import needs_chromium
 from tests.support.people import AGENT, Hotline
 from tests.support.service import Service, wait_until
 from tools.docs.pictures import SWITCHES, chromium
-from workflows.presentation.details.words import LONGEST_DETAILS
+from workflows.kit.words import LONGEST_DETAILS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

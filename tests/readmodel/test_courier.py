@@ -16,7 +16,7 @@ from activities.notifications import courier, delivery
 from readmodel.notifications import deliveries
 from readmodel.notifications.deliveries import Delivery
 from readmodel.notifications.notifications import DUE
-from readmodel.notifications.tables import deliveries as delivery_rows
+from readmodel.notifications.notifications import deliveries as delivery_rows
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.fake_channel import PATIENCE, FakeHarness, never, to_fake, told_of

@@ -15,7 +15,7 @@ from readmodel.incidents import incidents
 from readmodel.notifications import deliveries
 from readmodel.notifications.deliveries import QuietUntil
 from readmodel.notifications.notifications import DUE
-from readmodel.notifications.tables import deliveries as delivery_rows
+from readmodel.notifications.notifications import deliveries as delivery_rows
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.build import INCIDENT

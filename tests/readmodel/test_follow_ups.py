@@ -54,7 +54,7 @@ class Course:
     told: list[Told] = field(default_factory=list)
 
     def act(self, body: Any, at: datetime, actor: Any = ADMIN) -> None:
-        self.batches.append(batch(self.case, (*self.case.ring(at), *do(self.case, body, at, actor))))
+        self.batches.append(batch(self.case, (*self.case.advance(at), *do(self.case, body, at, actor))))
 
 
 def said_at_random(rng: random.Random) -> dict[str, Any]:

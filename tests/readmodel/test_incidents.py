@@ -21,11 +21,10 @@ from readmodel.base.paging import BadCursorError
 from readmodel.cases.tables import cases
 from readmodel.incidents import incidents
 from readmodel.incidents.candidates import candidates, unclaimed
-from readmodel.incidents.incidents import Surge
-from readmodel.incidents.tables import incident_events
-from readmodel.incidents.tables import incidents as incidents_table
+from readmodel.incidents.incidents import Surge, incident_events
+from readmodel.incidents.incidents import incidents as incidents_table
 from readmodel.migrate import migrate
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import notifications
 from readmodel.projection import DivergedError, write
 from readmodel.timelines import incident_timeline
 from tests.support.batches import call, number, published

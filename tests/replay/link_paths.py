@@ -25,7 +25,7 @@ from tests.support.build import INCIDENT
 from tests.support.causes import declare
 from tests.support.hotline import Complaint, Hotline, until
 from tests.workflows.test_host import at_rest
-from workflows.complaint import ComplaintWorkflow
+from workflows.complaint.workflow import ComplaintWorkflow
 
 OVER = Resolve(result="已换管", message="已恢复供水")
 

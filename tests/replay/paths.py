@@ -46,7 +46,7 @@ from domain.catalogue.terms import Credit, Edition
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
-from workflows.complaint import ComplaintWorkflow
+from workflows.complaint.workflow import ComplaintWorkflow
 
 Play = Callable[[Hotline], Awaitable[Complaint]]
 PATHS: dict[str, Play] = {}

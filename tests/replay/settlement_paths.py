@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from activities.internal_updates import SETTLE
+from activities.names import SETTLE, incident_id
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.reopen import Reopen
@@ -23,9 +23,9 @@ from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import IncidentOutcome, Names
-from workflows.presentation.incident import incident_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.messages import Names
 
 
 async def incident(hotline: Hotline, district: str) -> Incident:

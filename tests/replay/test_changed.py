@@ -10,12 +10,13 @@ from temporalio import workflow
 
 from tests.replay.test_replay import HISTORIES, history_of, load, replayer
 from workflows.bulk import CatalogueRolloutWorkflow, RolloutStart
-from workflows.complaint import ComplaintWorkflow
-from workflows.deadline_timer import DeadlineTimer
-from workflows.incident import IncidentWorkflow
-from workflows.messages import ComplaintStart, IncidentStart
-from workflows.presentation.search_attributes import Values
-from workflows.shifts import CourierWorkflow, SurgeWatchWorkflow
+from workflows.complaint.messages import ComplaintStart
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentStart
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.deadline_timer import DeadlineTimer
+from workflows.kit.search_attributes import Values
+from workflows.singletons import CourierWorkflow, SurgeWatchWorkflow
 
 
 class NeverSet(DeadlineTimer):

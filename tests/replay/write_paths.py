@@ -6,7 +6,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.withdraw import Withdraw
 from tests.replay.paths import DONE, SATISFIED, Play, ended, play
 from tests.support.hotline import ADMIN, Complaint, Hotline
-from workflows.complaint import ComplaintWorkflow
+from workflows.complaint.workflow import ComplaintWorkflow
 
 
 async def left_by_its_sender(hotline: Hotline) -> Complaint:

@@ -11,6 +11,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.names import incident_id
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.incident.actions import INCIDENT_ACTION_OF
@@ -23,9 +24,9 @@ from domain.shared.actors import Actor
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.incident import IncidentWorkflow
-from workflows.messages import IncidentOutcome, Names
-from workflows.presentation.incident import incident_id
+from workflows.incident.messages import IncidentOutcome
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.messages import Names
 
 OVER = Resolve(result="已换管", message="已恢复供水")
 

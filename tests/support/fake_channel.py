@@ -12,9 +12,8 @@ from activities.notifications.courier import Courier
 from activities.notifications.delivery import DeliveryLoop, Pace, RoutingLoop
 from domain.case.automatic.undelivered import Undelivered
 from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import DUE
-from readmodel.notifications.tables import deliveries as delivery_rows
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import DUE, notifications
+from readmodel.notifications.notifications import deliveries as delivery_rows
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.rows import rows

@@ -18,9 +18,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from activities.names import complaint_id
 from activities.projection import SenderWriter
 from domain.case.actions import ACTION_OF
-from domain.case.batch import ProjectionBatch, Returned
+from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.case.views import CaseView, Outcome
@@ -38,10 +39,9 @@ from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
 from tests.support.sealing import with_options
 from workflows.clients.start import TASK_TIMEOUT
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import search_attributes, summary, workflow_id
-from workflows.presentation.search_attributes import typed
+from workflows.complaint.messages import ComplaintStart, search_attributes, summary
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit.search_attributes import typed
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
@@ -114,7 +114,7 @@ class Complaint:
 
     async def tell(self, update: Any, value: Any) -> None:
         """Send an update that is no action, and write what it returns."""
-        returned: Returned = await self.handle.execute_update(update, value)
+        returned: BatchAnswer = await self.handle.execute_update(update, value)
         await self._write(returned.batch)
 
     async def returned(self) -> list[list[str]]:
@@ -231,7 +231,7 @@ class Hotline:
         handle = await self.client.start_workflow(
             ComplaintWorkflow.run,
             start,
-            id=workflow_id(case.number),
+            id=complaint_id(case.number),
             task_queue=self.settings.task_queue,
             search_attributes=typed(search_attributes(case, to_milliseconds(case.registered_at))),
             static_summary=summary(case),
@@ -245,7 +245,7 @@ class Hotline:
         start = WithStartWorkflowOperation(
             ComplaintWorkflow.run,
             ComplaintStart(source=registration),
-            id=workflow_id(registration.number),
+            id=complaint_id(registration.number),
             task_queue=self.settings.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         )
@@ -266,7 +266,7 @@ async def running_hotline(
     engine, writing = engine_of(settings.database_url, read_only=True), engine_of(settings.database_url)
     client = with_options(server.client, **sealing) if sealing else server.client
     async with worker.running(client, settings), GroupWriter(writing) as writer:
-        sender = SenderWriter(writer, client, workflow_id, PATIENCE_SECONDS)
+        sender = SenderWriter(writer, client, PATIENCE_SECONDS)
         yield Hotline(server, settings, engine, sender, client)
     engine.dispose()
     writing.dispose()

@@ -6,6 +6,7 @@ from typing import Any, cast
 from sqlalchemy import select
 from temporalio.client import WorkflowHandle
 
+from activities.names import assessment_id
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.kit.command import Command
@@ -16,9 +17,9 @@ from readmodel.assessments.tables import assessment_events
 from readmodel.base.database import read_in_thread
 from tests.support.assessment import EDITION, standard
 from tests.support.hotline import ADMIN, Hotline, until
+from workflows.assessment.messages import AssessmentOutcome
 from workflows.clients.assessment import resume_assessment, start_assessment
-from workflows.messages import AssessmentOutcome, Names
-from workflows.presentation.assessment import assessment_id
+from workflows.kit.messages import Names
 
 
 def present_month(number: str, **changes: Any) -> AssessmentOpening:

@@ -24,8 +24,7 @@ from readmodel.base.database import engine, writing
 from readmodel.base.statements import event_row, insert_missing
 from readmodel.cases.tables import events
 from readmodel.customers import keep
-from readmodel.notifications.notifications import DEAD
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import DEAD, notifications
 from readmodel.reports.stored import keep_report
 from tests.support.people import CUSTOMERS
 from tests.support.schema_months import Months

@@ -13,7 +13,7 @@ from tests.support.assessment import standard
 from tests.support.months import present_month
 from tests.support.service import Service, wait_until
 from workflows.clients.assessment import start_assessment
-from workflows.messages import Names
+from workflows.kit.messages import Names
 
 Json = dict[str, Any]
 EXCLUSION = {"ground": "beyond_duty", "reason": "非供水设施"}

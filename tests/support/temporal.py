@@ -8,7 +8,7 @@ from pathlib import Path
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
 from tests.support.sealing import DATA_CONVERTER, SEALING
-from workflows.presentation.search_attributes import REGISTRY
+from workflows.kit.search_attributes import REGISTRY
 
 TEMPORAL = str(Path(sys.executable).with_name("temporal"))
 DYNAMIC_CONFIG = (

@@ -320,7 +320,7 @@ class TestFold:
         case, events = Case.register(registration())
         for body in (BODIES["dispatch"], SignFor(), BODIES["complete"], BODIES["reply"], DISSATISFIED):
             events += do(case, body, THEN)
-        events += case.ring(MONDAY + days(20))
+        events += case.advance(MONDAY + days(20))
         assert Case.fold(events) == case
         read = [type(event).model_validate_json(event.model_dump_json()) for event in events]
         assert Case.fold(read) == case

@@ -4,10 +4,10 @@ from domain.incident.actions.confirm import Confirm
 from domain.incident.lifecycle import IncidentState
 from domain.incident.scope import Scope
 from tests.support.incidents import do, incident_in
-from workflows.messages import Names
-from workflows.presentation.details.incident import incident_details
-from workflows.presentation.incident import incident_search_attributes, scope_in_words
-from workflows.presentation.search_attributes import DISTRICT
+from workflows.incident.details import incident_details
+from workflows.incident.messages import incident_search_attributes, scope_in_words
+from workflows.kit.messages import Names
+from workflows.kit.search_attributes import DISTRICT
 
 NAMES = Names(services={"no_water": "停水"}, districts={"west": "西区"})
 

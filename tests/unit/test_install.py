@@ -1,6 +1,7 @@
-"""`make install` on a bare clone: it says at once what it does, and goes on saying how far it is."""
+"""An installation on a bare clone: it says at once what it does, and goes on saying how far it is."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,13 +38,13 @@ exit 1
 
 
 class Clone:
-    """Parts of a clone that `make install` needs, with two packages, and its output while it runs."""
+    """Parts of a clone that an installation needs, with two packages, and its output while it runs."""
 
     def __init__(self, folder: Path) -> None:
         for name in ("Makefile", "pyproject.toml"):
             shutil.copy(ROOT / name, folder)
         shutil.copytree(ROOT / "tools", folder / "tools")
-        (folder / "requirements-dev.txt").write_text("one==1 \\\n    --hash=sha256:0\n    # via x\ntwo==2\n")
+        (folder / "requirements.txt").write_text("one==1 \\\n    --hash=sha256:0\n    # via x\ntwo==2\n")
         for name, program in (("python", PYTHON), ("find", FIND)):
             (folder / name).write_text(program, encoding="utf-8")
             (folder / name).chmod(0o755)
@@ -51,7 +52,7 @@ class Clone:
         env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
         pipe = subprocess.PIPE
         self.make = subprocess.Popen(
-            [str(shutil.which("make")), "install"],
+            [str(shutil.which("make")), ".venv/runs"],
             cwd=folder,
             env=env | {"PYTHON": str(folder / "python"), "PATH": f"{folder}:{env['PATH']}"},
             stdout=pipe,
@@ -91,7 +92,7 @@ def test_an_installation_tells_how_far_it_is_while_pip_works(clone: Clone) -> No
     assert (clone.make.returncode, said) == (0, "")
     *_, counts, last = map(str.strip, rest.splitlines())
     assert (counts, last) == ("2 packages: 2 fetched, 1 installed", "Installing the hotline command")
-    assert (clone.environment / "installed").exists()
+    assert (clone.environment / "runs").exists()
 
 
 def test_an_installation_that_fails_shows_what_pip_said(clone: Clone) -> None:
@@ -103,4 +104,17 @@ def test_an_installation_that_fails_shows_what_pip_said(clone: Clone) -> None:
     assert clone.make.returncode != 0
     assert "Collecting two\n" in said
     assert "ERROR: no matching distribution" in said
-    assert not (clone.environment / "installed").exists()
+    assert not (clone.environment / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "lists"), [("run", {"requirements.txt"}), ("test", {"requirements.txt", "requirements-dev.txt"})]
+)
+def test_a_target_installs_what_it_needs_and_no_more(target: str, lists: set[str], tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements.txt", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    asked = subprocess.run(
+        [str(shutil.which("make")), "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert set(re.findall(r"requirements\S*\.txt", asked.stdout)) == lists

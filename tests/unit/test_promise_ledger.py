@@ -64,7 +64,7 @@ class Played:
         self.now += step.after
         try:
             events = step.do(self.case, self.now)
-            events += self.case.ring(self.now)
+            events += self.case.advance(self.now)
         except ValueError as error:
             return f"{error!r}"
         for event in events:

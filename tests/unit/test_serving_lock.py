@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.edge.middleware import PeopleServed
+from api.edge.middleware import serve_people
 from hotline.files.serving_lock import NAME, ServingLock
 
 SERVE_FOR_EVER = """
@@ -106,6 +106,6 @@ async def test_a_request_holds_it_once_its_body_is_there_and_a_reader_never(tmp_
         async def receive(body: Iterator[bool] = body) -> Message:
             return {"type": "http.request", "body": b" ", "more_body": next(body)}
 
-        await PeopleServed(app, lock.serving)({"type": "http", "method": method}, receive, send)
+        await serve_people(app, lock.serving)({"type": "http", "method": method}, receive, send)
     assert seen == [False, False, True, False, False, False]
     assert not lock.is_held()

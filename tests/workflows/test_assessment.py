@@ -19,8 +19,9 @@ from readmodel.assessments.tables import assessment_events, figure_entries
 from readmodel.base.database import read_in_thread
 from tests.support.hotline import OWNER, Hotline, metadata
 from tests.support.months import RunningMonth, present_month
-from workflows.assessment import AssessmentWorkflow
-from workflows.messages import AssessmentStart, Names
+from workflows.assessment.messages import AssessmentStart
+from workflows.assessment.workflow import AssessmentWorkflow
+from workflows.kit.messages import Names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SUPERVISOR, MANAGER = Actor(id="40001", role=Role.SUPERVISOR), Actor(id="50001", role=Role.MANAGER)

@@ -11,8 +11,8 @@ from domain.case.actions.dispatch import Dispatch
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
 from domain.catalogue.terms import Edition
 from tests.support.hotline import Complaint, Hotline, until
-from workflows.complaint import ComplaintWorkflow
-from workflows.presentation import search_attributes as keys
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit import search_attributes as keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

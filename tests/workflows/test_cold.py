@@ -19,7 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
 from activities.cases.updates import CaseUpdates
-from activities.internal_updates import SETTLE
+from activities.names import SETTLE, incident_id
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
@@ -49,10 +49,10 @@ from tests.support.sealing import SEALING
 from tests.workflows.test_host import at_rest
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.complaint import ComplaintWorkflow
-from workflows.incident import IncidentWorkflow
-from workflows.messages import IncidentOutcome, Names
-from workflows.presentation.incident import incident_id
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.messages import IncidentOutcome
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.messages import Names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -277,7 +277,9 @@ async def test_an_incident_that_takes_in_another_when_its_timer_has_fired_goes_o
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The timer of its second search asks for nothing during the first one: it may come together with the update."""
-    monkeypatch.setattr("workflows.incident.SECOND_SEARCH", timedelta(seconds=1))  # which the sandbox would not see
+    monkeypatch.setattr(
+        "workflows.incident.workflow.SECOND_SEARCH", timedelta(seconds=1)
+    )  # which the sandbox would not see
     settings: dict[str, Any] = {"max_cached_workflows": 0, "task_queue": "second search", "sandbox": False}
     async with running_hotline(server, tmp_path, **settings) as cold:
         other = await begun(cold, "merged")

@@ -23,8 +23,7 @@ from tests.support.receivers import receiver
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import COURIER
-from workflows.presentation.complaint import workflow_id
-from workflows.shifts import CourierWorkflow
+from workflows.singletons import CourierWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -142,7 +141,7 @@ async def test_a_case_that_has_ended_need_not_be_told(hotline: Hotline) -> None:
     complaint = await hotline.start()
     await complaint.act(Refuse(reason="Not water."))
     await complaint.closed()
-    tell = case_teller(hotline.client, workflow_id)
+    tell = case_teller(hotline.client)
     notification = Undelivered(key="a key", channel="sms", error="HTTP 503")
     await tell(complaint.number, notification)
     await tell("0000000000000", notification)

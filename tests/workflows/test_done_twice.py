@@ -45,10 +45,11 @@ from tests.workflows.test_catalogue_rollout import slower
 from tests.workflows.test_incident import completed
 from tests.workflows.test_report import AT, made
 from workflows.clients.bulk import start_rollout
-from workflows.clients.complaint import start_from
 from workflows.clients.incident import options_of
-from workflows.incident import IncidentWorkflow
-from workflows.messages import IncidentStart, Names
+from workflows.complaint.messages import start_from
+from workflows.incident.messages import IncidentStart
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.messages import Names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -23,7 +23,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.command_faults import UNSEALED
-from activities.internal_updates import RECOGNISE, SETTLE, UNDELIVERED
+from activities.names import RECOGNISE, SETTLE, UNDELIVERED
 from activities.sealing.envelope import SEALED
 from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment
@@ -38,7 +38,7 @@ from domain.shared.actors import Actor, Role
 from hotline.temporal.converter import sealing
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.sealing import KEY, OneKey, sealing_by, stranger, with_options
-from workflows.messages import ComplaintStart
+from workflows.complaint.messages import ComplaintStart
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -38,7 +38,7 @@ from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.sealing import stranger
 from tests.workflows.test_envelope import Stamped, waits
 from workflows.bulk import HandoverStart, HandoverWorkflow
-from workflows.complaint import ComplaintWorkflow
+from workflows.complaint.workflow import ComplaintWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

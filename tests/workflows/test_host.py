@@ -17,7 +17,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.internal_updates import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
+from activities.names import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
 from domain.case.actions import COMMANDS
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
@@ -34,8 +34,8 @@ from domain.shared.actors import Actor, Role
 from readmodel.base.database import engine as engine_of
 from tests.support.hotline import ADMIN, Complaint, Hotline, metadata, running_hotline, until
 from tests.support.temporal import temporal_server
-from workflows.complaint import ComplaintWorkflow
-from workflows.presentation import search_attributes as keys
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit import search_attributes as keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -14,7 +14,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.internal_updates import ABSORB
+from activities.names import ABSORB
 from domain.case.actions.answer import Answer
 from domain.case.actions.comment import Comment
 from domain.case.actions.link_incident import LinkIncident
@@ -36,8 +36,8 @@ from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause, actions, count_of, declare, linked, replied, told
 from tests.support.hotline import ADMIN, Complaint, Hotline, metadata, running_hotline, until
 from tests.support.temporal import temporal_server
-from workflows.messages import IncidentOutcome
-from workflows.presentation import search_attributes as keys
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit import search_attributes as keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -13,7 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.cases.updates import CaseUpdates, Pace
-from activities.internal_updates import SETTLE
+from activities.names import SETTLE, complaint_id
 from activities.projection import SenderWriter
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
@@ -27,9 +27,8 @@ from tests.support.causes import OVER, Cause, actions, count_of, count_timers, d
 from tests.support.hotline import PATIENCE_SECONDS, Hotline, running_hotline, until
 from tests.support.outage import down
 from tests.workflows.test_incident import completed
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import ComplaintStart
+from workflows.complaint.workflow import ComplaintWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -153,7 +152,7 @@ class TestFailure:
     async def test_nobody_is_settled_twice_by_a_worker_that_was_frozen_and_comes_back(
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("workflows.entity.HEARTBEAT_TIMEOUT", timedelta(seconds=1))
+        monkeypatch.setattr("workflows.kit.entity.HEARTBEAT_TIMEOUT", timedelta(seconds=1))
         freeze = Freeze(monkeypatch, at=3)
         async with running_hotline(server, tmp_path, task_queue="frozen", sandbox=False) as hotline:
             cause = await declare(hotline, "west")
@@ -229,7 +228,7 @@ class TestFailure:
     ) -> None:
         """Their workflows have no worker that could compute them. Each was asked in three tries before the pause."""
         monkeypatch.setattr("activities.cases.updates.ANSWER_SECONDS", 0.5)
-        monkeypatch.setattr("workflows.incident.BATCH", batch)  # which the sandbox would not see
+        monkeypatch.setattr("workflows.incident.workflow.BATCH", batch)  # which the sandbox would not see
         async with running_hotline(server, tmp_path, task_queue=f"silent-{batch}", sandbox=False) as hotline:
             cause = await declare(hotline, "west")
             stuck = [await self._stuck(hotline, cause) for _ in range(silent)]
@@ -252,7 +251,7 @@ class TestFailure:
         handle = await hotline.client.start_workflow(
             ComplaintWorkflow.run,
             ComplaintStart(source=registration),
-            id=workflow_id(registration.number),
+            id=complaint_id(registration.number),
             task_queue="nobody-polls-it",
         )
         await cause.handle.signal("linked", [registration.number])

@@ -29,7 +29,7 @@ from tests.workflows.test_hijacked_tasks import hijack
 from tests.workflows.test_pretender import asked, told
 from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.singletons import RECONCILER, last_report
-from workflows.incident import IncidentWorkflow
+from workflows.incident.workflow import IncidentWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 QUEUE = "late"

@@ -15,7 +15,7 @@ from api.temporal_ui.visibility import UnreadableQueryError, narrowed
 from tests.support.hotline import until
 from tests.support.temporal import temporal_server
 from tests.support.visibility import FRAGMENTS
-from workflows.presentation.search_attributes import REGISTRY
+from workflows.kit.search_attributes import REGISTRY
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

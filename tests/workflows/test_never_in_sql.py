@@ -15,6 +15,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.names import complaint_id
 from activities.people_first import PeopleFirst
 from activities.recovery import reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen
@@ -34,9 +35,7 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
-from workflows.clients.complaint import case_workflows
 from workflows.clients.singletons import last_report
-from workflows.presentation.complaint import workflow_id
 
 MANY_LOOKS = 100
 
@@ -61,7 +60,7 @@ async def told(complaint: Complaint) -> int:
 async def test_what_sql_never_had_is_left_to_its_case(hotline: Hotline, owner: Engine) -> None:
     """Its sender died before it wrote anything: its notifications are still to be sent."""
     complaint = await hotline.start(unwritten=True)
-    name = workflow_id(complaint.number)
+    name = complaint_id(complaint.number)
     await until(lambda: chains(hotline.client), lambda found: name in found)
     assert await complaint.rows("cases") == []
     assert (await rebuild(hotline.client, owner)).left_by(NotRegisteredError) == ()
@@ -160,7 +159,7 @@ async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
     complaint = await hotline.start(unwritten=True)
     environment, ahead = ActivityEnvironment(), datetime.now(UTC) + timedelta(hours=1)
     async with GroupWriter(owner) as writer:
-        workflows = case_workflows(hotline.client, PeopleFirst(), hotline.settings.task_queue)
+        workflows = CaseWorkflows(hotline.client, PeopleFirst(), hotline.settings.task_queue)
         repair = partial(repair_case, hotline.client, owner)
         repairs = Repairs(repair, partial(repair_incidents, hotline.client, owner))
         reconciler = Reconciler(writer, hotline.sender, owner, workflows, repairs, 0.1)
@@ -196,7 +195,7 @@ async def test_notifications_of_a_case_that_cannot_publish_for_long_are_sent(
 
     await until(lambda: last_report(reconciled.client), lambda seen: bool(seen and seen.in_sql_until))
     monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(hours=1))
-    monkeypatch.setattr("workflows.entity.RETRY", RetryPolicy(maximum_interval=timedelta(seconds=1)))
+    monkeypatch.setattr("workflows.kit.entity.RETRY", RetryPolicy(maximum_interval=timedelta(seconds=1)))
     with monkeypatch.context() as stuck:
         # The clock of the API is a little behind.
         at = datetime.now(UTC) - reconcile.LOOK_BACK * 0.8

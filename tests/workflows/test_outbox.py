@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.command_faults import UNDECODED
+from activities.names import complaint_id
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
@@ -24,12 +25,12 @@ from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, un
 from tests.support.sealing import DATA_CONVERTER
 from tests.support.temporal import temporal_server
 from tests.workflows.test_host import without_events
-from workflows.complaint import ComplaintWorkflow
-from workflows.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS
-from workflows.messages import ComplaintStart, Done
-from workflows.presentation import search_attributes as keys
-from workflows.presentation.complaint import search_attributes, workflow_id
-from workflows.presentation.search_attributes import typed
+from workflows.complaint.messages import ComplaintStart, search_attributes
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit import search_attributes as keys
+from workflows.kit.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS
+from workflows.kit.messages import Done
+from workflows.kit.search_attributes import typed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -88,7 +89,7 @@ async def carried(hotline: Hotline, **changes: Any) -> Complaint:
         handle = await hotline.client.start_workflow(
             Forerunner.run,
             args=[start, hotline.settings.task_queue],
-            id=workflow_id(case.number),
+            id=complaint_id(case.number),
             task_queue="before",
             search_attributes=typed(search_attributes(case, to_milliseconds(case.registered_at))),
         )

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities.names import complaint_id
 from activities.people_first import PeopleFirst
 from domain.case.actions.comment import Comment
 from domain.case.actions.link_incident import LinkIncident
 from domain.shared.actors import SYSTEM
 from tests.support.hotline import Complaint, running_hotline
-from workflows.presentation.complaint import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -33,6 +33,6 @@ async def test_a_worker_notes_a_call_and_a_command_once(
         assert len(noted) == 2
     # Another worker has to replay the case, which nobody acts on again.
     async with running_hotline(server, tmp_path, task_queue=queue, sandbox=sandbox) as hotline:
-        again = Complaint(hotline, complaint.number, hotline.client.get_workflow_handle(workflow_id(complaint.number)))
+        again = Complaint(hotline, complaint.number, hotline.client.get_workflow_handle(complaint_id(complaint.number)))
         assert (await again.view()).version > 1
         assert len(noted) == 2

@@ -33,6 +33,7 @@ from temporalio.client import (
 )
 from temporalio.testing import WorkflowEnvironment
 
+from activities.names import assessment_id
 from activities.reports.period_end import DuePeriods
 from activities.sealing.envelope import context_of
 from domain.assessment.assessment import Assessment
@@ -48,11 +49,10 @@ from tests.support.batches import call
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.sealing import stranger
 from tests.workflows.test_envelope import rejected
-from workflows.assessment import AssessmentWorkflow
+from workflows.assessment.messages import AssessmentStart
+from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.assessment import begin_assessment
 from workflows.clients.schedule import SCHEDULE, describe_schedule, keep_schedule
-from workflows.messages import AssessmentStart
-from workflows.presentation.assessment import assessment_id
 from workflows.report import PeriodEndWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

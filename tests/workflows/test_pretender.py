@@ -32,6 +32,7 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
 from activities.command_faults import UNSEALED
+from activities.names import complaint_id
 from activities.sealing.envelope import Context, Envelope, context_of
 from activities.sealing.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
@@ -46,10 +47,9 @@ from tests.workflows.test_envelope import Stamped, waits
 from tests.workflows.test_host import without_events
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.clients.start import MEMO, Request, find_started
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
-from workflows.presentation.complaint import workflow_id
-from workflows.shifts import ReconcilerWorkflow
+from workflows.complaint.messages import ComplaintStart
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.singletons import ReconcilerWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SECRET = "李婆婆"
@@ -346,13 +346,13 @@ async def test_a_heartbeat_of_somebody_else_is_told_and_not_believed(unhelped: H
 
 async def test_a_memo_of_somebody_else_names_no_request(hotline: Hotline) -> None:
     number, memos = hotline.registration().number, [PLAIN, GARBAGE]
-    of_case = WorkflowSerializationContext(hotline.client.namespace, workflow_id(number))
+    of_case = WorkflowSerializationContext(hotline.client.namespace, complaint_id(number))
     memos.append((await Stamped("start", "ComplaintWorkflow").seal(hotline.client, of_case, [SECRET])).payload)
     for memo in memos:
         handle = await stranger(hotline.client).start_workflow(
-            "ComplaintWorkflow", id=workflow_id(number), task_queue="nobody-polls", memo={MEMO: memo}
+            "ComplaintWorkflow", id=complaint_id(number), task_queue="nobody-polls", memo={MEMO: memo}
         )
-        assert await find_started(hotline.client, Request(key="k"), [number], workflow_id) is None
+        assert await find_started(hotline.client, Request(key="k"), [number], complaint_id) is None
         await handle.terminate()
 
 

@@ -13,6 +13,7 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.names import complaint_id
 from activities.people_first import PeopleFirst
 from activities.recovery import case_workflows, reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen
@@ -39,13 +40,11 @@ from tests.support.rows import execute
 from tests.support.sealing import stranger
 from workflows.bulk import HandoverStart
 from workflows.clients.bulk import start_handover
-from workflows.clients.complaint import case_workflows as case_workflows_of
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.clients.start import Request
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import Names
-from workflows.presentation.complaint import workflow_id
-from workflows.presentation.search_attributes import CHANGED_AT, typed
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit.messages import Names
+from workflows.kit.search_attributes import CHANGED_AT, typed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -221,8 +220,7 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
         return 0
 
     async with GroupWriter(owner) as writer:
-        queue = hotline.settings.task_queue
-        workflows = Ending(hotline.client, PeopleFirst(), workflow_id(""), "ComplaintWorkflow", queue, CHANGED_AT)
+        workflows = Ending(hotline.client, PeopleFirst(), hotline.settings.task_queue)
         reconciler = Reconciler(writer, hotline.sender, owner, workflows, Repairs(repair, nothing), 3600)
         shift = environment.run(reconciler.reconcile, Report(in_sql_until=earlier))
         told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
@@ -246,7 +244,7 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
 
     complaints = [await hotline.start() for _ in range(7)]
     changed = [await each.changed_at() for each in complaints]
-    workflows = case_workflows_of(hotline.client, PeopleFirst(), hotline.settings.task_queue)
+    workflows = CaseWorkflows(hotline.client, PeopleFirst(), hotline.settings.task_queue)
 
     async def listed() -> set[str]:
         asked.clear()
@@ -267,11 +265,11 @@ async def test_a_refused_start_that_is_dated_in_the_future_is_not_listed_for_eve
     queue, dated = hotline.settings.task_queue, typed({CHANGED_AT: datetime(2200, 1, 1, tzinfo=UTC)})
     number, began_at = hotline.registration().number, datetime.now(UTC)
     refused = await stranger(hotline.client).start_workflow(
-        "ComplaintWorkflow", "garbage", id=workflow_id(number), task_queue=queue, search_attributes=dated
+        "ComplaintWorkflow", "garbage", id=complaint_id(number), task_queue=queue, search_attributes=dated
     )
     with pytest.raises(WorkflowFailureError):
         await refused.result()
-    workflows = case_workflows_of(hotline.client, PeopleFirst(), queue)
+    workflows = CaseWorkflows(hotline.client, PeopleFirst(), queue)
     later = await hotline.start()
 
     async def listed() -> set[str]:

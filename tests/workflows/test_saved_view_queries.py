@@ -14,7 +14,7 @@ from api.temporal_ui.saved_views import VIEWS, View, of_today, personal
 from domain.calendar.work_calendar import USUAL_ZONE
 from tests.support.hotline import until
 from tests.support.temporal import temporal_server
-from workflows.presentation.search_attributes import REGISTRY
+from workflows.kit.search_attributes import REGISTRY
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

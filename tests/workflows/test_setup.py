@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeIndexedValueType
 
 from hotline.temporal.setup import prepare, retention_of
 from tests.support.temporal import temporal_server
-from workflows.presentation.search_attributes import REGISTRY, typed
+from workflows.kit.search_attributes import REGISTRY, typed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

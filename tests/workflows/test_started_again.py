@@ -28,8 +28,10 @@ from tests.support.reconciler import running_reconciled
 from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
 from workflows.clients.singletons import last_report
-from workflows.incident import IncidentWorkflow
-from workflows.messages import ComplaintStart, IncidentStart, Names
+from workflows.complaint.messages import ComplaintStart
+from workflows.incident.messages import IncidentStart
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.messages import Names
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

@@ -14,6 +14,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
+from activities.names import incident_id
 from domain.incident.actions.dismiss import Dismiss
 from domain.shared.numbers import days_around, incident_number_of, local_day
 from readmodel.base.database import engine as engine_of
@@ -25,8 +26,7 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.incident import suspected_by
 from workflows.clients.singletons import SURGE_WATCH
-from workflows.presentation.incident import incident_id
-from workflows.shifts import SurgeWatchWorkflow
+from workflows.singletons import SurgeWatchWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

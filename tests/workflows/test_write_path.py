@@ -47,10 +47,9 @@ from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.rows import clear, everything
 from tests.support.temporal import temporal_server
-from workflows.complaint import ComplaintWorkflow
-from workflows.messages import ComplaintStart
-from workflows.presentation import search_attributes as keys
-from workflows.presentation.complaint import workflow_id
+from workflows.complaint.messages import ComplaintStart
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.kit import search_attributes as keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -137,7 +136,7 @@ async def api_process(hotline: Hotline) -> AsyncIterator[ProjectionWriter]:
     )
     reader = Reader(reading, PATIENCE_SECONDS, lambda: "0760")
     async with GroupWriter(database) as writer:
-        sender = SenderWriter(writer, hotline.client, workflow_id, PATIENCE_SECONDS)
+        sender = SenderWriter(writer, hotline.client, PATIENCE_SECONDS)
         yield ProjectionWriter(sender, reader, Metrics(lambda: 0))
     reader.close()
     database.dispose()

@@ -17,7 +17,7 @@ from api.incidents.answers import IncidentItem, NewIncident
 from demo import __main__ as demo
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.norms import Count, Duration, Duty, Share, Tries, WorkingDays
+from domain.catalogue.norms import ClockNorm, Count, Duration, Share, Tries, WorkingDays
 from hotline.cli import main as cli
 from hotline.files.calendar import CalendarRules
 from tools.docs.markdown import table
@@ -39,7 +39,7 @@ _WORDS: Mapping[Any, str] = {
     Any: "anything",
 }
 _INLINE: Mapping[Model, str] = {
-    Duty: "a clock",
+    ClockNorm: "a clock",
     Duration: "a time",
     WorkingDays: "working days",
     Count: "a count",

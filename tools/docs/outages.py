@@ -14,7 +14,7 @@ from api.temporal.client import QUERY_SECONDS, TEMPORAL_ERRORS
 from api.temporal.clock import WITHIN_SECONDS
 from hotline.settings import Settings
 from tools.docs.markdown import table
-from workflows.entity import PUBLISH_TIMEOUT, RETRY
+from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY
 
 
 class Part(StrEnum):

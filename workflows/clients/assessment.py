@@ -7,17 +7,18 @@ from zoneinfo import ZoneInfo
 
 from temporalio.client import Client
 
+from activities.names import assessment_id
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.reports.period import month_bounds
 from domain.shared.instants import to_milliseconds
-from workflows.assessment import AssessmentWorkflow
+from workflows.assessment.messages import AssessmentStart, assessment_search_attributes, assessment_summary
+from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.start import RPC_TIMEOUT, Request, start_again, start_unless_done
-from workflows.entity import LOWEST
-from workflows.messages import AssessmentStart, Names
-from workflows.presentation.assessment import assessment_id, assessment_search_attributes, assessment_summary
-from workflows.presentation.search_attributes import typed
+from workflows.kit.entity import LOWEST
+from workflows.kit.messages import Names
+from workflows.kit.search_attributes import typed
 
 
 async def start_assessment(client: Client, task_queue: str, opening: AssessmentOpening, names: Names) -> bool:

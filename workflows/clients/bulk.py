@@ -12,7 +12,7 @@ from domain.case.handover import HandoverProgress
 from domain.catalogue.terms import Edition
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart, HandoverWorkflow, RolloutStart
 from workflows.clients.start import MEMO, RPC_TIMEOUT, Request, start_once
-from workflows.entity import LOWEST
+from workflows.kit.entity import LOWEST
 
 
 def handover_workflow_id(handover_id: str) -> str:

@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 from temporalio.client import Client
 from temporalio.common import Priority
 
+from activities.names import incident_id
 from domain.incident.incident import Incident
 from domain.incident.kind import IncidentEvent
 from domain.incident.opening import Opening
 from domain.shared.numbers import days_around, incident_number_of, local_day, time_to_start
 from workflows.clients.start import RPC_TIMEOUT, Request, find_started, start_once
-from workflows.incident import IncidentWorkflow
-from workflows.messages import IncidentStart, Names
-from workflows.presentation.incident import incident_id, incident_search_attributes, incident_summary
-from workflows.presentation.search_attributes import typed
+from workflows.incident.messages import IncidentStart, incident_search_attributes, incident_summary
+from workflows.incident.workflow import IncidentWorkflow
+from workflows.kit.messages import Names
+from workflows.kit.search_attributes import typed
 
 MOST_DRAWS = 50
 URGENT = Priority(priority_key=2)

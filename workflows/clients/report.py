@@ -6,7 +6,7 @@ from temporalio.client import Client, WorkflowHandle
 
 from domain.reports.period import ReportKind
 from workflows.clients.start import RPC_TIMEOUT, Request, start_again
-from workflows.entity import LOWEST
+from workflows.kit.entity import LOWEST
 from workflows.report import ReportStart, ReportWorkflow
 
 

@@ -11,13 +11,13 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError
 
+from activities import names
 from activities.recovery.report import Report
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from domain.shared.operator_errors import OperatorError
-from workflows.installation import MEMO, InstallationWorkflow
-from workflows.shifts import CourierWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
+from workflows.singletons import MEMO, CourierWorkflow, InstallationWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
 
 class Singleton(NamedTuple):
@@ -45,20 +45,20 @@ class Singleton(NamedTuple):
 
 COURIER = Singleton(
     CourierWorkflow.run,
-    id="courier",
+    id=names.COURIER,
     summary="通知投递 Courier of notifications",
     details="One activity relays due notifications in batches; tries, pauses and dead letters are columns of the table"
     " `notifications`.",
 )
 SURGE_WATCH = Singleton(
     SurgeWatchWorkflow.run,
-    id="surge-watch",
+    id=names.SURGE_WATCH,
     summary="来电监测 Watch for surges",
     details="One activity counts cases by service and district, as [[surges]] of the catalogue says.",
 )
 RECONCILER = Singleton(
     ReconcilerWorkflow.run,
-    id="reconciler",
+    id=names.RECONCILER,
     summary="数据核对 Reconciler of Temporal and SQL",
     details="One activity compares what changed lately, once an hour every open case, and once a day those that have"
     " ended. Its heartbeat has the figures and the cases whose workflow is lost.",

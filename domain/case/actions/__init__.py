@@ -79,6 +79,6 @@ REGISTER = register.ACTION.name
 COMMANDS: dict[str, Action] = {name: action for name, action in TABLE.items() if name != REGISTER}
 """Actions that are done to a case; registration starts it."""
 ACTION_OF: dict[type[ActionBody], Action] = {
-    body: action for action in COMMANDS.values() for body in (action.body, action.sent) if body
+    body: action for action in COMMANDS.values() for body in (action.body, action.extended_body) if body
 }
 """The action of each body."""

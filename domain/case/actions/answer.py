@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.case.clocks import DEPARTMENT
+from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.closing import reopen_ends_at
 from domain.case.events import Event, MayClose
 from domain.case.kind import Action, Decision
@@ -35,7 +35,7 @@ def evolve(case: CaseState, data: Answered, event: Event) -> None:
     if event.to_state is State.PENDING_FOLLOW_UP:
         case.start_clocks(event.at, "reply")
         case.follow_up_since = event.at
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
 
 
 ACTION = Action(

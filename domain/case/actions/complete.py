@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.case.clocks import DEPARTMENT
+from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import Event, OfIncident
 from domain.case.guards import while_incomplete
 from domain.case.kind import Action, Decision, NotPossible, PartAction
@@ -56,10 +56,10 @@ def evolve(case: CaseState, data: Completed, event: Event) -> None:
     case.completed = True
     case.result = data.result
     if data.incident:  # Nobody was there for this case: the department's promises no longer apply.
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
     else:
         case.arrived_at = event.at  # Who has done the work was there.
-        case.stop_clocks(event.at, *DEPARTMENT)
+        case.stop_clocks(event.at, *DEPARTMENT_CLOCKS)
     _finish(case, data, event)
 
 

@@ -201,7 +201,7 @@ ACTION = Action(
     roles={Role.AGENT, Role.OWNER, Role.DISPATCHER, Role.SUPERVISOR},
     sources=OPEN,
     body=Correct,
-    sent=Correction,
+    extended_body=Correction,
     example=Correct(reason="The leak is two doors further on.", location=Location(address="莲塘东路18号")),
     problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED, VERSION_CHANGED),
     data=Corrected,

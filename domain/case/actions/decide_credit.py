@@ -126,7 +126,7 @@ def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refus
 
 def _lapses_at(case: CaseState, owed: Owed) -> datetime:
     """Return when the deputy may decide as well."""
-    who = owed.turn
+    who = owed.next_approver
     if who is None:
         return owed.asked_at
     clock = Clock(serial=1, name="approve", cycle=1, calendar=who.calendar, budget_seconds=who.budget_seconds)

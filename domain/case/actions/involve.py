@@ -18,7 +18,7 @@ from domain.shared.text import Text
 ALREADY_INVOLVED = ProblemType(
     "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单"
 )
-CLOCKS: tuple[ClockName, ...] = ("acknowledge", "resolve")
+PART_CLOCKS: tuple[ClockName, ...] = ("acknowledge", "resolve")
 """Promises of a further department: the times that the service promises, counted from its involvement."""
 
 
@@ -58,7 +58,7 @@ def evolve(case: CaseState, data: Involved, event: Event) -> None:
             release(case, before, event.at)
     part = Part.taken_from(data, serial=data.part, cycle=case.cycle, involved_at=event.at, version=case.version)
     case.parts = (*case.parts, part)
-    case.open_clocks(CLOCKS, part.serial)
+    case.open_clocks(PART_CLOCKS, part.serial)
     case.change_clocks(lambda clock: clock.start(event.at), part=part.serial)
 
 

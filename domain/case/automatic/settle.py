@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.actions import comment, complete, reply, resume
-from domain.case.batch import Returned
+from domain.case.batch import BatchAnswer
 from domain.case.closing import reopen_ends_at
 from domain.case.events import Event
 from domain.case.incident_link import KEPT, OVER, SETTLED, has_own_work
@@ -26,7 +26,7 @@ class Settlement(Immutable):
     acknowledged: int = omit_default(0, "The version that SQL has: the answer holds what came after it.")
 
 
-class Settled(Returned):
+class Settled(BatchAnswer):
     """Answer of a case: the outcome, and the batch of its events for the incident to write."""
 
     outcome: str

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from domain.incident.kind import IncidentAction, IncidentEvent
-from domain.incident.lifecycle import CONTROL_ROOM, TAKING
+from domain.incident.lifecycle import CONTROL_ROOM, LINKS_NEW_CASES
 from domain.incident.state import IncidentFields
 from domain.kit.event import ActionBody
 from domain.shared.text import Instant, Text
@@ -28,7 +28,7 @@ ACTION = IncidentAction(
     zh="通报进展",
     description="News for every caller of a linked case.",
     roles=CONTROL_ROOM,
-    sources=TAKING,
+    sources=LINKS_NEW_CASES,
     body=Inform,
     example=Inform.model_validate(
         {

@@ -1,0 +1,1 @@
+"""The workflow of one month's assessment (月度考核)."""

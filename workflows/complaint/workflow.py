@@ -1,0 +1,205 @@
+"""The workflow of one complaint. The case decides; the workflow makes it durable."""
+
+from collections import deque
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.names import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
+    from activities.projection import Projection
+    from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
+    from domain.case.automatic.recognise import KNOWN, Recognised, is_news
+    from domain.case.automatic.settle import Settled, Settlement, outcome
+    from domain.case.automatic.undelivered import Undelivered, is_unknown_failure
+    from domain.case.batch import BatchAnswer, ProjectionBatch
+    from domain.case.case import Case
+    from domain.case.events import Event
+    from domain.case.views import CaseView, Outcome, view_case
+    from domain.kit.command import Command
+    from domain.shared.actors import Actor
+    from workflows.complaint.details import details
+    from workflows.complaint.incident_link import IncidentLink
+    from workflows.complaint.messages import ComplaintStart, search_attributes
+    from workflows.complaint.timeline import RECENT, lines
+    from workflows.kit.deadline_timer import DeadlineTimer
+    from workflows.kit.entity import EntityWorkflow
+    from workflows.kit.messages import Done
+    from workflows.kit.search_attributes import Values
+    from workflows.kit.updates import with_updates
+    from workflows.kit.words import WorkerNames
+
+_TELLING = "telling"
+"""The task that tells incidents."""
+
+
+@workflow.defn(name="ComplaintWorkflow")
+@with_updates
+class ComplaintWorkflow(EntityWorkflow):
+    """One complaint, from the call to the end of its reopen window."""
+
+    @workflow.init
+    def __init__(self, start: ComplaintStart) -> None:
+        registered: tuple[Event, ...] = ()
+        if isinstance(start.source, Case):
+            self._case = start.source
+        else:
+            self._case, registered = Case.register(start.source)
+        self._recent: deque[str | Event] = deque(start.recent, maxlen=RECENT)
+        self._changes = dict(start.changes)
+        self._ends = False
+        self._timer = DeadlineTimer(self._wake)
+        self._link = IncidentLink(self._case.number, start.linked_incident)
+        super().__init__(self._case, registered, start)
+        self._outbox[:0] = start.outbox
+
+    @workflow.run
+    async def run(self, start: ComplaintStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
+        """Keep the case until nothing can happen to it any more."""
+        while not self._over():
+            await self._wait_for_work()
+            self._note_automatic_events()
+            # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
+            self._show()
+            self._timer.set(self._case.next_deadline(), self._case.state)
+            self._tell_incident()
+            self._publish_events()
+            self._continue_as_new_if_suggested(ready=not self._tasks)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    def _over(self) -> bool:
+        return self._idle() and self._case.is_over(workflow.now())
+
+    def _note_automatic_events(self) -> None:
+        """Note what fell due, and leave an incident that has ended."""
+        now = workflow.now()
+        if events := (*self._case.advance(now), *self._case.unlink(self._link.take_broken(), now)):
+            self._note(*events)
+
+    def _tell_incident(self) -> None:
+        if _TELLING not in self._tasks and (telling := self._link.telling(self._case.incident)):
+            self._begin(_TELLING, telling)
+
+    def _publish_events(self) -> None:
+        """Publish after the incident knows. Before it ends, a run also publishes what senders were to write."""
+        ends = self._case.is_over(workflow.now()) or workflow.info().is_continue_as_new_suggested()
+        if ends and not self._ends:
+            self._ends = True
+            self._sender_version = 0
+        if _TELLING not in self._tasks:
+            self._publish(Projection.publish, self._batch)
+
+    @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
+    def case(self, actor: Actor | None = None) -> CaseView:
+        """Return the live case, with the actions that `actor` may take."""
+        now = workflow.now()
+        return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
+
+    @workflow.update(
+        name=UNDELIVERED,
+        description="内部 Internal: A notification was not delivered. 通知未送达",
+    )
+    def undelivered(self, notification: Undelivered) -> BatchAnswer:
+        """Flag the case, which publishes it."""
+        self._note(*self._case.undelivered(notification, workflow.now()))
+        return BatchAnswer()
+
+    @undelivered.validator
+    def check_undelivered(self, notification: Undelivered) -> None:
+        """Refuse what changes nothing, so that the history stays as it is. Raises ApplicationError."""
+        if not is_unknown_failure(self._case, notification):
+            raise ApplicationError("It is known already.", type=KNOWN, non_retryable=True)
+
+    @workflow.update(name=RECOGNISE, description="内部 Internal: The caller was recognised after the intake. 补充识别")
+    def recognise(self, known: Recognised) -> BatchAnswer:
+        """Tell the case what is known of its caller; return the batch for the sender to write."""
+        self._note(*self._case.recognise(known, workflow.now()))
+        return BatchAnswer(batch=self._batch_for_sender())
+
+    @recognise.validator
+    def check_recognise(self, known: Recognised) -> None:
+        """Refuse what the case knows already, so that its history stays as it is. Raises ApplicationError."""
+        if not is_news(self._case, known, workflow.now()):
+            raise ApplicationError("It is known already, or the case is over.", type=KNOWN, non_retryable=True)
+
+    @workflow.update(
+        name=SETTLE,
+        description="内部 Internal: The incident of the case has ended. 随事件办结",
+    )
+    def settle(self, settlement: Settlement) -> Settled:
+        """Return the outcome: `settled`, `kept` or `over`, and the batch for the incident to write."""
+        self._acknowledge(settlement.acknowledged)
+        self._note(*self._case.settle(settlement, workflow.now()))
+        return Settled(outcome=outcome(self._case, settlement.incident), batch=self._batch_for_sender())
+
+    @settle.validator
+    def check_settle(self, settlement: Settlement) -> None:
+        """Refuse to go on from a version that the case does not have. Raises ApplicationError."""
+        self._check_acknowledged(settlement.acknowledged)
+
+    @workflow.update(
+        name=CATALOGUE_CHANGE,
+        description="内部 Internal: A new catalogue is in force. 改用新服务目录",
+    )
+    def catalogue_change(self, new: NewTerms) -> BatchAnswer:
+        """Change the terms of the case; return the batch for the rollout to write."""
+        self._acknowledge(new.acknowledged)
+        self._note(*self._case.change_catalogue(new, workflow.now()))
+        return BatchAnswer(batch=self._batch_for_sender())
+
+    @catalogue_change.validator
+    def check_catalogue_change(self, new: NewTerms) -> None:
+        """Refuse terms that the case has already, so that its history stays as it is. Raises ApplicationError."""
+        self._check_acknowledged(new.acknowledged)
+        if not is_change(self._case, new, workflow.now()):
+            raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
+
+    @workflow.signal(description="内部 Internal: SQL lacks something of this case: the case writes it itself. 自行写入")
+    def publish(self, _: object = None) -> None:
+        """Publish the outbox, including what the sender of an update was to write."""
+        self._sender_version = 0
+        self._wake()
+
+    def _keep(self, *events: Event) -> None:  # type: ignore[override]  # an entity has events of its own kind
+        super()._keep(*events)
+        self._changes[self._case.version] = self._changed_at
+        self._recent.extend(events)
+
+    def _batch(self) -> ProjectionBatch:
+        since = self._outbox[0].seq - 1
+        self._changes = {version: at for version, at in self._changes.items() if version >= since}
+        return ProjectionBatch.of(self._case, self._outbox, self._changed_at, self._changes.get(since))
+
+    def _batch_for_sender(self) -> ProjectionBatch | None:
+        """Return the outbox for the sender of the update to write; None if SQL is known to have everything."""
+        if not self._outbox:
+            return None
+        self._sender_version = self._case.version
+        return self._batch()
+
+    def _search_attributes(self) -> Values:
+        return search_attributes(self._case, self._changed_at)
+
+    def details(self, names: WorkerNames) -> str:
+        """Return the details of the case as Markdown."""
+        return details(self._case, workflow.now(), self._recent, names)
+
+    def _answer(self, done: Done, command: Command[Any]) -> Outcome:
+        batch = None if command.acknowledged is None else self._batch_for_sender()
+        return Outcome(**done.model_dump(), batch=batch) if batch else self._outcome(done, command.actor)
+
+    def _outcome(self, done: Done, actor: Actor | None) -> Outcome:
+        return Outcome(**done.model_dump(), case=self.case(actor))
+
+    def _carried_over(self) -> ComplaintStart:
+        return ComplaintStart(
+            source=self._case,
+            seen=self._seen,
+            sender_version=self._sender_version,
+            changed_at=self._changed_at,
+            outbox=tuple(self._outbox),
+            changes=self._changes,
+            recent=tuple(lines(self._recent, self._case)),
+            linked_incident=self._link.told,
+        )

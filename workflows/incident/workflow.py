@@ -1,0 +1,339 @@
+"""The workflow of one incident: one cause behind many calls, until every case is replied to.
+
+It has no child workflow for a case: each case is a workflow already. Cases signal that they belong to it; when it ends,
+activities act on a batch of cases at a time, at a low priority (`urgency` is that of cases).
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from pydantic import BaseModel
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.incidents.incidents import BATCH, LINKED, Incidents
+    from activities.incidents.teller import IncidentTeller
+    from activities.names import ABSORB
+    from domain.incident.actions import confirm, declare
+    from domain.incident.actions.confirm import Confirmed
+    from domain.incident.actions.inform import Inform
+    from domain.incident.automatic import ABSORPTION
+    from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, NamedCases, Relinking, Settling
+    from domain.incident.incident import Incident
+    from domain.incident.kind import IncidentEvent
+    from domain.incident.lifecycle import ENDS, IncidentState
+    from domain.incident.notifications import News
+    from domain.kit.command import Command
+    from domain.kit.event import BaseEvent
+    from domain.shared.actors import Actor
+    from domain.shared.errors import OUT_OF_TURN, Refused
+    from domain.shared.numbers import is_number
+    from workflows.incident.details import incident_details
+    from workflows.incident.messages import CaseNumbers, IncidentOutcome, IncidentStart, incident_search_attributes
+    from workflows.kit.entity import PublishingWorkflow
+    from workflows.kit.messages import Done
+    from workflows.kit.search_attributes import Values
+    from workflows.kit.updates import with_updates
+    from workflows.kit.words import WorkerNames
+
+LATER = timedelta(minutes=5)
+"""Pause before cases that did not answer are asked again, after all others."""
+SECOND_SEARCH = timedelta(seconds=15)
+"""Pause before the second search: then SQL shows cases that were registered while the incident was confirmed."""
+
+MOST_WAITING = 100_000
+"""Cases that wait at most: their numbers travel in the next run's start message, for which Temporal allows 2 MB."""
+
+_WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORPTION.name)
+"""Events after which cases of the scope are searched for."""
+NOBODY = CaseNumbers(())
+_SQL, _ASKING, _CASES = "work that needs SQL", "questions to cases", "work on cases"
+"""Names of the tasks."""
+
+
+@workflow.defn(name="IncidentWorkflow")
+@with_updates
+class IncidentWorkflow(PublishingWorkflow):
+    """One incident, until the last of its cases is completed or has left it."""
+
+    LONGEST = timedelta(minutes=5)
+
+    @workflow.init
+    def __init__(self, start: IncidentStart) -> None:
+        opened: tuple[IncidentEvent, ...] = ()
+        if isinstance(start.source, Incident):
+            self._incident = start.source
+        else:
+            self._incident, first = Incident.open(start.source)
+            opened = (first,)
+        self._news: list[News] = []
+        self._named, self._named_due = start.named, start.named is not None
+        self._named_timer: asyncio.Task[None] | None = None
+        self._search_after: str | None = "" if start.gather else None
+        self._second_search_due = start.gather
+        self._second_search_at: datetime | None = None
+        self._second_searches: list[asyncio.Task[None]] = []
+        self._waiting = dict.fromkeys(start.waiting)
+        self._silent = set[str]()
+        self._doubtful, self._asked = dict[str, None](), dict[str, None]()  # are said to belong to it no longer
+        self._counts = Counter(start.counts)
+        self._absorbed = start.absorbed
+        self._names = start.names
+        super().__init__(self._incident, opened, start)
+
+    @workflow.run
+    async def run(self, start: IncidentStart) -> None:  # noqa: ARG002 - taken by __init__, as the SDK wants both
+        """Keep the incident until it is over and no case waits for it."""
+        while not self._over():
+            await self._wait_for_work()
+            # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
+            self._plan_second_search()
+            self._show()
+            # At its end nobody asks the doubtful: every case is asked then.
+            asked = self._incident.end is not None or not self._doubtful
+            self._continue_as_new_if_suggested(ready=self._idle() and asked)
+            self._inform_callers_or_search_cases()
+            self._act_on_cases()
+            # The answers of doubtful cases may come with an update or, at a replay, before it.
+            if _ASKING not in self._tasks:
+                self._publish(Incidents.publish, self._batch)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    def _over(self) -> bool:
+        return self._incident.over and not self._waiting and self._idle()
+
+    def _idle(self) -> bool:
+        return super()._idle() and not self._news
+
+    def _plan_second_search(self) -> None:
+        # A timer whose time has passed is none, as in `DeadlineTimer`: an update may come before its event.
+        now, running = workflow.now(), self._second_search_at
+        if self._second_search_due and (running is None or running <= now):
+            self._second_search_due = False
+            self._second_search_at = now + SECOND_SEARCH
+            self._second_searches = [*self._searches_ahead(), asyncio.create_task(self._search_again())]
+
+    def _searches_ahead(self) -> list[asyncio.Task[None]]:
+        return [task for task in self._second_searches if not task.done()]
+
+    async def _search_again(self) -> None:
+        await workflow.sleep(SECOND_SEARCH, summary="looks for cases again 再次归集")
+        self._search_after = ""
+        self._wake()
+
+    def _inform_callers_or_search_cases(self) -> None:
+        """Begin what needs SQL, one activity at a time, after SQL has the incident."""
+        if _SQL in self._tasks or self._outbox:
+            return
+        if self._news:
+            self._begin(_SQL, self._inform())
+        elif self._may_search():
+            self._begin(_SQL, self._gather())
+
+    def _may_search(self) -> bool:
+        """Return True if cases are still to be looked for; a suspicion takes none, whatever was merged into it."""
+        incident = self._incident
+        open_or_resolved = incident.end in (None, IncidentState.RESOLVED)
+        return self._search_after is not None and open_or_resolved and incident.state is not IncidentState.SUSPECTED
+
+    def _act_on_cases(self) -> None:
+        """Begin what the end of the incident means for its cases, one batch at a time. It does not wait for SQL."""
+        if self._tasks.keys() & {_ASKING, _CASES}:
+            return
+        if self._doubtful and not self._incident.end:
+            self._begin(_ASKING, self._ask_doubtful())
+        elif step := self._next_step():
+            self._begin(_CASES, step)
+
+    def _next_step(self) -> Coroutine[Any, Any, None] | None:
+        """Return the next step to the end; the last one comes when nothing can bring another case."""
+        incident = self._incident
+        if incident.state is IncidentState.MERGING and not self._absorbed:
+            return self._merge_into_other()
+        if incident.end and self._waiting:
+            return self._settle_or_relink()
+        if self._named and (self._named_due or incident.end):
+            return self._link_named(self._named)
+        if incident.state in ENDS and _SQL not in self._tasks and not self._news and not self._may_search():
+            return self._finish()
+        return None
+
+    async def _inform(self) -> None:
+        news = self._news[0]
+        await self._execute(Incidents.inform, news, f"tells {len(news.numbers)} callers 通报来电人")
+        self._news.pop(0)
+
+    async def _gather(self) -> None:
+        incident, after = self._incident, self._search_after or ""
+        self._search_after = None
+        gathering = Gathering(incident=incident.number, scope=incident.scope, since=incident.since, after=after)
+        found = await self._execute(Incidents.gather, gathering, "links the cases of its scope 归集工单")
+        if self._search_after is None:  # else it begins anew: the scope has grown, or the second search is due
+            self._search_after = found.after
+
+    async def _link_named(self, naming: NamedCases) -> None:
+        """Link the cases that somebody has named; those that do not answer later again, or once all others ended."""
+        self._named, self._named_due = None, False
+        summary = f"links {len(naming.numbers)} named cases 点名并案"
+        answers = await self._execute(Incidents.link_named, naming, summary)
+        answered = {number: None for number in naming.numbers if number not in answers.silent}
+        # They go where the incident goes, also if it ends before they have told it.
+        self._waiting |= answered
+        if answers.counts.keys() - {LINKED}:  # some refused, or are gone: they are asked which
+            self._doubtful |= answered
+        if answers.silent and not self._incident.end:
+            self._named = naming.model_copy(update={"numbers": answers.silent})
+            self._named_timer = asyncio.create_task(self._name_again(len(answers.silent)))
+        self._wake()
+
+    async def _name_again(self, silent: int) -> None:
+        """Wait as a task of its own: neither the end of the incident nor its next run waits for silent cases."""
+        await workflow.sleep(LATER, summary=f"{silent} cases do not answer 工单无应答")
+        self._named_due = True
+        self._wake()
+
+    async def _merge_into_other(self) -> None:
+        """Hand the scope to the other incident; if that has ended, this one goes on as before."""
+        incident, into = self._incident, str(self._incident.into)
+        absorbed = Absorbed(incident=incident.number, into=into, scope=incident.scope)
+        if await self._execute(IncidentTeller.merge, absorbed, f"is merged 并入 {into}"):
+            self._absorbed = True
+        else:
+            self._note(incident.fail_merge(workflow.now()))
+
+    async def _settle_or_relink(self) -> None:
+        numbers = tuple(self._waiting)[:BATCH]
+        left = f"{len(self._waiting)} 件待办 cases left"
+        incident = self._incident
+        if incident.end is IncidentState.RESOLVED:
+            settling = Settling(
+                incident=incident.number,
+                result=incident.result or "",
+                message=incident.reply or "",
+                follow_up_percent=incident.follow_up_percent,
+                numbers=numbers,
+            )
+            answers = await self._execute(Incidents.settle, settling, f"completes and replies 批量办结, {left}")
+        else:
+            to = incident.into if incident.end is IncidentState.MERGED else None
+            relinking = Relinking(incident=incident.number, to=to, numbers=numbers)
+            answers = await self._execute(
+                Incidents.relink, relinking, f"links cases to another incident 转并工单, {left}"
+            )
+        self._counts.update(answers.counts)
+        for number in numbers:
+            self._waiting.pop(number, None)
+        self._waiting |= dict.fromkeys(answers.silent)
+        self._silent |= {*answers.silent}
+        if self._waiting and self._waiting.keys() <= self._silent:
+            await workflow.sleep(LATER, summary=f"{len(self._waiting)} cases do not answer 工单无应答")
+            self._silent.clear()
+        self._wake()
+
+    async def _ask_doubtful(self) -> None:
+        """Forget the cases that say themselves that they are not linked to it."""
+        numbers = tuple(self._doubtful)[:BATCH]
+        self._asked = {number: self._doubtful.pop(number) for number in numbers}
+        asking = Asking(incident=self._incident.number, numbers=numbers)
+        unlinked = await self._execute(Incidents.find_unlinked, asking, f"asks {len(numbers)} cases 核对工单")
+        # Those that were linked again meanwhile are asked no longer.
+        for number in self._asked.keys() & unlinked:
+            self._waiting.pop(number, None)
+        self._wake()
+
+    async def _finish(self) -> None:
+        self._note(self._incident.finish(workflow.now(), dict(self._counts)))
+
+    @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
+    def incident(self, actor: Actor | None = None) -> IncidentOutcome:
+        """Return the live incident, with the actions that `actor` may take."""
+        done = Done(action="", digest="", version=self._incident.version, done_at=workflow.now())
+        return self._outcome(done, actor)
+
+    @workflow.signal(description="内部 Internal: Cases say that they belong to it. 工单并入")
+    def linked(self, numbers: CaseNumbers = NOBODY) -> None:
+        """Keep the numbers. Anybody may have sent it: a case that is not linked refuses what the incident does."""
+        for number in islice(filter(is_number, numbers.root), max(MOST_WAITING - len(self._waiting), 0)):
+            self._waiting[number] = None
+            self._doubtful.pop(number, None)
+            self._asked.pop(number, None)
+        self._wake()
+
+    @workflow.signal(description="内部 Internal: Cases say that they belong to it no longer. 工单撤出")
+    def unlinked(self, numbers: CaseNumbers = NOBODY) -> None:
+        """Have the cases asked. Anybody may have sent the signal; at the end, every case is asked in any case."""
+        self._doubtful |= {number: None for number in numbers.root if number in self._waiting}
+        self._wake()
+
+    @workflow.update(name=ABSORB, description="内部 Internal: Another incident was merged into this one. 其他事件并入")
+    def absorb(self, absorbed: Absorbed) -> None:
+        """Widen the scope by that of the other incident, once."""
+        self._note(*self._incident.absorb(absorbed.incident, absorbed.scope, workflow.now()))
+
+    @absorb.validator
+    def check_absorb(self, absorbed: Absorbed) -> None:
+        """Refuse it if this incident is over, or is not the one that is meant. Raises ApplicationError."""
+        number = self._incident.number
+        if absorbed.into != number or self._incident.over:
+            raise self._refusal(Refused(OUT_OF_TURN, f"The incident {number} is over, or not {absorbed.into}."))
+
+    def _keep(self, *events: BaseEvent) -> None:
+        super()._keep(*events)
+        for event in events:
+            if isinstance(event.data, Confirmed) and event.data.cases:
+                self._named, self._named_due = self._naming_of(event, event.data), True
+            if event.action in _WIDENING:
+                self._search_after = ""
+                self._second_search_due = True
+            elif isinstance(event.data, Inform):
+                self._news.append(self._news_of(event, event.data))
+
+    def _news_of(self, event: BaseEvent, data: Inform) -> News:
+        said = {"message_en": data.message} | data.model_dump(exclude={"note"})
+        said |= {"incident": self._incident.number, "timezone": self._incident.timezone}
+        return News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said)
+
+    def _naming_of(self, event: BaseEvent, data: Confirmed) -> NamedCases:
+        name = event.people.get(event.actor, "")
+        actor = Actor(id=event.actor, name=name, role=event.role)
+        return NamedCases(incident=self._incident.number, actor=actor, numbers=tuple(dict.fromkeys(data.cases)))
+
+    def _batch(self) -> IncidentBatch:
+        return IncidentBatch(
+            incident=self._incident.model_copy(), events=tuple(self._outbox), counts=dict(self._counts)
+        )
+
+    def _search_attributes(self) -> Values:
+        return incident_search_attributes(self._incident)
+
+    def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
+        """Return the details of the incident as Markdown."""
+        return incident_details(self._incident, len(self._waiting), self._counts, self._names)
+
+    def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
+        return super()._answer(done, command).model_copy(update={"counts": dict(self._counts)})
+
+    def _outcome(self, done: Done, actor: Actor | None) -> IncidentOutcome:
+        return IncidentOutcome(
+            **done.model_dump(),
+            incident=self._incident,
+            waiting=len(self._waiting),
+            available_actions=self._incident.available_actions(actor) if actor else (),
+        )
+
+    def _carried_over(self) -> IncidentStart:
+        return IncidentStart(
+            source=self._incident,
+            waiting=tuple(self._waiting),
+            counts=dict(self._counts),
+            seen=self._seen,
+            changed_at=self._changed_at,
+            gather=self._search_after is not None or bool(self._searches_ahead()),
+            absorbed=self._absorbed,
+            names=self._names,
+            named=self._named,
+        )

@@ -1,0 +1,1 @@
+"""Shared part of the workflows of entities: host, updates, timer, and words of the Temporal UI."""

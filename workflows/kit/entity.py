@@ -1,0 +1,287 @@
+"""The shared part of the workflows of complaints, incidents and assessments.
+
+An entity is a pure object: commands go in, events come out. Its workflow makes it durable: it knows repeated commands
+by their keys, shows the entity in the Temporal UI, publishes its events to SQL, and carries it from run to run.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+from temporalio import workflow
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ApplicationError
+
+from domain.kit.command import Command
+from domain.kit.event import BaseEvent
+from domain.rights.masking import refuse_masked
+from domain.shared.actors import Actor
+from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
+from domain.shared.instants import to_milliseconds
+from workflows.kit.messages import Done, EntityStart
+from workflows.kit.search_attributes import Values, changes
+from workflows.kit.words import WorkerNames
+
+PUBLISH_TIMEOUT = timedelta(seconds=5)
+"""Longest duration of one attempt to write a batch; a worker that died during it is noticed this late."""
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
+"""Without end: while SQL or the worker is down, entities go on, and all that an activity is to do waits."""
+LOWEST = Priority(priority_key=5)
+"""Priority of work on many cases, for which no caller waits: all other work comes before it."""
+LONGEST_REASON = 2000
+"""Characters of the reason of a cancellation that are kept."""
+KEYS_KEPT = timedelta(hours=48)
+"""Time for which the key of a command is known: a client that repeats a request does so within minutes."""
+MOST_KEYS = 2000
+"""Keys that are known at the same time. They and their outcomes, 155 bytes each, travel in the next run's start
+message, for which Temporal allows 2 MB."""
+HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+"""A worker that died in the middle of a batch or a computation is noticed this late."""
+MILLISECOND = timedelta(milliseconds=1)
+_PUBLICATION = "publication"
+Publish = Callable[[Any, Any], Coroutine[Any, Any, int | None]]
+"""Activity that writes a batch to SQL; it may return the version that SQL has, if that is a later one."""
+
+
+class Entity(Protocol):
+    """A pure object that turns commands into events."""
+
+    version: int
+
+    @property
+    def state(self) -> str:
+        """Name of the state."""
+
+    def check(self, command: Command[Any], at: datetime) -> None:
+        """Raise Refused if `apply` would."""
+
+    def apply(self, command: Command[Any], at: datetime) -> tuple[BaseEvent, ...]:
+        """Carry out a command. Raises Refused and changes nothing."""
+
+    def note_cancellation(self, reason: str, at: datetime) -> tuple[BaseEvent, ...]:
+        """Note that a cancellation of the workflow was requested."""
+
+
+class EntityWorkflow:
+    """Base of a workflow that keeps one entity.
+
+    Handlers change the entity and await nothing. The main coroutine alone asks Temporal for something, in an order that
+    docs/decisions/0004 explains. The class is not generic and its metaclass is Python's own: at every start of a
+    run, the SDK looks at all members of a workflow class and of its bases.
+
+    Args:
+        entity: the entity, which is changed in place.
+        events: events that led to the entity and that SQL is not known to have.
+        start: the start message, for what an earlier run carried over.
+    """
+
+    def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
+        self._entity = entity
+        self._seen = dict(start.seen)
+        self._outbox: list[Any] = []
+        # Up to this version somebody writes the events of the outbox: the sender of an update, or the activity.
+        self._sender_version = start.sender_version
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._changed_at = start.changed_at or to_milliseconds(events[0].at)
+        self._shown = self._search_attributes()
+        self._keep(*events)
+
+    @abstractmethod
+    def _search_attributes(self) -> Values:
+        """Return the search attributes of the entity."""
+
+    @abstractmethod
+    def details(self, names: WorkerNames) -> str:
+        """Return the details of the entity as Markdown."""
+
+    @abstractmethod
+    def _outcome(self, done: Done, actor: Actor | None) -> BaseModel:
+        """Return what was done, and the entity as `actor` sees it."""
+
+    @abstractmethod
+    def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
+        """Return the answer to an update: the outcome, with the batch that its sender writes."""
+
+    @abstractmethod
+    def _carried_over(self) -> BaseModel:
+        """Return the start message of the next run."""
+
+    def check(self, command: Command[Any]) -> None:
+        """Validate an update of the table: raise ApplicationError before anything is recorded."""
+        self._check_acknowledged(command.acknowledged or 0)
+        if command.key in self._seen:
+            return
+        changed = self._version_refusal(command)
+        try:
+            refuse_masked(command)
+            self._entity.check(command, workflow.now())
+        except Refused as refused:
+            # Who may not do it is not told the version.
+            reason = changed if changed and refused.kind != "forbidden" else refused
+            raise self._refusal(reason) from None
+        if changed:
+            raise self._refusal(changed)
+
+    def _version_refusal(self, command: Command[Any]) -> Refused | None:
+        """Return the refusal of a command that is for other versions; None if it is for this one, or for any."""
+        if command.if_versions is None or self._entity.version in command.if_versions:
+            return None
+        own = self._entity.version
+        message = f"The present version is {own}, and not the one that the request is for. Read it, and decide anew."
+        return Refused(VERSION_CHANGED, message, (f'If-Match: "{own}"', "no If-Match"))
+
+    def act(self, action: str, command: Command[Any]) -> BaseModel:
+        """Handle an update of the table; a command whose key was seen is not carried out again."""
+        self._acknowledge(command.acknowledged or 0)
+        done = self._seen.get(command.key)
+        if done is None:
+            now = workflow.now()
+            self._note(*self._entity.apply(command, now))
+            done = Done(action=action, digest=command.digest, version=self._entity.version, done_at=now)
+            if command.key:
+                self._remember(command.key, done)
+        return self._answer(done, command)
+
+    def _remember(self, key: str, done: Done) -> None:
+        """Keep the outcome of this key; forget those that are older than KEYS_KEPT, or more than MOST_KEYS."""
+        self._seen[key] = done
+        while len(self._seen) > MOST_KEYS or done.done_at - next(iter(self._seen.values())).done_at > KEYS_KEPT:
+            del self._seen[next(iter(self._seen))]
+
+    def _check_acknowledged(self, version: int) -> None:
+        """Raise ApplicationError if SQL has more than the workflow, which was reset or replaced."""
+        if version > self._entity.version:
+            # Neither version nor state: roles are not checked yet, and by those of a workflow that was reset cannot be.
+            message = (
+                "SQL has more than its workflow, which was reset or replaced. An operator brings it back by"
+                " `hotline rebuild workflows --case NUMBER`."
+            )
+            raise ApplicationError(message, type=BEHIND_SQL.error_type, non_retryable=True)
+
+    def _refusal(self, refused: Refused) -> ApplicationError:
+        return ApplicationError(
+            refused.message,
+            {"accepted": refused.accepted, "state": self._entity.state, "version": self._entity.version},
+            type=f"{refused.kind}:{refused.code}",
+            non_retryable=True,
+        )
+
+    @workflow.query(description="The outcome of the request with this key, if it was carried out. 按键查询")
+    def done(self, key: str, actor: Actor) -> BaseModel | None:
+        """Return the outcome of the command with this key, with the entity as it is now; None if there was none."""
+        done = self._seen.get(key)
+        return self._outcome(done, actor) if done else None
+
+    def _note(self, *events: BaseEvent) -> None:
+        """Keep events that happen now, and wake the main coroutine."""
+        if events:
+            # Later with every change, even if the clock of the machine is set back.
+            self._changed_at = max(to_milliseconds(workflow.now()), self._changed_at + MILLISECOND)
+        self._keep(*events)
+
+    def _keep(self, *events: BaseEvent) -> None:
+        """Keep events until SQL is known to have them."""
+        self._outbox.extend(events)
+        self._wake()
+
+    def _acknowledge(self, version: int) -> None:
+        """Drop the events that SQL is known to have."""
+        self._outbox = [event for event in self._outbox if event.seq > version]
+
+    def _wake(self) -> None:
+        self._changed = True
+
+    async def _wait_for_work(self) -> None:
+        """Wait for a change or the end of a task. Raises what the task raised.
+
+        A requested cancellation, the most prominent button of the Temporal UI, is noted and ends nothing. Temporal
+        cancels the main coroutine once, wherever it waits: it must wait nowhere else as long as there is work.
+        """
+        try:
+            await workflow.wait_condition(self._has_work)
+        except asyncio.CancelledError:
+            reason = workflow.cancellation_reason()
+            if reason is None:  # a worker that forgets the workflow cancels as well
+                raise
+            # PostgreSQL keeps no NUL.
+            reason = reason.replace("\0", "")[:LONGEST_REASON]
+            self._note(*self._entity.note_cancellation(reason, workflow.now()))
+        for name in [name for name, task in self._tasks.items() if task.done()]:
+            self._tasks.pop(name).result()
+
+    def _has_work(self) -> bool:
+        return self._changed or any(task.done() for task in self._tasks.values())
+
+    def _idle(self) -> bool:
+        """Return True if nothing is under way and SQL is known to have every event."""
+        return not (self._tasks or self._outbox)
+
+    def _begin(self, name: str, task: Coroutine[Any, Any, None]) -> None:
+        """Begin a task of its own: it asks Temporal for something after all that the present coroutine asks for."""
+        self._tasks[name] = asyncio.create_task(task)
+
+    def _show(self) -> None:
+        """Show a changed entity in the lists. An upsert is a billable action: only what differs is upserted."""
+        if not self._changed:
+            return
+        self._changed = False
+        now = self._search_attributes()
+        if changed := changes(self._shown, now):
+            workflow.upsert_search_attributes(changed)
+            self._shown = now
+
+    def _publish(self, activity: Publish, make: Callable[[], Any]) -> None:
+        """Publish the outbox, one batch at a time, if it has events that nobody else writes."""
+        if _PUBLICATION in self._tasks or not self._outbox or self._entity.version <= self._sender_version:
+            return
+        self._sender_version = self._entity.version
+        self._begin(_PUBLICATION, self._publication(activity, make()))
+
+    async def _publication(self, activity: Publish, batch: Any) -> None:  # noqa: ANN401 - of an entity
+        last = batch.events[-1]
+        later = await workflow.execute_activity_method(
+            activity,
+            batch,
+            start_to_close_timeout=PUBLISH_TIMEOUT,
+            retry_policy=RETRY,
+            summary=f"{last.action} → v{last.seq}",
+        )
+        # What the sender of an update has written meanwhile is known here. A run that SQL is ahead of was reset or
+        # started again: its events are kept, so nothing begins that waits for SQL to have them.
+        self._acknowledge(last.seq if (later or 0) <= self._entity.version else 0)
+
+    def _continue_as_new_if_suggested(self, *, ready: bool) -> None:
+        """Begin the next run if this one is long. No handler comes between: nothing is awaited before it."""
+        if ready and workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
+            workflow.continue_as_new(self._carried_over())
+
+
+class PublishingWorkflow(EntityWorkflow):
+    """Base of the workflows of incidents and assessments, whose activity alone tells what SQL has.
+
+    It writes what the sender of an update writes as well, so that lists show it with the answer.
+    """
+
+    LONGEST: ClassVar[timedelta]
+    """Longest duration of one of its other activities, however busy the service is."""
+
+    def act(self, action: str, command: Command[Any]) -> BaseModel:
+        """Handle an update of the table."""
+        return super().act(action, command.model_copy(update={"acknowledged": None}))
+
+    def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
+        return self._outcome(done, command.actor).model_copy(update={"events": tuple(self._outbox)})
+
+    async def _execute(self, method: Any, argument: Any, summary: str) -> Any:  # noqa: ANN401 - as the SDK's own
+        return await workflow.execute_activity_method(
+            method,
+            argument,
+            start_to_close_timeout=self.LONGEST,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            retry_policy=RETRY,
+            priority=LOWEST,
+            summary=summary,
+        )

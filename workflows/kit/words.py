@@ -1,0 +1,56 @@
+"""Words of the Temporal UI: local time, durations in Chinese and English, safe Markdown."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
+from domain.shared.actors import Actor, Role
+
+LONGEST = 1000
+"""Characters of a text that the details show."""
+LONGEST_DETAILS = 80_000
+"""Characters of all details: the UI asks for them in an address, with up to 12 bytes a character, and takes 1 MiB."""
+BREAK = "  \n  "
+"""End of a line within an item of a list."""
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~#:])")
+"""Signs of Markdown; without a colon, nothing becomes a link by itself, in which an escape would be lost."""
+_SPACE = re.compile(r"\s+")
+ANYBODY = Actor(id="anybody", role=Role.ADMIN)
+"""Reader of the Temporal UI, which shows what any role may do."""
+
+
+class WorkerNames(NamedTuple):
+    """Names that a worker knows and a case does not: both names of districts by code, titles of incidents by number."""
+
+    districts: Mapping[str, str] = {}
+    incidents: Mapping[str, str] = {}
+
+
+def plain(text: str | None, longest: int = LONGEST) -> str:
+    """Return what people wrote on one line, without effect as Markdown; a dash for nothing."""
+    if not text:
+        return "-"
+    line = _SPACE.sub(" ", text).strip()
+    return _MARKUP.sub(r"\\\1", line if len(line) <= longest else f"{line[: longest - 1]}…")
+
+
+def markdown(lines: Iterable[str]) -> str:
+    """Return the lines as Markdown for the UI, which draws tables without space between the columns."""
+    # Markdown does not trim this space.
+    text = "\n".join(lines).replace(" | ", "\N{EN SPACE}| ")
+    return text if len(text) <= LONGEST_DETAILS else f"{text[: LONGEST_DETAILS - 1]}…"
+
+
+def local(at: datetime | None, zone: str = USUAL_ZONE) -> str:
+    """Return an instant to the minute, as clocks show it in this zone; a dash for None."""
+    return f"{on_the_wall(at, zone):%Y-%m-%d %H:%M}" if at else "-"
+
+
+def duration(seconds: float, day_seconds: int, day: str = "天 d") -> str:
+    """Return a time in its largest unit; `day_seconds` is the length of what is called a day."""
+    for size, unit in ((day_seconds, day), (3600, "小时 h"), (60, "分钟 min")):
+        if seconds >= size:
+            return f"{round(seconds / size, 1):g} {unit}"
+    return f"{seconds:.0f} 秒 s"

@@ -1,1 +1,0 @@
-"""Presentation of complaints and incidents in the Temporal UI."""

@@ -1,0 +1,86 @@
+"""Workflows of which one runs, for ever. All but one run an activity, shift after shift (`activities.shift`)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities import shift
+    from activities.incidents.surge_watch import SurgeWatch
+    from activities.notifications.courier import Courier
+    from activities.recovery.reconcile import Reconciler
+    from activities.recovery.report import Report
+    from domain.shared.value import Start
+    from workflows.kit.entity import RETRY
+
+
+class ReconcilerStart(Report, Start):
+    """Start message of the reconciler: the report of its last shift."""
+
+
+NOTHING = ReconcilerStart()
+MEMO = "installation"
+"""Key of the memo with the id of the installation."""
+
+
+@workflow.defn(name="InstallationWorkflow")
+class InstallationWorkflow:
+    """Workflow that does nothing: its memo shows to which installation this namespace belongs."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Wait for ever."""
+        await workflow.wait_condition(lambda: False)
+
+
+@workflow.defn(name="CourierWorkflow")
+class CourierWorkflow:
+    """Workflow that sends notifications (通知), shift after shift."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Run one shift after the other; continue as new when the history has grown."""
+        result = "上一班投递 {0} 条, the last shift delivered {0}"
+        await _run_shifts(Courier.deliver_notifications, "relays due notifications 投递通知", result)
+
+
+@workflow.defn(name="SurgeWatchWorkflow")
+class SurgeWatchWorkflow:
+    """Workflow that watches the calls for surges (突发事件预警), shift after shift."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Run one shift after the other; continue as new when the history has grown."""
+        result = "上一班预警 {0} 起, suspected by the last shift"
+        await _run_shifts(SurgeWatch.watch_surges, "watches the calls for surges 监测来电", result)
+
+
+@workflow.defn(name="ReconcilerWorkflow")
+class ReconcilerWorkflow:
+    """Workflow that compares Temporal with SQL (核对), shift after shift."""
+
+    @workflow.run
+    async def run(self, before: ReconcilerStart = NOTHING) -> None:
+        """Run one shift after the other; continue as new when the history has grown."""
+        await _run_shifts(Reconciler.reconcile, "compares cases in Temporal with SQL 核对", "{0}", before)
+
+
+async def _run_shifts(activity: Callable[..., Awaitable[Any]], summary: str, result: str, *before: object) -> NoReturn:
+    """Run the activity, one shift after the other; continue as new when the history has grown.
+
+    `result` is the text with what the last shift returned, in place of `{0}`. If the activity takes what the shift
+    `before` returned, each takes that of the last one.
+    """
+    while not workflow.info().is_continue_as_new_suggested():
+        found = await workflow.execute_activity_method(
+            activity,
+            args=before,
+            start_to_close_timeout=shift.SHIFT_TIMEOUT,
+            heartbeat_timeout=shift.HEARTBEAT_TIMEOUT,
+            retry_policy=RETRY,
+            summary=summary,
+        )
+        before = (found,) if before else ()
+        workflow.set_current_details(f"{result.format(found)} ({workflow.now():%Y-%m-%d %H:%M:%S} UTC)")
+    workflow.continue_as_new(args=before)
