@@ -130,27 +130,13 @@ def assemble(
     storage = Storage([settings.data_dir], files, integrity.damage, ring.fault)
     health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
     sql = SqlHealth(reader, writing, health.count_open_cases, ring.ids)
-    incidents = Incidents(
-        client=incident_client,
-        reader=reader,
-        projection=projection,
-        in_force=in_force,
-        turns=turns,
-        per_hour=settings.incidents_per_hour,
-        clock=clock,
+    case_checks = Checks(complaints, cases, in_force, reader, turns, texts_callers, clock)
+    intake = IntakeService(
+        complaints, Backlog(client, settings.task_queue), in_force, reader, projection, recognition, naming, clock
     )
-    case_checks = Checks(
-        client=complaints,
-        cases=cases,
-        in_force=in_force,
-        reader=reader,
-        turns=turns,
-        texts_callers=texts_callers,
-        clock=clock,
-    )
-    assessments = Assessments(
-        client=AssessmentClient(*temporal), reader=reader, writer=direct, people=people, in_force=in_force, clock=clock
-    )
+    incidents = Incidents(incident_client, reader, projection, in_force, turns, settings.incidents_per_hour, clock)
+    handover_client = HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check)
+    assessments = Assessments(AssessmentClient(*temporal), reader, direct, people, in_force, clock)
     return Backend(
         hosts=hosts_of(settings),
         body_limit_bytes=settings.body_limit_bytes,
@@ -169,53 +155,23 @@ def assemble(
         limits=limits,
         turns=turns,
         sessions=sessions,
-        sign_in=SignIn(sessions=sessions, bearer=bearer, limits=limits, people=people, writer=direct),
+        sign_in=SignIn(sessions, bearer, limits, people, direct),
         oidc=oidc,
         confirmations=Seal(ring, "confirmation"),
         temporal_ui_url=settings.temporal_ui_url,
         complaints=complaints,
         cases=cases,
-        intake=IntakeService(
-            complaints=complaints,
-            backlog=Backlog(client, settings.task_queue),
-            in_force=in_force,
-            reader=reader,
-            projection=projection,
-            recognition=recognition,
-            naming=naming,
-            clock=clock,
-        ),
+        intake=intake,
         recognition=recognition,
         complaint_actions=ComplaintActions(
-            client=complaints,
-            naming=naming,
-            cases=cases,
-            checks=case_checks,
-            incidents=incident_client,
-            in_force=in_force,
-            reader=reader,
-            recognition=recognition,
-            clock=clock,
+            complaints, naming, cases, case_checks, incident_client, in_force, reader, recognition, clock
         ),
-        caller_page=CallerPage(
-            cases=cases, in_force=in_force, links=Links(ring), limits=limits, secure=sessions.secure
-        ),
+        caller_page=CallerPage(cases, in_force, Links(ring), limits, sessions.secure),
         incidents=incidents,
-        incident_actions=IncidentActions(
-            client=incident_client, naming=naming, incidents=incidents, cases=cases, in_force=in_force
-        ),
-        handovers=Handovers(
-            client=HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check),
-            reader=reader,
-            writer=direct,
-            naming=naming,
-            people=people,
-            clock=clock,
-        ),
+        incident_actions=IncidentActions(incident_client, naming, incidents, cases, in_force),
+        handovers=Handovers(handover_client, reader, direct, naming, people, clock),
         assessments=assessments,
-        exclusions=Exclusions(
-            cases=cases, reader=reader, writer=direct, assessments=assessments, in_force=in_force, clock=clock
-        ),
+        exclusions=Exclusions(cases, reader, direct, assessments, in_force, clock),
         documents=Documents(settings.templates),
         print_pdf=printer(),
         readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),

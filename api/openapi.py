@@ -1,19 +1,18 @@
 """Document of the operations: what their routes do not say, computed of the routes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json
 
 from api.assessments.assessments import ASSESSMENT_NOT_FOUND
 from api.edge.middleware import WRONG_HOST
 from api.edge.problems import INTERNAL, INVALID_REQUEST, MEDIA_TYPE, WRONG_ROLE, Kind, Problem
-from api.examples import EXAMPLES
 from api.incidents.incidents import INCIDENT_NOT_FOUND
 from api.parameters import BODY_ERRORS, CASE_ERRORS
-from api.responses import SHARED, Json, header, problems
+from api.responses import Json, header, problems
 from api.rights import right_of
 from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS
 from api.sign_in.tokens import Tokens
@@ -44,6 +43,8 @@ DONE = {
     202: "Durable; lists will show it as soon as SQL has caught up.",
 }
 """Descriptions of the answers of an operation that has several, by status."""
+EXAMPLES: Json = from_json(Path(__file__).with_name("examples.json").read_bytes())
+"""Documented answers by the name of the operation or else of the model. `make docs` writes them."""
 _SCHEMA = "#/components/schemas/{model}"
 
 PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": True, "validatorUrl": None}
@@ -88,12 +89,13 @@ def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
         if app.openapi_schema is None:
             document = framework()
             components = document["components"]
-            components["examples"] = {name: _example(name, value) for name, value in SHARED.items()}
+            components["examples"] = {
+                name: {"summary": name.replace("_", " "), "value": value} for name, value in EXAMPLES.items()
+            }
             for route in app.routes:
                 if isinstance(route, APIRoute) and route.include_in_schema:
                     for method in route.methods or ():
-                        operation = document["paths"][route.path_format][method.lower()]
-                        components["examples"] |= _complete(operation, route)
+                        _complete(document["paths"][route.path_format][method.lower()], route)
             problem = Problem.model_json_schema(ref_template=_SCHEMA, mode="serialization")
             for own in ("HTTPValidationError", "ValidationError"):
                 components["schemas"].pop(own, None)
@@ -109,8 +111,8 @@ def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
     return openapi
 
 
-def _complete(operation: Json, route: APIRoute) -> Json:
-    """Add to an operation what follows of its route; return the examples of its answers by name."""
+def _complete(operation: Json, route: APIRoute) -> None:
+    """Add to an operation what follows of its route."""
     right, answers = right_of(route), operation["responses"]
     if MEDIA_TYPE not in answers.get("422", {}).get("content", {MEDIA_TYPE: {}}):
         del answers["422"]  # the framework's own, which is never sent
@@ -119,18 +121,17 @@ def _complete(operation: Json, route: APIRoute) -> Json:
         _add_problems(answers, kinds if route.path_format.startswith(path) else ())
     for parameter in operation.get("parameters", ()):
         _add_problems(answers, OF_PARAMETERS.get(parameter["name"], ()))
-        _add_problems(
-            answers, () if parameter["in"] == "header" or parameter["name"] == "number" else (INVALID_REQUEST,)
-        )
+        if parameter["in"] != "header" and parameter["name"] != "number":
+            _add_problems(answers, (INVALID_REQUEST,))
     if "requestBody" in operation:
         _add_problems(answers, BODY_ERRORS)
     if right is None:
-        return {}
+        return
     operation[RIGHT] = right.name
     _add_problems(answers, KEY_NEEDED)
     model = route.response_model
     if not model:
-        return {}
+        return
     name = route.name if route.name in EXAMPLES else model.__name__
     for status in {"200", "201", "202", "304"} & answers.keys() if "version" in model.model_fields else ():
         answers[status] |= _ETAG
@@ -140,11 +141,6 @@ def _complete(operation: Json, route: APIRoute) -> Json:
     for status, answer in good.items():
         answer["description"] = DONE[status] if len(good) > 1 else model.__doc__
         answer["content"]["application/json"]["examples"] = {name: {"$ref": f"#/components/examples/{name}"}}
-    return {name: _example(name, EXAMPLES[name])}
-
-
-def _example(name: str, value: Any) -> Json:  # noqa: ANN401 - a model or JSON
-    return {"summary": name.replace("_", " "), "value": to_jsonable_python(value, by_alias=True)}
 
 
 def _add_problems(answers: Json, kinds: Sequence[Kind]) -> None:

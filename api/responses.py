@@ -34,14 +34,9 @@ def also(status: int, model: type[BaseModel]) -> Responses:
 NOT_MODIFIED: Responses = {304: {"description": "You have this version."}}
 
 
-SHARED: dict[str, BaseModel] = {}
-"""Examples by name. They are added to the document last, since the framework leaves out nulls."""
-
-
-def examples(description: str, **shown: BaseModel) -> Json:
-    """Return the documentation of an answer with these examples."""
-    SHARED.update(shown)
-    links = {name: {"$ref": f"#/components/examples/{name}"} for name in shown}
+def examples(description: str, *names: str) -> Json:
+    """Return the documentation of an answer with the examples of these names in `examples.json`."""
+    links = {name: {"$ref": f"#/components/examples/{name}"} for name in names}
     return {"description": description, "content": {"application/json": {"examples": links}}}
 
 

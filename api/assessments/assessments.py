@@ -36,7 +36,7 @@ UNKNOWN_SUBJECT = declare("unknown-subject", HTTPStatus.UNPROCESSABLE_ENTITY, "U
 CASE_NOT_COUNTED = declare("case-not-counted", HTTPStatus.UNPROCESSABLE_ENTITY, "Case not counted by the figure")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Assessments:
     """Assessments of months."""
 

@@ -53,7 +53,7 @@ class ExclusionListing(Paging):
     decided: bool = Field(default=False, description="`true`: those that were decided on; else those that wait for it.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Exclusions:
     """Exclusions of cases from assessments."""
 

@@ -78,7 +78,7 @@ _CHECKED_HERE = {
 """Problems that `ComplaintActions.check` raises, by action."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ComplaintActions(Actions[Outcome]):
     """Actions on complaints."""
 

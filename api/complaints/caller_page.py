@@ -73,7 +73,7 @@ STATE_FOR_CALLERS = complete(
 """The states in plain words, Chinese and English."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class CallerPage:
     """Page that a link opens.
 

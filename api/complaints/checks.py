@@ -44,7 +44,7 @@ _WHY = {
 """Details of the mismatches that refuse a withdrawal."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Checks:
     """Checks of actions on cases.
 

@@ -47,7 +47,7 @@ _CHECKED_HERE = {"merge": (UNKNOWN_INCIDENT, INCIDENT_CLOSED), "confirm": (UNKNO
 """Problems that `IncidentActions.check` raises, by action."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class IncidentActions(Actions[IncidentOutcome]):
     """Actions on incidents."""
 

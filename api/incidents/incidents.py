@@ -35,7 +35,7 @@ TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS,
 HOUR = timedelta(hours=1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Incidents:
     """Incidents.
 

@@ -89,7 +89,7 @@ class HandoverItem(BaseModel):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Handovers:
     """Handovers, as their workflows have them."""
 

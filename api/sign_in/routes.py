@@ -27,7 +27,7 @@ NO_SUCH_PERSON = declare("no-such-person", HTTPStatus.FORBIDDEN, "Person not in 
 SIGNED_OUT_HERE = declare("signed-out-here", HTTPStatus.SERVICE_UNAVAILABLE, "Signed out in this browser alone")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class SignIn:
     """Sign-in by key or token, and sign-out."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
-from tools.docs import chain, desk, incidents, keys, outages, rights, saved_views, tables
+from tools.docs import chain, desk, examples, incidents, keys, outages, rights, saved_views, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -21,6 +21,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/lifecycle.md": tables.lifecycle_page,
     "docs/catalogue.md": tables.catalogue_page,
     "docs/images/chain.svg": chain.picture,
+    "api/examples.json": examples.page,
 }
 """Pages that are generated as a whole."""
 

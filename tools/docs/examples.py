@@ -1,10 +1,11 @@
 """Examples of the documented answers, of a case, an incident and an assessment that are made here in memory."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_jsonable_python
 
 from api.assessments.answers import (
     AssessedMonth,
@@ -28,6 +29,9 @@ from api.complaints.answers import (
 from api.complaints.routes import summed
 from api.dead_letters import ResentLetter
 from api.documents.documents import SAMPLE
+from api.health.answers import Component, Health
+from api.health.readiness import readiness, unknown
+from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import candidate_json, incident_json
 from api.masking import masked_json, timeline_item
 from api.people.handovers import HandoverItem
@@ -303,7 +307,29 @@ _FOLLOW_UPS = MonthOfFollowUps(
     items=[FollowUpItem.of(FollowUpCounts("repair", 40, 32, 30, 27, 28))],
 )
 CALL = NewCall.model_validate(NEW_CALL).call(bool)
+FOUND = {
+    "temporal": Component(ok=True, detail="answers"),
+    "clock": Component(ok=True, detail="The clock of this API process is 0 s behind Temporal's."),
+    "worker": Component(ok=True, detail="asked for tasks 12 s ago"),
+    "sql": Component(ok=True, detail="answers"),
+    "disk": Component(ok=True, detail="/srv/hotline has 81204 MiB left"),
+    "store": Component(ok=True, detail="the files of databases and keys are in place"),
+    "read_model": Component(ok=True, detail="SQL has 412 open cases, Temporal runs 412"),
+    "courier": Component(ok=True, detail="gave a sign of life 4 s ago"),
+    "reconciler": Component(ok=True, detail="gave a sign of life 3 s ago"),
+    "surge_watch": Component(ok=True, detail="gave a sign of life 2 s ago"),
+    "keys": Component(ok=True, detail="every process has the same keys"),
+    "calendar": Component(ok=True, detail="the holidays are known"),
+    "catalogue": Component(ok=True, detail="Zhongshan water supply hotline (5b0c1f4c20ee) is in force"),
+}
+"""Parts of the service in good health."""
+_ASKED_OF_TEMPORAL = ("worker", "read_model", "courier", "reconciler", "surge_watch")
+_AWAY = {name: unknown("Temporal", "temporal") for name in _ASKED_OF_TEMPORAL}
 EXAMPLES: dict[str, Any] = {
+    "alive": Health(status="alive"),
+    "ready": readiness(FOUND),
+    "degraded": readiness({**FOUND, "worker": NO_WORKER}),
+    "unavailable": readiness({**FOUND, "temporal": NO_ANSWER, **_AWAY}),
     **_of_case(),
     **_of_incident(),
     **_of_assessment(),
@@ -329,3 +355,11 @@ EXAMPLES: dict[str, Any] = {
     "PeoplePage": _page(Person(id="10023", name="陈静", role=Role.AGENT, districts=("west",)).model_dump(mode="json")),
 }
 """Models or JSON of the documented answers, by the name of the operation or else of the model."""
+
+
+def page() -> str:
+    """Return the examples as JSON, which the API adds to the document of its operations."""
+    shown = {name: to_jsonable_python(value, by_alias=True) for name, value in sorted(EXAMPLES.items())}
+    # One on a line, so that a change of one is seen.
+    lines = (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in shown.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
