@@ -13,12 +13,11 @@ from api.codes import BY_NAME
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
 from api.naming import KINDS, Naming
-from api.parameters import IdempotencyKey
+from api.parameters import IdempotencyKey, IfMatch, versions_in
 from api.responses import also, problems
 from api.rights import needs
 from api.sign_in.security import digest_of, request_key
 from api.temporal.client import EntityClient, key_reused
-from api.versions import IfMatch, versions_in
 from domain.case.views import Outcome
 from domain.kit.command import Command
 from domain.kit.event import ActionBody, AnyAction

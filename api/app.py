@@ -14,22 +14,20 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from api import dead_letters, openapi, reference
-from api.assessments import actions as assessment_actions
 from api.assessments import exclusions
 from api.assessments import routes as assessments
 from api.backend import Backend
-from api.calls import call_backs
 from api.calls import routes as calls
 from api.calls.answers import LARGER_BODIES
 from api.complaints import actions as complaint_actions
-from api.complaints import caller_page, notices, parts
+from api.complaints import caller_page
 from api.complaints import routes as complaints
 from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
 from api.edge.problems import HANDLERS, on_invalid
 from api.health import routes as health
 from api.incidents import actions as incident_actions
 from api.incidents import routes as incidents
-from api.people import callers, handovers
+from api.people import handovers
 from api.people import routes as people
 from api.reports import calls as call_reports
 from api.reports import months, periods
@@ -45,15 +43,10 @@ ROUTERS = [
         complaints,
         incident_actions,
         incidents,
-        notices,
-        parts,
         people,
-        callers,
         calls,
-        call_backs,
         handovers,
         assessments,
-        assessment_actions,
         exclusions,
         dead_letters,
         months,

@@ -9,9 +9,8 @@ from starlette.responses import Response
 
 from api.dependencies import Now, TheReader, TheWriter
 from api.edge.problems import ProblemError, declare
-from api.masking import masked_json
 from api.parameters import LongPaging
-from api.responses import answer_model, answer_page, problems
+from api.responses import answer_model, answer_page, masked_json, problems
 from api.rights import needs
 from api.routing import OnceRoute
 from api.shapes import Page

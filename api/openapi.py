@@ -11,14 +11,13 @@ from api.assessments.assessments import ASSESSMENT_NOT_FOUND
 from api.edge.middleware import WRONG_HOST
 from api.edge.problems import INTERNAL, INVALID_REQUEST, MEDIA_TYPE, WRONG_ROLE, Kind, Problem
 from api.incidents.incidents import INCIDENT_NOT_FOUND
-from api.parameters import BODY_ERRORS, CASE_ERRORS
+from api.parameters import BODY_ERRORS, CASE_ERRORS, INVALID_ETAG, MATCH_ERRORS
 from api.responses import Json, header, problems
 from api.rights import right_of
 from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS
 from api.sign_in.tokens import Tokens
 from api.sql.reader import INVALID_CURSOR
 from api.temporal.client import KEY_REUSED
-from api.versions import INVALID_ETAG, MATCH_ERRORS
 
 RIGHT = "x-right"
 """Field of an operation in the document: the right that it takes, as `GET /v1/roles` names it."""

@@ -1,18 +1,24 @@
 """Catalogue of services, lifecycle table, and rights."""
 
+import logging
 from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from api.dependencies import TheCatalogue
-from api.responses import answer, answer_model
+from api.codes import BY_NAME
+from api.dependencies import TheCatalogue, ThePeople
+from api.edge.problems import UNKNOWN, declare
+from api.responses import answer, answer_model, problems
 from api.rights import needs, right_of
 from api.routing import OnceRoute
+from api.shapes import Page
 from domain.case.actions import ACTIONS
 from domain.case.diagram import mermaid
 from domain.case.lifecycle import State
@@ -20,8 +26,16 @@ from domain.case.views import ActionName
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Credit, Priority, Promise
 from domain.rights.masking import PERSONAL_DATA, Sight
-from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_REFERENCE, RIGHTS, Reach, Right
-from domain.shared.actors import Role
+from domain.rights.rights import (
+    ACTION_RIGHTS,
+    KEYED,
+    READ_REFERENCE,
+    RIGHTS,
+    Reach,
+    Right,
+)
+from domain.shared.actors import Person, Role, StaffRole
+from domain.shared.codes import DepartmentCode, DistrictCode
 from domain.shared.value import Coded
 
 
@@ -190,6 +204,25 @@ def lifecycle() -> Lifecycle:
     )
 
 
+class PeoplePage(Page[Person]):
+    """People of the company, all on one page."""
+
+    next_cursor: None = None
+
+
+class PeopleListing(BaseModel, extra="forbid"):
+    """Filters of the list of people."""
+
+    role: StaffRole | None = Field(default=None, description="Only of this role.")
+    department: DepartmentCode | None = Field(default=None, description="Only of this department.")
+    district: DistrictCode | None = Field(default=None, description="Only those who work in this district.")
+
+
+log = logging.getLogger("hotline.api")
+
+CUSTOMER_NOT_FOUND = declare("customer-not-found", HTTPStatus.NOT_FOUND, "Customer not found")
+
+
 router = APIRouter(tags=["reference"], route_class=OnceRoute)
 LIFECYCLE = lifecycle()
 _WRITTEN = LIFECYCLE.model_dump_json(by_alias=True).encode()
@@ -229,3 +262,22 @@ async def get_roles(request: Request) -> Response:
     A role that a right or an action does not name does not have it.
     """
     return answer_model(roles(request.app.routes))
+
+
+@router.get(
+    "/v1/people",
+    summary="List the people of the company 人员",
+    response_model=PeoplePage,
+    dependencies=[needs(READ_REFERENCE)],
+    responses=problems(UNKNOWN["department"], UNKNOWN["district"]),
+)
+async def list_people(wanted: Annotated[PeopleListing, Query(), BY_NAME], people: ThePeople) -> Response:
+    """List people by id, without those who have left. Who has no districts works in all."""
+    found = [
+        person
+        for person in sorted(people.present(), key=lambda person: person.id)
+        if wanted.role in (None, person.role)
+        and wanted.department in (None, person.department)
+        and (wanted.district is None or not person.districts or wanted.district in person.districts)
+    ]
+    return answer_model(PeoplePage(items=[*found]))

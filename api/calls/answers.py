@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError, to_json
 
 from api.codes import CONTEXT
 from api.edge.problems import ProblemError, declare
-from api.masking import reads_one_department
+from api.responses import reads_one_department
 from api.shapes import Page, body_like
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.case.case import Case

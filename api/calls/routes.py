@@ -1,14 +1,18 @@
 """Calls (来电): reports of the telephone system, and lists of them."""
 
+from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query
-from pydantic import Field
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field, StrictBool
 from starlette.responses import Response
 
 from api.calls.answers import CALLS, INVALID_CALL, CallPage, KeptCalls, NewCall, Reported, UnconfirmedPage, call_json
 from api.complaints.cases import TheCases
 from api.dependencies import Now, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter
+from api.edge.problems import ProblemError, declare, kind_of
 from api.naming import UNKNOWN_AGENT
 from api.parameters import (
     INVALID_NUMBER,
@@ -22,10 +26,14 @@ from api.parameters import (
 from api.responses import answer_model, answer_page, problems
 from api.rights import needs
 from api.routing import OnceRoute
+from api.shapes import Page, body_like
 from domain.calls.call import CallOutcome
-from domain.rights.rights import CHECK_WITHDRAWALS, READ_CALLS, READ_CASES, RECORD_CALLS
+from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, CallBackResult, CallBackState
+from domain.rights.rights import CALL_BACK, CHECK_WITHDRAWALS, READ_CALLS, READ_CASES, RECORD_CALLS
 from domain.shared.actors import Actor
-from domain.shared.text import Instant, Name
+from domain.shared.text import CallId, Instant, Name, Text
+from domain.shared.value import Value
+from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
 from readmodel.calls.calls import CallFilters, keep
 from readmodel.calls.links import calls_of_case, linked_calls
 from readmodel.calls.withdrawals import unconfirmed
@@ -43,6 +51,67 @@ class CallListing(LongPaging):
     )
     since: Instant | None = Field(default=None, alias="from", description="It began then or later.")
     until: Instant | None = Field(default=None, alias="to", description="It began before.")
+
+
+NOT_FOUND = declare("call-back-not-found", HTTPStatus.NOT_FOUND, "Call-back not found")
+CONFLICTS = (kind_of(CALL_BACK_TAKEN), kind_of(CALL_BACK_OVER))
+
+
+class CallBackListing(LongPaging):
+    """State and page of the list of call-backs."""
+
+    state: CallBackState | None = Field(default=None, description="Where it stands; without it, all that are open.")
+
+
+class CallBackReport(Value):
+    """Report of whoever calls back: `{}` takes the call-back, `reached` tells how a try ended."""
+
+    model_config = body_like({}, {"reached": False, "note": "No answer 无人接听"})
+
+    reached: StrictBool | None = Field(default=None, description="The caller was reached; null takes the call-back.")
+    note: Text | None = None
+
+
+class CallBackLinks(BaseModel):
+    """Addresses of related resources."""
+
+    call_back: str = Field(description="Where the call-back is taken, and its result is told.")
+
+
+class CallBackItem(BaseModel):
+    """Call-back of one telephone."""
+
+    call_id: str = Field(description="The oldest of its calls.")
+    caller_phone: str
+    queue: str | None
+    since: datetime = Field(description="The end of that call.")
+    calls: int = Field(description="Number of calls that nobody answered.")
+    state: CallBackState
+    person: str | None = Field(description="Id of the person who has it, or who tried last.")
+    taken_at: datetime | None
+    held_until: datetime | None = Field(description="From then on others may take it; null if nobody has it.")
+    tries: int
+    ended_at: datetime | None
+    result: CallBackResult | None
+    note: str | None
+    links: CallBackLinks
+
+
+class CallBackPage(Page[CallBackItem]):
+    """Call-backs: the open ones oldest first, those that are done newest first."""
+
+
+def _item(entry: CallBackEntry, at: datetime) -> CallBackItem:
+    call_back = entry.call_back
+    links = CallBackLinks(call_back=f"/v1/calls/{quote(entry.call_id, safe='')}/call-back")
+    shown = {name: value for name, value in entry._asdict().items() if name != "call_back"} | call_back._asdict()
+    return CallBackItem(**shown, state=call_back.state(at), held_until=call_back.held_until(at), links=links)
+
+
+_SINCE = datetime.fromisoformat("2026-08-03T04:00:00Z")
+EXAMPLE = _item(
+    CallBackEntry("1785729600.118", "0760 8823 7777", "hotline", _SINCE, 2, CallBack("10023", _SINCE)), _SINCE
+)
 
 
 router = APIRouter(tags=["calls"], route_class=OnceRoute)
@@ -122,3 +191,52 @@ async def list_unconfirmed_withdrawals(
     area_code = catalogue.area_code
     page = await reader.ask(unconfirmed, now, area_code, paging.cursor, paging.limit)
     return answer_model(UnconfirmedPage(items=[*page.items], next_cursor=page.next_cursor))
+
+
+@router.get(
+    "/v1/call-backs",
+    summary="List callers to be called back 回电名单",
+    response_model=CallBackPage,
+    dependencies=[needs(CALL_BACK)],
+)
+async def list_callers_to_call_back(
+    wanted: Annotated[CallBackListing, Query()], now: Now, reader: TheReader
+) -> Response:
+    """List callers whom nobody answered, one entry for each telephone, whoever has waited longest first."""
+    page = await reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
+    return answer_page((_item(each, now).model_dump_json().encode() for each in page.items), page.next_cursor)
+
+
+@router.post(
+    "/v1/calls/{call_id:path}/call-back",
+    summary="Call a caller back 回电",
+    response_model=CallBackItem,
+    responses=problems(NOT_FOUND, *CONFLICTS),
+)
+async def call_back(
+    call_id: Annotated[CallId, Path(description="Any of its calls.", examples=["1785729600.118"])],
+    body: CallBackReport,
+    actor: Annotated[Actor, needs(CALL_BACK)],
+    now: Now,
+    writer: TheWriter,
+    people: ThePeople,
+) -> Response:
+    """Take the call-back, or tell how a try ended: not reached frees it, and the third time ends it.
+
+    Who takes it has it for 30 minutes. The same report again by the same person changes nothing.
+    """
+
+    def named(person: str) -> str:
+        known = people.get(person)
+        return f"{known.name} ({person})" if known and known.name != person else person
+
+    def change(before: CallBack) -> CallBack:
+        if body.reached is None:
+            return before.take(actor.id, now, body.note, named)
+        return before.tried(actor.id, now, reached=body.reached, note=body.note, named=named)
+
+    entry = await writer.write(lambda sql: work_off(sql, call_id, change))
+    if entry is None:
+        detail = f"Nobody is to be called back for the call {call_id}; GET /v1/call-backs lists the callers."
+        raise ProblemError(NOT_FOUND, detail)
+    return answer_model(_item(entry, now))

@@ -37,14 +37,13 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.naming import Naming
-from api.parameters import POST_ERRORS, NumberText, not_found, number_in
+from api.parameters import POST_ERRORS, NumberText, etag, not_found, number_in
 from api.responses import answer
 from api.rights import KEY, require_reach
 from api.routing import OnceRoute
 from api.sql.reader import Reader
 from api.temporal.complaints import ComplaintClient
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
-from api.versions import etag
 from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction, merged
 from domain.case.actions.decide_credit import DecideCredit

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field, TypeAdapter
 from pydantic_core import to_json
 
-from api.masking import masked_json, reads_one_department
+from api.responses import masked_json, reads_one_department
 from api.shapes import EventItem, Page, body_like, timeline_of
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.events import Event

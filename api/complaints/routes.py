@@ -1,5 +1,6 @@
 """Complaints: registration, lists, one complaint, and its timeline."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -7,21 +8,34 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, get_args
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from api.codes import BY_NAME
-from api.complaints.answers import Complaint, ComplaintPage, NewComplaint, Timeline, complaint_json
+from api.complaints.answers import (
+    Complaint,
+    ComplaintPage,
+    NewComplaint,
+    NoticePage,
+    PartPage,
+    Timeline,
+    complaint_json,
+    notice_json,
+    part_json,
+)
 from api.complaints.cases import TheCases
 from api.complaints.intake import OTHER_OWNER, TheIntake
-from api.dependencies import TheCatalogue, TheExportTurn, TheNaming, TheReader
-from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN
+from api.dependencies import TheCatalogue, TheExportTurn, TheNaming, ThePrinter, TheReader, part
+from api.documents.documents import Documents
+from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF
+from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports import complaints as exported
 from api.exports.files import CSV, XLSX
 from api.exports.streams import STREAMS, pages_of
-from api.masking import timeline_item
 from api.naming import Naming
 from api.parameters import (
     INVALID_PERIOD,
@@ -29,23 +43,30 @@ from api.parameters import (
     CaseNumber,
     Filters,
     IdempotencyKey,
+    IfNoneMatch,
     Listing,
+    Paging,
     Sla,
     TimelinePaging,
     after_seq,
+    etag,
+    is_known,
     person,
 )
-from api.responses import NOT_MODIFIED, also, answer, answer_model, answer_page, formats, problems
+from api.responses import NOT_MODIFIED, also, answer, answer_model, answer_page, formats, problems, timeline_item
 from api.rights import MASKED_SEARCH, department_within, needs, search_within
 from api.routing import OnceRoute
 from api.temporal.client import TEMPORAL_ERRORS
-from api.versions import IfNoneMatch, etag, is_known
 from domain.case.lifecycle import State
-from domain.rights.rights import READ_CASES, REGISTER
+from domain.case.parts import PartState
+from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, REGISTER
 from domain.shared.actors import Actor
+from domain.shared.codes import DepartmentCode, words
 from readmodel.base.paging import Page
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import Count, count_cases, list_cases, list_rows
+from readmodel.cases.queries import list_parts as parts_of
+from readmodel.timelines import documents as documents_of
 from readmodel.timelines import timeline
 
 
@@ -75,6 +96,25 @@ def summed(counts: Sequence[Count]) -> Counts:
 
 
 FILTER_ERRORS = (INVALID_PERIOD, *UNKNOWN.values(), OTHER_DEPARTMENT, MASKED_SEARCH)
+
+
+class PartListing(Paging):
+    """Filters of a list of parts."""
+
+    department: DepartmentCode | None = Field(
+        default=None,
+        description="The department, by code or name; by default your own.",
+        examples=["repair"],
+    )
+    state: tuple[PartState, ...] = Field(
+        default=(), description="State of the part; repeat it for several states.", examples=[["dispatched"]]
+    )
+
+
+NOTICE_NOT_FOUND = declare("notice-not-found", HTTPStatus.NOT_FOUND, "Notice not found")
+HEADERS = {"Vary": "Accept"}
+PAGE_HEADERS = HEADERS | CONTENT_SECURITY
+
 
 router = APIRouter(tags=["complaints"], route_class=OnceRoute)
 
@@ -206,3 +246,86 @@ async def get_timeline(
     case = await cases.in_sql(number, actor, READ_CASES)
     page = await reader.ask(timeline, number, after, paging.limit)
     return answer_page((timeline_item(event, actor, case.state) for event in page.items), page.next_seq)
+
+
+@router.get(
+    "/v1/parts",
+    summary="List the parts of a department (协办)",
+    response_model=PartPage,
+    responses=problems(UNKNOWN["department"], OTHER_DEPARTMENT),
+)
+async def list_parts(
+    wanted: Annotated[PartListing, Query(), BY_NAME],
+    actor: Annotated[Actor, needs(READ_PARTS)],
+    reader: TheReader,
+    catalogue: TheCatalogue,
+) -> Response:
+    """List the parts of a department in cases of others; `GET /v1/complaints` lists its own cases."""
+    department = department_within(READ_PARTS, actor, wanted.department) or actor.department
+    if department is None:
+        detail = "Your key has no department: name one with the parameter `department`."
+        raise ProblemError(UNKNOWN["department"], detail, accepted=words(catalogue.departments))
+    page = await reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
+    return answer_page((part_json(item, actor) for item in page.items), page.next_cursor)
+
+
+@router.get(
+    "/v1/complaints/{number}/notices",
+    summary="List the notices of a case 催办通知书、通报批评",
+    response_model=NoticePage,
+)
+async def list_notices(
+    number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
+) -> Response:
+    """List at most two a cycle: a notice of urging the day after the due time, and public criticism."""
+    await cases.in_sql(number, actor, READ_NOTICES)
+    found = await reader.ask(documents_of, number)
+    return answer_page((notice_json(number, event) for event in found), None)
+
+
+@router.get(
+    "/v1/complaints/{number}/notices/{seq}",
+    summary="Read or print a notice 催办通知书、通报批评",
+    response_class=HTMLResponse,
+    responses={
+        200: {
+            "description": "A page of A4 in Chinese and English.",
+            "content": {PDF: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **problems(NOTICE_NOT_FOUND, NOT_ACCEPTABLE),
+    },
+)
+async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the documents
+    number: CaseNumber,
+    seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="`seq` of the notice, as the list has it.")],
+    actor: Annotated[Actor, needs(READ_NOTICES)],
+    reader: TheReader,
+    cases: TheCases,
+    documents: Annotated[Documents, part("documents")],
+    print_pdf: ThePrinter,
+    accept: Annotated[str, Header(include_in_schema=False)] = HTML,
+) -> Response:
+    """Return the document as it was issued: nothing that happens later changes it."""
+    await cases.in_sql(number, actor, READ_NOTICES)
+    there = {event.seq: event for event in await reader.ask(documents_of, number)}
+    if seq not in there:
+        accepted = [str(known) for known in there]
+        detail = f"The case {number} has no notice {seq}; it has {', '.join(accepted) or 'none'}."
+        raise ProblemError(NOTICE_NOT_FOUND, detail, accepted=accepted)
+    html = documents.html(number, there[seq])
+    if not prefers_pdf(accept) or (print_pdf is None and quality(accept, HTML)):
+        return HTMLResponse(html, headers=PAGE_HEADERS)
+    if print_pdf is None:
+        raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[HTML])
+    printed = await asyncio.to_thread(print_pdf, html, there[seq].at)
+    return Response(printed, media_type=PDF, headers=HEADERS)
+
+
+def prefers_pdf(accept: str) -> bool:
+    """Return True if an `Accept` header prefers PDF to HTML."""
+    return quality(accept, PDF) > quality(accept, HTML)
+
+
+def quality(accept: str, media_type: str) -> float:
+    """Return the quality of a media type in an `Accept` header, 0 to 1, by the most specific range; 0 if unreadable."""
+    return parse_accept_header(accept, MIMEAccept).quality(media_type)

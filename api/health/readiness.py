@@ -17,8 +17,7 @@ from activities.recovery.report import Report
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.edge.metrics import Metrics
-from api.health import fault, fine
-from api.health.answers import Component, Readiness
+from api.health import Component, Readiness, fault, fine
 from api.health.sql import SqlHealth
 from api.health.storage import Storage
 from api.health.temporal import TemporalHealth

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api.dependencies import part
 from api.edge.metrics import Metrics
-from api.health.answers import Health, Readiness
+from api.health import Health, Readiness
 from api.health.readiness import UNABLE, ReadinessCheck
 from api.responses import answer_model, examples
 from api.routing import OnceRoute

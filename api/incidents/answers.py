@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError, to_json
 
-from api.masking import masked_json
+from api.responses import masked_json
 from api.shapes import HIDDEN, WHOLE, EventItem, Page, body_like, timeline_of
 from domain.case.incident_link import KEPT, SETTLED, OwnMatter
 from domain.case.lifecycle import State

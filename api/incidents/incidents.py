@@ -15,11 +15,11 @@ from api.dependencies import part
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
 from api.incidents.answers import NewIncident, incident_json
+from api.parameters import etag
 from api.responses import answer as json_answer
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
 from api.temporal.incidents import IncidentClient
-from api.versions import etag
 from domain.catalogue.catalogue import Catalogue
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident

@@ -21,14 +21,12 @@ from api.incidents.answers import (
     incident_json,
 )
 from api.incidents.incidents import TOO_MANY_INCIDENTS, TheIncidents
-from api.masking import timeline_item
-from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq, not_found
-from api.responses import also, answer, answer_page, problems
+from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq, etag, not_found
+from api.responses import also, answer, answer_page, problems, timeline_item
 from api.rights import needs
 from api.routing import OnceRoute
 from api.sign_in.security import digest_of, request_key
 from api.temporal.client import TEMPORAL_ERRORS
-from api.versions import etag
 from domain.incident.lifecycle import IncidentState
 from domain.rights.rights import DECLARE, READ_CANDIDATES, READ_INCIDENTS
 from domain.shared.actors import Actor

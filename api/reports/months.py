@@ -8,8 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api.dependencies import TheCatalogue, TheReader, TheZone
-from api.masking import masked_json
-from api.responses import answer, answer_model
+from api.responses import answer, answer_model, masked_json
 from api.rights import needs
 from api.routing import OnceRoute
 from domain.customers.customer import Thanks

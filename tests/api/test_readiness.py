@@ -20,9 +20,8 @@ from activities.names import complaint_id
 from activities.recovery import reconcile
 from activities.recovery.report import Report
 from activities.run_status import UNPAUSE
-from api.health import readiness
+from api.health import Component, Readiness, readiness
 from api.health import sql as health
-from api.health.answers import Component, Readiness
 from api.health.temporal import POLL_SECONDS
 from hotline.files.catalogue import load_catalogue
 from hotline.recovery.rebuild import rebuild

@@ -10,8 +10,7 @@ from sqlalchemy.exc import OperationalError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.edge.metrics import Metrics
-from api.health import readiness
-from api.health.answers import Component, Readiness
+from api.health import Component, Readiness, readiness
 from api.health.readiness import Checks, ReadinessCheck
 from api.health.sql import _differ
 from api.health.storage import LOW_BYTES, READ_MODEL, Storage

@@ -20,7 +20,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 import worker
 from activities.run_status import RUNNING
-from api.health.answers import Component
+from api.health import Component
 from api.health.temporal import TemporalHealth
 from hotline.installation import adopt
 from hotline.settings import Settings

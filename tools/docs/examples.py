@@ -17,9 +17,9 @@ from api.assessments.answers import (
     objection_item,
     standard_item,
 )
-from api.calls import call_backs
+from api.calls import routes as call_backs
 from api.calls.answers import NEW_CALL, KeptCalls, NewCall, call_json
-from api.calls.call_backs import CallBackPage
+from api.calls.routes import CallBackPage
 from api.complaints.answers import (
     NEW_COMPLAINT,
     complaint_json,
@@ -29,16 +29,16 @@ from api.complaints.answers import (
 from api.complaints.routes import summed
 from api.dead_letters import ResentLetter
 from api.documents.documents import SAMPLE
-from api.health.answers import Component, Health
+from api.health import Component, Health
 from api.health.readiness import readiness, unknown
 from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import candidate_json, incident_json
-from api.masking import masked_json, timeline_item
 from api.people.handovers import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
 from api.reports import calls
 from api.reports.months import FollowUpItem, Money, MonthOfFollowUps, MonthOfThanks, PersonThanked
 from api.reports.periods import example_report
+from api.responses import masked_json, timeline_item
 from domain.assessment.actions import object_
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
