@@ -78,7 +78,6 @@ GRACE_SECONDS = 12
 
 
 def utc_now() -> datetime:
-    """Return the present instant."""
     return datetime.now(UTC)
 
 
@@ -184,7 +183,6 @@ def _read(file: Path) -> bytes | None:
 
 
 def _tokens(settings: Settings, issuer: Issuer, in_force: CatalogueInForce) -> Tokens:
-    """Return the access tokens that are accepted."""
     claims = ClaimMap(
         person=settings.oidc_person_claim,
         name=settings.oidc_name_claim,
@@ -199,7 +197,6 @@ def _tokens(settings: Settings, issuer: Issuer, in_force: CatalogueInForce) -> T
 def _oidc(
     settings: Settings, tokens: Tokens, cookie: SealedCookie[Handshake], clock: Callable[[], datetime]
 ) -> OidcSignIn:
-    """Return the sign-in with the issuer."""
     client = OidcClient(settings.oidc_client_id, settings.oidc_client_secret, f"{settings.public_url}{CALLBACK}")
     return OidcSignIn(tokens, client, cookie, clock)
 
@@ -264,13 +261,11 @@ class _Server(uvicorn.Server):
             self.servers.append(await asyncio.get_running_loop().create_server(connection, sock=bound))
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """End in order."""
         await self.end_waiting()
         await super().shutdown(sockets)
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    """Return how the application is served."""
     bounds = ConnectionBounds(settings.request_seconds, settings.connections, settings.connections_per_address)
     return uvicorn.Config(
         app,

@@ -96,7 +96,6 @@ class Backend:
 
     @property
     def catalogue(self) -> Catalogue:
-        """Catalogue in force now."""
         return self.in_force.catalogue
 
     @property

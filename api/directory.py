@@ -128,7 +128,6 @@ class People:
         return self._people.get(folded(person_id))
 
     def present(self) -> tuple[Member, ...]:
-        """Return all who have not left."""
         return tuple(person for person in self._people.values() if person.left_at is None)
 
     async def _watch(self) -> None:

@@ -63,7 +63,6 @@ def number_in(text: str) -> str:
 
 
 def not_found(number: str) -> ProblemError:
-    """Return the problem of a number that no case has."""
     return ProblemError(COMPLAINT_NOT_FOUND, f"There is no complaint with the number {number}.")
 
 

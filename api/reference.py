@@ -142,7 +142,7 @@ def roles(routes: Sequence[BaseRoute]) -> Roles:
             name=right.name,
             name_zh=right.zh,
             description=right.description,
-            reach=dict(right.reach),
+            reach={role: right.reach[role] for role in Role if role in right.reach},
             routes=opened.get(right.name, []),
         )
 
@@ -164,7 +164,6 @@ def roles(routes: Sequence[BaseRoute]) -> Roles:
 
 
 def services(catalogue: Catalogue) -> bytes:
-    """Return the catalogue in the shape of `Services`."""
     items = [
         {
             **dict(service),
@@ -181,7 +180,6 @@ def services(catalogue: Catalogue) -> bytes:
 
 
 def lifecycle() -> Lifecycle:
-    """Return the lifecycle table in the shape of `Lifecycle`."""
     actions = [
         LifecycleRow.model_validate(
             {

@@ -49,7 +49,6 @@ def examples(description: str, *names: str) -> Json:
 
 
 def formats(*media_types: str) -> Responses:
-    """Return the documentation of further formats of the answer."""
     return {200: {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}}
 
 
@@ -83,18 +82,15 @@ def _problems(kinds: Sequence[Kind]) -> Json:
 
 
 def answer_page(items: Iterable[bytes], next_cursor: str | int | None) -> Response:
-    """Return a page of a list."""
     cursor = to_json(None if next_cursor is None else str(next_cursor))
     return answer(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), cursor))
 
 
 def answer_model(content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a model as an answer."""
     return answer(content.model_dump_json(by_alias=True).encode(), status, headers)
 
 
 def answer(content: bytes, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
-    """Return written JSON as an answer."""
     return Response(content, status, headers=headers, media_type=JSON)
 
 

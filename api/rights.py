@@ -47,7 +47,6 @@ class Needs:
 
 
 def needs(right: Right) -> Any:  # noqa: ANN401 - as `Depends`
-    """Return the dependency of an operation that takes the right."""
     return Depends(Needs(right))
 
 

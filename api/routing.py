@@ -51,7 +51,6 @@ class OnceRoute(APIRoute):
         super().__init__(path, endpoint, name=name, **more | {"operation_id": name})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what serves a request."""
         inner = super().get_route_handler()
 
         async def serve(request: Request) -> Response:

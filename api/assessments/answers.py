@@ -286,20 +286,17 @@ def month_facts(month: Assessment, available: Sequence[str]) -> dict[str, Any]:
 
 
 def standard_item(month: Assessment, by: Subject) -> StandardItem:
-    """Return the standard as it is shown for a kind of subject."""
     standard = month.standard
     return StandardItem.model_validate(dict(standard) | {"weights": standard.weights_of(by)})
 
 
 def objection_item(month: str, objection: Objection) -> ObjectionItem:
-    """Return an objection as it is shown."""
     here = f"{ASSESSMENTS}/{month}/objections"
     links = {"decision": f"{here}/{objection.id}/decision", **_case_link(objection.complaint)}
     return ObjectionItem(month=month, links=links, **objection.model_dump(exclude={"parties"}))
 
 
 def inspection_items(month: Assessment) -> list[InspectionItem]:
-    """Return the sample of a month as it is shown."""
     made = {each.complaint: each for each in month.inspections}
     nothing = dict.fromkeys(("scores", "points", "inspected_by", "inspected_at"))
     return [
@@ -314,14 +311,12 @@ def amount_text(counted: CountedCase) -> str | None:
 
 
 def counted_item(counted: CountedCase) -> CountedCaseItem:
-    """Return a case behind a number as it is shown."""
     facts = {**counted._asdict(), "amount": amount_text(counted)}
     facts.pop("serial")
     return CountedCaseItem(**facts, links=_case_link(counted.number))
 
 
 def exclusion_item(exclusion: Exclusion) -> ExclusionItem:
-    """Return an exclusion as it is shown."""
     decision = f"/v1/complaints/{exclusion.number}/exclusions/{exclusion.id}/decision"
     return ExclusionItem(**exclusion._asdict(), links={"decision": decision, **_case_link(exclusion.number)})
 

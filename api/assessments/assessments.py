@@ -129,7 +129,6 @@ class Assessments:
         return True
 
     def names(self, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:
-        """Return what finds both names of a subject."""
         if by in (Subject.AGENT, Subject.CREW):
             return lambda subject: (person.name if (person := self.people.get(subject)) else None, None)
         catalogue = self.in_force.catalogue

@@ -101,7 +101,6 @@ class NewCall(Value):
     @field_validator("agent")
     @classmethod
     def _is_known(cls, agent: str | None, info: ValidationInfo) -> str | None:
-        """Return the id of the person."""
         find: Callable[[str], str] | None = (info.context or {}).get("agent")
         if agent is None or find is None:
             return agent

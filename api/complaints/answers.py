@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field, TypeAdapter
-from pydantic_core import to_json
+from pydantic import BaseModel, Field
+from pydantic_core import to_json, to_jsonable_python
 
 from api.responses import masked_json, reads_one_department
 from api.shapes import EventItem, Page, body_like, timeline_of
@@ -21,7 +21,6 @@ from domain.shared.actors import Actor
 from domain.shared.text import Name
 from readmodel.cases.queries import PartOfCase
 
-_CASE = TypeAdapter(CaseView)
 NEW_COMPLAINT: dict[str, Any] = {
     "service_code": "no_water",
     "channel": "phone",
@@ -120,27 +119,21 @@ class NoticePage(Page[NoticeItem]):
 
 
 def links(number: str) -> dict[str, str]:
-    """Return the links of a case."""
     here = f"/v1/complaints/{number}"
     below = {part: f"{here}/{part}" for part in ("timeline", "notices", "caller", "calls")}
     return {"self": here, **below, "actions": f"{here}/actions/{{action}}", "temporal_ui": f"/case/{number}"}
 
 
 def complaint_json(view: CaseView, reader: Actor) -> bytes:
-    """Return the case as this person may see it, in the shape of `Complaint`."""
-    hidden = list[str]()
-    if reads_one_department(reader) and view.possible_duplicates:
-        view, hidden = view.model_copy(update={"possible_duplicates": ()}), ["possible_duplicates"]
+    hidden = ["possible_duplicates"] if reads_one_department(reader) and view.possible_duplicates else []
+    facts = dict(view) | dict.fromkeys(hidden, ())
     if masks := masks_for(reader.role, ended=view.state in ENDED):
-        shown, names = masked(_CASE.dump_python(view, mode="json"), masks)
-        written, hidden = to_json(shown), [*names, *hidden]
-    else:
-        written = _CASE.dump_json(view)
-    return b'%b,"masked":%b,"links":%b}' % (written[:-1], to_json(hidden), to_json(links(view.number)))
+        facts, names = masked(to_jsonable_python(facts), masks)
+        hidden = [*names, *hidden]
+    return to_json({**facts, "masked": hidden, "links": links(view.number)})
 
 
 def notice_json(number: str, event: Event) -> bytes:
-    """Return a notice or criticism in the shape of `NoticeItem`."""
     data, here = document_of(event), f"/v1/complaints/{number}"
     item = NoticeItem(
         seq=event.seq,
@@ -157,6 +150,5 @@ def notice_json(number: str, event: Event) -> bytes:
 
 
 def part_json(item: PartOfCase, reader: Actor) -> bytes:
-    """Return a part in the shape of `PartItem`."""
     case = {name: value for name, value in item._asdict().items() if name != "part"}
     return masked_json({**item.part.model_dump(), **case, "links": links(item.number)}, reader, item.case_state)

@@ -54,7 +54,6 @@ class Cases:
         return view
 
     def view(self, case: Case, actor: Actor) -> CaseView:
-        """Return the case as the actor sees it now."""
         now = self.clock()
         return view_case(case, now, available_actions(case, actor, now))
 

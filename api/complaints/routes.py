@@ -81,7 +81,6 @@ class Counts(BaseModel):
 
 
 def summed(counts: Sequence[Count]) -> Counts:
-    """Return the counts added up."""
 
     def by(column: str, named: Iterable[Any] = ()) -> dict[Any, int]:
         sums = Counter(dict.fromkeys(named, 0))
@@ -322,7 +321,6 @@ async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the doc
 
 
 def prefers_pdf(accept: str) -> bool:
-    """Return True if an `Accept` header prefers PDF to HTML."""
     return quality(accept, PDF) > quality(accept, HTML)
 
 

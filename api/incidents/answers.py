@@ -48,7 +48,6 @@ class NewIncident(Around):
 
     @property
     def scope(self) -> Scope:
-        """Scope that is asked for."""
         return Scope(services=self.services, districts=self.districts).narrowed(self)
 
 
@@ -159,7 +158,6 @@ def incident_json(item: Incident, cases: Mapping[str, int], outcomes: Mapping[st
 
 
 def candidate_json(item: Found, reader: Actor) -> bytes:
-    """Return a case that an incident does not take by itself, in the shape of `Candidate`."""
     case, here = item.case, f"/v1/complaints/{item.case.number}"
     shown = {
         "number": case.number,

@@ -73,7 +73,6 @@ class HandoverItem(BaseModel):
 
     @classmethod
     def of(cls, progress: HandoverProgress, to_assign: Iterable[OpenWork]) -> Self:
-        """Return the handover as it is shown, with the open work of the person now."""
         order = progress.handover
         ends = {"from": order.previous_owner, "to": order.owner}
         return cls(
@@ -133,7 +132,6 @@ class Handovers:
         return progress
 
     async def answer(self, progress: HandoverProgress, status: HTTPStatus) -> Response:
-        """Return the handover, with the open work of the person now."""
         to_assign = await self.reader.ask(assigned_to, progress.handover.previous_owner)
         item = HandoverItem.of(progress, to_assign)
         return answer_model(item, status, {"Location": f"/v1/handovers/{item.id}"})

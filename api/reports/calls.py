@@ -118,7 +118,6 @@ class CallNumbers(BaseModel):
 
     @classmethod
     def of(cls, figures: CallFigures, duty: DutyFigures | None, **more: Any) -> Self:  # noqa: ANN401 - further fields
-        """Return the figures as they are shown."""
         return cls(
             offered=figures.offered,
             **{outcome.value: figures.calls[outcome] for outcome in CallOutcome},

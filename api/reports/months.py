@@ -77,7 +77,6 @@ class FollowUpItem(BaseModel):
 
     @classmethod
     def of(cls, counts: FollowUpCounts) -> Self:
-        """Return the item of these counts."""
         return cls(
             **counts._asdict(),
             unreached=counts.followed_up - counts.contacted,

@@ -55,7 +55,6 @@ def _parsed(kind: ReportKind, value: object) -> Period:
 
 
 def example_report(kind: ReportKind) -> Report:
-    """Return a report of the documented period."""
     column = Column(name="registered", title="Registered", title_zh="受理", kind=ColumnKind.COUNT)
     return Report(
         kind=kind,
