@@ -15,8 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.projection import plain_errors, read
 from domain.assessment.assessment import Assessment
-from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample, SampleDrawn
-from domain.assessment.sample import draw
+from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample, SampleDrawn, draw
 from domain.assessment.state import Computation, Result
 from domain.calls.call import CallOutcome
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
@@ -48,12 +47,7 @@ IN_TIME_SECONDS = 15
 
 
 class Assessments:
-    """The activities of assessments.
-
-    Args:
-        writer: group writer of the read model.
-        engine: engine of the read model, to read.
-    """
+    """The activities of assessments."""
 
     def __init__(self, writer: GroupWriter, engine: Engine) -> None:
         self._writer = writer

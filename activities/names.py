@@ -15,15 +15,12 @@ ABSORB = "internal_absorb"
 
 
 def complaint_id(number: str) -> str:
-    """Return the workflow id of a case."""
     return f"complaint-{number}"
 
 
 def incident_id(number: str) -> str:
-    """Return the workflow id of an incident."""
     return f"incident-{number}"
 
 
 def assessment_id(month: str) -> str:
-    """Return the workflow id of a month's assessment."""
     return f"assessment-{month}"

@@ -1,4 +1,4 @@
-"""Writing of batches to the read model: the activity by which cases publish, and the writer of what updates return."""
+"""Writing of batches to the read model: of what cases publish by an activity, and of what updates return."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -23,34 +23,26 @@ T = TypeVar("T")
 
 
 class Projection:
-    """The activity `publish`. Run again, or late, it writes the same rows."""
+    """Writer of batches that cases publish, and of those that updates and registrations return to their sender.
 
-    def __init__(self, writer: GroupWriter) -> None:
-        self._writer = writer
-
-    @activity.defn(name="publish")
-    async def publish(self, batch: ProjectionBatch) -> None:
-        """Commit the batch. Raises ApplicationError if SQL does not take it: Temporal tries again.
-
-        SQL takes nothing of a run that has other events. The reconciler ends it, or reports its case.
-        """
-        with plain_errors():
-            await self._writer.submit(batch)
-
-
-class SenderWriter:
-    """Writer of the batches that updates and registrations return to their sender: API, incidents, rollouts.
-
-    Args:
-        writer: group writer, which writes batches of the same moment in one transaction.
-        client: client to signal the cases whose batches SQL does not take.
-        seconds: longest wait for SQL.
+    The senders are API, incidents and rollouts. `client` signals the cases whose batches SQL does not take within so
+    many seconds.
     """
 
     def __init__(self, writer: GroupWriter, client: Client, seconds: float) -> None:
         self._writer = writer
         self._client = client
         self._seconds = seconds
+
+    @activity.defn(name="publish")
+    async def publish(self, batch: ProjectionBatch) -> None:
+        """Commit the batch; run again, or late, write the same rows.
+
+        Raises ApplicationError if SQL does not take it: Temporal tries again. SQL takes nothing of a run that has other
+        events. The reconciler ends it, or reports its case.
+        """
+        with plain_errors():
+            await self._writer.submit(batch)
 
     async def write(self, batch: ProjectionBatch) -> bool:
         """Return True once the batch is committed. If SQL does not take it in time, its case is to publish it.

@@ -20,9 +20,8 @@ from api.rights import needs, right_of
 from api.routing import OnceRoute
 from api.shapes import Page
 from domain.case.actions import ACTIONS
-from domain.case.diagram import mermaid
 from domain.case.lifecycle import State
-from domain.case.views import ActionName
+from domain.case.views import ActionName, mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Credit, Priority, Promise
 from domain.rights.masking import PERSONAL_DATA, Sight

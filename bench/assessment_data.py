@@ -39,7 +39,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Intake, Location, Registration
 from domain.case.lifecycle import ENDED, State
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import ClockName
 from domain.kit.command import Command

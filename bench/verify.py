@@ -16,8 +16,8 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.shared.actors import Actor, Role
-from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import local_day, number_of
+from domain.shared.text import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from hotline.temporal.connection import connect

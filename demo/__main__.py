@@ -21,7 +21,7 @@ from demo.past_month import fill_last_month
 from demo.people import Person
 from demo.run import DemoOptions, argue_month, perform
 from domain.shared.actors import Person as Entry
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline import entry
 from hotline.cli.catalogue import RETRY_LATER
 from hotline.cli.main import main

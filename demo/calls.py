@@ -12,7 +12,7 @@ from demo.people import AGENTS, Person, Staff
 from demo.plans import Plan, Step
 from demo.texts import Work, address, caller_name, phone, words
 from domain.case.intake import IntakeChannel
-from domain.case.satisfaction import SATISFIED
+from domain.case.progress import SATISFIED
 from domain.shared.actors import Role
 
 CALLS_BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 9, 13, 14, 12, 10, 7, 7, 9, 10, 10, 9, 9, 10, 8, 6, 4, 3)

@@ -17,7 +17,7 @@ from demo.plans import PLANS, Plan, plan_of
 from demo.play import Player, Verdict
 from demo.texts import phone, words
 from domain.shared.actors import Role
-from hotline.files.toml import read_toml
+from hotline.files.formats import read_toml
 
 USUAL_CASES = 320
 LEAST_CASES = 300

@@ -7,7 +7,7 @@ from demo.client import Hotline, Json
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import Service
 from domain.catalogue.terms import ClockName
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 
 SLOW_SECONDS = 32.0
 """A promise that a plan leaves to be missed must be no longer than this, or the demo would wait for it too long."""

@@ -16,7 +16,7 @@ from demo.people import AGENTS, Person, Staff
 from demo.plans import ENDINGS, Step
 from demo.texts import phone
 from domain.calls.call import Call as ReportedCall
-from domain.calls.duty import Duty
+from domain.calls.call import Duty
 from domain.case.actions import COMMANDS
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
@@ -28,8 +28,8 @@ from domain.kit.command import Command
 from domain.reports.period import month_bounds, month_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import number_of
+from domain.shared.text import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.assessments.months import GivenValue, keep_given

@@ -9,7 +9,7 @@ from demo.offers import Offer
 from domain.case.lifecycle import State
 from domain.catalogue.terms import ClockName
 from domain.shared.actors import Role
-from hotline.files.toml import read_toml
+from hotline.files.formats import read_toml
 
 LINK = "link_incident"
 SLOW_SECONDS = 300

@@ -11,7 +11,7 @@ from demo.calls import Call, facts_of, taken_down
 from demo.offers import District, Offer
 from demo.plans import TIDE
 from demo.texts import Work, phone, words
-from hotline.files.toml import read_toml
+from hotline.files.formats import read_toml
 
 USUAL_CASES = 2000
 LEAST_CASES = 60

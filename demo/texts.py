@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from hotline.files.toml import read_toml
+from hotline.files.formats import read_toml
 
 
 class Work(NamedTuple):

@@ -17,7 +17,7 @@ from demo.play import DONE, LARGEST_PAGE, LOOK_EVERY_SECONDS, REGISTERED, Player
 from demo.surge import AFTER, BEFORE, TASTE, TEXTS, WAVES, Kind, plan_surge
 from demo.tide_check import Findings, read_messages
 from demo.tide_report import report_surge
-from domain.incident.lifecycle import LINKABLE, IncidentState
+from domain.incident.state import LINKABLE, IncidentState
 from domain.shared.actors import Role
 
 NEWS_AFTER = WAVES[1]

@@ -10,8 +10,8 @@ from pathlib import Path
 from demo.client import Json
 from demo.play import Verdict
 from demo.surge import OF_THE_TIDE, Surge
-from domain.incident.lifecycle import IncidentState
-from domain.incident.notifications import NEWS
+from domain.incident.incident import NEWS
+from domain.incident.state import IncidentState
 
 KNOWN_AFTER = timedelta(seconds=5)
 """A case tells the incident that it is linked, which takes a moment: who is linked just before news may miss them."""

@@ -15,7 +15,7 @@ from demo.report import by_state, print_links, table
 from demo.surge import AFTER, BEFORE, OF_THE_TIDE, WAVES, Kind, Surge
 from demo.tide_check import Findings, link_to
 from domain.case.clocks import ClockStatus
-from domain.incident.notifications import NEWS
+from domain.incident.incident import NEWS
 from domain.shared.actors import Role
 
 

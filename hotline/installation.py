@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.run_status import unless_gone
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.keys import KeysError, renew, ring_of
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address

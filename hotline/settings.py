@@ -16,8 +16,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.shared.actors import STAFF_ROLES, Role
+from domain.shared.errors import OperatorError
 from domain.shared.explain import message
-from domain.shared.operator_errors import OperatorError
 
 PREFIX = "HOTLINE_"
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here

@@ -59,13 +59,10 @@ def write(
     batches: Sequence[ProjectionBatch],
     sent: Mapping[str, int] = MappingProxyType({}),
 ) -> int:
-    """Write the batches; return the number of notifications in them.
+    """Write the batches; return the number of notifications in them. `sent`: up to this version those of a case are.
 
-    Notifications of the case with this number count as `sent` up to this version.
-
-    Raises:
-        NotRegisteredError: earlier events of a case are missing; nothing must be committed.
-        DivergedError: SQL has other events of a case; the same.
+    Raises NotRegisteredError if earlier events of a case are missing, and DivergedError if SQL has other ones; nothing
+    must be committed then.
     """
     first = [batch for batch in batches if not batch.since_version]
     later = sorted((batch for batch in batches if batch.since_version), key=lambda batch: batch.case.version)

@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, Table, select
 
 from domain.case.automatic.notice import DOCUMENTS
 from domain.case.events import Event
-from domain.incident.kind import IncidentEvent
+from domain.incident.state import IncidentEvent
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import events
 from readmodel.incidents.incidents import incident_events

@@ -10,12 +10,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.incidents.surge_watch import SurgeWatch
     from activities.notifications.courier import Courier
     from activities.recovery.reconcile import Reconciler
-    from activities.recovery.report import Report
+    from activities.recovery.report import ReconcilerReport
     from domain.shared.value import Start
     from workflows.kit.entity import RETRY
 
 
-class ReconcilerStart(Report, Start):
+class ReconcilerStart(ReconcilerReport, Start):
     """Start message of the reconciler: the report of its last shift."""
 
 
@@ -30,7 +30,6 @@ class InstallationWorkflow:
 
     @workflow.run
     async def run(self) -> None:
-        """Wait for ever."""
         await workflow.wait_condition(lambda: False)
 
 
@@ -40,7 +39,6 @@ class CourierWorkflow:
 
     @workflow.run
     async def run(self) -> None:
-        """Run one shift after the other; continue as new when the history has grown."""
         result = "上一班投递 {0} 条, the last shift delivered {0}"
         await _run_shifts(Courier.deliver_notifications, "relays due notifications 投递通知", result)
 
@@ -51,7 +49,6 @@ class SurgeWatchWorkflow:
 
     @workflow.run
     async def run(self) -> None:
-        """Run one shift after the other; continue as new when the history has grown."""
         result = "上一班预警 {0} 起, suspected by the last shift"
         await _run_shifts(SurgeWatch.watch_surges, "watches the calls for surges 监测来电", result)
 
@@ -62,7 +59,6 @@ class ReconcilerWorkflow:
 
     @workflow.run
     async def run(self, before: ReconcilerStart = NOTHING) -> None:
-        """Run one shift after the other; continue as new when the history has grown."""
         await _run_shifts(Reconciler.reconcile, "compares cases in Temporal with SQL 核对", "{0}", before)
 
 

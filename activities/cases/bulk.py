@@ -17,8 +17,7 @@ from activities.shift import now
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
 from domain.case.batch import BatchAnswer
-from domain.case.handover import Handover
-from domain.case.rollout import RolloutTerms
+from domain.case.bulk import Handover, RolloutTerms
 from domain.case.views import Outcome
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
@@ -73,7 +72,7 @@ class CasesOfHandover(Immutable):
     numbers: list[str]
 
 
-class HandedOver(Immutable):
+class HandoverPage(Immutable):
     """Outcome of a page: how many have the new owner, and the reason of each case that does not."""
 
     handed_over: int
@@ -84,9 +83,6 @@ class BulkUpdates:
     """The activities of rollouts and handovers.
 
     Args:
-        writer: writer of the read model.
-        engine: engine of the read model, to read.
-        cases: sends the updates of cases.
         catalogue_of: returns the catalogue in force if it has this serial, None if a later one has replaced it. Raises
             FileError if this worker has not got it yet.
     """
@@ -157,7 +153,7 @@ class BulkUpdates:
         return numbers
 
     @activity.defn(name="hand_over_cases")
-    async def hand_over_cases(self, page: CasesOfHandover) -> HandedOver:
+    async def hand_over_cases(self, page: CasesOfHandover) -> HandoverPage:
         """Give these cases to the new owner. A case that was given to somebody else meanwhile, or back, stays there.
 
         A handover that is not under way, as one that was done and is started again, changes no case.
@@ -166,7 +162,7 @@ class BulkUpdates:
         given = await read(self._engine, lambda sql: given_by(sql, handover, page.numbers))
         if given is None:
             reason = "This handover was done before, or SQL has lost it: order another one."
-            return HandedOver(handed_over=0, refused=dict.fromkeys(page.numbers, reason))
+            return HandoverPage(handed_over=0, refused=dict.fromkeys(page.numbers, reason))
         known = await read(self._engine, lambda sql: owners(sql, page.numbers))
         body = HandOver(owner=handover.owner, previous_owner=handover.previous_owner, note=handover.reason)
         # The same for every attempt, so that an attempt whose answer was lost is answered again.
@@ -200,7 +196,7 @@ class BulkUpdates:
             return CaseAnswer(HANDED_OVER, outcome.batch) if outcome else Left("Its workflow has ended.")
 
         counts, left = await self._cases.ask_all(page.numbers, ask, BRISK)
-        return HandedOver(handed_over=counts[HANDED_OVER], refused=left)
+        return HandoverPage(handed_over=counts[HANDED_OVER], refused=left)
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> CaseAnswer:
         try:

@@ -21,9 +21,9 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.bulk_throttle import BulkThrottle
 from activities.names import complaint_id
-from activities.people_first import PeopleFirst
-from activities.projection import SenderWriter
+from activities.projection import Projection
 from activities.sealing.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
 
@@ -31,8 +31,8 @@ ANSWER_SECONDS = 8.0
 """Longest wait for a case or an incident; another worker takes over from one that died sooner."""
 
 
-class Pace(NamedTuple):
-    """Speed at which cases are asked.
+class FanOut(NamedTuple):
+    """Number of cases that are asked together.
 
     Args:
         concurrency: cases that are asked at the same time.
@@ -43,9 +43,9 @@ class Pace(NamedTuple):
     checkpoint: int
 
 
-GENTLE = Pace(concurrency=2, checkpoint=20)
+GENTLE = FanOut(concurrency=2, checkpoint=20)
 """Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile."""
-BRISK = Pace(concurrency=16, checkpoint=64)
+BRISK = FanOut(concurrency=16, checkpoint=64)
 """An operator waits for the end, and chooses the hour. Each of them steps aside for people as well."""
 GONE = "gone"
 """Answer of a case whose workflow has ended."""
@@ -86,17 +86,11 @@ Ask = Callable[[str], Awaitable[CaseAnswer | Left]]
 
 
 class CaseUpdates:
-    """Sender of the updates and queries of incidents, rollouts and handovers.
+    """Sender of the updates and queries of incidents, rollouts and handovers."""
 
-    Args:
-        sender: writes the batches that cases return.
-        people: whom work on many cases waits for.
-        client: client that updates cases.
-    """
-
-    def __init__(self, sender: SenderWriter, people: PeopleFirst, client: Client) -> None:
-        self._sender = sender
-        self._people = people
+    def __init__(self, projection: Projection, throttle: BulkThrottle, client: Client) -> None:
+        self._projection = projection
+        self._throttle = throttle
         self._client = client
 
     async def send(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own
@@ -126,7 +120,7 @@ class CaseUpdates:
             return None
         return case.get("incident") in incidents
 
-    async def ask_all(self, numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE) -> Answers:
+    async def ask_all(self, numbers: Sequence[str], ask: Ask, fan_out: FanOut = GENTLE) -> Answers:
         """Ask every case and write what they return; return the counts of their answers, and why cases were left.
 
         For an activity with a heartbeat time-out. Heartbeats are checkpoints: a later attempt continues from the last
@@ -148,16 +142,16 @@ class CaseUpdates:
             activity.heartbeat(last, dict(counts), dict(left))
 
         async def ask_one(number: str) -> CaseAnswer | Left:
-            await self._people.step_aside()
+            await self._throttle.wait()
             result = await _answer(ask, number)
             beat()
             return result
 
         while done < len(numbers):
-            group = numbers[done : done + pace.checkpoint]
-            results = await for_each(group, ask_one, pace.concurrency)
+            group = numbers[done : done + fan_out.checkpoint]
+            results = await for_each(group, ask_one, fan_out.concurrency)
             answers = [each for each in results if isinstance(each, CaseAnswer)]
-            await self._sender.write_all([batch for _, batch in answers if batch])
+            await self._projection.write_all([batch for _, batch in answers if batch])
             counts.update(word for word, _ in answers)
             left |= {number: each.reason for number, each in zip(group, results, strict=True) if isinstance(each, Left)}
             done, last = done + len(group), group[-1]

@@ -26,7 +26,7 @@ from domain.incident.batch import (
     Settling,
     sampled,
 )
-from domain.incident.notifications import News
+from domain.incident.incident import News
 from domain.kit.command import Command
 from domain.shared.actors import SYSTEM, Actor
 from readmodel.cases.queries import versions
@@ -42,13 +42,7 @@ LINKED = "linked"
 
 
 class Incidents:
-    """The activities of incidents.
-
-    Args:
-        writer: group writer of the read model.
-        engine: engine of the read model, to read.
-        cases: sends the updates of cases.
-    """
+    """The activities of incidents."""
 
     def __init__(self, writer: GroupWriter, engine: Engine, cases: CaseUpdates) -> None:
         self._writer = writer

@@ -11,8 +11,8 @@ from temporalio import activity
 from temporalio.service import RPCError
 
 from activities.shift import now, shift
-from domain.incident.opening import Opening, SurgeRule
 from domain.incident.scope import Scope
+from domain.incident.state import Opening, SurgeRule
 from domain.shared.actors import SYSTEM
 from readmodel.base.database import reading
 from readmodel.incidents import incidents
@@ -32,9 +32,6 @@ class SurgeWatch:
     """The activity `watch_surges`; its workflow runs one at a time.
 
     Args:
-        engine: engine of the read model.
-        rules: returns the rules of the catalogue in force.
-        suspect: starts an incident.
         every_seconds: time between two looks.
     """
 

@@ -27,7 +27,6 @@ class IncidentTitles:
 
     @asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:
-        """Read the titles until the context ends."""
         reading = asyncio.create_task(self._read_on())
         try:
             yield

@@ -11,8 +11,8 @@ from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 
+from activities.bulk_throttle import BulkThrottle
 from activities.names import CHANGED_AT, COMPLAINT_WORKFLOW, complaint_id
-from activities.people_first import PeopleFirst
 from activities.recovery.other_workflows import OtherWorkflows
 from activities.recovery.report import STARTED_AGAIN
 from activities.run_status import NOT_OVER, STUCK, instant, is_over, unless_gone
@@ -42,21 +42,15 @@ class Seen(NamedTuple):
 
 
 class CaseWorkflows:
-    """List of the workflows of cases.
+    """List of the workflows of cases on one task queue. Every page waits for people."""
 
-    Args:
-        client: client of Temporal.
-        people: whom every page waits for.
-        task_queue: queue of the workers.
-    """
-
-    def __init__(self, client: Client, people: PeopleFirst, task_queue: str) -> None:
+    def __init__(self, client: Client, throttle: BulkThrottle, task_queue: str) -> None:
         self._client = client
-        self._people = people
+        self._throttle = throttle
         self._of_cases = COMPLAINT_WORKFLOW, task_queue
         of_queue = f'AND TaskQueue = "{task_queue}"'
         self._condition = f'WorkflowType = "{COMPLAINT_WORKFLOW}" {of_queue}'
-        self.others = OtherWorkflows(client, people, f'WorkflowType != "{COMPLAINT_WORKFLOW}" {of_queue}')
+        self.others = OtherWorkflows(client, throttle, f'WorkflowType != "{COMPLAINT_WORKFLOW}" {of_queue}')
 
     async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.
@@ -127,7 +121,7 @@ class CaseWorkflows:
             asked = ListWorkflowExecutionsRequest(
                 namespace=self._client.namespace, page_size=CHUNK, next_page_token=token, query=query
             )
-            await self._people.step_aside()
+            await self._throttle.wait()
             page = await self._client.workflow_service.list_workflow_executions(asked, retry=True)
             chunk: dict[str, Seen] = {}
             for found in page.executions:

@@ -27,10 +27,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.projection import SenderWriter, read
+from activities.projection import Projection, read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
-from activities.recovery.report import NAMED, Report, is_ahead
+from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.run_status import is_lost
 from activities.shift import Shift, ShiftOverError, now, shift
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -91,7 +91,7 @@ class Reconciler:
 
     Args:
         writer: group writer of the read model, for the marks of lost cases.
-        sender: tells cases to publish.
+        projection: tells cases to publish.
         engine: engine of the read model, to read.
         workflows: list of the workflows of cases, and of all others.
         repairs: writes cases and incidents from their histories.
@@ -101,14 +101,14 @@ class Reconciler:
     def __init__(
         self,
         writer: GroupWriter,
-        sender: SenderWriter,
+        projection: Projection,
         engine: Engine,
         workflows: CaseWorkflows,
         repairs: Repairs,
         every_seconds: float,
     ) -> None:
         self._writer = writer
-        self._sender = sender
+        self._projection = projection
         self._engine = engine
         self._workflows = workflows
         self._repairs = repairs
@@ -136,14 +136,14 @@ class Reconciler:
         self._sweeping = False
 
     @activity.defn(name="reconcile")
-    async def reconcile(self, before: Report) -> Report:
+    async def reconcile(self, before: ReconcilerReport) -> ReconcilerReport:
         """Look until the shift ends, the worker stops or the lost cases change, and sweep beside; return the report.
 
         While SQL or Temporal does not answer, it waits; the next look sees what was missed meanwhile. `before` is the
         report of the last shift.
         """
         # The heartbeat is that of the attempt before, whose worker died.
-        reports = [before, *map(Report.model_validate, activity.info().heartbeat_details)]
+        reports = [before, *map(ReconcilerReport.model_validate, activity.info().heartbeat_details)]
         known = [self._in_sql_until, *(each.in_sql_until for each in reports)]
         self._in_sql_until = max(filter(None, known), default=None)
         # A worker that begins has an hour for its first sweep, however long none ran; not if the one before it died.
@@ -233,8 +233,8 @@ class Reconciler:
         if found is None or found.changed_at < changed_at:
             self._newest, self._loss_seen_at = None, now()
 
-    def _report(self) -> Report:
-        return Report(
+    def _report(self) -> ReconcilerReport:
+        return ReconcilerReport(
             **self._done,
             unswept_since=self._unswept_since,
             lost=dict(islice(self._lost.items(), NAMED)),
@@ -294,7 +294,7 @@ class Reconciler:
             await self._write(number, seen, found)
         elif told is None or told.seen.changed_at != seen.changed_at:
             self._told[number] = _Told(seen, now(), GRACE)
-            await self._sender.tell_to_publish(number)
+            await self._projection.tell_to_publish(number)
             self._done["published"] += 1
         elif abs(now() - told.at) >= told.pause:
             # Each try adds a signal to the history of a case that cannot publish.

@@ -36,11 +36,7 @@ class DuePeriods(NamedTuple):
 
 
 class PeriodEnd:
-    """The activity `begin_due_periods`.
-
-    Args:
-        kinds: what is begun at the end of periods.
-    """
+    """The activity `begin_due_periods`."""
 
     def __init__(self, kinds: Sequence[DuePeriods]) -> None:
         self._kinds = kinds

@@ -11,9 +11,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.projection import plain_errors, read
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.cells import shown
 from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
-from domain.reports.report import Report, Table
+from domain.reports.report import Report, Table, shown
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, write_in_thread
 from readmodel.reports.questions import make
@@ -46,7 +45,6 @@ class Reports:
     Args:
         reader: engine of the read model, to read.
         database: the same, to write.
-        catalogue: returns the catalogue in force.
     """
 
     def __init__(self, reader: Engine, database: Engine, catalogue: Callable[[], Catalogue]) -> None:

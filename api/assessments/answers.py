@@ -13,9 +13,8 @@ from domain.assessment.actions import inspect, object_
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import Exclusion
-from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.score import FigureValue, Item
-from domain.assessment.state import Objection
+from domain.assessment.state import AssessmentState, Objection
 from domain.calls.call import CallOutcome
 from domain.calls.figures import OFFERED
 from domain.catalogue.figures import CONNECTED_RATE, FIGURE_OF, Figure, FigureUnit, Subject

@@ -46,8 +46,7 @@ from api.responses import also, answer_model, formats, problems
 from api.rights import needs
 from api.routing import OnceRoute
 from domain.assessment.actions import decide_objection, inspect, object_
-from domain.assessment.kind import AssessmentAction
-from domain.assessment.state import AssessmentFields, Objection
+from domain.assessment.state import AssessmentAction, AssessmentFields, Objection
 from domain.catalogue.figures import Subject
 from domain.reports.period import MONTH as MONTH_PATTERN
 from domain.reports.report import Cell
@@ -57,7 +56,7 @@ from domain.shared.codes import Code
 from domain.shared.text import Name
 from readmodel.assessments import months
 from readmodel.assessments.months import CountedCase
-from readmodel.base.paging import Page
+from readmodel.base.paging import RowPage
 
 Format = Literal["json", "csv", "xlsx"]
 Month = Annotated[
@@ -155,7 +154,7 @@ async def list_counted_cases(
     if wanted.format != "json":
         turn, name = export_turn, f"{month}-{wanted.figure}"
 
-        async def read(cursor: str | None) -> Page[CountedCase]:
+        async def read(cursor: str | None) -> RowPage[CountedCase]:
             return await assessments.reader.ask(months.cases_behind, number, cursor, exported.PAGE)
 
         pages = await pages_of(turn, read, exported.case_cells, wanted.cursor)

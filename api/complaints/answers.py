@@ -9,9 +9,9 @@ from pydantic_core import to_json, to_jsonable_python
 from api.responses import masked_json, reads_one_department
 from api.shapes import EventItem, Page, body_like, timeline_of
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
+from domain.case.decide import CASE_KINDS
 from domain.case.events import Event
 from domain.case.intake import Intake
-from domain.case.kinds import CASE_KINDS
 from domain.case.lifecycle import ENDED, State
 from domain.case.parts import Part
 from domain.case.views import CaseView

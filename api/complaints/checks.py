@@ -17,14 +17,14 @@ from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
 from api.sql.reader import Reader, away
 from api.temporal.complaints import ComplaintClient
-from domain.calls.withdrawal import CallMismatch
+from domain.calls.matching import CallMismatch
 from domain.case.actions.withdraw import needs_call
 from domain.case.progress import Owed
 from domain.shared.actors import Actor
 from readmodel.callers.records import links_sent
 from readmodel.calls.contacts import link_goes_nowhere
 from readmodel.calls.withdrawals import call_mismatch
-from readmodel.cases.decisions import Credited, credited
+from readmodel.cases.decisions import PastCredit, credited
 from readmodel.cases.queries import get_case
 from readmodel.cases.search_terms import phone_term
 
@@ -141,7 +141,7 @@ class Checks:
             raise ProblemError(CALL_MISMATCH, _WHY[found].format(call_id=call_id, number=number), accepted=accepted)
 
 
-def _too_much(owed: Owed, most: Decimal, time: timedelta, before: Sequence[Credited], currency: str) -> ProblemError:
+def _too_much(owed: Owed, most: Decimal, time: timedelta, before: Sequence[PastCredit], currency: str) -> ProblemError:
     had = ", ".join(f"{one.amount} by case {one.number}" for one in before) or "nothing yet"
     detail = (
         f"{owed.name}: an account gets {most} {currency} at most in {time / DAY:g} days. It has had {had};"

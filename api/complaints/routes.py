@@ -62,9 +62,9 @@ from domain.case.parts import PartState
 from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, REGISTER
 from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, words
-from readmodel.base.paging import Page
+from readmodel.base.paging import RowPage
 from readmodel.cases.filters import CaseFilters
-from readmodel.cases.queries import Count, count_cases, list_cases, list_rows
+from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows
 from readmodel.cases.queries import list_parts as parts_of
 from readmodel.timelines import documents as documents_of
 from readmodel.timelines import timeline
@@ -80,7 +80,7 @@ class Counts(BaseModel):
     sla: dict[Sla, int] = Field(description="By service level; every level is named.")
 
 
-def summed(counts: Sequence[Count]) -> Counts:
+def summed(counts: Sequence[CaseCount]) -> Counts:
 
     def by(column: str, named: Iterable[Any] = ()) -> dict[Any, int]:
         sums = Counter(dict.fromkeys(named, 0))
@@ -177,7 +177,7 @@ async def list_complaints(
     if wanted.format in STREAMS:
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
-        async def read(cursor: str | None) -> Page[RowMapping]:
+        async def read(cursor: str | None) -> RowPage[RowMapping]:
             return await cases.reader.ask(list_rows, filters, cursor, limit or exported.PAGE, area_code, wanted.sort)
 
         cells = partial(exported.cells, reader=actor)
@@ -192,7 +192,7 @@ async def list_complaints(
 
 @router.get(
     "/v1/complaints/counts",
-    summary="Count complaints",
+    summary="CaseCount complaints",
     response_model=Counts,
     responses=problems(*FILTER_ERRORS),
 )
@@ -203,7 +203,7 @@ async def count_complaints(
     catalogue: TheCatalogue,
     naming: TheNaming,
 ) -> Response:
-    """Count the complaints that a list with the same filters has, by state, department and service level."""
+    """CaseCount the complaints that a list with the same filters has, by state, department and service level."""
     filters = _narrowed(wanted, actor, naming)
     return answer_model(summed(await reader.ask(count_cases, filters, catalogue.area_code)))
 

@@ -187,5 +187,4 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def bounded_protocol(bounds: ConnectionBounds) -> type[BoundedProtocol]:
-    """Return the protocol with these bounds, as uvicorn takes it: a class."""
     return type("Protocol", (BoundedProtocol,), {"bounds": bounds})

@@ -61,7 +61,6 @@ class Limit:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
     def check(self, subject: str) -> None:
-        """Raise ProblemError 429 if the subject has reached the limit."""
         if self._most is None or self._limiter.test(self._most, subject):
             return
         reached = f"has reached the limit of {self._most.amount} {self._what} within a minute"
@@ -135,7 +134,6 @@ class Limits:
 
 
 def is_reading(request: Request) -> bool:
-    """Return True if the request changes nothing."""
     return request.method in ("GET", "HEAD") or request.url.path == LOOKUP
 
 

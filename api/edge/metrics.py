@@ -41,11 +41,9 @@ class Metrics:
         self._writes.labels("committed" if committed else "left_to_case").inc()
 
     def checked(self, status: str, parts: Mapping[str, bool]) -> None:
-        """Record a readiness check: its status, and for each part if it is ok."""
         self._readiness.set(LEVELS[status])
         for part, ok in parts.items():
             self._parts.labels(part).set(ok)
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -21,9 +21,8 @@ from domain.incident.actions import INCIDENT_ACTIONS
 from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.codes import UNKNOWN_CODE, CodeKind, UnknownCode
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.errors import OperatorError, ProblemType, Refused
 from domain.shared.explain import causes, form_of, message, tables_at
-from domain.shared.operator_errors import OperatorError
 from domain.shared.text import NO_INSTANT, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
@@ -50,7 +49,6 @@ STATUS = {
 
 
 def declare(slug: str, status: HTTPStatus, title: str) -> Kind:
-    """Add a type of problem to `KINDS`."""
     KINDS[slug] = Kind(slug, status, title)
     return KINDS[slug]
 

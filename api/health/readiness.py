@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.recovery.reconcile import SWEEP_EVERY
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.edge.metrics import Metrics
@@ -127,7 +127,6 @@ async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Comp
 
 
 def unknown(what: str, part: str) -> Component:
-    """Return the result for a part that depends on another one, which does not answer."""
     return fault(f"not known: {what} does not answer", f"See the part `{part}`.")
 
 
@@ -153,7 +152,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
     shifts = await temporal.shifts(RECONCILER)
     if not shifts.ok:
         return shifts
-    report = await last_report(temporal.client) or Report()
+    report = await last_report(temporal.client) or ReconcilerReport()
     if report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
         return fault(detail, "Read the log of the worker. It tries again by itself.")
@@ -189,7 +188,6 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
 
 
 def _named(why: Mapping[str, str]) -> str:
-    """Return the first cases, each with what is wrong with it."""
     return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), NAMED))
 
 

@@ -70,7 +70,6 @@ class SqlHealth:
         return fine("answers")
 
     async def keys(self, at: datetime) -> Component:
-        """Report if every process has the same keys."""
         found = await self.reader.look(keys_by_process, at)
         # After a rotation each process has yet to state the new key.
         older = [key_id for key_id, made_at in self._key_ids().items() if made_at <= at - LIVE]

@@ -56,7 +56,6 @@ class Storage:
         self._changed()
 
     async def disk(self) -> Component:
-        """Report if every folder can be written to, and has space."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._disk)
 
     async def store(self) -> Component:
@@ -183,7 +182,6 @@ class Integrity:
 
 
 def tables_of(file: Path) -> list[str]:
-    """Return the tables of the file. Raises sqlite3.Error."""
     with _read_only(file) as connection:
         return [name for (name,) in connection.execute(_TABLES)]
 

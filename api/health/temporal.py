@@ -5,14 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import (
-    CountWorkflowExecutionsRequest,
-    DescribeWorkflowExecutionRequest,
-)
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -87,12 +82,10 @@ class TemporalHealth:
 
     async def shifts(self, singleton: Singleton) -> Component:
         """Report if the workflow runs and its activity is alive; for the courier, dead letters are no fault of it."""
-        request = DescribeWorkflowExecutionRequest(
-            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
-        )
-        found = await unless_gone(self.client.workflow_service.describe_workflow_execution(request))
-        if found is None:
+        run = await unless_gone(self.client.get_workflow_handle(singleton.id).describe())
+        if run is None:
             return fault("its workflow was never started", _RESTART.format(singleton.id))
+        found = run.raw_description
         status = found.workflow_execution_info.status
         if status == Status.WORKFLOW_EXECUTION_STATUS_PAUSED:
             return fault("its workflow is paused", f"{UNPAUSE} Its id is `{singleton.id}`.")
@@ -110,16 +103,11 @@ class TemporalHealth:
     async def count_open_cases(self) -> int:
         """Return the number of open cases whose workflows run or are paused. Raises RPCError."""
         states = ", ".join(f'"{state.value}"' for state in sorted(OPEN))
-        request = CountWorkflowExecutionsRequest(
-            namespace=self.client.namespace,
-            query=f'WorkflowType = "{ComplaintWorkflow.__name__}" AND {NOT_OVER}'
-            f' AND TaskQueue = "{self.task_queue}" AND {STATE.name} IN ({states})',
-        )
-        return (await self.client.workflow_service.count_workflow_executions(request)).count
+        of_cases = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{self.task_queue}"'
+        return (await self.client.count_workflows(f"{of_cases} AND {NOT_OVER} AND {STATE.name} IN ({states})")).count
 
 
 def _shift(activity: PendingActivityInfo, singleton: Singleton) -> Component:
-    """Report on the activity of the workflow that runs, or is to run."""
     if activity.state in (_PAUSED, _PAUSE_REQUESTED):
         remedy = f"Unpause the activity of the workflow `{singleton.id}` in the Temporal UI."
         return fault("its activity is paused", remedy)

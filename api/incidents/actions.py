@@ -35,7 +35,7 @@ from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.merge import Merge
 from domain.incident.batch import IncidentBatch
-from domain.incident.lifecycle import IncidentState
+from domain.incident.state import IncidentState
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
 from readmodel.incidents import incidents as stored

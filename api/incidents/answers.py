@@ -13,14 +13,13 @@ from domain.case.incident_link import KEPT, SETTLED, OwnMatter
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import INCIDENT_KINDS, Incident
-from domain.incident.lifecycle import IncidentState
 from domain.incident.scope import CIRCLE_OR_STREETS, NOT_LINKED, PLACE_UNKNOWN, Around, Circle, Scope
-from domain.incident.state import IncidentFields
+from domain.incident.state import IncidentFields, IncidentState
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
 from domain.shared.value import omit_default
-from readmodel.incidents.candidates import Candidate as Found
+from readmodel.incidents.candidates import IncidentCandidate as Found
 
 
 class NewIncident(Around):

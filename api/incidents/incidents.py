@@ -23,12 +23,12 @@ from api.temporal.incidents import IncidentClient
 from domain.catalogue.catalogue import Catalogue
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
-from domain.incident.opening import Opening
+from domain.incident.state import Opening
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from readmodel.incidents import incidents as stored
 from workflows.clients.start import Request
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")
@@ -63,12 +63,12 @@ class Incidents:
             raise _notfound(number)
         return incident
 
-    async def counts(self, number: str) -> stored.Counts:
+    async def counts(self, number: str) -> stored.IncidentCounts:
         """Return the numbers of its cases; none if SQL does not answer, as the action is done."""
         try:
             return await self.reader.ask(stored.case_counts, number)
         except ProblemError:
-            return stored.Counts()
+            return stored.IncidentCounts()
 
     async def declare(self, body: NewIncident, actor: Actor, request: Request | None) -> Response:
         """Declare an incident, or answer again what the same request declared."""
@@ -95,7 +95,7 @@ class Incidents:
             follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
             timezone=self.in_force.catalogue.calendar.timezone,
         )
-        incident, event, again = await self.client.start(opening, request, Names.of(self.in_force.catalogue))
+        incident, event, again = await self.client.start(opening, request, CatalogueNames.of(self.in_force.catalogue))
         if again:
             with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
                 incident = await self.found(incident.number, actor)

@@ -27,7 +27,7 @@ from api.rights import needs
 from api.routing import OnceRoute
 from api.sign_in.security import digest_of, request_key
 from api.temporal.client import TEMPORAL_ERRORS
-from domain.incident.lifecycle import IncidentState
+from domain.incident.state import IncidentState
 from domain.rights.rights import DECLARE, READ_CANDIDATES, READ_INCIDENTS
 from domain.shared.actors import Actor
 from readmodel.incidents import candidates as incident_candidates

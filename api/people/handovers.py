@@ -26,7 +26,7 @@ from api.sql.reader import DirectWriter, Reader
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.handovers import HandoverClient
 from domain.case.actions.hand_over import SAME_OWNER
-from domain.case.handover import Handover, HandoverProgress, OpenWork
+from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.rights.rights import HAND_OVER
 from domain.shared.actors import Actor
 from domain.shared.text import Name, Text

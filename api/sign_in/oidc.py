@@ -7,10 +7,8 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from authlib.oauth2.auth import ClientAuth
-from authlib.oauth2.client import DEFAULT_HEADERS
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
+import httpx
+from authlib.oauth2.client import OAuth2Client
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -45,20 +43,16 @@ class Handshake(Kept):
 
 
 class OidcSignIn:
-    """Sign-in with the issuer. Nothing is kept but a sealed cookie in the browser, until the issuer leads back.
-
-    Args:
-        tokens: check of the issuer's tokens.
-        client: the service as the issuer knows it.
-        cookie: keeps the handshake.
-        clock: returns the present instant.
-    """
+    """Sign-in with the issuer. Nothing is kept but a sealed cookie in the browser, until the issuer leads back."""
 
     def __init__(
         self, tokens: Tokens, client: OidcClient, cookie: SealedCookie[Handshake], clock: Callable[[], datetime]
     ) -> None:
         self._tokens = tokens
         self._client = client
+        self._oauth = OAuth2Client(
+            None, client.id, scope="openid profile", redirect_uri=client.callback, code_challenge_method="S256"
+        )
         self._cookie = cookie
         self._clock = clock
 
@@ -66,16 +60,8 @@ class OidcSignIn:
         """Return the redirection to the issuer, from which the browser comes back to `to`. Raises ProblemError 503."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         endpoints = await self._tokens.issuer.endpoints()
-        url = prepare_grant_uri(
-            endpoints.authorization_endpoint,
-            self._client.id,
-            "code",
-            redirect_uri=self._client.callback,
-            scope="openid profile",
-            state=state,
-            nonce=nonce,
-            code_challenge=create_s256_code_challenge(verifier),
-            code_challenge_method="S256",
+        url, _ = self._oauth.create_authorization_url(
+            endpoints.authorization_endpoint, state, code_verifier=verifier, nonce=nonce
         )
         response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
         ends_at = self._clock() + timedelta(seconds=HANDSHAKE_SECONDS)
@@ -108,13 +94,10 @@ class OidcSignIn:
 
     async def _exchange(self, code: str, verifier: str) -> dict[str, Any]:
         """Return the tokens for a code. Raises ProblemError: 401 if the issuer refuses, 503 if it is away."""
-        form = {"code": code, "code_verifier": verifier, "redirect_uri": self._client.callback}
-        body = prepare_token_request("authorization_code", **form)
-        auth = ClientAuth(
-            self._client.id, self._client.secret, "client_secret_basic" if self._client.secret else "none"
-        )
-        _, headers, body = auth.prepare("POST", "", dict(DEFAULT_HEADERS), body)
-        given = await self._tokens.issuer.exchange(body, headers)
+        id_, secret, callback = self._client
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier, "redirect_uri": callback}
+        auth = httpx.BasicAuth(id_, secret) if secret else None
+        given = await self._tokens.issuer.exchange(form if auth else {**form, "client_id": id_}, auth)
         if "error" in given:
             log.warning("the issuer refuses a code: %s", str(given["error"])[:LONGEST_REASON])
             raise _refused("the issuer does not accept its code")

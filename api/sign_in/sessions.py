@@ -39,14 +39,7 @@ class Session(Kept):
 
 
 class Sessions:
-    """Maker and reader of sessions.
-
-    Args:
-        cookie: keeps a session in its browser.
-        people: people whose sessions count.
-        clock: returns the present instant.
-        issuer: address of the OIDC issuer by which people may sign in; None if there is none.
-    """
+    """Sessions of people in the directory; `issuer` is the OIDC issuer's address, None if nobody signs in there."""
 
     def __init__(
         self, cookie: SealedCookie[Session], people: People, clock: Callable[[], datetime], issuer: str | None = None
@@ -108,7 +101,6 @@ class Sessions:
 
 
 def takes_pages(request: Request) -> bool:
-    """Return True if the request is a browser's, for a page."""
     return "text/html" in request.headers.get("accept", "")
 
 

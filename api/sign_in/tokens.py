@@ -1,6 +1,7 @@
 """Access tokens of an OIDC issuer: their check, and who acts by their claims."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -119,20 +120,13 @@ def _values(claims: Claims, path: str) -> list[str]:
 
 
 def _valid(kind: TypeAdapter[str], given: object) -> str | None:
-    try:
+    with suppress(ValidationError):
         return kind.validate_python(given)
-    except ValidationError:
-        return None
+    return None
 
 
 class Tokens:
-    """Check of access tokens.
-
-    Args:
-        issuer: the issuer whose tokens are accepted.
-        audience: the service, as the tokens must name it in `aud`.
-        claims: tells who acts.
-    """
+    """Check of the issuer's tokens, which must name the `audience` in `aud`; their claims tell who acts."""
 
     def __init__(self, issuer: Issuer, audience: str, claims: ClaimMap) -> None:
         self.issuer = issuer

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 
-from activities.projection import SenderWriter
+from activities.projection import Projection
 from api.edge.metrics import Metrics
 from api.edge.problems import BEHIND_SQL, ProblemError
 from api.sql.reader import Reader
@@ -14,7 +14,7 @@ from domain.case.events import Event
 from domain.case.progress import Progress
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from readmodel.callers.recognition import note_recognised
 from readmodel.cases.queries import get_case, versions
 from readmodel.incidents import incidents
@@ -28,13 +28,13 @@ class ProjectionWriter:
     """Writer of the batches that Temporal has returned to this process. It raises nothing if SQL is down.
 
     Args:
-        sender: writes to SQL, and has cases publish what it does not take.
+        projection: writes to SQL, and has cases publish what it does not take.
         reader: reads a case that is not in memory.
         metrics: counts the batches.
     """
 
-    def __init__(self, sender: SenderWriter, reader: Reader, metrics: Metrics) -> None:
-        self._sender = sender
+    def __init__(self, projection: Projection, reader: Reader, metrics: Metrics) -> None:
+        self._projection = projection
         self._reader = reader
         self._metrics = metrics
         self._committed: OrderedDict[str, Case] = OrderedDict()
@@ -73,7 +73,7 @@ class ProjectionWriter:
             found = {}
         if found.get(number, 0) >= version:
             return True
-        await self._sender.tell_to_publish(number)
+        await self._projection.tell_to_publish(number)
         return False
 
     async def write_incident(self, batch: IncidentBatch) -> bool:
@@ -83,7 +83,7 @@ class ProjectionWriter:
         """
         incident = batch.incident
         try:
-            committed = await self._sender.run(partial(incidents.write, batch=batch))
+            committed = await self._projection.run(partial(incidents.write, batch=batch))
         except DivergedError:
             raise _behind_sql(f"incident {incident.number}", incident.number, incident) from None
         if committed:
@@ -92,11 +92,11 @@ class ProjectionWriter:
 
     async def note_recognised(self, number: str, caller_version: int) -> None:
         """Note that this caller was looked up; if SQL does not take it, the caller is looked up again."""
-        await self._sender.run(partial(note_recognised, number=number, caller_version=caller_version))
+        await self._projection.run(partial(note_recognised, number=number, caller_version=caller_version))
 
     async def _commit(self, batch: ProjectionBatch) -> bool:
         try:
-            committed = await self._sender.write(batch)
+            committed = await self._projection.write(batch)
         except DivergedError:
             self._metrics.wrote(committed=False)
             raise _behind_sql(f"case {batch.number}", batch.number, batch.case) from None

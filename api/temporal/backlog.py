@@ -18,12 +18,7 @@ LOOK_EVERY_SECONDS = 0.25
 
 
 class Backlog:
-    """Backlog of one task queue, as Temporal estimates it. One question serves all registrations that wait.
-
-    Args:
-        client: client of Temporal, which may be down.
-        task_queue: queue of the workers.
-    """
+    """Backlog of the workers' task queue, as Temporal estimates it. One question serves all registrations that wait."""
 
     def __init__(self, client: Client, task_queue: str) -> None:
         self._client = client

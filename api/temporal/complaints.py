@@ -16,7 +16,7 @@ from domain.case.events import Event
 from domain.case.intake import Registration
 from domain.case.views import CaseView, Outcome
 from domain.shared.actors import Actor
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from workflows.clients.start import Request, find_started, start_once
 from workflows.complaint.messages import ComplaintStart, options_of
 from workflows.complaint.workflow import ComplaintWorkflow

@@ -11,7 +11,7 @@ from activities.run_status import is_over
 from api.edge.problems import ProblemError
 from api.temporal.client import QUERY_SECONDS, answer_unless_gone, answering
 from api.temporal.clock import ClockCheck
-from domain.case.handover import Handover, HandoverProgress
+from domain.case.bulk import Handover, HandoverProgress
 from workflows.bulk import HandoverStart, HandoverWorkflow
 from workflows.clients.bulk import handover_workflow_id, start_handover
 from workflows.clients.start import Request, find_started
@@ -21,14 +21,7 @@ SOON = 1.5
 
 
 class HandoverClient:
-    """Client of the workflows of handovers.
-
-    Args:
-        client: client of Temporal, which may be down.
-        task_queue: queue of the workers.
-        timeout_seconds: longest wait for a start.
-        clock_check: check before anything is started.
-    """
+    """Client of the workflows of handovers; a start gets its answer within `timeout_seconds`."""
 
     def __init__(self, client: Client, task_queue: str, timeout_seconds: float, clock_check: ClockCheck) -> None:
         self._client = client

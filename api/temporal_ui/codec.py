@@ -163,7 +163,6 @@ def _models() -> Mapping[tuple[str, str | None], TypeAdapter[Any]]:
 
 
 def _without(value: Any, names: set[str]) -> Any:  # noqa: ANN401 - JSON
-    """Return JSON without the fields of these names."""
     if isinstance(value, dict):
         return {name: _without(each, names) for name, each in value.items() if name not in names}
     return [_without(each, names) for each in value] if isinstance(value, list) else value

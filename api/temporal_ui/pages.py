@@ -26,7 +26,6 @@ from domain.shared.numbers import NumberError, parse_number
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the pages."""
     dangerous = Dangerous(backend)
 
     @router.get("/views", include_in_schema=False)
@@ -80,7 +79,6 @@ async def _details(backend: Backend, actor: Actor, text: str) -> Response:
 
 
 def _cases(backend: Backend) -> str:
-    """Return the address of the list of cases."""
     return f"{PREFIX}/namespaces/{quote(backend.complaints.namespace, safe='')}/workflows"
 
 

@@ -103,7 +103,6 @@ def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, ca
 
 
 def example_in(action: AnyAction, catalogue: Catalogue) -> str:
-    """Return the example of an action with codes of this catalogue."""
     codes: Mapping[CodeKind, list[str]] = {
         "service": [each.code for each in catalogue.services],
         "district": [each.code for each in catalogue.districts],

@@ -24,12 +24,19 @@ from domain.assessment.automatic import (
     Drawn,
     Reminded,
 )
-from domain.assessment.kind import AssessmentEvent, AssessmentKind
-from domain.assessment.lifecycle import AssessmentState
-from domain.assessment.state import AssessmentFields, Computation, Sampled, TimeLimit
+from domain.assessment.state import (
+    AssessmentEvent,
+    AssessmentFields,
+    AssessmentKind,
+    AssessmentState,
+    Computation,
+    Sampled,
+    TimeLimit,
+)
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import MISS, Edition
-from domain.kit.entity import EntityRules, EntityTable, happen
+from domain.kit.entity import EntityRules, EntityTable
+from domain.kit.notification import Notification, notifications_of
 from domain.shared.value import Immutable
 
 ASSESSMENT_KINDS: dict[str, AssessmentKind] = {kind.name: kind for kind in (*ASSESSMENT_ACTIONS, *ASSESSMENT_AUTOMATIC)}
@@ -60,22 +67,22 @@ class DueReminder(NamedTuple):
 class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     """One assessment, from the end of its month until it is final."""
 
-    TABLE: ClassVar[EntityTable] = EntityTable("assessment of", ASSESSMENT_ACTION_OF, CANCELLATION)
+    TABLE: ClassVar[EntityTable] = EntityTable("assessment of", ASSESSMENT_KINDS, ASSESSMENT_ACTION_OF, CANCELLATION)
 
     @classmethod
     def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
         opened = cls(**{**start.__dict__, "number": start.month, "version": 0, "opened_at": start.at})
         begun = AssessmentOpened(since=start.since, until=start.until, seed=start.seed, edition=start.edition)
-        return opened, happen(opened, OPEN, start.at, begun)
+        return opened, opened.happen(OPEN, start.at, begun)
 
     def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
-        return happen(self, DRAW, at, Drawn(sample=sample))
+        return self.happen(DRAW, at, Drawn(sample=sample))
 
     def note_computation(self, computed: Computation, step: AssessmentKind | None, at: datetime) -> AssessmentEvent:
         """Note the figures, which `step` makes public or final; None: neither."""
         step = step or COMPUTE
         state = {PUBLISH.name: S.OBJECTIONS, FINISH.name: S.FINAL}.get(step.name)
-        return happen(self, step, at, Computed(computed=computed), state)
+        return self.happen(step, at, Computed(computed=computed), state)
 
     @property
     def must_draw(self) -> bool:
@@ -102,7 +109,7 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         events = []
         while (due := self._next_reminder()) and due.falls_at <= at:
             reminded = Reminded(limit=due.limit, percent=due.percent, fell_at=due.falls_at)
-            events.append(happen(self, REMIND, at, reminded))
+            events.append(self.happen(REMIND, at, reminded))
         return tuple(events)
 
     def next_deadline(self, at: datetime) -> datetime | None:
@@ -123,3 +130,26 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         if percent is None:
             return None
         return DueReminder(self.standard.limit(limit.starts_at, limit.seconds * percent / 100), percent, limit.name)
+
+
+PREFIX = "assessment_"
+"""Prefix of the kind of a notification, so that templates can tell it from an event of a case."""
+ASSESSMENT_NOTIFICATION_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.notifies}
+"""Every kind of notification that an assessment owes, and its Chinese name."""
+_LIMIT_ZH = {"inspections": "质检评分期", "objections": "申诉期", "decision": "申诉裁决期"}
+
+
+def limit_zh(name: str) -> str:
+    kind, _, serial = name.partition("-")
+    return f"{_LIMIT_ZH[kind]}{serial}"
+
+
+def assessment_notifications(month: AssessmentFields, event: AssessmentEvent) -> tuple[Notification, ...]:
+    kind = ASSESSMENT_KINDS[event.action]
+    text_zh = f"{month.number}考核:{kind.zh},现为{event.to_state.zh}"
+    text_en = f"Assessment of {month.number}: {event.action}, now {event.to_state}"
+    if isinstance(event.data, Reminded):
+        text_zh += f";{limit_zh(event.data.limit)}已用{event.data.percent}%"
+        text_en += f"; {event.data.percent} % of the time for {event.data.limit} is used"
+    recipients = kind.addressees(month, event)
+    return notifications_of(month.number, event, recipients, f"{PREFIX}{event.action}", (text_zh, text_en))

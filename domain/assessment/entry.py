@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from domain.case.clocks import APPROVE
 from domain.case.intake import THANKS
 from domain.case.lifecycle import State
-from domain.case.satisfaction import SATISFIED
+from domain.case.progress import SATISFIED
 from domain.catalogue.figures import EntryKind
 from domain.catalogue.terms import MISS, USUAL_CURRENCY
 from domain.shared.text import same_phone

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from domain.catalogue.figures import CASES, FIGURES, EntryKind, Figure, FigureUnit, Subject
 from domain.catalogue.standard import Standard, Weight
-from domain.shared.rates import half_up, ratio
+from domain.shared.amounts import half_up, ratio
 from domain.shared.value import Immutable, omit_default
 
 HUNDRED = Decimal(100)

@@ -1,16 +1,26 @@
 """Fields of an assessment. Its figures are no part of it: SQL has them, and the digest tells which they are."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from domain.assessment.lifecycle import AssessmentState
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import Edition
-from domain.shared.value import Immutable, omit_default
+from domain.kit.event import BaseAction, BaseEvent, BaseKind, EventData
+from domain.shared.value import Immutable, NamedCode, omit_default
+
+
+class AssessmentState(NamedCode):
+    """State of an assessment."""
+
+    DRAFT = "draft", "草案"
+    OBJECTIONS = "objections", "公示申诉期"
+    FINAL = "final", "已定稿"
+
 
 S = AssessmentState
 
@@ -140,3 +150,24 @@ class AssessmentFields(BaseModel):
     def limit_of(self, name: str) -> TimeLimit | None:
         """Return the time of this name; None if it does not run."""
         return next((each for each in self.limits if each.name == name), None)
+
+
+class AssessmentEvent(BaseEvent):
+    """One fact about one assessment, in the order of `seq`."""
+
+    DATA: ClassVar[dict[str, type[EventData]]] = {}
+
+    from_state: AssessmentState | None = None
+    to_state: AssessmentState
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessmentKind(BaseKind[AssessmentFields, AssessmentEvent]):
+    """Kind of event of an assessment."""
+
+    EVENT = AssessmentEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessmentAction(AssessmentKind, BaseAction[AssessmentFields, AssessmentEvent, AssessmentState]):
+    """Action of a person on an assessment."""

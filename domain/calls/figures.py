@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from domain.calls.call import CallOutcome
-from domain.shared.rates import rate
+from domain.shared.amounts import rate
 
 OFFERED = frozenset(
     {CallOutcome.ANSWERED, CallOutcome.ABANDONED, CallOutcome.SHORT_ABANDONED, CallOutcome.CALL_BACK_ASKED}

@@ -10,8 +10,8 @@ from domain.case.events import Event
 from domain.catalogue.terms import USUAL_CURRENCY, Approver, Terms
 from domain.kit.event import EventData
 from domain.shared.actors import Actor
+from domain.shared.amounts import ZERO, Money
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.money import ZERO, Money
 from domain.shared.text import Text
 from domain.shared.value import Immutable, omit_default
 

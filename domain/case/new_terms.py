@@ -12,12 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, Run
+from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, Run, counted_times
 from domain.case.events import Event
 from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, UNSIGNED, State
 from domain.case.parts import PART_AT_WORK, PartState
 from domain.case.progress import LaterTerms
-from domain.case.standstill import counted_times
 from domain.case.state import CaseState
 from domain.catalogue.terms import CLOCKS, Act, ClockName, Priority, Promise, Terms
 from domain.kit.event import EventData

@@ -5,11 +5,11 @@ Texts name the case by its number and hold no personal data; templates and chann
 
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.automatic.credit import Credited
+from domain.case.decide import CASE_KINDS
 from domain.case.events import Event
 from domain.case.kind import text_of
-from domain.case.kinds import CASE_KINDS
 from domain.case.state import CaseState
-from domain.shared.notification import Notification
+from domain.kit.notification import Notification, notifications_of
 
 CASE_NOTIFICATION_ZH = {
     kind.name: kind.zh for kind in CASE_KINDS.values() if kind.notifies or kind.notifies_by_incident
@@ -24,11 +24,8 @@ def notifications(number: str, event: Event) -> tuple[Notification, ...]:
         return ()
     kind = CASE_KINDS[event.action]
     special = kind.text(number, event.data, event) if kind.text else None
-    text_zh, text_en = special or text_of(number, event, kind.zh, kind.name)
-    return tuple(
-        Notification(f"{number}-{event.seq}-{recipient}", recipient, event.action, text_zh, text_en)
-        for recipient in event.recipients
-    )
+    texts = special or text_of(number, event, kind.zh, kind.name)
+    return notifications_of(number, event, event.recipients, event.action, texts)
 
 
 def addressed(event: Event, after: CaseState) -> Event:

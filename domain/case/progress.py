@@ -5,15 +5,28 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from domain.case.approvers import Approval, Approvers, Decided
-from domain.case.clocks import Clock, ClockStatus
+from domain.case.clocks import Clock, ClockStatus, Standstill
 from domain.case.intake import IntakeFacts
 from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.parts import UNFINISHED, Part
-from domain.case.satisfaction import Satisfaction
-from domain.case.standstill import Standstill
 from domain.catalogue.terms import USUAL_CLASS, Approver, CustomerClass, Edition
-from domain.shared.money import Money
-from domain.shared.value import Immutable, omit_default
+from domain.shared.amounts import Money
+from domain.shared.value import Immutable, NamedCode, omit_default
+
+
+class Satisfaction(NamedCode):
+    """Step of the scale of five, from the best to the worst: that of the evaluation of public services (好差评)."""
+
+    VERY_SATISFIED = "very_satisfied", "非常满意"
+    SATISFIED = "satisfied", "满意"
+    FAIRLY_SATISFIED = "fairly_satisfied", "基本满意"
+    DISSATISFIED = "dissatisfied", "不满意"
+    VERY_DISSATISFIED = "very_dissatisfied", "非常不满意"
+
+
+SATISFIED = (Satisfaction.VERY_SATISFIED, Satisfaction.SATISFIED, Satisfaction.FAIRLY_SATISFIED)
+"""Steps that count as satisfied."""
+
 
 AT_RISK = 75
 """Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from domain.case.actions import TABLE
+from domain.case.actions import ACTIONS, TABLE
 from domain.case.approvers import Approval, Decided
 from domain.case.batch import ProjectionBatch
 from domain.case.clocks import Clock, ClockStatus
 from domain.case.intake import Caller, Location
-from domain.case.lifecycle import State
+from domain.case.lifecycle import ENDED, State
 from domain.case.parts import Part
 from domain.case.progress import CatalogueChange, Extension, FollowUpAnswer, Owed
 from domain.case.state import CaseState
@@ -139,3 +139,22 @@ class Outcome(BaseModel):
     version: int
     batch: ProjectionBatch | None = omit_default(None, "Events that SQL is not known to have; the sender writes them.")
     case: CaseView | None = omit_default(None, "The case as it is now; null beside a batch, which holds it.")
+
+
+def mermaid() -> str:
+    """Return the table as a Mermaid state diagram, labels in Chinese and English; ends with a newline.
+
+    Actions that change no state are listed in a note, instead of one loop at each of many states.
+    """
+    lines = ["stateDiagram-v2"]
+    lines += [f"    {state.value}: {state.zh} {state.value}" for state in State]
+    lines += [
+        f"    {source} --> {target.value}: {action.zh} {action.name}"
+        for action in ACTIONS
+        for source in ([state.value for state in sorted(action.sources)] or ["[*]"])
+        for target in action.targets
+    ]
+    lines += [f"    {state.value} --> [*]" for state in sorted(ENDED)]
+    lines += ["    note right of registered", "        Without a change of state 不改变状态"]
+    lines += [f"        {action.zh} {action.name}" for action in ACTIONS if not action.targets]
+    return "\n".join([*lines, "    end note"]) + "\n"

@@ -48,7 +48,7 @@ from domain.catalogue.terms import (
     Unit,
     UrgingRules,
 )
-from domain.incident.opening import SurgeRule
+from domain.incident.state import SurgeRule
 from domain.shared.codes import CodeKind, code_of, entry_of
 from domain.shared.value import Coded, Value, omit_default
 

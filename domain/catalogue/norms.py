@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from domain.catalogue.terms import CLOCKS, CalendarKind, ClockName, EscalationStep, Priority, Starts
-from domain.shared.money import Money, PositiveMoney
+from domain.shared.amounts import Money, PositiveMoney
 from domain.shared.value import Coded, Value, complete, omit_default
 
 Zone = Literal["town", "outskirts"]

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.shared.money import Money, PositiveMoney
+from domain.shared.amounts import Money, PositiveMoney
 from domain.shared.value import Coded, Value, complete, omit_default
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]

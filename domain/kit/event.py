@@ -1,13 +1,13 @@
-"""Events of complaints and incidents, their data, and what their kinds share.
+"""Events of every entity (complaint, incident, assessment), their data, and what their kinds share.
 
-Events are the only source of truth, from which everything else is computed. Each kind is one module of its own.
+Events are the only source of truth, from which everything else is computed.
 """
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar, cast
 
 from pydantic import (
     Field,
@@ -21,8 +21,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from domain.shared.actors import Actor, Role
-from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
+from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.errors import OUT_OF_TURN, WRONG_ROLE, ProblemType, Refused
 from domain.shared.text import Text
 from domain.shared.value import Immutable, Value, omit_default
 
@@ -79,7 +79,7 @@ class CancellationRequested(EventData):
 
 
 class BaseEvent(Immutable):
-    """One fact about one complaint or incident."""
+    """One fact about one entity."""
 
     DATA: ClassVar[dict[str, type[EventData]]]
     """Model of the data of each kind of event; every kind adds its own when it is made (`BaseKind`)."""
@@ -103,11 +103,34 @@ class BaseEvent(Immutable):
         return cls.DATA[kind].model_validate(data)
 
 
-EntityT = TypeVar("EntityT")
+class Decision(NamedTuple):
+    """Data of an event, the state it leads to if that is another, and the cycle of a case if a new one begins."""
+
+    data: EventData
+    state: str | None = None
+    cycle: int | None = None
+
+
+class NotPossible(NamedTuple):
+    """Reason why an action is not possible now."""
+
+    problem: ProblemType
+    message: str
+
+
+class Evolving(Protocol):
+    """Fields that every event of an entity changes, whatever it is about."""
+
+    version: int
+    state: Any
+    people: dict[str, str]
+
+
+EntityT = TypeVar("EntityT", bound=Evolving)
 EventT = TypeVar("EventT", bound=BaseEvent)
 StateT = TypeVar("StateT", bound=str)
 Addressees = tuple[str, ...]
-"""Roles that are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`.
+"""Roles that are notified: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`.
 
 `owner:{fact}` has the name from the data of the event.
 """
@@ -115,10 +138,10 @@ Addressees = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class BaseKind(Generic[EntityT, EventT]):
-    """Kind of event: what it says, what it does to the complaint or incident, and who is told of it.
+    """Kind of event: what it says, what it does to the entity, and who is notified of it.
 
     `sets` are the facts that become fields of the same names; `evolve` changes all else; `event.at` is the time of
-    every change. `notifies` are those who are told, a table of them by the state that the event leads to, or a
+    every change. `notifies` are those who are notified, a table of them by the state that the event leads to, or a
     function that returns them once the entity has evolved.
     """
 
@@ -134,6 +157,47 @@ class BaseKind(Generic[EntityT, EventT]):
 
     def __post_init__(self) -> None:
         self.EVENT.DATA[self.name] = self.data
+
+    @classmethod
+    def cancellation(cls, noun: str, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
+        """Return the kind of the event by which a request to cancel the workflow is noted, which changes nothing."""
+        return cls(
+            name="cancellation_requested",
+            zh="请求取消",
+            description=f"Somebody requested cancellation in Temporal; the {noun} continues.",
+            data=CancellationRequested,
+            **more,
+        )
+
+    def next_event(
+        self,
+        entity: EntityT,
+        at: datetime,
+        decision: Decision,
+        actor: Actor = SYSTEM,
+        people: Mapping[str, str] | None = None,
+    ) -> EventT:
+        """Return the next event of the entity, which has not evolved yet; that of version 0 begins with it.
+
+        `people` are the names of those whom the data name.
+        """
+        event = self.EVENT(
+            seq=entity.version + 1,
+            at=at,
+            actor=actor.id,
+            role=actor.role,
+            people={**(people or {}), **actor.people},
+            action=self.name,
+            from_state=entity.state if entity.version else None,
+            to_state=decision.state or entity.state,
+            data=decision.data,
+            **self.more_facts(entity, decision),
+        )
+        return cast("EventT", event)
+
+    def more_facts(self, _: EntityT, __: Decision) -> dict[str, Any]:
+        """Return fields that events of this entity alone have."""
+        return {}
 
     def change(self, entity: EntityT, event: EventT) -> None:
         for name in self.sets:
@@ -153,7 +217,8 @@ class BaseKind(Generic[EntityT, EventT]):
 class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     """Action of a person: one row of a lifecycle table. Empty `targets`: the state stays.
 
-    `check` raises Refused for a body that is wrong. The data of the event are the body, unless another model is given.
+    `check` raises Refused for a body that is wrong. `decide` returns what happens, or raises Refused; without it, the
+    body becomes the data of the event (as it does without another model for these), and the first target the state.
     `extended_body` is the body with what the API has looked up for it, if that is another model. `further_examples`
     are of other forms of the body, each with a name.
     """
@@ -167,11 +232,20 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     further_examples: tuple[tuple[str, ActionBody], ...] = ()
     problems: tuple[ProblemType, ...] = ()
     check: Callable[[EntityT, Any], None] = lambda *_: None
+    decide: Callable[[EntityT, Any, Actor, datetime], Decision | NotPossible] | None = None
 
     def __post_init__(self) -> None:
         if self.data is EventData:
             object.__setattr__(self, "data", self.body)
         super().__post_init__()
+
+    def decision(self, entity: EntityT, body: ActionBody, actor: Actor, at: datetime) -> Decision | NotPossible:
+        if self.decide:
+            return self.decide(entity, body, actor, at)
+        return Decision(self.data.of(body), self.targets[0] if self.targets else None)
+
+    def out_of_turn(self, why: str) -> NotPossible:
+        return NotPossible(OUT_OF_TURN, f"{why}, and {self.name} is not possible now")
 
     def wrong_role(self, actor: Actor) -> Refused:
         allowed = tuple(sorted(self.roles - {Role.SYSTEM}))
@@ -180,4 +254,4 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
 
 
 AnyAction = BaseAction[Any, Any, Any]
-"""Action on a complaint or on an incident."""
+"""Action on any entity."""

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
+from domain.calendar.work_calendar import on_the_wall
 from domain.reports.period import ReportKind
 from domain.shared.value import Immutable, NamedCode
 
@@ -127,3 +128,21 @@ class Report(Immutable):
 
 def report_path(kind: ReportKind, period: str) -> str:
     return f"/v1/reports/{kind.value}?{'date' if kind is ReportKind.DAILY else 'month'}={period}"
+
+
+def shown(row: Sequence[Cell], columns: Sequence[Column], report: Report) -> list[str]:
+    """Return values as people read them: rates in percent, local time, separated thousands; a dash for None."""
+    return [_shown(cell, column, report) for cell, column in zip(row, columns, strict=True)]
+
+
+def _shown(cell: Cell, column: Column, report: Report) -> str:
+    match column.kind, cell:
+        case _, None:
+            return "-"
+        case ColumnKind.RATE, int() | float():
+            return f"{cell:.1%}"
+        case ColumnKind.COUNT, int():
+            return f"{cell:,}"
+        case ColumnKind.INSTANT, str():
+            return f"{on_the_wall(datetime.fromisoformat(cell), report.timezone):%Y-%m-%d %H:%M}"
+    return str(cell)

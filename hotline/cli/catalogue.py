@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from domain.case.rollout import RolloutPreview, RolloutTerms
+from domain.case.bulk import RolloutPreview, RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.diff import changes
 from domain.catalogue.terms import Edition
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.cli.shared import checked_catalogue, migrated_database, show_table
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import BusyError, CatalogueStore, edition_of, in_force_now
@@ -60,8 +60,6 @@ def apply(
 
     Exit code 0: done, or nothing to do. 1: not possible now; finished parts stay, run it again. 2: errors to correct.
     """
-    from workflows.bulk import RolloutStart
-
     settings = Settings()
     new = load_catalogue(file)
     store = CatalogueStore(settings.catalogues_dir)
@@ -79,16 +77,7 @@ def apply(
             typer.echo("nothing was changed")
             return
         with store.exclusive():
-            start = RolloutStart(
-                edition=preview.edition,
-                closed_after=closed_after,
-                # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the
-                # turn of a day and for crowded workers; if its API dies, the reconciler's second look writes it.
-                settle_seconds=3 * settings.update_timeout_seconds
-                + settings.sql_wait_seconds
-                + 2 * settings.reconcile_seconds
-                + 10,
-            )
+            start = _rollout(settings, preview.edition, closed_after)
             cases = preview.changed + preview.same + preview.unknown
             put = partial(store.put, new, file, by=by or _user_name())
             answers = asyncio.run(_put_in_force(store, put, settings.task_queue, start, cases))
@@ -96,6 +85,15 @@ def apply(
     if answers.get("silent"):
         typer.echo("hotline: some cases did not answer; run the command again", err=True)
         raise typer.Exit(RETRY_LATER)
+
+
+def _rollout(settings: Settings, edition: Edition, closed_after: datetime) -> "RolloutStart":
+    from workflows.bulk import RolloutStart
+
+    # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the turn of a
+    # day and for crowded workers; if its API dies, the reconciler's second look writes it.
+    within = 3 * settings.update_timeout_seconds + settings.sql_wait_seconds + 2 * settings.reconcile_seconds + 10
+    return RolloutStart(edition=edition, closed_after=closed_after, settle_seconds=within)
 
 
 def _preview(settings: Settings, store: CatalogueStore, new: Catalogue) -> tuple[RolloutPreview, datetime]:

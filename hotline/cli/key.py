@@ -9,7 +9,7 @@ import typer
 from domain.shared.actors import Role, StaffRole
 from hotline.cli import person
 from hotline.cli.shared import minute, reading_sql, show_table, writing_sql
-from hotline.files.atomic import write_private
+from hotline.files.data_folder import write_private
 from hotline.settings import Settings
 from readmodel.base.database import WriteConnection
 from readmodel.people import people

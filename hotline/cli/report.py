@@ -7,10 +7,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from domain.reports.cells import shown
 from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
-from domain.reports.report import Report, Table
-from domain.shared.operator_errors import OperatorError
+from domain.reports.report import Report, Table, shown
+from domain.shared.errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, open_database, show_table
 from hotline.settings import Settings
 from readmodel.base.database import reading

@@ -18,11 +18,11 @@ from pydantic import BaseModel, ValidationError
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.shared.codes import CodeKind, UnknownCode
+from domain.shared.errors import FileError
 from domain.shared.explain import key_at, message
-from domain.shared.operator_errors import FileError
 from domain.shared.value import Immutable
-from hotline.files.atomic import Stamp, exclusive_lock, file_stamp, write_private
 from hotline.files.catalogue import load_catalogue
+from hotline.files.data_folder import Stamp, exclusive_lock, file_stamp, write_private
 
 log = logging.getLogger("hotline.catalogue")
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 from cryptography import x509
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.entry import make_private
-from hotline.files.atomic import exclusive_lock
+from hotline.files.data_folder import exclusive_lock
 from hotline.local.supervisor import Program, Say, Supervisor
 from hotline.settings import PREFIX, Settings, hosts_of, require_encryption, variable
 

@@ -21,9 +21,8 @@ from typing import Any
 
 import psutil
 
-from domain.shared.operator_errors import OperatorError
-from hotline.files.atomic import write_private
-from hotline.files.run_file import RUN_FILE
+from domain.shared.errors import OperatorError
+from hotline.files.data_folder import RUN_FILE, write_private
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0

@@ -33,7 +33,7 @@ from activities.run_status import is_over, unless_gone
 from activities.shift import now
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
-from domain.incident.notifications import News
+from domain.incident.incident import News
 from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
 from readmodel.callers.recognition import note_recognised
@@ -58,7 +58,7 @@ Progress = Callable[[int, int], None]
 """Callback with the number of cases that are done, and of all cases."""
 
 
-class Rebuilt(NamedTuple):
+class RebuiltRows(NamedTuple):
     """Result of a rebuild.
 
     `failed` are the errors of the workflows that could not be written: NotRegisteredError if Temporal has deleted the
@@ -80,7 +80,7 @@ class Rebuilt(NamedTuple):
         return tuple(one for one, error in self.failed.items() if type(error) is kind)
 
 
-async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _done, _of: None) -> Rebuilt:
+async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _done, _of: None) -> RebuiltRows:
     """Write what cases and incidents have published, each row if it is missing or older. Repeating it does no harm.
 
     No row is deleted: what SQL has of cases that Temporal no longer has stays.
@@ -107,7 +107,7 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
             incidents_found += 1
         except (UnreadableError, DivergedError) as error:
             failed[one] = error
-    return Rebuilt(cases, batches, incidents_found, failed, kept, kept_open)
+    return RebuiltRows(cases, batches, incidents_found, failed, kept, kept_open)
 
 
 def _groups(runs: _Runs) -> Iterator[_Runs]:

@@ -20,16 +20,15 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.bulk_throttle import BulkThrottle
 from activities.cases.updates import for_each
 from activities.names import complaint_id, incident_id
-from activities.people_first import PeopleFirst
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
 from activities.shift import now
 from domain.case.lifecycle import OPEN
-from domain.incident.kind import IncidentEvent
-from domain.incident.lifecycle import LINKS_NEW_CASES
+from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
@@ -52,7 +51,7 @@ from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import KEYS_KEPT, MOST_KEYS
-from workflows.kit.messages import Done, Names
+from workflows.kit.messages import CatalogueNames, Done
 from workflows.kit.search_attributes import CHANGED_AT
 
 AT_ONCE = 8
@@ -73,7 +72,7 @@ class NotRebuiltError(Exception):
     """Error for a case or incident whose workflow cannot be rebuilt; the text says why."""
 
 
-class Rebuilt(NamedTuple):
+class RebuiltWorkflows(NamedTuple):
     """Numbers of cases and incidents by their result, and why the others could not be rebuilt, by number."""
 
     counts: Mapping[str, int]
@@ -90,15 +89,15 @@ class WorkflowRebuild:
         names: returns the names of the catalogue in force, which an incident shows.
     """
 
-    def __init__(self, client: Client, engine: Engine, task_queue: str, names: Callable[[], Names]) -> None:
+    def __init__(self, client: Client, engine: Engine, task_queue: str, names: Callable[[], CatalogueNames]) -> None:
         self._client = client
         self._engine = engine
         self._task_queue = task_queue
         self._names = names
-        self._workflows = CaseWorkflows(client, PeopleFirst(), task_queue)
+        self._workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
         self._until: datetime | None = None
 
-    async def all(self, progress: Progress = lambda _done, _of: None) -> Rebuilt:
+    async def all(self, progress: Progress = lambda _done, _of: None) -> RebuiltWorkflows:
         """Rebuild every workflow that is lost, incidents first, as cases tell them that they belong to them.
 
         A case that runs is looked at only if SQL has another last change, or has marked it as reset: a reset run to
@@ -126,7 +125,7 @@ class WorkflowRebuild:
 
         for numbers in (found, lost):
             await for_each(numbers, attempt, AT_ONCE)
-        return Rebuilt(counts, failed)
+        return RebuiltWorkflows(counts, failed)
 
     async def one(self, number: str) -> str:
         """Rebuild the workflow of one case or incident; return the result. The incident of a case comes first.

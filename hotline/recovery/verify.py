@@ -19,15 +19,15 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
+from activities.bulk_throttle import BulkThrottle
 from activities.cases.updates import for_each
 from activities.names import incident_id
-from activities.people_first import PeopleFirst
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from activities.shift import now
-from domain.incident.kind import IncidentEvent
-from domain.shared.instants import to_milliseconds
+from domain.incident.state import IncidentEvent
+from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import read_incident_run
 from readmodel.base.database import ReadConnection, read_in_thread
 from readmodel.cases.facts import CaseFacts, all_facts, facts_of
@@ -82,7 +82,7 @@ async def verify(
     client: Client, engine: Engine, task_queue: str, progress: Callable[[int], None] = lambda _: None
 ) -> Verified:
     """Compare every case in both stores, and every incident that is not over. Raises RPCError and DBAPIError."""
-    workflows = CaseWorkflows(client, PeopleFirst(), task_queue)
+    workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
     there = dict[str, _InTemporal]()
     for chunks in (workflows.running(), workflows.ended()):
         async for chunk in chunks:

@@ -10,7 +10,7 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import CasePeriod, Exclusion
 from readmodel.assessments.tables import assessments, exclusions
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.paging import Page, read_page
+from readmodel.base.paging import RowPage, read_page
 from readmodel.base.statements import insert_missing
 from readmodel.cases.tables import cases
 
@@ -50,7 +50,9 @@ def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
     return [Exclusion._make(row) for row in connection.execute(found)]
 
 
-def page_of_exclusions(connection: ReadConnection, cursor: str | None, limit: int, *, decided: bool) -> Page[Exclusion]:
+def page_of_exclusions(
+    connection: ReadConnection, cursor: str | None, limit: int, *, decided: bool
+) -> RowPage[Exclusion]:
     """Return a page of the exclusions that were decided on, or wait for it, the oldest first. Raises BadCursorError."""
     wanted = select(exclusions).where(_row.decided_at.is_not(None) if decided else _row.decided_at.is_(None))
     by = _row.requested_at, _row.id

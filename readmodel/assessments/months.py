@@ -7,15 +7,14 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, delete, select, tuple_
 
-from domain.assessment.assessment import Assessment
+from domain.assessment.assessment import Assessment, assessment_notifications
 from domain.assessment.batch import AssessmentBatch
-from domain.assessment.notifications import assessment_notifications
 from domain.assessment.score import Item
 from domain.catalogue.figures import EntryKind, Subject
 from readmodel.assessments.computation import SUBJECTS
 from readmodel.assessments.tables import assessment_events, assessment_items, assessments, figure_entries, given_points
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.paging import BadCursorError, Page
+from readmodel.base.paging import BadCursorError, RowPage
 from readmodel.base.statements import insert_missing, row, upsert
 from readmodel.notifications.notifications import notification_row, notifications
 from readmodel.projection import insert_events
@@ -112,14 +111,14 @@ def _of(month: str, computation: int) -> tuple[ColumnElement[bool], ...]:
     return _item.month == month, _item.computation == computation
 
 
-def cases_behind(connection: ReadConnection, number: Number, cursor: str | None, limit: int) -> Page[CountedCase]:
+def cases_behind(connection: ReadConnection, number: Number, cursor: str | None, limit: int) -> RowPage[CountedCase]:
     """Return a page of the cases behind a number, by case number. Raises BadCursorError."""
     statement = number.statement()
     if cursor is not None:
         statement = statement.where(tuple_(_entry.number, _entry.serial) > _place(cursor))
     found = [CountedCase._make(row) for row in connection.execute(statement.limit(limit + 1))]
     last = found[limit - 1] if len(found) > limit else None
-    return Page(tuple(found[:limit]), f"{last.number}-{last.serial}" if last else None)
+    return RowPage(tuple(found[:limit]), f"{last.number}-{last.serial}" if last else None)
 
 
 def counts_case(connection: ReadConnection, number: Number, complaint: str) -> bool:

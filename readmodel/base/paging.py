@@ -64,7 +64,7 @@ class Place(NamedTuple):
         return tuple_(literal(self.at, UtcDateTime), literal(self.key))
 
 
-class Page(NamedTuple, Generic[T]):
+class RowPage(NamedTuple, Generic[T]):
     """Page of a list; `next_cursor` is None on the last page."""
 
     items: tuple[T, ...]
@@ -97,7 +97,7 @@ def read_page(  # noqa: PLR0913 - a list, and the page of it
     *,
     newest_first: bool = True,
     keys: re.Pattern[str] = _KEY,
-) -> Page[T]:
+) -> RowPage[T]:
     """Return a page of the rows that a statement selects, each made an `item`, in the order of two of its columns.
 
     `by` are these columns: an instant, and the number or key, of the form of `keys`. Raises BadCursorError.
@@ -105,10 +105,10 @@ def read_page(  # noqa: PLR0913 - a list, and the page of it
     after = None if cursor is None else Place.of(cursor, keys=keys)
     rows = connection.execute(in_order(statement, *by, after, newest_first=newest_first).limit(limit + 1)).all()
     page = page_of(rows, limit, lambda row: Place(*(row._mapping[column] for column in by)))  # noqa: SLF001 - public, by its docs
-    return Page(tuple(map(item, page.items)), page.next_cursor)
+    return RowPage(tuple(map(item, page.items)), page.next_cursor)
 
 
-def page_of(found: Sequence[T], limit: int, place: Callable[[T], Place]) -> Page[T]:
+def page_of(found: Sequence[T], limit: int, place: Callable[[T], Place]) -> RowPage[T]:
     """Return a page of the first `limit` items. One more item says that another page follows."""
     items = tuple(found[:limit])
-    return Page(items, place(items[-1]).cursor() if len(found) > limit else None)
+    return RowPage(items, place(items[-1]).cursor() if len(found) > limit else None)

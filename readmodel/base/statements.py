@@ -28,7 +28,7 @@ _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLA
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-class Kept(NamedTuple):
+class Imported(NamedTuple):
     """Numbers of records that an import added, changed, and found unchanged."""
 
     added: int = 0

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, s
 from domain.calls.call import CallOutcome
 from domain.calls.call_back import HELD, MISSED, OLDEST, CallBack, CallBackResult, CallBackState
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.paging import CALL_ID, Page, read_page
+from readmodel.base.paging import CALL_ID, RowPage, read_page
 from readmodel.base.statements import RowValues, insert_missing
 from readmodel.calls.tables import call_backs, calls
 
@@ -96,7 +96,7 @@ def _end_answered(connection: WriteConnection, terms: Collection[str]) -> None:
 
 def list_call_backs(
     connection: ReadConnection, state: CallBackState | None, at: datetime, cursor: str | None, limit: int
-) -> Page[CallBackEntry]:
+) -> RowPage[CallBackEntry]:
     """Return a page of open call-backs, the oldest first, or of those that are done, the last first.
 
     Raises BadCursorError.
@@ -113,7 +113,7 @@ def list_call_backs(
     by = order, _row.call_id
     page = read_page(connection, statement, by, cursor, limit, lambda row: row.call_id, newest_first=done, keys=CALL_ID)
     found = _entries(connection, page.items)
-    return Page(tuple(found[call_id] for call_id in page.items if call_id in found), page.next_cursor)
+    return RowPage(tuple(found[call_id] for call_id in page.items if call_id in found), page.next_cursor)
 
 
 def _is_first(*, done: bool) -> ColumnElement[bool]:

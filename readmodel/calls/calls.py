@@ -8,8 +8,8 @@ from sqlalchemy import Boolean, ColumnElement, literal_column, select
 
 from domain.calls.call import Call, CallOutcome
 from readmodel.base.database import ReadConnection, WriteConnection, lock
-from readmodel.base.paging import CALL_ID, Page, read_page
-from readmodel.base.statements import Kept, RowValues, is_one_of, upsert_many
+from readmodel.base.paging import CALL_ID, RowPage, read_page
+from readmodel.base.statements import Imported, RowValues, is_one_of, upsert_many
 from readmodel.calls.call_backs import note_calls
 from readmodel.calls.tables import UNANSWERED, calls
 from readmodel.cases.search_terms import phone_term
@@ -24,7 +24,9 @@ CALL_COLUMNS = tuple(calls.c[name] for name in Call._fields)
 """Columns of a call, in the order of its fields."""
 
 
-def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = "", at: datetime | None = None) -> Kept:
+def keep(
+    connection: WriteConnection, given: Iterable[Call], area_code: str = "", at: datetime | None = None
+) -> Imported:
     """Add calls, or merge them with what is known of them; `area_code` is that of telephones without one.
 
     Callers whom nobody answered are put on the list of call-backs. `at` is the present instant, None: by the clock.
@@ -45,7 +47,7 @@ def keep(connection: WriteConnection, given: Iterable[Call], area_code: str = ""
     upsert_many(connection, calls, rows)
     note_calls(connection, rows, at or datetime.now(UTC))
     added = len(reported) - len(known)
-    return Kept(added, len(differing) - added, len(reported) - len(differing))
+    return Imported(added, len(differing) - added, len(reported) - len(differing))
 
 
 def _row(call: Call, area_code: str) -> RowValues:
@@ -84,7 +86,7 @@ class CallFilters:
         return found
 
 
-def page_of_calls(connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int) -> Page[Call]:
+def page_of_calls(connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int) -> RowPage[Call]:
     """Return a page of the calls that pass the filters. Raises BadCursorError."""
     statement, by = select(*CALL_COLUMNS).where(*filters.conditions()), (calls.c.started_at, calls.c.call_id)
     return read_page(connection, statement, by, cursor, limit, Call._make, keys=CALL_ID)

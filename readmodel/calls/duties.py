@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, select
 
-from domain.calls.duty import LONGEST_DUTY, Duty
-from domain.shared.operator_errors import OperatorError
+from domain.calls.call import LONGEST_DUTY, Duty
+from domain.shared.errors import OperatorError
 from readmodel.base.database import ReadConnection, WriteConnection, lock
 from readmodel.base.statements import insert_missing
 from readmodel.calls.tables import duties

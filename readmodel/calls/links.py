@@ -15,7 +15,7 @@ from domain.calls.call import Call
 from domain.calls.matching import AFTERWARDS, LONGEST_CALL, call_of
 from domain.case.case import Case
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Page
+from readmodel.base.paging import RowPage
 from readmodel.calls.calls import CALL_COLUMNS, CallFilters, page_of_calls
 from readmodel.calls.tables import calls
 from readmodel.cases.search_terms import phone_term, phone_terms
@@ -42,13 +42,13 @@ class _Candidate(NamedTuple):
 
 def linked_calls(
     connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int, area_code: str
-) -> Page[LinkedCall]:
+) -> RowPage[LinkedCall]:
     """Return a page of the calls that pass the filters, with their cases. Raises BadCursorError.
 
     `area_code` is that of telephones without one.
     """
     page = page_of_calls(connection, filters, cursor, limit)
-    return Page(tuple(_linked(connection, page.items, area_code)), page.next_cursor)
+    return RowPage(tuple(_linked(connection, page.items, area_code)), page.next_cursor)
 
 
 def calls_of_case(connection: ReadConnection, case: Case, area_code: str) -> list[LinkedCall]:

@@ -28,14 +28,14 @@ class ReportItem(NamedTuple):
     duty: DutyFigures | None
 
 
-class CallReport(NamedTuple):
+class CallSummary(NamedTuple):
     """Items of a report in order, and the figures of the whole period, whose key is None."""
 
     items: list[ReportItem]
     total: ReportItem
 
 
-def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: datetime, zone: tzinfo) -> CallReport:
+def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: datetime, zone: tzinfo) -> CallSummary:
     """Return the figures of the calls that started from `start` on, before `end`; both are UTC.
 
     Every hour or day of the period has an item. Of agents, those who answered a call or were on duty have one, in the
@@ -50,7 +50,7 @@ def call_report(connection: ReadConnection, by: Grouping, start: datetime, end: 
     total = CallFigures().include(found.values())
     roster = _roster(connection, start, end, zone)
     items = _by_agent(found, roster) if by is Grouping.AGENT else _by_time(found, roster, by, slots)
-    return CallReport(items, ReportItem(None, total, roster.total))
+    return CallSummary(items, ReportItem(None, total, roster.total))
 
 
 def _counted(

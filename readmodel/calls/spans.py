@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from domain.calls.duty import Duty
+from domain.calls.call import Duty
 from readmodel.calls.calls import EPOCH, SLOT
 
 _HOUR_SLOTS = timedelta(hours=1) // SLOT

@@ -14,7 +14,7 @@ from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Page, Place, newest_first, page_of
+from readmodel.base.paging import Place, RowPage, newest_first, page_of
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.search import Sort, conditions_of, find, having_terms, stretches
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, parts
@@ -73,24 +73,24 @@ def list_cases(
     limit: int = 50,
     area_code: str = "",
     sort: Sort = Sort.REGISTERED,
-) -> Page[Case]:
+) -> RowPage[Case]:
     """Return a page of the cases that pass the filters. Raises BadCursorError.
 
     In the order of registration, cases that are registered meanwhile belong on earlier pages; no case comes twice or
     is left out. `area_code` is that of telephones without one.
     """
     page = _page(connection, filters or CaseFilters(), cursor, limit, area_code, sort)
-    return Page(get_cases(connection, [place.key for place in page.items]), page.next_cursor)
+    return RowPage(get_cases(connection, [place.key for place in page.items]), page.next_cursor)
 
 
 def _page(
     connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, area_code: str, sort: Sort
-) -> Page[Place]:
+) -> RowPage[Place]:
     after = None if cursor is None else Place.of(cursor, stretches(sort, filters))
     return page_of(find(connection, filters, after, limit + 1, area_code, sort), limit, lambda place: place)
 
 
-class Count(NamedTuple):
+class CaseCount(NamedTuple):
     """Number of cases of one state, department and service level."""
 
     state: str
@@ -99,10 +99,10 @@ class Count(NamedTuple):
     cases: int
 
 
-def count_cases(connection: ReadConnection, filters: CaseFilters, area_code: str = "") -> list[Count]:
+def count_cases(connection: ReadConnection, filters: CaseFilters, area_code: str = "") -> list[CaseCount]:
     by = (cases.c.state, cases.c.department, cases.c.sla)
     where = [*conditions_of(filters), *having_terms(filters, area_code)]
-    return [Count(*row) for row in connection.execute(select(*by, func.count()).where(*where).group_by(*by))]
+    return [CaseCount(*row) for row in connection.execute(select(*by, func.count()).where(*where).group_by(*by))]
 
 
 _RESULT, _REPLY = (PROGRESS[name].as_string().label(name) for name in ("result", "reply"))
@@ -116,12 +116,12 @@ def list_rows(
     limit: int,
     area_code: str = "",
     sort: Sort = Sort.REGISTERED,
-) -> Page[RowMapping]:
+) -> RowPage[RowMapping]:
     """Return a page of rows of cases, with `result` and `reply`, in the order of the list. Raises BadCursorError."""
     page = _page(connection, filters, cursor, limit, area_code, sort)
     numbers = [place.key for place in page.items]
     found = {row["number"]: row for row in connection.execute(_ROW.where(cases.c.number.in_(numbers))).mappings()}
-    return Page(tuple(found[number] for number in numbers if number in found), page.next_cursor)
+    return RowPage(tuple(found[number] for number in numbers if number in found), page.next_cursor)
 
 
 def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
@@ -166,7 +166,7 @@ class PartOfCase(NamedTuple):
 
 def list_parts(
     connection: ReadConnection, department: str, states: Collection[PartState], cursor: str | None, limit: int
-) -> Page[PartOfCase]:
+) -> RowPage[PartOfCase]:
     """Return a page of this department's parts, only those in these states if any are given.
 
     The latest involvement comes first. Raises BadCursorError.

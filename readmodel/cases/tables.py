@@ -169,7 +169,7 @@ follow_ups = Table(
     Column("outcome", CODE, nullable=False),
     Column("contacted", Boolean, nullable=False),
     Column("solved", Boolean, comment="Null if not asked, or not reached."),
-    Column("satisfaction", CODE, comment="domain.case.satisfaction.Satisfaction; null if not asked, or not reached."),
+    Column("satisfaction", CODE, comment="domain.case.progress.Satisfaction; null if not asked, or not reached."),
     Index("ix_follow_ups_followed_up_at", "followed_up_at"),
 )
 """Finished follow-ups (回访), the last try of each cycle, for reports."""

@@ -9,10 +9,10 @@ from domain.case.incident_link import own_matters
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.batch import Gathering
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import LINKS_NEW_CASES
 from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
+from domain.incident.state import LINKS_NEW_CASES
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Page, read_page
+from readmodel.base.paging import RowPage, read_page
 from readmodel.cases.queries import get_cases
 from readmodel.cases.tables import HAS_OWN_MATTERS, cases
 
@@ -34,14 +34,16 @@ def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> l
     return list(connection.scalars(statement))
 
 
-class Candidate(NamedTuple):
+class IncidentCandidate(NamedTuple):
     """Case that matches the scope of an incident, and the reasons why it is not linked."""
 
     case: Case
     reasons: tuple[str, ...]
 
 
-def candidates(connection: ReadConnection, incident: Incident, cursor: str | None, limit: int) -> Page[Candidate]:
+def candidates(
+    connection: ReadConnection, incident: Incident, cursor: str | None, limit: int
+) -> RowPage[IncidentCandidate]:
     """Return a page of the cases that match the scope and can be linked by name only, newest first.
 
     Raises BadCursorError.
@@ -58,7 +60,7 @@ def candidates(connection: ReadConnection, incident: Incident, cursor: str | Non
     by = cases.c.registered_at, cases.c.number
     page = read_page(connection, statement, by, cursor, limit, lambda row: row.number)
     found = get_cases(connection, page.items)
-    return Page(tuple(Candidate(case, _reasons(incident.scope, case)) for case in found), page.next_cursor)
+    return RowPage(tuple(IncidentCandidate(case, _reasons(incident.scope, case)) for case in found), page.next_cursor)
 
 
 def _reasons(scope: Scope, case: Case) -> tuple[str, ...]:

@@ -12,12 +12,11 @@ from domain.case.actions import link_incident
 from domain.case.incident_link import OVER
 from domain.incident.actions import confirm
 from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
-from domain.incident.lifecycle import LINKABLE, LINKS_NEW_CASES, IncidentState
-from domain.incident.notifications import News, incident_notifications, news_notifications
+from domain.incident.incident import Incident, News, incident_notifications, news_notifications
 from domain.incident.scope import Scope
+from domain.incident.state import LINKABLE, LINKS_NEW_CASES, IncidentState
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.paging import Page, read_page
+from readmodel.base.paging import RowPage, read_page
 from readmodel.base.schema import (
     CODE,
     NUMBER,
@@ -187,14 +186,14 @@ def standing(connection: ReadConnection, numbers: Iterable[str]) -> dict[str, St
     return {row.number: Standing(row.version, row.closed_at is not None) for row in rows}
 
 
-class Counts(NamedTuple):
+class IncidentCounts(NamedTuple):
     """Number of cases of an incident by state, and by the result of its end."""
 
     states: Mapping[str, int] = {}
     outcomes: Mapping[str, int] = {}
 
 
-def case_counts(connection: ReadConnection, number: str) -> Counts:
+def case_counts(connection: ReadConnection, number: str) -> IncidentCounts:
     settled = PROGRESS["settled"].as_string()
     statement = select(cases.c.state, settled.label("settled")).where(cases.c.incident == number).subquery()
     by = (statement.c.state, statement.c.settled)
@@ -202,7 +201,7 @@ def case_counts(connection: ReadConnection, number: str) -> Counts:
     for state, outcome, calls in connection.execute(select(*by, func.count()).group_by(*by)):
         states[state] += calls
         outcomes[outcome] += calls
-    return Counts(states, outcomes)
+    return IncidentCounts(states, outcomes)
 
 
 class Ended(NamedTuple):
@@ -212,7 +211,9 @@ class Ended(NamedTuple):
     outcomes: Mapping[str, int]
 
 
-def page(connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int) -> Page[Ended]:
+def page(
+    connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int
+) -> RowPage[Ended]:
     """Return a page of incidents, only those in these states if any are given. Raises BadCursorError."""
     statement = select(_row.opened_at, _row.number, _row.document, _row.counts)
     if states:

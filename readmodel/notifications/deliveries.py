@@ -22,7 +22,7 @@ from readmodel.notifications.notifications import (
     NO_ROUTE,
     ROUTED,
     SENT,
-    Notification,
+    NotificationRow,
     courier,
     deliveries,
     notifications,
@@ -72,7 +72,7 @@ class Delivery(NamedTuple):
     caller's page may be opened from this telephone; see `readmodel.calls.contacts`.
     """
 
-    notification: Notification
+    notification: NotificationRow
     tries: int
     priority: str
     phone: str | None
@@ -240,7 +240,7 @@ def _due(
     area_code: str,
     held_back: ColumnElement[bool],
 ) -> list[Delivery]:
-    columns = [_note[name] for name in Notification._fields]
+    columns = [_note[name] for name in NotificationRow._fields]
     statement = (
         select(*columns, _row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _SAID)
         .join(notifications, _note.key == _row.key)
@@ -275,7 +275,7 @@ def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:
 
 def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of the statement above
     *note, tries, priority, phone, cycle, state, data = row
-    notification = Notification._make(note)
+    notification = NotificationRow._make(note)
     said = ""
     if notification.recipient.startswith(FORMER_CALLER):
         phone = Corrected.model_validate_json(data).former_phone if data else None

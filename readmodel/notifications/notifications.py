@@ -12,10 +12,10 @@ from typing import NamedTuple
 from pydantic import Field
 from sqlalchemy import Column, ForeignKey, Integer, Table, Text, Update, select, update
 
-from domain.shared.notification import Notification as OwedNotification
+from domain.kit.notification import Notification as OwedNotification
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.paging import Page, read_page
+from readmodel.base.paging import RowPage, read_page
 from readmodel.base.schema import CODE, NUMBER, UtcDateTime, code, index_where, metadata
 from readmodel.base.statements import RowValues
 
@@ -71,7 +71,7 @@ DUE, ROUTED, NO_ROUTE, SENT, DEAD = "due", "routed", "no_route", "sent", "dead"
 _row = notifications.c
 
 
-class Notification(NamedTuple):
+class NotificationRow(NamedTuple):
     """A notification of one recipient, `role:name`. It holds no personal data of callers."""
 
     key: str
@@ -120,7 +120,7 @@ class Resent(NamedTuple):
 _COLUMNS = [_row.last_error.label(name) if name == "error" else _row[name] for name in DeadLetter.model_fields]
 
 
-def dead_letters(connection: ReadConnection, cursor: str | None = None, limit: int = 50) -> Page[DeadLetter]:
+def dead_letters(connection: ReadConnection, cursor: str | None = None, limit: int = 50) -> RowPage[DeadLetter]:
     """Return a page of dead letters, newest first. Raises BadCursorError."""
     dead = select(*_COLUMNS).where(_row.dead_at.is_not(None))
     return read_page(connection, dead, (_row.dead_at, _row.key), cursor, limit, lambda row: DeadLetter(**row._asdict()))

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from sqlalchemy import Column, Select, Table, exists, func, insert, or_, select, update
 
 from domain.shared.actors import OWNERS, RESERVED, STAFF_ROLES, Person, Role
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from domain.shared.text import INVISIBLE, Instant, Phone
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, WriteConnection
@@ -217,18 +217,10 @@ def create_key(
     expires_at: datetime | None = None,
     replaces: bool = False,
 ) -> tuple[ApiKey, str]:
-    """Add a key for a person; return it and its text, which is not stored.
+    """Add a key for a person, which expires at an instant, or never; return it and its text, which is not stored.
 
-    Args:
-        connection: where to write.
-        person_id: who acts with the key.
-        at: now.
-        scope: what the key is good for.
-        expires_at: when it expires; None for never.
-        replaces: revoke the person's other keys, and end the sessions.
-
-    Raises:
-        PeopleError: there is no such person, or the person has left.
+    `replaces`: revoke the person's other keys, and end the sessions. Raises PeopleError: there is no such person, or
+    the person has left.
     """
     person = get(connection, person_id)
     if person.left_at is not None:

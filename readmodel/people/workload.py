@@ -7,7 +7,7 @@ from functools import partial
 from sqlalchemy import JSON, func, select, type_coerce, update
 
 from domain.case.actions import assign, hand_over
-from domain.case.handover import Handover, OpenWork
+from domain.case.bulk import Handover, OpenWork
 from domain.case.parts import PART_AT_WORK
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.statements import upsert

@@ -11,7 +11,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.incident.automatic import ABSORPTION, Widened
 from domain.incident.incident import Incident
-from domain.incident.kind import IncidentEvent
+from domain.incident.state import IncidentEvent
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import PROGRESS, cases, is_not_over
 from readmodel.incidents import incidents

@@ -5,8 +5,8 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, and_, case, func, select
 
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.instants import to_milliseconds
-from domain.shared.rates import half_up
+from domain.shared.amounts import half_up
+from domain.shared.text import to_milliseconds
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases
 from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, ReportScope

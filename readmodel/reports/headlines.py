@@ -8,7 +8,7 @@ from domain.calls.call import CallOutcome
 from domain.calls.figures import CallFigures
 from domain.case.clocks import ClockStatus
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.rates import half_up, rate
+from domain.shared.amounts import half_up, rate
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import call_report
 from readmodel.calls.spans import Grouping

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, case, func, literal, select
 
 from domain.reports.period import ReportKind
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.rates import rate
+from domain.shared.amounts import rate
 from readmodel.base.database import ReadConnection
 from readmodel.calls.spans import start_of
 from readmodel.cases.tables import cases

@@ -6,7 +6,7 @@ from datetime import datetime
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.period import Period
 from domain.reports.report import Report, Table
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from readmodel.base.database import ReadConnection
 from readmodel.reports.backlog import backlog, oldest
 from readmodel.reports.callers import repeat_callers

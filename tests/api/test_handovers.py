@@ -19,7 +19,7 @@ from activities.cases import bulk
 from activities.cases.updates import CaseUpdates
 from activities.names import complaint_id
 from api.temporal import handovers
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from domain.shared.actors import Actor, Role
 from readmodel.base.database import engine
 from readmodel.people import workload

@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 import worker
 from activities.names import complaint_id
 from activities.recovery import reconcile
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.health import Component, Readiness, readiness
 from api.health import sql as health
@@ -256,8 +256,8 @@ async def test_a_sweep_that_never_ends_is_told(
 ) -> None:
     """So is a report of long ago, which whoever reaches Temporal's port may repeat."""
 
-    async def report(_: Client) -> Report:
-        return Report(unswept_since=datetime.now(UTC) - timedelta(hours=2, minutes=1))
+    async def report(_: Client) -> ReconcilerReport:
+        return ReconcilerReport(unswept_since=datetime.now(UTC) - timedelta(hours=2, minutes=1))
 
     async with whole(own_temporal, tmp_path) as made:
         await becomes(made, "reconciler", ok=True)
@@ -270,8 +270,8 @@ async def test_a_sweep_that_never_ends_is_told(
 async def test_cases_that_are_lost_do_not_hide_those_that_cannot_be_read(
     own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def report(_: Client) -> Report:
-        return Report(unreadable={"2609010000027": "Progress.state: enum"})
+    async def report(_: Client) -> ReconcilerReport:
+        return ReconcilerReport(unreadable={"2609010000027": "Progress.state: enum"})
 
     async with whole(own_temporal, tmp_path) as made:
         number = await made.case_in("registered")

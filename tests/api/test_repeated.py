@@ -11,8 +11,8 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import complaint_id, incident_id
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
@@ -23,7 +23,7 @@ from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -271,7 +271,7 @@ async def test_answered_again_when_the_scope_of_a_confirmed_incident_left_the_ca
     at = datetime.now(UTC)
     opening = Opening(at=at, title="-", scope=Scope(services=("leak",), districts=("minzhong",)), since=at)
     settings, request = on_sqlite.settings, Request(key=key())
-    suspected, *_ = await start_incident(on_sqlite.temporal, settings.task_queue, opening, request, Names())
+    suspected, *_ = await start_incident(on_sqlite.temporal, settings.task_queue, opening, request, CatalogueNames())
     path = f"/v1/incidents/{suspected.number}/actions/confirm"
     first = await sent(on_sqlite, path, scope, "zhou", {**scope, "title": "爆管"})
     narrow(wider)

@@ -37,7 +37,7 @@ from tests.support.batches import project
 from tests.support.hotline import ADMIN, until
 from tests.support.outage import down
 from tests.support.sealing import sealing_by, with_options
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -145,7 +145,7 @@ async def test_a_process_that_remembers_a_version_does_not_append_another_histor
 
 async def rebuilt(api: Api, number: str) -> str:
     """Rebuild the workflow of a case or incident, as the command does."""
-    database, names = engine(api.settings.database_url), Names.of(api.backend.catalogue)
+    database, names = engine(api.settings.database_url), CatalogueNames.of(api.backend.catalogue)
     try:
         return await WorkflowRebuild(api.temporal, database, api.settings.task_queue, lambda: names).one(number)
     finally:

@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from api.reports.calls import CallNumbers
-from domain.calls.call import Call, Timing
-from domain.calls.duty import Duty
+from domain.calls.call import Call, Duty, Timing
 from readmodel.base.database import reading, writing
 from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties

@@ -15,7 +15,7 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
 from domain.case.intake import Caller
-from domain.incident.notifications import News
+from domain.incident.incident import News
 from hotline.keys import Ring
 from readmodel.incidents.incidents import inform
 from readmodel.notifications.notifications import deliveries

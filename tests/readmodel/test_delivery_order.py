@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, delete, update
 
 from activities.notifications import delivery
-from domain.incident.notifications import News
+from domain.incident.incident import News
 from readmodel.base.database import WriteConnection
 from readmodel.cases.tables import cases
 from readmodel.incidents import incidents

@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 from sqlalchemy import Engine
 
-from domain.calls.duty import LONGEST_DUTY, Duty
+from domain.calls.call import LONGEST_DUTY, Duty
 from readmodel.base.database import reading, writing
 from readmodel.calls.duties import KeptDuties, OverlapError, duties_between, keep_duties
 

@@ -19,7 +19,7 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Location
 from domain.case.lifecycle import State
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.catalogue.terms import Edition
 from readmodel.base.database import reading, writing
 from readmodel.cases.tables import follow_ups

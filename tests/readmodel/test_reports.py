@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine
 
-from domain.calls.call import Call, Timing
-from domain.calls.duty import Duty
+from domain.calls.call import Call, Duty, Timing
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp

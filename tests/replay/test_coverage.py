@@ -17,9 +17,9 @@ DETAILS = ("*/words.py", "complaint/timeline.py", "complaint/promises.py", *(f"{
 NEVER_ENTERED = {
     "queries are in no history": {
         "complaint/workflow.ComplaintWorkflow.details",
-        "kit/details.DetailsWhenAsked.__init__",
-        "kit/details.DetailsWhenAsked.workflow_interceptor_class",
-        "kit/details._Answers.handle_query",
+        "kit/details.DetailsInterceptor.__init__",
+        "kit/details.DetailsInterceptor.workflow_interceptor_class",
+        "kit/details._DetailsInbound.handle_query",
         "assessment/workflow.AssessmentWorkflow.details",
         "incident/workflow.IncidentWorkflow.details",
         "incident/messages.named",
@@ -49,7 +49,7 @@ NEVER_ENTERED = {
         "incident/messages.incident_summary",
         "incident/messages.scope_in_words",
         "incident/messages._in_words",
-        "kit/messages.Names.of",
+        "kit/messages.CatalogueNames.of",
         "complaint/messages.summary",
         "complaint/messages.options_of",
         "complaint/messages.start_from",

@@ -40,7 +40,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import THANKS, Caller, Intake, Location, Registration
 from domain.case.lifecycle import State
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.catalogue.terms import Credit, Terms
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role

@@ -18,11 +18,11 @@ from domain.assessment.exclusion import Exclusion
 from domain.case.actions.follow_up import FollowedUp
 from domain.case.case import Case
 from domain.case.clocks import APPROVE, ClockStatus
+from domain.case.decide import evolve
 from domain.case.events import Event
 from domain.case.intake import THANKS
-from domain.case.kinds import evolve
 from domain.case.lifecycle import State
-from domain.case.satisfaction import SATISFIED
+from domain.case.progress import SATISFIED
 from domain.catalogue.figures import CASES, FIGURES, EntryKind, Figure, FigureUnit, Subject
 from readmodel.assessments.months import GivenValue
 

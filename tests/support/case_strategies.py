@@ -25,7 +25,7 @@ from domain.case.actions.send_back import SendBack
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.intake import Caller, Location
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.catalogue.terms import Approver, Credit, Edition, EscalationStep, Process, Promise, UrgingRules
 from domain.kit.event import ActionBody
 from tests.support.build import ACTORS, BODIES, INCIDENT, LADDER, MONDAY, OTHER_INCIDENT, PROMISES, terms

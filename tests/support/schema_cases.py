@@ -17,8 +17,8 @@ from domain.case.intake import THANKS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.reports.period import EXAMPLES, ReportKind
 from domain.shared.actors import Role
+from hotline.cli.customers import load_customers
 from hotline.files.catalogue import load_catalogue
-from hotline.files.customers import load_customers
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, writing
 from readmodel.base.statements import event_row, insert_missing

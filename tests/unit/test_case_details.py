@@ -20,7 +20,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import State
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.case.state import CaseState
 from domain.catalogue.terms import Organisation, Unit
 from tests.support.build import (

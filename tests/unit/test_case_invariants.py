@@ -67,7 +67,7 @@ def test_what_time_brings_is_left_out_once_and_tried_again_after_an_action(monke
     clocks, due = case.clocks, case.next_deadline()
     assert due
     with monkeypatch.context() as wrong:
-        wrong.setattr(Clock, "ring", broken)
+        wrong.setattr(Clock, "escalate", broken)
         (event,) = case.advance(due)
         assert (event.action, data_of(event)) == ("left_out", {"kind": "escalate", "error": TOO_SMALL})
         assert event.recipients == ("supervisor",)
@@ -83,7 +83,7 @@ def test_what_time_brings_is_left_out_once_and_tried_again_after_an_action(monke
 def test_a_case_with_something_left_out_is_the_fold_of_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
     case, events = Case.register(registration())
     history = [*events, *do(case, BODIES["dispatch"], MONDAY)]
-    monkeypatch.setattr(Clock, "ring", broken)
+    monkeypatch.setattr(Clock, "escalate", broken)
     history += case.advance(MONDAY + hours(1))
     assert Case.fold(history) == case
 

@@ -16,10 +16,10 @@ from domain.case.automatic.settle import Settlement, outcome
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
 from domain.case.clocks import DEPARTMENT_CLOCKS, Clock
+from domain.case.decide import evolve
 from domain.case.events import Event
 from domain.case.incident_link import SETTLED
 from domain.case.intake import IntakeFlag
-from domain.case.kinds import evolve
 from domain.case.lifecycle import BEFORE_REPLY, ENDED, State
 from domain.case.notifications import addressed
 from domain.case.parts import PART_AT_WORK

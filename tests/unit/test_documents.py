@@ -15,8 +15,8 @@ from domain.case.intake import Caller
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.catalogue.terms import Organisation, Unit
-from domain.shared.operator_errors import FileError
-from hotline.cli.channels import check_documents
+from domain.shared.errors import FileError
+from hotline.cli.notifications import check_documents
 from hotline.settings import Settings
 from tests.support.build import CALENDAR, MONDAY, case_in, data_of, days, walked
 

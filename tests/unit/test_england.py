@@ -13,7 +13,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.build import ADMIN, data_of, do, refused, registration

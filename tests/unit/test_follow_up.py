@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from domain.case.actions.follow_up import FORM, FollowUp
 from domain.case.lifecycle import State
-from domain.case.satisfaction import SATISFIED, Satisfaction
+from domain.case.progress import SATISFIED, Satisfaction
 from domain.shared.actors import Role
 from tests.support.build import BODIES, CALLER, FOLLOW_UP, MONDAY, THEN, case_in, data_of, days, do, hours, one
 

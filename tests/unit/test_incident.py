@@ -20,10 +20,8 @@ from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.automatic import Finished, MergeFailed
 from domain.incident.batch import sampled
 from domain.incident.incident import INCIDENT_KINDS, Incident
-from domain.incident.kind import IncidentEvent
-from domain.incident.lifecycle import ENDS, LINKABLE, LINKS_NEW_CASES, IncidentState
-from domain.incident.opening import EVERYBODY
 from domain.incident.scope import Around, CasePlace, Circle, Scope
+from domain.incident.state import ENDS, EVERYBODY, LINKABLE, LINKS_NEW_CASES, IncidentEvent, IncidentState
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role

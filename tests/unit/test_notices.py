@@ -16,7 +16,7 @@ from domain.case.events import Event
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.kit.event import ActionBody
-from domain.shared.notification import Notification
+from domain.kit.notification import Notification
 from tests.support.build import (
     BODIES,
     CALLER,

@@ -7,8 +7,8 @@ from datetime import datetime
 import pytest
 
 from domain.case.case import Case
+from domain.case.decide import evolve
 from domain.case.events import Event
-from domain.case.kinds import evolve
 from domain.case.views import view_case
 from tests.support.promise_ledger import PromiseLedger
 from tests.support.promise_time import Row

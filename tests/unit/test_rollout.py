@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from domain.case.actions.dispatch import Dispatch
+from domain.case.bulk import RolloutPreview, RolloutTerms
 from domain.case.case import Case
-from domain.case.rollout import RolloutPreview, RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import UnknownCode
 from hotline.files.catalogue import load_catalogue

@@ -25,7 +25,7 @@ from demo.surge import (
 )
 from demo.tide_check import Findings, news_differences, read_messages
 from demo.verify import differences
-from domain.incident.notifications import NEWS
+from domain.incident.incident import NEWS
 from hotline.files.catalogue import load_catalogue
 
 CATALOGUE = load_catalogue(SURGE_CATALOGUE)

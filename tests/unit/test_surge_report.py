@@ -14,7 +14,7 @@ from demo.report import MOST_DIFFERENCES, report
 from demo.surge import WAVES, Kind, Surge
 from demo.tide import Tide
 from demo.tide_check import Findings, Messages
-from domain.incident.notifications import NEWS
+from domain.incident.incident import NEWS
 from tests.unit.test_surge_plan import DISTRICTS, INCIDENT, OFFERS, surge
 
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

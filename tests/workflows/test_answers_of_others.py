@@ -11,11 +11,11 @@ from temporalio.api.update.v1 import Outcome
 from temporalio.client import WorkflowUpdateStage
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
+from activities.bulk_throttle import BulkThrottle
 from activities.cases.bulk import BulkUpdates, CasesOfHandover, TermsChange
 from activities.cases.updates import NO_ANSWER, CaseUpdates
 from activities.incidents.incidents import Incidents
 from activities.names import CATALOGUE_CHANGE, SETTLE
-from activities.people_first import PeopleFirst
 from domain.incident.batch import NamedCases, Settling
 from readmodel.writer import GroupWriter
 from tests.support.assessment import EDITION
@@ -96,7 +96,7 @@ async def test_a_case_that_somebody_else_answers_for_holds_up_no_other(
     await sent
     async with running_hotline(server, tmp_path, **changes) as again:
         other = await again.start()
-        updates = CaseUpdates(again.sender, PeopleFirst(), again.client)
+        updates = CaseUpdates(again.projection, BulkThrottle(), again.client)
         assert await page(again, updates, [case.number, other.number]) == (1, [case.number])
     for each in (case, other):
         await each.handle.terminate()

@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from activities.command_faults import UNDECODED, UNSEALED
 from activities.names import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE, complaint_id
 from activities.recovery.history_errors import ForeignError, UnreadableError
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from activities.sealing.envelope import context_of
 from domain.incident.actions.dispatch import DispatchIncident
 from hotline.recovery import histories
@@ -182,7 +182,7 @@ async def test_a_report_that_cannot_be_read_fails_the_task(hotline: Hotline) -> 
     for garbage in ({"compared": "many"}, {"in_sql_until": "2026-11-27T22:00:00"}):
         told = await converter.encode([garbage])
         with pytest.raises(ValidationError):
-            await converter.decode(told, [Report])
+            await converter.decode(told, [ReconcilerReport])
 
 
 @pytest.mark.parametrize("off", [timedelta(days=3), timedelta(days=-3)], ids=["ahead", "behind"])

@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from activities.notifications.courier import case_teller
+from activities.notifications.courier import report_undelivered
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.withdraw import Withdraw
@@ -141,10 +141,9 @@ async def test_a_case_that_has_ended_need_not_be_told(hotline: Hotline) -> None:
     complaint = await hotline.start()
     await complaint.act(Refuse(reason="Not water."))
     await complaint.closed()
-    tell = case_teller(hotline.client)
     notification = Undelivered(key="a key", channel="sms", error="HTTP 503")
-    await tell(complaint.number, notification)
-    await tell("0000000000000", notification)
+    await report_undelivered(hotline.client, complaint.number, notification)
+    await report_undelivered(hotline.client, "0000000000000", notification)
 
 
 async def test_the_ui_shows_its_summary(server: WorkflowEnvironment, tmp_path: Path) -> None:

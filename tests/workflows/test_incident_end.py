@@ -12,9 +12,9 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from activities.cases.updates import CaseUpdates, Pace
+from activities.cases.updates import CaseUpdates, FanOut
 from activities.names import SETTLE, complaint_id
-from activities.projection import SenderWriter
+from activities.projection import Projection
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
 from domain.incident.actions.confirm import Confirm
@@ -118,7 +118,7 @@ class Freeze:
                     await self.thaw.wait()
             return await send(cases, number, name, *rest)
 
-        one_by_one = partialmethod(CaseUpdates.ask_all, pace=Pace(concurrency=1, checkpoint=1))
+        one_by_one = partialmethod(CaseUpdates.ask_all, fan_out=FanOut(concurrency=1, checkpoint=1))
         monkeypatch.setattr(CaseUpdates, "send", freezing)
         monkeypatch.setattr(CaseUpdates, "ask_all", one_by_one)
 
@@ -191,7 +191,7 @@ class TestFailure:
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One is followed up, the other ends with its window: neither leaves anything to a batch that died."""
-        monkeypatch.setattr(SenderWriter, "write_all", _lost)
+        monkeypatch.setattr(Projection, "write_all", _lost)
         async with running_hotline(server, tmp_path, task_queue="lost") as hotline:
             cause = await declare(hotline, "west")
             [one] = await linked(hotline, cause, 1)
@@ -258,5 +258,5 @@ class TestFailure:
         return handle
 
 
-async def _lost(_: SenderWriter, __: object) -> None:
+async def _lost(_: Projection, __: object) -> None:
     """The activity died before it could write."""

@@ -31,7 +31,7 @@ from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
 from workflows.incident.messages import IncidentStart
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,7 +47,9 @@ async def resting(hotline: Hotline, queue: str, **carried: Any) -> Cause:
     at = datetime.now(UTC)
     incident, first = Incident.open(opening(ADMIN, at))
     start = IncidentStart(source=incident, changed_at=first.at, sender_version=incident.version, **carried)
-    await hotline.client.start_workflow("IncidentWorkflow", start, task_queue=queue, **options_of(incident, Names()))
+    await hotline.client.start_workflow(
+        "IncidentWorkflow", start, task_queue=queue, **options_of(incident, CatalogueNames())
+    )
     return Cause(hotline, incident.number)
 
 

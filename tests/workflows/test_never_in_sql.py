@@ -15,12 +15,12 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.bulk_throttle import BulkThrottle
 from activities.names import complaint_id
-from activities.people_first import PeopleFirst
 from activities.recovery import reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.batch import ProjectionBatch
@@ -159,13 +159,13 @@ async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
     complaint = await hotline.start(unwritten=True)
     environment, ahead = ActivityEnvironment(), datetime.now(UTC) + timedelta(hours=1)
     async with GroupWriter(owner) as writer:
-        workflows = CaseWorkflows(hotline.client, PeopleFirst(), hotline.settings.task_queue)
+        workflows = CaseWorkflows(hotline.client, BulkThrottle(), hotline.settings.task_queue)
         repair = partial(repair_case, hotline.client, owner)
         repairs = Repairs(repair, partial(repair_incidents, hotline.client, owner))
-        reconciler = Reconciler(writer, hotline.sender, owner, workflows, repairs, 0.1)
+        reconciler = Reconciler(writer, hotline.projection, owner, workflows, repairs, 0.1)
 
         async def work() -> None:
-            report = Report(in_sql_until=ahead)
+            report = ReconcilerReport(in_sql_until=ahead)
             while True:
                 report = await environment.run(reconciler.reconcile, report)
 

@@ -37,7 +37,7 @@ from activities.sealing.envelope import Context, Envelope, context_of
 from activities.sealing.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from readmodel.writer import GroupWriter
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.lost import reset
@@ -60,7 +60,7 @@ async def unhelped(hotline: Hotline, request: pytest.FixtureRequest) -> AsyncIte
     """A hotline whose worker runs workflows, on a queue of its own, and no activity."""
     queue = f"unhelped-{abs(hash(request.node.name))}"
     settings = hotline.settings.model_copy(update={"task_queue": queue})
-    made = Hotline(hotline.server, settings, hotline.engine, hotline.sender, hotline.client)
+    made = Hotline(hotline.server, settings, hotline.engine, hotline.projection, hotline.client)
     async with Worker(
         hotline.client,
         task_queue=queue,
@@ -261,7 +261,7 @@ async def test_the_pending_activity_of_a_run_that_was_reset_is_refused_and_ends_
 
 async def test_an_earlier_answer_to_a_query_is_not_taken(hotline: Hotline) -> None:
     client, settings = hotline.client, hotline.settings.model_copy(update={"task_queue": "unanswered"})
-    alone = Hotline(hotline.server, settings, hotline.engine, hotline.sender, client)
+    alone = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
     queue = TaskQueue(name="unanswered")
     async with Worker(
         client,

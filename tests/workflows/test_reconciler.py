@@ -13,19 +13,19 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.bulk_throttle import BulkThrottle
 from activities.names import complaint_id
-from activities.people_first import PeopleFirst
 from activities.recovery import case_workflows, reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from activities.shift import Shift
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from hotline.recovery.rebuild import in_sql_until
 from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.base.database import read_in_thread, reading, writing
@@ -43,7 +43,7 @@ from workflows.clients.bulk import start_handover
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 from workflows.kit.search_attributes import CHANGED_AT, typed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
@@ -202,7 +202,7 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
     complaint = await hotline.start()
     environment = ActivityEnvironment()
     earlier, last = datetime(2026, 9, 7, 8, tzinfo=UTC), datetime(2026, 9, 7, 9, tzinfo=UTC)
-    beat = Report(in_sql_until=last).model_dump(mode="json")
+    beat = ReconcilerReport(in_sql_until=last).model_dump(mode="json")
     environment.info = replace(environment.info, heartbeat_details=[beat])
 
     class Ending(CaseWorkflows):
@@ -220,9 +220,9 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
         return 0
 
     async with GroupWriter(owner) as writer:
-        workflows = Ending(hotline.client, PeopleFirst(), hotline.settings.task_queue)
-        reconciler = Reconciler(writer, hotline.sender, owner, workflows, Repairs(repair, nothing), 3600)
-        shift = environment.run(reconciler.reconcile, Report(in_sql_until=earlier))
+        workflows = Ending(hotline.client, BulkThrottle(), hotline.settings.task_queue)
+        reconciler = Reconciler(writer, hotline.projection, owner, workflows, Repairs(repair, nothing), 3600)
+        shift = environment.run(reconciler.reconcile, ReconcilerReport(in_sql_until=earlier))
         told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
     assert (told.lost, told.fault) == ({}, None)
     assert told.in_sql_until == last
@@ -244,7 +244,7 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
 
     complaints = [await hotline.start() for _ in range(7)]
     changed = [await each.changed_at() for each in complaints]
-    workflows = CaseWorkflows(hotline.client, PeopleFirst(), hotline.settings.task_queue)
+    workflows = CaseWorkflows(hotline.client, BulkThrottle(), hotline.settings.task_queue)
 
     async def listed() -> set[str]:
         asked.clear()
@@ -269,7 +269,7 @@ async def test_a_refused_start_that_is_dated_in_the_future_is_not_listed_for_eve
     )
     with pytest.raises(WorkflowFailureError):
         await refused.result()
-    workflows = CaseWorkflows(hotline.client, PeopleFirst(), queue)
+    workflows = CaseWorkflows(hotline.client, BulkThrottle(), queue)
     later = await hotline.start()
 
     async def listed() -> set[str]:
@@ -328,7 +328,7 @@ class TestLost:
         await complaint.handle.terminate("a slip of the hand")
         await until(lambda: last_report(hotline.client), lambda seen: bool(seen and complaint.number in seen.lost))
         monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(hours=1))
-        names = Names.of(hotline.catalogue)
+        names = CatalogueNames.of(hotline.catalogue)
         rebuild = WorkflowRebuild(hotline.client, owner, hotline.settings.task_queue, lambda: names)
         assert await rebuild.one(complaint.number) == STARTED
         await until(lambda: last_report(hotline.client), lambda seen: bool(seen and complaint.number not in seen.lost))

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 from temporalio.client import WorkflowExecutionDescription, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from activities.projection import Projection, SenderWriter
+from activities.projection import Projection
 from api.edge.metrics import Metrics
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
@@ -36,7 +36,7 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.kit.event import ActionBody
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import read_case
 from hotline.recovery.rebuild import repair_case
 from readmodel.base.database import engine as engine_of
@@ -123,7 +123,7 @@ async def service(module_database_url: str, tmp_path_factory: pytest.TempPathFac
         one, other = [await stack.enter_async_context(api_process(hotline)) for _ in range(2)]
         database = engine_of(module_database_url)
         writer = await stack.enter_async_context(GroupWriter(database))
-        yield Service(hotline, database, (one, other), Projection(writer))
+        yield Service(hotline, database, (one, other), Projection(writer, hotline.client, PATIENCE_SECONDS))
         database.dispose()
 
 
@@ -136,8 +136,8 @@ async def api_process(hotline: Hotline) -> AsyncIterator[ProjectionWriter]:
     )
     reader = Reader(reading, PATIENCE_SECONDS, lambda: "0760")
     async with GroupWriter(database) as writer:
-        sender = SenderWriter(writer, hotline.client, PATIENCE_SECONDS)
-        yield ProjectionWriter(sender, reader, Metrics(lambda: 0))
+        projection = Projection(writer, hotline.client, PATIENCE_SECONDS)
+        yield ProjectionWriter(projection, reader, Metrics(lambda: 0))
     reader.close()
     database.dispose()
     reading.dispose()
@@ -181,7 +181,7 @@ class Play:
 
     async def settle(self, order: Sequence[int]) -> tuple[list[Event], Any]:
         """Publish what nobody has written, then write old batches again in this order; the events and `ChangedAt`."""
-        await self._service.processes[0]._sender.tell_to_publish(self._complaint.number)
+        await self._service.processes[0]._projection.tell_to_publish(self._complaint.number)
         await asyncio.gather(*self._writing)
         version = (await self._complaint.view()).version
         await until(lambda: asyncio.to_thread(self._shown), lambda shown: shown == [(version, version)])
@@ -199,7 +199,7 @@ class Play:
         elif step.kind == "ui":
             await self._act(None, step.choice, "now")
         elif step.kind == "publish":
-            await self._service.processes[0]._sender.tell_to_publish(self._complaint.number)
+            await self._service.processes[0]._projection.tell_to_publish(self._complaint.number)
         elif step.kind == "undelivered":
             with suppress(WorkflowUpdateFailedError):  # it is known already
                 await self._complaint.handle.execute_update(

@@ -44,10 +44,10 @@ from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.state import Computation, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
-from domain.calls.withdrawal import CallMismatch
+from domain.calls.matching import CallMismatch
 from domain.case.actions import dispatch, involve
+from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.case.case import Case
-from domain.case.handover import Handover, HandoverProgress, OpenWork
 from domain.case.incident_link import own_matters
 from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
@@ -58,9 +58,8 @@ from domain.catalogue.terms import Edition, EscalationStep, Process, Promise, Te
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
 from domain.incident.actions import confirm
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentState
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import IncidentState, Opening
 from domain.kit.command import Command
 from domain.reports.period import ReportKind
 from domain.shared.actors import Actor, Person, Role
@@ -70,8 +69,8 @@ from readmodel.base.paging import Place
 from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
 from readmodel.cases.decisions import MoneyTotal
-from readmodel.cases.queries import Count, PartOfCase
-from readmodel.incidents.candidates import Candidate
+from readmodel.cases.queries import CaseCount, PartOfCase
+from readmodel.incidents.candidates import IncidentCandidate
 from readmodel.notifications.notifications import DeadLetter
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject
 
@@ -176,7 +175,7 @@ def _of_incident() -> dict[str, Any]:
     return {
         "IncidentItem": from_json(incident_json(incident, counts, {}, dispatcher)),
         "IncidentPage": _page(from_json(incident_json(incident, {}, {}, dispatcher))),
-        "CandidatePage": _page(from_json(candidate_json(Candidate(case, own_matters(case)), dispatcher))),
+        "CandidatePage": _page(from_json(candidate_json(IncidentCandidate(case, own_matters(case)), dispatcher))),
         "IncidentTimeline": _page(from_json(timeline_item(suspected, AGENT))),
     }
 
@@ -340,7 +339,7 @@ EXAMPLES: dict[str, Any] = {
     "KnownCaller": KNOWN_CALLER,
     "HandoverItem": HandoverItem.of(HANDOVER, [OpenWork(number=NUMBER, department="repair")]),
     "Services": SERVICES,
-    "Counts": summed([Count("registered", None, "on_time", 2), Count("in_progress", "repair", "at_risk", 3)]),
+    "Counts": summed([CaseCount("registered", None, "on_time", 2), CaseCount("in_progress", "repair", "at_risk", 3)]),
     "KeptCalls": KeptCalls(added=1, changed=0, unchanged=0),
     "CallBackPage": CallBackPage(items=[call_backs.EXAMPLE], next_cursor=None),
     "CallBackItem": call_backs.EXAMPLE,

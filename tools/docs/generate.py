@@ -12,7 +12,7 @@ from pathlib import Path
 
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
-from tools.docs import chain, desk, examples, incidents, keys, outages, rights, saved_views, tables
+from tools.docs import chain, desk, examples, incidents, interface, keys, outages, rights, saved_views, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -42,6 +42,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "saved-views": saved_views.table,
     "desk-lists": desk.lists,
     "outages": outages.outages,
+    "routes": interface.routes,
+    "commands": interface.commands,
     "options": keys.options,
     "catalogue-keys": keys.catalogue,
     "channel-keys": keys.channels,

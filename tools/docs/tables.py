@@ -13,9 +13,9 @@ from activities.command_faults import example
 from api.edge.problems import KINDS, PREFIX
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
-from domain.case.diagram import mermaid
 from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED, OPEN, State
+from domain.case.views import mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.credit_norms import CreditNorm
 from domain.catalogue.norms import ClockNorm, Duration, Service

@@ -17,8 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.assessment.actions.inspect import Inspect
     from domain.assessment.assessment import Assessment
     from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample
-    from domain.assessment.kind import AssessmentEvent
-    from domain.assessment.lifecycle import AssessmentState
+    from domain.assessment.state import AssessmentEvent, AssessmentState
     from domain.kit.command import Command
     from domain.shared.actors import Actor
     from workflows.assessment.details import assessment_details
@@ -119,7 +118,6 @@ class AssessmentWorkflow(PublishingWorkflow):
         return assessment_search_attributes(self._month)
 
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
-        """Return the details of the assessment as Markdown."""
         return assessment_details(self._month, self._names)
 
     def _outcome(self, done: Done, actor: Actor | None) -> AssessmentOutcome:

@@ -12,11 +12,11 @@ from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError
 
 from activities import names
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from workflows.singletons import MEMO, CourierWorkflow, InstallationWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
 
@@ -97,7 +97,7 @@ async def claim(client: Client, task_queue: str, installation: str) -> None:
 async def start_ended(client: Client, task_queue: str) -> None:
     """Start those of these workflows that do not run, or do not go on. The id of the installation stays as it was."""
     for singleton in (*SHIFTS, INSTALLATION):
-        with looked_after(f"the workflow {singleton.id}"):
+        with log_failures(f"the workflow {singleton.id}"):
             seen = await unless_gone(client.get_workflow_handle(singleton.id).describe())
             if seen and seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
                 log.warning("%s is ended, and started again: its workflow tasks fail", singleton.id)
@@ -110,7 +110,7 @@ async def start_ended(client: Client, task_queue: str) -> None:
 
 
 @contextmanager
-def looked_after(what: str) -> Iterator[None]:
+def log_failures(what: str) -> Iterator[None]:
     """Log an RPCError or OperatorError of this work, or a ValueError of what somebody else has made, and go on."""
     try:
         yield
@@ -118,7 +118,7 @@ def looked_after(what: str) -> Iterator[None]:
         log.warning("%s cannot be looked after: %s", what, error)
 
 
-async def last_report(client: Client) -> Report | None:
+async def last_report(client: Client) -> ReconcilerReport | None:
     """Return what the reconciler told last; None if it has told nothing, or does not run. Raises RPCError."""
     if (described := await unless_gone(client.get_workflow_handle(RECONCILER.id).describe())) is None:
         return None
@@ -127,7 +127,7 @@ async def last_report(client: Client) -> Report | None:
     )
     beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
     try:
-        reports = [report for beat in beats if beat for report in await converter.decode(beat, [Report])]
+        reports = [report for beat in beats if beat for report in await converter.decode(beat, [ReconcilerReport])]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
-        return Report(fault=f"{type(error).__name__}: its heartbeat cannot be read")
+        return ReconcilerReport(fault=f"{type(error).__name__}: its heartbeat cannot be read")
     return next(iter(reports), None)

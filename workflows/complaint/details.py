@@ -73,7 +73,6 @@ def _overview(case: CaseState, names: WorkerNames) -> list[str]:
 
 
 def _parts(case: CaseState) -> list[str]:
-    """Return the parts of further departments."""
     lines = (
         f"- {part.serial}. {department(case, part.department)} · {part.state.zh} {part.state}"
         f" · {person(case, part.assignee)} · {plain(part.task)}"

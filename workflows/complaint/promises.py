@@ -79,7 +79,6 @@ def reason(case: CaseState, clock: Clock) -> str:
 
 
 def _amount(case: CaseState, clock: Clock, seconds: float) -> str:
-    """Return seconds of the clock's calendar in words."""
     if clock.calendar == "working":
         return duration(seconds, case.calendar.day_seconds, "工作日 working days")
     return duration(seconds, 86_400)

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from domain.case.clocks import CLOCK_ZH
+from domain.case.decide import CASE_KINDS
 from domain.case.events import Event
-from domain.case.kinds import CASE_KINDS
 from domain.case.lifecycle import State
 from domain.case.progress import recipient_of
 from domain.case.state import CaseState

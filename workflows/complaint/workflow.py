@@ -92,7 +92,6 @@ class ComplaintWorkflow(EntityWorkflow):
 
     @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
     def case(self, actor: Actor | None = None) -> CaseView:
-        """Return the live case, with the actions that `actor` may take."""
         now = workflow.now()
         return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
@@ -101,7 +100,6 @@ class ComplaintWorkflow(EntityWorkflow):
         description="内部 Internal: A notification was not delivered. 通知未送达",
     )
     def undelivered(self, notification: Undelivered) -> BatchAnswer:
-        """Flag the case, which publishes it."""
         self._note(*self._case.undelivered(notification, workflow.now()))
         return BatchAnswer()
 
@@ -182,7 +180,6 @@ class ComplaintWorkflow(EntityWorkflow):
         return search_attributes(self._case, self._changed_at)
 
     def details(self, names: WorkerNames) -> str:
-        """Return the details of the case as Markdown."""
         return details(self._case, workflow.now(), self._recent, names)
 
     def _answer(self, done: Done, command: Command[Any]) -> Outcome:

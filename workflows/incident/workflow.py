@@ -16,17 +16,15 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.incidents.incidents import BATCH, LINKED, Incidents
-    from activities.incidents.teller import IncidentTeller
+    from activities.incidents.messages import IncidentMessages
     from activities.names import ABSORB
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.confirm import Confirmed
     from domain.incident.actions.inform import Inform
     from domain.incident.automatic import ABSORPTION
     from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, NamedCases, Relinking, Settling
-    from domain.incident.incident import Incident
-    from domain.incident.kind import IncidentEvent
-    from domain.incident.lifecycle import ENDS, IncidentState
-    from domain.incident.notifications import News
+    from domain.incident.incident import Incident, News
+    from domain.incident.state import ENDS, IncidentEvent, IncidentState
     from domain.kit.command import Command
     from domain.kit.event import BaseEvent
     from domain.shared.actors import Actor
@@ -200,7 +198,7 @@ class IncidentWorkflow(PublishingWorkflow):
         """Hand the scope to the other incident; if that has ended, this one goes on as before."""
         incident, into = self._incident, str(self._incident.into)
         absorbed = Absorbed(incident=incident.number, into=into, scope=incident.scope)
-        if await self._execute(IncidentTeller.merge, absorbed, f"is merged 并入 {into}"):
+        if await self._execute(IncidentMessages.merge, absorbed, f"is merged 并入 {into}"):
             self._absorbed = True
         else:
             self._note(incident.fail_merge(workflow.now()))
@@ -250,7 +248,6 @@ class IncidentWorkflow(PublishingWorkflow):
 
     @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
     def incident(self, actor: Actor | None = None) -> IncidentOutcome:
-        """Return the live incident, with the actions that `actor` may take."""
         done = Done(action="", digest="", version=self._incident.version, done_at=workflow.now())
         return self._outcome(done, actor)
 
@@ -311,7 +308,6 @@ class IncidentWorkflow(PublishingWorkflow):
         return incident_search_attributes(self._incident)
 
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
-        """Return the details of the incident as Markdown."""
         return incident_details(self._incident, len(self._waiting), self._counts, self._names)
 
     def _answer(self, done: Done, command: Command[Any]) -> BaseModel:

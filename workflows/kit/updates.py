@@ -41,7 +41,6 @@ UPDATES = {
 
 
 def with_updates(workflow_class: type[W]) -> type[W]:
-    """Give a workflow class the updates of its type."""
     for name, update in UPDATES[workflow_class.__name__].items():
         setattr(workflow_class, f"update_{name}", update)
     return workflow_class

@@ -1,7 +1,7 @@
 """Actions on an assessment, in the order of the table. A new one is a module here and a line below."""
 
 from domain.assessment.actions import decide_objection, inspect, object_
-from domain.assessment.kind import AssessmentAction
+from domain.assessment.state import AssessmentAction
 from domain.kit.event import ActionBody
 
 ASSESSMENT_ACTIONS: tuple[AssessmentAction, ...] = (inspect.ACTION, object_.ACTION, decide_objection.ACTION)

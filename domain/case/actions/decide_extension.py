@@ -5,10 +5,10 @@ from datetime import datetime
 from domain.case.approvers import OWN_REQUEST, own_request
 from domain.case.clocks import EXTENDED_CLOCKS
 from domain.case.events import Event
-from domain.case.kind import Action, Decision, NotPossible
+from domain.case.kind import Action
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Decision, NotPossible
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 

@@ -9,14 +9,12 @@ from pydantic_core import PydanticCustomError
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
 from domain.case.actions.supervise import supervise
-from domain.case.closing import reopen_ends_at
 from domain.case.events import Event, MayClose, OfDepartment
-from domain.case.kind import Action, Decision
+from domain.case.kind import Action
 from domain.case.lifecycle import State
-from domain.case.progress import FollowUpAnswer
-from domain.case.satisfaction import SATISFIED, Satisfaction
+from domain.case.progress import SATISFIED, FollowUpAnswer, Satisfaction
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees
+from domain.kit.event import ActionBody, Addressees, Decision
 from domain.shared.actors import Actor, Role
 
 Outcome = Literal["satisfied", "dissatisfied", "unreachable"]
@@ -102,7 +100,7 @@ def decide(case: CaseState, body: FollowUp, actor: Actor, at: datetime) -> Decis
         return Decision(FollowedUp.of(body, **facts, attempt=case.follow_up_attempts), State.PENDING_FOLLOW_UP)
     if outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts:
         return Decision(FollowedUp.of(body, **facts, attempt=attempt), State.PENDING_FOLLOW_UP)
-    closed = FollowedUp.of(body, **facts, attempt=attempt, reopen_ends_at=reopen_ends_at(case, at))
+    closed = FollowedUp.of(body, **facts, attempt=attempt, reopen_ends_at=case.window_ends_at(at))
     return Decision(closed, State.CLOSED)
 
 

@@ -9,14 +9,14 @@ from pydantic import Field
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
 from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS
 from domain.case.events import Event
-from domain.case.kind import Action, Decision
+from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState, Change
 from domain.catalogue.terms import Approver
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
+from domain.shared.amounts import ZERO, Money
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.money import ZERO, Money
 from domain.shared.text import Text
 
 REQUEST_INCOMPLETE = ProblemType("invalid", "request_incomplete", "Amount or grounds missing", "报批缺少金额或依据")

@@ -29,7 +29,7 @@ def next_due(case: CaseState) -> Due | None:
     if not ahead:
         return None
     falls_at, percent, clock = min(ahead, key=lambda step: (step[0], step[2].serial))
-    return Due(falls_at, KIND.name, partial(_data, case, clock, percent, falls_at))
+    return Due(falls_at, KIND, partial(_data, case, clock, percent, falls_at))
 
 
 def _data(case: CaseState, clock: Clock, percent: int, falls_at: datetime) -> Escalated:

@@ -1,7 +1,7 @@
 """Actions on an incident, in the order of the table. A new one is a module here and a line below."""
 
 from domain.incident.actions import confirm, declare, dismiss, dispatch, inform, merge, resolve, sign_for
-from domain.incident.kind import IncidentAction
+from domain.incident.state import IncidentAction
 from domain.kit.event import ActionBody
 
 INCIDENT_ACTIONS: tuple[IncidentAction, ...] = (

@@ -1,7 +1,6 @@
 """dispatch 派单: one dispatch for all linked cases."""
 
-from domain.incident.kind import IncidentAction
-from domain.incident.lifecycle import CONTROL_ROOM, LINKS_NEW_CASES, IncidentState
+from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentState
 from domain.kit.event import ActionBody
 from domain.shared.codes import DepartmentCode
 from domain.shared.text import Name

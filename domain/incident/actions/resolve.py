@@ -1,8 +1,13 @@
 """resolve 解决: the cause is gone."""
 
-from domain.incident.kind import IncidentAction, IncidentEvent
-from domain.incident.lifecycle import CONTROL_ROOM, LINKS_NEW_CASES, IncidentState
-from domain.incident.state import IncidentFields
+from domain.incident.state import (
+    CONTROL_ROOM,
+    LINKS_NEW_CASES,
+    IncidentAction,
+    IncidentEvent,
+    IncidentFields,
+    IncidentState,
+)
 from domain.kit.event import ActionBody
 from domain.shared.actors import Role
 from domain.shared.text import Text

@@ -1,15 +1,17 @@
-"""Reader of CSV files whose first line names the columns, as spreadsheets save them.
+"""Formats of the operator's files: TOML, CSV whose first line names the columns, and local times.
 
-A file is accepted as a whole or not at all. One `FileError` reports every mistake, line by line.
+A CSV file, as spreadsheets save it, is accepted as a whole or not at all. One `FileError` reports every mistake.
 """
 
 import csv
 import io
+import tomllib
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 
 UTF_8 = "utf-8-sig"
 """UTF-8 with or without the byte order mark that Excel writes."""
@@ -132,3 +134,39 @@ class ColumnFile:
 def wrong_encoding(encoding: Encoding) -> str:
     other = "gb18030" if encoding == "utf-8" else "utf-8"
     return f": this is not {encoding}; try --encoding {other}"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file. Raises FileError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError([f"{path}: cannot be read ({error.strerror}); accepted: a TOML file"]) from error
+    except UnicodeDecodeError as error:
+        raise FileError([f"{path}: is no UTF-8 text ({error.reason}); accepted: a TOML file in UTF-8"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise FileError([f"{path}: is no valid TOML: {error}"]) from error
+
+
+YEARS = range(2000, 3000)
+"""Years of instants, as the interface takes them."""
+SHORTEST = len("2026-08-03 08:00")
+
+
+def instant_of(text: str, zone: tzinfo, not_before: datetime | None = None) -> datetime:
+    """Return the instant of a text like `2026-08-03 08:00:00`, of `zone` if it names no other. Raises ValueError.
+
+    Of the two instants of an hour that is repeated in autumn, the first is meant, unless only the second is not
+    earlier than `not_before`.
+    """
+    local = datetime.fromisoformat(text)
+    if len(text) < SHORTEST or local.year not in YEARS:
+        raise ValueError(text)
+    if local.tzinfo is None:
+        local = datetime.combine(local, local.time(), zone)  # a fourth of the time of `replace`
+    instant = local.astimezone(UTC)
+    if not_before is not None and instant < not_before:
+        second = local.replace(fold=1).astimezone(UTC)
+        if second >= not_before:
+            return second
+    return instant

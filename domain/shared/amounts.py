@@ -1,6 +1,6 @@
 """Amounts of money, as the catalogue and the requests for approval state them."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -25,3 +25,23 @@ Money = Annotated[
 ]
 """An amount with exactly two decimal places, whether it was given as `860`, `"860.0"` or `"860.00"`."""
 PositiveMoney = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2), _TWO_PLACES]
+
+
+PLACES = 4
+"""Decimal places of a rate."""
+
+
+def half_up(part: Decimal | int, whole: Decimal | int = 1, places: int = 2) -> Decimal:
+    """Return a quotient to so many decimal places; half of the last place is rounded up."""
+    return (Decimal(part) / whole).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
+def ratio(part: int, whole: int) -> Decimal | None:
+    """Return the share from 0 to 1, as every report gives it; None without a whole."""
+    return half_up(part, whole, PLACES) if whole else None
+
+
+def rate(part: int, whole: int) -> float | None:
+    """Return the share as a float; None without a whole."""
+    share = ratio(part, whole)
+    return None if share is None else float(share)

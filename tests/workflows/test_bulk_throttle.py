@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities.bulk_throttle import BulkThrottle
 from activities.names import complaint_id
-from activities.people_first import PeopleFirst
 from domain.case.actions.comment import Comment
 from domain.case.actions.link_incident import LinkIncident
 from domain.shared.actors import SYSTEM
@@ -21,7 +21,7 @@ async def test_a_worker_notes_a_call_and_a_command_once(
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, sandbox: bool
 ) -> None:
     noted: list[str] = []
-    monkeypatch.setattr(PeopleFirst, "acted", lambda _: noted.append("acted"))
+    monkeypatch.setattr(BulkThrottle, "note_action", lambda _: noted.append("acted"))
     queue = f"people-{sandbox}"
     async with running_hotline(server, tmp_path, task_queue=queue, sandbox=sandbox) as hotline:
         complaint = await hotline.start()

@@ -1,4 +1,4 @@
-"""Work on many cases steps aside for people: the machine's API serves them, or they act on a case of this worker."""
+"""Throttle of work on many cases: it waits while people act on a case, or the API of this machine serves them."""
 
 import asyncio
 import math
@@ -24,34 +24,32 @@ QUIET_SECONDS = 0.15
 """Time after somebody's last action until work on many cases goes on: a dispatch often follows a call at once."""
 LONGEST_SECONDS = 1.0
 """Longest wait, if people act all the time."""
-_ACTED = "people_first_acted"
+_NOTE_ACTION = "note_action"
 
 
-class PeopleFirst(Interceptor):
+class BulkThrottle(Interceptor):
     """Interceptor of a worker that notes when people register a case or send a command, also by another machine's API.
 
     Args:
-        are_served: returns True while the API of this machine serves people, which it knows earlier.
+        serves_people: returns True while the API of this machine serves people, which it knows earlier.
         clock: returns the present time in seconds.
     """
 
     def __init__(
-        self, are_served: Callable[[], bool] = lambda: False, clock: Callable[[], float] = time.monotonic
+        self, serves_people: Callable[[], bool] = lambda: False, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._are_served = are_served
+        self._serves_people = serves_people
         self._clock = clock
         self._acted_at = self._free_until = -math.inf
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the SDK's name
-        """Return the interceptor of each run."""
-        input.unsafe_extern_functions[_ACTED] = self.acted
-        return _Notes
+        input.unsafe_extern_functions[_NOTE_ACTION] = self.note_action
+        return _ThrottleInbound
 
-    def acted(self) -> None:
-        """Note that somebody acts now."""
+    def note_action(self) -> None:
         self._acted_at = self._clock()
 
-    async def step_aside(self) -> None:
+    async def wait(self) -> None:
         """Wait until nobody has acted for `QUIET_SECONDS`, at most `LONGEST_SECONDS`.
 
         After a wait of some time, calls of the same time return at once: work on many cases keeps half of the time.
@@ -63,22 +61,22 @@ class PeopleFirst(Interceptor):
         self._free_until = max(self._free_until, now + (now - began))
 
     def _quiet_at(self) -> float:
-        if self._are_served():
-            self.acted()
+        if self._serves_people():
+            self.note_action()
         return self._acted_at + QUIET_SECONDS
 
 
-class _Notes(WorkflowInboundInterceptor):
+class _ThrottleInbound(WorkflowInboundInterceptor):
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
         start = input.args[0] if input.args else None
         if isinstance(getattr(start, "source", None), Registration):
-            _note()
+            _note_action()
         return await super().execute_workflow(input)
 
     async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
         command = input.args[0] if input.args else None
         if isinstance(command, Command) and command.actor.role is not Role.SYSTEM:
-            _note()
+            _note_action()
         return await super().handle_update_handler(input)
 
     async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002 - the SDK's name
@@ -87,6 +85,6 @@ class _Notes(WorkflowInboundInterceptor):
             await super().handle_signal(input)
 
 
-def _note() -> None:
+def _note_action() -> None:
     if not workflow.unsafe.is_replaying():
-        workflow.extern_functions()[_ACTED]()
+        workflow.extern_functions()[_NOTE_ACTION]()

@@ -17,37 +17,34 @@ SIGNAL_TIMEOUT = timedelta(seconds=4)
 """Longest wait for one answer of Temporal: shorter than an attempt of the activity."""
 
 
-class Told(Immutable):
-    """Incident, the signal to send to it, and the number of the case."""
+class CaseSignal(Immutable):
+    """Signal of a case to an incident."""
 
     incident: str
     signal: str
     number: str
 
 
-class IncidentTeller:
+class IncidentMessages:
     """Sender of signals and updates to incidents.
 
     What cases tell an incident while a signal to it is under way goes together in the next one: 20,000 calls about one
     burst main would otherwise keep its incident busy with as many signals.
-
-    Args:
-        client: client of Temporal.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._next: dict[tuple[str, str], tuple[list[str], asyncio.Task[bool]]] = {}
 
     @activity.defn(name="tell_incident")
-    async def tell(self, told: Told) -> bool:
+    async def signal(self, message: CaseSignal) -> bool:
         """Return True once the incident has the signal in its history, False if it has ended. Raises RPCError."""
-        key = told.incident, told.signal
+        key = message.incident, message.signal
         if key not in self._next:
             self._next[key] = [], asyncio.create_task(self._send(key))
         numbers, sent = self._next[key]
-        numbers.append(told.number)
+        numbers.append(message.number)
         return await asyncio.shield(sent)
 
     @activity.defn(name="merge_incident")
@@ -69,7 +66,7 @@ class IncidentTeller:
 
     async def _send(self, key: tuple[str, str]) -> bool:
         incident, signal = key
-        async with self._turns.setdefault(key, asyncio.Lock()):
+        async with self._locks.setdefault(key, asyncio.Lock()):
             numbers, _ = self._next.pop(key)
             try:
                 handle = self._client.get_workflow_handle(incident_id(incident))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from activities.people_first import LONGEST_SECONDS, QUIET_SECONDS, PeopleFirst
+from activities.bulk_throttle import LONGEST_SECONDS, QUIET_SECONDS, BulkThrottle
 
 
 class Clock:
@@ -13,7 +13,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds = 100.0
         self.while_asleep: Callable[[], None] = lambda: None
-        monkeypatch.setattr("activities.people_first.asyncio.sleep", self.sleep)
+        monkeypatch.setattr("activities.bulk_throttle.asyncio.sleep", self.sleep)
 
     def __call__(self) -> float:
         return self.seconds
@@ -28,19 +28,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-async def waited(people: PeopleFirst, clock: Clock) -> float:
+async def waited(people: BulkThrottle, clock: Clock) -> float:
     began = clock()
-    await people.step_aside()
+    await people.wait()
     return clock() - began
 
 
 async def test_nobody_is_waited_for_while_nobody_acts(clock: Clock) -> None:
-    assert await waited(PeopleFirst(clock=clock), clock) == 0
+    assert await waited(BulkThrottle(clock=clock), clock) == 0
 
 
 async def test_the_wait_ends_when_people_have_been_quiet(clock: Clock) -> None:
-    people = PeopleFirst(clock=clock)
-    people.acted()
+    people = BulkThrottle(clock=clock)
+    people.note_action()
     clock.seconds += QUIET_SECONDS / 3
     assert await waited(people, clock) == pytest.approx(QUIET_SECONDS * 2 / 3)
     assert await waited(people, clock) == 0
@@ -48,12 +48,12 @@ async def test_the_wait_ends_when_people_have_been_quiet(clock: Clock) -> None:
 
 @pytest.mark.parametrize("every", [QUIET_SECONDS / 3, QUIET_SECONDS * 1.1])
 async def test_people_who_act_all_the_time_leave_half_of_it(clock: Clock, every: float) -> None:
-    people, spent, act_at, began = PeopleFirst(clock=clock), 0.0, clock(), clock()
+    people, spent, act_at, began = BulkThrottle(clock=clock), 0.0, clock(), clock()
 
     def act() -> None:
         nonlocal act_at
         if clock() >= act_at:
-            people.acted()
+            people.note_action()
             act_at = clock() + every
 
     clock.while_asleep = act
@@ -66,7 +66,7 @@ async def test_people_who_act_all_the_time_leave_half_of_it(clock: Clock, every:
 
 async def test_people_whom_the_api_serves_are_waited_for(clock: Clock) -> None:
     served_until = clock() + QUIET_SECONDS * 1.5
-    people = PeopleFirst(lambda: clock() < served_until, clock)
+    people = BulkThrottle(lambda: clock() < served_until, clock)
     assert await waited(people, clock) == pytest.approx(QUIET_SECONDS * 2)
     assert await waited(people, clock) == 0
-    assert await waited(PeopleFirst(lambda: True, clock), clock) == pytest.approx(LONGEST_SECONDS)
+    assert await waited(BulkThrottle(lambda: True, clock), clock) == pytest.approx(LONGEST_SECONDS)
