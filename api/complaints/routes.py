@@ -192,7 +192,7 @@ async def list_complaints(
 
 @router.get(
     "/v1/complaints/counts",
-    summary="CaseCount complaints",
+    summary="Count complaints",
     response_model=Counts,
     responses=problems(*FILTER_ERRORS),
 )
@@ -203,7 +203,7 @@ async def count_complaints(
     catalogue: TheCatalogue,
     naming: TheNaming,
 ) -> Response:
-    """CaseCount the complaints that a list with the same filters has, by state, department and service level."""
+    """Count the complaints that a list with the same filters has, by state, department and service level."""
     filters = _narrowed(wanted, actor, naming)
     return answer_model(summed(await reader.ask(count_cases, filters, catalogue.area_code)))
 

@@ -23,10 +23,10 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.incidents.answers import IncidentItem
-from api.incidents.incidents import Incidents, check_scope
+from api.incidents.incidents import Incidents, check_scope, no_incident
 from api.incidents.routes import IncidentNumber
 from api.naming import Naming
-from api.parameters import POST_ERRORS, not_found
+from api.parameters import POST_ERRORS
 from api.routing import OnceRoute
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
 from domain.case.lifecycle import BEFORE_REPLY
@@ -94,7 +94,7 @@ class IncidentActions(Actions[IncidentOutcome]):
     async def gone(self, number: str, name: str, _: Actor) -> ProblemError:
         incident = await self.incidents.reader.ask(stored.get, number)
         if incident is None:
-            return not_found(number)
+            return no_incident(number)
         if not incident.over and await self.client.is_lost(number):
             return workflow_lost(number, incident.state, incident.version)
         detail = f"The incident {number} is {incident.state} and over; {name} is not possible any more."

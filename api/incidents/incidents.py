@@ -60,7 +60,7 @@ class Incidents:
             incident = None
         incident = incident or await self.client.incident(number, actor)
         if incident is None:
-            raise _notfound(number)
+            raise no_incident(number)
         return incident
 
     async def counts(self, number: str) -> stored.IncidentCounts:
@@ -150,7 +150,7 @@ def check_scope(catalogue: Catalogue, services: tuple[str, ...], districts: tupl
         catalogue.district(district)
 
 
-def _notfound(number: str) -> ProblemError:
+def no_incident(number: str) -> ProblemError:
     return ProblemError(INCIDENT_NOT_FOUND, f"There is no incident with the number {number}.")
 
 

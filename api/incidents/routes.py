@@ -20,8 +20,8 @@ from api.incidents.answers import (
     candidate_json,
     incident_json,
 )
-from api.incidents.incidents import TOO_MANY_INCIDENTS, TheIncidents
-from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq, etag, not_found
+from api.incidents.incidents import TOO_MANY_INCIDENTS, TheIncidents, no_incident
+from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq, etag
 from api.responses import also, answer, answer_page, problems, timeline_item
 from api.rights import needs
 from api.routing import OnceRoute
@@ -123,7 +123,7 @@ async def get_incident_timeline(
     """List the events of an incident, the oldest first; those of the system have the actor `system`."""
     after = after_seq(paging.cursor)
     if not await reader.ask(stored.standing, [number]):
-        raise not_found(number)
+        raise no_incident(number)
     page = await reader.ask(incident_timeline, number, after, paging.limit)
     return answer_page((timeline_item(event, actor) for event in page.items), page.next_seq)
 
