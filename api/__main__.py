@@ -40,8 +40,8 @@ from api.health.readiness import ReadinessCheck, checks
 from api.health.sql import SqlHealth
 from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
-from api.incidents.actions import IncidentActions
 from api.incidents.incidents import Incidents
+from api.incidents.routes import IncidentActions
 from api.naming import Naming
 from api.people.handovers import Handovers
 from api.sign_in.issuer import Issuer

@@ -25,12 +25,11 @@ from api.complaints import routes as complaints
 from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
 from api.edge.problems import HANDLERS, on_invalid
 from api.health import routes as health
-from api.incidents import actions as incident_actions
 from api.incidents import routes as incidents
 from api.people import handovers
 from api.people import routes as people
 from api.reports import calls as call_reports
-from api.reports import months, periods
+from api.reports import routes as reports
 from api.routing import OnceRoute
 from api.sign_in import routes as sign_in
 from api.temporal_ui import codec, pages
@@ -41,7 +40,6 @@ ROUTERS = [
     for module in (
         complaint_actions,
         complaints,
-        incident_actions,
         incidents,
         people,
         calls,
@@ -49,9 +47,8 @@ ROUTERS = [
         assessments,
         exclusions,
         dead_letters,
-        months,
+        reports,
         call_reports,
-        periods,
         reference,
         health,
         caller_page,

@@ -22,8 +22,8 @@ from api.edge.metrics import Metrics
 from api.edge.middleware import Serving
 from api.exports.streams import ExportTurn
 from api.health.readiness import ReadinessCheck
-from api.incidents.actions import IncidentActions
 from api.incidents.incidents import Incidents
+from api.incidents.routes import IncidentActions
 from api.naming import Naming
 from api.people.handovers import Handovers
 from api.sign_in.oidc import OidcSignIn

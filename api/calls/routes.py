@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query
@@ -96,22 +96,16 @@ class CallBackItem(BaseModel):
     note: str | None
     links: CallBackLinks
 
+    @classmethod
+    def of(cls, entry: CallBackEntry, at: datetime) -> Self:
+        call_back = entry.call_back
+        links = CallBackLinks(call_back=f"/v1/calls/{quote(entry.call_id, safe='')}/call-back")
+        shown = {name: value for name, value in entry._asdict().items() if name != "call_back"} | call_back._asdict()
+        return cls(**shown, state=call_back.state(at), held_until=call_back.held_until(at), links=links)
+
 
 class CallBackPage(Page[CallBackItem]):
     """Call-backs: the open ones oldest first, those that are done newest first."""
-
-
-def _item(entry: CallBackEntry, at: datetime) -> CallBackItem:
-    call_back = entry.call_back
-    links = CallBackLinks(call_back=f"/v1/calls/{quote(entry.call_id, safe='')}/call-back")
-    shown = {name: value for name, value in entry._asdict().items() if name != "call_back"} | call_back._asdict()
-    return CallBackItem(**shown, state=call_back.state(at), held_until=call_back.held_until(at), links=links)
-
-
-_SINCE = datetime.fromisoformat("2026-08-03T04:00:00Z")
-EXAMPLE = _item(
-    CallBackEntry("1785729600.118", "0760 8823 7777", "hotline", _SINCE, 2, CallBack("10023", _SINCE)), _SINCE
-)
 
 
 router = APIRouter(tags=["calls"], route_class=OnceRoute)
@@ -204,7 +198,8 @@ async def list_callers_to_call_back(
 ) -> Response:
     """List callers whom nobody answered, one entry for each telephone, whoever has waited longest first."""
     page = await reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
-    return answer_page((_item(each, now).model_dump_json().encode() for each in page.items), page.next_cursor)
+    items = [CallBackItem.of(each, now) for each in page.items]
+    return answer_model(CallBackPage(items=items, next_cursor=page.next_cursor))
 
 
 @router.post(
@@ -239,4 +234,4 @@ async def call_back(
     if entry is None:
         detail = f"Nobody is to be called back for the call {call_id}; GET /v1/call-backs lists the callers."
         raise ProblemError(NOT_FOUND, detail)
-    return answer_model(_item(entry, now))
+    return answer_model(CallBackItem.of(entry, now))

@@ -153,22 +153,6 @@ class CallReport(BaseModel):
     total: CallNumbers = Field(description="The same of the whole period.")
 
 
-_SHOWN = CallFigures()
-for _outcome, _wait, _calls, _talk in (
-    (CallOutcome.ANSWERED, 8, 27, 5_130_000),
-    (CallOutcome.ANSWERED, 41, 2, 604_000),
-    (CallOutcome.ABANDONED, None, 1, 0),
-):
-    _SHOWN.add(_outcome, _wait, _calls, _talk)
-_ON_DUTY = DutyFigures({"chen", "li"}, timedelta(hours=2))
-EXAMPLE = CallReport(
-    **{"from": datetime(2026, 8, 3, 1, tzinfo=UTC), "to": datetime(2026, 8, 3, 2, tzinfo=UTC)},
-    by=Grouping.HOUR,
-    time_zone="Asia/Shanghai",
-    items=[CallReportItem.of(_SHOWN, _ON_DUTY, key="2026-08-03T09:00:00+08:00", name=None)],
-    total=CallNumbers.of(_SHOWN, _ON_DUTY),
-)
-
 router = APIRouter(tags=["reports"], route_class=OnceRoute)
 
 

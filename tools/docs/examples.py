@@ -17,9 +17,8 @@ from api.assessments.answers import (
     objection_item,
     standard_item,
 )
-from api.calls import routes as call_backs
 from api.calls.answers import NEW_CALL, KeptCalls, NewCall, call_json
-from api.calls.routes import CallBackPage
+from api.calls.routes import CallBackItem, CallBackPage
 from api.complaints.answers import (
     NEW_COMPLAINT,
     complaint_json,
@@ -35,15 +34,17 @@ from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import candidate_json, incident_json
 from api.people.handovers import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
-from api.reports import calls
-from api.reports.months import FollowUpItem, Money, MonthOfFollowUps, MonthOfThanks, PersonThanked
-from api.reports.periods import example_report
+from api.reports.calls import CallNumbers, CallReport, CallReportItem
+from api.reports.routes import FollowUpItem, Money, MonthOfFollowUps, MonthOfThanks, PersonThanked
 from api.responses import masked_json, timeline_item
 from domain.assessment.actions import object_
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.state import Computation, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
+from domain.calls.call import CallOutcome
+from domain.calls.call_back import CallBack
+from domain.calls.figures import CallFigures
 from domain.calls.matching import CallMismatch
 from domain.case.actions import dispatch, involve
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
@@ -61,12 +62,16 @@ from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentState, Opening
 from domain.kit.command import Command
+from domain.reports.period import EXAMPLES as PERIODS
 from domain.reports.period import ReportKind
+from domain.reports.report import Column, ColumnKind, Report, Table
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place
+from readmodel.calls.call_backs import CallBackEntry
 from readmodel.calls.links import LinkedCall
+from readmodel.calls.spans import DutyFigures, Grouping
 from readmodel.calls.withdrawals import Unconfirmed
 from readmodel.cases.decisions import MoneyTotal
 from readmodel.cases.queries import CaseCount, PartOfCase
@@ -305,6 +310,38 @@ _FOLLOW_UPS = MonthOfFollowUps(
     by=FollowUpSubject.DEPARTMENT,
     items=[FollowUpItem.of(FollowUpCounts("repair", 40, 32, 30, 27, 28))],
 )
+
+
+def example_report(kind: ReportKind) -> Report:
+    column = Column(name="registered", title="Registered", title_zh="受理", kind=ColumnKind.COUNT)
+    return Report(
+        kind=kind,
+        period=PERIODS[kind],
+        timezone="Asia/Shanghai",
+        made_at=datetime(2026, 9, 1, 0, 30, tzinfo=UTC),
+        currency="CNY",
+        tables=(Table(name="headlines", title="Headline numbers", title_zh="概况", columns=(column,), rows=((312,),)),),
+    )
+
+
+_SHOWN = CallFigures()
+for _outcome, _wait, _calls, _talk in (
+    (CallOutcome.ANSWERED, 8, 27, 5_130_000),
+    (CallOutcome.ANSWERED, 41, 2, 604_000),
+    (CallOutcome.ABANDONED, None, 1, 0),
+):
+    _SHOWN.add(_outcome, _wait, _calls, _talk)
+_ON_DUTY = DutyFigures({"chen", "li"}, timedelta(hours=2))
+CALL_REPORT = CallReport(
+    **{"from": datetime(2026, 8, 3, 1, tzinfo=UTC), "to": datetime(2026, 8, 3, 2, tzinfo=UTC)},
+    by=Grouping.HOUR,
+    time_zone="Asia/Shanghai",
+    items=[CallReportItem.of(_SHOWN, _ON_DUTY, key="2026-08-03T09:00:00+08:00", name=None)],
+    total=CallNumbers.of(_SHOWN, _ON_DUTY),
+)
+CALL_BACK = CallBackItem.of(
+    CallBackEntry("1785729600.118", "0760 8823 7777", "hotline", NOON, 2, CallBack("10023", NOON)), NOON
+)
 CALL = NewCall.model_validate(NEW_CALL).call(bool)
 FOUND = {
     "temporal": Component(ok=True, detail="answers"),
@@ -341,9 +378,9 @@ EXAMPLES: dict[str, Any] = {
     "Services": SERVICES,
     "Counts": summed([CaseCount("registered", None, "on_time", 2), CaseCount("in_progress", "repair", "at_risk", 3)]),
     "KeptCalls": KeptCalls(added=1, changed=0, unchanged=0),
-    "CallBackPage": CallBackPage(items=[call_backs.EXAMPLE], next_cursor=None),
-    "CallBackItem": call_backs.EXAMPLE,
-    "CallReport": calls.EXAMPLE,
+    "CallBackPage": CallBackPage(items=[CALL_BACK], next_cursor=None),
+    "CallBackItem": CALL_BACK,
+    "CallReport": CALL_REPORT,
     "Money": _MONEY,
     "MonthOfThanks": _THANKS,
     "MonthOfFollowUps": _FOLLOW_UPS,

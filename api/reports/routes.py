@@ -1,18 +1,42 @@
 """Reports of a month. A new one is a query of `readmodel`, and its shape and route here."""
 
+import asyncio
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
-from api.dependencies import TheCatalogue, TheReader, TheZone
-from api.responses import answer, answer_model, masked_json
+from api.dependencies import Now, TheCatalogue, ThePrinter, TheReader, TheZone
+from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, Printer
+from api.edge.problems import Kind, ProblemError, declare
+from api.exports.files import CSV, XLSX
+from api.exports.reports import RENDERINGS, ReportFormat, page
+from api.exports.streams import attachment
+from api.responses import answer, answer_model, formats, masked_json, problems
 from api.rights import needs
 from api.routing import OnceRoute
+from api.sql.reader import Reader
 from domain.customers.customer import Thanks
-from domain.reports.period import MONTH, month_bounds
+from domain.reports.period import (
+    EXAMPLES,
+    MONTH,
+    PATTERNS,
+    BeforeFirstCaseError,
+    NoReportError,
+    NotEndedError,
+    Period,
+    PeriodError,
+    ReportKind,
+    month_bounds,
+)
+from domain.reports.report import Report
 from domain.rights.rights import READ_REPORTS
 from domain.shared.actors import Actor
 from domain.shared.amounts import ZERO, rate
@@ -20,6 +44,7 @@ from domain.shared.text import Name
 from readmodel.callers.records import thanks_between
 from readmodel.cases.decisions import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
+from readmodel.reports.stored import first_case_at, get_report
 
 Month = Annotated[
     str,
@@ -152,3 +177,112 @@ async def report_follow_ups(
     found = await reader.ask(counts, *month_bounds(month, zone), by)
     items = [FollowUpItem.of(each) for each in found]
     return answer_model(MonthOfFollowUps(month=month, by=by, items=items))
+
+
+PERIOD_NOT_ENDED = declare("period-not-ended", HTTPStatus.CONFLICT, "Period not ended")
+BEFORE_FIRST_CASE = declare("before-first-case", HTTPStatus.NOT_FOUND, "Period before the first case")
+REPORT_NOT_MADE = declare("report-not-made", HTTPStatus.NOT_FOUND, "Report not made yet")
+ERRORS = (PERIOD_NOT_ENDED, BEFORE_FIRST_CASE, REPORT_NOT_MADE, NOT_ACCEPTABLE)
+_KINDS: dict[type[NoReportError], Kind] = {NotEndedError: PERIOD_NOT_ENDED, BeforeFirstCaseError: BEFORE_FIRST_CASE}
+FORMAT = Field(
+    default=ReportFormat.JSON,
+    description="`csv` has all tables below each other, `xlsx` a sheet for each, `html` and `pdf` charts as well.",
+)
+
+
+def _parsed(kind: ReportKind, value: object) -> Period:
+    try:
+        return Period.parse(kind, str(value))
+    except PeriodError as error:
+        raise PydanticCustomError("period", "{reason}", {"reason": str(error)}) from None
+
+
+ReportDay = Annotated[
+    Any,
+    BeforeValidator(partial(_parsed, ReportKind.DAILY)),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{PATTERNS[ReportKind.DAILY]}$"}, "validation"),
+]
+ReportMonth = Annotated[
+    Any,
+    BeforeValidator(partial(_parsed, ReportKind.MONTHLY)),
+    WithJsonSchema({"type": "string", "pattern": f"^{PATTERNS[ReportKind.MONTHLY]}$"}, "validation"),
+]
+
+
+class DailyQuery(BaseModel, extra="forbid"):
+    """Day and format of a report. Unknown parameters are refused."""
+
+    period: ReportDay = Field(
+        alias="date",
+        description="Day, in the time zone of the catalogue.",
+        examples=[EXAMPLES[ReportKind.DAILY]],
+    )
+    format: ReportFormat = FORMAT
+
+
+class MonthlyQuery(BaseModel, extra="forbid"):
+    """Month and format of a report. Unknown parameters are refused."""
+
+    period: ReportMonth = Field(
+        alias="month",
+        description="Month, in the time zone of the catalogue.",
+        examples=[EXAMPLES[ReportKind.MONTHLY]],
+    )
+    format: ReportFormat = FORMAT
+
+
+@router.get(
+    "/v1/reports/daily",
+    summary="Report of a day 日报",
+    response_model=Report,
+    dependencies=[needs(READ_REPORTS)],
+    responses=formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS),
+)
+async def report_daily(
+    wanted: Annotated[DailyQuery, Query()], reader: TheReader, now: Now, zone: TheZone, print_pdf: ThePrinter
+) -> Response:
+    """Return the report of a day as it was made after its end; nothing that happens later changes it."""
+    return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, print_pdf)
+
+
+@router.get(
+    "/v1/reports/monthly",
+    summary="Report of a month 月报",
+    response_model=Report,
+    dependencies=[needs(READ_REPORTS)],
+    responses=formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS),
+)
+async def report_monthly(
+    wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, now: Now, zone: TheZone, print_pdf: ThePrinter
+) -> Response:
+    """Return the report of a month as it was made after its end; nothing that happens later changes it."""
+    return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, print_pdf)
+
+
+async def _stored(period: Period, reader: Reader, now: datetime, zone: ZoneInfo) -> Report:
+    """Return the report of the period. Raises ProblemError if it was not made, or cannot be."""
+    if found := await reader.ask(get_report, period):
+        return found
+    first = await reader.ask(first_case_at)
+    try:
+        period.check(now, zone, first)
+    except NoReportError as error:
+        raise ProblemError(_KINDS[type(error)], str(error), accepted=[*error.accepted] or None) from None
+    command = f"hotline report {period.kind.value} {period.name} --make"
+    detail = f"The report of {period.name} is not made yet; run `{command}`."
+    raise ProblemError(REPORT_NOT_MADE, detail, accepted=[command])
+
+
+async def _answer(report: Report, wanted: ReportFormat, print_pdf: Printer | None) -> Response:
+    name = f"{report.kind.value}-{report.period}.{wanted.value}"
+    if wanted is ReportFormat.PDF:
+        if print_pdf is None:
+            raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[format_.value for format_ in RENDERINGS])
+        html = await asyncio.to_thread(page, report)
+        printed = await asyncio.to_thread(print_pdf, html, report.made_at)
+        return Response(printed, media_type=PDF, headers=attachment(name))
+    rendering = RENDERINGS[wanted]
+    content = await asyncio.to_thread(rendering.render, report)
+    saved = wanted in {ReportFormat.CSV, ReportFormat.XLSX}
+    headers = attachment(name) if saved else CONTENT_SECURITY if wanted is ReportFormat.HTML else {}
+    return Response(content, media_type=rendering.media_type, headers=headers)
