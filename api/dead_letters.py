@@ -36,11 +36,7 @@ NOT_A_DEAD_LETTER = declare("letter-not-dead", HTTPStatus.CONFLICT, "Notificatio
 router = APIRouter(tags=["letters"], route_class=OnceRoute)
 
 
-@router.get(
-    "/v1/letters",
-    summary="List dead letters 未送达",
-    response_model=Letters,
-)
+@router.get("/v1/letters", summary="List dead letters 未送达", response_model=Letters)
 async def list_letters(
     paging: Annotated[LongPaging, Query()], actor: Annotated[Actor, needs(RESEND_LETTERS)], reader: TheReader
 ) -> Response:

@@ -3,7 +3,6 @@
 They are coroutines, as FastAPI runs other functions in threads. A subject has its own beside its class.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -49,7 +48,6 @@ ThePrinter = Annotated[Printer | None, part("print_pdf")]
 """Printer of PDF; None if the extra for it is not installed."""
 TheExportTurn = Annotated[ExportTurn, part("export_turn")]
 """Held by the one step of an export that runs."""
-TheClock = Annotated[Callable[[], datetime], part("clock")]
 TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
 """Catalogue in force now."""
 TheZone = Annotated[ZoneInfo, Depends(_zone)]

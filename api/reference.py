@@ -25,14 +25,7 @@ from domain.case.views import ActionName, mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Credit, Priority, Promise
 from domain.rights.masking import PERSONAL_DATA, Sight
-from domain.rights.rights import (
-    ACTION_RIGHTS,
-    KEYED,
-    READ_REFERENCE,
-    RIGHTS,
-    Reach,
-    Right,
-)
+from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_REFERENCE, RIGHTS, Reach, Right
 from domain.shared.actors import Person, Role, StaffRole
 from domain.shared.codes import DepartmentCode, DistrictCode
 from domain.shared.value import Coded
@@ -147,10 +140,7 @@ def roles(routes: Sequence[BaseRoute]) -> Roles:
 
     fields = [
         PersonalDataRow(
-            name=kind.name,
-            name_zh=kind.zh,
-            fields=[*kind.fields],
-            sight={role: kind.sight_of(role) for role in KEYED},
+            name=kind.name, name_zh=kind.zh, fields=[*kind.fields], sight={role: kind.sight_of(role) for role in KEYED}
         )
         for kind in PERSONAL_DATA
     ]
@@ -226,10 +216,7 @@ _WRITTEN = LIFECYCLE.model_dump_json(by_alias=True).encode()
 
 
 @router.get(
-    "/v1/services",
-    summary="The catalogue 服务目录",
-    response_model=Services,
-    dependencies=[needs(READ_REFERENCE)],
+    "/v1/services", summary="The catalogue 服务目录", response_model=Services, dependencies=[needs(READ_REFERENCE)]
 )
 async def list_services(catalogue: TheCatalogue) -> Response:
     """List every service with its clocks (for the town), and the codes of departments, districts and groups."""
@@ -237,10 +224,7 @@ async def list_services(catalogue: TheCatalogue) -> Response:
 
 
 @router.get(
-    "/v1/lifecycle",
-    summary="The lifecycle table 流程",
-    response_model=Lifecycle,
-    dependencies=[needs(READ_REFERENCE)],
+    "/v1/lifecycle", summary="The lifecycle table 流程", response_model=Lifecycle, dependencies=[needs(READ_REFERENCE)]
 )
 async def get_lifecycle() -> Response:
     """Return states, roles, and for each action its roles, and the states it leads from and to."""
@@ -248,10 +232,7 @@ async def get_lifecycle() -> Response:
 
 
 @router.get(
-    "/v1/roles",
-    summary="Roles and their rights 角色与权限",
-    response_model=Roles,
-    dependencies=[needs(READ_REFERENCE)],
+    "/v1/roles", summary="Roles and their rights 角色与权限", response_model=Roles, dependencies=[needs(READ_REFERENCE)]
 )
 async def get_roles(request: Request) -> Response:
     """Return who may do what: each right with its roles, its reach and its routes, and which fields are masked.

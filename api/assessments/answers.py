@@ -228,12 +228,7 @@ def figure_item(month: Assessment, by: Subject, subject: str, name: str, value: 
 _SHOWN: Mapping[FigureUnit, Callable[[Decimal], int | float | str]] = complete(
     "_SHOWN",
     FigureUnit,
-    {
-        FigureUnit.COUNT: int,
-        FigureUnit.RATE: float,
-        FigureUnit.POINTS: float,
-        FigureUnit.MONEY: str,
-    },
+    {FigureUnit.COUNT: int, FigureUnit.RATE: float, FigureUnit.POINTS: float, FigureUnit.MONEY: str},
 )
 """Forms in which values are shown, by unit."""
 

@@ -125,11 +125,7 @@ async def list_exclusions(wanted: Annotated[ExclusionListing, Query()], reader: 
     return answer_model(ExclusionPage(items=[*map(exclusion_item, page.items)], next_cursor=page.next_cursor))
 
 
-@router.get(
-    _OF_CASE,
-    summary="List the exclusions of a complaint",
-    response_model=ExclusionPage,
-)
+@router.get(_OF_CASE, summary="List the exclusions of a complaint", response_model=ExclusionPage)
 async def list_exclusions_of_complaint(
     number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
 ) -> Response:

@@ -31,14 +31,7 @@ from api.assessments.answers import (
 from api.assessments.assessments import CASE_NOT_COUNTED, UNKNOWN_FIGURE, UNKNOWN_SUBJECT, TheAssessments, number_of
 from api.dependencies import TheExportTurn, TheReader
 from api.edge.limits import TOO_MANY_ACTIONS
-from api.edge.problems import (
-    BEHIND_SQL,
-    OUT_OF_TURN,
-    WORKFLOW_LOST,
-    Kind,
-    kind_of,
-    refusal_of,
-)
+from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, Kind, kind_of, refusal_of
 from api.exports.files import CSV, XLSX
 from api.exports.streams import STREAMS, Pages, pages_of
 from api.parameters import INVALID_NUMBER, POST_ERRORS, IdempotencyKey, Paging, number_in
@@ -99,11 +92,7 @@ def _problems(action: AssessmentAction) -> tuple[Kind, ...]:
 router = APIRouter(tags=["assessments"], route_class=OnceRoute)
 
 
-@router.get(
-    ASSESSMENTS,
-    summary="List assessed months 考核月份",
-    response_model=MonthPage,
-)
+@router.get(ASSESSMENTS, summary="List assessed months 考核月份", response_model=MonthPage)
 async def list_assessments(actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader) -> Response:
     """List the months that are or were assessed, the latest first, all on one page."""
     found = await reader.ask(months.all_months)
@@ -144,10 +133,7 @@ async def get_assessment(
     responses=formats(CSV, XLSX) | problems(UNKNOWN_FIGURE),
 )
 async def list_counted_cases(
-    month: Month,
-    wanted: Annotated[CaseListing, Query()],
-    assessments: TheAssessments,
-    export_turn: TheExportTurn,
+    month: Month, wanted: Annotated[CaseListing, Query()], assessments: TheAssessments, export_turn: TheExportTurn
 ) -> Response:
     """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
     number = number_of(await assessments.of(month), wanted.by, wanted.subject, wanted.figure)

@@ -75,9 +75,7 @@ class NewCall(Value):
     ended_at: Instant | None = Field(default=None, description="Left out while it lasts.")
     complaint: (
         Annotated[
-            str,
-            AfterValidator(_number),
-            WithJsonSchema({"type": "string", "pattern": "^[ -]*([0-9][ -]*){13}$"}),
+            str, AfterValidator(_number), WithJsonSchema({"type": "string", "pattern": "^[ -]*([0-9][ -]*){13}$"})
         ]
         | None
     ) = Field(default=None, description="Number of the case that it is about, if the telephone system knows it.")

@@ -14,15 +14,7 @@ from api.complaints.cases import TheCases
 from api.dependencies import Now, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter
 from api.edge.problems import ProblemError, declare, kind_of
 from api.naming import UNKNOWN_AGENT
-from api.parameters import (
-    INVALID_NUMBER,
-    INVALID_PERIOD,
-    ME,
-    CaseNumber,
-    LongPaging,
-    period,
-    person,
-)
+from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
 from api.responses import answer_model, answer_page, problems
 from api.rights import needs
 from api.routing import OnceRoute
@@ -132,12 +124,7 @@ async def report_calls(
     return answer_model(KeptCalls(**kept._asdict()))
 
 
-@router.get(
-    CALLS,
-    summary="List calls 通话记录",
-    response_model=CallPage,
-    responses=problems(INVALID_PERIOD),
-)
+@router.get(CALLS, summary="List calls 通话记录", response_model=CallPage, responses=problems(INVALID_PERIOD))
 async def list_calls(
     wanted: Annotated[CallListing, Query()],
     actor: Annotated[Actor, needs(READ_CALLS)],
@@ -154,11 +141,7 @@ async def list_calls(
     return answer_page((call_json(call, actor) for call in page.items), page.next_cursor)
 
 
-@router.get(
-    "/v1/complaints/{number}/calls",
-    summary="List the calls of a complaint",
-    response_model=CallPage,
-)
+@router.get("/v1/complaints/{number}/calls", summary="List the calls of a complaint", response_model=CallPage)
 async def list_calls_of_complaint(
     number: CaseNumber,
     actor: Annotated[Actor, needs(READ_CASES)],

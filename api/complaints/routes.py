@@ -101,9 +101,7 @@ class PartListing(Paging):
     """Filters of a list of parts."""
 
     department: DepartmentCode | None = Field(
-        default=None,
-        description="The department, by code or name; by default your own.",
-        examples=["repair"],
+        default=None, description="The department, by code or name; by default your own.", examples=["repair"]
     )
     state: tuple[PartState, ...] = Field(
         default=(), description="State of the part; repeat it for several states.", examples=[["dispatched"]]
@@ -191,10 +189,7 @@ async def list_complaints(
 
 
 @router.get(
-    "/v1/complaints/counts",
-    summary="Count complaints",
-    response_model=Counts,
-    responses=problems(*FILTER_ERRORS),
+    "/v1/complaints/counts", summary="Count complaints", response_model=Counts, responses=problems(*FILTER_ERRORS)
 )
 async def count_complaints(
     wanted: Annotated[Filters, Query(), BY_NAME],
@@ -228,11 +223,7 @@ async def get_complaint(
     return answer(complaint_json(view, actor), headers=tag)
 
 
-@router.get(
-    "/v1/complaints/{number}/timeline",
-    summary="Read what happened to a complaint",
-    response_model=Timeline,
-)
+@router.get("/v1/complaints/{number}/timeline", summary="Read what happened to a complaint", response_model=Timeline)
 async def get_timeline(
     number: CaseNumber,
     paging: Annotated[TimelinePaging, Query()],

@@ -22,10 +22,7 @@ router = APIRouter(tags=["operations"], route_class=OnceRoute)
 
 
 @router.get(
-    "/healthz",
-    summary="Is the process alive?",
-    response_model=Health,
-    responses={200: examples("It is.", "alive")},
+    "/healthz", summary="Is the process alive?", response_model=Health, responses={200: examples("It is.", "alive")}
 )
 async def healthz() -> Response:
     """Answer without asking Temporal or SQL: the process must not be restarted because SQL is down."""
@@ -38,10 +35,7 @@ async def healthz() -> Response:
     response_model=Readiness,
     responses={
         200: examples("Calls can be taken; `degraded`: a part needs attention.", "ready", "degraded"),
-        503: {
-            "model": Readiness,
-            **examples("They cannot: Temporal does not answer.", "unavailable"),
-        },
+        503: {"model": Readiness, **examples("They cannot: Temporal does not answer.", "unavailable")},
     },
 )
 async def readyz(checked: TheReadiness) -> Response:
@@ -55,9 +49,7 @@ async def readyz(checked: TheReadiness) -> Response:
     "/metrics",
     summary="Figures for Prometheus",
     response_class=Response,
-    responses={
-        200: {"description": "Prometheus' text format.", "content": {"text/plain": {"example": METRICS}}},
-    },
+    responses={200: {"description": "Prometheus' text format.", "content": {"text/plain": {"example": METRICS}}}},
 )
 async def metrics(checked: TheReadiness, counted: Annotated[Metrics, part("metrics")]) -> Response:
     """Report requests, durations, answers of 202, batches written, readiness, and days of known holidays."""

@@ -102,11 +102,7 @@ async def declare_incident(
     return await incidents.declare(body, actor, request)
 
 
-@router.get(
-    "/v1/incidents",
-    summary="List incidents",
-    response_model=IncidentPage,
-)
+@router.get("/v1/incidents", summary="List incidents", response_model=IncidentPage)
 async def list_incidents(
     wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, needs(READ_INCIDENTS)], reader: TheReader
 ) -> Response:
@@ -131,11 +127,7 @@ async def get_incident(
     return answer(shown, headers=etag(incident.version))
 
 
-@router.get(
-    f"{PREFIX}/timeline",
-    summary="Read what happened to an incident",
-    response_model=IncidentTimeline,
-)
+@router.get(f"{PREFIX}/timeline", summary="Read what happened to an incident", response_model=IncidentTimeline)
 async def get_incident_timeline(
     number: IncidentNumber,
     paging: Annotated[TimelinePaging, Query()],

@@ -101,11 +101,7 @@ async def get_customer(
     return answer(masked_json(record, actor))
 
 
-@router.post(
-    LOOKUP,
-    summary="Look a caller up before registering 查来电人",
-    response_model=KnownCaller,
-)
+@router.post(LOOKUP, summary="Look a caller up before registering 查来电人", response_model=KnownCaller)
 async def look_up_caller(
     body: Lookup, actor: Annotated[Actor, needs(READ_CUSTOMERS)], reader: TheReader, catalogue: TheCatalogue
 ) -> Response:

@@ -47,12 +47,7 @@ from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
 from readmodel.reports.stored import first_case_at, get_report
 
 Month = Annotated[
-    str,
-    Query(
-        pattern=f"^{MONTH}$",
-        description="The month, in the time zone of the catalogue.",
-        examples=["2026-08"],
-    ),
+    str, Query(pattern=f"^{MONTH}$", description="The month, in the time zone of the catalogue.", examples=["2026-08"])
 ]
 
 
@@ -135,11 +130,7 @@ async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalo
     return answer_model(Money(month=month, items=found, currency=currency, approved_amount=approved))
 
 
-@router.get(
-    "/v1/reports/thanks",
-    summary="Thanks of a month, by person 表扬月报",
-    response_model=MonthOfThanks,
-)
+@router.get("/v1/reports/thanks", summary="Thanks of a month, by person 表扬月报", response_model=MonthOfThanks)
 async def report_thanks(
     month: Month,
     actor: Annotated[Actor, needs(READ_REPORTS)],
@@ -213,9 +204,7 @@ class DailyQuery(BaseModel, extra="forbid"):
     """Day and format of a report. Unknown parameters are refused."""
 
     period: ReportDay = Field(
-        alias="date",
-        description="Day, in the time zone of the catalogue.",
-        examples=[EXAMPLES[ReportKind.DAILY]],
+        alias="date", description="Day, in the time zone of the catalogue.", examples=[EXAMPLES[ReportKind.DAILY]]
     )
     format: ReportFormat = FORMAT
 
@@ -224,9 +213,7 @@ class MonthlyQuery(BaseModel, extra="forbid"):
     """Month and format of a report. Unknown parameters are refused."""
 
     period: ReportMonth = Field(
-        alias="month",
-        description="Month, in the time zone of the catalogue.",
-        examples=[EXAMPLES[ReportKind.MONTHLY]],
+        alias="month", description="Month, in the time zone of the catalogue.", examples=[EXAMPLES[ReportKind.MONTHLY]]
     )
     format: ReportFormat = FORMAT
 
