@@ -19,10 +19,9 @@ from activities.assessments import Assessments
 from activities.bulk_throttle import BulkThrottle
 from activities.cases.bulk import BulkUpdates
 from activities.cases.updates import CaseUpdates
-from activities.incidents.incidents import Incidents
+from activities.incidents.incidents import Incidents, IncidentTitles
 from activities.incidents.messages import IncidentMessages
 from activities.incidents.surge_watch import SurgeWatch, Suspect
-from activities.incidents.titles import IncidentTitles
 from activities.names import assessment_id
 from activities.notifications.caller_links import Links
 from activities.notifications.courier import CourierConfig, courier, report_undelivered
@@ -31,8 +30,7 @@ from activities.notifications.texts import Templates
 from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.reports.period_end import DuePeriods, PeriodEnd
-from activities.reports.report import Reports
+from activities.reports import DuePeriods, PeriodEnd, Reports
 from domain.incident.state import Opening
 from domain.reports.period import ReportKind
 from hotline import entry, process

@@ -11,9 +11,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.cases.updates import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal
 from activities.names import CATALOGUE_CHANGE
+from activities.poller import now
 from activities.projection import plain_errors, read
 from activities.run_status import unless_gone
-from activities.shift import now
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
 from domain.case.batch import BatchAnswer

@@ -1,10 +1,13 @@
-"""Activities of incidents: rows in SQL, news to callers, and updates of the linked cases."""
+"""Activities of incidents: rows in SQL, news to callers, and updates of the linked cases; and titles of incidents."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -34,6 +37,10 @@ from readmodel.incidents import incidents
 from readmodel.incidents.candidates import unclaimed
 from readmodel.writer import GroupWriter
 
+REFRESH_SECONDS = 2.0
+"""Time between two looks: a new incident's cases show its title this late at the latest."""
+SHOWN_FOR = timedelta(days=90)
+"""Time after its end for which the title of an incident is known; its cases are closed by then."""
 BATCH = 200
 """Cases of one activity, which takes seconds; then the incident shows its progress."""
 SLICE = 500
@@ -182,3 +189,27 @@ class Incidents:
             return await read(self._engine, lambda connection: versions(connection, numbers))
         except ApplicationError:
             return {}
+
+
+class IncidentTitles:
+    """Titles of the incidents that are open or ended lately, by number: the last ones read while SQL is down."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.titles: Mapping[str, str] = {}
+
+    @asynccontextmanager
+    async def kept_fresh(self) -> AsyncIterator[None]:
+        reading = asyncio.create_task(self._read_on())
+        try:
+            yield
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
+
+    async def _read_on(self) -> None:
+        while True:
+            # It is no news that SQL is down.
+            with suppress(ApplicationError, SQLAlchemyError):
+                self.titles = await read(self._engine, lambda sql: incidents.titles(sql, datetime.now(UTC) - SHOWN_FOR))
+            await asyncio.sleep(REFRESH_SECONDS)

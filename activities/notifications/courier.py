@@ -24,7 +24,7 @@ from activities.notifications.channels.base import RemoteConfig, RenderedNotific
 from activities.notifications.delivery import DeliveryLoop, GiveUp, Polling, RoutingLoop
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
-from activities.shift import now, shift
+from activities.poller import now, poller_run
 from domain.case.automatic.undelivered import Undelivered
 from readmodel.notifications import deliveries
 from readmodel.notifications.deliveries import Delivery
@@ -67,16 +67,16 @@ class Courier:
 
     @activity.defn(name="deliver_notifications")
     async def deliver_notifications(self) -> int:
-        """Send notifications until the shift ends or the worker stops; return the number of deliveries.
+        """Send notifications until the run ends or the worker stops; return the number of deliveries.
 
         While SQL is down it waits. Deliveries that are unsettled at its end are in doubt for the next run.
         """
         holder = uuid.uuid4().hex
-        async with shift() as current:
+        async with poller_run() as current:
             while not await self._claim(holder):
                 if current.is_over:
                     return 0
-                await current.rest(CLAIM_PAUSE_SECONDS)
+                await current.wait(CLAIM_PAUSE_SECONDS)
             try:
                 async with asyncio.TaskGroup() as group:
                     claiming = group.create_task(self._keep_claim(holder))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from activities.notifications.channels.base import Channel
-from activities.shift import Shift, now
+from activities.poller import PollerRun, now
 from domain.case.automatic.undelivered import Undelivered
 from readmodel.base.database import WriteConnection
 from readmodel.notifications import deliveries
@@ -64,28 +64,28 @@ class Loop(ABC):
         self.rows_written = rows_written
         self.polling = polling
 
-    async def run(self, shift: Shift) -> None:
-        """Poll until the shift is over. While SQL is down, wait for ever longer times."""
+    async def run(self, poller: PollerRun) -> None:
+        """Poll until the run is over. While SQL is down, wait for ever longer times."""
         clock = asyncio.get_running_loop().time
         shortest = min(self.polling.poll_seconds, FIRST_SQL_PAUSE_SECONDS)
         wait = shortest
-        while not shift.is_over:
+        while not poller.is_over:
             started = clock()
             try:
                 await self.recover()
-                await self._poll(shift)
+                await self._poll(poller)
                 await self.finish()
             except SQLAlchemyError as error:
                 logger.warning("the courier waits for SQL: %s", type(error).__name__)
                 if clock() - started > LONGEST_SQL_PAUSE_SECONDS:
                     # SQL was back for a while: this is another outage.
                     wait = shortest
-                await shift.rest(wait)
+                await poller.wait(wait)
                 wait = min(wait * 2, LONGEST_SQL_PAUSE_SECONDS)
 
     @abstractmethod
     async def recover(self) -> None:
-        """Clear up what an earlier run left; called at the start of the shift and after SQL was down."""
+        """Clear up what an earlier run left; called at the start of the run and after SQL was down."""
 
     @abstractmethod
     async def round(self) -> bool:
@@ -93,16 +93,16 @@ class Loop(ABC):
 
     @abstractmethod
     async def finish(self) -> None:
-        """Record what the loop still holds in memory; called at the end of the shift."""
+        """Record what the loop still holds in memory; called at the end of the run."""
 
-    async def _poll(self, shift: Shift) -> None:
+    async def _poll(self, poller: PollerRun) -> None:
         clock = asyncio.get_running_loop().time
-        while not shift.is_over:
+        while not poller.is_over:
             started = clock()
             self.rows_written.clear()
             if await self.round():
-                await shift.rest(self.polling.poll_seconds, self.rows_written)
-                await shift.rest(started + min(GATHER_SECONDS, self.polling.poll_seconds) - clock())
+                await poller.wait(self.polling.poll_seconds, self.rows_written)
+                await poller.wait(started + min(GATHER_SECONDS, self.polling.poll_seconds) - clock())
 
 
 class DeliveryLoop(Loop):
@@ -133,7 +133,7 @@ class DeliveryLoop(Loop):
         self._area_code = area_code
         self.name = name
         self.sent = 0
-        """Deliveries that were sent in this shift."""
+        """Deliveries that were sent in this run."""
         self._channel = channel
         self._quiet_until = quiet_until
         self._give_up = give_up
@@ -146,11 +146,11 @@ class DeliveryLoop(Loop):
         self._told: set[str] = set()
         """Keys of late notifications of which their cases know."""
 
-    async def run(self, shift: Shift) -> None:
+    async def run(self, poller: PollerRun) -> None:
         """See Loop."""
         self.sent, self._sent, self._failed = 0, [], []
         try:
-            await super().run(shift)
+            await super().run(poller)
         finally:
             for task in self._under_way:
                 task.cancel()

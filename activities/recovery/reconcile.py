@@ -27,12 +27,12 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
+from activities.poller import PollerRun, RunOverError, now, poller_run
 from activities.projection import Projection, read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.run_status import is_lost
-from activities.shift import Shift, ShiftOverError, now, shift
 from readmodel.projection import DivergedError, NotRegisteredError
 from readmodel.recovery import reconciliation
 from readmodel.recovery.reconciliation import Held, Lost
@@ -137,10 +137,10 @@ class Reconciler:
 
     @activity.defn(name="reconcile")
     async def reconcile(self, before: ReconcilerReport) -> ReconcilerReport:
-        """Look until the shift ends, the worker stops or the lost cases change, and sweep beside; return the report.
+        """Look until the run ends, the worker stops or the lost cases change, and sweep beside; return the report.
 
         While SQL or Temporal does not answer, it waits; the next look sees what was missed meanwhile. `before` is the
-        report of the last shift.
+        report of the last run.
         """
         # The heartbeat is that of the attempt before, whose worker died.
         reports = [before, *map(ReconcilerReport.model_validate, activity.info().heartbeat_details)]
@@ -152,7 +152,7 @@ class Reconciler:
         self._unswept_since = max(filter(None, known), default=now() - SWEEP_EVERY)
         self._done.clear()
         lost = dict(self._lost)
-        async with shift() as current:
+        async with poller_run() as current:
             current.details = (self._report(),)
             # What a look finds lost during a sweep is told with what the sweep finds.
             goes_on = lambda: not current.is_over and (self._sweeping or self._lost == lost)  # noqa: E731
@@ -162,7 +162,7 @@ class Reconciler:
         return self._report()
 
     async def _repeat(
-        self, name: str, work: Callable[[Shift], Awaitable[None]], current: Shift, goes_on: Callable[[], bool]
+        self, name: str, work: Callable[[PollerRun], Awaitable[None]], current: PollerRun, goes_on: Callable[[], bool]
     ) -> None:
         """Do the work again and again. A fault is reported if it lasts.
 
@@ -170,7 +170,7 @@ class Reconciler:
         """
         while goes_on():
             try:
-                with suppress(ShiftOverError):
+                with suppress(RunOverError):
                     await work(current)
             except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
                 logger.warning("cases cannot be compared: %s", error)
@@ -181,9 +181,9 @@ class Reconciler:
                 self._failures[name] = 0
                 self._faults.pop(name, None)
             current.details = (self._report(),)
-            await current.rest(min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every)
+            await current.wait(min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every)
 
-    async def _sweep_if_due(self, current: Shift) -> None:
+    async def _sweep_if_due(self, current: PollerRun) -> None:
         if self._is_due(self._swept_at, SWEEP_EVERY):
             self._sweeping = True
             try:
@@ -194,8 +194,8 @@ class Reconciler:
     def _is_due(self, last: datetime | None, every: timedelta) -> bool:
         return last is None or self._loss_seen_at is not None or abs(now() - last) >= every
 
-    async def _look(self, current: Shift) -> None:
-        """Compare what has changed since the last look, and what was told to publish. Raises ShiftOverError."""
+    async def _look(self, current: PollerRun) -> None:
+        """Compare what has changed since the last look, and what was told to publish. Raises RunOverError."""
         began_at = now()
         await self._look_for_loss()
         # Earlier than now, even if the clock was set back.
@@ -327,11 +327,11 @@ class Reconciler:
                 self._forget(number)
                 self._not_begun[number] = type(error).__name__
 
-    async def _sweep(self, current: Shift) -> None:
+    async def _sweep(self, current: PollerRun) -> None:
         """Compare every open case, in SQL and in Temporal, and mark those whose workflow is lost.
 
         The first sweep, one a day, and one after a loss in SQL compare the cases that have ended as well. Raises
-        ShiftOverError.
+        RunOverError.
         """
         began_at, loss_seen_at = now(), self._loss_seen_at
         self._not_begun.clear()
@@ -367,8 +367,8 @@ class Reconciler:
         if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
             self._loss_seen_at = None
 
-    async def _compare_all(self, chunks: AsyncIterator[dict[str, Seen]], current: Shift) -> dict[str, datetime]:
-        """Compare these cases, with pauses; return when each changed last. Raises ShiftOverError."""
+    async def _compare_all(self, chunks: AsyncIterator[dict[str, Seen]], current: PollerRun) -> dict[str, datetime]:
+        """Compare these cases, with pauses; return when each changed last. Raises RunOverError."""
         changed: dict[str, datetime] = {}
         async for chunk in chunks:
             await self._compare(chunk)

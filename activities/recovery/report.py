@@ -30,7 +30,7 @@ def is_ahead(in_sql_until: datetime | None, at: datetime) -> bool:
 
 
 class ReconcilerReport(Immutable):
-    """Work of the reconciler in its shift, and the cases that are marked as lost, some by number."""
+    """Work of the reconciler in its run, and the cases that are marked as lost, some by number."""
 
     compared: int = 0
     published: int = 0

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -49,14 +50,14 @@ Checks = Mapping[str, Callable[[], Awaitable[Component]]]
 log = logging.getLogger("hotline.api")
 
 
+@dataclass
 class ReadinessCheck:
     """Check of all parts of the service, each by the name of its field in `Readiness`; metrics record each result."""
 
-    def __init__(self, checks: Checks, metrics: Metrics) -> None:
-        self._checks = checks
-        self._metrics = metrics
-        self._task: asyncio.Task[Readiness] | None = None
-        self._found_at = 0.0
+    checks: Checks
+    metrics: Metrics
+    _task: asyncio.Task[Readiness] | None = None
+    _found_at: float = 0.0
 
     async def look(self) -> Readiness:
         """Return the readiness, found within the last second or now."""
@@ -66,10 +67,10 @@ class ReadinessCheck:
         return await asyncio.shield(self._task)
 
     async def _look(self) -> Readiness:
-        found = await asyncio.gather(*(_guarded(name, check) for name, check in self._checks.items()))
-        parts = dict(zip(self._checks, found, strict=True))
+        found = await asyncio.gather(*(_guarded(name, check) for name, check in self.checks.items()))
+        parts = dict(zip(self.checks, found, strict=True))
         result = readiness(parts)
-        self._metrics.checked(result.status, {name: part.ok for name, part in parts.items()})
+        self.metrics.checked(result.status, {name: part.ok for name, part in parts.items()})
         self._found_at = monotonic()
         return result
 
@@ -93,7 +94,7 @@ def checks(
         "read_model": sql.read_model,
         "courier": partial(_courier, temporal, sql, clock),
         "reconciler": partial(_reconciler, temporal, sql, clock),
-        "surge_watch": partial(temporal.shifts, SURGE_WATCH),
+        "surge_watch": partial(temporal.poller, SURGE_WATCH),
         "keys": lambda: sql.keys(clock()),
         "calendar": partial(_calendar, in_force, clock),
         "catalogue": partial(_catalogue, in_force),
@@ -132,26 +133,26 @@ def unknown(what: str, part: str) -> Component:
 
 async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
     """Return the courier's part: it tells the oldest notification that is due, and is not ok if that is late."""
-    shifts, oldest = await temporal.shifts(COURIER), None
+    poller, oldest = await temporal.poller(COURIER), None
     # SQL that is down is told by a part of its own.
     with suppress(TimeoutError, SQLAlchemyError):
         async with asyncio.timeout(CHECK_SECONDS / 2):
             oldest = await sql.reader.look(oldest_due, clock())
-    if oldest is None or not shifts.ok:
-        return shifts
+    if oldest is None or not poller.ok:
+        return poller
     waits = int((clock() - oldest).total_seconds())
     detail = f"the oldest notification that is due waits for {waits} s"
     if waits < LATE_SECONDS:
-        return fine(f"{shifts.detail}; {detail}")
+        return fine(f"{poller.detail}; {detail}")
     remedy = "Read the log of the worker for channels that are slow or fail; raise their `concurrency`."
     return fault(detail, remedy)
 
 
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
     """Return the reconciler's part: not ok as well if it cannot compare, or an operator has something to mend."""
-    shifts = await temporal.shifts(RECONCILER)
-    if not shifts.ok:
-        return shifts
+    poller = await temporal.poller(RECONCILER)
+    if not poller.ok:
+        return poller
     report = await last_report(temporal.client) or ReconcilerReport()
     if report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
@@ -184,7 +185,7 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
     except RPCError:
         remedy = f"End the workflow `{WORKFLOW}` if this lasts with Temporal up; a worker makes the Schedule again."
         faults[f"the Schedule `{SCHEDULE}` does not answer"] = remedy
-    return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else shifts
+    return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else poller
 
 
 def _named(why: Mapping[str, str]) -> str:

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 from sqlalchemy import Engine, text
@@ -26,31 +28,24 @@ TOLERATED_PERCENT = 1
 """Difference of the counts that is tolerated: this many cases and this share, as both lists lag behind under load."""
 
 
+@dataclass
 class SqlHealth:
     """Health of the read model.
 
-    Args:
-        reader: reader of the API, by which its other checks ask SQL.
+    Attributes:
         engine: engine to write with; its owner disposes of it.
         count_running: returns the number of open cases that Temporal runs.
         key_ids: returns the ids of this process's keys, each with when it was made.
     """
 
-    def __init__(
-        self,
-        reader: Reader,
-        engine: Engine,
-        count_running: Callable[[], Awaitable[int]],
-        key_ids: Callable[[], Mapping[str, datetime]],
-    ) -> None:
-        self.reader = reader
-        self._engine = engine
-        self._count_running = count_running
-        self._key_ids = key_ids
-        # A thread of its own: a lock that somebody holds must not take the threads of requests.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-health")
-        self._compared: Component | None = None
-        self._counted_at = -COUNTED_SECONDS
+    reader: Reader
+    engine: Engine
+    count_running: Callable[[], Awaitable[int]]
+    key_ids: Callable[[], Mapping[str, datetime]]
+    # A thread of its own: a lock that somebody holds must not take the threads of requests.
+    _thread: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "sql-health"))
+    _compared: Component | None = None
+    _counted_at: float = -COUNTED_SECONDS
 
     async def sql(self) -> Component:
         """Report if SQL answers, has its tables, and lets a transaction begin that writes."""
@@ -72,8 +67,8 @@ class SqlHealth:
     async def keys(self, at: datetime) -> Component:
         found = await self.reader.look(keys_by_process, at)
         # After a rotation each process has yet to state the new key.
-        older = [key_id for key_id, made_at in self._key_ids().items() if made_at <= at - LIVE]
-        rotated = self._key_ids().keys() - older if older else ()
+        older = [key_id for key_id, made_at in self.key_ids().items() if made_at <= at - LIVE]
+        rotated = self.key_ids().keys() - older if older else ()
         known = frozenset[str]().union(*found.values()).difference(rotated)
         lacking = [f"{process} lacks {', '.join(known - ids)}" for process, ids in found.items() if known - ids]
         if not lacking:
@@ -107,11 +102,11 @@ class SqlHealth:
 
     async def _counts(self) -> tuple[int, int]:
         # Temporal first: a case is in its list before it is in SQL.
-        return await self._count_running(), await self.reader.look(count_open)
+        return await self.count_running(), await self.reader.look(count_open)
 
     def _writable(self) -> bool:
         """Return True if a transaction begins that may write. Raises SQLAlchemyError; on SQLite that is the answer."""
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             on_sqlite = connection.dialect.name == "sqlite"
             return on_sqlite or connection.scalar(text("SHOW transaction_read_only")) == "off"
 

@@ -80,7 +80,7 @@ class TemporalHealth:
             return NO_WORKER
         return fine(f"asked for tasks {max(seen, 0):.0f} s ago")
 
-    async def shifts(self, singleton: Singleton) -> Component:
+    async def poller(self, singleton: Singleton) -> Component:
         """Report if the workflow runs and its activity is alive; for the courier, dead letters are no fault of it."""
         run = await unless_gone(self.client.get_workflow_handle(singleton.id).describe())
         if run is None:
@@ -93,12 +93,12 @@ class TemporalHealth:
             ended = Status.Name(status).removeprefix("WORKFLOW_EXECUTION_STATUS_").lower()
             return fault(f"its workflow has ended: {ended}", _RESTART.format(singleton.id))
         if found.pending_activities:
-            return _shift(found.pending_activities[0], singleton)
+            return _poller(found.pending_activities[0], singleton)
         waits = _age(found.pending_workflow_task.scheduled_time)
         if waits >= SILENT_SECONDS or found.pending_workflow_task.attempt > 1:
             detail = f"its workflow has waited for a worker for {waits:.0f} s"
             return fault(detail, _RESTART.format(singleton.id))
-        return fine("is between two shifts")
+        return fine("is between two runs")
 
     async def count_open_cases(self) -> int:
         """Return the number of open cases whose workflows run or are paused. Raises RPCError."""
@@ -107,7 +107,7 @@ class TemporalHealth:
         return (await self.client.count_workflows(f"{of_cases} AND {NOT_OVER} AND {STATE.name} IN ({states})")).count
 
 
-def _shift(activity: PendingActivityInfo, singleton: Singleton) -> Component:
+def _poller(activity: PendingActivityInfo, singleton: Singleton) -> Component:
     if activity.state in (_PAUSED, _PAUSE_REQUESTED):
         remedy = f"Unpause the activity of the workflow `{singleton.id}` in the Temporal UI."
         return fault("its activity is paused", remedy)

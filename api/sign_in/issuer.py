@@ -84,7 +84,8 @@ class Issuer:
         try:
             async with asyncio.timeout(WITHIN_SECONDS), httpx.AsyncClient(verify=self._tls, auth=auth) as http:
                 accepted = HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
-                return await _json(http, http.build_request("POST", url, data=form), *accepted)
+                asked = http.build_request("POST", url, data=form, headers={"Accept": "application/json"})
+                return await _json(http, asked, *accepted)
         except Exception as error:  # noqa: BLE001 - whatever the issuer answers
             log.warning("%s exchanges no code: %s", self.url, type(error).__name__)
             raise _away() from None

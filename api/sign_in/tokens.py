@@ -125,13 +125,13 @@ def _valid(kind: TypeAdapter[str], given: object) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """Check of the issuer's tokens, which must name the `audience` in `aud`; their claims tell who acts."""
 
-    def __init__(self, issuer: Issuer, audience: str, claims: ClaimMap) -> None:
-        self.issuer = issuer
-        self._audience = audience
-        self.claims = claims
+    issuer: Issuer
+    audience: str
+    claims: ClaimMap
 
     async def verify(self, token: str) -> Actor:
         """Return who acts. Raises ProblemError: 401 for a bad token, 403 for one without a role, 503 without keys."""
@@ -146,7 +146,7 @@ class Tokens:
                 key,
                 ALGORITHMS,
                 options={"require": list(REQUIRED), "enforce_minimum_key_length": True},
-                audience=audience or self._audience,
+                audience=audience or self.audience,
                 issuer=self.issuer.url,
                 leeway=LEEWAY_SECONDS,
             )
@@ -174,7 +174,7 @@ class Tokens:
         """Return what is wrong, in words that repeat nothing of the token."""
         fault = next(text for kind, text in FAULTS if isinstance(error, kind))
         claim = getattr(error, "claim", "")
-        return fault.format(audience=self._audience, issuer=self.issuer.url, claim=claim)
+        return fault.format(audience=self.audience, issuer=self.issuer.url, claim=claim)
 
 
 def _refused(fault: str) -> ProblemError:

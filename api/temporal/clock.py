@@ -9,6 +9,7 @@ import math
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
@@ -39,6 +40,7 @@ _LOOK_EVERY_SECONDS = 0.005
 TemporalTime = Callable[[], Awaitable[datetime | None]]
 
 
+@dataclass
 class ClockCheck:
     """Comparison of a clock with Temporal's time; `temporal_time` returns None if Temporal does not answer.
 
@@ -46,12 +48,11 @@ class ClockCheck:
     noticed at once.
     """
 
-    def __init__(self, clock: Callable[[], datetime], temporal_time: TemporalTime) -> None:
-        self._clock = clock
-        self._temporal_time = temporal_time
-        self._measured: tuple[datetime, float] | None = None
-        self._tried_at = -math.inf
-        self._measuring: asyncio.Task[None] | None = None
+    clock: Callable[[], datetime]
+    temporal_time: TemporalTime
+    _measured: tuple[datetime, float] | None = None
+    _tried_at: float = -math.inf
+    _measuring: asyncio.Task[None] | None = None
 
     async def offset(self) -> timedelta | None:
         """Return how far the clock is ahead of Temporal's, negative if it is behind; None if that is not known."""
@@ -84,12 +85,12 @@ class ClockCheck:
         if self._measured is None:
             return None
         at, monotonic = self._measured
-        return self._clock() - at - timedelta(seconds=time.monotonic() - monotonic)
+        return self.clock() - at - timedelta(seconds=time.monotonic() - monotonic)
 
     async def _measure(self) -> None:
         self._tried_at = time.monotonic()
         try:
-            if at := await self._temporal_time():
+            if at := await self.temporal_time():
                 self._measured = at, self._tried_at
         finally:
             self._measuring = None

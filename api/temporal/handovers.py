@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
@@ -20,25 +21,25 @@ SOON = 1.5
 """Seconds that a request waits for the end of a handover: few cases are handed over within it."""
 
 
+@dataclass(frozen=True, slots=True)
 class HandoverClient:
-    """Client of the workflows of handovers; a start gets its answer within `timeout_seconds`."""
+    """Client of the workflows of handovers; a start gets its answer within `timeout` seconds."""
 
-    def __init__(self, client: Client, task_queue: str, timeout_seconds: float, clock_check: ClockCheck) -> None:
-        self._client = client
-        self._task_queue = task_queue
-        self._timeout = timeout_seconds
-        self._clock_check = clock_check
+    client: Client
+    task_queue: str
+    timeout: float
+    clock_check: ClockCheck
 
     async def is_started(self, request: Request) -> bool:
         """Return True if this request has started a handover. Raises ProblemError, also if its key had another body."""
-        async with answering(self._timeout, "The handover"):
-            return await find_started(self._client, request, [request.key], handover_workflow_id) is not None
+        async with answering(self.timeout, "The handover"):
+            return await find_started(self.client, request, [request.key], handover_workflow_id) is not None
 
     async def start(self, handover: Handover, request: Request) -> None:
         """Make the handover durable. Raises ProblemError."""
-        await self._clock_check.require()
-        async with answering(self._timeout, "The handover"):
-            await start_handover(self._client, self._task_queue, HandoverStart.of(handover), request)
+        await self.clock_check.require()
+        async with answering(self.timeout, "The handover"):
+            await start_handover(self.client, self.task_queue, HandoverStart.of(handover), request)
 
     async def wait(self, handover_id: str) -> HandoverProgress | None:
         """Return the progress at the end of the handover, or after SOON; None if no worker tells it. Raises nothing."""
@@ -62,4 +63,4 @@ class HandoverClient:
             return at.model_copy(update={"state": "ended"}) if at and ended else at
 
     def _handle(self, handover_id: str) -> WorkflowHandle[HandoverWorkflow, HandoverProgress]:
-        return self._client.get_workflow_handle(handover_workflow_id(handover_id), result_type=HandoverProgress)
+        return self.client.get_workflow_handle(handover_workflow_id(handover_id), result_type=HandoverProgress)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -19,7 +18,7 @@ from api.rights import require_role
 from api.sign_in.sessions import Session
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import PREFIX
-from api.temporal_ui.saved_views import COLUMNS, VIEWS, View, of_today, personal
+from api.temporal_ui.saved_views import COLUMNS, VIEWS, of_today, personal
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import NumberError, parse_number
@@ -88,17 +87,9 @@ async def _views_page(backend: Backend, actor: Actor) -> Response:
     me = None if actor.role is Role.CREW else actor.id
     today = of_today(backend.clock(), backend.catalogue.calendar.timezone)
     views = [*personal(me, actor.department), *today, *VIEWS]
+    stored = [{"id": f"hotline-{view.name}", "name": view.title, "query": view.query, "type": "user"} for view in views]
+    columns = [{"label": label} for label in COLUMNS]
+    content = {"namespace": backend.complaints.namespace, "views": stored, "columns": columns}
     # Readable by the script, and with nothing that ends its element.
-    installed = json.dumps(_installed(views, backend.complaints.namespace)).replace("<", "\\u003c")
+    installed = json.dumps(content).replace("<", "\\u003c")
     return page("views.html", actor=actor, cases=_cases(backend), views=views, installed=installed)
-
-
-def _installed(views: list[View], namespace: str) -> dict[str, Any]:
-    """Return what the script writes into the browser's storage."""
-    return {
-        "namespace": namespace,
-        "views": [
-            {"id": f"hotline-{view.name}", "name": view.title, "query": view.query, "type": "user"} for view in views
-        ],
-        "columns": [{"label": label} for label in COLUMNS],
-    }

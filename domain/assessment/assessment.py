@@ -36,10 +36,11 @@ from domain.assessment.state import (
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import MISS, Edition
 from domain.kit.entity import EntityRules, EntityTable
+from domain.kit.event import by_name
 from domain.kit.notification import Notification, notifications_of
 from domain.shared.value import Immutable
 
-ASSESSMENT_KINDS: dict[str, AssessmentKind] = {kind.name: kind for kind in (*ASSESSMENT_ACTIONS, *ASSESSMENT_AUTOMATIC)}
+ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(*ASSESSMENT_ACTIONS, *ASSESSMENT_AUTOMATIC)
 """Every kind of event of an assessment."""
 S = AssessmentState
 
@@ -136,7 +137,7 @@ PREFIX = "assessment_"
 """Prefix of the kind of a notification, so that templates can tell it from an event of a case."""
 ASSESSMENT_NOTIFICATION_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.notifies}
 """Every kind of notification that an assessment owes, and its Chinese name."""
-_LIMIT_ZH = {"inspections": "质检评分期", "objections": "申诉期", "decision": "申诉裁决期"}
+_LIMIT_ZH = {INSPECTIONS: "质检评分期", OBJECTIONS: "申诉期", "decision": "申诉裁决期"}
 
 
 def limit_zh(name: str) -> str:

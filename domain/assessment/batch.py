@@ -1,4 +1,4 @@
-"""Messages between the workflow of an assessment and its activities."""
+"""Messages between the workflow of an assessment and its activities, and the draw of its sample (质检抽样)."""
 
 import hashlib
 from collections.abc import Iterable

@@ -15,12 +15,14 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from domain.case.clocks import APPROVE
+from domain.case.decide import CASE_KINDS
 from domain.case.intake import THANKS
 from domain.case.lifecycle import State
 from domain.case.progress import SATISFIED
 from domain.catalogue.figures import EntryKind
 from domain.catalogue.terms import MISS, USUAL_CURRENCY
 from domain.shared.text import same_phone
+from domain.shared.value import complete
 
 NEVER_EXCLUDED = frozenset({EntryKind.THANKS, EntryKind.MONEY, EntryKind.INSPECTED})
 """Kinds of entries that an exclusion leaves in."""
@@ -318,6 +320,7 @@ _COUNTED: dict[str, Callable[[_Fold, Fact], None]] = {
 """Actions that count for a figure, or change whose case it is."""
 COUNTED_ACTIONS = frozenset({*_COUNTED, "withdraw", "reinstate", "refuse"})
 """Actions that are read: the last three end a case, or take that back."""
+complete("CASE_KINDS", COUNTED_ACTIONS, CASE_KINDS)  # An action of another name would no longer be counted.
 WITH_DATA = frozenset(_COUNTED) - {"register", "urge", "answer", "reply"}
 """Actions whose data are read."""
 TELL_INTAKE = frozenset({"register"})

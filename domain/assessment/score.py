@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 from pydantic import Field
 
@@ -91,6 +91,8 @@ def _value(figure: Figure, by: Subject, tallies: Mapping[EntryKind, Tally]) -> F
     if figure.unit is FigureUnit.POINTS:
         mean = half_up(tally.amount / HUNDRED, tally.entries) if tally.entries else None
         return FigureValue(value=mean, numerator=tally.amount // 100, denominator=tally.entries, **facts)
+    if figure.unit is not FigureUnit.RATE:
+        assert_never(figure.unit)
     if figure.per_case:
         cases = tallies.get(CASES.kind_for(by) or EntryKind.REGISTERED, Tally()).entries
         return FigureValue(value=ratio(tally.entries, cases), numerator=tally.entries, denominator=cases, **facts)

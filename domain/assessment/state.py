@@ -1,4 +1,4 @@
-"""Fields of an assessment. Its figures are no part of it: SQL has them, and the digest tells which they are."""
+"""States, fields and events of an assessment (考核). Its figures are in SQL: the digest tells which they are."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from domain.calls.call import CallOutcome
+from domain.calls.call import OUTCOMES
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import NamedCode
 
-MISSED = frozenset({CallOutcome.ABANDONED, CallOutcome.CALL_BACK_ASKED})
+MISSED = frozenset(outcome for outcome, row in OUTCOMES.items() if row.is_missed)
 """Outcomes after which the caller is called back."""
 OLDEST = timedelta(days=7)
 """Age of a call at its report beyond which its caller is not called back: nobody waits that long. An assumption."""

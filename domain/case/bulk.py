@@ -1,4 +1,4 @@
-"""Handover (全部移交) of all open cases of one person to another, and how far it is."""
+"""Work on many cases: handover (全部移交) of a person's open cases, and rollout of a catalogue (服务目录)."""
 
 from collections import Counter
 from dataclasses import dataclass, field

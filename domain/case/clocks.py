@@ -1,10 +1,11 @@
 """Clock of a promise: a ledger of its budget, of what is consumed, and of the time since which it runs.
 
 A clock is no date. `due_at` follows from budget, consumption and calendar, so it can always be explained. Seconds are
-seconds of the clock's calendar: round the clock (`always`) or working time (`working`).
+seconds of the clock's calendar: round the clock (`always`) or working time (`working`). The standstills of a case are
+the time in which its clocks, or those of its departments, do not count.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -13,7 +14,7 @@ from pydantic import Field
 from domain.calendar.work_calendar import WorkCalendar
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.catalogue.terms import CLOCKS, MISS, ClockName, EscalationStep
-from domain.shared.value import Immutable, NamedCode, omit_default
+from domain.shared.value import Immutable, NamedCode, complete, omit_default
 
 DEPARTMENT_CLOCKS: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.of_department)
 """The promises of a department to the owner of the case; a part has a `resolve` of its own."""
@@ -195,6 +196,25 @@ StandstillScope = Literal["case", "departments", "department"]
 """Clocks that stand still: all, those of every department, or those of the department that has the case."""
 
 
+_STAND_STILL: Mapping[State, StandstillScope | None] = complete(
+    "_STAND_STILL",
+    State,
+    {
+        State.REGISTERED: None,
+        State.DISPATCHED: None,
+        State.PENDING_REDISPATCH: "department",
+        State.IN_PROGRESS: None,
+        State.SUSPENDED: "case",
+        State.AWAITING_APPROVAL: "departments",
+        State.PENDING_REPLY: None,
+        State.PENDING_FOLLOW_UP: None,
+        State.CLOSED: None,
+        State.REFUSED: None,
+        State.WITHDRAWN: "case",
+    },
+)
+
+
 class Standstill(NamedTuple):
     """Time in which clocks stood still; `until` is None while they do."""
 
@@ -205,11 +225,7 @@ class Standstill(NamedTuple):
 
 def scope_in(state: State, *, waits: bool) -> StandstillScope | None:
     """Return which clocks stand still in this state; `waits` is set if the case waits for its incident."""
-    if state in {State.SUSPENDED, State.WITHDRAWN}:
-        return "case"
-    if state is State.AWAITING_APPROVAL:
-        return "departments"
-    return "department" if state is State.PENDING_REDISPATCH or (waits and state in BEFORE_REPLY) else None
+    return _STAND_STILL[state] or ("department" if waits and state in BEFORE_REPLY else None)
 
 
 def extended(ledger: tuple[Standstill, ...], scope: StandstillScope | None, at: datetime) -> tuple[Standstill, ...]:

@@ -1,4 +1,4 @@
-"""Decision on a command: a command and a case give one event, or a refusal. Nothing changes here."""
+"""Decide and evolve: a command and a case give one event, or a refusal; an event and a case give the next case."""
 
 from datetime import datetime
 from functools import cache
@@ -25,11 +25,11 @@ from domain.case.parts import PartData
 from domain.case.state import CaseState
 from domain.kit.command import Command
 from domain.kit.entity import receive
-from domain.kit.event import Decision, NotPossible
+from domain.kit.event import Decision, NotPossible, by_name
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 
-CASE_KINDS: dict[str, EventKind] = {kind.name: kind for kind in (*ACTIONS, *AUTOMATIC)}
+CASE_KINDS: dict[str, EventKind] = by_name(*ACTIONS, *AUTOMATIC)
 
 
 def evolve(case: CaseState, event: Event) -> None:

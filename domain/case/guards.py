@@ -1,4 +1,4 @@
-"""Guards: conditions beyond the state that an action needs."""
+"""Guards: whose work an action is about, if this person may do it there, and conditions beyond the state."""
 
 from datetime import datetime
 

@@ -38,8 +38,8 @@ def addressed(event: Event, after: CaseState) -> Event:
         after.model_copy(update={"department": holder.department, "assignee": holder.assignee})
         for holder in kind.holders(after, event.data)
     ]
-    told = (_address(who, case, event) for who in kind.addressees(after, event) for case in cases)
-    return event.model_copy(update={"recipients": tuple(dict.fromkeys(told))})
+    addresses = (_address(who, case, event) for who in kind.addressees(after, event) for case in cases)
+    return event.model_copy(update={"recipients": tuple(dict.fromkeys(addresses))})
 
 
 def _address(who: str, case: CaseState, event: Event) -> str:
@@ -68,5 +68,5 @@ def _approver(who: str, case: CaseState, event: Event) -> str | None:
     """Return the name of the approver whose turn it is, or of the deputy; None if the catalogue names nobody."""
     data = event.data
     asked = case.credits[data.credit - 1] if isinstance(data, (Credited, CreditDecided)) else case.approval
-    turn = asked and asked.next_approver
-    return (turn.deputy if who == "deputy" else turn.holder) if turn else None
+    approver = asked and asked.next_approver
+    return (approver.deputy if who == "deputy" else approver.holder) if approver else None

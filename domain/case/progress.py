@@ -11,7 +11,7 @@ from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.parts import UNFINISHED, Part
 from domain.catalogue.terms import USUAL_CLASS, Approver, CustomerClass, Edition
 from domain.shared.amounts import Money
-from domain.shared.value import Immutable, NamedCode, omit_default
+from domain.shared.value import Immutable, NamedCode, complete, omit_default
 
 
 class Satisfaction(NamedCode):
@@ -26,6 +26,11 @@ class Satisfaction(NamedCode):
 
 SATISFIED = (Satisfaction.VERY_SATISFIED, Satisfaction.SATISFIED, Satisfaction.FAIRLY_SATISFIED)
 """Steps that count as satisfied."""
+complete(
+    "SATISFIED, or dissatisfied",
+    Satisfaction,
+    (*SATISFIED, Satisfaction.DISSATISFIED, Satisfaction.VERY_DISSATISFIED),
+)
 
 
 AT_RISK = 75

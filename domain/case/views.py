@@ -1,4 +1,4 @@
-"""The case as its readers see it: the shape that HTTP and the workflow's query answer with."""
+"""The case as its readers see it: the shape that HTTP and the workflow's query answer with, and the lifecycle drawn."""
 
 from datetime import datetime
 from typing import Annotated

@@ -131,4 +131,5 @@ FIGURES: tuple[Figure, ...] = (
     QUALITY,
 )
 """Figures of every subject, in the order in which they are shown. The catalogue may add points of its own."""
+complete("FIGURES", EntryKind, frozenset[EntryKind]().union(*(figure.kinds for figure in FIGURES)))
 FIGURE_OF: dict[str, Figure] = {figure.name: figure for figure in FIGURES}

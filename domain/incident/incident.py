@@ -1,4 +1,4 @@
-"""The incident: one cause behind many calls (一因多诉), handled once. Pure and event-sourced, as the case is."""
+"""The incident: one cause behind many calls (一因多诉), handled once; and its notifications."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -20,12 +20,13 @@ from domain.incident.automatic import (
 from domain.incident.scope import Scope
 from domain.incident.state import ENDS, IncidentEvent, IncidentFields, IncidentKind, IncidentState, Opened, Opening
 from domain.kit.entity import EntityRules, EntityTable
+from domain.kit.event import by_name
 from domain.kit.notification import Notification, notifications_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OTHER_DEPARTMENT, Refused
 from domain.shared.value import Immutable, omit_default
 
-INCIDENT_KINDS: dict[str, IncidentKind] = {kind.name: kind for kind in (*INCIDENT_ACTIONS, *INCIDENT_AUTOMATIC)}
+INCIDENT_KINDS: dict[str, IncidentKind] = by_name(*INCIDENT_ACTIONS, *INCIDENT_AUTOMATIC)
 """Every kind of event of an incident."""
 
 

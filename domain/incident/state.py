@@ -1,4 +1,7 @@
-"""Fields of an incident. Its linked cases are no part of it: its workflow keeps them, and each case names it."""
+"""States, fields and events of an incident (突发事件), and how one opens.
+
+Its linked cases are no part of it: its workflow keeps them, and each case names it.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +14,7 @@ from domain.incident.scope import Scope
 from domain.kit.event import BaseAction, BaseEvent, BaseKind, EventData
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.text import Instant
-from domain.shared.value import Immutable, NamedCode, omit_default
+from domain.shared.value import Immutable, NamedCode, complete, omit_default
 
 EVERYBODY = 100
 """Percent of the callers whose cases are followed up, unless the catalogue says otherwise."""
@@ -70,6 +73,7 @@ LINKS_NEW_CASES = frozenset({S.CONFIRMED, S.DISPATCHED, S.IN_PROGRESS})
 """New cases of its scope are linked to it as they are registered."""
 LINKABLE = LINKS_NEW_CASES | {S.SUSPECTED}
 """A case can be linked to it by hand."""
+complete("LINKABLE or ENDS", IncidentState, LINKABLE | {*ENDS, *ENDS.values()})
 CONTROL_ROOM = frozenset({Role.DISPATCHER, Role.SUPERVISOR})
 """Roles that decide on incidents."""
 

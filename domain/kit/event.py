@@ -3,7 +3,7 @@
 Events are the only source of truth, from which everything else is computed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import OUT_OF_TURN, WRONG_ROLE, ProblemType, Refused
 from domain.shared.text import Text
-from domain.shared.value import Immutable, Value, omit_default
+from domain.shared.value import Immutable, Value, complete, omit_default
 
 
 class EventData(Value):
@@ -156,6 +156,8 @@ class BaseKind(Generic[EntityT, EventT]):
     notifies: Addressees | Mapping[Any, Addressees] | Callable[[EntityT, Any, EventT], Addressees] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.notifies, Mapping):
+            complete(f"notifies of {self.name}", getattr(self, "targets", ()), self.notifies)
         self.EVENT.DATA[self.name] = self.data
 
     @classmethod
@@ -255,3 +257,26 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
 
 AnyAction = BaseAction[Any, Any, Any]
 """Action on any entity."""
+KindT = TypeVar("KindT", bound=BaseKind[Any, Any])
+ActionT = TypeVar("ActionT", bound=AnyAction)
+
+
+def by_name(*kinds: KindT) -> dict[str, KindT]:
+    """Return kinds of events by their names. Raises LookupError for two of one name, of which one would be lost."""
+    table = {kind.name: kind for kind in kinds}
+    _check_unique("name", kinds, table)
+    return table
+
+
+def by_body(*actions: ActionT) -> dict[type[ActionBody], ActionT]:
+    """Return actions by the model of their body, extended or not. Raises LookupError for two of one body."""
+    pairs = [(body, action) for action in actions for body in (action.body, action.extended_body) if body]
+    _check_unique("body", pairs, dict(pairs))
+    return dict(pairs)
+
+
+def _check_unique(what: str, rows: Collection[object], table: Mapping[Any, object]) -> None:
+    if len(rows) != len(table):
+        raise LookupError(
+            f"two kinds of events have one {what}; accepted: one for each of {', '.join(map(str, table))}"
+        )

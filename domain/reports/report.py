@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field
 
 from domain.calendar.work_calendar import on_the_wall
-from domain.reports.period import ReportKind
+from domain.reports.period import FORMS, ReportKind
 from domain.shared.value import Immutable, NamedCode
 
 Cell = int | float | str | None
@@ -127,7 +127,7 @@ class Report(Immutable):
 
 
 def report_path(kind: ReportKind, period: str) -> str:
-    return f"/v1/reports/{kind.value}?{'date' if kind is ReportKind.DAILY else 'month'}={period}"
+    return f"/v1/reports/{kind.value}?{FORMS[kind].parameter}={period}"
 
 
 def shown(row: Sequence[Cell], columns: Sequence[Column], report: Report) -> list[str]:

@@ -1,4 +1,4 @@
-"""Amounts of money, as the catalogue and the requests for approval state them."""
+"""Amounts of money, rates (率), and the one rule by which every figure is rounded: half up."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Refusals of the domain, and their types."""
+"""Refusals of the domain and their types, and errors that end a command with a message for the operator."""
 
 from collections.abc import Iterable
 from typing import Literal, NamedTuple

@@ -27,10 +27,10 @@ from temporalio.service import RPCError
 
 from activities.incidents.incidents import SLICE
 from activities.names import complaint_id, incident_id
+from activities.poller import now
 from activities.recovery.history_errors import UnreadableError
 from activities.recovery.report import STARTED_AGAIN, is_ahead
 from activities.run_status import is_over, unless_gone
-from activities.shift import now
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
 from domain.incident.incident import News

@@ -23,10 +23,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.bulk_throttle import BulkThrottle
 from activities.cases.updates import for_each
 from activities.names import complaint_id, incident_id
+from activities.poller import now
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
-from activities.shift import now
 from domain.case.lifecycle import OPEN
 from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent

@@ -22,10 +22,10 @@ from temporalio.common import SearchAttributeKey
 from activities.bulk_throttle import BulkThrottle
 from activities.cases.updates import for_each
 from activities.names import incident_id
+from activities.poller import now
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
-from activities.shift import now
 from domain.incident.state import IncidentEvent
 from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import read_incident_run

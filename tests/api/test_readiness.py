@@ -35,7 +35,7 @@ from tests.support.reconciler import reconcile_at_once, refuse_lists
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, keep_schedule
-from workflows.clients.singletons import COURIER, SHIFTS
+from workflows.clients.singletons import COURIER, POLLERS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -63,7 +63,7 @@ def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 async def whole(temporal: Client, folder: Path, url: str | None = None) -> AsyncIterator[Api]:
     """The service with everything at work, its courier too, on SQLite unless a URL is given."""
     async with running_api(temporal, url or f"sqlite:///{folder / 'hotline.db'}", folder) as made:
-        started = [await each.start(temporal, made.settings.task_queue) for each in SHIFTS]
+        started = [await each.start(temporal, made.settings.task_queue) for each in POLLERS]
         try:
             yield made
         finally:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, update
 from temporalio.testing import ActivityEnvironment
 
-from activities import shift
+from activities import poller
 from activities.notifications import courier, delivery
 from readmodel.notifications import deliveries
 from readmodel.notifications.deliveries import Delivery
@@ -338,8 +338,8 @@ async def test_it_sends_heartbeats_and_can_be_cancelled(harness: FakeHarness) ->
         await asyncio.wait_for(task, PATIENCE)
 
 
-async def test_a_shift_ends_and_returns_its_deliveries(harness: FakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shift, "SHIFT", timedelta(milliseconds=300))
+async def test_a_run_ends_and_returns_its_deliveries(harness: FakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poller, "RUN_TIME", timedelta(milliseconds=300))
     await harness.notify(2)
     assert await ActivityEnvironment().run(harness.courier().deliver_notifications) == 2
 

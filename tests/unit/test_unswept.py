@@ -8,9 +8,9 @@ from unittest.mock import Mock
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
+from activities.poller import RunOverError
 from activities.recovery.reconcile import SWEEP_EVERY, Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
-from activities.shift import ShiftOverError
 
 
 async def told(*beats: ReconcilerReport, before: datetime | None = None) -> datetime | None:
@@ -23,7 +23,7 @@ async def told(*beats: ReconcilerReport, before: datetime | None = None) -> date
 
     async def over() -> int:
         environment.worker_shutdown()
-        raise ShiftOverError
+        raise RunOverError
 
     reconciler = Reconciler(away, away, away, away, Repairs(away, over), 3600)
     report: ReconcilerReport = await environment.run(reconciler.reconcile, ReconcilerReport(unswept_since=before))

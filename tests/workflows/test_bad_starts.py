@@ -176,9 +176,9 @@ async def test_a_case_that_temporal_does_not_have_cannot_be_repaired(hotline: Ho
 
 
 async def test_a_report_that_cannot_be_read_fails_the_task(hotline: Hotline) -> None:
-    """It is the result of an activity as well: the shift after it waits for a worker that can read it."""
-    of_shift = context_of(hotline.client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
-    converter = hotline.client.data_converter.with_context(of_shift)
+    """It is the result of an activity as well: the run after it waits for a worker that can read it."""
+    of_poller = context_of(hotline.client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
+    converter = hotline.client.data_converter.with_context(of_poller)
     for garbage in ({"compared": "many"}, {"in_sql_until": "2026-11-27T22:00:00"}):
         told = await converter.encode([garbage])
         with pytest.raises(ValidationError):

@@ -81,7 +81,7 @@ async def test_many_workers_start_one_courier(server: WorkflowEnvironment, tmp_p
 
 @pytest.mark.slow
 async def test_the_next_worker_continues_the_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:
-    """Its worker ends in the middle of a shift: the shift ends as well, and the next begins where there is a worker."""
+    """Its worker ends in the middle of a run: the run ends as well, and the next begins where there is a worker."""
     async with running_hotline(server, tmp_path, task_queue="two-workers") as hotline:
         courier = await COURIER.start(hotline.client, hotline.settings.task_queue)
         await sent(await hotline.start(), 1)
@@ -154,8 +154,8 @@ async def test_the_ui_shows_its_summary(server: WorkflowEnvironment, tmp_path: P
 
 @pytest.mark.slow
 async def test_the_courier_continues_as_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With short shifts and a server that soon suggests a new run."""
-    monkeypatch.setattr("activities.shift.SHIFT", timedelta(seconds=0.3))
+    """With short runs and a server that soon suggests a new run."""
+    monkeypatch.setattr("activities.poller.RUN_TIME", timedelta(seconds=0.3))
     limit = "limit.historyCount.suggestContinueAsNew=20"
     async with (
         await temporal_server(limit) as own,

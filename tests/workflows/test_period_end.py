@@ -34,7 +34,7 @@ from temporalio.client import (
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import assessment_id
-from activities.reports.period_end import DuePeriods
+from activities.reports import DuePeriods
 from activities.sealing.envelope import context_of
 from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch
@@ -165,7 +165,7 @@ def write_assessment(hotline: Hotline, name: str) -> None:
 
 def at_night(monkeypatch: pytest.MonkeyPatch, instant: datetime) -> None:
     """Set the clock of what is due."""
-    monkeypatch.setattr("activities.reports.period_end.now", lambda: instant)
+    monkeypatch.setattr("activities.reports.now", lambda: instant)
 
 
 def due_assessments(hotline: Hotline, catalogue: Path = DEFAULT_CATALOGUE) -> DuePeriods:

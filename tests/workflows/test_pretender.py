@@ -330,8 +330,8 @@ async def test_a_heartbeat_of_somebody_else_is_told_and_not_believed(unhelped: H
     client = unhelped.client
     await RECONCILER.start(client, unhelped.settings.task_queue)
     task = await asked(unhelped)
-    of_shift = context_of(client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
-    details = beat or (await Stamped("result", "reconcile").seal(client, of_shift, {"compared": SECRET})).payload
+    of_poller = context_of(client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
+    details = beat or (await Stamped("result", "reconcile").seal(client, of_poller, {"compared": SECRET})).payload
     await client.workflow_service.record_activity_task_heartbeat(
         RecordActivityTaskHeartbeatRequest(
             namespace=client.namespace, task_token=task.task_token, details=Payloads(payloads=[details])

@@ -15,11 +15,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.bulk_throttle import BulkThrottle
 from activities.names import complaint_id
+from activities.poller import PollerRun
 from activities.recovery import case_workflows, reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen
 from activities.recovery.reconcile import Reconciler, Repairs
 from activities.recovery.report import ReconcilerReport
-from activities.shift import Shift
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
@@ -198,7 +198,7 @@ async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.
 
 
 async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotline: Hotline, owner: Engine) -> None:
-    """The next shift begins it anew. The knowledge of earlier shifts is kept."""
+    """The next run begins it anew. The knowledge of earlier runs is kept."""
     complaint = await hotline.start()
     environment = ActivityEnvironment()
     earlier, last = datetime(2026, 9, 7, 8, tzinfo=UTC), datetime(2026, 9, 7, 9, tzinfo=UTC)
@@ -222,8 +222,8 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
     async with GroupWriter(owner) as writer:
         workflows = Ending(hotline.client, BulkThrottle(), hotline.settings.task_queue)
         reconciler = Reconciler(writer, hotline.projection, owner, workflows, Repairs(repair, nothing), 3600)
-        shift = environment.run(reconciler.reconcile, ReconcilerReport(in_sql_until=earlier))
-        told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
+        run = environment.run(reconciler.reconcile, ReconcilerReport(in_sql_until=earlier))
+        told = await asyncio.wait_for(run, PATIENCE_SECONDS)
     assert (told.lost, told.fault) == ({}, None)
     assert told.in_sql_until == last
     assert await complaint.lost() is None
@@ -337,14 +337,14 @@ class TestLost:
 
 async def test_a_sweep_pauses_between_pages_of_cases(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two pages in Temporal and two in SQL; a look pauses for half as long."""
-    pause, paused = Shift.pause, list[float]()
+    pause, paused = PollerRun.pause, list[float]()
 
-    async def noted(current: Shift, seconds: float) -> None:
+    async def noted(current: PollerRun, seconds: float) -> None:
         paused.append(seconds)
         await pause(current, seconds)
 
     monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(Shift, "pause", noted)
+    monkeypatch.setattr(PollerRun, "pause", noted)
     monkeypatch.setattr(reconcile, "CHUNK", 1)
     monkeypatch.setattr(case_workflows, "CHUNK", 1)
     for _ in range(2):

@@ -1,8 +1,10 @@
-"""Tables of the routes of the API and of the commands of `hotline`."""
+"""Tables of what people call and read: routes, commands, make targets, metrics."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import typer.main
@@ -11,6 +13,7 @@ from temporalio.client import Client
 
 from api.__main__ import assemble
 from api.app import create_app
+from api.edge.metrics import Metrics
 from api.openapi import RIGHT
 from hotline.cli import main as cli
 from hotline.settings import Settings
@@ -47,6 +50,20 @@ def commands() -> str:
     """Return the table of all commands."""
     rows = [(f"`{name}`", help_text.splitlines()[0]) for name, help_text in _helps(_group(), "hotline")]
     return table(("command", "purpose"), rows)
+
+
+def make_targets() -> str:
+    """Return the table of the targets of the Makefile."""
+    makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text(encoding="utf-8")
+    rows = re.findall(r"^([a-z-]+):[^#\n]*## (.+)", makefile, re.MULTILINE)
+    return table(("command", "purpose"), ((f"`make {target}`", purpose) for target, purpose in rows))
+
+
+def metrics() -> str:
+    """Return the table of the metrics, but for when each series began."""
+    exposed = Metrics(lambda: 0.0).text().decode()
+    rows = re.findall(r"^# HELP (\S+) (.+)", exposed, re.MULTILINE)
+    return table(("metric", "meaning"), ((f"`{name}`", text) for name, text in rows if not name.endswith("_created")))
 
 
 def _group() -> Any:  # noqa: ANN401 - the library's own types are private

@@ -13,7 +13,10 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
+from api.calls.answers import NewCall
+from api.complaints.answers import Complaint, NewComplaint
 from api.incidents.answers import IncidentItem, NewIncident
+from api.parameters import Listing
 from demo import __main__ as demo
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
@@ -77,6 +80,26 @@ def incident_body() -> str:
 def incident_fields() -> str:
     """Return the table of an incident's fields."""
     return _fields(IncidentItem)
+
+
+def registration() -> str:
+    """Return the table of the fields that register a complaint."""
+    return _fields(NewComplaint)
+
+
+def complaint_fields() -> str:
+    """Return the table of a complaint's fields, but for those whose names say it all."""
+    return _table(row[1:] for row in _keys(_Place("", Complaint)) if row[-1])
+
+
+def filters() -> str:
+    """Return the table of the parameters of a list of complaints."""
+    return _fields(Listing)
+
+
+def call_body() -> str:
+    """Return the table of the fields that report a call."""
+    return _fields(NewCall)
 
 
 def options() -> str:

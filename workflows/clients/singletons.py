@@ -71,8 +71,8 @@ INSTALLATION = Singleton(
 )
 _IN_CLEAR = JSONPlainPayloadConverter()
 """Converter of the id, which is not sealed, so that a process with other keys knows its own store."""
-SHIFTS = (COURIER, SURGE_WATCH, RECONCILER)
-"""Workflows whose activity works without an end, shift after shift."""
+POLLERS = (COURIER, SURGE_WATCH, RECONCILER)
+"""Workflows whose activity works without an end, run after run."""
 FAILING_ATTEMPTS = 4
 """Attempts at one workflow task, of which Temporal makes so many in half a minute, before a new run takes the place of
 theirs, which loses nothing: somebody else has answered its activity, and no worker takes that."""
@@ -96,7 +96,7 @@ async def claim(client: Client, task_queue: str, installation: str) -> None:
 
 async def start_ended(client: Client, task_queue: str) -> None:
     """Start those of these workflows that do not run, or do not go on. The id of the installation stays as it was."""
-    for singleton in (*SHIFTS, INSTALLATION):
+    for singleton in (*POLLERS, INSTALLATION):
         with log_failures(f"the workflow {singleton.id}"):
             seen = await unless_gone(client.get_workflow_handle(singleton.id).describe())
             if seen and seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS:

@@ -53,8 +53,8 @@ def evolve(case: CaseState, data: Escalated, _: Event) -> None:
 def notifies(_: CaseState, data: Escalated, __: Event) -> Addressees:
     if data.clock != APPROVE:
         return data.notify
-    told = tuple("approver" if who in ("assignee", "lead") else who for who in data.notify)
-    return (*told, "deputy") if data.percent >= MISS else told
+    notified = tuple("approver" if who in ("assignee", "lead") else who for who in data.notify)
+    return (*notified, "deputy") if data.percent >= MISS else notified
 
 
 def holders(case: CaseState, data: Escalated) -> tuple[Holder, ...]:

@@ -61,8 +61,8 @@ def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: b
     if not case.completed:
         done = complete.Completed(incident=incident, result=settlement.result)
         return complete.ACTION.next_event(case, at, Decision(done, State.PENDING_REPLY))
-    told = reply.Replied(incident=incident, message=settlement.message, settled=SETTLED)
+    replied = reply.Replied(incident=incident, message=settlement.message, settled=SETTLED)
     if settlement.follow_up:
-        return reply.ACTION.next_event(case, at, Decision(told, State.PENDING_FOLLOW_UP))
-    closed = reply.Replied.of(told, reopen_ends_at=case.window_ends_at(at))
+        return reply.ACTION.next_event(case, at, Decision(replied, State.PENDING_FOLLOW_UP))
+    closed = reply.Replied.of(replied, reopen_ends_at=case.window_ends_at(at))
     return reply.ACTION.next_event(case, at, Decision(closed, State.CLOSED))

@@ -1,17 +1,19 @@
-"""Activity that makes a report (日报、月报) from SQL, once, and the report as Markdown for the Temporal UI."""
+"""Activities that make reports (日报、月报) from SQL, and begin what is due at the end of a day or month (日终月终)."""
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
 from functools import partial
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.poller import now
 from activities.projection import plain_errors, read
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
+from domain.reports.period import NoReportError, Period, PeriodError, ReportKind, due_periods
 from domain.reports.report import Report, Table, shown
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, write_in_thread
@@ -70,9 +72,9 @@ class Reports:
     def _made(self, connection: ReadConnection, period: Period) -> Report:
         if known := get_report(connection, period):
             return known
-        now, catalogue = datetime.now(UTC), self._catalogue()
-        period.check(now, ZoneInfo(catalogue.calendar.timezone), first_case_at(connection))
-        return make(connection, period, catalogue, now)
+        at, catalogue = datetime.now(UTC), self._catalogue()
+        period.check(at, ZoneInfo(catalogue.calendar.timezone), first_case_at(connection))
+        return make(connection, period, catalogue, at)
 
 
 def details(report: Report) -> str:
@@ -106,3 +108,46 @@ def _table(table: Table, report: Report) -> Iterator[str]:
 
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+class DuePeriods(NamedTuple):
+    """Assessments, or reports of one kind, that are begun for each period that is over.
+
+    Args:
+        kind: days or months.
+        zone: returns the time zone of the catalogue in force.
+        first_and_known: returns when the first case was registered, and the periods that are or were begun.
+        workflow_id: returns the id of the workflow of a period.
+        begin: begins a period at an instant; returns False if it was begun before, or there is nothing to begin.
+    """
+
+    kind: ReportKind
+    zone: Callable[[], tzinfo]
+    first_and_known: Callable[[], Awaitable[tuple[datetime | None, Collection[str]]]]
+    workflow_id: Callable[[str], str]
+    begin: Callable[[str, datetime], Awaitable[bool]]
+
+    async def due(self, at: datetime) -> Sequence[str]:
+        """Return the periods that are due at an instant, the oldest first."""
+        first, known = await self.first_and_known()
+        if first is None:
+            return []
+        return [period.name for period in due_periods(self.kind, first, known, at, self.zone())]
+
+
+class PeriodEnd:
+    """The activity `begin_due_periods`."""
+
+    def __init__(self, kinds: Sequence[DuePeriods]) -> None:
+        self._kinds = kinds
+
+    @activity.defn(name="begin_due_periods")
+    async def begin_due_periods(self) -> list[str]:
+        """Begin what is due; return the ids of the workflows that were begun. Run again, it begins none twice."""
+        at, begun = now(), []
+        for kind in self._kinds:
+            for period in await kind.due(at):
+                if await kind.begin(period, at):
+                    begun.append(kind.workflow_id(period))
+                activity.heartbeat()
+        return begun
