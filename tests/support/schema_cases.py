@@ -28,7 +28,7 @@ from readmodel.reports.stored import keep_report
 from tests.support.people import CUSTOMERS
 from tests.support.schema_months import Months
 from tests.support.service import Service, wait_until
-from tools.docs.examples import example_report
+from tools.docs.report_examples import example_report
 
 Json = dict[str, Any]
 

@@ -34,17 +34,13 @@ from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import candidate_json, incident_json
 from api.people.handovers import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
-from api.reports.calls import CallNumbers, CallReport, CallReportItem
-from api.reports.routes import FollowUpItem, Money, MonthOfFollowUps, MonthOfThanks, PersonThanked
 from api.responses import masked_json, timeline_item
 from domain.assessment.actions import object_
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.state import Computation, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
-from domain.calls.call import CallOutcome
 from domain.calls.call_back import CallBack
-from domain.calls.figures import CallFigures
 from domain.calls.matching import CallMismatch
 from domain.case.actions import dispatch, involve
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
@@ -56,28 +52,24 @@ from domain.case.views import view_case
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import Edition, EscalationStep, Process, Promise, Terms
-from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
+from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident
 from domain.incident.actions import confirm
 from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentState, Opening
 from domain.kit.command import Command
-from domain.reports.period import EXAMPLES as PERIODS
 from domain.reports.period import ReportKind
-from domain.reports.report import Column, ColumnKind, Report, Table
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place
 from readmodel.calls.call_backs import CallBackEntry
 from readmodel.calls.links import LinkedCall
-from readmodel.calls.spans import DutyFigures, Grouping
 from readmodel.calls.withdrawals import Unconfirmed
-from readmodel.cases.decisions import MoneyTotal
 from readmodel.cases.queries import CaseCount, PartOfCase
 from readmodel.incidents.candidates import IncidentCandidate
 from readmodel.notifications.notifications import DeadLetter
-from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject
+from tools.docs.report_examples import CALL_REPORT, FOLLOW_UPS, MONEY, MONTH_OF_THANKS, THANKS, example_report
 
 NUMBER = "2608034711004"
 INCIDENT_NUMBER = "i26080347119"
@@ -229,12 +221,6 @@ def _of_assessment() -> dict[str, Any]:
     }
 
 
-THANKS = Thanks(
-    number="2602169021484",
-    at=datetime(2026, 2, 16, 2, tzinfo=UTC),
-    thanked="梁伟",
-    message="A happy New Year to the young man of the repair crew. 给师傅拜年。",
-)
 CALLER = CallerRecord(
     customer=Customer(
         account_no="0420013",
@@ -298,47 +284,6 @@ SERVICES = Services(
     findings=[],
     exemptions=[],
 )
-_MONEY = Money(
-    month="2026-08",
-    items=(MoneyTotal(kind="funded_repair", currency="CNY", approved=True, times=1, amount=Decimal("860.00")),),
-    currency="CNY",
-    approved_amount=Decimal("860.00"),
-)
-_THANKS = MonthOfThanks(month="2026-02", items=[PersonThanked(thanked=THANKS.thanked, times=1, thanks=[THANKS])])
-_FOLLOW_UPS = MonthOfFollowUps(
-    month="2026-08",
-    by=FollowUpSubject.DEPARTMENT,
-    items=[FollowUpItem.of(FollowUpCounts("repair", 40, 32, 30, 27, 28))],
-)
-
-
-def example_report(kind: ReportKind) -> Report:
-    column = Column(name="registered", title="Registered", title_zh="受理", kind=ColumnKind.COUNT)
-    return Report(
-        kind=kind,
-        period=PERIODS[kind],
-        timezone="Asia/Shanghai",
-        made_at=datetime(2026, 9, 1, 0, 30, tzinfo=UTC),
-        currency="CNY",
-        tables=(Table(name="headlines", title="Headline numbers", title_zh="概况", columns=(column,), rows=((312,),)),),
-    )
-
-
-_SHOWN = CallFigures()
-for _outcome, _wait, _calls, _talk in (
-    (CallOutcome.ANSWERED, 8, 27, 5_130_000),
-    (CallOutcome.ANSWERED, 41, 2, 604_000),
-    (CallOutcome.ABANDONED, None, 1, 0),
-):
-    _SHOWN.add(_outcome, _wait, _calls, _talk)
-_ON_DUTY = DutyFigures({"chen", "li"}, timedelta(hours=2))
-CALL_REPORT = CallReport(
-    **{"from": datetime(2026, 8, 3, 1, tzinfo=UTC), "to": datetime(2026, 8, 3, 2, tzinfo=UTC)},
-    by=Grouping.HOUR,
-    time_zone="Asia/Shanghai",
-    items=[CallReportItem.of(_SHOWN, _ON_DUTY, key="2026-08-03T09:00:00+08:00", name=None)],
-    total=CallNumbers.of(_SHOWN, _ON_DUTY),
-)
 CALL_BACK = CallBackItem.of(
     CallBackEntry("1785729600.118", "0760 8823 7777", "hotline", NOON, 2, CallBack("10023", NOON)), NOON
 )
@@ -381,9 +326,9 @@ EXAMPLES: dict[str, Any] = {
     "CallBackPage": CallBackPage(items=[CALL_BACK], next_cursor=None),
     "CallBackItem": CALL_BACK,
     "CallReport": CALL_REPORT,
-    "Money": _MONEY,
-    "MonthOfThanks": _THANKS,
-    "MonthOfFollowUps": _FOLLOW_UPS,
+    "Money": MONEY,
+    "MonthOfThanks": MONTH_OF_THANKS,
+    "MonthOfFollowUps": FOLLOW_UPS,
     "report_daily": example_report(ReportKind.DAILY),
     "report_monthly": example_report(ReportKind.MONTHLY),
     "Lifecycle": LIFECYCLE,
