@@ -46,7 +46,7 @@ from hotline.temporal.runner import runner, with_all_decoded
 from readmodel.assessments import months
 from readmodel.base.database import engine
 from readmodel.notifications.deliveries import Delivery
-from readmodel.reports import stored
+from readmodel.reports import reports as stored_reports
 from readmodel.writer import GroupWriter
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverWorkflow
@@ -156,7 +156,8 @@ def activities(
     bulk = BulkUpdates(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force)
     assessments = Assessments(writer, reader)
     workflows = CaseWorkflows(client, throttle, settings.task_queue)
-    repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
+    others = partial(repair_others, client, database, settings.task_queue)
+    repairs = Repairs(partial(repair_case, client, database), others)
     suspect = _suspect(client, settings.task_queue, in_force)
     return (
         projection.publish,
@@ -196,7 +197,7 @@ def due_periods(client: Client, task_queue: str, in_force: CatalogueInForce, rea
         async def begin(period: str, _: datetime) -> bool:
             return await start_report(client, task_queue, kind, period)
 
-        known = partial(read, reader, partial(stored.first_and_known, kind=kind))
+        known = partial(read, reader, partial(stored_reports.first_and_known, kind=kind))
         return DuePeriods(kind, zone, known, partial(report_workflow_id, kind), begin)
 
     assessed = partial(read, reader, months.first_and_known)

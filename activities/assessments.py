@@ -24,6 +24,7 @@ from readmodel.assessments import months
 from readmodel.assessments.computation import (
     CHECK,
     EntryRow,
+    candidates,
     entry_rows,
     excluded,
     forget,
@@ -32,10 +33,8 @@ from readmodel.assessments.computation import (
     write_entries,
     write_items,
 )
-from readmodel.assessments.records import candidates
 from readmodel.base.database import read_in_thread
-from readmodel.calls.report import ReportItem, call_report
-from readmodel.calls.spans import Grouping
+from readmodel.calls.report import Grouping, ReportItem, call_report
 from readmodel.writer import GroupWriter
 
 SLICE = 1000

@@ -17,8 +17,7 @@ from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
 from domain.reports.report import Report, Table, shown
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, write_in_thread
-from readmodel.reports.questions import make
-from readmodel.reports.stored import first_case_at, get_report, keep_report
+from readmodel.reports.reports import first_case_at, get_report, keep_report, make
 
 LONGEST = 12_000
 """Characters of the details, which are in the history, and of which nobody reads more there."""

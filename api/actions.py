@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from api.codes import BY_NAME
 from api.edge.limits import TOO_MANY_ACTIONS
-from api.edge.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
-from api.naming import KINDS, Naming
+from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
+from api.naming import UNKNOWN_PEOPLE, Naming
 from api.parameters import IdempotencyKey, IfMatch, versions_in
 from api.responses import also, problems
 from api.rights import needs
@@ -110,8 +110,8 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
     model: type[BaseModel],
     name: str = "{}",
     summary: str = "{} {}",
-    errors: Sequence[Kind],
-    checked: Mapping[str, Sequence[Kind]],
+    errors: Sequence[ProblemKind],
+    checked: Mapping[str, Sequence[ProblemKind]],
 ) -> None:
     """Add an operation for each action of the table.
 
@@ -122,7 +122,9 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
     """
     for action in table.values():
         fields = action.body.model_fields
-        unknown = [kind for field, kind in {"department": UNKNOWN["department"], **KINDS}.items() if field in fields]
+        unknown = [
+            kind for field, kind in {"department": UNKNOWN["department"], **UNKNOWN_PEOPLE}.items() if field in fields
+        ]
         own = (*map(kind_of, action.problems), *checked.get(action.name, ()), *unknown)
         router.add_api_route(
             f"{prefix}/{action.name}",

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from api.assessments.assessments import ASSESSMENT_NOT_FOUND
 from api.edge.middleware import WRONG_HOST
-from api.edge.problems import INTERNAL, INVALID_REQUEST, MEDIA_TYPE, WRONG_ROLE, Kind, Problem
+from api.edge.problems import INTERNAL, INVALID_REQUEST, MEDIA_TYPE, WRONG_ROLE, Problem, ProblemKind
 from api.incidents.incidents import INCIDENT_NOT_FOUND
 from api.parameters import BODY_ERRORS, CASE_ERRORS, INVALID_ETAG, MATCH_ERRORS
 from api.responses import Json, header, problems
@@ -23,14 +23,14 @@ RIGHT = "x-right"
 """Field of an operation in the document: the right that it takes, as `GET /v1/roles` names it."""
 KEY_NEEDED = (*KEY_ERRORS, WRONG_ROLE)
 """Problems of every operation that takes a right."""
-OF_PARAMETERS: Mapping[str, Sequence[Kind]] = {
+OF_PARAMETERS: Mapping[str, Sequence[ProblemKind]] = {
     IDEMPOTENCY_KEY: (INVALID_IDEMPOTENCY_KEY, KEY_REUSED),
     "If-Match": MATCH_ERRORS,
     "If-None-Match": (INVALID_ETAG,),
     "cursor": (INVALID_REQUEST, INVALID_CURSOR),
 }
 """Problems of the operations that have these parameters."""
-OF_PATHS: Mapping[str, Sequence[Kind]] = {
+OF_PATHS: Mapping[str, Sequence[ProblemKind]] = {
     "/v1/complaints/{number}": CASE_ERRORS,
     "/v1/incidents/{number}": (INVALID_REQUEST, INCIDENT_NOT_FOUND),
     "/v1/assessments/{month}": (INVALID_REQUEST, ASSESSMENT_NOT_FOUND),
@@ -142,7 +142,7 @@ def _complete(operation: Json, route: APIRoute) -> None:
         answer["content"]["application/json"]["examples"] = {name: {"$ref": f"#/components/examples/{name}"}}
 
 
-def _add_problems(answers: Json, kinds: Sequence[Kind]) -> None:
+def _add_problems(answers: Json, kinds: Sequence[ProblemKind]) -> None:
     for status, answer in problems(*kinds).items():
         known = answers.setdefault(str(status), answer)
         shown = known["content"][MEDIA_TYPE]["examples"]

@@ -31,12 +31,12 @@ from domain.catalogue.terms import Priority
 from domain.shared.actors import Actor
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
 from domain.shared.errors import VERSION_CHANGED
-from domain.shared.numbers import ACCEPTED, NumberError, parse_number
+from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.text import Instant, Name
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.search import Sort
-from readmodel.recovery.reconciliation import Lost
+from readmodel.recovery import Lost
 
 LONGEST_PAGE = 200
 LONGEST_SEQ = 9
@@ -59,7 +59,7 @@ def number_in(text: str) -> str:
     try:
         return parse_number(text)
     except NumberError as error:
-        raise ProblemError(INVALID_NUMBER, str(error), accepted=[ACCEPTED]) from None
+        raise ProblemError(INVALID_NUMBER, str(error), accepted=[ACCEPTED_NUMBER]) from None
 
 
 def not_found(number: str) -> ProblemError:
@@ -70,7 +70,7 @@ NumberText = Annotated[
     str,
     Path(
         alias="number",
-        description=f"The case number (工单号): {ACCEPTED}.",
+        description=f"The case number (工单号): {ACCEPTED_NUMBER}.",
         examples=["2608034711004"],
         json_schema_extra={"pattern": "^[ -]*([0-9][ -]*){13}$"},
     ),

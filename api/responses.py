@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from api.edge.problems import MEDIA_TYPE, Kind, ProblemError
+from api.edge.problems import MEDIA_TYPE, ProblemError, ProblemKind
 from domain.case.lifecycle import ENDED, State
 from domain.kit.event import BaseEvent
 from domain.rights.masking import masked, masks_for
@@ -23,12 +23,12 @@ Responses = dict[int | str, Json]
 JSON = "application/json"
 
 
-def problems(*kinds: Kind) -> Responses:
+def problems(*kinds: ProblemKind) -> Responses:
     """Return the documented problems by status.
 
     What follows of the right, the body and the parameters of an operation is in the document anyway.
     """
-    by_status: dict[int, dict[str, Kind]] = {}
+    by_status: dict[int, dict[str, ProblemKind]] = {}
     for kind in kinds:
         by_status.setdefault(int(kind.status), {})[kind.slug] = kind
     return {status: _problems([*found.values()]) for status, found in by_status.items()}
@@ -66,7 +66,7 @@ _HEADERS: Mapping[int, Json] = {
 """Headers of errors by status."""
 
 
-def _problems(kinds: Sequence[Kind]) -> Json:
+def _problems(kinds: Sequence[ProblemKind]) -> Json:
     shown = {
         kind.slug: {
             "summary": kind.title,

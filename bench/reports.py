@@ -30,7 +30,7 @@ from domain.reports.period import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, reading
-from readmodel.reports.questions import QUESTIONS, make
+from readmodel.reports.reports import QUESTIONS, make
 from readmodel.reports.scope import ReportScope
 
 PERIODS = {ReportKind.DAILY: "2026-10-29", ReportKind.MONTHLY: "2026-10"}

@@ -13,5 +13,5 @@ import readmodel.incidents.incidents
 import readmodel.notifications.notifications
 import readmodel.people.tables
 import readmodel.processes
-import readmodel.reports.stored  # noqa: F401 - for the metadata
+import readmodel.reports.reports  # noqa: F401 - for the metadata
 from readmodel.base.schema import metadata as metadata  # noqa: PLC0414 - exported

@@ -33,9 +33,9 @@ from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.run_status import is_lost
+from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.recovery import reconciliation
-from readmodel.recovery.reconciliation import Held, Lost
+from readmodel.recovery import Held, Lost
 from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
@@ -209,11 +209,12 @@ class Reconciler:
         kinds = self._workflows.paused(), self._workflows.stuck()
         self._paused, stuck = [{number async for chunk in each for number in chunk} for each in kinds]
         if not self._sweeping:  # a rebuild removes marks
-            self._lost = await read(self._engine, reconciliation.lost_cases)
+            self._lost = await read(self._engine, recovery.lost_cases)
         # If somebody else has answered for it, a case waits for years for its timer, or to publish.
-        late = await read(self._engine, partial(reconciliation.late_cases, due_before=began_at - STUCK_AFTER))
+        late = await read(self._engine, partial(recovery.late_cases, due_before=began_at - STUCK_AFTER))
         stuck |= {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
-        self._stuck = stuck | (late - self._lost.keys() - self._paused) | await self._workflows.others.stuck()
+        others = await self._workflows.others.stuck(self._engine, began_at - STUCK_AFTER)
+        self._stuck = stuck | (late - self._lost.keys() - self._paused) | others
         # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
@@ -229,7 +230,7 @@ class Reconciler:
         if self._newest is None:
             return
         changed_at, number = self._newest
-        found = (await read(self._engine, partial(reconciliation.held, numbers=[number]))).get(number)
+        found = (await read(self._engine, partial(recovery.held, numbers=[number]))).get(number)
         if found is None or found.changed_at < changed_at:
             self._newest, self._loss_seen_at = None, now()
 
@@ -253,7 +254,7 @@ class Reconciler:
         """Have SQL repaired where it is behind or lacks events."""
         if is_ahead(self._in_sql_until, now()):
             self._in_sql_until = None
-        held = await read(self._engine, partial(reconciliation.held, numbers=chunk.keys()))
+        held = await read(self._engine, partial(recovery.held, numbers=chunk.keys()))
         self._done["compared"] += len(chunk)
         for number, seen in chunk.items():
             found = held.get(number)
@@ -315,7 +316,7 @@ class Reconciler:
                 self._ended[number] = await self._workflows.end(number, seen.run_id)
                 return
             self._diverged.add(number)
-            await self._writer.run(partial(reconciliation.mark, reasons={number: "reset"}))
+            await self._writer.run(partial(recovery.mark, reasons={number: "reset"}))
         except NotRegisteredError as error:
             self._forget(number)
             logger.warning("a case cannot be written: %s", error)
@@ -337,7 +338,7 @@ class Reconciler:
         self._not_begun.clear()
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.others()
-        await self._workflows.others.sweep()
+        await self._workflows.others.sweep(self._engine, began_at - STUCK_AFTER)
         running = await self._compare_all(self._workflows.running(), current)
         if self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY):
             await self._compare_all(self._workflows.ended(), current)
@@ -345,7 +346,7 @@ class Reconciler:
         lost: dict[str, Lost] = {}
         unreadable: dict[str, str] = {}
         after = ""
-        while held := await read(self._engine, partial(reconciliation.open_cases, after=after, limit=CHUNK)):
+        while held := await read(self._engine, partial(recovery.open_cases, after=after, limit=CHUNK)):
             after = max(held)
             found: dict[str, Lost] = {}
             for number, changed_at in held.items():
@@ -354,13 +355,13 @@ class Reconciler:
                     reason = await self._loss(number, changed_at)
                     found |= {number: reason} if reason else {}
             # At once: a rebuild may start them again before the end of the sweep, and remove the mark.
-            await self._writer.run(partial(reconciliation.mark, reasons=found))
+            await self._writer.run(partial(recovery.mark, reasons=found))
             lost |= found
-            unreadable |= await read(self._engine, partial(reconciliation.unreadable, numbers=[*held]))
+            unreadable |= await read(self._engine, partial(recovery.unreadable, numbers=[*held]))
             await current.pause(PAUSE_SECONDS)
-        self._lost = await read(self._engine, reconciliation.lost_cases)
+        self._lost = await read(self._engine, recovery.lost_cases)
         back = self._lost.keys() - lost.keys() - self._diverged
-        await self._writer.run(partial(reconciliation.mark, reasons=dict.fromkeys(back)))
+        await self._writer.run(partial(recovery.mark, reasons=dict.fromkeys(back)))
         self._lost = {number: why for number, why in self._lost.items() if number not in back}
         self._unreadable_rows = unreadable
         self._swept_at = self._unswept_since = began_at
@@ -388,6 +389,6 @@ class Reconciler:
             return "ended"
         if not seen.runs:
             await self._catch_up(number, seen, None)
-            held = await read(self._engine, partial(reconciliation.held, numbers=[number]))
+            held = await read(self._engine, partial(recovery.held, numbers=[number]))
             return "ended" if held[number].is_open else None
         return "reset" if seen.changed_at < changed_at else None

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import AwareDatetime, Field
 
 from domain.shared.value import Immutable
-from readmodel.recovery.reconciliation import Lost
+from readmodel.recovery import Lost
 
 NAMED = 20
 """Lost cases that the report names."""

@@ -27,7 +27,7 @@ from domain.reports.period import month_bounds, month_of
 from domain.shared.actors import Actor, Role
 from readmodel.assessments import months
 from readmodel.assessments.months import Number
-from readmodel.reports.stored import first_case_at
+from readmodel.reports.reports import first_case_at
 from workflows.assessment.messages import AssessmentOutcome
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")

@@ -31,7 +31,7 @@ from api.assessments.answers import (
 from api.assessments.assessments import CASE_NOT_COUNTED, UNKNOWN_FIGURE, UNKNOWN_SUBJECT, TheAssessments, number_of
 from api.dependencies import TheExportTurn, TheReader
 from api.edge.limits import TOO_MANY_ACTIONS
-from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, Kind, kind_of, refusal_of
+from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
 from api.exports.files import CSV, XLSX
 from api.exports.streams import STREAMS, Pages, pages_of
 from api.parameters import INVALID_NUMBER, POST_ERRORS, IdempotencyKey, Paging, number_in
@@ -64,18 +64,18 @@ Month = Annotated[
 
 
 class AssessmentQuery(BaseModel):
-    """Kind of subjects, and the format. Unknown parameters are refused."""
+    """ProblemKind of subjects, and the format. Unknown parameters are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
-    by: Subject = Field(default=Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
+    by: Subject = Field(default=Subject.COMPANY, description="ProblemKind of subjects.", examples=["agent"])
     format: Format = Field(default="json", description="`csv` and `xlsx` have a row for each figure of each subject.")
 
 
 class CaseListing(Paging):
     """Number whose cases are listed, and the page."""
 
-    by: Subject = Field(description="Kind of the subject.", examples=["agent"])
+    by: Subject = Field(description="ProblemKind of the subject.", examples=["agent"])
     subject: Name = Field(description="Id of the person, or code; `company`.", examples=["10023"])
     figure: Code = Field(description="Name of the figure.", examples=["replied_in_time"])
     format: Format = Field(default="json", description="`csv` and `xlsx` have all cases.")
@@ -85,7 +85,7 @@ _ACTED = (*POST_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST, TOO_MANY_ACTIONS
 _CHECKED = (UNKNOWN_SUBJECT, UNKNOWN_FIGURE, CASE_NOT_COUNTED, INVALID_NUMBER)
 
 
-def _problems(action: AssessmentAction) -> tuple[Kind, ...]:
+def _problems(action: AssessmentAction) -> tuple[ProblemKind, ...]:
     return (*_ACTED, *map(kind_of, action.problems))
 
 

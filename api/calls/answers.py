@@ -27,7 +27,7 @@ from domain.case.lifecycle import ENDED
 from domain.rights.masking import mask_agent, masks_for
 from domain.rights.rights import READ_RECORDINGS
 from domain.shared.actors import Actor
-from domain.shared.numbers import ACCEPTED, NumberError, parse_number
+from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl
 from domain.shared.value import Value
 from readmodel.calls.links import LinkedCall
@@ -57,7 +57,7 @@ def _number(text: str) -> str:
     try:
         return parse_number(text)
     except NumberError as error:
-        facts = {"reason": str(error), "accepted": [ACCEPTED]}
+        facts = {"reason": str(error), "accepted": [ACCEPTED_NUMBER]}
         raise PydanticCustomError("invalid-number", "{reason}", facts) from None
 
 

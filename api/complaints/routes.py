@@ -59,7 +59,7 @@ from api.routing import OnceRoute
 from api.temporal.client import TEMPORAL_ERRORS
 from domain.case.lifecycle import State
 from domain.case.parts import PartState
-from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, REGISTER
+from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
 from domain.shared.codes import DepartmentCode, words
 from readmodel.base.paging import RowPage
@@ -126,7 +126,7 @@ router = APIRouter(tags=["complaints"], route_class=OnceRoute)
 )
 async def register(
     body: Annotated[NewComplaint, BY_NAME],
-    actor: Annotated[Actor, needs(REGISTER)],
+    actor: Annotated[Actor, needs(RIGHT_TO_REGISTER)],
     intake: TheIntake,
     cases: TheCases,
     idempotency_key: IdempotencyKey = None,

@@ -24,7 +24,7 @@ from api.health.storage import Storage
 from api.health.temporal import TemporalHealth
 from api.temporal.clock import ClockCheck, describe, is_off
 from readmodel.notifications.deliveries import oldest_due
-from readmodel.recovery.reconciliation import lost_cases
+from readmodel.recovery import lost_cases
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, describe_schedule
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH, last_report
 

@@ -49,7 +49,7 @@ from domain.incident.actions.merge import Merge
 from domain.incident.batch import IncidentBatch
 from domain.incident.state import IncidentState
 from domain.kit.event import ActionBody
-from domain.rights.rights import DECLARE, READ_CANDIDATES, READ_INCIDENTS
+from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE
 from domain.shared.actors import Actor
 from readmodel.incidents import candidates as incident_candidates
 from readmodel.incidents import incidents as stored
@@ -91,7 +91,7 @@ router = APIRouter(tags=["incidents"], route_class=OnceRoute)
 )
 async def declare_incident(
     body: Annotated[NewIncident, BY_NAME],
-    actor: Annotated[Actor, needs(DECLARE)],
+    actor: Annotated[Actor, needs(RIGHT_TO_DECLARE)],
     incidents: TheIncidents,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:

@@ -27,7 +27,7 @@ from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.handovers import HandoverClient
 from domain.case.actions.hand_over import SAME_OWNER
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
-from domain.rights.rights import HAND_OVER
+from domain.rights.rights import RIGHT_TO_HAND_OVER
 from domain.shared.actors import Actor
 from domain.shared.text import Name, Text
 from readmodel.people.workload import assigned_to, begin_handover, count_owned
@@ -152,7 +152,7 @@ router = APIRouter(tags=["handovers"], route_class=OnceRoute)
 )
 async def hand_over_all(
     body: NewHandover,
-    actor: Annotated[Actor, needs(HAND_OVER)],
+    actor: Annotated[Actor, needs(RIGHT_TO_HAND_OVER)],
     handovers: TheHandovers,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -173,7 +173,7 @@ async def hand_over_all(
     "/v1/handovers/{id}",
     summary="Read how far a handover is",
     response_model=HandoverItem,
-    dependencies=[needs(HAND_OVER)],
+    dependencies=[needs(RIGHT_TO_HAND_OVER)],
     responses=problems(HANDOVER_NOT_FOUND, *TEMPORAL_ERRORS),
 )
 async def get_handover(

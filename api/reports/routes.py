@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api.dependencies import Now, TheCatalogue, ThePrinter, TheReader, TheZone
 from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, Printer
-from api.edge.problems import Kind, ProblemError, declare
+from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX
 from api.exports.reports import RENDERINGS, ReportFormat, page
 from api.exports.streams import attachment
@@ -44,7 +44,7 @@ from domain.shared.text import Name
 from readmodel.callers.records import thanks_between
 from readmodel.cases.decisions import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
-from readmodel.reports.stored import first_case_at, get_report
+from readmodel.reports.reports import first_case_at, get_report
 
 Month = Annotated[
     str, Query(pattern=f"^{MONTH}$", description="The month, in the time zone of the catalogue.", examples=["2026-08"])
@@ -174,7 +174,10 @@ PERIOD_NOT_ENDED = declare("period-not-ended", HTTPStatus.CONFLICT, "Period not 
 BEFORE_FIRST_CASE = declare("before-first-case", HTTPStatus.NOT_FOUND, "Period before the first case")
 REPORT_NOT_MADE = declare("report-not-made", HTTPStatus.NOT_FOUND, "Report not made yet")
 ERRORS = (PERIOD_NOT_ENDED, BEFORE_FIRST_CASE, REPORT_NOT_MADE, NOT_ACCEPTABLE)
-_KINDS: dict[type[NoReportError], Kind] = {NotEndedError: PERIOD_NOT_ENDED, BeforeFirstCaseError: BEFORE_FIRST_CASE}
+_KINDS: dict[type[NoReportError], ProblemKind] = {
+    NotEndedError: PERIOD_NOT_ENDED,
+    BeforeFirstCaseError: BEFORE_FIRST_CASE,
+}
 FORMAT = Field(
     default=ReportFormat.JSON,
     description="`csv` has all tables below each other, `xlsx` a sheet for each, `html` and `pdf` charts as well.",

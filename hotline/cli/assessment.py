@@ -37,7 +37,7 @@ from readmodel.assessments import months
 from readmodel.assessments.months import GivenValue
 from readmodel.base.database import ReadConnection, reading
 from readmodel.people.people import Directory, directory
-from readmodel.reports.stored import first_case_at
+from readmodel.reports.reports import first_case_at
 from readmodel.writer import GroupWriter
 
 BESIDE = 3

@@ -13,7 +13,7 @@ from domain.shared.errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, open_database, show_table
 from hotline.settings import Settings
 from readmodel.base.database import reading
-from readmodel.reports.stored import first_case_at, get_report
+from readmodel.reports.reports import first_case_at, get_report
 
 app = typer.Typer()
 

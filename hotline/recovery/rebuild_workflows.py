@@ -36,11 +36,11 @@ from hotline.recovery.histories import chains, is_foreign, keys_seen, read_incid
 from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.recovery.reconciliation import mark
-from readmodel.recovery.recorded import (
+from readmodel.recovery import (
     RecordedCase,
     cases_not_over,
     incidents_not_over,
+    mark,
     recorded_case,
     recorded_incident,
 )

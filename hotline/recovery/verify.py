@@ -29,11 +29,10 @@ from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import read_incident_run
+from readmodel import recovery
 from readmodel.base.database import ReadConnection, read_in_thread
-from readmodel.cases.facts import CaseFacts, all_facts, facts_of
 from readmodel.incidents import incidents
-from readmodel.recovery import reconciliation
-from readmodel.recovery.recorded import incidents_not_over
+from readmodel.recovery import CaseFacts, all_facts, facts_of, incidents_not_over
 from readmodel.timelines import incident_timeline
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit import search_attributes as keys
@@ -96,7 +95,7 @@ async def verify(
     async def compare(number: str) -> list[Difference]:
         seen = await workflows.get(number)
         facts = await read_in_thread(engine, partial(facts_of, at=now(), number=number))
-        unreadable = await read_in_thread(engine, partial(reconciliation.unreadable, numbers=[number]))
+        unreadable = await read_in_thread(engine, partial(recovery.unreadable, numbers=[number]))
         faulty = [Difference(number, "unreadable", why, "-") for why in unreadable.values()]
         return [*faulty, *_differences(number, facts, _in_temporal(seen) if seen else None)]
 
@@ -123,7 +122,7 @@ def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -
         if any(_differences(number, facts, seen)):
             doubtful.append(number)
     for start in range(0, len(held), CHUNK):
-        doubtful += reconciliation.unreadable(connection, held[start : start + CHUNK])
+        doubtful += recovery.unreadable(connection, held[start : start + CHUNK])
     return compared, past, [*dict.fromkeys([*doubtful, *sorted(left)])]
 
 

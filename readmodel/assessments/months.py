@@ -18,7 +18,7 @@ from readmodel.base.paging import BadCursorError, RowPage
 from readmodel.base.statements import insert_missing, row, upsert
 from readmodel.notifications.notifications import notification_row, notifications
 from readmodel.projection import insert_events
-from readmodel.reports.stored import first_case_at
+from readmodel.reports.reports import first_case_at
 
 _entry, _month, _item = figure_entries.c, assessments.c, assessment_items.c
 _CURSOR = re.compile("[0-9]{1,13}-[0-9]{1,6}")

@@ -7,7 +7,7 @@ from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 
 from domain.case.actions.correct import Corrected
-from domain.case.intake import THANKS, Caller, Registered
+from domain.case.intake import THANKS_SERVICE, Caller, Registered
 from domain.case.lifecycle import State
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
 from readmodel.base.database import ReadConnection
@@ -96,7 +96,7 @@ def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -
     """Return the thanks from `start` on, before `end`, oldest first; without those withdrawn or refused."""
     statement = (
         _registered_cases()
-        .where(cases.c.service_code == THANKS, cases.c.registered_at >= start, cases.c.registered_at < end)
+        .where(cases.c.service_code == THANKS_SERVICE, cases.c.registered_at >= start, cases.c.registered_at < end)
         .where(cases.c.state.not_in([State.WITHDRAWN, State.REFUSED]))
         .order_by(cases.c.registered_at, cases.c.number)
     )
@@ -115,7 +115,7 @@ def _registered(connection: ReadConnection, customer: Customer, area_code: str) 
 
 
 def _record(customer: Customer | None, theirs: "_Cases", *conditions: ColumnElement[bool]) -> CallerRecord:
-    earlier, thanks = theirs.newest(*conditions), theirs.newest(*conditions, cases.c.service_code == THANKS)
+    earlier, thanks = theirs.newest(*conditions), theirs.newest(*conditions, cases.c.service_code == THANKS_SERVICE)
     return CallerRecord(customer=customer, earlier_cases=tuple(map(_case, earlier)), thanks=tuple(map(_thanks, thanks)))
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, select, tuple_, update
 
 from domain.calls.call import CallOutcome
-from domain.calls.call_back import HELD, MISSED, OLDEST, CallBack, CallBackResult, CallBackState
+from domain.calls.call_back import HELD, MISSED_OUTCOMES, OLDEST, CallBack, CallBackResult, CallBackState
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.paging import CALL_ID, RowPage, read_page
 from readmodel.base.statements import RowValues, insert_missing
@@ -57,7 +57,7 @@ def note_calls(connection: WriteConnection, given: Sequence[RowValues], at: date
 
 
 def _is_missed(row: RowValues) -> bool:
-    return row["outcome"] in MISSED and row["phone_term"] is not None
+    return row["outcome"] in MISSED_OUTCOMES and row["phone_term"] is not None
 
 
 def _is_of(made: Row[Any], call: RowValues | None) -> bool:

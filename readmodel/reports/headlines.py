@@ -10,8 +10,7 @@ from domain.case.clocks import ClockStatus
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
 from domain.shared.amounts import half_up, rate
 from readmodel.base.database import ReadConnection
-from readmodel.calls.report import call_report
-from readmodel.calls.spans import Grouping
+from readmodel.calls.report import Grouping, call_report
 from readmodel.cases.tables import cases, clocks
 from readmodel.reports.backlog import open_at_end
 from readmodel.reports.promises import MISSED

@@ -8,7 +8,7 @@ from domain.reports.period import ReportKind
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
 from domain.shared.amounts import rate
 from readmodel.base.database import ReadConnection
-from readmodel.calls.spans import start_of
+from readmodel.calls.report import start_of
 from readmodel.cases.tables import cases
 from readmodel.reports.scope import CASES, DISTRICT, SERVICE, ReportScope
 

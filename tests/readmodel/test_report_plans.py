@@ -10,7 +10,7 @@ from domain.reports.period import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import reading
-from readmodel.reports.questions import QUESTIONS, Question
+from readmodel.reports.reports import QUESTIONS, Question
 from readmodel.reports.scope import ReportScope
 
 SCOPE = ReportScope.of(Period.parse(ReportKind.DAILY, "2026-09-07"), load_catalogue(DEFAULT_CATALOGUE))

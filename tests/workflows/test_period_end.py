@@ -43,7 +43,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessments import months
 from readmodel.base.database import engine, read_in_thread, writing
-from readmodel.reports.stored import get_report
+from readmodel.reports.reports import get_report
 from tests.support.assessment import BEIJING, EDITION, opening, play
 from tests.support.batches import call
 from tests.support.hotline import Hotline, running_hotline, until

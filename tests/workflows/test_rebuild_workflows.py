@@ -31,7 +31,7 @@ from hotline.recovery.rebuild_workflows import OVER, REPLACED, RUNS, STARTED, No
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import reading
 from readmodel.projection import DivergedError
-from readmodel.recovery.recorded import recorded_case
+from readmodel.recovery import recorded_case
 from tests.support.causes import OVER as IT_IS_OVER
 from tests.support.causes import Cause, declare, linked, replied, told
 from tests.support.hotline import Complaint, Hotline, running_hotline, until

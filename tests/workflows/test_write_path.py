@@ -185,13 +185,14 @@ class Play:
         await asyncio.gather(*self._writing)
         version = (await self._complaint.view()).version
         await until(lambda: asyncio.to_thread(self._shown), lambda shown: shown == [(version, version)])
-        described = await self._complaint.handle.describe()
+        # An activity that ends after its case would write into the rows of the next play.
+        idle = await until(self._complaint.handle.describe, lambda found: not found.raw_description.pending_activities)
         with suppress(RPCError):  # it may have ended
             await self._complaint.handle.terminate()
         recorded = (await read_case(self._service.hotline.client, await self._runs())).batches
         await asyncio.gather(*(self._service.activity.publish(recorded[place % len(recorded)]) for place in order))
         found = {event.seq: event for batch in recorded for event in batch.events}
-        return [found[seq] for seq in sorted(found)], described.typed_search_attributes[keys.CHANGED_AT]
+        return [found[seq] for seq in sorted(found)], idle.typed_search_attributes[keys.CHANGED_AT]
 
     async def _tell(self, step: Step) -> None:
         if step.kind == "both":

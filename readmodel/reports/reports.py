@@ -1,5 +1,6 @@
-"""Reports as they were made: the first of each period is kept."""
+"""Reports: the questions that each answers, and those that were made; the first of each period is kept."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import (
@@ -9,12 +10,23 @@ from sqlalchemy import (
     select,
 )
 
+from domain.catalogue.catalogue import Catalogue
 from domain.reports.period import Period, ReportKind
 from domain.reports.report import Report
+from domain.reports.report import Table as ReportTable
+from domain.shared.text import to_milliseconds
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.schema import CODE, JsonText, UtcDateTime, metadata
 from readmodel.base.statements import insert_missing, row
 from readmodel.cases.tables import cases
+from readmodel.reports.backlog import backlog, oldest
+from readmodel.reports.callers import repeat_callers
+from readmodel.reports.causes import findings, returns
+from readmodel.reports.costs import costs
+from readmodel.reports.headlines import calls_by_hour, headlines
+from readmodel.reports.origins import origins, quality
+from readmodel.reports.promises import missed
+from readmodel.reports.scope import ReportScope
 
 reports = Table(
     "reports",
@@ -46,3 +58,32 @@ def keep_report(connection: WriteConnection, report: Report) -> Report:
 def first_and_known(connection: ReadConnection, kind: ReportKind) -> tuple[datetime | None, frozenset[str]]:
     known = connection.scalars(select(reports.c.period).where(reports.c.kind == kind.value))
     return first_case_at(connection), frozenset(known)
+
+
+Question = Callable[[ReadConnection, ReportScope], ReportTable]
+# A new table of a report is one function, and one line here.
+QUESTIONS: tuple[Question, ...] = (
+    headlines,
+    origins,
+    missed,
+    backlog,
+    oldest,
+    findings,
+    returns,
+    repeat_callers,
+    quality,
+    costs,
+    calls_by_hour,
+)
+
+
+def make(connection: ReadConnection, period: Period, catalogue: Catalogue, made_at: datetime) -> Report:
+    scope = ReportScope.of(period, catalogue)
+    return Report(
+        kind=period.kind,
+        period=period.name,
+        timezone=scope.zone.key,
+        made_at=to_milliseconds(made_at),
+        currency=catalogue.currency,
+        tables=tuple(ask(connection, scope) for ask in QUESTIONS),
+    )
