@@ -239,6 +239,21 @@ def test_every_table_of_the_read_model_is_documented_and_no_other() -> None:
     assert sorted(documented) == sorted(metadata.tables)
 
 
+def test_every_class_and_method_that_is_named_exists() -> None:
+    modules = [
+        path for top in ("activities", "api", "domain", "readmodel", "workflows") for path in (ROOT / top).rglob("*.py")
+    ]
+    code = "\n".join(module.read_text(encoding="utf-8") for module in modules)
+    named = {
+        name for text in ("docs/how-built.md", "docs/patterns.md", "CONTRIBUTING.md") for name in names(page(text))
+    }
+    attributes = {key.name for key in REGISTRY}
+    words = {word for name in named for word in re.findall(r"^([A-Z][a-z]\w+)(?:\.|$)", name)} - attributes
+    methods = {method for name in named for method in re.findall(r"^[A-Z]\w+\.(\w+)$", name)}
+    assert sorted(word for word in words if not re.search(rf"^(?:class {word}\b|{word}\b)", code, re.MULTILINE)) == []
+    assert sorted(method for method in methods if not re.search(rf"\bdef {method}\b", code)) == []
+
+
 def test_every_module_that_is_run_exists() -> None:
     modules = set(re.findall(r"python -m ([\w.]+)", ALL))
     assert modules
