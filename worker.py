@@ -4,11 +4,11 @@ import asyncio
 import logging
 import math
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -16,56 +16,51 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.assessments import Assessments
+from activities.bulk_throttle import BulkThrottle
 from activities.cases.bulk import BulkUpdates
 from activities.cases.updates import CaseUpdates
-from activities.incidents.incidents import Incidents
+from activities.incidents.incidents import Incidents, IncidentTitles
+from activities.incidents.messages import IncidentMessages
 from activities.incidents.surge_watch import SurgeWatch, Suspect
-from activities.incidents.teller import IncidentTeller
-from activities.incidents.titles import IncidentTitles
+from activities.names import assessment_id
 from activities.notifications.caller_links import Links
-from activities.notifications.courier import CourierConfig, case_teller, courier
-from activities.notifications.delivery import Pace
+from activities.notifications.courier import CourierConfig, courier, report_undelivered
+from activities.notifications.delivery import Polling
 from activities.notifications.texts import Templates
-from activities.people_first import PeopleFirst
-from activities.projection import Projection, SenderWriter, read
+from activities.projection import Projection, read
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.reports.period_end import DuePeriods, PeriodEnd
-from activities.reports.report import Reports
-from domain.incident.opening import Opening
+from activities.reports import DuePeriods, PeriodEnd, Reports
+from domain.incident.state import Opening
 from domain.reports.period import ReportKind
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
-from hotline.files.serving_lock import ServingLock
+from hotline.files.data_folder import ServingLock
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
 from hotline.recovery.rebuild import repair_case, repair_others
 from hotline.settings import Settings
 from hotline.temporal.connection import connect
-from hotline.temporal.sandbox import runner
-from hotline.temporal.tasks import with_all_decoded
+from hotline.temporal.runner import runner, with_all_decoded
 from readmodel.assessments import months
 from readmodel.base.database import engine
 from readmodel.notifications.deliveries import Delivery
-from readmodel.reports import stored
+from readmodel.reports import reports as stored_reports
 from readmodel.writer import GroupWriter
-from workflows.assessment.messages import assessment_id
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverWorkflow
 from workflows.clients.assessment import begin_assessment
-from workflows.clients.complaint import case_workflows
 from workflows.clients.incident import NoNumberError, start_incident, suspected_by
 from workflows.clients.report import report_workflow_id, start_report
 from workflows.clients.schedule import SCHEDULE, keep_schedule
-from workflows.clients.singletons import looked_after, start_ended
+from workflows.clients.singletons import log_failures, start_ended
 from workflows.clients.start import Request
 from workflows.clients.task_queue import take_back
-from workflows.complaint.messages import workflow_id
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import incident_id
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.details import DetailsWhenAsked
-from workflows.kit.messages import Names
+from workflows.kit.details import DetailsInterceptor
+from workflows.kit.messages import CatalogueNames
 from workflows.kit.unknown import UnknownWorkflow
 from workflows.kit.words import WorkerNames
 from workflows.report import PeriodEndWorkflow, ReportWorkflow
@@ -103,69 +98,39 @@ WORKFLOWS = (
 )
 
 
+class Sql(NamedTuple):
+    """Engines of the read model, to write and to read only, and the writer of batches."""
+
+    database: Engine
+    reader: Engine
+    writer: GroupWriter
+
+
 @asynccontextmanager
 async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
     """Run a worker, and yield its engine to write with. At the end it finishes its tasks and closes SQL."""
     database = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
-    reader = engine(settings.database_url, read_only=True)
-    grouped = GroupWriter(
-        database,
-        group_size=settings.projection_group_size,
-        linger_seconds=settings.projection_linger_seconds,
-    )
-    tell = case_teller(client, workflow_id)
-    store = CatalogueStore(settings.catalogues_dir)
-    in_force = CatalogueInForce(store, settings.catalogue)
-    suspect = _suspect(client, settings.task_queue, in_force)
-    titles = IncidentTitles(reader)
+    group_size, linger = settings.projection_group_size, settings.projection_linger_seconds
+    grouped = GroupWriter(database, group_size=group_size, linger_seconds=linger)
+    sql = Sql(database, engine(settings.database_url, read_only=True), grouped)
+    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    titles = IncidentTitles(sql.reader)
+    throttle = BulkThrottle(ServingLock(settings.data_dir).is_held)
 
     def names() -> WorkerNames:
-        return WorkerNames(
-            {each.code: f"{each.name_zh} {each.name}" for each in in_force.catalogue.districts}, titles.titles
-        )
+        districts = {each.code: f"{each.name_zh} {each.name}" for each in in_force.catalogue.districts}
+        return WorkerNames(districts, titles.titles)
 
-    watch = SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds)  # noqa: PLW0108 - read anew every time
-    notifications = courier_config(settings, in_force)
-    async with grouped as writer, courier(writer, notifications, tell) as sender:
-        of_cases = SenderWriter(writer, client, workflow_id, WRITE_SECONDS)
-        people = PeopleFirst(ServingLock(settings.data_dir).is_held)
-        updates = CaseUpdates(of_cases, people, client, workflow_id)
-        incidents = Incidents(writer, reader, updates)
-        teller = IncidentTeller(client, incident_id)
-        bulk = BulkUpdates(writer, reader, updates, store.in_force)
-        assessments = Assessments(writer, reader)
-        workflows = case_workflows(client, people, settings.task_queue)
-        repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
-        reconciler = Reconciler(writer, of_cases, reader, workflows, repairs, settings.reconcile_seconds)
+    async with (
+        grouped,
+        courier(grouped, courier_config(settings, in_force), partial(report_undelivered, client)) as sender,
+    ):
         worker = Worker(
             client,
             task_queue=settings.task_queue,
             workflows=[*WORKFLOWS, UnknownWorkflow],
-            activities=[
-                Projection(writer).publish,
-                sender.deliver_notifications,
-                bulk.list_open_cases,
-                bulk.change_catalogue,
-                bulk.list_owned_cases,
-                bulk.hand_over_cases,
-                Reports(reader, database, lambda: in_force.catalogue).make_report,
-                watch.watch_surges,
-                assessments.publish,
-                assessments.compute,
-                assessments.draw_sample,
-                PeriodEnd(due_periods(client, settings.task_queue, in_force, reader)).begin_due_periods,
-                incidents.publish,
-                incidents.inform,
-                incidents.gather,
-                incidents.link_named,
-                incidents.settle,
-                incidents.relink,
-                incidents.find_unlinked,
-                teller.tell,
-                teller.merge,
-                reconciler.reconcile,
-            ],
-            interceptors=[people, DetailsWhenAsked(names)],
+            activities=[sender.deliver_notifications, *activities(client, settings, in_force, throttle, sql)],
+            interceptors=[throttle, DetailsInterceptor(names)],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             max_concurrent_workflow_task_polls=POLLS,
@@ -176,7 +141,46 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
         async with with_all_decoded(worker), titles.kept_fresh():
             yield database
     database.dispose()
-    reader.dispose()
+    sql.reader.dispose()
+
+
+def activities(
+    client: Client, settings: Settings, in_force: CatalogueInForce, throttle: BulkThrottle, sql: Sql
+) -> Sequence[Callable[..., Any]]:
+    """Return all activities but the courier's."""
+    database, reader, writer = sql
+    projection = Projection(writer, client, WRITE_SECONDS)
+    updates = CaseUpdates(projection, throttle, client)
+    incidents = Incidents(writer, reader, updates)
+    incident_messages = IncidentMessages(client)
+    bulk = BulkUpdates(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force)
+    assessments = Assessments(writer, reader)
+    workflows = CaseWorkflows(client, throttle, settings.task_queue)
+    repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
+    suspect = _suspect(client, settings.task_queue, in_force)
+    return (
+        projection.publish,
+        bulk.list_open_cases,
+        bulk.change_catalogue,
+        bulk.list_owned_cases,
+        bulk.hand_over_cases,
+        Reports(reader, database, lambda: in_force.catalogue).make_report,
+        SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds).watch_surges,  # noqa: PLW0108 - read anew every time
+        assessments.publish,
+        assessments.compute,
+        assessments.draw_sample,
+        PeriodEnd(due_periods(client, settings.task_queue, in_force, reader)).begin_due_periods,
+        incidents.publish,
+        incidents.inform,
+        incidents.gather,
+        incidents.link_named,
+        incidents.settle,
+        incidents.relink,
+        incidents.find_unlinked,
+        incident_messages.signal,
+        incident_messages.merge,
+        Reconciler(writer, projection, reader, workflows, repairs, settings.reconcile_seconds).reconcile,
+    )
 
 
 def due_periods(client: Client, task_queue: str, in_force: CatalogueInForce, reader: Engine) -> Sequence[DuePeriods]:
@@ -192,7 +196,7 @@ def due_periods(client: Client, task_queue: str, in_force: CatalogueInForce, rea
         async def begin(period: str, _: datetime) -> bool:
             return await start_report(client, task_queue, kind, period)
 
-        known = partial(read, reader, partial(stored.first_and_known, kind=kind))
+        known = partial(read, reader, partial(stored_reports.first_and_known, kind=kind))
         return DuePeriods(kind, zone, known, partial(report_workflow_id, kind), begin)
 
     assessed = partial(read, reader, months.first_and_known)
@@ -212,8 +216,8 @@ def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierCon
 
     zone = channels.quiet_hours.time_zone
     templates = Templates(settings.templates, zone, link, lambda: in_force.catalogue.hotline)
-    pace = Pace(settings.courier_poll_seconds, settings.courier_batch, settings.courier_max_tries)
-    return CourierConfig(channels, templates, settings.notification_log, pace, lambda: in_force.catalogue.area_code)
+    polling = Polling(settings.courier_poll_seconds, settings.courier_batch, settings.courier_max_tries)
+    return CourierConfig(channels, templates, settings.notification_log, polling, lambda: in_force.catalogue.area_code)
 
 
 def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Suspect:
@@ -221,7 +225,7 @@ def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Sus
         service, district = opening.scope.services[0], opening.scope.districts[0]
         request = Request(key=suspected_by(service, district, ended_at))
         try:
-            await start_incident(client, task_queue, opening, request, Names.of(in_force.catalogue))
+            await start_incident(client, task_queue, opening, request, CatalogueNames.of(in_force.catalogue))
         except NoNumberError as error:  # anybody can work them out, and take them; other suspicions do not wait for it
             log.warning("no incident is suspected for %s in %s: %s", service, district, error)
 
@@ -229,7 +233,6 @@ def _suspect(client: Client, task_queue: str, in_force: CatalogueInForce) -> Sus
 
 
 async def serve(settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -269,17 +272,16 @@ async def keep_running(client: Client, settings: Settings) -> None:
     level = logging.INFO  # a new installation has no Schedule
     while True:
         await start_ended(client, settings.task_queue)
-        with looked_after("the Schedule"):
+        with log_failures("the Schedule"):
             if await keep_schedule(client, settings.task_queue, in_force.catalogue.calendar.timezone):
                 log.log(level, "the Schedule %s was not there, and is made", SCHEDULE)
             level = logging.WARNING
-        with looked_after("the task queue"):
+        with log_failures("the task queue"):
             await take_back(client, settings.task_queue)
         await asyncio.sleep(KEEP_SECONDS)
 
 
 def main() -> None:
-    """Start the worker with the settings of the environment."""
     process.run(serve)
 
 

@@ -15,8 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.projection import plain_errors, read
 from domain.assessment.assessment import Assessment
-from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample, SampleDrawn
-from domain.assessment.sample import draw
+from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample, SampleDrawn, draw
 from domain.assessment.state import Computation, Result
 from domain.calls.call import CallOutcome
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
@@ -25,6 +24,7 @@ from readmodel.assessments import months
 from readmodel.assessments.computation import (
     CHECK,
     EntryRow,
+    candidates,
     entry_rows,
     excluded,
     forget,
@@ -33,10 +33,8 @@ from readmodel.assessments.computation import (
     write_entries,
     write_items,
 )
-from readmodel.assessments.records import candidates
 from readmodel.base.database import read_in_thread
-from readmodel.calls.report import ReportItem, call_report
-from readmodel.calls.spans import Grouping
+from readmodel.calls.report import Grouping, ReportItem, call_report
 from readmodel.writer import GroupWriter
 
 SLICE = 1000
@@ -48,12 +46,7 @@ IN_TIME_SECONDS = 15
 
 
 class Assessments:
-    """The activities of assessments.
-
-    Args:
-        writer: group writer of the read model.
-        engine: engine of the read model, to read.
-    """
+    """The activities of assessments."""
 
     def __init__(self, writer: GroupWriter, engine: Engine) -> None:
         self._writer = writer

@@ -41,10 +41,7 @@ def example(action: AnyAction, find: FindCode | None = None) -> str:
     """Return a short body of the action as JSON.
 
     Instants are left out where they may be, as those of the examples have passed; so is the note.
-
-    Args:
-        action: the action.
-        find: returns a code of the catalogue in force for one of the example; None leaves those as they are.
+    `find` returns a code of the catalogue in force for one of the example; None leaves those as they are.
     """
     body = action.example
     said = {name for name in body.model_fields_set if not isinstance(getattr(body, name), datetime)} - {"note"}

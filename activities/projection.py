@@ -1,4 +1,4 @@
-"""Writing of batches to the read model: the activity by which cases publish, and the writer of what updates return."""
+"""Writing of batches to the read model: of what cases publish by an activity, and of what updates return."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
+from activities.names import complaint_id
 from domain.case.batch import ProjectionBatch
 from readmodel.base.database import ReadConnection, WriteConnection, read_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError
@@ -22,36 +23,26 @@ T = TypeVar("T")
 
 
 class Projection:
-    """The activity `publish`. Run again, or late, it writes the same rows."""
+    """Writer of batches that cases publish, and of those that updates and registrations return to their sender.
 
-    def __init__(self, writer: GroupWriter) -> None:
+    The senders are API, incidents and rollouts. `client` signals the cases whose batches SQL does not take within so
+    many seconds.
+    """
+
+    def __init__(self, writer: GroupWriter, client: Client, seconds: float) -> None:
         self._writer = writer
+        self._client = client
+        self._seconds = seconds
 
     @activity.defn(name="publish")
     async def publish(self, batch: ProjectionBatch) -> None:
-        """Commit the batch. Raises ApplicationError if SQL does not take it: Temporal tries again.
+        """Commit the batch; run again, or late, write the same rows.
 
-        SQL takes nothing of a run that has other events. The reconciler ends it, or reports its case.
+        Raises ApplicationError if SQL does not take it: Temporal tries again. SQL takes nothing of a run that has other
+        events. The reconciler ends it, or reports its case.
         """
         with plain_errors():
             await self._writer.submit(batch)
-
-
-class SenderWriter:
-    """Writer of the batches that updates and registrations return to their sender: API, incidents, rollouts.
-
-    Args:
-        writer: group writer, which writes batches of the same moment in one transaction.
-        client: client to signal the cases whose batches SQL does not take.
-        workflow_id: returns the workflow id of a case's number.
-        seconds: longest wait for SQL.
-    """
-
-    def __init__(self, writer: GroupWriter, client: Client, workflow_id: Callable[[str], str], seconds: float) -> None:
-        self._writer = writer
-        self._client = client
-        self._workflow_id = workflow_id
-        self._seconds = seconds
 
     async def write(self, batch: ProjectionBatch) -> bool:
         """Return True once the batch is committed. If SQL does not take it in time, its case is to publish it.
@@ -85,7 +76,7 @@ class SenderWriter:
 
     async def tell_to_publish(self, number: str) -> None:
         """Signal the case. One that has ended has published; if Temporal does not answer, the reconciler repairs."""
-        handle = self._client.get_workflow_handle(self._workflow_id(number))
+        handle = self._client.get_workflow_handle(complaint_id(number))
         with suppress(RPCError, RuntimeError):
             await handle.signal("publish", rpc_timeout=timedelta(seconds=self._seconds))
 

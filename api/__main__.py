@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 
 from activities.notifications.caller_links import Links
-from activities.projection import SenderWriter
+from activities.projection import Projection
 from activities.sealing.keys import Seal
 from api.app import create_app
 from api.backend import Backend
@@ -48,19 +48,17 @@ from api.temporal.clock import ClockCheck, temporal_time
 from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
 from api.temporal.incidents import IncidentClient
-from api.temporal_ui.door import FormerPort
+from api.temporal_ui.door import lead_from_former_port
 from hotline import entry, process
-from hotline.files.atomic import write_private
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
-from hotline.files.serving_lock import ServingLock
+from hotline.files.data_folder import ServingLock, write_private
 from hotline.installation import require_own, until_compared
 from hotline.keys import keep_renewed, ring_of
 from hotline.settings import Settings, hosts_of, require_encryption
 from hotline.temporal.connection import connect
 from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
-from workflows.complaint.messages import workflow_id
 
 PROGRAM = "api"
 """Name under which SQL has the keys of this process."""
@@ -99,8 +97,8 @@ def assemble(
         writing, group_size=settings.projection_group_size, linger_seconds=settings.projection_linger_seconds
     )
     metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days)
-    sender = SenderWriter(writer, client, workflow_id, settings.sql_wait_seconds)
-    projection = ProjectionWriter(sender, reader, metrics)
+    batches = Projection(writer, client, settings.sql_wait_seconds)
+    projection = ProjectionWriter(batches, reader, metrics)
     complaints = ComplaintClient(*temporal, projection.acknowledged)
     recognition = Recognition(reader, complaints, projection)
     kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)
@@ -200,7 +198,7 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     server = _Server(server_config(app, settings))
     server.end_waiting = app.state.door.close
     if address:
-        app.user_middleware.append(Middleware(FormerPort, port=settings.ui_port, api=address))
+        app.user_middleware.append(Middleware(lead_from_former_port, port=settings.ui_port, api=address))
         server.further_port = settings.ui_port
 
     async def keep() -> None:

@@ -9,23 +9,14 @@ from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_swagger import patch_fastapi
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from api import openapi
 from api.backend import Backend
 from api.calls import LARGER_BODIES
-from api.edge.middleware import REQUEST_ID, BodyLimit, HostCheck, PeopleServed, Watch
-from api.edge.problems import (
-    ProblemError,
-    on_http_error,
-    on_invalid,
-    on_operator_error,
-    on_problem,
-    on_refused,
-    on_unknown_code,
-)
+from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
+from api.edge.problems import HANDLERS, on_invalid
 from api.routes import (
     assessment_actions,
     assessments,
@@ -53,9 +44,6 @@ from api.routes import (
 from api.routes.parameters import OnceRoute
 from api.temporal_ui import codec, pages
 from api.temporal_ui.door import Door
-from domain.shared.codes import UnknownCode
-from domain.shared.errors import Refused
-from domain.shared.operator_errors import OperatorError
 
 
 def create_app(backend: Backend) -> FastAPI:
@@ -90,17 +78,13 @@ def create_app(backend: Backend) -> FastAPI:
         redirect_slashes=False,
         middleware=[
             Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
-            Middleware(Watch, metrics=backend.metrics),
-            Middleware(HostCheck, hosts=backend.hosts),
-            Middleware(PeopleServed, serving=backend.serving),
-            Middleware(BodyLimit, backend.body_limit_bytes, larger, backend.request_seconds),
+            Middleware(watch, metrics=backend.metrics),
+            Middleware(check_host, hosts=backend.hosts),
+            Middleware(serve_people, serving=backend.serving),
+            Middleware(limit_body, backend.body_limit_bytes, larger, backend.request_seconds),
         ],
         exception_handlers={
-            ProblemError: on_problem,
-            Refused: on_refused,
-            UnknownCode: on_unknown_code,
-            OperatorError: on_operator_error,
-            HTTPException: on_http_error,
+            **HANDLERS,
             RequestValidationError: partial(on_invalid, lambda: backend.catalogue.calendar.timezone),
         },
     )

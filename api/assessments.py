@@ -13,12 +13,11 @@ from domain.assessment.actions import inspect, object_
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import Exclusion
-from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.score import FigureValue, Item
-from domain.assessment.state import Objection
+from domain.assessment.state import AssessmentState, Objection
 from domain.calls.call import CallOutcome
 from domain.calls.figures import OFFERED
-from domain.catalogue.figures import CONNECTED_RATE, FIGURE_OF, Figure, Subject, Unit
+from domain.catalogue.figures import CONNECTED_RATE, FIGURE_OF, Figure, FigureUnit, Subject
 from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Weight
 from domain.shared.codes import Code
 from domain.shared.text import Name, ShortText, Text
@@ -221,19 +220,19 @@ class ExclusionPage(Page[ExclusionItem]):
 def figure_item(month: Assessment, by: Subject, subject: str, name: str, value: FigureValue) -> FigureItem:
     """Return a figure as it is shown, with the link to what it counts."""
     figure = FIGURE_OF.get(name)
-    shown = None if value.value is None else _SHOWN[figure.unit if figure else Unit.POINTS](value.value)
+    shown = None if value.value is None else _SHOWN[figure.unit if figure else FigureUnit.POINTS](value.value)
     link = _link(month, by, subject, figure) if figure else None
     return FigureItem(**{**dict(value), "value": shown, "link": link})
 
 
-_SHOWN: Mapping[Unit, Callable[[Decimal], int | float | str]] = complete(
+_SHOWN: Mapping[FigureUnit, Callable[[Decimal], int | float | str]] = complete(
     "_SHOWN",
-    Unit,
+    FigureUnit,
     {
-        Unit.COUNT: int,
-        Unit.RATE: float,
-        Unit.POINTS: float,
-        Unit.MONEY: str,
+        FigureUnit.COUNT: int,
+        FigureUnit.RATE: float,
+        FigureUnit.POINTS: float,
+        FigureUnit.MONEY: str,
     },
 )
 """Forms in which values are shown, by unit."""

@@ -39,7 +39,7 @@ from domain.case.views import CaseView, Outcome, view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.rights import Right
 from domain.shared.actors import Actor
-from domain.shared.codes import Kind, UnknownCode
+from domain.shared.codes import CodeKind, UnknownCode
 from readmodel.cases.queries import get_case
 from readmodel.writer import GroupWriter
 
@@ -115,7 +115,7 @@ class Backend:
         """Context in which bodies and parameters of requests are validated."""
         return {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": self.clock}
 
-    def _code(self, kind: Kind, given: str) -> str:
+    def _code(self, kind: CodeKind, given: str) -> str:
         """Return the code of a name. Codes of earlier catalogues pass, since cases of that time carry them.
 
         If a code must be in force, the route checks that. Raises UnknownCode.

@@ -14,14 +14,14 @@ from api.backend import Backend
 from api.edge.limits import too_soon
 from api.edge.problems import ProblemError, declare
 from api.sql.reader import away
-from domain.calls.withdrawal import CallMismatch
+from domain.calls.matching import CallMismatch
 from domain.case.actions.withdraw import needs_call
 from domain.case.progress import Owed
 from domain.shared.actors import Actor
 from readmodel.callers.records import links_sent
 from readmodel.calls.contacts import link_goes_nowhere
 from readmodel.calls.withdrawals import call_mismatch
-from readmodel.cases.decisions import Credited, credited
+from readmodel.cases.decisions import PastCredit, credited
 from readmodel.cases.queries import get_case
 from readmodel.cases.search_terms import phone_term
 
@@ -61,7 +61,7 @@ async def check_credit(backend: Backend, number: str, serial: int, actor: Actor)
             raise _too_much(owed, limit.at_most, time, approved, view.currency)
 
 
-def _too_much(owed: Owed, most: Decimal, time: timedelta, before: Sequence[Credited], currency: str) -> ProblemError:
+def _too_much(owed: Owed, most: Decimal, time: timedelta, before: Sequence[PastCredit], currency: str) -> ProblemError:
     had = ", ".join(f"{one.amount} by case {one.number}" for one in before) or "nothing yet"
     detail = (
         f"{owed.name}: an account gets {most} {currency} at most in {time / DAY:g} days. It has had {had};"

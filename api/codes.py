@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.shared.codes import Kind
+from domain.shared.codes import CodeKind
 
 
 class CatalogueInForce(Protocol):
@@ -29,7 +29,7 @@ class CatalogueInForce(Protocol):
     def edition(self) -> Edition:
         """Edition of the catalogue that is in force now."""
 
-    def former_code(self, kind: Kind, given: str) -> str | None:
+    def former_code(self, kind: CodeKind, given: str) -> str | None:
         """Return the code by the last catalogue that knows it, or None if none ever did."""
 
     def record(self, at: datetime) -> None:

@@ -25,23 +25,22 @@ from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.state import Computation, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
-from domain.calls.withdrawal import CallMismatch
+from domain.calls.matching import CallMismatch
 from domain.case.actions import dispatch, involve
+from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.case.case import Case
-from domain.case.handover import Handover, HandoverProgress, OpenWork
 from domain.case.incident_link import own_matters
 from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
 from domain.case.views import view_case
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import Standard
-from domain.catalogue.terms import Edition, Process, Promise, Rung, Terms
+from domain.catalogue.terms import Edition, EscalationStep, Process, Promise, Terms
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
 from domain.incident.actions import confirm
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentState
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import IncidentState, Opening
 from domain.kit.command import Command
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.value import Coded
@@ -49,8 +48,8 @@ from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place
 from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
-from readmodel.cases.parts import PartOfCase
-from readmodel.incidents.candidates import Candidate
+from readmodel.cases.queries import PartOfCase
+from readmodel.incidents.candidates import IncidentCandidate
 from readmodel.notifications.notifications import DeadLetter
 
 NUMBER = "2608034711004"
@@ -67,7 +66,7 @@ TERMS = Terms(
     department="repair",
     answer_needs_follow_up=True,
     promises=(Promise(name="acknowledge", calendar="always", budget_seconds=600, starts="dispatch"),),
-    ladder=(Rung(percent=100, notify=("supervisor",)),),
+    ladder=(EscalationStep(percent=100, notify=("supervisor",)),),
     process=Process(),
     calendar=WorkCalendar(
         name="Office",
@@ -154,7 +153,7 @@ def _of_incident() -> dict[str, Any]:
     return {
         "incident": from_json(render.incident(incident, counts, {}, dispatcher)),
         "incidents": _page(from_json(render.incident(incident, {}, {}, dispatcher))),
-        "candidates": _page(from_json(render.candidate(Candidate(case, own_matters(case)), dispatcher))),
+        "candidates": _page(from_json(render.candidate(IncidentCandidate(case, own_matters(case)), dispatcher))),
         "incident_timeline": _page(from_json(render.timeline_item(suspected, AGENT))),
     }
 

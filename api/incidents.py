@@ -11,9 +11,8 @@ from domain.case.incident_link import OwnMatter
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import INCIDENT_KINDS
-from domain.incident.lifecycle import IncidentState
-from domain.incident.scope import CIRCLE_OR_STREETS, NOT_TAKEN, PLACE_UNKNOWN, Around, Circle, Scope
-from domain.incident.state import IncidentFields
+from domain.incident.scope import CIRCLE_OR_STREETS, NOT_LINKED, PLACE_UNKNOWN, Around, Circle, Scope
+from domain.incident.state import IncidentFields, IncidentState
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
 from domain.shared.value import omit_default
@@ -59,7 +58,7 @@ class IncidentLinks(BaseModel):
 
 
 CandidateReason = Annotated[
-    str, WithJsonSchema({"type": "string", "enum": [*OwnMatter, PLACE_UNKNOWN, NOT_TAKEN], "title": "CandidateReason"})
+    str, WithJsonSchema({"type": "string", "enum": [*OwnMatter, PLACE_UNKNOWN, NOT_LINKED], "title": "CandidateReason"})
 ]
 IncidentActionName = Annotated[
     str, WithJsonSchema({"type": "string", "enum": [*INCIDENT_TABLE], "title": "IncidentAction"})

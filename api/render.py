@@ -10,9 +10,9 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
+from domain.case.bulk import HandoverProgress, OpenWork
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.handover import HandoverProgress, OpenWork
 from domain.case.incident_link import KEPT, SETTLED
 from domain.case.lifecycle import ENDED, State
 from domain.case.views import CaseView
@@ -23,8 +23,8 @@ from domain.rights.rights import READ_CASES, READ_RECORDINGS, Reach
 from domain.shared.actors import Actor, Person
 from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
-from readmodel.cases.parts import PartOfCase
-from readmodel.incidents.candidates import Candidate
+from readmodel.cases.queries import PartOfCase
+from readmodel.incidents.candidates import IncidentCandidate
 from readmodel.notifications.notifications import DeadLetter
 
 JSON = "application/json"
@@ -169,7 +169,7 @@ def incident(item: Incident, cases: Mapping[str, int], outcomes: Mapping[str, in
     return to_json({**shown, **scope, **counted, "available_actions": available, "links": links})
 
 
-def candidate(item: Candidate, reader: Actor) -> bytes:
+def candidate(item: IncidentCandidate, reader: Actor) -> bytes:
     """Return a case that an incident does not take by itself, in the shape of `schemas.Candidate`."""
     case, here = item.case, f"/v1/complaints/{item.case.number}"
     shown = {

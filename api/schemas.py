@@ -7,8 +7,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.json_schema import SkipJsonSchema
 
+from domain.case.decide import CASE_KINDS
 from domain.case.intake import Intake
-from domain.case.kinds import KINDS
 from domain.case.lifecycle import State
 from domain.case.parts import Part
 from domain.case.views import ActionName, CaseView
@@ -147,7 +147,7 @@ class TimelineItem(EventItem[State]):
     cycle: int
 
 
-Timeline = timeline_of("Timeline", TimelineItem, KINDS)
+Timeline = timeline_of("Timeline", TimelineItem, CASE_KINDS)
 """Events of a case."""
 
 

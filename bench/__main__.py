@@ -43,7 +43,7 @@ from bench.measure import MILLISECONDS
 from bench.peers import side_by_side
 from bench.report import Figure
 from bench.server import FULL, MODES, Service, ServiceError, answer, running, tell
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 
 Raw = dict[str, Any]
 Result = tuple[list[Figure], Raw]

@@ -32,7 +32,7 @@ from bench.server import tell
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.batch import Computing
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.figures import Kind, Subject
+from domain.catalogue.figures import EntryKind, Subject
 from domain.catalogue.terms import Edition
 from domain.reports.period import month_bounds, month_of, next_month
 from hotline.files.catalogue import load_catalogue
@@ -206,7 +206,7 @@ def _numbers(database: Engine, month: str) -> Iterator[tuple[Number, int]]:
         for kind in dict.fromkeys(row.kind for row in found):
             mine = [(row.subject, row.entries) for row in found if row.kind == kind]
             for subject, entries in dict.fromkeys((mine[0], mine[-1])):
-                yield Number(month, COMPUTATIONS, Kind(kind), Subject(by), subject), entries
+                yield Number(month, COMPUTATIONS, EntryKind(kind), Subject(by), subject), entries
 
 
 def _both_pages(database: Engine, number: Number, count: int) -> Iterator[Listed]:
@@ -231,7 +231,7 @@ def _page(connection: ReadConnection, number: Number, cursor: str | None) -> Lis
 def _export(database: Engine, month: str) -> Exported:
     """Export many entries as CSV page by page, as the API does, and look at the memory of this process meanwhile."""
     _fill_export(database, month)
-    number = Number(month, OF_EXPORT, Kind.REGISTERED, Subject.COMPANY, Subject.COMPANY.value)
+    number = Number(month, OF_EXPORT, EntryKind.REGISTERED, Subject.COMPANY, Subject.COMPANY.value)
     process, entries = psutil.Process(), 0
     began, before = time.perf_counter(), process.memory_info().rss
     most, cursor = before, None
@@ -250,7 +250,7 @@ def _fill_export(database: Engine, month: str) -> None:
     columns: list[ColumnElement[Any]] = [*figure_entries.columns]
     changed: dict[str, ColumnElement[Any]] = {
         "computation": literal(OF_EXPORT),
-        "kind": literal(Kind.REGISTERED.value),
+        "kind": literal(EntryKind.REGISTERED.value),
         "serial": func.row_number().over(),
     }
     names = [str(column.key) for column in columns]

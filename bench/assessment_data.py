@@ -39,7 +39,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Intake, Location, Registration
 from domain.case.lifecycle import ENDED, State
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import ClockName
 from domain.kit.command import Command
@@ -47,7 +47,7 @@ from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from readmodel.base.database import engine, writing
-from readmodel.base.types import UtcDateTime
+from readmodel.base.schema import UtcDateTime
 from readmodel.cases.tables import cases, clocks, decisions, events, follow_ups, parts
 from readmodel.projection import write
 
@@ -161,7 +161,7 @@ class Player:
         """Do it after so much time, in which everything rings that falls due; leave it if it is not possible."""
         self._at += timedelta(minutes=minutes)
         while (deadline := self._case.next_deadline()) and deadline <= self._at and self._case.is_active(deadline):
-            self._take(self._case.ring(deadline))
+            self._take(self._case.advance(deadline))
         with suppress(Refused):
             self._take(self._case.apply(Command[Any](actor=self._anybody, body=body), self._at))
 

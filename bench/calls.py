@@ -38,8 +38,7 @@ from hotline.local.service import GRACE_SECONDS
 from hotline.local.supervisor import Program, Supervisor
 from readmodel.base.database import engine, reading
 from readmodel.calls.calls import EPOCH, SLOT
-from readmodel.calls.report import call_report
-from readmodel.calls.spans import Grouping
+from readmodel.calls.report import Grouping, call_report
 from readmodel.migrate import migrate
 
 ZONE = ZoneInfo("Asia/Shanghai")

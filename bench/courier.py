@@ -21,15 +21,14 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.shared.actors import Actor, Role
-from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import local_day, number_of
+from domain.shared.text import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.base.database import engine
 from readmodel.migrate import migrate
-from readmodel.notifications.notifications import SENT
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import SENT, notifications
 from readmodel.writer import GroupWriter
 from worker import courier_config
 

@@ -28,8 +28,7 @@ from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import ReadConnection, engine, reading
 from readmodel.cases.filters import FILTERED_COLUMNS, CaseFilters
 from readmodel.cases.queries import list_cases
-from readmodel.cases.search import find
-from readmodel.cases.sorting import Sort
+from readmodel.cases.search import Sort, find
 from readmodel.migrate import migrate
 
 PAGE = 50

@@ -30,8 +30,8 @@ from domain.reports.period import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, reading
-from readmodel.reports.questions import QUESTIONS, make
-from readmodel.reports.scope import Scope
+from readmodel.reports.reports import QUESTIONS, make
+from readmodel.reports.scope import ReportScope
 
 PERIODS = {ReportKind.DAILY: "2026-10-29", ReportKind.MONTHLY: "2026-10"}
 BARS = {ReportKind.DAILY: 500, ReportKind.MONTHLY: None}
@@ -137,7 +137,7 @@ def reports(url: str) -> list[Made]:
 
 
 def _made(database: Engine, period: Period, catalogue: Catalogue) -> Made:
-    scope = Scope.of(period, catalogue)
+    scope = ReportScope.of(period, catalogue)
     tables: dict[str, list[float]] = {}
     times: list[float] = []
     for _ in range(REPEATS):

@@ -16,15 +16,15 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.shared.actors import Actor, Role
-from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import local_day, number_of
+from domain.shared.text import to_milliseconds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from hotline.temporal.connection import connect
 from readmodel.base.database import engine, writing
 from readmodel.projection import write
-from workflows.clients.complaint import options_of, start_from
 from workflows.clients.start import Request, start_once
+from workflows.complaint.messages import options_of, start_from
 from workflows.complaint.workflow import ComplaintWorkflow
 
 AT_ONCE = 100

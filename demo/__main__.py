@@ -25,7 +25,7 @@ from demo.play import Player, verify
 from demo.report import report
 from demo.tide import Tide
 from domain.shared.actors import Person as Entry
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline import entry
 from hotline.cli.catalogue import RETRY_LATER
 from hotline.cli.main import main

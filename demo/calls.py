@@ -10,9 +10,9 @@ from zlib import crc32
 from demo.client import Json
 from demo.people import AGENTS, Person, Staff
 from demo.plans import District, Offer, Plan, Step
-from domain.case.satisfaction import SATISFIED
+from domain.case.progress import SATISFIED
 from domain.shared.actors import Role
-from hotline.files.toml import read_toml
+from hotline.files.formats import read_toml
 
 LEAST_CASES = 60
 """Enough for every plan, service and district of a day, and for four waves of a surge."""

@@ -11,7 +11,7 @@ from demo.plans import PLANS, District, Offer, Plan, plan_of
 from demo.play import Player
 from domain.case.intake import IntakeChannel
 from domain.shared.actors import Role
-from hotline.files.toml import read_toml
+from hotline.files.formats import read_toml
 
 CALLS_BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 9, 13, 14, 12, 10, 7, 7, 9, 10, 10, 9, 9, 10, 8, 6, 4, 3)
 """Shares of the calls by hour of the day: quiet nights, a busy morning, a second peak after work."""

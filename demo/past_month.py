@@ -22,7 +22,7 @@ from demo.day import CALLS_BY_HOUR, calls_by
 from demo.people import AGENTS, Person, Staff
 from demo.plans import PLANS, Step, offered
 from domain.calls.call import Call as ReportedCall
-from domain.calls.duty import Duty
+from domain.calls.call import Duty
 from domain.case.actions import COMMANDS
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
@@ -33,10 +33,10 @@ from domain.kit.command import Command
 from domain.reports.period import month_bounds, month_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
-from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import number_of
+from domain.shared.text import to_milliseconds
 from hotline.files.catalogue import load_catalogue
-from hotline.files.toml import read_toml
+from hotline.files.formats import read_toml
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.assessments.months import GivenValue, keep_given
 from readmodel.base.database import opened, writing
@@ -167,11 +167,11 @@ class Course:
 
     def _ring(self, until: datetime) -> None:
         while (deadline := self._case.next_deadline()) and deadline <= until:
-            events = self._case.ring(deadline)
+            events = self._case.advance(deadline)
             if not events:
                 break
             self._events += events
-        self._events += self._case.ring(until)
+        self._events += self._case.advance(until)
 
 
 def _instant(rng: random.Random, since: datetime, until: datetime) -> datetime:

@@ -12,8 +12,8 @@ from demo.client import Json
 from domain.case.lifecycle import State
 from domain.catalogue.terms import ClockName
 from domain.shared.actors import Role
-from domain.shared.operator_errors import OperatorError
-from hotline.files.toml import read_toml
+from domain.shared.errors import OperatorError
+from hotline.files.formats import read_toml
 
 LINK = "link_incident"
 WOKEN = "woken"

@@ -17,7 +17,7 @@ from demo.play import Verdict
 from demo.tide import AFTER, BEFORE, OF_THE_TIDE, WAVES, Tide, link_to
 from domain.case.clocks import ClockStatus
 from domain.case.lifecycle import State
-from domain.incident.notifications import NEWS
+from domain.incident.incident import NEWS
 from domain.shared.actors import Role
 
 MOST_DIFFERENCES = 40

@@ -14,10 +14,10 @@ from demo.calls import LEAST_CASES, Call, intake, words
 from demo.client import Json
 from demo.plans import LINK, PLANS, District, Offer
 from demo.play import DONE, LOOK_AGAIN_SECONDS, LOOK_EVERY_SECONDS, REGISTERED, Player, Verdict
-from domain.incident.lifecycle import LINKABLE, IncidentState
-from domain.incident.notifications import NEWS
+from domain.incident.incident import NEWS
+from domain.incident.state import LINKABLE, IncidentState
 from domain.shared.actors import Role
-from hotline.files.toml import read_toml
+from hotline.files.formats import read_toml
 
 MOST_CASES = 10_000
 """Number of telephone numbers that cannot exist."""

@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.run_status import unless_gone
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.keys import KeysError, renew, ring_of
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
@@ -67,12 +67,10 @@ class Stores(NamedTuple):
 
     @property
     def answer(self) -> bool:
-        """Return True if both answer."""
         return self.sql.answers and self.temporal.answers
 
     @property
     def are_of_one_installation(self) -> bool:
-        """Return True if both have the same id, False if one does not answer or has none."""
         return self.sql.id is not None and self.sql.id == self.temporal.id
 
     def refuse_foreign(self) -> None:

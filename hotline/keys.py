@@ -24,9 +24,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from activities.sealing.keys import KEY_ID_BYTES, Key
+from domain.shared.errors import OperatorError
 from domain.shared.explain import key_at, message
-from domain.shared.operator_errors import OperatorError
-from hotline.files.atomic import Stamp, file_stamp, write_private
+from hotline.files.data_folder import Stamp, file_stamp, write_private
 from hotline.settings import Settings, variable
 from readmodel.base.database import WriteConnection, write_in_thread
 from readmodel.processes import LIVE, keys_by_process, state, state_sealing
@@ -53,7 +53,6 @@ class KeyEntry(BaseModel):
 
     @cached_property
     def key(self) -> Key:
-        """Key itself."""
         return Key(bytes.fromhex(self.id), bytes.fromhex(self.secret))
 
 

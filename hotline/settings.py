@@ -16,8 +16,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.shared.actors import STAFF_ROLES, Role
+from domain.shared.errors import OperatorError
 from domain.shared.explain import message
-from domain.shared.operator_errors import OperatorError
 
 PREFIX = "HOTLINE_"
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - nothing is bound here
@@ -207,7 +207,7 @@ class Settings(BaseSettings):
     """TCP port of the Temporal server that `hotline up` starts; without `TEMPORAL_ADDRESS`, all programs ask it."""
 
     temporal_file: AbsolutePath | None = None
-    """SQLite file of the embedded Temporal: readiness watches it, `temporal-setup` tunes it. `hotline up` sets it."""
+    """SQLite file of the embedded Temporal: readiness watches it. `hotline up` sets it."""
 
     ui_port: Port = 8233
     """TCP port at which `hotline up` leads to the Temporal UI under `/temporal` of the API."""
@@ -294,7 +294,6 @@ class Settings(BaseSettings):
 
 
 def variable(field: str) -> str:
-    """Return the name of the environment variable that sets a field."""
     return PREFIX + field.upper()
 
 

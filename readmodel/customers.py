@@ -18,9 +18,8 @@ from sqlalchemy import (
 from domain.case.intake import Caller
 from domain.customers.customer import Customer
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.schema import CODE, metadata
-from readmodel.base.statements import Kept, RowValues, row, upsert
-from readmodel.base.types import Exact, code
+from readmodel.base.schema import CODE, Exact, code, metadata
+from readmodel.base.statements import Imported, RowValues, row, upsert
 from readmodel.cases.search_terms import account_term, phone_term, phone_terms
 
 customers = Table(
@@ -64,12 +63,11 @@ class CallerIdentity:
         return phones.union(map(account_term, self._accounts))
 
     def has(self, case: Row[*tuple[Any, ...]]) -> bool:
-        """Return True if a row of `cases` is one of this caller."""
         phone = case.caller_phone and phone_term(case.caller_phone, self._area_code)
         return case.caller_account_no in self._accounts or phone in self._phones
 
 
-def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Kept:
+def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str = "") -> Imported:
     """Add or update customers, each account once; others stay. `area_code` is that of telephones without one.
 
     Unchanged customers are not written, which keeps the lock of SQLite short.
@@ -83,11 +81,10 @@ def keep(connection: WriteConnection, given: Sequence[Customer], area_code: str 
         upsert(connection, customers, differing)
         new = sum(row["account_no"] not in known for row in differing)
         added, changed = added + new, changed + len(differing) - new
-    return Kept(added, changed, len(given) - added - changed)
+    return Imported(added, changed, len(given) - added - changed)
 
 
 def get_customer(connection: ReadConnection, account_no: str) -> Customer | None:
-    """Return the customer of this account; None if the registry has none."""
     row = connection.execute(_of([account_no])).one_or_none()
     return None if row is None else _customer(row)
 

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url, text
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from readmodel.base.database import exists, lock, opened, reading, writing
 from readmodel.tables import metadata
 

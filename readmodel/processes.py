@@ -13,9 +13,8 @@ from sqlalchemy import (
 )
 
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.schema import CODE, metadata
+from readmodel.base.schema import CODE, UtcDateTime, code, metadata
 from readmodel.base.statements import upsert
-from readmodel.base.types import UtcDateTime, code
 
 installation = Table(
     "installation",
@@ -59,7 +58,6 @@ def state(connection: WriteConnection, process: str, ids: Collection[str], at: d
 
 
 def state_sealing(connection: WriteConnection, key_id: str, at: datetime) -> None:
-    """Write that a key seals."""
     upsert(connection, sealing_keys, [{"id": key_id, "last_at": at}])
 
 

@@ -33,11 +33,9 @@ from readmodel.base.database import WriteConnection
 from readmodel.base.statements import RowValues, event_row, insert_missing, row, upsert
 from readmodel.calls.contacts import telephone_before
 from readmodel.cases.decisions import HUNDREDTHS
-from readmodel.cases.search_rows import replace_terms, term_rows, terms_in_sql
-from readmodel.cases.search_terms import phone_term
+from readmodel.cases.search_terms import phone_term, replace_terms, term_rows, terms_in_sql
 from readmodel.cases.tables import cases, clocks, decisions, events, follow_ups, parts, search_words, withdrawals
-from readmodel.notifications.notifications import notification_row
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import notification_row, notifications
 
 _PROGRESS = TypeAdapter(Progress)
 _OF_CASE = ("state", "owner", "department", "assignee", "incident", "cycle", "version", "caller_version", "closed_at")
@@ -61,13 +59,10 @@ def write(
     batches: Sequence[ProjectionBatch],
     sent: Mapping[str, int] = MappingProxyType({}),
 ) -> int:
-    """Write the batches; return the number of notifications in them.
+    """Write the batches; return the number of notifications in them. `sent`: up to this version those of a case are.
 
-    Notifications of the case with this number count as `sent` up to this version.
-
-    Raises:
-        NotRegisteredError: earlier events of a case are missing; nothing must be committed.
-        DivergedError: SQL has other events of a case; the same.
+    Raises NotRegisteredError if earlier events of a case are missing, and DivergedError if SQL has other ones; nothing
+    must be committed then.
     """
     first = [batch for batch in batches if not batch.since_version]
     later = sorted((batch for batch in batches if batch.since_version), key=lambda batch: batch.case.version)
@@ -206,7 +201,6 @@ def _registered_row(batch: ProjectionBatch) -> RowValues:
 
 
 def _corrected_row(batch: ProjectionBatch) -> RowValues:
-    """Return the columns of what was corrected; none if nothing was."""
     return _facts_row(batch.case.corrected) if batch.case.corrected else {}
 
 

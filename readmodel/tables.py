@@ -9,9 +9,9 @@ import readmodel.assessments.tables
 import readmodel.calls.tables
 import readmodel.cases.tables
 import readmodel.customers
-import readmodel.incidents.tables
-import readmodel.notifications.tables
+import readmodel.incidents.incidents
+import readmodel.notifications.notifications
 import readmodel.people.tables
 import readmodel.processes
-import readmodel.reports.stored  # noqa: F401 - for the metadata
+import readmodel.reports.reports  # noqa: F401 - for the metadata
 from readmodel.base.schema import metadata as metadata  # noqa: PLC0414 - exported

@@ -8,10 +8,10 @@ from sqlalchemy import Row, Select, Table, select
 
 from domain.case.automatic.notice import DOCUMENTS
 from domain.case.events import Event
-from domain.incident.kind import IncidentEvent
+from domain.incident.state import IncidentEvent
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import events
-from readmodel.incidents.tables import incident_events
+from readmodel.incidents.incidents import incident_events
 
 E = TypeVar("E", Event, IncidentEvent)
 
@@ -24,14 +24,12 @@ class Timeline(NamedTuple, Generic[E]):
 
 
 def timeline(connection: ReadConnection, number: str, after_seq: int = 0, limit: int | None = None) -> Timeline[Event]:
-    """Return the events of a case after `after_seq`; all of them if there is no limit."""
     return _page(Event, connection.execute(_of(events, number, after_seq, limit)).all(), limit)
 
 
 def incident_timeline(
     connection: ReadConnection, number: str, after_seq: int = 0, limit: int | None = None
 ) -> Timeline[IncidentEvent]:
-    """Return the events of an incident after `after_seq`; all of them if there is no limit."""
     return _page(IncidentEvent, connection.execute(_of(incident_events, number, after_seq, limit)).all(), limit)
 
 

@@ -13,7 +13,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.cases.bulk import BulkUpdates, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
-    from domain.case.handover import Handover, HandoverProgress
+    from domain.case.bulk import Handover, HandoverProgress
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
     from readmodel.people.workload import CLOCK_MARGIN
@@ -30,20 +30,19 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 DAY = timedelta(days=1)
 """Difference of local days at most: numbers begin with one."""
 Argument = TypeVar("Argument")
+Query = TypeVar("Query", OpenCasesQuery, OwnedQuery)
 Result = TypeVar("Result")
 
 
-async def _next_numbers(
-    activity: Callable[[Any, Argument], Awaitable[list[str]]], query: Argument, after: str
-) -> list[str]:
-    """Return the numbers that come after this one; none after the last."""
+async def _next_numbers(activity: Callable[[Any, Query], Awaitable[list[str]]], query: Query) -> list[str]:
+    """Return the numbers of the next page; none after the last."""
     return await workflow.execute_activity_method(
         activity,
         query,
         start_to_close_timeout=LIST_TIMEOUT,
         retry_policy=RETRY,
         priority=LOWEST,
-        summary=f"which cases come after {after or 'the first'} 后续工单",
+        summary=f"which cases come after {query.after or 'the first'} 后续工单",
     )
 
 
@@ -134,7 +133,7 @@ class CatalogueRolloutWorkflow:
     async def _next_page(self, since: datetime | None) -> list[str]:
         start, after = self._start, self._progress.after
         query = OpenCasesQuery(closed_after=start.closed_after, since=since, after=after, limit=start.page)
-        return await _next_numbers(BulkUpdates.list_open_cases, query, after)
+        return await _next_numbers(BulkUpdates.list_open_cases, query)
 
     async def _change(self, numbers: list[str]) -> dict[str, int]:
         change = TermsChange(
@@ -181,7 +180,6 @@ class HandoverStart(Start):
 
     @classmethod
     def of(cls, handover: Handover) -> "HandoverStart":
-        """Return the message of the first run."""
         return cls(progress=HandoverProgress(handover=handover))
 
 
@@ -196,27 +194,24 @@ class HandoverWorkflow:
     async def run(self, start: HandoverStart) -> HandoverProgress:
         """Ask every case once; return what came of it."""
         self._progress = progress = start.progress
-        while numbers := await self._next_page(start):
-            cases = CasesOfHandover(handover=progress.handover, numbers=numbers)
+        handover = progress.handover
+        query = OwnedQuery(handover_id=handover.id, owner=handover.previous_owner, after=start.after, limit=start.page)
+        while numbers := await _next_numbers(BulkUpdates.list_owned_cases, query):
+            cases = CasesOfHandover(handover=handover, numbers=numbers)
             page = await _ask_page(BulkUpdates.hand_over_cases, cases, numbers, "逐单移交")
             handed_over, refused = progress.handed_over + page.handed_over, progress.refused | page.refused
             progress = progress.model_copy(update={"handed_over": handed_over, "refused": refused})
-            start = start.model_copy(update={"progress": progress, "after": numbers[-1]})
+            query = query.model_copy(update={"after": numbers[-1]})
             self._progress = progress
             workflow.set_current_details(_details(progress))
             if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(start)
+                workflow.continue_as_new(start.model_copy(update={"progress": progress, "after": query.after}))
         return progress.model_copy(update={"state": "done"})
 
     @workflow.query(description="How far the handover is. 进度")
     def progress(self) -> HandoverProgress | None:
         """Return the progress; None before the first task."""
         return self._progress
-
-    async def _next_page(self, start: HandoverStart) -> list[str]:
-        order = start.progress.handover
-        query = OwnedQuery(handover_id=order.id, owner=order.previous_owner, after=start.after, limit=start.page)
-        return await _next_numbers(BulkUpdates.list_owned_cases, query, start.after)
 
 
 def _details(progress: HandoverProgress) -> str:

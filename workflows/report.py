@@ -5,8 +5,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.reports.period_end import PeriodEnd
-    from activities.reports.report import ReportOrder, Reports
+    from activities.reports import PeriodEnd, ReportOrder, Reports
     from domain.reports.period import ReportKind
     from domain.shared.value import Start
     from workflows.kit.entity import LOWEST, RETRY

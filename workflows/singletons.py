@@ -1,4 +1,4 @@
-"""Workflows of which one runs, for ever. All but one run an activity, shift after shift (`activities.shift`)."""
+"""Workflows of which one runs, for ever. All but one run a poller (`activities.poller`), again and again."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
@@ -6,17 +6,17 @@ from typing import Any, NoReturn
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities import shift
+    from activities import poller
     from activities.incidents.surge_watch import SurgeWatch
     from activities.notifications.courier import Courier
     from activities.recovery.reconcile import Reconciler
-    from activities.recovery.report import Report
+    from activities.recovery.report import ReconcilerReport
     from domain.shared.value import Start
     from workflows.kit.entity import RETRY
 
 
-class ReconcilerStart(Report, Start):
-    """Start message of the reconciler: the report of its last shift."""
+class ReconcilerStart(ReconcilerReport, Start):
+    """Start message of the reconciler: the report of its last run."""
 
 
 NOTHING = ReconcilerStart()
@@ -30,54 +30,50 @@ class InstallationWorkflow:
 
     @workflow.run
     async def run(self) -> None:
-        """Wait for ever."""
         await workflow.wait_condition(lambda: False)
 
 
 @workflow.defn(name="CourierWorkflow")
 class CourierWorkflow:
-    """Workflow that sends notifications (通知), shift after shift."""
+    """Workflow that sends notifications (通知)."""
 
     @workflow.run
     async def run(self) -> None:
-        """Run one shift after the other; continue as new when the history has grown."""
-        result = "上一班投递 {0} 条, the last shift delivered {0}"
-        await _run_shifts(Courier.deliver_notifications, "relays due notifications 投递通知", result)
+        result = "上一轮投递 {0} 条, the last run delivered {0}"
+        await _run_poller(Courier.deliver_notifications, "relays due notifications 投递通知", result)
 
 
 @workflow.defn(name="SurgeWatchWorkflow")
 class SurgeWatchWorkflow:
-    """Workflow that watches the calls for surges (突发事件预警), shift after shift."""
+    """Workflow that watches the calls for surges (突发事件预警)."""
 
     @workflow.run
     async def run(self) -> None:
-        """Run one shift after the other; continue as new when the history has grown."""
-        result = "上一班预警 {0} 起, suspected by the last shift"
-        await _run_shifts(SurgeWatch.watch_surges, "watches the calls for surges 监测来电", result)
+        result = "上一轮预警 {0} 起, suspected by the last run"
+        await _run_poller(SurgeWatch.watch_surges, "watches the calls for surges 监测来电", result)
 
 
 @workflow.defn(name="ReconcilerWorkflow")
 class ReconcilerWorkflow:
-    """Workflow that compares Temporal with SQL (核对), shift after shift."""
+    """Workflow that compares Temporal with SQL (核对)."""
 
     @workflow.run
     async def run(self, before: ReconcilerStart = NOTHING) -> None:
-        """Run one shift after the other; continue as new when the history has grown."""
-        await _run_shifts(Reconciler.reconcile, "compares cases in Temporal with SQL 核对", "{0}", before)
+        await _run_poller(Reconciler.reconcile, "compares cases in Temporal with SQL 核对", "{0}", before)
 
 
-async def _run_shifts(activity: Callable[..., Awaitable[Any]], summary: str, result: str, *before: object) -> NoReturn:
-    """Run the activity, one shift after the other; continue as new when the history has grown.
+async def _run_poller(activity: Callable[..., Awaitable[Any]], summary: str, result: str, *before: object) -> NoReturn:
+    """Run the activity again and again; continue as new when the history has grown.
 
-    `result` is the text with what the last shift returned, in place of `{0}`. If the activity takes what the shift
+    `result` is the text with what the last run returned, in place of `{0}`. If the activity takes what the run
     `before` returned, each takes that of the last one.
     """
     while not workflow.info().is_continue_as_new_suggested():
         found = await workflow.execute_activity_method(
             activity,
             args=before,
-            start_to_close_timeout=shift.SHIFT_TIMEOUT,
-            heartbeat_timeout=shift.HEARTBEAT_TIMEOUT,
+            start_to_close_timeout=poller.RUN_TIMEOUT,
+            heartbeat_timeout=poller.HEARTBEAT_TIMEOUT,
             retry_policy=RETRY,
             summary=summary,
         )

@@ -9,24 +9,22 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.cases.updates import BRISK, NO_ANSWER, Answer, CaseUpdates, Left, is_refusal
-from activities.internal_updates import CATALOGUE_CHANGE
+from activities.cases.updates import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal
+from activities.names import CATALOGUE_CHANGE
+from activities.poller import now
 from activities.projection import plain_errors, read
 from activities.run_status import unless_gone
-from activities.shift import now
 from domain.case.actions.hand_over import ACTION, SAME_OWNER, HandOver
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
-from domain.case.batch import Returned
-from domain.case.handover import Handover
-from domain.case.rollout import RolloutTerms
+from domain.case.batch import BatchAnswer
+from domain.case.bulk import Handover, RolloutTerms
 from domain.case.views import Outcome
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.kit.command import Command
 from domain.shared.codes import UnknownCode
 from domain.shared.value import Immutable
-from readmodel.cases.open_cases import open_numbers
-from readmodel.cases.queries import get_cases
+from readmodel.cases.queries import get_cases, open_numbers
 from readmodel.people.workload import end_handover, given_by, owned_by, owners
 from readmodel.writer import GroupWriter
 
@@ -37,7 +35,7 @@ HANDED_OVER = "handed_over"
 
 
 class OpenCasesQuery(Immutable):
-    """Query for the next page of open cases; see `readmodel.cases.open_cases`."""
+    """Query for the next page of open cases; see `readmodel.cases.queries`."""
 
     closed_after: datetime
     since: datetime | None = None
@@ -74,7 +72,7 @@ class CasesOfHandover(Immutable):
     numbers: list[str]
 
 
-class HandedOver(Immutable):
+class HandoverPage(Immutable):
     """Outcome of a page: how many have the new owner, and the reason of each case that does not."""
 
     handed_over: int
@@ -85,9 +83,6 @@ class BulkUpdates:
     """The activities of rollouts and handovers.
 
     Args:
-        writer: writer of the read model.
-        engine: engine of the read model, to read.
-        cases: sends the updates of cases.
         catalogue_of: returns the catalogue in force if it has this serial, None if a later one has replaced it. Raises
             FileError if this worker has not got it yet.
     """
@@ -130,18 +125,18 @@ class BulkUpdates:
         info = activity.info()
         update_id = f"{CATALOGUE_CHANGE}-{info.workflow_run_id}"
 
-        async def ask(number: str) -> Answer | Left:
+        async def ask(number: str) -> CaseAnswer | Left:
             if not (case := cases.get(number)):
                 return NO_ANSWER  # SQL has lost its first event, and will have it again
             try:
                 terms = rollout.terms(case)
             except UnknownCode:
-                return Answer(KEPT)
+                return CaseAnswer(KEPT)
             new = NewTerms(terms=terms, edition=change.edition, acknowledged=case.version)
             # An attempt whose answer was lost has moved others.
             is_moved = case.catalogue_change or is_change(case, new, info.current_attempt_scheduled_time)
             if change.second_pass and not is_moved:
-                return Answer(SAME)
+                return CaseAnswer(SAME)
             return await self._ask(number, new, update_id)
 
         counts, left = await self._cases.ask_all(change.numbers, ask, BRISK)
@@ -158,7 +153,7 @@ class BulkUpdates:
         return numbers
 
     @activity.defn(name="hand_over_cases")
-    async def hand_over_cases(self, page: CasesOfHandover) -> HandedOver:
+    async def hand_over_cases(self, page: CasesOfHandover) -> HandoverPage:
         """Give these cases to the new owner. A case that was given to somebody else meanwhile, or back, stays there.
 
         A handover that is not under way, as one that was done and is started again, changes no case.
@@ -167,18 +162,18 @@ class BulkUpdates:
         given = await read(self._engine, lambda sql: given_by(sql, handover, page.numbers))
         if given is None:
             reason = "This handover was done before, or SQL has lost it: order another one."
-            return HandedOver(handed_over=0, refused=dict.fromkeys(page.numbers, reason))
+            return HandoverPage(handed_over=0, refused=dict.fromkeys(page.numbers, reason))
         known = await read(self._engine, lambda sql: owners(sql, page.numbers))
         body = HandOver(owner=handover.owner, previous_owner=handover.previous_owner, note=handover.reason)
         # The same for every attempt, so that an attempt whose answer was lost is answered again.
         key = f"handover-{handover.id}"
 
-        async def ask(number: str) -> Answer | Left:
+        async def ask(number: str) -> CaseAnswer | Left:
             if number not in known:
                 return Left("SQL does not have it any more.")
             owner, version = known[number]
             if owner == handover.owner:  # by an attempt whose answer was lost
-                return Answer(HANDED_OVER)
+                return CaseAnswer(HANDED_OVER)
             if owner != handover.previous_owner or number in given:
                 return Left(f"It belongs to {owner} now.")
             command = Command(
@@ -196,18 +191,18 @@ class BulkUpdates:
                 if not (isinstance(failed.cause, ApplicationError) and is_refusal(failed)):
                     raise
                 if failed.cause.type == SAME_OWNER.error_type:  # moved by another handover since
-                    return Answer(HANDED_OVER)
+                    return CaseAnswer(HANDED_OVER)
                 return Left(failed.cause.message)
-            return Answer(HANDED_OVER, outcome.batch) if outcome else Left("Its workflow has ended.")
+            return CaseAnswer(HANDED_OVER, outcome.batch) if outcome else Left("Its workflow has ended.")
 
         counts, left = await self._cases.ask_all(page.numbers, ask, BRISK)
-        return HandedOver(handed_over=counts[HANDED_OVER], refused=left)
+        return HandoverPage(handed_over=counts[HANDED_OVER], refused=left)
 
-    async def _ask(self, number: str, new: NewTerms, update_id: str) -> Answer:
+    async def _ask(self, number: str, new: NewTerms, update_id: str) -> CaseAnswer:
         try:
-            returned: Returned = await self._cases.send(number, CATALOGUE_CHANGE, new, Returned, update_id)
+            returned: BatchAnswer = await self._cases.send(number, CATALOGUE_CHANGE, new, BatchAnswer, update_id)
         except WorkflowUpdateFailedError as failed:
             if isinstance(failed.cause, ApplicationError) and failed.cause.type == SAME_TERMS:
-                return Answer(SAME)
+                return CaseAnswer(SAME)
             raise
-        return Answer(CHANGED, returned.batch)
+        return CaseAnswer(CHANGED, returned.batch)

@@ -21,8 +21,9 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.people_first import PeopleFirst
-from activities.projection import SenderWriter
+from activities.bulk_throttle import BulkThrottle
+from activities.names import complaint_id
+from activities.projection import Projection
 from activities.sealing.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
 
@@ -30,8 +31,8 @@ ANSWER_SECONDS = 8.0
 """Longest wait for a case or an incident; another worker takes over from one that died sooner."""
 
 
-class Pace(NamedTuple):
-    """Speed at which cases are asked.
+class FanOut(NamedTuple):
+    """Number of cases that are asked together.
 
     Args:
         concurrency: cases that are asked at the same time.
@@ -42,9 +43,9 @@ class Pace(NamedTuple):
     checkpoint: int
 
 
-GENTLE = Pace(concurrency=2, checkpoint=20)
+GENTLE = FanOut(concurrency=2, checkpoint=20)
 """Callers come first. `bench/surge.py` measures how long a burst main takes meanwhile."""
-BRISK = Pace(concurrency=16, checkpoint=64)
+BRISK = FanOut(concurrency=16, checkpoint=64)
 """An operator waits for the end, and chooses the hour. Each of them steps aside for people as well."""
 GONE = "gone"
 """Answer of a case whose workflow has ended."""
@@ -56,7 +57,7 @@ TRIES = 3
 T = TypeVar("T")
 
 
-class Answer(NamedTuple):
+class CaseAnswer(NamedTuple):
     """Answer of a case in one word, and the batch that it returned for SQL."""
 
     word: str
@@ -80,27 +81,17 @@ _PROGRESS = TypeAdapter(tuple[str, dict[str, int], dict[str, str]])
 """Heartbeat: the last case that is done, the answers, and the reasons why some were left."""
 NO_ANSWER = Left("It did not answer.")
 """Result for a case that does not answer: the others must not wait for it."""
-Ask = Callable[[str], Awaitable[Answer | Left]]
+Ask = Callable[[str], Awaitable[CaseAnswer | Left]]
 """Updates the case of this number. Asked again, it returns the same."""
 
 
 class CaseUpdates:
-    """Sender of the updates and queries of incidents, rollouts and handovers.
+    """Sender of the updates and queries of incidents, rollouts and handovers."""
 
-    Args:
-        sender: writes the batches that cases return.
-        people: whom work on many cases waits for.
-        client: client that updates cases.
-        workflow_id: returns the workflow id of a case's number.
-    """
-
-    def __init__(
-        self, sender: SenderWriter, people: PeopleFirst, client: Client, workflow_id: Callable[[str], str]
-    ) -> None:
-        self._sender = sender
-        self._people = people
+    def __init__(self, projection: Projection, throttle: BulkThrottle, client: Client) -> None:
+        self._projection = projection
+        self._throttle = throttle
         self._client = client
-        self._workflow_id = workflow_id
 
     async def send(self, number: str, name: str, argument: Any, answer: type, once: str | None = None) -> Any:  # noqa: ANN401 - the update's own
         """Send an update; if one with the id `once` was sent before, return its answer.
@@ -109,7 +100,7 @@ class CaseUpdates:
             WorkflowUpdateFailedError, RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError: as `ask_all`.
             UndecidedError, ValidationError: somebody else has answered, and Temporal keeps that answer.
         """
-        handle = self._client.get_workflow_handle(self._workflow_id(number))
+        handle = self._client.get_workflow_handle(complaint_id(number))
         async with asyncio.timeout(ANSWER_SECONDS):
             answered = await handle.execute_update(name, argument, result_type=answer, id=once)
         if answered is None:
@@ -118,7 +109,7 @@ class CaseUpdates:
 
     async def is_linked(self, number: str, *incidents: str | None) -> bool | None:
         """Ask the case if it is linked to one of these; None if it does not answer, False if there is none."""
-        handle = self._client.get_workflow_handle(self._workflow_id(number))
+        handle = self._client.get_workflow_handle(complaint_id(number))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 case: dict[str, Any] = await handle.query("case", result_type=dict)
@@ -129,7 +120,7 @@ class CaseUpdates:
             return None
         return case.get("incident") in incidents
 
-    async def ask_all(self, numbers: Sequence[str], ask: Ask, pace: Pace = GENTLE) -> Answers:
+    async def ask_all(self, numbers: Sequence[str], ask: Ask, fan_out: FanOut = GENTLE) -> Answers:
         """Ask every case and write what they return; return the counts of their answers, and why cases were left.
 
         For an activity with a heartbeat time-out. Heartbeats are checkpoints: a later attempt continues from the last
@@ -150,17 +141,17 @@ class CaseUpdates:
         def beat() -> None:
             activity.heartbeat(last, dict(counts), dict(left))
 
-        async def ask_one(number: str) -> Answer | Left:
-            await self._people.step_aside()
+        async def ask_one(number: str) -> CaseAnswer | Left:
+            await self._throttle.wait()
             result = await _answer(ask, number)
             beat()
             return result
 
         while done < len(numbers):
-            group = numbers[done : done + pace.checkpoint]
-            results = await for_each(group, ask_one, pace.concurrency)
-            answers = [each for each in results if isinstance(each, Answer)]
-            await self._sender.write_all([batch for _, batch in answers if batch])
+            group = numbers[done : done + fan_out.checkpoint]
+            results = await for_each(group, ask_one, fan_out.concurrency)
+            answers = [each for each in results if isinstance(each, CaseAnswer)]
+            await self._projection.write_all([batch for _, batch in answers if batch])
             counts.update(word for word, _ in answers)
             left |= {number: each.reason for number, each in zip(group, results, strict=True) if isinstance(each, Left)}
             done, last = done + len(group), group[-1]
@@ -186,12 +177,12 @@ async def for_each(numbers: Iterable[str], work: Callable[[str], Awaitable[T]], 
     return [results[place] for place in sorted(results)]
 
 
-async def _answer(ask: Ask, number: str) -> Answer | Left:
+async def _answer(ask: Ask, number: str) -> CaseAnswer | Left:
     try:
         return await ask(number)
     except (WorkflowUpdateFailedError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         if is_refusal(error):
-            return Answer(REFUSED)
+            return CaseAnswer(REFUSED)
         # The SDK turns the cancellation of a task of the group into an error of its own.
         if (task := asyncio.current_task()) and task.cancelling():
             raise asyncio.CancelledError from None
@@ -203,7 +194,7 @@ async def _answer(ask: Ask, number: str) -> Answer | Left:
         return NO_ANSWER
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            return Answer(GONE)
+            return CaseAnswer(GONE)
         # Temporal answers so for a case whose workflow task fails again and again.
         if error.status is RPCStatusCode.FAILED_PRECONDITION and activity.info().attempt >= TRIES:
             return NO_ANSWER

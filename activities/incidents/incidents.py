@@ -1,15 +1,18 @@
-"""Activities of incidents: rows in SQL, news to callers, and updates of the linked cases."""
+"""Activities of incidents: rows in SQL, news to callers, and updates of the linked cases; and titles of incidents."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.cases.updates import GONE, NO_ANSWER, Answer, Answers, CaseUpdates, Left
-from activities.internal_updates import SETTLE
+from activities.cases.updates import GONE, NO_ANSWER, Answers, CaseAnswer, CaseUpdates, Left
+from activities.names import SETTLE
 from activities.projection import plain_errors, read
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settled, Settlement
@@ -21,12 +24,12 @@ from domain.incident.batch import (
     Gathered,
     Gathering,
     IncidentBatch,
-    Naming,
+    NamedCases,
     Relinking,
     Settling,
     sampled,
 )
-from domain.incident.notifications import News
+from domain.incident.incident import News
 from domain.kit.command import Command
 from domain.shared.actors import SYSTEM, Actor
 from readmodel.cases.queries import versions
@@ -34,6 +37,10 @@ from readmodel.incidents import incidents
 from readmodel.incidents.candidates import unclaimed
 from readmodel.writer import GroupWriter
 
+REFRESH_SECONDS = 2.0
+"""Time between two looks: a new incident's cases show its title this late at the latest."""
+SHOWN_FOR = timedelta(days=90)
+"""Time after its end for which the title of an incident is known; its cases are closed by then."""
 BATCH = 200
 """Cases of one activity, which takes seconds; then the incident shows its progress."""
 SLICE = 500
@@ -42,13 +49,7 @@ LINKED = "linked"
 
 
 class Incidents:
-    """The activities of incidents.
-
-    Args:
-        writer: group writer of the read model.
-        engine: engine of the read model, to read.
-        cases: sends the updates of cases.
-    """
+    """The activities of incidents."""
 
     def __init__(self, writer: GroupWriter, engine: Engine, cases: CaseUpdates) -> None:
         self._writer = writer
@@ -101,7 +102,7 @@ class Incidents:
         return Gathered(linked=counts[LINKED], after=numbers[-1] if len(numbers) == BATCH else None)
 
     @activity.defn(name="link_named_cases")
-    async def link_named(self, naming: Naming) -> BatchResult:
+    async def link_named(self, naming: NamedCases) -> BatchResult:
         """Link the cases that somebody has named, as that person does; return the count of each answer.
 
         It does not wait for SQL. As far as that answers, a run that asks after the end of the incident takes none, and
@@ -113,8 +114,8 @@ class Incidents:
                 return BatchResult(counts={OVER: len(numbers)})
             taken = await read(self._engine, partial(incidents.linked_since_named, incident=incident, numbers=numbers))
 
-        async def leave(number: str) -> Answer | None:
-            return Answer(OVER) if number in taken else None
+        async def leave(number: str) -> CaseAnswer | None:
+            return CaseAnswer(OVER) if number in taken else None
 
         counts, left = await self._link_all(numbers, incident, "named", naming.actor, leave)
         return BatchResult(counts=counts, silent=tuple(left))
@@ -129,11 +130,11 @@ class Incidents:
         words = Settlement(incident=incident, result=settling.result, message=settling.message)
         there = await self._versions(settling.numbers)
 
-        async def ask(number: str) -> Answer:
+        async def ask(number: str) -> CaseAnswer:
             chosen = sampled(incident, number, settling.follow_up_percent)
             told = words.model_copy(update={"follow_up": chosen, "acknowledged": there.get(number, 0)})
             settled: Settled = await self._cases.send(number, SETTLE, told, Settled, f"{SETTLE}-{incident}")
-            return Answer(settled.outcome, settled.batch)
+            return CaseAnswer(settled.outcome, settled.batch)
 
         counts, left = await self._cases.ask_all(settling.numbers, ask)
         counts[OVER] += counts.pop(GONE, 0)
@@ -147,9 +148,9 @@ class Incidents:
         """
         ended, to = relinking.incident, relinking.to
 
-        async def leave(number: str) -> Answer | Left | None:
+        async def leave(number: str) -> CaseAnswer | Left | None:
             linked = await self._cases.is_linked(number, ended, to)
-            return None if linked else NO_ANSWER if linked is None else Answer(OVER)
+            return None if linked else NO_ANSWER if linked is None else CaseAnswer(OVER)
 
         counts, left = await self._link_all(relinking.numbers, to, f"{ended}->{to}", leave=leave)
         return BatchResult(counts=counts, silent=tuple(left))
@@ -160,7 +161,7 @@ class Incidents:
         incident: str | None,
         why: str,
         by: Actor = SYSTEM,
-        leave: Callable[[str], Awaitable[Answer | Left | None]] | None = None,
+        leave: Callable[[str], Awaitable[CaseAnswer | Left | None]] | None = None,
     ) -> Answers:
         """Link cases by updates with keys, so that a case knows it if it is asked again.
 
@@ -168,13 +169,13 @@ class Incidents:
         """
         there = await self._versions(numbers)
 
-        async def ask(number: str) -> Answer | Left:
+        async def ask(number: str) -> CaseAnswer | Left:
             if leave and (answer := await leave(number)):
                 return answer
             key, body = f"{why}-{incident}-{number}", LinkIncident(incident=incident)
             command = Command(actor=by, body=body, key=key, digest=key, acknowledged=there.get(number, 0))
             outcome: Outcome = await self._cases.send(number, "link_incident", command, Outcome, key)
-            return Answer(LINKED, outcome.batch)
+            return CaseAnswer(LINKED, outcome.batch)
 
         return await self._cases.ask_all(numbers, ask)
 
@@ -188,3 +189,27 @@ class Incidents:
             return await read(self._engine, lambda connection: versions(connection, numbers))
         except ApplicationError:
             return {}
+
+
+class IncidentTitles:
+    """Titles of the incidents that are open or ended lately, by number: the last ones read while SQL is down."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.titles: Mapping[str, str] = {}
+
+    @asynccontextmanager
+    async def kept_fresh(self) -> AsyncIterator[None]:
+        reading = asyncio.create_task(self._read_on())
+        try:
+            yield
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
+
+    async def _read_on(self) -> None:
+        while True:
+            # It is no news that SQL is down.
+            with suppress(ApplicationError, SQLAlchemyError):
+                self.titles = await read(self._engine, lambda sql: incidents.titles(sql, datetime.now(UTC) - SHOWN_FOR))
+            await asyncio.sleep(REFRESH_SECONDS)

@@ -10,9 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.service import RPCError
 
-from activities.shift import now, shift
-from domain.incident.opening import Opening, SurgeRule
+from activities.poller import now, poller_run
 from domain.incident.scope import Scope
+from domain.incident.state import Opening, SurgeRule
 from domain.shared.actors import SYSTEM
 from readmodel.base.database import reading
 from readmodel.incidents import incidents
@@ -32,9 +32,6 @@ class SurgeWatch:
     """The activity `watch_surges`; its workflow runs one at a time.
 
     Args:
-        engine: engine of the read model.
-        rules: returns the rules of the catalogue in force.
-        suspect: starts an incident.
         every_seconds: time between two looks.
     """
 
@@ -46,15 +43,15 @@ class SurgeWatch:
 
     @activity.defn(name="watch_surges")
     async def watch_surges(self) -> int:
-        """Look until the shift ends or the worker stops; return how many incidents were suspected.
+        """Look until the run ends or the worker stops; return how many incidents were suspected.
 
         While SQL or Temporal is down, the watch waits; the next look sees what was missed meanwhile.
         """
         suspected = 0
-        async with shift() as current:
+        async with poller_run() as current:
             while not current.is_over:
                 suspected += await self._look()
-                await current.rest(self._every)
+                await current.wait(self._every)
         return suspected
 
     async def _look(self) -> int:

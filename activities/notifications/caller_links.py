@@ -24,7 +24,6 @@ class Link(NamedTuple):
     made_at: datetime
 
     def has_expired(self, at: datetime) -> bool:
-        """Return True if the link is valid no more."""
         return at >= self.made_at + VALID
 
 

@@ -18,13 +18,13 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.internal_updates import UNDELIVERED
+from activities.names import UNDELIVERED, complaint_id
 from activities.notifications.addresses import CheckedTransport
 from activities.notifications.channels.base import RemoteConfig, RenderedNotification, Resources
-from activities.notifications.delivery import DeliveryLoop, GiveUp, Pace, RoutingLoop
+from activities.notifications.delivery import DeliveryLoop, GiveUp, Polling, RoutingLoop
 from activities.notifications.routing import ChannelFile
 from activities.notifications.texts import Templates
-from activities.shift import now, shift
+from activities.poller import now, poller_run
 from domain.case.automatic.undelivered import Undelivered
 from readmodel.notifications import deliveries
 from readmodel.notifications.deliveries import Delivery
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 CLAIM = timedelta(seconds=10)
 """Time for which a courier claims to send; another one waits for its end. One that died is noticed as late."""
 CLAIM_PAUSE_SECONDS = 3.0
-TELL_TIMEOUT = timedelta(seconds=8)
+REPORT_TIMEOUT = timedelta(seconds=8)
 """Longest wait for a case; a later try tells it again."""
 
 
@@ -43,17 +43,13 @@ class CourierConfig(NamedTuple):
     """Configuration of the courier.
 
     Args:
-        channels: channels, routes and quiet hours.
-        templates: texts of notifications.
-        log_file: file of the log channel.
-        pace: pace of the loops.
         area_code: returns that of telephones without one.
     """
 
     channels: ChannelFile
     templates: Templates
     log_file: Path
-    pace: Pace = Pace()
+    polling: Polling = Polling()
     area_code: Callable[[], str] = str
 
     def render(self, delivery: Delivery, *, to_phone: bool = False) -> RenderedNotification:
@@ -63,12 +59,7 @@ class CourierConfig(NamedTuple):
 
 
 class Courier:
-    """The activity `deliver_notifications`. Of two at once, as somebody may start them, the second waits.
-
-    Args:
-        router: loop that creates deliveries.
-        channels: loops of the channels.
-    """
+    """The activity `deliver_notifications`. Of two at once, as somebody may start them, the second waits."""
 
     def __init__(self, router: RoutingLoop, *channels: DeliveryLoop) -> None:
         self._router = router
@@ -76,16 +67,16 @@ class Courier:
 
     @activity.defn(name="deliver_notifications")
     async def deliver_notifications(self) -> int:
-        """Send notifications until the shift ends or the worker stops; return the number of deliveries.
+        """Send notifications until the run ends or the worker stops; return the number of deliveries.
 
         While SQL is down it waits. Deliveries that are unsettled at its end are in doubt for the next run.
         """
         holder = uuid.uuid4().hex
-        async with shift() as current:
+        async with poller_run() as current:
             while not await self._claim(holder):
                 if current.is_over:
                     return 0
-                await current.rest(CLAIM_PAUSE_SECONDS)
+                await current.wait(CLAIM_PAUSE_SECONDS)
             try:
                 async with asyncio.TaskGroup() as group:
                     claiming = group.create_task(self._keep_claim(holder))
@@ -117,7 +108,7 @@ async def courier(
     writer: GroupWriter, config: CourierConfig, give_up: GiveUp, clock: Callable[[], datetime] = now
 ) -> AsyncIterator[Courier]:
     """Build the courier; its channels are closed at the end of the context."""
-    channels, pace = config.channels, config.pace
+    channels, polling = config.channels, config.polling
     # Each channel limits its own connections; in a common limit, one that hangs would take those of the others.
     unlimited = httpx.Limits(max_connections=None)
     # A proxy of the environment resolves names by itself.
@@ -133,29 +124,27 @@ async def courier(
                 partial(channels.quiet_until, name),
                 give_up,
                 # A crash leaves in doubt what was taken, so a remote channel takes no more than it sends at once.
-                pace._replace(batch=table.concurrency) if isinstance(table, RemoteConfig) else pace,
+                polling._replace(batch=table.concurrency) if isinstance(table, RemoteConfig) else polling,
                 singly=isinstance(table, RemoteConfig),
                 clock=clock,
                 area_code=config.area_code,
             )
             for name, table in channels.channels.items()
         ]
-        yield Courier(RoutingLoop(writer, channels.channels_to, loops, pace), *loops)
+        yield Courier(RoutingLoop(writer, channels.channels_to, loops, polling), *loops)
 
 
-def case_teller(client: Client, workflow_id: Callable[[str], str]) -> GiveUp:
-    """Return a function that tells a case by an update, if its workflow runs and does not know it."""
-
-    async def tell(number: str, notification: Undelivered) -> None:
-        handle, key = client.get_workflow_handle(workflow_id(number)), notification.key
-        once = f"undelivered-{notification.channel}-{key}"
-        try:
-            await handle.execute_update(UNDELIVERED, notification, id=once, rpc_timeout=TELL_TIMEOUT)
-        except WorkflowUpdateFailedError as error:
-            logger.info("case %s takes no word that %s was not delivered: %s", number, key, error.cause)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            logger.info("case %s has ended; it is not told that %s was not delivered", number, key)
-
-    return tell
+async def report_undelivered(client: Client, number: str, notification: Undelivered) -> None:
+    """Tell a case by an update, if its workflow runs and does not know it. Raises RPCError if it does not answer."""
+    key = notification.key
+    once = f"undelivered-{notification.channel}-{key}"
+    try:
+        await client.get_workflow_handle(complaint_id(number)).execute_update(
+            UNDELIVERED, notification, id=once, rpc_timeout=REPORT_TIMEOUT
+        )
+    except WorkflowUpdateFailedError as error:
+        logger.info("case %s takes no word that %s was not delivered: %s", number, key, error.cause)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        logger.info("case %s has ended; it is not told that %s was not delivered", number, key)

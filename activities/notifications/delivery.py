@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from activities.notifications.channels.base import Channel
-from activities.shift import Shift, now
+from activities.poller import PollerRun, now
 from domain.case.automatic.undelivered import Undelivered
 from readmodel.base.database import WriteConnection
 from readmodel.notifications import deliveries
@@ -37,8 +37,8 @@ GiveUp = Callable[[str, Undelivered], Awaitable[None]]
 """Tell a case, by its number, that a notification is not delivered. May be called again for the same."""
 
 
-class Pace(NamedTuple):
-    """Pace of a loop.
+class Polling(NamedTuple):
+    """Limits of a loop that polls SQL.
 
     Args:
         poll_seconds: longest time between two polls; rows that this process commits are seen at once.
@@ -57,36 +57,35 @@ class Loop(ABC):
     Args:
         writer: writer of this process; the loop takes turns with its other users.
         rows_written: event that is set when there may be rows to take.
-        pace: pace of the loop.
     """
 
-    def __init__(self, writer: GroupWriter, rows_written: asyncio.Event, pace: Pace) -> None:
+    def __init__(self, writer: GroupWriter, rows_written: asyncio.Event, polling: Polling) -> None:
         self.writer = writer
         self.rows_written = rows_written
-        self.pace = pace
+        self.polling = polling
 
-    async def run(self, shift: Shift) -> None:
-        """Poll until the shift is over. While SQL is down, wait for ever longer times."""
+    async def run(self, poller: PollerRun) -> None:
+        """Poll until the run is over. While SQL is down, wait for ever longer times."""
         clock = asyncio.get_running_loop().time
-        shortest = min(self.pace.poll_seconds, FIRST_SQL_PAUSE_SECONDS)
+        shortest = min(self.polling.poll_seconds, FIRST_SQL_PAUSE_SECONDS)
         wait = shortest
-        while not shift.is_over:
+        while not poller.is_over:
             started = clock()
             try:
                 await self.recover()
-                await self._poll(shift)
+                await self._poll(poller)
                 await self.finish()
             except SQLAlchemyError as error:
                 logger.warning("the courier waits for SQL: %s", type(error).__name__)
                 if clock() - started > LONGEST_SQL_PAUSE_SECONDS:
                     # SQL was back for a while: this is another outage.
                     wait = shortest
-                await shift.rest(wait)
+                await poller.wait(wait)
                 wait = min(wait * 2, LONGEST_SQL_PAUSE_SECONDS)
 
     @abstractmethod
     async def recover(self) -> None:
-        """Clear up what an earlier run left; called at the start of the shift and after SQL was down."""
+        """Clear up what an earlier run left; called at the start of the run and after SQL was down."""
 
     @abstractmethod
     async def round(self) -> bool:
@@ -94,30 +93,26 @@ class Loop(ABC):
 
     @abstractmethod
     async def finish(self) -> None:
-        """Record what the loop still holds in memory; called at the end of the shift."""
+        """Record what the loop still holds in memory; called at the end of the run."""
 
-    async def _poll(self, shift: Shift) -> None:
+    async def _poll(self, poller: PollerRun) -> None:
         clock = asyncio.get_running_loop().time
-        while not shift.is_over:
+        while not poller.is_over:
             started = clock()
             self.rows_written.clear()
             if await self.round():
-                await shift.rest(self.pace.poll_seconds, self.rows_written)
-                await shift.rest(started + min(GATHER_SECONDS, self.pace.poll_seconds) - clock())
+                await poller.wait(self.polling.poll_seconds, self.rows_written)
+                await poller.wait(started + min(GATHER_SECONDS, self.polling.poll_seconds) - clock())
 
 
 class DeliveryLoop(Loop):
     """The deliveries of one channel, with tries, pauses and dead letters.
 
     Args:
-        writer: see Loop.
-        name: name of the channel.
-        channel: delivers.
         quiet_until: quiet hours of recipients on this channel.
         give_up: is told of late notifications, and of dead letters before they are marked as such.
-        pace: see Loop; the channel has no more than `batch` deliveries under way.
+        polling: the channel has no more than `batch` deliveries under way.
         singly: the channel is given each delivery on its own, or else all that were taken together.
-        clock: returns the present instant.
         area_code: returns that of telephones without one.
     """
 
@@ -128,17 +123,17 @@ class DeliveryLoop(Loop):
         channel: Channel,
         quiet_until: QuietUntil,
         give_up: GiveUp,
-        pace: Pace,
+        polling: Polling,
         *,
         singly: bool = False,
         clock: Callable[[], datetime] = now,
         area_code: Callable[[], str] = str,
     ) -> None:
-        super().__init__(writer, asyncio.Event(), pace)
+        super().__init__(writer, asyncio.Event(), polling)
         self._area_code = area_code
         self.name = name
         self.sent = 0
-        """Deliveries that were sent in this shift."""
+        """Deliveries that were sent in this run."""
         self._channel = channel
         self._quiet_until = quiet_until
         self._give_up = give_up
@@ -151,11 +146,11 @@ class DeliveryLoop(Loop):
         self._told: set[str] = set()
         """Keys of late notifications of which their cases know."""
 
-    async def run(self, shift: Shift) -> None:
+    async def run(self, poller: PollerRun) -> None:
         """See Loop."""
         self.sent, self._sent, self._failed = 0, [], []
         try:
-            await super().run(shift)
+            await super().run(poller)
         finally:
             for task in self._under_way:
                 task.cancel()
@@ -164,7 +159,7 @@ class DeliveryLoop(Loop):
     async def recover(self) -> None:
         """Record what SQL could not take before it went down, and settle what an earlier run left in doubt."""
         await self.finish()
-        while keys := await self.writer.run(partial(deliveries.in_doubt, channel=self.name, limit=self.pace.batch)):
+        while keys := await self.writer.run(partial(deliveries.in_doubt, channel=self.name, limit=self.polling.batch)):
             delivered = await self._channel.delivered(keys) & set(keys)
             settle = partial(deliveries.settle, channel=self.name, keys=keys, delivered=delivered, at=self._clock())
             await self.writer.run(settle)
@@ -175,7 +170,7 @@ class DeliveryLoop(Loop):
         If more may be due than the channel has room for, wait until some are done.
         """
         busy = sum(self._under_way.values())
-        room = self.pace.batch - busy if self._singly or not busy else 0
+        room = self.polling.batch - busy if self._singly or not busy else 0
         results = Results(tuple(self._sent), tuple(self._failed))
         taken = await self.writer.run(partial(self._record_and_take, results=results, room=room))
         self._forget(results)
@@ -227,7 +222,7 @@ class DeliveryLoop(Loop):
     async def _failure(self, delivery: Delivery, error: str) -> Failure:
         error = error[:ERROR_LENGTH]
         next_try_at = now() + pause(delivery.tries, random.random())  # noqa: S311 - spreads tries, hides nothing
-        is_last = delivery.tries >= self.pace.max_tries
+        is_last = delivery.tries >= self.polling.max_tries
         # A case that could not be told is told at the next try: the last one may be a day away.
         if is_last or (delivery.tries >= deliveries.LATE_TRIES and delivery.key not in self._told):
             try:
@@ -246,16 +241,14 @@ class RoutingLoop(Loop):
     """The routing of notifications: one transaction creates their deliveries, so a crash leaves nothing in doubt.
 
     Args:
-        writer: see Loop.
         channels_to: returns the channels to a recipient.
         channels: loops of the channels, woken when there are deliveries.
-        pace: see Loop.
     """
 
     def __init__(
-        self, writer: GroupWriter, channels_to: ChannelsTo, channels: Sequence[DeliveryLoop], pace: Pace
+        self, writer: GroupWriter, channels_to: ChannelsTo, channels: Sequence[DeliveryLoop], polling: Polling
     ) -> None:
-        super().__init__(writer, writer.notifications_written, pace)
+        super().__init__(writer, writer.notifications_written, polling)
         self._channels_to = channels_to
         self._channels = channels
 
@@ -266,12 +259,12 @@ class RoutingLoop(Loop):
 
     async def round(self) -> bool:
         """Route notifications that are due; return True if none is left."""
-        route = partial(deliveries.route, channels_to=self._channels_to, at=now(), limit=self.pace.batch)
+        route = partial(deliveries.route, channels_to=self._channels_to, at=now(), limit=self.polling.batch)
         routed = await self.writer.run(route)
         if routed:
             for channel in self._channels:
                 channel.rows_written.set()
-        return routed < self.pace.batch
+        return routed < self.polling.batch
 
     async def finish(self) -> None:
         """See Loop. Nothing is left to do."""

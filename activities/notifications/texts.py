@@ -28,21 +28,21 @@ from activities.notifications.limited_templates import LimitedEnvironment
 from activities.notifications.routing import Language, is_caller
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case import notifications
-from domain.incident import notifications as incident_notifications
+from domain.incident.incident import INCIDENT_NOTIFICATION_ZH
+from domain.shared.errors import FileError
 from domain.shared.numbers import is_incident
-from domain.shared.operator_errors import FileError
 from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import Notification
+from readmodel.notifications.notifications import NotificationRow
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"
 """Folder of the templates of documents, which `api.documents.documents` checks and renders."""
-KIND_ZH = notifications.KIND_ZH | incident_notifications.KIND_ZH
+KIND_ZH = notifications.CASE_NOTIFICATION_ZH | INCIDENT_NOTIFICATION_ZH
 """Chinese name of every kind of notification."""
 NEEDED = [f"{stem}.{each}.txt" for stem in ("caller/default", "staff/default", "subject") for each in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")
 _SAMPLE = Delivery(
-    Notification(
+    NotificationRow(
         key="2608034711004-7-caller:2608034711004",
         number="2608034711004",
         seq=7,
@@ -120,7 +120,6 @@ class Templates:
             raise DeliveryError(f"its template {error}") from None
 
     def _fields(self, delivery: Delivery, link: str) -> Mapping[str, str]:
-        """Return the fields of the templates."""
         notification = delivery.notification
         matter_zh, matter = ("突发事件", "Incident") if is_incident(notification.number) else ("工单", "Case")
         return {

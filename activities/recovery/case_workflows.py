@@ -10,9 +10,9 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import SearchAttributeKey
 
-from activities.people_first import PeopleFirst
+from activities.bulk_throttle import BulkThrottle
+from activities.names import CHANGED_AT, COMPLAINT_WORKFLOW, complaint_id
 from activities.recovery.other_workflows import OtherWorkflows
 from activities.recovery.report import STARTED_AGAIN
 from activities.run_status import NOT_OVER, STUCK, instant, is_over, unless_gone
@@ -42,35 +42,15 @@ class Seen(NamedTuple):
 
 
 class CaseWorkflows:
-    """List of the workflows of cases.
+    """List of the workflows of cases on one task queue. Every page waits for people."""
 
-    Args:
-        client: client of Temporal.
-        people: whom every page waits for.
-        prefix: beginning of the workflow ids, before the number of the case.
-        workflow_type: type of the workflows.
-        task_queue: queue of the workers.
-        changed_at: the search attribute with the time of the last change.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        people: PeopleFirst,
-        prefix: str,
-        workflow_type: str,
-        task_queue: str,
-        changed_at: SearchAttributeKey[datetime],
-    ) -> None:
+    def __init__(self, client: Client, throttle: BulkThrottle, task_queue: str) -> None:
         self._client = client
-        self._people = people
-        self._prefix = prefix
-        self._of_cases = workflow_type, task_queue
-        self._condition = f'WorkflowType = "{workflow_type}" AND TaskQueue = "{task_queue}"'
-        self._key = changed_at
-        self.others = OtherWorkflows(
-            client, people, f'WorkflowType != "{workflow_type}" AND TaskQueue = "{task_queue}"'
-        )
+        self._throttle = throttle
+        self._of_cases = COMPLAINT_WORKFLOW, task_queue
+        of_queue = f'AND TaskQueue = "{task_queue}"'
+        self._condition = f'WorkflowType = "{COMPLAINT_WORKFLOW}" {of_queue}'
+        self.others = OtherWorkflows(client, throttle, f'WorkflowType != "{COMPLAINT_WORKFLOW}" {of_queue}')
 
     async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.
@@ -81,7 +61,7 @@ class CaseWorkflows:
         end, length = until, SHORTEST
         while end > since:
             begin = max(since, end - length)
-            condition = f'{self._key.name} BETWEEN "{begin.isoformat()}" AND "{end.isoformat()}"'
+            condition = f'{CHANGED_AT} BETWEEN "{begin.isoformat()}" AND "{end.isoformat()}"'
             found = (await self._client.count_workflows(f"{self._condition} AND {condition}")).count
             if found > SLICE and length > SHORTEST:
                 length /= 2
@@ -93,7 +73,7 @@ class CaseWorkflows:
             if found < SLICE / 2:
                 length *= 2
         # A start that was refused may have given itself any date.
-        async for chunk in self._chunks(f'{self._key.name} > "{until.isoformat()}" AND ExecutionStatus != "Failed"'):
+        async for chunk in self._chunks(f'{CHANGED_AT} > "{until.isoformat()}" AND ExecutionStatus != "Failed"'):
             yield chunk
 
     def running(self) -> AsyncIterator[dict[str, Seen]]:
@@ -123,14 +103,14 @@ class CaseWorkflows:
 
         One of another type or queue that runs is somebody else's: no worker of the service has it.
         """
-        found = await unless_gone(self._client.get_workflow_handle(f"{self._prefix}{number}").describe())
+        found = await unless_gone(self._client.get_workflow_handle(complaint_id(number)).describe())
         if found is None or not (is_over(found.status) or (found.workflow_type, found.task_queue) == self._of_cases):
             return None
         return self._seen(found.raw_info)
 
     async def end(self, number: str, run_id: str) -> str:
         """Terminate this run of a case that is over, if it has not ended; return the reason. Raises RPCError."""
-        handle = self._client.get_workflow_handle(f"{self._prefix}{number}", run_id=run_id)
+        handle = self._client.get_workflow_handle(complaint_id(number), run_id=run_id)
         await unless_gone(handle.terminate(reason=STARTED_AGAIN))
         return STARTED_AGAIN
 
@@ -141,11 +121,11 @@ class CaseWorkflows:
             asked = ListWorkflowExecutionsRequest(
                 namespace=self._client.namespace, page_size=CHUNK, next_page_token=token, query=query
             )
-            await self._people.step_aside()
+            await self._throttle.wait()
             page = await self._client.workflow_service.list_workflow_executions(asked, retry=True)
             chunk: dict[str, Seen] = {}
             for found in page.executions:
-                number, seen = found.execution.workflow_id.removeprefix(self._prefix), self._seen(found)
+                number, seen = found.execution.workflow_id.removeprefix(complaint_id("")), self._seen(found)
                 if not is_number(number):  # started by hand, under an id that the service does not give
                     continue
                 # Earlier runs of a case may be listed as well.
@@ -160,7 +140,7 @@ class CaseWorkflows:
     def _seen(self, found: WorkflowExecutionInfo) -> Seen:
         started_at = found.start_time.ToDatetime(UTC)
         # One that was started by hand has no such attribute before its first change.
-        shown = found.search_attributes.indexed_fields.get(self._key.name)
+        shown = found.search_attributes.indexed_fields.get(CHANGED_AT)
         changed_at = instant(json.loads(shown.data)) if shown and shown.data else started_at
         status = WorkflowExecutionStatus(found.status)
         return Seen(changed_at, status, started_at, found.execution.run_id, found.search_attributes.indexed_fields)

@@ -5,8 +5,8 @@ import time
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
 
+from activities.bulk_throttle import BulkThrottle
 from activities.command_faults import UNSEALED
-from activities.people_first import PeopleFirst
 from activities.run_status import NOT_OVER, STUCK, is_over, unless_gone
 
 LONGEST_PAUSE_SECONDS = 300
@@ -20,13 +20,13 @@ class OtherWorkflows:
 
     Args:
         client: client of Temporal.
-        people: whom every question waits for.
+        throttle: throttle that every question waits for.
         condition: condition of Temporal's lists for these workflows.
     """
 
-    def __init__(self, client: Client, people: PeopleFirst, condition: str) -> None:
+    def __init__(self, client: Client, throttle: BulkThrottle, condition: str) -> None:
         self._client = client
-        self._people = people
+        self._throttle = throttle
         self._condition = condition
         self._put_off = set[str]()
 
@@ -46,7 +46,7 @@ class OtherWorkflows:
         self._put_off |= found_now
 
     async def _is_put_off(self, workflow_id: str) -> bool:
-        await self._people.step_aside()
+        await self._throttle.wait()
         found = await unless_gone(self._client.get_workflow_handle(workflow_id).describe())
         # One that was terminated keeps its pending activities.
         return bool(found and not is_over(found.status) and any(map(_waits, found.raw_description.pending_activities)))

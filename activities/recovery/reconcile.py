@@ -27,15 +27,15 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.projection import SenderWriter, read
+from activities.poller import PollerRun, RunOverError, now, poller_run
+from activities.projection import Projection, read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
-from activities.recovery.report import NAMED, Report, is_ahead
+from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.run_status import is_lost
-from activities.shift import Shift, ShiftOverError, now, shift
+from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.recovery import reconciliation
-from readmodel.recovery.reconciliation import Held, Lost
+from readmodel.recovery import Held, Lost
 from readmodel.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Reconciler:
 
     Args:
         writer: group writer of the read model, for the marks of lost cases.
-        sender: tells cases to publish.
+        projection: tells cases to publish.
         engine: engine of the read model, to read.
         workflows: list of the workflows of cases, and of all others.
         repairs: writes cases and incidents from their histories.
@@ -101,14 +101,14 @@ class Reconciler:
     def __init__(
         self,
         writer: GroupWriter,
-        sender: SenderWriter,
+        projection: Projection,
         engine: Engine,
         workflows: CaseWorkflows,
         repairs: Repairs,
         every_seconds: float,
     ) -> None:
         self._writer = writer
-        self._sender = sender
+        self._projection = projection
         self._engine = engine
         self._workflows = workflows
         self._repairs = repairs
@@ -136,14 +136,14 @@ class Reconciler:
         self._sweeping = False
 
     @activity.defn(name="reconcile")
-    async def reconcile(self, before: Report) -> Report:
-        """Look until the shift ends, the worker stops or the lost cases change, and sweep beside; return the report.
+    async def reconcile(self, before: ReconcilerReport) -> ReconcilerReport:
+        """Look until the run ends, the worker stops or the lost cases change, and sweep beside; return the report.
 
         While SQL or Temporal does not answer, it waits; the next look sees what was missed meanwhile. `before` is the
-        report of the last shift.
+        report of the last run.
         """
         # The heartbeat is that of the attempt before, whose worker died.
-        reports = [before, *map(Report.model_validate, activity.info().heartbeat_details)]
+        reports = [before, *map(ReconcilerReport.model_validate, activity.info().heartbeat_details)]
         known = [self._in_sql_until, *(each.in_sql_until for each in reports)]
         self._in_sql_until = max(filter(None, known), default=None)
         # A worker that begins has an hour for its first sweep, however long none ran; not if the one before it died.
@@ -152,7 +152,7 @@ class Reconciler:
         self._unswept_since = max(filter(None, known), default=now() - SWEEP_EVERY)
         self._done.clear()
         lost = dict(self._lost)
-        async with shift() as current:
+        async with poller_run() as current:
             current.details = (self._report(),)
             # What a look finds lost during a sweep is told with what the sweep finds.
             goes_on = lambda: not current.is_over and (self._sweeping or self._lost == lost)  # noqa: E731
@@ -162,7 +162,7 @@ class Reconciler:
         return self._report()
 
     async def _repeat(
-        self, name: str, work: Callable[[Shift], Awaitable[None]], current: Shift, goes_on: Callable[[], bool]
+        self, name: str, work: Callable[[PollerRun], Awaitable[None]], current: PollerRun, goes_on: Callable[[], bool]
     ) -> None:
         """Do the work again and again. A fault is reported if it lasts.
 
@@ -170,7 +170,7 @@ class Reconciler:
         """
         while goes_on():
             try:
-                with suppress(ShiftOverError):
+                with suppress(RunOverError):
                     await work(current)
             except (SQLAlchemyError, RPCError, TimeoutError, ApplicationError) as error:
                 logger.warning("cases cannot be compared: %s", error)
@@ -181,9 +181,9 @@ class Reconciler:
                 self._failures[name] = 0
                 self._faults.pop(name, None)
             current.details = (self._report(),)
-            await current.rest(min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every)
+            await current.wait(min(self._every, AGAIN_SECONDS) if self._failures[name] else self._every)
 
-    async def _sweep_if_due(self, current: Shift) -> None:
+    async def _sweep_if_due(self, current: PollerRun) -> None:
         if self._is_due(self._swept_at, SWEEP_EVERY):
             self._sweeping = True
             try:
@@ -194,8 +194,8 @@ class Reconciler:
     def _is_due(self, last: datetime | None, every: timedelta) -> bool:
         return last is None or self._loss_seen_at is not None or abs(now() - last) >= every
 
-    async def _look(self, current: Shift) -> None:
-        """Compare what has changed since the last look, and what was told to publish. Raises ShiftOverError."""
+    async def _look(self, current: PollerRun) -> None:
+        """Compare what has changed since the last look, and what was told to publish. Raises RunOverError."""
         began_at = now()
         await self._look_for_loss()
         # Earlier than now, even if the clock was set back.
@@ -209,9 +209,9 @@ class Reconciler:
         kinds = self._workflows.paused(), self._workflows.stuck()
         self._paused, stuck = [{number async for chunk in each for number in chunk} for each in kinds]
         if not self._sweeping:  # a rebuild removes marks
-            self._lost = await read(self._engine, reconciliation.lost_cases)
+            self._lost = await read(self._engine, recovery.lost_cases)
         # If somebody else has answered for it, a case waits for years for its timer, or to publish.
-        late = await read(self._engine, partial(reconciliation.late_cases, due_before=began_at - STUCK_AFTER))
+        late = await read(self._engine, partial(recovery.late_cases, due_before=began_at - STUCK_AFTER))
         stuck |= {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
         self._stuck = stuck | (late - self._lost.keys() - self._paused) | await self._workflows.others.stuck()
         # Not the present: the list may lag behind.
@@ -229,12 +229,12 @@ class Reconciler:
         if self._newest is None:
             return
         changed_at, number = self._newest
-        found = (await read(self._engine, partial(reconciliation.held, numbers=[number]))).get(number)
+        found = (await read(self._engine, partial(recovery.held, numbers=[number]))).get(number)
         if found is None or found.changed_at < changed_at:
             self._newest, self._loss_seen_at = None, now()
 
-    def _report(self) -> Report:
-        return Report(
+    def _report(self) -> ReconcilerReport:
+        return ReconcilerReport(
             **self._done,
             unswept_since=self._unswept_since,
             lost=dict(islice(self._lost.items(), NAMED)),
@@ -253,7 +253,7 @@ class Reconciler:
         """Have SQL repaired where it is behind or lacks events."""
         if is_ahead(self._in_sql_until, now()):
             self._in_sql_until = None
-        held = await read(self._engine, partial(reconciliation.held, numbers=chunk.keys()))
+        held = await read(self._engine, partial(recovery.held, numbers=chunk.keys()))
         self._done["compared"] += len(chunk)
         for number, seen in chunk.items():
             found = held.get(number)
@@ -294,7 +294,7 @@ class Reconciler:
             await self._write(number, seen, found)
         elif told is None or told.seen.changed_at != seen.changed_at:
             self._told[number] = _Told(seen, now(), GRACE)
-            await self._sender.tell_to_publish(number)
+            await self._projection.tell_to_publish(number)
             self._done["published"] += 1
         elif abs(now() - told.at) >= told.pause:
             # Each try adds a signal to the history of a case that cannot publish.
@@ -315,7 +315,7 @@ class Reconciler:
                 self._ended[number] = await self._workflows.end(number, seen.run_id)
                 return
             self._diverged.add(number)
-            await self._writer.run(partial(reconciliation.mark, reasons={number: "reset"}))
+            await self._writer.run(partial(recovery.mark, reasons={number: "reset"}))
         except NotRegisteredError as error:
             self._forget(number)
             logger.warning("a case cannot be written: %s", error)
@@ -327,11 +327,11 @@ class Reconciler:
                 self._forget(number)
                 self._not_begun[number] = type(error).__name__
 
-    async def _sweep(self, current: Shift) -> None:
+    async def _sweep(self, current: PollerRun) -> None:
         """Compare every open case, in SQL and in Temporal, and mark those whose workflow is lost.
 
         The first sweep, one a day, and one after a loss in SQL compare the cases that have ended as well. Raises
-        ShiftOverError.
+        RunOverError.
         """
         began_at, loss_seen_at = now(), self._loss_seen_at
         self._not_begun.clear()
@@ -345,7 +345,7 @@ class Reconciler:
         lost: dict[str, Lost] = {}
         unreadable: dict[str, str] = {}
         after = ""
-        while held := await read(self._engine, partial(reconciliation.open_cases, after=after, limit=CHUNK)):
+        while held := await read(self._engine, partial(recovery.open_cases, after=after, limit=CHUNK)):
             after = max(held)
             found: dict[str, Lost] = {}
             for number, changed_at in held.items():
@@ -354,21 +354,21 @@ class Reconciler:
                     reason = await self._loss(number, changed_at)
                     found |= {number: reason} if reason else {}
             # At once: a rebuild may start them again before the end of the sweep, and remove the mark.
-            await self._writer.run(partial(reconciliation.mark, reasons=found))
+            await self._writer.run(partial(recovery.mark, reasons=found))
             lost |= found
-            unreadable |= await read(self._engine, partial(reconciliation.unreadable, numbers=[*held]))
+            unreadable |= await read(self._engine, partial(recovery.unreadable, numbers=[*held]))
             await current.pause(PAUSE_SECONDS)
-        self._lost = await read(self._engine, reconciliation.lost_cases)
+        self._lost = await read(self._engine, recovery.lost_cases)
         back = self._lost.keys() - lost.keys() - self._diverged
-        await self._writer.run(partial(reconciliation.mark, reasons=dict.fromkeys(back)))
+        await self._writer.run(partial(recovery.mark, reasons=dict.fromkeys(back)))
         self._lost = {number: why for number, why in self._lost.items() if number not in back}
         self._unreadable_rows = unreadable
         self._swept_at = self._unswept_since = began_at
         if self._loss_seen_at == loss_seen_at:  # no further loss during the sweep
             self._loss_seen_at = None
 
-    async def _compare_all(self, chunks: AsyncIterator[dict[str, Seen]], current: Shift) -> dict[str, datetime]:
-        """Compare these cases, with pauses; return when each changed last. Raises ShiftOverError."""
+    async def _compare_all(self, chunks: AsyncIterator[dict[str, Seen]], current: PollerRun) -> dict[str, datetime]:
+        """Compare these cases, with pauses; return when each changed last. Raises RunOverError."""
         changed: dict[str, datetime] = {}
         async for chunk in chunks:
             await self._compare(chunk)
@@ -388,6 +388,6 @@ class Reconciler:
             return "ended"
         if not seen.runs:
             await self._catch_up(number, seen, None)
-            held = await read(self._engine, partial(reconciliation.held, numbers=[number]))
+            held = await read(self._engine, partial(recovery.held, numbers=[number]))
             return "ended" if held[number].is_open else None
         return "reset" if seen.changed_at < changed_at else None

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import AwareDatetime, Field
 
 from domain.shared.value import Immutable
-from readmodel.recovery.reconciliation import Lost
+from readmodel.recovery import Lost
 
 NAMED = 20
 """Lost cases that the report names."""
@@ -29,8 +29,8 @@ def is_ahead(in_sql_until: datetime | None, at: datetime) -> bool:
     return in_sql_until is not None and in_sql_until > at
 
 
-class Report(Immutable):
-    """Work of the reconciler in its shift, and the cases that are marked as lost, some by number."""
+class ReconcilerReport(Immutable):
+    """Work of the reconciler in its run, and the cases that are marked as lost, some by number."""
 
     compared: int = 0
     published: int = 0
@@ -48,7 +48,6 @@ class Report(Immutable):
     in_sql_until: AwareDatetime | None = Field(default=None, description="SQL once had every change until then.")
 
     def __str__(self) -> str:
-        """Return the report as a line for the Temporal UI."""
         named = (
             ", ".join(map("{0[0]} ({0[1]})".format, each.items()))
             for each in (self.lost, self.not_begun, self.unreadable)

@@ -25,7 +25,7 @@ from temporalio.converter import (
 )
 
 from activities.sealing.keys import Key, Keys, derived
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 
 SEALED, FOREIGN = b"binary/sealed", b"binary/foreign"
 """Encodings of what the service has sealed, and of what it has not: no converter takes the second for a value."""

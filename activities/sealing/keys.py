@@ -40,7 +40,6 @@ class Seal:
 
     Args:
         keys: the ring; a key derived from the one that seals closes, those of all open.
-        purpose: the purpose.
     """
 
     def __init__(self, keys: Keys, purpose: str) -> None:

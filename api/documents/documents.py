@@ -21,7 +21,7 @@ from domain.case.events import Event, Names
 from domain.case.lifecycle import State
 from domain.catalogue.terms import URGED
 from domain.shared.actors import Role
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 NAMES = frozenset(f"{DOCUMENTS}{name}.html" for name in (*KINDS, "layout", "facts"))
@@ -80,7 +80,6 @@ class Documents:
             raise FileError(problems)
 
     def html(self, number: str, event: Event) -> str:
-        """Return the document of a notice or criticism as an HTML page."""
         return self._environment.get_template(f"{DOCUMENTS}{event.action}.html").render(fields(number, event))
 
 
@@ -121,7 +120,6 @@ def fields(number: str, event: Event) -> Mapping[str, Any]:
 
 
 def document_number(number: str, seq: int) -> str:
-    """Return the number of a document: the case's number and the event's."""
     return f"{number}-{seq}"
 
 
@@ -131,10 +129,9 @@ def _local(instant: datetime | None, zone: str) -> str:
 
 def _length(late: timedelta) -> tuple[str, str]:
     """Return a duration in Chinese and English, in its two largest units that are not zero."""
-    minutes, seconds = divmod(int(late.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "天", "day"), (hours, "小时", "hour"), (minutes, "分", "minute"), (seconds, "秒", "second")]
+    hours, rest = divmod(late.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    parts = [(late.days, "天", "day"), (hours, "小时", "hour"), (minutes, "分", "minute"), (seconds, "秒", "second")]
     first = next((place for place, (count, _, _) in enumerate(parts) if count), len(parts) - 1)
     said = [part for part in parts[first : first + 2] if part[0]] or parts[-1:]
     zh = " ".join(f"{count} {unit}" for count, unit, _ in said)

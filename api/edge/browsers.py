@@ -74,7 +74,6 @@ class SealedCookie(Generic[K]):
         self._attributes: dict[str, Any] = {"secure": secure, "httponly": True, "samesite": samesite, "path": "/"}
 
     def text(self, request: HTTPConnection) -> str:
-        """Return the sealed text of the request's cookie; empty if there is none."""
         return request.cookies.get(self._name, "")
 
     def open(self, text: str) -> K | None:
@@ -87,13 +86,11 @@ class SealedCookie(Generic[K]):
         return found if found and self._clock() < found.ends_at else None
 
     def set(self, response: Response, kept: K) -> None:
-        """Give the browser the cookie, until its content ends."""
         seconds = math.ceil((kept.ends_at - self._clock()).total_seconds())
         sealed = self._seal.close(kept.model_dump_json().encode())
         response.set_cookie(self._name, sealed, max_age=seconds, **self._attributes)
 
     def clear(self, response: Response) -> None:
-        """Take the cookie from the browser."""
         response.delete_cookie(self._name, **self._attributes)
 
 
@@ -103,7 +100,6 @@ def page(
     headers: Mapping[str, str] | None = None,
     **fields: Any,  # noqa: ANN401 - of a template
 ) -> Response:
-    """Return the page of a template of this name."""
     text = TEMPLATES.get_template(name).render(**fields)
     sources = {"script": "", "style": ""}
     for kind, content in _INLINE.findall(text):
@@ -120,7 +116,6 @@ def source(content: bytes) -> str:
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """Return the fields of a form that a page has sent."""
     return dict(parse_qsl((await request.body()).decode(errors="replace")))
 
 

@@ -49,9 +49,9 @@ class BoundedProtocol(HttpToolsProtocol):
     """HTTP by uvicorn, which itself waits for ever for the rest of a request, and for a client to take its answer.
 
     A connection is closed if the head of a request is late, or its body after the answer. A late body that the
-    application waits for is answered 408 by `api.edge.middleware.BodyLimit`. A head beyond HEAD_BYTES, which the parser
-    would keep, or of more than FIELDS is answered 431, and so is as much at the end of a body (trailers, extensions
-    of chunks). An address for RENDER does not count, up to ADDRESS_BYTES.
+    application waits for is answered 408 by `middleware.limit_body`. A head beyond HEAD_BYTES, which the parser would
+    keep, or of more than FIELDS is answered 431, and so is as much at the end of a body (trailers, extensions of
+    chunks). An address for RENDER does not count, up to ADDRESS_BYTES.
     """
 
     bounds: ClassVar[ConnectionBounds]
@@ -131,7 +131,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse()
 
     def on_headers_complete(self) -> None:
-        """Begin to wait for the body."""
         if self._is_refused:
             return
         self._head = 0
@@ -147,14 +146,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive, self._is_at_end = False, True
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
         if self._is_refused:
             return
         self._head = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Wait no more."""
         if self._is_refused:
             return
         self._head = self._fields = 0
@@ -162,7 +159,6 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
         self._stop_waiting()
         if self._untaken:
             self._untaken.cancel()
@@ -191,5 +187,4 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def bounded_protocol(bounds: ConnectionBounds) -> type[BoundedProtocol]:
-    """Return the protocol with these bounds, as uvicorn takes it: a class."""
     return type("Protocol", (BoundedProtocol,), {"bounds": bounds})

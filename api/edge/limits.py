@@ -33,15 +33,14 @@ TURN_SECONDS = 10.0
 _ONE_LINE = RateLimitItemPerMinute(1)
 
 
-class RareLog:
+class RareLog(FixedWindowRateLimiter):
     """Log with one line a minute for each subject and what it does."""
 
     def __init__(self) -> None:
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        super().__init__(MemoryStorage())
 
     def tell(self, subject: str, what: str) -> None:
-        """Write the line, unless it was written within this minute."""
-        if self._limiter.hit(_ONE_LINE, subject, what):
+        if self.hit(_ONE_LINE, subject, what):
             log.warning("%s %s", subject, what)
 
 
@@ -62,7 +61,6 @@ class Limit:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
     def check(self, subject: str) -> None:
-        """Raise ProblemError 429 if the subject has reached the limit."""
         if self._most is None or self._limiter.test(self._most, subject):
             return
         reached = f"has reached the limit of {self._most.amount} {self._what} within a minute"
@@ -72,9 +70,13 @@ class Limit:
         raise ProblemError(self._kind, f"The {subject} {reached}; send it again after the pause.", headers=headers)
 
     def count(self, subject: str) -> None:
-        """Count what the subject has done."""
         if self._most:
             self._limiter.hit(self._most, subject)
+
+    def take(self, subject: str) -> None:
+        """Count what the subject does. Raises ProblemError 429 beyond the limit."""
+        self.check(subject)
+        self.count(subject)
 
 
 class Limits:
@@ -121,23 +123,17 @@ class Limits:
         """
         if role is Role.ADMIN:
             return
-        limit = self._reads if is_reading(request) else self._writes
-        subject = f"person {person}"
-        limit.check(subject)
-        limit.count(subject)
+        (self._reads if is_reading(request) else self._writes).take(f"person {person}")
 
     def looked(self, person: str, *, opens: bool = False) -> None:
         """Count a request of a person's Temporal UI, which asks for itself as well, also to open payloads.
 
         Raises ProblemError 429.
         """
-        limit = self._opens if opens else self._looks
-        limit.check(f"person {person}")
-        limit.count(f"person {person}")
+        (self._opens if opens else self._looks).take(f"person {person}")
 
 
 def is_reading(request: Request) -> bool:
-    """Return True if the request changes nothing."""
     return request.method in ("GET", "HEAD") or request.url.path == LOOKUP
 
 

@@ -1,4 +1,7 @@
-"""Middleware of every request, as plain ASGI: metrics, a limit of the body, and a problem for every fault."""
+"""Middleware of every request, as plain ASGI: metrics, a limit of the body, and a problem for every fault.
+
+Each layer is a function of the application below it, as Starlette's `Middleware` takes it.
+"""
 
 import asyncio
 import logging
@@ -25,6 +28,8 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Ids that a client may give its requests: a log can carry them as they are."""
 Serving = Callable[[], AbstractContextManager[None]]
 """Makes the context in which a request is served."""
+_HOST = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[0-9A-Za-z._-]+))(:(?P<port>[0-9]{1,5}))?")
+_LAST_PORT = 65535
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -36,22 +41,17 @@ HEADERS = (
 """On every answer: it holds personal data, is what it says it is, and must stay out of caches and other sites."""
 
 
-class Watch:
-    """Outermost layer: metrics of every request, and an answer to every fault."""
+def watch(app: ASGIApp, metrics: Metrics) -> ASGIApp:
+    """Return the outermost layer: metrics of every request, and an answer to every fault."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
         began = time.perf_counter()
         status = 0
 
-        async def watched(message: Message) -> None:
+        async def sent(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -61,106 +61,89 @@ class Watch:
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await app(scope, receive, sent)
         except Exception:
             request_id = correlation_id.get()
             log.exception("request %s failed", request_id)
             if status:
                 raise
-            problem = ProblemError(
-                INTERNAL, f"The log describes the error under the request id {request_id}.", request_id=request_id
-            )
-            await problem.response()(scope, receive, watched)
+            detail = f"The log describes the error under the request id {request_id}."
+            await ProblemError(INTERNAL, detail, request_id=request_id).response()(scope, receive, sent)
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             # The template of the route: case numbers must not become labels.
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._metrics.answered(route, method, status, time.perf_counter() - began)
+            metrics.answered(route, method, status, time.perf_counter() - began)
+
+    return served
 
 
-class HostCheck:
-    """Answers to requests for these names alone: a site whose name leads here (DNS rebinding) reads nothing."""
+def check_host(app: ASGIApp, hosts: Collection[str]) -> ASGIApp:
+    """Return a layer that answers to these names alone: a site whose name leads here (DNS rebinding) reads nothing."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
-        self._app = app
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope).getlist("host") if scope["type"] == "http" else []
+        answer = app
         if scope.get("http_version") == "1.1" and not given:
             detail = "HTTP/1.1 needs the header Host, with the name of the service."
-            await ProblemError(BAD_REQUEST, detail).response()(scope, receive, send)
-            return
-        if all(_name_in(host) in self._hosts for host in given):
-            await self._app(scope, receive, send)
-            return
-        detail = "The service does not answer to what `Host` names. Its operator may add names: HOTLINE_ALLOWED_HOSTS."
-        problem = ProblemError(WRONG_HOST, detail, accepted=sorted(self._hosts))
-        await problem.response()(scope, receive, send)
+            answer = ProblemError(BAD_REQUEST, detail).response()
+        elif not all(_name_in(host) in hosts for host in given):
+            detail = (
+                "The service does not answer to what `Host` names. Its operator may add names: HOTLINE_ALLOWED_HOSTS."
+            )
+            answer = ProblemError(WRONG_HOST, detail, accepted=sorted(hosts)).response()
+        await answer(scope, receive, send)
+
+    return served
 
 
 def _name_in(host: str) -> str | None:
     """Return the name in a header `Host`, in lower case and without the port; None if it has no such form."""
     form = _HOST.fullmatch(host)
-    if form is None or int(form["port"] or 0) > LAST_PORT:
+    if form is None or int(form["port"] or 0) > _LAST_PORT:
         return None
     return (form["name"] or form["v6"]).lower()
 
 
-_HOST = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[0-9A-Za-z._-]+))(:(?P<port>[0-9]{1,5}))?")
-LAST_PORT = 65535
-
-
-class PeopleServed:
-    """Context around the answer to each request that may change something: work on many cases then steps aside.
+def serve_people(app: ASGIApp, serving: Serving) -> ASGIApp:
+    """Return a layer with a context around the answer to each POST: work on many cases then steps aside.
 
     It begins when the body is there, as a slow sender must not hold up other work.
     """
 
-    def __init__(self, app: ASGIApp, serving: Serving) -> None:
-        self._app = app
-        self._serving = serving
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("method") != "POST":
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
         with ExitStack() as answering:
 
             async def received() -> Message:
                 message = await receive()
                 if not message.get("more_body"):
-                    answering.enter_context(self._serving())
+                    answering.enter_context(serving())
                 return message
 
-            await self._app(scope, received, send)
+            await app(scope, received, send)
+
+    return served
 
 
-class BodyLimit:
-    """Limit of the bytes that are read of a body, also if its length was not announced, and of the seconds it takes.
+def limit_body(app: ASGIApp, limit: int, larger: Mapping[str, int], seconds: float) -> ASGIApp:
+    """Return a layer that limits the bytes of a body, also if its length was not announced, and the seconds it takes.
 
     `larger` has the paths whose bodies may be larger than `limit`.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, larger: Mapping[str, int], seconds: float) -> None:
-        self._app = app
-        self._limit = limit
-        self._larger = larger
-        self._seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
-        limit = max(self._limit, self._larger.get(scope["path"], 0))
-        if int(Headers(scope=scope).get("content-length", 0)) > limit:
-            await _too_large(limit).response()(scope, receive, send)
+        most = max(limit, larger.get(scope["path"], 0))
+        if int(Headers(scope=scope).get("content-length", 0)) > most:
+            await too_large(f"{most} bytes").response()(scope, receive, send)
             return
         read = 0
-        late_at: float | None = asyncio.get_running_loop().time() + self._seconds
+        late_at: float | None = asyncio.get_running_loop().time() + seconds
 
         async def bounded() -> Message:
             nonlocal read, late_at
@@ -168,20 +151,20 @@ class BodyLimit:
                 async with asyncio.timeout_at(late_at):
                     message = await receive()
             except TimeoutError:
-                raise self._too_slow() from None
+                detail = f"The body has not arrived within {seconds:g} s; nothing was done."
+                raise ProblemError(TOO_SLOW, detail) from None
             read += len(message.get("body", b""))
-            if read > limit:
-                raise _too_large(limit)
+            if read > most:
+                raise too_large(f"{most} bytes")
             if not message.get("more_body"):
                 late_at = None
             return message
 
-        await self._app(scope, bounded, send)
+        await app(scope, bounded, send)
 
-    def _too_slow(self) -> ProblemError:
-        return ProblemError(TOO_SLOW, f"The body has not arrived within {self._seconds:g} s; nothing was done.")
+    return served
 
 
-def _too_large(limit: int) -> ProblemError:
-    most = f"{limit} bytes at most"
-    return ProblemError(BODY_TOO_LARGE, f"The body may have {most}.", accepted=[most])
+def too_large(most: str) -> ProblemError:
+    """Return the problem of a body with more than `most`, a number with its noun."""
+    return ProblemError(BODY_TOO_LARGE, f"The body may have {most} at most.", accepted=[f"{most} at most"])

@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problems: a stable type, a status, and words that say what would be accepted."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple, get_args
@@ -20,11 +20,9 @@ from domain.case.actions import ACTIONS
 from domain.incident.actions import INCIDENT_ACTIONS
 from domain.kit.event import AnyAction
 from domain.shared import errors
-from domain.shared.codes import UNKNOWN_CODE, UnknownCode
-from domain.shared.codes import Kind as CodeKind
-from domain.shared.errors import ProblemType, Refused
+from domain.shared.codes import UNKNOWN_CODE, CodeKind, UnknownCode
+from domain.shared.errors import OperatorError, ProblemType, Refused
 from domain.shared.explain import causes, form_of, message, tables_at
-from domain.shared.operator_errors import OperatorError
 from domain.shared.text import NO_INSTANT, RFC_3339
 
 MEDIA_TYPE = "application/problem+json"
@@ -51,13 +49,11 @@ STATUS = {
 
 
 def declare(slug: str, status: HTTPStatus, title: str) -> Kind:
-    """Return a new type of problem, and add it to `KINDS`."""
     KINDS[slug] = Kind(slug, status, title)
     return KINDS[slug]
 
 
 def kind_of(problem: ProblemType) -> Kind:
-    """Return the type of a refusal of the domain."""
     return declare(problem.code.replace("_", "-"), STATUS[problem.kind], problem.title)
 
 
@@ -119,7 +115,6 @@ class ProblemError(Exception):
         self.problem = Problem(type=PREFIX + kind.slug, title=kind.title, status=kind.status, detail=detail, **members)
 
     def response(self) -> Response:
-        """Return the problem as an answer."""
         content = self.problem.model_dump_json(exclude_none=True).encode()
         return Response(content, self.problem.status, headers=self.headers, media_type=MEDIA_TYPE)
 
@@ -128,16 +123,20 @@ async def refusal_of(check: Awaitable[None]) -> ProblemError | None:
     """Return the ProblemError that a check raises, also for an UnknownCode; None if it raises neither."""
     try:
         await check
-    except ProblemError as refused:
-        return refused
-    except UnknownCode as unknown:
-        return _unknown_code(unknown)
+    except (ProblemError, UnknownCode) as refused:
+        return problem_of(refused)
     return None
 
 
-def _unknown_code(error: UnknownCode) -> ProblemError:
-    """Return the problem of a code that the catalogue in force lacks."""
-    return ProblemError(UNKNOWN[error.kind], f"{_capitalised(str(error))}.", accepted=error.accepted)
+def problem_of(error: ProblemError | Refused | UnknownCode | OperatorError) -> ProblemError:
+    match error:
+        case Refused():
+            return refused_by(error)
+        case UnknownCode():
+            return ProblemError(UNKNOWN[error.kind], f"{_capitalised(str(error))}.", accepted=error.accepted)
+        case OperatorError():
+            return operator_needed(error)
+    return error
 
 
 def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> ProblemError:
@@ -187,32 +186,15 @@ def operator_needed(error: OperatorError) -> ProblemError:
     return unavailable(OPERATOR_NEEDED, detail, OPERATOR_SECONDS)
 
 
-async def on_operator_error(_: Request, error: OperatorError) -> Response:
-    """Answer a fault that only an operator can mend, as keys of which none may seal."""
-    return operator_needed(error).response()
-
-
-async def on_problem(_: Request, error: ProblemError) -> Response:
-    """Answer a ProblemError."""
-    return error.response()
-
-
-async def on_refused(_: Request, error: Refused) -> Response:
-    """Answer a refusal of the domain by a rule that no workflow keeps."""
-    return refused_by(error).response()
-
-
-async def on_unknown_code(_: Request, error: UnknownCode) -> Response:
-    """Answer a code that the catalogue in force lacks."""
-    return _unknown_code(error).response()
-
-
 def _capitalised(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-async def on_http_error(request: Request, error: HTTPException) -> Response:
-    """Answer a refusal of the framework: an unknown path, a method, a body that cannot be read."""
+async def _on_known_error(_: Request, error: Any) -> Response:  # noqa: ANN401 - one of those that `problem_of` takes
+    return problem_of(error).response()
+
+
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
     if isinstance(error.__cause__, ProblemError):
         # Raised while the body was read, where the framework makes something else of it.
         return error.__cause__.response()
@@ -228,14 +210,18 @@ async def on_http_error(request: Request, error: HTTPException) -> Response:
     return ProblemError(kind, str(error.detail), headers=error.headers).response()
 
 
+HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    **dict.fromkeys((ProblemError, Refused, UnknownCode, OperatorError), _on_known_error),
+    HTTPException: _on_http_error,
+}
+"""Answers to errors by type, as the application takes them."""
+
+
 def _methods(request: Request) -> list[str]:
     """Return the methods of the path; the framework names those of its first operation only."""
-
-    def known(method: str) -> bool:
-        scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
-
-    return [method for method in ("GET", "POST") if known(method)]
+    scopes = {method: {**request.scope, "method": method} for method in ("GET", "POST")}
+    routes = request.app.routes
+    return [method for method, each in scopes.items() if any(one.matches(each)[0] is Match.FULL for one in routes)]
 
 
 async def on_invalid(timezone: Callable[[], str], request: Request, error: RequestValidationError) -> Response:
@@ -261,7 +247,6 @@ def _kind_of_fault(fault: ErrorDetails) -> Kind:
 
 
 def invalid_request(faults: Sequence[FieldError], kind: Kind = INVALID_REQUEST) -> ProblemError:
-    """Return the problem of invalid fields."""
     accepted = dict.fromkeys(each for fault in faults for each in fault.accepted or ())
     detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
     return ProblemError(kind, detail, accepted=[*accepted] or None, errors=list(faults))

@@ -17,7 +17,6 @@ SCORE_COLUMNS = ("subject", "name", "name_zh", "figure", *_OF_FIGURE, *_OF_SUBJE
 
 
 def case_cells(page: Iterable[CountedCase]) -> list[list[Cell]]:
-    """Return the cells of these cases."""
     return [[one.number, to_jsonable_python(one.at), one.counts, amount_text(one), one.excluded] for one in page]
 
 

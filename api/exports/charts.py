@@ -2,8 +2,8 @@
 
 import math
 import sys
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from unicodedata import east_asian_width
 
@@ -34,16 +34,14 @@ MOST_STEPS = 4
 """Steps of the axis of values."""
 SHORT = 10_000
 """Values from which the axis shows thousands."""
-Sums = dict[str, dict[str, float]]
+Series = Counter[str]
+"""Values by label; floats, which its type does not say."""
+Sums = dict[str, Series]
 FONTS = '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif'
 _KINDS: Mapping[ChartKind, type[Graph]] = complete(
     "_KINDS",
     ChartKind,
-    {
-        ChartKind.BAR: HorizontalBar,
-        ChartKind.STACKED: HorizontalStackedBar,
-        ChartKind.LINE: Line,
-    },
+    {ChartKind.BAR: HorizontalBar, ChartKind.STACKED: HorizontalStackedBar, ChartKind.LINE: Line},
 )
 _STYLE = Style(
     background="transparent",
@@ -52,13 +50,9 @@ _STYLE = Style(
     foreground_strong="#111",
     foreground_subtle="#777",
     font_family=FONTS,
-    label_font_size=FONT,
-    major_label_font_size=FONT,
-    legend_font_size=FONT,
-    guide_stroke_color="#ddd",
-    guide_stroke_dasharray="none",
-    major_guide_stroke_color="#ddd",
-    major_guide_stroke_dasharray="none",
+    **dict.fromkeys(("label_font_size", "major_label_font_size", "legend_font_size"), FONT),
+    **dict.fromkeys(("guide_stroke_color", "major_guide_stroke_color"), "#ddd"),
+    **dict.fromkeys(("guide_stroke_dasharray", "major_guide_stroke_dasharray"), "none"),
     opacity="1",
     colors=("#1f6fb2", "#e08a1e", "#3a9d5d", "#b8433f", "#7a5ea8", "#8a6d4b", "#4aa8b5", "#999999"),
 )
@@ -147,7 +141,7 @@ def _labels(table: Table, chart: Chart, sums: Sums) -> list[str]:
     """
     labels = list(dict.fromkeys(str(row[table.column(chart.label)]) for row in table.rows))
     if chart.kind is ChartKind.BAR:
-        total = {label: sum(series.get(label, 0) for series in sums.values()) for label in labels}
+        total = _total(sums.values())
         labels = sorted([label for label in labels if total[label]] or labels, key=lambda label: -total[label])
     labels = labels[:MOST_LABELS]
     return labels if chart.kind is ChartKind.LINE else labels[::-1]
@@ -158,31 +152,34 @@ def _with_others(sums: Sums) -> Sums:
     names = sorted(sums, key=lambda name: -sum(sums[name].values()))
     if len(names) <= MOST_SERIES:
         return {name: sums[name] for name in names}
-    others: dict[str, float] = defaultdict(float)
-    for name in names[MOST_SERIES - 1 :]:
-        for label, value in sums[name].items():
-            others[label] += value
-    return {**{name: sums[name] for name in names[: MOST_SERIES - 1]}, OTHERS: others}
+    kept, others = names[: MOST_SERIES - 1], names[MOST_SERIES - 1 :]
+    return {**{name: sums[name] for name in kept}, OTHERS: _total(sums[name] for name in others)}
+
+
+def _total(series: Iterable[Series]) -> Series:
+    total = Series()
+    for each in series:
+        total.update(each)
+    return total
 
 
 def _top(sums: Sums, *, stacked: bool) -> float:
     """Return the largest value, or the largest sum of the values of a label if they are stacked."""
-    labels = {label for series in sums.values() for label in series}
-    values = ([series.get(label, 0) for series in sums.values()] for label in labels)
-    return max(map(sum if stacked else max, values), default=0)
+    drawn = [_total(sums.values())] if stacked else sums.values()
+    return max((value for series in drawn for value in series.values()), default=0)
 
 
 def _sums(table: Table, chart: Chart) -> Sums:
     """Return the sum of each series by label; what no row has a value for is left out."""
     label = table.column(chart.label)
     series = table.column(chart.series) if chart.series else None
-    found: Sums = defaultdict(dict)
+    found: Sums = defaultdict(Series)
     for row in table.rows:
         for name in chart.values:
-            key = str(row[series]) if series is not None else _title(table, name)
             cell = row[table.column(name)]
             if cell is not None:
-                found[key][str(row[label])] = found[key].get(str(row[label]), 0) + float(cell)
+                key = _title(table, name) if series is None else str(row[series])
+                found[key][str(row[label])] += float(cell)  # type: ignore[assignment]  # a Counter adds floats as well
     return found
 
 

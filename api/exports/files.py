@@ -93,7 +93,6 @@ class Sheets:
             self._sheet.write_string(0, place, title, self._head)
 
     def write(self, rows: Iterable[Sequence[Cell]]) -> None:
-        """Add rows to the sheet that was begun last."""
         for row in rows:
             for place, (cell, kind) in enumerate(zip(row, self._kinds, strict=True)):
                 self._write(place, cell, kind)

@@ -13,8 +13,7 @@ from api.exports.charts import svg
 from api.exports.files import BOM, CSV, XLSX, lines, sheets
 from api.render import JSON
 from domain.calendar.work_calendar import on_the_wall
-from domain.reports.cells import shown
-from domain.reports.report import Report, Table
+from domain.reports.report import Report, Table, shown
 
 ROWS = 50
 """Rows of a table that a page shows: what matters most comes first, and files have all."""
@@ -47,7 +46,6 @@ def as_csv(report: Report) -> bytes:
 
 
 def as_xlsx(report: Report) -> bytes:
-    """Return a workbook with a sheet for each table."""
     file = io.BytesIO()
     with sheets(file) as book:
         for table in report.tables:

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from api.exports.files import BOM, CSV, XLSX, lines, sheets
 from domain.reports.report import Cell
-from readmodel.base.paging import Page
+from readmodel.base.paging import RowPage
 
 T = TypeVar("T")
 Pages = AsyncIterator[list[list[Cell]]]
@@ -30,7 +30,6 @@ class ExportTurn(asyncio.Lock):
     """Lock of the one step of an export that runs, kept after it for a look at the loop, longer if that is busy."""
 
     async def __aenter__(self) -> None:
-        """Wait for the turn, and begin a step."""
         await super().__aenter__()
         self._began = asyncio.get_running_loop().time()
 
@@ -48,7 +47,6 @@ class ExportTurn(asyncio.Lock):
 
 
 def attachment(name: str) -> dict[str, str]:
-    """Return the header by which a browser saves the answer under this name."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
@@ -60,7 +58,7 @@ async def in_turn(turn: ExportTurn, step: Callable[..., T], *args: object) -> T:
 
 async def pages_of(
     turn: ExportTurn,
-    read: Callable[[str | None], Awaitable[Page[T]]],
+    read: Callable[[str | None], Awaitable[RowPage[T]]],
     cells: Callable[[Sequence[T]], list[list[Cell]]],
     cursor: str | None,
     *,
@@ -89,8 +87,6 @@ async def pages_of(
 
 
 async def as_csv(name: str, columns: Sequence[str], pages: Pages, turn: ExportTurn) -> Response:
-    """Return the pages as CSV, each sent as soon as it is read."""
-
     async def sent() -> AsyncIterator[bytes]:
         yield BOM + lines([columns])
         async for rows in pages:

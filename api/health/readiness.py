@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from time import monotonic
@@ -13,17 +14,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.recovery.reconcile import SWEEP_EVERY
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.edge.metrics import Metrics
+from api.health import fault, fine
 from api.health.sql import SqlHealth
 from api.health.storage import Storage
 from api.health.temporal import TemporalHealth
 from api.schemas import Component, Readiness
 from api.temporal.clock import ClockCheck, describe, is_off
 from readmodel.notifications.deliveries import oldest_due
-from readmodel.recovery.reconciliation import lost_cases
+from readmodel.recovery import lost_cases
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, describe_schedule
 from workflows.clients.singletons import COURIER, RECONCILER, SURGE_WATCH, last_report
 
@@ -43,26 +45,20 @@ REFUSED = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND)
 UNABLE = "unavailable"
 """Status of a service that takes no calls."""
 NAMED = 5
-"""Lost cases that the detail names."""
-LOOK_UP = "Look up the part in docs/when-something-is-wrong.md."
+"""Cases that the detail names."""
 
 Checks = Mapping[str, Callable[[], Awaitable[Component]]]
 log = logging.getLogger("hotline.api")
 
 
+@dataclass
 class ReadinessCheck:
-    """Check of all parts of the service.
+    """Check of all parts of the service, each by the name of its field in `Readiness`; metrics record each result."""
 
-    Args:
-        checks: the check of each part, by the name of its field in `Readiness`.
-        metrics: metrics that each result is recorded in.
-    """
-
-    def __init__(self, checks: Checks, metrics: Metrics) -> None:
-        self._checks = checks
-        self._metrics = metrics
-        self._task: asyncio.Task[Readiness] | None = None
-        self._found_at = 0.0
+    checks: Checks
+    metrics: Metrics
+    _task: asyncio.Task[Readiness] | None = None
+    _found_at: float = 0.0
 
     async def look(self) -> Readiness:
         """Return the readiness, found within the last second or now."""
@@ -72,9 +68,10 @@ class ReadinessCheck:
         return await asyncio.shield(self._task)
 
     async def _look(self) -> Readiness:
-        found = await asyncio.gather(*(_guarded(name, check) for name, check in self._checks.items()))
-        result = readiness(dict(zip(self._checks, found, strict=True)))
-        self._metrics.checked(result.status, {name: part.ok for name, part in zip(self._checks, found, strict=True)})
+        found = await asyncio.gather(*(_guarded(name, check) for name, check in self.checks.items()))
+        parts = dict(zip(self.checks, found, strict=True))
+        result = readiness(parts)
+        self.metrics.checked(result.status, {name: part.ok for name, part in parts.items()})
         self._found_at = monotonic()
         return result
 
@@ -88,13 +85,6 @@ def checks(
     clock: Callable[[], datetime],
 ) -> Checks:
     """Return the check of each part. A further one: an entry here, a field of `Readiness`, an example of its route."""
-
-    async def calendar() -> Component:
-        return _calendar(in_force, clock().date())
-
-    async def catalogue() -> Component:
-        return _catalogue(in_force)
-
     return {
         "temporal": temporal.temporal,
         "clock": partial(_clock, clock_check),
@@ -105,10 +95,10 @@ def checks(
         "read_model": sql.read_model,
         "courier": partial(_courier, temporal, sql, clock),
         "reconciler": partial(_reconciler, temporal, sql, clock),
-        "surge_watch": partial(temporal.shifts, SURGE_WATCH),
+        "surge_watch": partial(temporal.poller, SURGE_WATCH),
         "keys": lambda: sql.keys(clock()),
-        "calendar": calendar,
-        "catalogue": catalogue,
+        "calendar": partial(_calendar, in_force, clock),
+        "catalogue": partial(_catalogue, in_force),
     }
 
 
@@ -119,61 +109,59 @@ def readiness(parts: Mapping[str, Component]) -> Readiness:
 
 
 async def _guarded(name: str, check: Callable[[], Awaitable[Component]]) -> Component:
-    """Return the result of the check within its time; a part that cannot be checked is not ok. Raises nothing."""
+    """Return what the check tells within its time, or why the part cannot be checked. Raises nothing."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             return await check()
     except TimeoutError:
-        return Component(ok=False, detail=f"not known: no answer within {CHECK_SECONDS:g} s", remedy=LOOK_UP)
+        remedy = "Look up the part in docs/when-something-is-wrong.md."
+        return fault(f"not known: no answer within {CHECK_SECONDS:g} s", remedy)
     except SQLAlchemyError:
         return unknown("SQL", "sql")
     except (RPCError, RuntimeError) as error:  # RuntimeError: of a client that could not connect yet
         if isinstance(error, RPCError) and error.status in REFUSED:
             remedy = "Run `hotline temporal-setup`: a search attribute or the namespace is missing."
-            return Component(ok=False, detail="not known: Temporal refuses the question", remedy=remedy)
+            return fault("not known: Temporal refuses the question", remedy)
         return unknown("Temporal", "temporal")
     except Exception:
         log.exception("the part %s cannot be checked", name)
-        return Component(ok=False, detail="not known: its check failed", remedy="Read the log of the API.")
+        return fault("not known: its check failed", "Read the log of the API.")
 
 
 def unknown(what: str, part: str) -> Component:
-    """Return the result for a part that depends on another one, which does not answer."""
-    return Component(ok=False, detail=f"not known: {what} does not answer", remedy=f"See the part `{part}`.")
+    return fault(f"not known: {what} does not answer", f"See the part `{part}`.")
 
 
 async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
     """Return the courier's part: it tells the oldest notification that is due, and is not ok if that is late."""
-    shifts = await temporal.shifts(COURIER)
-    oldest = None
-    if shifts.ok:
-        # SQL that is down is told by a part of its own.
-        with suppress(TimeoutError, SQLAlchemyError):
-            async with asyncio.timeout(CHECK_SECONDS / 2):
-                oldest = await sql.reader.look(oldest_due, clock())
-    if oldest is None:
-        return shifts
+    poller, oldest = await temporal.poller(COURIER), None
+    # SQL that is down is told by a part of its own.
+    with suppress(TimeoutError, SQLAlchemyError):
+        async with asyncio.timeout(CHECK_SECONDS / 2):
+            oldest = await sql.reader.look(oldest_due, clock())
+    if oldest is None or not poller.ok:
+        return poller
     waits = int((clock() - oldest).total_seconds())
     detail = f"the oldest notification that is due waits for {waits} s"
     if waits < LATE_SECONDS:
-        return Component(ok=True, detail=f"{shifts.detail}; {detail}")
+        return fine(f"{poller.detail}; {detail}")
     remedy = "Read the log of the worker for channels that are slow or fail; raise their `concurrency`."
-    return Component(ok=False, detail=detail, remedy=remedy)
+    return fault(detail, remedy)
 
 
 async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
     """Return the reconciler's part: not ok as well if it cannot compare, or an operator has something to mend."""
-    shifts = await temporal.shifts(RECONCILER)
-    if not shifts.ok:
-        return shifts
-    report = await last_report(temporal.client) or Report()
+    poller = await temporal.poller(RECONCILER)
+    if not poller.ok:
+        return poller
+    report = await last_report(temporal.client) or ReconcilerReport()
     if report.fault:
         detail = f"the last comparison of Temporal and SQL failed: {report.fault}"
-        return Component(ok=False, detail=detail, remedy="Read the log of the worker. It tries again by itself.")
+        return fault(detail, "Read the log of the worker. It tries again by itself.")
     if report.unswept_since and clock() - report.unswept_since > LONGEST_SWEEP:
         # Somebody else may also have repeated an old report.
         detail = f"it has made no whole comparison since {report.unswept_since:%Y-%m-%d %H:%M} UTC"
-        return Component(ok=False, detail=detail, remedy=f"Read the log of the worker; terminate `{RECONCILER.id}`.")
+        return fault(detail, f"Read the log of the worker; terminate `{RECONCILER.id}`.")
     faults: dict[str, str] = {}
     if report.paused:
         faults[f"{report.paused_count} open cases are paused: {', '.join(report.paused[:NAMED])}"] = UNPAUSE
@@ -198,11 +186,10 @@ async def _reconciler(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[
     except RPCError:
         remedy = f"End the workflow `{WORKFLOW}` if this lasts with Temporal up; a worker makes the Schedule again."
         faults[f"the Schedule `{SCHEDULE}` does not answer"] = remedy
-    return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else shifts
+    return Component(ok=False, detail="; ".join(faults), remedy=" ".join(faults.values())) if faults else poller
 
 
 def _named(why: Mapping[str, str]) -> str:
-    """Return the first cases, each with what is wrong with it."""
     return ", ".join(f"{number} ({fault})" for number, fault in islice(why.items(), NAMED))
 
 
@@ -213,14 +200,14 @@ async def _clock(check: ClockCheck) -> Component:
     return Component(ok=not is_off(offset), detail=describe(offset), remedy=remedy)
 
 
-def _calendar(in_force: CatalogueInForce, today: date) -> Component:
-    end = in_force.catalogue.calendar_end(today)
+async def _calendar(in_force: CatalogueInForce, clock: Callable[[], datetime]) -> Component:
+    end = in_force.catalogue.calendar_end(clock().date())
     if end is None:
-        return Component(ok=True, detail="the holidays are known")
+        return fine("the holidays are known")
     return Component(ok=end.days_left > CALENDAR_DAYS, detail=end.detail, remedy=end.remedy)
 
 
-def _catalogue(in_force: CatalogueInForce) -> Component:
+async def _catalogue(in_force: CatalogueInForce) -> Component:
     edition = in_force.edition
     detail = in_force.remark or f"{edition.name} ({edition.digest}) is in force"
     remedy = None if in_force.sound else "Put a catalogue in force with `hotline catalogue apply FILE`."

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.health import fault, fine
 from api.schemas import Component
 from api.sql.reader import Reader
 from readmodel.base.database import writing
@@ -26,31 +29,24 @@ TOLERATED_PERCENT = 1
 """Difference of the counts that is tolerated: this many cases and this share, as both lists lag behind under load."""
 
 
+@dataclass
 class SqlHealth:
     """Health of the read model.
 
-    Args:
-        reader: reader of the API, by which its other checks ask SQL.
+    Attributes:
         engine: engine to write with; its owner disposes of it.
         count_running: returns the number of open cases that Temporal runs.
         key_ids: returns the ids of this process's keys, each with when it was made.
     """
 
-    def __init__(
-        self,
-        reader: Reader,
-        engine: Engine,
-        count_running: Callable[[], Awaitable[int]],
-        key_ids: Callable[[], Mapping[str, datetime]],
-    ) -> None:
-        self.reader = reader
-        self._engine = engine
-        self._count_running = count_running
-        self._key_ids = key_ids
-        # A thread of its own: a lock that somebody holds must not take the threads of requests.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql-health")
-        self._compared: Component | None = None
-        self._counted_at = -COUNTED_SECONDS
+    reader: Reader
+    engine: Engine
+    count_running: Callable[[], Awaitable[int]]
+    key_ids: Callable[[], Mapping[str, datetime]]
+    # A thread of its own: a lock that somebody holds must not take the threads of requests.
+    _thread: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "sql-health"))
+    _compared: Component | None = None
+    _counted_at: float = -COUNTED_SECONDS
 
     async def sql(self) -> Component:
         """Report if SQL answers, has its tables, and lets a transaction begin that writes."""
@@ -58,7 +54,7 @@ class SqlHealth:
             await self.reader.look(versions, ["0"])
         except SQLAlchemyError:
             remedy = "Start the database; if tables are missing, `hotline migrate`, then `hotline rebuild readmodel`."
-            return Component(ok=False, detail="does not answer, or its tables are missing", remedy=remedy)
+            return fault("does not answer, or its tables are missing", remedy)
         try:
             async with asyncio.timeout(LOCK_SECONDS):
                 writable = await asyncio.get_running_loop().run_in_executor(self._thread, self._writable)
@@ -66,25 +62,24 @@ class SqlHealth:
             writable = False
         if not writable:
             remedy = "End the program that holds the lock, or make the database writable again."
-            return Component(ok=False, detail="answers, and cannot be written to", remedy=remedy)
-        return Component(ok=True, detail="answers")
+            return fault("answers, and cannot be written to", remedy)
+        return fine("answers")
 
     async def keys(self, at: datetime) -> Component:
-        """Report if every process has the same keys."""
         found = await self.reader.look(keys_by_process, at)
         # After a rotation each process has yet to state the new key.
-        older = [key_id for key_id, made_at in self._key_ids().items() if made_at <= at - LIVE]
-        rotated = self._key_ids().keys() - older if older else ()
+        older = [key_id for key_id, made_at in self.key_ids().items() if made_at <= at - LIVE]
+        rotated = self.key_ids().keys() - older if older else ()
         known = frozenset[str]().union(*found.values()).difference(rotated)
         lacking = [f"{process} lacks {', '.join(known - ids)}" for process, ids in found.items() if known - ids]
         if not lacking:
-            return Component(ok=True, detail="every process has the same keys")
+            return fine("every process has the same keys")
         remedy = (
             "Copy the file of keys of a machine that has them, and run `hotline keys merge FILE` on that of each"
             " process named; to HOTLINE_KEYS add them, and start it again. If they were retired, retire them on every"
             " machine."
         )
-        return Component(ok=False, detail=f"keys differ: {'; '.join(sorted(lacking))}", remedy=remedy)
+        return fault(f"keys differ: {'; '.join(sorted(lacking))}", remedy)
 
     async def read_model(self) -> Component:
         """Report if SQL has about as many open cases as Temporal runs; the comparison is repeated every 10 s."""
@@ -101,18 +96,18 @@ class SqlHealth:
         running, held = found
         detail = f"SQL has {held} open cases, Temporal runs {running}"
         if not _differ(running, held):
-            return Component(ok=True, detail=detail)
+            return fine(detail)
         behind = "Run `hotline rebuild readmodel`: lists lack cases, or show them in an earlier state."
         lost = "Run `hotline rebuild workflows`: cases that Temporal does not run take no action and keep no promise."
-        return Component(ok=False, detail=detail, remedy=behind if held < running else lost)
+        return fault(detail, behind if held < running else lost)
 
     async def _counts(self) -> tuple[int, int]:
         # Temporal first: a case is in its list before it is in SQL.
-        return await self._count_running(), await self.reader.look(count_open)
+        return await self.count_running(), await self.reader.look(count_open)
 
     def _writable(self) -> bool:
         """Return True if a transaction begins that may write. Raises SQLAlchemyError; on SQLite that is the answer."""
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             on_sqlite = connection.dialect.name == "sqlite"
             return on_sqlite or connection.scalar(text("SHOW transaction_read_only")) == "off"
 

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
+from api.health import fault, fine
 from api.schemas import Component
 
 T = TypeVar("T")
@@ -25,17 +26,6 @@ MIB = 1024**2
 
 READ_MODEL = "the read model"
 TEMPORAL = "Temporal"
-
-FileId = tuple[int, int]
-"""Device and inode of a file."""
-
-
-class Changed(NamedTuple):
-    """File of a database that is not the one that the processes opened: deleted, or replaced by another."""
-
-    name: str
-    path: Path
-    change: str
 
 
 class Storage:
@@ -60,14 +50,13 @@ class Storage:
         self._files = files
         self._damage = damage
         self._key_fault = key_fault
-        self._opened: dict[str, FileId] = {}
+        self._opened: dict[str, tuple[int, int]] = {}
         # Threads of their own, and one for Temporal: a disk that hangs must not take the threads of others.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="storage")
         self._temporal_thread = ThreadPoolExecutor(1, thread_name_prefix="storage-temporal")
         self._changed()
 
     async def disk(self) -> Component:
-        """Report if every folder can be written to, and has space."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._disk)
 
     async def store(self) -> Component:
@@ -76,14 +65,21 @@ class Storage:
         changed, keys = await asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: (self._changed(), self._key_fault())
         )
-        if not changed:
-            return _sound(damage, keys)
-        found = "; ".join(f"the file of {each.name}, {each.path}, was {each.change}" for each in changed)
-        return Component(
-            ok=False,
-            detail=f"{found} under the running service, whose writes are lost at its end",
-            remedy="Do not stop the service before the open file is copied, as docs/backup.md, Lost files, describes.",
-        )
+        if changed:
+            return fault(
+                f"{'; '.join(changed)} under the running service, whose writes are lost at its end",
+                "Do not stop the service before the open file is copied, as docs/backup.md, Lost files, describes.",
+            )
+        if damage:
+            return fault(
+                f"the file of {READ_MODEL} is damaged: {damage}",
+                "Stop the service, move the file away, and put back that of the last backup if there is one. Then"
+                " start the service and run `hotline rebuild readmodel`.",
+            )
+        if keys:
+            remedy = "Put back the file of the last backup before a program starts again: those that run have read it."
+            return fault(keys, remedy)
+        return fine("the files of databases and keys are in place")
 
     async def temporal_unwritable(self) -> str | None:
         """Return the reason why Temporal's folder cannot be written to; None if it can, or is on another machine."""
@@ -102,40 +98,23 @@ class Storage:
             if free < LOW_BYTES:
                 faults.append(f"{left[-1]}, less than {LOW_BYTES // MIB}")
         if not faults:
-            return Component(ok=True, detail="; ".join(left) or "nothing is written on this machine")
+            return fine("; ".join(left) or "nothing is written on this machine")
         remedy = "Free or add disk space, or make the folder writable again; docs/when-something-is-wrong.md."
-        return Component(ok=False, detail="; ".join(faults), remedy=remedy)
+        return fault("; ".join(faults), remedy)
 
-    def _changed(self) -> list[Changed]:
+    def _changed(self) -> list[str]:
+        """Return what became of the files that are not those of the start, in words."""
         changed = []
         for name, path in self._files.items():
             try:
                 found = path.stat()
             except FileNotFoundError:
-                changed.append(Changed(name, path, "deleted"))
+                changed.append(f"the file of {name}, {path}, was deleted")
                 continue
             present = (found.st_dev, found.st_ino)
             if self._opened.setdefault(name, present) != present:
-                changed.append(Changed(name, path, "replaced"))
+                changed.append(f"the file of {name}, {path}, was replaced")
         return changed
-
-
-def _sound(damage: str | None, keys: str | None) -> Component:
-    """Report on files that are in place: damage of the read model, and a fault of the keys."""
-    if damage:
-        return Component(
-            ok=False,
-            detail=f"the file of {READ_MODEL} is damaged: {damage}",
-            remedy="Stop the service, move the file away, and put back that of the last backup if there is one. Then"
-            " start the service and run `hotline rebuild readmodel`.",
-        )
-    if keys:
-        return Component(
-            ok=False,
-            detail=keys,
-            remedy="Put back the file of the last backup before a program starts again: those that run have read it.",
-        )
-    return Component(ok=True, detail="the files of databases and keys are in place")
 
 
 def unwritable(folder: Path) -> str | None:
@@ -204,7 +183,6 @@ class Integrity:
 
 
 def tables_of(file: Path) -> list[str]:
-    """Return the tables of the file. Raises sqlite3.Error."""
     with _read_only(file) as connection:
         return [name for (name,) in connection.execute(_TABLES)]
 

@@ -5,18 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import (
-    CountWorkflowExecutionsRequest,
-    DescribeWorkflowExecutionRequest,
-)
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.run_status import NOT_OVER, UNPAUSE, unless_gone
+from api.health import fault, fine
 from api.schemas import Component
 from domain.case.lifecycle import OPEN
 from workflows.clients.singletons import Singleton
@@ -34,16 +30,11 @@ SILENT_SECONDS = 20
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _PAUSED = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
 _PAUSE_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
-NO_ANSWER = Component(
-    ok=False,
-    detail="does not answer",
-    remedy="Start Temporal, check `TEMPORAL_ADDRESS`, and read `logs/temporal.log` under `hotline up`.",
+NO_ANSWER = fault(
+    "does not answer",
+    "Start Temporal, check `TEMPORAL_ADDRESS`, and read `logs/temporal.log` under `hotline up`.",
 )
-NO_WORKER = Component(
-    ok=False,
-    detail="no worker asks for tasks",
-    remedy="Start a worker with `hotline worker`; if one runs, read its log.",
-)
+NO_WORKER = fault("no worker asks for tasks", "Start a worker with `hotline worker`; if one runs, read its log.")
 _TAKE_BACK = (
     "A worker mends it within a minute. Else run, for each NAME, `temporal worker deployment set-ramping-version"
     " --deployment-name NAME --delete --yes` and `temporal worker deployment set-current-version --deployment-name NAME"
@@ -76,58 +67,51 @@ class TemporalHealth:
             return NO_ANSWER
         if reason := await self.unwritable():
             remedy = "Free or add disk space, or make the data folder writable again; calls are taken at once then."
-            return Component(ok=False, detail=f"answers, and cannot write: {reason}", remedy=remedy)
-        return Component(ok=True, detail="answers")
+            return fault(f"answers, and cannot write: {reason}", remedy)
+        return fine("answers")
 
     async def worker(self) -> Component:
         """Report if a worker has lately asked for workflow tasks, and gets those of the service."""
         of_workflows, _ = found = await described(self.client, self.task_queue)
         if others := deployments_in(found):
             detail = f"tasks go to worker deployments that are not the service's: {', '.join(map(repr, others))}"
-            return Component(ok=False, detail=detail, remedy=_TAKE_BACK)
+            return fault(detail, _TAKE_BACK)
         seen = min((_age(poller.last_access_time) for poller in of_workflows.pollers), default=POLL_SECONDS)
         if seen >= POLL_SECONDS:
             return NO_WORKER
-        return Component(ok=True, detail=f"asked for tasks {max(seen, 0):.0f} s ago")
+        return fine(f"asked for tasks {max(seen, 0):.0f} s ago")
 
-    async def shifts(self, singleton: Singleton) -> Component:
+    async def poller(self, singleton: Singleton) -> Component:
         """Report if the workflow runs and its activity is alive; for the courier, dead letters are no fault of it."""
-        request = DescribeWorkflowExecutionRequest(
-            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
-        )
-        found = await unless_gone(self.client.workflow_service.describe_workflow_execution(request))
-        if found is None:
-            return Component(ok=False, detail="its workflow was never started", remedy=_RESTART.format(singleton.id))
+        run = await unless_gone(self.client.get_workflow_handle(singleton.id).describe())
+        if run is None:
+            return fault("its workflow was never started", _RESTART.format(singleton.id))
+        found = run.raw_description
         status = found.workflow_execution_info.status
         if status == Status.WORKFLOW_EXECUTION_STATUS_PAUSED:
-            return Component(ok=False, detail="its workflow is paused", remedy=f"{UNPAUSE} Its id is `{singleton.id}`.")
+            return fault("its workflow is paused", f"{UNPAUSE} Its id is `{singleton.id}`.")
         if status != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:
             ended = Status.Name(status).removeprefix("WORKFLOW_EXECUTION_STATUS_").lower()
-            return Component(ok=False, detail=f"its workflow has ended: {ended}", remedy=_RESTART.format(singleton.id))
+            return fault(f"its workflow has ended: {ended}", _RESTART.format(singleton.id))
         if found.pending_activities:
-            return _shift(found.pending_activities[0], singleton)
+            return _poller(found.pending_activities[0], singleton)
         waits = _age(found.pending_workflow_task.scheduled_time)
         if waits >= SILENT_SECONDS or found.pending_workflow_task.attempt > 1:
             detail = f"its workflow has waited for a worker for {waits:.0f} s"
-            return Component(ok=False, detail=detail, remedy=_RESTART.format(singleton.id))
-        return Component(ok=True, detail="is between two shifts")
+            return fault(detail, _RESTART.format(singleton.id))
+        return fine("is between two runs")
 
     async def count_open_cases(self) -> int:
         """Return the number of open cases whose workflows run or are paused. Raises RPCError."""
         states = ", ".join(f'"{state.value}"' for state in sorted(OPEN))
-        request = CountWorkflowExecutionsRequest(
-            namespace=self.client.namespace,
-            query=f'WorkflowType = "{ComplaintWorkflow.__name__}" AND {NOT_OVER}'
-            f' AND TaskQueue = "{self.task_queue}" AND {STATE.name} IN ({states})',
-        )
-        return (await self.client.workflow_service.count_workflow_executions(request)).count
+        of_cases = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{self.task_queue}"'
+        return (await self.client.count_workflows(f"{of_cases} AND {NOT_OVER} AND {STATE.name} IN ({states})")).count
 
 
-def _shift(activity: PendingActivityInfo, singleton: Singleton) -> Component:
-    """Report on the activity of the workflow that runs, or is to run."""
+def _poller(activity: PendingActivityInfo, singleton: Singleton) -> Component:
     if activity.state in (_PAUSED, _PAUSE_REQUESTED):
         remedy = f"Unpause the activity of the workflow `{singleton.id}` in the Temporal UI."
-        return Component(ok=False, detail="its activity is paused", remedy=remedy)
+        return fault("its activity is paused", remedy)
     if activity.state == _STARTED:
         seen = min(_age(activity.last_started_time), _age(activity.last_heartbeat_time))
         detail = f"gave a sign of life {max(seen, 0):.0f} s ago"
@@ -136,8 +120,8 @@ def _shift(activity: PendingActivityInfo, singleton: Singleton) -> Component:
         detail = f"its activity waits for try {activity.attempt}"
     retried = activity.state != _STARTED and activity.attempt > 1
     if retried or seen >= SILENT_SECONDS:
-        return Component(ok=False, detail=detail, remedy=_RESTART.format(singleton.id))
-    return Component(ok=True, detail=detail)
+        return fault(detail, _RESTART.format(singleton.id))
+    return fine(detail)
 
 
 def _age(at: Timestamp) -> float:

@@ -92,7 +92,7 @@ class ActionRoutes(Generic[OutcomeT]):
     def _endpoint(self, action: AnyAction, examples: Any) -> Callable[..., Awaitable[Response]]:  # noqa: ANN401 - as FastAPI takes them
         name, body_type = action.name, action.body
         able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}
-        command_type: type[Command[Any]] = Command.__class_getitem__(action.sent or body_type)  # type: ignore[assignment]  # known at run time only
+        command_type: type[Command[Any]] = Command.__class_getitem__(action.extended_body or body_type)  # type: ignore[assignment]  # known at run time only
 
         async def act(
             backend: Backend,

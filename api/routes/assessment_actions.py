@@ -39,8 +39,7 @@ from api.sign_in.security import RequestActor, digest_of, request_key
 from api.temporal.client import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF, decide_objection, inspect, object_
 from domain.assessment.batch import AssessmentBatch
-from domain.assessment.kind import AssessmentAction
-from domain.assessment.state import AssessmentFields, Objection
+from domain.assessment.state import AssessmentAction, AssessmentFields, Objection
 from domain.catalogue.figures import FIGURE_OF, Subject
 from domain.kit.command import Command
 from domain.kit.event import ActionBody

@@ -42,8 +42,8 @@ from domain.shared.codes import Code
 from domain.shared.text import Name
 from readmodel.assessments import months
 from readmodel.assessments.months import CountedCase, Number
-from readmodel.base.paging import Page
-from readmodel.reports.stored import first_case_at
+from readmodel.base.paging import RowPage
+from readmodel.reports.reports import first_case_at
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
@@ -189,7 +189,7 @@ async def _one_page(page: list[list[Cell]]) -> Pages:
     yield page
 
 
-async def _read(backend: Backend, number: Number, cursor: str | None) -> Page[CountedCase]:
+async def _read(backend: Backend, number: Number, cursor: str | None) -> RowPage[CountedCase]:
     return await backend.reader.ask(months.cases_behind, number, cursor, exported.PAGE)
 
 

@@ -21,7 +21,7 @@ from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, Ca
 from domain.rights.rights import CALL_BACK
 from domain.shared.text import CallId, Text
 from domain.shared.value import Value
-from readmodel.calls.call_backs import Entry, list_call_backs, work_off
+from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
 
 NOT_FOUND = declare("call-back-not-found", HTTPStatus.NOT_FOUND, "Call-back not found")
 CONFLICTS = (kind_of(CALL_BACK_TAKEN), kind_of(CALL_BACK_OVER))
@@ -71,7 +71,7 @@ class CallBackPage(Page[CallBackItem]):
     """Call-backs: the open ones oldest first, those that are done newest first."""
 
 
-def _item(entry: Entry, at: datetime) -> CallBackItem:
+def _item(entry: CallBackEntry, at: datetime) -> CallBackItem:
     call_back = entry.call_back
     links = CallBackLinks(call_back=f"/v1/calls/{quote(entry.call_id, safe='')}/call-back")
     shown = {name: value for name, value in entry._asdict().items() if name != "call_back"} | call_back._asdict()
@@ -79,7 +79,9 @@ def _item(entry: Entry, at: datetime) -> CallBackItem:
 
 
 _SINCE = datetime.fromisoformat("2026-08-03T04:00:00Z")
-EXAMPLE = _item(Entry("1785729600.118", "0760 8823 7777", "hotline", _SINCE, 2, CallBack("10023", _SINCE)), _SINCE)
+EXAMPLE = _item(
+    CallBackEntry("1785729600.118", "0760 8823 7777", "hotline", _SINCE, 2, CallBack("10023", _SINCE)), _SINCE
+)
 
 operations = Operations("calls")
 

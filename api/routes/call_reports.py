@@ -24,8 +24,7 @@ from domain.rights.rights import READ_REPORTS
 from domain.shared.text import Instant
 from domain.shared.value import complete
 from readmodel.base.database import ReadConnection
-from readmodel.calls.report import call_report
-from readmodel.calls.spans import DutyFigures, Grouping, start_of
+from readmodel.calls.report import DutyFigures, Grouping, call_report, start_of
 
 ERRORS = (INVALID_REQUEST, INVALID_PERIOD, READ_MODEL_UNAVAILABLE)
 LONGEST_DAYS = complete("LONGEST_DAYS", Grouping, {Grouping.HOUR: 93, Grouping.DAY: 366, Grouping.AGENT: 366})

@@ -20,7 +20,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.reopen import Reopen
 from domain.case.actions.urge import Urge
 from domain.case.lifecycle import State
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.case.views import CaseView
 from domain.kit.command import Command
 from domain.kit.event import ActionBody

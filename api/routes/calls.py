@@ -28,9 +28,8 @@ from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.calls.call import CallOutcome
 from domain.rights.rights import READ_CALLS, READ_CASES, RECORD_CALLS
 from domain.shared.text import Instant, Name
-from readmodel.calls.calls import keep
+from readmodel.calls.calls import CallFilters, keep
 from readmodel.calls.links import calls_of_case, linked_calls
-from readmodel.calls.queries import CallFilters
 
 
 class CallListing(LongPaging):

@@ -46,9 +46,9 @@ from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.rights.rights import READ_CASES, REGISTER
 from domain.shared.actors import Actor
-from readmodel.base.paging import Page
+from readmodel.base.paging import RowPage
 from readmodel.cases.filters import CaseFilters
-from readmodel.cases.queries import Count, count_cases, get_case, list_cases, list_rows
+from readmodel.cases.queries import CaseCount, count_cases, get_case, list_cases, list_rows
 from readmodel.timelines import timeline
 
 
@@ -62,7 +62,7 @@ class Counts(BaseModel):
     sla: dict[Sla, int] = Field(description="By service level; every level is named.")
 
 
-def _summed(counts: Sequence[Count]) -> Counts:
+def _summed(counts: Sequence[CaseCount]) -> Counts:
     def by(column: str, named: Iterable[Any] = ()) -> dict[Any, int]:
         sums = Counter(dict.fromkeys(named, 0))
         for count in counts:
@@ -75,7 +75,7 @@ def _summed(counts: Sequence[Count]) -> Counts:
     return Counts(total=sum(sla.values()), state=state, department=department, no_department=no_department, sla=sla)
 
 
-COUNTS = _summed([Count("registered", None, "on_time", 2), Count("in_progress", "repair", "at_risk", 3)])
+COUNTS = _summed([CaseCount("registered", None, "on_time", 2), CaseCount("in_progress", "repair", "at_risk", 3)])
 FILTER_ERRORS = (
     INVALID_REQUEST,
     INVALID_PERIOD,
@@ -143,7 +143,7 @@ async def _export(backend: Backend, wanted: Listing, filters: CaseFilters, actor
     """Return complaints as a file, which is read from SQL page by page: all, or `limit`. Raises ProblemError."""
     turn, limit = backend.export_turn, wanted.limit if "limit" in wanted.model_fields_set else None
 
-    async def read(cursor: str | None) -> Page[RowMapping]:
+    async def read(cursor: str | None) -> RowPage[RowMapping]:
         most, area_code = limit or exported.PAGE, backend.catalogue.area_code
         return await backend.reader.ask(list_rows, filters, cursor, most, area_code, wanted.sort)
 

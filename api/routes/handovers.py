@@ -20,7 +20,7 @@ from api.sign_in.security import RequestActor, digest_of, request_key
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from domain.case.actions.hand_over import SAME_OWNER
-from domain.case.handover import Handover, HandoverProgress, OpenWork
+from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.rights.rights import HAND_OVER
 from domain.shared.actors import Actor
 from domain.shared.text import Name, Text

@@ -42,8 +42,7 @@ from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.merge import Merge
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentState
-from domain.incident.opening import Opening
+from domain.incident.state import IncidentState, Opening
 from domain.kit.event import ActionBody
 from domain.rights.rights import DECLARE, READ_CANDIDATES, READ_INCIDENTS
 from domain.shared.actors import Actor, Role
@@ -53,7 +52,7 @@ from readmodel.incidents import incidents
 from readmodel.timelines import incident_timeline
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")
@@ -131,7 +130,7 @@ async def _declared(
         follow_up_percent=max((rule.follow_up_percent for rule in rules), default=100),
         timezone=backend.catalogue.calendar.timezone,
     )
-    incident, event, again = await backend.incidents.start(opening, request, Names.of(backend.catalogue))
+    incident, event, again = await backend.incidents.start(opening, request, CatalogueNames.of(backend.catalogue))
     if again:
         with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
             incident = await _found(backend, incident.number, actor)
@@ -288,12 +287,12 @@ async def _is_in_sql(backend: Backend, incident: Incident) -> bool:
     return False
 
 
-async def _counts(backend: Backend, number: str) -> incidents.Counts:
+async def _counts(backend: Backend, number: str) -> incidents.IncidentCounts:
     """Return the numbers of its cases; none if SQL does not answer, as the action is done."""
     try:
         return await backend.reader.ask(incidents.case_counts, number)
     except ProblemError:
-        return incidents.Counts()
+        return incidents.IncidentCounts()
 
 
 async def _found(backend: Backend, number: str, actor: Actor) -> Incident:

@@ -40,8 +40,8 @@ from domain.shared.numbers import ACCEPTED, NumberError, parse_number
 from domain.shared.text import Instant, Name
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.filters import CaseFilters
-from readmodel.cases.sorting import Sort
-from readmodel.recovery.reconciliation import Lost
+from readmodel.cases.search import Sort
+from readmodel.recovery import Lost
 
 LONGEST_PAGE = 200
 LONGEST_SEQ = 9

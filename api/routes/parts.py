@@ -18,7 +18,7 @@ from api.sign_in.security import RequestActor
 from domain.case.parts import PartState
 from domain.rights.rights import READ_PARTS
 from domain.shared.codes import DepartmentCode, words
-from readmodel.cases.parts import list_parts as parts_of
+from readmodel.cases.queries import list_parts as parts_of
 
 
 class PartListing(Paging):

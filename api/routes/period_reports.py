@@ -31,7 +31,7 @@ from domain.reports.period import (
 )
 from domain.reports.report import Column, ColumnKind, Report, Table
 from domain.rights.rights import READ_REPORTS
-from readmodel.reports.stored import first_case_at, get_report
+from readmodel.reports.reports import first_case_at, get_report
 
 PERIOD_NOT_ENDED = declare("period-not-ended", HTTPStatus.CONFLICT, "Period not ended")
 BEFORE_FIRST_CASE = declare("before-first-case", HTTPStatus.NOT_FOUND, "Period before the first case")

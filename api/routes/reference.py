@@ -12,8 +12,8 @@ from api.backend import Backend
 from api.openapi import RIGHT, Operations
 from api.schemas import Lifecycle, LifecycleRow, Named, PersonalDataRow, RightRow, Roles, Services
 from domain.case.actions import ACTIONS
-from domain.case.diagram import mermaid
 from domain.case.lifecycle import State
+from domain.case.views import mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.masking import PERSONAL_DATA
 from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_REFERENCE, RIGHTS, Right

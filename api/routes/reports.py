@@ -16,8 +16,7 @@ from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.customers.customer import Thanks
 from domain.reports.period import MONTH, month_bounds
 from domain.rights.rights import READ_REPORTS
-from domain.shared.money import ZERO
-from domain.shared.rates import rate
+from domain.shared.amounts import ZERO, rate
 from domain.shared.text import Name
 from readmodel.callers.records import thanks_between
 from readmodel.cases.decisions import MoneyTotal, totals

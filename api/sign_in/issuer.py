@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,9 +34,6 @@ LARGEST_BYTES = 262_144
 """Largest answer that is read."""
 LONGEST_REASON = 300
 """Most characters of an error that the log tells: it may quote the answer."""
-
-_OK = frozenset({HTTPStatus.OK})
-_TAKEN_OR_NOT = frozenset({HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED})
 
 
 class Discovery(BaseModel):
@@ -69,48 +66,40 @@ class Issuer:
         self._reading: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> PyJWK | None:
-        """Return the key of this id; None if the issuer has none.
-
-        Raises ProblemError 503 if there are no keys to look in.
-        """
-        await self._refresh(lambda: key_id in self._keys)
+        """Return the key of this id, None if the issuer has none. Raises ProblemError 503 without keys to look in."""
+        await self._refresh(is_known=key_id in self._keys)
         return self._keys.get(key_id)
 
     async def endpoints(self) -> Discovery:
         """Return the addresses for a sign-in. Raises ProblemError 503, also if it names none over TLS."""
-        await self._refresh(lambda: bool(self._keys))
+        await self._refresh(is_known=bool(self._keys))
         found = self._described
         if found is None or not (self._is_safe(found.authorization_endpoint) and self._is_safe(found.token_endpoint)):
             raise _away()
         return found
 
-    async def _refresh(self, is_known: Callable[[], bool]) -> None:
-        """Read again what is old, or lacks what is looked for. Raises ProblemError 503."""
-        is_old = self._age() > FRESH_SECONDS
-        # The keys are good for hours: nobody waits for an issuer that has just failed to answer.
-        is_silent = self._failing and self._monotonic() - self._tried_at <= FRESH_SECONDS
-        reading = self._begin() if is_old or not is_known() else None
-        if reading and (not is_known() or self._age() > KEPT_SECONDS or not is_silent):
-            # One client that hangs up must not end the reading of the others.
-            await asyncio.shield(reading)
-        if self._age() > KEPT_SECONDS:
-            raise _away()
-
-    async def exchange(self, form: str, headers: Mapping[str, str]) -> dict[str, Any]:
-        """Return what the issuer answers to this form with a code: tokens, or an `error`.
-
-        Raises ProblemError 503.
-        """
+    async def exchange(self, form: Mapping[str, str], auth: httpx.Auth | None) -> dict[str, Any]:
+        """Return what the issuer answers to this form with a code: tokens, or an `error`. Raises ProblemError 503."""
         url = (await self.endpoints()).token_endpoint
         try:
-            async with asyncio.timeout(WITHIN_SECONDS), self._http(headers) as http:
-                return await _json(http, url, form, _TAKEN_OR_NOT)
+            async with asyncio.timeout(WITHIN_SECONDS), httpx.AsyncClient(verify=self._tls, auth=auth) as http:
+                accepted = HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
+                asked = http.build_request("POST", url, data=form, headers={"Accept": "application/json"})
+                return await _json(http, asked, *accepted)
         except Exception as error:  # noqa: BLE001 - whatever the issuer answers
             log.warning("%s exchanges no code: %s", self.url, type(error).__name__)
             raise _away() from None
 
-    def _http(self, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
-        return httpx.AsyncClient(verify=self._tls, headers={"Accept-Encoding": "identity", **(headers or {})})
+    async def _refresh(self, *, is_known: bool) -> None:
+        """Read again what is old, or lacks what is looked for. Raises ProblemError 503."""
+        # The keys are good for hours: nobody waits for an issuer that has just failed to answer.
+        is_silent = self._failing and self._monotonic() - self._tried_at <= FRESH_SECONDS
+        reading = None if is_known and self._age() <= FRESH_SECONDS else self._begin()
+        if reading and not (is_known and is_silent and self._age() <= KEPT_SECONDS):
+            # One client that hangs up must not end the reading of the others.
+            await asyncio.shield(reading)
+        if self._age() > KEPT_SECONDS:
+            raise _away()
 
     def _is_safe(self, url: str) -> bool:
         """Return True for an address over TLS, or of the issuer itself."""
@@ -145,13 +134,13 @@ class Issuer:
 
         Raises ValueError, OSError, httpx.HTTPError or PyJWTError.
         """
-        async with self._http() as http:
-            found = Discovery.model_validate(await _json(http, self.discovery_url))
+        async with httpx.AsyncClient(verify=self._tls) as http:
+            found = Discovery.model_validate(await _json(http, http.build_request("GET", self.discovery_url)))
             if found.issuer != self.url:
                 raise ValueError(f"the issuer calls itself {found.issuer!r}")
             if not self._is_safe(found.jwks_uri):
                 raise ValueError("jwks_uri is not encrypted; accepted: https")
-            keys = PyJWKSet.from_dict(await _json(http, found.jwks_uri)).keys
+            keys = PyJWKSet.from_dict(await _json(http, http.build_request("GET", found.jwks_uri))).keys
         usable = {
             key.key_id: key
             for key in keys
@@ -167,19 +156,22 @@ def _away() -> ProblemError:
     return unavailable(NO_ISSUER, detail, round(PAUSE_SECONDS))
 
 
-async def _json(http: httpx.AsyncClient, url: str, form: str = "", accepted: Container[int] = _OK) -> dict[str, Any]:
-    """Return the JSON object at this address, or for this form. Raises ValueError, OSError or httpx.HTTPError."""
-    await check_resolved(urlsplit(url).hostname or "")
-    content, method = b"", "POST" if form else "GET"
-    async with http.stream(method, url, content=form or None, follow_redirects=False, timeout=None) as response:
-        if response.status_code not in accepted:
-            raise ValueError(f"{url} answers {response.status_code}")
-        # As sent: what is unpacked could be far larger.
-        async for part in response.aiter_raw():
-            content += part
-            if len(content) > LARGEST_BYTES:
-                raise ValueError(f"{url} answers with more than {LARGEST_BYTES} bytes")
+async def _json(http: httpx.AsyncClient, request: httpx.Request, *accepted: int) -> dict[str, Any]:
+    """Return the JSON object that is the answer, of status 200 or an accepted one.
+
+    Raises ValueError, OSError or httpx.HTTPError.
+    """
+    await check_resolved(request.url.host)
+    content, request.headers["accept-encoding"] = b"", "identity"
+    response = await http.send(request, stream=True)
+    if response.status_code not in (accepted or (HTTPStatus.OK,)):
+        raise ValueError(f"{request.url} answers {response.status_code}")
+    # As sent: what is unpacked could be far larger.
+    async for part in response.aiter_raw():
+        content += part
+        if len(content) > LARGEST_BYTES:
+            raise ValueError(f"{request.url} answers with more than {LARGEST_BYTES} bytes")
     found = json.loads(content)
     if not isinstance(found, dict):
-        raise ValueError(f"{url} answers with something else than an object")  # noqa: TRY004 - from another machine
+        raise ValueError(f"{request.url} answers with something else than an object")  # noqa: TRY004 - from another machine
     return found

@@ -3,14 +3,13 @@
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from authlib.oauth2.auth import ClientAuth
-from authlib.oauth2.client import DEFAULT_HEADERS
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
+import httpx
+from authlib.oauth2.client import OAuth2Client
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -44,43 +43,26 @@ class Handshake(Kept):
     to: str
 
 
+@dataclass(frozen=True, slots=True)
 class OidcSignIn:
-    """Sign-in with the issuer. Nothing is kept but a sealed cookie in the browser, until the issuer leads back.
+    """Sign-in with the issuer. Nothing is kept but a sealed cookie in the browser, until the issuer leads back."""
 
-    Args:
-        tokens: check of the issuer's tokens.
-        client: the service as the issuer knows it.
-        cookie: keeps the handshake.
-        clock: returns the present instant.
-    """
-
-    def __init__(
-        self, tokens: Tokens, client: OidcClient, cookie: SealedCookie[Handshake], clock: Callable[[], datetime]
-    ) -> None:
-        self._tokens = tokens
-        self._client = client
-        self._cookie = cookie
-        self._clock = clock
+    tokens: Tokens
+    client: OidcClient
+    cookie: SealedCookie[Handshake]
+    clock: Callable[[], datetime]
 
     async def begin(self, to: str) -> Response:
         """Return the redirection to the issuer, from which the browser comes back to `to`. Raises ProblemError 503."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        endpoints = await self._tokens.issuer.endpoints()
-        url = prepare_grant_uri(
-            endpoints.authorization_endpoint,
-            self._client.id,
-            "code",
-            redirect_uri=self._client.callback,
-            scope="openid profile",
-            state=state,
-            nonce=nonce,
-            code_challenge=create_s256_code_challenge(verifier),
-            code_challenge_method="S256",
-        )
+        page = (await self.tokens.issuer.endpoints()).authorization_endpoint
+        id_, _, callback = self.client
+        asked = OAuth2Client(None, id_, scope="openid profile", redirect_uri=callback, code_challenge_method="S256")
+        url, _ = asked.create_authorization_url(page, state, verifier, nonce=nonce)
         response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
-        ends_at = self._clock() + timedelta(seconds=HANDSHAKE_SECONDS)
+        ends_at = self.clock() + timedelta(seconds=HANDSHAKE_SECONDS)
         handshake = Handshake(state=state, nonce=nonce, verifier=verifier, to=to, ends_at=ends_at)
-        self._cookie.set(response, handshake)
+        self.cookie.set(response, handshake)
         return response
 
     async def finish(self, request: Request) -> tuple[Actor, str]:
@@ -88,33 +70,30 @@ class OidcSignIn:
 
         Raises ProblemError: 401 if the issuer or a token refuses, 403 for a token without a role, 503 if it is away.
         """
-        handshake = self._cookie.open(self._cookie.text(request))
+        handshake = self.cookie.open(self.cookie.text(request))
         state, code = request.query_params.get("state", ""), request.query_params.get("code")
         if handshake is None or not code or not secrets.compare_digest(state.encode(), handshake.state.encode()):
             raise _refused("it was not begun in this browser, has taken too long, or the issuer has refused it")
         given = await self._exchange(code, handshake.verifier)
-        said = await self._tokens.read(str(given.get("id_token", "")), self._client.id)
+        said = await self.tokens.read(str(given.get("id_token", "")), self.client.id)
         # What is about another sign-in, client or person is somebody else's.
-        if said.get("nonce") != handshake.nonce or said.get("azp", self._client.id) != self._client.id:
+        if said.get("nonce") != handshake.nonce or said.get("azp", self.client.id) != self.client.id:
             raise _refused("the ID token is that of another sign-in")
-        claims = await self._tokens.read(str(given.get("access_token", "")))
+        claims = await self.tokens.read(str(given.get("access_token", "")))
         if said["sub"] != claims["sub"]:
             raise _refused("ID token and access token are of different people")
-        return self._tokens.claims.actor(claims), handshake.to
+        return self.tokens.claims.actor(claims), handshake.to
 
     def end(self, response: Response) -> None:
         """Take the handshake from the browser: it is good for one sign-in."""
-        self._cookie.clear(response)
+        self.cookie.clear(response)
 
     async def _exchange(self, code: str, verifier: str) -> dict[str, Any]:
         """Return the tokens for a code. Raises ProblemError: 401 if the issuer refuses, 503 if it is away."""
-        form = {"code": code, "code_verifier": verifier, "redirect_uri": self._client.callback}
-        body = prepare_token_request("authorization_code", **form)
-        auth = ClientAuth(
-            self._client.id, self._client.secret, "client_secret_basic" if self._client.secret else "none"
-        )
-        _, headers, body = auth.prepare("POST", "", dict(DEFAULT_HEADERS), body)
-        given = await self._tokens.issuer.exchange(body, headers)
+        id_, secret, callback = self.client
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier, "redirect_uri": callback}
+        auth = httpx.BasicAuth(id_, secret) if secret else None
+        given = await self.tokens.issuer.exchange(form if auth else {**form, "client_id": id_}, auth)
         if "error" in given:
             log.warning("the issuer refuses a code: %s", str(given["error"])[:LONGEST_REASON])
             raise _refused("the issuer does not accept its code")

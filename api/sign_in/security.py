@@ -28,12 +28,9 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class BearerKey(HTTPBearer):
-    """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer.
+    """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer if there is one.
 
-    Args:
-        people: the people of the company, and their keys.
-        limits: counts wrong keys and tokens, and the requests of each person.
-        tokens: the access tokens that are accepted too; None if there are none.
+    `limits` counts wrong keys and tokens, and the requests of each person.
     """
 
     def __init__(self, people: People, limits: Limits, tokens: Tokens | None = None) -> None:
@@ -109,5 +106,4 @@ def request_key(actor: Actor, given: str | None) -> str:
 
 
 def digest_of(text: str) -> str:
-    """Return a digest of a text, by which a repeated request is known."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -14,7 +15,7 @@ from api.people import People
 from api.sign_in.tokens import CHALLENGE
 from domain.shared.actors import Actor
 from domain.shared.text import Instant
-from readmodel.people.people import Scope
+from readmodel.people.people import PeopleScope
 
 NO_SESSION = declare("no-session", HTTPStatus.UNAUTHORIZED, "Sign-in required")
 LONGEST = timedelta(hours=12)
@@ -33,42 +34,39 @@ class Session(Kept):
     """
 
     actor: Actor
-    scope: Scope
+    scope: PeopleScope
     began_at: Instant
     session_number: int
 
 
+@dataclass(frozen=True, slots=True)
 class Sessions:
-    """Maker and reader of sessions.
+    """Sessions of people in the directory; `issuer` is the OIDC issuer's address, None if nobody signs in there."""
 
-    Args:
-        cookie: keeps a session in its browser.
-        people: people whose sessions count.
-        clock: returns the present instant.
-        issuer: address of the OIDC issuer by which people may sign in; None if there is none.
-    """
+    cookie: SealedCookie[Session]
+    people: People
+    clock: Callable[[], datetime]
+    issuer: str | None = None
 
-    def __init__(
-        self, cookie: SealedCookie[Session], people: People, clock: Callable[[], datetime], issuer: str | None = None
-    ) -> None:
-        self._cookie = cookie
-        self._people = people
-        self._clock = clock
-        self.secure = cookie.secure
-        self._issuer = issuer
+    @property
+    def secure(self) -> bool:
+        """True if browsers reach the API over TLS alone."""
+        return self.cookie.secure
 
     def open(self, request: HTTPConnection) -> Session | None:
         """Return the session of a request, without I/O; None if there is none, or if it has ended."""
-        session = self._cookie.open(self._cookie.text(request))
+        session = self.cookie.open(self.cookie.text(request))
         if session is None:
             return None
-        person = self._people.get(session.actor.id)
+        person = self.people.get(session.actor.id)
         goes_on = person and person.left_at is None and person.session_number == session.session_number
         return session if goes_on else None
 
-    def begin(self, response: Response, actor: Actor, scope: Scope = "all", until: datetime | None = None) -> None:
+    def begin(
+        self, response: Response, actor: Actor, scope: PeopleScope = "all", until: datetime | None = None
+    ) -> None:
         """Give the browser a session of a person of the directory, not longer than `until` if it is given."""
-        now, person = self._clock(), self._people.get(actor.id)
+        now, person = self.clock(), self.people.get(actor.id)
         session = Session(
             actor=actor,
             scope=scope,
@@ -76,11 +74,11 @@ class Sessions:
             ends_at=min(now + LONGEST, until or now + LONGEST),
             session_number=person.session_number if person else -1,
         )
-        self._cookie.set(response, session)
+        self.cookie.set(response, session)
 
     def end(self, response: Response) -> None:
         """Take the session from the browser; the directory ends the person's others."""
-        self._cookie.clear(response)
+        self.cookie.clear(response)
 
     def sign_in_page(self, request: Request) -> Response:
         """Return the answer to a request without a session: the page to sign in, or a problem to what takes no page."""
@@ -101,12 +99,11 @@ class Sessions:
             to=local(to),
             refusal=refusal and refusal.problem,
             session=None if refusal else self.open(request),
-            issuer=self._issuer,
+            issuer=self.issuer,
         )
 
 
 def takes_pages(request: Request) -> bool:
-    """Return True if the request is a browser's, for a page."""
     return "text/html" in request.headers.get("accept", "")
 
 

@@ -1,6 +1,7 @@
 """Access tokens of an OIDC issuer: their check, and who acts by their claims."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -119,25 +120,18 @@ def _values(claims: Claims, path: str) -> list[str]:
 
 
 def _valid(kind: TypeAdapter[str], given: object) -> str | None:
-    try:
+    with suppress(ValidationError):
         return kind.validate_python(given)
-    except ValidationError:
-        return None
+    return None
 
 
+@dataclass(frozen=True, slots=True)
 class Tokens:
-    """Check of access tokens.
+    """Check of the issuer's tokens, which must name the `audience` in `aud`; their claims tell who acts."""
 
-    Args:
-        issuer: the issuer whose tokens are accepted.
-        audience: the service, as the tokens must name it in `aud`.
-        claims: tells who acts.
-    """
-
-    def __init__(self, issuer: Issuer, audience: str, claims: ClaimMap) -> None:
-        self.issuer = issuer
-        self._audience = audience
-        self.claims = claims
+    issuer: Issuer
+    audience: str
+    claims: ClaimMap
 
     async def verify(self, token: str) -> Actor:
         """Return who acts. Raises ProblemError: 401 for a bad token, 403 for one without a role, 503 without keys."""
@@ -152,7 +146,7 @@ class Tokens:
                 key,
                 ALGORITHMS,
                 options={"require": list(REQUIRED), "enforce_minimum_key_length": True},
-                audience=audience or self._audience,
+                audience=audience or self.audience,
                 issuer=self.issuer.url,
                 leeway=LEEWAY_SECONDS,
             )
@@ -180,7 +174,7 @@ class Tokens:
         """Return what is wrong, in words that repeat nothing of the token."""
         fault = next(text for kind, text in FAULTS if isinstance(error, kind))
         claim = getattr(error, "claim", "")
-        return fault.format(audience=self._audience, issuer=self.issuer.url, claim=claim)
+        return fault.format(audience=self.audience, issuer=self.issuer.url, claim=claim)
 
 
 def _refused(fault: str) -> ProblemError:

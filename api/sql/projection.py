@@ -2,9 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
-from activities.projection import SenderWriter
+from activities.projection import Projection
 from api.edge.metrics import Metrics
 from api.edge.problems import BEHIND_SQL, ProblemError
 from api.sql.reader import Reader
@@ -14,7 +15,7 @@ from domain.case.events import Event
 from domain.case.progress import Progress
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from readmodel.callers.recognition import note_recognised
 from readmodel.cases.queries import get_case, versions
 from readmodel.incidents import incidents
@@ -24,21 +25,18 @@ MOST_CASES = 1000
 """Cases that are kept in memory, some 60 KB each: those that somebody acted on last."""
 
 
+@dataclass(frozen=True, slots=True)
 class ProjectionWriter:
     """Writer of the batches that Temporal has returned to this process. It raises nothing if SQL is down.
 
-    Args:
-        sender: writes to SQL, and has cases publish what it does not take.
-        reader: reads a case that is not in memory.
-        metrics: counts the batches.
+    The `projection` has cases publish what SQL does not take.
     """
 
-    def __init__(self, sender: SenderWriter, reader: Reader, metrics: Metrics) -> None:
-        self._sender = sender
-        self._reader = reader
-        self._metrics = metrics
-        self._committed: OrderedDict[str, Case] = OrderedDict()
-        self._incidents: dict[str, int] = {}
+    projection: Projection
+    reader: Reader
+    metrics: Metrics
+    _committed: OrderedDict[str, Case] = field(default_factory=OrderedDict)
+    _incidents: dict[str, int] = field(default_factory=dict)
 
     def acknowledged(self, number: str) -> int:
         """Return the version of the case or incident that SQL is known to have; 0 if none is known."""
@@ -68,12 +66,12 @@ class ProjectionWriter:
     async def has(self, number: str, version: int) -> bool:
         """Return True if SQL has this version of the case; else the case is told to publish it."""
         try:
-            found = await self._reader.ask(versions, [number])
+            found = await self.reader.ask(versions, [number])
         except ProblemError:
             found = {}
         if found.get(number, 0) >= version:
             return True
-        await self._sender.tell_to_publish(number)
+        await self.projection.tell_to_publish(number)
         return False
 
     async def write_incident(self, batch: IncidentBatch) -> bool:
@@ -83,7 +81,7 @@ class ProjectionWriter:
         """
         incident = batch.incident
         try:
-            committed = await self._sender.run(partial(incidents.write, batch=batch))
+            committed = await self.projection.run(partial(incidents.write, batch=batch))
         except DivergedError:
             raise _behind_sql(f"incident {incident.number}", incident.number, incident) from None
         if committed:
@@ -92,15 +90,15 @@ class ProjectionWriter:
 
     async def note_recognised(self, number: str, caller_version: int) -> None:
         """Note that this caller was looked up; if SQL does not take it, the caller is looked up again."""
-        await self._sender.run(partial(note_recognised, number=number, caller_version=caller_version))
+        await self.projection.run(partial(note_recognised, number=number, caller_version=caller_version))
 
     async def _commit(self, batch: ProjectionBatch) -> bool:
         try:
-            committed = await self._sender.write(batch)
+            committed = await self.projection.write(batch)
         except DivergedError:
-            self._metrics.wrote(committed=False)
+            self.metrics.wrote(committed=False)
             raise _behind_sql(f"case {batch.number}", batch.number, batch.case) from None
-        self._metrics.wrote(committed=committed)
+        self.metrics.wrote(committed=committed)
         return committed
 
     def _after(self, batch: ProjectionBatch) -> Case | None:
@@ -115,7 +113,7 @@ class ProjectionWriter:
 
     async def _read(self, number: str) -> Case | None:
         try:
-            return await self._reader.ask(get_case, number)
+            return await self.reader.ask(get_case, number)
         except ProblemError:
             return None
 

@@ -67,7 +67,6 @@ class Reader:
             await asyncio.wait([self._read_incidents()], timeout=ANSWER_SECONDS)
 
     def close(self) -> None:
-        """Close threads and connections."""
         for threads in (self._threads, self._intakes):
             threads.shutdown(wait=True, cancel_futures=True)
         self._engine.dispose()
@@ -177,7 +176,6 @@ class DirectWriter:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def close(self) -> None:
-        """Close the connections."""
         self.engine.dispose()
 
     async def write(self, work: Callable[[WriteConnection], T]) -> T:

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from temporalio.service import RPCError
 
+from activities.names import assessment_id
 from api.temporal.client import QUERY_SECONDS, EntityClient
-from workflows.assessment.messages import AssessmentOutcome, assessment_id
+from workflows.assessment.messages import AssessmentOutcome
 from workflows.assessment.workflow import AssessmentWorkflow
 
 

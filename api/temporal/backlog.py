@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -17,19 +18,14 @@ LONGEST_WAIT_SECONDS = 1.0
 LOOK_EVERY_SECONDS = 0.25
 
 
+@dataclass
 class Backlog:
-    """Backlog of one task queue, as Temporal estimates it. One question serves all registrations that wait.
+    """Backlog of the workers' task queue, as Temporal estimates it. One question serves all registrations that wait."""
 
-    Args:
-        client: client of Temporal, which may be down.
-        task_queue: queue of the workers.
-    """
-
-    def __init__(self, client: Client, task_queue: str) -> None:
-        self._client = client
-        self._task_queue = task_queue
-        self._count = 0
-        self._looked_at = -LOOK_EVERY_SECONDS
+    client: Client
+    task_queue: str
+    _count: int = 0
+    _looked_at: float = -LOOK_EVERY_SECONDS
 
     async def ease(self) -> None:
         """Wait while many tasks wait, for `LONGEST_WAIT_SECONDS` and a last look. Raises nothing."""
@@ -41,14 +37,14 @@ class Backlog:
         if time.monotonic() - self._looked_at >= LOOK_EVERY_SECONDS:
             self._looked_at = time.monotonic()
             request = DescribeTaskQueueRequest(
-                namespace=self._client.namespace,
-                task_queue=TaskQueue(name=self._task_queue),
+                namespace=self.client.namespace,
+                task_queue=TaskQueue(name=self.task_queue),
                 task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
                 report_stats=True,
             )
             within = timedelta(seconds=LONGEST_WAIT_SECONDS)
             try:
-                found = await self._client.workflow_service.describe_task_queue(request, timeout=within)
+                found = await self.client.workflow_service.describe_task_queue(request, timeout=within)
             except (RPCError, RuntimeError):
                 self._count = 0
             else:

@@ -32,7 +32,7 @@ from api.edge.problems import NO_ANSWER, OPERATOR_NEEDED, ProblemError, declare,
 from api.temporal.clock import ClockCheck
 from domain.kit.command import Command
 from domain.shared.actors import Role
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from workflows.clients.start import KeyReusedError
 
 log = logging.getLogger("hotline.api")
@@ -110,7 +110,6 @@ class EntityClient(Generic[OutcomeT]):
 
     @property
     def namespace(self) -> str:
-        """Namespace of the workflows."""
         return self._client.namespace
 
     @property
@@ -200,9 +199,9 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
     except WorkflowQueryRejectedError:
         raise _paused(what) from None
     except KeyReusedError:
-        detail = "This Idempotency-Key was sent before with another body. Send a new key with a new body."
-        accepted = ["the same body", "a new Idempotency-Key"]
-        raise ProblemError(KEY_REUSED, detail, accepted=accepted) from None
+        raise _reused(
+            "This Idempotency-Key was sent before with another body. Send a new key with a new body."
+        ) from None
     except OperatorError as error:
         raise operator_needed(error) from None
     except (RPCError, RuntimeError) as error:
@@ -221,7 +220,10 @@ async def answering(seconds: float, what: str) -> AsyncIterator[None]:
 
 def key_reused(where: str) -> ProblemError:
     """Return the problem of a key that was used before for something else, on the entity that `where` begins with."""
-    detail = f"This Idempotency-Key was already used on this {where}."
+    return _reused(f"This Idempotency-Key was already used on this {where}.")
+
+
+def _reused(detail: str) -> ProblemError:
     return ProblemError(KEY_REUSED, detail, accepted=["the same body", "a new Idempotency-Key"])
 
 
@@ -239,7 +241,6 @@ def _paused(what: str) -> ProblemError:
 
 
 def other_release(why: str) -> ProblemError:
-    """Return the problem of a worker and an API that do not understand each other."""
     detail = (
         f"API and worker seem to be of different releases, as in an upgrade: {why}. Send the same again later; with the"
         " same Idempotency-Key, an action is not done twice."

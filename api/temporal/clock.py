@@ -1,10 +1,15 @@
-"""Difference between this process's clock and Temporal's, by which everything that happens to a case is timed."""
+"""Difference between this process's clock and Temporal's, by which everything that happens to a case is timed.
+
+No call of Temporal tells its time: answers carry instants of the past alone, and neither headers nor trailers have one.
+A poll is the one call without effects of which Temporal notes the time, and shows it to all who ask for the pollers.
+"""
 
 import asyncio
 import math
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
@@ -19,7 +24,7 @@ from api.edge.problems import declare, unavailable
 CLOCK_OFF = declare("clock-off", HTTPStatus.SERVICE_UNAVAILABLE, "Clock off")
 TOLERANCE = timedelta(seconds=60)
 """Largest accepted difference: far more than a measurement may err, and a fifth of the shortest promise (5 min)."""
-MEASURE_EVERY_SECONDS = 10.0
+MEASURE_EVERY_SECONDS = 30.0
 """Age from which a measurement is renewed, beside the request that finds it so old."""
 FRESH_SECONDS = 1.0
 """Age up to which a measurement is believed if the clock seems off, or Temporal did not answer."""
@@ -35,35 +40,30 @@ _LOOK_EVERY_SECONDS = 0.005
 TemporalTime = Callable[[], Awaitable[datetime | None]]
 
 
+@dataclass
 class ClockCheck:
-    """Comparison of a clock with Temporal's time.
+    """Comparison of a clock with Temporal's time; `temporal_time` returns None if Temporal does not answer.
 
     Temporal's time of the last measurement goes on by the monotonic clock, so that a step of this process's clock is
     noticed at once.
-
-    Args:
-        clock: the clock of this process.
-        temporal_time: returns Temporal's time; None if it does not answer.
     """
 
-    def __init__(self, clock: Callable[[], datetime], temporal_time: TemporalTime) -> None:
-        self._clock = clock
-        self._temporal_time = temporal_time
-        self._measured: tuple[datetime, float] | None = None
-        self._tried_at = -math.inf
-        self._measuring: asyncio.Task[None] | None = None
+    clock: Callable[[], datetime]
+    temporal_time: TemporalTime
+    _measured: tuple[datetime, float] | None = None
+    _tried_at: float = -math.inf
+    _measuring: asyncio.Task[None] | None = None
 
     async def offset(self) -> timedelta | None:
         """Return how far the clock is ahead of Temporal's, negative if it is behind; None if that is not known."""
-        age = time.monotonic() - self._tried_at
         offset = self._offset()
-        if offset is None or abs(offset) > TOLERANCE:
-            if age > FRESH_SECONDS or self._measuring:
-                await asyncio.shield(self._measurement())
-            return self._offset()
-        if age > MEASURE_EVERY_SECONDS:
-            self._measurement()
-        return offset
+        is_doubtful = offset is None or is_off(offset)
+        age = time.monotonic() - self._tried_at
+        if self._measuring is None and age > (FRESH_SECONDS if is_doubtful else MEASURE_EVERY_SECONDS):
+            self._measuring = asyncio.create_task(self._measure())
+        if is_doubtful and self._measuring:
+            await asyncio.shield(self._measuring)
+        return self._offset()
 
     async def require(self) -> None:
         """Raise ProblemError if the clock is known to be off by more than the tolerance."""
@@ -85,18 +85,12 @@ class ClockCheck:
         if self._measured is None:
             return None
         at, monotonic = self._measured
-        return self._clock() - at - timedelta(seconds=time.monotonic() - monotonic)
-
-    def _measurement(self) -> asyncio.Task[None]:
-        """Return the measurement that is under way, or else begin one."""
-        if self._measuring is None:
-            self._measuring = asyncio.create_task(self._measure())
-        return self._measuring
+        return self.clock() - at - timedelta(seconds=time.monotonic() - monotonic)
 
     async def _measure(self) -> None:
         self._tried_at = time.monotonic()
         try:
-            if at := await self._temporal_time():
+            if at := await self.temporal_time():
                 self._measured = at, self._tried_at
         finally:
             self._measuring = None
@@ -112,9 +106,8 @@ def describe(offset: timedelta | None) -> str:
     if offset is None:
         return "Temporal's time cannot be read, so that this process's clock is not checked."
     seconds = offset.total_seconds()
-    found = (
-        f"The clock of this API process is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} Temporal's"
-    )
+    side = "ahead of" if seconds > 0 else "behind"
+    found = f"The clock of this API process is {abs(seconds):.0f} s {side} Temporal's"
     if is_off(offset):
         return f"{found}; at most {TOLERANCE.total_seconds():.0f} s are accepted. Set the clocks, for example by NTP."
     return f"{found}."
@@ -123,8 +116,7 @@ def describe(offset: timedelta | None) -> str:
 async def temporal_time(client: Client) -> datetime | None:
     """Return Temporal's time during the call; None if it does not answer within `WITHIN_SECONDS`.
 
-    Temporal notes when each poller last asked. The poll is for a queue of its own, so that it takes no task and needs
-    no worker; it is given up at once.
+    The poll is for a queue of its own, so that it takes no task and needs no worker; it is given up at once.
     """
     queue, poller = TaskQueue(name=QUEUE, kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY), uuid.uuid4().hex
     asked = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=poller)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from activities.names import complaint_id
 from activities.sealing.envelope import context_of
 from api.temporal.client import EntityClient, answer_unless_gone, answering, other_release
 from domain.case.automatic.recognise import KNOWN, Recognised
@@ -15,10 +16,9 @@ from domain.case.events import Event
 from domain.case.intake import Registration
 from domain.case.views import CaseView, Outcome
 from domain.shared.actors import Actor
-from domain.shared.instants import to_milliseconds
-from workflows.clients.complaint import options_of
+from domain.shared.text import to_milliseconds
 from workflows.clients.start import Request, find_started, start_once
-from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.messages import ComplaintStart, options_of
 from workflows.complaint.workflow import ComplaintWorkflow
 
 
@@ -26,7 +26,7 @@ class ComplaintClient(EntityClient[Outcome]):
     """Client of the workflows of complaints."""
 
     noun = "case"
-    workflow_id = staticmethod(workflow_id)
+    workflow_id = staticmethod(complaint_id)
     outcome = Outcome
 
     async def start(self, registration: Registration, case: Case, request: Request, seconds: float) -> bool:
@@ -50,7 +50,7 @@ class ComplaintClient(EntityClient[Outcome]):
     async def registered_by(self, request: Request, numbers: Iterable[str]) -> str | None:
         """Return the first of a day's candidates that this request registered; None if there is none."""
         async with answering(self._timeout, "The registration"):
-            return await find_started(self._client, request, numbers, workflow_id)
+            return await find_started(self._client, request, numbers, complaint_id)
 
     async def started_as(self, number: str) -> tuple[Case, tuple[Event, ...]]:
         """Return the case as it was registered, with its first event, from the history: this needs no worker."""
@@ -58,7 +58,7 @@ class ComplaintClient(EntityClient[Outcome]):
         async with answering(self._timeout, "The case"):
             async for event in self._handle(number).fetch_history_events(page_size=1, rpc_timeout=timeout):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
-                converter = self._client.data_converter.with_context(context_of(self.namespace, workflow_id(number)))
+                converter = self._client.data_converter.with_context(context_of(self.namespace, complaint_id(number)))
                 if found := await answer_unless_gone(converter.decode(payloads, [ComplaintStart])):
                     source = found[0].source
                     return (source, ()) if isinstance(source, Case) else Case.register(source)

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
@@ -11,7 +12,7 @@ from activities.run_status import is_over
 from api.edge.problems import ProblemError
 from api.temporal.client import QUERY_SECONDS, answer_unless_gone, answering
 from api.temporal.clock import ClockCheck
-from domain.case.handover import Handover, HandoverProgress
+from domain.case.bulk import Handover, HandoverProgress
 from workflows.bulk import HandoverStart, HandoverWorkflow
 from workflows.clients.bulk import handover_workflow_id, start_handover
 from workflows.clients.start import Request, find_started
@@ -20,32 +21,25 @@ SOON = 1.5
 """Seconds that a request waits for the end of a handover: few cases are handed over within it."""
 
 
+@dataclass(frozen=True, slots=True)
 class HandoverClient:
-    """Client of the workflows of handovers.
+    """Client of the workflows of handovers; a start gets its answer within `timeout` seconds."""
 
-    Args:
-        client: client of Temporal, which may be down.
-        task_queue: queue of the workers.
-        timeout_seconds: longest wait for a start.
-        clock_check: check before anything is started.
-    """
-
-    def __init__(self, client: Client, task_queue: str, timeout_seconds: float, clock_check: ClockCheck) -> None:
-        self._client = client
-        self._task_queue = task_queue
-        self._timeout = timeout_seconds
-        self._clock_check = clock_check
+    client: Client
+    task_queue: str
+    timeout: float
+    clock_check: ClockCheck
 
     async def is_started(self, request: Request) -> bool:
         """Return True if this request has started a handover. Raises ProblemError, also if its key had another body."""
-        async with answering(self._timeout, "The handover"):
-            return await find_started(self._client, request, [request.key], handover_workflow_id) is not None
+        async with answering(self.timeout, "The handover"):
+            return await find_started(self.client, request, [request.key], handover_workflow_id) is not None
 
     async def start(self, handover: Handover, request: Request) -> None:
         """Make the handover durable. Raises ProblemError."""
-        await self._clock_check.require()
-        async with answering(self._timeout, "The handover"):
-            await start_handover(self._client, self._task_queue, HandoverStart.of(handover), request)
+        await self.clock_check.require()
+        async with answering(self.timeout, "The handover"):
+            await start_handover(self.client, self.task_queue, HandoverStart.of(handover), request)
 
     async def wait(self, handover_id: str) -> HandoverProgress | None:
         """Return the progress at the end of the handover, or after SOON; None if no worker tells it. Raises nothing."""
@@ -69,4 +63,4 @@ class HandoverClient:
             return at.model_copy(update={"state": "ended"}) if at and ended else at
 
     def _handle(self, handover_id: str) -> WorkflowHandle[HandoverWorkflow, HandoverProgress]:
-        return self._client.get_workflow_handle(handover_workflow_id(handover_id), result_type=HandoverProgress)
+        return self.client.get_workflow_handle(handover_workflow_id(handover_id), result_type=HandoverProgress)

@@ -5,17 +5,17 @@ import uuid
 from datetime import datetime
 from http import HTTPStatus
 
+from activities.names import incident_id
 from api.edge.problems import ProblemError, declare
 from api.temporal.client import EntityClient, answering
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import LINKABLE
-from domain.incident.opening import Opening
+from domain.incident.state import LINKABLE, Opening
 from domain.shared.actors import Actor
 from domain.shared.numbers import days_around, local_day, time_to_settle
 from workflows.clients.incident import Started, find_incident, start_incident
 from workflows.clients.start import Request
-from workflows.incident.messages import IncidentOutcome, incident_id
-from workflows.kit.messages import Names
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.messages import CatalogueNames
 
 UNKNOWN_INCIDENT = declare("unknown-incident", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown incident")
 INCIDENT_CLOSED = declare("incident-closed", HTTPStatus.CONFLICT, "Incident closed")
@@ -28,7 +28,7 @@ class IncidentClient(EntityClient[IncidentOutcome]):
     workflow_id = staticmethod(incident_id)
     outcome = IncidentOutcome
 
-    async def start(self, opening: Opening, request: Request | None, names: Names) -> Started:
+    async def start(self, opening: Opening, request: Request | None, names: CatalogueNames) -> Started:
         """Make the incident durable, or find the one that the same request started; without a request, a new one."""
         await self._clock_check.require()
         if request:

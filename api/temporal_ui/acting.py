@@ -73,7 +73,6 @@ async def act(backend: Backend, request: Request, actor: Actor, workflow_id: str
 
 
 def _outcome(catalogue: Catalogue, answer: httpx.Response, action: AnyAction | None, body: bytes | None) -> Outcome:
-    """Return the outcome of an update, as Temporal tells it."""
     found = answer.json()
     if answer.is_success:
         if answer.status_code == HTTPStatus.ACCEPTED:
@@ -87,8 +86,6 @@ def _outcome(catalogue: Catalogue, answer: httpx.Response, action: AnyAction | N
 
 
 async def _ask(request: Request, actor: Actor, path: str, body: bytes, key: str) -> httpx.Response:
-    """Return the answer of the same application to an action of this person."""
-
     async def by_the_person(scope: Scope, receive: Receive, send: Send) -> None:
         # The transport makes these of the address, which holds what the browser sent as Host.
         outer = {name: request.scope[name] for name in ("client", "server")}

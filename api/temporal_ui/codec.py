@@ -26,7 +26,7 @@ import workflows
 from activities.sealing.envelope import FOREIGN, SEALED, Context, Envelope, context_named, key_of
 from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START, message_of
 from api.backend import Backend
-from api.edge.middleware import BODY_TOO_LARGE
+from api.edge.middleware import too_large
 from api.edge.problems import BAD_REQUEST, ProblemError
 from api.render import JSON, reads_one_department
 from api.temporal.client import EntityClient
@@ -65,8 +65,7 @@ async def answer_codec(backend: Backend, actor: Actor, does: str, body: bytes) -
         detail = 'Send {"payloads": [{"metadata": {NAME: BASE64}, "data": BASE64}]}, as the Temporal UI does.'
         raise ProblemError(BAD_REQUEST, detail) from None
     if len(payloads.payloads) > _MOST_PAYLOADS:
-        most = f"{_MOST_PAYLOADS} payloads at most"
-        raise ProblemError(BODY_TOO_LARGE, f"The body may have {most}.", accepted=[most])
+        raise too_large(f"{_MOST_PAYLOADS} payloads")
     if does == "decode":
         opener = partial(_opened, backend.complaints.envelope, backend.complaints.namespace)
         opened = await to_thread(lambda: [*map(opener, payloads.payloads)])
@@ -164,7 +163,6 @@ def _models() -> Mapping[tuple[str, str | None], TypeAdapter[Any]]:
 
 
 def _without(value: Any, names: set[str]) -> Any:  # noqa: ANN401 - JSON
-    """Return JSON without the fields of these names."""
     if isinstance(value, dict):
         return {name: _without(each, names) for name, each in value.items() if name not in names}
     return [_without(each, names) for each in value] if isinstance(value, list) else value

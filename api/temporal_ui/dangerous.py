@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from activities.names import complaint_id
 from api.backend import Backend
 from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
 from api.edge.problems import ProblemError, declare
@@ -28,7 +29,6 @@ from api.temporal_ui.rules import Match, shown
 from domain.shared.actors import Role
 from domain.shared.text import NORMALISED, within
 from readmodel.cases.queries import get_case
-from workflows.complaint.messages import workflow_id
 
 log = logging.getLogger("hotline.api")
 
@@ -39,14 +39,8 @@ LASTS: Final = timedelta(minutes=5)
 LONGEST_SUBJECT = 200
 """Characters of a subject that the cookie has room for."""
 DISABLING: Final = (
-    "WorkflowTerminateDisabled",
-    "WorkflowCancelDisabled",
-    "WorkflowSignalDisabled",
-    "WorkflowResetDisabled",
-    "WorkflowPauseDisabled",
-    "BatchActionsDisabled",
-    "StartWorkflowDisabled",
-    "ActivityCommandsDisabled",
+    *(f"Workflow{does}Disabled" for does in ("Terminate", "Cancel", "Signal", "Reset", "Pause")),
+    *(f"{does}Disabled" for does in ("BatchActions", "StartWorkflow", "ActivityCommands")),
 )
 """Settings of the UI that disable a button each."""
 _OPERATIONS = ("terminationOperation", "cancellationOperation", "resetOperation")
@@ -96,7 +90,6 @@ def flags(settings: Mapping[str, Any], session: Session) -> dict[str, Any]:
 
 
 def may_confirm(session: Session) -> bool:
-    """Return True if dangerous requests of the person may pass."""
     return session.actor.role is Role.ADMIN and session.scope == "all"
 
 
@@ -105,14 +98,8 @@ class Dangerous:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._cookie = SealedCookie(
-            "hotline-grant",
-            backend.confirmations,
-            Confirmation,
-            backend.clock,
-            secure=backend.sessions.secure,
-            strict=True,
-        )
+        seal, clock, secure = backend.confirmations, backend.clock, backend.sessions.secure
+        self._cookie = SealedCookie("hotline-grant", seal, Confirmation, clock, secure=secure, strict=True)
 
     async def confirm(self, request: Request, session: Session, match: Match) -> Response | tuple[bytes, bytes]:
         """Return query and body to pass on if the request is confirmed, else the refusal, which leads to the page.
@@ -182,7 +169,7 @@ class Dangerous:
         case = None
         if asked:
             with suppress(ProblemError):  # SQL may be down
-                case = await self._backend.reader.ask(get_case, asked.subject.removeprefix(workflow_id("")))
+                case = await self._backend.reader.ask(get_case, asked.subject.removeprefix(complaint_id("")))
         status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
         answer = page("grant.html", status, asked=asked, case=case, sealed=sealed, wrong=wrong)
         if asked and asked.reason:

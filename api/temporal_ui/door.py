@@ -21,8 +21,7 @@ from api.temporal_ui.dangerous import GRANT, Dangerous, flags
 from api.temporal_ui.pages import not_shown
 from api.temporal_ui.reading import admit
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of, shown
-from api.temporal_ui.ui_server import ANSWERED, UiServer, token_in
-from api.temporal_ui.waiting import Places
+from api.temporal_ui.ui_server import ANSWERED, Places, UiServer, token_in
 
 FORMER_PAGES = b"/ui/"
 """Path below which the pages beside the UI were, at a port of their own: they stand at the root now."""
@@ -45,25 +44,20 @@ _UNCOUNTED = frozenset({Kind.ASSET, Kind.PAGE})
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
-class FormerPort:
-    """Redirection to the API, at an address, of what is asked of the port that the UI has in bookmarks."""
+def lead_from_former_port(app: ASGIApp, port: int, api: str) -> ASGIApp:
+    """Return a layer that redirects to the API, at an address, what is asked of the port in people's bookmarks."""
 
-    def __init__(self, app: ASGIApp, port: int, api: str) -> None:
-        self._app = app
-        self._port = port
-        self._api = api.encode()
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = app
+        if scope["type"] == "http" and scope["server"][1] == port:
+            path, query = scope["raw_path"], scope["query_string"]
+            target = path[len(FORMER_PAGES) - 1 :] if path.startswith(FORMER_PAGES) else PREFIX.encode() + path
+            # As it was sent: decoded, an id with a slash in it would be another path.
+            answer = response = Response(status_code=HTTPStatus.TEMPORARY_REDIRECT)
+            response.raw_headers.append((b"location", api.encode() + target + (b"?" + query if query else b"")))
+        await answer(scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http" or scope["server"][1] != self._port:
-            await self._app(scope, receive, send)
-            return
-        path, query = scope["raw_path"], scope["query_string"]
-        target = path[len(FORMER_PAGES) - 1 :] if path.startswith(FORMER_PAGES) else PREFIX.encode() + path
-        # As it was sent: decoded, an id with a slash in it would be another path.
-        response = Response(status_code=HTTPStatus.TEMPORARY_REDIRECT)
-        response.raw_headers.append((b"location", self._api + target + (b"?" + query if query else b"")))
-        await response(scope, receive, send)
+    return served
 
 
 class Door:
@@ -78,7 +72,6 @@ class Door:
         self._places = Places(backend.turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         # For metrics: no path or query becomes a label.
         scope["route"] = self
         request = Request(scope, receive)
@@ -157,9 +150,7 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
         policy = FRAME if match.kind is Kind.RENDER else PAGE.format(_digests(html))
     else:
         response = StreamingResponse(answer.aiter_raw(), answer.status_code)
-        response.raw_headers = [
-            (name, value) for name, value in answer.headers.raw if name.decode().lower() in ANSWERED
-        ]
+        response.raw_headers = [field for field in answer.headers.raw if field[0].decode().lower() in ANSWERED]
     response.headers["Content-Security-Policy"] = policy
     if "location" in answer.headers:
         response.headers["Location"] = answer.headers["location"]
@@ -175,5 +166,4 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
 
 
 def _digests(html: bytes) -> str:
-    """Return sources of a policy that let the scripts run that stand in this page."""
     return "".join(map(source, _SCRIPT.findall(html)))

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from activities.names import complaint_id
 from api.backend import Backend, not_found
 from api.edge.browsers import page
 from api.edge.problems import ProblemError
@@ -18,15 +18,13 @@ from api.routes.parameters import INVALID_NUMBER
 from api.sign_in.sessions import Session
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import PREFIX
-from api.temporal_ui.saved_views import COLUMNS, VIEWS, View, of_today, personal
+from api.temporal_ui.saved_views import COLUMNS, VIEWS, of_today, personal
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import NumberError, parse_number
-from workflows.complaint.messages import workflow_id
 
 
 def add_routes(router: APIRouter, backend: Backend) -> None:
-    """Add the pages."""
     dangerous = Dangerous(backend)
 
     @router.get("/views", include_in_schema=False)
@@ -75,12 +73,11 @@ async def _details(backend: Backend, actor: Actor, text: str) -> Response:
     run = await backend.complaints.present_run(number)
     if run is None:
         raise not_found(number)
-    details = f"{_cases(backend)}/{workflow_id(number)}/{run}/user-metadata"
+    details = f"{_cases(backend)}/{complaint_id(number)}/{run}/user-metadata"
     return RedirectResponse(details, HTTPStatus.SEE_OTHER)
 
 
 def _cases(backend: Backend) -> str:
-    """Return the address of the list of cases."""
     return f"{PREFIX}/namespaces/{quote(backend.complaints.namespace, safe='')}/workflows"
 
 
@@ -90,17 +87,9 @@ async def _views_page(backend: Backend, actor: Actor) -> Response:
     me = None if actor.role is Role.CREW else actor.id
     today = of_today(backend.clock(), backend.catalogue.calendar.timezone)
     views = [*personal(me, actor.department), *today, *VIEWS]
+    stored = [{"id": f"hotline-{view.name}", "name": view.title, "query": view.query, "type": "user"} for view in views]
+    columns = [{"label": label} for label in COLUMNS]
+    content = {"namespace": backend.complaints.namespace, "views": stored, "columns": columns}
     # Readable by the script, and with nothing that ends its element.
-    installed = json.dumps(_installed(views, backend.complaints.namespace)).replace("<", "\\u003c")
+    installed = json.dumps(content).replace("<", "\\u003c")
     return page("views.html", actor=actor, cases=_cases(backend), views=views, installed=installed)
-
-
-def _installed(views: list[View], namespace: str) -> dict[str, Any]:
-    """Return what the script writes into the browser's storage."""
-    return {
-        "namespace": namespace,
-        "views": [
-            {"id": f"hotline-{view.name}", "name": view.title, "query": view.query, "type": "user"} for view in views
-        ],
-        "columns": [{"label": label} for label in COLUMNS],
-    }

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
+from activities.names import complaint_id
 from api.backend import Backend
 from api.edge.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
 from api.temporal_ui.rules import NOT_ALLOWED, Kind, Match, parameters_of, refused, require_details
@@ -13,12 +14,11 @@ from domain.case.views import CaseView
 from domain.rights.rights import READ_ASSESSMENTS, READ_CASES, READ_INCIDENTS, READ_REPORTS, Reach, Right
 from domain.shared.actors import Actor
 from domain.shared.numbers import is_number
-from workflows.complaint.messages import workflow_id as case_id
 from workflows.kit import search_attributes as keys
 
 UNREADABLE_QUERY = declare("unreadable-query", HTTPStatus.BAD_REQUEST, "Query of the Temporal UI not readable")
 RIGHTS: Final[Mapping[str, Right]] = {
-    case_id(""): READ_CASES,
+    complaint_id(""): READ_CASES,
     "incident-": READ_INCIDENTS,
     "assessment-": READ_ASSESSMENTS,
     "report-": READ_REPORTS,
@@ -63,11 +63,11 @@ async def case_read(backend: Backend, actor: Actor, workflow_id: str) -> CaseVie
     Raises ProblemError if the person may not read it, whichever of its runs.
     """
     right = next((right for start, right in RIGHTS.items() if workflow_id.startswith(start)), READ_CASES)
-    number = workflow_id.removeprefix(case_id(""))
+    number = workflow_id.removeprefix(complaint_id(""))
     match right.reach.get(actor.role):
         case Reach.ANY:
             return None
-        case Reach.DEPARTMENT if workflow_id == case_id(number) and is_number(number):
+        case Reach.DEPARTMENT if workflow_id == complaint_id(number) and is_number(number):
             return await backend.case(number, actor, right)
         case Reach.DEPARTMENT:
             detail = (

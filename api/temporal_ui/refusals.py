@@ -15,7 +15,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared import errors
 from domain.shared.actors import Role
-from domain.shared.codes import UNKNOWN_CODE, Kind
+from domain.shared.codes import UNKNOWN_CODE, CodeKind
 from domain.shared.errors import ProblemType
 from domain.shared.explain import causes, form_of, table_at
 
@@ -51,25 +51,18 @@ _FAULTS_ZH = {
     "string_too_short": "不能为空",
     "string_too_long": "不能超过 {max_length} 字",
     "too_long": "不能超过 {max_length} 项",
-    "int_type": "应填整数",
-    "int_parsing": "应填整数",
+    **dict.fromkeys(("int_type", "int_parsing"), "应填整数"),
     "float_type": "应填数字",
-    "bool_type": "应填 true 或 false",
-    "bool_parsing": "应填 true 或 false",
-    "decimal_type": '应填金额，如 "860.00"',
-    "decimal_parsing": '应填金额，如 "860.00"',
+    **dict.fromkeys(("bool_type", "bool_parsing"), "应填 true 或 false"),
+    **dict.fromkeys(("decimal_type", "decimal_parsing"), '应填金额，如 "860.00"'),
     "greater_than": "应大于 {gt}",
     "greater_than_equal": "不能小于 {ge}",
     "less_than_equal": "不能大于 {le}",
-    "literal_error": "可填 {listed}",
-    "enum": "可填 {listed}",
+    **dict.fromkeys(("literal_error", "enum"), "可填 {listed}"),
     "instant": "应填带时区的时间，如 {example}",
     "half_coordinates": "lat 和 lng 应同时填写、同时为 null 或都不填",
-    "model_type": "应填一个 JSON 对象",
-    "model_attributes_type": "应填一个 JSON 对象",
-    "dict_type": "应填一个 JSON 对象",
-    "tuple_type": '应填列表，如 ["…"]',
-    "list_type": '应填列表，如 ["…"]',
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "应填一个 JSON 对象"),
+    **dict.fromkeys(("tuple_type", "list_type"), '应填列表，如 ["…"]'),
     "follow_up_form": "只填 outcome，或只填 contacted: false，或填 contacted: true 并填 solved 和 satisfaction",
     "json_invalid": "不是有效的 JSON",
 }
@@ -103,8 +96,7 @@ def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, ca
 
 
 def example_in(action: AnyAction, catalogue: Catalogue) -> str:
-    """Return the example of an action with codes of this catalogue."""
-    codes: Mapping[Kind, list[str]] = {
+    codes: Mapping[CodeKind, list[str]] = {
         "service": [each.code for each in catalogue.services],
         "district": [each.code for each in catalogue.districts],
         "department": [each.code for each in catalogue.departments],

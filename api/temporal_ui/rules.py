@@ -6,10 +6,9 @@ UI's server decodes the other segments once, and so does this table.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.responses import JSONResponse, Response
@@ -56,8 +55,7 @@ class Kind(StrEnum):
     DANGEROUS = "dangerous"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """Row of the table: method, path, kind, the parameters of its query, and what a dangerous one or the codec does.
 
     A segment `{name}` takes any id, one that ends in `*` any with that beginning, and `**` at the end one segment or
@@ -72,14 +70,12 @@ class Rule:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """Pattern of the paths that fit, with a group for each id."""
         taken = {"**": ".+", "*": "[^/]*", "{": "(?P<", "}": ">[^/]+)"}
         parts = re.split(r"(\*\*|[*{}])", self.path)
         return re.compile("".join(taken.get(part) or re.escape(part) for part in parts))
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """Rule that a request came under, with the ids of its path, each decoded once."""
 
     rule: Rule
@@ -87,12 +83,10 @@ class Match:
 
     @property
     def kind(self) -> Kind:
-        """Kind of the rule."""
         return self.rule.kind
 
     @property
     def workflow_id(self) -> str | None:
-        """Workflow that the path names, or None."""
         return self.ids.get("workflow_id")
 
 

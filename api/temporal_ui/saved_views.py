@@ -1,8 +1,8 @@
 """Saved views of the Temporal UI, which the page `/views` installs, and the columns of its list."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from domain.calendar.work_calendar import on_the_wall
@@ -11,27 +11,22 @@ from domain.case.lifecycle import BEFORE_REPLY, State
 MOST_VIEWS = 50
 """Saved views that the UI keeps for a namespace."""
 COLUMNS = (
-    "Workflow ID",
-    "State",
-    "Sla",
-    "Owner",
-    "NextDueAt",
-    "Incident",
-    "Department",
-    "Priority",
-    "Service",
-    "District",
-    "Flags",
+    *("Workflow ID", "State", "Sla", "Owner", "NextDueAt", "Incident", "Department"),
+    *("Priority", "Service", "District", "Flags"),
 )
 """Columns of the list of workflows. A screen of 1,440 pixels shows the first seven."""
-
 CASES = 'WorkflowType = "ComplaintWorkflow"'
 RUNNING = f'{CASES} AND ExecutionStatus = "Running"'
+OPEN_CASES = f'{RUNNING} AND State != "closed" AND State != "withdrawn"'
+"""Closed and withdrawn cases run on for as long as they can be reopened or reinstated."""
+INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'
+# A case that waits for an approval or a part, or whose work is done, is not settled with its incident.
+_OWN = {State.AWAITING_APPROVAL, State.PENDING_REPLY}
+_WAITING = ", ".join(f'"{state}"' for state in State if state in BEFORE_REPLY - _OWN)
 
 
-@dataclass(frozen=True)
-class View:
-    """A saved list of workflows: names, query and meaning."""
+class View(NamedTuple):
+    """A saved list of workflows."""
 
     name: str
     name_zh: str
@@ -40,85 +35,57 @@ class View:
 
     @property
     def title(self) -> str:
-        """Both names, as the UI shows them."""
         return f"{self.name_zh} {self.name}"
 
 
-# A case that waits for an approval or a part, or whose work is done, is not settled with its incident.
-_OWN = {State.AWAITING_APPROVAL, State.PENDING_REPLY}
-_WAITING = ", ".join(f'"{state}"' for state in State if state in BEFORE_REPLY - _OWN)
-OPEN_CASES = f'{RUNNING} AND State != "closed" AND State != "withdrawn"'
-"""Closed and withdrawn cases run on for as long as they can be reopened or reinstated."""
-INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'
+def _among(cases: str, condition: str, name: str, name_zh: str, meaning: str) -> View:
+    return View(name, name_zh, f"{cases} AND {condition}", meaning)
 
 
 def _flagged(flag: str, name: str, name_zh: str, meaning: str, among: str = OPEN_CASES) -> View:
-    return View(name, name_zh, f'{among} AND Flags = "{flag}"', meaning)
+    return _among(among, f'Flags = "{flag}"', name, name_zh, meaning)
 
 
+def _in(state: str, name: str, name_zh: str, meaning: str) -> View:
+    return _among(RUNNING, f'State = "{state}"', name, name_zh, meaning)
+
+
+_MISSED = "A promise of the present cycle is missed and the case is open."
+_FOR_INCIDENT = (
+    f'Incident IS NOT NULL AND State IN ({_WAITING}) AND Involved IS NULL AND Flags != "reworked"'
+    ' AND Flags != "reopened"'
+)
+_SETTLED = "Linked cases that are settled with their incident; none with a part, approval or rework."
+_TO_DISPATCH = 'State IN ("registered", "pending_redispatch")'
+_REPEATED = "Open cases of callers with an earlier case within 30 days."
+_NOTICED = "Late cases with a notice of urging or public criticism."
+_ASSESSMENTS = "Assessments of months, with their scores and objections in the details."
+_REPORTS = "Reports of days and months, which are readable in the details."
 VIEWS = (
-    View(
-        "Breached now",
-        "已超时",
-        f'{OPEN_CASES} AND Sla = "missed"',
-        "A promise of the present cycle is missed and the case is open.",
-    ),
+    _among(OPEN_CASES, 'Sla = "missed"', "Breached now", "已超时", _MISSED),
     View("Incidents", "突发事件", INCIDENTS, "Suspected and open incidents, with their progress."),
-    View(
-        "Waiting for an incident",
-        "并案待结",
-        f"{RUNNING} AND Incident IS NOT NULL AND State IN ({_WAITING}) AND Involved IS NULL"
-        ' AND Flags != "reworked" AND Flags != "reopened"',
-        "Linked cases that are settled with their incident; none with a part, approval or rework.",
-    ),
-    View("At risk", "临期工单", f'{RUNNING} AND Sla = "at_risk"', "75 % of a clock's budget are used."),
+    _among(RUNNING, _FOR_INCIDENT, "Waiting for an incident", "并案待结", _SETTLED),
+    _among(RUNNING, 'Sla = "at_risk"', "At risk", "临期工单", "75 % of a clock's budget are used."),
     _flagged("credit_waits", "Credits to approve", "待批补偿", "A credit waits for management's decision.", RUNNING),
-    View("Emergencies", "紧急工单", f'{OPEN_CASES} AND Priority = "P1"', "Open cases of priority P1."),
-    View(
-        "To be dispatched",
-        "待派单",
-        f'{RUNNING} AND State IN ("registered", "pending_redispatch")',
-        "No department has the case.",
-    ),
-    View("Not signed for", "待签收", f'{RUNNING} AND State = "dispatched"', "The department has not signed for it."),
-    View("Waiting for the caller", "等待来电人", f'{RUNNING} AND State = "suspended"', "Suspended cases."),
-    View("Awaiting approval", "待审批", f'{RUNNING} AND State = "awaiting_approval"', "Management has to decide."),
-    View(
-        "To be replied to",
-        "待回复",
-        f'{RUNNING} AND State = "pending_reply"',
-        "The work is done; the owner has to reply.",
-    ),
-    View("Follow-ups", "待回访", f'{RUNNING} AND State = "pending_follow_up"', "The follow-up has to be made."),
+    _among(OPEN_CASES, 'Priority = "P1"', "Emergencies", "紧急工单", "Open cases of priority P1."),
+    _among(RUNNING, _TO_DISPATCH, "To be dispatched", "待派单", "No department has the case."),
+    _in("dispatched", "Not signed for", "待签收", "The department has not signed for it."),
+    _in("suspended", "Waiting for the caller", "等待来电人", "Suspended cases."),
+    _in("awaiting_approval", "Awaiting approval", "待审批", "Management has to decide."),
+    _in("pending_reply", "To be replied to", "待回复", "The work is done; the owner has to reply."),
+    _in("pending_follow_up", "Follow-ups", "待回访", "The follow-up has to be made."),
     _flagged("hardship", "Hardship", "困难户", "Open cases of hardship households."),
-    _flagged(
-        "repeat_caller", "Repeat callers", "重复来电", "Open cases of callers with an earlier case within 30 days."
-    ),
+    _flagged("repeat_caller", "Repeat callers", "重复来电", _REPEATED),
     _flagged("possible_duplicate", "Possible duplicates", "疑似重复", "Another case may be about the same matter."),
-    View("Several departments", "部门联动", f"{RUNNING} AND Involved IS NOT NULL", "A further department has a part."),
+    _among(RUNNING, "Involved IS NOT NULL", "Several departments", "部门联动", "A further department has a part."),
     _flagged("reworked", "Reworked", "重办", "The caller was dissatisfied, and the work is done again."),
     _flagged("supervised", "Supervised", "督办", "A supervisor watches the case."),
     _flagged("extended", "Extended", "已延期", "An extension was granted; a second one is not possible."),
-    _flagged(
-        "noticed",
-        "Notices and criticism",
-        "催办通知书和通报批评",
-        "Late cases with a notice of urging or public criticism.",
-    ),
+    _flagged("noticed", "Notices and criticism", "催办通知书和通报批评", _NOTICED),
     _flagged("undelivered", "Not delivered", "未送达", "A notification was not delivered: call instead.", RUNNING),
     View("Thanks", "表扬", f'{CASES} AND Service = "thanks"', "Thanks, for as long as Temporal keeps the workflows."),
-    View(
-        "Assessments",
-        "月度考核",
-        'WorkflowType = "AssessmentWorkflow"',
-        "Assessments of months, with their scores and objections in the details.",
-    ),
-    View(
-        "Reports",
-        "日报月报",
-        'WorkflowType = "ReportWorkflow"',
-        "Reports of days and months, which are readable in the details.",
-    ),
+    View("Assessments", "月度考核", 'WorkflowType = "AssessmentWorkflow"', _ASSESSMENTS),
+    View("Reports", "日报月报", 'WorkflowType = "ReportWorkflow"', _REPORTS),
     View(
         "Catalogue rollouts",
         "服务目录启用",
@@ -151,6 +118,5 @@ def of_today(now: datetime, zone: str) -> Iterator[View]:
 
 
 def quoted(text: str) -> str:
-    """Return a text as a query takes it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -1,15 +1,19 @@
-"""Server of the Temporal UI, as the door asks it: what goes to it, and what is taken of its answers."""
+"""Server of the Temporal UI, as the door asks it: what goes to it, what comes, and how much each person asks."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from http import HTTPStatus
 
 import httpx
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
+from api.edge.browsers import READING
+from api.edge.limits import TOO_MANY_REQUESTS, Turns
 from api.edge.problems import ProblemError, declare
-from api.temporal_ui.rules import PREFIX
+from api.temporal_ui.rules import PREFIX, Kind, Match
 
 RENDER = f"{PREFIX}/render"
 """Page of a text, which the UI shows in a frame: `?content=` holds the details of a case."""
@@ -23,6 +27,8 @@ CONNECTIONS = 100
 _TOKEN = re.compile(r"_csrf=([A-Za-z0-9_-]{1,200})(?:;|$)")
 _TIMEOUTS = {"connect": 5.0, "read": 90.0, "write": 30.0, "pool": 5.0}
 """Seconds, `pool` for a free connection. The server holds a question for news of a history for up to a minute."""
+WAITING, WAITING_IN_ALL = 10, 80
+"""Histories of which one person, and all of this process, wait for news at the same time: a page of a case for each."""
 
 
 class UiServer:
@@ -37,8 +43,7 @@ class UiServer:
     async def asked(self, request: Request, query: bytes, body: bytes) -> AsyncIterator[httpx.Response]:
         """Send the request with this query and body; yield the answer while it comes.
 
-        Raises:
-            ProblemError: the server does not answer, or sends the browser to another site.
+        Raises ProblemError if the server does not answer, or sends the browser to another site.
         """
         # As bytes: httpx encodes text as ASCII, and a browser may send more.
         headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") in ASKED]
@@ -70,7 +75,6 @@ class UiServer:
             await answer.aclose()
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._transport.aclose()
 
 
@@ -78,3 +82,58 @@ def token_in(cookies: str) -> str | None:
     """Return the token against forged requests that these cookies hold, which the UI's server demands of every POST."""
     found = _TOKEN.search(cookies)
     return found[1] if found else None
+
+
+class Places:
+    """Bounds of what each person asks: texts are drawn one after the other, and so many histories wait for news."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._waiting = Counter[str]()
+
+    @asynccontextmanager
+    async def asked(self, request: Request, person: str, match: Match, query: bytes) -> AsyncIterator[None]:
+        """Ask the UI's server in this context.
+
+        Raises ClientDisconnect, or ProblemError if the person waits for too many histories, or too long for a text.
+        """
+        async with AsyncExitStack() as taken:
+            if request.method in READING:
+                await taken.enter_async_context(_while_connected(request))
+            if match.kind is Kind.RENDER:
+                await taken.enter_async_context(self._turns.of("render", person))
+            if b"waitNewEvent=" in query:
+                taken.enter_context(self._place(person))
+            yield
+
+    @contextmanager
+    def _place(self, person: str) -> Iterator[None]:
+        if self._waiting[person] >= WAITING or self._waiting.total() >= WAITING_IN_ALL:
+            most = f"{WAITING} histories of one person and {WAITING_IN_ALL} in all wait for news at the same time"
+            detail = f"At most {most}: close pages of cases, or reload them by hand. 请关闭部分工单页面。"
+            raise ProblemError(TOO_MANY_REQUESTS, detail, headers={"Retry-After": "60"})
+        self._waiting[person] += 1
+        try:
+            yield
+        finally:
+            self._waiting[person] -= 1
+
+
+@asynccontextmanager
+async def _while_connected(request: Request) -> AsyncIterator[None]:
+    """Cancel what this context does when the client hangs up, and raise ClientDisconnect."""
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        connected.reschedule(asyncio.get_running_loop().time())
+
+    try:
+        async with asyncio.timeout(None) as connected:
+            watching = asyncio.create_task(watch())
+            try:
+                yield
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        raise ClientDisconnect from None

@@ -19,20 +19,28 @@ from domain.assessment.automatic import (
     OPEN,
     PUBLISH,
     REMIND,
+    AssessmentOpened,
     Computed,
     Drawn,
-    Opened,
     Reminded,
 )
-from domain.assessment.kind import AssessmentEvent, AssessmentKind
-from domain.assessment.lifecycle import AssessmentState
-from domain.assessment.state import AssessmentFields, Computation, Limit, Sampled
+from domain.assessment.state import (
+    AssessmentEvent,
+    AssessmentFields,
+    AssessmentKind,
+    AssessmentState,
+    Computation,
+    Sampled,
+    TimeLimit,
+)
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import MISS, Edition
-from domain.kit.entity import EntityRules, EntityTable, happen
+from domain.kit.entity import EntityRules, EntityTable
+from domain.kit.event import by_name
+from domain.kit.notification import Notification, notifications_of
 from domain.shared.value import Immutable
 
-ASSESSMENT_KINDS: dict[str, AssessmentKind] = {kind.name: kind for kind in (*ASSESSMENT_ACTIONS, *ASSESSMENT_AUTOMATIC)}
+ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(*ASSESSMENT_ACTIONS, *ASSESSMENT_AUTOMATIC)
 """Every kind of event of an assessment."""
 S = AssessmentState
 
@@ -49,8 +57,8 @@ class AssessmentOpening(Immutable):
     edition: Edition
 
 
-class Rung(NamedTuple):
-    """Rung that is ahead of a time: when it falls due, its percentage, and the name of the time."""
+class DueReminder(NamedTuple):
+    """Reminder that is ahead: when it falls due, the percentage of its time, and the name of the time."""
 
     falls_at: datetime
     percent: int
@@ -60,22 +68,22 @@ class Rung(NamedTuple):
 class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     """One assessment, from the end of its month until it is final."""
 
-    TABLE: ClassVar[EntityTable] = EntityTable("assessment of", ASSESSMENT_ACTION_OF, CANCELLATION)
+    TABLE: ClassVar[EntityTable] = EntityTable("assessment of", ASSESSMENT_KINDS, ASSESSMENT_ACTION_OF, CANCELLATION)
 
     @classmethod
     def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
         opened = cls(**{**start.__dict__, "number": start.month, "version": 0, "opened_at": start.at})
-        begun = Opened(since=start.since, until=start.until, seed=start.seed, edition=start.edition)
-        return opened, happen(opened, OPEN, start.at, begun)
+        begun = AssessmentOpened(since=start.since, until=start.until, seed=start.seed, edition=start.edition)
+        return opened, opened.happen(OPEN, start.at, begun)
 
     def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
-        return happen(self, DRAW, at, Drawn(sample=sample))
+        return self.happen(DRAW, at, Drawn(sample=sample))
 
     def note_computation(self, computed: Computation, step: AssessmentKind | None, at: datetime) -> AssessmentEvent:
         """Note the figures, which `step` makes public or final; None: neither."""
         step = step or COMPUTE
         state = {PUBLISH.name: S.OBJECTIONS, FINISH.name: S.FINAL}.get(step.name)
-        return happen(self, step, at, Computed(computed=computed), state)
+        return self.happen(step, at, Computed(computed=computed), state)
 
     @property
     def must_draw(self) -> bool:
@@ -97,29 +105,52 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         """Return True if the month is final, or at `at` only its last computation is outstanding."""
         return self.over or self.next_step(at) is FINISH
 
-    def ring(self, at: datetime) -> tuple[AssessmentEvent, ...]:
+    def remind(self, at: datetime) -> tuple[AssessmentEvent, ...]:
         """Return the reminders that fell due until `at`, in their order, each exactly once."""
         events = []
-        while (rung := self._next_rung()) and rung.falls_at <= at:
-            reminded = Reminded(limit=rung.limit, percent=rung.percent, fell_at=rung.falls_at)
-            events.append(happen(self, REMIND, at, reminded))
+        while (due := self._next_reminder()) and due.falls_at <= at:
+            reminded = Reminded(limit=due.limit, percent=due.percent, fell_at=due.falls_at)
+            events.append(self.happen(REMIND, at, reminded))
         return tuple(events)
 
     def next_deadline(self, at: datetime) -> datetime | None:
         """Return the next instant at which time changes it; None if only people act."""
         instants = [each.ends_at for each in self.limits if each.ends_at > at]
-        if rung := self._next_rung():
-            instants.append(rung.falls_at)
+        if due := self._next_reminder():
+            instants.append(due.falls_at)
         return min(instants, default=None)
 
-    def _next_rung(self) -> Rung | None:
-        rungs = (self._rung_of(limit) for limit in self.limits)
-        return min((rung for rung in rungs if rung), default=None)
+    def _next_reminder(self) -> DueReminder | None:
+        reminders = (self._reminder_of(limit) for limit in self.limits)
+        return min((due for due in reminders if due), default=None)
 
-    def _rung_of(self, limit: Limit) -> Rung | None:
+    def _reminder_of(self, limit: TimeLimit) -> DueReminder | None:
         # Nobody has to object: once the time for it is over, nobody is told of it.
-        rungs = [each for each in self.standard.rungs if each <= MISS or limit.name != OBJECTIONS]
-        percent = min((each for each in rungs if each > limit.rung), default=None)
+        percents = [each for each in self.standard.rungs if each <= MISS or limit.name != OBJECTIONS]
+        percent = min((each for each in percents if each > limit.rung), default=None)
         if percent is None:
             return None
-        return Rung(self.standard.limit(limit.starts_at, limit.seconds * percent / 100), percent, limit.name)
+        return DueReminder(self.standard.limit(limit.starts_at, limit.seconds * percent / 100), percent, limit.name)
+
+
+PREFIX = "assessment_"
+"""Prefix of the kind of a notification, so that templates can tell it from an event of a case."""
+ASSESSMENT_NOTIFICATION_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.notifies}
+"""Every kind of notification that an assessment owes, and its Chinese name."""
+_LIMIT_ZH = {INSPECTIONS: "质检评分期", OBJECTIONS: "申诉期", "decision": "申诉裁决期"}
+
+
+def limit_zh(name: str) -> str:
+    kind, _, serial = name.partition("-")
+    return f"{_LIMIT_ZH[kind]}{serial}"
+
+
+def assessment_notifications(month: AssessmentFields, event: AssessmentEvent) -> tuple[Notification, ...]:
+    kind = ASSESSMENT_KINDS[event.action]
+    text_zh = f"{month.number}考核:{kind.zh},现为{event.to_state.zh}"
+    text_en = f"Assessment of {month.number}: {event.action}, now {event.to_state}"
+    if isinstance(event.data, Reminded):
+        text_zh += f";{limit_zh(event.data.limit)}已用{event.data.percent}%"
+        text_en += f"; {event.data.percent} % of the time for {event.data.limit} is used"
+    recipients = kind.addressees(month, event)
+    return notifications_of(month.number, event, recipients, f"{PREFIX}{event.action}", (text_zh, text_en))

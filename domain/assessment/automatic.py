@@ -3,16 +3,15 @@
 from datetime import datetime
 
 from domain.assessment.actions.object_ import OBJECTIONS
-from domain.assessment.kind import AssessmentEvent, AssessmentKind
-from domain.assessment.state import AssessmentFields, Computation, Sampled
+from domain.assessment.state import AssessmentEvent, AssessmentFields, AssessmentKind, Computation, Sampled
 from domain.catalogue.terms import MISS, Edition
-from domain.kit.event import Addressees, CancellationRequested, EventData
+from domain.kit.event import Addressees, EventData
 
 INSPECTIONS = "inspections"
 """Name of the time in which the sample is inspected."""
 
 
-class Opened(EventData):
+class AssessmentOpened(EventData):
     """Month that is assessed: its bounds, the seed of its sample, and the catalogue that its standard is of."""
 
     since: datetime
@@ -70,7 +69,9 @@ def _reminds(_: AssessmentFields, data: Reminded, __: AssessmentEvent) -> Addres
     return ("supervisor", "manager", *(("general_manager",) if data.percent >= MISS else ()))
 
 
-OPEN = AssessmentKind(name="open", zh="开始考核", description="The month is over and is assessed.", data=Opened)
+OPEN = AssessmentKind(
+    name="open", zh="开始考核", description="The month is over and is assessed.", data=AssessmentOpened
+)
 DRAW = AssessmentKind(
     name="draw_sample",
     zh="抽样",
@@ -111,10 +112,5 @@ FINISH = AssessmentKind(
     evolve=_finish,
     notifies=("supervisor", "manager", "general_manager"),
 )
-CANCELLATION = AssessmentKind(
-    name="cancellation_requested",
-    zh="请求取消",
-    description="Somebody requested cancellation in Temporal; the assessment continues.",
-    data=CancellationRequested,
-)
+CANCELLATION = AssessmentKind.cancellation("assessment")
 ASSESSMENT_AUTOMATIC: tuple[AssessmentKind, ...] = (OPEN, DRAW, COMPUTE, PUBLISH, REMIND, FINISH, CANCELLATION)

@@ -15,14 +15,16 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from domain.case.clocks import APPROVE
+from domain.case.decide import CASE_KINDS
 from domain.case.intake import THANKS
 from domain.case.lifecycle import State
-from domain.case.satisfaction import SATISFIED
-from domain.catalogue.figures import Kind
+from domain.case.progress import SATISFIED
+from domain.catalogue.figures import EntryKind
 from domain.catalogue.terms import MISS, USUAL_CURRENCY
 from domain.shared.text import same_phone
+from domain.shared.value import complete
 
-NEVER_EXCLUDED = frozenset({Kind.THANKS, Kind.MONEY, Kind.INSPECTED})
+NEVER_EXCLUDED = frozenset({EntryKind.THANKS, EntryKind.MONEY, EntryKind.INSPECTED})
 """Kinds of entries that an exclusion leaves in."""
 VOID = frozenset({State.WITHDRAWN.value, State.REFUSED.value})
 """States of thanks that do not count."""
@@ -52,7 +54,7 @@ class KeptPromise(NamedTuple):
 class CaseRecord(NamedTuple):
     """Case as it is read to be counted: owner, service and district as SQL has them now.
 
-    `told` are the events that hold its intake; they are long, and read only of thanks, which name a person.
+    `intake_facts` are the events that hold its intake; they are long, and read only of thanks, which name a person.
     """
 
     number: str
@@ -61,7 +63,7 @@ class CaseRecord(NamedTuple):
     district: str | None
     facts: Sequence[Fact]
     kept: Sequence[KeptPromise]
-    told: Sequence[Fact] = ()
+    intake_facts: Sequence[Fact] = ()
 
     @property
     def first_service(self) -> str:
@@ -80,13 +82,13 @@ class Holder(NamedTuple):
     crew: str | None = None
 
 
-class Entry(NamedTuple):
+class FigureEntry(NamedTuple):
     """Entry of a figure: one case, counted once. `serial` tells the entries of a case in one month apart.
 
     `counts` is False for what counts against the subject, as a promise that was missed. `amount` is in hundredths.
     """
 
-    kind: Kind
+    kind: EntryKind
     number: str
     serial: int
     at: datetime
@@ -99,7 +101,7 @@ class Entry(NamedTuple):
     district: str | None
 
 
-def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str = USUAL_CURRENCY) -> list[Entry]:
+def entries_of(case: CaseRecord, since: datetime, until: datetime, currency: str = USUAL_CURRENCY) -> list[FigureEntry]:
     """Return the entries of a case from `since` on, before `until`. Money in another currency does not count."""
     fold = _Fold(case, since, currency)
     with_clock = (each for each in case.kept if each.name not in _WITH_EVENT and each.stopped_at < until)
@@ -124,7 +126,7 @@ class _Fold:
     case: CaseRecord
     since: datetime
     currency: str
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[FigureEntry] = field(default_factory=list)
     agent: str = ""
     service: str = ""
     district: str | None = None
@@ -142,24 +144,26 @@ class _Fold:
         if count := _COUNTED.get(fact.action):
             count(self, fact)
 
-    def result(self) -> list[Entry]:
+    def result(self) -> list[FigureEntry]:
         """Return the entries; thanks that were withdrawn or refused are none."""
         if self.state in VOID:
-            return [entry for entry in self.entries if entry.kind is not Kind.THANKS]
+            return [entry for entry in self.entries if entry.kind is not EntryKind.THANKS]
         return self.entries
 
     def judge(self, name: str, part: int, at: datetime, *, kept: bool) -> None:
-        self.add(Kind(name), at, self.holders.get(part, self.holders[0]), counts=kept)
+        self.add(EntryKind(name), at, self.holders.get(part, self.holders[0]), counts=kept)
 
-    def add(self, kind: Kind, at: datetime, holder: Holder, *, counts: bool = True, amount: int | None = None) -> None:
+    def add(
+        self, kind: EntryKind, at: datetime, holder: Holder, *, counts: bool = True, amount: int | None = None
+    ) -> None:
         """Add an entry, if it is of the month."""
         if at < self.since:
             return
         number, serial = self.case.number, len(self.entries) + 1
         owned = (self.agent, holder.crew, holder.department, self.service, self.district)
-        self.entries.append(Entry(kind, number, serial, at, counts, amount, *owned))
+        self.entries.append(FigureEntry(kind, number, serial, at, counts, amount, *owned))
 
-    def add_once(self, kind: Kind, at: datetime, holder: Holder, of: object = None) -> None:
+    def add_once(self, kind: EntryKind, at: datetime, holder: Holder, of: object = None) -> None:
         """Add an entry unless the month has one of this kind for the case, or for `of` within it."""
         if at >= self.since and (kind, of) not in self.counted:
             self.counted.add((kind, of))
@@ -167,7 +171,7 @@ class _Fold:
 
     def hand_to(self, fact: Fact, department: str | None, crew: str | None = None) -> None:
         self.holders[0] = Holder(department, crew)
-        self.add_once(Kind.RECEIVED, fact.at, self.holders[0], department)
+        self.add_once(EntryKind.RECEIVED, fact.at, self.holders[0], department)
 
 
 def _first(facts: Sequence[Fact], action: str, *path: str) -> Any:  # noqa: ANN401 - a value of the data
@@ -188,10 +192,10 @@ def _register(fold: _Fold, fact: Fact) -> None:
     fold.service = case.first_service
     place = _first(facts, "correct", "before", "location")
     fold.district = place.get("district") if place else case.district
-    fold.add(Kind.REGISTERED, fact.at, Holder())
+    fold.add(EntryKind.REGISTERED, fact.at, Holder())
     if fold.service == THANKS and fact.at >= fold.since:
-        thanked = _first(case.told, "register", "intake", "thanked")
-        fold.add(Kind.THANKS, fact.at, Holder(crew=thanked))
+        thanked = _first(case.intake_facts, "register", "intake", "thanked")
+        fold.add(EntryKind.THANKS, fact.at, Holder(crew=thanked))
         fold.entries[-1] = fold.entries[-1]._replace(agent=thanked)
 
 
@@ -202,13 +206,13 @@ def _dispatch(fold: _Fold, fact: Fact) -> None:
 def _involve(fold: _Fold, fact: Fact) -> None:
     part = Holder(fact.data["department"])
     fold.holders[fact.data["part"]] = part
-    fold.add_once(Kind.RECEIVED, fact.at, part, part.department)
+    fold.add_once(EntryKind.RECEIVED, fact.at, part, part.department)
 
 
 def _sign_for(fold: _Fold, fact: Fact) -> None:
     _assign(fold, fact)
     holder = fold.holders[fact.data.get("part") or 0]
-    fold.add_once(Kind.SIGNED_FOR, fact.at, holder, holder.crew)
+    fold.add_once(EntryKind.SIGNED_FOR, fact.at, holder, holder.crew)
 
 
 def _assign(fold: _Fold, fact: Fact) -> None:
@@ -218,7 +222,7 @@ def _assign(fold: _Fold, fact: Fact) -> None:
 
 def _return(fold: _Fold, fact: Fact) -> None:
     part = fact.data.get("part") or 0
-    fold.add_once(Kind.RETURNED, fact.at, fold.holders[part], fold.holders[part].department)
+    fold.add_once(EntryKind.RETURNED, fact.at, fold.holders[part], fold.holders[part].department)
     fold.holders[part] = fold.holders[part]._replace(crew=None)
 
 
@@ -238,12 +242,12 @@ def _correct(fold: _Fold, fact: Fact) -> None:
 
 
 def _urge(fold: _Fold, fact: Fact) -> None:
-    fold.add_once(Kind.URGED, fact.at, fold.holders[0])
+    fold.add_once(EntryKind.URGED, fact.at, fold.holders[0])
 
 
 def _decide_extension(fold: _Fold, fact: Fact) -> None:
     if fact.data["approved"]:
-        fold.add_once(Kind.EXTENDED, fact.at, fold.holders[0])
+        fold.add_once(EntryKind.EXTENDED, fact.at, fold.holders[0])
 
 
 def _reply(fold: _Fold, fact: Fact) -> None:
@@ -267,22 +271,22 @@ def _follow_up(fold: _Fold, fact: Fact) -> None:
     data, holder = fact.data, fold.holders[0]
     outcome, solved, satisfaction = data["outcome"], data.get("solved"), data.get("satisfaction")
     contacted = outcome != "unreachable"
-    fold.add(Kind.CONTACTED, fact.at, holder, counts=contacted)
+    fold.add(EntryKind.CONTACTED, fact.at, holder, counts=contacted)
     # Of the short form, `dissatisfied` does not tell if it was solved.
     if contacted and (solved is not None or outcome == "satisfied"):
-        fold.add(Kind.SOLVED, fact.at, holder, counts=solved is not False)
+        fold.add(EntryKind.SOLVED, fact.at, holder, counts=solved is not False)
     if contacted:
         satisfied = outcome == "satisfied" if satisfaction is None else satisfaction in SATISFIED
         # Whoever answers at such a telephone may be the owner.
         if not (satisfied and fold.phone_by_owner):
-            fold.add(Kind.SATISFIED, fact.at, holder, counts=satisfied)
+            fold.add(EntryKind.SATISFIED, fact.at, holder, counts=satisfied)
     if fact.to_state == State.DISPATCHED:
-        fold.add(Kind.REWORKED, fact.at, holder)
+        fold.add(EntryKind.REWORKED, fact.at, holder)
         fold.hand_to(fact, data.get("department") or data.get("rework_by"))
 
 
 def _reopen(fold: _Fold, fact: Fact) -> None:
-    fold.add_once(Kind.REOPENED, fact.at, fold.holders[0])
+    fold.add_once(EntryKind.REOPENED, fact.at, fold.holders[0])
     fold.hand_to(fact, fact.data["department"])
 
 
@@ -291,7 +295,7 @@ def _decide_money(fold: _Fold, fact: Fact) -> None:
     is_final = data.get("final", fact.to_state != State.AWAITING_APPROVAL)
     if data["approved"] and is_final and data.get("amount") and data.get("currency", USUAL_CURRENCY) == fold.currency:
         amount = int(Decimal(data["amount"]) * 100)
-        fold.add(Kind.MONEY, fact.at, fold.holders[0], amount=amount)
+        fold.add(EntryKind.MONEY, fact.at, fold.holders[0], amount=amount)
 
 
 _COUNTED: dict[str, Callable[[_Fold, Fact], None]] = {
@@ -316,6 +320,7 @@ _COUNTED: dict[str, Callable[[_Fold, Fact], None]] = {
 """Actions that count for a figure, or change whose case it is."""
 COUNTED_ACTIONS = frozenset({*_COUNTED, "withdraw", "reinstate", "refuse"})
 """Actions that are read: the last three end a case, or take that back."""
+complete("CASE_KINDS", COUNTED_ACTIONS, CASE_KINDS)  # An action of another name would no longer be counted.
 WITH_DATA = frozenset(_COUNTED) - {"register", "urge", "answer", "reply"}
 """Actions whose data are read."""
 TELL_INTAKE = frozenset({"register"})

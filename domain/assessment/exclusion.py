@@ -43,7 +43,7 @@ class Exclusion(NamedTuple):
         return self._replace(approved=approved, decided_by=person, decided_at=at, decision_reason=reason)
 
 
-class Period(NamedTuple):
+class CasePeriod(NamedTuple):
     """Time in which something may have happened to a case; `until` is None while it is open."""
 
     since: datetime

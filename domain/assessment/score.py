@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 from pydantic import Field
 
-from domain.catalogue.figures import CASES, FIGURES, Figure, Kind, Subject, Unit
+from domain.catalogue.figures import CASES, FIGURES, EntryKind, Figure, FigureUnit, Subject
 from domain.catalogue.standard import Standard, Weight
-from domain.shared.rates import half_up, ratio
+from domain.shared.amounts import half_up, ratio
 from domain.shared.value import Immutable, omit_default
 
 HUNDRED = Decimal(100)
@@ -56,7 +56,7 @@ def assess(
     standard: Standard,
     by: Subject,
     subject: str,
-    tallies: Mapping[Kind, Tally],
+    tallies: Mapping[EntryKind, Tally],
     given: Mapping[str, FigureValue],
     left_out: frozenset[str] = frozenset(),
 ) -> Item:
@@ -77,22 +77,24 @@ def assess(
     return Item(by=by, subject=subject, figures=in_order, score=score, grade=grade)
 
 
-def _value(figure: Figure, by: Subject, tallies: Mapping[Kind, Tally]) -> FigureValue:
+def _value(figure: Figure, by: Subject, tallies: Mapping[EntryKind, Tally]) -> FigureValue:
     kind = figure.kind_for(by)
     tally = tallies.get(kind, Tally()) if kind else Tally()
     facts: dict[str, Any] = {"excluded": tally.excluded}
-    if figure.unit is Unit.COUNT:
+    if figure.unit is FigureUnit.COUNT:
         # Excluded cases are work as well; they stand outside the rates alone.
         count = tally.entries + tally.excluded - tally.objected
         return FigureValue(value=Decimal(count), numerator=count, **facts)
-    if figure.unit is Unit.MONEY:
+    if figure.unit is FigureUnit.MONEY:
         amount = half_up(tally.amount / HUNDRED) if tally.entries else None
         return FigureValue(value=amount, numerator=tally.entries, **facts)
-    if figure.unit is Unit.POINTS:
+    if figure.unit is FigureUnit.POINTS:
         mean = half_up(tally.amount / HUNDRED, tally.entries) if tally.entries else None
         return FigureValue(value=mean, numerator=tally.amount // 100, denominator=tally.entries, **facts)
+    if figure.unit is not FigureUnit.RATE:
+        assert_never(figure.unit)
     if figure.per_case:
-        cases = tallies.get(CASES.kind_for(by) or Kind.REGISTERED, Tally()).entries
+        cases = tallies.get(CASES.kind_for(by) or EntryKind.REGISTERED, Tally()).entries
         return FigureValue(value=ratio(tally.entries, cases), numerator=tally.entries, denominator=cases, **facts)
     value = ratio(tally.favourable, tally.entries)
     return FigureValue(value=value, numerator=tally.favourable, denominator=tally.entries, **facts)

@@ -1,16 +1,26 @@
-"""Fields of an assessment. Its figures are no part of it: SQL has them, and the digest tells which they are."""
+"""States, fields and events of an assessment (考核). Its figures are in SQL: the digest tells which they are."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from domain.assessment.lifecycle import AssessmentState
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import Edition
-from domain.shared.value import Immutable, omit_default
+from domain.kit.event import BaseAction, BaseEvent, BaseKind, EventData
+from domain.shared.value import Immutable, NamedCode, omit_default
+
+
+class AssessmentState(NamedCode):
+    """State of an assessment."""
+
+    DRAFT = "draft", "草案"
+    OBJECTIONS = "objections", "公示申诉期"
+    FINAL = "final", "已定稿"
+
 
 S = AssessmentState
 
@@ -72,8 +82,8 @@ class Computation(Immutable):
     results: tuple[Result, ...] = Field(description="Of the subjects that have a score.")
 
 
-class Limit(Immutable):
-    """Time that ends at `ends_at`: `rung` is the highest percentage of it at which people were told."""
+class TimeLimit(Immutable):
+    """Time in which something is to be done; `rung` is the highest percentage of it at which people were reminded."""
 
     name: str = Field(description="`inspections`, `objections`, or `decision-` and the id of the objection.")
     starts_at: datetime
@@ -102,7 +112,7 @@ class AssessmentFields(BaseModel):
     computed: Computation | None = None
     published_at: datetime | None = None
     closed_at: datetime | None = None
-    limits: tuple[Limit, ...] = omit_default(())
+    limits: tuple[TimeLimit, ...] = omit_default(())
 
     @property
     def over(self) -> bool:
@@ -129,14 +139,35 @@ class AssessmentFields(BaseModel):
         changed = objection.model_copy(update=changes)
         self.objections = tuple(changed if each.id == objection.id else each for each in self.objections)
 
-    def open_limit(self, name: str, at: datetime, seconds: int) -> Limit:
-        limit = Limit(name=name, starts_at=at, ends_at=self.standard.limit(at, seconds), seconds=seconds)
+    def open_limit(self, name: str, at: datetime, seconds: int) -> TimeLimit:
+        limit = TimeLimit(name=name, starts_at=at, ends_at=self.standard.limit(at, seconds), seconds=seconds)
         self.limits = (*self.limits, limit)
         return limit
 
     def close_limit(self, name: str) -> None:
         self.limits = tuple(each for each in self.limits if each.name != name)
 
-    def limit_of(self, name: str) -> Limit | None:
+    def limit_of(self, name: str) -> TimeLimit | None:
         """Return the time of this name; None if it does not run."""
         return next((each for each in self.limits if each.name == name), None)
+
+
+class AssessmentEvent(BaseEvent):
+    """One fact about one assessment, in the order of `seq`."""
+
+    DATA: ClassVar[dict[str, type[EventData]]] = {}
+
+    from_state: AssessmentState | None = None
+    to_state: AssessmentState
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessmentKind(BaseKind[AssessmentFields, AssessmentEvent]):
+    """Kind of event of an assessment."""
+
+    EVENT = AssessmentEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessmentAction(AssessmentKind, BaseAction[AssessmentFields, AssessmentEvent, AssessmentState]):
+    """Action of a person on an assessment."""

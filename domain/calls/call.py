@@ -1,11 +1,11 @@
-"""A call (来电) on the hotline, and what follows from its times."""
+"""A call (来电) on the hotline, what follows from its times, and duties (班次) of the roster."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import NamedTuple
 
-from domain.shared.value import NamedCode
+from domain.shared.value import NamedCode, complete
 
 SHORT = timedelta(seconds=5)
 """An abandoned call that waited for less is counted apart: many are wrong numbers. An assumption of the field."""
@@ -23,6 +23,28 @@ class CallOutcome(NamedCode):
     SHORT_ABANDONED = "short_abandoned", "短时放弃"
     CALL_BACK_ASKED = "call_back_asked", "请求回电"
     UNTIMED = "untimed", "等待时长不明"
+
+
+class OutcomeRow(NamedTuple):
+    """Meaning of an outcome: does the call count as offered, is its caller called back, did an agent perhaps answer."""
+
+    is_offered: bool
+    is_missed: bool
+    is_conversation: bool
+
+
+OUTCOMES: Mapping[CallOutcome, OutcomeRow] = complete(
+    "OUTCOMES",
+    CallOutcome,
+    {
+        CallOutcome.UNDER_WAY: OutcomeRow(is_offered=False, is_missed=False, is_conversation=True),
+        CallOutcome.ANSWERED: OutcomeRow(is_offered=True, is_missed=False, is_conversation=True),
+        CallOutcome.ABANDONED: OutcomeRow(is_offered=True, is_missed=True, is_conversation=False),
+        CallOutcome.SHORT_ABANDONED: OutcomeRow(is_offered=True, is_missed=False, is_conversation=False),
+        CallOutcome.CALL_BACK_ASKED: OutcomeRow(is_offered=True, is_missed=True, is_conversation=False),
+        CallOutcome.UNTIMED: OutcomeRow(is_offered=False, is_missed=False, is_conversation=True),
+    },
+)
 
 
 class Timing(IntEnum):
@@ -146,3 +168,19 @@ def _last(went_on_at: datetime, instants: Iterable[datetime | None]) -> datetime
 
 def _queues(texts: Iterable[str | None]) -> set[str]:
     return {name for text in texts if text for name in text.split("|")}
+
+
+LONGEST_DUTY = timedelta(hours=25)
+"""Longest duty: a whole day on which clocks go back. Queries look so far back for duties that have not ended."""
+
+
+class Duty(NamedTuple):
+    """Duty of a person. Instants are UTC; `ends_at` is later than `starts_at`, by LONGEST at most."""
+
+    person: str
+    starts_at: datetime
+    ends_at: datetime
+
+    def overlaps(self, other: "Duty") -> bool:
+        """Return True if both are of one person and have an instant in common."""
+        return self.person == other.person and self.starts_at < other.ends_at and other.starts_at < self.ends_at

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from domain.calls.call import CallOutcome
+from domain.calls.call import OUTCOMES
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import NamedCode
 
-MISSED = frozenset({CallOutcome.ABANDONED, CallOutcome.CALL_BACK_ASKED})
+MISSED = frozenset(outcome for outcome, row in OUTCOMES.items() if row.is_missed)
 """Outcomes after which the caller is called back."""
 OLDEST = timedelta(days=7)
 """Age of a call at its report beyond which its caller is not called back: nobody waits that long. An assumption."""
@@ -17,7 +17,7 @@ HELD = timedelta(minutes=30)
 MOST_TRIES = 3
 """Tries after which a caller counts as unreachable, as at a follow-up."""
 
-Named = Callable[[str], str]
+ShowName = Callable[[str], str]
 """Returns the words that show a person, by id."""
 CALL_BACK_TAKEN = ProblemType("conflict", "call_back_taken", "Call-back taken by another person", "该回电已由他人领取")
 CALL_BACK_OVER = ProblemType("conflict", "call_back_over", "Call-back over", "该回电已了结")
@@ -59,7 +59,7 @@ class CallBack(NamedTuple):
             return CallBackState.DONE
         return CallBackState.TAKEN if self.held_until(at) else CallBackState.WAITING
 
-    def take(self, person: str, at: datetime, note: str | None = None, named: Named = str) -> "CallBack":
+    def take(self, person: str, at: datetime, note: str | None = None, named: ShowName = str) -> "CallBack":
         """Return the call-back as this person takes it; once more changes nothing. Raises Refused."""
         self._check(person, at, named)
         if self.held_until(at):
@@ -67,7 +67,7 @@ class CallBack(NamedTuple):
         return self._replace(person=person, taken_at=at, note=note or self.note)
 
     def tried(
-        self, person: str, at: datetime, *, reached: bool, note: str | None = None, named: Named = str
+        self, person: str, at: datetime, *, reached: bool, note: str | None = None, named: ShowName = str
     ) -> "CallBack":
         """Return the call-back after a try of this person; the same report again changes nothing. Raises Refused."""
         same = {CallBackResult.REACHED} if reached else {None, CallBackResult.UNREACHABLE}
@@ -81,7 +81,7 @@ class CallBack(NamedTuple):
             return after._replace(ended_at=at, result=CallBackResult.UNREACHABLE)
         return after
 
-    def _check(self, person: str, at: datetime, named: Named) -> None:
+    def _check(self, person: str, at: datetime, named: ShowName) -> None:
         if self.ended_at:
             listed = ("a call that GET /v1/call-backs lists",)
             raise Refused(CALL_BACK_OVER, f"The call-back is over: {self.result}.", listed)

@@ -5,12 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from domain.calls.call import CallOutcome
-from domain.shared.rates import rate
+from domain.calls.call import OUTCOMES, CallOutcome
+from domain.shared.amounts import rate
 
-OFFERED = frozenset(
-    {CallOutcome.ANSWERED, CallOutcome.ABANDONED, CallOutcome.SHORT_ABANDONED, CallOutcome.CALL_BACK_ASKED}
-)
+OFFERED = frozenset(outcome for outcome, row in OUTCOMES.items() if row.is_offered)
 """Outcomes of calls that count as offered: those that were answered or have ended, with a known wait."""
 
 

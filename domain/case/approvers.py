@@ -10,8 +10,8 @@ from domain.case.events import Event
 from domain.catalogue.terms import USUAL_CURRENCY, Approver, Terms
 from domain.kit.event import EventData
 from domain.shared.actors import Actor
+from domain.shared.amounts import ZERO, Money
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.money import ZERO, Money
 from domain.shared.text import Text
 from domain.shared.value import Immutable, omit_default
 
@@ -30,14 +30,14 @@ TURNS = (DECIDED_ALREADY, NOT_THE_APPROVER, REASON_NEEDED)
 """Refusals of every decision that several approvers take in turn."""
 
 
-class Turns(Immutable):
+class Approvers(Immutable):
     """Approvers who decide in turn, and those who have approved; without approvers, any manager decides alone."""
 
     approvers: tuple[Approver, ...] = ()
     approved_by: tuple[str, ...] = ()
 
     @property
-    def turn(self) -> Approver | None:
+    def next_approver(self) -> Approver | None:
         """Approver who decides next; None if any manager may."""
         return self.approvers[len(self.approved_by)] if self.approvers else None
 
@@ -50,13 +50,13 @@ class Turns(Immutable):
 
         Empty if the catalogue names nobody.
         """
-        who = self.turn
+        who = self.next_approver
         if who is None or who.holder is None:
             return ()
         return (who.holder, who.deputy) if who.deputy and lapsed else (who.holder,)
 
     def objection(self, actor: Actor, *, lapsed: bool) -> Refused | None:
-        names, who = self.names(lapsed=lapsed), self.turn
+        names, who = self.names(lapsed=lapsed), self.next_approver
         if actor.id in self.approved_by:
             message = f"{actor.id} has approved it already; the next turn is another person's."
             return Refused(DECIDED_ALREADY, message, names or ("another manager",))
@@ -69,7 +69,7 @@ class Turns(Immutable):
         return self.model_copy(update={"approved_by": (*self.approved_by, person)})
 
 
-class Approval(Turns):
+class Approval(Approvers):
     """Request to management (报批) that waits for its decision."""
 
     subject: str

@@ -52,7 +52,7 @@ class ProjectionBatch(Immutable):
         )
 
 
-class Returned(Immutable):
+class BatchAnswer(Immutable):
     """Answer of an update that has no other: the batch that its sender writes; None if SQL has everything."""
 
     batch: ProjectionBatch | None = omit_default(None)

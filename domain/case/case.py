@@ -1,20 +1,20 @@
 """The case: a pure, event-sourced object.
 
-`apply` answers what people do, `ring` what time does; both give the events that happened and bring the case along
+`apply` answers what people do, `advance` what time does; both give the events that happened and bring the case along
 with them. `fold` builds the very same case from its events alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 
 from domain.case import invariants
-from domain.case.actions import REGISTER, link_incident, resume
+from domain.case.actions import ACTION_OF, REGISTER, link_incident, resume
 from domain.case.automatic import (
-    cancellation,
+    CANCELLATION,
     catalogue_change,
     credit,
     escalate,
@@ -22,7 +22,6 @@ from domain.case.automatic import (
     recognise,
     settle,
     undelivered,
-    wake,
 )
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.left_out import KIND as LEFT_OUT
@@ -30,12 +29,11 @@ from domain.case.automatic.left_out import LeftOut
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
-from domain.case.decide import available_actions, decide
+from domain.case.decide import CASE_KINDS, available_actions, decide, evolve
 from domain.case.events import Event
 from domain.case.incident_link import KEPT
 from domain.case.intake import Intake, Registered, Registration
-from domain.case.kind import Decision, Due, next_event
-from domain.case.kinds import evolve
+from domain.case.kind import Due
 from domain.case.lifecycle import State
 from domain.case.new_terms import with_priority
 from domain.case.notifications import addressed
@@ -43,8 +41,9 @@ from domain.case.progress import Progress
 from domain.case.state import CaseState
 from domain.catalogue.terms import Terms
 from domain.kit.command import Command
-from domain.kit.event import CancellationRequested, EventData
-from domain.shared.actors import Actor
+from domain.kit.entity import AnyKind, EntityRules, EntityTable
+from domain.kit.event import Decision, EventData
+from domain.shared.actors import SYSTEM, Actor
 from domain.shared.errors import INVALID_RESULT, Refused
 
 _INVALID_RESULT = (
@@ -53,8 +52,10 @@ _INVALID_RESULT = (
 )
 
 
-class Case(CaseState):
-    """One complaint from the call to the end of its reopen window. Instants are UTC and given by the caller."""
+class Case(CaseState, EntityRules[Event]):
+    """One complaint from the call to the end of its reopen window."""
+
+    TABLE: ClassVar[EntityTable] = EntityTable("case", CASE_KINDS, ACTION_OF, CANCELLATION)
 
     @classmethod
     def register(cls, start: Registration) -> tuple["Case", tuple[Event, ...]]:
@@ -117,36 +118,27 @@ class Case(CaseState):
         )
         return cls.restore(registered, first.at, progress, None)
 
-    def apply(self, command: Command[Any], at: datetime) -> tuple[Event, ...]:
-        """Do what is asked at `at`, after everything that fell due before. Raises Refused and changes nothing."""
-        after, events = self._preview(command, at)
-        self._become(after)
-        return events
-
-    def check(self, command: Command[Any], at: datetime) -> None:
-        """Raise Refused exactly if `apply` would."""
-        self._preview(command, at)
-
-    def _preview(self, command: Command[Any], at: datetime) -> tuple["Case", tuple[Event, ...]]:
+    def preview(self, command: Command[Any], at: datetime) -> tuple[Self, tuple[Event, ...]]:
         """Return the case as the command leaves it, with the events; this one stays as it is. Raises Refused."""
-        after = self.model_copy()
-        due = after.ring(at)
         try:
-            return after, (*due, after.record(decide(after, command, at)))
+            return super().preview(command, at)
         except ValidationError as error:
             faults = invariants.faults(error)
             message = _INVALID_RESULT.format(number=self.number, version=self.version, faults=faults)
             raise Refused(INVALID_RESULT, message) from None
 
-    def ring(self, at: datetime) -> tuple[Event, ...]:
+    def decide(self, command: Command[Any], at: datetime) -> Event:
+        return decide(self, command, at)
+
+    def advance(self, at: datetime) -> tuple[Event, ...]:
         """Return everything that time has brought until `at`, in the order in which it fell due, each exactly once."""
         events: list[Event] = []
         while due := self._next_due(at):
-            events.append(self._happen(due.kind, self._until(at), due.decision))
+            events.append(self.happen(due.kind, self._until(at), due.data, due.state))
         return tuple(events)
 
     def next_deadline(self) -> datetime | None:
-        """Return the next instant at which `ring` has something to do or the case is over; None if only people act."""
+        """Return the next instant at which `advance` has work or the case is over; None if only people act."""
         instants = [due.falls_at for due in self._dues()]
         # With a credit to decide on, the end of the window ends nothing; whoever decides wakes the case.
         if self.reopen_ends_at and not self.undecided_credits:
@@ -165,43 +157,41 @@ class Case(CaseState):
 
     def _dues(self, at: datetime | None = None) -> Iterator[Due]:
         """Return what time brings next. At the same instant this order counts: a miss comes before what it leads to."""
-        dues = (escalate.next_due(self), notice.next_due(self, at), credit.next_due(self), wake.next_due(self))
-        return (due for due in dues if due and due.kind not in self.left_out)
+        dues = (escalate.next_due(self), notice.next_due(self, at), credit.next_due(self), resume.next_due(self))
+        return (due for due in dues if due and due.kind.name not in self.left_out)
 
-    def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:
+    # Time alone changes what is possible for a case.
+    def available_actions(self, actor: Actor, at: datetime) -> tuple[str, ...]:  # type: ignore[override]
         """Return what this person may do to the case at `at`, after everything that fell due before."""
         preview = self.model_copy()
-        preview.ring(at)
+        preview.advance(at)
         return available_actions(preview, actor, at)
 
     def undelivered(self, notification: Undelivered, at: datetime) -> tuple[Event, ...]:
         """Flag the case because a notification did not get through, once for each channel and recipient."""
         if not undelivered.is_unknown_failure(self, notification):
             return ()
-        return self._after_due(undelivered.KIND.name, notification, at)
-
-    def note_cancellation(self, reason: str, at: datetime) -> tuple[Event, ...]:
-        return self._after_due(cancellation.KIND.name, CancellationRequested.because(reason), at)
+        return self.happen_after_due(undelivered.KIND, at, notification)
 
     def recognise(self, known: Recognised, at: datetime) -> tuple[Event, ...]:
         """Tell the case what is known of its caller, once."""
         if not recognise.is_news(self, known, at):
             return ()
-        return self._after_due(recognise.KIND.name, known, at)
+        return self.happen_after_due(recognise.KIND, at, known)
 
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
-        events = list(self.ring(at))
+        events = list(self.advance(at))
         keeps = settle.outcome(self, settlement.incident) == KEPT
         while (event := settle.next_step(self, settlement, at, keeps=keeps)) and event.action not in self.left_out:
-            events.append(self._happen(event.action, at, partial(Decision, event.data, event.to_state)))
+            events.append(self.happen(CASE_KINDS[event.action], at, event.data, event.to_state))
             keeps = keeps or event.action in self.left_out
         return tuple(events)
 
     def unlink(self, ended: str | None, at: datetime) -> tuple[Event, ...]:
         """Take the case out of an incident that had ended before it knew of the case; see `link_incident.unlinked`."""
         data = link_incident.unlinked(self, ended)
-        return self._after_due(link_incident.ACTION.name, data, at) if data else ()
+        return self.happen_after_due(link_incident.ACTION, at, data) if data else ()
 
     def change_catalogue(self, new: NewTerms, at: datetime) -> tuple[Event, ...]:
         """Hold the case to the terms of another catalogue, after everything that fell due before under its own.
@@ -210,22 +200,22 @@ class Case(CaseState):
         """
         if not catalogue_change.is_change(self, new, at):
             return ()
-        due = self.ring(at)
-        data = partial(catalogue_change.data, self, new, at)
-        return (*due, self._happen(catalogue_change.KIND.name, at, lambda: Decision(data())))
+        return self.happen_after_due(catalogue_change.KIND, at, partial(catalogue_change.data, self, new, at))
 
-    def _after_due(self, kind: str, data: EventData, at: datetime) -> tuple[Event, ...]:
-        """Let the system's event happen after everything that fell due before."""
-        due = self.ring(at)
-        return (*due, self._happen(kind, at, lambda: Decision(data)))
-
-    def _happen(self, kind: str, at: datetime, decide: Callable[[], Decision]) -> Event:
-        """Let an event happen that nobody asked for. One that would break an invariant is left out, and noted."""
+    def happen(
+        self,
+        kind: AnyKind,
+        at: datetime,
+        data: EventData | Callable[[], EventData],
+        state: str | None = None,
+        actor: Actor = SYSTEM,
+    ) -> Event:
+        """Let an event happen that no command asks for. One that would break an invariant is left out, and noted."""
         try:
-            return self.record(next_event(self, kind, at, decide()))
+            return super().happen(kind, at, data, state, actor)
         except ValidationError as error:
-            left_out = LeftOut(kind=kind, error=invariants.faults(error))
-            return self.record(next_event(self, LEFT_OUT.name, at, Decision(left_out)))
+            left_out = LeftOut(kind=kind.name, error=invariants.faults(error))
+            return self.record(LEFT_OUT.next_event(self, at, Decision(left_out)))
 
     def record(self, event: Event) -> Event:
         """Bring the case along; return the event, addressed to those who are told of it now.
@@ -235,11 +225,8 @@ class Case(CaseState):
         after = self.model_copy()
         evolve(after, event)
         invariants.check(self, after)
-        self._become(after)
+        self.become(after)
         return addressed(event, self)
-
-    def _become(self, after: "Case") -> None:
-        self.__setstate__(after.__getstate__())
 
 
 def _corrected(progress: Progress, intake: Intake, terms: Terms) -> dict[str, Any]:

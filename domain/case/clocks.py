@@ -1,22 +1,25 @@
 """Clock of a promise: a ledger of its budget, of what is consumed, and of the time since which it runs.
 
 A clock is no date. `due_at` follows from budget, consumption and calendar, so it can always be explained. Seconds are
-seconds of the clock's calendar: round the clock (`always`) or working time (`working`).
+seconds of the clock's calendar: round the clock (`always`) or working time (`working`). The standstills of a case are
+the time in which its clocks, or those of its departments, do not count.
 """
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.catalogue.terms import CLOCKS, MISS, ClockName, Rung
-from domain.shared.value import Immutable, NamedCode, omit_default
+from domain.case.lifecycle import BEFORE_REPLY, State
+from domain.catalogue.terms import CLOCKS, MISS, ClockName, EscalationStep
+from domain.shared.value import Immutable, NamedCode, complete, omit_default
 
-DEPARTMENT: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.of_department)
+DEPARTMENT_CLOCKS: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.of_department)
 """The promises of a department to the owner of the case; a part has a `resolve` of its own."""
 
-EXTENDED: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.is_extended)
+EXTENDED_CLOCKS: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.is_extended)
 """The case's own promises that an extension (延期) gives more days."""
 
 
@@ -48,7 +51,7 @@ class Run(NamedTuple):
 class Clock(Immutable):
     """Clock of one promise of one case. Every change gives a new value.
 
-    A missed clock runs on until it is stopped: higher rungs may ring, and the record shows how late it was.
+    A missed clock runs on until it is stopped: further escalations may come, and the record shows how late it was.
     """
 
     serial: int = Field(ge=1, description="Unique within the case, in order of opening.")
@@ -66,7 +69,7 @@ class Clock(Immutable):
     )
     cancelled: bool = False
     part: int = Field(default=0, ge=0, description="The part that it belongs to; 0 for the case itself.")
-    rung: int = Field(default=0, ge=0, description="The highest percentage of the ladder that has rung.")
+    rung: int = Field(default=0, ge=0, description="The highest percentage of the ladder that was escalated.")
     version: int = Field(default=0, ge=0, description="The case's version that changed the clock last.")
 
     @property
@@ -124,11 +127,13 @@ class Clock(Immutable):
             return self.missed_at
         return self._instant_at(self.budget_seconds * MISS / 100, self.stopped_at or self.running_since, calendar)
 
-    def next_ring(self, ladder: tuple[Rung, ...], calendar: WorkCalendar) -> tuple[datetime, int] | None:
-        """Return the next rung that has not rung, as its instant and percentage; None without one."""
+    def next_escalation(
+        self, ladder: tuple[EscalationStep, ...], calendar: WorkCalendar
+    ) -> tuple[datetime, int] | None:
+        """Return the next step as its instant and percentage; None without one, and while the clock does not run."""
         if self.running_since is None:
             return None
-        ahead = [percent for percent in (*(rung.percent for rung in ladder), MISS) if percent > self.rung]
+        ahead = [percent for percent in (*(step.percent for step in ladder), MISS) if percent > self.rung]
         if not ahead:
             return None
         percent = min(ahead)
@@ -176,8 +181,8 @@ class Clock(Immutable):
             return self
         return self.model_copy(update={"budget_seconds": self.budget_seconds + seconds})
 
-    def ring(self, percent: int, fell_at: datetime) -> "Clock":
-        """Note that a rung rang; at 100 % the promise is missed, at the instant it fell due."""
+    def escalate(self, percent: int, fell_at: datetime) -> "Clock":
+        """Note the escalation; at 100 % the promise is missed, at the instant it fell due."""
         missed_at = fell_at if percent >= MISS and self.missed_at is None else self.missed_at
         return self.model_copy(update={"rung": percent, "missed_at": missed_at})
 
@@ -185,3 +190,83 @@ class Clock(Immutable):
         if self.calendar == "always":
             return (end - start).total_seconds()
         return calendar.between(start, end)
+
+
+StandstillScope = Literal["case", "departments", "department"]
+"""Clocks that stand still: all, those of every department, or those of the department that has the case."""
+
+
+_STAND_STILL: Mapping[State, StandstillScope | None] = complete(
+    "_STAND_STILL",
+    State,
+    {
+        State.REGISTERED: None,
+        State.DISPATCHED: None,
+        State.PENDING_REDISPATCH: "department",
+        State.IN_PROGRESS: None,
+        State.SUSPENDED: "case",
+        State.AWAITING_APPROVAL: "departments",
+        State.PENDING_REPLY: None,
+        State.PENDING_FOLLOW_UP: None,
+        State.CLOSED: None,
+        State.REFUSED: None,
+        State.WITHDRAWN: "case",
+    },
+)
+
+
+class Standstill(NamedTuple):
+    """Time in which clocks stood still; `until` is None while they do."""
+
+    since: datetime
+    until: datetime | None
+    scope: StandstillScope
+
+
+def scope_in(state: State, *, waits: bool) -> StandstillScope | None:
+    """Return which clocks stand still in this state; `waits` is set if the case waits for its incident."""
+    return _STAND_STILL[state] or ("department" if waits and state in BEFORE_REPLY else None)
+
+
+def extended(ledger: tuple[Standstill, ...], scope: StandstillScope | None, at: datetime) -> tuple[Standstill, ...]:
+    """Return the ledger in which these clocks stand still from now on, and no others."""
+    last = ledger[-1] if ledger else None
+    now = last if last and last.until is None else None
+    if (now.scope if now else None) == scope:
+        return ledger
+    past = ledger
+    if now:
+        past = (*ledger[:-1], *([now._replace(until=at)] if now.since < at else []))
+    return (*past, Standstill(at, None, scope)) if scope else past
+
+
+def counted_times(
+    ledger: tuple[Standstill, ...], name: str, part: int, since: datetime, cut: datetime | None = None
+) -> Iterator[tuple[datetime, datetime | None]]:
+    """Return the times in which a clock counts from `since` on, in order, each with its end; None if it lasts.
+
+    `part` is 0 for a clock of the case itself. A time in which the instant `cut` lies is cut in two there.
+    """
+    for start, end in _counted_times(ledger, name, part, since):
+        if cut and start < cut and (end is None or cut < end):
+            yield from ((start, cut), (cut, end))
+        else:
+            yield start, end
+
+
+def _counted_times(
+    ledger: tuple[Standstill, ...], name: str, part: int, since: datetime
+) -> Iterator[tuple[datetime, datetime | None]]:
+    for still in ledger:
+        if not _includes(still.scope, name, part) or (still.until and still.until <= since):
+            continue
+        if since < still.since:
+            yield since, still.since
+        if still.until is None:
+            return
+        since = still.until
+    yield since, None
+
+
+def _includes(scope: StandstillScope, name: str, part: int) -> bool:
+    return scope == "case" or (name in DEPARTMENT_CLOCKS and not part) or (scope == "departments" and part > 0)

@@ -1,26 +1,58 @@
-"""Decision on a command: a command and a case give one event, or a refusal. Nothing changes here."""
+"""Decide and evolve: a command and a case give one event, or a refusal; an event and a case give the next case."""
 
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from domain.case.actions import ACTION_OF, COMMANDS
+from domain.case import incident_link, urging
+from domain.case.actions import ACTION_OF, ACTIONS, COMMANDS
+from domain.case.automatic import AUTOMATIC, left_out
 from domain.case.events import Event
-from domain.case.guards import completes_the_work, not_possible, part_not_possible
-from domain.case.kind import Action, Decision, NotPossible, next_event
-from domain.case.lifecycle import State
-from domain.case.permission import (
+from domain.case.guards import (
+    completes_the_work,
     department_meant,
     departments_involved,
     forbidden,
     is_on_part,
     no_such_part,
+    not_possible,
+    part_not_possible,
     roles_held,
 )
+from domain.case.kind import Action, EventKind
+from domain.case.lifecycle import ENDED, State
+from domain.case.parts import PartData
 from domain.case.state import CaseState
 from domain.kit.command import Command
+from domain.kit.entity import receive
+from domain.kit.event import Decision, NotPossible, by_name
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
+
+CASE_KINDS: dict[str, EventKind] = by_name(*ACTIONS, *AUTOMATIC)
+
+
+def evolve(case: CaseState, event: Event) -> None:
+    """Bring the case from version `seq - 1` to `seq`. Raises ValueError for an event out of order."""
+    receive(case, event)
+    kind, data = CASE_KINDS[event.action], event.data
+    if kind is left_out.KIND:  # no rule beyond its own, as any may be the one that fails
+        kind.change(case, event)
+        return
+    if isinstance(kind, Action):
+        case.left_out = ()
+    if isinstance(kind, Action) and kind.part and isinstance(data, PartData) and data.part:
+        kind.part.evolve(case, case.parts[data.part - 1], data, event)
+    else:
+        kind.change(case, event)
+    if case.terms.credits and not kind.by_time:
+        case.acted_at = event.at
+    incident_link.wait(case, event)
+    if event.to_state in ENDED and case.state not in ENDED:
+        case.close(event)
+    case.state = event.to_state
+    case.note_standstill(event.at)
+    urging.run_countdown(case, event.at)
 
 
 def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str, ...]:
@@ -52,7 +84,7 @@ def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
         raise _refused(decision, case, actor, at)
     held = {Role.ADMIN, *roles_held(action, case, actor, department)}
     acting = actor if actor.role in held else actor.model_copy(update={"role": Role.OWNER})
-    return next_event(case, action.name, at, decision, acting, command.people)
+    return action.next_event(case, at, decision, acting, command.people)
 
 
 def _is_available(action: Action, case: CaseState, actor: Actor, at: datetime) -> bool:
@@ -93,9 +125,7 @@ def _decision(
 ) -> Decision | NotPossible:
     """Return the decision of the action's own rules; a part of the case changes its state only if it was the last."""
     if not is_on_part(case, action, department):
-        if action.decide:
-            return action.decide(case, command.body, command.actor, at)
-        return Decision(action.data.of(command.body), action.targets[0] if action.targets else None)
+        return action.decision(case, command.body, command.actor, at)
     part = case.part_of(department)
     if part is None or action.part is None:
         raise no_such_part(case, department)

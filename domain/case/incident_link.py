@@ -6,7 +6,7 @@ from domain.case.events import Event, OfIncident
 from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED
 from domain.case.progress import Progress
 from domain.case.state import CaseState
-from domain.shared.value import NamedCode
+from domain.shared.value import NamedCode, complete
 
 SETTLED, KEPT, OVER = "settled", "kept", "over"
 """Results for a case: completed and replied to; kept open for its own work; replied to long before."""
@@ -27,6 +27,8 @@ class OwnMatter(NamedCode):
 
 
 _OWN_WORK = frozenset({OwnMatter.REWORK, OwnMatter.WORK_DONE, OwnMatter.PART, OwnMatter.APPROVAL})
+"""Matters that keep a case open when its incident ends."""
+complete("_OWN_WORK, or no work", OwnMatter, _OWN_WORK | {OwnMatter.SIGNED_FOR, OwnMatter.CREDIT, OwnMatter.OWN_CAUSE})
 
 
 def own_matters(case: Progress) -> tuple[OwnMatter, ...]:

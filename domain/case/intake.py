@@ -96,14 +96,14 @@ class Intake(Immutable):
 
         The place is filled in as a whole: who names another district, or coordinates, does not speak of home.
         """
-        said, place = self.caller, self.location
+        caller, place = self.caller, self.location
         at_home = (place.address, place.lat, place.lng) == (None,) * 3 and place.district in (None, contact.district)
-        of_caller = {name: getattr(contact, name) for name in ("name", "phone") if getattr(said, name) is None}
+        of_caller = {name: getattr(contact, name) for name in ("name", "phone") if getattr(caller, name) is None}
         of_place = {name: getattr(contact, name) for name in ("district", "address") if getattr(place, name) is None}
-        caller = {name: value for name, value in of_caller.items() if value}
-        location = {name: value for name, value in of_place.items() if value and at_home}
-        changed = {"caller": said.model_copy(update=caller), "location": place.model_copy(update=location)}
-        filled = (*(f"caller.{name}" for name in caller), *(f"location.{name}" for name in location))
+        to_caller = {name: value for name, value in of_caller.items() if value}
+        to_place = {name: value for name, value in of_place.items() if value and at_home}
+        changed = {"caller": caller.model_copy(update=to_caller), "location": place.model_copy(update=to_place)}
+        filled = (*(f"caller.{name}" for name in to_caller), *(f"location.{name}" for name in to_place))
         return self.model_copy(update=changed), filled
 
 

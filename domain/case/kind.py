@@ -10,27 +10,12 @@ from domain.case.events import Event, OfDepartment, OfIncident
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.parts import Part, PartState
 from domain.case.state import CaseState
-from domain.kit.event import Addressees, BaseAction, BaseKind, EventData
-from domain.shared.actors import SYSTEM, Actor
-from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
+from domain.kit.event import Addressees, BaseAction, BaseKind, Decision, EventData, NotPossible
+from domain.shared.actors import Actor
+from domain.shared.errors import Refused
 
 WORKABLE = AT_WORK | {State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH}
 """States of the case in which parts are worked on: one department does not wait for what holds up another."""
-
-
-class NotPossible(NamedTuple):
-    """Reason why an action is not possible now."""
-
-    problem: ProblemType
-    message: str
-
-
-class Decision(NamedTuple):
-    """Data of an event, the state it leads to if that is another, and the cycle if a new one begins."""
-
-    data: EventData
-    state: State | None = None
-    cycle: int | None = None
 
 
 class Due(NamedTuple):
@@ -40,12 +25,9 @@ class Due(NamedTuple):
     """
 
     falls_at: datetime
-    kind: str
+    kind: "EventKind"
     data: Callable[[], EventData]
     state: State | None = None
-
-    def decision(self) -> Decision:
-        return Decision(self.data(), self.state)
 
 
 class Holder(NamedTuple):
@@ -88,6 +70,9 @@ class EventKind(BaseKind[CaseState, Event]):
     flags: tuple[str, ...] = ()
     holders: Callable[[CaseState, Any], Sequence[Holder]] = holders_of
     text: Callable[[str, Any, Event], tuple[str, str] | None] | None = None
+
+    def more_facts(self, case: CaseState, decision: Decision) -> dict[str, Any]:
+        return {"cycle": decision.cycle or case.cycle}
 
     def change(self, entity: CaseState, event: Event) -> None:
         entity.add_flags(*self.flags)
@@ -138,35 +123,5 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
     guard: Callable[["Action", CaseState, Actor, datetime], NotPossible | None] = lambda *_: None
     objection: Callable[[CaseState, Actor], Refused | None] = lambda *_: None
     offers: Callable[[CaseState, Actor, datetime], bool] = lambda *_: True
-    decide: Callable[[CaseState, Any, Actor, datetime], Decision | NotPossible] | None = None
     part: PartAction | None = None
     shared_with_parts: bool = False
-
-    def out_of_turn(self, why: str) -> NotPossible:
-        return NotPossible(OUT_OF_TURN, f"{why}, and {self.name} is not possible now")
-
-
-def next_event(
-    case: CaseState,
-    kind: str,
-    at: datetime,
-    decision: Decision,
-    actor: Actor = SYSTEM,
-    people: Mapping[str, str] | None = None,
-) -> Event:
-    """Return the next event of the case, as it was decided; by the system if no actor is given.
-
-    `people` are the names of those whom its data name.
-    """
-    return Event(
-        seq=case.version + 1,
-        at=at,
-        actor=actor.id,
-        role=actor.role,
-        people={**(people or {}), **actor.people},
-        action=kind,
-        from_state=case.state,
-        to_state=decision.state or case.state,
-        cycle=decision.cycle or case.cycle,
-        data=decision.data,
-    )

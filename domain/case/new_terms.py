@@ -12,12 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import APPROVE, DEPARTMENT, EXTENDED, Clock, Run
+from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, Run, counted_times
 from domain.case.events import Event
 from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, UNSIGNED, State
 from domain.case.parts import PART_AT_WORK, PartState
 from domain.case.progress import LaterTerms
-from domain.case.standstill import stretches
 from domain.case.state import CaseState
 from domain.catalogue.terms import CLOCKS, Act, ClockName, Priority, Promise, Terms
 from domain.kit.event import EventData
@@ -142,7 +141,7 @@ def _reinstated(case: CaseState, clock: Clock) -> Clock:
     going_on = clock.model_copy(update={"stopped_at": None})
     if promise and not clock.missed_at:
         going_on = _measured(going_on, promise, _budget(case, clock.part, promise, case.terms))
-    spans = stretches(case.standstills, clock.name, clock.part, stopped_at, terms_since)
+    spans = counted_times(case.standstills, clock.name, clock.part, stopped_at, terms_since)
     return _run(going_on, spans, terms_since, case.calendar)
 
 
@@ -177,7 +176,7 @@ def _counted(case: CaseState, clock: Clock, promise: Promise, terms: Terms, term
     anew = clock.model_copy(update=changes)
     if since is None:
         return anew
-    spans = stretches(case.standstills, clock.name, clock.part, since, terms_since)
+    spans = counted_times(case.standstills, clock.name, clock.part, since, terms_since)
     return _run(anew, spans, terms_since, terms.calendar)
 
 
@@ -206,7 +205,7 @@ def _run(
 
 def _budget(case: CaseState, part: int, promise: Promise, terms: Terms) -> float:
     """Return the seconds of a promise with what extensions have added: as many days as its calendar has for them."""
-    days = case.extended_days if promise.name in EXTENDED and not part else 0
+    days = case.extended_days if promise.name in EXTENDED_CLOCKS and not part else 0
     return promise.budget_seconds + days * terms.day_seconds(promise.calendar)
 
 
@@ -241,13 +240,13 @@ def _since(case: CaseState, part: int, promise: Promise) -> datetime | None:
     if promise.name == "follow_up" and case.follow_up_attempts:
         return case.follow_up_since
     began, hands = case.cycle_began_at or case.registered_at, case.hands
-    if promise.name in DEPARTMENT and len(hands) > 1:
+    if promise.name in DEPARTMENT_CLOCKS and len(hands) > 1:
         began, hands = hands[-1], hands[-1:]
     match promise.starts:
         case "registration":
             return began
         case "dispatch":
-            waits = promise.name in DEPARTMENT and case.state is State.PENDING_REDISPATCH
+            waits = promise.name in DEPARTMENT_CLOCKS and case.state is State.PENDING_REDISPATCH
             return hands[0] if hands and not waits else None
         case "reply":
             return case.follow_up_since

@@ -5,13 +5,15 @@ Texts name the case by its number and hold no personal data; templates and chann
 
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.automatic.credit import Credited
+from domain.case.decide import CASE_KINDS
 from domain.case.events import Event
 from domain.case.kind import text_of
-from domain.case.kinds import KINDS
 from domain.case.state import CaseState
-from domain.shared.notification import Notification
+from domain.kit.notification import Notification, notifications_of
 
-KIND_ZH = {kind.name: kind.zh for kind in KINDS.values() if kind.notifies or kind.notifies_by_incident}
+CASE_NOTIFICATION_ZH = {
+    kind.name: kind.zh for kind in CASE_KINDS.values() if kind.notifies or kind.notifies_by_incident
+}
 """Every kind of notification that a case owes, and its Chinese name."""
 _STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}
 """Recipient in place of one that is not known."""
@@ -20,13 +22,10 @@ _STAND_INS = {"assignee": "department", "department": "owner", "lead": "owner"}
 def notifications(number: str, event: Event) -> tuple[Notification, ...]:
     if not event.recipients:
         return ()
-    kind = KINDS[event.action]
+    kind = CASE_KINDS[event.action]
     special = kind.text(number, event.data, event) if kind.text else None
-    text_zh, text_en = special or text_of(number, event, kind.zh, kind.name)
-    return tuple(
-        Notification(f"{number}-{event.seq}-{recipient}", recipient, event.action, text_zh, text_en)
-        for recipient in event.recipients
-    )
+    texts = special or text_of(number, event, kind.zh, kind.name)
+    return notifications_of(number, event, event.recipients, event.action, texts)
 
 
 def addressed(event: Event, after: CaseState) -> Event:
@@ -34,13 +33,13 @@ def addressed(event: Event, after: CaseState) -> Event:
 
     Once the event is published, others may have the case.
     """
-    kind = KINDS[event.action]
+    kind = CASE_KINDS[event.action]
     cases = [
         after.model_copy(update={"department": holder.department, "assignee": holder.assignee})
         for holder in kind.holders(after, event.data)
     ]
-    told = (_address(who, case, event) for who in kind.addressees(after, event) for case in cases)
-    return event.model_copy(update={"recipients": tuple(dict.fromkeys(told))})
+    addresses = (_address(who, case, event) for who in kind.addressees(after, event) for case in cases)
+    return event.model_copy(update={"recipients": tuple(dict.fromkeys(addresses))})
 
 
 def _address(who: str, case: CaseState, event: Event) -> str:
@@ -69,5 +68,5 @@ def _approver(who: str, case: CaseState, event: Event) -> str | None:
     """Return the name of the approver whose turn it is, or of the deputy; None if the catalogue names nobody."""
     data = event.data
     asked = case.credits[data.credit - 1] if isinstance(data, (Credited, CreditDecided)) else case.approval
-    turn = asked and asked.turn
-    return (turn.deputy if who == "deputy" else turn.holder) if turn else None
+    approver = asked and asked.next_approver
+    return (approver.deputy if who == "deputy" else approver.holder) if approver else None

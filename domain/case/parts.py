@@ -12,7 +12,7 @@ from domain.case.events import OfDepartment
 from domain.kit.event import ActionBody
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType
-from domain.shared.value import Immutable, NamedCode
+from domain.shared.value import Immutable, NamedCode, complete
 
 NO_SUCH_PART = ProblemType(
     "invalid", "no_such_part", "Department without a part in the case", "该部门没有此工单的协办任务"
@@ -32,6 +32,7 @@ class PartState(NamedCode):
 PART_AT_WORK = frozenset({PartState.DISPATCHED, PartState.IN_PROGRESS})
 UNFINISHED = PART_AT_WORK | {PartState.RETURNED}
 """The reply waits for these: a part that was returned is given to another department, or released."""
+complete("UNFINISHED, or finished", PartState, UNFINISHED | {PartState.COMPLETED, PartState.RELEASED})
 
 
 class Part(Immutable):

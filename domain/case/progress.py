@@ -4,16 +4,34 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from domain.case.approvers import Approval, Decided, Turns
-from domain.case.clocks import Clock, ClockStatus
+from domain.case.approvers import Approval, Approvers, Decided
+from domain.case.clocks import Clock, ClockStatus, Standstill
 from domain.case.intake import IntakeFacts
 from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.parts import UNFINISHED, Part
-from domain.case.satisfaction import Satisfaction
-from domain.case.standstill import Standstill
 from domain.catalogue.terms import USUAL_CLASS, Approver, CustomerClass, Edition
-from domain.shared.money import Money
-from domain.shared.value import Immutable, omit_default
+from domain.shared.amounts import Money
+from domain.shared.value import Immutable, NamedCode, complete, omit_default
+
+
+class Satisfaction(NamedCode):
+    """Step of the scale of five, from the best to the worst: that of the evaluation of public services (好差评)."""
+
+    VERY_SATISFIED = "very_satisfied", "非常满意"
+    SATISFIED = "satisfied", "满意"
+    FAIRLY_SATISFIED = "fairly_satisfied", "基本满意"
+    DISSATISFIED = "dissatisfied", "不满意"
+    VERY_DISSATISFIED = "very_dissatisfied", "非常不满意"
+
+
+SATISFIED = (Satisfaction.VERY_SATISFIED, Satisfaction.SATISFIED, Satisfaction.FAIRLY_SATISFIED)
+"""Steps that count as satisfied."""
+complete(
+    "SATISFIED, or dissatisfied",
+    Satisfaction,
+    (*SATISFIED, Satisfaction.DISSATISFIED, Satisfaction.VERY_DISSATISFIED),
+)
+
 
 AT_RISK = 75
 """Percent of a budget from which a case counts as at risk: where large desks usually warn the lead."""
@@ -23,7 +41,7 @@ LIMIT_REACHED = "limit_reached"
 """Ground of the rejection of a credit that is owed: its account has had the most of its time."""
 
 
-class Owed(Turns):
+class Owed(Approvers):
     """Credit (自动补偿) that the company owes for a missed promise, or for a finding."""
 
     serial: int
@@ -43,9 +61,9 @@ class Owed(Turns):
     note: str | None = omit_default(None, "What the approver has to check, because no case knows it.")
 
     @property
-    def turn(self) -> Approver | None:
+    def next_approver(self) -> Approver | None:
         """Approver who decides next; None if any manager may, or if it is decided."""
-        return super().turn if self.approved is None else None
+        return super().next_approver if self.approved is None else None
 
 
 class Finding(Immutable):
@@ -97,7 +115,7 @@ def recipient_of(key: str) -> str:
     return key.split("-", 2)[-1]
 
 
-class Answer(Immutable):
+class FollowUpAnswer(Immutable):
     """Result of a follow-up (回访): `satisfied`, `dissatisfied` or `unreachable`, the answers, and what was noted."""
 
     outcome: str
@@ -191,7 +209,7 @@ class Progress(BaseModel):
     follow_up_attempts: int = 0
     dissatisfactions: int = 0
     answered_cycles: tuple[int, ...] = omit_default(())
-    answer: Answer | None = omit_default(None, "What the caller said last, when asked how it went.")
+    answer: FollowUpAnswer | None = omit_default(None, "What the caller said last, when asked how it went.")
     result: str | None = omit_default(None, "What the department that has the case did, as it said last.")
     reply: str | None = omit_default(None, "What the caller was told last, by a reply or during the call.")
     links_revoked_at: datetime | None = omit_default(None)

@@ -1,15 +1,15 @@
 """State of a complaint, and its clocks as one ledger. The rules are in `actions` and `automatic`."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import DEPARTMENT, Clock
+from domain.case.clocks import DEPARTMENT_CLOCKS, Clock, extended, scope_in
+from domain.case.events import Event, MayClose
 from domain.case.intake import Intake
-from domain.case.parts import Part
+from domain.case.parts import Part, PartState
 from domain.case.progress import Owed, Progress
-from domain.case.standstill import extended, scope_in
 from domain.catalogue.terms import Approver, ClockName, Promise, Starts, Terms
 
 CREDIT_WAITS = "credit_waits"
@@ -56,6 +56,23 @@ class CaseState(Progress):
         changed = part.model_copy(update={**changes, "version": self.version})
         self.parts = tuple(changed if each.serial == part.serial else each for each in self.parts)
 
+    def release(self, part: Part, at: datetime) -> None:
+        self.put_part(part, state=PartState.RELEASED)
+        self.cancel_clocks(at, part.serial)
+
+    def window_ends_at(self, at: datetime) -> datetime:
+        """Return until when the case can be reopened or reinstated, if it is closed or withdrawn at `at`."""
+        return at + timedelta(seconds=self.terms.process.reopen_seconds)
+
+    def close(self, event: Event) -> None:
+        """Release open parts, cancel every clock, and drop what waited for somebody."""
+        for part in self.unfinished:
+            self.release(part, event.at)
+        self.cancel_clocks(event.at, None)
+        self.closed_at = event.at
+        self.wake_at = self.approval = self.extension = self.follow_up_since = None
+        self.reopen_ends_at = event.data.reopen_ends_at if isinstance(event.data, MayClose) else None
+
     def put_credit(self, credit: Owed) -> None:
         self.credits = tuple(credit if each.serial == credit.serial else each for each in self.credits)
 
@@ -88,12 +105,12 @@ class CaseState(Progress):
         self.change_clocks(lambda clock: clock.cancel(at, self.calendar), part=part)
 
     def pause_department(self, at: datetime) -> None:
-        self.change_clocks(lambda clock: clock.pause(at, self.calendar), DEPARTMENT)
+        self.change_clocks(lambda clock: clock.pause(at, self.calendar), DEPARTMENT_CLOCKS)
 
     def resume_department(self, at: datetime) -> None:
         """Resume the clocks of the department, unless the state of the case pauses them as well."""
         if scope_in(self.state, waits=False) is None:
-            self.change_clocks(lambda clock: clock.resume(at), DEPARTMENT)
+            self.change_clocks(lambda clock: clock.resume(at), DEPARTMENT_CLOCKS)
 
     def open_clocks(self, names: Iterable[ClockName], part: int = 0) -> None:
         """Add new clocks, waiting, for these promises to the caller, or of a part's department."""

@@ -1,18 +1,18 @@
-"""The case as its readers see it: the shape that HTTP and the workflow's query answer with."""
+"""The case as its readers see it: the shape that HTTP and the workflow's query answer with, and the lifecycle drawn."""
 
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from domain.case.actions import TABLE
+from domain.case.actions import ACTIONS, TABLE
 from domain.case.approvers import Approval, Decided
 from domain.case.batch import ProjectionBatch
 from domain.case.clocks import Clock, ClockStatus
 from domain.case.intake import Caller, Location
-from domain.case.lifecycle import State
+from domain.case.lifecycle import ENDED, State
 from domain.case.parts import Part
-from domain.case.progress import Answer, CatalogueChange, Extension, Owed
+from domain.case.progress import CatalogueChange, Extension, FollowUpAnswer, Owed
 from domain.case.state import CaseState
 from domain.catalogue.terms import USUAL_CURRENCY
 from domain.shared.value import Immutable, omit_default
@@ -79,7 +79,9 @@ class CaseView(Immutable):
     answered_cycles: tuple[int, ...] = Field(
         default=(), description="The cycles in which the caller was asked how it went, and said it (回访)."
     )
-    answer: Answer | None = Field(default=None, description="What the caller said at the last follow-up (回访).")
+    answer: FollowUpAnswer | None = Field(
+        default=None, description="What the caller said at the last follow-up (回访)."
+    )
     result: str | None = Field(default=None, description="What its department did, as it said last (处理结果).")
     reply: str | None = Field(default=None, description="What the caller was told last (回复内容).")
     links_revoked_at: datetime | None = Field(
@@ -137,3 +139,22 @@ class Outcome(BaseModel):
     version: int
     batch: ProjectionBatch | None = omit_default(None, "Events that SQL is not known to have; the sender writes them.")
     case: CaseView | None = omit_default(None, "The case as it is now; null beside a batch, which holds it.")
+
+
+def mermaid() -> str:
+    """Return the table as a Mermaid state diagram, labels in Chinese and English; ends with a newline.
+
+    Actions that change no state are listed in a note, instead of one loop at each of many states.
+    """
+    lines = ["stateDiagram-v2"]
+    lines += [f"    {state.value}: {state.zh} {state.value}" for state in State]
+    lines += [
+        f"    {source} --> {target.value}: {action.zh} {action.name}"
+        for action in ACTIONS
+        for source in ([state.value for state in sorted(action.sources)] or ["[*]"])
+        for target in action.targets
+    ]
+    lines += [f"    {state.value} --> [*]" for state in sorted(ENDED)]
+    lines += ["    note right of registered", "        Without a change of state 不改变状态"]
+    lines += [f"        {action.zh} {action.name}" for action in ACTIONS if not action.targets]
+    return "\n".join([*lines, "    end note"]) + "\n"

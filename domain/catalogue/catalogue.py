@@ -14,19 +14,19 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.assessment_norms import AssessmentNorms
-from domain.catalogue.credit_norms import CreditNorm, Finding, check_credits
+from domain.catalogue.credit_norms import CreditNorm, FindingNorm, check_credits
 from domain.catalogue.norms import (
     UNIT_SECONDS,
     ApproverNorm,
     Department,
     District,
     Duration,
+    EscalationStepNorm,
     Group,
     PhoneNorms,
     Post,
     ProcessNorms,
     Service,
-    SourcedRung,
     SurgeNorm,
     WorkingDays,
     Zone,
@@ -39,17 +39,17 @@ from domain.catalogue.terms import (
     USUAL_CURRENCY,
     Approver,
     Credit,
+    EscalationStep,
     Exemption,
     Organisation,
     Process,
     Promise,
-    Rung,
     Terms,
     Unit,
     UrgingRules,
 )
-from domain.incident.opening import SurgeRule
-from domain.shared.codes import Kind, code_of, entry_of
+from domain.incident.state import SurgeRule
+from domain.shared.codes import CodeKind, code_of, entry_of
 from domain.shared.value import Coded, Value, omit_default
 
 HORIZON = timedelta(days=400)
@@ -67,8 +67,8 @@ class CalendarEnd(NamedTuple):
     remedy: str
 
 
-def _climbing(ladder: tuple[SourcedRung, ...]) -> tuple[SourcedRung, ...]:
-    percents = [rung.percent for rung in ladder]
+def _climbing(ladder: tuple[EscalationStepNorm, ...]) -> tuple[EscalationStepNorm, ...]:
+    percents = [step.percent for step in ladder]
     # A ladder without it would miss promises in silence.
     if any(low >= high for low, high in pairwise(percents)) or MISS not in percents:
         raise ValueError(f"percent must rise from rung to rung, {MISS} among them, not {percents}")
@@ -112,12 +112,12 @@ class Catalogue(Value):
     departments: Annotated[tuple[Department, ...], BeforeValidator(by_code), Field(min_length=1)]
     districts: Annotated[tuple[District, ...], BeforeValidator(by_code), Field(min_length=1)]
     services: Annotated[tuple[Service, ...], BeforeValidator(by_code), Field(min_length=1)]
-    ladder: Annotated[tuple[SourcedRung, ...], AfterValidator(_climbing)]
+    ladder: Annotated[tuple[EscalationStepNorm, ...], AfterValidator(_climbing)]
     process: ProcessNorms
     approvers: Annotated[tuple[ApproverNorm, ...], AfterValidator(_rising)] = ()
     surges: tuple[SurgeNorm, ...] = ()
     organisation: Annotated[tuple[Post, ...], BeforeValidator(by_code), AfterValidator(_one_each)] = ()
-    findings: Annotated[tuple[Finding, ...], BeforeValidator(by_code)] = omit_default(())
+    findings: Annotated[tuple[FindingNorm, ...], BeforeValidator(by_code)] = omit_default(())
     exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(by_code)] = omit_default(())
     credits: Annotated[tuple[CreditNorm, ...], AfterValidator(check_credits)] = ()
     currency: str = Field(
@@ -157,7 +157,7 @@ class Catalogue(Value):
         """Return the department of this code. Raises UnknownCode."""
         return entry_of("department", self.departments, code)
 
-    def code(self, kind: Kind, given: str) -> str:
+    def code(self, kind: CodeKind, given: str) -> str:
         """Return the code of a service, district or department that is given by code or name. Raises UnknownCode."""
         entries: Sequence[Coded] = getattr(self, f"{kind}s")
         return code_of(kind, entries, given)
@@ -185,7 +185,7 @@ class Catalogue(Value):
             service,
             service_code=service.code,
             promises=self.promises(service_code, district),
-            ladder=tuple(Rung(percent=rung.percent, notify=rung.notify) for rung in self.ladder),
+            ladder=tuple(EscalationStep(percent=step.percent, notify=step.notify) for step in self.ladder),
             process=self._process(),
             approvers=tuple(map(self._approver, self.approvers)),
             organisation=self._chart(),
@@ -219,7 +219,7 @@ class Catalogue(Value):
             inspection_seconds=worth(norms.inspections),
             objection_seconds=worth(norms.objections),
             decision_seconds=worth(norms.decisions),
-            rungs=tuple(rung.percent for rung in self.ladder),
+            rungs=tuple(step.percent for step in self.ladder),
             weights=tuple(Weight.taken_from(each) for each in norms.weights),
             grades=tuple(Grade.taken_from(each) for each in norms.grades),
             grounds=tuple(Ground.taken_from(each) for each in norms.grounds),

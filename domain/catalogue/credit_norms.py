@@ -11,7 +11,7 @@ from domain.catalogue.terms import ClockName, CustomerClass
 from domain.shared.value import Coded, Value, omit_default
 
 
-class Finding(Coded):
+class FindingNorm(Coded):
     """Finding (查实事项) that a department may state when it completes its work; a credit may be owed for it."""
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.norms import Count, Duration, Duty, Share, WorkingDays
+from domain.catalogue.norms import ClockNorm, Count, Duration, Share, WorkingDays
 from domain.shared.value import Coded
 
-_UNTOLD = frozenset({"source", "sources", "also", "when", "calendar_file", "code", "offsets"})
+_NOT_COMPARED = frozenset({"source", "sources", "also", "when", "calendar_file", "code", "offsets"})
 """Fields that are not compared: sources change nothing, and time zone rules are not the company's."""
 NAMED = 30
 """Days that are told one by one."""
@@ -34,9 +34,9 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:  # noqa: ANN40
         yield from _of_days(path, sorted({*old} - {*new}), "gone")
     elif isinstance(old, BaseModel) and type(old) is type(new) and not isinstance(old, _FIGURES):
         for name in type(old).model_fields:
-            if name not in _UNTOLD:
+            if name not in _NOT_COMPARED:
                 yield from _differences(f"{path}.{name}".lstrip("."), getattr(old, name), getattr(new, name))
-    elif (before := _said(old)) != (after := _said(new)):
+    elif (before := _in_words(old)) != (after := _in_words(new)):
         yield f"{path}: {before} → {after}"
 
 
@@ -56,37 +56,37 @@ def _of_days(path: str, days: Sequence[date], what: str) -> Iterator[str]:
         yield f"{path}: {what}: {named}"
 
 
-def _said(value: Any) -> str:  # noqa: ANN401 - as above
+def _in_words(value: Any) -> str:  # noqa: ANN401 - as above
     match value:
         case None:
-            said = "-"
+            words = "-"
         case Count():
-            said = str(value.count)
+            words = str(value.count)
         case Share():
-            said = f"{value.percent:g} %"
+            words = f"{value.percent:g} %"
         case WorkingDays():
-            said = f"{value.working_days} working days"
+            words = f"{value.working_days} working days"
         case Duration():
-            said = _said_duration(value)
+            words = _duration_in_words(value)
         case BaseModel():
-            told = ((name, getattr(value, name)) for name in type(value).model_fields if name not in _UNTOLD)
-            said = ", ".join(f"{name} {_said(each)}" for name, each in told if each not in (None, ()))
+            fields = ((name, getattr(value, name)) for name in type(value).model_fields if name not in _NOT_COMPARED)
+            words = ", ".join(f"{name} {_in_words(each)}" for name, each in fields if each not in (None, ()))
         case int(opens), int(closes):
-            said = "-".join(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in (opens, closes))
+            words = "-".join(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in (opens, closes))
         case tuple():
-            said = "; ".join(map(_said, value)) or "-"
+            words = "; ".join(map(_in_words, value)) or "-"
         case _:
-            said = str(value)
-    return said
+            words = str(value)
+    return words
 
 
-def _said_duration(value: Duration) -> str:
-    said = ", ".join(f"{amount:g} {unit.replace('_', ' ')}" for unit, amount in value.units().items())
-    if not isinstance(value, Duty):
-        return said
+def _duration_in_words(value: Duration) -> str:
+    words = ", ".join(f"{amount:g} {unit.replace('_', ' ')}" for unit, amount in value.units().items())
+    if not isinstance(value, ClockNorm):
+        return words
     if value.in_call:
         return "in the call"
     extra = [f"outskirts {value.outskirts_minutes:g} minutes"] if value.outskirts_minutes else []
     extra += ["working time"] if value.calendar == "working" else []
     extra += [f"from the {value.starts}"] if value.starts else []
-    return ", ".join([said, *extra])
+    return ", ".join([words, *extra])

@@ -21,7 +21,7 @@ class Subject(NamedCode):
     COMPANY = "company", "公司"
 
 
-class Kind(NamedCode):
+class EntryKind(NamedCode):
     """Kind of an entry: what is counted."""
 
     REGISTERED = "registered", "受理"
@@ -45,10 +45,10 @@ class Kind(NamedCode):
     INSPECTED = "inspected", "质检"
 
 
-complete("Kind of domain.catalogue.figures", CLOCKS, list(Kind))
+complete("Kind of domain.catalogue.figures", CLOCKS, list(EntryKind))
 
 
-class Unit(NamedCode):
+class FigureUnit(NamedCode):
     """Unit of a value."""
 
     COUNT = "count", "件"
@@ -70,61 +70,66 @@ class Figure:
     name: str
     title: str
     zh: str
-    unit: Unit
-    kind: Kind | None = None
-    of: Mapping[Subject, Kind] = field(default_factory=dict)
+    unit: FigureUnit
+    kind: EntryKind | None = None
+    of: Mapping[Subject, EntryKind] = field(default_factory=dict)
     per_case: bool = False
 
     @property
-    def kinds(self) -> frozenset[Kind]:
+    def kinds(self) -> frozenset[EntryKind]:
         return frozenset({*self.of.values(), *((self.kind,) if self.kind else ())})
 
-    def kind_for(self, by: Subject) -> Kind | None:
+    def kind_for(self, by: Subject) -> EntryKind | None:
         return self.of.get(by, self.kind)
 
 
-def _rate(name: str, title: str, zh: str, kind: Kind) -> Figure:
-    return Figure(name=name, title=title, zh=zh, unit=Unit.RATE, kind=kind)
+def _rate(name: str, title: str, zh: str, kind: EntryKind) -> Figure:
+    return Figure(name=name, title=title, zh=zh, unit=FigureUnit.RATE, kind=kind)
 
 
-def _share(kind: Kind, title: str, zh: str) -> Figure:
-    return Figure(name=kind.value, title=title, zh=zh, unit=Unit.RATE, kind=kind, per_case=True)
+def _share(kind: EntryKind, title: str, zh: str) -> Figure:
+    return Figure(name=kind.value, title=title, zh=zh, unit=FigureUnit.RATE, kind=kind, per_case=True)
 
 
 CASES = Figure(
     name="cases",
     title="Cases",
     zh="工单量",
-    unit=Unit.COUNT,
-    kind=Kind.REGISTERED,
-    of={Subject.DEPARTMENT: Kind.RECEIVED, Subject.CREW: Kind.SIGNED_FOR},
+    unit=FigureUnit.COUNT,
+    kind=EntryKind.REGISTERED,
+    of={Subject.DEPARTMENT: EntryKind.RECEIVED, Subject.CREW: EntryKind.SIGNED_FOR},
 )
 """Cases registered; of a department, those that it received; of a member of a crew, those taken on."""
-QUALITY = Figure(name="quality", title="Quality inspection", zh="质检得分", unit=Unit.POINTS, kind=Kind.INSPECTED)
-CALLS_ANSWERED = Figure(name="calls_answered", title="Calls answered", zh="接听量", unit=Unit.COUNT)
-CONNECTED_RATE = Figure(name="connected_rate", title="Calls connected", zh="接通率", unit=Unit.RATE)
-ANSWERED_IN_15S = Figure(name="answered_in_15s", title="Calls answered within 15 s", zh="15 秒接通率", unit=Unit.RATE)
+QUALITY = Figure(
+    name="quality", title="Quality inspection", zh="质检得分", unit=FigureUnit.POINTS, kind=EntryKind.INSPECTED
+)
+CALLS_ANSWERED = Figure(name="calls_answered", title="Calls answered", zh="接听量", unit=FigureUnit.COUNT)
+CONNECTED_RATE = Figure(name="connected_rate", title="Calls connected", zh="接通率", unit=FigureUnit.RATE)
+ANSWERED_IN_15S = Figure(
+    name="answered_in_15s", title="Calls answered within 15 s", zh="15 秒接通率", unit=FigureUnit.RATE
+)
 FIGURES: tuple[Figure, ...] = (
     CASES,
-    _rate("signed_in_time", "Signed for in time", "按时签收率", Kind.ACKNOWLEDGE),
-    _rate("arrived_in_time", "Arrived in time", "按时到场率", Kind.ARRIVE),
-    _rate("resolved_in_time", "Resolved in time", "按时处理率", Kind.RESOLVE),
-    _rate("replied_in_time", "Replied in time", "按时回复率", Kind.REPLY),
-    _rate("followed_up_in_time", "Followed up in time", "按时回访率", Kind.FOLLOW_UP),
-    _share(Kind.RETURNED, "Returned", "退单率"),
-    _share(Kind.REWORKED, "Reworked", "重办率"),
-    _share(Kind.REOPENED, "Reopened", "重开率"),
-    _share(Kind.URGED, "Urged", "催办率"),
-    _share(Kind.EXTENDED, "Extended", "延期率"),
-    _rate("response_rate", "Response rate", "响应率", Kind.CONTACTED),
-    _rate("solution_rate", "Solution rate", "解决率", Kind.SOLVED),
-    _rate("satisfaction_rate", "Satisfaction rate", "满意率", Kind.SATISFIED),
-    Figure(name="thanks", title="Thanks", zh="表扬", unit=Unit.COUNT, kind=Kind.THANKS),
-    Figure(name="money_approved", title="Money approved", zh="批准金额", unit=Unit.MONEY, kind=Kind.MONEY),
+    _rate("signed_in_time", "Signed for in time", "按时签收率", EntryKind.ACKNOWLEDGE),
+    _rate("arrived_in_time", "Arrived in time", "按时到场率", EntryKind.ARRIVE),
+    _rate("resolved_in_time", "Resolved in time", "按时处理率", EntryKind.RESOLVE),
+    _rate("replied_in_time", "Replied in time", "按时回复率", EntryKind.REPLY),
+    _rate("followed_up_in_time", "Followed up in time", "按时回访率", EntryKind.FOLLOW_UP),
+    _share(EntryKind.RETURNED, "Returned", "退单率"),
+    _share(EntryKind.REWORKED, "Reworked", "重办率"),
+    _share(EntryKind.REOPENED, "Reopened", "重开率"),
+    _share(EntryKind.URGED, "Urged", "催办率"),
+    _share(EntryKind.EXTENDED, "Extended", "延期率"),
+    _rate("response_rate", "Response rate", "响应率", EntryKind.CONTACTED),
+    _rate("solution_rate", "Solution rate", "解决率", EntryKind.SOLVED),
+    _rate("satisfaction_rate", "Satisfaction rate", "满意率", EntryKind.SATISFIED),
+    Figure(name="thanks", title="Thanks", zh="表扬", unit=FigureUnit.COUNT, kind=EntryKind.THANKS),
+    Figure(name="money_approved", title="Money approved", zh="批准金额", unit=FigureUnit.MONEY, kind=EntryKind.MONEY),
     CALLS_ANSWERED,
     CONNECTED_RATE,
     ANSWERED_IN_15S,
     QUALITY,
 )
 """Figures of every subject, in the order in which they are shown. The catalogue may add points of its own."""
+complete("FIGURES", EntryKind, frozenset[EntryKind]().union(*(figure.kinds for figure in FIGURES)))
 FIGURE_OF: dict[str, Figure] = {figure.name: figure for figure in FIGURES}

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from domain.catalogue.terms import CLOCKS, CalendarKind, ClockName, Priority, Rung, Starts
-from domain.shared.money import Money, PositiveMoney
+from domain.catalogue.terms import CLOCKS, CalendarKind, ClockName, EscalationStep, Priority, Starts
+from domain.shared.amounts import Money, PositiveMoney
 from domain.shared.value import Coded, Value, complete, omit_default
 
 Zone = Literal["town", "outskirts"]
@@ -101,7 +101,7 @@ class Duration(Value):
         return sum(value * UNIT_SECONDS.get(unit, day_seconds) for unit, value in self.units().items())
 
 
-class Duty(Duration):
+class ClockNorm(Duration):
     """A clock of a service. `in_call` means that it is done before the caller hangs up: no clock is needed."""
 
     in_call: bool = Field(default=False, description="Done before the caller hangs up; then there is no time.")
@@ -153,22 +153,22 @@ class Service(Coded):
     needs_approval: bool = Field(
         default=False, description="Whether management decides (报批) before it is completed.", strict=True
     )
-    acknowledge: Duty | None = None
-    arrive: Duty | None = None
-    resolve: Duty | None = None
-    reply: Duty | None = None
-    follow_up: Duty | None = None
+    acknowledge: ClockNorm | None = None
+    arrive: ClockNorm | None = None
+    resolve: ClockNorm | None = None
+    reply: ClockNorm | None = None
+    follow_up: ClockNorm | None = None
 
-    def duty(self, clock: ClockName) -> Duty | None:
-        duty: Duty | None = getattr(self, clock)
+    def duty(self, clock: ClockName) -> ClockNorm | None:
+        duty: ClockNorm | None = getattr(self, clock)
         return duty
 
 
 complete("Service of domain.catalogue.norms", CLOCKS, Service.model_fields)
 
 
-class SourcedRung(Rung):
-    """A rung, and where it comes from."""
+class EscalationStepNorm(EscalationStep):
+    """An escalation step, and where it comes from."""
 
     source: Sources
 

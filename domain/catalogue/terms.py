@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.shared.money import Money, PositiveMoney
+from domain.shared.amounts import Money, PositiveMoney
 from domain.shared.value import Coded, Value, complete, omit_default
 
 ClockName = Literal["acknowledge", "arrive", "resolve", "reply", "follow_up"]
@@ -83,7 +83,7 @@ class Promise(Value):
     starts: Starts
 
 
-class Rung(Value):
+class EscalationStep(Value):
     """At this percentage of a clock's budget these people are told."""
 
     percent: int = Field(gt=0, le=1000)
@@ -202,7 +202,7 @@ class Terms(Value):
     department: str
     answer_needs_follow_up: bool
     promises: tuple[Promise, ...] = Field(description="At most one per clock; a clock that is not promised is absent.")
-    ladder: tuple[Rung, ...]
+    ladder: tuple[EscalationStep, ...]
     process: Process
     approvers: tuple[Approver, ...] = Field(
         default=(), description="By rising amount, in turn; without any, one manager decides on every amount."

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 
 from domain.case.lifecycle import State
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
-from domain.incident.lifecycle import IncidentState
+from domain.incident.state import IncidentState
 from domain.shared.codes import DistrictCode
 from domain.shared.text import ON_ONE_LINE, AccountNo, Name, Text, within
 from domain.shared.value import Value

@@ -1,10 +1,8 @@
 """Events that nobody asks for: the number of calls, another incident or the end of the work on cases brings them."""
 
-from domain.incident.kind import IncidentEvent, IncidentKind
-from domain.incident.opening import Opened
 from domain.incident.scope import Scope
-from domain.incident.state import IncidentFields
-from domain.kit.event import CancellationRequested, EventData
+from domain.incident.state import IncidentEvent, IncidentFields, IncidentKind, Opened
+from domain.kit.event import EventData
 
 
 class Widened(EventData):
@@ -39,12 +37,7 @@ def forget_merge(incident: IncidentFields, _: MergeFailed, __: IncidentEvent) ->
     incident.into = incident.state_before_merge = None
 
 
-CANCELLATION = IncidentKind(
-    name="cancellation_requested",
-    zh="请求取消",
-    description="Somebody requested cancellation in Temporal; the incident continues.",
-    data=CancellationRequested,
-)
+CANCELLATION = IncidentKind.cancellation("incident")
 SUSPECT = IncidentKind(
     name="suspect",
     zh="预警",

@@ -5,9 +5,8 @@ import hashlib
 from pydantic import Field
 
 from domain.incident.incident import Incident
-from domain.incident.kind import IncidentEvent
-from domain.incident.opening import EVERYBODY
 from domain.incident.scope import Scope
+from domain.incident.state import EVERYBODY, IncidentEvent
 from domain.shared.actors import Actor
 from domain.shared.text import Instant
 from domain.shared.value import Immutable
@@ -44,7 +43,7 @@ class Asking(Immutable):
     numbers: tuple[str, ...]
 
 
-class Naming(Asking):
+class NamedCases(Asking):
     """Cases that somebody has named, to link them in that person's name."""
 
     actor: Actor

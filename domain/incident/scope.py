@@ -18,7 +18,7 @@ LARGEST_RADIUS_M = 50_000
 MOST_STREETS = 20
 PLACE_UNKNOWN = "place_unknown"
 """Reason why a case is only proposed: it has no coordinates for a circle, or no address for streets."""
-NOT_TAKEN = "not_taken"
+NOT_LINKED = "not_taken"
 """Reason why a case is proposed that the incident takes by itself: its searches missed it, or it has left since."""
 _ALL_THREE = ("lat", "lng", "radius_m")
 CIRCLE_OR_STREETS: dict[str, Any] = {

@@ -1,14 +1,81 @@
-"""Fields of an incident. Its linked cases are no part of it: its workflow keeps them, and each case names it."""
+"""States, fields and events of an incident (突发事件), and how one opens.
 
+Its linked cases are no part of it: its workflow keeps them, and each case names it.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
 from domain.calendar.work_calendar import USUAL_ZONE
-from domain.incident.lifecycle import ENDS, IncidentState
-from domain.incident.opening import EVERYBODY
 from domain.incident.scope import Scope
-from domain.shared.value import omit_default
+from domain.kit.event import BaseAction, BaseEvent, BaseKind, EventData
+from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.text import Instant
+from domain.shared.value import Immutable, NamedCode, complete, omit_default
+
+EVERYBODY = 100
+"""Percent of the callers whose cases are followed up, unless the catalogue says otherwise."""
+
+
+class SurgeRule(Immutable):
+    """Number of cases, and the time, from which one cause is suspected behind calls from one district."""
+
+    services: tuple[str, ...]
+    more_than: int
+    window_seconds: int
+    follow_up_percent: int = EVERYBODY
+    timezone: str = omit_default(USUAL_ZONE)
+
+
+class Opened(EventData):
+    """First facts of an incident."""
+
+    title: str
+    scope: Scope
+    since: Instant = Field(description="Cases of the scope that were registered from then on belong to it.")
+    calls: int = Field(default=0, description="How many raised the suspicion.")
+
+
+class Opening(Opened):
+    """Values that an incident starts from, by somebody's hand or by the number of calls."""
+
+    number: str = ""
+    at: Instant
+    actor: Actor = SYSTEM
+    follow_up_percent: int = Field(
+        default=EVERYBODY, ge=0, le=100, description="How many of its cases are followed up."
+    )
+    timezone: str = omit_default(USUAL_ZONE, "That callers are told times in.")
+
+
+class IncidentState(NamedCode):
+    """State of an incident."""
+
+    SUSPECTED = "suspected", "疑似"
+    CONFIRMED = "confirmed", "已确认"
+    DISPATCHED = "dispatched", "待签收"
+    IN_PROGRESS = "in_progress", "处理中"
+    SETTLING = "settling", "批量办结中"
+    RESOLVED = "resolved", "已解决"
+    MERGING = "merging", "并入中"
+    MERGED = "merged", "已并入"
+    DISMISSING = "dismissing", "排除中"
+    DISMISSED = "dismissed", "已排除"
+
+
+S = IncidentState
+ENDS = {S.SETTLING: S.RESOLVED, S.MERGING: S.MERGED, S.DISMISSING: S.DISMISSED}
+"""States in which an incident acts on its cases, one after the other, each with the state that follows."""
+LINKS_NEW_CASES = frozenset({S.CONFIRMED, S.DISPATCHED, S.IN_PROGRESS})
+"""New cases of its scope are linked to it as they are registered."""
+LINKABLE = LINKS_NEW_CASES | {S.SUSPECTED}
+"""A case can be linked to it by hand."""
+complete("LINKABLE or ENDS", IncidentState, LINKABLE | {*ENDS, *ENDS.values()})
+CONTROL_ROOM = frozenset({Role.DISPATCHER, Role.SUPERVISOR})
+"""Roles that decide on incidents."""
 
 
 class IncidentFields(BaseModel):
@@ -48,3 +115,24 @@ class IncidentFields(BaseModel):
     def end(self) -> IncidentState | None:
         """State in which it ends or has ended: resolved, merged or dismissed; None while it is open."""
         return self.state if self.over else ENDS.get(self.state)
+
+
+class IncidentEvent(BaseEvent):
+    """One fact about one incident, in the order of `seq`."""
+
+    DATA: ClassVar[dict[str, type[EventData]]] = {}
+
+    from_state: IncidentState | None = None
+    to_state: IncidentState
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentKind(BaseKind[IncidentFields, IncidentEvent]):
+    """Kind of event of an incident."""
+
+    EVENT = IncidentEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentAction(IncidentKind, BaseAction[IncidentFields, IncidentEvent, IncidentState]):
+    """Action of a person on an incident."""

@@ -1,130 +1,151 @@
-"""Kit of incident and assessment: how their actions and events are applied. Those of a case have more rules."""
+"""Kit of every entity: how commands are checked and applied, and how an event evolves the entity.
+
+Incident and assessment have these rules alone. A case has more of them, and overrides what differs.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from domain.kit.command import Command
-from domain.kit.event import ActionBody, BaseAction, BaseEvent, BaseKind, CancellationRequested, EventData
+from domain.kit.event import (
+    ActionBody,
+    BaseAction,
+    BaseEvent,
+    BaseKind,
+    CancellationRequested,
+    Decision,
+    EventData,
+    NotPossible,
+)
 from domain.shared.actors import SYSTEM, Actor, Role
-from domain.shared.errors import OUT_OF_TURN, Refused
+from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
 
-EntityT = TypeVar("EntityT")
 EventT = TypeVar("EventT", bound=BaseEvent)
-StateT = TypeVar("StateT", bound=str)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EntityAction(BaseAction[EntityT, EventT, StateT], Generic[EntityT, EventT, StateT]):
-    """Action of a person on an incident or assessment.
-
-    `decide` returns the data of the event, if the body does not say it all, or raises Refused.
-    """
-
-    decide: Callable[[EntityT, Any, Actor, datetime], EventData] | None = None
+AnyKind = BaseKind[Any, Any]
 
 
 class EntityTable(NamedTuple):
-    """Noun before the number in messages, actions by body in table order, and the kind of a requested cancellation."""
+    """Noun before the number in messages, kinds of events by name, actions by body in table order."""
 
     noun: str
-    actions: Mapping[type[ActionBody], EntityAction[Any, Any, Any]]
-    cancellation: BaseKind[Any, Any]
-
-
-class Entity(Protocol):
-    """Facts of an entity that the kit needs, and fields that an event changes whatever it is about."""
-
-    TABLE: ClassVar[EntityTable]
-    number: str
-    state: Any
-    version: int
-    people: dict[str, str]
-    closed_at: datetime | None
-
-    @property
-    def over(self) -> bool:
-        """True if nothing can happen to it any more."""
-
-    def forbidden(self, actor: Actor) -> Refused | None:
-        """Return the refusal for a person who may not act on it, beyond the role; None for all others."""
+    kinds: Mapping[str, AnyKind]
+    actions: Mapping[type[ActionBody], BaseAction[Any, Any, Any]]
+    cancellation: AnyKind
 
 
 class EntityRules(Generic[EventT]):
-    """Rules that incident and assessment share: an action out of its turn is refused, an event brings them along."""
+    """Rules of an entity, beside its fields. Instants are UTC and given by the caller."""
 
-    def available_actions(self: Entity, actor: Actor) -> tuple[str, ...]:
-        """Return what this person may do to it now, in table order."""
+    TABLE: ClassVar[EntityTable]
+
+    if TYPE_CHECKING:  # pydantic would take them for fields
+        number: str
+        state: Any
+        version: int
+        people: dict[str, str]
+
+        def model_copy(self) -> Self: ...
+
+    def apply(self, command: Command[Any], at: datetime) -> tuple[EventT, ...]:
+        """Do what is asked at `at`, after everything that fell due before. Raises Refused and changes nothing."""
+        after, events = self.preview(command, at)
+        self.become(after)
+        return events
+
+    def check(self, command: Command[Any], at: datetime) -> None:
+        """Raise Refused exactly if `apply` would."""
+        self.preview(command, at)
+
+    def available_actions(self, actor: Actor) -> tuple[str, ...]:
+        """Return what this person may do to it now, in table order; to a case, at an instant that its caller gives."""
         return tuple(row.name for row in self.TABLE.actions.values() if _refusal(self, row, actor) is None)
 
-    def check(self: Entity, command: Command[Any], at: datetime) -> None:
-        """Raise Refused if `apply` would."""
-        _decided(self, command, at)
+    def note_cancellation(self, reason: str, at: datetime) -> tuple[EventT, ...]:
+        """Note that the workflow was asked to be cancelled, which changes nothing else."""
+        return self.happen_after_due(self.TABLE.cancellation, at, CancellationRequested.because(reason))
 
-    def apply(self: Entity, command: Command[Any], at: datetime) -> tuple[EventT, ...]:
-        """Carry out a command at `at`. Raises Refused and changes nothing."""
-        action, data = _decided(self, command, at)
-        return (happen(self, action, at, data, action.targets[0] if action.targets else None, command),)
+    def preview(self, command: Command[Any], at: datetime) -> tuple[Self, tuple[EventT, ...]]:
+        """Return the entity as the command leaves it, with the events; this one stays as it is. Raises Refused."""
+        after = self.model_copy()
+        due = after.advance(at)
+        return after, (*due, after.record(after.decide(command, at)))
 
-    def note_cancellation(self: Entity, reason: str, at: datetime) -> tuple[EventT, ...]:
-        """Note that a cancellation of the workflow was requested."""
-        return (happen(self, self.TABLE.cancellation, at, CancellationRequested.because(reason)),)
+    def advance(self, _: datetime) -> tuple[EventT, ...]:
+        """Return everything that time has brought until then; the workflow of an entity without any asks for none."""
+        return ()
 
-    def forbidden(self, actor: Actor) -> Refused | None:  # noqa: ARG002 - see Entity
-        """See Entity."""
+    def forbidden(self, _: Actor) -> Refused | None:
+        """Return the refusal for a person who may not act on it, beyond the role; None for all others."""
         return None
 
+    def decide(self, command: Command[Any], at: datetime) -> EventT:
+        """Return the event that the command makes. Raises Refused."""
+        body, actor = command.body, command.actor
+        action = self.TABLE.actions[type(body)]
+        if refused := _refusal(self, action, actor):
+            raise refused
+        action.check(self, body)
+        decision = action.decision(self, body, actor, at)
+        if isinstance(decision, NotPossible):
+            raise _refused(self, actor, decision.problem, f": {decision.message}")
+        event: EventT = action.next_event(self, at, decision, actor, command.people)
+        return event
 
-def happen(
-    entity: Entity,
-    kind: BaseKind[Any, EventT],
-    at: datetime,
-    data: EventData,
-    state: str | None = None,
-    by: Command[Any] | Actor = SYSTEM,
-) -> EventT:
-    """Bring the entity along; return the event. The state stays if none is given. One of version 0 begins with it."""
-    actor, people = (by, {}) if isinstance(by, Actor) else (by.actor, by.people)
-    event = kind.EVENT(
-        seq=entity.version + 1,
-        at=at,
-        actor=actor.id,
-        role=actor.role,
-        people={**people, **actor.people},
-        action=kind.name,
-        from_state=entity.state if entity.version else None,
-        to_state=state or entity.state,
-        data=data,
-    )
+    def happen(
+        self,
+        kind: AnyKind,
+        at: datetime,
+        data: EventData | Callable[[], EventData],
+        state: str | None = None,
+        actor: Actor = SYSTEM,
+    ) -> EventT:
+        """Let an event happen that no command asks for. The state stays if none is given."""
+        made = data if isinstance(data, EventData) else data()
+        return self.record(kind.next_event(self, at, Decision(made, state), actor))
+
+    def happen_after_due(
+        self, kind: AnyKind, at: datetime, data: EventData | Callable[[], EventData]
+    ) -> tuple[EventT, ...]:
+        """Let an event happen after everything that fell due before."""
+        due = self.advance(at)
+        return (*due, self.happen(kind, at, data))
+
+    def record(self: Any, event: EventT) -> EventT:
+        """Evolve the entity by its next event; return the event."""
+        receive(self, event)
+        self.TABLE.kinds[event.action].change(self, event)
+        self.state = event.to_state
+        if self.over:
+            self.closed_at = self.closed_at or event.at
+        return event
+
+    def become(self: Any, after: Any) -> None:  # noqa: ANN401 - any entity, and a copy of it
+        self.__setstate__(after.__getstate__())
+
+
+def receive(entity: Any, event: BaseEvent) -> None:  # noqa: ANN401 - any entity
+    """Bring the entity from version `seq - 1` to `seq`, and keep names. Raises ValueError for an event out of order."""
+    if event.seq != entity.version + 1:
+        raise ValueError(
+            f"event {event.seq} cannot follow version {entity.version} of {entity.TABLE.noun} {entity.number}"
+        )
     entity.version = event.seq
-    entity.people = {**entity.people, **event.people}
-    made = cast("EventT", event)
-    kind.change(entity, made)
-    entity.state = event.to_state
-    if entity.over:
-        entity.closed_at = entity.closed_at or at
-    return made
+    if event.people:
+        entity.people = {**entity.people, **event.people}
 
 
-def _decided(entity: Entity, command: Command[Any], at: datetime) -> tuple[EntityAction[Any, Any, Any], EventData]:
-    """Return the action that the command asks for, and the data of its event. Raises Refused."""
-    body, actor = command.body, command.actor
-    action = entity.TABLE.actions[type(body)]
-    if refused := _refusal(entity, action, actor):
-        raise refused
-    action.check(entity, body)
-    return action, action.decide(entity, body, actor, at) if action.decide else action.data.of(body)
-
-
-def _refusal(entity: Entity, action: EntityAction[Any, Any, Any], actor: Actor) -> Refused | None:
+def _refusal(entity: EntityRules[Any], action: BaseAction[Any, Any, Any], actor: Actor) -> Refused | None:
     if actor.role not in {*action.roles, Role.ADMIN}:
         return action.wrong_role(actor)
     if forbidden := entity.forbidden(actor):
         return forbidden
     if entity.state in action.sources:
         return None
-    message = f"The {entity.TABLE.noun} {entity.number} is {entity.state}, and {action.name} is not possible now."
+    return _refused(entity, actor, OUT_OF_TURN, f" is {entity.state}, and {action.name} is not possible now")
+
+
+def _refused(entity: EntityRules[Any], actor: Actor, problem: ProblemType, why: str) -> Refused:
     rows = entity.TABLE.actions.values()
     offered = (row.name for row in rows if entity.state in row.sources and actor.role in {*row.roles, Role.ADMIN})
-    return Refused(OUT_OF_TURN, message, tuple(offered))
+    return Refused(problem, f"The {entity.TABLE.noun} {entity.number}{why}.", tuple(offered))

@@ -1,13 +1,13 @@
-"""Events of complaints and incidents, their data, and what their kinds share.
+"""Events of every entity (complaint, incident, assessment), their data, and what their kinds share.
 
-Events are the only source of truth, from which everything else is computed. Each kind is one module of its own.
+Events are the only source of truth, from which everything else is computed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar, cast
 
 from pydantic import (
     Field,
@@ -21,10 +21,10 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from domain.shared.actors import Actor, Role
-from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
+from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.errors import OUT_OF_TURN, WRONG_ROLE, ProblemType, Refused
 from domain.shared.text import Text
-from domain.shared.value import Immutable, Value, omit_default
+from domain.shared.value import Immutable, Value, complete, omit_default
 
 
 class EventData(Value):
@@ -40,10 +40,10 @@ class EventData(Value):
         return handler(_without_serializer(core_schema))
 
     @classmethod
-    def of(cls, said: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
-        """Return the facts of the same names that `said` gives, None and empty ones left out, and more of them."""
-        names = said.model_fields_set & cls.model_fields.keys()
-        given = {name: value for name in names if (value := getattr(said, name)) not in (None, ())}
+    def of(cls, source: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
+        """Return the facts of the same names that `source` gives, None and empty ones left out, and more of them."""
+        names = source.model_fields_set & cls.model_fields.keys()
+        given = {name: value for name in names if (value := getattr(source, name)) not in (None, ())}
         return cls(**given | more)
 
 
@@ -79,7 +79,7 @@ class CancellationRequested(EventData):
 
 
 class BaseEvent(Immutable):
-    """One fact about one complaint or incident."""
+    """One fact about one entity."""
 
     DATA: ClassVar[dict[str, type[EventData]]]
     """Model of the data of each kind of event; every kind adds its own when it is made (`BaseKind`)."""
@@ -103,11 +103,34 @@ class BaseEvent(Immutable):
         return cls.DATA[kind].model_validate(data)
 
 
-EntityT = TypeVar("EntityT")
+class Decision(NamedTuple):
+    """Data of an event, the state it leads to if that is another, and the cycle of a case if a new one begins."""
+
+    data: EventData
+    state: str | None = None
+    cycle: int | None = None
+
+
+class NotPossible(NamedTuple):
+    """Reason why an action is not possible now."""
+
+    problem: ProblemType
+    message: str
+
+
+class Evolving(Protocol):
+    """Fields that every event of an entity changes, whatever it is about."""
+
+    version: int
+    state: Any
+    people: dict[str, str]
+
+
+EntityT = TypeVar("EntityT", bound=Evolving)
 EventT = TypeVar("EventT", bound=BaseEvent)
 StateT = TypeVar("StateT", bound=str)
 Addressees = tuple[str, ...]
-"""Roles that are told: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`.
+"""Roles that are notified: `owner`, `department`, `assignee`, a role ... or an address as `owner:NAME`.
 
 `owner:{fact}` has the name from the data of the event.
 """
@@ -115,10 +138,10 @@ Addressees = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class BaseKind(Generic[EntityT, EventT]):
-    """Kind of event: what it says, what it does to the complaint or incident, and who is told of it.
+    """Kind of event: what it says, what it does to the entity, and who is notified of it.
 
     `sets` are the facts that become fields of the same names; `evolve` changes all else; `event.at` is the time of
-    every change. `notifies` are those who are told, a table of them by the state that the event leads to, or a
+    every change. `notifies` are those who are notified, a table of them by the state that the event leads to, or a
     function that returns them once the entity has evolved.
     """
 
@@ -133,7 +156,50 @@ class BaseKind(Generic[EntityT, EventT]):
     notifies: Addressees | Mapping[Any, Addressees] | Callable[[EntityT, Any, EventT], Addressees] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.notifies, Mapping):
+            complete(f"notifies of {self.name}", getattr(self, "targets", ()), self.notifies)
         self.EVENT.DATA[self.name] = self.data
+
+    @classmethod
+    def cancellation(cls, noun: str, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
+        """Return the kind of the event by which a request to cancel the workflow is noted, which changes nothing."""
+        return cls(
+            name="cancellation_requested",
+            zh="请求取消",
+            description=f"Somebody requested cancellation in Temporal; the {noun} continues.",
+            data=CancellationRequested,
+            **more,
+        )
+
+    def next_event(
+        self,
+        entity: EntityT,
+        at: datetime,
+        decision: Decision,
+        actor: Actor = SYSTEM,
+        people: Mapping[str, str] | None = None,
+    ) -> EventT:
+        """Return the next event of the entity, which has not evolved yet; that of version 0 begins with it.
+
+        `people` are the names of those whom the data name.
+        """
+        event = self.EVENT(
+            seq=entity.version + 1,
+            at=at,
+            actor=actor.id,
+            role=actor.role,
+            people={**(people or {}), **actor.people},
+            action=self.name,
+            from_state=entity.state if entity.version else None,
+            to_state=decision.state or entity.state,
+            data=decision.data,
+            **self.more_facts(entity, decision),
+        )
+        return cast("EventT", event)
+
+    def more_facts(self, _: EntityT, __: Decision) -> dict[str, Any]:
+        """Return fields that events of this entity alone have."""
+        return {}
 
     def change(self, entity: EntityT, event: EventT) -> None:
         for name in self.sets:
@@ -153,25 +219,35 @@ class BaseKind(Generic[EntityT, EventT]):
 class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     """Action of a person: one row of a lifecycle table. Empty `targets`: the state stays.
 
-    `check` raises Refused for a body that is wrong. The data of the event are the body, unless another model is given.
-    `sent` is the body with what the API has looked up for it, if that is another model. `further_examples` are of other
-    forms of the body, each with a name.
+    `check` raises Refused for a body that is wrong. `decide` returns what happens, or raises Refused; without it, the
+    body becomes the data of the event (as it does without another model for these), and the first target the state.
+    `extended_body` is the body with what the API has looked up for it, if that is another model. `further_examples`
+    are of other forms of the body, each with a name.
     """
 
     roles: AbstractSet[Role]
     sources: AbstractSet[StateT]
     targets: tuple[StateT, ...] = ()
     body: type[ActionBody]
-    sent: type[ActionBody] | None = None
+    extended_body: type[ActionBody] | None = None
     example: ActionBody
     further_examples: tuple[tuple[str, ActionBody], ...] = ()
     problems: tuple[ProblemType, ...] = ()
     check: Callable[[EntityT, Any], None] = lambda *_: None
+    decide: Callable[[EntityT, Any, Actor, datetime], Decision | NotPossible] | None = None
 
     def __post_init__(self) -> None:
         if self.data is EventData:
             object.__setattr__(self, "data", self.body)
         super().__post_init__()
+
+    def decision(self, entity: EntityT, body: ActionBody, actor: Actor, at: datetime) -> Decision | NotPossible:
+        if self.decide:
+            return self.decide(entity, body, actor, at)
+        return Decision(self.data.of(body), self.targets[0] if self.targets else None)
+
+    def out_of_turn(self, why: str) -> NotPossible:
+        return NotPossible(OUT_OF_TURN, f"{why}, and {self.name} is not possible now")
 
     def wrong_role(self, actor: Actor) -> Refused:
         allowed = tuple(sorted(self.roles - {Role.SYSTEM}))
@@ -180,4 +256,27 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
 
 
 AnyAction = BaseAction[Any, Any, Any]
-"""Action on a complaint or on an incident."""
+"""Action on any entity."""
+KindT = TypeVar("KindT", bound=BaseKind[Any, Any])
+ActionT = TypeVar("ActionT", bound=AnyAction)
+
+
+def by_name(*kinds: KindT) -> dict[str, KindT]:
+    """Return kinds of events by their names. Raises LookupError for two of one name, of which one would be lost."""
+    table = {kind.name: kind for kind in kinds}
+    _check_unique("name", kinds, table)
+    return table
+
+
+def by_body(*actions: ActionT) -> dict[type[ActionBody], ActionT]:
+    """Return actions by the model of their body, extended or not. Raises LookupError for two of one body."""
+    pairs = [(body, action) for action in actions for body in (action.body, action.extended_body) if body]
+    _check_unique("body", pairs, dict(pairs))
+    return dict(pairs)
+
+
+def _check_unique(what: str, rows: Collection[object], table: Mapping[Any, object]) -> None:
+    if len(rows) != len(table):
+        raise LookupError(
+            f"two kinds of events have one {what}; accepted: one for each of {', '.join(map(str, table))}"
+        )

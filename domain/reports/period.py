@@ -1,7 +1,7 @@
 """Period of a report or an assessment: a day or a month, in the time zone of the catalogue."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple, Self
@@ -16,12 +16,38 @@ class ReportKind(NamedCode):
     MONTHLY = "monthly", "月报"
 
 
+_DAY = timedelta(days=1)
 MONTH = "20[0-9]{2}-(0[1-9]|1[0-2])"
 """Pattern of a month as text."""
 PATTERNS = complete("PATTERNS", ReportKind, {ReportKind.DAILY: f"{MONTH}-[0-9]{{2}}", ReportKind.MONTHLY: MONTH})
 """Pattern of the name of a period; a day must also be one of the calendar."""
 EXAMPLES = complete("EXAMPLES", ReportKind, {ReportKind.DAILY: "2026-08-03", ReportKind.MONTHLY: "2026-08"})
 
+
+class PeriodForm(NamedTuple):
+    """Form of the periods of one kind: what one is called, its parameter in a path, its name, its first days."""
+
+    word: str
+    parameter: str
+    name: str
+    first: Callable[[date], date]
+    after: Callable[[date], date]
+
+
+FORMS = complete(
+    "FORMS",
+    ReportKind,
+    {
+        ReportKind.DAILY: PeriodForm("day", "date", "%Y-%m-%d", lambda day: day, lambda first: first + _DAY),
+        ReportKind.MONTHLY: PeriodForm(
+            "month",
+            "month",
+            "%Y-%m",
+            lambda day: day.replace(day=1),
+            lambda first: (first + 31 * _DAY).replace(day=1),
+        ),
+    },
+)
 MOST_DUE = 62
 """Reports that are made up for after a long absence: two months of days."""
 
@@ -56,32 +82,26 @@ class Period(NamedTuple):
     @classmethod
     def parse(cls, kind: ReportKind, name: str) -> Self:
         """Return the period of this name. Raises PeriodError."""
-        day = name if kind is ReportKind.DAILY else f"{name}-01"
         with suppress(ValueError):
             if re.fullmatch(PATTERNS[kind], name):
-                return cls._from(kind, date.fromisoformat(day))
-        what = "day" if kind is ReportKind.DAILY else "month"
+                return cls.containing(kind, date.fromisoformat(f"{name}-01"[:10]))
+        what = FORMS[kind].word
         raise PeriodError(f"{name!r} is no {what}; accepted: a {what} as {EXAMPLES[kind]}")
 
     @classmethod
     def ended_before(cls, kind: ReportKind, at: datetime, zone: tzinfo) -> Self:
         today = at.astimezone(zone).date()
-        last = (today if kind is ReportKind.DAILY else today.replace(day=1)) - timedelta(days=1)
-        return cls.containing(kind, last)
+        return cls.containing(kind, FORMS[kind].first(today) - _DAY)
 
     @classmethod
     def containing(cls, kind: ReportKind, day: date) -> Self:
-        return cls._from(kind, day if kind is ReportKind.DAILY else day.replace(day=1))
-
-    @classmethod
-    def _from(cls, kind: ReportKind, first: date) -> Self:
-        after = first + timedelta(days=1 if kind is ReportKind.DAILY else 31)
-        return cls(kind, first, after if kind is ReportKind.DAILY else after.replace(day=1))
+        first = FORMS[kind].first(day)
+        return cls(kind, first, FORMS[kind].after(first))
 
     @property
     def name(self) -> str:
         """Name of the period: `2026-08-03` or `2026-08`."""
-        return self.first.isoformat() if self.kind is ReportKind.DAILY else f"{self.first:%Y-%m}"
+        return self.first.strftime(FORMS[self.kind].name)
 
     def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
         """Return the first instant of the period and the first one after it, in UTC."""
@@ -128,5 +148,5 @@ def due_periods(
     while len(found) < MOST_DUE and period.name >= first and period.bounds(zone)[1] > first_case_at:
         if period.name not in known:
             found.append(period)
-        period = Period.containing(kind, period.first - timedelta(days=1))
+        period = Period.containing(kind, period.first - _DAY)
     return found[::-1]

@@ -6,7 +6,8 @@ from typing import Self
 
 from pydantic import Field
 
-from domain.reports.period import ReportKind
+from domain.calendar.work_calendar import on_the_wall
+from domain.reports.period import FORMS, ReportKind
 from domain.shared.value import Immutable, NamedCode
 
 Cell = int | float | str | None
@@ -25,7 +26,7 @@ class ColumnKind(NamedCode):
     LINK = "link", "链接"
 
 
-FIGURES = frozenset({ColumnKind.COUNT, ColumnKind.NUMBER, ColumnKind.AMOUNT, ColumnKind.RATE})
+FIGURE_KINDS = frozenset({ColumnKind.COUNT, ColumnKind.NUMBER, ColumnKind.AMOUNT, ColumnKind.RATE})
 
 
 class ChartKind(NamedCode):
@@ -46,7 +47,7 @@ class Column(Immutable):
 
     @property
     def is_figure(self) -> bool:
-        return self.kind in FIGURES
+        return self.kind in FIGURE_KINDS
 
     def with_names(self) -> tuple["Column", "Column", "Column"]:
         english = Column(name=f"{self.name}_name", title=f"{self.title}: name", title_zh=f"{self.title_zh}英文名")
@@ -126,4 +127,22 @@ class Report(Immutable):
 
 
 def report_path(kind: ReportKind, period: str) -> str:
-    return f"/v1/reports/{kind.value}?{'date' if kind is ReportKind.DAILY else 'month'}={period}"
+    return f"/v1/reports/{kind.value}?{FORMS[kind].parameter}={period}"
+
+
+def shown(row: Sequence[Cell], columns: Sequence[Column], report: Report) -> list[str]:
+    """Return values as people read them: rates in percent, local time, separated thousands; a dash for None."""
+    return [_shown(cell, column, report) for cell, column in zip(row, columns, strict=True)]
+
+
+def _shown(cell: Cell, column: Column, report: Report) -> str:
+    match column.kind, cell:
+        case _, None:
+            return "-"
+        case ColumnKind.RATE, int() | float():
+            return f"{cell:.1%}"
+        case ColumnKind.COUNT, int():
+            return f"{cell:,}"
+        case ColumnKind.INSTANT, str():
+            return f"{on_the_wall(datetime.fromisoformat(cell), report.timezone):%Y-%m-%d %H:%M}"
+    return str(cell)

@@ -138,9 +138,9 @@ PERSONAL_DATA = (
 @cache
 def masks_for(role: Role, *, ended: bool) -> Mapping[str, Mask]:
     """Return the masks of the fields that a role sees masked in a case that has ended, or is open."""
-    hidden = {Sight.MASKED, Sight.WHILE_OPEN} if ended else {Sight.MASKED}
+    clear = {Sight.CLEAR} if ended else {Sight.CLEAR, Sight.WHILE_OPEN}
     return {
-        field: mask for kind in PERSONAL_DATA if kind.sight_of(role) in hidden for field, mask in kind.fields.items()
+        field: mask for kind in PERSONAL_DATA if kind.sight_of(role) not in clear for field, mask in kind.fields.items()
     }
 
 

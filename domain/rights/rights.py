@@ -12,7 +12,7 @@ from domain.assessment.actions import ASSESSMENT_COMMANDS
 from domain.case.actions import COMMANDS, hand_over, register
 from domain.case.parts import Part
 from domain.incident.actions import INCIDENT_COMMANDS, INCIDENT_TABLE, declare
-from domain.incident.lifecycle import CONTROL_ROOM
+from domain.incident.state import CONTROL_ROOM
 from domain.kit.event import AnyAction
 from domain.shared.actors import STAFF_ROLES, Actor, Role
 from domain.shared.value import NamedCode, complete

@@ -42,6 +42,7 @@ OWNERS = frozenset(
     {Role.ADMIN, Role.AGENT, Role.DISPATCHER, Role.FOLLOW_UP, Role.MANAGER, Role.SUPERVISOR, Role.TELEPHONY}
 )
 """Roles of people who may own cases; a crew works for its department and owns none."""
+complete("OWNERS, or no owners", Role, OWNERS | {Role.CREW, Role.OWNER, Role.CALLER, Role.SYSTEM})
 PersonId = Name
 """Id of a person: a staff number or a login. It never changes, as the shown name may; no other person ever gets it."""
 

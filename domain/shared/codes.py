@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 from domain.shared.value import Coded
 
 C = TypeVar("C", bound=Coded)
-Kind = Literal["service", "district", "department"]
-FindCode = Callable[[Kind, str], str]
+CodeKind = Literal["service", "district", "department"]
+FindCode = Callable[[CodeKind, str], str]
 """Finds the code that is given by itself or by name. Raises UnknownCode."""
 UNKNOWN_CODE = "unknown_code"
 """Type of the validation error of a code or name that stands for nothing, or for several things."""
@@ -23,7 +23,7 @@ LEAST_BEGINNING = 2
 class UnknownCode(LookupError):  # noqa: N818  (what is wrong is said by the name, as in domain.errors)
     """A code or name that stands for nothing in the catalogue, or for several things; `accepted` lists what would."""
 
-    def __init__(self, kind: Kind, code: str, entries: Sequence[Coded], *, ambiguous: bool = False) -> None:
+    def __init__(self, kind: CodeKind, code: str, entries: Sequence[Coded], *, ambiguous: bool = False) -> None:
         accepted = ", ".join(f"{entry.code} ({entry.name} / {entry.name_zh})" for entry in entries)
         wrong = f"this may be any of several {kind}s" if ambiguous else f"there is no such {kind}"
         super().__init__(f"{wrong}; accepted: {accepted}")
@@ -36,7 +36,7 @@ def words(entries: Sequence[Coded]) -> tuple[str, ...]:
     return tuple(word for entry in entries for word in (entry.code, entry.name, entry.name_zh))
 
 
-def entry_of(kind: Kind, entries: Sequence[C], code: str) -> C:
+def entry_of(kind: CodeKind, entries: Sequence[C], code: str) -> C:
     """Return the entry of this code. Raises UnknownCode."""
     found = next((entry for entry in entries if entry.code == code), None)
     if found is None:
@@ -44,7 +44,7 @@ def entry_of(kind: Kind, entries: Sequence[C], code: str) -> C:
     return found
 
 
-def code_of(kind: Kind, entries: Sequence[Coded], given: str) -> str:
+def code_of(kind: CodeKind, entries: Sequence[Coded], given: str) -> str:
     """Return the code that is given, itself or by a name. Raises UnknownCode.
 
     A name is one of the two that an entry has, an alternative in it (停水 of 停水/无水), or the beginning of either.
@@ -76,7 +76,7 @@ def _folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _find(kind: Kind, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever was sent
+def _find(kind: CodeKind, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever was sent
     """Return the code of a name, if the context of the validation has a FindCode as `codes`."""
     find: FindCode | None = (info.context or {}).get("codes")
     if find is None or not isinstance(value, str):
@@ -88,7 +88,7 @@ def _find(kind: Kind, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 
         raise PydanticCustomError(UNKNOWN_CODE, "{reason}", facts) from None
 
 
-def _described(kind: Kind) -> WithJsonSchema:
+def _described(kind: CodeKind) -> WithJsonSchema:
     # Names have no pattern.
     described = f"Code of a {kind}; in requests also a name, Chinese or English."
     return WithJsonSchema({"type": "string", "description": described})

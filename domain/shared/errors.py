@@ -1,5 +1,6 @@
-"""Refusals of the domain, and their types."""
+"""Refusals of the domain and their types, and errors that end a command with a message for the operator."""
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 
@@ -45,3 +46,15 @@ INVALID_RESULT = ProblemType(
 """The types that every action may be refused with; others are declared where they are raised."""
 SAME_INCIDENT = ProblemType("invalid", "same_incident", "Incident unchanged", "所填突发事件与现有的相同")
 """For a case that is linked to the incident already, and for an incident merged into itself."""
+
+
+class OperatorError(Exception):
+    """Error that the operator can correct; its text says how."""
+
+
+class FileError(OperatorError):
+    """Error of an operator's file. `problems` names for each mistake the place and what is accepted."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))

@@ -155,3 +155,7 @@ _MASKED = re.compile(r"[0-9]+\*+[0-9]+")
 def without_mobiles(text: str) -> str:
     """Return a text without the mobile numbers in it: of a masked one, digits are left that could be searched for."""
     return _MASKED.sub(" ", MOBILE_IN_WORDS.sub(" ", text))
+
+
+def to_milliseconds(at: datetime) -> datetime:
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)

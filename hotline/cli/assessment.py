@@ -2,8 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -15,8 +17,9 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.score import FigureValue, Item
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
+from domain.catalogue.standard import GivenPoints
 from domain.reports.period import MONTH, Period, ReportKind, month_of
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.cli.shared import (
     Encoding,
     catalogue_in_force,
@@ -27,17 +30,23 @@ from hotline.cli.shared import (
     writing_sql,
 )
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
-from hotline.files.points import FindSubject, load_points
+from hotline.files.formats import ColumnFile, LineFault, Row
 from hotline.settings import Settings
 from hotline.telephony.agents import NAME, person_id
 from readmodel.assessments import months
+from readmodel.assessments.months import GivenValue
 from readmodel.base.database import ReadConnection, reading
 from readmodel.people.people import Directory, directory
-from readmodel.reports.stored import first_case_at
+from readmodel.reports.reports import first_case_at
 from readmodel.writer import GroupWriter
 
 BESIDE = 3
 """Subjects beside each other in a table, which is not wider than 80 columns."""
+COLUMNS = {"figure": "指标", "subject": "对象", "value": "得分", "by": "对象类别"}
+"""Columns of a file of points, with the Chinese name; `by` is needed if the figure has several kinds of subjects."""
+REQUIRED = ("figure", "subject", "value")
+MOST = 1_000_000
+FindSubject = Callable[[Subject, str], str | None]
 app = typer.Typer(name="assessment", no_args_is_help=True, help="The monthly assessment of staff and departments.")
 Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-08.")]
 
@@ -101,6 +110,44 @@ def import_(
     typer.echo(f"{file}: {len(found)} points of {month}; they count from its next computation")
 
 
+def load_points(path: Path, encoding: str, given: tuple[GivenPoints, ...], subject_id: FindSubject) -> list[GivenValue]:
+    """Return the points of a file, each subject once for each figure of the catalogue.
+
+    `subject_id` returns the id or code of a subject by its kind and what a line has; None for one that is not known.
+    Raises FileError if a line cannot be used, and OSError if the file cannot be read.
+    """
+    source = ColumnFile(path, COLUMNS, REQUIRED, "a figure, a subject and a number")
+    figures = {each.code: each for each in given}
+
+    def points(row: Row) -> GivenValue:
+        figure = row["figure"]
+        if figure not in figures:
+            accepted = ", ".join(figures) or "none, as the catalogue has no [assessment.given]"
+            raise LineFault("figure", f"accepted: {accepted}")
+        kinds = [kind.value for kind in figures[figure].by]
+        by = row.get("by", kinds[0] if len(kinds) == 1 else "")
+        if by not in kinds:
+            raise LineFault("by", f"accepted: {', '.join(kinds)}")
+        subject = subject_id(Subject(by), row["subject"])
+        if subject is None:
+            raise LineFault("subject", f"accepted: a known {by}, by id or code")
+        value = _number(row["value"])
+        source.note_repeated((figure, by, subject), ", subject: line {} has the points of the same subject already")
+        return GivenValue(figure, by, subject, value)
+
+    found = source.read(encoding, points)
+    source.check()
+    return [value for _, value in found]
+
+
+def _number(text: str) -> float:
+    with suppress(ValueError):
+        value = float(text)
+        if isfinite(value) and 0 <= value <= MOST:
+            return value
+    raise LineFault("value", f"accepted: a number from 0 to {MOST}")
+
+
 def _subjects(catalogue: Catalogue, people: Directory) -> FindSubject:
     """Return what finds the id of a person, also of one who has left, or the code of another subject."""
     takes_anybody = Settings().unknown_people == "allow"
@@ -154,7 +201,7 @@ async def _begin(month: str, known: Assessment | None) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
     from workflows.clients.assessment import begin_assessment, resume_assessment
-    from workflows.kit.messages import Names
+    from workflows.kit.messages import CatalogueNames
 
     settings = Settings()
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
@@ -163,7 +210,7 @@ async def _begin(month: str, known: Assessment | None) -> bool:
 
     client = await connect_to_own(settings)
     if known:
-        return await resume_assessment(client, settings.task_queue, known, Names.of(in_force.catalogue))
+        return await resume_assessment(client, settings.task_queue, known, CatalogueNames.of(in_force.catalogue))
     now = datetime.now(UTC)
     return await begin_assessment(client, settings.task_queue, month, now, in_force.catalogue, in_force.edition)
 
@@ -186,7 +233,6 @@ async def _computed_again(database: Engine, month: Assessment) -> str | None:
 
 
 def _shown(value: FigureValue | None) -> str:
-    """Return lines: the value and what it is a share of, what is excluded, the weight or why it has none."""
     if value is None:
         return ""
     share = f" {value.numerator}/{value.denominator}" if value.denominator else ""

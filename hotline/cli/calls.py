@@ -23,7 +23,7 @@ from hotline.telephony.cdr import Cdr
 from hotline.telephony.queue_log import QueueLog, is_queue_log
 from hotline.telephony.roster import load_roster
 from readmodel.base.database import reading, writing
-from readmodel.base.statements import Kept
+from readmodel.base.statements import Imported
 from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties
 from readmodel.people.people import Directory, directory
@@ -105,10 +105,10 @@ def _format_of(file: BinaryIO) -> str:
 
 
 def _written(database: Engine, source: CallFile, area_code: str, unknown: Counter[str]) -> str:
-    done = Kept()
+    done = Imported()
     for group in source.groups():
         with writing(database) as connection:
-            done = Kept(*map(sum, zip(done, keep(connection, group, area_code), strict=True)))
+            done = Imported(*map(sum, zip(done, keep(connection, group, area_code), strict=True)))
         _count_unknown(group, unknown)
     return f"{done.added} calls added, {done.changed} changed, {done.unchanged} as they were"
 

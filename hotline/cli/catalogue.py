@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from domain.case.rollout import RolloutPreview, RolloutTerms
+from domain.case.bulk import RolloutPreview, RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.diff import changes
 from domain.catalogue.terms import Edition
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.cli.shared import checked_catalogue, migrated_database, show_table
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import BusyError, CatalogueStore, edition_of, in_force_now
 from hotline.settings import Settings
 from readmodel.base.database import reading
-from readmodel.cases.open_cases import walk
+from readmodel.cases.queries import walk_open_cases
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
@@ -60,8 +60,6 @@ def apply(
 
     Exit code 0: done, or nothing to do. 1: not possible now; finished parts stay, run it again. 2: errors to correct.
     """
-    from workflows.bulk import RolloutStart
-
     settings = Settings()
     new = load_catalogue(file)
     store = CatalogueStore(settings.catalogues_dir)
@@ -79,16 +77,7 @@ def apply(
             typer.echo("nothing was changed")
             return
         with store.exclusive():
-            start = RolloutStart(
-                edition=preview.edition,
-                closed_after=closed_after,
-                # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the
-                # turn of a day and for crowded workers; if its API dies, the reconciler's second look writes it.
-                settle_seconds=3 * settings.update_timeout_seconds
-                + settings.sql_wait_seconds
-                + 2 * settings.reconcile_seconds
-                + 10,
-            )
+            start = _rollout(settings, preview.edition, closed_after)
             cases = preview.changed + preview.same + preview.unknown
             put = partial(store.put, new, file, by=by or _user_name())
             answers = asyncio.run(_put_in_force(store, put, settings.task_queue, start, cases))
@@ -96,6 +85,15 @@ def apply(
     if answers.get("silent"):
         typer.echo("hotline: some cases did not answer; run the command again", err=True)
         raise typer.Exit(RETRY_LATER)
+
+
+def _rollout(settings: Settings, edition: Edition, closed_after: datetime) -> "RolloutStart":
+    from workflows.bulk import RolloutStart
+
+    # A registration is in SQL within this: it asks Temporal three times at most, and waits for SQL, for the turn of a
+    # day and for crowded workers; if its API dies, the reconciler's second look writes it.
+    within = 3 * settings.update_timeout_seconds + settings.sql_wait_seconds + 2 * settings.reconcile_seconds + 10
+    return RolloutStart(edition=edition, closed_after=closed_after, settle_seconds=within)
 
 
 def _preview(settings: Settings, store: CatalogueStore, new: Catalogue) -> tuple[RolloutPreview, datetime]:
@@ -112,7 +110,7 @@ def _preview(settings: Settings, store: CatalogueStore, new: Catalogue) -> tuple
     closed_after = at - timedelta(seconds=max(each.reopen_seconds for each in (old, new)))
     preview = RolloutPreview(RolloutTerms(new), edition, at)
     with migrated_database(read_only=True) as database, reading(database) as connection:
-        for case in walk(connection, closed_after):
+        for case in walk_open_cases(connection, closed_after):
             preview.add(case)
     _show(preview)
     return preview, closed_after
@@ -125,11 +123,11 @@ def _show(preview: RolloutPreview) -> None:
     if preview.unknown:
         typer.echo(f"  {preview.unknown} cannot be asked before the reconciler has written their events")
     rows: list[tuple[str, ...]] = []
-    for (service, clock), shift in sorted(preview.shifts.items()):
-        due = " to ".join(f"{each:%m-%d %H:%M}" for each in (shift.first_due, shift.last_due) if each)
-        widest = (str(each).split(".")[0] if each else "" for each in (shift.earlier, shift.later))
-        reason = ", ".join(sorted(shift.why))
-        rows.append((service, clock, str(shift.cases), reason, *widest, due, str(shift.past or "")))
+    for (service, clock), effect in sorted(preview.effects.items()):
+        due = " to ".join(f"{each:%m-%d %H:%M}" for each in (effect.first_due, effect.last_due) if each)
+        widest = (str(each).split(".")[0] if each else "" for each in (effect.earlier, effect.later))
+        reason = ", ".join(sorted(effect.why))
+        rows.append((service, clock, str(effect.cases), reason, *widest, due, str(effect.past or "")))
     if rows:
         show_table(("service", "clock", "cases", "why", "earlier by", "later by", "due (UTC)", "up at once"), rows)
     for number, lacking in preview.kept[:SHOWN]:
@@ -144,7 +142,6 @@ def _is_applied(store: CatalogueStore, edition: Edition) -> bool:
 
 
 def _user_name() -> str:
-    """Return the name of the machine's user, or `operator` in a container without one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

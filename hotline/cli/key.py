@@ -9,11 +9,11 @@ import typer
 from domain.shared.actors import Role, StaffRole
 from hotline.cli import person
 from hotline.cli.shared import minute, reading_sql, show_table, writing_sql
-from hotline.files.atomic import write_private
+from hotline.files.data_folder import write_private
 from hotline.settings import Settings
 from readmodel.base.database import WriteConnection
 from readmodel.people import people
-from readmodel.people.people import Scope
+from readmodel.people.people import PeopleScope
 from readmodel.people.workload import count_owned
 
 app = typer.Typer(name="key", no_args_is_help=True, help="API keys of people.")
@@ -29,7 +29,7 @@ def create(  # noqa: PLR0913 - an argument for each option
     *,
     role: Annotated[StaffRole | None, typer.Option(help="Adds the person in this role, if there is none yet.")] = None,
     department: person.Department = None,
-    scope: Annotated[Scope, typer.Option(help="What the key is good for.")] = "all",
+    scope: Annotated[PeopleScope, typer.Option(help="What the key is good for.")] = "all",
     expires: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until the key expires.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Revoke the person's other keys.")] = False,
     leave_cases: person.LeaveCases = False,

@@ -1,13 +1,14 @@
 """The command `hotline keys`: keys that seal what Temporal stores, callers' links, and sessions."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.cli.shared import minute, reaching_both, reading_sql, show_table
 from hotline.keys import ring_of
 from hotline.settings import Settings
@@ -45,12 +46,7 @@ def retire(
     before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Date (UTC) before which they sealed last.")],
 ) -> None:
     """Remove keys that seal no longer. Links, sessions and ended workflows that they sealed are not opened any more."""
-    from activities.cases.updates import for_each
-    from activities.run_status import NOT_OVER
-    from hotline.installation import connect_to_own
-    from hotline.recovery.histories import first_event_at
     from readmodel.processes import LIVE, last_sealed
-    from workflows.singletons import InstallationWorkflow
 
     settings = Settings()
     with reading_sql() as connection:
@@ -58,34 +54,36 @@ def retire(
     if not (found := ring_of(settings).replaced(before.replace(tzinfo=UTC), last)):
         typer.echo(f"no key sealed last before {before:%Y-%m-%d}; the newest one stays")
         return
-    until = max(found.values()) + LIVE
+    with reaching_both("not retired"):
+        asyncio.run(_require_unneeded(settings, found, max(found.values()) + LIVE))
+    ring_of(settings).retire(found)
+    typer.echo(f"retired: {', '.join(found)}; retire them on each other machine too")
+
+
+async def _require_unneeded(settings: Settings, ids: Iterable[str], until: datetime) -> None:
+    """Raise OperatorError if runs that are not over began before an instant, or were reset from such."""
+    from activities.cases.updates import for_each
+    from activities.run_status import NOT_OVER
+    from hotline.installation import connect_to_own
+    from hotline.recovery.histories import first_event_at
+    from workflows.singletons import InstallationWorkflow
+
     # That of the installation has nothing that is sealed.
     of_runs = f'{NOT_OVER} AND WorkflowType != "{InstallationWorkflow.__name__}"'
     query = f'StartTime < "{until.isoformat()}" AND {of_runs}'
-
-    async def running() -> tuple[int, list[str]]:
-        """Return the number of runs that began before, or else the workflows whose later run was reset from such."""
-        client = await connect_to_own(settings)
-        if count := (await client.count_workflows(query)).count:
-            return count, []
-        others = {run.run_id: run.id async for run in client.list_workflows(of_runs)}
-        begun = await for_each(others, lambda run: first_event_at(client, others[run], run), AT_ONCE)
-        return 0, [each for each, at in zip(others.values(), begun, strict=True) if at and at < until]
-
-    with reaching_both("not retired"):
-        count, were_reset = asyncio.run(running())
-        if count:
-            raise OperatorError(
-                f"not retired: {count} runs of workflows began before {minute(until)} UTC and are not over, so they"
-                f" need {', '.join(found)}. Wait for their end, or name an earlier date. They are listed by `temporal"
-                f" workflow list --query '{query}'`; `hotline rebuild workflows` makes a new run of a case that was"
-                " terminated."
-            )
-        if were_reset:
-            raise OperatorError(
-                f"not retired: {len(were_reset)} workflows were reset, and the histories of their runs begin before"
-                f" {minute(until)} UTC, so they need {', '.join(found)}: {', '.join(were_reset[:10])}. Wait for their"
-                " end, name an earlier date, or terminate them; then `hotline rebuild workflows` makes new runs."
-            )
-    ring_of(settings).retire(found)
-    typer.echo(f"retired: {', '.join(found)}; retire them on each other machine too")
+    client = await connect_to_own(settings)
+    if count := (await client.count_workflows(query)).count:
+        raise OperatorError(
+            f"not retired: {count} runs of workflows began before {minute(until)} UTC and are not over, so they"
+            f" need {', '.join(ids)}. Wait for their end, or name an earlier date. They are listed by `temporal"
+            f" workflow list --query '{query}'`; `hotline rebuild workflows` makes a new run of a case that was"
+            " terminated."
+        )
+    others = {run.run_id: run.id async for run in client.list_workflows(of_runs)}
+    begun = await for_each(others, lambda run: first_event_at(client, others[run], run), AT_ONCE)
+    if were_reset := [each for each, at in zip(others.values(), begun, strict=True) if at and at < until]:
+        raise OperatorError(
+            f"not retired: {len(were_reset)} workflows were reset, and the histories of their runs begin before"
+            f" {minute(until)} UTC, so they need {', '.join(ids)}: {', '.join(were_reset[:10])}. Wait for their"
+            " end, name an earlier date, or terminate them; then `hotline rebuild workflows` makes new runs."
+        )

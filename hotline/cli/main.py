@@ -5,18 +5,16 @@ from typing import NoReturn
 
 import typer
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline import entry
 from hotline.cli import (
     assessment,
     calls,
     catalogue,
-    channels,
     customers,
-    handover,
     key,
     keys,
-    letters,
+    notifications,
     person,
     processes,
     report,
@@ -27,21 +25,21 @@ ABOUT = "A water company's complaint hotline: every case durable from the call t
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 for group in (
-    processes,
-    stores,
-    person,
-    key,
-    keys,
-    handover,
-    catalogue,
-    customers,
-    calls,
-    assessment,
-    letters,
-    report,
-    channels,
+    processes.app,
+    stores.app,
+    person.app,
+    key.app,
+    keys.app,
+    person.handovers,
+    catalogue.app,
+    customers.app,
+    calls.app,
+    assessment.app,
+    notifications.letters,
+    report.app,
+    notifications.channels,
 ):
-    app.add_typer(group.app)
+    app.add_typer(group)
 
 
 def main(command: typer.Typer = app) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from hotline.cli.channels import check_documents, check_notifications
+from hotline.cli.notifications import check_documents, check_notifications
 from hotline.cli.shared import (
     ApiPort,
     CatalogueFile,

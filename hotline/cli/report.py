@@ -7,14 +7,13 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from domain.reports.cells import shown
 from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
-from domain.reports.report import Report, Table
-from domain.shared.operator_errors import OperatorError
+from domain.reports.report import Report, Table, shown
+from domain.shared.errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, open_database, show_table
 from hotline.settings import Settings
 from readmodel.base.database import reading
-from readmodel.reports.stored import first_case_at, get_report
+from readmodel.reports.reports import first_case_at, get_report
 
 app = typer.Typer()
 

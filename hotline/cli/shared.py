@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore, in_force_now
 from hotline.settings import Settings

@@ -1,7 +1,6 @@
 """The commands on SQL and Temporal: `hotline migrate`, `rebuild`, `verify` and `temporal-setup`."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,8 +10,8 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from domain.shared.errors import OperatorError
 from domain.shared.numbers import NumberError, is_incident, parse_number
-from domain.shared.operator_errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, reaching_both, show_table, tables_up_to_date
 from hotline.settings import Settings
 from readmodel.base.database import exists, opened, reading
@@ -65,11 +64,11 @@ def rebuild_readmodel() -> None:
     from rich.progress import Progress
 
     from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
-    from hotline.recovery.rebuild import Rebuilt
+    from hotline.recovery.rebuild import RebuiltRows
     from hotline.recovery.rebuild import rebuild as apply
     from hotline.temporal.setup import retention_of
 
-    async def rebuilt() -> tuple[Rebuilt, timedelta | None]:
+    async def rebuilt() -> tuple[RebuiltRows, timedelta | None]:
         async with adopted_stores(Settings()) as (client, database):
             with Progress() as progress:
                 task = progress.add_task("cases", total=None)
@@ -106,28 +105,32 @@ def rebuild_workflows(
     """Rebuild lost workflows from SQL: of cases and incidents that were terminated, deleted or reset."""
     from rich.progress import Progress
 
-    from hotline.recovery.rebuild_workflows import OVER, RUNS, STARTED, NotRebuiltError, Rebuilt, WorkflowRebuild
-    from workflows.kit.messages import Names
+    from hotline.recovery import rebuild_workflows as recovery
+    from workflows.kit.messages import CatalogueNames
 
     number = case and _number(case)
 
-    async def rebuilt() -> Rebuilt:
+    async def rebuilt() -> recovery.RebuiltWorkflows:
         settings = Settings()
         async with adopted_stores(settings) as (client, database):
-            names = lambda: Names.of(catalogue_in_force())  # noqa: E731
-            rebuild = WorkflowRebuild(client, database, settings.task_queue, names)
+            names = lambda: CatalogueNames.of(catalogue_in_force())  # noqa: E731
+            rebuild = recovery.WorkflowRebuild(client, database, settings.task_queue, names)
             if number is None:
                 with Progress() as progress:
                     task = progress.add_task("workflows", total=None)
                     return await rebuild.all(lambda done, of: progress.update(task, completed=done, total=of))
             try:
-                return Rebuilt({await rebuild.one(number): 1}, {})
-            except NotRebuiltError as error:
-                return Rebuilt({}, {number: str(error)})
+                return recovery.RebuiltWorkflows({await rebuild.one(number): 1}, {})
+            except recovery.NotRebuiltError as error:
+                return recovery.RebuiltWorkflows({}, {number: str(error)})
 
     with reaching_both("not rebuilt"):
         found = asyncio.run(rebuilt())
-    said = {STARTED: "were started", RUNS: "ran already and were left", OVER: "are over and need none"}
+    said = {
+        recovery.STARTED: "were started",
+        recovery.RUNS: "ran already and were left",
+        recovery.OVER: "are over and need none",
+    }
     typer.echo(f"workflows: {', '.join(f'{found.counts.get(each, 0)} {words}' for each, words in said.items())}")
     if found.failed:
         reasons = "".join(f"\n  {number}: {why}" for number, why in sorted(found.failed.items()))
@@ -201,7 +204,6 @@ def temporal_setup(
     from temporalio.service import RPCError
 
     from hotline.installation import adopt, look
-    from hotline.local.temporal_indexes import drop_unused_indexes
     from hotline.temporal.connection import connect
     from hotline.temporal.setup import prepare
 
@@ -216,7 +218,5 @@ def temporal_setup(
 
     try:
         typer.echo(asyncio.run(prepared()))
-        if file := Settings().temporal_file:
-            typer.echo(f"{file}: indexes dropped: {drop_unused_indexes(file)}")
-    except (RuntimeError, ValueError, RPCError, SQLAlchemyError, sqlite3.Error) as error:
+    except (RuntimeError, ValueError, RPCError, SQLAlchemyError) as error:
         raise OperatorError(str(error)) from error

@@ -117,7 +117,6 @@ class CalendarRules(Value):
         return self
 
     def years_told(self) -> set[int]:
-        """Return the years whose holidays a table has."""
         return {year for year, table in self.override.items() if table.off}
 
 

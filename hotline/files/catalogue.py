@@ -13,10 +13,10 @@ from pydantic_core import ErrorDetails
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
+from domain.shared.errors import FileError
 from domain.shared.explain import causes, explain, key_at, table_at
-from domain.shared.operator_errors import FileError
 from hotline.files.calendar import CalendarRules, build_calendar
-from hotline.files.toml import read_toml
+from hotline.files.formats import read_toml
 
 _MERGED = {"sources": 1, "process": 1, "phone": 1} | dict.fromkeys(
     ("groups", "departments", "districts", "services", "organisation", "findings", "exemptions", "assessment"), 2

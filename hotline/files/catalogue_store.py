@@ -17,12 +17,12 @@ from pydantic import BaseModel, ValidationError
 
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.shared.codes import Kind, UnknownCode
+from domain.shared.codes import CodeKind, UnknownCode
+from domain.shared.errors import FileError
 from domain.shared.explain import key_at, message
-from domain.shared.operator_errors import FileError
 from domain.shared.value import Immutable
-from hotline.files.atomic import Stamp, exclusive_lock, file_stamp, write_private
 from hotline.files.catalogue import load_catalogue
+from hotline.files.data_folder import Stamp, exclusive_lock, file_stamp, write_private
 
 log = logging.getLogger("hotline.catalogue")
 
@@ -32,7 +32,7 @@ DIGITS = 12
 M = TypeVar("M", bound=BaseModel)
 
 
-class Entry(Immutable):
+class StoreEntry(Immutable):
     """One catalogue's time in force, from `since` to the next entry's."""
 
     edition: Edition
@@ -43,7 +43,7 @@ class Entry(Immutable):
 
 
 class _Record(BaseModel):
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[StoreEntry, ...] = ()
 
 
 def edition_of(catalogue: Catalogue) -> Edition:
@@ -64,11 +64,11 @@ class CatalogueStore:
         self._folder = folder
         self._record = folder / "in_force.json"
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[StoreEntry, ...]:
         """Return the entries of the record, the present one last; empty without a record. Raises FileError."""
         return _read(self._record, _Record, "restore it from a backup").entries if self._record.exists() else ()
 
-    def last(self) -> Entry | None:
+    def last(self) -> StoreEntry | None:
         """Return the entry of the catalogue in force; None without a record. Raises FileError."""
         return next(reversed(self.entries()), None)
 
@@ -95,9 +95,9 @@ class CatalogueStore:
                     found.append(self.load(edition))
         return found
 
-    def put(self, catalogue: Catalogue, file: Path, at: datetime, by: str | None = None) -> Entry:
+    def put(self, catalogue: Catalogue, file: Path, at: datetime, by: str | None = None) -> StoreEntry:
         """Store a copy and put it in force from `at` on, for every API that shares the folder."""
-        entry = Entry(edition=edition_of(catalogue), file=str(file.absolute()), since=at, by=by)
+        entry = StoreEntry(edition=edition_of(catalogue), file=str(file.absolute()), since=at, by=by)
         self._folder.mkdir(parents=True, exist_ok=True)
         write_private(self._copy(entry.edition), catalogue.model_dump_json())
         # A lock on the record's own file would be lost when the file is replaced.
@@ -155,7 +155,6 @@ class CatalogueInForce:
 
     @property
     def catalogue(self) -> Catalogue:
-        """Catalogue in force now."""
         stamp = self._store.stamp()
         if stamp is not None and stamp != self._stamp:
             with self._reloading:
@@ -164,10 +163,9 @@ class CatalogueInForce:
 
     @property
     def edition(self) -> Edition:
-        """Edition of the catalogue in force now."""
         return edition_of(self.catalogue)
 
-    def former_code(self, kind: Kind, given: str) -> str | None:
+    def former_code(self, kind: CodeKind, given: str) -> str | None:
         """Return the code in the last catalogue that has it, for older cases; None if no catalogue had it."""
         stamp = self._store.stamp()
         if stamp != self._known_at:
@@ -207,7 +205,7 @@ class CatalogueInForce:
         log.error("%s", remark)
 
 
-def _remark(last: Entry, file: Path) -> str:
+def _remark(last: StoreEntry, file: Path) -> str:
     """Return a remark if the file of the setting differs from the applied catalogue; empty if not."""
     try:
         if edition_of(load_catalogue(file)) == last.edition:

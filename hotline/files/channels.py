@@ -10,9 +10,9 @@ from pydantic_core import ErrorDetails
 
 from activities.notifications.channels import CONFIGS
 from activities.notifications.routing import LOG_ONLY, ChannelFile
+from domain.shared.errors import FileError
 from domain.shared.explain import causes, explain, key_at, table_at
-from domain.shared.operator_errors import FileError
-from hotline.files.toml import read_toml
+from hotline.files.formats import read_toml
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -51,7 +51,6 @@ def _fill(value: object, environment: Mapping[str, str], key: str, problems: lis
 
 
 def _problem(fault: ErrorDetails) -> tuple[str, str]:
-    """Return the key and what is wrong with it."""
     location = list(fault["loc"])
     model = table_at(ChannelFile, location[:-1])
     match location:

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 from cryptography import x509
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.entry import make_private
-from hotline.files.atomic import exclusive_lock
+from hotline.files.data_folder import exclusive_lock
 from hotline.local.supervisor import Program, Say, Supervisor
 from hotline.settings import PREFIX, Settings, hosts_of, require_encryption, variable
 
@@ -96,7 +96,6 @@ async def _bring_up(settings: Settings, supervisor: Supervisor, say: Say, ready:
 
 
 def _api(settings: Settings, host: str) -> str:
-    """Return the address of the API by this name of its machine."""
     scheme = "https" if settings.tls_certificate else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
 
@@ -214,7 +213,6 @@ def hidden_address() -> tuple[str, int]:
 
 
 def temporal_file(settings: Settings) -> Path:
-    """Return the SQLite file of Temporal's development server."""
     return settings.data_dir / "temporal.db"
 
 
@@ -224,7 +222,6 @@ def _module(name: str, env: dict[str, str], module: str, *arguments: str) -> Pro
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of the programs of a service with these settings."""
     # The operator's variables for another Temporal must not reach the one started here.
     env = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
     values = {name: getattr(settings, name) for name in settings.model_fields_set | {"data_dir"}}

@@ -21,9 +21,8 @@ from typing import Any
 
 import psutil
 
-from domain.shared.operator_errors import OperatorError
-from hotline.files.atomic import write_private
-from hotline.files.run_file import RUN_FILE
+from domain.shared.errors import OperatorError
+from hotline.files.data_folder import RUN_FILE, write_private
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
@@ -103,7 +102,6 @@ class Supervisor:
             await asyncio.gather(task, return_exceptions=True)
 
     def kill(self) -> None:
-        """Kill every program, for an operator who does not wait."""
         for process in self._processes.values():
             if process.returncode is None:
                 process.kill()
@@ -190,7 +188,6 @@ class Supervisor:
 
 
 def _tail(name: str, log: Path) -> str:
-    """Return the last lines of a program's log, each after the program's name."""
     lines = log.read_bytes()[-TAIL_BYTES:].decode(errors="replace").splitlines()[-TAIL_LINES:]
     return "\n".join(f"  {name} | {line}" for line in lines)
 

@@ -21,19 +21,20 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.names import complaint_id
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UnknownKeyError, start_fault
-from domain.case.batch import ProjectionBatch, Returned
+from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
-from domain.incident.kind import IncidentEvent
-from domain.incident.notifications import News
+from domain.incident.incident import News
+from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
-from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import is_number
-from workflows.complaint.messages import ComplaintStart, workflow_id
+from domain.shared.text import to_milliseconds
+from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.messages import Done
@@ -49,7 +50,7 @@ _foreign = deque[str](maxlen=10_000)
 logger = logging.getLogger(__name__)
 
 
-class Place(NamedTuple):
+class Origin(NamedTuple):
     """Context of the payloads of a history: data converter, namespace, and id of the workflow."""
 
     converter: DataConverter
@@ -102,7 +103,7 @@ class IncidentRun(NamedTuple):
     events: Mapping[int, IncidentEvent]
 
     def agrees_with(self, events: Sequence[IncidentEvent]) -> bool:
-        """Return False if it lacks one of these events of SQL, or has another in its place."""
+        """Return False if it lacks one of these events of SQL, or has another in its origin."""
         return self.version >= len(events) and all(self.events.get(each.seq, each) == each for each in events)
 
 
@@ -149,8 +150,8 @@ async def chains(
     """
     runs: defaultdict[str, list[WorkflowExecution]] = defaultdict(list)
     async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}" {condition}'):
-        number = found.id.removeprefix(workflow_id(""))
-        if workflow is ComplaintWorkflow and not (found.id == workflow_id(number) and is_number(number)):
+        number = found.id.removeprefix(complaint_id(""))
+        if workflow is ComplaintWorkflow and not (found.id == complaint_id(number) and is_number(number)):
             continue
         # A run of ours fails only by what somebody else's worker answers for it.
         if found.status is not WorkflowExecutionStatus.FAILED or not await is_foreign(client, found):
@@ -163,7 +164,7 @@ async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
     if run.run_id not in _foreign:
         try:
             if first := await anext(_read(client, run, size=1), None):
-                await _check_start(Place(client.data_converter, client.namespace, run.id), first)
+                await _check_start(Origin(client.data_converter, client.namespace, run.id), first)
         except UnreadableError as error:
             if isinstance(error, ForeignError):
                 _foreign.append(run.run_id)
@@ -174,28 +175,28 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
     """Return what these runs of a case hold. Raises UnreadableError."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, int]()
     rebuilt = before = 0
-    async for place, event in _events(client, runs):
-        start = await _first_start(place, event)
+    async for origin, event in _events(client, runs):
+        start = await _first_start(origin, event)
         # A reset copies the start: the run before it goes on with the same version.
         if start and isinstance(start.source, Case) and start.source.version > rebuilt:
             rebuilt, before = start.source.version, len(batches)
-        batches += await returned(place, event)
-        if scheduled := await _written(place, event):
+        batches += await returned(origin, event)
+        if scheduled := await _written(origin, event):
             batches += scheduled
             under_way[event.event_id] = scheduled[-1].case.version
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
-        acknowledged = max(acknowledged, under_way.get(completed, 0), await _acknowledged(place, event))
+        acknowledged = max(acknowledged, under_way.get(completed, 0), await _acknowledged(origin, event))
     return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before)
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
     """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError."""
     pending, written = dict[int, list[IncidentBatch | News]](), list[IncidentBatch | News]()
-    async for place, event in _events(client, runs):
+    async for origin, event in _events(client, runs):
         started = event.workflow_execution_started_event_attributes
         if started.workflow_type.name and not started.continued_execution_run_id:
             pending.clear()  # a reset or rebuilt run does not go on with it
-        if scheduled := await _written(place, event):
+        if scheduled := await _written(origin, event):
             pending[event.event_id] = scheduled
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
         written += pending.pop(completed, [])
@@ -205,13 +206,13 @@ async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> In
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
     """Return what this run of an incident has reached. Raises UnreadableError."""
     version, events = 0, dict[int, IncidentEvent]()
-    async for place, event in _events(client, [run]):
+    async for origin, event in _events(client, [run]):
         if started := event.workflow_execution_started_event_attributes.input.payloads:
-            [start] = await _decode(place.of(), started, _IncidentStarted)
+            [start] = await _decode(origin.of(), started, _IncidentStarted)
             version = start.source.version
-        told = await _written(place, event)
+        told = await _written(origin, event)
         if answer := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads:
-            told += filter(None, await _decode(place.of(), answer, IncidentOutcome))
+            told += filter(None, await _decode(origin.of(), answer, IncidentOutcome))
         events |= {one.seq: one for each in told if not isinstance(each, News) for one in each.events}
     return IncidentRun(max([version, *events]), events)
 
@@ -226,17 +227,17 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
     `events` are those of the case or incident in SQL, from the first one on. Raises UnreadableError.
     """
     sent, seen = dict[int, _Sent](), dict[str, Done]()
-    async for place, event in _events(client, runs):
+    async for origin, event in _events(client, runs):
         if started := event.workflow_execution_started_event_attributes.input.payloads:
-            [carried] = await _decode(place.of(), started[:1], _CarriedOver)
+            [carried] = await _decode(origin.of(), started[:1], _CarriedOver)
             seen |= carried.seen
         request = event.workflow_execution_update_accepted_event_attributes.accepted_request
         if request.input.args.payloads:
-            [sent[event.event_id]] = await _decode(place.of(), request.input.args.payloads[:1], _Sent)
+            [sent[event.event_id]] = await _decode(origin.of(), request.input.args.payloads[:1], _Sent)
         completed = event.workflow_execution_update_completed_event_attributes
         command = sent.get(completed.accepted_event_id)
         if command and command.key and completed.outcome.success.payloads:
-            [answer] = await _decode(place.of(), completed.outcome.success.payloads, _Answered)
+            [answer] = await _decode(origin.of(), completed.outcome.success.payloads, _Answered)
             if 0 < answer.version <= len(events) and events[answer.version - 1].action == answer.action:
                 at = events[answer.version - 1].at
                 done = Done(action=answer.action, digest=command.digest, version=answer.version, done_at=at)
@@ -244,46 +245,46 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
     return seen
 
 
-async def returned(place: Place, event: HistoryEvent) -> list[ProjectionBatch]:
+async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]:
     """Return the batch that the sender of this update or registration writes; none if there is none.
 
     A rebuilt case has no first batch. Raises UnreadableError.
     """
-    if start := await _first_start(place, event):
+    if start := await _first_start(origin, event):
         if isinstance(start.source, Case):
             return []
         case, events = Case.register(start.source)
         return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
     if not (done := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads):
         return []
-    [answer] = await _decode(place.of(), done, Returned)
+    [answer] = await _decode(origin.of(), done, BatchAnswer)
     return [answer.batch] if answer and answer.batch else []
 
 
-async def _first_start(place: Place, event: HistoryEvent) -> ComplaintStart | None:
+async def _first_start(origin: Origin, event: HistoryEvent) -> ComplaintStart | None:
     """Return the start message of a case's run that continues no other; None for any other event."""
     start = event.workflow_execution_started_event_attributes
     if start.workflow_type.name != ComplaintWorkflow.__name__ or start.continued_execution_run_id:
         return None
-    [message] = await _decode(place.of(), start.input.payloads, ComplaintStart)
+    [message] = await _decode(origin.of(), start.input.payloads, ComplaintStart)
     return cast("ComplaintStart", message)
 
 
-async def _written(place: Place, event: HistoryEvent) -> list[Any]:
+async def _written(origin: Origin, event: HistoryEvent) -> list[Any]:
     """Return the input with which this event schedules an activity that writes to SQL; none if it does not."""
     scheduled = event.activity_task_scheduled_event_attributes
     if (name := scheduled.activity_type.name) not in WRITTEN:
         return []
     kind, workflow_type = WRITTEN[name]
-    return await _decode(place.of(workflow_type, name), scheduled.input.payloads, kind)
+    return await _decode(origin.of(workflow_type, name), scheduled.input.payloads, kind)
 
 
-async def _acknowledged(place: Place, event: HistoryEvent) -> int:
+async def _acknowledged(origin: Origin, event: HistoryEvent) -> int:
     """Return the version that the sender of this update knew SQL to have; 0 if it told none."""
     sent = event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads
     if not sent:
         return 0
-    [told] = await _decode(place.of(), sent[:1], _Sent)
+    [told] = await _decode(origin.of(), sent[:1], _Sent)
     return told.acknowledged or 0
 
 
@@ -297,18 +298,18 @@ async def _decode(converter: DataConverter, payloads: Sequence[Payload], kind: t
         raise UnreadableError(f"a {kind.__name__} cannot be read: {type(error).__name__}") from None
 
 
-async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[tuple[Place, HistoryEvent]]:
-    """Yield the events of these runs, in order, with their place; none of a run that Temporal has deleted.
+async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[tuple[Origin, HistoryEvent]]:
+    """Yield the events of these runs, in order, with their origin; none of a run that Temporal has deleted.
 
     Raises ForeignError if the service has started none of them, or not the one that runs.
     """
     ours, foreign = False, None
     for run in sorted(runs, key=attrgetter("start_time")):
-        place = Place(client.data_converter, client.namespace, run.id)
+        origin = Origin(client.data_converter, client.namespace, run.id)
         try:
             if not (events := [event async for event in _read(client, run)]):
                 continue
-            await _check_start(place, events[0])
+            await _check_start(origin, events[0])
         except ForeignError as error:
             if not is_over(run.status):
                 raise
@@ -316,7 +317,7 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
             continue
         ours = True
         for event in events:
-            yield place, event
+            yield origin, event
     if foreign and not ours:
         raise foreign
 
@@ -356,11 +357,11 @@ async def _read(client: Client, run: WorkflowExecution, size: int = 0) -> AsyncI
         more = bool(asked.next_page_token)
 
 
-async def _check_start(place: Place, event: HistoryEvent) -> None:
+async def _check_start(origin: Origin, event: HistoryEvent) -> None:
     """Raise ForeignError if a run was started past the service, UnopenedError if that cannot be told."""
     start = event.workflow_execution_started_event_attributes
     kind, before, at = start.workflow_type.name, start.continued_execution_run_id, event.event_time.ToDatetime(UTC)
-    codec = place.of().payload_codec
+    codec = origin.of().payload_codec
     opened = await codec.decode(start.input.payloads) if codec else []
     try:
         fault = next(filter(None, (start_fault(each, kind, before, at) for each in opened)), None)

@@ -26,13 +26,14 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
 from activities.incidents.incidents import SLICE
+from activities.names import complaint_id, incident_id
+from activities.poller import now
 from activities.recovery.history_errors import UnreadableError
 from activities.recovery.report import STARTED_AGAIN, is_ahead
 from activities.run_status import is_over, unless_gone
-from activities.shift import now
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
-from domain.incident.notifications import News
+from domain.incident.incident import News
 from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
 from readmodel.callers.recognition import note_recognised
@@ -42,9 +43,7 @@ from readmodel.people.workload import end_handover, handovers_under_way
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from workflows.clients.bulk import handover_workflow_id
 from workflows.clients.singletons import last_report
-from workflows.complaint.messages import workflow_id
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import incident_id
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import KEYS_KEPT
 
@@ -59,7 +58,7 @@ Progress = Callable[[int, int], None]
 """Callback with the number of cases that are done, and of all cases."""
 
 
-class Rebuilt(NamedTuple):
+class RebuiltRows(NamedTuple):
     """Result of a rebuild.
 
     `failed` are the errors of the workflows that could not be written: NotRegisteredError if Temporal has deleted the
@@ -81,7 +80,7 @@ class Rebuilt(NamedTuple):
         return tuple(one for one, error in self.failed.items() if type(error) is kind)
 
 
-async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _done, _of: None) -> Rebuilt:
+async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _done, _of: None) -> RebuiltRows:
     """Write what cases and incidents have published, each row if it is missing or older. Repeating it does no harm.
 
     No row is deleted: what SQL has of cases that Temporal no longer has stays.
@@ -108,11 +107,10 @@ async def rebuild(client: Client, engine: Engine, progress: Progress = lambda _d
             incidents_found += 1
         except (UnreadableError, DivergedError) as error:
             failed[one] = error
-    return Rebuilt(cases, batches, incidents_found, failed, kept, kept_open)
+    return RebuiltRows(cases, batches, incidents_found, failed, kept, kept_open)
 
 
 def _groups(runs: _Runs) -> Iterator[_Runs]:
-    """Yield the workflows a few at a time, in the order of their numbers."""
     ids = sorted(runs)
     for start in range(0, len(ids), CASES_AT_ONCE):
         yield {one: runs[one] for one in ids[start : start + CASES_AT_ONCE]}
@@ -134,7 +132,7 @@ async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -
     """
 
     def missing(connection: ReadConnection) -> list[tuple[str, bool]]:
-        found = ((workflow_id(number), state in OPEN) for number, state in states(connection))
+        found = ((complaint_id(number), state in OPEN) for number, state in states(connection))
         return [(one, is_open) for one, is_open in found if one not in listed]
 
     unlisted = await read_in_thread(engine, missing)
@@ -160,7 +158,7 @@ async def repair_case(
     Raises NotRegisteredError if Temporal has deleted the case, or the beginning that SQL lacks, DivergedError if SQL
     has other events than Temporal, UnreadableError, and what `rebuild` raises.
     """
-    runs: _Runs = await chains(client, condition=f'AND WorkflowId = "{workflow_id(number)}"')
+    runs: _Runs = await chains(client, condition=f'AND WorkflowId = "{complaint_id(number)}"')
     if latest:
         runs = {latest.id: with_latest(runs.get(latest.id, ()), latest)}
     if not runs:
@@ -258,7 +256,6 @@ async def _rebuild_cases(client: Client, engine: Engine, runs: _Runs, until: dat
 
 
 async def _histories(client: Client, runs: _Runs) -> tuple[dict[str, CaseHistory], dict[str, Exception]]:
-    """Return the histories of these cases, and the errors of those that cannot be read."""
     histories, unreadable = dict[str, CaseHistory](), dict[str, Exception]()
 
     async def read(one: str) -> None:
@@ -295,9 +292,8 @@ def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
 
 
 def _versions(connection: ReadConnection, ids: Iterable[str]) -> dict[str, int]:
-    """Return the version of each of these workflows' cases in SQL; one without a row is left out."""
-    found = versions(connection, [one.removeprefix(workflow_id("")) for one in ids])
-    return {workflow_id(number): version for number, version in found.items()}
+    found = versions(connection, [one.removeprefix(complaint_id("")) for one in ids])
+    return {complaint_id(number): version for number, version in found.items()}
 
 
 def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:

@@ -20,14 +20,15 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.bulk_throttle import BulkThrottle
 from activities.cases.updates import for_each
-from activities.people_first import PeopleFirst
+from activities.names import complaint_id, incident_id
+from activities.poller import now
+from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
-from activities.shift import now
 from domain.case.lifecycle import OPEN
-from domain.incident.kind import IncidentEvent
-from domain.incident.lifecycle import TAKING
+from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
@@ -35,22 +36,22 @@ from hotline.recovery.histories import chains, is_foreign, keys_seen, read_incid
 from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
-from readmodel.recovery.reconciliation import mark
-from readmodel.recovery.recorded import (
+from readmodel.recovery import (
     RecordedCase,
     cases_not_over,
     incidents_not_over,
+    mark,
     recorded_case,
     recorded_incident,
 )
-from workflows.clients import complaint, incident
+from workflows.clients import incident
 from workflows.clients.start import Request, request_of, start_again
-from workflows.complaint.messages import workflow_id
+from workflows.complaint.messages import options_of, start_from
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import IncidentStart, incident_id
+from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.entity import KEYS_KEPT, MOST_KEYS
-from workflows.kit.messages import Done, Names
+from workflows.kit.messages import CatalogueNames, Done
 from workflows.kit.search_attributes import CHANGED_AT
 
 AT_ONCE = 8
@@ -71,7 +72,7 @@ class NotRebuiltError(Exception):
     """Error for a case or incident whose workflow cannot be rebuilt; the text says why."""
 
 
-class Rebuilt(NamedTuple):
+class RebuiltWorkflows(NamedTuple):
     """Numbers of cases and incidents by their result, and why the others could not be rebuilt, by number."""
 
     counts: Mapping[str, int]
@@ -88,15 +89,15 @@ class WorkflowRebuild:
         names: returns the names of the catalogue in force, which an incident shows.
     """
 
-    def __init__(self, client: Client, engine: Engine, task_queue: str, names: Callable[[], Names]) -> None:
+    def __init__(self, client: Client, engine: Engine, task_queue: str, names: Callable[[], CatalogueNames]) -> None:
         self._client = client
         self._engine = engine
         self._task_queue = task_queue
         self._names = names
-        self._workflows = complaint.case_workflows(client, PeopleFirst(), task_queue)
+        self._workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
         self._until: datetime | None = None
 
-    async def all(self, progress: Progress = lambda _done, _of: None) -> Rebuilt:
+    async def all(self, progress: Progress = lambda _done, _of: None) -> RebuiltWorkflows:
         """Rebuild every workflow that is lost, incidents first, as cases tell them that they belong to them.
 
         A case that runs is looked at only if SQL has another last change, or has marked it as reset: a reset run to
@@ -124,7 +125,7 @@ class WorkflowRebuild:
 
         for numbers in (found, lost):
             await for_each(numbers, attempt, AT_ONCE)
-        return Rebuilt(counts, failed)
+        return RebuiltWorkflows(counts, failed)
 
     async def one(self, number: str) -> str:
         """Rebuild the workflow of one case or incident; return the result. The incident of a case comes first.
@@ -143,7 +144,7 @@ class WorkflowRebuild:
     async def case(self, number: str) -> str:
         """Rebuild the workflow of a case; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
         recorded = await self._recorded(recorded_case, number)
-        latest = await self._latest(workflow_id(number), ComplaintWorkflow)
+        latest = await self._latest(complaint_id(number), ComplaintWorkflow)
         if latest:
             agrees = await self._agrees(number, latest, recorded.changed_at)
             if not is_over(latest.status):
@@ -160,8 +161,8 @@ class WorkflowRebuild:
         if case.is_over(now()):
             return OVER
         seen = await self._keys(ComplaintWorkflow, latest, recorded.events)
-        start = complaint.start_from(case, recorded.events, recorded.changed_at, seen)
-        options = complaint.options_of(case, recorded.changed_at)
+        start = start_from(case, recorded.events, recorded.changed_at, seen)
+        options = options_of(case, recorded.changed_at)
         result = await self._start(latest, ComplaintWorkflow.run, start, **options)
         await self._unmark(recorded)
         return result
@@ -186,7 +187,7 @@ class WorkflowRebuild:
             seen=await self._keys(IncidentWorkflow, latest, found.events),
             sender_version=found.incident.version,
             changed_at=found.events[-1].at,
-            gather=found.incident.state in TAKING,
+            gather=found.incident.state in LINKS_NEW_CASES,
             absorbed=found.absorbed,
             names=names,
         )
@@ -262,7 +263,6 @@ class WorkflowRebuild:
         return STARTED if started else RUNS
 
     async def _unmark(self, recorded: RecordedCase) -> None:
-        """Remove the mark of a lost workflow."""
         if recorded.lost:
             await write_in_thread(self._engine, partial(mark, reasons={recorded.case.number: None}))
 

@@ -19,23 +19,21 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
+from activities.bulk_throttle import BulkThrottle
 from activities.cases.updates import for_each
-from activities.people_first import PeopleFirst
-from activities.recovery.case_workflows import CHUNK, Seen
+from activities.names import incident_id
+from activities.poller import now
+from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
-from activities.shift import now
-from domain.incident.kind import IncidentEvent
-from domain.shared.instants import to_milliseconds
+from domain.incident.state import IncidentEvent
+from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import read_incident_run
+from readmodel import recovery
 from readmodel.base.database import ReadConnection, read_in_thread
-from readmodel.cases.facts import CaseFacts, all_facts, facts_of
 from readmodel.incidents import incidents
-from readmodel.recovery import reconciliation
-from readmodel.recovery.recorded import incidents_not_over
+from readmodel.recovery import CaseFacts, all_facts, facts_of, incidents_not_over
 from readmodel.timelines import incident_timeline
-from workflows.clients.complaint import case_workflows
-from workflows.incident.messages import incident_id
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit import search_attributes as keys
 
@@ -83,7 +81,7 @@ async def verify(
     client: Client, engine: Engine, task_queue: str, progress: Callable[[int], None] = lambda _: None
 ) -> Verified:
     """Compare every case in both stores, and every incident that is not over. Raises RPCError and DBAPIError."""
-    workflows = case_workflows(client, PeopleFirst(), task_queue)
+    workflows = CaseWorkflows(client, BulkThrottle(), task_queue)
     there = dict[str, _InTemporal]()
     for chunks in (workflows.running(), workflows.ended()):
         async for chunk in chunks:
@@ -97,7 +95,7 @@ async def verify(
     async def compare(number: str) -> list[Difference]:
         seen = await workflows.get(number)
         facts = await read_in_thread(engine, partial(facts_of, at=now(), number=number))
-        unreadable = await read_in_thread(engine, partial(reconciliation.unreadable, numbers=[number]))
+        unreadable = await read_in_thread(engine, partial(recovery.unreadable, numbers=[number]))
         faulty = [Difference(number, "unreadable", why, "-") for why in unreadable.values()]
         return [*faulty, *_differences(number, facts, _in_temporal(seen) if seen else None)]
 
@@ -124,7 +122,7 @@ def _compare_all(connection: ReadConnection, there: Mapping[str, _InTemporal]) -
         if any(_differences(number, facts, seen)):
             doubtful.append(number)
     for start in range(0, len(held), CHUNK):
-        doubtful += reconciliation.unreadable(connection, held[start : start + CHUNK])
+        doubtful += recovery.unreadable(connection, held[start : start + CHUNK])
     return compared, past, [*dict.fromkeys([*doubtful, *sorted(left)])]
 
 

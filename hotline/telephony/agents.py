@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from hotline.files.columns import ColumnFile, LineFault, Row
+from hotline.files.formats import ColumnFile, LineFault, Row
 from readmodel.people.people import Directory, folded
 
 COLUMNS = {"extension": "分机", "person": "人员"}

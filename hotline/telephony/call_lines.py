@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol
 
 from domain.calls.call import Call
-from domain.shared.operator_errors import FileError
-from hotline.files.columns import LineFault, wrong_encoding
+from domain.shared.errors import FileError
+from hotline.files.formats import LineFault, wrong_encoding
 
 GROUP = 2000
 """Calls of one transaction: others wait for it."""
@@ -24,7 +24,7 @@ SHOWN = 20
 _MARK = b"\xef\xbb\xbf"
 
 
-class LeftOut(NamedTuple):
+class LeftOutLine(NamedTuple):
     """Reason for which a line is left out, as it is counted. `torn` is as that of `LineFault`."""
 
     reason: str
@@ -54,7 +54,7 @@ class CallFormat(Protocol):
     dialect: ClassVar[Mapping[str, Any]]
     width: ClassVar[int]
 
-    def call(self, cells: Sequence[str]) -> Call | LeftOut | None:
+    def call(self, cells: Sequence[str]) -> Call | LeftOutLine | None:
         """Return what a line tells about a call; None if it tells nothing. Raises LineFault."""
         ...
 
@@ -143,12 +143,12 @@ class CallFile:
                     self._leave_out(found, line)
             line = rows.line_num + 1
 
-    def _told(self, cells: Sequence[str], width: int) -> Call | LeftOut | None:
+    def _told(self, cells: Sequence[str], width: int) -> Call | LeftOutLine | None:
         if not self._whole and (not self.format.width or len(cells) < (width or self.format.width)):
             raise LineFault("", "its end is missing", torn=True)
         return self.format.call(cells) if cells else None
 
-    def _leave_out(self, found: LeftOut, line: int) -> None:
+    def _leave_out(self, found: LeftOutLine, line: int) -> None:
         if found.torn and not self._whole:
             self.torn_line = line
         else:

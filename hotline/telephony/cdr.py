@@ -11,10 +11,9 @@ from typing import Any, ClassVar
 
 from domain.calls.call import Call, Timing
 from domain.shared.text import CALL_ID, LONGEST_URL, PHONE, RECORDING_URL
-from hotline.files.columns import LineFault
-from hotline.files.local_time import instant_of
+from hotline.files.formats import LineFault, instant_of
 from hotline.telephony.agents import NAME, Agents
-from hotline.telephony.call_lines import LeftOut
+from hotline.telephony.call_lines import LeftOutLine
 
 COLUMNS = (
     "accountcode",
@@ -40,7 +39,7 @@ ALWAYS = 16
 """Columns that are always there; `uniqueid` and `userfield` follow where `cdr.conf` switches them on."""
 FURTHER = 3
 """Columns that `newcdrcolumns` adds at the end: peeraccount, linkedid, sequence. They are not read."""
-OTHER_CONTEXT = LeftOut("rows of other contexts")
+OTHER_CONTEXT = LeftOutLine("rows of other contexts")
 _TIME = "accepted: a time like 2026-08-03 08:00:00, of the years 2000 to 2999"
 _ID = re.compile(CALL_ID)
 _UNIQUE_ID = re.compile(r"([!-~]{1,50}-)?[0-9]{9,11}\.[0-9]{1,12}")
@@ -76,7 +75,7 @@ class Cdr:
         self._latest = latest
         self._menu = menu
 
-    def call(self, cells: Sequence[str]) -> Call | LeftOut | None:
+    def call(self, cells: Sequence[str]) -> Call | LeftOutLine | None:
         """Return the call of a row; None for a line of column names. Raises LineFault."""
         count = len(cells)
         if not ALWAYS <= count <= len(COLUMNS) + FURTHER:

@@ -12,10 +12,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from domain.calls.call import Call
 from domain.shared.text import CALL_ID, PHONE
-from hotline.files.columns import LineFault
-from hotline.files.local_time import YEARS
+from hotline.files.formats import YEARS, LineFault
 from hotline.telephony.agents import NAME, Agents
-from hotline.telephony.call_lines import LeftOut
+from hotline.telephony.call_lines import LeftOutLine
 
 FIELDS = 5
 """Fields before the parameters of an event."""
@@ -164,7 +163,7 @@ class QueueLog:
         self._agents = agents
         self._latest = latest
 
-    def call(self, cells: Sequence[str]) -> Call | LeftOut | None:
+    def call(self, cells: Sequence[str]) -> Call | LeftOutLine | None:
         """Return the part of a call that a line tells; None if it is not about a call. Raises LineFault."""
         if len(cells) < FIELDS:
             raise LineFault("", "fields are missing; accepted: epoch|callid|queue|agent|event|parameters", torn=True)
@@ -175,7 +174,7 @@ class QueueLog:
         event = EVENTS.get(name)
         if event is None:
             cut = len(cells) == FIELDS and any(known.startswith(name) for known in (*EVENTS, *SILENT))
-            return LeftOut(f"lines of the unknown event {name[:40]!r}", torn=cut)
+            return LeftOutLine(f"lines of the unknown event {name[:40]!r}", torn=cut)
         if len(cells) < FIELDS + event.least:
             raise LineFault(name, f"parameters are missing; accepted: {'|'.join(event.parameters)}", torn=True)
         if call_id == "NONE" or not _CALL_ID.fullmatch(call_id):

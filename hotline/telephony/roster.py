@@ -6,9 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from domain.calls.duty import LONGEST, Duty
-from hotline.files.columns import ColumnFile, LineFault, Row
-from hotline.files.local_time import instant_of
+from domain.calls.call import LONGEST_DUTY, Duty
+from hotline.files.formats import ColumnFile, LineFault, Row, instant_of
 from hotline.telephony.agents import known_id
 from readmodel.people.people import Directory
 
@@ -17,7 +16,7 @@ COLUMNS = {"person": "人员", "from": "上班", "to": "下班"}
 _TIME = "accepted: a time of the years 2000 to 2999 like 2026-08-03 08:00, or 2026-08-03T08:00:00+08:00 with its zone"
 
 
-class Roster(NamedTuple):
+class RosterFile(NamedTuple):
     """Duties of a file, and the days that they cover: from midnight before the first start to that after the last."""
 
     duties: list[Duty]
@@ -25,7 +24,7 @@ class Roster(NamedTuple):
     end: datetime
 
 
-def load_roster(path: Path, encoding: str, zone: tzinfo, directory: Directory) -> Roster:
+def load_roster(path: Path, encoding: str, zone: tzinfo, directory: Directory) -> RosterFile:
     """Return the roster of a file; times without a zone are of `zone`.
 
     Raises FileError if a line cannot be used, and OSError if the file cannot be read.
@@ -41,7 +40,7 @@ def load_roster(path: Path, encoding: str, zone: tzinfo, directory: Directory) -
         source.fault(": no duty follows; accepted: a line for each duty", 1)
         source.check()
     starts = [duty.starts_at for duty, _ in lines]
-    return Roster([duty for duty, _ in lines], _midnight(min(starts), zone), _midnight(max(starts), zone, days=1))
+    return RosterFile([duty for duty, _ in lines], _midnight(min(starts), zone), _midnight(max(starts), zone, days=1))
 
 
 def _duty(row: Row, zone: tzinfo, directory: Directory) -> Duty:
@@ -49,7 +48,7 @@ def _duty(row: Row, zone: tzinfo, directory: Directory) -> Duty:
     person = known_id(directory, row["person"])
     starts_at = _instant("from", row, zone)
     ends_at = _instant("to", row, zone, starts_at)
-    if not starts_at < ends_at <= starts_at + LONGEST:
+    if not starts_at < ends_at <= starts_at + LONGEST_DUTY:
         raise LineFault("to", "accepted: a time after from, at most 25 hours later")
     return Duty(person, starts_at, ends_at)
 

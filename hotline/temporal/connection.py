@@ -14,8 +14,8 @@ from temporalio.client import Client, ClientConnectConfig
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression
 
-from domain.shared.operator_errors import OperatorError
-from hotline.files.run_file import temporal_address
+from domain.shared.errors import OperatorError
+from hotline.files.data_folder import temporal_address
 from hotline.keys import ring_of
 from hotline.settings import Settings
 from hotline.temporal.converter import sealing

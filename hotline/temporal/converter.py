@@ -67,7 +67,6 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
         self._taken = taken
 
     def with_context(self, context: SerializationContext) -> Self:
-        """Return the converter of a workflow or of an activity."""
         return cast("Self", _OF_ACTIVITIES if isinstance(context, ActivitySerializationContext) else _OF_WORKFLOWS)
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
@@ -130,11 +129,9 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
         self._of_activities = of_activities
 
     def with_context(self, context: SerializationContext) -> Self:
-        """Return the converter of a workflow or of an activity."""
         return type(self)(of_activities=isinstance(context, ActivitySerializationContext))
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
-        """Convert the exception."""
         super().to_failure(exception, payload_converter, failure)
         if isinstance(exception, ApplicationError) and exception.non_retryable and not self._of_activities:
             failure.ClearField("stack_trace")
@@ -155,7 +152,6 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
             failure.message, failure.stack_trace = "Encoded failure", ""
 
     def from_failure(self, failure: Failure, payload_converter: PayloadConverter) -> BaseException:  # noqa: ARG002 - the SDK's
-        """Convert the failure."""
         return super().from_failure(failure, _OF_FAILURES)
 
 
@@ -167,7 +163,6 @@ Unset fields, a tenth of a history, are left out of their JSON; a default that a
 
 
 def data_converter(keys: Keys) -> DataConverter:
-    """Return the data converter of every client, worker and replay that has these keys."""
     return DataConverter(
         payload_converter_class=lambda: _OF_WORKFLOWS,  # type: ignore[arg-type]  # it is only called
         failure_converter_class=FailureConverter,

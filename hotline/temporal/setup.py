@@ -17,7 +17,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.run_status import unless, unless_gone
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from workflows.kit.search_attributes import REGISTRY
 
 T = TypeVar("T")

@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from domain.assessment.assessment import Assessment
-from domain.assessment.exclusion import Exclusion, Period
+from domain.assessment.exclusion import CasePeriod, Exclusion
 from readmodel.assessments.tables import assessments, exclusions
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.paging import Page, read_page
+from readmodel.base.paging import RowPage, read_page
 from readmodel.base.statements import insert_missing
 from readmodel.cases.tables import cases
 
@@ -46,22 +46,23 @@ def grounds_until(connection: ReadConnection, as_of: datetime) -> Mapping[str, s
 
 
 def exclusions_of(connection: ReadConnection, number: str) -> list[Exclusion]:
-    """Return the exclusions of a case, the oldest first."""
     found = select(exclusions).where(_row.number == number).order_by(_row.requested_at, _row.id)
     return [Exclusion._make(row) for row in connection.execute(found)]
 
 
-def page_of_exclusions(connection: ReadConnection, cursor: str | None, limit: int, *, decided: bool) -> Page[Exclusion]:
+def page_of_exclusions(
+    connection: ReadConnection, cursor: str | None, limit: int, *, decided: bool
+) -> RowPage[Exclusion]:
     """Return a page of the exclusions that were decided on, or wait for it, the oldest first. Raises BadCursorError."""
     wanted = select(exclusions).where(_row.decided_at.is_not(None) if decided else _row.decided_at.is_(None))
     by = _row.requested_at, _row.id
     return read_page(connection, wanted, by, cursor, limit, Exclusion._make, newest_first=False, keys=_ID)
 
 
-def period_of(connection: ReadConnection, number: str) -> Period | None:
+def period_of(connection: ReadConnection, number: str) -> CasePeriod | None:
     """Return the time in which something may have happened to a case; None if there is no such case."""
     found = connection.execute(select(cases.c.registered_at, cases.c.closed_at).where(cases.c.number == number)).first()
-    return Period(*found) if found else None
+    return CasePeriod(*found) if found else None
 
 
 def settled_months(connection: ReadConnection, at: datetime) -> frozenset[str]:
@@ -71,7 +72,6 @@ def settled_months(connection: ReadConnection, at: datetime) -> frozenset[str]:
 
 
 def months_under_way(connection: ReadConnection, number: str) -> list[str]:
-    """Return the months of a case whose assessment is under way."""
     period = period_of(connection, number)
     if period is None:
         return []

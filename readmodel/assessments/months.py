@@ -7,20 +7,18 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, delete, select, tuple_
 
-from domain.assessment.assessment import Assessment
+from domain.assessment.assessment import Assessment, assessment_notifications
 from domain.assessment.batch import AssessmentBatch
-from domain.assessment.notifications import assessment_notifications
 from domain.assessment.score import Item
-from domain.catalogue.figures import Kind, Subject
+from domain.catalogue.figures import EntryKind, Subject
 from readmodel.assessments.computation import SUBJECTS
 from readmodel.assessments.tables import assessment_events, assessment_items, assessments, figure_entries, given_points
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.paging import BadCursorError, Page
+from readmodel.base.paging import BadCursorError, RowPage
 from readmodel.base.statements import insert_missing, row, upsert
-from readmodel.notifications.notifications import notification_row
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import notification_row, notifications
 from readmodel.projection import insert_events
-from readmodel.reports.stored import first_case_at
+from readmodel.reports.reports import first_case_at
 
 _entry, _month, _item = figure_entries.c, assessments.c, assessment_items.c
 _CURSOR = re.compile("[0-9]{1,13}-[0-9]{1,6}")
@@ -42,12 +40,11 @@ class Number(NamedTuple):
 
     month: str
     computation: int
-    kind: Kind
+    kind: EntryKind
     by: Subject
     subject: str
 
     def statement(self) -> Select[str, int, datetime, bool, int | None, str | None]:
-        """Return the statement that lists the entries that it counts, in order."""
         conditions = [_entry.month == self.month, _entry.computation == self.computation, _entry.kind == self.kind]
         conditions.append(SUBJECTS[self.by] == self.subject)
         columns = _entry.number, _entry.serial, _entry.at, _entry.counts, _entry.amount, _entry.excluded
@@ -82,29 +79,24 @@ def write(connection: WriteConnection, batch: AssessmentBatch) -> int | None:
 
 
 def get(connection: ReadConnection, month: str) -> Assessment | None:
-    """Return the assessment of a month; None if it has no row."""
     document = connection.scalar(select(_month.document).where(_month.number == month))
     return None if document is None else Assessment.model_validate_json(document)
 
 
 def all_months(connection: ReadConnection) -> list[Assessment]:
-    """Return all assessments, the latest first."""
     query = select(_month.document).order_by(_month.number.desc())
     return [Assessment.model_validate_json(document) for document in connection.scalars(query)]
 
 
 def months(connection: ReadConnection) -> list[str]:
-    """Return the months that are or were assessed, the latest first."""
     return list(connection.scalars(select(_month.number).order_by(_month.number.desc())))
 
 
 def first_and_known(connection: ReadConnection) -> tuple[datetime | None, frozenset[str]]:
-    """Return when the first case was registered, and the months that are or were assessed."""
     return first_case_at(connection), frozenset(months(connection))
 
 
 def items(connection: ReadConnection, month: str, computation: int, by: Subject) -> list[Item]:
-    """Return the results of a computation of a month by subject."""
     query = select(_item.document).where(*_of(month, computation), _item.by == by).order_by(_item.subject)
     return [Item.model_validate_json(document) for document in connection.scalars(query)]
 
@@ -119,23 +111,22 @@ def _of(month: str, computation: int) -> tuple[ColumnElement[bool], ...]:
     return _item.month == month, _item.computation == computation
 
 
-def cases_behind(connection: ReadConnection, number: Number, cursor: str | None, limit: int) -> Page[CountedCase]:
+def cases_behind(connection: ReadConnection, number: Number, cursor: str | None, limit: int) -> RowPage[CountedCase]:
     """Return a page of the cases behind a number, by case number. Raises BadCursorError."""
     statement = number.statement()
     if cursor is not None:
         statement = statement.where(tuple_(_entry.number, _entry.serial) > _place(cursor))
     found = [CountedCase._make(row) for row in connection.execute(statement.limit(limit + 1))]
     last = found[limit - 1] if len(found) > limit else None
-    return Page(tuple(found[:limit]), f"{last.number}-{last.serial}" if last else None)
+    return RowPage(tuple(found[:limit]), f"{last.number}-{last.serial}" if last else None)
 
 
 def counts_case(connection: ReadConnection, number: Number, complaint: str) -> bool:
-    """Return True if the number counts this case."""
     return connection.execute(number.statement().where(_entry.number == complaint).limit(1)).first() is not None
 
 
 def parties(
-    connection: ReadConnection, month: str, computation: int, kinds: Collection[Kind], complaint: str
+    connection: ReadConnection, month: str, computation: int, kinds: Collection[EntryKind], complaint: str
 ) -> tuple[str, ...]:
     """Return the people and departments whom the entries of a case count for, of these kinds."""
     here = _entry.month == month, _entry.computation == computation, _entry.number == complaint
@@ -147,13 +138,12 @@ def parties(
 
 def registered(connection: ReadConnection, month: str, computation: int) -> list[tuple[str, str]]:
     """Return number and owner of the cases that were registered in a month."""
-    number = Number(month, computation, Kind.REGISTERED, Subject.COMPANY, Subject.COMPANY.value)
+    number = Number(month, computation, EntryKind.REGISTERED, Subject.COMPANY, Subject.COMPANY.value)
     query = number.statement().with_only_columns(_entry.number, _entry.agent)
     return [(found.number, found.agent) for found in connection.execute(query)]
 
 
 def keep_given(connection: WriteConnection, month: str, figures: Collection[str], values: Iterable[GivenValue]) -> None:
-    """Replace the values of these figures in a month."""
     table = given_points.c
     connection.execute(delete(given_points).where(table.month == month, table.figure.in_(figures)))
     insert_missing(connection, given_points, [{"month": month, **value._asdict()} for value in values])

@@ -2,8 +2,17 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
-from readmodel.base.schema import CODE, NUMBER, PERSON, event_columns, index_where, metadata
-from readmodel.base.types import JsonText, UtcDateTime, code
+from readmodel.base.schema import (
+    CODE,
+    NUMBER,
+    PERSON,
+    JsonText,
+    UtcDateTime,
+    code,
+    event_columns,
+    index_where,
+    metadata,
+)
 
 MONTH = code(7)
 

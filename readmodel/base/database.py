@@ -41,7 +41,6 @@ def engine(url: str, *, read_only: bool = False, unsafe_at_power_loss: bool = Fa
 
 @contextmanager
 def opened(url: str, *, read_only: bool = False) -> Iterator[Engine]:
-    """Open an engine as `engine` makes it, and close its connections at the end."""
     made = engine(url, read_only=read_only)
     try:
         yield made

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Row, Select, Tuple, literal, tuple_
 
 from readmodel.base.database import ReadConnection
-from readmodel.base.types import UtcDateTime
+from readmodel.base.schema import UtcDateTime
 
 T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,7 +42,6 @@ class Place(NamedTuple):
     stretch: str = ""
 
     def cursor(self) -> str:
-        """Return the place as an opaque text for URLs."""
         instant = (self.at - _EPOCH) // _MICROSECOND
         text = f"{self.stretch}/{instant} {self.key}" if self.stretch else f"{instant} {self.key}"
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -62,11 +61,10 @@ class Place(NamedTuple):
         return place
 
     def bound(self) -> Tuple:
-        """Return the place as an SQL row value."""
         return tuple_(literal(self.at, UtcDateTime), literal(self.key))
 
 
-class Page(NamedTuple, Generic[T]):
+class RowPage(NamedTuple, Generic[T]):
     """Page of a list; `next_cursor` is None on the last page."""
 
     items: tuple[T, ...]
@@ -76,7 +74,6 @@ class Page(NamedTuple, Generic[T]):
 def newest_first(
     statement: Select[Any], at: ColumnElement[Any], key: ColumnElement[Any], after: Place | None
 ) -> Select[Any]:
-    """Return the statement in that order, with the rows after a place only if one is given."""
     return in_order(statement, at, key, after, newest_first=True)
 
 
@@ -100,7 +97,7 @@ def read_page(  # noqa: PLR0913 - a list, and the page of it
     *,
     newest_first: bool = True,
     keys: re.Pattern[str] = _KEY,
-) -> Page[T]:
+) -> RowPage[T]:
     """Return a page of the rows that a statement selects, each made an `item`, in the order of two of its columns.
 
     `by` are these columns: an instant, and the number or key, of the form of `keys`. Raises BadCursorError.
@@ -108,10 +105,10 @@ def read_page(  # noqa: PLR0913 - a list, and the page of it
     after = None if cursor is None else Place.of(cursor, keys=keys)
     rows = connection.execute(in_order(statement, *by, after, newest_first=newest_first).limit(limit + 1)).all()
     page = page_of(rows, limit, lambda row: Place(*(row._mapping[column] for column in by)))  # noqa: SLF001 - public, by its docs
-    return Page(tuple(map(item, page.items)), page.next_cursor)
+    return RowPage(tuple(map(item, page.items)), page.next_cursor)
 
 
-def page_of(found: Sequence[T], limit: int, place: Callable[[T], Place]) -> Page[T]:
+def page_of(found: Sequence[T], limit: int, place: Callable[[T], Place]) -> RowPage[T]:
     """Return a page of the first `limit` items. One more item says that another page follows."""
     items = tuple(found[:limit])
-    return Page(items, place(items[-1]).cursor() if len(found) > limit else None)
+    return RowPage(items, place(items[-1]).cursor() if len(found) > limit else None)

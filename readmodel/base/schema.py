@@ -1,10 +1,80 @@
-"""Base of all tables of the read model: their metadata, and types of columns."""
+"""Base of all tables of the read model: their metadata, and column types with the same values on both databases."""
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, text
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Text,
+    TypeDecorator,
+    cast,
+    text,
+)
 
-from readmodel.base.types import JsonText, UtcDateTime, code
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Instant: takes and returns aware datetimes in UTC. Raises ValueError for a naive one or another zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        if value is not None and value.utcoffset() != timedelta():
+            raise ValueError(f"an instant must be an aware datetime in UTC, not {value.isoformat()}")
+        return value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the instant in UTC. PostgreSQL gives it in the session's zone, SQLite without any."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class JsonText(TypeDecorator[str]):
+    """JSON as text, which pydantic reads and writes without building dictionaries."""
+
+    impl = JSON
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """Return None: the text is written as it is."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """Return None: the text is read as it is."""
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Select the column as text, or PostgreSQL's driver would parse it."""
+        return cast(column, Text)
+
+
+class Exact(TypeDecorator[Decimal]):
+    """Exact decimal of two places. SQLite, which would keep a float, keeps its text."""
+
+    impl = Numeric(8, 2).with_variant(String(9), "sqlite")
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:  # noqa: ANN401 - what the driver takes
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ANN401, ARG002 - SQLAlchemy's signature
+        return None if value is None else Decimal(value)
+
+
+def code(length: int) -> String:
+    """Return a text type that is compared byte by byte, so that a change of locales cannot break an index."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -25,7 +95,6 @@ def index_where(condition: str, *columns: str | Column[Any], name: str, on_sqlit
 
 
 def event_columns() -> list[Column[Any]]:
-    """Return the columns that the events of cases, incidents and assessments have in common."""
     return [
         Column("seq", Integer, primary_key=True),
         Column("at", UtcDateTime, nullable=False),

@@ -28,7 +28,7 @@ _POSTGRESQL: Any = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLA
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-class Kept(NamedTuple):
+class Imported(NamedTuple):
     """Numbers of records that an import added, changed, and found unchanged."""
 
     added: int = 0
@@ -42,7 +42,6 @@ def row(table: Table, value: object, **more: Any) -> RowValues:  # noqa: ANN401 
 
 
 def event_row(table: Table, number: str, event: BaseEvent) -> RowValues:
-    """Return the row of an event of the case or incident of this number."""
     return row(table, event, number=number, people=to_json(event.people).decode(), data=event.data.model_dump_json())
 
 

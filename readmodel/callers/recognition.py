@@ -29,7 +29,7 @@ from domain.case.intake import Caller, Contact, Intake, IntakeFlag
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
 from domain.shared.text import PHONE
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.types import UtcDateTime
+from readmodel.base.schema import UtcDateTime
 from readmodel.cases.search_terms import FORMS, account_term, address_term, phone_terms, same_address
 from readmodel.cases.tables import cases, search_words
 from readmodel.customers import CallerIdentity, customers
@@ -126,7 +126,6 @@ UNRECOGNISED = (
 
 
 def unrecognised(connection: ReadConnection, after: str = "") -> list[str]:
-    """Return the numbers of these cases."""
     return list(connection.scalars(UNRECOGNISED, {"after": after}))
 
 
@@ -144,15 +143,7 @@ def recognise(
     `area_code` is that of telephones without one. `own` is the number of the call's own case, if it has one already.
     """
     caller, address = intake.caller, intake.location.address
-    phones = phone_terms(caller.phone, area_code) if caller.phone else []
-    parameters = {
-        "account_no": caller.account_no,
-        "account": account_term(caller.account_no) if caller.account_no else None,
-        **dict(zip_longest(_PHONE, phones)),
-        "area_code": area_code,
-        "address": address_term(address),
-        "since": at - REPEATS,
-    }
+    parameters = {**_parameters(caller, area_code), "address": address_term(address), "since": at - REPEATS}
     rows = connection.execute(_STATEMENT, parameters).all()
     customer = rows[0]
     registered = Caller.model_construct(account_no=customer.customer, phone=customer.customers_phone)
@@ -179,3 +170,13 @@ def recognise(
         CallerFacts(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS),
         Contact(customer.name, phone, customer.district, customer.home),
     )
+
+
+def _parameters(caller: Caller, area_code: str) -> dict[str, str | None]:
+    phones = phone_terms(caller.phone, area_code) if caller.phone else []
+    return {
+        "account_no": caller.account_no,
+        "account": account_term(caller.account_no) if caller.account_no else None,
+        **dict(zip_longest(_PHONE, phones)),
+        "area_code": area_code,
+    }

@@ -13,9 +13,8 @@ from domain.customers.customer import CallerRecord, Customer, EarlierCase, Known
 from readmodel.base.database import ReadConnection
 from readmodel.base.paging import Place, newest_first
 from readmodel.base.statements import is_one_of
-from readmodel.cases.conditions import IS_OPEN
 from readmodel.cases.search_terms import phone_term, phone_terms
-from readmodel.cases.tables import cases, events, search_words
+from readmodel.cases.tables import IS_OPEN, cases, events, search_words
 from readmodel.customers import CallerIdentity, customer_of, get_customer, shares_phone
 from readmodel.incidents.incidents import open_in
 
@@ -85,7 +84,6 @@ def links_sent(connection: ReadConnection, phone: str, area_code: str, since: da
 
 
 def customer_record(connection: ReadConnection, account_no: str, area_code: str = "") -> CallerRecord | None:
-    """Return the record of a customer; None if the registry has none."""
     customer = get_customer(connection, account_no)
     if customer is None:
         return None
@@ -132,7 +130,6 @@ class _Cases:
         self._identity = identity
 
     def newest(self, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
-        """Return the newest cases that meet the conditions."""
         if not self._numbers:
             return []
         theirs = is_one_of(self._connection, cases.c.number, self._numbers)

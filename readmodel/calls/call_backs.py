@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, s
 from domain.calls.call import CallOutcome
 from domain.calls.call_back import HELD, MISSED, OLDEST, CallBack, CallBackResult, CallBackState
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.paging import CALL_ID, Page, read_page
+from readmodel.base.paging import CALL_ID, RowPage, read_page
 from readmodel.base.statements import RowValues, insert_missing
 from readmodel.calls.tables import call_backs, calls
 
@@ -20,7 +20,7 @@ _IS_MADE = _IS_OPEN | (_row.result == CallBackResult.CALLED_AGAIN)
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
-class Entry(NamedTuple):
+class CallBackEntry(NamedTuple):
     """Call-back of a telephone, named by the oldest of its `calls`, which ended at `since`."""
 
     call_id: str
@@ -96,7 +96,7 @@ def _end_answered(connection: WriteConnection, terms: Collection[str]) -> None:
 
 def list_call_backs(
     connection: ReadConnection, state: CallBackState | None, at: datetime, cursor: str | None, limit: int
-) -> Page[Entry]:
+) -> RowPage[CallBackEntry]:
     """Return a page of open call-backs, the oldest first, or of those that are done, the last first.
 
     Raises BadCursorError.
@@ -113,7 +113,7 @@ def list_call_backs(
     by = order, _row.call_id
     page = read_page(connection, statement, by, cursor, limit, lambda row: row.call_id, newest_first=done, keys=CALL_ID)
     found = _entries(connection, page.items)
-    return Page(tuple(found[call_id] for call_id in page.items if call_id in found), page.next_cursor)
+    return RowPage(tuple(found[call_id] for call_id in page.items if call_id in found), page.next_cursor)
 
 
 def _is_first(*, done: bool) -> ColumnElement[bool]:
@@ -125,7 +125,7 @@ def _is_first(*, done: bool) -> ColumnElement[bool]:
     return and_(is_over, ~exists().where(other.c.phone_term == _row.phone_term, together, earlier))
 
 
-def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBack], CallBack]) -> Entry | None:
+def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBack], CallBack]) -> CallBackEntry | None:
     """Change the call-back of this call's telephone; return it, or None if the call has none.
 
     Raises what `change` raises.
@@ -144,8 +144,7 @@ def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBa
     return next(iter(_entries(connection, [_first(together)]).values()))
 
 
-def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, Entry]:
-    """Return the call-backs whose oldest calls these are, by their ids."""
+def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, CallBackEntry]:
     first, each = call_backs.alias(), call_backs.alias()
     together = (each.c.phone_term == first.c.phone_term) & (
         (each.c.ended_at == first.c.ended_at) | (each.c.ended_at.is_(None) & first.c.ended_at.is_(None))
@@ -160,7 +159,7 @@ def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, E
     for row in connection.execute(statement):
         groups.setdefault(row.first, []).append(row)
     return {
-        call_id: Entry(
+        call_id: CallBackEntry(
             call_id, rows[0].caller_phone, rows[0].queue, min(row.since for row in rows), len(rows), _lead(rows)
         )
         for call_id, rows in groups.items()

@@ -60,7 +60,6 @@ def may_link(connection: ReadConnection, phones: Mapping[str, str | None], area_
 
 
 def link_goes_nowhere(connection: ReadConnection, number: str, area_code: str) -> bool:
-    """Return True if the case has a telephone that no link may go to."""
     phone = connection.scalar(select(cases.c.caller_phone).where(cases.c.number == number))
     return phone is not None and number not in may_link(connection, {number: phone}, area_code)
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, select
 
-from domain.calls.duty import LONGEST, Duty
-from domain.shared.operator_errors import OperatorError
+from domain.calls.call import LONGEST_DUTY, Duty
+from domain.shared.errors import OperatorError
 from readmodel.base.database import ReadConnection, WriteConnection, lock
 from readmodel.base.statements import insert_missing
 from readmodel.calls.tables import duties
@@ -36,7 +36,7 @@ def keep_duties(connection: WriteConnection, given: Sequence[Duty], start: datet
     # Two imports at once must not check against what the other is about to replace.
     lock(connection, LOCK)
     new = set(given)
-    near = duties_between(connection, start - LONGEST, end + LONGEST)
+    near = duties_between(connection, start - LONGEST_DUTY, end + LONGEST_DUTY)
     old = {duty for duty in near if start <= duty.starts_at < end}
     beside = [duty for duty in near if duty not in old]
     for duty in sorted(new):
@@ -56,7 +56,7 @@ def duties_between(connection: ReadConnection, start: datetime, end: datetime) -
     """Return the duties that have an instant from `start` until before `end`, by their start."""
     wanted = (
         select(duties)
-        .where(duties.c.starts_at > start - LONGEST, duties.c.starts_at < end, duties.c.ends_at > start)
+        .where(duties.c.starts_at > start - LONGEST_DUTY, duties.c.starts_at < end, duties.c.ends_at > start)
         .order_by(duties.c.starts_at, duties.c.person)
     )
     return [Duty._make(found) for found in connection.execute(wanted)]

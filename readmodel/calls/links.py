@@ -12,11 +12,11 @@ from typing import NamedTuple
 from sqlalchemy import exists, or_, select
 
 from domain.calls.call import Call
-from domain.calls.matching import AFTERWARDS, LONGEST, call_of
+from domain.calls.matching import AFTERWARDS, LONGEST_CALL, call_of
 from domain.case.case import Case
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Page
-from readmodel.calls.queries import CALL_COLUMNS, CallFilters, page_of_calls
+from readmodel.base.paging import RowPage
+from readmodel.calls.calls import CALL_COLUMNS, CallFilters, page_of_calls
 from readmodel.calls.tables import calls
 from readmodel.cases.search_terms import phone_term, phone_terms
 from readmodel.cases.tables import cases, search_words
@@ -42,13 +42,13 @@ class _Candidate(NamedTuple):
 
 def linked_calls(
     connection: ReadConnection, filters: CallFilters, cursor: str | None, limit: int, area_code: str
-) -> Page[LinkedCall]:
+) -> RowPage[LinkedCall]:
     """Return a page of the calls that pass the filters, with their cases. Raises BadCursorError.
 
     `area_code` is that of telephones without one.
     """
     page = page_of_calls(connection, filters, cursor, limit)
-    return Page(tuple(_linked(connection, page.items, area_code)), page.next_cursor)
+    return RowPage(tuple(_linked(connection, page.items, area_code)), page.next_cursor)
 
 
 def calls_of_case(connection: ReadConnection, case: Case, area_code: str) -> list[LinkedCall]:
@@ -82,7 +82,6 @@ def _linked(connection: ReadConnection, found: Sequence[Call], area_code: str) -
 
 
 def _candidates(connection: ReadConnection, found: Sequence[Call], area_code: str) -> list[_Candidate]:
-    """Return the cases of these telephones that name no known call, in the order of registration."""
     phones = {call.caller_phone for call in found if call.caller_phone}
     words = {term for phone in phones for term in phone_terms(phone, area_code)}
     starts = [call.started_at for call in found]
@@ -91,7 +90,7 @@ def _candidates(connection: ReadConnection, found: Sequence[Call], area_code: st
         .join(search_words, search_words.c.number == cases.c.number)
         .where(
             search_words.c.word.in_(words),
-            search_words.c.registered_at.between(min(starts), max(starts) + LONGEST + AFTERWARDS),
+            search_words.c.registered_at.between(min(starts), max(starts) + LONGEST_CALL + AFTERWARDS),
             cases.c.channel == BY_TELEPHONE,
             cases.c.caller_phone.is_not(None),
             ~exists().where(calls.c.call_id == cases.c.call_id),
@@ -114,7 +113,7 @@ def _calls_by_time(connection: ReadConnection, candidates: Collection[_Candidate
     times = [candidate.registered_at for candidate in candidates]
     statement = select(calls.c.phone_term, *CALL_COLUMNS).where(
         calls.c.phone_term.in_({candidate.term for candidate in candidates}),
-        calls.c.started_at.between(min(times) - LONGEST, max(times)),
+        calls.c.started_at.between(min(times) - LONGEST_CALL, max(times)),
     )
     by_term = defaultdict[str, list[Call]](list)
     for term, *columns in connection.execute(statement):

@@ -2,8 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from readmodel.base.schema import CODE, NUMBER, PERSON, index_where, metadata
-from readmodel.base.types import UtcDateTime, code
+from readmodel.base.schema import CODE, NUMBER, PERSON, UtcDateTime, code, index_where, metadata
 
 UNANSWERED = "outcome <> 'answered'"
 """Condition of an index; a query repeats it to be answered from it."""

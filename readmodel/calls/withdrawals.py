@@ -7,14 +7,14 @@ from pydantic import Field
 from sqlalchemy import Row, select
 
 from domain.calls.call import Call
-from domain.calls.withdrawal import ARRIVES_WITHIN, CallMismatch, mismatch_of
+from domain.calls.matching import ARRIVES_WITHIN, CallMismatch, mismatch_of
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Page, Place, newest_first, page_of
+from readmodel.base.paging import Place, RowPage, newest_first, page_of
+from readmodel.calls.calls import CALL_COLUMNS
 from readmodel.calls.contacts import telephone_before
-from readmodel.calls.queries import CALL_COLUMNS
 from readmodel.calls.tables import calls
 from readmodel.cases.search_terms import phone_term
 from readmodel.cases.tables import cases, withdrawals
@@ -55,7 +55,7 @@ def call_mismatch(
 
 def unconfirmed(
     connection: ReadConnection, at: datetime, area_code: str, cursor: str | None = None, limit: int = 50
-) -> Page[Unconfirmed]:
+) -> RowPage[Unconfirmed]:
     """Return a page of the withdrawals that their call does not confirm, newest first. Raises BadCursorError.
 
     A call that is not known, or not completely, counts against them once `ARRIVES_WITHIN` is over at `at`.

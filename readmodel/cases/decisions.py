@@ -32,7 +32,7 @@ class MoneyTotal(Immutable):
     amount: Decimal
 
 
-class Credited(NamedTuple):
+class PastCredit(NamedTuple):
     """A credit that was approved for an account."""
 
     number: str
@@ -56,7 +56,7 @@ def totals(connection: ReadConnection, start: datetime, end: datetime) -> tuple[
     return tuple(sorted(found, key=lambda total: (total.kind or "", total.currency, not total.approved)))
 
 
-def credited(connection: ReadConnection, account_no: str, since: datetime) -> Sequence[Credited]:
+def credited(connection: ReadConnection, account_no: str, since: datetime) -> Sequence[PastCredit]:
     """Return the credits that were approved for this account since then, oldest first."""
     term = account_term(account_no)
     statement = (
@@ -68,7 +68,7 @@ def credited(connection: ReadConnection, account_no: str, since: datetime) -> Se
         .order_by(_row.decided_at, _row.number)
     )
     return [
-        Credited(
+        PastCredit(
             row.number,
             CreditDecided.model_validate_json(row.data).subject,
             amount_of(row.amount_hundredths),
@@ -81,5 +81,4 @@ def credited(connection: ReadConnection, account_no: str, since: datetime) -> Se
 
 
 def amount_of(hundredths: int) -> Decimal:
-    """Return the amount of so many hundredths, with two decimal places."""
     return (int(hundredths) / HUNDREDTHS).quantize(1 / HUNDREDTHS)

@@ -1,23 +1,23 @@
-"""Queries of whole cases and their versions."""
+"""Queries of whole cases and their versions, of departments' parts (协办), and of the cases of a catalogue rollout."""
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import JSON, ColumnElement, RowMapping, bindparam, func, select, tuple_, type_coerce
+from sqlalchemy import JSON, ColumnElement, RowMapping, Select, bindparam, func, select, tuple_, type_coerce, union_all
 
 from domain.case.case import Case
 from domain.case.intake import Registered
 from domain.case.lifecycle import State
+from domain.case.parts import Part, PartState
 from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Page, Place, page_of
-from readmodel.cases.conditions import IS_OPEN, PROGRESS
+from readmodel.base.paging import Place, RowPage, newest_first, page_of
 from readmodel.cases.filters import CaseFilters
-from readmodel.cases.search import conditions_of, find, having_terms
-from readmodel.cases.sorting import Sort, stretches
-from readmodel.cases.tables import cases, events
+from readmodel.cases.search import Sort, conditions_of, find, having_terms, stretches
+from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, parts
 
 PAGE = 1000
 """Rows that are fetched at once of a query of all cases."""
@@ -49,12 +49,10 @@ def had(
 
 
 def count_open(connection: ReadConnection) -> int:
-    """Return the number of open cases."""
     return connection.scalar(_COUNT_OPEN) or 0
 
 
 def has_cases(connection: ReadConnection) -> bool:
-    """Return True if there is a case."""
     return connection.scalar(select(cases.c.number).limit(1)) is not None
 
 
@@ -65,7 +63,6 @@ def states(connection: ReadConnection) -> Iterator[tuple[str, State]]:
 
 
 def get_case(connection: ReadConnection, number: str) -> Case | None:
-    """Return the case; None if it has no row."""
     return next(iter(get_cases(connection, [number])), None)
 
 
@@ -76,24 +73,24 @@ def list_cases(
     limit: int = 50,
     area_code: str = "",
     sort: Sort = Sort.REGISTERED,
-) -> Page[Case]:
+) -> RowPage[Case]:
     """Return a page of the cases that pass the filters. Raises BadCursorError.
 
     In the order of registration, cases that are registered meanwhile belong on earlier pages; no case comes twice or
     is left out. `area_code` is that of telephones without one.
     """
     page = _page(connection, filters or CaseFilters(), cursor, limit, area_code, sort)
-    return Page(get_cases(connection, [place.key for place in page.items]), page.next_cursor)
+    return RowPage(get_cases(connection, [place.key for place in page.items]), page.next_cursor)
 
 
 def _page(
     connection: ReadConnection, filters: CaseFilters, cursor: str | None, limit: int, area_code: str, sort: Sort
-) -> Page[Place]:
+) -> RowPage[Place]:
     after = None if cursor is None else Place.of(cursor, stretches(sort, filters))
     return page_of(find(connection, filters, after, limit + 1, area_code, sort), limit, lambda place: place)
 
 
-class Count(NamedTuple):
+class CaseCount(NamedTuple):
     """Number of cases of one state, department and service level."""
 
     state: str
@@ -102,11 +99,10 @@ class Count(NamedTuple):
     cases: int
 
 
-def count_cases(connection: ReadConnection, filters: CaseFilters, area_code: str = "") -> list[Count]:
-    """Return the numbers of the cases that pass the filters."""
+def count_cases(connection: ReadConnection, filters: CaseFilters, area_code: str = "") -> list[CaseCount]:
     by = (cases.c.state, cases.c.department, cases.c.sla)
     where = [*conditions_of(filters), *having_terms(filters, area_code)]
-    return [Count(*row) for row in connection.execute(select(*by, func.count()).where(*where).group_by(*by))]
+    return [CaseCount(*row) for row in connection.execute(select(*by, func.count()).where(*where).group_by(*by))]
 
 
 _RESULT, _REPLY = (PROGRESS[name].as_string().label(name) for name in ("result", "reply"))
@@ -120,12 +116,12 @@ def list_rows(
     limit: int,
     area_code: str = "",
     sort: Sort = Sort.REGISTERED,
-) -> Page[RowMapping]:
+) -> RowPage[RowMapping]:
     """Return a page of rows of cases, with `result` and `reply`, in the order of the list. Raises BadCursorError."""
     page = _page(connection, filters, cursor, limit, area_code, sort)
     numbers = [place.key for place in page.items]
     found = {row["number"]: row for row in connection.execute(_ROW.where(cases.c.number.in_(numbers))).mappings()}
-    return Page(tuple(found[number] for number in numbers if number in found), page.next_cursor)
+    return RowPage(tuple(found[number] for number in numbers if number in found), page.next_cursor)
 
 
 def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case, ...]:
@@ -149,9 +145,83 @@ def get_cases(connection: ReadConnection, numbers: Sequence[str]) -> tuple[Case,
 
 
 def _later_terms(connection: ReadConnection, places: Sequence[tuple[str, int]]) -> dict[str, Terms]:
-    """Return the terms of cases that have others than at their registration, from the events that brought them."""
     if not places:
         return {}
     statement = select(events.c.number, events.c.data).where(tuple_(events.c.number, events.c.seq).in_(places))
     rows = connection.execute(statement)
     return {row.number: _NewTerms.model_validate_json(row.data).terms for row in rows}
+
+
+class PartOfCase(NamedTuple):
+    """A part, with the facts of its case that a crew needs in a list."""
+
+    number: str
+    part: Part
+    case_state: str
+    service_code: str
+    priority: str
+    district: str | None
+    owner: str
+
+
+def list_parts(
+    connection: ReadConnection, department: str, states: Collection[PartState], cursor: str | None, limit: int
+) -> RowPage[PartOfCase]:
+    """Return a page of this department's parts, only those in these states if any are given.
+
+    The latest involvement comes first. Raises BadCursorError.
+    """
+    seen = (cases.c.state, cases.c.service_code, cases.c.priority, cases.c.district, cases.c.owner)
+    statement = select(parts.c.number, parts.c.document, *seen).join(cases, cases.c.number == parts.c.number)
+    statement = statement.where(parts.c.department == department)
+    after = None if cursor is None else Place.of(cursor)
+    statement = newest_first(statement, parts.c.involved_at, parts.c.number, after).limit(limit + 1)
+    # One list for each state: an index serves one.
+    lists = [statement.where(parts.c.state == state) for state in {*states}] or [statement]
+    rows = (row for each in lists for row in connection.execute(each))
+    found = [PartOfCase(row.number, Part.model_validate_json(row.document), *row[2:]) for row in rows]
+    return page_of(sorted(found, key=_place, reverse=True), limit, _place)
+
+
+def _place(item: PartOfCase) -> Place:
+    return Place(item.part.involved_at, item.number)
+
+
+def open_numbers(
+    connection: ReadConnection, closed_after: datetime, after: str, limit: int, since: datetime | None = None
+) -> list[str]:
+    """Return the numbers that come after this one, in order.
+
+    The cases are open, or were closed or withdrawn after an instant; and were registered from `since` on if that is
+    given. Those that have lost their workflow are left out: nobody can ask them.
+    """
+    return list(connection.scalars(_open_numbers(closed_after, after, limit, since)))
+
+
+def _open_numbers(closed_after: datetime, after: str, limit: int, since: datetime | None = None) -> Select[tuple[str]]:
+    registered = select(cases.c.number).where(cases.c.lost.is_(None))
+    if since is not None:
+        registered = registered.where(cases.c.registered_at >= since)
+    open_ones = registered.where(IS_OPEN, cases.c.number > after)
+    # The number as an expression, and the states by the other one: otherwise SQLite reads all numbers, or all closed
+    # cases, instead of the few that were closed lately.
+    number = cases.c.number.concat("")
+    closed = registered.where(number > after, cases.c.closed_at > closed_after, cases.c.state != State.REFUSED.value)
+    each = [
+        some.order_by(by).limit(limit).subquery().select()
+        for some, by in ((open_ones, cases.c.number), (closed, number))
+    ]
+    both = union_all(*each).subquery()
+    return select(both.c.number).order_by(both.c.number).limit(limit)
+
+
+def walk_open_cases(connection: ReadConnection, closed_after: datetime, page: int = 500) -> Iterator[Case | None]:
+    """Yield the cases that are open or were closed after an instant, in the order of their numbers.
+
+    None stands for a case of which SQL has lost the first event.
+    """
+    after = ""
+    while numbers := open_numbers(connection, closed_after, after, page):
+        found = {case.number: case for case in get_cases(connection, numbers)}
+        yield from map(found.get, numbers)
+        after = numbers[-1]

@@ -1,7 +1,8 @@
 """Lists of cases: filters, order and search by terms, as statements that an index answers.
 
-Desks ask about open cases, of which there are few: indexes of these, one for each order, hold all columns of filters.
-So does the index of all cases. Values that few cases have are found by indexes of their own.
+An order is a sequence of stretches, and an index has the order of each stretch. Desks ask about open cases, of which
+there are few: indexes of these, one for each order, hold all columns of filters. So does the index of all cases.
+Values that few cases have are found by indexes of their own.
 
 Terms have no index with columns that change. So the search counts, up to a limit, the cases of each term and of the
 filters. If one of them has few cases, these are looked up under the others. If all have many, their indexes, which
@@ -10,7 +11,8 @@ The planner has no choice: its statistics do not know that two frequent values m
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from enum import StrEnum
+from typing import Any, NamedTuple, get_args
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,15 +29,65 @@ from sqlalchemy import (
     union,
     union_all,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from domain.case.lifecycle import OPEN
+from domain.catalogue.terms import Priority
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Place
-from readmodel.cases.conditions import has_flag
+from readmodel.base.paging import Place, in_order
 from readmodel.cases.filters import FILTERED_COLUMNS, CaseFilters
 from readmodel.cases.search_terms import alternatives
-from readmodel.cases.sorting import Columns, Sort, Stretch, stretches
-from readmodel.cases.tables import cases, search_words
+from readmodel.cases.tables import cases, has_flag, search_words
+
+Columns = ReadOnlyColumnCollection[str, Any]
+PRIORITIES: tuple[str, ...] = get_args(Priority)
+
+
+class Sort(StrEnum):
+    """Order of a list: newest registration first, earliest due time first, or highest priority first."""
+
+    REGISTERED = "registered"
+    DUE = "due"
+    PRIORITY = "priority"
+
+
+class Stretch(NamedTuple):
+    """Part of a list in the order of one instant of its cases, and of their numbers."""
+
+    at: str
+    newest_first: bool
+    where: tuple[ColumnElement[bool], ...] = ()
+
+    def places(self, columns: Columns, after: Place | None, *conditions: ColumnElement[bool]) -> Select[Any]:
+        """Return the statement of the places that meet the conditions, after a place if one is given."""
+        at, number = columns[self.at], columns.number
+        return in_order(select(at, number).where(*conditions), at, number, after, newest_first=self.newest_first)
+
+
+_NEWEST_FIRST = Stretch("registered_at", newest_first=True)
+
+
+def stretches(sort: Sort, filters: CaseFilters) -> Mapping[str, Stretch]:
+    """Return the stretches of a list by name, in their order. Names begin cursors, so that another order refuses them.
+
+    - `registered`: the newest registration first.
+    - `due`: the earliest due instant first, so that late cases come before all others; then cases with nothing due,
+      the newest registration first.
+    - `priority`: P1 first; of one priority the oldest registration first.
+    """
+    if sort is Sort.DUE:
+        due_at = cases.c.next_due_at
+        due = {"due": Stretch("next_due_at", newest_first=False, where=(due_at.is_not(None),))}
+        nothing_due = {"nothing_due": _NEWEST_FIRST._replace(where=(due_at.is_(None),))}
+        return due if filters.due_before else due | nothing_due
+    if sort is Sort.PRIORITY:
+        wanted = [filters.priority] if filters.priority else PRIORITIES
+        return {
+            priority: Stretch("registered_at", newest_first=False, where=(cases.c.priority == priority,))
+            for priority in wanted
+        }
+    return {"": _NEWEST_FIRST}
+
 
 FEW_CASES = 10_000
 """Most cases that are looked up one by one; if there are more, indexes are merged."""
@@ -76,7 +128,6 @@ def find(
 def _in_stretch(
     connection: ReadConnection, filters: CaseFilters, stretch: Stretch, after: Place | None, limit: int, area_code: str
 ) -> list[Place]:
-    """Return the first places of one stretch."""
     found: set[Place] = set()
     for each in filters.by_state():
         if each.q is None:
@@ -123,7 +174,6 @@ def _with_terms(
     after: Place | None,
     limit: int,
 ) -> list[Place]:
-    """Return the places of the cases that have all of the terms."""
     if not terms:
         return []
     if stretch.at not in search_words.c:

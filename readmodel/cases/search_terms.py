@@ -4,13 +4,22 @@ Words of letters and digits are terms, in lower case. Chinese text, which has no
 and every two adjacent ones: 下闸新村 is found by 闸, by 下闸 and by 闸新村. A query is cut into twos, which are rarer.
 Telephone numbers are terms without spaces and signs, and so are their last four digits. A whole address is a term too,
 so that cases of one address are found.
+
+Their rows are written with a case, and replaced if what they are terms of is corrected.
 """
 
 import re
 import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
-from domain.case.intake import Caller, Intake
+from sqlalchemy import bindparam, delete, select
+
+from domain.case.intake import Caller, Intake, Location
 from domain.shared.text import MOBILE, dialled, digits_of, without_mobiles
+from readmodel.base.database import WriteConnection
+from readmodel.base.statements import RowValues, insert_missing
+from readmodel.cases.tables import cases, search_words
 
 LONGEST = 40
 """Most characters of a term; a longer one is cut, and found by its beginning."""
@@ -26,7 +35,6 @@ FORMS = 3
 
 
 def search_terms(number: str, intake: Intake) -> frozenset[str]:
-    """Return every term of a case."""
     caller = intake.caller
     texts = (caller.name, intake.location.address, caller.account_no, intake.description)
     found = {number, *(term for text in texts if text for term in _cut(text, (1, 2)))}
@@ -50,7 +58,6 @@ def impersonal_terms(number: str, intake: Intake) -> frozenset[str]:
 
 
 def account_term(account_no: str) -> str:
-    """Return the term of an account number."""
     return _joined(account_no)
 
 
@@ -119,3 +126,46 @@ def _terms(part: str, sizes: tuple[int, ...]) -> list[str]:
         return [part[:LONGEST]]
     wanted = {min(size, len(part)) for size in sizes}
     return [part[place : place + size] for size in sorted(wanted) for place in range(len(part) - size + 1)]
+
+
+_KEYS = tuple(search_words.primary_key.columns.keys())
+_DELETE = delete(search_words).where(*(search_words.c[name] == bindparam(f"the_{name}") for name in _KEYS))
+
+
+def term_rows(number: str, registered_at: datetime, intake: Intake) -> list[RowValues]:
+    impersonal = impersonal_terms(number, intake)
+    of_case = {"registered_at": registered_at, "number": number}
+    return [
+        {"word": term, "personal": term not in impersonal, **of_case} for term in sorted(search_terms(number, intake))
+    ]
+
+
+def terms_in_sql(connection: WriteConnection, numbers: Collection[str]) -> dict[str, list[RowValues]]:
+    """Return the rows by number, computed of the cases that SQL has of these; nobody else writes them meanwhile."""
+    if not numbers:
+        return {}
+    statement = select(cases).where(cases.c.number.in_(numbers)).order_by(cases.c.number).with_for_update()
+    return {
+        row.number: term_rows(
+            row.number,
+            row.registered_at,
+            Intake.model_construct(
+                service_code=row.service_code,
+                description=row.description,
+                caller=Caller.model_construct(
+                    name=row.caller_name, phone=row.caller_phone, account_no=row.caller_account_no
+                ),
+                location=Location.model_construct(address=row.address),
+            ),
+        )
+        for row in connection.execute(statement)
+    }
+
+
+def replace_terms(
+    connection: WriteConnection, before: Mapping[str, Sequence[RowValues]], now: Mapping[str, Sequence[RowValues]]
+) -> None:
+    gone = [row for number, rows in before.items() for row in rows if row not in now.get(number, ())]
+    if gone:
+        connection.execute(_DELETE, [{f"the_{name}": row[name] for name in _KEYS} for row in gone])
+    insert_missing(connection, search_words, [row for rows in now.values() for row in rows])

@@ -1,11 +1,45 @@
 """Tables of cases: what lists show of a case, its events, clocks and parts, and what reports count."""
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Float,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    and_,
+    cast,
+    func,
+    literal_column,
+    not_,
+    or_,
+    text,
+    type_coerce,
+)
 
-from readmodel.base.schema import CODE, NUMBER, PERSON, event_columns, index_where, metadata, number_column
-from readmodel.base.types import JsonText, UtcDateTime, code
+from domain.case.incident_link import OWN_CAUSE
+from domain.case.lifecycle import OPEN, UNSIGNED
+from domain.case.state import CREDIT_WAITS
+from readmodel.base.schema import (
+    CODE,
+    NUMBER,
+    PERSON,
+    JsonText,
+    UtcDateTime,
+    code,
+    event_columns,
+    index_where,
+    metadata,
+    number_column,
+)
 from readmodel.cases.filters import FILTERED_COLUMNS
 
 
@@ -135,7 +169,7 @@ follow_ups = Table(
     Column("outcome", CODE, nullable=False),
     Column("contacted", Boolean, nullable=False),
     Column("solved", Boolean, comment="Null if not asked, or not reached."),
-    Column("satisfaction", CODE, comment="domain.case.satisfaction.Satisfaction; null if not asked, or not reached."),
+    Column("satisfaction", CODE, comment="domain.case.progress.Satisfaction; null if not asked, or not reached."),
     Index("ix_follow_ups_followed_up_at", "followed_up_at"),
 )
 """Finished follow-ups (回访), the last try of each cycle, for reports."""
@@ -200,3 +234,37 @@ index_where("caller_version > recognised_version", cases.c.number, name="ix_case
 _index_of_lists(
     "ix_cases_flagged", *_PLACE, where="(flags)::text <> '[]'::text", on_sqlite="CAST(cases.flags AS TEXT) != '[]'"
 )
+
+
+IS_OPEN = cases.c.state.in_(sorted(state.value for state in OPEN))
+"""Condition for an open case."""
+PROGRESS = type_coerce(cases.c.document, JSON)
+"""The part of a case that changes, `domain.case.progress.Progress`."""
+_FLAGS = cast(cases.c.flags, Text)
+
+
+def has_flag(flag: str) -> ColumnElement[bool]:
+    """Return the condition for a case with this flag, with that of the index of cases with flags."""
+    return and_(literal_column("'[]'") != _FLAGS, _FLAGS.contains(f'"{flag}"', autoescape=True))
+
+
+def is_not_over(at: datetime) -> ColumnElement[bool]:
+    """Return the condition for a case to which something can still happen at `at`: not `Progress.is_over`."""
+    reopenable = PROGRESS["reopen_ends_at"].as_string() > at.isoformat()
+    return or_(IS_OPEN, and_(cases.c.closed_at.is_not(None), or_(reopenable, has_flag(CREDIT_WAITS))))
+
+
+def _is_empty(field: str) -> ColumnElement[bool]:
+    return func.coalesce(PROGRESS[field].as_string(), "[]") == "[]"
+
+
+HAS_OWN_MATTERS = not_(
+    and_(
+        cases.c.cycle == 1,
+        cases.c.state.in_(sorted(state.value for state in UNSIGNED)),
+        *(PROGRESS[field].as_string().is_(None) for field in ("result", "arrived_at", "approval", "signed_for")),
+        *(_is_empty(field) for field in ("parts", "decisions", "credits")),
+        not_(has_flag(OWN_CAUSE)),
+    )
+)
+"""Condition for a case that an incident does not take by itself: `domain.case.incident_link.own_matters`."""

@@ -9,13 +9,12 @@ from domain.case.incident_link import own_matters
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.batch import Gathering
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import TAKING
-from domain.incident.scope import NOT_TAKEN, PLACE_UNKNOWN, CasePlace, Scope
+from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
+from domain.incident.state import LINKS_NEW_CASES
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Page, read_page
-from readmodel.cases.conditions import HAS_OWN_MATTERS
+from readmodel.base.paging import RowPage, read_page
 from readmodel.cases.queries import get_cases
-from readmodel.cases.tables import cases
+from readmodel.cases.tables import HAS_OWN_MATTERS, cases
 
 
 def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> list[str]:
@@ -35,21 +34,23 @@ def unclaimed(connection: ReadConnection, gathering: Gathering, limit: int) -> l
     return list(connection.scalars(statement))
 
 
-class Candidate(NamedTuple):
+class IncidentCandidate(NamedTuple):
     """Case that matches the scope of an incident, and the reasons why it is not linked."""
 
     case: Case
     reasons: tuple[str, ...]
 
 
-def candidates(connection: ReadConnection, incident: Incident, cursor: str | None, limit: int) -> Page[Candidate]:
+def candidates(
+    connection: ReadConnection, incident: Incident, cursor: str | None, limit: int
+) -> RowPage[IncidentCandidate]:
     """Return a page of the cases that match the scope and can be linked by name only, newest first.
 
     Raises BadCursorError.
     """
     covered = _covered(incident.scope)
     # A suspicion takes the others when it is confirmed.
-    proposed = covered if incident.state in TAKING else and_(covered, HAS_OWN_MATTERS)
+    proposed = covered if incident.state in LINKS_NEW_CASES else and_(covered, HAS_OWN_MATTERS)
     statement = select(cases.c.number, cases.c.registered_at).where(
         cases.c.registered_at >= incident.since,
         cases.c.incident.is_(None),
@@ -59,14 +60,14 @@ def candidates(connection: ReadConnection, incident: Incident, cursor: str | Non
     by = cases.c.registered_at, cases.c.number
     page = read_page(connection, statement, by, cursor, limit, lambda row: row.number)
     found = get_cases(connection, page.items)
-    return Page(tuple(Candidate(case, _reasons(incident.scope, case)) for case in found), page.next_cursor)
+    return RowPage(tuple(IncidentCandidate(case, _reasons(incident.scope, case)) for case in found), page.next_cursor)
 
 
 def _reasons(scope: Scope, case: Case) -> tuple[str, ...]:
     location = case.intake.location
     place = CasePlace(location.district, location.address, location.lat, location.lng)
     unknown = () if scope.covers(case.intake.service_code, place) else (PLACE_UNKNOWN,)
-    return (*own_matters(case), *unknown) or (NOT_TAKEN,)
+    return (*own_matters(case), *unknown) or (NOT_LINKED,)
 
 
 def _covered(scope: Scope) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""Incidents (突发事件) in the read model: their projection, and queries of intake, surge watch and lists."""
+"""Incidents (突发事件) in the read model: tables, projection, and queries of intake, surge watch and lists."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -6,26 +6,58 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import JSON, Row, func, not_, or_, select, type_coerce
+from sqlalchemy import JSON, Column, Index, Integer, Row, Table, func, not_, or_, select, type_coerce
 
 from domain.case.actions import link_incident
 from domain.case.incident_link import OVER
 from domain.incident.actions import confirm
 from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
-from domain.incident.lifecycle import LINKABLE, TAKING, IncidentState
-from domain.incident.notifications import News, incident_notifications, news_notifications
+from domain.incident.incident import Incident, News, incident_notifications, news_notifications
 from domain.incident.scope import Scope
+from domain.incident.state import LINKABLE, LINKS_NEW_CASES, IncidentState
 from readmodel.base.database import ReadConnection, WriteConnection
-from readmodel.base.paging import Page, read_page
+from readmodel.base.paging import RowPage, read_page
+from readmodel.base.schema import (
+    CODE,
+    NUMBER,
+    JsonText,
+    UtcDateTime,
+    event_columns,
+    index_where,
+    metadata,
+    number_column,
+)
 from readmodel.base.statements import insert_missing, row, upsert
-from readmodel.cases.conditions import HAS_OWN_MATTERS, PROGRESS
 from readmodel.cases.queries import had
-from readmodel.cases.tables import cases, events
-from readmodel.incidents.tables import incident_events, incidents
-from readmodel.notifications.notifications import notification_row
-from readmodel.notifications.tables import notifications
+from readmodel.cases.tables import HAS_OWN_MATTERS, PROGRESS, cases, events
+from readmodel.notifications.notifications import notification_row, notifications
 from readmodel.projection import insert_events
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("number", NUMBER, primary_key=True),
+    Column("state", CODE, nullable=False),
+    Column("department", CODE),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("version", Integer, nullable=False),
+    Column("document", JsonText, nullable=False, comment="domain.incident.incident.Incident"),
+    Column("counts", JsonText, nullable=False, comment="How its cases came out, once it is over."),
+    Index("ix_incidents_opened_at", "opened_at", "number"),
+    index_where("closed_at IS NULL", "opened_at", name="ix_incidents_open"),
+)
+"""Incidents (突发事件): one cause behind many cases, which name it in `cases.incident`."""
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    number_column("incidents"),
+    *event_columns(),
+    Column("data", JsonText, nullable=False),
+)
+"""Events of incidents."""
+
 
 _row = incidents.c
 
@@ -70,7 +102,6 @@ def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, s
 
 
 def declared_by(connection: ReadConnection, person: str, since: datetime) -> list[datetime]:
-    """Return when this person declared incidents since then, the oldest first."""
     is_theirs = incident_events.c.action == "declare", incident_events.c.actor == person, incident_events.c.seq == 1
     found = select(incident_events.c.at).join(incidents, _row.number == incident_events.c.number)
     return list(connection.scalars(found.where(_row.opened_at > since, *is_theirs).order_by(incident_events.c.at)))
@@ -122,7 +153,7 @@ def titles(connection: ReadConnection, since: datetime) -> dict[str, str]:
 
 def taking(connection: ReadConnection) -> list[tuple[str, Scope]]:
     """Return number and scope of the incidents that new cases are linked to, oldest first."""
-    return [(incident.number, incident.scope) for incident in _open(connection, TAKING)]
+    return [(incident.number, incident.scope) for incident in _open(connection, LINKS_NEW_CASES)]
 
 
 def open_in(connection: ReadConnection, district: str) -> list[tuple[Incident, tuple[str, ...]]]:
@@ -132,13 +163,11 @@ def open_in(connection: ReadConnection, district: str) -> list[tuple[Incident, t
 
 
 def _open(connection: ReadConnection, states: Collection[IncidentState]) -> Iterable[Incident]:
-    """Return the incidents in these states, none of which is an end, oldest first."""
     statement = select(_row.document).where(_row.closed_at.is_(None), _row.state.in_(states)).order_by(_row.opened_at)
     return map(Incident.model_validate_json, connection.scalars(statement))
 
 
 def get(connection: ReadConnection, number: str) -> Incident | None:
-    """Return the incident; None if it has no row."""
     document = connection.scalar(select(_row.document).where(_row.number == number))
     return None if document is None else Incident.model_validate_json(document)
 
@@ -157,15 +186,14 @@ def standing(connection: ReadConnection, numbers: Iterable[str]) -> dict[str, St
     return {row.number: Standing(row.version, row.closed_at is not None) for row in rows}
 
 
-class Counts(NamedTuple):
+class IncidentCounts(NamedTuple):
     """Number of cases of an incident by state, and by the result of its end."""
 
     states: Mapping[str, int] = {}
     outcomes: Mapping[str, int] = {}
 
 
-def case_counts(connection: ReadConnection, number: str) -> Counts:
-    """Return the number of cases of the incident in each state, and with each result."""
+def case_counts(connection: ReadConnection, number: str) -> IncidentCounts:
     settled = PROGRESS["settled"].as_string()
     statement = select(cases.c.state, settled.label("settled")).where(cases.c.incident == number).subquery()
     by = (statement.c.state, statement.c.settled)
@@ -173,7 +201,7 @@ def case_counts(connection: ReadConnection, number: str) -> Counts:
     for state, outcome, calls in connection.execute(select(*by, func.count()).group_by(*by)):
         states[state] += calls
         outcomes[outcome] += calls
-    return Counts(states, outcomes)
+    return IncidentCounts(states, outcomes)
 
 
 class Ended(NamedTuple):
@@ -183,7 +211,9 @@ class Ended(NamedTuple):
     outcomes: Mapping[str, int]
 
 
-def page(connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int) -> Page[Ended]:
+def page(
+    connection: ReadConnection, states: Collection[IncidentState], cursor: str | None, limit: int
+) -> RowPage[Ended]:
     """Return a page of incidents, only those in these states if any are given. Raises BadCursorError."""
     statement = select(_row.opened_at, _row.number, _row.document, _row.counts)
     if states:

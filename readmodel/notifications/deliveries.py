@@ -16,8 +16,17 @@ from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.statements import insert_missing
 from readmodel.calls.contacts import may_link
 from readmodel.cases.tables import cases, events
-from readmodel.notifications.notifications import DEAD, DUE, NO_ROUTE, ROUTED, SENT, Notification
-from readmodel.notifications.tables import courier, deliveries, notifications
+from readmodel.notifications.notifications import (
+    DEAD,
+    DUE,
+    NO_ROUTE,
+    ROUTED,
+    SENT,
+    NotificationRow,
+    courier,
+    deliveries,
+    notifications,
+)
 
 SENDING = "sending"
 FORMER_CALLER = "former_caller"
@@ -63,7 +72,7 @@ class Delivery(NamedTuple):
     caller's page may be opened from this telephone; see `readmodel.calls.contacts`.
     """
 
-    notification: Notification
+    notification: NotificationRow
     tries: int
     priority: str
     phone: str | None
@@ -74,12 +83,10 @@ class Delivery(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Key of the notification."""
         return self.notification.key
 
     @property
     def number(self) -> str:
-        """Number of the case or incident."""
         return self.notification.number
 
     @property
@@ -233,7 +240,7 @@ def _due(
     area_code: str,
     held_back: ColumnElement[bool],
 ) -> list[Delivery]:
-    columns = [_note[name] for name in Notification._fields]
+    columns = [_note[name] for name in NotificationRow._fields]
     statement = (
         select(*columns, _row.tries + 1, _PRIORITY, cases.c.caller_phone, _CYCLE, _STATE, _SAID)
         .join(notifications, _note.key == _row.key)
@@ -268,7 +275,7 @@ def oldest_due(connection: ReadConnection, at: datetime) -> datetime | None:
 
 def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of the statement above
     *note, tries, priority, phone, cycle, state, data = row
-    notification = Notification._make(note)
+    notification = NotificationRow._make(note)
     said = ""
     if notification.recipient.startswith(FORMER_CALLER):
         phone = Corrected.model_validate_json(data).former_phone if data else None

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from sqlalchemy import Column, Select, Table, exists, func, insert, or_, select, update
 
 from domain.shared.actors import OWNERS, RESERVED, STAFF_ROLES, Person, Role
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from domain.shared.text import INVISIBLE, Instant, Phone
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, WriteConnection
@@ -29,7 +29,7 @@ log = logging.getLogger("hotline.people")
 TOKEN = re.compile(r"hk_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 TOKEN_SHAPE = "hk_, 8 hexadecimal digits, _ and 43 letters, digits, - or _"  # noqa: S105 - describes one, is none
 _Row = TypeVar("_Row", bound=Immutable)
-Scope = Literal["all", "read"]
+PeopleScope = Literal["all", "read"]
 """Use of a key: for all that its person may do, or for reading alone."""
 _AUTHORITY = ("role", "department", "districts", "left_at")
 """Fields of a person whose change ends the sessions."""
@@ -54,18 +54,16 @@ class ApiKey(Immutable):
     id: str
     person: str
     secret_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    scope: Scope = "all"
+    scope: PeopleScope = "all"
     created_at: Instant
     expires_at: Instant | None = None
     revoked_at: Instant | None = None
     last_used_at: Instant | None = None
 
     def is_live(self, at: datetime) -> bool:
-        """Return True if the key is valid at `at`."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
     def opens_with(self, secret: str) -> bool:
-        """Return True if this is the key's secret."""
         return secrets.compare_digest(_digest(secret), self.secret_sha256)
 
 
@@ -215,22 +213,14 @@ def create_key(
     person_id: str,
     at: datetime,
     *,
-    scope: Scope = "all",
+    scope: PeopleScope = "all",
     expires_at: datetime | None = None,
     replaces: bool = False,
 ) -> tuple[ApiKey, str]:
-    """Add a key for a person; return it and its text, which is not stored.
+    """Add a key for a person, which expires at an instant, or never; return it and its text, which is not stored.
 
-    Args:
-        connection: where to write.
-        person_id: who acts with the key.
-        at: now.
-        scope: what the key is good for.
-        expires_at: when it expires; None for never.
-        replaces: revoke the person's other keys, and end the sessions.
-
-    Raises:
-        PeopleError: there is no such person, or the person has left.
+    `replaces`: revoke the person's other keys, and end the sessions. Raises PeopleError: there is no such person, or
+    the person has left.
     """
     person = get(connection, person_id)
     if person.left_at is not None:

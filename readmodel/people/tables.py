@@ -2,8 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text
 
-from readmodel.base.schema import CODE, PERSON, metadata
-from readmodel.base.types import UtcDateTime
+from readmodel.base.schema import CODE, PERSON, UtcDateTime, metadata
 
 people = Table(
     "people",

@@ -7,13 +7,12 @@ from functools import partial
 from sqlalchemy import JSON, func, select, type_coerce, update
 
 from domain.case.actions import assign, hand_over
-from domain.case.handover import Handover, OpenWork
+from domain.case.bulk import Handover, OpenWork
 from domain.case.parts import PART_AT_WORK
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.statements import upsert
-from readmodel.cases.conditions import IS_OPEN, PROGRESS
 from readmodel.cases.queries import had
-from readmodel.cases.tables import cases, events, parts
+from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, parts
 from readmodel.people.tables import handovers
 
 CLOCK_MARGIN = timedelta(seconds=60)
@@ -23,7 +22,6 @@ _ASSIGNEE_OF_PART = type_coerce(parts.c.document, JSON)["assignee"].as_string()
 
 
 def owned_by(connection: ReadConnection, person: str, after: str, limit: int) -> list[str]:
-    """Return the numbers of the open cases that a person owns, in order, from after this one on."""
     owned = select(cases.c.number).where(cases.c.owner == person, IS_OPEN)
     return list(connection.scalars(owned.where(cases.c.number > after).order_by(cases.c.number).limit(limit)))
 
@@ -59,7 +57,6 @@ def given_by(connection: ReadConnection, handover: Handover, numbers: Collection
 
 
 def handovers_under_way(connection: ReadConnection) -> dict[str, datetime]:
-    """Return the ids of the handovers that have not ended, and when each was ordered."""
     found = select(handovers.c.id, handovers.c.ordered_at).where(handovers.c.ended_at.is_(None))
     return {row.id: row.ordered_at for row in connection.execute(found)}
 
@@ -71,7 +68,6 @@ def end_handover(connection: WriteConnection, handover_id: str, at: datetime) ->
 
 
 def count_owned(connection: ReadConnection, person: str) -> int:
-    """Return the number of open cases that a person owns."""
     statement = select(func.count()).select_from(cases).where(cases.c.owner == person, IS_OPEN)
     return connection.scalar(statement) or 0
 

@@ -5,11 +5,11 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, and_, case, func, select
 
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.instants import to_milliseconds
-from domain.shared.rates import half_up
+from domain.shared.amounts import half_up
+from domain.shared.text import to_milliseconds
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases
-from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, Scope
+from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, ReportScope
 
 AGES = (1, 3, 7, 15, 30)
 """Days at which one age ends and the next begins."""
@@ -18,13 +18,11 @@ OLDEST = 50
 AGE = Column(name="age_days", title="Age in days", title_zh="积压天数")
 
 
-def open_at_end(scope: Scope) -> ColumnElement[bool]:
-    """Return the condition for a case that was open at the end of the period."""
+def open_at_end(scope: ReportScope) -> ColumnElement[bool]:
     return and_(cases.c.registered_at < scope.end, cases.c.closed_at.is_(None) | (cases.c.closed_at >= scope.end))
 
 
-def backlog(connection: ReadConnection, scope: Scope) -> Table:
-    """Count the open cases by age and department."""
+def backlog(connection: ReadConnection, scope: ReportScope) -> Table:
     begins = [(cases.c.registered_at <= scope.end - timedelta(days=days), place) for place, days in _OLDEST_FIRST]
     age = case(*begins, else_=0).label("age")
     groups = age, cases.c.department
@@ -46,8 +44,7 @@ _OLDEST_FIRST = [*enumerate(AGES, 1)][::-1]
 _NAMES = tuple(f"{low}-{high}" if high else f"> {low}" for low, high in zip((0, *AGES), (*AGES, 0), strict=True))
 
 
-def oldest(connection: ReadConnection, scope: Scope) -> Table:
-    """List the cases that have been open for longest, the oldest first."""
+def oldest(connection: ReadConnection, scope: ReportScope) -> Table:
     wanted = (cases.c.number, cases.c.service_code, cases.c.department, cases.c.registered_at)
     by_age = cases.c.registered_at, cases.c.number
     statement = select(*wanted).where(open_at_end(scope)).order_by(*by_age).limit(OLDEST)

@@ -9,10 +9,9 @@ from domain.case.intake import IntakeFlag
 from domain.reports.report import Column, Table
 from readmodel.base.database import ReadConnection
 from readmodel.callers.recognition import REPEATS
-from readmodel.cases.conditions import has_flag
 from readmodel.cases.search_terms import account_term, phone_term, phone_terms
-from readmodel.cases.tables import cases, search_words
-from readmodel.reports.scope import CASES, Scope
+from readmodel.cases.tables import cases, has_flag, search_words
+from readmodel.reports.scope import CASES, ReportScope
 
 MOST = 100
 """Callers that are listed."""
@@ -21,7 +20,7 @@ GROUP = 500
 _CASE = (cases.c.number, cases.c.caller_account_no, cases.c.caller_phone)
 
 
-def repeat_callers(connection: ReadConnection, scope: Scope) -> Table:
+def repeat_callers(connection: ReadConnection, scope: ReportScope) -> Table:
     """List the callers flagged in the period with their cases up to its end, those with the most cases first."""
     flagged = select(*_CASE).where(scope.has(cases.c.registered_at), has_flag(IntakeFlag.REPEAT_CALLER))
     area_code = scope.catalogue.area_code
@@ -43,8 +42,7 @@ def repeat_callers(connection: ReadConnection, scope: Scope) -> Table:
     )
 
 
-def _cases_of(connection: ReadConnection, scope: Scope, terms: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Return the numbers of the cases of these callers."""
+def _cases_of(connection: ReadConnection, scope: ReportScope, terms: dict[str, set[str]]) -> dict[str, set[str]]:
     words = sorted(set().union(*terms.values())) if terms else []
     found: dict[str, set[str]] = defaultdict(set)
     for start in range(0, len(words), GROUP):

@@ -1,16 +1,34 @@
 """Causes: what departments found (查实), and cases that they gave back (退单) as not theirs."""
 
 from collections import Counter
+from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Text, and_, cast, func, or_, select
+from sqlalchemy import JSON, ColumnElement, FromClause, Text, and_, cast, func, or_, select, type_coerce
 
-from domain.case.actions import complete, dispatch, involve, reject_return, return_
+from domain.case.actions import complete, dispatch, follow_up, involve, reject_return, reopen, return_
+from domain.case.lifecycle import State
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases, events
-from readmodel.reports.departments import fact, given_to, gives
-from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, Scope, named
+from readmodel.reports.scope import CASES, DEPARTMENT, SERVICE, ReportScope, named
+
+
+def fact(row: FromClause, name: str) -> ColumnElement[Any]:
+    found: ColumnElement[Any] = type_coerce(row.c.data, JSON)[name].as_string()
+    return found
+
+
+def given_to(row: FromClause = events) -> ColumnElement[Any]:
+    """Return the department that an event gives the case to; that of rework, if no department had it before."""
+    return func.coalesce(fact(row, "department"), fact(row, "rework_by"))
+
+
+def gives(row: FromClause = events) -> ColumnElement[bool]:
+    """Return the condition for an event that gives the case to a department: by a dispatch, or for rework."""
+    rework = and_(row.c.action == follow_up.ACTION.name, row.c.to_state == State.DISPATCHED.value)
+    return or_(row.c.action.in_((dispatch.ACTION.name, reopen.ACTION.name)), rework)
+
 
 FINDING = Column(name="finding", title="Finding", title_zh="查实事项").with_names()
 NEXT = Column(name="next_department", title="Given next to", title_zh="退单后去向").with_names()
@@ -36,8 +54,7 @@ _handed_on = or_(
 """Condition for an event after which another department, or the same one again, has what was returned."""
 
 
-def findings(connection: ReadConnection, scope: Scope) -> Table:
-    """Count what was found when work was completed, by finding, service and department."""
+def findings(connection: ReadConnection, scope: ReportScope) -> Table:
     statement = (
         select(cases.c.service_code, _department, events.c.data)
         .join_from(events, cases, cases.c.number == events.c.number)
@@ -68,8 +85,7 @@ def findings(connection: ReadConnection, scope: Scope) -> Table:
     )
 
 
-def returns(connection: ReadConnection, scope: Scope) -> Table:
-    """Count the returns by department, service and the department that was given the case next."""
+def returns(connection: ReadConnection, scope: ReportScope) -> Table:
     next_one = (
         select(fact(_other, "department"))
         .where(_other.c.number == events.c.number, _other.c.seq > events.c.seq, _handed_on)

@@ -7,7 +7,7 @@ from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
 from readmodel.base.database import ReadConnection
 from readmodel.cases.decisions import amount_of
 from readmodel.cases.tables import cases, decisions
-from readmodel.reports.scope import NOTHING, SERVICE, Scope
+from readmodel.reports.scope import NOTHING, SERVICE, ReportScope
 
 KINDS = {
     CREDIT_KIND: ("credit", "补偿"),
@@ -19,7 +19,7 @@ KINDS = {
 APPROVED, REJECTED = ("approved", "approved", "批准"), ("rejected", "rejected", "不批准")
 
 
-def costs(connection: ReadConnection, scope: Scope) -> Table:
+def costs(connection: ReadConnection, scope: ReportScope) -> Table:
     """Sum up what was decided in the period, by kind, service and decision; by the last decision on each request."""
     groups = decisions.c.kind, cases.c.service_code, decisions.c.approved, decisions.c.currency
     amount = func.coalesce(func.sum(decisions.c.amount_hundredths), 0)

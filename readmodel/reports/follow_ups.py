@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, case, func, literal, null, select
 
-from domain.case.satisfaction import SATISFIED
+from domain.case.progress import SATISFIED
 from domain.shared.value import NamedCode, complete
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases, follow_ups

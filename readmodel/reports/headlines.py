@@ -1,30 +1,32 @@
-"""Headline numbers of a period: one row."""
+"""Headline numbers of a period, in one row; and calls by hour of the day, against the agents on duty."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Column, ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select
 
+from domain.calls.call import CallOutcome
+from domain.calls.figures import CallFigures
 from domain.case.clocks import ClockStatus
-from domain.reports import report
-from domain.reports.report import ColumnKind, Table
-from domain.shared.rates import rate
+from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
+from domain.shared.amounts import half_up, rate
 from readmodel.base.database import ReadConnection
-from readmodel.calls.report import call_report
-from readmodel.calls.spans import Grouping
+from readmodel.calls.report import Grouping, call_report
 from readmodel.cases.tables import cases, clocks
 from readmodel.reports.backlog import open_at_end
-from readmodel.reports.calls import ANSWERED, CONNECTED, OFFERED, of_calls
 from readmodel.reports.promises import MISSED
-from readmodel.reports.scope import Scope
+from readmodel.reports.scope import ReportScope
+
+OFFERED = Column(name="offered", title="Calls offered", title_zh="呼入量", kind=ColumnKind.COUNT)
+ANSWERED = Column(name="answered", title="Calls answered", title_zh="接听量", kind=ColumnKind.COUNT)
+CONNECTED = Column(name="connected_rate", title="Connected", title_zh="接通率", kind=ColumnKind.RATE)
+_HOURS = 24
 
 
-def headlines(connection: ReadConnection, scope: Scope) -> Table:
-    """Count cases, promises and calls of the period."""
-
+def headlines(connection: ReadConnection, scope: ReportScope) -> Table:
     def count(*conditions: ColumnElement[bool]) -> int:
         return connection.scalars(select(func.count()).where(*conditions)).one()
 
-    def within(instant: Column[datetime], *conditions: ColumnElement[bool]) -> int:
+    def within(instant: ColumnElement[datetime], *conditions: ColumnElement[bool]) -> int:
         return count(scope.has(instant), *conditions)
 
     kept = within(clocks.c.stopped_at, clocks.c.status == ClockStatus.MET.value)
@@ -35,10 +37,7 @@ def headlines(connection: ReadConnection, scope: Scope) -> Table:
         (_count("open_at_end", "Open at the end", "期末未办结"), count(open_at_end(scope))),
         (_count("kept", "Promises kept", "按时"), kept),
         (MISSED.model_copy(update={"title": "Promises missed", "title_zh": "超时"}), missed),
-        (
-            report.Column(name="kept_rate", title="Kept", title_zh="按时率", kind=ColumnKind.RATE),
-            rate(kept, kept + missed),
-        ),
+        (Column(name="kept_rate", title="Kept", title_zh="按时率", kind=ColumnKind.RATE), rate(kept, kept + missed)),
     )
     calls = call_report(connection, Grouping.DAY, scope.start, scope.end, scope.zone).total.figures
     return Table(
@@ -52,5 +51,42 @@ def headlines(connection: ReadConnection, scope: Scope) -> Table:
     )
 
 
-def _count(name: str, title: str, title_zh: str) -> report.Column:
-    return report.Column(name=name, title=title, title_zh=title_zh, kind=ColumnKind.COUNT)
+def _count(name: str, title: str, title_zh: str) -> Column:
+    return Column(name=name, title=title, title_zh=title_zh, kind=ColumnKind.COUNT)
+
+
+def calls_by_hour(connection: ReadConnection, scope: ReportScope) -> Table:
+    """Sum up the calls of each hour of the day, and average the agents on duty in it over the days with a roster."""
+    figures = [CallFigures() for _ in range(_HOURS)]
+    duty, rostered = [timedelta()] * _HOURS, [0] * _HOURS
+    for item in call_report(connection, Grouping.HOUR, scope.start, scope.end, scope.zone).items:
+        hour = datetime.fromisoformat(item.key or "").hour
+        figures[hour].include([item.figures])
+        if item.duty:
+            duty[hour] += item.duty.time
+            rostered[hour] += 1
+
+    def row(hour: int) -> tuple[Cell, ...]:
+        agents = float(half_up(duty[hour] // timedelta(seconds=1), rostered[hour] * 3600)) if rostered[hour] else None
+        return (f"{hour:02}:00", *of_calls(figures[hour]), agents)
+
+    return Table(
+        name="calls",
+        title="Calls by hour, and agents on duty",
+        title_zh="分时段来电与在岗人数",
+        columns=(
+            Column(name="hour", title="Hour", title_zh="时段"),
+            OFFERED,
+            ANSWERED,
+            CONNECTED,
+            Column(name="agents", title="Agents on duty", title_zh="在岗人数", kind=ColumnKind.NUMBER),
+        ),
+        rows=tuple(map(row, range(_HOURS))),
+        chart=Chart(kind=ChartKind.LINE, label="hour", values=("offered", "answered", "agents"), secondary="agents"),
+        note="Agents are those of the roster, on average over its days; calls of a month are added up.",
+        note_zh="在岗人数取排班表各日平均；月报来电为全月合计。",
+    )
+
+
+def of_calls(figures: CallFigures) -> tuple[Cell, ...]:
+    return figures.offered, figures.calls[CallOutcome.ANSWERED], figures.connected_rate

@@ -6,19 +6,18 @@ from sqlalchemy import ColumnElement, case, func, literal, select
 
 from domain.reports.period import ReportKind
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.rates import rate
+from domain.shared.amounts import rate
 from readmodel.base.database import ReadConnection
-from readmodel.calls.spans import start_of
+from readmodel.calls.report import start_of
 from readmodel.cases.tables import cases
-from readmodel.reports.scope import CASES, DISTRICT, SERVICE, Scope
+from readmodel.reports.scope import CASES, DISTRICT, SERVICE, ReportScope
 
 QUALITY = "water_quality"
 """Code of the service of complaints about water quality."""
 _WEEK = timedelta(days=7)
 
 
-def origins(connection: ReadConnection, scope: Scope) -> Table:
-    """Count the cases registered in the period, by service and district; in a month also by week."""
+def origins(connection: ReadConnection, scope: ReportScope) -> Table:
     service, district, number = cases.c.service_code, cases.c.district, func.count()
     week = _week(scope)
     registered = scope.has(cases.c.registered_at)
@@ -39,7 +38,7 @@ def origins(connection: ReadConnection, scope: Scope) -> Table:
     )
 
 
-def _week(scope: Scope) -> ColumnElement[str]:
+def _week(scope: ReportScope) -> ColumnElement[str]:
     """Return the ISO week of the registration; a period has so few that SQL is told where each begins."""
     first = scope.period.first
     mondays: list[date] = []
@@ -56,7 +55,7 @@ def _name(day: date) -> str:
     return f"{year}-W{week:02}"
 
 
-def quality(connection: ReadConnection, scope: Scope) -> Table:
+def quality(connection: ReadConnection, scope: ReportScope) -> Table:
     """Count the cases about water quality by district, and per 1,000 inhabitants where the catalogue has them."""
     statement = (
         select(cases.c.district, func.count())

@@ -10,8 +10,8 @@ from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Ta
 from domain.shared.value import NamedCode, complete
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import clocks, events, parts
-from readmodel.reports.departments import given_to, gives
-from readmodel.reports.scope import DEPARTMENT, Scope, of_code
+from readmodel.reports.causes import given_to, gives
+from readmodel.reports.scope import DEPARTMENT, ReportScope, of_code
 
 CLOCK = Column(name="clock", title="Promise", title_zh="时限").with_names()
 WAITED = Column(name="waited_for", title="Waited for", title_zh="超时环节").with_names()
@@ -63,8 +63,7 @@ STAGES = complete(
 """Stages by the state of the case. Stage.PART is of the clocks of a further department."""
 
 
-def missed(connection: ReadConnection, scope: Scope) -> Table:
-    """Count the promises missed in the period, by clock, department and what the case waited for then."""
+def missed(connection: ReadConnection, scope: ReportScope) -> Table:
     counted: Counter[tuple[str, str | None, Stage]] = Counter()
     for row in connection.execute(_STATEMENT.where(scope.has(clocks.c.missed_at))):
         counted[row.name, row.department, Stage.PART if row.part else STAGES[State(row.state)]] += 1

@@ -21,7 +21,7 @@ CASES = Column(name="cases", title="Cases", title_zh="工单数", kind=ColumnKin
 
 
 @dataclass(frozen=True)
-class Scope:
+class ReportScope:
     """Period from `start` until before `end`, both UTC, and the catalogue in force."""
 
     period: Period
@@ -30,29 +30,23 @@ class Scope:
     catalogue: Catalogue
 
     @classmethod
-    def of(cls, period: Period, catalogue: Catalogue) -> "Scope":
-        """Return the scope of a period in the time zone of the catalogue."""
+    def of(cls, period: Period, catalogue: Catalogue) -> "ReportScope":
         return cls(period, *period.bounds(ZoneInfo(catalogue.calendar.timezone)), catalogue)
 
     @property
     def zone(self) -> ZoneInfo:
-        """Time zone of the period."""
         return ZoneInfo(self.catalogue.calendar.timezone)
 
     def has(self, instant: ColumnElement[datetime]) -> ColumnElement[bool]:
-        """Return the condition for an instant of the period."""
         return and_(instant >= self.start, instant < self.end)
 
     def service(self, code: str | None) -> tuple[Cell, ...]:
-        """Return a service's code and names."""
         return named(self.catalogue.services, code)
 
     def district(self, code: str | None) -> tuple[Cell, ...]:
-        """Return a district's code and names."""
         return named(self.catalogue.districts, code)
 
     def department(self, code: str | None) -> tuple[Cell, ...]:
-        """Return a department's code and names."""
         return named(self.catalogue.departments, code)
 
 

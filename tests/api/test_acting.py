@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from activities.names import complaint_id
 from tests.support.api import Api, offered, problem, whenever
-from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -161,7 +161,7 @@ async def test_the_same_request_is_carried_out_once(on_sqlite: Api) -> None:
 async def test_an_action_that_ended_the_case_tells_so_again(on_sqlite: Api) -> None:
     number, mine = await on_sqlite.case_in("registered"), str(uuid.uuid4())
     await on_sqlite.act(number, "refuse", {"reason": "非供水范围"}, "zhou", mine)
-    await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).result()
+    await on_sqlite.temporal.get_workflow_handle(complaint_id(number)).result()
     again = await on_sqlite.act(number, "refuse", {"reason": "非供水范围"}, "zhou", mine)
     assert (again.status_code, again.json()["state"]) == (200, "refused")
 
@@ -176,7 +176,7 @@ async def test_a_key_that_did_something_else_is_refused(on_sqlite: Api, action: 
 
 async def test_a_case_that_is_over_says_how_it_ended(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("refused")
-    await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).result()
+    await on_sqlite.temporal.get_workflow_handle(complaint_id(number)).result()
     found = problem(await on_sqlite.act(number, "dispatch", {"department": "repair"}), 409, "out-of-turn")
     assert (found["state"], found["version"], found["available_actions"]) == ("refused", 2, [])
 

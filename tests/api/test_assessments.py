@@ -10,16 +10,16 @@ import httpx
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities.names import assessment_id
 from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
-from domain.assessment.sample import draw
-from domain.shared.rates import rate
+from domain.assessment.batch import draw
+from domain.shared.amounts import rate
 from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
 from tests.support.months import present_month
-from workflows.assessment.messages import assessment_id
 from workflows.clients.assessment import start_assessment
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _years = itertools.count(1970)
@@ -34,7 +34,7 @@ async def begun(api: Api, opened: Mapping[str, Any] | None = None, **changes: An
     """
     month = f"20{next(_years) % 100:02}-0{1 + (api.settings.database_url[0] == 's')}"
     opening = present_month(month, **{"sample_per_agent": 0} | changes).model_copy(update=opened)
-    await start_assessment(api.temporal, api.settings.task_queue, opening, Names())
+    await start_assessment(api.temporal, api.settings.task_queue, opening, CatalogueNames())
     return opening.month
 
 

@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import delete
 from temporalio.client import Client
 
-from domain.calls.call import Call
-from domain.calls.duty import Duty
+from domain.calls.call import Call, Duty
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, writing
 from readmodel.calls.calls import keep

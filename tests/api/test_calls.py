@@ -15,7 +15,7 @@ from temporalio.client import Client
 from api.calls import CALLS, MOST_CALLS, NEW_CALL, CallItem, CallPage
 from domain.shared.actors import Role
 from readmodel.base.database import engine
-from readmodel.base.statements import Kept
+from readmodel.base.statements import Imported
 from readmodel.calls.calls import keep
 from readmodel.calls.tables import calls
 from tests.support.api import Api, Json, further_api, problem, running_api
@@ -253,7 +253,7 @@ async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.Mon
     monkeypatch.setattr("api.sql.reader.ANSWER_SECONDS", 1.0)
     taken = threading.Lock()
 
-    def slow(*args: Any) -> Kept:
+    def slow(*args: Any) -> Imported:
         with taken:
             # Work of some length, as that of 1,000 calls.
             threading.Event().wait(0.3)
@@ -273,7 +273,7 @@ async def test_imports_that_wait_for_one_without_an_answer_are_refused_with_it(
     monkeypatch.setattr("api.sql.reader.TURN_SECONDS", 0.3)
     answers = threading.Event()
 
-    def hung(*args: Any) -> Kept:
+    def hung(*args: Any) -> Imported:
         answers.wait()
         return keep(*args)
 

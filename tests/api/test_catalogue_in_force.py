@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from activities.names import complaint_id
 from api.health import readiness
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.catalogue.catalogue import Catalogue
@@ -12,7 +13,6 @@ from hotline.files.catalogue_store import CatalogueStore, edition_of
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.api import CALL, Api
 from tests.support.hotline import until
-from workflows.complaint.messages import workflow_id
 from workflows.complaint.workflow import ComplaintWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -62,7 +62,7 @@ async def test_a_priority_given_at_intake_outlives_another_catalogue(on_sqlite: 
     at = datetime.now(UTC)
     terms = catalogue.terms("no_water", "west", at).model_copy(update={"priority": "P3"})
     for number in (given, usual):
-        handle = on_sqlite.temporal.get_workflow_handle(workflow_id(number))
+        handle = on_sqlite.temporal.get_workflow_handle(complaint_id(number))
         await handle.execute_update(
             ComplaintWorkflow.catalogue_change, NewTerms(terms=terms, edition=edition_of(catalogue))
         )

@@ -11,6 +11,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.names import complaint_id
 from api.sign_in.security import request_key
 from api.temporal.clock import CLOCK_OFF, TOLERANCE, ClockCheck, temporal_time
 from domain.shared.actors import Actor, Role
@@ -19,7 +20,6 @@ from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.hotline import until
 from tests.support.proxy import relay
 from tests.support.sealing import SEALING
-from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -50,7 +50,7 @@ async def test_a_registration_is_refused_and_starts_nothing(on_sqlite: Api, off:
     numbers = [number_of(day, request_key(me, mine)) for day in days]
     for number in numbers:
         with pytest.raises(RPCError, match="not found"):
-            await off.temporal.get_workflow_handle(workflow_id(number)).describe()
+            await off.temporal.get_workflow_handle(complaint_id(number)).describe()
     assert (await on_sqlite.register(key=mine)).json()["number"] == numbers[0]
 
 

@@ -14,6 +14,7 @@ from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.workflowservice.v1 import QueryWorkflowRequest
 from temporalio.converter import WorkflowSerializationContext
 
+from activities.names import complaint_id
 from activities.sealing.envelope import SEALED, Envelope
 from activities.sealing.keys import Key
 from activities.sealing.stamps import COMMAND, message_of
@@ -25,7 +26,6 @@ from tests.support.api import Api, Clock, further_api, problem
 from tests.support.door import Behind, door
 from tests.support.sealing import OneKey, stranger
 from worker import WORKFLOWS
-from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,7 +54,7 @@ def payloads_in(content: Any) -> Iterator[Payload]:
 
 async def history(api: Api, number: str) -> list[Payload]:
     """Return the payloads of a case's history, as Temporal stores them."""
-    handle = stranger(api.temporal).get_workflow_handle(workflow_id(number))
+    handle = stranger(api.temporal).get_workflow_handle(complaint_id(number))
     return [*payloads_in((await handle.fetch_history()).to_json_dict())]
 
 
@@ -181,7 +181,7 @@ class TestWhoReads:
 class TestWhatIsOpened:
     async def test_texts_for_the_ui_are_read_by_whoever_reads_the_case(self, behind: Behind, number: str) -> None:
         """They hold no field of the caller; telephones among the words are masked as over HTTP."""
-        asked = stranger(behind.api.temporal).get_workflow_handle(workflow_id(number))
+        asked = stranger(behind.api.temporal).get_workflow_handle(complaint_id(number))
         for query in ("__temporal_workflow_metadata", "__stack_trace"):
             answer = await behind.api.temporal.workflow_service.query_workflow(_asking(asked.id, query))
             sealed = [*answer.query_result.payloads]
@@ -261,7 +261,7 @@ class TestWhatIsOpened:
         invented = [Payload() for _ in range(999)]
         for place, each in enumerate(invented):
             each.CopyFrom(said)
-            each.metadata["for"] = json.dumps([workflow_id(f"26113{place:08}")]).encode()
+            each.metadata["for"] = json.dumps([complaint_id(f"26113{place:08}")]).encode()
         asked = list[str]()
 
         def noted(_backend: Any, _actor: Any, of_workflow: str) -> Any:
@@ -270,7 +270,7 @@ class TestWhatIsOpened:
 
         monkeypatch.setattr(codec, "case_read", noted)
         *others, last = await opened(behind, "wu", [*invented, said])
-        assert (asked, NO_MODEL in last.data.decode()) == ([workflow_id(number)], False)
+        assert (asked, NO_MODEL in last.data.decode()) == ([complaint_id(number)], False)
         assert {each.data for each in others} == {others[0].data}
         assert "has not sealed this" in json.loads(others[0].data)
         for path in (DECODE, ENCODE):
@@ -316,12 +316,12 @@ class TestSettings:
 
 def sealed_for(envelope: Envelope, number: str, content: Payload) -> Payload:
     """Return this content as sealed for a case."""
-    return envelope.with_context(WorkflowSerializationContext("default", workflow_id(number))).seal(content)
+    return envelope.with_context(WorkflowSerializationContext("default", complaint_id(number))).seal(content)
 
 
 def opener(envelope: Envelope, number: str) -> Any:
     """Return the function that opens what is sealed for a case."""
-    return envelope.with_context(WorkflowSerializationContext("default", workflow_id(number))).open
+    return envelope.with_context(WorkflowSerializationContext("default", complaint_id(number))).open
 
 
 def _asking(workflow: str, query: str) -> Any:

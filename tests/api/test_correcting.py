@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle
 
+from activities.names import complaint_id
 from domain.catalogue.terms import Terms
 from hotline.files.catalogue_store import CatalogueStore
 from tests.support.api import CALL, Api, Json, problem
 from tests.support.hotline import until
-from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,7 +28,7 @@ async def numbers(api: Api, **filters: Any) -> list[str]:
 
 async def attributes(api: Api, number: str, name: str, value: str) -> WorkflowHandle[Any, Any]:
     """Wait until Temporal shows this value."""
-    handle = api.temporal.get_workflow_handle(workflow_id(number))
+    handle = api.temporal.get_workflow_handle(complaint_id(number))
     await until(handle.describe, lambda seen: seen.search_attributes.get(name) == [value])
     return handle
 

@@ -12,7 +12,7 @@ from api.temporal_ui.dangerous import DISABLING, GRANT, LASTS, Dangerous, flags
 from api.temporal_ui.rules import API, RULES, Kind
 from domain.shared.actors import Role
 from hotline.keys import Ring
-from readmodel.people.people import Scope
+from readmodel.people.people import PeopleScope
 from tests.support.api import PEOPLE, Api, Clock, further_api
 from tests.support.dangerous import (
     BATCH,
@@ -244,7 +244,7 @@ async def test_the_login_page_of_the_ui_leads_to_what_waits(on_sqlite: Api, temp
 async def test_buttons_are_hidden_but_from_administrators(on_sqlite: Api) -> None:
     settings = {"WorkflowTerminateDisabled": False, "WorkflowUpdateDisabled": False, "Version": "2.54.1"}
 
-    def seen(person: str, scope: Scope = "all") -> dict[str, Any]:
+    def seen(person: str, scope: PeopleScope = "all") -> dict[str, Any]:
         session = Browser(on_sqlite, person, scope).session
         assert session
         return flags(settings, session)

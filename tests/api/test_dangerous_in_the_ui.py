@@ -9,10 +9,10 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 from starlette.responses import Response
 
+from activities.names import complaint_id
 from tests.support.api import Api, further_api
 from tests.support.browser import launched, needs_chromium
 from tests.support.hotline import until
-from workflows.complaint.messages import workflow_id
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.browser, needs_chromium, pytest.mark.slow]
 
@@ -60,7 +60,7 @@ async def terminated(api: Api, number: str) -> tuple[str, str]:
     """Return who terminated the case, and why, once it is terminated."""
 
     async def told() -> tuple[str, str]:
-        history = await api.temporal.get_workflow_handle(workflow_id(number)).fetch_history()
+        history = await api.temporal.get_workflow_handle(complaint_id(number)).fetch_history()
         last = history.events[-1].workflow_execution_terminated_event_attributes
         return last.identity, last.reason
 
@@ -83,7 +83,7 @@ async def test_a_case_is_terminated_after_a_reason(api: Api, page: Page) -> None
 
 async def test_a_batch_is_terminated_after_a_reason(api: Api, page: Page) -> None:
     numbers = [await api.case_in("registered") for _ in range(2)]
-    query = " OR ".join(f'WorkflowId="{workflow_id(number)}"' for number in numbers)
+    query = " OR ".join(f'WorkflowId="{complaint_id(number)}"' for number in numbers)
     await page.goto(f"{api.url}{CASES}?query={query}")
     rows = page.get_by_role("row").filter(has_text=re.compile("complaint-"))
     await expect(rows).to_have_count(2)

@@ -10,8 +10,7 @@ from temporalio.client import Client
 
 from api.schemas import Letters
 from readmodel.base.database import engine, writing
-from readmodel.notifications.notifications import DEAD
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import DEAD, notifications
 from tests.support.api import Api, Json, problem, running_api
 from tests.support.outage import down
 from tests.support.rows import rows

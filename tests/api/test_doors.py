@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from api.temporal.incidents import IncidentClient
-from domain.incident.opening import Opening
+from domain.incident.state import Opening
 from domain.shared.actors import Role
 from hotline.settings import Settings, hosts_of
 from tests.support.api import Agreed, Api, Clock, further_api, problem

@@ -10,6 +10,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from activities.names import complaint_id
 from domain.calendar.work_calendar import on_the_wall
 from domain.customers.customer import Customer
 from hotline.settings import DEFAULT_CATALOGUE
@@ -17,7 +18,6 @@ from readmodel.base.database import engine, writing
 from readmodel.customers import keep
 from tests.support.api import Api, api_on_its_day, problem, running_api
 from tests.support.hotline import until
-from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -55,7 +55,7 @@ async def test_a_missed_promise_becomes_a_credit_that_is_approved_and_reported_i
     services = (await british.get("/v1/services")).json()
     assert services["currency"] == "GBP"
     number = (await british.register(CALL)).json()["number"]
-    running = server.client.get_workflow_handle(workflow_id(number))
+    running = server.client.get_workflow_handle(complaint_id(number))
     await server.fast_forward(running, timedelta(hours=25))
     case = await until(lambda: british.complaint(number), lambda seen: len(seen["credits"]) == 2)
     registered_at = datetime.fromisoformat(case["registered_at"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities.names import assessment_id
 from api.assessments import ExclusionItem, ExclusionPage
 from domain.shared.numbers import number_of
 from tests.api.test_assessments import finished, item_of, pages, published, read
@@ -15,7 +16,6 @@ from tests.support.batches import call, project
 from tests.support.batches import published as batches_of
 from tests.support.build import days
 from tests.support.hotline import until
-from workflows.assessment.messages import assessment_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 BODY = {"ground": "beyond_duty", "reason": "管道属邻居所有"}

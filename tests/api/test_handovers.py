@@ -17,8 +17,9 @@ from temporalio.service import RPCError, RPCStatusCode
 import worker
 from activities.cases import bulk
 from activities.cases.updates import CaseUpdates
+from activities.names import complaint_id
 from api.temporal import handovers
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from domain.shared.actors import Actor, Role
 from readmodel.base.database import engine
 from readmodel.people import workload
@@ -27,7 +28,6 @@ from tests.support.hotline import PATIENCE_SECONDS, until
 from tests.support.rows import execute
 from workflows.bulk import HandoverStart, HandoverWorkflow
 from workflows.clients.bulk import handover_workflow_id
-from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ORDER: Json = {"from": "chen", "to": "li", "reason": "病假两周"}
@@ -315,7 +315,7 @@ async def test_a_handover_that_was_ended_by_hand_says_so(
 @pytest.mark.slow
 async def test_a_case_that_has_lost_its_workflow_is_named(made: Api) -> None:
     lost, found = [await made.case_in("in_progress") for _ in range(2)]
-    await made.temporal.get_workflow_handle(workflow_id(lost)).terminate()
+    await made.temporal.get_workflow_handle(complaint_id(lost)).terminate()
     done = await hand_over(made)
     assert (done["handed_over"], done["refused"]) == (1, [{"number": lost, "why": "Its workflow has ended."}])
     assert await owners(made, lost, found) == ["chen", "li"]

@@ -11,7 +11,7 @@ from tests.support.hotline import until
 from tests.support.incidents import opening
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 END = {"result": "主管已修复", "message": "主管已修复，感谢谅解"}
@@ -28,7 +28,7 @@ async def suspected(api: Api, district: str, service: str = "leak") -> str:
     """The number of an incident that the number of calls raised in a district."""
     scope = {"services": [service], "districts": [district]}
     start = opening(number="", title="爆管", scope=scope, since="2026-01-01T00:00:00Z", at=api.clock())
-    begun = await start_incident(api.temporal, api.settings.task_queue, start, Request(key=district), Names())
+    begun = await start_incident(api.temporal, api.settings.task_queue, start, Request(key=district), CatalogueNames())
     number = begun.incident.number
     await until(partial(incident, api, number), lambda seen: seen.get("state") == "suspected")
     return number

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from api.edge.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
 from api.schemas import Complaint, NewComplaint, Timeline
 from domain.case.actions import COMMANDS
+from domain.case.decide import CASE_KINDS as KINDS_OF_CASES
 from domain.case.intake import Location
-from domain.case.kinds import KINDS as KINDS_OF_CASES
 from domain.incident.incident import INCIDENT_KINDS
 from domain.shared.numbers import parse_number
-from tests.docs.test_names import application
 from tests.support.api import Api
+from tools.docs.interface import application
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

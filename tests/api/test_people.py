@@ -12,6 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from activities.names import complaint_id
 from domain.shared.actors import Role
 from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
@@ -19,7 +20,6 @@ from readmodel.people.people import note_used
 from tests.support.api import Api, further_api, problem
 from tests.support.directory import Directory
 from tests.support.hotline import until
-from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -65,7 +65,7 @@ async def test_people_are_named_by_id_or_by_a_name_that_is_theirs_alone(on_sqlit
     for owner in ("20001", "苏敏仪"):
         [case] = (await on_sqlite.get("/v1/complaints", owner=owner)).json()["items"]
         assert case["number"] == number
-    handle = on_sqlite.temporal.get_workflow_handle(workflow_id(number))
+    handle = on_sqlite.temporal.get_workflow_handle(complaint_id(number))
     description = await handle.describe()
     assert description.search_attributes["Owner"] == ["20001"]
 

@@ -16,7 +16,7 @@ from domain.case.actions.complete import Complete
 from domain.reports.period import Period, ReportKind
 from readmodel.base.database import engine, writing
 from readmodel.migrate import migrate
-from readmodel.reports.stored import get_report, keep_report
+from readmodel.reports.reports import get_report, keep_report
 from tests.support.api import Api, Json, further_api, problem, running_api
 from tests.support.batches import call, project, published
 from tests.support.build import days

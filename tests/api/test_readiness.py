@@ -16,8 +16,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 import worker
+from activities.names import complaint_id
 from activities.recovery import reconcile
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.health import readiness
 from api.health import sql as health
@@ -35,8 +36,7 @@ from tests.support.reconciler import reconcile_at_once, refuse_lists
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, keep_schedule
-from workflows.clients.singletons import COURIER, SHIFTS
-from workflows.complaint.messages import workflow_id
+from workflows.clients.singletons import COURIER, POLLERS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,7 +64,7 @@ def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 async def whole(temporal: Client, folder: Path, url: str | None = None) -> AsyncIterator[Api]:
     """The service with everything at work, its courier too, on SQLite unless a URL is given."""
     async with running_api(temporal, url or f"sqlite:///{folder / 'hotline.db'}", folder) as made:
-        started = [await each.start(temporal, made.settings.task_queue) for each in SHIFTS]
+        started = [await each.start(temporal, made.settings.task_queue) for each in POLLERS]
         try:
             yield made
         finally:
@@ -166,13 +166,13 @@ async def test_an_emptied_read_model_is_told_until_it_is_rebuilt(own_temporal: C
         await rebuild(own_temporal, database)
         await becomes(made, "read_model", ok=True)
         database.dispose()
-        await end(own_temporal, workflow_id(number))
+        await end(own_temporal, complaint_id(number))
 
 
 @pytest.mark.slow
 async def test_open_cases_that_temporal_does_not_run_are_told(own_temporal: Client, tmp_path: Path) -> None:
     async with whole(own_temporal, tmp_path) as made:
-        await end(own_temporal, workflow_id(await made.case_in("registered")))
+        await end(own_temporal, complaint_id(await made.case_in("registered")))
         found = await becomes(made, "read_model", ok=False)
         assert found["detail"] == "SQL has 1 open cases, Temporal runs 0"
         assert "hotline rebuild workflows" in found["remedy"]
@@ -190,7 +190,7 @@ async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: 
         assert found["detail"] == f"1 open cases have lost their workflow: {number} (reset)"
         assert "lost=reset" in found["remedy"]
         assert "hotline rebuild workflows" in found["remedy"]
-        await end(own_temporal, workflow_id(number))
+        await end(own_temporal, complaint_id(number))
 
 
 @pytest.mark.slow
@@ -201,14 +201,14 @@ async def test_a_paused_case_and_a_paused_courier_are_named_and_an_action_says_s
     async with whole(own_temporal, tmp_path) as made:
         number = await made.case_in("dispatched")
         await becomes(made, "reconciler", ok=True)
-        await pause(own_temporal, workflow_id(number))
+        await pause(own_temporal, complaint_id(number))
         found = await becomes(made, "reconciler", ok=False)
         assert (found["detail"], found["remedy"]) == (f"1 open cases are paused: {number}", UNPAUSE)
         assert (await asked(made))["read_model"]["ok"]
         refused = await made.act(number, "sign_for")
         assert (refused.status_code, refused.json()["type"]) == (503, "urn:hotline:problem:workflow-paused")
         assert (await made.complaint(number))["state"] == "dispatched"
-        await unpause(own_temporal, workflow_id(number))
+        await unpause(own_temporal, complaint_id(number))
         await becomes(made, "reconciler", ok=True)
         assert (await made.act(number, "sign_for")).json()["version"] == 3
 
@@ -217,7 +217,7 @@ async def test_a_paused_case_and_a_paused_courier_are_named_and_an_action_says_s
         assert (courier["detail"], UNPAUSE in courier["remedy"]) == ("its workflow is paused", True)
         await unpause(own_temporal, COURIER.id)
         await becomes(made, "courier", ok=True)
-        await end(own_temporal, workflow_id(number))
+        await end(own_temporal, complaint_id(number))
 
 
 async def test_a_schedule_that_somebody_has_paused_is_told(own_temporal: Client, tmp_path: Path) -> None:
@@ -257,8 +257,8 @@ async def test_a_sweep_that_never_ends_is_told(
 ) -> None:
     """So is a report of long ago, which whoever reaches Temporal's port may repeat."""
 
-    async def report(_: Client) -> Report:
-        return Report(unswept_since=datetime.now(UTC) - timedelta(hours=2, minutes=1))
+    async def report(_: Client) -> ReconcilerReport:
+        return ReconcilerReport(unswept_since=datetime.now(UTC) - timedelta(hours=2, minutes=1))
 
     async with whole(own_temporal, tmp_path) as made:
         await becomes(made, "reconciler", ok=True)
@@ -271,8 +271,8 @@ async def test_a_sweep_that_never_ends_is_told(
 async def test_cases_that_are_lost_do_not_hide_those_that_cannot_be_read(
     own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def report(_: Client) -> Report:
-        return Report(unreadable={"2609010000027": "Progress.state: enum"})
+    async def report(_: Client) -> ReconcilerReport:
+        return ReconcilerReport(unreadable={"2609010000027": "Progress.state: enum"})
 
     async with whole(own_temporal, tmp_path) as made:
         number = await made.case_in("registered")
@@ -287,7 +287,7 @@ async def test_cases_that_are_lost_do_not_hide_those_that_cannot_be_read(
         assert found["detail"] == f"{lost}; cases cannot be read: 2609010000027 (Progress.state: enum)"
         assert "`hotline rebuild workflows`" in found["remedy"]
         assert "Run the release that wrote them" in found["remedy"]
-        await end(own_temporal, workflow_id(number))
+        await end(own_temporal, complaint_id(number))
 
 
 async def test_a_courier_that_has_ended_is_told_and_its_next_start_mends_it(
@@ -336,7 +336,7 @@ async def test_cases_that_cannot_be_read_are_named(
             connection.exec_driver_sql(spoil.format("-", ""))
         database.dispose()
         await becomes(made, "reconciler", ok=True)
-        await end(own_temporal, workflow_id(number))
+        await end(own_temporal, complaint_id(number))
 
 
 @pytest.mark.slow
@@ -361,7 +361,7 @@ async def test_dead_letters_are_no_fault_of_the_courier(own_temporal: Client, tm
         database.dispose()
         assert (await made.get("/v1/letters")).json()["items"]
         await becomes(made, "courier", ok=True)
-        await end(own_temporal, workflow_id(number))
+        await end(own_temporal, complaint_id(number))
 
 
 async def test_a_postgresql_that_only_reads_is_told(own_temporal: Client, tmp_path: Path, postgresql_url: str) -> None:

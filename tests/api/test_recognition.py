@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 
+from activities.names import complaint_id
 from api.recognition import Recognition
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
@@ -26,7 +27,6 @@ from readmodel.customers import keep
 from tests.api.test_caller import GRANNY, api_with_customers, call, locked
 from tests.support.api import further_api
 from tests.support.hotline import ADMIN, until
-from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -100,7 +100,7 @@ async def test_a_corrected_caller_is_recognised_whichever_process_ends_and_whoev
         correction = {"reason": "another caller", "caller": GRANNY}
         assert (await made.act(number, "correct", correction)).json()["flags"] == []
         past_it = Command(actor=ADMIN, body=Correct(reason="又更正", location=Location(address="莲塘东路18号")))
-        await made.temporal.get_workflow_handle(workflow_id(number)).execute_update("correct", past_it)
+        await made.temporal.get_workflow_handle(complaint_id(number)).execute_update("correct", past_it)
         await until(partial(made.actions, number), lambda actions: actions == ["register", "correct", "correct"])
         monkeypatch.setattr("api.recognition.PAUSES", (0.0,))
         monkeypatch.setattr("api.recognition.EVERY_SECONDS", 0.1)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
+from activities.names import complaint_id
 from api.sign_in.security import request_key
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import number_of, parse_number
 from tests.support.api import CALL, Api, Clock, api_on_its_day, problem
-from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -126,7 +126,7 @@ async def test_a_number_that_another_request_has_is_left_to_it(on_sqlite: Api) -
         taken, next_one = (number_of(day, request_key(me, mine), draw) for draw in (0, 1))
         await on_sqlite.temporal.start_workflow(
             "ComplaintWorkflow",
-            id=workflow_id(taken),
+            id=complaint_id(taken),
             task_queue="nobody",
             memo={"request": {"key": theirs, "digest": ""}},
         )
@@ -140,7 +140,7 @@ async def test_a_case_is_found_again_after_it_has_ended(on_sqlite: Api) -> None:
     mine = key()
     number = (await on_sqlite.register(key=mine)).json()["number"]
     await on_sqlite.act(number, "refuse", {"reason": "不归我们管"}, "zhou")
-    handle = on_sqlite.temporal.get_workflow_handle(workflow_id(number))
+    handle = on_sqlite.temporal.get_workflow_handle(complaint_id(number))
     await handle.result()
     assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
     again = await on_sqlite.register(key=mine)
@@ -150,6 +150,6 @@ async def test_a_case_is_found_again_after_it_has_ended(on_sqlite: Api) -> None:
 async def test_no_personal_data_reaches_temporals_index(on_sqlite: Api) -> None:
     caller = {"name": "李婆婆", "phone": "0760 8823 7777", "account_no": "A-17"}
     number = (await on_sqlite.register({**CALL, "caller": caller})).json()["number"]
-    described = await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).describe()
+    described = await on_sqlite.temporal.get_workflow_handle(complaint_id(number)).describe()
     shown = f"{described.raw_description} {await described.static_summary()} {await described.memo()}"
     assert not [word for word in caller.values() if word in shown or word.replace(" ", "") in shown]

@@ -10,8 +10,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
-from domain.incident.opening import Opening
+from activities.names import complaint_id, incident_id
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore
@@ -22,9 +23,7 @@ from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.complaint.messages import workflow_id
-from workflows.incident.messages import incident_id
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -75,7 +74,7 @@ class Sent(NamedTuple):
 
     def workflow(self) -> str:
         number = self.path.split("/")[3]
-        return incident_id(number) if number.startswith("i") else workflow_id(number)
+        return incident_id(number) if number.startswith("i") else complaint_id(number)
 
 
 async def sent(api: Api, path: str, body: Json, by: str, other: Json) -> Sent:
@@ -127,7 +126,7 @@ async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: Api, wi
     first = await sent(on_sqlite, path, to, "zhou", {**to, "note": "快"})
     for action in ("return", "refuse"):
         await on_sqlite.act(number, action, {"reason": "非供水范围"})
-    await on_sqlite.temporal.get_workflow_handle(workflow_id(number)).result()
+    await on_sqlite.temporal.get_workflow_handle(complaint_id(number)).result()
     narrow(wider)
     again = await answered_again(on_sqlite, first, 422, "unknown-department")
     assert again["state"] == "refused"
@@ -272,7 +271,7 @@ async def test_answered_again_when_the_scope_of_a_confirmed_incident_left_the_ca
     at = datetime.now(UTC)
     opening = Opening(at=at, title="-", scope=Scope(services=("leak",), districts=("minzhong",)), since=at)
     settings, request = on_sqlite.settings, Request(key=key())
-    suspected, *_ = await start_incident(on_sqlite.temporal, settings.task_queue, opening, request, Names())
+    suspected, *_ = await start_incident(on_sqlite.temporal, settings.task_queue, opening, request, CatalogueNames())
     path = f"/v1/incidents/{suspected.number}/actions/confirm"
     first = await sent(on_sqlite, path, scope, "zhou", {**scope, "title": "爆管"})
     narrow(wider)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from hotline.files.serving_lock import ServingLock
+from hotline.files.data_folder import ServingLock
 from tests.support.api import CALL, Api, further_api, problem
 from tests.support.hotline import until
 

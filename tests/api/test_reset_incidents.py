@@ -2,11 +2,11 @@
 
 import pytest
 
+from activities.names import incident_id
 from hotline.recovery.rebuild_workflows import STARTED
 from tests.api.test_write_faults import rebuilt
 from tests.support import lost
 from tests.support.api import Api, further_api, problem
-from workflows.incident.messages import incident_id
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

@@ -17,6 +17,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.names import complaint_id, incident_id
 from activities.sealing.keys import Key
 from api.__main__ import assemble
 from api.app import create_app
@@ -36,9 +37,7 @@ from tests.support.batches import project
 from tests.support.hotline import ADMIN, until
 from tests.support.outage import down
 from tests.support.sealing import sealing_by, with_options
-from workflows.complaint.messages import workflow_id
-from workflows.incident.messages import incident_id
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -50,7 +49,7 @@ OF_CASES = [table for table in metadata.sorted_tables if "number" in table.c]
 
 async def reset(api: Api, number: str) -> WorkflowHandle[object, object]:
     """Reset the workflow of the case to its beginning, as an operator may in the Temporal UI; return the new run."""
-    handle = api.temporal.get_workflow_handle(workflow_id(number))
+    handle = api.temporal.get_workflow_handle(complaint_id(number))
     history = await handle.fetch_history()
     first = next(each for each in history.events if each.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
     request = ResetWorkflowExecutionRequest(
@@ -146,7 +145,7 @@ async def test_a_process_that_remembers_a_version_does_not_append_another_histor
 
 async def rebuilt(api: Api, number: str) -> str:
     """Rebuild the workflow of a case or incident, as the command does."""
-    database, names = engine(api.settings.database_url), Names.of(api.backend.catalogue)
+    database, names = engine(api.settings.database_url), CatalogueNames.of(api.backend.catalogue)
     try:
         return await WorkflowRebuild(api.temporal, database, api.settings.task_queue, lambda: names).one(number)
     finally:
@@ -159,7 +158,7 @@ async def test_an_action_on_a_case_that_has_lost_its_workflow_says_how_to_bring_
 ) -> None:
     """This API process remembers its version. After the command, the same request is carried out."""
     number = await on_sqlite.case_in("dispatched")
-    await loss(on_sqlite.temporal, workflow_id(number))
+    await loss(on_sqlite.temporal, complaint_id(number))
     found = problem(await on_sqlite.act(number, "sign_for", {}, "wu", key="once"), 409, "workflow-lost")
     assert (found["state"], found["version"], found["accepted"]) == ("dispatched", 2, [])
     assert f"`hotline rebuild workflows --case {number}`" in found["detail"]
@@ -172,7 +171,7 @@ async def test_a_closed_case_that_may_be_reopened_can_lose_its_workflow_too(on_s
     number = await on_sqlite.case_in("pending_reply")
     for action, body in (("reply", {"message": "好了"}), ("follow_up", {"outcome": "satisfied"})):
         assert (await on_sqlite.act(number, action, body)).status_code == 200
-    await lost.delete(on_sqlite.temporal, workflow_id(number))
+    await lost.delete(on_sqlite.temporal, complaint_id(number))
     problem(await on_sqlite.act(number, "reopen", {"reason": "又停水了"}), 409, "workflow-lost")
     assert await rebuilt(on_sqlite, number) == STARTED
     assert (await on_sqlite.act(number, "reopen", {"reason": "又停水了"})).status_code == 200
@@ -198,7 +197,7 @@ async def test_an_action_on_a_case_that_sql_has_lost_is_answered_202_and_not_hal
         answer = await on_both.act(number, action, body, "wu")
         assert (answer.status_code, answer.json()["state"]) == (202, "in_progress")
         assert await asyncio.to_thread(tables_with, database, number) == []
-    handle = on_both.temporal.get_workflow_handle(workflow_id(number))
+    handle = on_both.temporal.get_workflow_handle(complaint_id(number))
     # As a rebuild does: from the history, which has every batch.
     await asyncio.to_thread(
         project, on_both.settings.database_url, (await read_case(on_both.temporal, [await handle.describe()])).batches
@@ -285,7 +284,7 @@ async def test_actions_of_two_processes_on_one_case_are_all_done_once_and_in_ord
 async def test_an_action_waits_until_temporal_has_room_for_it(on_sqlite: Api) -> None:
     """Four times as many of other senders are under way as Temporal takes: what it refuses is sent again."""
     number = await on_sqlite.case_in("registered")
-    handle = on_sqlite.temporal.get_workflow_handle(workflow_id(number))
+    handle = on_sqlite.temporal.get_workflow_handle(complaint_id(number))
     command = Command(actor=ADMIN, body=Comment(note="他人"))
 
     async def comment(key: str) -> Any:

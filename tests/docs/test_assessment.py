@@ -11,9 +11,8 @@ import pytest
 from sqlalchemy import Engine
 
 from domain.assessment.exclusion import Exclusion
-from domain.assessment.lifecycle import AssessmentState
 from domain.assessment.score import FigureValue, Item
-from domain.assessment.state import Inspection, Objection
+from domain.assessment.state import AssessmentState, Inspection, Objection
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.complete import Complete
 from domain.case.actions.decide_approval import DecideApproval
@@ -28,7 +27,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.intake import Intake, Location, Registration
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.catalogue.figures import FIGURES, Subject
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role

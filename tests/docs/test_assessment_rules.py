@@ -13,7 +13,7 @@ from domain.case.actions.request_extension import RequestExtension
 from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.catalogue.figures import Subject
 from readmodel.assessments.computation import forget
 from readmodel.assessments.exclusions import request

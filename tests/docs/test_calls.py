@@ -8,13 +8,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from api.routes.call_reports import CallNumbers
-from domain.calls.call import Call, Timing
-from domain.calls.duty import Duty
+from domain.calls.call import Call, Duty, Timing
 from readmodel.base.database import reading, writing
 from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties
-from readmodel.calls.report import ReportItem, call_report
-from readmodel.calls.spans import Grouping
+from readmodel.calls.report import Grouping, ReportItem, call_report
 from tests.support.pages import names, page, section
 
 PAGE = page("docs/calls.md")

@@ -6,13 +6,13 @@ from demo.__main__ import CATALOGUE
 from demo.people import Staff
 from hotline.files.catalogue import load_catalogue
 
-HOW_RUN = Path(__file__).parents[2] / "docs" / "how-run.md"
+PAGE = Path(__file__).parents[2] / "docs" / "demo.md"
 DEMO = load_catalogue(CATALOGUE)
 
 
 def test_one_person_of_each_role_is_named() -> None:
     staff = Staff(service.department for service in DEMO.services)
-    rows = [line for line in HOW_RUN.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     for person in staff.examples("repair"):
         department = f"`{person.department}`" if person.department else ""
         named = [line for line in rows if f"| {person.name} |" in line]

@@ -26,8 +26,8 @@ from hotline.files.calendar import Override
 from hotline.files.catalogue import load_catalogue
 from hotline.files.channels import load_channels
 from readmodel.tables import metadata
-from tests.docs.test_names import application
 from tests.support.pages import ALL, ROOT, Example, all_examples, examples, page
+from tools.docs.interface import application
 
 PLAYED_BY_E2E = {"curl", "API=http://127.0.0.1:8080/v1", 'AUTH="Authorization:', "NUMBER=$(curl"}
 """Examples that need the running service: `tests/e2e/test_readme.py` runs them, answers and all."""

@@ -4,7 +4,7 @@ import re
 
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.incident import Incident
-from domain.incident.lifecycle import ENDS, IncidentState
+from domain.incident.state import ENDS, IncidentState
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import Refused
 from tests.support.build import ADMIN, THEN

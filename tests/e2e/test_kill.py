@@ -14,6 +14,7 @@ import httpx
 import pytest
 from temporalio.client import Client
 
+from activities.names import complaint_id
 from demo.__main__ import CATALOGUE
 from demo.calls import LEAST_CASES, Call
 from demo.client import Hotline, Json
@@ -29,7 +30,6 @@ from hotline.settings import Settings
 from hotline.temporal.connection import connect
 from tests.support.directory import Directory
 from tests.support.service import CHILDREN, Service
-from workflows.complaint.messages import workflow_id
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -59,7 +59,7 @@ class Ledger:
     async def differences(self) -> list[str]:
         """Return the present differences. A case that once agreed is not compared again: open cases go on ringing."""
         found = await chains(self._client)
-        in_sql = {workflow_id(number) for (number,) in self._rows("SELECT number FROM cases")}
+        in_sql = {complaint_id(number) for (number,) in self._rows("SELECT number FROM cases")}
         wrong = [f"{one} is in one place only" for one in sorted(in_sql ^ found.keys())]
         lines = self._lines()
         for one in sorted(found.keys() & in_sql - self._settled):

@@ -4,13 +4,11 @@ import asyncio
 import os
 import re
 import socket
-import sqlite3
 import ssl
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -166,25 +164,6 @@ def test_the_embedded_temporal_keeps_ended_histories_for_30_days(service: Servic
         return await retention_of(await Client.connect(service.temporal))
 
     assert asyncio.run(kept()) == timedelta(days=30)
-
-
-def test_the_embedded_temporal_keeps_only_the_indexes_of_its_lists(service: Service) -> None:
-    query = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'executions_visibility'"
-    with closing(sqlite3.connect(service.data_dir / "temporal.db")) as connection:
-        names = {name for (name,) in connection.execute(query)}
-    used = {"default_idx", "by_workflow_id", "by_workflow_type", "by_status"}
-    used |= {"by_parent_workflow_id", "by_root_workflow_id", "sqlite_autoindex_executions_visibility_1"}
-    used |= {f"by_keyword_{place:02}" for place in range(1, 11)} | {f"by_datetime_{place:02}" for place in (1, 2, 3)}
-    assert names == used
-
-
-@pytest.mark.parametrize("condition", ["ExecutionDuration IS NULL", "ExecutionStatus = 'Running' AND State IS NULL"])
-def test_the_embedded_temporal_lists_with_and_without_an_index(service: Service, condition: str) -> None:
-    async def count() -> int:
-        client = await Client.connect(service.temporal)
-        return (await client.count_workflows(f"{condition} AND WorkflowId = 'courier'")).count
-
-    wait_until(lambda: asyncio.run(count()) == 1, lambda: "the courier is not listed")
 
 
 @pytest.mark.parametrize(

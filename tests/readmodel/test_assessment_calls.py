@@ -16,10 +16,9 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.automatic import PUBLISH
 from domain.assessment.batch import Computing
 from domain.assessment.state import Computation
-from domain.calls.call import Call, CallOutcome, Timing
-from domain.calls.duty import Duty
+from domain.calls.call import Call, CallOutcome, Duty, Timing
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
-from domain.shared.rates import rate
+from domain.shared.amounts import rate
 from readmodel.base.database import writing
 from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties

@@ -12,7 +12,7 @@ from domain.assessment.score import Item
 from domain.case.actions.decide_credit import DecideCredit
 from domain.case.actions.withdraw import Withdraw
 from domain.case.intake import Intake, Location, Registration
-from domain.catalogue.figures import FIGURES, Kind, Subject
+from domain.catalogue.figures import FIGURES, EntryKind, Subject
 from readmodel.assessments.months import CountedCase, Number, cases_behind
 from readmodel.base.database import engine, reading
 from readmodel.migrate import migrate
@@ -45,7 +45,7 @@ def assessed(module_database_url: str, count: int) -> Iterator[tuple[Engine, Ran
 
 def test_something_counts_in_every_way(count: int) -> None:
     """A kind of entries that no random case has would be compared with nothing."""
-    assert {each.kind for each in random_month(count).counted} == {*Kind}
+    assert {each.kind for each in random_month(count).counted} == {*EntryKind}
 
 
 def shown(result: Result | Item) -> dict[str, Any]:
@@ -153,5 +153,5 @@ def test_a_credit_that_is_rejected_is_no_money_approved(database: Engine) -> Non
     computed(database, month())
     money = results(database, Subject.COMPANY)["company"].figures["money_approved"]
     assert (money.value, money.numerator) == (CREDIT.amount, 1)
-    found = listed(database, Number(MONTH, 1, Kind.MONEY, Subject.COMPANY, Subject.COMPANY.value))
+    found = listed(database, Number(MONTH, 1, EntryKind.MONEY, Subject.COMPANY, Subject.COMPANY.value))
     assert [(each.number, each.amount) for each in found] == [(owed(1).number, 5050)]

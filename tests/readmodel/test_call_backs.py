@@ -11,7 +11,7 @@ from domain.calls.call import Call, Timing
 from domain.calls.call_back import OLDEST, CallBack, CallBackState
 from domain.shared.errors import Refused
 from readmodel.base.database import reading, writing
-from readmodel.calls.call_backs import Entry, list_call_backs, work_off
+from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
 from readmodel.calls.calls import keep
 from readmodel.calls.tables import call_backs, calls
 from tests.support.rows import clear, rows
@@ -36,7 +36,7 @@ def kept(database: Engine, *given: Call, at: datetime = NOON) -> None:
         keep(connection, given, "0760", at)
 
 
-def listed(database: Engine, state: CallBackState | None = None, at: datetime = NOON) -> list[Entry]:
+def listed(database: Engine, state: CallBackState | None = None, at: datetime = NOON) -> list[CallBackEntry]:
     with reading(database) as connection:
         return [*list_call_backs(connection, state, at, None, 50).items]
 

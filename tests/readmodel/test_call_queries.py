@@ -11,8 +11,7 @@ from sqlalchemy import Engine, event, text
 from domain.calls.call import Call, CallOutcome
 from readmodel.base.database import engine, reading, writing
 from readmodel.base.paging import Place
-from readmodel.calls.calls import keep
-from readmodel.calls.queries import CallFilters, page_of_calls
+from readmodel.calls.calls import CallFilters, keep, page_of_calls
 from tests.support.build import MONDAY
 
 VALUES: dict[str, Any] = {

@@ -13,13 +13,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine
 
-from domain.calls.call import Call, Timing
-from domain.calls.duty import Duty
+from domain.calls.call import Call, Duty, Timing
 from readmodel.base.database import reading, writing
 from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties
-from readmodel.calls.report import CallReport, ReportItem, call_report
-from readmodel.calls.spans import Grouping
+from readmodel.calls.report import CallSummary, Grouping, ReportItem, call_report
 
 Figures = dict[str, Any]
 CALLS = 5_000
@@ -213,7 +211,7 @@ def test_every_figure_agrees_with_a_count_by_brute_force(database: Engine, reade
         agrees(report, by, period, given)
 
 
-def agrees(report: CallReport, by: Grouping, period: Period, given: Sequence[Call]) -> None:
+def agrees(report: CallSummary, by: Grouping, period: Period, given: Sequence[Call]) -> None:
     """Compare every figure of every item, and of the whole."""
     zone = ZoneInfo(period.zone)
     inside = [call for call in given if period.start <= call.started_at < period.end]
@@ -260,7 +258,7 @@ def test_a_duty_over_a_short_day_is_data_of_all_its_days(database: Engine, reade
     ]
 
 
-def duties_agree(report: CallReport, by: Grouping, period: Period, duties: Sequence[Duty]) -> None:
+def duties_agree(report: CallSummary, by: Grouping, period: Period, duties: Sequence[Duty]) -> None:
     """Compare people and seconds on duty of every item, and of the whole."""
     zone = ZoneInfo(period.zone)
     minutes, days = list(minutes_of(period)), set(days_of(period))

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from domain.calls.call import Call, Timing
 from readmodel.base.database import writing
-from readmodel.base.statements import Kept
+from readmodel.base.statements import Imported
 from readmodel.calls.calls import keep
 from readmodel.calls.tables import calls
 from tests.support.rows import rows
@@ -24,13 +24,13 @@ ANSWERED = Call("1", START, later(12.5), later(100), queue="hotline", caller_pho
 ABANDONED = Call("2", later(900), None, later(960), queue="hotline")
 
 
-def kept(database: Engine, *given: Call) -> Kept:
+def kept(database: Engine, *given: Call) -> Imported:
     with writing(database) as connection:
         return keep(connection, given, "0760")
 
 
 def test_what_reports_add_up_stands_beside_the_call(database: Engine) -> None:
-    assert kept(database, ANSWERED, ABANDONED) == Kept(added=2)
+    assert kept(database, ANSWERED, ABANDONED) == Imported(added=2)
     one, other = rows(database, calls)
     assert (one["outcome"], one["wait_ms"], one["talk_ms"], one["phone_term"]) == (
         "answered",
@@ -50,11 +50,11 @@ def test_what_reports_add_up_stands_beside_the_call(database: Engine) -> None:
 def test_reports_of_one_call_come_in_any_order_and_again(database: Engine) -> None:
     begun = ANSWERED._replace(answered_at=None, ended_at=None, agent=None)
     channel = Call("1", later(-2), None, later(101), recording_url="https://pbx/1", timing=Timing.UNTIMED)
-    assert kept(database, ANSWERED) == Kept(added=1)
-    assert kept(database, channel, begun) == Kept(changed=1)
+    assert kept(database, ANSWERED) == Imported(added=1)
+    assert kept(database, channel, begun) == Imported(changed=1)
     after = rows(database, calls)
-    assert kept(database, begun, ANSWERED, channel) == Kept(unchanged=1)
-    assert kept(database, channel) == Kept(unchanged=1)
+    assert kept(database, begun, ANSWERED, channel) == Imported(unchanged=1)
+    assert kept(database, channel) == Imported(unchanged=1)
     assert rows(database, calls) == after
     assert (after[0]["ended_at"], after[0]["recording_url"]) == (later(100), "https://pbx/1")
 
@@ -69,4 +69,4 @@ def test_two_imports_at_once_lose_nothing(database: Engine) -> None:
     for thread in threads:
         thread.join()
     assert {row["ended_at"] for row in rows(database, calls)} == {later(100)}
-    assert kept(database, *begun, *ended) == Kept(unchanged=500)
+    assert kept(database, *begun, *ended) == Imported(unchanged=500)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from domain.case.actions.decide_credit import DecideCredit
 from domain.catalogue.figures import Subject
-from readmodel.assessments.records import candidates
+from readmodel.assessments.computation import candidates
 from readmodel.base.database import reading
 from tests.support.assessment import SINCE, UNTIL, at, computed, month, play, results
 from tests.support.batches import PLAIN, call

@@ -8,7 +8,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.courier import courier
-from activities.shift import now
+from activities.poller import now
 from readmodel.notifications import deliveries
 from readmodel.writer import GroupWriter
 from tests.support.channels import DISPATCHER, CourierHarness, all_are, sms, webhook

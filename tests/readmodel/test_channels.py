@@ -15,10 +15,10 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settlement
 from domain.case.case import Case
 from domain.case.intake import Caller
-from domain.incident.notifications import News
+from domain.incident.incident import News
 from hotline.keys import Ring
 from readmodel.incidents.incidents import inform
-from readmodel.notifications.tables import deliveries
+from readmodel.notifications.notifications import deliveries
 from tests.support.batches import PLAIN, batch, call
 from tests.support.build import INCIDENT, MONDAY, do
 from tests.support.channels import CALLER, DISPATCHER, PHONE, SECRET, CourierHarness, all_are, mail, sms, webhook

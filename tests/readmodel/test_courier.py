@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Engine, event, update
 from temporalio.testing import ActivityEnvironment
 
-from activities import shift
+from activities import poller
 from activities.notifications import courier, delivery
 from readmodel.notifications import deliveries
 from readmodel.notifications.deliveries import Delivery
 from readmodel.notifications.notifications import DUE
-from readmodel.notifications.tables import deliveries as delivery_rows
+from readmodel.notifications.notifications import deliveries as delivery_rows
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.fake_channel import PATIENCE, FakeHarness, never, to_fake, told_of
@@ -76,7 +76,7 @@ async def test_a_recipient_is_told_of_a_case_in_order_also_after_a_failure(harne
 
 async def test_a_slow_delivery_holds_up_no_other(harness: FakeHarness) -> None:
     """As soon as one is done, the next is taken; never are more under way than the channel may have."""
-    harness.singly, harness.pace = True, harness.pace._replace(batch=3)
+    harness.singly, harness.polling = True, harness.polling._replace(batch=3)
     keys = await harness.notify(12)
     goes_on, original, busy, most = asyncio.Event(), harness.channel.deliver, 0, 0
 
@@ -116,7 +116,7 @@ async def test_the_oldest_that_is_due_is_told(harness: FakeHarness) -> None:
 
 
 async def test_new_notifications_of_this_process_are_seen_at_once(harness: FakeHarness) -> None:
-    harness.pace = harness.pace._replace(poll_seconds=3600.0)
+    harness.polling = harness.polling._replace(poll_seconds=3600.0)
     async with harness.running():
         await harness.notify(1)
         await harness.told(1)
@@ -132,7 +132,7 @@ async def test_those_of_another_process_are_seen_at_the_next_poll(harness: FakeH
 
 
 async def test_more_than_a_batch_is_taken_in_turns(harness: FakeHarness) -> None:
-    harness.pace = harness.pace._replace(batch=10)
+    harness.polling = harness.polling._replace(batch=10)
     keys = await harness.notify(35)
     async with harness.running():
         await harness.settled("sent")
@@ -163,7 +163,7 @@ async def test_a_channel_that_raises_failed_with_all(harness: FakeHarness) -> No
 
 
 async def test_after_the_last_try_the_case_is_told_and_it_is_a_dead_letter(harness: FakeHarness) -> None:
-    harness.pace = harness.pace._replace(max_tries=3)
+    harness.polling = harness.polling._replace(max_tries=3)
     keys = await harness.notify(2)
     harness.channel.broken[keys[0]] = "no such number"
     async with harness.running():
@@ -194,7 +194,7 @@ async def test_a_late_notification_is_told_to_its_case_and_tried_on(harness: Fak
 
 
 async def test_no_notification_is_dead_before_its_case_is_told(harness: FakeHarness) -> None:
-    harness.pace = harness.pace._replace(max_tries=1)
+    harness.polling = harness.polling._replace(max_tries=1)
     [key] = await harness.notify(1)
     harness.channel.broken[key] = "no such number"
     harness.channel.deaf = True
@@ -320,7 +320,7 @@ async def test_a_delivery_that_could_not_be_recorded_is_not_sent_again(harness: 
 
 
 async def test_it_returns_when_its_worker_stops_and_marks_what_it_sent(harness: FakeHarness) -> None:
-    harness.pace = harness.pace._replace(poll_seconds=3600.0)
+    harness.polling = harness.polling._replace(poll_seconds=3600.0)
     await harness.notify(3)
     async with harness.running():
         await harness.told(3)
@@ -338,8 +338,8 @@ async def test_it_sends_heartbeats_and_can_be_cancelled(harness: FakeHarness) ->
         await asyncio.wait_for(task, PATIENCE)
 
 
-async def test_a_shift_ends_and_returns_its_deliveries(harness: FakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shift, "SHIFT", timedelta(milliseconds=300))
+async def test_a_run_ends_and_returns_its_deliveries(harness: FakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poller, "RUN_TIME", timedelta(milliseconds=300))
     await harness.notify(2)
     assert await ActivityEnvironment().run(harness.courier().deliver_notifications) == 2
 
@@ -360,4 +360,4 @@ async def test_an_idle_courier_costs_one_statement_a_poll_and_loop(harness: Fake
         await asyncio.wait_for(enough.wait(), PATIENCE)
     # The first two claim that no other courier sends, the next two ask what is in doubt and what lost its channel; then
     # each of the two loops asks once a poll.
-    assert asked[14] - asked[4] >= 5 * harness.pace.poll_seconds * 0.9
+    assert asked[14] - asked[4] >= 5 * harness.polling.poll_seconds * 0.9

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, select
 
 from domain.customers.customer import Customer
 from readmodel.base.database import reading, writing
-from readmodel.base.statements import Kept
+from readmodel.base.statements import Imported
 from readmodel.customers import GROUP, customers, get_customer, keep
 from tests.support.rows import rows
 
@@ -25,7 +25,7 @@ GRANNY = Customer(
 CHEN = Customer(account_no="0420014", name="陈先生")
 
 
-def imported(database: Engine, *given: Customer) -> Kept:
+def imported(database: Engine, *given: Customer) -> Imported:
     with writing(database) as connection:
         return keep(connection, given)
 
@@ -36,7 +36,7 @@ def found(database: Engine, account_no: str) -> Customer | None:
 
 
 def test_a_customer_comes_back_as_given(database: Engine) -> None:
-    assert imported(database, GRANNY, CHEN) == Kept(added=2)
+    assert imported(database, GRANNY, CHEN) == Imported(added=2)
     assert found(database, "0420013") == GRANNY
     assert found(database, "0420014") == CHEN
     assert found(database, "0420015") is None
@@ -53,18 +53,18 @@ def test_an_allowance_is_exact_and_reads_the_same_everywhere(database: Engine) -
 def test_imported_again_nothing_changes_and_who_is_left_out_stays(database: Engine) -> None:
     imported(database, GRANNY, CHEN)
     before = rows(database, customers)
-    assert imported(database, GRANNY) == Kept(unchanged=1)
+    assert imported(database, GRANNY) == Imported(unchanged=1)
     assert rows(database, customers) == before
     moved = CHEN.model_copy(update={"phone": "0760 8823 0001"})
     new = Customer(account_no="1", name="Wong")
-    assert imported(database, moved, GRANNY, new) == Kept(added=1, changed=1, unchanged=1)
+    assert imported(database, moved, GRANNY, new) == Imported(added=1, changed=1, unchanged=1)
     assert found(database, CHEN.account_no) == moved
 
 
 def test_what_a_later_file_leaves_empty_becomes_empty(database: Engine) -> None:
     imported(database, GRANNY)
     bare = Customer(account_no=GRANNY.account_no, name=GRANNY.name)
-    assert imported(database, bare) == Kept(changed=1)
+    assert imported(database, bare) == Imported(changed=1)
     assert found(database, GRANNY.account_no) == bare
     with database.connect() as connection:
         assert connection.scalar(select(customers.c.phone_term)) is None
@@ -72,5 +72,5 @@ def test_what_a_later_file_leaves_empty_becomes_empty(database: Engine) -> None:
 
 def test_more_customers_than_one_statement_takes(database: Engine) -> None:
     many = [Customer(account_no=f"{place:07}", name="Wong") for place in range(2 * GROUP + 1)]
-    assert imported(database, *many) == Kept(added=len(many))
-    assert imported(database, *many, GRANNY) == Kept(added=1, unchanged=len(many))
+    assert imported(database, *many) == Imported(added=len(many))
+    assert imported(database, *many, GRANNY) == Imported(added=1, unchanged=len(many))

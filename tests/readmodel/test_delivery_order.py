@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import Engine, delete, update
 
 from activities.notifications import delivery
-from domain.incident.notifications import News
+from domain.incident.incident import News
 from readmodel.base.database import WriteConnection
 from readmodel.cases.tables import cases
 from readmodel.incidents import incidents
 from readmodel.notifications import deliveries
 from readmodel.notifications.deliveries import QuietUntil
 from readmodel.notifications.notifications import DUE
-from readmodel.notifications.tables import deliveries as delivery_rows
+from readmodel.notifications.notifications import deliveries as delivery_rows
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.build import INCIDENT

@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 from sqlalchemy import Engine
 
-from domain.calls.duty import LONGEST, Duty
+from domain.calls.call import LONGEST_DUTY, Duty
 from readmodel.base.database import reading, writing
 from readmodel.calls.duties import KeptDuties, OverlapError, duties_between, keep_duties
 
@@ -47,7 +47,7 @@ def test_a_roster_replaces_the_days_that_it_covers_alone(database: Engine) -> No
 
 
 def test_duties_are_found_by_each_instant_that_they_have(database: Engine) -> None:
-    whole = Duty("liang", DAY, DAY + LONGEST)
+    whole = Duty("liang", DAY, DAY + LONGEST_DUTY)
     kept(database, EARLY, LATE, whole)
     assert between(database, 0, 8) == [whole]
     assert between(database, 8, 8.01) == [whole, EARLY]

@@ -19,7 +19,7 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Location
 from domain.case.lifecycle import State
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.catalogue.terms import Edition
 from readmodel.base.database import reading, writing
 from readmodel.cases.tables import follow_ups
@@ -54,7 +54,7 @@ class Course:
     told: list[Told] = field(default_factory=list)
 
     def act(self, body: Any, at: datetime, actor: Any = ADMIN) -> None:
-        self.batches.append(batch(self.case, (*self.case.ring(at), *do(self.case, body, at, actor))))
+        self.batches.append(batch(self.case, (*self.case.advance(at), *do(self.case, body, at, actor))))
 
 
 def said_at_random(rng: random.Random) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from domain.case.actions.hand_over import HandOver
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from domain.shared.actors import Actor, Role
 from readmodel.base.database import reading, writing
 from readmodel.people.workload import CLOCK_MARGIN, begin_handover, end_handover, given_by

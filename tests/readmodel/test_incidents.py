@@ -11,21 +11,19 @@ from domain.case.incident_link import own_matters
 from domain.case.intake import Location
 from domain.case.progress import Progress
 from domain.incident.batch import Gathering, IncidentBatch
-from domain.incident.incident import Incident
-from domain.incident.lifecycle import IncidentState
-from domain.incident.notifications import News
+from domain.incident.incident import Incident, News
 from domain.incident.scope import Scope
+from domain.incident.state import IncidentState
 from domain.kit.event import ActionBody
 from readmodel.base.database import ReadConnection, engine, reading, writing
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.tables import cases
 from readmodel.incidents import incidents
 from readmodel.incidents.candidates import candidates, unclaimed
-from readmodel.incidents.incidents import Surge
-from readmodel.incidents.tables import incident_events
-from readmodel.incidents.tables import incidents as incidents_table
+from readmodel.incidents.incidents import Surge, incident_events
+from readmodel.incidents.incidents import incidents as incidents_table
 from readmodel.migrate import migrate
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import notifications
 from readmodel.projection import DivergedError, write
 from readmodel.timelines import incident_timeline
 from tests.support.batches import call, number, published
@@ -292,7 +290,7 @@ class TestReading:
         register(database, 4)
         with reading(database) as connection:
             assert incidents.case_counts(connection, INCIDENT).states == {"registered": 2, "dispatched": 1}
-            assert incidents.case_counts(connection, OTHER_INCIDENT) == incidents.Counts()
+            assert incidents.case_counts(connection, OTHER_INCIDENT) == incidents.IncidentCounts()
 
     def test_lists_turn_pages_the_latest_first(self, database: Engine) -> None:
         # Two of one instant: the number parts them.

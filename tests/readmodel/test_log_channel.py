@@ -15,11 +15,11 @@ import pytest
 
 from activities.notifications.channels.log import LogChannel
 from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import Notification
+from readmodel.notifications.notifications import NotificationRow
 
 
 def delivery(place: int, tries: int = 1) -> Delivery:
-    notification = Notification(
+    notification = NotificationRow(
         key=f"{place}-1-dispatcher",
         number=f"{place:013}",
         seq=1,

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from readmodel.base.database import reading, writing
-from readmodel.cases.open_cases import _statement, open_numbers, walk
+from readmodel.cases.queries import _open_numbers, open_numbers, walk_open_cases
 from readmodel.projection import write
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import MONDAY, days, hours
@@ -64,14 +64,14 @@ def test_those_registered_since_an_instant(four: Engine) -> None:
 
 def test_a_walk_brings_whole_cases_page_by_page(four: Engine) -> None:
     with reading(four) as connection:
-        found = list(walk(connection, LONG_AGO, page=2))
+        found = list(walk_open_cases(connection, LONG_AGO, page=2))
     assert [case and case.number for case in found] == [number(1), number(2), number(3), number(5)]
 
 
 def test_a_walk_does_not_leave_out_a_case_whose_beginning_is_lost(four: Engine) -> None:
     execute(four, "DELETE FROM events WHERE number = :number AND seq = 1", number=number(2))
     with reading(four) as connection:
-        found = list(walk(connection, LONG_AGO, page=2))
+        found = list(walk_open_cases(connection, LONG_AGO, page=2))
     assert [case and case.number for case in found] == [number(1), None, number(3), number(5)]
 
 
@@ -79,7 +79,7 @@ def test_indexes_find_them_among_years_of_closed_ones(four: Engine) -> None:
     if four.dialect.name != "sqlite":
         pytest.skip("PostgreSQL reads so small a table from end to end, rightly")
     with reading(four) as connection:
-        statement = _statement(LONG_AGO, number(1), 2).compile(connection, compile_kwargs={"literal_binds": True})
+        statement = _open_numbers(LONG_AGO, number(1), 2).compile(connection, compile_kwargs={"literal_binds": True})
         plan = str(connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all())
     assert "ix_cases_state" in plan
     assert "ix_cases_closed" in plan

@@ -22,8 +22,7 @@ from readmodel.callers import recognition
 from readmodel.calls.tables import calls
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import count_cases
-from readmodel.cases.search import find
-from readmodel.cases.sorting import Sort, stretches
+from readmodel.cases.search import Sort, find, stretches
 from readmodel.cases.tables import SELECTIVE_COLUMNS, cases
 from readmodel.migrate import migrate
 from readmodel.notifications import deliveries

@@ -22,7 +22,7 @@ from readmodel.base.database import reading, writing
 from readmodel.cases.queries import get_case
 from readmodel.cases.search_terms import search_terms
 from readmodel.cases.tables import cases, clocks, events, search_words
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import notifications
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from readmodel.timelines import timeline
 from tests.support.batches import PLAIN, batch, call, number, published
@@ -250,7 +250,7 @@ def history(reset_after: int | None = None) -> list[ProjectionBatch]:
     made, at = [batch(case, first)], start.at
     for place, action in enumerate(PLAIN, start=1):
         at += days(1) if place == reset_after else minutes(3)
-        happened = (*case.ring(at), *do(case, BODIES[action], at))
+        happened = (*case.advance(at), *do(case, BODIES[action], at))
         made.append(batch(case, happened).model_copy(update={"since_changed_at": made[-1].changed_at}))
     return made
 

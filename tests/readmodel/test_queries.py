@@ -22,7 +22,7 @@ from readmodel.base.database import engine, reading, writing
 from readmodel.base.paging import BadCursorError, Place
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import count_cases, get_case, list_cases, versions
-from readmodel.cases.sorting import Sort
+from readmodel.cases.search import Sort
 from readmodel.cases.tables import cases
 from readmodel.migrate import migrate
 from readmodel.projection import write

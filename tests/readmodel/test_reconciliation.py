@@ -13,10 +13,10 @@ from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from readmodel.base.database import reading, writing
 from readmodel.cases.tables import cases, events
+from readmodel.incidents.incidents import incidents
 from readmodel.incidents.incidents import write as write_incident
-from readmodel.incidents.tables import incidents
 from readmodel.projection import write
-from readmodel.recovery.reconciliation import Held, held, late_cases
+from readmodel.recovery import Held, held, late_cases
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import INCIDENT, MONDAY, THEN
 from tests.support.incidents import opening

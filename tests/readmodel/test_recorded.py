@@ -6,10 +6,9 @@ from sqlalchemy import Engine
 
 from domain.case.lifecycle import State
 from readmodel.base.database import reading, writing
-from readmodel.cases.facts import all_facts, facts_of
 from readmodel.cases.queries import get_case, get_cases
 from readmodel.projection import write
-from readmodel.recovery.recorded import cases_not_over, recorded_case
+from readmodel.recovery import all_facts, cases_not_over, facts_of, recorded_case
 from tests.support.batches import call, number, published
 from tests.support.build import MONDAY, ROAD, days, hours
 from tests.support.credits import OWED, RESOLVE

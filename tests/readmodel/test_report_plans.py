@@ -10,10 +10,10 @@ from domain.reports.period import Period, ReportKind
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import reading
-from readmodel.reports.questions import QUESTIONS, Question
-from readmodel.reports.scope import Scope
+from readmodel.reports.reports import QUESTIONS, Question
+from readmodel.reports.scope import ReportScope
 
-SCOPE = Scope.of(Period.parse(ReportKind.DAILY, "2026-09-07"), load_catalogue(DEFAULT_CATALOGUE))
+SCOPE = ReportScope.of(Period.parse(ReportKind.DAILY, "2026-09-07"), load_catalogue(DEFAULT_CATALOGUE))
 INDEXES = {
     "missed": {"ix_clocks_missed"},
     "headlines": {"ix_clocks_missed", "ix_clocks_met", "ix_cases_closed"},

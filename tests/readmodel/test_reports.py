@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine
 
-from domain.calls.call import Call, Timing
-from domain.calls.duty import Duty
+from domain.calls.call import Call, Duty, Timing
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
@@ -33,8 +32,7 @@ from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties
 from readmodel.projection import write
 from readmodel.reports.promises import STAGES
-from readmodel.reports.questions import make
-from readmodel.reports.stored import first_case_at, get_report, keep_report
+from readmodel.reports.reports import first_case_at, get_report, keep_report, make
 from tests.support.batches import batch, call, number, published
 from tests.support.build import BODIES, MONDAY, OTHER_CREW, days, do, hours, minutes
 

@@ -9,8 +9,8 @@ from domain.case.intake import Location
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
-from domain.incident.opening import Opening, SurgeRule
 from domain.incident.scope import Scope
+from domain.incident.state import Opening, SurgeRule
 from domain.kit.command import Command
 from domain.shared.actors import SYSTEM, Actor, Role
 from readmodel.base.database import writing

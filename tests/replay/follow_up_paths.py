@@ -2,7 +2,7 @@
 
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.sign_for import SignFor
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.hotline import Complaint, Hotline
 

@@ -95,7 +95,7 @@ async def answered_before_its_incident_was_told(hotline: Hotline) -> Complaint:
 async def rung_with_an_update_after_an_outage(hotline: Hotline) -> Complaint:
     """A timer fires while no worker is there. The update in the same task is handled first, and sets the next timer."""
     settings = hotline.settings.model_copy(update={"task_queue": "with-outages"})
-    interrupted = Hotline(hotline.server, settings, hotline.engine, hotline.sender)
+    interrupted = Hotline(hotline.server, settings, hotline.engine, hotline.projection)
     async with worker.running(hotline.client, settings):
         complaint = await play(await interrupted.start(), Dispatch(department="repair"))
         await at_rest(complaint)

@@ -1,6 +1,6 @@
 """Long lives, on a server that suggests a new run after a few events: how a run ends, and with what the next begins.
 
-Shifts of the watch, the courier and the reconciler last less than a second here.
+Activities of the watch, the courier and the reconciler last less than a second here.
 """
 
 import itertools
@@ -37,8 +37,8 @@ LongPlay = Callable[[Hotline], Awaitable[WorkflowHandle[Any, Any]]]
 """Answers the first run."""
 
 
-def in_short_shifts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.shift.SHIFT", timedelta(seconds=0.5))
+def with_short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activities.poller.RUN_TIME", timedelta(seconds=0.5))
 
 
 def of_run(play: LongPlay, place: int) -> Callable[[Hotline], Awaitable[WorkflowHistory]]:
@@ -179,7 +179,7 @@ async def watch(hotline: Hotline) -> WorkflowHandle[Any, Any]:
 
 
 async def _one_run(hotline: Hotline, handle: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
-    """Shift after shift, until the next run."""
+    """Until the next run of the workflow."""
     first = await this_run(hotline, handle)
     await until(handle.describe, lambda seen: seen.run_id != first.run_id)
     return first

@@ -20,7 +20,7 @@ from tests.replay.change_paths import CHANGE_PATHS
 from tests.replay.follow_up_paths import FOLLOW_UP_PATHS
 from tests.replay.incident_paths import INCIDENT_PATHS
 from tests.replay.link_paths import LINK_PATHS
-from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, in_short_shifts
+from tests.replay.long_paths import DYNAMIC_CONFIG, LONG, SETTINGS, with_short_runs
 from tests.replay.paths import PATHS
 from tests.replay.settlement_paths import SETTLEMENT_PATHS
 from tests.replay.write_paths import WRITE_PATHS
@@ -69,8 +69,8 @@ def of_path(play: Callable[[Hotline], Awaitable[Complaint | Cause]]) -> Record:
     return recorded
 
 
-def of_shift(start: Callable[[Client, str], Awaitable[WorkflowHandle[Any, None]]]) -> Record:
-    """The history of a workflow that runs for ever, and has begun its first shift."""
+def of_poller(start: Callable[[Client, str], Awaitable[WorkflowHandle[Any, None]]]) -> Record:
+    """The history of a workflow that runs for ever, and has begun its first run."""
 
     async def recorded(hotline: Hotline) -> WorkflowHistory:
         handle = await start(hotline.client, hotline.settings.task_queue)
@@ -130,9 +130,9 @@ RECORDS: dict[str, Record] = {
     "installation": installation,
     **{name: of_path(play) for name, play in _OF_CASES.items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
-    "courier": of_shift(COURIER.start),
-    "reconciler": of_shift(RECONCILER.start),
-    "watch": of_shift(SURGE_WATCH.start),
+    "courier": of_poller(COURIER.start),
+    "reconciler": of_poller(RECONCILER.start),
+    "watch": of_poller(SURGE_WATCH.start),
     **LONG,
 }
 
@@ -144,7 +144,7 @@ async def main(names: list[str]) -> None:
         await record(usual)
     if long := [name for name in missing if name in LONG]:
         with pytest.MonkeyPatch.context() as monkeypatch:
-            in_short_shifts(monkeypatch)
+            with_short_runs(monkeypatch)
             await record(long, DYNAMIC_CONFIG, **SETTINGS)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from activities.internal_updates import SETTLE
+from activities.names import SETTLE, incident_id
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.reopen import Reopen
@@ -14,8 +14,8 @@ from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.resolve import Resolve
 from domain.incident.incident import Incident
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
@@ -24,8 +24,8 @@ from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import IncidentOutcome, incident_id
-from workflows.kit.messages import Names
+from workflows.incident.messages import IncidentOutcome
+from workflows.kit.messages import CatalogueNames
 
 
 async def incident(hotline: Hotline, district: str) -> Incident:
@@ -33,7 +33,9 @@ async def incident(hotline: Hotline, district: str) -> Incident:
     scope = Scope(services=("leak",), districts=(district,))
     at = datetime.now(UTC)
     opening = Opening(at=at, actor=ADMIN, title="爆管 burst main", scope=scope, since=at)
-    begun = await start_incident(hotline.client, hotline.settings.task_queue, opening, Request(key=district), Names())
+    begun = await start_incident(
+        hotline.client, hotline.settings.task_queue, opening, Request(key=district), CatalogueNames()
+    )
     return begun.incident
 
 

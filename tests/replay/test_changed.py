@@ -155,7 +155,7 @@ async def test_a_changed_workflow_of_incidents_is_caught(changed: type[IncidentW
 
 @workflow.defn(name="SurgeWatchWorkflow")
 class Dozing(SurgeWatchWorkflow):
-    """Sleeps before its shifts."""
+    """Sleeps before its runs."""
 
     @workflow.run
     async def run(self) -> None:

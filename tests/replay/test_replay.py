@@ -21,8 +21,8 @@ from domain.case.events import Event
 from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import INCIDENT_KINDS
-from hotline.recovery.histories import Place, returned
-from hotline.temporal.sandbox import runner
+from hotline.recovery.histories import Origin, returned
+from hotline.temporal.runner import runner
 from tests.replay.record import RECORDS
 from tests.support.build import data_of
 from tests.support.histories import NAMESPACE, opened, sealed
@@ -65,7 +65,7 @@ async def published(path: Path) -> list[Event]:
         batch
         for event in load(path).events
         for batch in (
-            *await returned(Place(DATA_CONVERTER, NAMESPACE, load(path).workflow_id), event),
+            *await returned(Origin(DATA_CONVERTER, NAMESPACE, load(path).workflow_id), event),
             *await _inputs(path, event, "publish", ProjectionBatch),
         )
     ]
@@ -77,7 +77,7 @@ async def _inputs(path: Path, event: HistoryEvent, name: str, kind: type[Any]) -
     scheduled = event.activity_task_scheduled_event_attributes
     if scheduled.activity_type.name != name:
         return []
-    place = Place(DATA_CONVERTER, NAMESPACE, load(path).workflow_id)
+    place = Origin(DATA_CONVERTER, NAMESPACE, load(path).workflow_id)
     return await place.of(workflow_of(path), name).decode(scheduled.input.payloads, [kind])
 
 

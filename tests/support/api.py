@@ -27,7 +27,7 @@ from api.temporal.clock import ClockCheck
 from domain.case.lifecycle import State
 from domain.shared.actors import Actor, Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings
-from readmodel.people.people import Scope
+from readmodel.people.people import PeopleScope
 from tests.support.build import MONDAY, case_in
 from tests.support.directory import Directory
 from tests.support.rings import ring_at
@@ -98,7 +98,7 @@ class Api:
         """The header that lets somebody in."""
         return {"Authorization": f"Bearer {self.tokens[name]}"}
 
-    def session(self, name: str, scope: Scope = "all") -> dict[str, str]:
+    def session(self, name: str, scope: PeopleScope = "all") -> dict[str, str]:
         """The header of a browser in which somebody has signed in."""
         member, answer = self.backend.people.get(name), Response()
         assert member

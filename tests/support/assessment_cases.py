@@ -40,7 +40,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import THANKS, Caller, Intake, Location, Registration
 from domain.case.lifecycle import State
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.catalogue.terms import Credit, Terms
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
@@ -264,13 +264,13 @@ class Player:
         self._now += timedelta(minutes=longest * self._random.random())
         if self._random.random() >= LATE_BY_OUTAGE:
             self._ring_on_time()
-        self._events += self._case.ring(self._now)
+        self._events += self._case.advance(self._now)
 
     def _ring_on_time(self) -> None:
         while (deadline := self._case.next_deadline()) and deadline <= self._now and self._case.is_active(deadline):
             # A correction may shorten a promise so that it was due before.
-            self._events += self._case.ring(max(deadline, self._events[-1].at))
-        self._events += self._case.ring(self._now)
+            self._events += self._case.advance(max(deadline, self._events[-1].at))
+        self._events += self._case.advance(self._now)
 
     def _act(self, name: str) -> None:
         """Do it if the case allows it; an incident may end instead."""

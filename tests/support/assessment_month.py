@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.state import Inspection, Objection
-from domain.catalogue.figures import CALLS_ANSWERED, CONNECTED_RATE, FIGURES, Kind, Subject
+from domain.catalogue.figures import CALLS_ANSWERED, CONNECTED_RATE, FIGURES, EntryKind, Subject
 from readmodel.assessments.exclusions import request
 from readmodel.assessments.months import GivenValue, keep_given
 from readmodel.base.database import writing
@@ -65,7 +65,7 @@ def random_month(count: int, seed: int = 1) -> RandomMonth:
 
 
 def _inspections(random: Random, counted: Sequence[Counted]) -> list[Inspection]:
-    registered = [each for each in counted if each.kind is Kind.REGISTERED]
+    registered = [each for each in counted if each.kind is EntryKind.REGISTERED]
     return [
         Inspection(
             complaint=each.number,

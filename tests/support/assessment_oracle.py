@@ -18,41 +18,48 @@ from domain.assessment.exclusion import Exclusion
 from domain.case.actions.follow_up import FollowedUp
 from domain.case.case import Case
 from domain.case.clocks import APPROVE, ClockStatus
+from domain.case.decide import evolve
 from domain.case.events import Event
 from domain.case.intake import THANKS
-from domain.case.kinds import evolve
 from domain.case.lifecycle import State
-from domain.case.satisfaction import SATISFIED
-from domain.catalogue.figures import CASES, FIGURES, Figure, Kind, Subject, Unit
+from domain.case.progress import SATISFIED
+from domain.catalogue.figures import CASES, FIGURES, EntryKind, Figure, FigureUnit, Subject
 from readmodel.assessments.months import GivenValue
 
 Whose = Mapping[Subject, str | None]
 PROMISES = {
-    "acknowledge": Kind.ACKNOWLEDGE,
-    "arrive": Kind.ARRIVE,
-    "resolve": Kind.RESOLVE,
-    "reply": Kind.REPLY,
-    "follow_up": Kind.FOLLOW_UP,
+    "acknowledge": EntryKind.ACKNOWLEDGE,
+    "arrive": EntryKind.ARRIVE,
+    "resolve": EntryKind.RESOLVE,
+    "reply": EntryKind.REPLY,
+    "follow_up": EntryKind.FOLLOW_UP,
 }
 ONE_KIND = {
-    "sign_for": Kind.SIGNED_FOR,
-    "return": Kind.RETURNED,
-    "reopen": Kind.REOPENED,
-    "urge": Kind.URGED,
-    "decide_extension": Kind.EXTENDED,
+    "sign_for": EntryKind.SIGNED_FOR,
+    "return": EntryKind.RETURNED,
+    "reopen": EntryKind.REOPENED,
+    "urge": EntryKind.URGED,
+    "decide_extension": EntryKind.EXTENDED,
 }
-FIRST: dict[Kind, Subject | None] = {
-    Kind.RECEIVED: Subject.DEPARTMENT,
-    Kind.RETURNED: Subject.DEPARTMENT,
-    Kind.SIGNED_FOR: Subject.CREW,
-    **dict.fromkeys((Kind.REOPENED, Kind.URGED, Kind.EXTENDED)),
+FIRST: dict[EntryKind, Subject | None] = {
+    EntryKind.RECEIVED: Subject.DEPARTMENT,
+    EntryKind.RETURNED: Subject.DEPARTMENT,
+    EntryKind.SIGNED_FOR: Subject.CREW,
+    **dict.fromkeys((EntryKind.REOPENED, EntryKind.URGED, EntryKind.EXTENDED)),
 }
 """Kinds of which a case has one entry in a month, for each of these subjects; None: one altogether."""
 ABOUT_WORK_BEFORE = {"return", "follow_up", "reopen"}
 """Actions on the work of those who had the case before them."""
 HANDS_OVER = {"dispatch", "follow_up", "reopen"}
 """Actions by which a department receives the case, if they lead to `dispatched`."""
-STAYS = {Kind.REGISTERED, Kind.RECEIVED, Kind.SIGNED_FOR, Kind.THANKS, Kind.MONEY, Kind.INSPECTED}
+STAYS = {
+    EntryKind.REGISTERED,
+    EntryKind.RECEIVED,
+    EntryKind.SIGNED_FOR,
+    EntryKind.THANKS,
+    EntryKind.MONEY,
+    EntryKind.INSPECTED,
+}
 """Kinds that an excluded case stays in."""
 
 
@@ -60,7 +67,7 @@ STAYS = {Kind.REGISTERED, Kind.RECEIVED, Kind.SIGNED_FOR, Kind.THANKS, Kind.MONE
 class Counted:
     """Something that counts: of which case, when, for whom, in favour or not, and how much."""
 
-    kind: Kind
+    kind: EntryKind
     number: str
     at: datetime
     whose: Whose
@@ -88,7 +95,7 @@ class Step(NamedTuple):
             Subject.DISTRICT: case.intake.location.district,
         }
 
-    def counted(self, kind: Kind, part: int | None = None, *, counts: bool = True) -> Counted:
+    def counted(self, kind: EntryKind, part: int | None = None, *, counts: bool = True) -> Counted:
         """Return what the event counts for those who have the case, or this part of it."""
         return Counted(kind, self.after.number, self.event.at, self.whose(part), counts)
 
@@ -109,10 +116,10 @@ def _work(step: Step) -> Iterator[Counted]:
     """Yield registrations, dispatches, parts and signatures, and what went wrong with them."""
     action, data = step.event.action, step.event.data
     if action == "register":
-        yield step.counted(Kind.REGISTERED)
+        yield step.counted(EntryKind.REGISTERED)
     if action == "involve" or (action in HANDS_OVER and step.after.state is State.DISPATCHED):
         of = step.after.parts[-1] if action == "involve" else step.after
-        received = step.counted(Kind.RECEIVED)
+        received = step.counted(EntryKind.RECEIVED)
         yield replace(received, whose={**received.whose, Subject.DEPARTMENT: of.department, Subject.CREW: of.assignee})
     if action in ONE_KIND and getattr(data, "approved", True):
         yield step.counted(ONE_KIND[action], getattr(data, "part", None))
@@ -135,19 +142,19 @@ def _answers(step: Step) -> Iterator[Counted]:
     if step.event.action != "follow_up" or step.after.state is State.PENDING_FOLLOW_UP:
         return
     if step.after.state is State.DISPATCHED:
-        yield step.counted(Kind.REWORKED)
+        yield step.counted(EntryKind.REWORKED)
     said = step.event.data
     assert isinstance(said, FollowedUp)
     reached = said.outcome != "unreachable"
-    yield step.counted(Kind.CONTACTED, counts=reached)
+    yield step.counted(EntryKind.CONTACTED, counts=reached)
     if not reached:
         return
     short, content = said.contacted is None, said.outcome == "satisfied"
     if content or not short:
-        yield step.counted(Kind.SOLVED, counts=content if short else bool(said.solved))
+        yield step.counted(EntryKind.SOLVED, counts=content if short else bool(said.solved))
     satisfied = content if short else said.satisfaction in SATISFIED
     if not (satisfied and "contact_changed" in step.after.flags):
-        yield step.counted(Kind.SATISFIED, counts=satisfied)
+        yield step.counted(EntryKind.SATISFIED, counts=satisfied)
 
 
 def _money(step: Step) -> Iterator[Counted]:
@@ -155,7 +162,7 @@ def _money(step: Step) -> Iterator[Counted]:
     before = step.before.decisions if step.before else ()
     for decided in step.after.decisions[len(before) :]:
         if decided.approved and decided.amount is not None:
-            yield replace(step.counted(Kind.MONEY), amount=Fraction(decided.amount))
+            yield replace(step.counted(EntryKind.MONEY), amount=Fraction(decided.amount))
 
 
 def _thanks(events: Sequence[Event], month: Assessment) -> Iterator[Counted]:
@@ -164,7 +171,7 @@ def _thanks(events: Sequence[Event], month: Assessment) -> Iterator[Counted]:
     until = [event.to_state for event in events if event.at < month.until]
     thanks = first.after.intake.service_code == THANKS and month.since <= first.event.at < month.until
     if thanks and until[-1] not in (State.WITHDRAWN, State.REFUSED):
-        found, person = first.counted(Kind.THANKS), first.after.intake.thanked
+        found, person = first.counted(EntryKind.THANKS), first.after.intake.thanked
         yield replace(found, whose={**found.whose, Subject.AGENT: person, Subject.CREW: person})
 
 
@@ -175,7 +182,7 @@ def counted_in(cases: Iterable[Sequence[Event]], month: Assessment) -> list[Coun
     """Return everything that counts in a month, of the events of each case and of its inspections."""
     found = [
         Counted(
-            Kind.INSPECTED,
+            EntryKind.INSPECTED,
             each.complaint,
             each.inspected_at,
             {Subject.AGENT: each.agent},
@@ -185,7 +192,7 @@ def counted_in(cases: Iterable[Sequence[Event]], month: Assessment) -> list[Coun
     ]
     for events in cases:
         found += _thanks(events, month)
-        there = set[tuple[Kind, str | None]]()
+        there = set[tuple[EntryKind, str | None]]()
         for step in steps(events):
             if not month.since <= step.event.at < month.until:
                 continue
@@ -230,7 +237,7 @@ class Oracle:
         as_of: datetime,
     ) -> None:
         self._month = month
-        self._of = defaultdict[tuple[Subject, str, Kind], list[Counted]](list)
+        self._of = defaultdict[tuple[Subject, str, EntryKind], list[Counted]](list)
         for each in counted:
             for by, subject in (*each.whose.items(), (Subject.COMPANY, "company")):
                 if subject is not None:
@@ -243,10 +250,10 @@ class Oracle:
 
     def subjects(self) -> set[tuple[Subject, str]]:
         """Return everybody and everything of whom something counts."""
-        counted = {(by, subject) for by, subject, kind in self._of if kind is not Kind.THANKS}
+        counted = {(by, subject) for by, subject, kind in self._of if kind is not EntryKind.THANKS}
         return counted | {(Subject(by), who) for by, who, _ in self._given}
 
-    def behind(self, by: Subject, subject: str, kind: Kind) -> list[Counted]:
+    def behind(self, by: Subject, subject: str, kind: EntryKind) -> list[Counted]:
         """Return what counts behind a number."""
         return self._of.get((by, subject, kind), [])
 
@@ -281,27 +288,27 @@ class Oracle:
         grades = sorted(self._month.standard.grades, key=lambda grade: grade.least)
         return [grade.code for grade in grades if score >= grade.least][-1] if score is not None else None
 
-    def _figure(self, figure: Figure, kind: Kind, by: Subject, subject: str) -> Figures:
+    def _figure(self, figure: Figure, kind: EntryKind, by: Subject, subject: str) -> Figures:
         entries = self.behind(by, subject, kind)
         kept = [each for each in entries if not self.is_left_out(each, figure)]
         # Excluded cases stay in their number, which says how many of them are excluded.
         left = sum(each not in kept or (figure is CASES and each.number in self._excluded) for each in entries)
         if figure.per_case:
             return _share(len(kept), self._cases(by, subject), left)
-        if figure.unit is Unit.RATE:
+        if figure.unit is FigureUnit.RATE:
             return _share(sum(each.counts for each in kept), len(kept), left)
-        if figure.unit is Unit.COUNT:
+        if figure.unit is FigureUnit.COUNT:
             return Figures(Fraction(len(kept)), len(kept), excluded=left)
         if not kept:
             return Figures(excluded=left)
         total = sum((each.amount or Fraction(0) for each in kept), Fraction(0))
-        if figure.unit is Unit.MONEY:
+        if figure.unit is FigureUnit.MONEY:
             return Figures(total, len(kept), excluded=left)
         return Figures(Fraction(_rounded(total / len(kept))), int(total), len(kept), left)
 
     def _cases(self, by: Subject, subject: str) -> int:
         """Return the cases that a share is of: those that count, and are not excluded."""
-        found = self.behind(by, subject, CASES.kind_for(by) or Kind.REGISTERED)
+        found = self.behind(by, subject, CASES.kind_for(by) or EntryKind.REGISTERED)
         return sum(not self.is_left_out(each, CASES) and each.number not in self._excluded for each in found)
 
 

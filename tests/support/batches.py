@@ -46,7 +46,7 @@ def published(
     at = start.at
     for action in actions:
         at += step
-        rung = case.ring(at)
+        rung = case.advance(at)
         body = BODIES[action] if isinstance(action, str) else action
         batches.append(batch(case, (*rung, *do(case, body, at))))
     return batches

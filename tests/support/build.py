@@ -21,7 +21,7 @@ from domain.case.intake import Caller, Intake, Location, Registration
 from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.progress import Owed
-from domain.catalogue.terms import Process, Promise, Rung, Terms
+from domain.catalogue.terms import EscalationStep, Process, Promise, Terms
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import SYSTEM, Actor, Role
@@ -45,11 +45,11 @@ CALENDAR = WorkCalendar(
 """Beijing time over the national holiday of 2026, with its two make-up days."""
 
 LADDER = (
-    Rung(percent=50, notify=("assignee",)),
-    Rung(percent=75, notify=("assignee", "lead")),
-    Rung(percent=100, notify=("lead", "owner", "supervisor")),
-    Rung(percent=150, notify=("director",)),
-    Rung(percent=200, notify=("general_manager",)),
+    EscalationStep(percent=50, notify=("assignee",)),
+    EscalationStep(percent=75, notify=("assignee", "lead")),
+    EscalationStep(percent=100, notify=("lead", "owner", "supervisor")),
+    EscalationStep(percent=150, notify=("director",)),
+    EscalationStep(percent=200, notify=("general_manager",)),
 )
 
 PROMISES = (
@@ -275,8 +275,8 @@ def walked(case: Case, until: datetime) -> tuple[Event, ...]:
     """Ring the case whenever something falls due until then, as its timer does; return the events."""
     events: tuple[Event, ...] = ()
     while (deadline := case.next_deadline()) and deadline <= until:
-        events += case.ring(deadline)
-    return events + case.ring(until)
+        events += case.advance(deadline)
+    return events + case.advance(until)
 
 
 def refused(case: Case, body: ActionBody, actor: Actor | None = None, at: datetime = THEN) -> Refused:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
 from hotline.files.catalogue_store import CatalogueStore, edition_of
@@ -32,5 +32,5 @@ async def order_handover(hotline: Hotline, handover_id: str, **changes: Any) -> 
     """Order a handover of the cases of OWNER to li, as the API does; return the start of its workflow."""
     supervisor = Actor(id="xu", role=Role.SUPERVISOR)
     order = Handover(id=handover_id, previous_owner=OWNER, owner="li", reason="病假", actor=supervisor)
-    assert await hotline.sender.run(partial(begin_handover, handover=order, at=datetime.now(UTC)))
+    assert await hotline.projection.run(partial(begin_handover, handover=order, at=datetime.now(UTC)))
     return HandoverStart.of(order).model_copy(update=changes)

@@ -25,8 +25,8 @@ from domain.case.actions.send_back import SendBack
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
 from domain.case.intake import Caller, Location
-from domain.case.satisfaction import Satisfaction
-from domain.catalogue.terms import Approver, Credit, Edition, Process, Promise, Rung, UrgingRules
+from domain.case.progress import Satisfaction
+from domain.catalogue.terms import Approver, Credit, Edition, EscalationStep, Process, Promise, UrgingRules
 from domain.kit.event import ActionBody
 from tests.support.build import ACTORS, BODIES, INCIDENT, LADDER, MONDAY, OTHER_INCIDENT, PROMISES, terms
 from tests.support.offers import PEOPLE
@@ -39,7 +39,9 @@ spans = st.one_of(
 )
 actors = st.sampled_from(PEOPLE)
 starts = st.integers(0, 40 * 24 * 60).map(lambda count: MONDAY + timedelta(minutes=count))
-ladders = st.sampled_from([LADDER, (), (Rung(percent=33, notify=("owner",)), Rung(percent=300, notify=("lead",)))])
+ladders = st.sampled_from(
+    [LADDER, (), (EscalationStep(percent=33, notify=("owner",)), EscalationStep(percent=300, notify=("lead",)))]
+)
 processes = st.builds(
     Process,
     follow_up_attempts=st.integers(1, 3),

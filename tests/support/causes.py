@@ -11,21 +11,22 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.names import incident_id
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.resolve import Resolve
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.incident.messages import IncidentOutcome, incident_id
+from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 OVER = Resolve(result="已换管", message="已恢复供水")
 
@@ -104,7 +105,7 @@ async def declare(
     usual = {"at": at, "actor": ADMIN, "title": "爆管 burst main", "scope": scope, "since": at}
     opening = Opening.model_validate(usual | changes)
     named = known_by or uuid.uuid4().hex
-    names = Names.of(hotline.catalogue)
+    names = CatalogueNames.of(hotline.catalogue)
     incident, *_ = await start_incident(hotline.client, hotline.settings.task_queue, opening, Request(key=named), names)
     return Cause(hotline, incident.number)
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.sign_in.sessions import Session
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import API, Match, rule_of
-from readmodel.people.people import Scope
+from readmodel.people.people import PeopleScope
 from tests.support.api import Api
 
 WORKFLOW = f"{API}/namespaces/default/workflows/complaint-{{}}"
@@ -43,7 +43,7 @@ RESET = {
 class Browser:
     """Browser of somebody who has signed in, at one API process."""
 
-    def __init__(self, api: Api, by: str = "chief", scope: Scope = "all") -> None:
+    def __init__(self, api: Api, by: str = "chief", scope: PeopleScope = "all") -> None:
         self.api = api
         member, answer = api.backend.people.get(by), Response()
         assert member

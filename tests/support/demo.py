@@ -96,7 +96,7 @@ class Stage:
 
     def wait(self, so_long: timedelta) -> None:
         self.now += so_long
-        self.events += self.case.ring(self.now)
+        self.events += self.case.advance(self.now)
 
     def _clock(self, until: Wait) -> Clock:
         [clock] = [clock for clock in self.case.clocks if clock.name == until.until]

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable
 from typing import Any
 
-from activities.projection import SenderWriter
+from activities.projection import Projection
 from api.__main__ import main
 from api.temporal import client, complaints
 from hotline import entry
@@ -20,7 +20,7 @@ from workflows.clients.start import start_once
 POINTS = ("sent", "before", "after")
 SENT_SECONDS = 0.003
 """Time after which a request is on its way, and most are not answered."""
-_committed = SenderWriter._committed
+_committed = Projection._committed
 
 
 async def _die_asking(call: Awaitable[Any]) -> None:
@@ -28,7 +28,7 @@ async def _die_asking(call: Awaitable[Any]) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def _die_writing(self: SenderWriter, work: Awaitable[object]) -> bool:
+async def _die_writing(self: Projection, work: Awaitable[object]) -> bool:
     if sys.argv[1] == "after" and not await _committed(self, work):
         raise RuntimeError("SQL did not take it")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -40,5 +40,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "sent":
         client.answer_unless_gone = _die_asking
         vars(complaints)["start_once"] = lambda *given, **more: _die_asking(start_once(*given, **more))
-    SenderWriter._committed = _die_writing  # type: ignore[method-assign]
+    Projection._committed = _die_writing  # type: ignore[method-assign]
     entry.run_main(main)

@@ -9,12 +9,11 @@ from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.courier import Courier
-from activities.notifications.delivery import DeliveryLoop, Pace, RoutingLoop
+from activities.notifications.delivery import DeliveryLoop, Polling, RoutingLoop
 from domain.case.automatic.undelivered import Undelivered
 from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import DUE
-from readmodel.notifications.tables import deliveries as delivery_rows
-from readmodel.notifications.tables import notifications
+from readmodel.notifications.notifications import DUE, notifications
+from readmodel.notifications.notifications import deliveries as delivery_rows
 from readmodel.writer import GroupWriter
 from tests.support.batches import call, published
 from tests.support.rows import rows
@@ -67,14 +66,14 @@ class FakeHarness:
         self.database = database
         self.writer = writer
         self.channel = FakeChannel()
-        self.pace = Pace(poll_seconds=0.05)
+        self.polling = Polling(poll_seconds=0.05)
         self.singly = False
 
     def courier(self) -> Courier:
         loop = DeliveryLoop(
-            self.writer, "fake", self.channel, never, self.channel.give_up, self.pace, singly=self.singly
+            self.writer, "fake", self.channel, never, self.channel.give_up, self.polling, singly=self.singly
         )
-        return Courier(RoutingLoop(self.writer, to_fake, [loop], self.pace), loop)
+        return Courier(RoutingLoop(self.writer, to_fake, [loop], self.polling), loop)
 
     async def notify(self, count: int, first: int = 0) -> list[str]:
         """Register so many cases, each with one notification of the dispatcher. Returns the keys."""

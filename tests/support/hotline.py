@@ -18,19 +18,20 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from activities.projection import SenderWriter
+from activities.names import complaint_id
+from activities.projection import Projection
 from domain.case.actions import ACTION_OF
-from domain.case.batch import ProjectionBatch, Returned
+from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.case.views import CaseView, Outcome
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
-from domain.shared.instants import to_milliseconds
 from domain.shared.numbers import local_day
+from domain.shared.text import to_milliseconds
 from hotline.files.catalogue import load_catalogue
-from hotline.recovery.histories import Place, returned
+from hotline.recovery.histories import Origin, returned
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from hotline.temporal.converter import SealingOptions
 from readmodel.base.database import engine as engine_of
@@ -38,7 +39,7 @@ from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
 from tests.support.sealing import with_options
 from workflows.clients.start import TASK_TIMEOUT
-from workflows.complaint.messages import ComplaintStart, search_attributes, summary, workflow_id
+from workflows.complaint.messages import ComplaintStart, search_attributes, summary
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import typed
 
@@ -113,19 +114,19 @@ class Complaint:
 
     async def tell(self, update: Any, value: Any) -> None:
         """Send an update that is no action, and write what it returns."""
-        returned: Returned = await self.handle.execute_update(update, value)
+        returned: BatchAnswer = await self.handle.execute_update(update, value)
         await self._write(returned.batch)
 
     async def returned(self) -> list[list[str]]:
         """The actions in each batch that the case has returned; the first is that of its registration."""
         history = await self.handle.fetch_history()
         client = self._hotline.client
-        place = Place(client.data_converter, client.namespace, self.handle.id)
-        batches = [batch for event in history.events for batch in await returned(place, event)]
+        origin = Origin(client.data_converter, client.namespace, self.handle.id)
+        batches = [batch for event in history.events for batch in await returned(origin, event)]
         return [[event.action for event in batch.events] for batch in batches]
 
     async def _write(self, batch: ProjectionBatch | None) -> None:
-        if batch and await self._hotline.sender.write(batch):
+        if batch and await self._hotline.projection.write(batch):
             self.acknowledged = batch.case.version
 
     async def view(self, actor: Actor | None = None) -> CaseView:
@@ -191,14 +192,14 @@ class Hotline:
         server: WorkflowEnvironment,
         settings: Settings,
         engine: Engine,
-        sender: SenderWriter,
+        projection: Projection,
         client: Client | None = None,
     ) -> None:
         self.server = server
         self.client = client or server.client
         self.settings = settings
         self.engine = engine
-        self.sender = sender
+        self.projection = projection
         self.catalogue = load_catalogue(settings.catalogue)
 
     def registration(self, service: str = "no_water", district: str = "west", **changes: Any) -> Registration:
@@ -222,7 +223,7 @@ class Hotline:
         case, events = Case.register(registration)
         complaint = await self.begin(ComplaintStart(source=registration, sender_version=case.version), case)
         if not unwritten:
-            await self.sender.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
+            await self.projection.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
         return complaint
 
     async def begin(self, start: ComplaintStart, case: Case) -> Complaint:
@@ -230,7 +231,7 @@ class Hotline:
         handle = await self.client.start_workflow(
             ComplaintWorkflow.run,
             start,
-            id=workflow_id(case.number),
+            id=complaint_id(case.number),
             task_queue=self.settings.task_queue,
             search_attributes=typed(search_attributes(case, to_milliseconds(case.registered_at))),
             static_summary=summary(case),
@@ -244,7 +245,7 @@ class Hotline:
         start = WithStartWorkflowOperation(
             ComplaintWorkflow.run,
             ComplaintStart(source=registration),
-            id=workflow_id(registration.number),
+            id=complaint_id(registration.number),
             task_queue=self.settings.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         )
@@ -265,7 +266,7 @@ async def running_hotline(
     engine, writing = engine_of(settings.database_url, read_only=True), engine_of(settings.database_url)
     client = with_options(server.client, **sealing) if sealing else server.client
     async with worker.running(client, settings), GroupWriter(writing) as writer:
-        sender = SenderWriter(writer, client, workflow_id, PATIENCE_SECONDS)
-        yield Hotline(server, settings, engine, sender, client)
+        projection = Projection(writer, client, PATIENCE_SECONDS)
+        yield Hotline(server, settings, engine, projection, client)
     engine.dispose()
     writing.dispose()

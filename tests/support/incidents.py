@@ -12,10 +12,8 @@ from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.incident import Incident
-from domain.incident.kind import IncidentEvent
-from domain.incident.lifecycle import IncidentState
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import IncidentEvent, IncidentState, Opening
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import SYSTEM, Actor

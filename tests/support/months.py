@@ -6,6 +6,7 @@ from typing import Any, cast
 from sqlalchemy import select
 from temporalio.client import WorkflowHandle
 
+from activities.names import assessment_id
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.kit.command import Command
@@ -16,9 +17,9 @@ from readmodel.assessments.tables import assessment_events
 from readmodel.base.database import read_in_thread
 from tests.support.assessment import EDITION, standard
 from tests.support.hotline import ADMIN, Hotline, until
-from workflows.assessment.messages import AssessmentOutcome, assessment_id
+from workflows.assessment.messages import AssessmentOutcome
 from workflows.clients.assessment import resume_assessment, start_assessment
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 
 def present_month(number: str, **changes: Any) -> AssessmentOpening:
@@ -46,7 +47,9 @@ class RunningMonth:
     async def begin(cls, hotline: Hotline, number: str, **changes: Any) -> "RunningMonth":
         """Begin the assessment of the present hour, under the name of this month."""
         opening = present_month(number, **changes)
-        await start_assessment(hotline.client, hotline.settings.task_queue, opening, Names.of(hotline.catalogue))
+        await start_assessment(
+            hotline.client, hotline.settings.task_queue, opening, CatalogueNames.of(hotline.catalogue)
+        )
         return cls(hotline, number)
 
     @property
@@ -70,7 +73,7 @@ class RunningMonth:
         """Go on from SQL, as the command does; return False if the workflow runs."""
         found = await self.in_sql()
         assert found
-        return await resume_assessment(self._hotline.client, self._hotline.settings.task_queue, found, Names())
+        return await resume_assessment(self._hotline.client, self._hotline.settings.task_queue, found, CatalogueNames())
 
     async def reaches(self, *actions: str) -> list[str]:
         """Wait until SQL has these last events; return all."""

@@ -71,7 +71,7 @@ class Step:
                 return case.apply(self.what, at)
             except Refused:
                 pass
-        return case.ring(at)
+        return case.advance(at)
 
     def __str__(self) -> str:
         if self.what is None:

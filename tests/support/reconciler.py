@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities import shift
+from activities import poller
 from activities.recovery import reconcile
 from activities.recovery.case_workflows import CaseWorkflows
 from tests.support.hotline import Hotline, running_hotline
@@ -36,8 +36,8 @@ def reconcile_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "SWEEP_ENDED_EVERY", timedelta(seconds=0.5))
     monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0)
     # The SDK sends a heartbeat, and with it the report, after four fifths of this time at the earliest.
-    monkeypatch.setattr(shift, "HEARTBEAT_TIMEOUT", timedelta(seconds=3))
-    monkeypatch.setattr(shift, "HEARTBEAT_SECONDS", 0.5)
+    monkeypatch.setattr(poller, "HEARTBEAT_TIMEOUT", timedelta(seconds=3))
+    monkeypatch.setattr(poller, "HEARTBEAT_SECONDS", 0.5)
 
 
 @asynccontextmanager

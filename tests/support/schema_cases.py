@@ -17,16 +17,15 @@ from domain.case.intake import THANKS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.reports.period import EXAMPLES, ReportKind
 from domain.shared.actors import Role
+from hotline.cli.customers import load_customers
 from hotline.files.catalogue import load_catalogue
-from hotline.files.customers import load_customers
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, writing
 from readmodel.base.statements import event_row, insert_missing
 from readmodel.cases.tables import events
 from readmodel.customers import keep
-from readmodel.notifications.notifications import DEAD
-from readmodel.notifications.tables import notifications
-from readmodel.reports.stored import keep_report
+from readmodel.notifications.notifications import DEAD, notifications
+from readmodel.reports.reports import keep_report
 from tests.support.people import CUSTOMERS
 from tests.support.schema_months import Months
 from tests.support.service import Service, wait_until

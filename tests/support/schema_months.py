@@ -13,7 +13,7 @@ from tests.support.assessment import standard
 from tests.support.months import present_month
 from tests.support.service import Service, wait_until
 from workflows.clients.assessment import start_assessment
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 Json = dict[str, Any]
 EXCLUSION = {"ground": "beyond_duty", "reason": "非供水设施"}
@@ -73,7 +73,7 @@ class Months:
             client = await connect(settings)
         for month, sample in ((self._draft, 1), (self._published, 0)):
             opening = present_month(month, sample_per_agent=sample)
-            await start_assessment(client, settings.task_queue, opening, Names())
+            await start_assessment(client, settings.task_queue, opening, CatalogueNames())
 
     def _post(self, path: str, body: Json, headers: dict[str, str]) -> str:
         found: str = self._http.post(path, json=body, headers=headers).raise_for_status().json()["id"]

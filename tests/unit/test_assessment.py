@@ -13,9 +13,7 @@ from domain.assessment.actions.inspect import Inspect
 from domain.assessment.actions.object_ import MOST_OBJECTIONS, Object
 from domain.assessment.assessment import ASSESSMENT_KINDS, Assessment
 from domain.assessment.automatic import COMPUTE, FINISH, PUBLISH
-from domain.assessment.kind import AssessmentEvent, AssessmentKind
-from domain.assessment.lifecycle import AssessmentState
-from domain.assessment.state import Computation, Sampled
+from domain.assessment.state import AssessmentEvent, AssessmentKind, AssessmentState, Computation, Sampled
 from domain.catalogue.figures import Subject
 from domain.kit.command import Command
 from domain.kit.event import ActionBody

@@ -12,11 +12,11 @@ from sqlalchemy import Engine, select
 from domain.assessment.assessment import Assessment
 from domain.assessment.automatic import FINISH, PUBLISH
 from domain.assessment.batch import AssessmentBatch
-from domain.assessment.kind import AssessmentKind
 from domain.assessment.score import FigureValue, Item
+from domain.assessment.state import AssessmentKind
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Person, Role
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.cli import main as cli
 from hotline.cli.assessment import _check
 from hotline.settings import DEFAULT_CATALOGUE, Settings

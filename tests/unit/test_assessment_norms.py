@@ -8,7 +8,7 @@ import pytest
 
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import FIGURE_OF, Subject
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 

@@ -6,10 +6,9 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.assessment.assessment import Assessment
+from domain.assessment.assessment import Assessment, assessment_notifications
 from domain.assessment.automatic import Reminded
-from domain.assessment.kind import AssessmentEvent
-from domain.assessment.notifications import assessment_notifications
+from domain.assessment.state import AssessmentEvent
 from tests.support.assessment import at
 from tests.support.build import CREW, SUPERVISOR
 from tests.unit.test_assessment import (
@@ -35,7 +34,7 @@ def on_time() -> list[Reminded]:
     """Return all reminders, each rung at the deadline that was foreseen."""
     made, found, now = published(OBJECTION), list[Reminded](), OBJECTED
     while deadline := made.next_deadline(now):
-        rung, now = reminders(made.ring(deadline)), deadline
+        rung, now = reminders(made.remind(deadline)), deadline
         assert {each.fell_at for each in rung} <= {deadline}
         found += rung
     return found
@@ -44,7 +43,7 @@ def on_time() -> list[Reminded]:
 def told_by(made: Assessment, instant: datetime) -> list[tuple[str, str]]:
     """Return the reminders until an instant, as `objections 50`, each with every recipient."""
     found = list[tuple[str, str]]()
-    for event in made.ring(instant):
+    for event in made.remind(instant):
         assert isinstance(event.data, Reminded)
         name = f"{event.data.limit} {event.data.percent}"
         found += [(name, notice.recipient) for notice in assessment_notifications(made, event)]
@@ -53,7 +52,7 @@ def told_by(made: Assessment, instant: datetime) -> list[tuple[str, str]]:
 
 class TestReminders:
     def test_each_rung_of_the_ladder_falls_due_in_working_time(self) -> None:
-        (first, *_) = reminders(published().ring(OBJECTED_BY))
+        (first, *_) = reminders(published().remind(OBJECTED_BY))
         assert (first.limit, first.percent) == ("objections", 50)
         assert first.fell_at == at(13, "12:00", month=10)
 
@@ -62,10 +61,10 @@ class TestReminders:
         made, found = published(OBJECTION), list[Reminded]()
         instants = [OBJECTED + timedelta(hours=passed) for passed in sorted(hours)]
         for instant in instants:
-            events = made.ring(instant)
+            events = made.remind(instant)
             assert {event.at for event in events} <= {instant}
             found += reminders(events)
-            assert made.ring(instant) == ()
+            assert made.remind(instant) == ()
             assert all(each.fell_at <= instant for each in found)
         assert found == [each for each in on_time() if each.fell_at <= instants[-1]]
 
@@ -78,11 +77,11 @@ class TestReminders:
     def test_a_time_that_is_closed_rings_no_more(self) -> None:
         made = published(OBJECTION)
         do(made, DECISION, SUPERVISOR, OBJECTED)
-        rung = reminders(made.ring(DECIDED_BY + timedelta(days=60)))
+        rung = reminders(made.remind(DECIDED_BY + timedelta(days=60)))
         assert {each.limit for each in rung} == {"objections"}
 
     def test_nothing_rings_once_the_month_is_final(self) -> None:
-        assert final().ring(DECIDED_BY + timedelta(days=60)) == ()
+        assert final().remind(DECIDED_BY + timedelta(days=60)) == ()
 
     def test_the_general_manager_is_told_of_late_inspections(self) -> None:
         told = told_by(drafted(), DECIDED_BY)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hotline.files.atomic import write_private
+from hotline.files.data_folder import write_private
 
 
 def test_the_file_is_synced_before_it_has_its_name_and_the_folder_after(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.shared.actors import Role
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.telephony.agents import Agents, load_extensions, stripped
 from readmodel.people.people import Directory, Member
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.telephony.agents import Agents
 from hotline.telephony.call_lines import SHOWN, CallFile, CallFormat
 from hotline.telephony.cdr import COLUMNS, Cdr

@@ -274,7 +274,7 @@ class TestWho:
         case = asked("10")
         assert refused(case, YES, DEPUTY).accepted == (MANAGER.id,)
         late = THEN + hours(2)
-        case.ring(late)
+        case.advance(late)
         assert "decide_approval" in case.available_actions(DEPUTY, late)
         do(case, YES, late, DEPUTY)
         assert case.decisions[0].decided_by == (DEPUTY.id,)
@@ -282,7 +282,7 @@ class TestWho:
     def test_the_approver_may_still_when_the_deputy_may_as_well(self) -> None:
         case = asked("10")
         late = THEN + hours(2)
-        case.ring(late)
+        case.advance(late)
         do(case, YES, late, MANAGER)
         assert case.decisions[0].decided_by == (MANAGER.id,)
 
@@ -290,12 +290,12 @@ class TestWho:
         first, last = APPROVERS
         case = asked("5000", approvers=(first, last.model_copy(update={"deputy": DEPUTY.id})))
         late = THEN + hours(2)
-        case.ring(late)
+        case.advance(late)
         do(case, YES, late, MANAGER)
         assert refused(case, YES, DEPUTY, late).accepted == (DIRECTOR.id,)
         # Two hours of working time later, over the lunch break.
         assert clock(case, "approve").due_at(case.calendar) == late + hours(4)
-        case.ring(late + hours(4))
+        case.advance(late + hours(4))
         do(case, YES, late + hours(4), DEPUTY)
         assert case.decisions[0].decided_by == (MANAGER.id, DEPUTY.id)
 
@@ -320,14 +320,14 @@ class TestTime:
         case = asked("10")
         told = [
             notice.recipient
-            for event in case.ring(THEN + hours(1.01))
+            for event in case.advance(THEN + hours(1.01))
             if event.action == "escalate" and data_of(event)["clock"] == "approve" and data_of(event)["percent"] == 100
             for notice in notifications(case.number, event)
         ]
         assert told == [f"manager:{MANAGER.id}", "owner:Chen Jing", "supervisor", f"manager:{DEPUTY.id}"]
 
     def test_before_the_lapse_the_deputy_is_told_nothing(self) -> None:
-        rungs = [event for event in asked("10").ring(THEN + hours(3)) if data_of(event)["clock"] == "approve"]
+        rungs = [event for event in asked("10").advance(THEN + hours(3)) if data_of(event)["clock"] == "approve"]
         deputy = f"manager:{DEPUTY.id}"
         told = {data_of(event)["percent"]: deputy in event.recipients for event in rungs}
         assert told == {50: False, 75: False, 100: True, 150: True, 200: True}

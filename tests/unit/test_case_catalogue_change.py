@@ -136,7 +136,7 @@ class TestClocks:
 
     def test_what_was_kept_or_missed_stays_as_it_is(self) -> None:
         case = case_in(State.IN_PROGRESS)
-        case.ring(MONDAY + minutes(61))
+        case.advance(MONDAY + minutes(61))
         kept, missed = clock(case, "acknowledge"), clock(case, "arrive")
         shorter = tuple(each.model_copy(update={"budget_seconds": 60}) for each in PROMISES)
         case.change_catalogue(new(promises=shorter), MONDAY + minutes(62))
@@ -237,11 +237,11 @@ class TestPromises:
         hasty = promised("reply", calendar="always", budget_seconds=3600)
         urging = UrgingRules(notice_seconds=DAY, calendar="always")
         case = case_in(State.IN_PROGRESS, promises=hasty, process=Process(urging=urging))
-        case.ring(MONDAY + hours(2))
+        case.advance(MONDAY + hours(2))
         do(case, Suspend(reason="The caller buys a valve."), MONDAY + hours(2))
         without_resolve = tuple(each for each in hasty if each.name != "resolve")
         case.change_catalogue(new(promises=without_resolve, process=case.terms.process), MONDAY + hours(3))
-        assert case.ring(MONDAY + days(20)) == ()
+        assert case.advance(MONDAY + days(20)) == ()
         do(case, Resume(), MONDAY + days(20))
         notices = [event.at for event in walked(case, MONDAY + days(22)) if event.action == "notice"]
         assert notices == [MONDAY + days(21)]
@@ -281,19 +281,19 @@ class TestPromises:
 class TestRungs:
     def test_what_has_rung_does_not_ring_again(self) -> None:
         case = case_in(State.DISPATCHED)
-        assert rungs(case.ring(MONDAY + minutes(6))) == [("acknowledge", 50)]
+        assert rungs(case.advance(MONDAY + minutes(6))) == [("acknowledge", 50)]
         case.change_catalogue(new(promises=promised("acknowledge", budget_seconds=1200)), MONDAY + minutes(6))
-        assert rungs(case.ring(MONDAY + minutes(16))) == [("acknowledge", 75)]
+        assert rungs(case.advance(MONDAY + minutes(16))) == [("acknowledge", 75)]
 
     def test_what_is_past_under_the_new_terms_rings_once_and_now(self) -> None:
         case = case_in(State.DISPATCHED)
         at = MONDAY + minutes(4)
         case.change_catalogue(new(promises=promised("acknowledge", budget_seconds=120)), at)
-        rang = case.ring(at)
+        rang = case.advance(at)
         assert rungs(rang) == [("acknowledge", percent) for percent in (50, 75, 100, 150, 200)]
         assert {data_of(event)["fell_at"] for event in rang} == {written(at)}
         assert clock(case, "acknowledge").missed_at == at
-        assert case.ring(at + minutes(1)) == ()
+        assert case.advance(at + minutes(1)) == ()
 
 
 class TestTheRest:

@@ -32,7 +32,7 @@ from tests.support.credits import GAO, MA, OWED, POSTS, REN, RESOLVE, YES, late
 class TestDeciding:
     def test_does_not_change_the_state_and_lands_in_what_was_decided(self) -> None:
         case = late()
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         assert CREDIT_WAITS in case.flags
         event = do(case, YES, MONDAY + hours(13))[-1]
         assert (event.from_state, event.to_state) == (State.IN_PROGRESS, State.IN_PROGRESS)
@@ -50,7 +50,7 @@ class TestDeciding:
 
     def test_each_in_turn_and_nobody_twice(self) -> None:
         case = late(approvers=POSTS)
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         at = MONDAY + hours(12)
         assert refused(case, YES, MA, at).code == "not_the_approver"
         assert refused(case, YES, REN, at).accepted == (GAO.id,)
@@ -62,7 +62,7 @@ class TestDeciding:
 
     def test_the_deputy_may_as_well_once_the_time_has_lapsed(self) -> None:
         case = late(approvers=POSTS)
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         assert "decide_credit" not in case.available_actions(REN, MONDAY + hours(12) + minutes(59))
         do(case, YES, MONDAY + hours(13), REN)
         assert case.credits[0].approved_by == (REN.id,)
@@ -79,7 +79,7 @@ class TestDeciding:
 
     def test_a_rejection_is_the_last_word(self) -> None:
         case = late(approvers=POSTS)
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         do(case, DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY + hours(12), GAO)
         assert (case.decisions[0].approved, case.undecided_credits) == (False, ())
 
@@ -92,31 +92,31 @@ class TestDeciding:
 
     def test_what_is_owed_above_every_limit_goes_to_all_of_them(self) -> None:
         case = late(owed=(OWED.model_copy(update={"amount": Decimal(5000)}),), approvers=POSTS)
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         assert len(case.credits[0].approvers) == 2
         assert len(approvers_for(case.terms, Decimal(40))) == 1
 
     def test_the_administrator_may_in_an_emergency(self) -> None:
         case = late(approvers=POSTS)
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         do(case, YES, MONDAY + hours(12), ADMIN)
         assert case.credits[0].approved_by == (ADMIN.id,)
 
     def test_only_a_manager_and_only_one_that_waits(self) -> None:
         case = late()
         assert refused(case, YES, MANAGER, MONDAY + hours(1)).code == "out_of_turn"
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         assert refused(case, YES, CREW, MONDAY + hours(12)).code == "wrong_role"
         no_such = refused(case, DecideCredit(credit=2, approved=True), MANAGER, MONDAY + hours(12))
         assert (no_such.kind, no_such.code, no_such.accepted) == ("invalid", "no_such_credit", ("1",))
 
     def test_of_a_decided_credit_it_is_nobodys_turn(self) -> None:
         case = late(approvers=POSTS)
-        case.ring(MONDAY + hours(24))
+        case.advance(MONDAY + hours(24))
         for who in (GAO, MA):
             do(case, YES, MONDAY + hours(24), who)
         do(case, DecideCredit(credit=2, approved=False, reason="It was the street."), MONDAY + hours(24), GAO)
-        assert [owed.turn for owed in case.credits] == [None, None]
+        assert [owed.next_approver for owed in case.credits] == [None, None]
 
     def test_the_limit_of_the_account_is_a_ground_to_reject_alone(self) -> None:
         with pytest.raises(ValidationError, match="accepted: approved: false, or no ground"):
@@ -133,7 +133,7 @@ class TestHearing:
     """Recipients of the news of a credit on which the last word was said."""
 
     def heard(self, case: Case, *, approved: bool) -> dict[str, str]:
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         event = do(case, DecideCredit(credit=1, approved=approved, reason="It was the street."), MONDAY + hours(13))[-1]
         return {notice.recipient: notice.text_en for notice in notifications(case.number, event)}
 
@@ -154,7 +154,7 @@ class TestHearing:
 
     def test_of_one_turn_the_next_approver_alone(self) -> None:
         case = late(approvers=POSTS)
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         event = do(case, YES, MONDAY + hours(12), GAO)[-1]
         assert [notice.recipient for notice in notifications(case.number, event)] == [f"manager:{MA.id}"]
 
@@ -163,7 +163,7 @@ class TestAfterTheEnd:
     @pytest.mark.parametrize("action", ["follow_up", "withdraw"])
     def test_the_case_lives_until_somebody_has_decided(self, action: str) -> None:
         case = late()
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         for step in ("complete", "reply", "follow_up") if action == "follow_up" else (action,):
             do(case, BODIES[step], MONDAY + hours(13))
         much_later = MONDAY + days(40)
@@ -175,7 +175,7 @@ class TestAfterTheEnd:
 
     def test_the_window_is_not_longer_for_it(self) -> None:
         case = late()
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         for step in ("complete", "reply", "follow_up"):
             do(case, BODIES[step], MONDAY + hours(13))
         assert refused(case, BODIES["reopen"], at=MONDAY + days(40)).code == "out_of_turn"
@@ -185,7 +185,7 @@ class TestAfterTheEnd:
         case, events = Case.register(start)
         for action in ROAD[State.IN_PROGRESS]:
             events += do(case, BODIES[action], MONDAY)
-        events += case.ring(MONDAY + hours(30))
+        events += case.advance(MONDAY + hours(30))
         events += do(case, YES, MONDAY + hours(30), GAO)
         events += do(case, DecideCredit(credit=2, approved=False, note="It was the street."), MONDAY + hours(31), GAO)
         assert Case.fold(events) == case

@@ -34,17 +34,17 @@ def raised(events: tuple[Event, ...]) -> list[tuple[str, int, str]]:
 class TestRaising:
     def test_the_miss_raises_one_and_each_further_period_another(self) -> None:
         case = late()
-        assert raised(case.ring(MONDAY + hours(11))) == []
-        assert raised(case.ring(MONDAY + hours(12))) == [("50.00", 0, written(MONDAY + hours(12)))]
-        assert raised(case.ring(MONDAY + hours(23))) == []
+        assert raised(case.advance(MONDAY + hours(11))) == []
+        assert raised(case.advance(MONDAY + hours(12))) == [("50.00", 0, written(MONDAY + hours(12)))]
+        assert raised(case.advance(MONDAY + hours(23))) == []
         assert case.next_deadline() == MONDAY + hours(24)
-        assert raised(case.ring(MONDAY + hours(49))) == [
+        assert raised(case.advance(MONDAY + hours(49))) == [
             ("50.00", further, written(MONDAY + hours(12 * further + 12))) for further in (1, 2, 3)
         ]
         assert [owed.serial for owed in case.credits] == [1, 2, 3, 4]
 
     def test_an_event_tells_all_of_it_by_itself(self) -> None:
-        event = next(event for event in late().ring(MONDAY + hours(13)) if event.action == "credit")
+        event = next(event for event in late().advance(MONDAY + hours(13)) if event.action == "credit")
         assert (event.actor, event.role, event.from_state, event.to_state) == (
             "system",
             Role.SYSTEM,
@@ -67,31 +67,31 @@ class TestRaising:
     def test_a_promise_that_is_kept_owes_nothing(self) -> None:
         case = late()
         do(case, BODIES["complete"], MONDAY + hours(11))
-        assert raised(case.ring(MONDAY + days(9))) == []
+        assert raised(case.advance(MONDAY + days(9))) == []
 
     def test_what_was_late_owes_no_more_once_it_is_done(self) -> None:
         case = late()
         do(case, BODIES["complete"], MONDAY + hours(13))
-        assert raised(case.ring(MONDAY + days(9))) == []
+        assert raised(case.advance(MONDAY + days(9))) == []
         assert len(case.credits) == 1
 
     def test_nothing_is_owed_for_the_time_in_which_we_wait_for_the_caller(self) -> None:
         case = late()
-        case.ring(MONDAY + hours(13))
+        case.advance(MONDAY + hours(13))
         do(case, BODIES["suspend"], MONDAY + hours(13))
-        assert raised(case.ring(MONDAY + hours(40))) == []
+        assert raised(case.advance(MONDAY + hours(40))) == []
         assert case.next_deadline() is None
         do(case, BODIES["resume"], MONDAY + hours(40))
-        assert raised(case.ring(MONDAY + hours(52))) == [("50.00", 1, written(MONDAY + hours(51)))]
+        assert raised(case.advance(MONDAY + hours(52))) == [("50.00", 1, written(MONDAY + hours(51)))]
 
     def test_at_most_is_the_most_of_one_case(self) -> None:
         case = late(owed=(OWED.model_copy(update={"at_most": Decimal(120)}),))
-        case.ring(MONDAY + days(9))
+        case.advance(MONDAY + days(9))
         assert sum(owed.amount for owed in case.credits) == 100
         do(case, BODIES["complete"], MONDAY + days(9))
         do(case, BODIES["reply"], MONDAY + days(9))
         do(case, FollowUp(outcome="dissatisfied"), MONDAY + days(9))
-        assert raised(case.ring(MONDAY + days(20))) == []
+        assert raised(case.advance(MONDAY + days(20))) == []
 
     def test_each_credit_has_a_most_of_its_own(self) -> None:
         both = tuple(
@@ -99,7 +99,7 @@ class TestRaising:
             for name in ("Supply not restored", "Late")
         )
         case = late(owed=both)
-        case.ring(MONDAY + hours(12))
+        case.advance(MONDAY + hours(12))
         assert [(owed.name, owed.amount) for owed in case.credits] == [(each.name, Decimal(50)) for each in both]
 
     @pytest.mark.parametrize(("customer", "amount"), [("household", Decimal(50)), ("business", Decimal(100))])
@@ -107,7 +107,7 @@ class TestRaising:
         owed = OWED.model_copy(update={"business": Decimal(100)})
         start = registration(promises=(RESOLVE,), credits=(owed,)).model_copy(update={"customer_class": customer})
         case, _ = Case.register(start)
-        case.ring(MONDAY + hours(24))
+        case.advance(MONDAY + hours(24))
         assert [(owed.amount, owed.period) for owed in case.credits] == [(amount, 0), (Decimal(50), 1)]
 
     def test_a_further_cycle_that_is_late_owes_again(self) -> None:
@@ -115,30 +115,30 @@ class TestRaising:
         for action in ("complete", "reply"):
             do(case, BODIES[action], MONDAY + hours(13))
         do(case, FollowUp(outcome="dissatisfied"), MONDAY + hours(13))
-        case.ring(MONDAY + hours(26))
+        case.advance(MONDAY + hours(26))
         assert [(owed.clock_serial, owed.period) for owed in case.credits] == [(1, 0), (2, 0)]
 
     def test_a_case_without_credits_in_its_terms_owes_nothing(self) -> None:
         case = late(owed=())
-        case.ring(MONDAY + days(9))
+        case.advance(MONDAY + days(9))
         assert case.credits == ()
         assert "credits" not in case.model_dump(mode="json")
 
     def test_what_was_missed_before_the_catalogue_promised_anything_is_not_made_up_for(self) -> None:
         case = late(owed=())
-        case.ring(MONDAY + hours(13))
+        case.advance(MONDAY + hours(13))
         there = terms(promises=(RESOLVE,), credits=(OWED,), currency="GBP")
         new = NewTerms(terms=there, edition=Edition(digest="0" * 12, name="England", name_zh="英格兰"))
         case.change_catalogue(new, MONDAY + hours(14))
-        assert raised(case.ring(MONDAY + days(3))) == []
+        assert raised(case.advance(MONDAY + days(3))) == []
 
     def test_what_was_missed_owes_further_periods_under_a_new_catalogue_too(self) -> None:
         case = late()
-        case.ring(MONDAY + hours(13))
+        case.advance(MONDAY + hours(13))
         there = terms(promises=(RESOLVE,), credits=(OWED,), currency="GBP", priority="P1")
         new = NewTerms(terms=there, edition=Edition(digest="0" * 12, name="England", name_zh="英格兰"))
         case.change_catalogue(new, MONDAY + hours(14))
-        case.ring(MONDAY + hours(24))
+        case.advance(MONDAY + hours(24))
         assert [(owed.period, owed.fell_at) for owed in case.credits] == [
             (0, MONDAY + hours(12)),
             (1, MONDAY + hours(24)),
@@ -149,50 +149,50 @@ class TestRaising:
         case = late()
         do(case, Involve(department="billing", task="Credit the bill."), MONDAY + hours(1))
         do(case, BODIES["complete"], MONDAY + hours(2))
-        case.ring(MONDAY + hours(40))
+        case.advance(MONDAY + hours(40))
         assert case.credits == ()
 
     def test_what_others_still_do_adds_no_further_period(self) -> None:
         case = late()
         do(case, Involve(department="billing", task="Credit the bill."), MONDAY + hours(1))
         do(case, BODIES["complete"], MONDAY + hours(13))
-        case.ring(MONDAY + days(9))
+        case.advance(MONDAY + days(9))
         assert [owed.period for owed in case.credits] == [0]
 
     def test_work_that_is_sent_back_was_never_done_and_owes_for_the_time_between(self) -> None:
         case = late()
         do(case, BODIES["complete"], MONDAY + hours(2))
         do(case, BODIES["send_back"], MONDAY + hours(30))
-        assert [each[1:] for each in raised(case.ring(MONDAY + hours(30)))] == [
+        assert [each[1:] for each in raised(case.advance(MONDAY + hours(30)))] == [
             (0, written(MONDAY + hours(12))),
             (1, written(MONDAY + hours(24))),
         ]
 
     def test_what_was_rejected_does_not_count_towards_the_most(self) -> None:
         case = late(owed=(OWED.model_copy(update={"at_most": Decimal(100)}),))
-        case.ring(MONDAY + days(9))
+        case.advance(MONDAY + days(9))
         do(case, DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY + days(9))
-        case.ring(MONDAY + days(9))
+        case.advance(MONDAY + days(9))
         assert len(case.credits) == 3
 
     def test_a_rejection_for_the_limit_of_the_account_frees_nothing_for_further_credits(self) -> None:
         case = late(owed=(OWED.model_copy(update={"at_most": Decimal(100)}),))
-        case.ring(MONDAY + hours(30))
+        case.advance(MONDAY + hours(30))
         word = DecideCredit(credit=2, approved=False, ground="limit_reached", reason="Paid by another case.")
         event = do(case, word, MONDAY + hours(30))[-1]
         assert data_of(event)["ground"] == case.credits[1].ground == "limit_reached"
-        assert raised(case.ring(MONDAY + days(9))) == []
+        assert raised(case.advance(MONDAY + days(9))) == []
 
     def test_a_rejection_for_an_exemption_does_not_count_towards_the_most(self) -> None:
         case = late(owed=(OWED.model_copy(update={"at_most": Decimal(100)}),), exemptions=(DROUGHT,))
-        case.ring(MONDAY + days(9))
+        case.advance(MONDAY + days(9))
         do(case, DecideCredit(credit=1, approved=False, ground="drought", reason="No rain."), MONDAY + days(9))
-        case.ring(MONDAY + days(9))
+        case.advance(MONDAY + days(9))
         assert [owed.ground for owed in case.credits] == ["drought", None, None]
 
     def test_an_unknown_amount_owes_nothing(self) -> None:
         case = late(owed=(OWED.model_copy(update={"amount": None, "gap": "not found"}),))
-        assert raised(case.ring(MONDAY + days(9))) == []
+        assert raised(case.advance(MONDAY + days(9))) == []
         assert case.terms.credits[0].amount_for("business") is None
 
     @pytest.mark.parametrize("step", [minutes(1), hours(7), days(2)])
@@ -202,8 +202,8 @@ class TestRaising:
         at, end = MONDAY, MONDAY + hours(35)
         while at < end:
             at = min(at + step, end)
-            case.ring(at)
-        whole.ring(end)
+            case.advance(at)
+        whole.advance(end)
         assert case == whole
 
 
@@ -251,12 +251,12 @@ class TestUnlocking:
 
     def test_it_fell_due_at_the_end_of_its_period(self, unlocked: Unlocked) -> None:
         case, ends = unlocked()
-        fell = [datetime.fromisoformat(fell_at) for _, _, fell_at in raised(case.ring(MONDAY + hours(61)))]
+        fell = [datetime.fromisoformat(fell_at) for _, _, fell_at in raised(case.advance(MONDAY + hours(61)))]
         assert fell == [MONDAY + hours(end) for end in ends]
 
     def test_its_approver_is_asked_when_it_is_owed_and_the_deputy_waits_from_then(self, unlocked: Unlocked) -> None:
         case, ends = unlocked()
-        case.ring(MONDAY + hours(61))
+        case.advance(MONDAY + hours(61))
         assert {owed.asked_at for owed in case.credits[-len(ends) :]} == {MONDAY + hours(61)}
         word = DecideCredit(credit=len(case.credits), approved=True)
         assert refused(case, word, REN, MONDAY + hours(61) + minutes(59)).code == "not_the_approver"
@@ -265,6 +265,6 @@ class TestUnlocking:
     def test_a_worker_that_is_late_makes_the_same_case(self, unlocked: Unlocked) -> None:
         (punctual, _), (late, _) = unlocked(), unlocked()
         for at in (61, 62, 80):
-            punctual.ring(MONDAY + hours(at))
-        late.ring(MONDAY + hours(80))
+            punctual.advance(MONDAY + hours(at))
+        late.advance(MONDAY + hours(80))
         assert punctual == late

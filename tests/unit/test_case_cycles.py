@@ -10,9 +10,9 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
+from domain.case.decide import evolve
 from domain.case.events import Event
 from domain.case.intake import Caller, IntakeFlag
-from domain.case.kinds import evolve
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.case.views import view_case
@@ -320,7 +320,7 @@ class TestFold:
         case, events = Case.register(registration())
         for body in (BODIES["dispatch"], SignFor(), BODIES["complete"], BODIES["reply"], DISSATISFIED):
             events += do(case, body, THEN)
-        events += case.ring(MONDAY + days(20))
+        events += case.advance(MONDAY + days(20))
         assert Case.fold(events) == case
         read = [type(event).model_validate_json(event.model_dump_json()) for event in events]
         assert Case.fold(read) == case

@@ -20,7 +20,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
 from domain.case.lifecycle import State
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.case.state import CaseState
 from domain.catalogue.terms import Organisation, Unit
 from tests.support.build import (
@@ -74,7 +74,7 @@ def section(case: CaseState, heading: str) -> list[str]:
 class TestOverview:
     def test_a_waiting_credit_shows_what_its_approver_has_to_check(self) -> None:
         case = late(owed=(OWED.model_copy(update={"note": "Paid before? 已付过？"}),))
-        case.ring(MONDAY + hours(24))
+        case.advance(MONDAY + hours(24))
         waiting = [line for line in shown(case).splitlines() if line.startswith(("- **待批", "- **核对"))]
         assert waiting == [
             "- **待批 waits** · 补偿 credits: 2 · 100.00 GBP",
@@ -174,7 +174,7 @@ class TestPromises:
 
     def test_that_are_missed_say_if_they_are_still_not_kept(self) -> None:
         case = case_in(State.DISPATCHED)
-        case.ring(MONDAY + minutes(11))
+        case.advance(MONDAY + minutes(11))
         assert "尚未完成 still not kept" in "".join(self.department(case))
         do(case, BODIES["sign_for"], MONDAY + minutes(12))
         assert "止 to 2026-09-07 09:12, 用时 used 12 分钟 min, 逾期完成 kept late" in "".join(self.department(case))
@@ -269,7 +269,7 @@ class TestNextDueAt:
         case = case_in(State.DISPATCHED, promises=PROMISES[:2])
         dues = []
         for count in (9, 11, 61):
-            case.ring(MONDAY + minutes(count))
+            case.advance(MONDAY + minutes(count))
             dues.append(self.shown(case))
         assert dues == [MONDAY + minutes(10)] * 3
         do(case, BODIES["sign_for"], MONDAY + minutes(62))
@@ -284,7 +284,7 @@ class TestNextDueAt:
 
     def test_a_follow_up_that_is_late_stays_on_the_list_until_it_is_made(self) -> None:
         case = case_in(State.PENDING_FOLLOW_UP)
-        case.ring(MONDAY + days(2))
+        case.advance(MONDAY + days(2))
         assert self.shown(case) == MONDAY + days(1)
         do(case, FollowUp(outcome="satisfied"), MONDAY + days(2))
         assert self.shown(case) is None

@@ -60,8 +60,8 @@ def test_a_finding_is_credited_at_once_and_once() -> None:
     case = working()
     do(case, found("not_kept", "paid_late"), MONDAY + hours(1))
     assert case.next_deadline() == MONDAY + hours(1)
-    assert raised(case.ring(MONDAY + hours(1))) == [("not_kept", "50.00"), ("paid_late", "40.00")]
-    assert raised(case.ring(MONDAY + days(9))) == []
+    assert raised(case.advance(MONDAY + hours(1))) == [("not_kept", "50.00"), ("paid_late", "40.00")]
+    assert raised(case.advance(MONDAY + days(9))) == []
     [first, _] = case.credits
     assert (first.clock, first.finding, first.found, first.fell_at) == (
         None,
@@ -75,7 +75,7 @@ def test_a_finding_is_credited_at_once_and_once() -> None:
 def test_the_event_says_what_was_found_in_the_place_of_a_clock() -> None:
     case = working()
     do(case, found("not_kept"), MONDAY)
-    [event] = case.ring(MONDAY)
+    [event] = case.advance(MONDAY)
     assert data_of(event) == {
         "credit": 1,
         "name": "Appointment not kept",
@@ -99,7 +99,7 @@ def test_a_business_gets_what_the_catalogue_says_of_it(customer: Any, amount: st
     for action in ROAD[State.IN_PROGRESS]:
         do(case, BODIES[action], MONDAY)
     do(case, found("not_kept", "paid_late"), MONDAY)
-    assert raised(case.ring(MONDAY)) == [("not_kept", "50.00"), ("paid_late", amount)]
+    assert raised(case.advance(MONDAY)) == [("not_kept", "50.00"), ("paid_late", amount)]
 
 
 def test_a_business_that_is_recognised_late_gets_as_much_from_then_on() -> None:
@@ -113,7 +113,7 @@ def test_a_business_that_is_recognised_late_gets_as_much_from_then_on() -> None:
     for action in ROAD[State.IN_PROGRESS]:
         do(case, BODIES[action], MONDAY)
     do(case, found("paid_late"), MONDAY)
-    assert raised(case.ring(MONDAY)) == [("paid_late", "100.00")]
+    assert raised(case.advance(MONDAY)) == [("paid_late", "100.00")]
 
 
 def test_an_unknown_finding_is_refused_with_those_there_are() -> None:
@@ -131,7 +131,7 @@ def test_a_finding_without_a_credit_is_kept_and_raises_none(owed: tuple[Credit, 
     event = do(case, found("pipe_aged"), MONDAY)[-1]
     assert data_of(event)["findings"] == ["pipe_aged"]
     assert [each.code for each in case.findings] == ["pipe_aged"]
-    assert raised(case.ring(MONDAY + days(9))) == []
+    assert raised(case.advance(MONDAY + days(9))) == []
     assert (case.credits, case.flags) == ((), ())
 
 
@@ -139,11 +139,11 @@ def test_a_finding_counts_once_in_a_cycle_though_it_was_sent_back() -> None:
     case = working()
     for body in (found("not_kept"), BODIES["send_back"], found("not_kept")):
         do(case, body, MONDAY)
-    case.ring(MONDAY)
+    case.advance(MONDAY)
     assert len(case.credits) == 1
     for body in (BODIES["reply"], FollowUp(outcome="dissatisfied"), SignFor(), found("not_kept")):
         do(case, body, MONDAY)
-    assert len(raised(case.ring(MONDAY))) == 1
+    assert len(raised(case.advance(MONDAY))) == 1
     assert len(case.credits) == 2
 
 
@@ -153,7 +153,7 @@ def test_a_further_department_may_find_it_as_well() -> None:
     do(case, SignFor(department="metering"), MONDAY, OTHER_CREW)
     assert refused(case, found("rude"), OTHER_CREW, MONDAY).code == "unknown_finding"
     case.apply(command(found("not_kept"), OTHER_CREW), MONDAY)
-    assert raised(case.ring(MONDAY)) == [("not_kept", "50.00")]
+    assert raised(case.advance(MONDAY)) == [("not_kept", "50.00")]
     assert case.state is State.IN_PROGRESS
 
 
@@ -165,7 +165,7 @@ def test_while_the_case_waits_for_its_caller_it_is_credited_at_once_as_well(late
     do(case, Suspend(reason="Nobody in.", wake_at=MONDAY + hours(70)), MONDAY)
     do(case, found("not_kept"), MONDAY + hours(1), OTHER_CREW)
     assert case.next_deadline() == MONDAY + hours(1)
-    events = case.ring(MONDAY + hours(1 + late))
+    events = case.advance(MONDAY + hours(1 + late))
     assert [event.action for event in events] == ["credit", "resume"][: 1 + bool(late)]
     assert case.next_deadline() == (None if late else MONDAY + hours(70))
     assert [event.at for event in events] == sorted(event.at for event in events)
@@ -182,9 +182,9 @@ def test_the_most_of_a_case_holds_for_findings() -> None:
         found("not_kept"),
     ):
         do(case, body, MONDAY)
-    assert (raised(case.ring(MONDAY)), len(case.credits)) == ([], 1)
+    assert (raised(case.advance(MONDAY)), len(case.credits)) == ([], 1)
     do(case, DecideCredit(credit=1, approved=False, reason="It was the street."), MONDAY)
-    assert len(raised(case.ring(MONDAY))) == 1
+    assert len(raised(case.advance(MONDAY))) == 1
 
 
 def test_what_was_found_before_a_catalogue_owed_anything_for_it_is_not_made_up_for() -> None:
@@ -194,7 +194,7 @@ def test_what_was_found_before_a_catalogue_owed_anything_for_it_is_not_made_up_f
     new = NewTerms(terms=terms(promises=(), credits=(other,)), edition=Edition(digest="0" * 12, name="E", name_zh="英"))
     case.change_catalogue(new, MONDAY + hours(1))
     assert [owed.name for owed in case.credits] == ["Appointment not kept"]
-    assert raised(case.ring(MONDAY + hours(2))) == []
+    assert raised(case.advance(MONDAY + hours(2))) == []
 
 
 def test_an_amount_that_becomes_known_is_not_made_up_for() -> None:
@@ -205,7 +205,7 @@ def test_an_amount_that_becomes_known_is_not_made_up_for() -> None:
         terms=terms(promises=(), credits=(MISSED,)), edition=Edition(digest="0" * 12, name="E", name_zh="英")
     )
     case.change_catalogue(new, MONDAY + hours(1))
-    assert raised(case.ring(MONDAY + hours(2))) == []
+    assert raised(case.advance(MONDAY + hours(2))) == []
     assert [each.code for each in case.findings] == ["not_kept"]
 
 
@@ -225,7 +225,7 @@ def test_a_case_folds_from_its_events_with_what_was_found() -> None:
     for action in ROAD[State.IN_PROGRESS]:
         events += do(case, BODIES[action], MONDAY)
     events += do(case, found("paid_late"), MONDAY)
-    events += case.ring(MONDAY)
+    events += case.advance(MONDAY)
     assert Case.fold(events) == case
     assert Case.model_validate_json(case.model_dump_json()) == case
     assert case.credits[0].amount == 100

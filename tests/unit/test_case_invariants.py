@@ -67,15 +67,15 @@ def test_what_time_brings_is_left_out_once_and_tried_again_after_an_action(monke
     clocks, due = case.clocks, case.next_deadline()
     assert due
     with monkeypatch.context() as wrong:
-        wrong.setattr(Clock, "ring", broken)
-        (event,) = case.ring(due)
+        wrong.setattr(Clock, "escalate", broken)
+        (event,) = case.advance(due)
         assert (event.action, data_of(event)) == ("left_out", {"kind": "escalate", "error": TOO_SMALL})
         assert event.recipients == ("supervisor",)
         assert (case.clocks, case.flags, case.left_out) == (clocks, ("left_out",), ("escalate",))
-        assert case.ring(due + hours(2)) == ()
+        assert case.advance(due + hours(2)) == ()
         assert (case.next_deadline() or due + hours(1)) > due
         assert [each.action for each in do(case, BODIES["comment"], due + minutes(1))] == ["comment"]
-    history += [event, *case.ring(due + minutes(1))]
+    history += [event, *case.advance(due + minutes(1))]
     assert case.left_out == ()
     assert "escalate" in [each.action for each in history]
 
@@ -83,8 +83,8 @@ def test_what_time_brings_is_left_out_once_and_tried_again_after_an_action(monke
 def test_a_case_with_something_left_out_is_the_fold_of_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
     case, events = Case.register(registration())
     history = [*events, *do(case, BODIES["dispatch"], MONDAY)]
-    monkeypatch.setattr(Clock, "ring", broken)
-    history += case.ring(MONDAY + hours(1))
+    monkeypatch.setattr(Clock, "escalate", broken)
+    history += case.advance(MONDAY + hours(1))
     assert Case.fold(history) == case
 
 
@@ -92,7 +92,7 @@ def test_a_wake_date_that_is_left_out_holds_up_no_other_event(monkeypatch: pytes
     case = case_in(State.IN_PROGRESS)
     do(case, BODIES["suspend"].model_copy(update={"wake_at": MONDAY + hours(1)}), MONDAY)
     monkeypatch.setattr(Clock, "resume", broken)
-    assert [data_of(event)["kind"] for event in case.ring(MONDAY + hours(9))] == ["resume"]
+    assert [data_of(event)["kind"] for event in case.advance(MONDAY + hours(9))] == ["resume"]
     do(case, BODIES["comment"], MONDAY + hours(9))
     assert (case.state, case.wake_at) == (State.SUSPENDED, MONDAY + hours(1))
 

@@ -15,11 +15,11 @@ from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement, outcome
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.case import Case
-from domain.case.clocks import DEPARTMENT, Clock
+from domain.case.clocks import DEPARTMENT_CLOCKS, Clock
+from domain.case.decide import evolve
 from domain.case.events import Event
 from domain.case.incident_link import SETTLED
 from domain.case.intake import IntakeFlag
-from domain.case.kinds import evolve
 from domain.case.lifecycle import BEFORE_REPLY, ENDED, State
 from domain.case.notifications import addressed
 from domain.case.parts import PART_AT_WORK
@@ -94,7 +94,7 @@ class CaseMachine(RuleBasedStateMachine):
 
     @rule()
     def ring(self) -> None:
-        events = self.case.ring(self.now)
+        events = self.case.advance(self.now)
         self.take(events)
         for event in events:
             if event.action == "escalate":
@@ -102,7 +102,7 @@ class CaseMachine(RuleBasedStateMachine):
                 fell_at = datetime.fromisoformat(data_of(event)["fell_at"])
                 assert fell_at <= self.now
                 assert clock.elapsed(fell_at, CALENDAR) >= threshold - TOLERANCE
-        assert self.case.ring(self.now) == ()
+        assert self.case.advance(self.now) == ()
         deadline = self.case.next_deadline()
         assert deadline is None or deadline > self.now or not self.case.is_active(self.now)
         self.nothing_was_missed_in_silence()
@@ -124,7 +124,7 @@ class CaseMachine(RuleBasedStateMachine):
     @rule(actor=actors)
     def what_is_offered_is_what_is_accepted(self, actor: Actor) -> None:
         then = self.case.model_copy()
-        then.ring(self.now)  # a credit that falls due at this very moment may be decided on, too
+        then.advance(self.now)  # a credit that falls due at this very moment may be decided on, too
         may = {
             ACTION_OF[type(body)].name
             for body in offers.bodies(then)
@@ -139,8 +139,8 @@ class CaseMachine(RuleBasedStateMachine):
         stepped: list[Event] = []
         for cut in cuts:
             at = max(at, small.next_deadline() or at) if cut is None else at + cut
-            stepped += small.ring(at)
-        jumped = list(big.ring(at))
+            stepped += small.advance(at)
+        jumped = list(big.advance(at))
         if any(event.action == "notice" for event in stepped):
             # What a notice leads to is counted from when it went out: the two differ in that, and in nothing else.
             assert [event.action for event in jumped].count("notice") == 1
@@ -169,7 +169,7 @@ class CaseMachine(RuleBasedStateMachine):
         settlement = Settlement(incident=incident, result="x", message="x", follow_up=follow_up)
         self.take(self.case.settle(settlement, self.now))
         came_out = outcome(self.case, incident)
-        self.take(self.case.ring(self.now))  # a clock that runs on may be due at once, where its budget has shrunk
+        self.take(self.case.advance(self.now))  # a clock that runs on may be due at once, where its budget has shrunk
         assert self.case.settle(settlement, self.now) == ()
         if came_out == SETTLED:
             assert self.case.state not in BEFORE_REPLY or self.case.cycle > 1
@@ -349,13 +349,13 @@ class CaseMachine(RuleBasedStateMachine):
             assert not any(clock.running_since for clock in live)
         elif self.case.state not in (State.AWAITING_APPROVAL, State.PENDING_REDISPATCH):
             linked = self.case.incident and not self.case.settled
-            waits = DEPARTMENT if linked else ()
+            waits = DEPARTMENT_CLOCKS if linked else ()
             assert not any(clock.paused and (clock.part or clock.name not in waits) for clock in live)
         assert (self.case.wake_at is None) or self.case.state is State.SUSPENDED
 
     @invariant()
     def the_dispatch_of_an_incident_stands_for_the_case_s_own(self) -> None:
-        mine = [clock for clock in self.case.clocks if clock.name in DEPARTMENT and clock.part == 0]
+        mine = [clock for clock in self.case.clocks if clock.name in DEPARTMENT_CLOCKS and clock.part == 0]
         assert not (self.case.incident and not self.case.settled and any(clock.running_since for clock in mine))
 
     @invariant()

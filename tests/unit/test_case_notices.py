@@ -102,7 +102,7 @@ class TestWhoIsTold:
 
     def test_the_ladder_finds_the_persons_of_the_chart(self) -> None:
         case = late(State.DISPATCHED)
-        rungs = {data_of(event)["percent"]: event for event in case.ring(MONDAY + minutes(20))}
+        rungs = {data_of(event)["percent"]: event for event in case.advance(MONDAY + minutes(20))}
         told = {percent: notifications(case.number, event) for percent, event in rungs.items()}
         assert [notice.recipient for notice in told[100]] == ["lead:Tan Yong", f"owner:{OWNER.id}", "supervisor"]
         assert [notice.recipient for notice in told[150]] == ["director:Luo Ping"]
@@ -111,7 +111,7 @@ class TestWhoIsTold:
     def test_the_rungs_of_a_part_climb_the_chart_of_its_own_department(self) -> None:
         case = late()
         do(case, BODIES["involve"], MONDAY)
-        events = case.ring(MONDAY + minutes(15))
+        events = case.advance(MONDAY + minutes(15))
         told = {data_of(event)["percent"]: event.recipients for event in events if data_of(event).get("part")}
         assert told[75] == ("department:metering", "lead:Deng Hui")
         assert told[100] == ("lead:Deng Hui", f"owner:{OWNER.id}", "supervisor")
@@ -119,7 +119,7 @@ class TestWhoIsTold:
 
     def test_the_words_name_the_document(self) -> None:
         case = late()
-        event = next(event for event in case.ring(NOTICED) if event.action == "notice")
+        event = next(event for event in case.advance(NOTICED) if event.action == "notice")
         told = notifications(case.number, event)[0]
         assert told.text_zh == f"工单{case.number}:处理时限2026-09-14 09:00已过,催办通知书第{case.number}-{event.seq}号"
         assert told.text_en.endswith(

@@ -112,7 +112,7 @@ def accepted(case: Case, body: ActionBody, actor: Actor, at: datetime) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_action_is_offered_if_and_only_if_some_body_of_it_is_accepted(name: str, at: datetime) -> None:
     case = CASES[name].model_copy()
-    case.ring(at)
+    case.advance(at)
     for actor in PEOPLE:
         may = {ACTION_OF[type(body)].name for body in bodies(case) if accepted(case, body, actor, at)}
         assert set(case.available_actions(actor, at)) == may, actor

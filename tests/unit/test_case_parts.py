@@ -202,7 +202,7 @@ class TestWaiting:
         case = with_parts()
         do(case, RequestApproval(subject="New pipes"), THEN + minutes(4), CREW)
         later = THEN + minutes(30)
-        assert case.ring(later) == ()
+        assert case.advance(later) == ()
         assert {of_part(case, name).status for name in ("acknowledge", "resolve")} == {"paused"}
         assert (main(case, "arrive").status, main(case, "resolve").status) == ("paused", "running")
         do(case, BODIES["decide_approval"], later, MANAGER)
@@ -341,7 +341,7 @@ class TestBack:
 class TestTold:
     def test_a_late_part_is_told_to_its_own_department(self) -> None:
         case = with_parts()
-        events = case.ring(THEN + minutes(11))
+        events = case.advance(THEN + minutes(11))
         told = {
             notice.recipient
             for event in events

@@ -167,7 +167,7 @@ class TestSentBack:
         do(case, BODIES["complete"], MONDAY + minutes(30))
         hold(case, MONDAY + minutes(40), promised("resolve", calendar="always", budget_seconds=600))
         do(case, BODIES["send_back"], MONDAY + minutes(50))
-        case.ring(MONDAY + minutes(51))
+        case.advance(MONDAY + minutes(51))
         assert clock(case, "resolve").missed_at == MONDAY + minutes(40)
 
     def test_that_was_late_stays_late_as_it_was(self) -> None:

@@ -5,7 +5,7 @@ import pytest
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.case import Case
-from domain.case.clocks import DEPARTMENT
+from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.case.parts import PartState
@@ -67,7 +67,7 @@ class TestToAnotherDepartment:
     def test_its_clocks_start_anew_and_the_owners_go_on(self) -> None:
         case = dispatched()
         do(case, ELSEWHERE, THEN)
-        old = [(each.status.value, each.consumed_seconds) for each in case.clocks if each.name in DEPARTMENT][:2]
+        old = [(each.status.value, each.consumed_seconds) for each in case.clocks if each.name in DEPARTMENT_CLOCKS][:2]
         assert old == [("cancelled", 180), ("cancelled", 180)]
         assert clock(case, "acknowledge").due_at(CALENDAR) == THEN + minutes(10)
         assert clock(case, "arrive").due_at(CALENDAR) == THEN + minutes(60)
@@ -124,7 +124,7 @@ class TestToAnotherDepartment:
         do(case, BODIES["link_incident"], THEN)
         do(case, ELSEWHERE, THEN + minutes(1))
         assert (clock(case, "acknowledge").status, clock(case, "acknowledge").consumed_seconds) == ("paused", 0)
-        assert case.ring(THEN + hours(5)) == ()
+        assert case.advance(THEN + hours(5)) == ()
         do(case, LinkIncident(incident=None), THEN + hours(5))
         assert clock(case, "acknowledge").due_at(CALENDAR) == THEN + hours(5) + minutes(10)
 
@@ -134,7 +134,7 @@ class TestToAnotherDepartment:
         do(case, ELSEWHERE, THEN)
         urged = one(do(case, BODIES["urge"], THEN))
         assert [told.recipient for told in notifications(case.number, urged)] == ["department:metering"]
-        notice = next(event for event in case.ring(MONDAY + days(9)) if event.action == "notice")
+        notice = next(event for event in case.advance(MONDAY + days(9)) if event.action == "notice")
         assert [(to["department"], to["assignee"]) for to in data_of(notice)["addressees"]] == [("metering", None)]
 
     def test_the_events_are_the_case(self) -> None:
@@ -215,7 +215,7 @@ class TestOnceSignedFor:
         do(case, SIGN_FOR, MONDAY + minutes(11), CREW)
         events = do(case, ELSEWHERE, MONDAY + minutes(30))
         assert [event.action for event in events] == ["escalate", "dispatch"]
-        found = [(each.name, each.status.value) for each in case.clocks if each.name in DEPARTMENT]
+        found = [(each.name, each.status.value) for each in case.clocks if each.name in DEPARTMENT_CLOCKS]
         former, new = found[:2], found[2:]
         assert former == [("acknowledge", "missed"), ("arrive", "cancelled")]
         assert new == [("acknowledge", "running"), ("arrive", "running")]

@@ -47,7 +47,7 @@ class TestReturn:
     def test_is_possible_for_two_working_days(self) -> None:
         do(case_in(State.IN_PROGRESS), BODIES["return"], MONDAY + days(2))
         case = case_in(State.IN_PROGRESS)
-        case.ring(MONDAY + days(2) + minutes(1))
+        case.advance(MONDAY + days(2) + minutes(1))
         refusal = refused(case, BODIES["return"], at=MONDAY + days(2) + minutes(1))
         assert (refusal.kind, refusal.code) == ("conflict", "return_too_late")
         assert "2026-09-09T01:00:00+00:00" in refusal.message

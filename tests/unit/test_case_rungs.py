@@ -37,7 +37,7 @@ MICROSECOND = timedelta(microseconds=1)
 class TestRungs:
     def test_everything_in_the_order_in_which_it_fell_due(self) -> None:
         case = case_in(State.DISPATCHED)
-        assert rungs(case.ring(MONDAY + minutes(30))) == [("acknowledge", p) for p in (50, 75, 100, 150, 200)] + [
+        assert rungs(case.advance(MONDAY + minutes(30))) == [("acknowledge", p) for p in (50, 75, 100, 150, 200)] + [
             ("arrive", 50)
         ]
 
@@ -46,7 +46,7 @@ class TestRungs:
             promise.model_copy(update={"budget_seconds": 900}) for promise in PROMISES if promise.name == "arrive"
         )
         case = case_in(State.DISPATCHED, promises=(PROMISES[0], *quick))
-        assert rungs(case.ring(MONDAY + minutes(12))) == [
+        assert rungs(case.advance(MONDAY + minutes(12))) == [
             ("acknowledge", 50),
             ("acknowledge", 75),
             ("arrive", 50),
@@ -55,7 +55,7 @@ class TestRungs:
         ]
 
     def test_an_escalation_says_who_is_told_and_when_it_fell_due(self) -> None:
-        event = case_in(State.DISPATCHED).ring(MONDAY + minutes(6))[0]
+        event = case_in(State.DISPATCHED).advance(MONDAY + minutes(6))[0]
         assert (event.actor, event.role, event.at) == ("system", Role.SYSTEM, MONDAY + minutes(6))
         assert data_of(event) == {
             "clock": "acknowledge",
@@ -68,17 +68,17 @@ class TestRungs:
     def test_at_every_microsecond_around_the_instant_each_rings_once(self) -> None:
         case = case_in(State.DISPATCHED)
         instant = MONDAY + minutes(5)
-        heard = [case.ring(instant + n * MICROSECOND) for n in range(-3, 4)]
+        heard = [case.advance(instant + n * MICROSECOND) for n in range(-3, 4)]
         assert [len(events) for events in heard] == [0, 0, 0, 1, 0, 0, 0]
 
     @pytest.mark.parametrize("late", [MICROSECOND, hours(1), days(30)])
     def test_late_or_twice_each_rings_once_at_the_instant_at_which_it_fell_due(self, late: timedelta) -> None:
         case = case_in(State.DISPATCHED)
         at = MONDAY + minutes(10) + late
-        heard = rungs(case.ring(at))
+        heard = rungs(case.advance(at))
         assert [heard.count(("acknowledge", p)) for p in (50, 75, 100)] == [1, 1, 1]
         assert clock(case, "acknowledge").missed_at == MONDAY + minutes(10)
-        assert case.ring(at) == ()
+        assert case.advance(at) == ()
 
     def test_a_command_rings_first_what_fell_due_before(self) -> None:
         events = do(case_in(State.DISPATCHED), BODIES["sign_for"], MONDAY + minutes(11))
@@ -95,8 +95,8 @@ class TestRungs:
         case = case_in(State.DISPATCHED)
         seen: list[datetime] = []
         while len(seen) < 30 and (deadline := case.next_deadline()):
-            assert case.ring(deadline - MICROSECOND) == ()
-            assert case.ring(deadline)
+            assert case.advance(deadline - MICROSECOND) == ()
+            assert case.advance(deadline)
             seen.append(deadline)
         assert seen == sorted(set(seen))
         assert case.next_deadline() is None
@@ -113,7 +113,7 @@ class TestSla:
         case = case_in(State.DISPATCHED)
         words = []
         for count in (7, 8, 11):
-            case.ring(MONDAY + minutes(count))
+            case.advance(MONDAY + minutes(count))
             words.append((case.sla, case.overdue))
         assert words == [("on_time", False), ("at_risk", False), ("missed", True)]
         do(case, BODIES["sign_for"], MONDAY + minutes(12))
@@ -123,7 +123,7 @@ class TestSla:
         case = case_in(State.DISPATCHED, promises=PROMISES[:2])
         dues = []
         for count in (9, 11, 61):
-            case.ring(MONDAY + minutes(count))
+            case.advance(MONDAY + minutes(count))
             dues.append(case.next_due())
         assert dues == [MONDAY + minutes(10)] * 3
         do(case, BODIES["sign_for"], MONDAY + minutes(62))
@@ -133,25 +133,25 @@ class TestSla:
 
     def test_the_timer_keeps_the_next_deadline(self) -> None:
         case = case_in(State.DISPATCHED, promises=PROMISES[:2], ladder=())
-        case.ring(MONDAY + minutes(11))
+        case.advance(MONDAY + minutes(11))
         assert (case.next_due(), case.next_deadline()) == (MONDAY + minutes(10), MONDAY + minutes(60))
 
     def test_lists_of_the_api_and_the_ui_have_one_due_time(self) -> None:
         case = case_in(State.DISPATCHED)
-        events = case.ring(MONDAY + minutes(11))
+        events = case.advance(MONDAY + minutes(11))
         batch = ProjectionBatch.of(case, events, MONDAY + minutes(11))
         shown = search_attributes(case, MONDAY + minutes(11))[NEXT_DUE_AT]
         assert batch.next_due_at == view_case(case, MONDAY + minutes(11)).next_due_at == shown == MONDAY + minutes(10)
 
     def test_a_late_case_is_due_since_then_while_it_is_suspended(self) -> None:
         case = case_in(State.IN_PROGRESS)
-        case.ring(MONDAY + minutes(61))
+        case.advance(MONDAY + minutes(61))
         do(case, BODIES["suspend"], MONDAY + minutes(62))
         assert case.next_due() == MONDAY + minutes(60)
 
     def test_a_promise_kept_at_the_last_moment_is_no_risk_any_more(self) -> None:
         case = case_in(State.DISPATCHED)
-        case.ring(MONDAY + minutes(8))
+        case.advance(MONDAY + minutes(8))
         assert case.sla == "at_risk"
         do(case, BODIES["sign_for"], MONDAY + minutes(8))
         assert (clock(case, "acknowledge").rung, case.sla) == (75, "on_time")
@@ -169,7 +169,7 @@ class TestSla:
         again = MONDAY + minutes(11)
         do(case, FollowUp(outcome="dissatisfied"), again)
         assert (case.cycle, case.sla, case.overdue) == (2, "on_time", False)
-        case.ring(again + minutes(7.5))
+        case.advance(again + minutes(7.5))
         assert case.sla == "at_risk"
 
     def test_an_extension_moves_the_due_date_by_working_days(self) -> None:

@@ -97,7 +97,7 @@ class TestStop:
         case = case_in(State.PENDING_REPLY)
         due = clock(case, "resolve").due_at(CALENDAR)
         late = MONDAY + days(7) + hours(1)
-        events = do(case, BODIES["send_back"], late) + case.ring(late)
+        events = do(case, BODIES["send_back"], late) + case.advance(late)
         assert rungs(events)[-3:] == [("resolve", 50), ("resolve", 75), ("resolve", 100)]
         assert clock(case, "resolve").missed_at == due == MONDAY + days(7)
 
@@ -167,7 +167,7 @@ class TestPauses:
         case = case_in(State.SUSPENDED)
         assert {name: word for name, word in status(case).items() if word == "running"} == {}
         assert (case.sla, case.next_due(), case.next_deadline()) == ("paused", None, None)
-        assert case.ring(MONDAY + days(100)) == ()
+        assert case.advance(MONDAY + days(100)) == ()
         do(case, BODIES["resume"], MONDAY + days(7))
         assert clock(case, "resolve").due_at(CALENDAR) == MONDAY + days(13)  # a make-up Sunday
         assert clock(case, "arrive").due_at(CALENDAR) == MONDAY + days(7) + hours(1)
@@ -184,17 +184,17 @@ class TestWakeDate:
     def test_resumes_by_itself(self) -> None:
         case = self.suspended()
         assert case.next_deadline() == case.wake_at == self.WAKE
-        assert case.ring(self.WAKE - MICROSECOND) == ()
-        (event,) = case.ring(self.WAKE)
+        assert case.advance(self.WAKE - MICROSECOND) == ()
+        (event,) = case.advance(self.WAKE)
         assert (event.action, event.role, event.actor, event.at) == ("resume", Role.SYSTEM, "system", self.WAKE)
         assert data_of(event) == {"woke": True}
         assert (case.state, case.wake_at) == (State.IN_PROGRESS, None)
 
     def test_late_it_resumes_at_the_wake_date_and_clocks_count_from_there(self) -> None:
         on_time, late = self.suspended(), self.suspended()
-        on_time.ring(self.WAKE)
-        on_time.ring(self.WAKE + days(1))
-        events = late.ring(self.WAKE + days(1))
+        on_time.advance(self.WAKE)
+        on_time.advance(self.WAKE + days(1))
+        events = late.advance(self.WAKE + days(1))
         assert (events[0].action, events[0].at) == ("resume", self.WAKE)
         assert rungs(events) == [("arrive", p) for p in (50, 75, 100, 150, 200)]
         assert clock(late, "arrive").missed_at == self.WAKE + hours(1)
@@ -216,7 +216,7 @@ class TestWakeDate:
     def test_resumed_by_hand_it_does_not_wake_again(self) -> None:
         case = self.suspended()
         do(case, BODIES["resume"], THEN)
-        assert [event.action for event in case.ring(MONDAY + hours(2)) if event.action == "resume"] == []
+        assert [event.action for event in case.advance(MONDAY + hours(2)) if event.action == "resume"] == []
 
     @pytest.mark.parametrize("wake_at", [MONDAY - hours(1), THEN])
     def test_in_the_past_is_refused(self, wake_at: datetime) -> None:
@@ -243,4 +243,4 @@ class TestWakeDate:
         do(case, body, MONDAY)
         assert case.wake_at is not None
         assert case.wake_at.isoformat() == "2026-09-07T03:00:00+00:00"
-        assert rungs(case.ring(MONDAY + days(3)))[-1] == ("resolve", 50)
+        assert rungs(case.advance(MONDAY + days(3)))[-1] == ("resolve", 50)

@@ -49,10 +49,10 @@ def papers(events: tuple[Event, ...]) -> list[tuple[str, str]]:
 class TestWhen:
     def test_a_notice_the_day_after_and_criticism_five_working_days_later(self) -> None:
         case = late()
-        assert papers(case.ring(NOTICED - INSTANT)) == []
-        assert papers(case.ring(NOTICED)) == [("notice", written(NOTICED))]
-        assert papers(case.ring(CRITICISED - INSTANT)) == []
-        assert papers(case.ring(CRITICISED)) == [("criticise", written(CRITICISED))]
+        assert papers(case.advance(NOTICED - INSTANT)) == []
+        assert papers(case.advance(NOTICED)) == [("notice", written(NOTICED))]
+        assert papers(case.advance(CRITICISED - INSTANT)) == []
+        assert papers(case.advance(CRITICISED)) == [("criticise", written(CRITICISED))]
         assert case.flags == ("criticised", "noticed")
 
     def test_each_goes_out_once(self) -> None:
@@ -72,33 +72,33 @@ class TestWhen:
         case = late()
         for expected in (NOTICED, CRITICISED):
             while (deadline := case.next_deadline()) and deadline < expected:
-                case.ring(deadline)
+                case.advance(deadline)
             assert deadline == expected
-            case.ring(deadline)
+            case.advance(deadline)
 
     def test_a_case_that_waits_for_its_caller_is_not_urged(self) -> None:
         case = late()
         do(case, BODIES["suspend"], NOTICED - hours(2))
-        assert papers(case.ring(NOTICED + days(3))) == []
+        assert papers(case.advance(NOTICED + days(3))) == []
         do(case, BODIES["resume"], NOTICED + days(3))
-        assert papers(case.ring(NOTICED + days(3) + hours(2) - INSTANT)) == []
-        assert papers(case.ring(NOTICED + days(3) + hours(2))) == [("notice", written(NOTICED + days(3) + hours(2)))]
+        assert papers(case.advance(NOTICED + days(3) + hours(2) - INSTANT)) == []
+        assert papers(case.advance(NOTICED + days(3) + hours(2))) == [("notice", written(NOTICED + days(3) + hours(2)))]
 
     def test_the_way_to_the_criticism_stands_still_as_well(self) -> None:
         case = late()
-        case.ring(NOTICED)
+        case.advance(NOTICED)
         # Wednesday and Thursday are spent waiting: two working days more, and the weekend is in between.
         do(case, BODIES["suspend"], NOTICED + days(1))
         do(case, BODIES["resume"], NOTICED + days(3))
-        assert papers(case.ring(CRITICISED + days(2) - INSTANT)) == []
-        assert papers(case.ring(CRITICISED + days(2))) == [("criticise", written(CRITICISED + days(2)))]
+        assert papers(case.advance(CRITICISED + days(2) - INSTANT)) == []
+        assert papers(case.advance(CRITICISED + days(2))) == [("criticise", written(CRITICISED + days(2)))]
 
     def test_an_extension_moves_them(self) -> None:
         case = late()
         do(case, RequestExtension(working_days=1, reason="Parts"), THEN)
         do(case, BODIES["decide_extension"], THEN)
-        assert papers(case.ring(NOTICED + days(1) - INSTANT)) == []
-        assert papers(case.ring(NOTICED + days(1))) == [("notice", written(NOTICED + days(1)))]
+        assert papers(case.advance(NOTICED + days(1) - INSTANT)) == []
+        assert papers(case.advance(NOTICED + days(1))) == [("notice", written(NOTICED + days(1)))]
 
     def test_a_new_cycle_has_its_own(self) -> None:
         case = late()
@@ -113,7 +113,7 @@ class TestWhen:
     def test_a_promise_that_was_kept_brings_none(self) -> None:
         case = late(promises=tuple(each for each in PROMISES if each.name != "reply"))
         do(case, BODIES["complete"], DUE - INSTANT)
-        assert papers(case.ring(DUE + days(60))) == []
+        assert papers(case.advance(DUE + days(60))) == []
 
     def test_the_part_of_another_department_brings_none_of_its_own(self) -> None:
         case = late()
@@ -132,7 +132,7 @@ class TestWhen:
     def test_the_notice_may_be_due_after_working_time(self) -> None:
         friday = MONDAY + days(4)
         rules = UrgingRules(notice_seconds=CALENDAR.day_seconds, calendar="working", criticism_days=5)
-        events = late(at=friday, process=Process(urging=rules)).ring(friday + days(30))
+        events = late(at=friday, process=Process(urging=rules)).advance(friday + days(30))
         # Five working days after Friday 09:00 are over on Friday; the next working day is the Sunday of the holiday.
         assert papers(events)[0] == ("notice", written(friday + days(9)))
 
@@ -150,21 +150,21 @@ class TestEachInItsTime:
     def test_found_late_the_criticism_is_counted_from_when_the_notice_went_out(self) -> None:
         case = late()
         found = NOTICED + days(20)
-        (notice,) = (event for event in case.ring(found) if event.action in ("notice", "criticise"))
+        (notice,) = (event for event in case.advance(found) if event.action in ("notice", "criticise"))
         by = CALENDAR.add(found, 5 * CALENDAR.day_seconds)
         assert (notice.action, notice.at, data_of(notice)["fell_at"]) == ("notice", found, written(NOTICED))
         assert data_of(notice)["deadline_at"] == written(by)
-        assert papers(case.ring(by - INSTANT)) == []
-        (criticism,) = case.ring(by)[-1:]
+        assert papers(case.advance(by - INSTANT)) == []
+        (criticism,) = case.advance(by)[-1:]
         assert (criticism.action, data_of(criticism)["noticed_at"]) == ("criticise", written(found))
 
     def test_so_it_is_where_work_is_sent_back_late(self) -> None:
         case = late(promises=tuple(each for each in PROMISES if each.name != "reply"))
         do(case, BODIES["complete"], NOTICED - hours(1))
         do(case, BODIES["send_back"], CRITICISED)
-        assert [action for action, _ in papers(case.ring(CRITICISED))] == ["notice"]
+        assert [action for action, _ in papers(case.advance(CRITICISED))] == ["notice"]
         by = CALENDAR.add(CRITICISED, 5 * CALENDAR.day_seconds)
-        assert papers(case.ring(by)) == [("criticise", written(by))]
+        assert papers(case.advance(by)) == [("criticise", written(by))]
 
 
 class TestReply:
@@ -243,7 +243,7 @@ class TestUrge:
     @pytest.mark.parametrize("actor", [AGENT, SUPERVISOR])
     def test_not_after_it_for_a_notice_comes(self, actor: Actor) -> None:
         case = late()
-        case.ring(DUE)
+        case.advance(DUE)
         refusal = refused(case, Urge(), actor, at=DUE)
         assert (refusal.kind, refusal.code) == ("conflict", "urge_too_late")
         assert f"before the expiry, which was at {DUE.isoformat()}" in refusal.message

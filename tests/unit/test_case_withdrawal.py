@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.calls.call import Call
-from domain.calls.withdrawal import CallMismatch, mismatch_of
+from domain.calls.matching import CallMismatch, mismatch_of
 from domain.case.actions import TABLE
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.reinstate import Reinstate
@@ -146,7 +146,7 @@ class TestReinstatement:
 
     def test_a_missed_promise_stays_missed_and_is_late_by_as_much(self) -> None:
         case, former = case_in(State.IN_PROGRESS), case_in(State.IN_PROGRESS)
-        former.ring(MISSED)
+        former.advance(MISSED)
         away(case, MISSED)
         missed, then = clock(case, "arrive"), clock(former, "arrive")
         assert (missed.status, missed.live) == (ClockStatus.MISSED, True)
@@ -155,15 +155,15 @@ class TestReinstatement:
 
     def test_each_rung_rings_once(self) -> None:
         case = case_in(State.IN_PROGRESS)
-        before = case.ring(MISSED)
+        before = case.advance(MISSED)
         away(case, MISSED)
-        assert not {*rungs(before)} & {*rungs(case.ring(MISSED + hours(200)))}
+        assert not {*rungs(before)} & {*rungs(case.advance(MISSED + hours(200)))}
 
     def test_the_countdown_to_the_notice_does_not_count_the_time_away(self) -> None:
         at = MONDAY + hours(4)
         resolve = Promise(name="resolve", calendar="always", budget_seconds=3600, starts="registration")
         case, former = (case_in(State.IN_PROGRESS, promises=(resolve,)) for _ in range(2))
-        former.ring(at)
+        former.advance(at)
         away(case, at)
         assert former.urging is not None
         assert case.urging is not None
@@ -185,7 +185,7 @@ class TestReinstatement:
         case = case_in(State.IN_PROGRESS)
         do(case, Suspend(reason="A valve.", wake_at=THEN + hours(1)), MONDAY)
         away(case)
-        (woken,) = case.ring(LATER)
+        (woken,) = case.advance(LATER)
         assert (woken.action, woken.at, case.state) == ("resume", LATER, State.IN_PROGRESS)
 
     def test_it_is_out_of_the_incident_it_waited_for_and_can_be_linked_again(self) -> None:

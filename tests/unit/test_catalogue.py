@@ -10,7 +10,7 @@ import pytest
 
 from demo.__main__ import CATALOGUE as DEMO
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.terms import CLOCKS, Promise, Rung, Terms
+from domain.catalogue.terms import CLOCKS, EscalationStep, Promise, Terms
 from domain.shared.codes import UnknownCode
 from hotline.files.catalogue import load_catalogue
 
@@ -219,7 +219,7 @@ class TestTerms:
         assert (terms.name, terms.group, terms.department) == ("Burst main, broken hydrant", "repair", "repair")
         assert terms.answer_needs_follow_up
         assert terms.promises == catalogue.promises("burst_main", "tanzhou")
-        assert terms.ladder[0] == Rung(percent=50, notify=("assignee",))
+        assert terms.ladder[0] == EscalationStep(percent=50, notify=("assignee",))
 
     def test_a_journey_as_json_changes_nothing(self, catalogue: Catalogue) -> None:
         for service in catalogue.services:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from demo.__main__ import CATALOGUE as DEMO
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.files.calendar import holidays_by_law
 from hotline.files.catalogue import load_catalogue
 

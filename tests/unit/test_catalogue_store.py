@@ -7,7 +7,7 @@ import pytest
 
 from demo.__main__ import CATALOGUE
 from domain.catalogue.catalogue import Catalogue
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore, edition_of, in_force_now
 from hotline.settings import DEFAULT_CATALOGUE

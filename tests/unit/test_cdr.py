@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
-from hotline.files.columns import LineFault
+from hotline.files.formats import LineFault
 from hotline.telephony.agents import Agents
 from hotline.telephony.cdr import ALWAYS, COLUMNS, OTHER_CONTEXT, Cdr
 from readmodel.people.people import Directory

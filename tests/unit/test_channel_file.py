@@ -16,7 +16,7 @@ from activities.notifications import channels
 from activities.notifications.channels import CONFIGS
 from activities.notifications.channels.apprise import AppriseConfig, AppriseSender
 from activities.notifications.routing import ChannelFile
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.files.channels import load_channels
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "channels.toml"

@@ -31,7 +31,7 @@ class TestStatus:
         running = waiting.start(MONDAY)
         paused = running.pause(MONDAY + minutes(10), CALENDAR)
         met = running.stop(MONDAY + minutes(10), CALENDAR)
-        missed = running.ring(MISS, MONDAY + hours(1))
+        missed = running.escalate(MISS, MONDAY + hours(1))
         cancelled = running.cancel(MONDAY + minutes(10), CALENDAR)
         assert [(clock.status, clock.live, clock.paused, clock.due_at(CALENDAR)) for clock in (waiting, paused)] == [
             (ClockStatus.WAITING, True, False, None),
@@ -43,16 +43,16 @@ class TestStatus:
         assert (cancelled.status, cancelled.live, cancelled.due_at(CALENDAR)) == ("cancelled", False, None)
 
     def test_a_miss_stays_a_miss(self) -> None:
-        missed = always().start(MONDAY).ring(MISS, MONDAY + hours(1))
+        missed = always().start(MONDAY).escalate(MISS, MONDAY + hours(1))
         for end in (missed.stop(MONDAY + hours(2), CALENDAR), missed.cancel(MONDAY + hours(2), CALENDAR)):
             assert end.status is ClockStatus.MISSED
             assert end.missed_at == end.due_at(CALENDAR) == MONDAY + hours(1)
             assert end.elapsed(MONDAY + days(9), CALENDAR) == 7200
 
     def test_a_missed_clock_runs_on_until_it_is_stopped(self) -> None:
-        missed = always().start(MONDAY).ring(MISS, MONDAY + hours(1))
+        missed = always().start(MONDAY).escalate(MISS, MONDAY + hours(1))
         assert missed.elapsed(MONDAY + hours(5), CALENDAR) == 5 * 3600
-        assert missed.next_ring(LADDER, CALENDAR) == (MONDAY + minutes(90), 150)
+        assert missed.next_escalation(LADDER, CALENDAR) == (MONDAY + minutes(90), 150)
 
     def test_what_never_started_was_never_kept(self) -> None:
         assert always().stop(MONDAY, CALENDAR).status is ClockStatus.CANCELLED
@@ -118,12 +118,12 @@ class TestBudget:
         assert clock.due_at(CALENDAR) == datetime(2026, 9, 16, 8, 30, tzinfo=UTC)
 
     def test_a_missed_clock_is_not_extended(self) -> None:
-        missed = always().start(MONDAY).ring(MISS, MONDAY + hours(1))
+        missed = always().start(MONDAY).escalate(MISS, MONDAY + hours(1))
         assert missed.extend(3600) is missed
 
     def test_a_rung_that_has_rung_does_not_ring_again_after_an_extension(self) -> None:
-        clock = always().start(MONDAY).ring(50, MONDAY + minutes(30)).extend(3600)
-        assert clock.next_ring(LADDER, CALENDAR) == (MONDAY + minutes(90), 75)
+        clock = always().start(MONDAY).escalate(50, MONDAY + minutes(30)).extend(3600)
+        assert clock.next_escalation(LADDER, CALENDAR) == (MONDAY + minutes(90), 75)
 
     def test_another_budget_keeps_what_was_consumed(self) -> None:
         clock = always().start(MONDAY)
@@ -158,22 +158,22 @@ class TestReinstate:
 class TestRungs:
     def test_in_order_each_at_its_instant_and_then_none(self) -> None:
         clock, rung = always().start(MONDAY), []
-        while ring := clock.next_ring(LADDER, CALENDAR):
+        while ring := clock.next_escalation(LADDER, CALENDAR):
             rung.append((ring[0] - MONDAY, ring[1]))
-            clock = clock.ring(ring[1], ring[0])
+            clock = clock.escalate(ring[1], ring[0])
         assert rung == [(minutes(m), p) for m, p in ((30, 50), (45, 75), (60, 100), (90, 150), (120, 200))]
         assert clock.missed_at == MONDAY + hours(1)
 
     def test_the_miss_rings_where_the_ladder_does_not_name_it(self) -> None:
-        assert always().start(MONDAY).next_ring((), CALENDAR) == (MONDAY + hours(1), MISS)
+        assert always().start(MONDAY).next_escalation((), CALENDAR) == (MONDAY + hours(1), MISS)
 
     @pytest.mark.parametrize("clock", [always(), always().start(MONDAY).pause(MONDAY + minutes(1), CALENDAR)])
     def test_a_clock_that_does_not_run_rings_nothing(self, clock: Clock) -> None:
-        assert clock.next_ring(LADDER, CALENDAR) is None
+        assert clock.next_escalation(LADDER, CALENDAR) is None
         assert clock.instant_of(50, CALENDAR) is None
 
     def test_in_working_time(self) -> None:
-        assert working().start(FRIDAY).next_ring(LADDER, CALENDAR) == (datetime(2026, 9, 14, 8, tzinfo=UTC), 50)
+        assert working().start(FRIDAY).next_escalation(LADDER, CALENDAR) == (datetime(2026, 9, 14, 8, tzinfo=UTC), 50)
 
 
 budgets = st.integers(1, 40 * 86_400)
@@ -226,7 +226,7 @@ class TestProperties:
     def test_when_a_missed_clock_had_consumed_so_much_is_known_for_good(
         self, clock: Clock, start: datetime, steps: list[tuple[bool, timedelta]]
     ) -> None:
-        at, ran, runs = start, clock.start(start).ring(MISS, start), list[tuple[datetime, datetime, float]]()
+        at, ran, runs = start, clock.start(start).escalate(MISS, start), list[tuple[datetime, datetime, float]]()
         for run, span in steps:
             ran = ran.resume(at) if run else ran.pause(at, CALENDAR)
             runs += [(at, at + span, ran.elapsed(at + span, CALENDAR))] if run else []

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from domain.case.actions.dispatch import Dispatch
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.norms import Department
-from domain.shared.codes import Kind, UnknownCode, words
+from domain.shared.codes import CodeKind, UnknownCode, words
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 
@@ -38,7 +38,7 @@ def named(*names: tuple[str, str, str]) -> Catalogue:
         ("department", "Emergency", "repair"),
     ],
 )
-def test_a_name_stands_for_its_code(kind: Kind, given: str, code: str) -> None:
+def test_a_name_stands_for_its_code(kind: CodeKind, given: str, code: str) -> None:
     assert CATALOGUE.code(kind, given) == code
 
 

@@ -1,11 +1,15 @@
 """Tables by state, role, clock and the like: a member without its row stops the import, and is named."""
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 
+from domain.case.actions import reply, suspend
+from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.catalogue.terms import CLOCKS, ClockName
+from domain.kit.event import by_body, by_name
 from domain.shared.actors import Role
 from domain.shared.value import complete
 
@@ -26,3 +30,19 @@ def test_a_table_without_some_members_is_refused_with_their_names(members: tuple
     assert kept in rows
     with pytest.raises(LookupError, match=f"^STAGES has no row for {first}, {last}; accepted: a row for each$"):
         complete("STAGES", members, rows)
+
+
+def test_two_kinds_of_one_name_or_one_body_are_refused() -> None:
+    """One would take the other's place without a word."""
+    twin = replace(reply.ACTION, body=suspend.Suspend)
+    with pytest.raises(LookupError, match=r"^two kinds of events have one name; accepted: one for each of reply$"):
+        by_name(reply.ACTION, twin)
+    with pytest.raises(LookupError, match=r"^two kinds of events have one body; accepted: one for each of "):
+        by_body(suspend.ACTION, twin)
+    assert by_name(reply.ACTION, suspend.ACTION) == {"reply": reply.ACTION, "suspend": suspend.ACTION}
+
+
+def test_a_table_of_the_notified_has_a_row_for_each_target() -> None:
+    facts = {name: getattr(reply.ACTION, name) for name in ("zh", "description", "roles", "sources", "body", "example")}
+    with pytest.raises(LookupError, match=r"^notifies of answer_twice has no row for closed; accepted: "):
+        Action(name="answer_twice", targets=(State.CLOSED,), notifies={State.WITHDRAWN: ("caller",)}, **facts)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from domain.customers.customer import Customer
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
+from hotline.cli.customers import COLUMNS, load_customers
 from hotline.files.catalogue import load_catalogue
-from hotline.files.customers import COLUMNS, load_customers
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.pages import ROOT
 

@@ -16,7 +16,7 @@ from demo.__main__ import DemoOptions, perform
 from demo.people import Person
 from demo.plans import Offer, require_demo_catalogue
 from domain.shared.actors import Role
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from tests.support.directory import Directory

@@ -17,11 +17,11 @@ from domain.case.actions import ACTIONS
 from domain.case.actions.follow_up import FollowUp
 from domain.case.case import Case
 from domain.case.lifecycle import State
-from domain.case.satisfaction import Satisfaction
+from domain.case.progress import Satisfaction
 from domain.kit.command import Command
 from domain.shared.actors import Role
 from domain.shared.errors import Refused
-from hotline.files.customers import load_customers
+from hotline.cli.customers import load_customers
 from tests.support.demo import INCIDENT, STEP, Stage, catalogue, day, districts, offers, staff
 
 LATER = timedelta(seconds=40)

@@ -49,7 +49,7 @@ class Kept:
 
     def later(self, step: timedelta = STEP) -> None:
         self.now += step
-        self.events += self.case.ring(self.now)
+        self.events += self.case.advance(self.now)
 
     def shown(self) -> dict[str, Any]:
         number = self.case.number

@@ -15,8 +15,8 @@ from domain.case.intake import Caller
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.catalogue.terms import Organisation, Unit
-from domain.shared.operator_errors import FileError
-from hotline.cli.channels import check_documents
+from domain.shared.errors import FileError
+from hotline.cli.notifications import check_documents
 from hotline.settings import Settings
 from tests.support.build import CALENDAR, MONDAY, case_in, data_of, days, walked
 
@@ -30,7 +30,7 @@ CHART = Organisation(
 def issued(action: str, state: State = State.IN_PROGRESS, late: timedelta | None = None) -> tuple[Case, Event]:
     """The document's event of a case that nobody settles; looked at `late` after the registration."""
     case = case_in(state, organisation=CHART)
-    events = case.ring(MONDAY + late) if late else walked(case, MONDAY + days(8 if action == "notice" else 14))
+    events = case.advance(MONDAY + late) if late else walked(case, MONDAY + days(8 if action == "notice" else 14))
     return case, next(event for event in events if event.action == action)
 
 
@@ -68,7 +68,7 @@ class TestNotice:
         """Due at 09:00 in Beijing, which is 02:00 of a summer night in London."""
         london = CALENDAR.model_copy(update={"timezone": "Europe/London"})
         case = case_in(State.IN_PROGRESS, organisation=CHART, calendar=london)
-        event = next(event for event in case.ring(MONDAY + days(8)) if event.action == "notice")
+        event = next(event for event in case.advance(MONDAY + days(8)) if event.action == "notice")
         assert "已于 2026-09-14 02:00 届满" in words(case, event)
         assert "was to be settled by 2026-09-14 02:00," in notifications(case.number, event)[0].text_en
 
@@ -114,7 +114,7 @@ class TestReply:
     def issued(self, action: str) -> tuple[Case, Event]:
         case = case_in(State.PENDING_REPLY, organisation=CHART)
         while deadline := case.next_deadline():
-            if found := [event for event in case.ring(deadline) if event.action == action]:
+            if found := [event for event in case.advance(deadline) if event.action == action]:
                 return case, found[0]
         raise AssertionError(action)
 
@@ -157,7 +157,7 @@ def test_nothing_personal_of_the_caller_is_in_it(action: str) -> None:
 def test_it_is_drawn_from_its_event_alone_and_stays_as_it_was() -> None:
     case, event = issued("notice")
     before = Documents().html(case.number, event)
-    case.ring(MONDAY + days(90))
+    case.advance(MONDAY + days(90))
     assert Documents().html(case.number, Event.model_validate_json(event.model_dump_json())) == before
 
 

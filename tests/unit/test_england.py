@@ -13,7 +13,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import CustomerClass
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from tests.support.build import ADMIN, data_of, do, refused, registration
@@ -53,7 +53,7 @@ def case_of(england: Catalogue, service: str, customer: CustomerClass = "househo
 def case_late(england: Catalogue, at: datetime) -> Case:
     """A case whose supply is not restored by then."""
     case = case_of(england, "supply_interruption")
-    case.ring(at)
+    case.advance(at)
     return case
 
 
@@ -77,11 +77,11 @@ def test_a_missed_promise_is_credited_as_the_standards_say(
     england: Catalogue, service: str, kept_until: timedelta, late: timedelta, amounts: list[str]
 ) -> None:
     case = case_of(england, service)
-    case.ring(BRITISH + kept_until - timedelta(seconds=1))
+    case.advance(BRITISH + kept_until - timedelta(seconds=1))
     assert owed(case) == []
-    case.ring(BRITISH + kept_until)
+    case.advance(BRITISH + kept_until)
     assert owed(case) == amounts[:1]
-    case.ring(BRITISH + late)
+    case.advance(BRITISH + late)
     assert owed(case) == amounts
     assert {credit.paid_by for credit in case.credits} == {"billing"}
     assert case.terms.currency == "GBP"
@@ -93,22 +93,22 @@ def test_what_is_found_is_credited_as_the_standards_say_whatever_the_service(eng
         for customer, amount in zip(get_args(CustomerClass), FINDINGS[finding], strict=True):
             case = case_of(england, service.code, customer)
             do(case, Complete(result="Found.", findings=(finding,)), BRITISH, ADMIN)
-            case.ring(BRITISH)
+            case.advance(BRITISH)
             assert owed(case) == [amount]
 
 
 def test_a_missed_promise_of_an_unknown_amount_credits_nothing(england: Catalogue) -> None:
     case = case_of(england, "meter_fitting")
-    case.ring(BRITISH + timedelta(weeks=8))
+    case.advance(BRITISH + timedelta(weeks=8))
     assert [clock.name for clock in case.clocks if clock.missed_at] == ["resolve"]
-    case.ring(BRITISH + timedelta(weeks=30))
+    case.advance(BRITISH + timedelta(weeks=30))
     assert owed(case) == []
 
 
 def test_a_finding_of_an_unknown_amount_is_recorded_and_credits_nothing(england: Catalogue) -> None:
     case = case_of(england, "complaint")
     do(case, Complete(result="Boil water.", findings=("water_quality_notice",)), BRITISH, ADMIN)
-    case.ring(BRITISH)
+    case.advance(BRITISH)
     assert [finding.code for finding in case.findings] == ["water_quality_notice"]
     assert owed(case) == []
 
@@ -126,7 +126,7 @@ def test_unknown_amounts_are_the_two_that_were_not_found(england: Catalogue) -> 
 def test_a_credit_notes_what_only_its_approver_can_check(england: Catalogue, finding: str, note: str) -> None:
     case = case_of(england, "complaint")
     do(case, Complete(result="Found.", findings=(finding,)), BRITISH, ADMIN)
-    [event] = case.ring(BRITISH)
+    [event] = case.advance(BRITISH)
     [credit] = case.credits
     assert credit.note == data_of(event)["note"]
     assert note in (credit.note or "")
@@ -134,7 +134,7 @@ def test_a_credit_notes_what_only_its_approver_can_check(england: Catalogue, fin
 
 def test_an_unanswered_payment_plan_notes_that_it_must_have_been_refused(england: Catalogue) -> None:
     case = case_of(england, "payment_plan")
-    case.ring(BRITISH + timedelta(days=7))
+    case.advance(BRITISH + timedelta(days=7))
     assert "Owed if the plan was refused" in (case.credits[0].note or "")
 
 

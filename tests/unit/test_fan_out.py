@@ -13,8 +13,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from activities.cases.updates import GONE, REFUSED, TRIES, Answer, Answers, CaseUpdates, Left, Pace, for_each
-from activities.people_first import PeopleFirst
+from activities.bulk_throttle import BulkThrottle
+from activities.cases.updates import GONE, REFUSED, TRIES, Answers, CaseAnswer, CaseUpdates, FanOut, Left, for_each
 from domain.case.batch import ProjectionBatch
 from tests.support.batches import published
 from tests.support.build import registration
@@ -31,14 +31,14 @@ class Cases:
         self.written: list[int] = []
         self.answers = {number: answers.get(f"no{int(number)}") for number in NUMBERS}
 
-    async def ask(self, number: str) -> Answer | Left:
+    async def ask(self, number: str) -> CaseAnswer | Left:
         self.asked.append(number)
         match self.answers[number]:
             case Exception() as error:
                 raise error
             case Left() as left:
                 return left
-        return Answer("settled", BATCH)
+        return CaseAnswer("settled", BATCH)
 
     async def write_all(self, batches: Sequence[ProjectionBatch]) -> None:
         self.written.append(len(batches))
@@ -48,7 +48,7 @@ class Cases:
         """Sender whose batches are written here."""
         nobody: Any = None
         sender: Any = self
-        return CaseUpdates(sender, PeopleFirst(), nobody, str)
+        return CaseUpdates(sender, BulkThrottle(), nobody)
 
 
 async def attempt(cases: Cases, *progress: Any) -> tuple[Answers, list[Sequence[Any]]]:
@@ -56,7 +56,7 @@ async def attempt(cases: Cases, *progress: Any) -> tuple[Answers, list[Sequence[
     environment, told = ActivityEnvironment(), list[Sequence[Any]]()
     environment.info = replace(environment.info, heartbeat_details=progress)
     environment.on_heartbeat = lambda *details: told.append(details)
-    answers = await environment.run(cases.updates.ask_all, NUMBERS, cases.ask, Pace(concurrency=4, checkpoint=4))
+    answers = await environment.run(cases.updates.ask_all, NUMBERS, cases.ask, FanOut(concurrency=4, checkpoint=4))
     return answers, told
 
 
@@ -95,7 +95,7 @@ async def test_batches_are_written_before_temporal_hears_of_their_cases() -> Non
     cases = Logging()
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda last, *_: log.append(f"told {NUMBERS.index(last) + 1 if last else 0}")
-    await environment.run(cases.updates.ask_all, NUMBERS, cases.ask, Pace(concurrency=2, checkpoint=6))
+    await environment.run(cases.updates.ask_all, NUMBERS, cases.ask, FanOut(concurrency=2, checkpoint=6))
     assert log == [*["told 0"] * 6, "wrote 6", "told 6", *["told 6"] * 4, "wrote 4", "told 10"]
 
 
@@ -123,7 +123,7 @@ async def test_a_task_that_is_ended_with_another_one_asks_no_further_case() -> N
     environment, asked = ActivityEnvironment(), list[str]()
     environment.info = replace(environment.info, attempt=TRIES)
 
-    async def ask(number: str) -> Answer:
+    async def ask(number: str) -> CaseAnswer:
         asked.append(number)
         if number == NUMBERS[0]:
             await asyncio.sleep(0)
@@ -132,10 +132,10 @@ async def test_a_task_that_is_ended_with_another_one_asks_no_further_case() -> N
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             raise TimeoutError from None
-        return Answer("settled", BATCH)
+        return CaseAnswer("settled", BATCH)
 
     with pytest.raises(RPCError, match="the workflow is away"):
-        await environment.run(Cases().updates.ask_all, NUMBERS, ask, Pace(concurrency=2, checkpoint=10))
+        await environment.run(Cases().updates.ask_all, NUMBERS, ask, FanOut(concurrency=2, checkpoint=10))
     assert asked == NUMBERS[:2]
 
 

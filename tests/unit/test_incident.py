@@ -20,10 +20,8 @@ from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.automatic import Finished, MergeFailed
 from domain.incident.batch import sampled
 from domain.incident.incident import INCIDENT_KINDS, Incident
-from domain.incident.kind import IncidentEvent
-from domain.incident.lifecycle import ENDS, LINKABLE, TAKING, IncidentState
-from domain.incident.opening import EVERYBODY
 from domain.incident.scope import Around, CasePlace, Circle, Scope
+from domain.incident.state import ENDS, EVERYBODY, LINKABLE, LINKS_NEW_CASES, IncidentEvent, IncidentState
 from domain.kit.command import Command
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
@@ -93,8 +91,8 @@ class TestTable:
         assert len({state.zh for state in IncidentState}) == len(IncidentState)
 
     def test_new_cases_are_taken_until_it_ends_and_a_suspicion_takes_them_by_hand_alone(self) -> None:
-        assert {"confirmed", "dispatched", "in_progress"} == TAKING
-        assert {"suspected"} == LINKABLE - TAKING
+        assert {"confirmed", "dispatched", "in_progress"} == LINKS_NEW_CASES
+        assert {"suspected"} == LINKABLE - LINKS_NEW_CASES
         assert not LINKABLE & {*ENDS, *ENDS.values()}
 
     @pytest.mark.parametrize("role", Role)

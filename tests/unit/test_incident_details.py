@@ -1,15 +1,15 @@
 """Details of an incident in the Temporal UI: its scope in words, and its cases by how they came out."""
 
 from domain.incident.actions.confirm import Confirm
-from domain.incident.lifecycle import IncidentState
 from domain.incident.scope import Scope
+from domain.incident.state import IncidentState
 from tests.support.incidents import do, incident_in
 from workflows.incident.details import incident_details
 from workflows.incident.messages import incident_search_attributes, scope_in_words
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 from workflows.kit.search_attributes import DISTRICT
 
-NAMES = Names(services={"no_water": "停水"}, districts={"west": "西区"})
+NAMES = CatalogueNames(services={"no_water": "停水"}, districts={"west": "西区"})
 
 
 def test_cases_that_were_settled_and_those_that_go_on_are_counted_apart() -> None:

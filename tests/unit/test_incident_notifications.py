@@ -8,9 +8,9 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
-from domain.incident.lifecycle import IncidentState
-from domain.incident.notifications import PREFIX, News, incident_notifications, news_notifications
-from domain.shared.notification import Notification
+from domain.incident.incident import PREFIX, News, incident_notifications, news_notifications
+from domain.incident.state import IncidentState
+from domain.kit.notification import Notification
 from tests.support.build import ADMIN, DISPATCHER, INCIDENT, THEN, case_in, do, registration
 from tests.support.incidents import BODIES as INCIDENT_COMMANDS
 from tests.support.incidents import ROAD, incident_in

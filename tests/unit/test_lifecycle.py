@@ -9,9 +9,9 @@ import pytest
 
 from domain.case import actions
 from domain.case.actions import ACTIONS, TABLE
-from domain.case.diagram import mermaid
 from domain.case.kind import Action
 from domain.case.lifecycle import ENDED, OPEN, State
+from domain.case.views import mermaid
 from domain.incident import actions as incident_actions
 from domain.shared.actors import Role
 from domain.shared.errors import OTHER_DEPARTMENT, OUT_OF_TURN, WRONG_ROLE, ProblemType

@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from activities.sealing.stamps import UndecidedError
-from hotline import logs
+from hotline import process
 from hotline.settings import Settings
 
 
@@ -22,18 +22,18 @@ def failed(error: Exception, run: str) -> logging.LogRecord:
 def test_what_cannot_be_judged_is_told_in_one_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     run, error = uuid.uuid4().hex, UndecidedError("it is sealed with key 6f746872")
     record = failed(error, run)
-    assert logs.shorten(record)
+    assert process.shorten(record)
     assert record.getMessage() == f"Failed activation on {run}: it is sealed with key 6f746872"
     assert record.exc_info is None
-    assert not logs.shorten(failed(error, run))
-    assert logs.shorten(failed(error, "another"))
-    monkeypatch.setattr(logs, "AGAIN_SECONDS", 0.0)
-    assert logs.shorten(failed(error, run))
+    assert not process.shorten(failed(error, run))
+    assert process.shorten(failed(error, "another"))
+    monkeypatch.setattr(process, "AGAIN_SECONDS", 0.0)
+    assert process.shorten(failed(error, run))
 
 
 def test_any_other_failure_keeps_its_traceback() -> None:
     record = failed(ValueError("x"), "any")
-    assert logs.shorten(record)
+    assert process.shorten(record)
     assert record.exc_info
 
 
@@ -48,7 +48,7 @@ def logged(error: Exception, monkeypatch: pytest.MonkeyPatch, *, as_json: bool) 
     before, level = root.handlers[:], root.level
     root.handlers.clear()
     try:
-        logs.configure(Settings(log_json=as_json))
+        process.configure_logging(Settings(log_json=as_json))
         log = logging.getLogger("hotline.test")
         log.warning("the workflow %s failed", FALSE, extra={"id": FALSE, "ids": [FALSE]})
         log.error("failed: %s", error, exc_info=(type(error), error, None))

@@ -16,7 +16,7 @@ from domain.case.events import Event
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.kit.event import ActionBody
-from domain.shared.notification import Notification
+from domain.kit.notification import Notification
 from tests.support.build import (
     BODIES,
     CALLER,
@@ -140,7 +140,7 @@ class TestWho:
 
 class TestEscalation:
     def rung(self, case: Case, at_minutes: float, percent: int) -> tuple[Notification, ...]:
-        events = case.ring(MONDAY + minutes(at_minutes))
+        events = case.advance(MONDAY + minutes(at_minutes))
         event = next(event for event in events if event.action == "escalate" and data_of(event)["percent"] == percent)
         return notifications(case.number, event)
 
@@ -168,7 +168,7 @@ class TestEscalation:
 
     def test_reaches_somebody_before_any_department_has_the_case(self) -> None:
         case = case_in(State.REGISTERED)
-        events = case.ring(MONDAY + days(4))
+        events = case.advance(MONDAY + days(4))
         assert [notice.recipient for notice in notifications(case.number, events[0])] == [OWNER]
 
     def test_a_miss_that_the_ladder_does_not_name_tells_nobody(self) -> None:
@@ -180,7 +180,7 @@ def every_notice() -> list[Notification]:
     for action, body in BODIES.items():
         case = case_before(action)
         found += after(case, body)[1]
-        found += [notice for event in case.ring(MONDAY + days(20)) for notice in notifications(case.number, event)]
+        found += [notice for event in case.advance(MONDAY + days(20)) for notice in notifications(case.number, event)]
     return found
 
 
@@ -216,7 +216,7 @@ class TestKeys:
         for action in ("dispatch", "sign_for", "complete", "reply"):
             events += do(case, BODIES[action], THEN)
         events += do(case, FollowUp(outcome="dissatisfied"), THEN + hours(30))
-        events += case.ring(MONDAY + days(20))
+        events += case.advance(MONDAY + days(20))
 
         def keys() -> list[str]:
             read = [Event.model_validate_json(event.model_dump_json()) for event in events]

@@ -7,7 +7,7 @@ import pytest
 
 from activities.notifications.routing import ChannelFile
 from domain.catalogue.terms import Organisation, Terms
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.files.catalogue import load_catalogue
 
 ZHONGSHAN = Path(__file__).parents[2] / "hotline" / "catalogues" / "zhongshan.toml"

@@ -7,8 +7,8 @@ from datetime import datetime
 import pytest
 
 from domain.case.case import Case
+from domain.case.decide import evolve
 from domain.case.events import Event
-from domain.case.kinds import evolve
 from domain.case.views import view_case
 from tests.support.promise_ledger import PromiseLedger
 from tests.support.promise_time import Row
@@ -64,7 +64,7 @@ class Played:
         self.now += step.after
         try:
             events = step.do(self.case, self.now)
-            events += self.case.ring(self.now)
+            events += self.case.advance(self.now)
         except ValueError as error:
             return f"{error!r}"
         for event in events:

@@ -8,9 +8,9 @@ from itertools import permutations
 import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
-from hotline.files.columns import LineFault
+from hotline.files.formats import LineFault
 from hotline.telephony.agents import Agents
-from hotline.telephony.call_lines import LeftOut
+from hotline.telephony.call_lines import LeftOutLine
 from hotline.telephony.queue_log import EVENTS, SILENT, QueueLog, is_queue_log
 from readmodel.people.people import Directory
 from tests.support.telephone import NOON, QUEUE_LOG
@@ -26,7 +26,7 @@ def later(seconds: int) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def told(line: str) -> Call | LeftOut | None:
+def told(line: str) -> Call | LeftOutLine | None:
     return FORMAT.call(line.split("|"))
 
 
@@ -107,7 +107,7 @@ def test_events_about_agents_and_configuration_tell_nothing_about_a_call(event: 
 
 
 def test_an_event_that_is_not_known_is_left_out_by_its_name() -> None:
-    assert told(f"{NOON}|1.1|hotline|NONE|HOLOGRAM|9") == LeftOut("lines of the unknown event 'HOLOGRAM'")
+    assert told(f"{NOON}|1.1|hotline|NONE|HOLOGRAM|9") == LeftOutLine("lines of the unknown event 'HOLOGRAM'")
 
 
 @pytest.mark.parametrize("caller", ["", "anonymous", "unknown"])

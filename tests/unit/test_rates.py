@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.shared.rates import half_up, rate, ratio
+from domain.shared.amounts import half_up, rate, ratio
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ async def test_the_courier_tells_the_oldest_notification_that_is_due(waits: int 
     at = datetime(2026, 8, 3, 12, tzinfo=UTC)
 
     class Parts:
-        async def shifts(self, _: object) -> Component:
+        async def poller(self, _: object) -> Component:
             return FINE
 
         async def look(self, _: object, __: datetime) -> datetime | None:

@@ -12,8 +12,7 @@ from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.base.database import engine, reading, writing
 from readmodel.migrate import migrate
-from readmodel.reports.questions import make
-from readmodel.reports.stored import keep_report
+from readmodel.reports.reports import keep_report, make
 from tests.support.batches import call, project, published
 
 AT = datetime(2025, 9, 8, 1, tzinfo=UTC)

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from domain.case.actions.dispatch import Dispatch
+from domain.case.bulk import RolloutPreview, RolloutTerms
 from domain.case.case import Case
-from domain.case.rollout import RolloutPreview, RolloutTerms
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import UnknownCode
 from hotline.files.catalogue import load_catalogue
@@ -58,17 +58,17 @@ def test_counts_cases_and_how_their_clocks_would_move(default: Catalogue) -> Non
     slower = default.model_copy(update={"time_scale": 0.5})
     seen = preview(slower, case_of(default, "1" * 13), case_of(default, "2" * 13, "repair"), case_of(slower))
     assert (seen.changed, seen.same, seen.kept) == (2, 1, [])
-    resolve = seen.shifts["no_water", "resolve"]
+    resolve = seen.effects["no_water", "resolve"]
     assert (resolve.cases, resolve.later, resolve.earlier, resolve.past) == (2, timedelta(days=1), timedelta(), 0)
     assert (resolve.first_due, resolve.why) == (MONDAY + timedelta(days=2), {"budget": 2})
-    arrive = seen.shifts["no_water", "arrive"]
+    arrive = seen.effects["no_water", "arrive"]
     assert (arrive.cases, arrive.first_due) == (2, MONDAY + timedelta(hours=4))
 
 
 def test_tells_whose_time_would_be_up_at_once(default: Catalogue) -> None:
     faster = default.model_copy(update={"time_scale": 10})
     seen = preview(faster, case_of(default, department="repair"), after=4)
-    acknowledge = seen.shifts["no_water", "acknowledge"]
+    acknowledge = seen.effects["no_water", "acknowledge"]
     assert (acknowledge.past, acknowledge.earlier) == (1, minutes(6))
 
 

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.calls.duty import Duty
+from domain.calls.call import Duty
 from domain.shared.actors import Role
-from domain.shared.operator_errors import FileError
+from domain.shared.errors import FileError
 from hotline.telephony.agents import NOBODY
-from hotline.telephony.roster import Roster, load_roster
+from hotline.telephony.roster import RosterFile, load_roster
 from readmodel.people.people import Directory, Member
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -25,7 +25,7 @@ PEOPLE = Directory(
 TIME = "accepted: a time of the years 2000 to 2999 like 2026-08-03 08:00, or 2026-08-03T08:00:00+08:00 with its zone"
 
 
-def load(folder: Path, text: str, zone: ZoneInfo = ZONE, encoding: str = "utf-8") -> Roster:
+def load(folder: Path, text: str, zone: ZoneInfo = ZONE, encoding: str = "utf-8") -> RosterFile:
     path = folder / "roster.csv"
     path.write_bytes(text.encode(encoding))
     return load_roster(path, encoding, zone, PEOPLE)
@@ -43,7 +43,7 @@ def test_a_roster_covers_the_days_from_its_first_start_to_its_last(tmp_path: Pat
     path = tmp_path / "roster.csv"
     path.write_bytes(text.encode(encoding))
     found = load_roster(path, "gb18030" if encoding == "gb18030" else "utf-8", ZONE, PEOPLE)
-    assert found == Roster(
+    assert found == RosterFile(
         [
             Duty("chen", datetime(2026, 8, 3, 0, 0, tzinfo=UTC), datetime(2026, 8, 3, 8, 0, tzinfo=UTC)),
             Duty("he", datetime(2026, 8, 4, 12, 0, tzinfo=UTC), datetime(2026, 8, 4, 22, 0, tzinfo=UTC)),

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.edge.middleware import PeopleServed
-from hotline.files.serving_lock import NAME, ServingLock
+from api.edge.middleware import serve_people
+from hotline.files.data_folder import SERVING_LOCK, ServingLock
 
 SERVE_FOR_EVER = """
 import sys, time
 from pathlib import Path
-from hotline.files.serving_lock import ServingLock
+from hotline.files.data_folder import ServingLock
 with ServingLock(Path(sys.argv[1])).serving():
     print("serving", flush=True)
     time.sleep(600)
@@ -43,7 +43,7 @@ def test_the_lock_is_held_until_the_last_request_is_answered(tmp_path: Path) -> 
             assert worker.is_held()
         assert worker.is_held()
     assert not worker.is_held()
-    assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / SERVING_LOCK).stat().st_mode) == 0o600
 
 
 def test_a_request_that_fails_releases_it(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_processes_share_it(tmp_path: Path, elsewhere: "subprocess.Popen[str]") 
 
 def test_a_request_that_begins_while_a_worker_looks_is_announced_by_the_next_one(tmp_path: Path) -> None:
     api = ServingLock(tmp_path)
-    with (tmp_path / NAME).open("wb") as looking:
+    with (tmp_path / SERVING_LOCK).open("wb") as looking:
         fcntl.flock(looking, fcntl.LOCK_EX)
         first = api.serving()
         first.__enter__()
@@ -106,6 +106,6 @@ async def test_a_request_holds_it_once_its_body_is_there_and_a_reader_never(tmp_
         async def receive(body: Iterator[bool] = body) -> Message:
             return {"type": "http.request", "body": b" ", "more_body": next(body)}
 
-        await PeopleServed(app, lock.serving)({"type": "http", "method": method}, receive, send)
+        await serve_people(app, lock.serving)({"type": "http", "method": method}, receive, send)
     assert seen == [False, False, True, False, False, False]
     assert not lock.is_held()

@@ -122,7 +122,7 @@ class TestClocks:
         case = case_in(State.DISPATCHED)
         do(case, LINK, MONDAY + minutes(4), DISPATCHER)
         assert clock(case, "acknowledge").status == clock(case, "arrive").status == "paused"
-        assert case.ring(MONDAY + hours(5)) == ()
+        assert case.advance(MONDAY + hours(5)) == ()
         do(case, UNLINK, MONDAY + hours(5), DISPATCHER)
         assert clock(case, "acknowledge").due_at(case.calendar) == MONDAY + hours(5) + minutes(6)
         assert clock(case, "arrive").due_at(case.calendar) == MONDAY + hours(5) + minutes(56)

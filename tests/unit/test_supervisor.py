@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from hotline.local import supervisor as module
 from hotline.local.supervisor import Program, Supervisor, rotate, started_at
 

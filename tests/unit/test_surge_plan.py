@@ -14,7 +14,7 @@ from demo.calls import LEAST_CASES
 from demo.plans import PLANS, offered
 from demo.play import Verdict, differences
 from demo.tide import AFTER, BEFORE, OF_THE_TIDE, TASTE, Tide, read_messages
-from domain.incident.notifications import NEWS
+from domain.incident.incident import NEWS
 from hotline.files.catalogue import load_catalogue
 
 CATALOGUE = load_catalogue(SURGE_CATALOGUE)

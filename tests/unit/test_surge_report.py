@@ -13,7 +13,7 @@ from demo.client import Traffic
 from demo.play import Verdict
 from demo.report import MOST_DIFFERENCES, report
 from demo.tide import WAVES, Tide
-from domain.incident.notifications import NEWS
+from domain.incident.incident import NEWS
 from tests.unit.test_surge_plan import INCIDENT, KINDS, surge
 
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)

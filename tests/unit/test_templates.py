@@ -10,12 +10,11 @@ from activities.notifications.caller_links import Links
 from activities.notifications.channels.base import DeliveryError
 from activities.notifications.texts import KIND_ZH, Templates
 from domain.case.actions import TABLE
-from domain.incident.incident import INCIDENT_KINDS
-from domain.incident.notifications import NEWS, PREFIX
-from domain.shared.operator_errors import FileError
+from domain.incident.incident import INCIDENT_KINDS, NEWS, PREFIX
+from domain.shared.errors import FileError
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.notifications.deliveries import Delivery
-from readmodel.notifications.notifications import Notification
+from readmodel.notifications.notifications import NotificationRow
 from tests.support.build import INCIDENT
 from tests.support.channels import config_of
 from tests.support.rings import ring_at
@@ -26,7 +25,7 @@ NUMBER = "2608034711004"
 def delivery(recipient: str = f"caller:{NUMBER}", kind: str = "reply") -> Delivery:
     at = datetime(2026, 8, 3, 4, tzinfo=UTC)
     texts = ("回复了", "It was replied to")
-    notification = Notification(f"{NUMBER}-7-{recipient}", NUMBER, 7, recipient, kind, *texts, at)
+    notification = NotificationRow(f"{NUMBER}-7-{recipient}", NUMBER, 7, recipient, kind, *texts, at)
     return Delivery(notification, 1, "P3", None, may_link=recipient.startswith("caller:"))
 
 

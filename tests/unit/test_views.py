@@ -123,7 +123,7 @@ class TestClock:
 
     def test_late_it_owes_time(self) -> None:
         case = case_in(State.DISPATCHED)
-        case.ring(MONDAY + minutes(12))
+        case.advance(MONDAY + minutes(12))
         view = view_clock(clock(case, "acknowledge"), case, MONDAY + minutes(12))
         assert (view.remaining_seconds, view.status.value) == (-120, "missed")
         assert view.missed_at == view.due_at == MONDAY + minutes(10)

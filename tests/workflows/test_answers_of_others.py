@@ -11,12 +11,12 @@ from temporalio.api.update.v1 import Outcome
 from temporalio.client import WorkflowUpdateStage
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
+from activities.bulk_throttle import BulkThrottle
 from activities.cases.bulk import BulkUpdates, CasesOfHandover, TermsChange
 from activities.cases.updates import NO_ANSWER, CaseUpdates
 from activities.incidents.incidents import Incidents
-from activities.internal_updates import CATALOGUE_CHANGE, SETTLE
-from activities.people_first import PeopleFirst
-from domain.incident.batch import Naming, Settling
+from activities.names import CATALOGUE_CHANGE, SETTLE
+from domain.incident.batch import NamedCases, Settling
 from readmodel.writer import GroupWriter
 from tests.support.assessment import EDITION
 from tests.support.build import INCIDENT
@@ -25,7 +25,6 @@ from tests.support.hotline import ADMIN, Hotline, running_hotline
 from tests.support.sealing import stranger
 from tests.workflows.test_catalogue_rollout import slower
 from tests.workflows.test_hijacked_tasks import accept
-from workflows.complaint.messages import workflow_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -43,7 +42,7 @@ async def settled(hotline: Hotline, updates: CaseUpdates, numbers: list[str]) ->
 
 
 async def linked(hotline: Hotline, updates: CaseUpdates, numbers: list[str]) -> Any:
-    naming = Naming(incident=INCIDENT, numbers=tuple(numbers), actor=ADMIN)
+    naming = NamedCases(incident=INCIDENT, numbers=tuple(numbers), actor=ADMIN)
     done = await ActivityEnvironment().run(Incidents(NO_WRITER, hotline.engine, updates).link_named, naming)
     return sum(done.counts.values()), list(done.silent)
 
@@ -97,7 +96,7 @@ async def test_a_case_that_somebody_else_answers_for_holds_up_no_other(
     await sent
     async with running_hotline(server, tmp_path, **changes) as again:
         other = await again.start()
-        updates = CaseUpdates(again.sender, PeopleFirst(), again.client, workflow_id)
+        updates = CaseUpdates(again.projection, BulkThrottle(), again.client)
         assert await page(again, updates, [case.number, other.number]) == (1, [case.number])
     for each in (case, other):
         await each.handle.terminate()

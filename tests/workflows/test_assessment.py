@@ -11,7 +11,7 @@ from domain.assessment.actions.decide_objection import OWN_OBJECTION, DecideObje
 from domain.assessment.actions.inspect import Inspect
 from domain.assessment.actions.object_ import OBJECTION_TOO_LATE, OBJECTIONS, Object
 from domain.assessment.automatic import INSPECTIONS
-from domain.assessment.lifecycle import AssessmentState
+from domain.assessment.state import AssessmentState
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role
 from readmodel.assessments import months
@@ -21,7 +21,7 @@ from tests.support.hotline import OWNER, Hotline, metadata
 from tests.support.months import RunningMonth, present_month
 from workflows.assessment.messages import AssessmentStart
 from workflows.assessment.workflow import AssessmentWorkflow
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SUPERVISOR, MANAGER = Actor(id="40001", role=Role.SUPERVISOR), Actor(id="50001", role=Role.MANAGER)
@@ -163,7 +163,9 @@ async def test_a_month_that_is_started_again_replaces_no_figure(hotline: Hotline
 
     before = await found()
     assert before[1]
-    start = AssessmentStart(source=present_month(month.number, sample_per_agent=0), names=Names.of(hotline.catalogue))
+    start = AssessmentStart(
+        source=present_month(month.number, sample_per_agent=0), names=CatalogueNames.of(hotline.catalogue)
+    )
     again = await hotline.client.start_workflow(
         AssessmentWorkflow.run, start, id=month.handle.id, task_queue=hotline.settings.task_queue
     )

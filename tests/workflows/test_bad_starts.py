@@ -16,9 +16,9 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.command_faults import UNDECODED, UNSEALED
-from activities.internal_updates import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE
+from activities.names import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE, complaint_id
 from activities.recovery.history_errors import ForeignError, UnreadableError
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from activities.sealing.envelope import context_of
 from domain.incident.actions.dispatch import DispatchIncident
 from hotline.recovery import histories
@@ -33,7 +33,7 @@ from tests.support.incidents import opening
 from tests.support.rows import rows
 from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from workflows.clients.singletons import RECONCILER
-from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart
 
@@ -105,7 +105,7 @@ async def test_garbage_fails_at_once(
 
 async def ended_unseen(hotline: Hotline, client: Client, number: str, *arguments: Any) -> None:
     """Start a workflow under the id of this case, terminate it before a worker sees it, and wait until it is listed."""
-    name = workflow_id(number)
+    name = complaint_id(number)
     handle = await client.start_workflow("ComplaintWorkflow", args=arguments, id=name, task_queue="nobody-polls-it")
     await handle.terminate()
     await until(partial(chains, hotline.client, condition=f'AND WorkflowId = "{name}"'), lambda found: name in found)
@@ -123,7 +123,7 @@ async def test_garbage_that_was_ended_before_a_worker_saw_it_is_no_case(hotline:
 async def test_a_run_that_was_found_foreign_is_not_asked_for_again(
     hotline: Hotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, name = hotline.client, workflow_id(hotline.registration().number)
+    client, name = hotline.client, complaint_id(hotline.registration().number)
     await stranger(client).start_workflow("ComplaintWorkflow", id=name, task_queue=hotline.settings.task_queue)
     query, asked, read = f'AND WorkflowId = "{name}"', list[str](), histories._read
 
@@ -176,13 +176,13 @@ async def test_a_case_that_temporal_does_not_have_cannot_be_repaired(hotline: Ho
 
 
 async def test_a_report_that_cannot_be_read_fails_the_task(hotline: Hotline) -> None:
-    """It is the result of an activity as well: the shift after it waits for a worker that can read it."""
-    of_shift = context_of(hotline.client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
-    converter = hotline.client.data_converter.with_context(of_shift)
+    """It is the result of an activity as well: the run after it waits for a worker that can read it."""
+    of_poller = context_of(hotline.client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
+    converter = hotline.client.data_converter.with_context(of_poller)
     for garbage in ({"compared": "many"}, {"in_sql_until": "2026-11-27T22:00:00"}):
         told = await converter.encode([garbage])
         with pytest.raises(ValidationError):
-            await converter.decode(told, [Report])
+            await converter.decode(told, [ReconcilerReport])
 
 
 @pytest.mark.parametrize("off", [timedelta(days=3), timedelta(days=-3)], ids=["ahead", "behind"])
@@ -215,7 +215,7 @@ async def test_a_case_that_was_sealed_minutes_before_temporal_took_it_is_taken(h
     client = with_options(hotline.client, **sealing_by(KEY, timedelta(minutes=-4)))
     registration = hotline.registration()
     start = ComplaintStart(source=registration)
-    name, queue = workflow_id(registration.number), hotline.settings.task_queue
+    name, queue = complaint_id(registration.number), hotline.settings.task_queue
     handle = await client.start_workflow(ComplaintWorkflow.run, start, id=name, task_queue=queue)
     assert (await Complaint(hotline, registration.number, handle).view()).version >= 1
 

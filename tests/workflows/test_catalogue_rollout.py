@@ -24,7 +24,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import ActionBody
 from hotline.files.catalogue_store import edition_of
-from hotline.files.serving_lock import ServingLock
+from hotline.files.data_folder import ServingLock
 from tests.support.bulk import put_in_force
 from tests.support.histories import opened
 from tests.support.hotline import Complaint, Hotline, number_at, running_hotline, until

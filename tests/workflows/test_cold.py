@@ -19,7 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
 from activities.cases.updates import CaseUpdates
-from activities.internal_updates import SETTLE
+from activities.names import SETTLE, incident_id
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
@@ -39,10 +39,10 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.kit.command import Command
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from readmodel.incidents.candidates import unclaimed
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import SEALING
@@ -50,9 +50,9 @@ from tests.workflows.test_host import at_rest
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import IncidentOutcome, incident_id
+from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -80,7 +80,9 @@ async def begun(cold: Hotline, known_by: str) -> WorkflowHandle[Any, Any]:
     at = datetime.now(UTC)
     scope = Scope(services=("no_water",), districts=(known_by,))
     opening = Opening(at=at, actor=ADMIN, title="-", scope=scope, since=at)
-    incident, *_ = await start_incident(cold.client, cold.settings.task_queue, opening, Request(key=known_by), Names())
+    incident, *_ = await start_incident(
+        cold.client, cold.settings.task_queue, opening, Request(key=known_by), CatalogueNames()
+    )
     return cold.client.get_workflow_handle(incident_id(incident.number))
 
 

@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from activities.notifications.courier import case_teller
+from activities.notifications.courier import report_undelivered
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.withdraw import Withdraw
@@ -23,7 +23,6 @@ from tests.support.receivers import receiver
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.singletons import COURIER
-from workflows.complaint.messages import workflow_id
 from workflows.singletons import CourierWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -82,7 +81,7 @@ async def test_many_workers_start_one_courier(server: WorkflowEnvironment, tmp_p
 
 @pytest.mark.slow
 async def test_the_next_worker_continues_the_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:
-    """Its worker ends in the middle of a shift: the shift ends as well, and the next begins where there is a worker."""
+    """Its worker ends in the middle of a run: the run ends as well, and the next begins where there is a worker."""
     async with running_hotline(server, tmp_path, task_queue="two-workers") as hotline:
         courier = await COURIER.start(hotline.client, hotline.settings.task_queue)
         await sent(await hotline.start(), 1)
@@ -142,10 +141,9 @@ async def test_a_case_that_has_ended_need_not_be_told(hotline: Hotline) -> None:
     complaint = await hotline.start()
     await complaint.act(Refuse(reason="Not water."))
     await complaint.closed()
-    tell = case_teller(hotline.client, workflow_id)
     notification = Undelivered(key="a key", channel="sms", error="HTTP 503")
-    await tell(complaint.number, notification)
-    await tell("0000000000000", notification)
+    await report_undelivered(hotline.client, complaint.number, notification)
+    await report_undelivered(hotline.client, "0000000000000", notification)
 
 
 async def test_the_ui_shows_its_summary(server: WorkflowEnvironment, tmp_path: Path) -> None:
@@ -156,8 +154,8 @@ async def test_the_ui_shows_its_summary(server: WorkflowEnvironment, tmp_path: P
 
 @pytest.mark.slow
 async def test_the_courier_continues_as_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With short shifts and a server that soon suggests a new run."""
-    monkeypatch.setattr("activities.shift.SHIFT", timedelta(seconds=0.3))
+    """With short runs and a server that soon suggests a new run."""
+    monkeypatch.setattr("activities.poller.RUN_TIME", timedelta(seconds=0.3))
     limit = "limit.historyCount.suggestContinueAsNew=20"
     async with (
         await temporal_server(limit) as own,

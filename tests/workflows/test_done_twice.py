@@ -45,11 +45,11 @@ from tests.workflows.test_catalogue_rollout import slower
 from tests.workflows.test_incident import completed
 from tests.workflows.test_report import AT, made
 from workflows.clients.bulk import start_rollout
-from workflows.clients.complaint import start_from
 from workflows.clients.incident import options_of
+from workflows.complaint.messages import start_from
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -116,7 +116,7 @@ async def forget_cause(hotline: Hotline, cause: Cause) -> None:
     await cause.handle.terminate()
     incident = await read_in_thread(hotline.engine, lambda sql: get_incident(sql, cause.number))
     assert incident
-    names = Names.of(hotline.catalogue)
+    names = CatalogueNames.of(hotline.catalogue)
     start = IncidentStart(source=incident, names=names, sender_version=incident.version, changed_at=incident.opened_at)
     options = options_of(incident, names)
     await hotline.client.start_workflow(IncidentWorkflow.run, start, task_queue=hotline.settings.task_queue, **options)
@@ -286,7 +286,7 @@ async def test_a_case_that_does_not_say_where_it_is_linked_is_left(
     """Somebody else's worker may answer in its place: it would be linked again, though it was taken out."""
     monkeypatch.setattr("activities.cases.updates.ANSWER_SECONDS", 0.3)
     settings = hotline.settings.model_copy(update={"task_queue": "nobody-polls-it"})
-    unheard = Hotline(hotline.server, settings, hotline.engine, hotline.sender, hotline.client)
+    unheard = Hotline(hotline.server, settings, hotline.engine, hotline.projection, hotline.client)
     complaint = await unheard.start(incident=INCIDENT)
     found = await noted.do("relink_cases", Relinking(incident=INCIDENT, to=OTHER_INCIDENT, numbers=(complaint.number,)))
     assert (found.silent, found.counts) == ((complaint.number,), {})

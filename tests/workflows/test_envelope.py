@@ -23,7 +23,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.command_faults import UNSEALED
-from activities.internal_updates import RECOGNISE, SETTLE, UNDELIVERED
+from activities.names import RECOGNISE, SETTLE, UNDELIVERED
 from activities.sealing.envelope import SEALED
 from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment

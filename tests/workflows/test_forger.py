@@ -19,8 +19,8 @@ from activities.projection import Projection
 from activities.sealing.envelope import context_of
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
+from domain.case.bulk import Handover
 from domain.case.case import Case
-from domain.case.handover import Handover
 from domain.catalogue.terms import Edition
 from domain.kit.command import Command
 from readmodel.base.database import engine
@@ -143,7 +143,7 @@ async def test_an_argument_is_not_taken_for_the_run_that_a_heartbeat_was_sealed_
     """An old argument, whose first try fails after a heartbeat that is a copied argument of the run that asks."""
     complaint, client, queue = await hotline.start(unwritten=True), hotline.client, "of-activities"
     settings = hotline.settings.model_copy(update={"task_queue": queue})
-    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.sender, client)
+    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
     await complaint.handle.terminate()
     name, ended = complaint.handle.id, str(complaint.handle.first_execution_run_id)
     here = context_of(client.namespace, name, "ComplaintWorkflow", "publish")
@@ -159,7 +159,7 @@ async def test_an_argument_is_not_taken_for_the_run_that_a_heartbeat_was_sealed_
         writing = engine(hotline.settings.database_url)
         async with (
             GroupWriter(writing) as writer,
-            Worker(client, task_queue=queue, activities=[Projection(writer).publish]),
+            Worker(client, task_queue=queue, activities=[Projection(writer, client, 5.0).publish]),
         ):
             with pytest.raises(WorkflowFailureError) as failed:
                 await handle.result()

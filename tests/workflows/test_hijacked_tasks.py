@@ -27,13 +27,13 @@ from temporalio.common import RawValue
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
-from activities.cases.bulk import CasesOfHandover, HandedOver, OwnedQuery
+from activities.cases.bulk import CasesOfHandover, HandoverPage, OwnedQuery
 from activities.command_faults import UNSEALED
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from domain.kit.command import Command
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.sealing import stranger
 from tests.workflows.test_envelope import Stamped, waits
@@ -101,7 +101,7 @@ async def test_an_earlier_batch_is_not_taken_for_the_next_one(hotline: Hotline) 
     """The case would hold the later batch for written."""
     queue, client = "earlier-batch", hotline.client
     settings = hotline.settings.model_copy(update={"task_queue": queue})
-    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.sender, client)
+    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
     batches: list[list[str]] = []
 
     @activity.defn
@@ -129,7 +129,7 @@ async def test_another_number_of_arguments_has_nothing_done_and_ends_nothing(
     """Copies of its own argument, under its own number. What takes none leaves them out: it does what is due anyway."""
     queue, client = f"wrong-number-{name}-{arguments}", hotline.client
     settings = hotline.settings.model_copy(update={"task_queue": queue})
-    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.sender, client)
+    without_worker = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
     batches: list[ProjectionBatch] = []
 
     @activity.defn
@@ -171,9 +171,9 @@ async def test_a_page_of_a_handover_is_not_done_again_in_place_of_the_next_one(h
         return ["a"]
 
     @activity.defn
-    async def hand_over_cases(page: CasesOfHandover) -> HandedOver:
+    async def hand_over_cases(page: CasesOfHandover) -> HandoverPage:
         pages.append(page.numbers)
-        return HandedOver(handed_over=len(page.numbers), refused={})
+        return HandoverPage(handed_over=len(page.numbers), refused={})
 
     handover = Handover(id="1" * 32, previous_owner="chen", owner="10099", reason="离职", actor=ADMIN)
     async with Worker(client, task_queue=queue, activities=[list_owned_cases, hand_over_cases]):

@@ -17,7 +17,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.internal_updates import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
+from activities.names import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
 from domain.case.actions import COMMANDS
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment

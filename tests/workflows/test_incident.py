@@ -14,7 +14,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.internal_updates import ABSORB
+from activities.names import ABSORB
 from domain.case.actions.answer import Answer
 from domain.case.actions.comment import Comment
 from domain.case.actions.link_incident import LinkIncident
@@ -29,7 +29,7 @@ from domain.incident.actions.merge import Merge
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.batch import IncidentBatch
 from domain.shared.actors import SYSTEM
-from hotline.recovery.histories import Place
+from hotline.recovery.histories import Origin
 from readmodel.base.database import engine as engine_of
 from readmodel.writer import GroupWriter
 from tests.support.build import INCIDENT
@@ -130,7 +130,7 @@ class TestPublication:
             event.activity_task_scheduled_event_attributes for event in (await cause.handle.fetch_history()).events
         ]
         payloads = [each.input.payloads for each in scheduled if each.activity_type.name == "publish_incident"]
-        place = Place(hotline.client.data_converter, hotline.client.namespace, cause.handle.id)
+        place = Origin(hotline.client.data_converter, hotline.client.namespace, cause.handle.id)
         converter = place.of("IncidentWorkflow", "publish_incident")
         batches = [(await converter.decode(each, [IncidentBatch]))[0] for each in payloads]
         assert [(batch.incident.version, batch.events[-1].action) for batch in batches] == [

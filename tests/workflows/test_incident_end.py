@@ -12,9 +12,9 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from activities.cases.updates import CaseUpdates, Pace
-from activities.internal_updates import SETTLE
-from activities.projection import SenderWriter
+from activities.cases.updates import CaseUpdates, FanOut
+from activities.names import SETTLE, complaint_id
+from activities.projection import Projection
 from domain.case.actions.follow_up import FollowUp
 from domain.case.lifecycle import State
 from domain.incident.actions.confirm import Confirm
@@ -27,7 +27,7 @@ from tests.support.causes import OVER, Cause, actions, count_of, count_timers, d
 from tests.support.hotline import PATIENCE_SECONDS, Hotline, running_hotline, until
 from tests.support.outage import down
 from tests.workflows.test_incident import completed
-from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -118,7 +118,7 @@ class Freeze:
                     await self.thaw.wait()
             return await send(cases, number, name, *rest)
 
-        one_by_one = partialmethod(CaseUpdates.ask_all, pace=Pace(concurrency=1, checkpoint=1))
+        one_by_one = partialmethod(CaseUpdates.ask_all, fan_out=FanOut(concurrency=1, checkpoint=1))
         monkeypatch.setattr(CaseUpdates, "send", freezing)
         monkeypatch.setattr(CaseUpdates, "ask_all", one_by_one)
 
@@ -191,7 +191,7 @@ class TestFailure:
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One is followed up, the other ends with its window: neither leaves anything to a batch that died."""
-        monkeypatch.setattr(SenderWriter, "write_all", _lost)
+        monkeypatch.setattr(Projection, "write_all", _lost)
         async with running_hotline(server, tmp_path, task_queue="lost") as hotline:
             cause = await declare(hotline, "west")
             [one] = await linked(hotline, cause, 1)
@@ -251,12 +251,12 @@ class TestFailure:
         handle = await hotline.client.start_workflow(
             ComplaintWorkflow.run,
             ComplaintStart(source=registration),
-            id=workflow_id(registration.number),
+            id=complaint_id(registration.number),
             task_queue="nobody-polls-it",
         )
         await cause.handle.signal("linked", [registration.number])
         return handle
 
 
-async def _lost(_: SenderWriter, __: object) -> None:
+async def _lost(_: Projection, __: object) -> None:
     """The activity died before it could write."""

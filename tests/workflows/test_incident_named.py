@@ -9,13 +9,14 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
+from activities.names import complaint_id
 from domain.incident.actions.confirm import Confirm
 from domain.shared.actors import SYSTEM
 from tests.support.causes import OVER, Cause, count_timers, declare, linked, replied
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed, run_of
-from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.messages import ComplaintStart
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -26,7 +27,7 @@ async def naming(hotline: Hotline) -> tuple[Cause, WorkflowHandle[Any, Any]]:
     silent = await hotline.client.start_workflow(
         "ComplaintWorkflow",
         ComplaintStart(source=registration),
-        id=workflow_id(registration.number),
+        id=complaint_id(registration.number),
         task_queue="nobody-polls-it",
     )
     cause = await declare(hotline, "west", actor=SYSTEM, calls=11)

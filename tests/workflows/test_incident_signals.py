@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.command_faults import UNSEALED
-from activities.internal_updates import ABSORB
+from activities.names import ABSORB, complaint_id
 from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.inform import Inform
@@ -30,9 +30,8 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
-from workflows.complaint.messages import workflow_id
 from workflows.incident.messages import IncidentStart
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -48,7 +47,9 @@ async def resting(hotline: Hotline, queue: str, **carried: Any) -> Cause:
     at = datetime.now(UTC)
     incident, first = Incident.open(opening(ADMIN, at))
     start = IncidentStart(source=incident, changed_at=first.at, sender_version=incident.version, **carried)
-    await hotline.client.start_workflow("IncidentWorkflow", start, task_queue=queue, **options_of(incident, Names()))
+    await hotline.client.start_workflow(
+        "IncidentWorkflow", start, task_queue=queue, **options_of(incident, CatalogueNames())
+    )
     return Cause(hotline, incident.number)
 
 
@@ -169,7 +170,7 @@ async def test_a_case_that_somebody_else_answers_for_holds_up_no_other(hotline: 
     client, queue, number = stranger(hotline.client), f"answers-{signal}", hotline.registration().number
     handle = client.get_workflow_handle(cause.handle.id)
     async with Worker(client, task_queue=queue, workflows=[AnswersInClear]):
-        false = await client.start_workflow(AnswersInClear.run, id=workflow_id(number), task_queue=queue)
+        false = await client.start_workflow(AnswersInClear.run, id=complaint_id(number), task_queue=queue)
         for name in dict.fromkeys(("linked", signal)):
             await handle.signal(name, [number, "no number", "x" * 1000])
         await cause.waits_for(2)

@@ -29,7 +29,7 @@ from tests.workflows.test_envelope import waits
 from tests.workflows.test_hijacked_tasks import hijack
 from tests.workflows.test_late_cases import timer
 from workflows.clients.schedule import SCHEDULE
-from workflows.clients.singletons import COURIER, INSTALLATION, SHIFTS, Singleton, installation_of, start_ended
+from workflows.clients.singletons import COURIER, INSTALLATION, POLLERS, Singleton, installation_of, start_ended
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -122,7 +122,7 @@ async def status(client: Client, workflow: str) -> str:
     return found.name if found else ""
 
 
-@pytest.mark.parametrize("singleton", SHIFTS, ids=lambda each: each.id)
+@pytest.mark.parametrize("singleton", POLLERS, ids=lambda each: each.id)
 async def test_what_runs_for_ever_is_started_again_while_the_worker_runs(
     server: WorkflowEnvironment, tmp_path: Path, singleton: Singleton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +153,7 @@ async def test_what_runs_is_asked_and_not_started(
     client, settings = await namespace(server, "asked"), read_model(tmp_path)
     await adopt(client, settings)
     await start_ended(client, settings.task_queue)
-    assert [await status(client, each.id) for each in SHIFTS] == ["RUNNING"] * len(SHIFTS)
+    assert [await status(client, each.id) for each in POLLERS] == ["RUNNING"] * len(POLLERS)
     started: list[str] = []
 
     async def start(singleton: Singleton, *_: object) -> None:
@@ -277,14 +277,14 @@ async def test_a_worker_without_sql_starts_nothing_before_the_stores_are_compare
 
     before = await looks()
     await until(looks, lambda found: found > before + 3)
-    started = [await unless_gone(status(client, each.id)) for each in SHIFTS]
-    assert started == [None] * len(SHIFTS)
+    started = [await unless_gone(status(client, each.id)) for each in POLLERS]
+    assert started == [None] * len(POLLERS)
     assert [each async for each in await client.list_schedules()] == []
     read_model(tmp_path / "mine")
     await adopt(client, settings)
 
     async def all_run() -> bool:
-        return all([await unless_gone(status(client, each.id)) == "RUNNING" for each in SHIFTS])
+        return all([await unless_gone(status(client, each.id)) == "RUNNING" for each in POLLERS])
 
     await until(all_run, bool)
     await until(lambda: is_scheduled(client), bool)

@@ -16,9 +16,9 @@ from temporalio.api.workflowservice.v1 import PauseActivityRequest, ResetActivit
 from temporalio.worker import Worker
 
 from activities.recovery import other_workflows, reconcile
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from hotline.recovery.rebuild_workflows import STARTED
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from readmodel.base.database import engine
 from tests.support.causes import OVER, Cause, declare
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
@@ -68,14 +68,14 @@ async def waiting_cases(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     monkeypatch.setattr(reconcile, "STUCK_AFTER", timedelta(seconds=1))
     async with await temporal_server() as server, running_hotline(server, folder, task_queue="another") as elsewhere:
         settings = elsewhere.settings.model_copy(update={"task_queue": QUEUE})
-        yield elsewhere, Hotline(server, settings, elsewhere.engine, elsewhere.sender, elsewhere.client)
+        yield elsewhere, Hotline(server, settings, elsewhere.engine, elsewhere.projection, elsewhere.client)
 
 
 async def is_listed_until_it_is_lost(late: Complaint, ours: Hotline) -> None:
     """A rebuild brings it back, and so the timer: lost is worse than stuck."""
 
-    async def look() -> Report:
-        return await last_report(ours.client) or Report()
+    async def look() -> ReconcilerReport:
+        return await last_report(ours.client) or ReconcilerReport()
 
     report = await until(look, lambda seen: bool(seen.stuck))
     assert report.stuck == [late.number]
@@ -151,7 +151,7 @@ async def test_incidents_that_do_not_go_on_are_listed_until_they_do(
             await RECONCILER.start(ours.client, QUEUE)
 
             async def stuck() -> list[str]:
-                return (await last_report(ours.client) or Report()).stuck
+                return (await last_report(ours.client) or ReconcilerReport()).stuck
 
             await until(stuck, sorted([put_off, paused, refused]).__eq__)
             await client.workflow_service.reset_activity(

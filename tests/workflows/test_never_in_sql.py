@@ -15,11 +15,12 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.people_first import PeopleFirst
+from activities.bulk_throttle import BulkThrottle
+from activities.names import complaint_id
 from activities.recovery import reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.batch import ProjectionBatch
@@ -34,9 +35,7 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.reconciler import reconcile_at_once
 from tests.support.rows import clear, execute
 from tests.support.temporal import temporal_server
-from workflows.clients.complaint import case_workflows
 from workflows.clients.singletons import last_report
-from workflows.complaint.messages import workflow_id
 
 MANY_LOOKS = 100
 
@@ -61,7 +60,7 @@ async def told(complaint: Complaint) -> int:
 async def test_what_sql_never_had_is_left_to_its_case(hotline: Hotline, owner: Engine) -> None:
     """Its sender died before it wrote anything: its notifications are still to be sent."""
     complaint = await hotline.start(unwritten=True)
-    name = workflow_id(complaint.number)
+    name = complaint_id(complaint.number)
     await until(lambda: chains(hotline.client), lambda found: name in found)
     assert await complaint.rows("cases") == []
     assert (await rebuild(hotline.client, owner)).left_by(NotRegisteredError) == ()
@@ -160,13 +159,13 @@ async def test_after_the_clock_was_set_back_what_sql_never_had_is_sent(
     complaint = await hotline.start(unwritten=True)
     environment, ahead = ActivityEnvironment(), datetime.now(UTC) + timedelta(hours=1)
     async with GroupWriter(owner) as writer:
-        workflows = case_workflows(hotline.client, PeopleFirst(), hotline.settings.task_queue)
+        workflows = CaseWorkflows(hotline.client, BulkThrottle(), hotline.settings.task_queue)
         repair = partial(repair_case, hotline.client, owner)
         repairs = Repairs(repair, partial(repair_incidents, hotline.client, owner))
-        reconciler = Reconciler(writer, hotline.sender, owner, workflows, repairs, 0.1)
+        reconciler = Reconciler(writer, hotline.projection, owner, workflows, repairs, 0.1)
 
         async def work() -> None:
-            report = Report(in_sql_until=ahead)
+            report = ReconcilerReport(in_sql_until=ahead)
             while True:
                 report = await environment.run(reconciler.reconcile, report)
 

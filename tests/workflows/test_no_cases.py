@@ -29,6 +29,7 @@ from temporalio.common import RawValue, VersioningBehavior, WorkerDeploymentVers
 from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from activities.names import complaint_id
 from activities.recovery import reconcile
 from activities.recovery.history_errors import UnreadableError
 from activities.sealing.keys import Key
@@ -46,7 +47,7 @@ from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.singletons import RECONCILER, last_report
-from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import CHANGED_AT
 
@@ -80,7 +81,7 @@ async def test_a_history_that_cannot_be_read_is_reported_and_stops_nothing(
 async def test_workflows_that_are_no_cases_stop_nothing(reconciled: Hotline) -> None:
     """Started by hand while no worker ran: under an id that is no number, and with what no release can read."""
     unreadable = RawValue(Payload(metadata={"encoding": b"binary/encrypted"}, data=b"?"))
-    for name, argument in ((workflow_id('quote"x'), {}), (workflow_id("9999999999999"), unreadable)):
+    for name, argument in ((complaint_id('quote"x'), {}), (complaint_id("9999999999999"), unreadable)):
         handle = await reconciled.client.start_workflow("ComplaintWorkflow", argument, id=name, task_queue="nobody")
         await handle.terminate()
     other = await reconciled.start()
@@ -97,7 +98,7 @@ async def test_a_case_started_by_hand_does_not_stop_the_knowledge_of_others(reco
     await reconciled.client.start_workflow(
         ComplaintWorkflow.run,
         ComplaintStart(source=registration),
-        id=workflow_id(registration.number),
+        id=complaint_id(registration.number),
         task_queue=reconciled.settings.task_queue,
     )
     other, began_at = await reconciled.start(), datetime.now(UTC)
@@ -116,7 +117,7 @@ async def test_a_start_that_is_sealed_with_an_unknown_key_is_listed_as_such(reco
     handle = await client.start_workflow(
         ComplaintWorkflow.run,
         ComplaintStart(source=registration),
-        id=workflow_id(registration.number),
+        id=complaint_id(registration.number),
         task_queue=reconciled.settings.task_queue,
     )
 
@@ -144,7 +145,7 @@ async def test_a_case_whose_tasks_fail_is_listed_as_stuck_until_it_goes_on_or_en
         handle = await client.start_workflow(
             ComplaintWorkflow.run,
             ComplaintStart(source=registration),
-            id=workflow_id(registration.number),
+            id=complaint_id(registration.number),
             task_queue=hotline.settings.task_queue,
         )
         named = [registration.number]
@@ -338,7 +339,7 @@ async def test_a_start_that_the_client_cannot_read_stops_nothing(
 ) -> None:
     """Temporal takes it for somebody else's workflow."""
     client, number = reconciled.client, reconciled.registration().number
-    name = workflow_id(number) if kind == "ComplaintWorkflow" else f"incident-{number}"
+    name = complaint_id(number) if kind == "ComplaintWorkflow" else f"incident-{number}"
     delay = Duration(seconds=3600)
     handle = await start_raw(client, kind, name, reconciled.settings.task_queue, workflow_start_delay=delay, **strange)
 

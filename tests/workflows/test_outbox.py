@@ -13,18 +13,19 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.command_faults import UNDECODED
+from activities.names import complaint_id
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
 from domain.case.views import CaseView, Outcome
 from domain.kit.command import Command
-from domain.shared.instants import to_milliseconds
-from hotline.recovery.histories import Place
+from domain.shared.text import to_milliseconds
+from hotline.recovery.histories import Origin
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import DATA_CONVERTER
 from tests.support.temporal import temporal_server
 from tests.workflows.test_host import without_events
-from workflows.complaint.messages import ComplaintStart, search_attributes, workflow_id
+from workflows.complaint.messages import ComplaintStart, search_attributes
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit import search_attributes as keys
 from workflows.kit.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS
@@ -61,7 +62,7 @@ async def known(complaint: Complaint, key: str) -> bool:
 async def start_of(handle: WorkflowHandle[Any, Any], run_id: str) -> tuple[ComplaintStart, int]:
     """Return the start message of this run, and its size in bytes."""
     run = handle._client.get_workflow_handle(handle.id, run_id=run_id)
-    converter = Place(DATA_CONVERTER, handle._client.namespace, handle.id).of()
+    converter = Origin(DATA_CONVERTER, handle._client.namespace, handle.id).of()
     async for event in run.fetch_history_events(page_size=1):
         payloads = event.workflow_execution_started_event_attributes.input.payloads
         (start,) = await converter.decode(payloads, [ComplaintStart])
@@ -88,7 +89,7 @@ async def carried(hotline: Hotline, **changes: Any) -> Complaint:
         handle = await hotline.client.start_workflow(
             Forerunner.run,
             args=[start, hotline.settings.task_queue],
-            id=workflow_id(case.number),
+            id=complaint_id(case.number),
             task_queue="before",
             search_attributes=typed(search_attributes(case, to_milliseconds(case.registered_at))),
         )

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
 
-from activities.recovery.report import Report
+from activities.recovery.report import ReconcilerReport
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
@@ -25,7 +25,7 @@ from tests.support.hotline import Complaint, Hotline, until
 from tests.support.lost import pause, reset, unpause
 from tests.support.rows import execute
 from workflows.clients.singletons import last_report
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -51,11 +51,11 @@ def owner(reconciled: Hotline) -> Any:
     made.dispose()
 
 
-async def told(hotline: Hotline, **fields: Any) -> Report:
+async def told(hotline: Hotline, **fields: Any) -> ReconcilerReport:
     """Return the reconciler's report once it says so."""
 
-    async def look() -> Report:
-        return await last_report(hotline.client) or Report()
+    async def look() -> ReconcilerReport:
+        return await last_report(hotline.client) or ReconcilerReport()
 
     return await until(
         look, lambda report: report.model_copy(update=fields) == report and report.in_sql_until is not None
@@ -68,7 +68,7 @@ async def run_of(complaint: Complaint) -> str | None:
 
 
 def rebuilder(hotline: Hotline, owner: Engine) -> WorkflowRebuild:
-    names = Names.of(hotline.catalogue)
+    names = CatalogueNames.of(hotline.catalogue)
     return WorkflowRebuild(hotline.client, owner, hotline.settings.task_queue, lambda: names)
 
 

@@ -33,7 +33,8 @@ from temporalio.client import (
 )
 from temporalio.testing import WorkflowEnvironment
 
-from activities.reports.period_end import DuePeriods
+from activities.names import assessment_id
+from activities.reports import DuePeriods
 from activities.sealing.envelope import context_of
 from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch
@@ -42,13 +43,13 @@ from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
 from readmodel.assessments import months
 from readmodel.base.database import engine, read_in_thread, writing
-from readmodel.reports.stored import get_report
+from readmodel.reports.reports import get_report
 from tests.support.assessment import BEIJING, EDITION, opening, play
 from tests.support.batches import call
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.sealing import stranger
 from tests.workflows.test_envelope import rejected
-from workflows.assessment.messages import AssessmentStart, assessment_id
+from workflows.assessment.messages import AssessmentStart
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.assessment import begin_assessment
 from workflows.clients.schedule import SCHEDULE, describe_schedule, keep_schedule
@@ -164,7 +165,7 @@ def write_assessment(hotline: Hotline, name: str) -> None:
 
 def at_night(monkeypatch: pytest.MonkeyPatch, instant: datetime) -> None:
     """Set the clock of what is due."""
-    monkeypatch.setattr("activities.reports.period_end.now", lambda: instant)
+    monkeypatch.setattr("activities.reports.now", lambda: instant)
 
 
 def due_assessments(hotline: Hotline, catalogue: Path = DEFAULT_CATALOGUE) -> DuePeriods:

@@ -32,11 +32,12 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
 from activities.command_faults import UNSEALED
+from activities.names import complaint_id
 from activities.sealing.envelope import Context, Envelope, context_of
 from activities.sealing.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
-from hotline.temporal.sandbox import runner
+from hotline.temporal.runner import runner
 from readmodel.writer import GroupWriter
 from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.lost import reset
@@ -46,7 +47,7 @@ from tests.workflows.test_envelope import Stamped, waits
 from tests.workflows.test_host import without_events
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.clients.start import MEMO, Request, find_started
-from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.singletons import ReconcilerWorkflow
 
@@ -59,7 +60,7 @@ async def unhelped(hotline: Hotline, request: pytest.FixtureRequest) -> AsyncIte
     """A hotline whose worker runs workflows, on a queue of its own, and no activity."""
     queue = f"unhelped-{abs(hash(request.node.name))}"
     settings = hotline.settings.model_copy(update={"task_queue": queue})
-    made = Hotline(hotline.server, settings, hotline.engine, hotline.sender, hotline.client)
+    made = Hotline(hotline.server, settings, hotline.engine, hotline.projection, hotline.client)
     async with Worker(
         hotline.client,
         task_queue=queue,
@@ -260,7 +261,7 @@ async def test_the_pending_activity_of_a_run_that_was_reset_is_refused_and_ends_
 
 async def test_an_earlier_answer_to_a_query_is_not_taken(hotline: Hotline) -> None:
     client, settings = hotline.client, hotline.settings.model_copy(update={"task_queue": "unanswered"})
-    alone = Hotline(hotline.server, settings, hotline.engine, hotline.sender, client)
+    alone = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
     queue = TaskQueue(name="unanswered")
     async with Worker(
         client,
@@ -329,8 +330,8 @@ async def test_a_heartbeat_of_somebody_else_is_told_and_not_believed(unhelped: H
     client = unhelped.client
     await RECONCILER.start(client, unhelped.settings.task_queue)
     task = await asked(unhelped)
-    of_shift = context_of(client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
-    details = beat or (await Stamped("result", "reconcile").seal(client, of_shift, {"compared": SECRET})).payload
+    of_poller = context_of(client.namespace, RECONCILER.id, "ReconcilerWorkflow", "reconcile")
+    details = beat or (await Stamped("result", "reconcile").seal(client, of_poller, {"compared": SECRET})).payload
     await client.workflow_service.record_activity_task_heartbeat(
         RecordActivityTaskHeartbeatRequest(
             namespace=client.namespace, task_token=task.task_token, details=Payloads(payloads=[details])
@@ -345,13 +346,13 @@ async def test_a_heartbeat_of_somebody_else_is_told_and_not_believed(unhelped: H
 
 async def test_a_memo_of_somebody_else_names_no_request(hotline: Hotline) -> None:
     number, memos = hotline.registration().number, [PLAIN, GARBAGE]
-    of_case = WorkflowSerializationContext(hotline.client.namespace, workflow_id(number))
+    of_case = WorkflowSerializationContext(hotline.client.namespace, complaint_id(number))
     memos.append((await Stamped("start", "ComplaintWorkflow").seal(hotline.client, of_case, [SECRET])).payload)
     for memo in memos:
         handle = await stranger(hotline.client).start_workflow(
-            "ComplaintWorkflow", id=workflow_id(number), task_queue="nobody-polls", memo={MEMO: memo}
+            "ComplaintWorkflow", id=complaint_id(number), task_queue="nobody-polls", memo={MEMO: memo}
         )
-        assert await find_started(hotline.client, Request(key="k"), [number], workflow_id) is None
+        assert await find_started(hotline.client, Request(key="k"), [number], complaint_id) is None
         await handle.terminate()
 
 

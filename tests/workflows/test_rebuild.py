@@ -13,6 +13,7 @@ import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client, WorkflowExecution
 
+from activities.names import complaint_id, incident_id
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.sealing.keys import Key
 from domain.calls.call import Call
@@ -44,9 +45,7 @@ from tests.support.rows import execute
 from tests.support.rows import rows as table_rows
 from tests.support.sealing import KEY, sealing_by, stranger, with_options
 from tests.support.temporal import temporal_server
-from workflows.complaint.messages import workflow_id
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.incident.messages import incident_id
 from workflows.incident.workflow import IncidentWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
@@ -94,7 +93,7 @@ async def complaints(hotline: Hotline) -> list[Complaint]:
     with writing(database) as connection:
         note_recognised(connection, late.number, 3)
     database.dispose()
-    assert len((await chains(hotline.client))[workflow_id(closed.number)]) > 1
+    assert len((await chains(hotline.client))[complaint_id(closed.number)]) > 1
     return [closed, late, fresh]
 
 
@@ -212,7 +211,7 @@ async def test_what_is_under_way_is_left_to_its_case(
     execute(owner, "ALTER TABLE events RENAME TO events_away")
     try:
         await fresh.act(Dispatch(department="repair"), case_writes=True)
-        name = workflow_id(fresh.number)
+        name = complaint_id(fresh.number)
         history = await read_case(hotline.client, (await chains(hotline.client))[name])
     finally:
         execute(owner, "ALTER TABLE events_away RENAME TO events")
@@ -228,7 +227,7 @@ async def test_a_case_whose_beginning_is_forgotten_is_named(
 ) -> None:
     """Past the retention a run is gone, at times before the list knows. What SQL has of its case stays."""
     await all_told(hotline, complaints)
-    name = workflow_id(complaints[0].number)
+    name = complaint_id(complaints[0].number)
 
     async def forgetful(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[Any]]:
         found = await chains(client, workflow)
@@ -257,7 +256,7 @@ async def test_cases_that_temporal_no_longer_has_are_kept_and_counted(
     await rebuild(hotline.client, owner)
     # What no command has acknowledged is left to its case.
     await all_told(hotline, complaints)
-    gone = {workflow_id(complaint.number) for complaint in (*complaints[:2], deleted)}
+    gone = {complaint_id(complaint.number) for complaint in (*complaints[:2], deleted)}
 
     async def without(client: Client, workflow: type = ComplaintWorkflow) -> dict[str, list[Any]]:
         return {name: runs for name, runs in (await chains(client, workflow)).items() if name not in gone}
@@ -337,7 +336,7 @@ async def test_a_case_whose_history_cannot_be_read_is_named_and_stops_no_other(
 async def test_workflows_that_the_service_has_not_started_are_named_as_such(hotline: Hotline, owner: Engine) -> None:
     """Ended before a worker saw them; an incident as well stops nothing."""
     unknown = with_options(hotline.client, **sealing_by(Key(b"othr", KEY.secret)))
-    case, newer = (workflow_id(hotline.registration().number) for _ in range(2))
+    case, newer = (complaint_id(hotline.registration().number) for _ in range(2))
     for client, kind, name in (
         (stranger(hotline.client), "ComplaintWorkflow", case),
         (stranger(hotline.client), "IncidentWorkflow", incident_id("i20010100009")),

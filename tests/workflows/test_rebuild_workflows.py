@@ -12,7 +12,9 @@ import pytest_asyncio
 from pydantic_core import from_json
 from sqlalchemy import Engine
 
-from activities.people_first import PeopleFirst
+from activities.bulk_throttle import BulkThrottle
+from activities.names import incident_id
+from activities.recovery.case_workflows import CaseWorkflows
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
@@ -29,7 +31,7 @@ from hotline.recovery.rebuild_workflows import OVER, REPLACED, RUNS, STARTED, No
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import reading
 from readmodel.projection import DivergedError
-from readmodel.recovery.recorded import recorded_case
+from readmodel.recovery import recorded_case
 from tests.support.causes import OVER as IT_IS_OVER
 from tests.support.causes import Cause, declare, linked, replied, told
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
@@ -37,9 +39,7 @@ from tests.support.lost import LOSSES, delete, reset, terminate
 from tests.support.rows import execute
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
-from workflows.clients.complaint import case_workflows
-from workflows.incident.messages import incident_id
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -61,7 +61,7 @@ async def hotline(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hot
 
 
 def rebuilder(hotline: Hotline, owner: Engine) -> WorkflowRebuild:
-    names = Names.of(hotline.catalogue)
+    names = CatalogueNames.of(hotline.catalogue)
     return WorkflowRebuild(hotline.client, owner, hotline.settings.task_queue, lambda: names)
 
 
@@ -202,7 +202,7 @@ async def test_a_reset_case_whose_updates_were_applied_again_is_found(hotline: H
 
     async def listed_later() -> set[str]:
         known = {each.number: await each.changed_at() for each in (complaint, ahead)}
-        running = case_workflows(hotline.client, PeopleFirst(), hotline.settings.task_queue).running()
+        running = CaseWorkflows(hotline.client, BulkThrottle(), hotline.settings.task_queue).running()
         seen = {number: each.changed_at async for chunk in running for number, each in chunk.items()}
         return {number for number, at in known.items() if number in seen and seen[number] > at}
 

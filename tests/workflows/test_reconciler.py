@@ -13,18 +13,19 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.people_first import PeopleFirst
+from activities.bulk_throttle import BulkThrottle
+from activities.names import complaint_id
+from activities.poller import PollerRun
 from activities.recovery import case_workflows, reconcile
 from activities.recovery.case_workflows import CaseWorkflows, Seen
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.recovery.report import Report
-from activities.shift import Shift
+from activities.recovery.report import ReconcilerReport
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.return_ import Return
 from domain.case.actions.sign_for import SignFor
-from domain.case.handover import Handover
+from domain.case.bulk import Handover
 from hotline.recovery.rebuild import in_sql_until
 from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.base.database import read_in_thread, reading, writing
@@ -39,12 +40,10 @@ from tests.support.rows import execute
 from tests.support.sealing import stranger
 from workflows.bulk import HandoverStart
 from workflows.clients.bulk import start_handover
-from workflows.clients.complaint import case_workflows as case_workflows_of
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.clients.start import Request
-from workflows.complaint.messages import workflow_id
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 from workflows.kit.search_attributes import CHANGED_AT, typed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
@@ -199,11 +198,11 @@ async def test_looks_go_on_beside_a_sweep(hotline: Hotline, monkeypatch: pytest.
 
 
 async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotline: Hotline, owner: Engine) -> None:
-    """The next shift begins it anew. The knowledge of earlier shifts is kept."""
+    """The next run begins it anew. The knowledge of earlier runs is kept."""
     complaint = await hotline.start()
     environment = ActivityEnvironment()
     earlier, last = datetime(2026, 9, 7, 8, tzinfo=UTC), datetime(2026, 9, 7, 9, tzinfo=UTC)
-    beat = Report(in_sql_until=last).model_dump(mode="json")
+    beat = ReconcilerReport(in_sql_until=last).model_dump(mode="json")
     environment.info = replace(environment.info, heartbeat_details=[beat])
 
     class Ending(CaseWorkflows):
@@ -221,11 +220,10 @@ async def test_a_sweep_that_the_end_of_the_worker_cuts_short_marks_nothing(hotli
         return 0
 
     async with GroupWriter(owner) as writer:
-        queue = hotline.settings.task_queue
-        workflows = Ending(hotline.client, PeopleFirst(), workflow_id(""), "ComplaintWorkflow", queue, CHANGED_AT)
-        reconciler = Reconciler(writer, hotline.sender, owner, workflows, Repairs(repair, nothing), 3600)
-        shift = environment.run(reconciler.reconcile, Report(in_sql_until=earlier))
-        told = await asyncio.wait_for(shift, PATIENCE_SECONDS)
+        workflows = Ending(hotline.client, BulkThrottle(), hotline.settings.task_queue)
+        reconciler = Reconciler(writer, hotline.projection, owner, workflows, Repairs(repair, nothing), 3600)
+        run = environment.run(reconciler.reconcile, ReconcilerReport(in_sql_until=earlier))
+        told = await asyncio.wait_for(run, PATIENCE_SECONDS)
     assert (told.lost, told.fault) == ({}, None)
     assert told.in_sql_until == last
     assert await complaint.lost() is None
@@ -246,7 +244,7 @@ async def test_changes_are_listed_by_slices_of_time_and_none_is_left_out(
 
     complaints = [await hotline.start() for _ in range(7)]
     changed = [await each.changed_at() for each in complaints]
-    workflows = case_workflows_of(hotline.client, PeopleFirst(), hotline.settings.task_queue)
+    workflows = CaseWorkflows(hotline.client, BulkThrottle(), hotline.settings.task_queue)
 
     async def listed() -> set[str]:
         asked.clear()
@@ -267,11 +265,11 @@ async def test_a_refused_start_that_is_dated_in_the_future_is_not_listed_for_eve
     queue, dated = hotline.settings.task_queue, typed({CHANGED_AT: datetime(2200, 1, 1, tzinfo=UTC)})
     number, began_at = hotline.registration().number, datetime.now(UTC)
     refused = await stranger(hotline.client).start_workflow(
-        "ComplaintWorkflow", "garbage", id=workflow_id(number), task_queue=queue, search_attributes=dated
+        "ComplaintWorkflow", "garbage", id=complaint_id(number), task_queue=queue, search_attributes=dated
     )
     with pytest.raises(WorkflowFailureError):
         await refused.result()
-    workflows = case_workflows_of(hotline.client, PeopleFirst(), queue)
+    workflows = CaseWorkflows(hotline.client, BulkThrottle(), queue)
     later = await hotline.start()
 
     async def listed() -> set[str]:
@@ -330,7 +328,7 @@ class TestLost:
         await complaint.handle.terminate("a slip of the hand")
         await until(lambda: last_report(hotline.client), lambda seen: bool(seen and complaint.number in seen.lost))
         monkeypatch.setattr(reconcile, "SWEEP_EVERY", timedelta(hours=1))
-        names = Names.of(hotline.catalogue)
+        names = CatalogueNames.of(hotline.catalogue)
         rebuild = WorkflowRebuild(hotline.client, owner, hotline.settings.task_queue, lambda: names)
         assert await rebuild.one(complaint.number) == STARTED
         await until(lambda: last_report(hotline.client), lambda seen: bool(seen and complaint.number not in seen.lost))
@@ -339,14 +337,14 @@ class TestLost:
 
 async def test_a_sweep_pauses_between_pages_of_cases(hotline: Hotline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two pages in Temporal and two in SQL; a look pauses for half as long."""
-    pause, paused = Shift.pause, list[float]()
+    pause, paused = PollerRun.pause, list[float]()
 
-    async def noted(current: Shift, seconds: float) -> None:
+    async def noted(current: PollerRun, seconds: float) -> None:
         paused.append(seconds)
         await pause(current, seconds)
 
     monkeypatch.setattr(reconcile, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(Shift, "pause", noted)
+    monkeypatch.setattr(PollerRun, "pause", noted)
     monkeypatch.setattr(reconcile, "CHUNK", 1)
     monkeypatch.setattr(case_workflows, "CHUNK", 1)
     for _ in range(2):

@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.reports.report import LONGEST, ROWS, details
+from activities.reports import LONGEST, ROWS, details
 from domain.reports.period import ReportKind
 from domain.reports.report import Column, Report, Table
 from tests.support.batches import call, project, published

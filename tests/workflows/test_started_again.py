@@ -16,10 +16,10 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.incident.actions.confirm import Confirm
 from domain.incident.incident import Incident
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import Opening
 from domain.shared.actors import SYSTEM
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause, declare
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
@@ -31,7 +31,7 @@ from workflows.clients.singletons import last_report
 from workflows.complaint.messages import ComplaintStart
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -49,7 +49,7 @@ async def test_a_case_that_is_started_again_after_its_end_is_ended_and_listed(ho
     case, events = Case.register(registration)
     start = ComplaintStart(source=registration, sender_version=case.version)
     first = await hotline.begin(start, case)
-    await hotline.sender.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
+    await hotline.projection.write(ProjectionBatch.of(case, events, to_milliseconds(case.registered_at)))
     await first.act(Refuse(reason="非供水范围"))
     await first.closed()
     tables = ("cases", "events", "notifications")
@@ -65,7 +65,7 @@ async def test_a_case_that_is_started_again_after_its_end_is_ended_and_listed(ho
 
 
 async def test_an_incident_that_is_started_again_after_its_end_takes_no_case(hotline: Hotline) -> None:
-    at, names = datetime.now(UTC), Names.of(hotline.catalogue)
+    at, names = datetime.now(UTC), CatalogueNames.of(hotline.catalogue)
     scope = Scope(services=("no_water",), districts=("tanzhou",))
     opening = Opening(number=INCIDENT, at=at, actor=ADMIN, title="爆管", scope=scope, since=at)
     incident, _ = Incident.open(opening)

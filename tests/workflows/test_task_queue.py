@@ -124,7 +124,7 @@ async def test_a_worker_looks_after_each_thing_whatever_becomes_of_the_others(
     migrate(settings.database_url)
     await adopt(client, settings)
     await given_away(client, QUEUE, ramping=False)
-    monkeypatch.setattr(singletons, "SHIFTS", (COURIER._replace(id=TOO_LONG), RECONCILER))
+    monkeypatch.setattr(singletons, "POLLERS", (COURIER._replace(id=TOO_LONG), RECONCILER))
     monkeypatch.setattr(schedule, "SCHEDULE", TOO_LONG)
     monkeypatch.setattr(task_queue, "deployments_in", lambda found: ["missing", *deployments_in(found)])
     keeping = asyncio.create_task(worker.keep_running(client, settings))

@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Engine
 
+from activities.names import incident_id
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.involve import Involve
 from domain.case.actions.refuse import Refuse
@@ -20,7 +21,6 @@ from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.lost import delete, reset, terminate
 from tests.support.rows import execute
 from tests.support.temporal import temporal_server
-from workflows.incident.messages import incident_id
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

@@ -14,6 +14,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
+from activities.names import incident_id
 from domain.incident.actions.dismiss import Dismiss
 from domain.shared.numbers import days_around, incident_number_of, local_day
 from readmodel.base.database import engine as engine_of
@@ -25,7 +26,6 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.incident import suspected_by
 from workflows.clients.singletons import SURGE_WATCH
-from workflows.incident.messages import incident_id
 from workflows.singletons import SurgeWatchWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -148,7 +148,7 @@ async def test_sql_that_is_down_is_waited_for(server: WorkflowEnvironment, tmp_p
         assert len((await watch.describe()).raw_description.pending_activities) == 1
 
 
-async def _shifts(watch: WorkflowHandle[Any, None]) -> int:
+async def _poller_runs(watch: WorkflowHandle[Any, None]) -> int:
     kinds = [event.event_type async for event in watch.fetch_history_events()]
     return kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED)
 
@@ -162,20 +162,20 @@ async def test_many_workers_start_one_watch_and_the_next_worker_takes_it_over(
         assert {each.first_execution_run_id for each in started} == {started[0].first_execution_run_id}
         watch = started[0]
         await call(hotline, 1, "sanxiang")
-        await until(partial(_shifts, watch), (1).__eq__)
+        await until(partial(_poller_runs, watch), (1).__eq__)
     async with running_hotline(server, tmp_path, **changes) as hotline:
         await call(hotline, ENOUGH - 1, "sanxiang")
         await incidents_of(hotline, 1)
-        shifts = await _shifts(watch)
+        runs = await _poller_runs(watch)
         described = await watch.describe()
         await watch.terminate("the test is over")
-    assert shifts == 2
+    assert runs == 2
     assert await described.static_summary() == "来电监测 Watch for surges"
 
 
 async def test_a_long_life_is_many_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shifts of a moment each, and a server that suggests a new run soon."""
-    monkeypatch.setattr("activities.shift.SHIFT", timedelta(seconds=0.3))
+    """Runs of a moment each, and a server that suggests a new run soon."""
+    monkeypatch.setattr("activities.poller.RUN_TIME", timedelta(seconds=0.3))
     limit = "limit.historyCount.suggestContinueAsNew=20"
     async with await temporal_server(limit) as own, watched(own, tmp_path) as (hotline, first):
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 from temporalio.client import WorkflowExecutionDescription, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from activities.projection import Projection, SenderWriter
+from activities.projection import Projection
 from api.edge.metrics import Metrics
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
@@ -36,7 +36,7 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.kit.event import ActionBody
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import read_case
 from hotline.recovery.rebuild import repair_case
 from readmodel.base.database import engine as engine_of
@@ -47,7 +47,7 @@ from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.rows import clear, everything
 from tests.support.temporal import temporal_server
-from workflows.complaint.messages import ComplaintStart, workflow_id
+from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit import search_attributes as keys
 
@@ -123,7 +123,7 @@ async def service(module_database_url: str, tmp_path_factory: pytest.TempPathFac
         one, other = [await stack.enter_async_context(api_process(hotline)) for _ in range(2)]
         database = engine_of(module_database_url)
         writer = await stack.enter_async_context(GroupWriter(database))
-        yield Service(hotline, database, (one, other), Projection(writer))
+        yield Service(hotline, database, (one, other), Projection(writer, hotline.client, PATIENCE_SECONDS))
         database.dispose()
 
 
@@ -136,8 +136,8 @@ async def api_process(hotline: Hotline) -> AsyncIterator[ProjectionWriter]:
     )
     reader = Reader(reading, PATIENCE_SECONDS, lambda: "0760")
     async with GroupWriter(database) as writer:
-        sender = SenderWriter(writer, hotline.client, workflow_id, PATIENCE_SECONDS)
-        yield ProjectionWriter(sender, reader, Metrics(lambda: 0))
+        projection = Projection(writer, hotline.client, PATIENCE_SECONDS)
+        yield ProjectionWriter(projection, reader, Metrics(lambda: 0))
     reader.close()
     database.dispose()
     reading.dispose()
@@ -181,17 +181,18 @@ class Play:
 
     async def settle(self, order: Sequence[int]) -> tuple[list[Event], Any]:
         """Publish what nobody has written, then write old batches again in this order; the events and `ChangedAt`."""
-        await self._service.processes[0]._sender.tell_to_publish(self._complaint.number)
+        await self._service.processes[0].projection.tell_to_publish(self._complaint.number)
         await asyncio.gather(*self._writing)
         version = (await self._complaint.view()).version
         await until(lambda: asyncio.to_thread(self._shown), lambda shown: shown == [(version, version)])
-        described = await self._complaint.handle.describe()
+        # An activity that ends after its case would write into the rows of the next play.
+        idle = await until(self._complaint.handle.describe, lambda found: not found.raw_description.pending_activities)
         with suppress(RPCError):  # it may have ended
             await self._complaint.handle.terminate()
         recorded = (await read_case(self._service.hotline.client, await self._runs())).batches
         await asyncio.gather(*(self._service.activity.publish(recorded[place % len(recorded)]) for place in order))
         found = {event.seq: event for batch in recorded for event in batch.events}
-        return [found[seq] for seq in sorted(found)], described.typed_search_attributes[keys.CHANGED_AT]
+        return [found[seq] for seq in sorted(found)], idle.typed_search_attributes[keys.CHANGED_AT]
 
     async def _tell(self, step: Step) -> None:
         if step.kind == "both":
@@ -199,7 +200,7 @@ class Play:
         elif step.kind == "ui":
             await self._act(None, step.choice, "now")
         elif step.kind == "publish":
-            await self._service.processes[0]._sender.tell_to_publish(self._complaint.number)
+            await self._service.processes[0].projection.tell_to_publish(self._complaint.number)
         elif step.kind == "undelivered":
             with suppress(WorkflowUpdateFailedError):  # it is known already
                 await self._complaint.handle.execute_update(

@@ -49,4 +49,4 @@ def _document(kind: str) -> str:
 def _automatic_events(case: Case) -> Iterator[Event]:
     """Yield the events of all deadlines, in order."""
     while due := case.next_deadline():
-        yield from case.ring(due)
+        yield from case.advance(due)

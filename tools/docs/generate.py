@@ -12,7 +12,8 @@ from pathlib import Path
 
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
-from tools.docs import chain, desk, incidents, keys, outages, rights, saved_views, tables
+from tools.docs import chain, desk, incidents, interface, keys, outages, rights, saved_views, tables
+from tools.docs.markdown import table
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -24,12 +25,24 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 """Pages that are generated as a whole."""
 
+
+def decisions() -> str:
+    """Return the table of the decisions."""
+    pages = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+    titles = ((page, page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")) for page in pages)
+    return table(("number", "decision"), ((f"[{title[:4]}]({page.name})", title[5:]) for page, title in titles))
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": tables.settings,
     "bodies": tables.bodies,
     "case-updates": partial(tables.updates, COMMANDS),
     "incident-updates": partial(tables.updates, INCIDENT_COMMANDS),
     "glossary-actions": tables.glossary_actions,
+    "glossary-incident-events": tables.glossary_incident_events,
+    "glossary-assessment-events": tables.glossary_assessment_events,
+    "make-targets": interface.make_targets,
+    "metrics": interface.metrics,
     "incident-diagram": incidents.diagram,
     "incident-actions": incidents.actions,
     "problems": tables.problems,
@@ -41,9 +54,16 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "saved-views": saved_views.table,
     "desk-lists": desk.lists,
     "outages": outages.outages,
+    "routes": interface.routes,
+    "commands": interface.commands,
+    "decisions": decisions,
     "options": keys.options,
     "catalogue-keys": keys.catalogue,
     "channel-keys": keys.channels,
+    "registration": keys.registration,
+    "complaint-fields": keys.complaint_fields,
+    "filters": keys.filters,
+    "call-body": keys.call_body,
     "incident-body": keys.incident_body,
     "incident-fields": keys.incident_fields,
 }

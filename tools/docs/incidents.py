@@ -4,8 +4,7 @@ from collections.abc import Set as AbstractSet
 
 from domain.incident.actions import INCIDENT_ACTIONS, INCIDENT_COMMANDS
 from domain.incident.automatic import FINISH, MERGE_FAILED, SUSPECT
-from domain.incident.kind import IncidentAction, IncidentKind
-from domain.incident.lifecycle import ENDS, LINKABLE, IncidentState
+from domain.incident.state import ENDS, LINKABLE, IncidentAction, IncidentKind, IncidentState
 from domain.shared.actors import Role
 from tools.docs.markdown import table
 from tools.docs.tables import fields

@@ -13,11 +13,14 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
+from api.calls import NewCall
 from api.incidents import IncidentItem, NewIncident
+from api.routes.parameters import Listing
+from api.schemas import Complaint, NewComplaint
 from demo import __main__ as demo
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.norms import Count, Duration, Duty, Share, Tries, WorkingDays
+from domain.catalogue.norms import ClockNorm, Count, Duration, Share, Tries, WorkingDays
 from hotline.cli import main as cli
 from hotline.files.calendar import CalendarRules
 from tools.docs.markdown import table
@@ -39,7 +42,7 @@ _WORDS: Mapping[Any, str] = {
     Any: "anything",
 }
 _INLINE: Mapping[Model, str] = {
-    Duty: "a clock",
+    ClockNorm: "a clock",
     Duration: "a time",
     WorkingDays: "working days",
     Count: "a count",
@@ -77,6 +80,26 @@ def incident_body() -> str:
 def incident_fields() -> str:
     """Return the table of an incident's fields."""
     return _fields(IncidentItem)
+
+
+def registration() -> str:
+    """Return the table of the fields that register a complaint."""
+    return _fields(NewComplaint)
+
+
+def complaint_fields() -> str:
+    """Return the table of a complaint's fields, but for those whose names say it all."""
+    return _table(row[1:] for row in _keys(_Place("", Complaint)) if row[-1])
+
+
+def filters() -> str:
+    """Return the table of the parameters of a list of complaints."""
+    return _fields(Listing)
+
+
+def call_body() -> str:
+    """Return the table of the fields that report a call."""
+    return _fields(NewCall)
 
 
 def options() -> str:

@@ -11,16 +11,19 @@ from pydantic.fields import FieldInfo
 import api.app  # noqa: F401 - its modules declare the types of problems
 from activities.command_faults import example
 from api.edge.problems import KINDS, PREFIX
+from domain.assessment.assessment import ASSESSMENT_KINDS
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
-from domain.case.diagram import mermaid
 from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED, OPEN, State
+from domain.case.views import mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.credit_norms import CreditNorm
-from domain.catalogue.norms import Duration, Duty, Service
+from domain.catalogue.norms import ClockNorm, Duration, Service
 from domain.catalogue.terms import CLOCKS
-from domain.kit.event import AnyAction
+from domain.incident.automatic import CANCELLATION
+from domain.incident.incident import INCIDENT_KINDS
+from domain.kit.event import AnyAction, BaseKind
 from domain.shared.actors import Role
 from domain.shared.value import Coded
 from hotline.files.catalogue import load_catalogue
@@ -80,7 +83,20 @@ def _kinds(head: str, kinds: Iterable[EventKind]) -> str:
 
 def glossary_actions() -> str:
     """Return the glossary's table of actions and of the system's events."""
-    kinds = (*ACTIONS, *AUTOMATIC)
+    return _events((*ACTIONS, *AUTOMATIC))
+
+
+def glossary_incident_events() -> str:
+    """Return the glossary's table of what happens to incidents."""
+    return _events(kind for name, kind in INCIDENT_KINDS.items() if name != CANCELLATION.name)
+
+
+def glossary_assessment_events() -> str:
+    """Return the glossary's table of what happens to an assessment."""
+    return _events(ASSESSMENT_KINDS[name] for name in ASSESSMENT_KINDS if name != CANCELLATION.name)
+
+
+def _events(kinds: Iterable[BaseKind[Any, Any]]) -> str:
     rows = ((kind.zh, kind.name.replace("_", " "), f"`{kind.name}`", kind.description) for kind in kinds)
     return table(("中文", "English", "code name", "meaning"), rows)
 
@@ -219,7 +235,7 @@ def _service(service: Service, catalogue: Catalogue) -> tuple[str, ...]:
     return service.name, service.name_zh, f"`{service.code}`", service.priority, department, *clocks, approval
 
 
-def _duty(duty: Duty | None) -> str:
+def _duty(duty: ClockNorm | None) -> str:
     if duty is None:
         return "-"
     letters = ", ".join(duty.source)

@@ -2,19 +2,17 @@
 
 from collections.abc import Iterator
 
-from domain.assessment.assessment import Assessment
-from domain.assessment.notifications import limit_zh
+from domain.assessment.assessment import Assessment, limit_zh
 from domain.assessment.state import Objection
 from domain.catalogue.figures import Subject
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 from workflows.kit.words import local, markdown, plain
 
 MOST_ROWS = 60
 """Rows of a table that are shown; the API has the rest."""
 
 
-def assessment_details(month: Assessment, names: Names) -> str:
-    """Return the details of an assessment as Markdown."""
+def assessment_details(month: Assessment, names: CatalogueNames) -> str:
     zone = names.timezone
     computed = month.computed
     rows = {
@@ -33,7 +31,7 @@ def assessment_details(month: Assessment, names: Names) -> str:
     return markdown([*lines, *_objections(month, zone), *_scores(month, names)])
 
 
-def _scores(month: Assessment, names: Names) -> Iterator[str]:
+def _scores(month: Assessment, names: CatalogueNames) -> Iterator[str]:
     grades = {grade.code: f"{grade.name_zh} {grade.name}" for grade in month.standard.grades}
     for by in Subject:
         found = [each for each in month.computed.results if each.by is by] if month.computed else []

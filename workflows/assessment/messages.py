@@ -1,12 +1,12 @@
 """Messages of an assessment's workflow, and its entry in the lists of the Temporal UI: id, summary, attributes."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from domain.assessment.assessment import Assessment, AssessmentOpening
-from domain.assessment.kind import AssessmentEvent
+from domain.assessment.state import AssessmentEvent
 from domain.shared.value import omit_default
 from workflows.kit import search_attributes as keys
-from workflows.kit.messages import EntityStart, Names
+from workflows.kit.messages import CatalogueNames, EntityOutcome, EntityStart
 
 
 class AssessmentStart(EntityStart):
@@ -14,27 +14,17 @@ class AssessmentStart(EntityStart):
 
     source: AssessmentOpening | Assessment
     stale: bool = omit_default(default=False, description="The figures are to be computed anew.")
-    names: Names = Names()
+    names: CatalogueNames = CatalogueNames()
 
 
-class AssessmentOutcome(BaseModel):
-    """Answer of an update or query of an assessment; see `domain.case.views.Outcome`."""
+class AssessmentOutcome(EntityOutcome):
+    """Answer of an update or query of an assessment."""
 
-    action: str
-    digest: str
-    version: int
     assessment: Assessment
     events: tuple[AssessmentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
-    available_actions: tuple[str, ...] = ()
-
-
-def assessment_id(month: str) -> str:
-    """Return the workflow id of a month's assessment."""
-    return f"assessment-{month}"
 
 
 def assessment_summary(month: str) -> str:
-    """Return one line for the list of workflows."""
     return f"月度考核 assessment {month}"
 
 

@@ -17,8 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.assessment.actions.inspect import Inspect
     from domain.assessment.assessment import Assessment
     from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample
-    from domain.assessment.kind import AssessmentEvent
-    from domain.assessment.lifecycle import AssessmentState
+    from domain.assessment.state import AssessmentEvent, AssessmentState
     from domain.kit.command import Command
     from domain.shared.actors import Actor
     from workflows.assessment.details import assessment_details
@@ -58,7 +57,7 @@ class AssessmentWorkflow(PublishingWorkflow):
         """Keep the assessment until it is final."""
         while not (self._month.over and self._idle()):
             await self._wait_for_work()
-            if reminders := self._month.ring(workflow.now()):
+            if reminders := self._month.remind(workflow.now()):
                 self._note(*reminders)
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._show()
@@ -119,7 +118,6 @@ class AssessmentWorkflow(PublishingWorkflow):
         return assessment_search_attributes(self._month)
 
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
-        """Return the details of the assessment as Markdown."""
         return assessment_details(self._month, self._names)
 
     def _outcome(self, done: Done, actor: Actor | None) -> AssessmentOutcome:

@@ -7,25 +7,21 @@ from zoneinfo import ZoneInfo
 
 from temporalio.client import Client
 
+from activities.names import assessment_id
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.reports.period import month_bounds
-from domain.shared.instants import to_milliseconds
-from workflows.assessment.messages import (
-    AssessmentStart,
-    assessment_id,
-    assessment_search_attributes,
-    assessment_summary,
-)
+from domain.shared.text import to_milliseconds
+from workflows.assessment.messages import AssessmentStart, assessment_search_attributes, assessment_summary
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.start import RPC_TIMEOUT, Request, start_again, start_unless_done
 from workflows.kit.entity import LOWEST
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 from workflows.kit.search_attributes import typed
 
 
-async def start_assessment(client: Client, task_queue: str, opening: AssessmentOpening, names: Names) -> bool:
+async def start_assessment(client: Client, task_queue: str, opening: AssessmentOpening, names: CatalogueNames) -> bool:
     """Start the assessment; return False if the month was started before. Raises what the client raises."""
     month, _ = Assessment.open(opening)
     start = AssessmentStart(source=opening, names=names)
@@ -34,7 +30,7 @@ async def start_assessment(client: Client, task_queue: str, opening: AssessmentO
     )
 
 
-async def resume_assessment(client: Client, task_queue: str, month: Assessment, names: Names) -> bool:
+async def resume_assessment(client: Client, task_queue: str, month: Assessment, names: CatalogueNames) -> bool:
     """Go on with an assessment whose workflow was lost or terminated, as SQL has it, and compute its figures anew.
 
     Returns False if its workflow runs. Raises what the client raises.
@@ -74,4 +70,4 @@ async def begin_assessment(
         standard=standard,
         edition=edition,
     )
-    return await start_assessment(client, task_queue, opening, Names.of(catalogue))
+    return await start_assessment(client, task_queue, opening, CatalogueNames.of(catalogue))

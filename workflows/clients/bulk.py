@@ -8,7 +8,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.run_status import is_over
-from domain.case.handover import HandoverProgress
+from domain.case.bulk import HandoverProgress
 from domain.catalogue.terms import Edition
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart, HandoverWorkflow, RolloutStart
 from workflows.clients.start import MEMO, RPC_TIMEOUT, Request, start_once
@@ -41,7 +41,6 @@ async def start_handover(
 
 
 def rollout_id(edition: Edition) -> str:
-    """Return the workflow id of the rollout of an edition."""
     return f"catalogue-rollout-{edition.digest}"
 
 

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 from temporalio.client import Client
 from temporalio.common import Priority
 
+from activities.names import incident_id
 from domain.incident.incident import Incident
-from domain.incident.kind import IncidentEvent
-from domain.incident.opening import Opening
+from domain.incident.state import IncidentEvent, Opening
 from domain.shared.numbers import days_around, incident_number_of, local_day, time_to_start
 from workflows.clients.start import RPC_TIMEOUT, Request, find_started, start_once
-from workflows.incident.messages import IncidentStart, incident_id, incident_search_attributes, incident_summary
+from workflows.incident.messages import IncidentStart, incident_search_attributes, incident_summary
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 from workflows.kit.search_attributes import typed
 
 MOST_DRAWS = 50
@@ -35,7 +35,9 @@ class Started(NamedTuple):
     again: bool
 
 
-async def start_incident(client: Client, task_queue: str, opening: Opening, request: Request, names: Names) -> Started:
+async def start_incident(
+    client: Client, task_queue: str, opening: Opening, request: Request, names: CatalogueNames
+) -> Started:
     """Start the incident, or find the one that the same request started today or yesterday (Beijing time).
 
     Raises KeyReusedError, NoNumberError, TimeoutError if the day ends meanwhile, and what the client raises.
@@ -63,7 +65,7 @@ async def start_incident(client: Client, task_queue: str, opening: Opening, requ
     raise NoNumberError(f"none of {MOST_DRAWS} numbers was free")
 
 
-def options_of(incident: Incident, names: Names) -> dict[str, Any]:
+def options_of(incident: Incident, names: CatalogueNames) -> dict[str, Any]:
     """Return the options of `Client.start_workflow` for an incident."""
     return {
         "id": incident_id(incident.number),

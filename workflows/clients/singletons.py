@@ -11,11 +11,12 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError
 
-from activities.recovery.report import Report
+from activities import names
+from activities.recovery.report import ReconcilerReport
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
-from domain.shared.operator_errors import OperatorError
+from domain.shared.errors import OperatorError
 from workflows.singletons import MEMO, CourierWorkflow, InstallationWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
 
@@ -44,20 +45,20 @@ class Singleton(NamedTuple):
 
 COURIER = Singleton(
     CourierWorkflow.run,
-    id="courier",
+    id=names.COURIER,
     summary="通知投递 Courier of notifications",
     details="One activity relays due notifications in batches; tries, pauses and dead letters are columns of the table"
     " `notifications`.",
 )
 SURGE_WATCH = Singleton(
     SurgeWatchWorkflow.run,
-    id="surge-watch",
+    id=names.SURGE_WATCH,
     summary="来电监测 Watch for surges",
     details="One activity counts cases by service and district, as [[surges]] of the catalogue says.",
 )
 RECONCILER = Singleton(
     ReconcilerWorkflow.run,
-    id="reconciler",
+    id=names.RECONCILER,
     summary="数据核对 Reconciler of Temporal and SQL",
     details="One activity compares what changed lately, once an hour every open case, and once a day those that have"
     " ended. Its heartbeat has the figures and the cases whose workflow is lost.",
@@ -70,8 +71,8 @@ INSTALLATION = Singleton(
 )
 _IN_CLEAR = JSONPlainPayloadConverter()
 """Converter of the id, which is not sealed, so that a process with other keys knows its own store."""
-SHIFTS = (COURIER, SURGE_WATCH, RECONCILER)
-"""Workflows whose activity works without an end, shift after shift."""
+POLLERS = (COURIER, SURGE_WATCH, RECONCILER)
+"""Workflows whose activity works without an end, run after run."""
 FAILING_ATTEMPTS = 4
 """Attempts at one workflow task, of which Temporal makes so many in half a minute, before a new run takes the place of
 theirs, which loses nothing: somebody else has answered its activity, and no worker takes that."""
@@ -95,8 +96,8 @@ async def claim(client: Client, task_queue: str, installation: str) -> None:
 
 async def start_ended(client: Client, task_queue: str) -> None:
     """Start those of these workflows that do not run, or do not go on. The id of the installation stays as it was."""
-    for singleton in (*SHIFTS, INSTALLATION):
-        with looked_after(f"the workflow {singleton.id}"):
+    for singleton in (*POLLERS, INSTALLATION):
+        with log_failures(f"the workflow {singleton.id}"):
             seen = await unless_gone(client.get_workflow_handle(singleton.id).describe())
             if seen and seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
                 log.warning("%s is ended, and started again: its workflow tasks fail", singleton.id)
@@ -109,7 +110,7 @@ async def start_ended(client: Client, task_queue: str) -> None:
 
 
 @contextmanager
-def looked_after(what: str) -> Iterator[None]:
+def log_failures(what: str) -> Iterator[None]:
     """Log an RPCError or OperatorError of this work, or a ValueError of what somebody else has made, and go on."""
     try:
         yield
@@ -117,7 +118,7 @@ def looked_after(what: str) -> Iterator[None]:
         log.warning("%s cannot be looked after: %s", what, error)
 
 
-async def last_report(client: Client) -> Report | None:
+async def last_report(client: Client) -> ReconcilerReport | None:
     """Return what the reconciler told last; None if it has told nothing, or does not run. Raises RPCError."""
     if (described := await unless_gone(client.get_workflow_handle(RECONCILER.id).describe())) is None:
         return None
@@ -126,7 +127,7 @@ async def last_report(client: Client) -> Report | None:
     )
     beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
     try:
-        reports = [report for beat in beats if beat for report in await converter.decode(beat, [Report])]
+        reports = [report for beat in beats if beat for report in await converter.decode(beat, [ReconcilerReport])]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
-        return Report(fault=f"{type(error).__name__}: its heartbeat cannot be read")
+        return ReconcilerReport(fault=f"{type(error).__name__}: its heartbeat cannot be read")
     return next(iter(reports), None)

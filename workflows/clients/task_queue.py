@@ -13,7 +13,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 
-from workflows.clients.singletons import log, looked_after
+from workflows.clients.singletons import log, log_failures
 
 _KINDS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 
@@ -38,7 +38,7 @@ async def take_back(client: Client, task_queue: str) -> None:
     """Send the tasks of the queue to workers without a version, if deployments have them. Raises RPCError."""
     service = client.workflow_service
     for name in deployments_in(await described(client, task_queue)):
-        with looked_after(f"the deployment {name!r}, which has our tasks,"):
+        with log_failures(f"the deployment {name!r}, which has our tasks,"):
             of_it: dict[str, Any] = {"namespace": client.namespace, "deployment_name": name}
             known = await service.describe_worker_deployment(DescribeWorkerDeploymentRequest(**of_it))
             # Nobody but its manager, if it has one, changes a deployment.

@@ -73,7 +73,6 @@ def _overview(case: CaseState, names: WorkerNames) -> list[str]:
 
 
 def _parts(case: CaseState) -> list[str]:
-    """Return the parts of further departments."""
     lines = (
         f"- {part.serial}. {department(case, part.department)} · {part.state.zh} {part.state}"
         f" · {person(case, part.assignee)} · {plain(part.task)}"
@@ -111,7 +110,7 @@ def _decided(case: CaseState) -> Iterable[str]:
 def _undecided(case: CaseState) -> Iterable[str]:
     currency, zone = case.terms.currency, case.calendar.timezone
     if asked := case.approval:
-        who = asked.turn
+        who = asked.next_approver
         turn = f" · 审批人 turn: {person(case, who.holder or who.post)}" if who else ""
         clock = next((clock for clock in reversed(case.clocks) if clock.name == APPROVE and clock.live), None)
         due = f" · 到期 due **{local(clock.due_at(case.calendar), zone)}**" if clock else ""

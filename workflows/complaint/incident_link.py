@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import workflow
 
-from activities.incidents.teller import IncidentTeller, Told
+from activities.incidents.messages import CaseSignal, IncidentMessages
 from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY
 
 LINKED, UNLINKED = "linked", "unlinked"
@@ -48,8 +48,8 @@ class IncidentLink:
     async def _signal(self, incident: str, signal: str) -> bool:
         """Return False if the incident has ended."""
         return await workflow.execute_local_activity_method(
-            IncidentTeller.tell,
-            Told(incident=incident, signal=signal, number=self._number),
+            IncidentMessages.signal,
+            CaseSignal(incident=incident, signal=signal, number=self._number),
             start_to_close_timeout=PUBLISH_TIMEOUT,
             retry_policy=RETRY,
             summary=f"{signal} {incident}",

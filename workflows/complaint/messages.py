@@ -1,17 +1,21 @@
 """Start message of a case's workflow, and its entry in the lists of the Temporal UI: id, summary, attributes."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from pydantic import Field
 from temporalio.common import Priority
 
+from activities.names import complaint_id
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Registration
 from domain.case.state import CaseState
 from domain.shared.value import omit_default
+from workflows.complaint.timeline import RECENT, timeline_line
 from workflows.kit import search_attributes as keys
-from workflows.kit.messages import EntityStart
+from workflows.kit.messages import Done, EntityStart
 
 
 class ComplaintStart(EntityStart):
@@ -22,11 +26,6 @@ class ComplaintStart(EntityStart):
     changes: dict[int, datetime] = Field(default={}, description="ChangedAt of versions that SQL may have, by version.")
     recent: tuple[str, ...] = omit_default((), "The last entries of the timeline, a short line each.")
     linked_incident: str | None = Field(default=None, description="The incident that knows of the case.")
-
-
-def workflow_id(number: str) -> str:
-    """Return the workflow id of a case."""
-    return f"complaint-{number}"
 
 
 def urgency(case: CaseState) -> Priority:
@@ -57,3 +56,29 @@ def search_attributes(case: CaseState, changed_at: datetime) -> keys.Values:
         keys.INVOLVED: [part.department for part in case.unfinished] or None,
         keys.FLAGS: list(case.flags) or None,
     }
+
+
+def options_of(case: Case, changed_at: datetime) -> dict[str, Any]:
+    """Return the options of `Client.start_workflow` for a case that changed last at this instant."""
+    return {
+        "id": complaint_id(case.number),
+        "static_summary": summary(case),
+        "search_attributes": keys.typed(search_attributes(case, changed_at)),
+        "priority": urgency(case),
+    }
+
+
+def start_from(case: Case, events: Sequence[Event], changed_at: datetime, seen: Mapping[str, Done]) -> ComplaintStart:
+    """Return the start message of a case all of whose events are in SQL. `seen` are the keys that it is to know.
+
+    The case tells its incident again that it belongs to it, unless the incident has settled it.
+    """
+    return ComplaintStart(
+        source=case,
+        seen=dict(seen),
+        sender_version=case.version,
+        changed_at=changed_at,
+        changes={case.version: changed_at},
+        recent=tuple(timeline_line(event, case) for event in events[-RECENT:]),
+        linked_incident=case.incident if case.settled else None,
+    )

@@ -2,8 +2,7 @@
 
 from typing import get_args
 
-from domain.case.clocks import APPROVE, CLOCK_ZH, Clock, ClockStatus
-from domain.case.clocks import DEPARTMENT as DEPARTMENT_CLOCKS
+from domain.case.clocks import APPROVE, CLOCK_ZH, DEPARTMENT_CLOCKS, Clock, ClockStatus
 from domain.case.state import CaseState
 from domain.catalogue.terms import CalendarKind, Starts
 from domain.shared.value import complete
@@ -80,7 +79,6 @@ def reason(case: CaseState, clock: Clock) -> str:
 
 
 def _amount(case: CaseState, clock: Clock, seconds: float) -> str:
-    """Return seconds of the clock's calendar in words."""
     if clock.calendar == "working":
         return duration(seconds, case.calendar.day_seconds, "工作日 working days")
     return duration(seconds, 86_400)

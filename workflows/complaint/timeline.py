@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from domain.case.clocks import CLOCK_ZH
+from domain.case.decide import CASE_KINDS
 from domain.case.events import Event
-from domain.case.kinds import KINDS
 from domain.case.lifecycle import State
 from domain.case.progress import recipient_of
 from domain.case.state import CaseState
@@ -92,7 +92,7 @@ def said_in(facts: BaseModel, case: CaseState, of: Iterable[str] = tuple(_SAID))
 
 def timeline_line(event: Event, case: CaseState) -> str:
     """Return an event of the case as one line: when, what, who, the state it led to, and what was said."""
-    kind = KINDS[event.action]
+    kind = CASE_KINDS[event.action]
     actor = "系统 system" if event.role is Role.SYSTEM else plain(event.people.get(event.actor, event.actor))
     said = "".join(f"; {told}" for told in said_in(event.data, case))
     zone, state = case.calendar.timezone, State(event.to_state)

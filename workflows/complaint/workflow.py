@@ -7,13 +7,13 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.internal_updates import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
+    from activities.names import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
     from activities.projection import Projection
     from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
     from domain.case.automatic.recognise import KNOWN, Recognised, is_news
     from domain.case.automatic.settle import Settled, Settlement, outcome
     from domain.case.automatic.undelivered import Undelivered, is_unknown_failure
-    from domain.case.batch import ProjectionBatch, Returned
+    from domain.case.batch import BatchAnswer, ProjectionBatch
     from domain.case.case import Case
     from domain.case.events import Event
     from domain.case.views import CaseView, Outcome, view_case
@@ -74,7 +74,7 @@ class ComplaintWorkflow(EntityWorkflow):
     def _note_automatic_events(self) -> None:
         """Note what fell due, and leave an incident that has ended."""
         now = workflow.now()
-        if events := (*self._case.ring(now), *self._case.unlink(self._link.take_broken(), now)):
+        if events := (*self._case.advance(now), *self._case.unlink(self._link.take_broken(), now)):
             self._note(*events)
 
     def _tell_incident(self) -> None:
@@ -92,7 +92,6 @@ class ComplaintWorkflow(EntityWorkflow):
 
     @workflow.query(description="The case as it stands, without asking SQL. 工单现状")
     def case(self, actor: Actor | None = None) -> CaseView:
-        """Return the live case, with the actions that `actor` may take."""
         now = workflow.now()
         return view_case(self._case, now, self._case.available_actions(actor, now) if actor else ())
 
@@ -100,10 +99,9 @@ class ComplaintWorkflow(EntityWorkflow):
         name=UNDELIVERED,
         description="内部 Internal: A notification was not delivered. 通知未送达",
     )
-    def undelivered(self, notification: Undelivered) -> Returned:
-        """Flag the case, which publishes it."""
+    def undelivered(self, notification: Undelivered) -> BatchAnswer:
         self._note(*self._case.undelivered(notification, workflow.now()))
-        return Returned()
+        return BatchAnswer()
 
     @undelivered.validator
     def check_undelivered(self, notification: Undelivered) -> None:
@@ -112,10 +110,10 @@ class ComplaintWorkflow(EntityWorkflow):
             raise ApplicationError("It is known already.", type=KNOWN, non_retryable=True)
 
     @workflow.update(name=RECOGNISE, description="内部 Internal: The caller was recognised after the intake. 补充识别")
-    def recognise(self, known: Recognised) -> Returned:
+    def recognise(self, known: Recognised) -> BatchAnswer:
         """Tell the case what is known of its caller; return the batch for the sender to write."""
         self._note(*self._case.recognise(known, workflow.now()))
-        return Returned(batch=self._batch_for_sender())
+        return BatchAnswer(batch=self._batch_for_sender())
 
     @recognise.validator
     def check_recognise(self, known: Recognised) -> None:
@@ -142,11 +140,11 @@ class ComplaintWorkflow(EntityWorkflow):
         name=CATALOGUE_CHANGE,
         description="内部 Internal: A new catalogue is in force. 改用新服务目录",
     )
-    def catalogue_change(self, new: NewTerms) -> Returned:
+    def catalogue_change(self, new: NewTerms) -> BatchAnswer:
         """Change the terms of the case; return the batch for the rollout to write."""
         self._acknowledge(new.acknowledged)
         self._note(*self._case.change_catalogue(new, workflow.now()))
-        return Returned(batch=self._batch_for_sender())
+        return BatchAnswer(batch=self._batch_for_sender())
 
     @catalogue_change.validator
     def check_catalogue_change(self, new: NewTerms) -> None:
@@ -182,7 +180,6 @@ class ComplaintWorkflow(EntityWorkflow):
         return search_attributes(self._case, self._changed_at)
 
     def details(self, names: WorkerNames) -> str:
-        """Return the details of the case as Markdown."""
         return details(self._case, workflow.now(), self._recent, names)
 
     def _answer(self, done: Done, command: Command[Any]) -> Outcome:

@@ -6,7 +6,7 @@ from domain.case.incident_link import KEPT, OVER, SETTLED
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import Incident
 from workflows.incident.messages import named, scope_in_words
-from workflows.kit.messages import Names
+from workflows.kit.messages import CatalogueNames
 from workflows.kit.words import ANYBODY, local, markdown, plain
 
 _COUNTED = {
@@ -19,8 +19,7 @@ _COUNTED = {
 }
 
 
-def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int], names: Names) -> str:
-    """Return the details of an incident as Markdown."""
+def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int], names: CatalogueNames) -> str:
     may = ", ".join(f"{INCIDENT_TABLE[a].zh} `{a}`" for a in incident.available_actions(ANYBODY))
     department = named([incident.department], names.departments) if incident.department else "-"
     total = waiting + sum(counts.values())

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import Field, RootModel
 
-from domain.incident.batch import Naming
+from domain.incident.batch import NamedCases
 from domain.incident.incident import Incident
-from domain.incident.kind import IncidentEvent
-from domain.incident.opening import Opening
 from domain.incident.scope import Scope
+from domain.incident.state import IncidentEvent, Opening
 from domain.shared.value import InClear, omit_default
 from workflows.kit import search_attributes as keys
-from workflows.kit.messages import EntityStart, Names
+from workflows.kit.messages import CatalogueNames, EntityOutcome, EntityStart
 
 
 class CaseNumbers(RootModel[tuple[str, ...]], InClear):
@@ -26,30 +25,20 @@ class IncidentStart(EntityStart):
     counts: dict[str, int] = Field(default={})
     gather: bool = Field(default=False, description="Cases of the scope are still to be looked for.")
     absorbed: bool = Field(default=False, description="The incident that it is merged into knows of it.")
-    named: Naming | None = omit_default(None, "Cases that somebody has named, and that have not answered yet.")
-    names: Names = Names()
+    named: NamedCases | None = omit_default(None, "Cases that somebody has named, and that have not answered yet.")
+    names: CatalogueNames = CatalogueNames()
 
 
-class IncidentOutcome(BaseModel):
-    """Answer of an update or query of an incident; see `domain.case.views.Outcome`."""
+class IncidentOutcome(EntityOutcome):
+    """Answer of an update or query of an incident."""
 
-    action: str
-    digest: str
-    version: int
     incident: Incident
     events: tuple[IncidentEvent, ...] = Field(default=(), description="Those that SQL is not known to have.")
     counts: dict[str, int] = Field(default={})
     waiting: int = Field(description="Linked cases that still wait for it.")
-    available_actions: tuple[str, ...] = ()
 
 
-def incident_id(number: str) -> str:
-    """Return the workflow id of an incident."""
-    return f"incident-{number}"
-
-
-def incident_summary(incident: Incident, names: Names) -> str:
-    """Return one line for the list of workflows."""
+def incident_summary(incident: Incident, names: CatalogueNames) -> str:
     return f"突发事件 incident {incident.number} · {scope_in_words(incident, names)}"
 
 
@@ -64,12 +53,12 @@ def incident_search_attributes(incident: Incident) -> keys.Values:
     }
 
 
-def scope_in_words(incident: Incident, names: Names, written: Callable[[str], str] = str) -> str:
+def scope_in_words(incident: Incident, names: CatalogueNames, written: Callable[[str], str] = str) -> str:
     """Return the services and places of an incident; `written` returns words of people as they are to be shown."""
     return "; ".join(_in_words(each, names, written) for each in incident.scope.each)
 
 
-def _in_words(scope: Scope, names: Names, written: Callable[[str], str]) -> str:
+def _in_words(scope: Scope, names: CatalogueNames, written: Callable[[str], str]) -> str:
     where = [named(scope.districts, names.districts)] if scope.districts else []
     if circle := scope.circle:
         where.append(f"{circle.radius_m:g} m 内 around {circle.lat:.5f}, {circle.lng:.5f}")

@@ -16,17 +16,15 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.incidents.incidents import BATCH, LINKED, Incidents
-    from activities.incidents.teller import IncidentTeller
-    from activities.internal_updates import ABSORB
+    from activities.incidents.messages import IncidentMessages
+    from activities.names import ABSORB
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.confirm import Confirmed
     from domain.incident.actions.inform import Inform
     from domain.incident.automatic import ABSORPTION
-    from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, Naming, Relinking, Settling
-    from domain.incident.incident import Incident
-    from domain.incident.kind import IncidentEvent
-    from domain.incident.lifecycle import ENDS, IncidentState
-    from domain.incident.notifications import News
+    from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, NamedCases, Relinking, Settling
+    from domain.incident.incident import Incident, News
+    from domain.incident.state import ENDS, IncidentEvent, IncidentState
     from domain.kit.command import Command
     from domain.kit.event import BaseEvent
     from domain.shared.actors import Actor
@@ -175,7 +173,7 @@ class IncidentWorkflow(PublishingWorkflow):
         if self._search_after is None:  # else it begins anew: the scope has grown, or the second search is due
             self._search_after = found.after
 
-    async def _link_named(self, naming: Naming) -> None:
+    async def _link_named(self, naming: NamedCases) -> None:
         """Link the cases that somebody has named; those that do not answer later again, or once all others ended."""
         self._named, self._named_due = None, False
         summary = f"links {len(naming.numbers)} named cases 点名并案"
@@ -200,7 +198,7 @@ class IncidentWorkflow(PublishingWorkflow):
         """Hand the scope to the other incident; if that has ended, this one goes on as before."""
         incident, into = self._incident, str(self._incident.into)
         absorbed = Absorbed(incident=incident.number, into=into, scope=incident.scope)
-        if await self._execute(IncidentTeller.merge, absorbed, f"is merged 并入 {into}"):
+        if await self._execute(IncidentMessages.merge, absorbed, f"is merged 并入 {into}"):
             self._absorbed = True
         else:
             self._note(incident.fail_merge(workflow.now()))
@@ -250,7 +248,6 @@ class IncidentWorkflow(PublishingWorkflow):
 
     @workflow.query(description="The incident as it stands, without asking SQL. 突发事件现状")
     def incident(self, actor: Actor | None = None) -> IncidentOutcome:
-        """Return the live incident, with the actions that `actor` may take."""
         done = Done(action="", digest="", version=self._incident.version, done_at=workflow.now())
         return self._outcome(done, actor)
 
@@ -297,10 +294,10 @@ class IncidentWorkflow(PublishingWorkflow):
         said |= {"incident": self._incident.number, "timezone": self._incident.timezone}
         return News(seq=event.seq, at=event.at, numbers=tuple(self._waiting), **said)
 
-    def _naming_of(self, event: BaseEvent, data: Confirmed) -> Naming:
+    def _naming_of(self, event: BaseEvent, data: Confirmed) -> NamedCases:
         name = event.people.get(event.actor, "")
         actor = Actor(id=event.actor, name=name, role=event.role)
-        return Naming(incident=self._incident.number, actor=actor, numbers=tuple(dict.fromkeys(data.cases)))
+        return NamedCases(incident=self._incident.number, actor=actor, numbers=tuple(dict.fromkeys(data.cases)))
 
     def _batch(self) -> IncidentBatch:
         return IncidentBatch(
@@ -311,7 +308,6 @@ class IncidentWorkflow(PublishingWorkflow):
         return incident_search_attributes(self._incident)
 
     def details(self, names: WorkerNames) -> str:  # noqa: ARG002 - it has what it shows
-        """Return the details of the incident as Markdown."""
         return incident_details(self._incident, len(self._waiting), self._counts, self._names)
 
     def _answer(self, done: Done, command: Command[Any]) -> BaseModel:

@@ -18,25 +18,21 @@ from workflows.kit.words import WorkerNames
 _NAMES = "names_for_details"
 
 
-class DetailsWhenAsked(Interceptor):
+class DetailsInterceptor(Interceptor):
     """Interceptor of a worker that answers the query for a workflow's metadata with the details of its entity.
 
     Most changes nobody looks at. A query is in no history, so the details may name what the workflow does not know.
-
-    Args:
-        names: returns the names that the worker knows at the moment.
     """
 
     def __init__(self, names: Callable[[], WorkerNames]) -> None:
         self._names = names
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the SDK's name
-        """Return the interceptor of each run."""
         input.unsafe_extern_functions[_NAMES] = self._names
-        return _Answers
+        return _DetailsInbound
 
 
-class _Answers(WorkflowInboundInterceptor):
+class _DetailsInbound(WorkflowInboundInterceptor):
     async def handle_query(self, input: HandleQueryInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
         answer = await super().handle_query(input)
         if isinstance(answer, WorkflowMetadata) and isinstance(shown := workflow.instance(), EntityWorkflow):

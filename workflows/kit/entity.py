@@ -20,7 +20,7 @@ from domain.kit.event import BaseEvent
 from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
-from domain.shared.instants import to_milliseconds
+from domain.shared.text import to_milliseconds
 from workflows.kit.messages import Done, EntityStart
 from workflows.kit.search_attributes import Values, changes
 from workflows.kit.words import WorkerNames
@@ -46,7 +46,7 @@ Publish = Callable[[Any, Any], Coroutine[Any, Any, int | None]]
 """Activity that writes a batch to SQL; it may return the version that SQL has, if that is a later one."""
 
 
-class Entity(Protocol):
+class HostedEntity(Protocol):
     """A pure object that turns commands into events."""
 
     version: int
@@ -78,7 +78,7 @@ class EntityWorkflow:
         start: the start message, for what an earlier run carried over.
     """
 
-    def __init__(self, entity: Entity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
+    def __init__(self, entity: HostedEntity, events: tuple[BaseEvent, ...], start: EntityStart) -> None:
         self._entity = entity
         self._seen = dict(start.seen)
         self._outbox: list[Any] = []

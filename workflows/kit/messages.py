@@ -5,7 +5,7 @@ Messages are not in the modules of the workflows, which the sandbox loads anew f
 
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.catalogue.catalogue import Catalogue
@@ -29,7 +29,16 @@ class EntityStart(Start):
     changed_at: datetime | None = omit_default(None, "When the entity changed last; null in the first run.")
 
 
-class Names(Immutable):
+class EntityOutcome(BaseModel):
+    """Answer of an update or query of an incident or assessment; see `domain.case.views.Outcome`."""
+
+    action: str
+    digest: str
+    version: int
+    available_actions: tuple[str, ...] = ()
+
+
+class CatalogueNames(Immutable):
     """Chinese names of the codes of a catalogue, and its time zone, for the Temporal UI."""
 
     services: dict[str, str] = Field(default={})
@@ -38,8 +47,7 @@ class Names(Immutable):
     timezone: str = omit_default(USUAL_ZONE, "In which times are shown.")
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> "Names":
-        """Return the names of this catalogue."""
+    def of(cls, catalogue: Catalogue) -> "CatalogueNames":
         return cls(
             services={each.code: each.name_zh for each in catalogue.services},
             districts={each.code: each.name_zh for each in catalogue.districts},

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
+from activities import names
+
 STATE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("State")
 SERVICE: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Service")
 DISTRICT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("District")
@@ -15,7 +17,7 @@ PRIORITY: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Prior
 SLA: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Sla")
 INCIDENT: Final[SearchAttributeKey[str]] = SearchAttributeKey.for_keyword("Incident")
 NEXT_DUE_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("NextDueAt")
-CHANGED_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("ChangedAt")
+CHANGED_AT: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime(names.CHANGED_AT)
 INVOLVED: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Involved")
 FLAGS: Final[SearchAttributeKey[Sequence[str]]] = SearchAttributeKey.for_keyword_list("Flags")
 

@@ -20,7 +20,7 @@ def describe(action: AnyAction) -> str:
 
 
 def _update(action: AnyAction) -> Any:  # noqa: ANN401 - the SDK has no public type of it
-    sent: Any = Command.__class_getitem__(action.sent or action.body)
+    sent: Any = Command.__class_getitem__(action.extended_body or action.body)
 
     # The SDK decodes by annotation, and takes a first parameter for `self` only if it has none.
     @workflow.update(name=action.name, description=describe(action))
@@ -41,7 +41,6 @@ UPDATES = {
 
 
 def with_updates(workflow_class: type[W]) -> type[W]:
-    """Give a workflow class the updates of its type."""
     for name, update in UPDATES[workflow_class.__name__].items():
         setattr(workflow_class, f"update_{name}", update)
     return workflow_class

@@ -45,7 +45,6 @@ class AppriseConfig(RemoteConfig):
         return url
 
     def channel(self, name: str, resources: Resources) -> Channel:  # noqa: ARG002 - see ChannelConfig
-        """Return the channel of this table."""
         return RemoteChannel(AppriseSender(self).send, resources.render)
 
 

@@ -110,12 +110,7 @@ class ProgramConfig(ChannelConfig):
 
 
 class RemoteChannel:
-    """Channel that sends all deliveries that it is given at once, each on its own.
-
-    Args:
-        send: sends one notification.
-        render: puts a delivery into words.
-    """
+    """Channel that sends all deliveries that it is given at once, each on its own."""
 
     def __init__(self, send: Send, render: Render) -> None:
         self._send = send

@@ -24,7 +24,6 @@ class LogConfig(ProgramConfig):
     kind: Literal["log"]
 
     def channel(self, name: str, resources: Resources) -> Channel:  # noqa: ARG002 - see ChannelConfig
-        """Return the channel of this table."""
         return LogChannel(resources.log_file)
 
 
@@ -45,7 +44,6 @@ class LogChannel:
         return {}
 
     async def delivered(self, keys: Collection[str]) -> set[str]:
-        """Return those of the keys that are in the file."""
         return await asyncio.to_thread(self._find, set(keys))
 
     def _append(self, deliveries: Sequence[Delivery]) -> None:

@@ -36,11 +36,9 @@ class SmsConfig(RemoteConfig):
 
     @property
     def needs_phone(self) -> bool:
-        """True if the channel sends to the caller's telephone number."""
         return self.to is None
 
     def channel(self, name: str, resources: Resources) -> Channel:
-        """Return the channel of this table."""
         return RemoteChannel(partial(self._send, name, resources.http), resources.render)
 
     async def _send(self, name: str, http: httpx.AsyncClient, notification: RenderedNotification) -> None:

@@ -49,7 +49,6 @@ class WebhookConfig(RemoteConfig, ProgramConfig):
         return secret
 
     def channel(self, name: str, resources: Resources) -> Channel:  # noqa: ARG002 - see ChannelConfig
-        """Return the channel of this table."""
         return RemoteChannel(partial(self._send, resources.http), resources.render)
 
     async def _send(self, http: httpx.AsyncClient, notification: RenderedNotification) -> None:

@@ -2,11 +2,16 @@
 
 from datetime import datetime
 
-from domain.assessment.kind import AssessmentAction, AssessmentEvent
-from domain.assessment.lifecycle import AssessmentState
-from domain.assessment.state import AssessmentFields, Inspection, Objection
+from domain.assessment.state import (
+    AssessmentAction,
+    AssessmentEvent,
+    AssessmentFields,
+    AssessmentState,
+    Inspection,
+    Objection,
+)
 from domain.catalogue.figures import QUALITY, Subject
-from domain.kit.event import ActionBody, Addressees
+from domain.kit.event import ActionBody, Addressees, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import ShortText
@@ -30,7 +35,7 @@ class ObjectionDecided(DecideObjection):
     raised_by: str
 
 
-def decide(month: AssessmentFields, body: DecideObjection, actor: Actor, _: datetime) -> ObjectionDecided:
+def decide(month: AssessmentFields, body: DecideObjection, actor: Actor, _: datetime) -> Decision:
     """Return the decision. Raises Refused for an objection that is unknown or decided, and a person who is a party."""
     objection = month.objection(body.objection)
     undecided = tuple(str(each.id) for each in month.undecided)
@@ -42,7 +47,7 @@ def decide(month: AssessmentFields, body: DecideObjection, actor: Actor, _: date
         raise Refused(OBJECTION_DECIDED, message, undecided)
     if why := _party(month, objection, actor):
         raise Refused(OWN_OBJECTION, f"{actor.id} {why}.", ("another supervisor or manager",))
-    return ObjectionDecided.of(body, raised_by=objection.raised_by)
+    return Decision(ObjectionDecided.of(body, raised_by=objection.raised_by))
 
 
 def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str | None:

@@ -5,10 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from domain.assessment.kind import AssessmentAction, AssessmentEvent
-from domain.assessment.lifecycle import AssessmentState
-from domain.assessment.state import AssessmentFields, Inspection
-from domain.kit.event import ActionBody
+from domain.assessment.state import AssessmentAction, AssessmentEvent, AssessmentFields, AssessmentState, Inspection
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
@@ -33,7 +31,7 @@ class Inspected(Inspect):
     points: int
 
 
-def decide(month: AssessmentFields, body: Inspect, actor: Actor, _: datetime) -> Inspected:
+def decide(month: AssessmentFields, body: Inspect, actor: Actor, _: datetime) -> Decision:
     """Return the inspection. Raises Refused if not drawn, inspected before, by its agent, or not by the form."""
     drawn = {each.complaint: each.agent for each in month.sample}
     waiting = tuple(each.complaint for each in month.uninspected)
@@ -48,7 +46,7 @@ def decide(month: AssessmentFields, body: Inspect, actor: Actor, _: datetime) ->
     if body.scores.keys() != form.keys() or any(body.scores[code] > most for code, most in form.items()):
         wanted = tuple(f"{code}: 0 to {most}" for code, most in form.items())
         raise Refused(WRONG_FORM, f"The form takes points for each of {', '.join(wanted)}.", wanted)
-    return Inspected.of(body, agent=drawn[body.complaint], points=sum(body.scores.values()))
+    return Decision(Inspected.of(body, agent=drawn[body.complaint], points=sum(body.scores.values())))
 
 
 def evolve(month: AssessmentFields, data: Inspected, event: AssessmentEvent) -> None:

@@ -4,11 +4,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from domain.assessment.kind import AssessmentAction, AssessmentEvent
-from domain.assessment.lifecycle import AssessmentState
-from domain.assessment.state import AssessmentFields, Objection
+from domain.assessment.state import AssessmentAction, AssessmentEvent, AssessmentFields, AssessmentState, Objection
 from domain.catalogue.figures import Subject
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
@@ -42,7 +40,7 @@ class Objected(Object):
     id: int
 
 
-def decide(month: AssessmentFields, body: Object, actor: Actor, at: datetime) -> Objected:
+def decide(month: AssessmentFields, body: Object, actor: Actor, at: datetime) -> Decision:
     """Return the objection. Raises Refused after its time, or if raised before. SQL is asked if the case counts."""
     limit = month.limit_of(OBJECTIONS)
     if limit is None or at >= limit.ends_at:
@@ -57,7 +55,7 @@ def decide(month: AssessmentFields, body: Object, actor: Actor, at: datetime) ->
         if is_open and all(getattr(other, name) == getattr(body, name) for name in same):
             message = f"The objection {other.id} is to the same figure and case."
             raise Refused(OBJECTED_ALREADY, message, ("an objection to another figure or case",))
-    return Objected.of(body, id=len(month.objections) + 1)
+    return Decision(Objected.of(body, id=len(month.objections) + 1))
 
 
 def evolve(month: AssessmentFields, data: Objected, event: AssessmentEvent) -> None:

@@ -36,7 +36,7 @@ from domain.case.actions import (
     withdraw,
 )
 from domain.case.kind import Action
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, by_body, by_name
 
 ACTIONS: tuple[Action, ...] = (
     register.ACTION,
@@ -74,11 +74,9 @@ ACTIONS: tuple[Action, ...] = (
     decide_credit.ACTION,
 )
 
-TABLE: dict[str, Action] = {action.name: action for action in ACTIONS}
+TABLE: dict[str, Action] = by_name(*ACTIONS)
 REGISTER = register.ACTION.name
 COMMANDS: dict[str, Action] = {name: action for name, action in TABLE.items() if name != REGISTER}
 """Actions that are done to a case; registration starts it."""
-ACTION_OF: dict[type[ActionBody], Action] = {
-    body: action for action in COMMANDS.values() for body in (action.body, action.sent) if body
-}
+ACTION_OF: dict[type[ActionBody], Action] = by_body(*COMMANDS.values())
 """The action of each body."""

@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from domain.case.clocks import DEPARTMENT
-from domain.case.closing import reopen_ends_at
+from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import Event, MayClose
-from domain.case.kind import Action, Decision
+from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.text import Text
 
@@ -26,7 +25,7 @@ class Answered(Answer, MayClose):
 def decide(case: CaseState, body: Answer, _: Actor, at: datetime) -> Decision:
     if case.terms.answer_needs_follow_up:
         return Decision(Answered.of(body), State.PENDING_FOLLOW_UP)
-    return Decision(Answered.of(body, reopen_ends_at=reopen_ends_at(case, at)), State.CLOSED)
+    return Decision(Answered.of(body, reopen_ends_at=case.window_ends_at(at)), State.CLOSED)
 
 
 def evolve(case: CaseState, data: Answered, event: Event) -> None:
@@ -35,7 +34,7 @@ def evolve(case: CaseState, data: Answered, event: Event) -> None:
     if event.to_state is State.PENDING_FOLLOW_UP:
         case.start_clocks(event.at, "reply")
         case.follow_up_since = event.at
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
 
 
 ACTION = Action(

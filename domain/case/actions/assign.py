@@ -5,11 +5,11 @@ from typing import Any
 
 from domain.case.events import Event
 from domain.case.guards import while_incomplete
-from domain.case.kind import Action, Decision, PartAction
+from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import State
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
 from domain.case.state import CaseState
-from domain.kit.event import Addressees
+from domain.kit.event import Addressees, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Name

@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
-from domain.case.clocks import DEPARTMENT
+from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import Event, OfIncident
 from domain.case.guards import while_incomplete
-from domain.case.kind import Action, Decision, NotPossible, PartAction
+from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import State
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
 from domain.case.progress import Finding
 from domain.case.state import CaseState
+from domain.kit.event import Decision, NotPossible
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
@@ -56,10 +57,10 @@ def evolve(case: CaseState, data: Completed, event: Event) -> None:
     case.completed = True
     case.result = data.result
     if data.incident:  # Nobody was there for this case: the department's promises no longer apply.
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
     else:
         case.arrived_at = event.at  # Who has done the work was there.
-        case.stop_clocks(event.at, *DEPARTMENT)
+        case.stop_clocks(event.at, *DEPARTMENT_CLOCKS)
     _finish(case, data, event)
 
 

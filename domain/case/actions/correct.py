@@ -9,13 +9,13 @@ from pydantic import Field
 from domain.case.actions.complete import NOT_APPROVED
 from domain.case.events import Event
 from domain.case.intake import Caller, IntakeFacts, Location
-from domain.case.kind import Action, Decision, NotPossible, text_of
+from domain.case.kind import Action, text_of
 from domain.case.lifecycle import OPEN
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises, with_priority
 from domain.case.progress import ContactChange
 from domain.case.state import CaseState
 from domain.catalogue.terms import Edition, Priority, Terms
-from domain.kit.event import Addressees, EventData, Reasoned
+from domain.kit.event import Addressees, Decision, EventData, NotPossible, Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import ServiceCode
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
@@ -101,11 +101,11 @@ class Corrected(Reasoned):
 
 def decide(case: CaseState, body: Correct, _: Actor, at: datetime) -> Decision | NotPossible:
     """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
-    sent = body if isinstance(body, Correction) else None
-    if sent and not {*sent.filled} <= {*case.filled}:
+    extended = body if isinstance(body, Correction) else None
+    if extended and not {*extended.filled} <= {*case.filled}:
         message = "Somebody has corrected what the registry had filled in. Send the same again."
         raise Refused(VERSION_CHANGED, message, ("the same correction once more",))
-    in_force = sent.in_force if sent else None
+    in_force = extended.in_force if extended else None
     intake = case.intake
     service, location = body.service_code or intake.service_code, _located(intake.location, body.location)
     terms = _terms(case, body, in_force, service, location.district)
@@ -122,7 +122,7 @@ def decide(case: CaseState, body: Correct, _: Actor, at: datetime) -> Decision |
     if not changed:
         raise Refused(NOTHING_CORRECTED, f"The case {case.number} has these facts already.", tuple(facts))
     before, after = (CorrectedFacts(**{name: values[place] for name, values in changed.items()}) for place in (0, 1))
-    new: dict[str, Any] = {"filled": sent.filled if sent else ()}
+    new: dict[str, Any] = {"filled": extended.filled if extended else ()}
     if in_force and terms != case.terms:
         new |= {"catalogue": in_force.edition, "terms": terms, "changed": changed_terms(case.terms, terms)}
         new["moved"] = moved_promises(case, terms, at)
@@ -201,7 +201,7 @@ ACTION = Action(
     roles={Role.AGENT, Role.OWNER, Role.DISPATCHER, Role.SUPERVISOR},
     sources=OPEN,
     body=Correct,
-    sent=Correction,
+    extended_body=Correction,
     example=Correct(reason="The leak is two doors further on.", location=Location(address="莲塘东路18号")),
     problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED, VERSION_CHANGED),
     data=Corrected,

@@ -8,11 +8,11 @@ from pydantic import ConfigDict, Field, model_validator
 from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
 from domain.case.clocks import Clock
 from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action, Decision, NotPossible
+from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.progress import LIMIT_REACHED, Owed
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees
+from domain.kit.event import ActionBody, Addressees, Decision, NotPossible
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
@@ -126,7 +126,7 @@ def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refus
 
 def _lapses_at(case: CaseState, owed: Owed) -> datetime:
     """Return when the deputy may decide as well."""
-    who = owed.turn
+    who = owed.next_approver
     if who is None:
         return owed.asked_at
     clock = Clock(serial=1, name="approve", cycle=1, calendar=who.calendar, budget_seconds=who.budget_seconds)

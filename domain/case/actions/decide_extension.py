@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from domain.case.approvers import OWN_REQUEST, own_request
-from domain.case.clocks import EXTENDED
+from domain.case.clocks import EXTENDED_CLOCKS
 from domain.case.events import Event
-from domain.case.kind import Action, Decision, NotPossible
+from domain.case.kind import Action
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Decision, NotPossible
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 
@@ -56,7 +56,7 @@ def evolve(case: CaseState, data: ExtensionDecided, _: Event) -> None:
     case.extended_days += data.working_days
     case.add_flags("extended")
     day = case.terms.day_seconds
-    case.change_clocks(lambda clock: clock.extend(data.working_days * day(clock.calendar)), EXTENDED)
+    case.change_clocks(lambda clock: clock.extend(data.working_days * day(clock.calendar)), EXTENDED_CLOCKS)
 
 
 ACTION = Action(

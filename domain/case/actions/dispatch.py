@@ -2,15 +2,14 @@
 
 from datetime import datetime
 
-from domain.case.clocks import DEPARTMENT
-from domain.case.closing import release
+from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import Event, Names, OfDepartment
 from domain.case.guards import while_incomplete
-from domain.case.kind import Action, Decision, NotPossible, text_of
+from domain.case.kind import Action, text_of
 from domain.case.lifecycle import AT_WORK, TO_DISPATCH, State
 from domain.case.parts import UNFINISHED
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees
+from domain.kit.event import ActionBody, Addressees, Decision, NotPossible
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
@@ -79,16 +78,16 @@ def hand_to(case: CaseState, department: str, event: Event, assignee: str | None
         case.handed = (*case.handed, event.at)
         case.arrived_at, case.signed_before = None, False
         case.extension = None
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT)
-        case.open_clocks(DEPARTMENT)
+        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
+        case.open_clocks(DEPARTMENT_CLOCKS)
         case.start_clocks(event.at, "registration")  # what runs from there runs already, except of the new department
     if (part := case.part_of(department)) and part.state in UNFINISHED:
-        release(case, part, event.at)
+        case.release(part, event.at)
     case.department = department
     case.completed = False
     case.assignee = assignee
     case.start_clocks(event.at, "dispatch")
-    case.change_clocks(lambda clock: clock.resume(event.at), DEPARTMENT)
+    case.change_clocks(lambda clock: clock.resume(event.at), DEPARTMENT_CLOCKS)
 
 
 def notifies(_: CaseState, data: Dispatched, __: Event) -> Addressees:

@@ -9,14 +9,12 @@ from pydantic_core import PydanticCustomError
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
 from domain.case.actions.supervise import supervise
-from domain.case.closing import reopen_ends_at
 from domain.case.events import Event, MayClose, OfDepartment
-from domain.case.kind import Action, Decision
+from domain.case.kind import Action
 from domain.case.lifecycle import State
-from domain.case.progress import Answer
-from domain.case.satisfaction import SATISFIED, Satisfaction
+from domain.case.progress import SATISFIED, FollowUpAnswer, Satisfaction
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees
+from domain.kit.event import ActionBody, Addressees, Decision
 from domain.shared.actors import Actor, Role
 
 Outcome = Literal["satisfied", "dissatisfied", "unreachable"]
@@ -38,7 +36,7 @@ _FORMS: list[JsonValue] = [
 ]
 
 
-class Answers(ActionBody):
+class FollowUpAnswers(ActionBody):
     """Answers of the caller to the three questions; None for one that was not asked."""
 
     contacted: StrictBool | None = Field(None, description="True if somebody of the company reached the caller.")
@@ -46,7 +44,7 @@ class Answers(ActionBody):
     satisfaction: Satisfaction | None = Field(None, description="How satisfied the caller is.")
 
 
-class FollowUp(Answers):
+class FollowUp(FollowUpAnswers):
     """回访: the three answers, or `outcome`, which is the short form of them.
 
     A caller who was not contacted counts as unreachable. One who says that it is not solved, or who is
@@ -83,7 +81,7 @@ class FollowUp(Answers):
         return "satisfied" if self.solved and self.satisfaction in SATISFIED else "dissatisfied"
 
 
-class FollowedUp(Answers, MayClose, OfDepartment):
+class FollowedUp(FollowUpAnswers, MayClose, OfDepartment):
     """Follow-up with its outcome; the tries of the company in this cycle, and the department whose work it is about."""
 
     outcome: Outcome
@@ -102,7 +100,7 @@ def decide(case: CaseState, body: FollowUp, actor: Actor, at: datetime) -> Decis
         return Decision(FollowedUp.of(body, **facts, attempt=case.follow_up_attempts), State.PENDING_FOLLOW_UP)
     if outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts:
         return Decision(FollowedUp.of(body, **facts, attempt=attempt), State.PENDING_FOLLOW_UP)
-    closed = FollowedUp.of(body, **facts, attempt=attempt, reopen_ends_at=reopen_ends_at(case, at))
+    closed = FollowedUp.of(body, **facts, attempt=attempt, reopen_ends_at=case.window_ends_at(at))
     return Decision(closed, State.CLOSED)
 
 
@@ -114,7 +112,7 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
     reached = data.outcome != "unreachable"
     # Who was not reached has said nothing: what was said before stands.
     if reached or case.answer is None or not case.answer.contacted:
-        case.answer = Answer(
+        case.answer = FollowUpAnswer(
             outcome=data.outcome,
             contacted=reached,
             solved=data.solved,

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from domain.case.actions.correct import CONTACT_CHANGED
 from domain.case.events import Event
-from domain.case.kind import Action, Decision
+from domain.case.kind import Action
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Name

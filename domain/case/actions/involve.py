@@ -2,14 +2,13 @@
 
 from datetime import datetime
 
-from domain.case.closing import release
 from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action, Decision
+from domain.case.kind import Action
 from domain.case.lifecycle import AT_WORK
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, UNFINISHED, Part, PartState
 from domain.case.state import CaseState
 from domain.catalogue.terms import ClockName
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
@@ -18,7 +17,7 @@ from domain.shared.text import Text
 ALREADY_INVOLVED = ProblemType(
     "invalid", "already_involved", "Department already at work on the case", "该部门已在处理此工单"
 )
-CLOCKS: tuple[ClockName, ...] = ("acknowledge", "resolve")
+PART_CLOCKS: tuple[ClockName, ...] = ("acknowledge", "resolve")
 """Promises of a further department: the times that the service promises, counted from its involvement."""
 
 
@@ -55,10 +54,10 @@ def evolve(case: CaseState, data: Involved, event: Event) -> None:
     # A part that the department itself has returned is replaced as well: the reply would wait for it for ever.
     for takes_over in (data.takes_over, None):
         if before := _replaced(case, data.department, takes_over):
-            release(case, before, event.at)
+            case.release(before, event.at)
     part = Part.taken_from(data, serial=data.part, cycle=case.cycle, involved_at=event.at, version=case.version)
     case.parts = (*case.parts, part)
-    case.open_clocks(CLOCKS, part.serial)
+    case.open_clocks(PART_CLOCKS, part.serial)
     case.change_clocks(lambda clock: clock.start(event.at), part=part.serial)
 
 

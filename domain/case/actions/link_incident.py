@@ -4,10 +4,10 @@ from datetime import datetime
 
 from domain.case.events import Event
 from domain.case.incident_link import OWN_CAUSE, own_matters
-from domain.case.kind import Action, Decision, NotPossible
+from domain.case.kind import Action
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees
+from domain.kit.event import ActionBody, Addressees, Decision, NotPossible
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OUT_OF_TURN, SAME_INCIDENT, Refused
 from domain.shared.text import IncidentNumber

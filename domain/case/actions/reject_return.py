@@ -4,10 +4,10 @@ from datetime import datetime
 
 from domain.case.actions.dispatch import hand_to
 from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action, Decision
+from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
-from domain.kit.event import Reasoned
+from domain.kit.event import Decision, Reasoned
 from domain.shared.actors import Actor, Role
 
 

@@ -2,14 +2,13 @@
 
 from datetime import datetime
 
-from domain.case import closing
 from domain.case.events import Event
 from domain.case.guards import part_not_possible
-from domain.case.kind import Action, NotPossible, PartAction
+from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.parts import NO_SUCH_PART, UNFINISHED, Part, PartData, PartState
 from domain.case.state import CaseState
-from domain.kit.event import Reasoned
+from domain.kit.event import NotPossible, Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import OUT_OF_TURN
@@ -34,7 +33,7 @@ def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossibl
 
 
 def evolve_part(case: CaseState, part: Part, _: Released, event: Event) -> None:
-    closing.release(case, part, event.at)
+    case.release(part, event.at)
     if event.to_state is State.PENDING_REPLY:
         case.stop_clocks(event.at, "resolve")
 

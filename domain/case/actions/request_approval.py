@@ -7,16 +7,16 @@ from typing import Literal
 from pydantic import Field
 
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
-from domain.case.clocks import APPROVE, DEPARTMENT
+from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS
 from domain.case.events import Event
-from domain.case.kind import Action, Decision
+from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState, Change
 from domain.catalogue.terms import Approver
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
+from domain.shared.amounts import ZERO, Money
 from domain.shared.errors import ProblemType, Refused
-from domain.shared.money import ZERO, Money
 from domain.shared.text import Text
 
 REQUEST_INCOMPLETE = ProblemType("invalid", "request_incomplete", "Amount or grounds missing", "报批缺少金额或依据")
@@ -57,7 +57,7 @@ def evolve(case: CaseState, data: ApprovalRequested, event: Event) -> None:
 
 
 def open_turn(case: CaseState, at: datetime) -> None:
-    who = case.approval.turn if case.approval else None
+    who = case.approval.next_approver if case.approval else None
     if who is None:
         return
     clock = case.new_clock(APPROVE, who, len(case.clocks) + 1)
@@ -65,7 +65,9 @@ def open_turn(case: CaseState, at: datetime) -> None:
 
 
 def change_departments(case: CaseState, change: Change) -> None:
-    case.change_clocks(lambda clock: change(clock) if clock.part or clock.name in DEPARTMENT else clock, part=None)
+    case.change_clocks(
+        lambda clock: change(clock) if clock.part or clock.name in DEPARTMENT_CLOCKS else clock, part=None
+    )
 
 
 def _check(body: RequestApproval) -> None:

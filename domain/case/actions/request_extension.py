@@ -5,11 +5,11 @@ from datetime import datetime
 from pydantic import Field
 
 from domain.case.events import Event
-from domain.case.kind import Action, Decision, NotPossible
+from domain.case.kind import Action
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.progress import Extension
 from domain.case.state import CaseState
-from domain.kit.event import Reasoned
+from domain.kit.event import Decision, NotPossible, Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 

@@ -1,7 +1,7 @@
 """resume 恢复: the case is taken up again, by hand or when its wake date comes."""
 
 from domain.case.events import Event, OfIncident
-from domain.case.kind import Action
+from domain.case.kind import Action, Due
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.kit.event import ActionBody
@@ -21,6 +21,13 @@ class Resumed(Resume, OfIncident):
 def evolve(case: CaseState, _: Resumed, event: Event) -> None:
     case.wake_at = None
     case.change_clocks(lambda clock: clock.resume(event.at), part=None)
+
+
+def next_due(case: CaseState) -> Due | None:
+    """Return the resumption at the wake date of a suspended case; None without one."""
+    if case.wake_at is None:
+        return None
+    return Due(case.wake_at, ACTION, lambda: Resumed(woke=True), State.IN_PROGRESS)
 
 
 ACTION = Action(

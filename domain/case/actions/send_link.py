@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from domain.case.guards import while_active
-from domain.case.kind import Action, NotPossible
+from domain.case.kind import Action
 from domain.case.lifecycle import OPEN, State
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, NotPossible
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 

@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from domain.case.events import Event
-from domain.case.kind import Action, NotPossible
+from domain.case.kind import Action
 from domain.case.lifecycle import OPEN
 from domain.case.progress import Supervision
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody, EventData
+from domain.kit.event import ActionBody, EventData, NotPossible
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from domain.case.events import Event
-from domain.case.kind import Action, Decision
+from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
-from domain.kit.event import Reasoned
+from domain.kit.event import Decision, Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Instant

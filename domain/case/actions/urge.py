@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action, NotPossible
+from domain.case.kind import Action
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
 from domain.case.urging import countdown_ends_at, urged_clock
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, NotPossible
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 

@@ -3,13 +3,12 @@
 from datetime import datetime
 
 from domain.case.clocks import Clock
-from domain.case.closing import reopen_ends_at
 from domain.case.events import Event, MayClose
-from domain.case.kind import Action, Decision, departments_of
+from domain.case.kind import Action, departments_of
 from domain.case.lifecycle import OPEN, State
 from domain.case.progress import Withdrawal
 from domain.case.state import CaseState
-from domain.kit.event import Addressees, Reasoned
+from domain.kit.event import Addressees, Decision, Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import CallId
@@ -37,7 +36,7 @@ def needs_call(actor: Actor, owner: str) -> bool:
 
 def decide(case: CaseState, body: Withdraw, actor: Actor, at: datetime) -> Decision:
     """Refuse an agent who neither owns the case nor names a call."""
-    ends_at = reopen_ends_at(case, at)
+    ends_at = case.window_ends_at(at)
     if not needs_call(actor, case.owner):
         return Decision(Withdrawn.of(body, reopen_ends_at=ends_at), State.WITHDRAWN)
     if body.call_id is None:

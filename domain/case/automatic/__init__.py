@@ -1,7 +1,6 @@
 """Events that nobody asks for: time, the catalogue, an incident or the delivery of notifications brings them."""
 
 from domain.case.automatic import (
-    cancellation,
     catalogue_change,
     credit,
     escalate,
@@ -12,13 +11,14 @@ from domain.case.automatic import (
 )
 from domain.case.kind import EventKind
 
+CANCELLATION = EventKind.cancellation("case", by_time=True)
 AUTOMATIC: tuple[EventKind, ...] = (
     escalate.KIND,
     notice.NOTICE,
     notice.CRITICISE,
     undelivered.KIND,
     recognise.KIND,
-    cancellation.KIND,
+    CANCELLATION,
     catalogue_change.KIND,
     credit.KIND,
     left_out.KIND,

@@ -17,8 +17,8 @@ from domain.case.progress import LIMIT_REACHED, Finding, Owed
 from domain.case.state import CaseState
 from domain.catalogue.terms import Approver, Credit
 from domain.kit.event import EventData
+from domain.shared.amounts import Money
 from domain.shared.errors import Refused
-from domain.shared.money import Money
 
 
 class Credited(EventData):
@@ -57,7 +57,7 @@ def next_due(case: CaseState) -> Due | None:
     """Return the next credit that is still to be raised; None if none will be, if nothing changes."""
     owed = (each for credit in case.terms.credits for each in _raises(case, credit))
     first = min(owed, key=lambda each: (each.at, each.cause.serial), default=None)
-    return Due(first.at, KIND.name, partial(_data, case, first)) if first else None
+    return Due(first.at, KIND, partial(_data, case, first)) if first else None
 
 
 def _data(case: CaseState, owed: _Raise) -> Credited:

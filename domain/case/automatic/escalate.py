@@ -1,4 +1,4 @@
-"""escalate 升级: a rung of the ladder rang. At these percentages of a clock's budget people are told, each once."""
+"""escalate 升级: a step of the ladder. At these percentages of a clock's budget people are notified, each once."""
 
 from datetime import datetime
 from functools import partial
@@ -24,11 +24,12 @@ class Escalated(EventData):
 
 def next_due(case: CaseState) -> Due | None:
     """Return the escalation that falls due first, of several that of the clock opened first; None without one."""
-    rungs = [(*ring, clock) for clock in case.clocks if (ring := clock.next_ring(case.terms.ladder, case.calendar))]
-    if not rungs:
+    ladder, calendar = case.terms.ladder, case.calendar
+    ahead = [(*step, clock) for clock in case.clocks if (step := clock.next_escalation(ladder, calendar))]
+    if not ahead:
         return None
-    falls_at, percent, clock = min(rungs, key=lambda rung: (rung[0], rung[2].serial))
-    return Due(falls_at, KIND.name, partial(_data, case, clock, percent, falls_at))
+    falls_at, percent, clock = min(ahead, key=lambda step: (step[0], step[2].serial))
+    return Due(falls_at, KIND, partial(_data, case, clock, percent, falls_at))
 
 
 def _data(case: CaseState, clock: Clock, percent: int, falls_at: datetime) -> Escalated:
@@ -45,15 +46,15 @@ def _data(case: CaseState, clock: Clock, percent: int, falls_at: datetime) -> Es
 
 def evolve(case: CaseState, data: Escalated, _: Event) -> None:
     case.change_clocks(
-        lambda clock: clock.ring(data.percent, data.fell_at) if clock.serial == data.serial else clock, part=None
+        lambda clock: clock.escalate(data.percent, data.fell_at) if clock.serial == data.serial else clock, part=None
     )
 
 
 def notifies(_: CaseState, data: Escalated, __: Event) -> Addressees:
     if data.clock != APPROVE:
         return data.notify
-    told = tuple("approver" if who in ("assignee", "lead") else who for who in data.notify)
-    return (*told, "deputy") if data.percent >= MISS else told
+    notified = tuple("approver" if who in ("assignee", "lead") else who for who in data.notify)
+    return (*notified, "deputy") if data.percent >= MISS else notified
 
 
 def holders(case: CaseState, data: Escalated) -> tuple[Holder, ...]:

@@ -68,8 +68,8 @@ def next_due(case: CaseState, at: datetime | None = None) -> Due | None:
     if falls_at is None or case.urging is None:
         return None
     if case.urging.notice_seq is None:
-        return Due(falls_at, NOTICE.name, partial(_notice, case, falls_at, at or falls_at))
-    return Due(falls_at, CRITICISE.name, partial(_criticism, case, falls_at))
+        return Due(falls_at, NOTICE, partial(_notice, case, falls_at, at or falls_at))
+    return Due(falls_at, CRITICISE, partial(_criticism, case, falls_at))
 
 
 def _notice(case: CaseState, falls_at: datetime, noticed_at: datetime) -> Noticed:

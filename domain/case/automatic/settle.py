@@ -3,13 +3,12 @@
 from datetime import datetime
 
 from domain.case.actions import comment, complete, reply, resume
-from domain.case.batch import Returned
-from domain.case.closing import reopen_ends_at
+from domain.case.batch import BatchAnswer
 from domain.case.events import Event
 from domain.case.incident_link import KEPT, OVER, SETTLED, has_own_work
-from domain.case.kind import Decision, next_event
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.state import CaseState
+from domain.kit.event import Decision
 from domain.shared.value import Immutable, omit_default
 
 _STEPS = {action.ACTION.name for action in (resume, complete, reply)}
@@ -26,7 +25,7 @@ class Settlement(Immutable):
     acknowledged: int = omit_default(0, "The version that SQL has: the answer holds what came after it.")
 
 
-class Settled(Returned):
+class Settled(BatchAnswer):
     """Answer of a case: the outcome, and the batch of its events for the incident to write."""
 
     outcome: str
@@ -56,14 +55,14 @@ def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: b
         return None
     if keeps:
         kept = comment.Commented(incident=incident, note=settlement.result, settled=KEPT)
-        return next_event(case, comment.ACTION.name, at, Decision(kept))
+        return comment.ACTION.next_event(case, at, Decision(kept))
     if case.state is State.SUSPENDED:
-        return next_event(case, resume.ACTION.name, at, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS))
+        return resume.ACTION.next_event(case, at, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS))
     if not case.completed:
         done = complete.Completed(incident=incident, result=settlement.result)
-        return next_event(case, complete.ACTION.name, at, Decision(done, State.PENDING_REPLY))
-    told = reply.Replied(incident=incident, message=settlement.message, settled=SETTLED)
+        return complete.ACTION.next_event(case, at, Decision(done, State.PENDING_REPLY))
+    replied = reply.Replied(incident=incident, message=settlement.message, settled=SETTLED)
     if settlement.follow_up:
-        return next_event(case, reply.ACTION.name, at, Decision(told, State.PENDING_FOLLOW_UP))
-    closed = reply.Replied.of(told, reopen_ends_at=reopen_ends_at(case, at))
-    return next_event(case, reply.ACTION.name, at, Decision(closed, State.CLOSED))
+        return reply.ACTION.next_event(case, at, Decision(replied, State.PENDING_FOLLOW_UP))
+    closed = reply.Replied.of(replied, reopen_ends_at=case.window_ends_at(at))
+    return reply.ACTION.next_event(case, at, Decision(closed, State.CLOSED))

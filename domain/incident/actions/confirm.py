@@ -4,11 +4,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from domain.incident.kind import IncidentAction, IncidentEvent
-from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
 from domain.incident.scope import Around, Scope
-from domain.incident.state import IncidentFields
-from domain.kit.event import ActionBody
+from domain.incident.state import CONTROL_ROOM, IncidentAction, IncidentEvent, IncidentFields, IncidentState
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.numbers import CaseNumber
@@ -36,11 +34,12 @@ class Confirmed(Confirm):
     scope: Scope
 
 
-def decide(incident: IncidentFields, body: Confirm, _: Actor, __: datetime) -> Confirmed:
+def decide(incident: IncidentFields, body: Confirm, _: Actor, __: datetime) -> Decision:
     services, districts = body.services, body.districts
     scope = incident.scope.widened(services, districts).narrowed(body)
     title = body.title or incident.title
-    return Confirmed.of(body, title=title, services=services, districts=districts, scope=scope)
+    confirmed = Confirmed.of(body, title=title, services=services, districts=districts, scope=scope)
+    return Decision(confirmed, IncidentState.CONFIRMED)
 
 
 def evolve(incident: IncidentFields, data: Confirmed, _: IncidentEvent) -> None:

@@ -1,8 +1,6 @@
 """declare 上报: the incident is known before callers tell."""
 
-from domain.incident.kind import IncidentAction
-from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
-from domain.incident.opening import Opened
+from domain.incident.state import CONTROL_ROOM, IncidentAction, IncidentState, Opened
 from domain.kit.event import ActionBody
 
 ACTION = IncidentAction(

@@ -1,7 +1,6 @@
 """dismiss 排除: the calls have no common cause."""
 
-from domain.incident.kind import IncidentAction
-from domain.incident.lifecycle import CONTROL_ROOM, IncidentState
+from domain.incident.state import CONTROL_ROOM, IncidentAction, IncidentState
 from domain.kit.event import Reasoned
 
 

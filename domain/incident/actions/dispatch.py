@@ -1,7 +1,6 @@
 """dispatch 派单: one dispatch for all linked cases."""
 
-from domain.incident.kind import IncidentAction
-from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
+from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentState
 from domain.kit.event import ActionBody
 from domain.shared.codes import DepartmentCode
 from domain.shared.text import Name
@@ -19,7 +18,7 @@ ACTION = IncidentAction(
     zh="派单",
     description="One dispatch for all linked cases; again, to another department.",
     roles=CONTROL_ROOM,
-    sources=TAKING,
+    sources=LINKS_NEW_CASES,
     targets=(IncidentState.DISPATCHED,),
     body=DispatchIncident,
     example=DispatchIncident(department="water_quality"),

@@ -1,10 +1,8 @@
-"""inform 通报进展: news for every caller of a linked case, which `domain.incident.notifications` addresses."""
+"""inform 通报进展: news for every caller of a linked case, which `domain.incident.incident` addresses."""
 
 from pydantic import Field
 
-from domain.incident.kind import IncidentAction, IncidentEvent
-from domain.incident.lifecycle import CONTROL_ROOM, TAKING
-from domain.incident.state import IncidentFields
+from domain.incident.state import CONTROL_ROOM, LINKS_NEW_CASES, IncidentAction, IncidentEvent, IncidentFields
 from domain.kit.event import ActionBody
 from domain.shared.text import Instant, Text
 
@@ -28,7 +26,7 @@ ACTION = IncidentAction(
     zh="通报进展",
     description="News for every caller of a linked case.",
     roles=CONTROL_ROOM,
-    sources=TAKING,
+    sources=LINKS_NEW_CASES,
     body=Inform,
     example=Inform.model_validate(
         {

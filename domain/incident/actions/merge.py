@@ -1,8 +1,6 @@
 """merge 并入: its cause is that of another incident, which takes its cases over."""
 
-from domain.incident.kind import IncidentAction, IncidentEvent
-from domain.incident.lifecycle import CONTROL_ROOM, LINKABLE, IncidentState
-from domain.incident.state import IncidentFields
+from domain.incident.state import CONTROL_ROOM, LINKABLE, IncidentAction, IncidentEvent, IncidentFields, IncidentState
 from domain.kit.event import ActionBody
 from domain.shared.errors import SAME_INCIDENT, Refused
 from domain.shared.text import IncidentNumber, Text

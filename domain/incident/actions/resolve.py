@@ -1,8 +1,13 @@
 """resolve 解决: the cause is gone."""
 
-from domain.incident.kind import IncidentAction, IncidentEvent
-from domain.incident.lifecycle import CONTROL_ROOM, TAKING, IncidentState
-from domain.incident.state import IncidentFields
+from domain.incident.state import (
+    CONTROL_ROOM,
+    LINKS_NEW_CASES,
+    IncidentAction,
+    IncidentEvent,
+    IncidentFields,
+    IncidentState,
+)
 from domain.kit.event import ActionBody
 from domain.shared.actors import Role
 from domain.shared.text import Text
@@ -24,7 +29,7 @@ ACTION = IncidentAction(
     zh="解决",
     description="The cause is gone: linked cases are completed and replied to, unless somebody works on them.",
     roles=CONTROL_ROOM | {Role.CREW},
-    sources=TAKING,
+    sources=LINKS_NEW_CASES,
     targets=(IncidentState.SETTLING,),
     body=Resolve,
     example=Resolve(

@@ -2,10 +2,8 @@
 
 from datetime import datetime
 
-from domain.incident.kind import IncidentAction
-from domain.incident.lifecycle import IncidentState
-from domain.incident.state import IncidentFields
-from domain.kit.event import ActionBody
+from domain.incident.state import IncidentAction, IncidentFields, IncidentState
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.text import Name
 
@@ -16,8 +14,8 @@ class SignForIncident(ActionBody):
     assignee: Name | None = None
 
 
-def decide(_: IncidentFields, body: SignForIncident, actor: Actor, __: datetime) -> SignForIncident:
-    return SignForIncident.of(body, assignee=body.assignee or actor.id)
+def decide(_: IncidentFields, body: SignForIncident, actor: Actor, __: datetime) -> Decision:
+    return Decision(SignForIncident.of(body, assignee=body.assignee or actor.id), IncidentState.IN_PROGRESS)
 
 
 ACTION = IncidentAction(

@@ -9,5 +9,4 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the tables."""
     metadata.create_all(op.get_bind())

@@ -1,0 +1,73 @@
+"""Pollers: activities without an end. Each returns after half an hour and is begun anew, so that no run hangs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio import activity
+
+RUN_TIME = timedelta(minutes=30)
+"""Time after which a poller returns: long enough to cost Temporal next to nothing."""
+RUN_TIMEOUT = 2 * RUN_TIME
+"""Time after which a poller that has not returned is given up."""
+HEARTBEAT_SECONDS = 2.0
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+"""Time after which another worker takes over from one that died."""
+
+
+class RunOverError(Exception):
+    """Error that ends the work of a poller at a pause, before it concludes."""
+
+
+class PollerRun:
+    """One run of a poller. It is over after the time RUN_TIME, or when the worker stops."""
+
+    def __init__(self) -> None:
+        self.details: tuple[Any, ...] = ()
+        """Details of the heartbeats."""
+        self._time = asyncio.get_running_loop().time
+        self._ends = self._time() + RUN_TIME.total_seconds()
+
+    @property
+    def is_over(self) -> bool:
+        """True once the activity is to return."""
+        return activity.is_worker_shutdown() or self._time() >= self._ends
+
+    async def wait(self, seconds: float, *events: asyncio.Event) -> None:
+        """Wait so many seconds, or until an event is set or the run is over."""
+        awaited = (activity.wait_for_worker_shutdown(), *(event.wait() for event in events))
+        waits = [asyncio.ensure_future(each) for each in awaited]
+        timeout = max(min(seconds, self._ends - self._time()), 0)
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        for each in waits:
+            each.cancel()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so many seconds. Raises RunOverError if the run is over then."""
+        await self.wait(seconds)
+        if self.is_over:
+            raise RunOverError
+
+
+@asynccontextmanager
+async def poller_run() -> AsyncIterator[PollerRun]:
+    """Begin a run of the present activity, and send heartbeats until the context ends."""
+    current = PollerRun()
+    heartbeats = asyncio.create_task(_heartbeat(current))
+    try:
+        yield current
+    finally:
+        heartbeats.cancel()
+
+
+def now() -> datetime:
+    """Return the present instant."""
+    return datetime.now(UTC)
+
+
+async def _heartbeat(current: PollerRun) -> None:
+    while True:
+        activity.heartbeat(*current.details)
+        await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -1,0 +1,152 @@
+"""Activities that make reports (日报、月报) from SQL, and begin what is due at the end of a day or month (日终月终)."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
+from functools import partial
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.poller import now
+from activities.projection import plain_errors, read
+from domain.catalogue.catalogue import Catalogue
+from domain.reports.period import NoReportError, Period, PeriodError, ReportKind, due_periods
+from domain.reports.report import Report, Table, shown
+from domain.shared.value import Immutable
+from readmodel.base.database import ReadConnection, write_in_thread
+from readmodel.reports.reports import first_case_at, get_report, keep_report, make
+
+LONGEST = 12_000
+"""Characters of the details, which are in the history, and of which nobody reads more there."""
+ROWS = 10
+"""Rows of a table in them."""
+
+
+class ReportOrder(Immutable):
+    """Report to make: `2026-08-03` of a daily one, `2026-08` of a monthly one."""
+
+    kind: ReportKind
+    period: str
+
+
+class MadeReport(Immutable):
+    """Report that was made: its path in the API, and its figures as Markdown for the Temporal UI."""
+
+    path: str
+    made_at: datetime
+    details: str
+
+
+class Reports:
+    """The activity of a report.
+
+    Args:
+        reader: engine of the read model, to read.
+        database: the same, to write.
+    """
+
+    def __init__(self, reader: Engine, database: Engine, catalogue: Callable[[], Catalogue]) -> None:
+        self._reader = reader
+        self._database = database
+        self._catalogue = catalogue
+
+    @activity.defn(name="make_report")
+    async def make_report(self, order: ReportOrder) -> MadeReport:
+        """Make the report and keep it; one that was made before stays as it is.
+
+        Raises ApplicationError that is not tried again if there can be no report of the period.
+        """
+        try:
+            period = Period.parse(order.kind, order.period)
+            report = await read(self._reader, lambda connection: self._made(connection, period))
+        except (PeriodError, NoReportError) as error:
+            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
+        with plain_errors():
+            kept = await write_in_thread(self._database, partial(keep_report, report=report))
+        return MadeReport(path=kept.path, made_at=kept.made_at, details=details(kept))
+
+    def _made(self, connection: ReadConnection, period: Period) -> Report:
+        if known := get_report(connection, period):
+            return known
+        at, catalogue = datetime.now(UTC), self._catalogue()
+        period.check(at, ZoneInfo(catalogue.calendar.timezone), first_case_at(connection))
+        return make(connection, period, catalogue, at)
+
+
+def details(report: Report) -> str:
+    """Return the headline numbers and the first rows of each table in both languages, and the path of the rest."""
+    head = f"**{report.kind.zh} {report.kind.value.capitalize()} report {report.period}**, `{report.path}`"
+    blocks = [head, *("\n".join(_table(table, report)) for table in report.tables)]
+    while len(text := "\n\n".join(blocks)) > LONGEST:
+        blocks = [*blocks[:-2], "…"] if blocks[-1] == "…" else [*blocks[:-1], "…"]
+    return text
+
+
+def _table(table: Table, report: Report) -> Iterator[str]:
+    yield f"#### {table.title_zh} {table.title}"
+    yield ""
+    if not table.rows:
+        yield "无 none"
+        return
+    readable = table.readable()
+    titles = [f"{column.title_zh} {column.title}" for column in readable.columns]
+    rows = [shown(row, readable.columns, report) for row in readable.rows[:ROWS]]
+    if table.is_headline:
+        yield from (f"- {title}: **{cell}**" for title, cell in zip(titles, rows[0], strict=True))
+        return
+    yield _line(titles)
+    yield _line("---" for _ in titles)
+    yield from map(_line, rows)
+    if (more := len(table.rows) - ROWS) > 0:
+        yield ""
+        yield f"另有 {more} 行 {more} more rows"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+class DuePeriods(NamedTuple):
+    """Assessments, or reports of one kind, that are begun for each period that is over.
+
+    Args:
+        kind: days or months.
+        zone: returns the time zone of the catalogue in force.
+        first_and_known: returns when the first case was registered, and the periods that are or were begun.
+        workflow_id: returns the id of the workflow of a period.
+        begin: begins a period at an instant; returns False if it was begun before, or there is nothing to begin.
+    """
+
+    kind: ReportKind
+    zone: Callable[[], tzinfo]
+    first_and_known: Callable[[], Awaitable[tuple[datetime | None, Collection[str]]]]
+    workflow_id: Callable[[str], str]
+    begin: Callable[[str, datetime], Awaitable[bool]]
+
+    async def due(self, at: datetime) -> Sequence[str]:
+        """Return the periods that are due at an instant, the oldest first."""
+        first, known = await self.first_and_known()
+        if first is None:
+            return []
+        return [period.name for period in due_periods(self.kind, first, known, at, self.zone())]
+
+
+class PeriodEnd:
+    """The activity `begin_due_periods`."""
+
+    def __init__(self, kinds: Sequence[DuePeriods]) -> None:
+        self._kinds = kinds
+
+    @activity.defn(name="begin_due_periods")
+    async def begin_due_periods(self) -> list[str]:
+        """Begin what is due; return the ids of the workflows that were begun. Run again, it begins none twice."""
+        at, begun = now(), []
+        for kind in self._kinds:
+            for period in await kind.due(at):
+                if await kind.begin(period, at):
+                    begun.append(kind.workflow_id(period))
+                activity.heartbeat()
+        return begun

@@ -1,1 +1,0 @@
-"""Activities of reports, and of the end of days and months."""

@@ -1,0 +1,172 @@
+"""Formats of the operator's files: TOML, CSV whose first line names the columns, and local times.
+
+A CSV file, as spreadsheets save it, is accepted as a whole or not at all. One `FileError` reports every mistake.
+"""
+
+import csv
+import io
+import tomllib
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any, TypeVar
+
+from domain.shared.errors import FileError
+
+UTF_8 = "utf-8-sig"
+"""UTF-8 with or without the byte order mark that Excel writes."""
+Encoding = str
+"""`utf-8` or `gb18030`, which is GBK and more."""
+Row = dict[str, str]
+"""Cells of one line that are not empty, by column."""
+T = TypeVar("T")
+
+
+class LineFault(Exception):  # noqa: N818 - a fault of a line becomes one text of a FileError
+    """Fault of a line: the column, and what it accepts. `torn` is True if its end seems to be missing."""
+
+    def __init__(self, column: str, accepted: str, *, torn: bool = False) -> None:
+        super().__init__(f", {column}: {accepted}" if column else f": {accepted}")
+        self.torn = torn
+
+
+class ColumnFile:
+    """File with named columns, and the mistakes that were found in it.
+
+    Args:
+        path: the file.
+        columns: columns by name, with the Chinese name; they may stand in any order.
+        required: columns that may not be left out.
+        cells: names in words what no line may leave out of the required columns; None: lines may leave out anything.
+    """
+
+    def __init__(
+        self, path: Path, columns: Mapping[str, str], required: Sequence[str], cells: str | None = None
+    ) -> None:
+        self._path = path
+        self._columns = columns
+        self._required = required
+        self._cells = cells
+        self._names = {zh: name for name, zh in columns.items()}
+        self._problems: list[str] = []
+        self._line = 1
+        self._first_lines: dict[Hashable, int] = {}
+
+    def fault(self, what: str, line: int | None = None) -> None:
+        """Note a mistake of a line, by default of the present one; `what` follows its number."""
+        self._problems.append(f"{self._path}, line {line or self._line}{what}")
+
+    def check(self) -> None:
+        """Raise FileError if a mistake was noted."""
+        if self._problems:
+            raise FileError(self._problems)
+
+    def note_repeated(self, key: Hashable, told: str) -> None:
+        """Note a mistake if a line before the present one has this key; `told` has `{}` for the number of that line."""
+        if (first := self._first_lines.setdefault(key, self._line)) != self._line:
+            self.fault(told.format(first))
+
+    def read(self, encoding: Encoding, make: Callable[[Row], T | None]) -> list[tuple[int, T]]:
+        """Return what `make` makes of each line, with the number of the line; the caller checks for mistakes then.
+
+        A LineFault of `make` is noted; it returns None for a line whose mistakes it has noted itself.
+
+        Raises FileError if the text is not of this encoding, and OSError if the file cannot be read.
+        """
+        found: list[tuple[int, T]] = []
+        for row in self._rows(encoding):
+            if self._cells and (missing := [name for name in self._required if name not in row]):
+                self.fault(f", {missing[0]}: is missing; accepted: {self._cells}")
+                continue
+            try:
+                made = make(row)
+            except LineFault as fault:
+                self.fault(str(fault))
+            else:
+                if made is not None:
+                    found.append((self._line, made))
+        return found
+
+    def _rows(self, encoding: Encoding) -> Iterator[Row]:
+        rows = csv.reader(io.StringIO(self._text(encoding), newline=""), strict=True)
+        columns: list[str] = []
+        try:
+            for cells in rows:
+                if not columns:
+                    columns = self._named(cells)
+                    if self._problems:
+                        return
+                elif any(cell.strip() for cell in cells) and (row := self._row(columns, cells)) is not None:
+                    yield row
+                self._line = rows.line_num + 1
+        except csv.Error as error:
+            self.fault(f": {error}; from here on the file cannot be read. Is a quotation mark missing?")
+        if not columns:
+            self.fault(f": the file is empty; the first line names the columns: {', '.join(self._columns)}", 1)
+
+    def _text(self, encoding: Encoding) -> str:
+        data = self._path.read_bytes()
+        try:
+            return data.decode(UTF_8 if encoding == "utf-8" else encoding)
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise FileError([f"{self._path}, line {line}{wrong_encoding(encoding)}"]) from None
+
+    def _named(self, cells: Sequence[str]) -> list[str]:
+        columns = [self._names.get(cell.strip(), cell.strip()) for cell in cells]
+        unknown = [name for name in columns if name not in self._columns]
+        missing = [name for name in self._required if name not in columns]
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        said = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
+        if found := [f"{what}: {', '.join(map(repr, names))}" for what, names in said if names]:
+            accepted = ", ".join(f"{name} ({zh})" for name, zh in self._columns.items())
+            self.fault(f": columns {'; '.join(found)}. Accepted, parted by commas: {accepted}", 1)
+        return columns
+
+    def _row(self, columns: Sequence[str], cells: Sequence[str]) -> Row | None:
+        if len(cells) != len(columns):
+            named = f"{len(cells)} columns, the first line names {len(columns)}"
+            self.fault(f": {named}. Quote text that has commas")
+            return None
+        return {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
+
+
+def wrong_encoding(encoding: Encoding) -> str:
+    other = "gb18030" if encoding == "utf-8" else "utf-8"
+    return f": this is not {encoding}; try --encoding {other}"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file. Raises FileError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError([f"{path}: cannot be read ({error.strerror}); accepted: a TOML file"]) from error
+    except UnicodeDecodeError as error:
+        raise FileError([f"{path}: is no UTF-8 text ({error.reason}); accepted: a TOML file in UTF-8"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise FileError([f"{path}: is no valid TOML: {error}"]) from error
+
+
+YEARS = range(2000, 3000)
+"""Years of instants, as the interface takes them."""
+SHORTEST = len("2026-08-03 08:00")
+
+
+def instant_of(text: str, zone: tzinfo, not_before: datetime | None = None) -> datetime:
+    """Return the instant of a text like `2026-08-03 08:00:00`, of `zone` if it names no other. Raises ValueError.
+
+    Of the two instants of an hour that is repeated in autumn, the first is meant, unless only the second is not
+    earlier than `not_before`.
+    """
+    local = datetime.fromisoformat(text)
+    if len(text) < SHORTEST or local.year not in YEARS:
+        raise ValueError(text)
+    if local.tzinfo is None:
+        local = datetime.combine(local, local.time(), zone)  # a fourth of the time of `replace`
+    instant = local.astimezone(UTC)
+    if not_before is not None and instant < not_before:
+        second = local.replace(fold=1).astimezone(UTC)
+        if second >= not_before:
+            return second
+    return instant

@@ -1,0 +1,244 @@
+"""Queries and marks of the reconciler, of rebuilds, and of the comparison of SQL with Temporal."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+from sqlalchemy import Row, Select, bindparam, func, select, update
+
+from domain.case.actions.resume import ACTION as RESUME
+from domain.case.automatic.escalate import KIND as ESCALATE
+from domain.case.case import Case
+from domain.case.events import Event
+from domain.case.invariants import faults
+from domain.case.lifecycle import BEFORE_REPLY, State
+from domain.case.parts import UNFINISHED
+from domain.incident.automatic import ABSORPTION, Widened
+from domain.incident.incident import Incident
+from domain.incident.state import IncidentEvent
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.cases.queries import PAGE, get_cases
+from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, is_not_over, parts
+from readmodel.incidents.incidents import get as get_incident
+from readmodel.incidents.incidents import incident_events, incidents
+from readmodel.timelines import incident_timeline, timeline
+
+Lost = Literal["ended", "missing", "reset"]
+"""Loss of the workflow of an open case: ended by hand, deleted, or reset to an earlier version."""
+_MARK = update(cases).where(cases.c.number == bindparam("the_number")).values(lost=bindparam("the_reason"))
+_HELD = select(
+    cases.c.number,
+    cases.c.changed_at,
+    cases.c.version,
+    select(func.count()).where(events.c.number == cases.c.number).scalar_subquery().label("events"),
+    IS_OPEN.label("is_open"),
+).where(cases.c.number.in_(bindparam("numbers", expanding=True)))
+
+
+class Held(NamedTuple):
+    """A case in SQL: when it changed last, its version, the number of its events, and if it is open."""
+
+    changed_at: datetime
+    version: int
+    events: int
+    is_open: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """True if no event is missing: there is one for each version."""
+        return self.events == self.version
+
+
+def held(connection: ReadConnection, numbers: Collection[str]) -> dict[str, Held]:
+    """Return what SQL has of these cases; one without a row is left out."""
+    rows = connection.execute(_HELD, {"numbers": list(numbers)})
+    return {row.number: Held(row.changed_at, row.version, row.events, bool(row.is_open)) for row in rows}
+
+
+def open_cases(connection: ReadConnection, after: str, limit: int) -> dict[str, datetime]:
+    opened = select(cases.c.number, cases.c.changed_at).where(IS_OPEN, cases.c.number > after)
+    rows = connection.execute(opened.order_by(cases.c.number).limit(limit))
+    return {row.number: row.changed_at for row in rows}
+
+
+def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
+    """Return the open cases that have not noticed what was due before: a promise, a wake date, or an incident's end.
+
+    What would make the case invalid, and was left out since the last action, is told otherwise. An incident ends after
+    each case that it knows: one that waits for it still has never told it.
+    """
+    left_out = func.coalesce(PROGRESS["left_out"].as_string(), "")
+    missed = ~cases.c.overdue & (cases.c.next_due_at < due_before) & ~left_out.contains(f'"{ESCALATE.name}"')
+    # The clocks of a suspended case stand still, so nothing else of it falls due.
+    slept_in = PROGRESS["wake_at"].as_string() < due_before.isoformat()
+    asleep = (cases.c.state == State.SUSPENDED) & slept_in & ~left_out.contains(f'"{RESUME.name}"')
+    of_ended = cases.c.incident.in_(select(incidents.c.number).where(incidents.c.closed_at < due_before))
+    # No other state waits: PostgreSQL would take seconds to read the documents of thousands that were replied to.
+    waits = cases.c.state.in_(sorted(BEFORE_REPLY)) & of_ended & PROGRESS["settled"].as_string().is_(None)
+    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | asleep | waits))}
+
+
+def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:
+    """Return those of these cases whose rows nobody can read, with the fields that break a constraint."""
+    try:
+        get_cases(connection, numbers)
+    except ValidationError as error:
+        if len(numbers) == 1:
+            return {numbers[0]: faults(error)}
+        middle = len(numbers) // 2
+        return unreadable(connection, numbers[:middle]) | unreadable(connection, numbers[middle:])
+    return {}
+
+
+def lost_cases(connection: ReadConnection) -> dict[str, Lost]:
+    statement = select(cases.c.number, cases.c.lost).where(cases.c.lost.is_not(None)).order_by(cases.c.number)
+    return {row.number: row.lost for row in connection.execute(statement)}
+
+
+def mark(connection: WriteConnection, reasons: Mapping[str, Lost | None]) -> None:
+    """Mark these cases as lost, or with None as found again."""
+    if reasons:
+        connection.execute(_MARK, [{"the_number": each, "the_reason": why} for each, why in reasons.items()])
+
+
+class RecordedCase(NamedTuple):
+    """Case with its events, when it changed last, and how its workflow was lost, if that is marked."""
+
+    case: Case
+    events: Sequence[Event]
+    changed_at: datetime
+    lost: Lost | None
+
+
+class RecordedIncident(NamedTuple):
+    """Incident with its events.
+
+    `waiting` are the linked cases that it has not settled, `counts` those that it has, by result. `absorbed`: the
+    incident that it is merged into knows of it.
+    """
+
+    incident: Incident
+    events: Sequence[IncidentEvent]
+    waiting: Sequence[str]
+    counts: dict[str, int]
+    absorbed: bool
+
+
+class Known(NamedTuple):
+    """Facts that SQL has of a case: how its workflow was lost, if it is marked, and when it changed last."""
+
+    lost: Lost | None
+    changed_at: datetime
+
+
+def cases_not_over(connection: ReadConnection, at: datetime) -> dict[str, Known]:
+    statement = select(cases.c.number, cases.c.lost, cases.c.changed_at).where(is_not_over(at)).order_by(cases.c.number)
+    return {row.number: Known(row.lost, row.changed_at) for row in connection.execute(statement)}
+
+
+def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | None:
+    """Return the case, folded from its events; None if there is none. Raises ValueError if SQL lacks an event."""
+    statement = select(cases.c.version, cases.c.changed_at, cases.c.lost).where(cases.c.number == number)
+    if (row := connection.execute(statement).first()) is None:
+        return None
+    events = timeline(connection, number).items
+    case = Case.fold(events)
+    if case.version != row.version:
+        raise ValueError(f"SQL has {case.version} of {row.version} events")
+    return RecordedCase(case, events, row.changed_at, row.lost)
+
+
+def incidents_not_over(connection: ReadConnection) -> list[str]:
+    numbers = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
+    return list(connection.scalars(numbers.order_by(incidents.c.number)))
+
+
+def recorded_incident(connection: ReadConnection, number: str) -> RecordedIncident | None:
+    """Return the incident; None if there is none. Raises ValueError if SQL lacks an event."""
+    if (incident := get_incident(connection, number)) is None:
+        return None
+    events = incident_timeline(connection, number, 0).items
+    if len(events) != incident.version:
+        raise ValueError(f"SQL has {len(events)} of {incident.version} events")
+    settled = PROGRESS["settled"].as_string()
+    linked = connection.execute(
+        select(cases.c.number, settled.label("settled")).where(cases.c.incident == number).order_by(cases.c.number)
+    ).all()
+    return RecordedIncident(
+        incident,
+        events,
+        waiting=[row.number for row in linked if row.settled is None],
+        counts=dict(Counter(row.settled for row in linked if row.settled is not None)),
+        absorbed=incident.into is not None and _has_absorbed(connection, incident.into, number),
+    )
+
+
+def _has_absorbed(connection: ReadConnection, into: str, number: str) -> bool:
+    statement = select(incident_events.c.data).where(
+        incident_events.c.number == into, incident_events.c.action == ABSORPTION.name
+    )
+    return any(Widened.model_validate_json(data).incident == number for data in connection.scalars(statement))
+
+
+class CaseFacts(NamedTuple):
+    """Facts of one case. `events` is their number, `over` True once nothing can happen to the case any more.
+
+    Each search attribute is a field, in lower case. `changed_at` is later with every version.
+    """
+
+    state: str
+    service: str
+    district: str | None
+    department: str | None
+    owner: str
+    priority: str
+    sla: str
+    incident: str | None
+    next_due_at: datetime | None
+    flags: tuple[str, ...]
+    involved: tuple[str, ...]
+    changed_at: datetime
+    version: int
+    events: int
+    over: bool
+
+
+def all_facts(connection: ReadConnection, at: datetime) -> Iterator[tuple[str, CaseFacts]]:
+    """Yield number and facts of every case at `at`, in order, without holding all of them in memory."""
+    involved = defaultdict[str, list[str]](list)
+    for part in connection.execute(_PARTS):
+        involved[part.number].append(part.department)
+    rows = connection.execute(_statement(at).order_by(cases.c.number).execution_options(yield_per=PAGE))
+    return ((row.number, _facts(row, involved.get(row.number, ()))) for row in rows)
+
+
+def facts_of(connection: ReadConnection, at: datetime, number: str) -> CaseFacts | None:
+    row = connection.execute(_statement(at).where(cases.c.number == number)).first()
+    involved = [part.department for part in connection.execute(_PARTS.where(parts.c.number == number))]
+    return _facts(row, involved) if row else None
+
+
+_PARTS = (
+    select(parts.c.number, parts.c.department)
+    .where(parts.c.state.in_(sorted(UNFINISHED)))
+    .order_by(parts.c.number, parts.c.serial)
+)
+
+
+def _statement(at: datetime) -> Select[Any]:
+    counted = select(func.count()).where(events.c.number == cases.c.number).scalar_subquery()
+    return select(
+        cases.c.number,
+        cases.c.service_code.label("service"),
+        *(cases.c[name] for name in CaseFacts._fields if name in cases.c),
+        counted.label("events"),
+        is_not_over(at).label("not_over"),
+    )
+
+
+def _facts(row: Row[Any], involved: Sequence[str]) -> CaseFacts:
+    given = {name: getattr(row, name) for name in CaseFacts._fields if name not in ("flags", "involved", "over")}
+    return CaseFacts(**given, flags=tuple(from_json(row.flags)), involved=tuple(involved), over=not row.not_over)

@@ -1,1 +1,0 @@
-"""Queries of the reconciler, rebuilds and verifications."""

@@ -1,0 +1,89 @@
+"""Reports: the questions that each answers, and those that were made; the first of each period is kept."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import (
+    Column,
+    Table,
+    func,
+    select,
+)
+
+from domain.catalogue.catalogue import Catalogue
+from domain.reports.period import Period, ReportKind
+from domain.reports.report import Report
+from domain.reports.report import Table as ReportTable
+from domain.shared.text import to_milliseconds
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.schema import CODE, JsonText, UtcDateTime, metadata
+from readmodel.base.statements import insert_missing, row
+from readmodel.cases.tables import cases
+from readmodel.reports.backlog import backlog, oldest
+from readmodel.reports.callers import repeat_callers
+from readmodel.reports.causes import findings, returns
+from readmodel.reports.costs import costs
+from readmodel.reports.headlines import calls_by_hour, headlines
+from readmodel.reports.origins import origins, quality
+from readmodel.reports.promises import missed
+from readmodel.reports.scope import ReportScope
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("kind", CODE, primary_key=True),
+    Column("period", CODE, primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("document", JsonText, nullable=False, comment="domain.reports.report.Report"),
+)
+"""Reports that managers read. Each is made once, and stays as it was made when the rest is written again."""
+
+
+def get_report(connection: ReadConnection, period: Period) -> Report | None:
+    of_period = reports.c.kind == period.kind.value, reports.c.period == period.name
+    document = connection.scalar(select(reports.c.document).where(*of_period))
+    return Report.model_validate_json(document) if document else None
+
+
+def first_case_at(connection: ReadConnection) -> datetime | None:
+    return connection.scalars(select(func.min(cases.c.registered_at))).one_or_none()
+
+
+def keep_report(connection: WriteConnection, report: Report) -> Report:
+    """Write the report unless its period has one, which another run may have made meanwhile; return the one of SQL."""
+    insert_missing(connection, reports, [row(reports, report, document=report.model_dump_json())])
+    return get_report(connection, Period.parse(report.kind, report.period)) or report
+
+
+def first_and_known(connection: ReadConnection, kind: ReportKind) -> tuple[datetime | None, frozenset[str]]:
+    known = connection.scalars(select(reports.c.period).where(reports.c.kind == kind.value))
+    return first_case_at(connection), frozenset(known)
+
+
+Question = Callable[[ReadConnection, ReportScope], ReportTable]
+# A new table of a report is one function, and one line here.
+QUESTIONS: tuple[Question, ...] = (
+    headlines,
+    origins,
+    missed,
+    backlog,
+    oldest,
+    findings,
+    returns,
+    repeat_callers,
+    quality,
+    costs,
+    calls_by_hour,
+)
+
+
+def make(connection: ReadConnection, period: Period, catalogue: Catalogue, made_at: datetime) -> Report:
+    scope = ReportScope.of(period, catalogue)
+    return Report(
+        kind=period.kind,
+        period=period.name,
+        timezone=scope.zone.key,
+        made_at=to_milliseconds(made_at),
+        currency=catalogue.currency,
+        tables=tuple(ask(connection, scope) for ask in QUESTIONS),
+    )
