@@ -27,7 +27,7 @@ WAVES = (1, 2, 3, 4)
 BEFORE, AFTER = 0, WAVES[-1] + 1
 """In the quiet before the first wave; and while the cases of the tide are being settled."""
 OF_THE_TIDE = ("tide", "asked")
-"""Who asks is of the tide as well, but no rule can tell: another service, another district. A person links the case."""
+"""`asked` is about the tide as well, but no rule can tell: another service, another district. A person links it."""
 NEWS_AFTER = WAVES[1]
 """Wave after which the first news go out; a person declares the incident then if nothing was suspected before."""
 QUIET_OF_DAY = 0.1
