@@ -156,7 +156,8 @@ def activities(
     bulk = BulkUpdates(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force)
     assessments = Assessments(writer, reader)
     workflows = CaseWorkflows(client, throttle, settings.task_queue)
-    repairs = Repairs(partial(repair_case, client, database), partial(repair_others, client, database))
+    others = partial(repair_others, client, database, settings.task_queue)
+    repairs = Repairs(partial(repair_case, client, database), others)
     suspect = _suspect(client, settings.task_queue, in_force)
     return (
         projection.publish,

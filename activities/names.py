@@ -3,6 +3,8 @@
 COMPLAINT_WORKFLOW = "ComplaintWorkflow"
 COURIER, SURGE_WATCH, RECONCILER = "courier", "surge-watch", "reconciler"
 """Ids of the workflows whose activity has no end."""
+INSTALLATION = "installation"
+"""Id of the workflow that waits for ever."""
 CHANGED_AT = "ChangedAt"
 """Search attribute with the time of the last change of a case."""
 

@@ -16,7 +16,7 @@ from domain.assessment.exclusion import Exclusion
 from domain.assessment.score import FigureValue, Item
 from domain.assessment.state import AssessmentState, Objection
 from domain.calls.call import CallOutcome
-from domain.calls.figures import OFFERED
+from domain.calls.figures import OFFERED_OUTCOMES
 from domain.catalogue.figures import CONNECTED_RATE, FIGURE_OF, Figure, FigureUnit, Subject
 from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Weight
 from domain.shared.codes import Code
@@ -241,7 +241,7 @@ _SHOWN: Mapping[FigureUnit, Callable[[Decimal], int | float | str]] = complete(
 def _link(month: Assessment, by: Subject, subject: str, figure: Figure) -> str:
     if figure.kind:
         return f"{ASSESSMENTS}/{month.number}/cases?{urlencode({'by': by, 'subject': subject, 'figure': figure.name})}"
-    outcomes = sorted(OFFERED) if figure is CONNECTED_RATE else [CallOutcome.ANSWERED]
+    outcomes = sorted(OFFERED_OUTCOMES) if figure is CONNECTED_RATE else [CallOutcome.ANSWERED]
     period = {"from": month.since.isoformat(), "to": month.until.isoformat(), "outcome": outcomes}
     agent = {"agent": subject} if by is Subject.AGENT else {}
     return f"/v1/calls?{urlencode({**agent, **period}, doseq=True)}"

@@ -21,7 +21,7 @@ from api.codes import CONTEXT
 from api.edge.problems import ProblemError, declare
 from api.schemas import Page, body_like
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
-from domain.shared.numbers import ACCEPTED, NumberError, parse_number
+from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl
 from domain.shared.value import Value
 from readmodel.calls.withdrawals import Unconfirmed
@@ -50,7 +50,7 @@ def _number(text: str) -> str:
     try:
         return parse_number(text)
     except NumberError as error:
-        facts = {"reason": str(error), "accepted": [ACCEPTED]}
+        facts = {"reason": str(error), "accepted": [ACCEPTED_NUMBER]}
         raise PydanticCustomError("invalid-number", "{reason}", facts) from None
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from api.codes import CatalogueInForce
 from api.edge.problems import ProblemError, declare, unavailable
-from api.naming import Named, Naming
+from api.naming import Naming, PersonMeant
 from api.recognition import Recognition
 from api.schemas import NewComplaint
 from api.sign_in.security import digest_of, request_key
@@ -40,7 +40,7 @@ MOST_DRAWS = 20
 """Candidates for a number. With 10,000 cases a day, one is taken with a chance of 1 %; twenty never are."""
 
 
-class Registered(NamedTuple):
+class NewlyRegistered(NamedTuple):
     """A durable case, with its first event. `case` is None if an earlier request with the same key made it."""
 
     number: str
@@ -60,7 +60,7 @@ class IntakeService:
     naming: Naming
     clock: Callable[[], datetime]
 
-    async def register(self, actor: Actor, body: NewComplaint, idempotency_key: str | None) -> Registered:
+    async def register(self, actor: Actor, body: NewComplaint, idempotency_key: str | None) -> NewlyRegistered:
         """Make a case, or find the one that the same request made. Raises ProblemError and UnknownCode."""
         at = self.clock()
         zone = self.in_force.catalogue.calendar.timezone
@@ -73,7 +73,7 @@ class IntakeService:
             owner, terms = self._owner(actor, body), self._terms(body, body.location.district, at)
         except (ProblemError, UnknownCode):
             if sent and (number := await self._made(request, local_day(at, zone), *days_around(at, zone))):
-                return Registered(number)
+                return NewlyRegistered(number)
             raise
         if terms.priority != EMERGENCY:
             await self.backlog.ease()
@@ -86,7 +86,7 @@ class IntakeService:
         # SQL is asked about the caller while Temporal is asked about the day before; it raises nothing, and ends soon.
         looking = asyncio.ensure_future(self.reader.known(intake, at))
         if sent and (number := await self._made(request, *days_around(at, zone))):
-            return Registered(number)
+            return NewlyRegistered(number)
         known = await looking
         facts, contact = known or UNKNOWN_CALLER
         said = intake
@@ -110,7 +110,7 @@ class IntakeService:
             self.recognition.begin(registered.number, said, at)
         return registered
 
-    async def _start(self, draft: Registration, request: Request, *, sent: bool) -> Registered:
+    async def _start(self, draft: Registration, request: Request, *, sent: bool) -> NewlyRegistered:
         """Start the case under the first number of the request that is free. Raises ProblemError.
 
         One whose key the client `sent` is started before the number of the next day may be (`domain.shared.numbers`).
@@ -122,9 +122,9 @@ class IntakeService:
             case, events = Case.register(registration)
             seconds = time_to_start(day, self.clock(), zone).total_seconds() if sent else math.inf
             if await self.complaints.start(registration, case, request, seconds):
-                return Registered(number, case, events)
+                return NewlyRegistered(number, case, events)
             if await self.complaints.registered_by(request, [number]):
-                return Registered(number)
+                return NewlyRegistered(number)
         raise unavailable(TEMPORAL_UNAVAILABLE, "No free number was found; send the same again.", RETRY_SECONDS)
 
     async def _made(self, request: Request, *days: date) -> str | None:
@@ -134,10 +134,10 @@ class IntakeService:
                 return number
         return None
 
-    def _owner(self, actor: Actor, body: NewComplaint) -> Named:
+    def _owner(self, actor: Actor, body: NewComplaint) -> PersonMeant:
         """Return the owner: the agent of first contact (首问责任制), unless an administrator names another."""
         if body.owner is None or body.owner in (actor.id, actor.name):
-            return Named(actor.id, actor.name)
+            return PersonMeant(actor.id, actor.name)
         if actor.role is not Role.ADMIN:
             detail = (
                 f"The agent who takes the call owns the case: {actor.id}. A supervisor may hand it over afterwards."

@@ -15,12 +15,12 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 UNKNOWN_OWNER = declare("unknown-owner", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown owner")
 UNKNOWN_ASSIGNEE = declare("unknown-assignee", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown assignee")
 UNKNOWN_AGENT = declare("unknown-agent", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown agent")
-KINDS = {"owner": UNKNOWN_OWNER, "assignee": UNKNOWN_ASSIGNEE, "agent": UNKNOWN_AGENT}
+UNKNOWN_PEOPLE = {"owner": UNKNOWN_OWNER, "assignee": UNKNOWN_ASSIGNEE, "agent": UNKNOWN_AGENT}
 """Fields of a body that name a person, and the problem of one who is not known."""
 ACCEPTED = ["an id that GET /v1/people lists", "a name that only one person has"]
 
 
-class Named(NamedTuple):
+class PersonMeant(NamedTuple):
     """Person who is meant: the id, the shown name and the department; for free text, the text and nothing."""
 
     id: str
@@ -46,36 +46,36 @@ class Naming:
         self._people = people
         self._takes_unknown = takes_unknown
 
-    def first_owner(self, text: str) -> Named:
+    def first_owner(self, text: str) -> PersonMeant:
         """Return the person whom an administrator names as owner of a new case. Raises ProblemError 422."""
         return self._owner(text, takes_unknown=self._takes_unknown)
 
-    def new_owner(self, text: str) -> Named:
+    def new_owner(self, text: str) -> PersonMeant:
         """Return the person of no crew who is to own cases. Raises ProblemError 422."""
         return self._owner(text, takes_unknown=False)
 
-    def former_owner(self, text: str) -> Named:
+    def former_owner(self, text: str) -> PersonMeant:
         """Return the person who owns cases, also one who has left, or else the text."""
         person = self._people.get(text)
         return _named(person) if person else self.known(text)
 
-    def agent(self, text: str) -> Named:
+    def agent(self, text: str) -> PersonMeant:
         """Return the person who answered a call, also one who has left, by the id. Raises ProblemError 422."""
         if person := self._people.get(text):
             return _named(person)
         return self._named("agent", text, self._people.directory.one, takes_unknown=self._takes_unknown)
 
-    def known(self, text: str) -> Named:
+    def known(self, text: str) -> PersonMeant:
         """Return the one person who is meant, or else the text."""
         found = self._people.directory.named(text)
-        return _named(found[0]) if len(found) == 1 else Named(text)
+        return _named(found[0]) if len(found) == 1 else PersonMeant(text)
 
     def meant(self, body: BodyT, actor: Actor) -> tuple[BodyT, dict[str, str]]:
         """Return the body with ids in place of names, and the names by id. Raises ProblemError 422."""
         people: dict[str, str] = {}
         if text := getattr(body, "previous_owner", None):
             body = body.model_copy(update={"previous_owner": self.former_owner(text).id})
-        for field in KINDS.keys() & body.model_fields_set:
+        for field in UNKNOWN_PEOPLE.keys() & body.model_fields_set:
             if text := getattr(body, field):
                 is_owner = field == "owner"
                 named = self._owner(text, takes_unknown=False) if is_owner else self._assignee(text, body, actor)
@@ -85,10 +85,10 @@ class Naming:
                     body = body.model_copy(update={"department": named.department})
         return body, people
 
-    def _owner(self, text: str, *, takes_unknown: bool) -> Named:
+    def _owner(self, text: str, *, takes_unknown: bool) -> PersonMeant:
         return self._named("owner", text, self._people.directory.owner, takes_unknown=takes_unknown)
 
-    def _assignee(self, text: str, body: BaseModel, actor: Actor) -> Named:
+    def _assignee(self, text: str, body: BaseModel, actor: Actor) -> PersonMeant:
         # An actor who names no department acts for their own.
         department = getattr(body, "department", None) or actor.department
 
@@ -105,13 +105,13 @@ class Naming:
         department: str | None = None,
         *,
         takes_unknown: bool,
-    ) -> Named:
+    ) -> PersonMeant:
         """Return the person whom `find` finds, or the text if it may be taken as it is. Raises ProblemError 422."""
         try:
             return _named(find(text))
         except NamingFault as fault:
             if fault.kind == "nobody" and takes_unknown and not self._people.directory.has_had(text):
-                return Named(text)
+                return PersonMeant(text)
             raise _problem(field, text, fault, department) from None
 
 
@@ -132,8 +132,8 @@ def _problem(field: str, text: str, fault: NamingFault, department: str | None) 
             accepted = [f"a person of {department or 'the department'}"]
         case _:
             assert_never(fault.kind)
-    return ProblemError(KINDS[field], detail, accepted=accepted)
+    return ProblemError(UNKNOWN_PEOPLE[field], detail, accepted=accepted)
 
 
-def _named(person: Member) -> Named:
-    return Named(person.id, shown_name(person.id, person.name), person.department)
+def _named(person: Member) -> PersonMeant:
+    return PersonMeant(person.id, shown_name(person.id, person.name), person.department)

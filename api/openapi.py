@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from api import examples
 from api.backend import Backend
 from api.edge.middleware import WRONG_HOST
-from api.edge.problems import INTERNAL, MEDIA_TYPE, WRONG_ROLE, Kind, Problem, ProblemError
+from api.edge.problems import INTERNAL, MEDIA_TYPE, WRONG_ROLE, Problem, ProblemError, ProblemKind
 from api.rights import only_with
 from api.sign_in.security import KEY_ERRORS
 from api.sign_in.tokens import Tokens
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 Responses = dict[int | str, Json]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Example = str | tuple[str, BaseModel]
-Kinds = Sequence[Kind]
+Kinds = Sequence[ProblemKind]
 Model = type[BaseModel]
 
 RIGHT = "x-right"
@@ -151,9 +151,9 @@ def example(description: str, *shown: Example) -> Json:
     return {"description": description, "content": {"application/json": {"examples": links}}}
 
 
-def errors_of(*kinds: Kind) -> Responses:
+def errors_of(*kinds: ProblemKind) -> Responses:
     """Return the documented problems of an operation by status; those of a wrong host and of status 500 are of all."""
-    by_status: dict[int, dict[str, Kind]] = {}
+    by_status: dict[int, dict[str, ProblemKind]] = {}
     for kind in (*kinds, WRONG_HOST, INTERNAL):
         by_status.setdefault(int(kind.status), {})[kind.slug] = kind
     return {status: _problems([*found.values()]) for status, found in by_status.items()}
@@ -229,7 +229,7 @@ _HEADERS: Mapping[int, Json] = {
 """Headers of errors by status."""
 
 
-def _problems(kinds: Sequence[Kind]) -> Json:
+def _problems(kinds: Sequence[ProblemKind]) -> Json:
     shown = {
         kind.slug: {
             "summary": kind.title,

@@ -40,8 +40,7 @@ def run_main(main: Callable[[], None]) -> NoReturn:
 def make_private(folder: Path) -> None:
     """Take the rights of group and others from a folder of this user. Do nothing if the folder does not exist.
 
-    Raises:
-        SettingsError: the folder is shared by all users, like `/tmp`.
+    Raises SettingsError if the folder is shared by all users, like `/tmp`.
     """
     if not folder.exists():
         return

@@ -63,10 +63,7 @@ class _File(BaseModel):
 class Ring:
     """Keys of one file. Safe to share between threads, and its file between processes on one machine.
 
-    Args:
-        path: the file.
-        given: content of such a file, which counts instead of it and is not changed; empty if there is none.
-        clock: returns the present instant.
+    `given` is the content of such a file, which counts instead of it and is not changed; empty if there is none.
     """
 
     def __init__(self, path: Path, given: str = "", clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:

@@ -47,9 +47,7 @@ GROUP = 500
 class CallerIdentity:
     """Accounts and telephones of one caller, by which the cases of that caller are found.
 
-    Args:
-        area_code: area code of telephones that are given without one.
-        callers: what identifies the caller, in one or several ways.
+    `area_code` is that of telephones without one; each of `callers` identifies the caller in one way.
     """
 
     def __init__(self, area_code: str, *callers: Caller) -> None:

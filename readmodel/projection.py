@@ -7,7 +7,7 @@ A workflow that was reset or replaced has other events of the same versions. Its
 has are compared, and a case row is written only over one that changed when the batch says that its version did.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +29,7 @@ from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
 from domain.incident.scope import street_words
 from domain.kit.event import BaseEvent
+from domain.kit.notification import Notification
 from readmodel.base.database import WriteConnection
 from readmodel.base.statements import RowValues, event_row, insert_missing, row, upsert
 from readmodel.calls.contacts import telephone_before
@@ -147,7 +148,6 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
 
 
 def _follows(batch: ProjectionBatch, changed_at: datetime) -> bool:
-    """Return True if a version of the batch changed at this instant, as far as the batch tells."""
     return (batch.since_changed_at or changed_at) <= changed_at <= batch.changed_at
 
 
@@ -172,6 +172,28 @@ def insert_events(connection: WriteConnection, table: Table, occurred: Sequence[
     there = {(row.number, row.seq): row for row in connection.execute(query)}
     if other := {number for number, event in occurred if not _is_same(event, there[number, event.seq])}:
         raise _diverged(other)
+
+
+def write_entity(
+    connection: WriteConnection,
+    tables: tuple[Table, Table],
+    values: RowValues,
+    told: Sequence[tuple[BaseEvent, Iterable[Notification]]],
+    *,
+    sent: bool = False,
+) -> int | None:
+    """Write an incident or assessment, its new events, and their notifications to staff. Repeated, it changes nothing.
+
+    `tables` are those of the entity and of its events. `sent`: notifications count as sent. Returns the version that
+    SQL has if it is a later one, else None. Raises DivergedError if SQL has other events; nothing must be committed.
+    """
+    table, event_table = tables
+    number = values["number"]
+    written = upsert(connection, table, [values])
+    insert_events(connection, event_table, [(number, event) for event, _ in told])
+    rows = [notification_row(number, event.seq, event.at, each, sent=sent) for event, them in told for each in them]
+    insert_missing(connection, notifications, rows)
+    return None if written else connection.scalar(select(table.c.version).where(table.c.number == number))
 
 
 def _is_same(event: BaseEvent, there: Row[Any]) -> bool:

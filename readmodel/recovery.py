@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 from sqlalchemy import Row, Select, bindparam, func, select, update
 
+from domain.assessment.assessment import Assessment
 from domain.case.actions.resume import ACTION as RESUME
 from domain.case.automatic.escalate import KIND as ESCALATE
 from domain.case.case import Case
@@ -18,7 +20,8 @@ from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.parts import UNFINISHED
 from domain.incident.automatic import ABSORPTION, Widened
 from domain.incident.incident import Incident
-from domain.incident.state import IncidentEvent
+from domain.incident.state import ENDS, IncidentEvent
+from readmodel.assessments.tables import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.cases.queries import PAGE, get_cases
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, is_not_over, parts
@@ -79,6 +82,26 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
     # No other state waits: PostgreSQL would take seconds to read the documents of thousands that were replied to.
     waits = cases.c.state.in_(sorted(BEFORE_REPLY)) & of_ended & PROGRESS["settled"].as_string().is_(None)
     return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | asleep | waits))}
+
+
+class NotOver(NamedTuple):
+    """Incidents and assessments that are not over, by number; True: it has nothing to do before people act."""
+
+    incidents: Mapping[str, bool]
+    assessments: Mapping[str, bool]
+
+
+def others_not_over(connection: ReadConnection, at: datetime) -> NotOver:
+    """Return what is not over, with what was due `at` this instant. An assessment that cannot be read is left out."""
+    opened = select(incidents.c.number, incidents.c.state).where(incidents.c.closed_at.is_(None))
+    waits = {number: state not in ENDS for number, state in connection.execute(opened)}
+    months = dict[str, bool]()
+    for document in connection.scalars(select(assessments.c.document).where(assessments.c.closed_at.is_(None))):
+        with suppress(ValidationError):
+            month = Assessment.model_validate_json(document)
+            is_late = month.computed is None or month.must_draw or month.next_step(at) or month.remind(at)
+            months[month.number] = not is_late
+    return NotOver(waits, months)
 
 
 def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:

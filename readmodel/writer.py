@@ -28,10 +28,7 @@ class _Job(NamedTuple):
 class GroupWriter:
     """Writer of the batches of a process: `async with GroupWriter(engine) as writer`. For one event loop.
 
-    Args:
-        engine: engine to write with; the caller disposes of it.
-        group_size: most batches in one transaction.
-        linger_seconds: time to wait for further batches before a group is written.
+    A transaction has `group_size` batches at most. The writer waits `linger_seconds` for further ones before each.
     """
 
     def __init__(self, engine: Engine, *, group_size: int = 64, linger_seconds: float = 0.0) -> None:
@@ -51,7 +48,6 @@ class GroupWriter:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Write what has been submitted, then end the thread."""
         self._open = False
         if self._writing:
             await asyncio.shield(self._writing)
@@ -82,7 +78,6 @@ class GroupWriter:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, argument)
 
     async def _write_groups(self) -> None:
-        """Write the batches that wait, and those that come meanwhile, until none waits."""
         while self._waiting:
             await self._linger()
             group, self._waiting = self._waiting[: self._group_size], self._waiting[self._group_size :]

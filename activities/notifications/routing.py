@@ -17,7 +17,7 @@ from domain.shared.actors import Role
 from domain.shared.codes import Code
 from readmodel.notifications.deliveries import FORMER_CALLER
 
-KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "department"})
+RECIPIENT_KINDS = sorted({*(role.value for role in Role), *get_args(Recipient), "department"})
 """Kinds of recipients: what a recipient is called, up to the colon."""
 NAME_REQUIRED = frozenset({"owner", "assignee", "department", "lead", "caller"})
 """Kinds that a colon and a name follow."""
@@ -47,8 +47,8 @@ class Route(ConfigTable):
         kind, colon, name = to.partition(":")
         if to == EVERYBODY:
             return to
-        if kind not in KINDS:
-            raise ValueError(f"accepted: {EVERYBODY}, or one of {', '.join(KINDS)}")
+        if kind not in RECIPIENT_KINDS:
+            raise ValueError(f"accepted: {EVERYBODY}, or one of {', '.join(RECIPIENT_KINDS)}")
         if bool(colon) is not bool(name) or (kind not in NAME_ALLOWED and (kind in NAME_REQUIRED) is not bool(name)):
             named = f"{kind}:* or {kind}: and whom"
             accepted = named if kind in NAME_REQUIRED else f"{kind}, {named}" if kind in NAME_ALLOWED else kind

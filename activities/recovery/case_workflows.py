@@ -48,9 +48,8 @@ class CaseWorkflows:
         self._client = client
         self._throttle = throttle
         self._of_cases = COMPLAINT_WORKFLOW, task_queue
-        of_queue = f'AND TaskQueue = "{task_queue}"'
-        self._condition = f'WorkflowType = "{COMPLAINT_WORKFLOW}" {of_queue}'
-        self.others = OtherWorkflows(client, throttle, f'WorkflowType != "{COMPLAINT_WORKFLOW}" {of_queue}')
+        self._condition = f'WorkflowType = "{COMPLAINT_WORKFLOW}" AND TaskQueue = "{task_queue}"'
+        self.others = OtherWorkflows(client, throttle, task_queue)
 
     async def changed_since(self, since: datetime, until: datetime) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases that changed from this instant on, in chunks by number. Raises RPCError.

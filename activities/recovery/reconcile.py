@@ -213,7 +213,8 @@ class Reconciler:
         # If somebody else has answered for it, a case waits for years for its timer, or to publish.
         late = await read(self._engine, partial(recovery.late_cases, due_before=began_at - STUCK_AFTER))
         stuck |= {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
-        self._stuck = stuck | (late - self._lost.keys() - self._paused) | await self._workflows.others.stuck()
+        others = await self._workflows.others.stuck(self._engine, began_at - STUCK_AFTER)
+        self._stuck = stuck | (late - self._lost.keys() - self._paused) | others
         # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
@@ -337,7 +338,7 @@ class Reconciler:
         self._not_begun.clear()
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.others()
-        await self._workflows.others.sweep()
+        await self._workflows.others.sweep(self._engine, began_at - STUCK_AFTER)
         running = await self._compare_all(self._workflows.running(), current)
         if self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY):
             await self._compare_all(self._workflows.ended(), current)

@@ -43,15 +43,9 @@ class Kept(Immutable):
 
 
 class SealedCookie(Generic[K]):
-    """Cookie in which a browser keeps what the service has sealed.
+    """Cookie in which a browser keeps what the service has sealed; `secure`: browsers reach the API over TLS alone.
 
-    Args:
-        name: name of the cookie, without the prefix that it has over TLS.
-        seal: seals the content.
-        model: model of the content.
-        clock: returns the present instant.
-        secure: browsers reach the API over TLS alone.
-        strict: leave the cookie out where a page of another site leads here, as a link of a message or the issuer does.
+    A `strict` one is left out where a page of another site leads here, as a link of a message or the issuer does.
     """
 
     def __init__(

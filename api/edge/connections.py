@@ -30,13 +30,9 @@ LINGER_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class ConnectionBounds:
-    """Bounds of the connections of one process.
+    """Bounds of the connections of one process at the same time: in all, and of one address.
 
-    Attributes:
-        seconds: time within which the head of a request arrives, then its body, and then its answer is taken.
-        most: connections at the same time.
-        of_address: connections of one address at the same time.
-        log: where refused addresses are named.
+    Within the `seconds`, the head of a request arrives, then its body, and then its answer is taken.
     """
 
     seconds: float
@@ -55,7 +51,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     bounds: ClassVar[ConnectionBounds]
-    address: str
+    connections: set["BoundedProtocol"]  # type: ignore[assignment]  # no other protocol is served
+    address: str = ""
     url: bytes = b""
     has_long_head: bool = False
     _head: int = 0
@@ -66,10 +63,9 @@ class BoundedProtocol(HttpToolsProtocol):
     _untaken: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Begin to wait for a request, or close at once what is beyond the bounds."""
         super().connection_made(transport)
         self.address = self.client[0] if self.client else "unknown"
-        held = sum(getattr(other, "address", None) == self.address for other in self.connections)
+        held = sum(other.address == self.address for other in self.connections)
         if held > self.bounds.of_address or len(self.connections) > self.bounds.most:
             bounds = f"{self.bounds.of_address} of one address, {self.bounds.most} in all"
             self.bounds.log.tell(f"address {self.address}", f"is refused connections: accepted are {bounds}")
@@ -97,9 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.url) < HEAD_BYTES // 2 or not self.url.startswith(RENDER):
             return HEAD_BYTES
         if not self.has_long_head:
-            others = [
-                getattr(other, "address", "") for other in self.connections if getattr(other, "has_long_head", False)
-            ]
+            others = [other.address for other in self.connections if other.has_long_head]
             is_free = len(others) < LONG_HEADS and others.count(self.address) < LONG_HEADS_OF_ADDRESS
             self.has_long_head = is_free and getattr(self.cycle, "response_complete", True)
         return HEAD_BYTES + (min(len(self.url), ADDRESS_BYTES) if self.has_long_head else 0)

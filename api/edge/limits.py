@@ -16,7 +16,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from api.edge.problems import NO_ANSWER, Kind, ProblemError, declare, unavailable
+from api.edge.problems import NO_ANSWER, ProblemError, ProblemKind, declare, unavailable
 from domain.shared.actors import Role
 
 log = logging.getLogger("hotline.api")
@@ -45,15 +45,12 @@ class RareLog(FixedWindowRateLimiter):
 
 
 class Limit:
-    """Limit of what each subject does within a minute, which begins with the first that is counted.
+    """Limit of what (a plural noun) each subject does within a minute, which begins with the first that is counted.
 
-    Args:
-        kind: type of the problem beyond the limit.
-        per_minute: most times within a minute; 0 for no limit.
-        what: noun of what is counted, in the plural.
+    0 is no limit.
     """
 
-    def __init__(self, kind: Kind, per_minute: int, what: str) -> None:
+    def __init__(self, kind: ProblemKind, per_minute: int, what: str) -> None:
         self._kind = kind
         self._most = RateLimitItemPerMinute(per_minute) if per_minute else None
         self._what = what
@@ -80,13 +77,7 @@ class Limit:
 
 
 class Limits:
-    """Limits of those who send requests.
-
-    Args:
-        guesses: wrong keys and links of one address within a minute that are answered as what they are.
-        reads: requests of one person within a minute that read; 0 for no limit.
-        writes: requests of one person within a minute that may change something; 0 for no limit.
-    """
+    """Limits of those who send requests: an address's wrong keys and links, and what one person reads and changes."""
 
     def __init__(self, guesses: int, reads: int, writes: int) -> None:
         self._log = RareLog()
@@ -141,7 +132,7 @@ def _address(request: Request) -> str:
     return f"address {request.client.host if request.client else 'unknown'}"
 
 
-def too_soon(kind: Kind, rule: str, at: datetime, free_at: datetime, timezone: str) -> ProblemError:
+def too_soon(kind: ProblemKind, rule: str, at: datetime, free_at: datetime, timezone: str) -> ProblemError:
     """Return the refusal, at `at`, of what a rule in words allows again from `free_at` on."""
     told = free_at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
     headers = {"Retry-After": str(math.ceil((free_at - at).total_seconds()))}

@@ -29,7 +29,7 @@ MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:hotline:problem:"
 
 
-class Kind(NamedTuple):
+class ProblemKind(NamedTuple):
     """Type of a problem, as clients tell them apart; `slug` is the last part of its `type`."""
 
     slug: str
@@ -37,7 +37,7 @@ class Kind(NamedTuple):
     title: str
 
 
-KINDS: dict[str, Kind] = {}
+PROBLEM_KINDS: dict[str, ProblemKind] = {}
 """Every type that the service answers with, by slug. Each is declared in the module that raises it."""
 STATUS = {
     "forbidden": HTTPStatus.FORBIDDEN,
@@ -48,12 +48,12 @@ STATUS = {
 """Status of a refusal of the domain, by its kind."""
 
 
-def declare(slug: str, status: HTTPStatus, title: str) -> Kind:
-    KINDS[slug] = Kind(slug, status, title)
-    return KINDS[slug]
+def declare(slug: str, status: HTTPStatus, title: str) -> ProblemKind:
+    PROBLEM_KINDS[slug] = ProblemKind(slug, status, title)
+    return PROBLEM_KINDS[slug]
 
 
-def kind_of(problem: ProblemType) -> Kind:
+def kind_of(problem: ProblemType) -> ProblemKind:
     return declare(problem.code.replace("_", "-"), STATUS[problem.kind], problem.title)
 
 
@@ -109,7 +109,14 @@ class Problem(BaseModel):
 class ProblemError(Exception):
     """Problem that a request ends with."""
 
-    def __init__(self, kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any) -> None:  # noqa: ANN401 - members of Problem, checked there
+    def __init__(
+        self,
+        kind: ProblemKind,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,  # noqa: ANN401 - members of Problem, checked there
+    ) -> None:
         super().__init__(detail)
         self.headers = dict(headers or {})
         self.problem = Problem(type=PREFIX + kind.slug, title=kind.title, status=kind.status, detail=detail, **members)
@@ -148,7 +155,7 @@ def refusal(kind: str, code: str, message: str, facts: Mapping[str, Any]) -> Pro
     state, version = (None, None) if kind == "forbidden" else (facts.get("state"), facts.get("version"))
     accepted = list(facts.get("accepted", ()))
     return ProblemError(
-        Kind(slug, STATUS[kind], KINDS.get(slug, OTHER).title),
+        ProblemKind(slug, STATUS[kind], PROBLEM_KINDS.get(slug, OTHER).title),
         message,
         state=state,
         version=version,
@@ -174,7 +181,7 @@ def workflow_lost(
     return ProblemError(WORKFLOW_LOST, detail, accepted=[], state=state, version=version)
 
 
-def unavailable(kind: Kind, detail: str, retry_after: int) -> ProblemError:
+def unavailable(kind: ProblemKind, detail: str, retry_after: int) -> ProblemError:
     """Return the problem of a part that is down; the client may send the request again after so many seconds."""
     return ProblemError(kind, detail, headers={"Retry-After": str(retry_after)})
 
@@ -241,12 +248,16 @@ async def on_invalid(timezone: Callable[[], str], request: Request, error: Reque
     return invalid_request([_field_error(request, fault, timezone()) for fault in found], kind).response()
 
 
-def _kind_of_fault(fault: ErrorDetails) -> Kind:
+def _kind_of_fault(fault: ErrorDetails) -> ProblemKind:
     """Return the type of problem of a fault that depends on more than the form; `INVALID_REQUEST` for any other."""
-    return UNKNOWN[fault["ctx"]["kind"]] if fault["type"] == UNKNOWN_CODE else KINDS.get(fault["type"], INVALID_REQUEST)
+    return (
+        UNKNOWN[fault["ctx"]["kind"]]
+        if fault["type"] == UNKNOWN_CODE
+        else PROBLEM_KINDS.get(fault["type"], INVALID_REQUEST)
+    )
 
 
-def invalid_request(faults: Sequence[FieldError], kind: Kind = INVALID_REQUEST) -> ProblemError:
+def invalid_request(faults: Sequence[FieldError], kind: ProblemKind = INVALID_REQUEST) -> ProblemError:
     accepted = dict.fromkeys(each for fault in faults for each in fault.accepted or ())
     detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
     return ProblemError(kind, detail, accepted=[*accepted] or None, errors=list(faults))

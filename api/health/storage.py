@@ -136,11 +136,7 @@ _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 
 
 
 class Integrity:
-    """Check of a SQLite file, table by table with rests, which begins when somebody asks for the last result.
-
-    Args:
-        file: file of the read model; None on PostgreSQL.
-    """
+    """Check of a SQLite file, table by table with rests, begun by who asks for the last result; None on PostgreSQL."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file

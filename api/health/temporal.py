@@ -47,10 +47,7 @@ _RESTART = "Read the worker's log: it starts `{0}` again within a minute; else t
 class TemporalHealth:
     """Health of Temporal, of the workers of one task queue and of workflows of which one runs.
 
-    Args:
-        client: client of Temporal, which may be down.
-        task_queue: queue of the workers.
-        unwritable: returns the reason why Temporal cannot write, as far as this machine knows it, else None.
+    `unwritable` returns the reason why Temporal cannot write, as far as this machine knows it, else None.
     """
 
     client: Client

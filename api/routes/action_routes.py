@@ -12,8 +12,8 @@ from starlette.responses import Response
 from api.backend import Backend
 from api.codes import BY_NAME
 from api.edge.limits import TOO_MANY_ACTIONS
-from api.edge.problems import UNKNOWN, Kind, ProblemError, kind_of, refusal_of
-from api.naming import KINDS
+from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
+from api.naming import UNKNOWN_PEOPLE
 from api.openapi import Operations
 from api.routes.parameters import IdempotencyKey
 from api.sign_in.security import RequestActor, digest_of, request_key
@@ -70,7 +70,7 @@ class ActionRoutes(Generic[OutcomeT]):
     states: type[NamedCode]
     model: type[BaseModel]
     example: str
-    errors: tuple[Kind, ...]
+    errors: tuple[ProblemKind, ...]
     check: Callable[[Backend, str, Any, Actor], Awaitable[None]]
     gone: Callable[[Backend, str, str, Actor], Awaitable[ProblemError]]
     answer: Callable[[Backend, str, OutcomeT, Actor], Awaitable[Response]]
@@ -78,13 +78,15 @@ class ActionRoutes(Generic[OutcomeT]):
     forbidden: Callable[[Backend, str, Any, Actor], Awaitable[ProblemError | None]] | None = None
     turns: Mapping[str, Callable[[Backend, str, Actor], Awaitable[Turn]]] = field(default_factory=dict)
 
-    def add(self, action: AnyAction, checked: tuple[Kind, ...] = ()) -> None:
+    def add(self, action: AnyAction, checked: tuple[ProblemKind, ...] = ()) -> None:
         """Add the operation of one action; `checked` are the problems of this action that `check` raises."""
         act = self._endpoint(action, _examples(action))
         act.__doc__ = self._description(action)
         path, summary = f"{self.prefix}/{action.name}", self.summary.format(action.zh, action.name)
         fields = action.body.model_fields
-        unknown = [kind for name, kind in {"department": UNKNOWN["department"], **KINDS}.items() if name in fields]
+        unknown = [
+            kind for name, kind in {"department": UNKNOWN["department"], **UNKNOWN_PEOPLE}.items() if name in fields
+        ]
         errors = (*self.errors, *MATCH_ERRORS, TOO_MANY_ACTIONS, *map(kind_of, action.problems), *checked, *unknown)
         shown = {200: self.example, 202: self.example}
         self.operations.post(path, summary, right_to(action), self.model, shown, errors)(act)

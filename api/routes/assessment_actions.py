@@ -25,8 +25,8 @@ from api.edge.problems import (
     BEHIND_SQL,
     OUT_OF_TURN,
     WORKFLOW_LOST,
-    Kind,
     ProblemError,
+    ProblemKind,
     declare,
     kind_of,
     refusal_of,
@@ -54,7 +54,7 @@ _ACTED = (*POST_ERRORS, *MONTH_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST, T
 _CHECKED = (UNKNOWN_SUBJECT, UNKNOWN_FIGURE, CASE_NOT_COUNTED, INVALID_NUMBER)
 
 
-def _problems(action: AssessmentAction) -> tuple[Kind, ...]:
+def _problems(action: AssessmentAction) -> tuple[ProblemKind, ...]:
     return (*_ACTED, *map(kind_of, action.problems))
 
 

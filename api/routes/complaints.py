@@ -44,7 +44,7 @@ from api.sql.reader import INVALID_CURSOR, READ_MODEL_UNAVAILABLE
 from api.versions import INVALID_ETAG, IfNoneMatch, etag, is_known
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
-from domain.rights.rights import READ_CASES, REGISTER
+from domain.rights.rights import READ_CASES, RIGHT_TO_REGISTER
 from domain.shared.actors import Actor
 from readmodel.base.paging import RowPage
 from readmodel.cases.filters import CaseFilters
@@ -91,7 +91,7 @@ operations = Operations("complaints")
 @operations.post(
     "/v1/complaints",
     "受理 register: take a complaint in",
-    REGISTER,
+    RIGHT_TO_REGISTER,
     Complaint,
     {201: "registered", 202: "registered"},
     (*POST_ERRORS, OTHER_OWNER, UNKNOWN["service"], UNKNOWN["district"], BEHIND_SQL),

@@ -21,7 +21,7 @@ from api.sql.reader import READ_MODEL_UNAVAILABLE
 from api.temporal.client import TEMPORAL_ERRORS
 from domain.case.actions.hand_over import SAME_OWNER
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
-from domain.rights.rights import HAND_OVER
+from domain.rights.rights import RIGHT_TO_HAND_OVER
 from domain.shared.actors import Actor
 from domain.shared.text import Name, Text
 from readmodel.people.workload import assigned_to, begin_handover, count_owned
@@ -72,7 +72,7 @@ operations = Operations("handovers")
 @operations.post(
     "/v1/handovers",
     "全部移交: hand over all open cases of a person",
-    HAND_OVER,
+    RIGHT_TO_HAND_OVER,
     HandoverItem,
     {202: "handover", 200: "handover"},
     (*POST_ERRORS, READ_MODEL_UNAVAILABLE, UNKNOWN_OWNER, kind_of(SAME_OWNER)),
@@ -100,7 +100,7 @@ async def hand_over_all(
 @operations.get(
     "/v1/handovers/{id}",
     "Read how far a handover is",
-    HAND_OVER,
+    RIGHT_TO_HAND_OVER,
     HandoverItem,
     "handover",
     (INVALID_REQUEST, READ_MODEL_UNAVAILABLE, HANDOVER_NOT_FOUND, *TEMPORAL_ERRORS),

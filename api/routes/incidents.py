@@ -44,7 +44,7 @@ from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
 from domain.incident.state import IncidentState, Opening
 from domain.kit.event import ActionBody
-from domain.rights.rights import DECLARE, READ_CANDIDATES, READ_INCIDENTS
+from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from readmodel.incidents import candidates as incident_candidates
@@ -90,7 +90,7 @@ operations = Operations("incidents")
 @operations.post(
     "/v1/incidents",
     "上报 declare: an incident that is known before the telephone tells",
-    DECLARE,
+    RIGHT_TO_DECLARE,
     IncidentItem,
     {201: "incident", 202: "incident"},
     (*_POSTED, TOO_MANY_INCIDENTS),

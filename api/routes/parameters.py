@@ -36,7 +36,7 @@ from domain.case.lifecycle import State
 from domain.catalogue.terms import Priority
 from domain.shared.actors import Actor
 from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
-from domain.shared.numbers import ACCEPTED, NumberError, parse_number
+from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.text import Instant, Name
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.filters import CaseFilters
@@ -74,14 +74,14 @@ def number_in(text: str) -> str:
     try:
         return parse_number(text)
     except NumberError as error:
-        raise ProblemError(INVALID_NUMBER, str(error), accepted=[ACCEPTED]) from None
+        raise ProblemError(INVALID_NUMBER, str(error), accepted=[ACCEPTED_NUMBER]) from None
 
 
 NumberText = Annotated[
     str,
     Path(
         alias="number",
-        description=f"The case number (工单号): {ACCEPTED}.",
+        description=f"The case number (工单号): {ACCEPTED_NUMBER}.",
         examples=["2608034711004"],
         json_schema_extra={"pattern": "^[ -]*([0-9][ -]*){13}$"},
     ),

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.backend import Backend
 from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, Printer
-from api.edge.problems import INVALID_REQUEST, Kind, ProblemError, declare
+from api.edge.problems import INVALID_REQUEST, ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX
 from api.exports.reports import RENDERINGS, ReportFormat, page
 from api.exports.streams import attachment
@@ -44,7 +44,10 @@ ERRORS = (
     REPORT_NOT_MADE,
     NOT_ACCEPTABLE,
 )
-_KINDS: dict[type[NoReportError], Kind] = {NotEndedError: PERIOD_NOT_ENDED, BeforeFirstCaseError: BEFORE_FIRST_CASE}
+_KINDS: dict[type[NoReportError], ProblemKind] = {
+    NotEndedError: PERIOD_NOT_ENDED,
+    BeforeFirstCaseError: BEFORE_FIRST_CASE,
+}
 FORMAT = Field(
     default=ReportFormat.JSON,
     description="`csv` has all tables below each other, `xlsx` a sheet for each, `html` and `pdf` charts as well.",

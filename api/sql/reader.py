@@ -42,12 +42,9 @@ RETRY_SECONDS = 5
 
 
 class Reader:
-    """Reader of the read model.
+    """Reader of the read model, whose engine `close` disposes of.
 
-    Args:
-        engine: engine to read with; `close` disposes of it.
-        intake_seconds: longest wait of an intake for an answer; 0 asks nothing.
-        area_code: returns the area code of telephones that are given without one.
+    An intake waits for `intake_seconds` at most; with 0 it asks nothing. `area_code` is that of telephones without one.
     """
 
     def __init__(self, engine: Engine, intake_seconds: float, area_code: Callable[[], str]) -> None:
@@ -167,9 +164,6 @@ class DirectWriter:
 
     They may take seconds, and run beside those of `GroupWriter`: no batch of a case waits for an import of calls.
     They wait for each other, however many there are: SQL would give up those that wait for its lock.
-
-    Args:
-        engine: engine to write with; `close` disposes of it. It connects with the first request.
     """
 
     engine: Engine

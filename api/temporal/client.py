@@ -57,10 +57,7 @@ class EntityClient(Generic[OutcomeT]):
     Every call ends within its time, with an answer or a ProblemError.
 
     Args:
-        client: client of Temporal, which may be down.
-        task_queue: queue of the workers.
         timeout_seconds: longest wait for an update.
-        clock_check: check before anything is started or changed.
         limit: limit of the actions on one entity. Refused ones do not count: they could lock out others.
         acknowledged: returns the version that SQL is known to have, if this process writes what an update returns.
     """

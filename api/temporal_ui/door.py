@@ -20,7 +20,7 @@ from api.temporal_ui.codec import SETTINGS, answer_codec
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
 from api.temporal_ui.pages import not_shown
 from api.temporal_ui.reading import admit
-from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Kind, Match, refused, rule_of, shown
+from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Match, RequestKind, refused, rule_of, shown
 from api.temporal_ui.ui_server import ANSWERED, Places, UiServer, token_in
 
 FORMER_PAGES = b"/ui/"
@@ -39,7 +39,7 @@ PAGE = (
     " font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 """Policy of a page of the UI, with the digests of the scripts that stand in it."""
-_UNCOUNTED = frozenset({Kind.ASSET, Kind.PAGE})
+_UNCOUNTED = frozenset({RequestKind.ASSET, RequestKind.PAGE})
 """Kinds without data. A page of the UI loads some twenty of its 365 scripts."""
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
@@ -103,12 +103,12 @@ class Door:
         require_same_origin(request, secure=self._backend.sessions.secure)
         match = rule_of(request.method, request.scope["raw_path"])
         if match is None or match.kind not in _UNCOUNTED:
-            self._backend.limits.looked(session.actor.id, opens=match is not None and match.kind is Kind.CODEC)
+            self._backend.limits.looked(session.actor.id, opens=match is not None and match.kind is RequestKind.CODEC)
         if match is None:
             raise refused(request.method)
-        if match.kind is Kind.RENDER and request.headers.get("sec-fetch-site") != "same-origin":
+        if match.kind is RequestKind.RENDER and request.headers.get("sec-fetch-site") != "same-origin":
             raise ProblemError(NOT_ALLOWED, "Only a page of the Temporal UI shows this. 仅在 Temporal UI 页面内显示。")
-        if match.kind is Kind.UPDATE and session.scope == "read":
+        if match.kind is RequestKind.UPDATE and session.scope == "read":
             raise ProblemError(WRONG_SCOPE, "Your key is for reading alone. 此密钥仅限查阅。")
         return match
 
@@ -117,16 +117,16 @@ class Door:
     ) -> Response:
         """Return the answer to a request that has a rule. Raises ProblemError."""
         # There the UI goes after a refusal that it has no place to show.
-        if match.kind is Kind.LOGIN and self._dangerous.kept(request, session):
+        if match.kind is RequestKind.LOGIN and self._dangerous.kept(request, session):
             return RedirectResponse(GRANT, HTTPStatus.SEE_OTHER)
         query = await admit(self._backend, session.actor, match, request.scope["query_string"])
-        if match.kind is Kind.UPDATE and match.workflow_id:
+        if match.kind is RequestKind.UPDATE and match.workflow_id:
             return await act(self._backend, request, session.actor, match.workflow_id, match.ids["name"])
         body = b"" if request.method in READING else await request.body()
         decided: Response | tuple[bytes, bytes] = query, body
-        if match.kind is Kind.DANGEROUS:
+        if match.kind is RequestKind.DANGEROUS:
             decided = await self._dangerous.confirm(request, session, match)
-        elif match.kind is Kind.CODEC:
+        elif match.kind is RequestKind.CODEC:
             decided = await answer_codec(self._backend, session.actor, match.rule.does, body)
         if isinstance(decided, Response):
             return decided
@@ -135,7 +135,7 @@ class Door:
             answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
         if self._backend.sessions.open(request) is None:  # it ended while the UI's server waited for news
             return self._backend.sessions.sign_in_page(request)
-        if match.kind is Kind.SETTINGS and answer.is_success:
+        if match.kind is RequestKind.SETTINGS and answer.is_success:
             return JSONResponse({**flags(json.loads(await answer.aread()), session), "Codec": SETTINGS})
         return await _passed_on(request, match, answer, secure=self._backend.sessions.secure)
 
@@ -147,16 +147,16 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
     if answer.headers.get("content-type", "").startswith("text/html"):
         html = await answer.aread()
         response = Response(html, answer.status_code, media_type="text/html")
-        policy = FRAME if match.kind is Kind.RENDER else PAGE.format(_digests(html))
+        policy = FRAME if match.kind is RequestKind.RENDER else PAGE.format(_digests(html))
     else:
         response = StreamingResponse(answer.aiter_raw(), answer.status_code)
         response.raw_headers = [field for field in answer.headers.raw if field[0].decode().lower() in ANSWERED]
     response.headers["Content-Security-Policy"] = policy
     if "location" in answer.headers:
         response.headers["Location"] = answer.headers["location"]
-    if match.kind is Kind.RENDER:
+    if match.kind is RequestKind.RENDER:
         response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    if match.kind is Kind.ASSET:
+    if match.kind is RequestKind.ASSET:
         if request.url.path.startswith(SCRIPTS) and answer.is_success:
             response.headers["Cache-Control"] = FOR_EVER
     elif token := token_in(answer.headers.get("set-cookie", "")):

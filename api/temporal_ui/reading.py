@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from activities.names import complaint_id
 from api.backend import Backend
 from api.edge.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
-from api.temporal_ui.rules import NOT_ALLOWED, Kind, Match, parameters_of, refused, require_details
+from api.temporal_ui.rules import NOT_ALLOWED, Match, RequestKind, parameters_of, refused, require_details
 from api.temporal_ui.visibility import UnreadableQueryError, narrowed
 from domain.case.views import CaseView
 from domain.rights.rights import READ_ASSESSMENTS, READ_CASES, READ_INCIDENTS, READ_REPORTS, Reach, Right
@@ -35,24 +35,24 @@ async def admit(backend: Backend, actor: Actor, match: Match, query: bytes) -> b
         raise _wrong_role(actor, READ_CASES)
     if match.ids.get("namespace") not in (None, backend.complaints.namespace):
         raise refused(match.rule.method)
-    if match.kind in (Kind.PAGE, Kind.ASSET):
+    if match.kind in (RequestKind.PAGE, RequestKind.ASSET):
         return query
-    if match.kind is Kind.LOGIN:
+    if match.kind is RequestKind.LOGIN:
         detail = "What you opened is not among what you may see, as another department's case. 不在您的查阅范围内。"
         raise ProblemError(NOT_ALLOWED, detail)
     parameters = parameters_of(match.rule, query)
-    if match.kind is Kind.RENDER:
+    if match.kind is RequestKind.RENDER:
         require_details(parameters.get("content", ""))
-    if match.kind is Kind.OPERATIONS and not _reads_all(actor):
+    if match.kind is RequestKind.OPERATIONS and not _reads_all(actor):
         raise _wrong_role(actor, READ_CASES)
-    if match.kind in (Kind.LIST, Kind.COUNT) and not _reads_all(actor):
+    if match.kind in (RequestKind.LIST, RequestKind.COUNT) and not _reads_all(actor):
         condition = f'{keys.DEPARTMENT.name} = "{actor.department}" OR {keys.INVOLVED.name} = "{actor.department}"'
         try:
-            counted = match.kind is Kind.COUNT
+            counted = match.kind is RequestKind.COUNT
             parameters["query"] = narrowed(parameters.get("query", ""), condition, counted=counted)
         except UnreadableQueryError as error:
             raise ProblemError(UNREADABLE_QUERY, str(error)) from None
-    if match.kind in (Kind.WORKFLOW, Kind.QUERY) and match.workflow_id is not None:
+    if match.kind in (RequestKind.WORKFLOW, RequestKind.QUERY) and match.workflow_id is not None:
         await case_read(backend, actor, match.workflow_id)
     return urlencode(parameters).encode()
 

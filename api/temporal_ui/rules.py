@@ -32,7 +32,7 @@ _SIGN = re.compile(r"[\[`*_~<>#\r\n]")
 _WIDE_ROW = re.compile(rf"^(?:[^|\n]*\|){{{MOST_COLUMNS + 2}}}", re.MULTILINE)
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """Subject of a request of the UI, by which the door decides who handles it."""
 
     ASSET = "asset"
@@ -64,7 +64,7 @@ class Rule(NamedTuple):
 
     method: str
     path: str
-    kind: Kind
+    kind: RequestKind
     parameters: frozenset[str] = frozenset()
     does: str = ""
 
@@ -82,7 +82,7 @@ class Match(NamedTuple):
     ids: Mapping[str, str]
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RequestKind:
         return self.rule.kind
 
     @property
@@ -101,49 +101,49 @@ _WORKFLOW = f"{_NAMESPACE}/workflows/{{workflow_id}}"
 _SCHEDULE = f"{_NAMESPACE}/schedules/{{schedule_id}}"
 
 
-def _get(kind: Kind, path: str, *parameters: str) -> Rule:
+def _get(kind: RequestKind, path: str, *parameters: str) -> Rule:
     return Rule("GET", path, kind, frozenset(parameters))
 
 
 def _dangerous(does: str, path: str, method: str = "POST") -> Rule:
     # The UI names the run of some in the query, and the person who deletes a schedule.
-    return Rule(method, path, Kind.DANGEROUS, frozenset((*_RUN, "identity")), does)
+    return Rule(method, path, RequestKind.DANGEROUS, frozenset((*_RUN, "identity")), does)
 
 
 RULES: Final = (
-    _get(Kind.PAGE, PREFIX),
-    *(_get(Kind.PAGE, f"{PREFIX}/{page}") for page in ("namespaces", "namespaces/**", "select-namespace")),
-    _get(Kind.LOGIN, f"{PREFIX}/login"),
-    *(_get(Kind.ASSET, f"{PREFIX}/{asset}") for asset in ("_app/**", "css/**", "i18n/**", "codemirror/**")),
-    *(_get(Kind.ASSET, f"{PREFIX}/{start}*") for start in ("android", "apple", "banner", "favicon", "logo")),
-    _get(Kind.ASSET, f"{PREFIX}/site.webmanifest"),
-    _get(Kind.ASSET, f"{PREFIX}/Temporal_Logo_Animation.gif"),
-    _get(Kind.RENDER, f"{PREFIX}/render", "content", "theme", "overrideTheme", "compact"),
-    *(Rule("POST", f"{CODEC}/{does}", Kind.CODEC, frozenset({"preserveStorageRefs"}), does) for does in _CODEC),
-    _get(Kind.SETTINGS, f"{API}/settings"),
-    _get(Kind.FACTS, f"{API}/system-info"),
-    _get(Kind.FACTS, f"{API}/cluster-info"),
-    _get(Kind.FACTS, f"{API}/namespaces", "pageSize", *_TOKENS),
-    _get(Kind.FACTS, _NAMESPACE),
-    _get(Kind.FACTS, f"{_NAMESPACE}/search-attributes"),
-    _get(Kind.FACTS, f"{_NAMESPACE}/task-queues/{{queue}}", "taskQueueType", "reportStats", "reportPollers"),
-    _get(Kind.FACTS, f"{_NAMESPACE}/workers", *_PAGED),
-    _get(Kind.FACTS, f"{_NAMESPACE}/worker-count", "query"),
-    _get(Kind.FACTS, f"{_NAMESPACE}/workers/describe/{{worker}}"),
-    _get(Kind.OPERATIONS, f"{_NAMESPACE}/schedules", *_PAGED),
-    _get(Kind.OPERATIONS, f"{_NAMESPACE}/schedule-count", "query"),
-    _get(Kind.OPERATIONS, _SCHEDULE),
-    _get(Kind.OPERATIONS, f"{_NAMESPACE}/archived-workflows", *_PAGED),
-    _get(Kind.OPERATIONS, f"{_NAMESPACE}/batch-operations", *_PAGED),
-    _get(Kind.OPERATIONS, f"{_NAMESPACE}/batch-operations/{{job_id}}"),
-    _get(Kind.LIST, f"{_NAMESPACE}/workflows", *_PAGED),
-    _get(Kind.COUNT, f"{_NAMESPACE}/workflow-count", "query"),
-    _get(Kind.WORKFLOW, _WORKFLOW, *_RUN),
-    _get(Kind.WORKFLOW, f"{_WORKFLOW}/history", *_HISTORY),
-    _get(Kind.WORKFLOW, f"{_WORKFLOW}/history-reverse", *_HISTORY),
-    _get(Kind.WORKFLOW, f"{_WORKFLOW}/run/{{run_id}}/history.json"),
-    Rule("POST", f"{_WORKFLOW}/query/{{name}}", Kind.QUERY),
-    Rule("POST", f"{_WORKFLOW}/update/{{name}}", Kind.UPDATE),
+    _get(RequestKind.PAGE, PREFIX),
+    *(_get(RequestKind.PAGE, f"{PREFIX}/{page}") for page in ("namespaces", "namespaces/**", "select-namespace")),
+    _get(RequestKind.LOGIN, f"{PREFIX}/login"),
+    *(_get(RequestKind.ASSET, f"{PREFIX}/{asset}") for asset in ("_app/**", "css/**", "i18n/**", "codemirror/**")),
+    *(_get(RequestKind.ASSET, f"{PREFIX}/{start}*") for start in ("android", "apple", "banner", "favicon", "logo")),
+    _get(RequestKind.ASSET, f"{PREFIX}/site.webmanifest"),
+    _get(RequestKind.ASSET, f"{PREFIX}/Temporal_Logo_Animation.gif"),
+    _get(RequestKind.RENDER, f"{PREFIX}/render", "content", "theme", "overrideTheme", "compact"),
+    *(Rule("POST", f"{CODEC}/{does}", RequestKind.CODEC, frozenset({"preserveStorageRefs"}), does) for does in _CODEC),
+    _get(RequestKind.SETTINGS, f"{API}/settings"),
+    _get(RequestKind.FACTS, f"{API}/system-info"),
+    _get(RequestKind.FACTS, f"{API}/cluster-info"),
+    _get(RequestKind.FACTS, f"{API}/namespaces", "pageSize", *_TOKENS),
+    _get(RequestKind.FACTS, _NAMESPACE),
+    _get(RequestKind.FACTS, f"{_NAMESPACE}/search-attributes"),
+    _get(RequestKind.FACTS, f"{_NAMESPACE}/task-queues/{{queue}}", "taskQueueType", "reportStats", "reportPollers"),
+    _get(RequestKind.FACTS, f"{_NAMESPACE}/workers", *_PAGED),
+    _get(RequestKind.FACTS, f"{_NAMESPACE}/worker-count", "query"),
+    _get(RequestKind.FACTS, f"{_NAMESPACE}/workers/describe/{{worker}}"),
+    _get(RequestKind.OPERATIONS, f"{_NAMESPACE}/schedules", *_PAGED),
+    _get(RequestKind.OPERATIONS, f"{_NAMESPACE}/schedule-count", "query"),
+    _get(RequestKind.OPERATIONS, _SCHEDULE),
+    _get(RequestKind.OPERATIONS, f"{_NAMESPACE}/archived-workflows", *_PAGED),
+    _get(RequestKind.OPERATIONS, f"{_NAMESPACE}/batch-operations", *_PAGED),
+    _get(RequestKind.OPERATIONS, f"{_NAMESPACE}/batch-operations/{{job_id}}"),
+    _get(RequestKind.LIST, f"{_NAMESPACE}/workflows", *_PAGED),
+    _get(RequestKind.COUNT, f"{_NAMESPACE}/workflow-count", "query"),
+    _get(RequestKind.WORKFLOW, _WORKFLOW, *_RUN),
+    _get(RequestKind.WORKFLOW, f"{_WORKFLOW}/history", *_HISTORY),
+    _get(RequestKind.WORKFLOW, f"{_WORKFLOW}/history-reverse", *_HISTORY),
+    _get(RequestKind.WORKFLOW, f"{_WORKFLOW}/run/{{run_id}}/history.json"),
+    Rule("POST", f"{_WORKFLOW}/query/{{name}}", RequestKind.QUERY),
+    Rule("POST", f"{_WORKFLOW}/update/{{name}}", RequestKind.UPDATE),
     _dangerous("start", _WORKFLOW),
     *(_dangerous(act, f"{_WORKFLOW}/{act}") for act in ("terminate", "cancel", "reset", "pause", "unpause")),
     _dangerous("signal", f"{_WORKFLOW}/signal/{{name}}"),

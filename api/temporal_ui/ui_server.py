@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from api.edge.browsers import READING
 from api.edge.limits import TOO_MANY_REQUESTS, Turns
 from api.edge.problems import ProblemError, declare
-from api.temporal_ui.rules import PREFIX, Kind, Match
+from api.temporal_ui.rules import PREFIX, Match, RequestKind
 
 RENDER = f"{PREFIX}/render"
 """Page of a text, which the UI shows in a frame: `?content=` holds the details of a case."""
@@ -100,7 +100,7 @@ class Places:
         async with AsyncExitStack() as taken:
             if request.method in READING:
                 await taken.enter_async_context(_while_connected(request))
-            if match.kind is Kind.RENDER:
+            if match.kind is RequestKind.RENDER:
                 await taken.enter_async_context(self._turns.of("render", person))
             if b"waitNewEvent=" in query:
                 taken.enter_context(self._place(person))

@@ -11,12 +11,12 @@ from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.automatic import (
     ASSESSMENT_AUTOMATIC,
-    CANCELLATION,
+    ASSESSMENT_CANCELLATION,
+    ASSESSMENT_FINISH,
+    ASSESSMENT_OPEN,
     COMPUTE,
     DRAW,
-    FINISH,
     INSPECTIONS,
-    OPEN,
     PUBLISH,
     REMIND,
     AssessmentOpened,
@@ -68,13 +68,15 @@ class DueReminder(NamedTuple):
 class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     """One assessment, from the end of its month until it is final."""
 
-    TABLE: ClassVar[EntityTable] = EntityTable("assessment of", ASSESSMENT_KINDS, ASSESSMENT_ACTION_OF, CANCELLATION)
+    TABLE: ClassVar[EntityTable] = EntityTable(
+        "assessment of", ASSESSMENT_KINDS, ASSESSMENT_ACTION_OF, ASSESSMENT_CANCELLATION
+    )
 
     @classmethod
     def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
         opened = cls(**{**start.__dict__, "number": start.month, "version": 0, "opened_at": start.at})
         begun = AssessmentOpened(since=start.since, until=start.until, seed=start.seed, edition=start.edition)
-        return opened, opened.happen(OPEN, start.at, begun)
+        return opened, opened.happen(ASSESSMENT_OPEN, start.at, begun)
 
     def draw(self, sample: tuple[Sampled, ...], at: datetime) -> AssessmentEvent:
         return self.happen(DRAW, at, Drawn(sample=sample))
@@ -82,7 +84,7 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     def note_computation(self, computed: Computation, step: AssessmentKind | None, at: datetime) -> AssessmentEvent:
         """Note the figures, which `step` makes public or final; None: neither."""
         step = step or COMPUTE
-        state = {PUBLISH.name: S.OBJECTIONS, FINISH.name: S.FINAL}.get(step.name)
+        state = {PUBLISH.name: S.OBJECTIONS, ASSESSMENT_FINISH.name: S.FINAL}.get(step.name)
         return self.happen(step, at, Computed(computed=computed), state)
 
     @property
@@ -98,12 +100,12 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
             waits = inspections is not None and self.uninspected and at < inspections.ends_at
             return None if waits else PUBLISH
         if self.state is S.OBJECTIONS and objections and at >= objections.ends_at and not self.undecided:
-            return FINISH
+            return ASSESSMENT_FINISH
         return None
 
     def is_settled(self, at: datetime) -> bool:
         """Return True if the month is final, or at `at` only its last computation is outstanding."""
-        return self.over or self.next_step(at) is FINISH
+        return self.over or self.next_step(at) is ASSESSMENT_FINISH
 
     def remind(self, at: datetime) -> tuple[AssessmentEvent, ...]:
         """Return the reminders that fell due until `at`, in their order, each exactly once."""
@@ -133,9 +135,11 @@ class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
         return DueReminder(self.standard.limit(limit.starts_at, limit.seconds * percent / 100), percent, limit.name)
 
 
-PREFIX = "assessment_"
+ASSESSMENT_PREFIX = "assessment_"
 """Prefix of the kind of a notification, so that templates can tell it from an event of a case."""
-ASSESSMENT_NOTIFICATION_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.notifies}
+ASSESSMENT_NOTIFICATION_ZH = {
+    f"{ASSESSMENT_PREFIX}{kind.name}": kind.zh for kind in ASSESSMENT_KINDS.values() if kind.notifies
+}
 """Every kind of notification that an assessment owes, and its Chinese name."""
 _LIMIT_ZH = {INSPECTIONS: "质检评分期", OBJECTIONS: "申诉期", "decision": "申诉裁决期"}
 
@@ -153,4 +157,4 @@ def assessment_notifications(month: AssessmentFields, event: AssessmentEvent) ->
         text_zh += f";{limit_zh(event.data.limit)}已用{event.data.percent}%"
         text_en += f"; {event.data.percent} % of the time for {event.data.limit} is used"
     recipients = kind.addressees(month, event)
-    return notifications_of(month.number, event, recipients, f"{PREFIX}{event.action}", (text_zh, text_en))
+    return notifications_of(month.number, event, recipients, f"{ASSESSMENT_PREFIX}{event.action}", (text_zh, text_en))

@@ -69,7 +69,7 @@ def _reminds(_: AssessmentFields, data: Reminded, __: AssessmentEvent) -> Addres
     return ("supervisor", "manager", *(("general_manager",) if data.percent >= MISS else ()))
 
 
-OPEN = AssessmentKind(
+ASSESSMENT_OPEN = AssessmentKind(
     name="open", zh="开始考核", description="The month is over and is assessed.", data=AssessmentOpened
 )
 DRAW = AssessmentKind(
@@ -104,7 +104,7 @@ REMIND = AssessmentKind(
     evolve=_remind,
     notifies=_reminds,
 )
-FINISH = AssessmentKind(
+ASSESSMENT_FINISH = AssessmentKind(
     name="finish",
     zh="定稿",
     description="The month is final; nothing changes it any more.",
@@ -112,5 +112,13 @@ FINISH = AssessmentKind(
     evolve=_finish,
     notifies=("supervisor", "manager", "general_manager"),
 )
-CANCELLATION = AssessmentKind.cancellation("assessment")
-ASSESSMENT_AUTOMATIC: tuple[AssessmentKind, ...] = (OPEN, DRAW, COMPUTE, PUBLISH, REMIND, FINISH, CANCELLATION)
+ASSESSMENT_CANCELLATION = AssessmentKind.cancellation("assessment")
+ASSESSMENT_AUTOMATIC: tuple[AssessmentKind, ...] = (
+    ASSESSMENT_OPEN,
+    DRAW,
+    COMPUTE,
+    PUBLISH,
+    REMIND,
+    ASSESSMENT_FINISH,
+    ASSESSMENT_CANCELLATION,
+)

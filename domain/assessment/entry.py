@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from domain.case.clocks import APPROVE
 from domain.case.decide import CASE_KINDS
-from domain.case.intake import THANKS
+from domain.case.intake import THANKS_SERVICE
+from domain.case.kind import Holder
 from domain.case.lifecycle import State
 from domain.case.progress import SATISFIED
 from domain.catalogue.figures import EntryKind
@@ -72,14 +73,7 @@ class CaseRecord(NamedTuple):
 
     @property
     def is_thanks(self) -> bool:
-        return self.first_service == THANKS
-
-
-class Holder(NamedTuple):
-    """Department that has a case or a part, and the person at work on it."""
-
-    department: str | None = None
-    crew: str | None = None
+        return self.first_service == THANKS_SERVICE
 
 
 class FigureEntry(NamedTuple):
@@ -160,7 +154,7 @@ class _Fold:
         if at < self.since:
             return
         number, serial = self.case.number, len(self.entries) + 1
-        owned = (self.agent, holder.crew, holder.department, self.service, self.district)
+        owned = (self.agent, holder.assignee, holder.department, self.service, self.district)
         self.entries.append(FigureEntry(kind, number, serial, at, counts, amount, *owned))
 
     def add_once(self, kind: EntryKind, at: datetime, holder: Holder, of: object = None) -> None:
@@ -193,9 +187,9 @@ def _register(fold: _Fold, fact: Fact) -> None:
     place = _first(facts, "correct", "before", "location")
     fold.district = place.get("district") if place else case.district
     fold.add(EntryKind.REGISTERED, fact.at, Holder())
-    if fold.service == THANKS and fact.at >= fold.since:
+    if fold.service == THANKS_SERVICE and fact.at >= fold.since:
         thanked = _first(case.intake_facts, "register", "intake", "thanked")
-        fold.add(EntryKind.THANKS, fact.at, Holder(crew=thanked))
+        fold.add(EntryKind.THANKS, fact.at, Holder(assignee=thanked))
         fold.entries[-1] = fold.entries[-1]._replace(agent=thanked)
 
 
@@ -212,18 +206,18 @@ def _involve(fold: _Fold, fact: Fact) -> None:
 def _sign_for(fold: _Fold, fact: Fact) -> None:
     _assign(fold, fact)
     holder = fold.holders[fact.data.get("part") or 0]
-    fold.add_once(EntryKind.SIGNED_FOR, fact.at, holder, holder.crew)
+    fold.add_once(EntryKind.SIGNED_FOR, fact.at, holder, holder.assignee)
 
 
 def _assign(fold: _Fold, fact: Fact) -> None:
     part = fact.data.get("part") or 0
-    fold.holders[part] = fold.holders[part]._replace(crew=fact.data.get("assignee") or fact.actor)
+    fold.holders[part] = fold.holders[part]._replace(assignee=fact.data.get("assignee") or fact.actor)
 
 
 def _return(fold: _Fold, fact: Fact) -> None:
     part = fact.data.get("part") or 0
     fold.add_once(EntryKind.RETURNED, fact.at, fold.holders[part], fold.holders[part].department)
-    fold.holders[part] = fold.holders[part]._replace(crew=None)
+    fold.holders[part] = fold.holders[part]._replace(assignee=None)
 
 
 def _hand_over(fold: _Fold, fact: Fact) -> None:

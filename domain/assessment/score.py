@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, assert_never
 
 from pydantic import Field
 
-from domain.catalogue.figures import CASES, FIGURES, EntryKind, Figure, FigureUnit, Subject
+from domain.catalogue.figures import CASES_FIGURE, FIGURES, EntryKind, Figure, FigureUnit, Subject
 from domain.catalogue.standard import Standard, Weight
 from domain.shared.amounts import half_up, ratio
 from domain.shared.value import Immutable, omit_default
@@ -94,7 +94,7 @@ def _value(figure: Figure, by: Subject, tallies: Mapping[EntryKind, Tally]) -> F
     if figure.unit is not FigureUnit.RATE:
         assert_never(figure.unit)
     if figure.per_case:
-        cases = tallies.get(CASES.kind_for(by) or EntryKind.REGISTERED, Tally()).entries
+        cases = tallies.get(CASES_FIGURE.kind_for(by) or EntryKind.REGISTERED, Tally()).entries
         return FigureValue(value=ratio(tally.entries, cases), numerator=tally.entries, denominator=cases, **facts)
     value = ratio(tally.favourable, tally.entries)
     return FigureValue(value=value, numerator=tally.favourable, denominator=tally.entries, **facts)

@@ -8,7 +8,7 @@ from domain.calls.call import OUTCOMES
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import NamedCode
 
-MISSED = frozenset(outcome for outcome, row in OUTCOMES.items() if row.is_missed)
+MISSED_OUTCOMES = frozenset(outcome for outcome, row in OUTCOMES.items() if row.is_missed)
 """Outcomes after which the caller is called back."""
 OLDEST = timedelta(days=7)
 """Age of a call at its report beyond which its caller is not called back: nobody waits that long. An assumption."""

@@ -8,7 +8,7 @@ from typing import Self
 from domain.calls.call import OUTCOMES, CallOutcome
 from domain.shared.amounts import rate
 
-OFFERED = frozenset(outcome for outcome, row in OUTCOMES.items() if row.is_offered)
+OFFERED_OUTCOMES = frozenset(outcome for outcome, row in OUTCOMES.items() if row.is_offered)
 """Outcomes of calls that count as offered: those that were answered or have ended, with a known wait."""
 
 
@@ -44,7 +44,7 @@ class CallFigures:
 
     @property
     def offered(self) -> int:
-        return sum(self.calls[outcome] for outcome in OFFERED)
+        return sum(self.calls[outcome] for outcome in OFFERED_OUTCOMES)
 
     @property
     def connected_rate(self) -> float | None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from domain.case import invariants
 from domain.case.actions import ACTION_OF, REGISTER, link_incident, resume
 from domain.case.automatic import (
-    CANCELLATION,
+    CASE_CANCELLATION,
     catalogue_change,
     credit,
     escalate,
@@ -55,7 +55,7 @@ _INVALID_RESULT = (
 class Case(CaseState, EntityRules[Event]):
     """One complaint from the call to the end of its reopen window."""
 
-    TABLE: ClassVar[EntityTable] = EntityTable("case", CASE_KINDS, ACTION_OF, CANCELLATION)
+    TABLE: ClassVar[EntityTable] = EntityTable("case", CASE_KINDS, ACTION_OF, CASE_CANCELLATION)
 
     @classmethod
     def register(cls, start: Registration) -> tuple["Case", tuple[Event, ...]]:

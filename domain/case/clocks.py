@@ -41,7 +41,7 @@ CLOCK_ZH: dict[str, str] = {name: row.zh for name, row in CLOCKS.items()} | {APP
 """Chinese name of each clock (时限)."""
 
 
-class Run(NamedTuple):
+class ClockRun(NamedTuple):
     """Time in which a clock ran: its start, and the seconds consumed before."""
 
     since: datetime
@@ -62,7 +62,7 @@ class Clock(Immutable):
     consumed_seconds: float = Field(default=0, ge=0)
     started_at: datetime | None = None
     running_since: datetime | None = None
-    runs: tuple[Run, ...] = omit_default((), "Of a missed clock: when it ran before `running_since`.")
+    runs: tuple[ClockRun, ...] = omit_default((), "Of a missed clock: when it ran before `running_since`.")
     stopped_at: datetime | None = None
     missed_at: datetime | None = Field(
         default=None, description="The instant at which the promise was due and not kept."
@@ -112,7 +112,7 @@ class Clock(Immutable):
     def _instant_at(self, seconds: float, running_since: datetime | None, calendar: WorkCalendar) -> datetime | None:
         if running_since is None:
             return None
-        runs = (*self.runs, Run(running_since, self.consumed_seconds))
+        runs = (*self.runs, ClockRun(running_since, self.consumed_seconds))
         # A budget that was shortened below what was consumed is used up where the clock runs on.
         since, consumed = next((run for run in reversed(runs) if run.consumed_seconds < seconds), runs[0])
         left = max(seconds - consumed, 0)
@@ -147,7 +147,7 @@ class Clock(Immutable):
     def pause(self, at: datetime, calendar: WorkCalendar) -> "Clock":
         if not self.live or self.running_since is None:
             return self
-        run = Run(self.running_since, self.consumed_seconds)
+        run = ClockRun(self.running_since, self.consumed_seconds)
         runs = (*self.runs, run) if self.missed_at else ()
         changes = {"consumed_seconds": self.elapsed(at, calendar), "running_since": None, "runs": runs}
         return self.model_copy(update=changes)

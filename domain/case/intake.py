@@ -58,7 +58,7 @@ class Contact(NamedTuple):
     address: str | None = None
 
 
-THANKS = "thanks"
+THANKS_SERVICE = "thanks"
 """The service (表扬) whose cases are kept on the customer's record, with the person thanked."""
 IntakeChannel = Literal["phone", "counter", "web", "app", "wechat", "letter", "email", "hotline_12345"]
 
@@ -77,8 +77,8 @@ class Intake(Immutable):
     @field_validator("thanked")
     @classmethod
     def _of_thanks(cls, thanked: str | None, info: ValidationInfo) -> str | None:
-        if thanked is not None and info.data.get("service_code", THANKS) != THANKS:
-            raise ValueError(f"Only with the service_code {THANKS}; leave it out otherwise")
+        if thanked is not None and info.data.get("service_code", THANKS_SERVICE) != THANKS_SERVICE:
+            raise ValueError(f"Only with the service_code {THANKS_SERVICE}; leave it out otherwise")
         return thanked
 
     def without(self, fields: Collection[str]) -> Self:
@@ -117,7 +117,7 @@ class IntakeFacts(Immutable):
 
     def of(self, intake: Intake) -> Intake:
         """Return the intake with these facts; only thanks (表扬) name a person thanked."""
-        thanked = intake.thanked if self.service_code == THANKS else None
+        thanked = intake.thanked if self.service_code == THANKS_SERVICE else None
         facts = {"service_code": self.service_code, "caller": self.caller, "location": self.location}
         return intake.model_copy(update={**facts, "thanked": thanked})
 

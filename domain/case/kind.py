@@ -31,10 +31,10 @@ class Due(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """Department and person whose work an event is about; None for none."""
+    """Department that has a case or a part, and the person at work on it; None for none."""
 
-    department: str | None
-    assignee: str | None
+    department: str | None = None
+    assignee: str | None = None
 
 
 def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:

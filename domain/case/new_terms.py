@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, Run, counted_times
+from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, ClockRun, counted_times
 from domain.case.events import Event
 from domain.case.lifecycle import BEFORE_REPLY, BEFORE_WORK_ENDS, OPEN, UNSIGNED, State
 from domain.case.parts import PART_AT_WORK, PartState
@@ -190,13 +190,13 @@ def _run(
 
     Stretches before `terms_since` do not count for that.
     """
-    runs: tuple[Run, ...] = ()
+    runs: tuple[ClockRun, ...] = ()
     for start, end in spans:
         clock = clock.resume(start)
         if end is None:
             break
         if terms_since is None or start >= terms_since:
-            runs += (Run(start, clock.consumed_seconds),)
+            runs += (ClockRun(start, clock.consumed_seconds),)
         clock = clock.pause(end, calendar)
     # A missed clock has noted its runs itself.
     used_up = clock.missed_at is None and clock.consumed_seconds >= clock.budget_seconds

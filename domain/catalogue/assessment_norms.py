@@ -6,9 +6,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from domain.catalogue.figures import FIGURE_OF, Subject
-from domain.catalogue.norms import Count, Sources, WorkingDays, by_code
+from domain.catalogue.norms import CheckedNorm, Count, Sources, WorkingDays, by_code
 from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Weight
-from domain.shared.value import Value
 
 HUNDRED = 100
 
@@ -55,7 +54,7 @@ def _hundred(form: tuple[CriterionNorm, ...]) -> tuple[CriterionNorm, ...]:
     return form
 
 
-class AssessmentNorms(Value):
+class AssessmentNorms(CheckedNorm):
     """Norms of the monthly assessment; without weights there are figures, and no scores."""
 
     inspections: WorkingDays = Field(description="From the draw of the sample, for quality inspection (质检).")
@@ -67,12 +66,6 @@ class AssessmentNorms(Value):
     grounds: Annotated[tuple[GroundNorm, ...], BeforeValidator(by_code)] = ()
     form: Annotated[tuple[CriterionNorm, ...], BeforeValidator(by_code), AfterValidator(_hundred)] = ()
     given: Annotated[tuple[GivenNorm, ...], BeforeValidator(by_code)] = ()
-
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        if problem := self._problem():
-            raise ValueError(problem)
-        return self
 
     def _problem(self) -> str | None:
         if taken := [each.code for each in self.given if each.code in FIGURE_OF]:

@@ -12,7 +12,7 @@ from domain.shared.value import Coded
 
 _NOT_COMPARED = frozenset({"source", "sources", "also", "when", "calendar_file", "code", "offsets"})
 """Fields that are not compared: sources change nothing, and time zone rules are not the company's."""
-NAMED = 30
+MOST_DAYS_NAMED = 30
 """Days that are told one by one."""
 _FIGURES = (Duration, Count, Share, WorkingDays)
 """Values that are compared as a whole."""
@@ -52,7 +52,9 @@ def _of_coded(path: str, old: dict[str, Coded], new: dict[str, Coded]) -> Iterat
 
 def _of_days(path: str, days: Sequence[date], what: str) -> Iterator[str]:
     if days:
-        named = ", ".join(map(str, days)) if len(days) <= NAMED else f"{len(days)} days, {days[0]} to {days[-1]}"
+        named = (
+            ", ".join(map(str, days)) if len(days) <= MOST_DAYS_NAMED else f"{len(days)} days, {days[0]} to {days[-1]}"
+        )
         yield f"{path}: {what}: {named}"
 
 

@@ -91,7 +91,7 @@ def _share(kind: EntryKind, title: str, zh: str) -> Figure:
     return Figure(name=kind.value, title=title, zh=zh, unit=FigureUnit.RATE, kind=kind, per_case=True)
 
 
-CASES = Figure(
+CASES_FIGURE = Figure(
     name="cases",
     title="Cases",
     zh="工单量",
@@ -100,7 +100,7 @@ CASES = Figure(
     of={Subject.DEPARTMENT: EntryKind.RECEIVED, Subject.CREW: EntryKind.SIGNED_FOR},
 )
 """Cases registered; of a department, those that it received; of a member of a crew, those taken on."""
-QUALITY = Figure(
+QUALITY_FIGURE = Figure(
     name="quality", title="Quality inspection", zh="质检得分", unit=FigureUnit.POINTS, kind=EntryKind.INSPECTED
 )
 CALLS_ANSWERED = Figure(name="calls_answered", title="Calls answered", zh="接听量", unit=FigureUnit.COUNT)
@@ -109,7 +109,7 @@ ANSWERED_IN_15S = Figure(
     name="answered_in_15s", title="Calls answered within 15 s", zh="15 秒接通率", unit=FigureUnit.RATE
 )
 FIGURES: tuple[Figure, ...] = (
-    CASES,
+    CASES_FIGURE,
     _rate("signed_in_time", "Signed for in time", "按时签收率", EntryKind.ACKNOWLEDGE),
     _rate("arrived_in_time", "Arrived in time", "按时到场率", EntryKind.ARRIVE),
     _rate("resolved_in_time", "Resolved in time", "按时处理率", EntryKind.RESOLVE),
@@ -128,7 +128,7 @@ FIGURES: tuple[Figure, ...] = (
     CALLS_ANSWERED,
     CONNECTED_RATE,
     ANSWERED_IN_15S,
-    QUALITY,
+    QUALITY_FIGURE,
 )
 """Figures of every subject, in the order in which they are shown. The catalogue may add points of its own."""
 complete("FIGURES", EntryKind, frozenset[EntryKind]().union(*(figure.kinds for figure in FIGURES)))

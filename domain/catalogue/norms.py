@@ -70,7 +70,21 @@ class WorkingDays(Value):
     when: str = ""
 
 
-class Duration(Value):
+class CheckedNorm(Value):
+    """Norm with a rule for several of its fields together."""
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if problem := self._problem():
+            raise ValueError(problem)
+        return self
+
+    def _problem(self) -> str | None:
+        """Return what is wrong with the fields together; None if nothing is."""
+        return None
+
+
+class Duration(CheckedNorm):
     """A time in exactly one unit; a working day is worth what the calendar says."""
 
     seconds: Positive | None = None
@@ -80,12 +94,6 @@ class Duration(Value):
     working_days: Positive | None = None
     source: Sources
     when: str = Field(default="", description="In which case, where it is not every case.")
-
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        if problem := self._problem():
-            raise ValueError(problem)
-        return self
 
     def _problem(self) -> str | None:
         if len(self.units()) == 1:

@@ -37,7 +37,7 @@ def forget_merge(incident: IncidentFields, _: MergeFailed, __: IncidentEvent) ->
     incident.into = incident.state_before_merge = None
 
 
-CANCELLATION = IncidentKind.cancellation("incident")
+INCIDENT_CANCELLATION = IncidentKind.cancellation("incident")
 SUSPECT = IncidentKind(
     name="suspect",
     zh="预警",
@@ -61,11 +61,17 @@ MERGE_FAILED = IncidentKind(
     evolve=forget_merge,
     notifies=("dispatcher",),
 )
-FINISH = IncidentKind(
+INCIDENT_FINISH = IncidentKind(
     name="finish",
     zh="全部办结",
     description="The last case was processed.",
     data=Finished,
     notifies=("dispatcher", "supervisor"),
 )
-INCIDENT_AUTOMATIC: tuple[IncidentKind, ...] = (CANCELLATION, SUSPECT, ABSORPTION, MERGE_FAILED, FINISH)
+INCIDENT_AUTOMATIC: tuple[IncidentKind, ...] = (
+    INCIDENT_CANCELLATION,
+    SUSPECT,
+    ABSORPTION,
+    MERGE_FAILED,
+    INCIDENT_FINISH,
+)

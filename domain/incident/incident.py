@@ -8,9 +8,9 @@ from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.incident.actions import INCIDENT_ACTION_OF, INCIDENT_ACTIONS, declare, inform
 from domain.incident.automatic import (
     ABSORPTION,
-    CANCELLATION,
-    FINISH,
     INCIDENT_AUTOMATIC,
+    INCIDENT_CANCELLATION,
+    INCIDENT_FINISH,
     MERGE_FAILED,
     SUSPECT,
     Finished,
@@ -33,7 +33,7 @@ INCIDENT_KINDS: dict[str, IncidentKind] = by_name(*INCIDENT_ACTIONS, *INCIDENT_A
 class Incident(IncidentFields, EntityRules[IncidentEvent]):
     """One incident, from the suspicion or declaration to its end."""
 
-    TABLE: ClassVar[EntityTable] = EntityTable("incident", INCIDENT_KINDS, INCIDENT_ACTION_OF, CANCELLATION)
+    TABLE: ClassVar[EntityTable] = EntityTable("incident", INCIDENT_KINDS, INCIDENT_ACTION_OF, INCIDENT_CANCELLATION)
 
     @classmethod
     def open(cls, start: Opening) -> tuple["Incident", IncidentEvent]:
@@ -55,7 +55,7 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
 
     def finish(self, at: datetime, counts: dict[str, int]) -> IncidentEvent:
         """End, as nothing is left to do for a linked case; `counts` are the cases by their answer."""
-        return self.happen(FINISH, at, Finished(**counts), ENDS[self.state])
+        return self.happen(INCIDENT_FINISH, at, Finished(**counts), ENDS[self.state])
 
     def forbidden(self, actor: Actor) -> Refused | None:
         if actor.role is not Role.CREW or actor.department in (None, self.department):
@@ -64,11 +64,13 @@ class Incident(IncidentFields, EntityRules[IncidentEvent]):
         return Refused(OTHER_DEPARTMENT, message, (str(self.department),))
 
 
-PREFIX = "incident_"
+INCIDENT_PREFIX = "incident_"
 """Prefix of the kind of a notification, so that templates can tell it from the same action on a case."""
-NEWS = f"{PREFIX}{inform.ACTION.name}"
+NEWS = f"{INCIDENT_PREFIX}{inform.ACTION.name}"
 """Kind of the notification to a caller; all others are to staff."""
-INCIDENT_NOTIFICATION_ZH = {f"{PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.notifies}
+INCIDENT_NOTIFICATION_ZH = {
+    f"{INCIDENT_PREFIX}{kind.name}": kind.zh for kind in INCIDENT_KINDS.values() if kind.notifies
+}
 INCIDENT_NOTIFICATION_ZH[NEWS] = inform.ACTION.zh
 """Every kind of notification that an incident owes, and its Chinese name."""
 
@@ -93,7 +95,7 @@ def incident_notifications(incident: IncidentFields, event: IncidentEvent) -> tu
         f"Incident {incident.number} ({incident.title}): {event.action}, now {event.to_state}",
     )
     recipients = kind.addressees(incident, event)
-    return notifications_of(incident.number, event, recipients, f"{PREFIX}{event.action}", texts)
+    return notifications_of(incident.number, event, recipients, f"{INCIDENT_PREFIX}{event.action}", texts)
 
 
 def news_notifications(news: News, numbers: Iterable[str]) -> dict[str, Notification]:

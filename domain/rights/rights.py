@@ -194,10 +194,10 @@ def _right_to(action: AnyAction, prefix: str, reach: Mapping[Role, Reach], needs
     return Right(name=name, zh=action.zh, description=action.description, reach=reach, needs=needs)
 
 
-REGISTER = replace(right_to(register.ACTION), needs=None)
-DECLARE = replace(right_to(declare.ACTION), needs=None)
-HAND_OVER = replace(right_to(hand_over.ACTION), needs=None)
+RIGHT_TO_REGISTER = replace(right_to(register.ACTION), needs=None)
+RIGHT_TO_DECLARE = replace(right_to(declare.ACTION), needs=None)
+RIGHT_TO_HAND_OVER = replace(right_to(hand_over.ACTION), needs=None)
 """Right to hand over all cases of a person at once; each case decides as on a single one."""
 _COMMANDS: Sequence[AnyAction] = (*COMMANDS.values(), *INCIDENT_COMMANDS.values(), *ASSESSMENT_COMMANDS.values())
-ACTION_RIGHTS = (REGISTER, DECLARE, *map(right_to, _COMMANDS))
+ACTION_RIGHTS = (RIGHT_TO_REGISTER, RIGHT_TO_DECLARE, *map(right_to, _COMMANDS))
 """Rights to actions; the first two begin a case or incident, which cannot decide about them yet."""

@@ -23,7 +23,7 @@ _DAY = timedelta(days=1)
 _SEPARATORS = re.compile(r"[\s-]+")
 _DIGITS = re.compile(r"[0-9]{13}")
 
-ACCEPTED = "13 digits, the last a check digit; dashes and spaces between them are ignored"
+ACCEPTED_NUMBER = "13 digits, the last a check digit; dashes and spaces between them are ignored"
 
 
 class NumberError(ValueError):
@@ -89,7 +89,7 @@ def parse_number(text: str) -> str:
     """Return the number as written, without dashes and spaces. Raises NumberError."""
     digits = text if _DIGITS.fullmatch(text) else _SEPARATORS.sub("", text)
     if not _DIGITS.fullmatch(digits):
-        raise NumberError(f"A case number has {ACCEPTED}.")
+        raise NumberError(f"A case number has {ACCEPTED_NUMBER}.")
     if not verhoeff.is_valid(digits):
         raise NumberError("The check digit does not fit: a digit was misheard or mistyped. Ask for the number again.")
     return digits
@@ -99,7 +99,7 @@ CaseNumber = Annotated[
     str,
     AfterValidator(parse_number),
     WithJsonSchema(
-        {"type": "string", "pattern": "^[ -]*([0-9][ -]*){13}$", "description": f"Number of a case: {ACCEPTED}."}
+        {"type": "string", "pattern": "^[ -]*([0-9][ -]*){13}$", "description": f"Number of a case: {ACCEPTED_NUMBER}."}
     ),
 ]
 """Number of a case in a request."""

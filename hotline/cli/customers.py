@@ -70,16 +70,9 @@ _IN_CHINESE = {
 
 
 def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Customer]:
-    """Return the customers of this file, each account once.
+    """Return the customers of this file, each account once; they name districts of the catalogue by code or name.
 
-    Args:
-        path: a CSV file with a line of column names.
-        encoding: `utf-8` or `gb18030`, which is GBK and more.
-        catalogue: has the districts that the column `district` names, by code or name.
-
-    Raises:
-        FileError: the file, or any line of it, cannot be used.
-        OSError: it cannot be read.
+    Raises FileError if the file, or any line of it, cannot be used, and OSError if it cannot be read.
     """
     source = ColumnFile(path, COLUMNS, REQUIRED)
     found = source.read(encoding, partial(_customer, source, catalogue))
@@ -88,7 +81,6 @@ def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Cust
 
 
 def _customer(source: ColumnFile, catalogue: Catalogue, given: Row) -> Customer | None:
-    """Return the customer of a line, or note its faults."""
     for name, words in _IN_CHINESE.items():
         if name in given:
             given[name] = words.get(given[name], given[name])

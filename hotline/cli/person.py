@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from domain.case.bulk import Handover, HandoverProgress
-from domain.rights.rights import HAND_OVER
+from domain.rights.rights import RIGHT_TO_HAND_OVER
 from domain.shared.actors import OWNERS, Person, Role, StaffRole
 from domain.shared.codes import CodeKind, UnknownCode
 from domain.shared.explain import message
@@ -165,8 +165,8 @@ def handover(
         if to.left_at or to.role not in OWNERS or to.id == known.id:
             gets_none = f"{to.id} cannot get the cases of {known.id}"
             raise PeopleError(f"{gets_none}; accepted: another person of no crew, at work")
-        if actor.left_at or actor.role not in HAND_OVER.reach:
-            accepted = " or ".join(sorted(HAND_OVER.reach))
+        if actor.left_at or actor.role not in RIGHT_TO_HAND_OVER.reach:
+            accepted = " or ".join(sorted(RIGHT_TO_HAND_OVER.reach))
             raise PeopleError(f"{actor.id} hands no cases over; accepted: {accepted}, at work")
         with named_faults():
             order = Handover(

@@ -66,9 +66,6 @@ class ServingLock:
 
     A worker hears from Temporal of a call some 20 ms after it came in: work on many cases would have begun more then.
     The kernel keeps the lock, not the disk, and releases it when a process dies. If it does not work, nobody is told.
-
-    Args:
-        folder: data folder of API and worker.
     """
 
     def __init__(self, folder: Path) -> None:

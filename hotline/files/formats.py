@@ -33,11 +33,8 @@ class LineFault(Exception):  # noqa: N818 - a fault of a line becomes one text o
 class ColumnFile:
     """File with named columns, and the mistakes that were found in it.
 
-    Args:
-        path: the file.
-        columns: columns by name, with the Chinese name; they may stand in any order.
-        required: columns that may not be left out.
-        cells: names in words what no line may leave out of the required columns; None: lines may leave out anything.
+    `columns` have their Chinese names, and may stand in any order; `required` ones may not be left out. `cells` names
+    in words what no line may leave out of the required columns; None: lines may leave out anything.
     """
 
     def __init__(

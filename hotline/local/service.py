@@ -39,10 +39,8 @@ INTERFACES = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - nothing is bound
 async def run(settings: Settings, say: Say, ready: asyncio.Event | None = None) -> int:
     """Run the service until SIGINT, SIGTERM or SIGHUP, end it in order, and return the exit code.
 
-    `ready` is set once the service can be used.
-
-    Raises:
-        OperatorError: the service cannot be started, and another try would not help.
+    `ready` is set once the service can be used. Raises OperatorError if it cannot be started, and another try would
+    not help.
     """
     require_encryption(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -141,7 +139,6 @@ async def _until_ready(api: str, say: Say) -> None:
 
 
 async def _unready(client: httpx.AsyncClient, api: str) -> str | None:
-    """Return the API's answer if it is not ready, else None."""
     try:
         response = await client.get(f"{api}/readyz")
     except httpx.HTTPError as error:
@@ -170,8 +167,7 @@ CACHED_CASES = 1000
 def temporal(settings: Settings, env: dict[str, str], ui: tuple[str, int]) -> Program:
     """Return the program of Temporal's development server, with its UI at this address and port.
 
-    Raises:
-        OperatorError: the `temporal` program is missing.
+    Raises OperatorError if the `temporal` program is missing.
     """
     beside = str(Path(sys.executable).parent)
     binary = shutil.which("temporal", path=beside) or shutil.which("temporal")

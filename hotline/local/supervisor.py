@@ -109,8 +109,7 @@ class Supervisor:
     async def _keep(self, program: Program, *, until_success: bool, patient: bool) -> None:
         """Run the program again and again, with growing pauses if it ends soon.
 
-        Raises:
-            OperatorError: it ended `DEATHS_BEFORE_GIVING_UP` times before the service was `steady`.
+        Raises OperatorError if it ended `DEATHS_BEFORE_GIVING_UP` times before the service was `steady`.
         """
         log = self._logs / f"{program.name}.log"
         pause, deaths = FIRST_PAUSE_SECONDS, 0

@@ -8,21 +8,18 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
-from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.converter import DataConverter
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import complaint_id
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
+from activities.recovery.history_events import read_events
 from activities.run_status import is_over, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UnknownKeyError, start_fault
@@ -163,7 +160,7 @@ async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
     """Return True if the service has not started a run, False as well if that cannot be told (any more)."""
     if run.run_id not in _foreign:
         try:
-            if first := await anext(_read(client, run, size=1), None):
+            if first := await anext(read_events(client, run, size=1), None):
                 await _check_start(Origin(client.data_converter, client.namespace, run.id), first)
         except UnreadableError as error:
             if isinstance(error, ForeignError):
@@ -307,7 +304,7 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
     for run in sorted(runs, key=attrgetter("start_time")):
         origin = Origin(client.data_converter, client.namespace, run.id)
         try:
-            if not (events := [event async for event in _read(client, run)]):
+            if not (events := [event async for event in read_events(client, run)]):
                 continue
             await _check_start(origin, events[0])
         except ForeignError as error:
@@ -320,41 +317,6 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
             yield origin, event
     if foreign and not ours:
         raise foreign
-
-
-async def _read(client: Client, run: WorkflowExecution, size: int = 0) -> AsyncIterator[HistoryEvent]:
-    """Yield the events of a run, of which a page has `size` transactions, or as many as fit; none of a deleted one.
-
-    Temporal takes a failure that is nested deeper than its clients read: no worker goes on after such an answer, and
-    what was before it is yielded. Raises ForeignError if the start has one.
-    """
-    asked = GetWorkflowExecutionHistoryRequest(
-        namespace=client.namespace,
-        execution=Execution(workflow_id=run.id, run_id=run.run_id),
-        maximum_page_size=size,
-    )
-    ask = partial(client.workflow_service.get_workflow_execution_history, asked)
-    more = True
-    while more:
-        try:
-            page = await unless_gone(ask())
-        except RPCError as error:
-            # The client would try for ten seconds, for each such run.
-            if error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message:
-                if asked.maximum_page_size == 1:
-                    if asked.next_page_token:
-                        logger.warning(
-                            "the history of %s, run %s, is read up to what cannot be decoded", run.id, run.run_id
-                        )
-                        return
-                    raise ForeignError("its start cannot be decoded") from None
-                asked.maximum_page_size = 1
-                continue
-            page = await unless_gone(ask(retry=True))
-        for event in page.history.events if page else ():
-            yield event
-        asked.next_page_token = page.next_page_token if page else b""
-        more = bool(asked.next_page_token)
 
 
 async def _check_start(origin: Origin, event: HistoryEvent) -> None:

@@ -41,6 +41,7 @@ from readmodel.cases.queries import has_cases, states, versions
 from readmodel.incidents import incidents
 from readmodel.people.workload import end_handover, handovers_under_way
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
+from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import handover_workflow_id
 from workflows.clients.singletons import last_report
 from workflows.complaint.workflow import ComplaintWorkflow
@@ -200,21 +201,24 @@ async def repair_incidents(client: Client, engine: Engine) -> int:
     return written
 
 
-async def repair_others(client: Client, engine: Engine) -> int:
-    """Write incidents as `repair_incidents`, and end handovers that have ended in Temporal; return their number."""
+async def repair_others(client: Client, engine: Engine, task_queue: str) -> int:
+    """Write incidents as `repair_incidents`, and end handovers that do not run on this queue; return their number."""
     ended = 0
     for one, ordered_at in (await read_in_thread(engine, handovers_under_way)).items():
-        if await _ended(client, one, ordered_at):
+        if await _ended(client, one, ordered_at, task_queue):
             logger.warning("handover %s was ended before it was done: order another one", one)
             await write_in_thread(engine, partial(end_handover, handover_id=one, at=now()))
             ended += 1
     return ended + await repair_incidents(client, engine)
 
 
-async def _ended(client: Client, handover: str, ordered_at: datetime) -> bool:
+async def _ended(client: Client, handover: str, ordered_at: datetime, task_queue: str) -> bool:
     """Return True if a handover has ended. One that was never started may still be, as long as its key is known."""
     found = await unless_gone(client.get_workflow_handle(handover_workflow_id(handover)).describe())
-    return is_over(found.status) if found else now() - ordered_at > KEYS_KEPT
+    if found is None:
+        return now() - ordered_at > KEYS_KEPT
+    is_ours = (found.workflow_type, found.task_queue) == (HandoverWorkflow.__name__, task_queue)
+    return is_over(found.status) or not is_ours
 
 
 async def _end_if_behind(client: Client, runs: Sequence[WorkflowExecution], version: int) -> None:

@@ -80,14 +80,7 @@ class RebuiltWorkflows(NamedTuple):
 
 
 class WorkflowRebuild:
-    """Rebuild of workflows.
-
-    Args:
-        client: client of Temporal, which signs what it starts.
-        engine: engine of the read model, to write.
-        task_queue: queue of the workers.
-        names: returns the names of the catalogue in force, which an incident shows.
-    """
+    """Rebuild of workflows. `names` returns those of the catalogue in force, which an incident shows."""
 
     def __init__(self, client: Client, engine: Engine, task_queue: str, names: Callable[[], CatalogueNames]) -> None:
         self._client = client
@@ -241,7 +234,6 @@ class WorkflowRebuild:
     async def _keys(
         self, workflow: type, latest: WorkflowExecutionDescription | None, events: Sequence[BaseEvent]
     ) -> dict[str, Done]:
-        """Return the keys that the lost workflow still knew, as far as Temporal has its history."""
         if latest is None:
             return {}
         listed = await chains(self._client, workflow, f'AND WorkflowId = "{latest.id}"')

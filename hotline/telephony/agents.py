@@ -19,9 +19,7 @@ _CHANNEL = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*/)?([^@/;]+?)(?:@[^;]*)?(?:-[0-9a
 class Agents:
     """People by the names that the telephone system has for them.
 
-    Args:
-        directory: all people; those who have left are found by their ids.
-        extensions: ids of people by extension; they come before the directory.
+    Ids of people by extension come before the directory, where those who have left are found by their ids.
     """
 
     def __init__(self, directory: Directory, extensions: Mapping[str, str] | None = None) -> None:

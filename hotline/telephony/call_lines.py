@@ -62,11 +62,7 @@ class CallFormat(Protocol):
 class CallFile:
     """File of the telephone system, opened once: what is appended later is for the next import.
 
-    Args:
-        file: the file, opened by its path in binary mode; it must be seekable.
-        kept: temporary file for what the lines tell.
-        format: how its lines are read.
-        encoding: `utf-8` or `gb18030`.
+    `file` was opened by its path in binary mode, and is seekable. `kept` is a temporary file for what the lines tell.
     """
 
     def __init__(self, file: BinaryIO, kept: BinaryIO, format: CallFormat, encoding: str) -> None:  # noqa: A002 - it is one
@@ -116,7 +112,6 @@ class CallFile:
                 yield pickle.load(self._kept)  # noqa: S301 - written by this process
 
     def _read(self) -> Iterator[Call | str]:
-        """Yield the calls and the faults of all lines, and count what is left out."""
         self.left_out.clear()
         rows = csv.reader(self._lines(), strict=True, **self.format.dialect)
         line, width = 1, 0

@@ -53,14 +53,10 @@ _QUEUE = re.compile(r"[^,|\x00-\x1f]{1,80}")
 
 
 class Cdr:
-    """Format of call detail records.
+    """Format of call detail records of a telephone system in a time zone.
 
-    Args:
-        zone: time zone of the telephone system.
-        contexts: `dcontext` of calls to the hotline; none: every row is one.
-        agents: people by channel.
-        latest: latest instant that is not in the future.
-        menu: a menu answers calls before anybody's telephone rings.
+    `contexts` are the `dcontext` of calls to the hotline; none: every row is one. `latest` is the latest instant that
+    is not in the future. `menu`: a menu answers calls before anybody's telephone rings.
     """
 
     dialect: ClassVar[Mapping[str, Any]] = {}

@@ -149,12 +149,7 @@ EVENTS = {
 
 
 class QueueLog:
-    """Format of the queue log.
-
-    Args:
-        agents: people by channel or member name.
-        latest: latest instant that is not in the future.
-    """
+    """Format of the queue log. `latest` is the latest instant that is not in the future."""
 
     dialect: ClassVar[Mapping[str, Any]] = {"delimiter": "|", "quoting": csv.QUOTE_NONE}
     width: ClassVar = 0

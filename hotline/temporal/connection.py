@@ -34,14 +34,9 @@ class ConnectionSettingsError(OperatorError):
 async def connect(settings: Settings, *, lazy: bool = False, wait_seconds: float = 0.0) -> Client:
     """Connect to Temporal with the data converter and the interceptor that every part of the service uses.
 
-    Args:
-        settings: settings, for the ring of keys.
-        lazy: return at once; the first call connects. For the API, which must start while Temporal is down.
-        wait_seconds: seconds to retry while Temporal does not answer; `inf` retries for ever.
-
-    Raises:
-        RuntimeError: Temporal did not answer within `wait_seconds`.
-        ConnectionSettingsError: the connection is configured wrongly.
+    `lazy`: return at once, the first call connects; for the API, which must start while Temporal is down. Otherwise
+    Temporal may take `wait_seconds` to answer, or for ever with `inf`; then RuntimeError is raised. Raises
+    ConnectionSettingsError if the connection is configured wrongly.
     """
     address = known_address(settings) or f"{LOOPBACK}:{settings.temporal_port}"
     config: ClientConnectConfig = {**_configured(), "target_host": address}
@@ -81,7 +76,6 @@ def known_address(settings: Settings) -> str | None:
 
 
 def _configured() -> ClientConnectConfig:
-    """Return what the operator has configured. Raises ConnectionSettingsError."""
     try:
         # The SDK describes the same mapping by two types, of which the client's has more keys.
         return cast("ClientConnectConfig", ClientConfig.load_client_connect_config())

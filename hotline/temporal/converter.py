@@ -57,9 +57,7 @@ class Converter(PydanticPayloadConverter, WithSerializationContext):
     In a workflow, an ApplicationError of the checks fails a start and refuses an update. All else that cannot be taken,
     as what another release has sealed, fails the task, which is tried again: a fault of ours never ends a case.
 
-    Args:
-        taken: returns opened payloads where values of these types are expected, or raises an error if one cannot be
-            taken.
+    `taken` returns opened payloads where values of these types are expected, or raises an error.
     """
 
     def __init__(self, taken: Taken) -> None:
@@ -85,7 +83,6 @@ def _taken_if_sealed(payloads: Sequence[Payload], _: list[type] | None) -> Seque
 
 
 def _taken_by_workflow(payloads: Sequence[Payload], type_hints: list[type] | None) -> Sequence[Payload]:
-    """Check the argument of a start or an update; or what else is sealed for a workflow."""
     run = present_run.get()
     for payload in payloads:
         if run and workflow.in_workflow() and (update := workflow.current_update_info()):
@@ -119,9 +116,6 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
 
     In clear stays what the service refuses: people read it in the Temporal UI, without a trace. That is an
     ApplicationError that is not tried again, an unknown update, and arguments that cannot be decoded.
-
-    Args:
-        of_activities: convert failures of activities.
     """
 
     def __init__(self, *, of_activities: bool = False) -> None:

@@ -33,13 +33,8 @@ LOOK_EVERY_SECONDS = 0.2
 async def prepare(client: Client, retention: timedelta, *, shorten: bool = False) -> str:
     """Add the client's namespace and every search attribute of the registry, set the retention; say what was done.
 
-    Args:
-        client: connected to the namespace that the service will use.
-        retention: how long the namespace keeps the history of a workflow that has ended.
-        shorten: also shorten a longer retention, which deletes histories; otherwise it stays.
-
-    Raises:
-        OperatorError: an attribute exists with another type, or the cluster refuses.
+    `shorten`: also shorten a longer retention, which deletes histories; otherwise it stays. Raises OperatorError if an
+    attribute exists with another type, or the cluster refuses.
     """
     try:
         namespace = "added" if await _add_namespace(client, retention) else "was there"

@@ -39,15 +39,7 @@ from readmodel.cases.tables import cases, clocks, decisions, events
 
 _NO_DATA: Mapping[str, Any] = {}
 _CASE = tuple(cases.c[name] for name in ("number", "owner", "service_code", "district"))
-_EVENT = (
-    events.c.number,
-    events.c.seq,
-    events.c.at,
-    events.c.actor,
-    events.c.action,
-    events.c.to_state,
-    events.c.cycle,
-)
+_EVENT = tuple(events.c[name] for name in ("number", "seq", "at", "actor", "action", "to_state", "cycle"))
 _KEPT = tuple(clocks.c[name] for name in ("number", "name", "part", "cycle", "stopped_at"))
 
 
@@ -243,7 +235,6 @@ def _tallies(
 
 
 def _given(connection: ReadConnection, month: str, by: Subject) -> dict[str, dict[str, FigureValue]]:
-    """Return the values that no entry tells, by subject and figure."""
     table = given_points.c
     found: dict[str, dict[str, FigureValue]] = {}
     for row in connection.execute(select(given_points).where(table.month == month, table.by == by)):

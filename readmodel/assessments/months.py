@@ -15,9 +15,8 @@ from readmodel.assessments.computation import SUBJECTS
 from readmodel.assessments.tables import assessment_events, assessment_items, assessments, figure_entries, given_points
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.paging import BadCursorError, RowPage
-from readmodel.base.statements import insert_missing, row, upsert
-from readmodel.notifications.notifications import notification_row, notifications
-from readmodel.projection import insert_events
+from readmodel.base.statements import insert_missing, row
+from readmodel.projection import write_entity
 from readmodel.reports.reports import first_case_at
 
 _entry, _month, _item = figure_entries.c, assessments.c, assessment_items.c
@@ -63,19 +62,11 @@ class GivenValue(NamedTuple):
 
 
 def write(connection: WriteConnection, batch: AssessmentBatch) -> int | None:
-    """Write an assessment, its new events, and notifications to staff. Written again, it changes nothing.
-
-    Returns the version that SQL has if it is a later one, else None.
-
-    Raises DivergedError if SQL has other events; nothing must be committed.
-    """
+    """Write an assessment as `write_entity` does."""
     month = batch.assessment
-    written = upsert(connection, assessments, [row(assessments, month, document=month.model_dump_json())])
-    insert_events(connection, assessment_events, [(month.number, event) for event in batch.events])
-    owed = [(event, notice) for event in batch.events for notice in assessment_notifications(month, event)]
-    rows = [notification_row(month.number, event.seq, event.at, notice) for event, notice in owed]
-    insert_missing(connection, notifications, rows)
-    return None if written else connection.scalar(select(_month.version).where(_month.number == month.number))
+    values = row(assessments, month, document=month.model_dump_json())
+    told = [(event, assessment_notifications(month, event)) for event in batch.events]
+    return write_entity(connection, (assessments, assessment_events), values, told)
 
 
 def get(connection: ReadConnection, month: str) -> Assessment | None:

@@ -29,10 +29,8 @@ WriteConnection = NewType("WriteConnection", ReadConnection)
 def engine(url: str, *, read_only: bool = False, unsafe_at_power_loss: bool = False) -> Engine:
     """Return an engine for `sqlite:///...` or `postgresql+psycopg://...`; nothing is connected yet.
 
-    Args:
-        url: URL of the read model.
-        read_only: the database refuses to write on its connections.
-        unsafe_at_power_loss: a commit does not wait for the disk. PostgreSQL decides on that itself.
+    `read_only`: the database refuses to write. `unsafe_at_power_loss`: a commit does not wait for the disk; PostgreSQL
+    decides on that itself.
     """
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, read_only=read_only, synchronous="NORMAL" if unsafe_at_power_loss else "FULL")

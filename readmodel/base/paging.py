@@ -71,14 +71,13 @@ class RowPage(NamedTuple, Generic[T]):
     next_cursor: str | None
 
 
-def newest_first(
-    statement: Select[Any], at: ColumnElement[Any], key: ColumnElement[Any], after: Place | None
-) -> Select[Any]:
-    return in_order(statement, at, key, after, newest_first=True)
-
-
 def in_order(
-    statement: Select[Any], at: ColumnElement[Any], key: ColumnElement[Any], after: Place | None, *, newest_first: bool
+    statement: Select[Any],
+    at: ColumnElement[Any],
+    key: ColumnElement[Any],
+    after: Place | None,
+    *,
+    newest_first: bool = True,
 ) -> Select[Any]:
     """Return the statement newest or oldest first, with the rows after a place only if one is given."""
     if after is not None:

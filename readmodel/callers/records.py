@@ -7,11 +7,11 @@ from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 
 from domain.case.actions.correct import Corrected
-from domain.case.intake import THANKS, Caller, Registered
+from domain.case.intake import THANKS_SERVICE, Caller, Registered
 from domain.case.lifecycle import State
 from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Place, newest_first
+from readmodel.base.paging import Place, in_order
 from readmodel.base.statements import is_one_of
 from readmodel.cases.search_terms import phone_term, phone_terms
 from readmodel.cases.tables import IS_OPEN, cases, events, search_words
@@ -96,7 +96,7 @@ def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -
     """Return the thanks from `start` on, before `end`, oldest first; without those withdrawn or refused."""
     statement = (
         _registered_cases()
-        .where(cases.c.service_code == THANKS, cases.c.registered_at >= start, cases.c.registered_at < end)
+        .where(cases.c.service_code == THANKS_SERVICE, cases.c.registered_at >= start, cases.c.registered_at < end)
         .where(cases.c.state.not_in([State.WITHDRAWN, State.REFUSED]))
         .order_by(cases.c.registered_at, cases.c.number)
     )
@@ -109,13 +109,12 @@ def _identity(connection: ReadConnection, caller: Caller, customer: Customer | N
 
 
 def _registered(connection: ReadConnection, customer: Customer, area_code: str) -> Caller:
-    """Return the customer's account, and the telephone if no other account has it."""
     phone = None if shares_phone(connection, customer, area_code) else customer.phone
     return Caller.model_construct(account_no=customer.account_no, phone=phone)
 
 
 def _record(customer: Customer | None, theirs: "_Cases", *conditions: ColumnElement[bool]) -> CallerRecord:
-    earlier, thanks = theirs.newest(*conditions), theirs.newest(*conditions, cases.c.service_code == THANKS)
+    earlier, thanks = theirs.newest(*conditions), theirs.newest(*conditions, cases.c.service_code == THANKS_SERVICE)
     return CallerRecord(customer=customer, earlier_cases=tuple(map(_case, earlier)), thanks=tuple(map(_thanks, thanks)))
 
 
@@ -124,8 +123,8 @@ class _Cases:
 
     def __init__(self, connection: ReadConnection, identity: CallerIdentity) -> None:
         found = select(search_words.c.number).where(search_words.c.word.in_(identity.terms())).limit(_NUMBERS)
-        in_order = newest_first(found, search_words.c.registered_at, search_words.c.number, None)
-        self._numbers = dict.fromkeys(connection.scalars(in_order))
+        ordered = in_order(found, search_words.c.registered_at, search_words.c.number, None)
+        self._numbers = dict.fromkeys(connection.scalars(ordered))
         self._connection = connection
         self._identity = identity
 
@@ -134,7 +133,7 @@ class _Cases:
             return []
         theirs = is_one_of(self._connection, cases.c.number, self._numbers)
         statement = _registered_cases().where(theirs, *conditions).limit(_ROWS)
-        rows = self._connection.execute(newest_first(statement, cases.c.registered_at, cases.c.number, None))
+        rows = self._connection.execute(in_order(statement, cases.c.registered_at, cases.c.number, None))
         return [row for row in rows if self._identity.has(row)][:MOST]
 
 

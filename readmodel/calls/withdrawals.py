@@ -12,7 +12,7 @@ from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Place, RowPage, newest_first, page_of
+from readmodel.base.paging import Place, RowPage, in_order, page_of
 from readmodel.calls.calls import CALL_COLUMNS
 from readmodel.calls.contacts import telephone_before
 from readmodel.calls.tables import calls
@@ -63,7 +63,7 @@ def unconfirmed(
     after = None if cursor is None else Place.of(cursor)
     found = list[Unconfirmed]()
     while len(found) <= limit:
-        chunk = connection.execute(newest_first(_STATEMENT, _row.withdrawn_at, _row.number, after)).all()
+        chunk = connection.execute(in_order(_STATEMENT, _row.withdrawn_at, _row.number, after)).all()
         compared = (_compared(row, at, area_code) for row in chunk)
         found += (each for each in compared if each)
         if len(chunk) < CHUNK:

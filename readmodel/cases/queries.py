@@ -14,7 +14,7 @@ from domain.case.progress import Progress
 from domain.catalogue.terms import Terms
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection
-from readmodel.base.paging import Place, RowPage, newest_first, page_of
+from readmodel.base.paging import Place, RowPage, in_order, page_of
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.search import Sort, conditions_of, find, having_terms, stretches
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, parts
@@ -175,7 +175,7 @@ def list_parts(
     statement = select(parts.c.number, parts.c.document, *seen).join(cases, cases.c.number == parts.c.number)
     statement = statement.where(parts.c.department == department)
     after = None if cursor is None else Place.of(cursor)
-    statement = newest_first(statement, parts.c.involved_at, parts.c.number, after).limit(limit + 1)
+    statement = in_order(statement, parts.c.involved_at, parts.c.number, after).limit(limit + 1)
     # One list for each state: an index serves one.
     lists = [statement.where(parts.c.state == state) for state in {*states}] or [statement]
     rows = (row for each in lists for row in connection.execute(each))

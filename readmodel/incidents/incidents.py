@@ -27,11 +27,11 @@ from readmodel.base.schema import (
     metadata,
     number_column,
 )
-from readmodel.base.statements import insert_missing, row, upsert
+from readmodel.base.statements import insert_missing, row
 from readmodel.cases.queries import had
 from readmodel.cases.tables import HAS_OWN_MATTERS, PROGRESS, cases, events
 from readmodel.notifications.notifications import notification_row, notifications
-from readmodel.projection import insert_events
+from readmodel.projection import write_entity
 
 incidents = Table(
     "incidents",
@@ -71,21 +71,11 @@ class Surge(NamedTuple):
 
 
 def write(connection: WriteConnection, batch: IncidentBatch, *, sent: bool = False) -> int | None:
-    """Write an incident, its new events, and notifications to staff. Written again, it changes nothing.
-
-    Returns the version that SQL has if it is a later one, else None.
-
-    `sent`: notifications count as sent. Raises DivergedError if SQL has other events; nothing must be committed.
-    """
-    incident, number = batch.incident, batch.incident.number
-    counts = to_json(batch.counts).decode()
-    values = row(incidents, incident, document=incident.model_dump_json(), counts=counts)
-    written = upsert(connection, incidents, [values])
-    insert_events(connection, incident_events, [(number, event) for event in batch.events])
-    owed = [(event, notice) for event in batch.events for notice in incident_notifications(incident, event)]
-    rows = [notification_row(number, event.seq, event.at, notice, sent=sent) for event, notice in owed]
-    insert_missing(connection, notifications, rows)
-    return None if written else connection.scalar(select(_row.version).where(_row.number == number))
+    """Write an incident as `write_entity` does."""
+    incident = batch.incident
+    values = row(incidents, incident, document=incident.model_dump_json(), counts=to_json(batch.counts).decode())
+    told = [(event, incident_notifications(incident, event)) for event in batch.events]
+    return write_entity(connection, (incidents, incident_events), values, told, sent=sent)
 
 
 def inform(connection: WriteConnection, news: News, numbers: Sequence[str], *, sent: bool = False) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import Field
 from sqlalchemy import Column, ForeignKey, Integer, Table, Text, Update, select, update
 
-from domain.kit.notification import Notification as OwedNotification
+from domain.kit.notification import Notification
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.base.paging import RowPage, read_page
@@ -85,7 +85,7 @@ class NotificationRow(NamedTuple):
 
 
 def notification_row(
-    number: str, seq: int, at: datetime, notification: OwedNotification, *, sent: bool = False
+    number: str, seq: int, at: datetime, notification: Notification, *, sent: bool = False
 ) -> RowValues:
     """Return the row of a new notification, of the event `seq` of a case or incident.
 

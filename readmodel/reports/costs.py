@@ -9,7 +9,7 @@ from readmodel.cases.decisions import amount_of
 from readmodel.cases.tables import cases, decisions
 from readmodel.reports.scope import NOTHING, SERVICE, ReportScope
 
-KINDS = {
+DECISION_KINDS = {
     CREDIT_KIND: ("credit", "补偿"),
     "funded_repair": ("repair at the company's cost", "公司出资维修"),
     "waiver": ("waiver", "减免"),
@@ -44,7 +44,7 @@ def costs(connection: ReadConnection, scope: ReportScope) -> Table:
         ),
         rows=tuple(
             (
-                *((kind, *KINDS.get(kind, (kind, kind))) if kind else NOTHING),
+                *((kind, *DECISION_KINDS.get(kind, (kind, kind))) if kind else NOTHING),
                 *scope.service(service),
                 *(APPROVED if approved else REJECTED),
                 number,

@@ -9,7 +9,7 @@ import pytest
 
 from activities.sealing.keys import Seal
 from api.temporal_ui.dangerous import DISABLING, GRANT, LASTS, Dangerous, flags
-from api.temporal_ui.rules import API, RULES, Kind
+from api.temporal_ui.rules import API, RULES, RequestKind
 from domain.shared.actors import Role
 from hotline.keys import Ring
 from readmodel.people.people import PeopleScope
@@ -30,7 +30,7 @@ from tests.support.hotline import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-DANGEROUS = [rule for rule in RULES if rule.kind is Kind.DANGEROUS]
+DANGEROUS = [rule for rule in RULES if rule.kind is RequestKind.DANGEROUS]
 
 
 @pytest.mark.parametrize("rule", DANGEROUS, ids=lambda rule: rule.does)

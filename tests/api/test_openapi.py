@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from jsonschema_rs import Draft202012Validator
 from pydantic import ValidationError
 
-from api.edge.problems import KINDS, MEDIA_TYPE, PREFIX, Problem
+from api.edge.problems import MEDIA_TYPE, PREFIX, PROBLEM_KINDS, Problem
 from api.schemas import Complaint, NewComplaint, Timeline
 from domain.case.actions import COMMANDS
 from domain.case.decide import CASE_KINDS as KINDS_OF_CASES
@@ -181,7 +181,7 @@ async def test_errors_are_documented_as_the_problems_they_are(document: Json) ->
             assert content[MEDIA_TYPE]["schema"] == {"$ref": "#/components/schemas/Problem"}
             for slug, example in content[MEDIA_TYPE]["examples"].items():
                 assert example["value"]["type"] == PREFIX + slug
-                assert Problem.model_validate(example["value"]).status == int(status) == KINDS[slug].status
+                assert Problem.model_validate(example["value"]).status == int(status) == PROBLEM_KINDS[slug].status
 
 
 async def test_no_other_shape_of_error_is_documented(document: Json) -> None:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from starlette.responses import Response
 
-from api.temporal_ui.rules import API, CODEC, PREFIX, RULES, Kind, Rule
+from api.temporal_ui.rules import API, CODEC, PREFIX, RULES, RequestKind, Rule
 from tests.support.api import Api, Json, further_api, problem
 from tests.support.hotline import until
 
@@ -22,7 +22,7 @@ NAMESPACE = f"{API}/namespaces/default"
 OFFICE = ("chen", "zhou", "xu", "gao", "he", "chief")
 """People who read all cases."""
 CREW, OTHER_CREW, TELEPHONY = "wu", "sun", "pbx"
-SAFE = [rule for rule in RULES if rule.kind not in (Kind.UPDATE, Kind.DANGEROUS, Kind.LOGIN)]
+SAFE = [rule for rule in RULES if rule.kind not in (RequestKind.UPDATE, RequestKind.DANGEROUS, RequestKind.LOGIN)]
 CASES = 'WorkflowType = "ComplaintWorkflow"'
 
 
@@ -128,7 +128,7 @@ class TestWhoSeesWhat:
             if "{workflow_id}" in rule.path:
                 closed = {cases.repair, cases.metering} - theirs.get(by, {cases.repair, cases.metering})
             else:
-                closed = {""} if by == TELEPHONY or (by in theirs and rule.kind is Kind.OPERATIONS) else set()
+                closed = {""} if by == TELEPHONY or (by in theirs and rule.kind is RequestKind.OPERATIONS) else set()
             for workflow_id in (cases.repair, cases.metering) if "{workflow_id}" in rule.path else ("",):
                 body: Json | None = {} if rule.method == "POST" else None
                 answer = await ui.ask(by, rule.method, target(rule, workflow_id), body)

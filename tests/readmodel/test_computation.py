@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from activities.assessments import verify
 from domain.assessment.assessment import Assessment
-from domain.assessment.automatic import FINISH
+from domain.assessment.automatic import ASSESSMENT_FINISH
 from domain.assessment.exclusion import Exclusion
 from domain.case.actions.hand_over import HandOver
 from domain.kit.event import ActionBody
@@ -44,7 +44,7 @@ def final(database: Engine) -> Assessment:
     play(database, call(1, SINCE), *steps(SINCE, *PLAIN))
     play(database, call(2, SINCE), *OPEN)
     made = month()
-    made.note_computation(computed(database, made), FINISH, UNTIL)
+    made.note_computation(computed(database, made), ASSESSMENT_FINISH, UNTIL)
     return made
 
 

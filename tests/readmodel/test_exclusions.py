@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
-from domain.assessment.automatic import FINISH, PUBLISH
+from domain.assessment.automatic import ASSESSMENT_FINISH, PUBLISH
 from domain.assessment.batch import AssessmentBatch
 from domain.assessment.exclusion import Exclusion
 from domain.catalogue.figures import Subject
@@ -82,7 +82,7 @@ def begun(database: Engine, name: str, since: datetime, until: datetime, *, fina
     made, opened = Assessment.open(opening(month=name, since=since, until=until))
     events = [opened]
     if final:
-        events.append(made.note_computation(computed(database, made), FINISH, UNTIL))
+        events.append(made.note_computation(computed(database, made), ASSESSMENT_FINISH, UNTIL))
     with writing(database) as connection:
         months.write(connection, AssessmentBatch(assessment=made, events=tuple(events)))
 

@@ -1,25 +1,31 @@
 """The question of the reconciler to SQL: one query by indexes, which sees every event that is missing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, delete, event, select, text, update
 
+from domain.assessment.assessment import Assessment
+from domain.assessment.batch import AssessmentBatch
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.suspend import Suspend
 from domain.case.incident_link import KEPT
 from domain.case.progress import Progress
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident
+from readmodel.assessments import months
+from readmodel.assessments.tables import assessments
 from readmodel.base.database import reading, writing
 from readmodel.cases.tables import cases, events
 from readmodel.incidents.incidents import incidents
 from readmodel.incidents.incidents import write as write_incident
 from readmodel.projection import write
-from readmodel.recovery import Held, held, late_cases
+from readmodel.recovery import Held, NotOver, held, late_cases, others_not_over
+from tests.support.assessment import opening as month_opening
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import INCIDENT, MONDAY, THEN
-from tests.support.incidents import opening
+from tests.support.incidents import ROAD, opening
+from tests.unit.test_assessment import BEGUN, SECOND, STANDARD, drafted, take_step
 
 STORY = published(call(1))
 VERSION = STORY[-1].case.version
@@ -125,6 +131,46 @@ def test_a_case_is_late_that_waits_for_an_incident_that_has_ended(database: Engi
         kept = Progress.model_validate_json(document).model_copy(update={"settled": KEPT}).model_dump_json()
         connection.execute(update(cases).where(cases.c.number == number(1)).values(document=kept))
     assert late(1) == set()
+
+
+def not_over(reader: Engine, at: datetime = THEN) -> NotOver:
+    with reading(reader) as connection:
+        return others_not_over(connection, at)
+
+
+def test_an_incident_waits_for_people_until_it_ends(database: Engine, reader: Engine) -> None:
+    incident, opened = Incident.open(opening())
+    with writing(database) as connection:
+        write_incident(connection, IncidentBatch(incident=incident, events=(opened,), counts={}))
+    for state in ROAD:
+        with writing(database) as connection:
+            connection.execute(update(incidents).values(state=state))
+        is_waiting = state not in {"settling", "merging", "dismissing"}
+        assert not_over(reader) == NotOver({INCIDENT: is_waiting}, {})
+    with writing(database) as connection:
+        connection.execute(update(incidents).values(closed_at=THEN))
+    assert not_over(reader) == NotOver({}, {})
+
+
+def test_an_assessment_waits_for_people_until_something_is_due(database: Engine, reader: Engine) -> None:
+    fresh, opened = Assessment.open(month_opening(standard=STANDARD))
+    undrawn, inspected, waits = fresh.model_copy(), drafted(()), drafted()
+    take_step(undrawn, BEGUN)
+    rung_at = waits.next_deadline(BEGUN)
+    assert rung_at
+    with writing(database) as connection:
+        months.write(connection, AssessmentBatch(assessment=fresh, events=(opened,)))
+
+    def waiting(document: str, at: datetime) -> list[bool]:
+        with writing(database) as connection:
+            connection.execute(update(assessments).values(document=document))
+        return [*not_over(reader, at).assessments.values()]
+
+    for has_work in (fresh, undrawn, inspected):
+        assert waiting(has_work.model_dump_json(), BEGUN) == [False]
+    assert waiting(waits.model_dump_json(), rung_at - SECOND) == [True]
+    assert waiting(waits.model_dump_json(), rung_at) == [False]
+    assert waiting('{"number": "of another release"}', BEGUN) == []
 
 
 def test_the_comparison_is_one_query_by_the_indexes_of_cases_and_events(database: Engine) -> None:

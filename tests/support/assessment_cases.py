@@ -38,7 +38,7 @@ from domain.case.automatic.settle import Settlement
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import THANKS, Caller, Intake, Location, Registration
+from domain.case.intake import THANKS_SERVICE, Caller, Intake, Location, Registration
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction
 from domain.catalogue.terms import Credit, Terms
@@ -56,7 +56,17 @@ FROM, TO = SINCE - timedelta(days=8), UNTIL + timedelta(days=1)
 """First and last registration."""
 END = UNTIL + timedelta(days=14)
 """Until then people act on the cases."""
-SERVICES = ("no_water", "no_water", "leak", "burst_main", "low_pressure", "billing", "waiver", "inquiry", THANKS)
+SERVICES = (
+    "no_water",
+    "no_water",
+    "leak",
+    "burst_main",
+    "low_pressure",
+    "billing",
+    "waiver",
+    "inquiry",
+    THANKS_SERVICE,
+)
 DISTRICTS = ("west", "shiqi", "guzhen", None)
 DEPARTMENTS = ("repair", "network", "billing", "management", "customer_service")
 AGENTS = tuple(Actor(id=f"1002{place}", role=Role.AGENT) for place in range(4))
@@ -234,7 +244,9 @@ class Player:
                 service_code=service,
                 description="No water.",
                 location=Location(district=district),
-                thanked=random.choice([None, CREWS["repair"][0].id, AGENTS[0].id]) if service == THANKS else None,
+                thanked=random.choice([None, CREWS["repair"][0].id, AGENTS[0].id])
+                if service == THANKS_SERVICE
+                else None,
             ),
             terms=self._terms(service, district),
             incident=INCIDENT if random.random() < 0.1 else None,

@@ -20,10 +20,10 @@ from domain.case.case import Case
 from domain.case.clocks import APPROVE, ClockStatus
 from domain.case.decide import evolve
 from domain.case.events import Event
-from domain.case.intake import THANKS
+from domain.case.intake import THANKS_SERVICE
 from domain.case.lifecycle import State
 from domain.case.progress import SATISFIED
-from domain.catalogue.figures import CASES, FIGURES, EntryKind, Figure, FigureUnit, Subject
+from domain.catalogue.figures import CASES_FIGURE, FIGURES, EntryKind, Figure, FigureUnit, Subject
 from readmodel.assessments.months import GivenValue
 
 Whose = Mapping[Subject, str | None]
@@ -169,7 +169,7 @@ def _thanks(events: Sequence[Event], month: Assessment) -> Iterator[Counted]:
     """Yield thanks, unless they are withdrawn or refused before the month is over."""
     first = next(steps(events))
     until = [event.to_state for event in events if event.at < month.until]
-    thanks = first.after.intake.service_code == THANKS and month.since <= first.event.at < month.until
+    thanks = first.after.intake.service_code == THANKS_SERVICE and month.since <= first.event.at < month.until
     if thanks and until[-1] not in (State.WITHDRAWN, State.REFUSED):
         found, person = first.counted(EntryKind.THANKS), first.after.intake.thanked
         yield replace(found, whose={**found.whose, Subject.AGENT: person, Subject.CREW: person})
@@ -292,7 +292,7 @@ class Oracle:
         entries = self.behind(by, subject, kind)
         kept = [each for each in entries if not self.is_left_out(each, figure)]
         # Excluded cases stay in their number, which says how many of them are excluded.
-        left = sum(each not in kept or (figure is CASES and each.number in self._excluded) for each in entries)
+        left = sum(each not in kept or (figure is CASES_FIGURE and each.number in self._excluded) for each in entries)
         if figure.per_case:
             return _share(len(kept), self._cases(by, subject), left)
         if figure.unit is FigureUnit.RATE:
@@ -308,8 +308,8 @@ class Oracle:
 
     def _cases(self, by: Subject, subject: str) -> int:
         """Return the cases that a share is of: those that count, and are not excluded."""
-        found = self.behind(by, subject, CASES.kind_for(by) or EntryKind.REGISTERED)
-        return sum(not self.is_left_out(each, CASES) and each.number not in self._excluded for each in found)
+        found = self.behind(by, subject, CASES_FIGURE.kind_for(by) or EntryKind.REGISTERED)
+        return sum(not self.is_left_out(each, CASES_FIGURE) and each.number not in self._excluded for each in found)
 
 
 def _share(part: int, whole: int, left: int) -> Figures:

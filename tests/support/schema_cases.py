@@ -13,7 +13,7 @@ from sqlalchemy import update
 from api.documents.documents import SAMPLE
 from api.routes.period_reports import example_report
 from domain.case.actions import COMMANDS
-from domain.case.intake import THANKS
+from domain.case.intake import THANKS_SERVICE
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.reports.period import EXAMPLES, ReportKind
 from domain.shared.actors import Role
@@ -174,7 +174,7 @@ class Subjects:
         """
         incidents = {name: self._other for name in ("incident", "into") if body.get(name)}
         people = {"from": LEAVER, "to": "admin"} if body.keys() >= {"from", "to"} else {}
-        thanks = {"service_code": THANKS} if body.get("thanked") else {}
+        thanks = {"service_code": THANKS_SERVICE} if body.get("thanked") else {}
         cases = {"cases": [next(self._cases)]} if body.get("cases") else {}
         to_wake = body.get("wake_at") and operation_id in self._fresh
         wakes = {"wake_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()} if to_wake else {}

@@ -12,7 +12,7 @@ from domain.assessment.actions.decide_objection import DecideObjection
 from domain.assessment.actions.inspect import Inspect
 from domain.assessment.actions.object_ import MOST_OBJECTIONS, Object
 from domain.assessment.assessment import ASSESSMENT_KINDS, Assessment
-from domain.assessment.automatic import COMPUTE, FINISH, PUBLISH
+from domain.assessment.automatic import ASSESSMENT_FINISH, COMPUTE, PUBLISH
 from domain.assessment.state import AssessmentEvent, AssessmentKind, AssessmentState, Computation, Sampled
 from domain.catalogue.figures import Subject
 from domain.kit.command import Command
@@ -78,7 +78,7 @@ def published(*objections: Object) -> Assessment:
 
 def final() -> Assessment:
     made = published()
-    assert take_step(made, OBJECTED_BY) is FINISH
+    assert take_step(made, OBJECTED_BY) is ASSESSMENT_FINISH
     return made
 
 
@@ -105,7 +105,7 @@ class TestSteps:
         assert (made.must_draw, made.next_step(BEGUN)) == (False, None)
         assert take_step(made, INSPECTED_BY) is PUBLISH
         assert made.published_at == INSPECTED_BY
-        assert take_step(made, OBJECTED_BY) is FINISH
+        assert take_step(made, OBJECTED_BY) is ASSESSMENT_FINISH
         assert (made.state, made.closed_at, made.over) == (AssessmentState.FINAL, OBJECTED_BY, True)
         assert made.next_step(OBJECTED_BY) is None
         assert made.next_deadline(OBJECTED_BY) is None
@@ -134,21 +134,21 @@ class TestSteps:
     def test_the_month_is_final_when_the_time_for_objections_ends(self) -> None:
         made = published()
         assert made.next_step(OBJECTED_BY - SECOND) is None
-        assert made.next_step(OBJECTED_BY) is FINISH
+        assert made.next_step(OBJECTED_BY) is ASSESSMENT_FINISH
 
     def test_a_late_decision_is_waited_for(self) -> None:
         made = published(OBJECTION)
         late = DECIDED_BY + timedelta(days=30)
         assert made.next_step(late) is None
         do(made, DECISION, SUPERVISOR, late)
-        assert made.next_step(late) is FINISH
+        assert made.next_step(late) is ASSESSMENT_FINISH
 
     @pytest.mark.parametrize(
         ("step", "state"),
         [
             (None, AssessmentState.DRAFT),
             (PUBLISH, AssessmentState.OBJECTIONS),
-            (FINISH, AssessmentState.FINAL),
+            (ASSESSMENT_FINISH, AssessmentState.FINAL),
         ],
     )
     def test_a_computation_is_noted_as_the_step_that_it_was_for(
@@ -171,7 +171,7 @@ class TestSteps:
         made = published()
         (event,) = made.note_cancellation("mistake", OBJECTED)
         assert (event.action, event.to_state) == ("cancellation_requested", AssessmentState.OBJECTIONS)
-        assert made.next_step(OBJECTED_BY) is FINISH
+        assert made.next_step(OBJECTED_BY) is ASSESSMENT_FINISH
 
 
 class TestTable:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from domain.assessment.assessment import Assessment
-from domain.assessment.automatic import FINISH, PUBLISH
+from domain.assessment.automatic import ASSESSMENT_FINISH, PUBLISH
 from domain.assessment.batch import AssessmentBatch
 from domain.assessment.score import FigureValue, Item
 from domain.assessment.state import AssessmentKind
@@ -126,7 +126,7 @@ def test_without_assessment_in_the_catalogue_no_month_begins(
 def test_a_final_month_does_not_begin_again(
     database: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assessed(database, FINISH)
+    assessed(database, ASSESSMENT_FINISH)
     before = rows(database, figure_entries)
     assert run("begin", MONTH, monkeypatch=monkeypatch) == 2
     assert f"the assessment of {MONTH} is final; `hotline assessment show {MONTH}` shows it" in capsys.readouterr().err
@@ -210,7 +210,7 @@ def test_a_month_that_is_not_computed_yet_cannot_be_compared(
 def test_a_month_that_nothing_has_changed_is_the_same_to_the_byte(
     database: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    digest = getattr(assessed(database, FINISH).computed, "digest", None)
+    digest = getattr(assessed(database, ASSESSMENT_FINISH).computed, "digest", None)
     before = rows(database, figure_entries)
     assert run("verify", MONTH, monkeypatch=monkeypatch) == 0
     assert capsys.readouterr().out == f"{MONTH}: the same, {len(before)} entries, SHA-256 {digest}\n"
@@ -220,7 +220,7 @@ def test_a_month_that_nothing_has_changed_is_the_same_to_the_byte(
 def test_an_event_that_was_changed_in_sql_is_found(
     database: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kept = assessed(database, FINISH).computed
+    kept = assessed(database, ASSESSMENT_FINISH).computed
     execute(database, "UPDATE events SET action = 'comment' WHERE action = 'reply'")
     assert run("verify", MONTH, monkeypatch=monkeypatch) == 1
     said = capsys.readouterr()
@@ -276,7 +276,7 @@ def test_a_file_of_another_encoding_is_imported_with_its_option(
     assert (row["by"], row["subject"], row["value"]) == ("agent", "陈静", 90.0)
 
 
-@pytest.mark.parametrize("step", [FINISH, PUBLISH])
+@pytest.mark.parametrize("step", [ASSESSMENT_FINISH, PUBLISH])
 def test_a_month_that_is_final_or_about_to_be_takes_no_points(
     database: Engine,
     step: AssessmentKind,

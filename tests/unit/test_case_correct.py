@@ -11,7 +11,7 @@ from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.case import Case
 from domain.case.clocks import ClockStatus
 from domain.case.events import Event
-from domain.case.intake import THANKS, Caller, Location
+from domain.case.intake import THANKS_SERVICE, Caller, Location
 from domain.case.lifecycle import OPEN, State
 from domain.case.notifications import notifications
 from domain.case.progress import ContactChange
@@ -240,8 +240,8 @@ class TestService:
 
     def test_of_thanks_thanks_nobody_once_it_is_another(self) -> None:
         """A case whose intake is not valid could not begin its next run."""
-        start = registration(service_code=THANKS)
-        intake = start.intake.model_copy(update={"service_code": THANKS, "thanked": "Wu Gang"})
+        start = registration(service_code=THANKS_SERVICE)
+        intake = start.intake.model_copy(update={"service_code": THANKS_SERVICE, "thanked": "Wu Gang"})
         case, _ = Case.register(start.model_copy(update={"intake": intake}))
         after(case, leak())
         assert case.intake.thanked is None

@@ -8,7 +8,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
-from domain.incident.incident import PREFIX, News, incident_notifications, news_notifications
+from domain.incident.incident import INCIDENT_PREFIX, News, incident_notifications, news_notifications
 from domain.incident.state import IncidentState
 from domain.kit.notification import Notification
 from tests.support.build import ADMIN, DISPATCHER, INCIDENT, THEN, case_in, do, registration
@@ -77,7 +77,7 @@ class TestIncidentNotifications:
 
     def test_name_it_in_both_languages_under_a_kind_and_a_key_of_its_own(self) -> None:
         (notice,) = of_incident(IncidentState.CONFIRMED, "dispatch")
-        assert notice.kind == f"{PREFIX}dispatch"
+        assert notice.kind == f"{INCIDENT_PREFIX}dispatch"
         assert notice.key == f"{INCIDENT}-3-department:repair"
         assert notice.text_zh == f"突发事件{INCIDENT}(停水 no water):派单,现为待签收"
         assert notice.text_en == f"Incident {INCIDENT} (停水 no water): dispatch, now dispatched"

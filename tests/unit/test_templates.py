@@ -10,7 +10,7 @@ from activities.notifications.caller_links import Links
 from activities.notifications.channels.base import DeliveryError
 from activities.notifications.texts import KIND_ZH, Templates
 from domain.case.actions import TABLE
-from domain.incident.incident import INCIDENT_KINDS, NEWS, PREFIX
+from domain.incident.incident import INCIDENT_KINDS, INCIDENT_PREFIX, NEWS
 from domain.shared.errors import FileError
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.notifications.deliveries import Delivery
@@ -66,7 +66,7 @@ def test_every_kind_has_a_chinese_name_and_english_words(kind: str) -> None:
 def test_every_notice_is_of_a_kind_that_has_a_name() -> None:
     """Of the actions that people take, of what the system does, of an incident."""
     system = {"escalate", "notice", "criticise", "credit", "left_out", "recognise"}
-    staff = {f"{PREFIX}{kind.name}" for kind in INCIDENT_KINDS.values() if kind.notifies}
+    staff = {f"{INCIDENT_PREFIX}{kind.name}" for kind in INCIDENT_KINDS.values() if kind.notifies}
     assert {*KIND_ZH} == {*TABLE} | system | staff | {NEWS}
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.edge.problems import ProblemError
-from api.temporal_ui.rules import API, RULES, Kind, Match, parameters_of, rule_of
+from api.temporal_ui.rules import API, RULES, Match, RequestKind, parameters_of, rule_of
 
 NAMESPACE = f"{API}/namespaces/default"
 CASE = f"{NAMESPACE}/workflows/complaint-2608034711004"
@@ -21,34 +21,36 @@ def matched(method: str, path: str) -> Match:
 @pytest.mark.parametrize(
     ("method", "path", "kind", "ids"),
     [
-        ("GET", "/temporal", Kind.PAGE, {}),
-        ("GET", "/temporal/", Kind.PAGE, {}),
-        ("GET", "/temporal/namespaces/default/workflows/complaint-1/r/history", Kind.PAGE, {}),
-        ("GET", "/temporal/_app/immutable/chunks/R0gNDFMs.js", Kind.ASSET, {}),
-        ("GET", "/temporal/favicon.ico", Kind.ASSET, {}),
-        ("GET", "/temporal/render", Kind.RENDER, {}),
-        ("POST", "/temporal/codec/decode", Kind.CODEC, {}),
-        ("GET", f"{API}/settings", Kind.SETTINGS, {}),
-        ("GET", f"{API}/cluster-info", Kind.FACTS, {}),
-        ("GET", f"{NAMESPACE}/task-queues/1234%40host%3Aab", Kind.FACTS, {"queue": "1234@host:ab"}),
-        ("GET", f"{NAMESPACE}/workflows", Kind.LIST, {}),
-        ("GET", f"{NAMESPACE}/workflow-count", Kind.COUNT, {}),
-        ("GET", f"{NAMESPACE}/schedules/period-end", Kind.OPERATIONS, {"schedule_id": "period-end"}),
-        ("GET", CASE, Kind.WORKFLOW, {"workflow_id": "complaint-2608034711004"}),
-        ("GET", f"{NAMESPACE}/workflows/%E9%99%88%20a", Kind.WORKFLOW, {"workflow_id": "陈 a"}),
-        ("GET", f"{CASE}/history", Kind.WORKFLOW, {"workflow_id": "complaint-2608034711004"}),
-        ("GET", f"{CASE}/history-reverse", Kind.WORKFLOW, {"workflow_id": "complaint-2608034711004"}),
-        ("GET", f"{CASE}/run/{RUN}/history.json", Kind.WORKFLOW, {"run_id": RUN}),
-        ("POST", f"{CASE}/query/__stack_trace", Kind.QUERY, {"name": "__stack_trace"}),
-        ("POST", f"{CASE}/update/dispatch", Kind.UPDATE, {"name": "dispatch"}),
-        ("POST", f"{CASE}/terminate", Kind.DANGEROUS, {"workflow_id": "complaint-2608034711004"}),
-        ("POST", f"{CASE}/signal/linked", Kind.DANGEROUS, {"name": "linked"}),
-        ("POST", CASE, Kind.DANGEROUS, {}),
-        ("POST", f"{NAMESPACE}/batch-operations/1", Kind.DANGEROUS, {"job_id": "1"}),
-        ("DELETE", f"{NAMESPACE}/schedules/period-end", Kind.DANGEROUS, {}),
+        ("GET", "/temporal", RequestKind.PAGE, {}),
+        ("GET", "/temporal/", RequestKind.PAGE, {}),
+        ("GET", "/temporal/namespaces/default/workflows/complaint-1/r/history", RequestKind.PAGE, {}),
+        ("GET", "/temporal/_app/immutable/chunks/R0gNDFMs.js", RequestKind.ASSET, {}),
+        ("GET", "/temporal/favicon.ico", RequestKind.ASSET, {}),
+        ("GET", "/temporal/render", RequestKind.RENDER, {}),
+        ("POST", "/temporal/codec/decode", RequestKind.CODEC, {}),
+        ("GET", f"{API}/settings", RequestKind.SETTINGS, {}),
+        ("GET", f"{API}/cluster-info", RequestKind.FACTS, {}),
+        ("GET", f"{NAMESPACE}/task-queues/1234%40host%3Aab", RequestKind.FACTS, {"queue": "1234@host:ab"}),
+        ("GET", f"{NAMESPACE}/workflows", RequestKind.LIST, {}),
+        ("GET", f"{NAMESPACE}/workflow-count", RequestKind.COUNT, {}),
+        ("GET", f"{NAMESPACE}/schedules/period-end", RequestKind.OPERATIONS, {"schedule_id": "period-end"}),
+        ("GET", CASE, RequestKind.WORKFLOW, {"workflow_id": "complaint-2608034711004"}),
+        ("GET", f"{NAMESPACE}/workflows/%E9%99%88%20a", RequestKind.WORKFLOW, {"workflow_id": "陈 a"}),
+        ("GET", f"{CASE}/history", RequestKind.WORKFLOW, {"workflow_id": "complaint-2608034711004"}),
+        ("GET", f"{CASE}/history-reverse", RequestKind.WORKFLOW, {"workflow_id": "complaint-2608034711004"}),
+        ("GET", f"{CASE}/run/{RUN}/history.json", RequestKind.WORKFLOW, {"run_id": RUN}),
+        ("POST", f"{CASE}/query/__stack_trace", RequestKind.QUERY, {"name": "__stack_trace"}),
+        ("POST", f"{CASE}/update/dispatch", RequestKind.UPDATE, {"name": "dispatch"}),
+        ("POST", f"{CASE}/terminate", RequestKind.DANGEROUS, {"workflow_id": "complaint-2608034711004"}),
+        ("POST", f"{CASE}/signal/linked", RequestKind.DANGEROUS, {"name": "linked"}),
+        ("POST", CASE, RequestKind.DANGEROUS, {}),
+        ("POST", f"{NAMESPACE}/batch-operations/1", RequestKind.DANGEROUS, {"job_id": "1"}),
+        ("DELETE", f"{NAMESPACE}/schedules/period-end", RequestKind.DANGEROUS, {}),
     ],
 )
-def test_what_the_pages_of_workflows_ask_for_is_known(method: str, path: str, kind: Kind, ids: dict[str, str]) -> None:
+def test_what_the_pages_of_workflows_ask_for_is_known(
+    method: str, path: str, kind: RequestKind, ids: dict[str, str]
+) -> None:
     match = matched(method, path)
     assert match.kind is kind
     assert match.ids.items() >= ids.items()
@@ -108,10 +110,10 @@ def test_no_other_method_passes(method: str) -> None:
 
 
 def test_a_path_that_is_read_is_not_changed_by_its_method() -> None:
-    assert [rule.path for rule in RULES if rule.method == "GET" and rule.kind is Kind.DANGEROUS] == []
+    assert [rule.path for rule in RULES if rule.method == "GET" and rule.kind is RequestKind.DANGEROUS] == []
     unsafe = {rule.kind for rule in RULES if rule.method != "GET"}
-    assert unsafe == {Kind.CODEC, Kind.QUERY, Kind.UPDATE, Kind.DANGEROUS}
-    assert all(rule.does for rule in RULES if rule.kind is Kind.DANGEROUS)
+    assert unsafe == {RequestKind.CODEC, RequestKind.QUERY, RequestKind.UPDATE, RequestKind.DANGEROUS}
+    assert all(rule.does for rule in RULES if rule.kind is RequestKind.DANGEROUS)
 
 
 def test_no_two_rules_are_about_the_same_request() -> None:

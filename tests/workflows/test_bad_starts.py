@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 from activities.command_faults import UNDECODED, UNSEALED
 from activities.names import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE, complaint_id
 from activities.recovery.history_errors import ForeignError, UnreadableError
+from activities.recovery.history_events import read_events
 from activities.recovery.report import ReconcilerReport
 from activities.sealing.envelope import context_of
 from domain.incident.actions.dispatch import DispatchIncident
@@ -125,7 +126,7 @@ async def test_a_run_that_was_found_foreign_is_not_asked_for_again(
 ) -> None:
     client, name = hotline.client, complaint_id(hotline.registration().number)
     await stranger(client).start_workflow("ComplaintWorkflow", id=name, task_queue=hotline.settings.task_queue)
-    query, asked, read = f'AND WorkflowId = "{name}"', list[str](), histories._read
+    query, asked, read = f'AND WorkflowId = "{name}"', list[str](), read_events
 
     async def failed() -> int:
         return (await client.count_workflows(f'ExecutionStatus = "Failed" {query}')).count
@@ -135,7 +136,7 @@ async def test_a_run_that_was_found_foreign_is_not_asked_for_again(
         return read(client, run, size)
 
     await until(failed, bool)
-    monkeypatch.setattr(histories, "_read", noted)
+    monkeypatch.setattr(histories, "read_events", noted)
     assert [await chains(client, condition=query) for _ in range(2)] == [{}, {}]
     assert asked == [name]
 

@@ -18,7 +18,7 @@ from temporalio.api.common.v1 import ActivityType, Payload, Payloads, SearchAttr
 from temporalio.api.enums.v1 import CommandType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.protocol.v1 import Message
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
 from temporalio.api.update.v1 import Acceptance, Outcome, Response
 from temporalio.api.update.v1 import Request as UpdateRequest
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, RespondWorkflowTaskCompletedRequest
@@ -64,12 +64,16 @@ async def argument(handle: WorkflowHandle[Any, Any], name: str) -> Payload:
     return next(each.input.payloads[0] for each in scheduled if each.activity_type.name == name)
 
 
-async def hijack(client: Client, queue: str, *commands: WorkflowCommand) -> None:
-    """Answer the next workflow task in place of the service."""
+async def hijack(
+    client: Client, queue: str, *commands: WorkflowCommand, sticky: StickyExecutionAttributes | None = None
+) -> None:
+    """Answer the next workflow task in place of the service; `sticky` has the tasks that follow."""
     poll = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), identity="nobody")
     task = await client.workflow_service.poll_workflow_task_queue(poll)
     await client.workflow_service.respond_workflow_task_completed(
-        RespondWorkflowTaskCompletedRequest(namespace=client.namespace, task_token=task.task_token, commands=commands)
+        RespondWorkflowTaskCompletedRequest(
+            namespace=client.namespace, task_token=task.task_token, commands=commands, sticky_attributes=sticky
+        )
     )
 
 

@@ -356,21 +356,24 @@ async def test_a_sweep_pauses_between_pages_of_cases(hotline: Hotline, monkeypat
     await until(pauses, lambda count: count >= 4)
 
 
-async def test_a_handover_that_was_ended_by_hand_is_ended_in_sql(hotline: Hotline, owner: Engine) -> None:
+async def test_a_handover_that_was_ended_or_moved_by_hand_is_ended_in_sql(hotline: Hotline, owner: Engine) -> None:
     """One whose workflow is not there yet, as its API has died, may still be begun."""
-    begun, ended = (
-        Handover(id=uuid.uuid4().hex, previous_owner="chen", owner="li", reason="病假", actor=ADMIN) for _ in range(2)
+    begun, ended, moved = (
+        Handover(id=uuid.uuid4().hex, previous_owner="chen", owner="li", reason="病假", actor=ADMIN) for _ in range(3)
     )
     with writing(owner) as connection:
-        for each in (begun, ended):
+        for each in (begun, ended, moved):
             begin_handover(connection, each, datetime.now(UTC))
-    start, request = HandoverStart.of(ended), Request(key=ended.id)
-    await (await start_handover(hotline.client, "nobody-polls", start, request)).terminate()
+    elsewhere = [
+        await start_handover(hotline.client, "nobody-polls", HandoverStart.of(each), Request(key=each.id))
+        for each in (ended, moved)
+    ]
+    await elsewhere[0].terminate()
 
     async def under_way() -> set[str]:
         return {*await read_in_thread(owner, handovers_under_way)}
 
-    await until(under_way, lambda found: ended.id not in found)
+    await until(under_way, lambda found: not {ended.id, moved.id} & found)
     assert begun.id in await under_way()
 
 

@@ -12,7 +12,8 @@ from domain.reports.period import ReportKind
 from domain.reports.report import Column, Report, Table
 from tests.support.batches import call, project, published
 from tests.support.hotline import Hotline, metadata, running_hotline
-from workflows.clients.report import report_handle, start_report
+from tests.support.sealing import stranger
+from workflows.clients.report import report_handle, report_workflow_id, start_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 DAY = "2025-09-08"
@@ -41,6 +42,20 @@ async def test_a_report_is_shown_in_the_temporal_ui(server: WorkflowEnvironment,
     assert f"**日报 Daily report {DAY}**" in shown
     assert "- 受理 Registered: **1**" in shown
     assert "| 停水/无水 No water |" in shown
+
+
+async def test_a_report_whose_id_somebody_has_taken_is_logged(
+    hotline: Hotline, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, queue = report_workflow_id(ReportKind.DAILY, "2025-09-09"), hotline.settings.task_queue
+    theirs = await stranger(hotline.client).start_workflow("ReportWorkflow", id=one, task_queue="nobody-polls")
+    assert not await start_report(hotline.client, queue, ReportKind.DAILY, "2025-09-09")
+    assert f"workflow {one} is not started: another, of type ReportWorkflow on task queue nobody-polls" in caplog.text
+    await theirs.terminate()
+    caplog.clear()
+    started = [await start_report(hotline.client, queue, ReportKind.DAILY, "2025-09-09") for _ in range(2)]
+    assert started[0]
+    assert "is not started" not in caplog.text
 
 
 async def test_details_are_short_however_long_the_report_is() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 
 from domain.incident.actions import INCIDENT_ACTIONS, INCIDENT_COMMANDS
-from domain.incident.automatic import FINISH, MERGE_FAILED, SUSPECT
+from domain.incident.automatic import INCIDENT_FINISH, MERGE_FAILED, SUSPECT
 from domain.incident.state import ENDS, LINKABLE, IncidentAction, IncidentKind, IncidentState
 from domain.shared.actors import Role
 from tools.docs.markdown import table
@@ -22,7 +22,7 @@ def diagram() -> str:
         for source in _in_order(action.sources) or ["[*]"]
     ]
     lines += [_arrow(IncidentState.MERGING, before, MERGE_FAILED) for before in _in_order(LINKABLE)]
-    lines += [_arrow(ending, end, FINISH) for ending, end in ENDS.items()]
+    lines += [_arrow(ending, end, INCIDENT_FINISH) for ending, end in ENDS.items()]
     lines += [f"    {end.value} --> [*]" for end in ENDS.values()]
     return "\n".join([*lines, "```"]) + "\n"
 

@@ -10,19 +10,22 @@ from pydantic.fields import FieldInfo
 
 import api.app  # noqa: F401 - its modules declare the types of problems
 from activities.command_faults import example
-from api.edge.problems import KINDS, PREFIX
+from api.edge.problems import PREFIX, PROBLEM_KINDS
+from api.routes.caller_page import STATE_FOR_CALLERS
 from domain.assessment.assessment import ASSESSMENT_KINDS
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC
 from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED, OPEN, State
+from domain.case.parts import PartState
 from domain.case.views import mermaid
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.credit_norms import CreditNorm
 from domain.catalogue.norms import ClockNorm, Duration, Service
 from domain.catalogue.terms import CLOCKS
-from domain.incident.automatic import CANCELLATION
+from domain.incident.automatic import INCIDENT_CANCELLATION
 from domain.incident.incident import INCIDENT_KINDS
+from domain.incident.state import IncidentState
 from domain.kit.event import AnyAction, BaseKind
 from domain.shared.actors import Role
 from domain.shared.value import Coded
@@ -88,12 +91,32 @@ def glossary_actions() -> str:
 
 def glossary_incident_events() -> str:
     """Return the glossary's table of what happens to incidents."""
-    return _events(kind for name, kind in INCIDENT_KINDS.items() if name != CANCELLATION.name)
+    return _events(kind for name, kind in INCIDENT_KINDS.items() if name != INCIDENT_CANCELLATION.name)
 
 
 def glossary_assessment_events() -> str:
     """Return the glossary's table of what happens to an assessment."""
-    return _events(ASSESSMENT_KINDS[name] for name in ASSESSMENT_KINDS if name != CANCELLATION.name)
+    return _events(ASSESSMENT_KINDS[name] for name in ASSESSMENT_KINDS if name != INCIDENT_CANCELLATION.name)
+
+
+def glossary_states() -> str:
+    """Return the glossary's table of the states of a case, with what its caller reads."""
+    rows = ((*_words(state), " · ".join(STATE_FOR_CALLERS[state])) for state in State)
+    return table(("中文", "English", "code name", "to the caller 对来电人"), rows)
+
+
+def glossary_part_states() -> str:
+    """Return the glossary's table of the states of a part."""
+    return table(("中文", "English", "code name"), map(_words, PartState))
+
+
+def glossary_incident_states() -> str:
+    """Return the glossary's table of the states of an incident."""
+    return table(("中文", "English", "code name"), map(_words, IncidentState))
+
+
+def _words(state: State | PartState | IncidentState) -> tuple[str, str, str]:
+    return state.zh, state.value.replace("_", " "), f"`{state}`"
 
 
 def _events(kinds: Iterable[BaseKind[Any, Any]]) -> str:
@@ -352,7 +375,7 @@ _TYPES = {
 
 def problems() -> str:
     """Return the table of problem types."""
-    kinds = sorted(KINDS.values(), key=lambda kind: (kind.status, kind.slug))
+    kinds = sorted(PROBLEM_KINDS.values(), key=lambda kind: (kind.status, kind.slug))
     rows = ((f"`{PREFIX}{kind.slug}`", str(int(kind.status)), kind.title) for kind in kinds)
     return table(("type", "status", "title"), rows)
 

@@ -5,7 +5,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 
 from domain.reports.period import ReportKind
-from workflows.clients.start import RPC_TIMEOUT, Request, start_again
+from workflows.clients.start import RPC_TIMEOUT, Request, start_again, warn_of_other
 from workflows.kit.entity import LOWEST
 from workflows.report import ReportStart, ReportWorkflow
 
@@ -16,11 +16,12 @@ def report_workflow_id(kind: ReportKind, period: str) -> str:
 
 
 async def start_report(client: Client, task_queue: str, kind: ReportKind, period: str) -> bool:
-    """Start the making of the report. Returns False if it is under way. Raises what the client raises."""
+    """Start the making of the report; return False, as `warn_of_other`, if one runs. Raises what the client raises."""
     workflow_id = report_workflow_id(kind, period)
-    return await start_again(
+    request = Request(key=workflow_id)
+    started = await start_again(
         client,
-        Request(key=workflow_id),
+        request,
         ReportWorkflow.run,
         ReportStart(kind=kind, period=period),
         id=workflow_id,
@@ -30,6 +31,7 @@ async def start_report(client: Client, task_queue: str, kind: ReportKind, period
         static_details="One activity makes the report from SQL and keeps it; the result is its path in the API.",
         rpc_timeout=RPC_TIMEOUT,
     )
+    return started or await warn_of_other(client, request, id=workflow_id, task_queue=task_queue)
 
 
 def report_handle(client: Client, kind: ReportKind, period: str) -> WorkflowHandle[Any, str]:

@@ -65,7 +65,7 @@ RECONCILER = Singleton(
 )
 INSTALLATION = Singleton(
     InstallationWorkflow.run,
-    id="installation",
+    id=names.INSTALLATION,
     summary="系统标识 Id of the installation",
     details="Its memo has the id that SQL has as well. No program takes a store with another id for its own.",
 )

@@ -47,14 +47,18 @@ async def start_once(client: Client, request: Request, run: Any, start: BaseMode
 async def start_unless_done(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - as above
     """Start the workflow for the request. A run that failed or was ended frees its id: SQL knows what was done.
 
-    Returns False if the id is taken; a warning names a run that does not do what is asked for. Raises what the client
-    raises.
+    Returns False if the id is taken, as `warn_of_other`. Raises what the client raises.
     """
     policy = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
     if await _start(client, request, run, start, id_reuse_policy=policy, **options):
         return True
-    found = await client.get_workflow_handle(options["id"]).describe(rpc_timeout=RPC_TIMEOUT)
-    if found.task_queue != options["task_queue"] or await request_of(found) != request:
+    return await warn_of_other(client, request, **options)
+
+
+async def warn_of_other(client: Client, request: Request, *, id: str, task_queue: str, **_: object) -> bool:  # noqa: A002 - the SDK's name
+    """Log a warning if a workflow that does not do what is asked for has the id. Returns False. Raises RPCError."""
+    found = await client.get_workflow_handle(id).describe(rpc_timeout=RPC_TIMEOUT)
+    if found.task_queue != task_queue or await request_of(found) != request:
         logger.warning(
             "workflow %s is not started: another, of type %s on task queue %s, has its id; terminate that, or delete it"
             " if it has ended",

@@ -10,7 +10,7 @@ from domain.assessment.state import (
     Inspection,
     Objection,
 )
-from domain.catalogue.figures import QUALITY, Subject
+from domain.catalogue.figures import QUALITY_FIGURE, Subject
 from domain.kit.event import ActionBody, Addressees, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
@@ -61,7 +61,7 @@ def _party(month: AssessmentFields, objection: Objection, actor: Actor) -> str |
     if {actor.id, actor.department} & {*objection.parties}:
         return f"has a part in the case {objection.complaint}, or the department has"
     about = {each.inspected_by for each in month.inspections if _is_about(objection, each)}
-    if objection.figure == QUALITY.name and actor.id in about:
+    if objection.figure == QUALITY_FIGURE.name and actor.id in about:
         return "has given points for it"
     return None
 

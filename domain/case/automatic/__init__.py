@@ -11,14 +11,14 @@ from domain.case.automatic import (
 )
 from domain.case.kind import EventKind
 
-CANCELLATION = EventKind.cancellation("case", by_time=True)
+CASE_CANCELLATION = EventKind.cancellation("case", by_time=True)
 AUTOMATIC: tuple[EventKind, ...] = (
     escalate.KIND,
     notice.NOTICE,
     notice.CRITICISE,
     undelivered.KIND,
     recognise.KIND,
-    CANCELLATION,
+    CASE_CANCELLATION,
     catalogue_change.KIND,
     credit.KIND,
     left_out.KIND,

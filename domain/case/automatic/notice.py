@@ -134,7 +134,7 @@ def criticise(case: CaseState, _: Criticised, __: Event) -> None:
 def holders(_: CaseState, data: Document) -> tuple[Holder, ...]:
     """Return all whose work is waited for; nobody stands for a case that no department has."""
     late = tuple(Holder(each.department, each.assignee) for each in data.addressees)
-    return late or (Holder(None, None),)
+    return late or (Holder(),)
 
 
 def text(number: str, data: Document, event: Event) -> tuple[str, str]:

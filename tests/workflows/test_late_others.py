@@ -1,0 +1,214 @@
+"""Incidents, assessments and others that somebody has wait, as their worker, or that Temporal does not run."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio.api.activity.v1 import ActivityOptions
+from temporalio.api.command.v1 import Command, ContinueAsNewWorkflowExecutionCommandAttributes
+from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
+from temporalio.api.enums.v1 import CommandType, TaskQueueKind
+from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
+from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, UpdateActivityOptionsRequest
+from temporalio.client import Client, WorkflowExecutionDescription
+
+from activities.recovery import other_workflows
+from activities.recovery.report import ReconcilerReport
+from domain.reports.period import ReportKind
+from hotline.recovery.rebuild_workflows import STARTED
+from readmodel.base.database import engine
+from tests.support import lost
+from tests.support.bulk import order_handover, put_in_force
+from tests.support.causes import Cause, declare
+from tests.support.hotline import Hotline, running_hotline, until
+from tests.support.months import RunningMonth
+from tests.workflows.test_hijacked_tasks import hijack, schedule
+from tests.workflows.test_late_cases import QUEUE, TEN_YEARS, timer, waiting_cases
+from tests.workflows.test_pretender import asked
+from tests.workflows.test_rebuild_workflows import rebuilder
+from workflows.clients.bulk import start_handover, start_rollout
+from workflows.clients.report import report_workflow_id, start_report
+from workflows.clients.singletons import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
+from workflows.clients.start import Request
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+NOBODYS_QUEUE = "nobody-polls"
+
+
+@pytest.fixture(autouse=True)
+def _later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the longest pause of the service be over at once."""
+    later = other_workflows.LONGEST_PAUSE_SECONDS + 1
+    monkeypatch.setattr(other_workflows, "time", SimpleNamespace(time=lambda: time.time() + later))
+
+
+@asynccontextmanager
+async def at_work(elsewhere: Hotline) -> AsyncIterator[tuple[Hotline, Callable[[], Awaitable[list[str]]]]]:
+    """The hotline of the queue QUEUE, with a reconciler, and what that lists as stuck."""
+    settings: dict[str, Any] = {"task_queue": QUEUE, "reconcile_seconds": 0.1}
+    async with running_hotline(elsewhere.server, elsewhere.settings.data_dir, **settings) as ours:
+        await RECONCILER.start(ours.client, QUEUE)
+
+        async def stuck() -> list[str]:
+            return (await last_report(ours.client) or ReconcilerReport()).stuck
+
+        yield ours, stuck
+
+
+async def report(client: Client, day: int, *commands: Command) -> str:
+    """Begin a report, and answer its first task with these commands; return its id."""
+    period = f"2026-01-0{day}"
+    assert await start_report(client, QUEUE, ReportKind.DAILY, period)
+    await hijack(client, QUEUE, *commands)
+    return report_workflow_id(ReportKind.DAILY, period)
+
+
+def making(queue: str, seconds: int = 60, name: str = "make_report") -> Command:
+    command = schedule(queue, name, 1)
+    limit = command.schedule_activity_task_command_attributes.start_to_close_timeout
+    limit.CopyFrom(Duration(seconds=seconds))
+    return command
+
+
+async def change(client: Client, workflow: str, path: str, options: ActivityOptions) -> None:
+    request = UpdateActivityOptionsRequest(
+        namespace=client.namespace,
+        execution=WorkflowExecution(workflow_id=workflow),
+        type="make_report",
+        activity_options=options,
+        update_mask=FieldMask(paths=[path]),
+    )
+    await client.workflow_service.update_activity_options(request)
+
+
+async def forged_reports(waiting: Hotline) -> list[str]:
+    """Reports that wait for years: for an activity that somebody has taken or moved elsewhere, or for a timer."""
+    client = waiting.client
+    taken = await report(client, 1, making(QUEUE, TEN_YEARS))
+    await asked(waiting)
+    prolonged = await report(client, 2, making(QUEUE))
+    await change(
+        client, prolonged, "start_to_close_timeout", ActivityOptions(start_to_close_timeout=Duration(seconds=TEN_YEARS))
+    )
+    await asked(waiting)
+    moved = await report(client, 3, making(QUEUE))
+    await change(client, moved, "task_queue.name", ActivityOptions(task_queue=TaskQueue(name=NOBODYS_QUEUE)))
+    scheduled = await report(client, 4, making(NOBODYS_QUEUE))
+    slept = await report(client, 5, making(QUEUE), timer(1, TEN_YEARS))
+    await asked(waiting)
+    unknown = await report(client, 7, making(QUEUE, name="whatever"))
+    return [taken, prolonged, moved, scheduled, slept, unknown]
+
+
+async def answered_with_nothing(waiting: Hotline) -> list[str]:
+    """Others of which somebody has answered the first task, with no command."""
+    client, catalogue = waiting.client, waiting.catalogue
+    asleep = [await report(client, 6)]
+    handover = await start_handover(client, QUEUE, await order_handover(waiting, "1" * 32), Request(key="1" * 32))
+    await hijack(client, QUEUE)
+    rollout = await start_rollout(client, QUEUE, put_in_force(waiting, catalogue))
+    await hijack(client, QUEUE)
+    await SURGE_WATCH.start(client, QUEUE)
+    await hijack(client, QUEUE)
+    return [*asleep, handover.id, rollout.id, SURGE_WATCH.id]
+
+
+async def test_what_waits_for_nothing_that_comes_is_listed_until_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(other_workflows, "REFUSALS", 1)
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
+        client = waiting.client
+        put_off = [*await forged_reports(waiting), *await answered_with_nothing(waiting)]
+        month = await RunningMonth.begin(waiting, "2026-01", sample_per_agent=0)
+        await hijack(client, QUEUE)
+        cause = await declare(waiting, "west")
+        await hijack(client, QUEUE)
+        begun = [month.handle.id, cause.handle.id]
+        await INSTALLATION.start(client, QUEUE)
+        async with at_work(elsewhere) as (_, stuck):
+            await until(stuck, sorted([*put_off, *begun]).__eq__)
+            # The next task does what was left out.
+            await month.handle.signal("recompute")
+            await cause.handle.signal("linked")
+            await until(stuck, sorted(put_off).__eq__)
+            await month.reaches("open", "compute", "publish")
+            await cause.published("declare")
+            for each in put_off:
+                await lost.terminate(client, each)
+            await until(stuck, [].__eq__)
+
+
+def next_run(queue: str, in_seconds: int = 0) -> Command:
+    """End the run of an incident, and have the next one begin on this queue, after this time."""
+    return Command(
+        command_type=CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
+        continue_as_new_workflow_execution_command_attributes=ContinueAsNewWorkflowExecutionCommandAttributes(
+            workflow_type=WorkflowType(name="IncidentWorkflow"),
+            task_queue=TaskQueue(name=queue),
+            backoff_start_interval=Duration(seconds=in_seconds),
+        ),
+    )
+
+
+def rests(found: WorkflowExecutionDescription) -> bool:
+    raw = found.raw_description
+    return not (raw.pending_activities or raw.pending_workflow_task.attempt)
+
+
+async def keep_tasks(client: Client, cause: Cause) -> None:
+    """Answer a task of the incident, and have those that follow wait for a worker that has gone."""
+    kept = TaskQueue(name="kept", kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY, normal_name=QUEUE)
+    poll = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=kept, identity="nobody")
+    polling = asyncio.ensure_future(client.workflow_service.poll_workflow_task_queue(poll))
+    await cause.handle.signal("linked")
+    years = Duration(seconds=TEN_YEARS)
+    sticky = StickyExecutionAttributes(worker_task_queue=kept, schedule_to_start_timeout=years)
+    await hijack(client, QUEUE, sticky=sticky)
+    polling.cancel()
+    await cause.handle.signal("linked")
+
+
+async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_until_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were terminated, deleted, or go on elsewhere or in ten years; another one is sound."""
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
+        client = waiting.client
+        async with running_hotline(elsewhere.server, tmp_path, task_queue=QUEUE) as first:
+            causes = [await declare(first, "west") for _ in range(7)]
+            for cause in causes:
+                await cause.published("declare")
+            month = await RunningMonth.begin(first, "2026-02", sample_per_agent=0)
+            await month.reaches("open", "compute", "publish")
+            for handle in (month.handle, *(cause.handle for cause in causes)):
+                await until(handle.describe, rests)
+        ended, deleted, moved, late, slept, kept, _ = causes
+        for cause, command in (
+            (moved, next_run(NOBODYS_QUEUE)),
+            (late, next_run(QUEUE, TEN_YEARS)),
+            (slept, timer(9, TEN_YEARS)),
+        ):
+            await cause.handle.signal("linked")
+            await hijack(client, QUEUE, command)
+        await keep_tasks(client, kept)
+        await lost.terminate(client, ended.handle.id)
+        await lost.delete(client, deleted.handle.id)
+        await month.handle.terminate()
+        async with at_work(elsewhere) as (ours, stuck):
+            await until(stuck, sorted([month.handle.id, *(cause.handle.id for cause in causes[:-1])]).__eq__)
+            assert await month.resume()
+            for cause in causes[2:-1]:
+                await cause.handle.terminate()
+            owner = engine(ours.settings.database_url)
+            for cause in causes[:-1]:
+                assert await rebuilder(ours, owner).one(cause.number) == STARTED
+            owner.dispose()
+            await until(stuck, [].__eq__)
