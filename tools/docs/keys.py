@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from activities.notifications.routing import ChannelFile
 from api.calls import NewCall
 from api.incidents import IncidentItem, NewIncident
+from api.routes.call_reports import CallNumbers
 from api.routes.parameters import Listing
 from api.schemas import Complaint, NewComplaint
 from demo import __main__ as demo
@@ -100,6 +101,11 @@ def filters() -> str:
 def call_body() -> str:
     """Return the table of the fields that report a call."""
     return _fields(NewCall)
+
+
+def call_figures() -> str:
+    """Return the table of the figures of a report of calls."""
+    return _fields(CallNumbers)
 
 
 def options() -> str:
