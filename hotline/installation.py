@@ -191,7 +191,6 @@ def _sql(url: str) -> Store:
 
 
 def _id_in(connection: ReadConnection) -> str | None:
-    """Return the id; None if the read model has none, or no tables yet."""
     has_table = inspect(connection).has_table(installation.name)
     return connection.scalar(select(installation.c.id)) if has_table else None
 

@@ -148,7 +148,6 @@ def _update(connection: WriteConnection, batches: Sequence[ProjectionBatch]) -> 
 
 
 def _follows(batch: ProjectionBatch, changed_at: datetime) -> bool:
-    """Return True if a version of the batch changed at this instant, as far as the batch tells."""
     return (batch.since_changed_at or changed_at) <= changed_at <= batch.changed_at
 
 

@@ -48,7 +48,6 @@ class GroupWriter:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Write what has been submitted, then end the thread."""
         self._open = False
         if self._writing:
             await asyncio.shield(self._writing)
@@ -79,7 +78,6 @@ class GroupWriter:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, argument)
 
     async def _write_groups(self) -> None:
-        """Write the batches that wait, and those that come meanwhile, until none waits."""
         while self._waiting:
             await self._linger()
             group, self._waiting = self._waiting[: self._group_size], self._waiting[self._group_size :]

@@ -174,9 +174,9 @@ class DeliveryLoop(Loop):
         results = Results(tuple(self._sent), tuple(self._failed))
         taken = await self.writer.run(partial(self._record_and_take, results=results, room=room))
         self._forget(results)
-        for together in [[each] for each in taken] if self._singly else [taken] * bool(taken):
-            task = asyncio.create_task(self._deliver(together))
-            self._under_way[task] = len(together)
+        for batch in [[each] for each in taken] if self._singly else [taken] * bool(taken):
+            task = asyncio.create_task(self._deliver(batch))
+            self._under_way[task] = len(batch)
             task.add_done_callback(self._under_way.pop)
         if len(taken) < room:
             return True
@@ -199,7 +199,7 @@ class DeliveryLoop(Loop):
         at = self._clock()
         deliveries.record(connection, self.name, results, at)
         return deliveries.take(
-            connection, self.name, self._quiet_until, at, room, self._area_code(), together=not self._singly
+            connection, self.name, self._quiet_until, at, room, self._area_code(), in_batch=not self._singly
         )
 
     def _forget(self, results: Results) -> None:

@@ -81,7 +81,6 @@ def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Cust
 
 
 def _customer(source: ColumnFile, catalogue: Catalogue, given: Row) -> Customer | None:
-    """Return the customer of a line, or note its faults."""
     for name, words in _IN_CHINESE.items():
         if name in given:
             given[name] = words.get(given[name], given[name])

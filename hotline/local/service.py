@@ -139,7 +139,6 @@ async def _until_ready(api: str, say: Say) -> None:
 
 
 async def _unready(client: httpx.AsyncClient, api: str) -> str | None:
-    """Return the API's answer if it is not ready, else None."""
     try:
         response = await client.get(f"{api}/readyz")
     except httpx.HTTPError as error:

@@ -234,7 +234,6 @@ class WorkflowRebuild:
     async def _keys(
         self, workflow: type, latest: WorkflowExecutionDescription | None, events: Sequence[BaseEvent]
     ) -> dict[str, Done]:
-        """Return the keys that the lost workflow still knew, as far as Temporal has its history."""
         if latest is None:
             return {}
         listed = await chains(self._client, workflow, f'AND WorkflowId = "{latest.id}"')

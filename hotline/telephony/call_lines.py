@@ -112,7 +112,6 @@ class CallFile:
                 yield pickle.load(self._kept)  # noqa: S301 - written by this process
 
     def _read(self) -> Iterator[Call | str]:
-        """Yield the calls and the faults of all lines, and count what is left out."""
         self.left_out.clear()
         rows = csv.reader(self._lines(), strict=True, **self.format.dialect)
         line, width = 1, 0

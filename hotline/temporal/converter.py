@@ -83,7 +83,6 @@ def _taken_if_sealed(payloads: Sequence[Payload], _: list[type] | None) -> Seque
 
 
 def _taken_by_workflow(payloads: Sequence[Payload], type_hints: list[type] | None) -> Sequence[Payload]:
-    """Check the argument of a start or an update; or what else is sealed for a workflow."""
     run = present_run.get()
     for payload in payloads:
         if run and workflow.in_workflow() and (update := workflow.current_update_info()):

@@ -235,7 +235,6 @@ def _tallies(
 
 
 def _given(connection: ReadConnection, month: str, by: Subject) -> dict[str, dict[str, FigureValue]]:
-    """Return the values that no entry tells, by subject and figure."""
     table = given_points.c
     found: dict[str, dict[str, FigureValue]] = {}
     for row in connection.execute(select(given_points).where(table.month == month, table.by == by)):

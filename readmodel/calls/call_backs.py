@@ -119,10 +119,10 @@ def list_call_backs(
 def _is_first(*, done: bool) -> ColumnElement[bool]:
     """Return the condition for the oldest call of those that are worked off together."""
     other = call_backs.alias()
-    together: ColumnElement[bool] = other.c.ended_at == _row.ended_at if done else other.c.ended_at.is_(None)
+    same_end: ColumnElement[bool] = other.c.ended_at == _row.ended_at if done else other.c.ended_at.is_(None)
     earlier = tuple_(other.c.since, other.c.call_id) < tuple_(_row.since, _row.call_id)
     is_over = _row.ended_at.is_not(None) if done else _IS_OPEN
-    return and_(is_over, ~exists().where(other.c.phone_term == _row.phone_term, together, earlier))
+    return and_(is_over, ~exists().where(other.c.phone_term == _row.phone_term, same_end, earlier))
 
 
 def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBack], CallBack]) -> CallBackEntry | None:
@@ -136,22 +136,22 @@ def work_off(connection: WriteConnection, call_id: str, change: Callable[[CallBa
     own = next((row for row in rows if row.call_id == call_id), None)
     if own is None:
         return None
-    together = [row for row in rows if row.ended_at == own.ended_at]
-    before = _lead(together)
+    group = [row for row in rows if row.ended_at == own.ended_at]
+    before = _lead(group)
     if (after := change(before)) != before:
-        ids = [row.call_id for row in together]
+        ids = [row.call_id for row in group]
         connection.execute(update(call_backs).where(_row.call_id.in_(ids)).values(after._asdict()))
-    return next(iter(_entries(connection, [_first(together)]).values()))
+    return next(iter(_entries(connection, [_first(group)]).values()))
 
 
 def _entries(connection: ReadConnection, call_ids: Sequence[str]) -> dict[str, CallBackEntry]:
     first, each = call_backs.alias(), call_backs.alias()
-    together = (each.c.phone_term == first.c.phone_term) & (
+    of_group = (each.c.phone_term == first.c.phone_term) & (
         (each.c.ended_at == first.c.ended_at) | (each.c.ended_at.is_(None) & first.c.ended_at.is_(None))
     )
     statement: Select[Any] = (
         select(first.c.call_id.label("first"), calls.c.caller_phone, calls.c.queue, each)
-        .join(each, together)
+        .join(each, of_group)
         .join(calls, calls.c.call_id == first.c.call_id)
         .where(first.c.call_id.in_(call_ids))
     )

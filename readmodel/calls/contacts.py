@@ -79,7 +79,6 @@ def telephone_before(connection: ReadConnection, number: str, person: str, seq: 
 
 
 def _registered_caller(connection: ReadConnection, number: str) -> Caller:
-    """Return the caller as the registration has it; an empty one without registration."""
     first = connection.scalar(select(events.c.data).where(events.c.number == number, events.c.seq == 1))
     return _Taken.model_validate_json(first).intake.caller if first else Caller()
 

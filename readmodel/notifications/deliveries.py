@@ -161,16 +161,16 @@ def take(  # noqa: PLR0913 - a query and its bounds
     limit: int,
     area_code: str = "",
     *,
-    together: bool = False,
+    in_batch: bool = False,
 ) -> list[Delivery]:
     """Take the deliveries of a channel that are due at `at`, oldest first, and count a try for each.
 
     A delivery waits for earlier ones of its case to the same recipient, which keeps their order, until they are late;
-    if all are sent `together`, in their order, only for those whose next try is later. One in quiet hours is postponed
+    if all are sent `in_batch`, in their order, only for those whose next try is later. One in quiet hours is postponed
     to their end, without a try, and holds back none that may be sent. `area_code` is that of telephones without one.
     """
     taken: list[Delivery] = []
-    held_back = _held_back(at, together=together)
+    held_back = _held_back(at, in_batch=in_batch)
     while limit and not taken and (due := _due(connection, channel, at, limit, area_code, held_back)):
         ends = [(each, quiet_until(each.notification.recipient, each.priority, at)) for each in due]
         taken = [delivery for delivery, end in ends if end is None]
@@ -219,16 +219,14 @@ def _of(channel: str, keys: Collection[str]) -> ColumnElement[bool]:
     return (_row.channel == channel) & _row.key.in_(keys)
 
 
-def _held_back(at: datetime, *, together: bool) -> ColumnElement[bool]:
-    """Return whether an earlier delivery to the recipient is under way or will be soon."""
+def _held_back(at: datetime, *, in_batch: bool) -> ColumnElement[bool]:
     waits = (_EARLIER.c.tries < LATE_TRIES) & or_(_EARLIER.c.next_try_at <= at, _tried_soon(at))
-    if together:
+    if in_batch:
         waits &= _EARLIER.c.next_try_at > _row.next_try_at
     return exists(_EARLIER_ONE.where(or_(_EARLIER.c.status == SENDING, waits)))
 
 
 def _tried_soon(at: datetime) -> ColumnElement[bool]:
-    """Return whether an earlier delivery has been tried and is tried again soon."""
     return (_EARLIER.c.tries > 0) & (_EARLIER.c.next_try_at <= at + LONGEST_HOLD)
 
 
@@ -287,7 +285,6 @@ def _delivery(*row: Any) -> Delivery:  # noqa: ANN401 - a row of the statement a
 
 
 def _complete(connection: WriteConnection, keys: Collection[str], at: datetime) -> None:
-    """Mark the routed notifications as sent that have no unsent delivery."""
     unsent = exists().where(_row.key == _note.key, _row.status != SENT)
     complete = _note.key.in_(keys) & (_note.status == ROUTED) & ~unsent
     connection.execute(update(notifications).where(complete).values(status=SENT, sent_at=at))

@@ -243,9 +243,9 @@ def test_counts_are_read_from_an_index(filled: Engine, names: tuple[str, ...]) -
     assert "Seq Scan" not in plan
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("in_batch", [True, False])
 def test_earlier_notifications_to_a_recipient_are_read_from_an_index(
-    filled: Engine, on_sqlite: Engine, *, together: bool
+    filled: Engine, on_sqlite: Engine, *, in_batch: bool
 ) -> None:
     """However many are due: every case has one for the same recipient."""
     at = MONDAY + minutes(COUNT)
@@ -261,7 +261,7 @@ def test_earlier_notifications_to_a_recipient_are_read_from_an_index(
                 sent.append((statement, parameters))  # noqa: B023 - called before the next turn
 
             event.listen(connection, "before_cursor_execute", note)
-            deliveries.take(writer, "sms", lambda *_: None, at, 16, together=together)
+            deliveries.take(writer, "sms", lambda *_: None, at, 16, in_batch=in_batch)
             event.remove(connection, "before_cursor_execute", note)
             plan = "\n".join(plans(connection, sent[:1]))
             transaction.rollback()
