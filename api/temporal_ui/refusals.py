@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from activities.command_faults import ACTIONS, MOST_FAULTS, example
-from api.assessments import NewObjection
+from api.assessments.answers import NewObjection
 from api.edge.problems import PREFIX, Problem
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction

@@ -13,11 +13,11 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
-from api.calls import NewCall
-from api.incidents import IncidentItem, NewIncident
-from api.routes.call_reports import CallNumbers
-from api.routes.parameters import Listing
-from api.schemas import Complaint, NewComplaint
+from api.calls.answers import NewCall
+from api.complaints.answers import Complaint, NewComplaint
+from api.incidents.answers import IncidentItem, NewIncident
+from api.parameters import Listing
+from api.reports.calls import CallNumbers
 from demo import __main__ as demo
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
