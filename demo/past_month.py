@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from api.routes.reference import services
+from api.reference import services
 from demo.calls import QUEUE, Call, phone
 from demo.client import LARGEST_PAGE, Hotline, Json, Rejected
 from demo.day import CALLS_BY_HOUR, calls_by

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from api.routes.reference import services
+from api.reference import services
 from demo.__main__ import CATALOGUE
 from demo.calls import Call
 from demo.day import plan_day

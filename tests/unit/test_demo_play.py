@@ -15,7 +15,7 @@ from rich.console import Console
 import demo.__main__
 import demo.client
 import demo.play
-from api.routes.reference import services
+from api.reference import services
 from demo.__main__ import CATALOGUE as DEMO
 from demo.__main__ import DemoOptions, perform
 from demo.calls import LEAST_CASES

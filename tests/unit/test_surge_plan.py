@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.routes.reference import services
+from api.reference import services
 from demo.__main__ import SURGE_CATALOGUE
 from demo.calls import LEAST_CASES
 from demo.plans import PLANS, offered
