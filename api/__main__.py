@@ -20,23 +20,33 @@ from activities.notifications.caller_links import Links
 from activities.projection import Projection
 from activities.sealing.keys import Seal
 from api.app import create_app
+from api.assessments.assessments import Assessments
+from api.assessments.exclusions import Exclusions
 from api.backend import Backend
+from api.complaints.actions import ComplaintActions
+from api.complaints.caller_page import CallerPage
+from api.complaints.cases import Cases
+from api.complaints.checks import Checks
+from api.complaints.intake import IntakeService
+from api.complaints.recognition import Recognition
+from api.directory import People
 from api.documents.documents import Documents
 from api.documents.printer import printer
 from api.edge.browsers import SealedCookie
 from api.edge.connections import ConnectionBounds, bounded_protocol
-from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits
+from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
 from api.edge.metrics import Metrics
 from api.health.readiness import ReadinessCheck, checks
 from api.health.sql import SqlHealth
 from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
-from api.intake import IntakeService
+from api.incidents.incidents import Incidents
+from api.incidents.routes import IncidentActions
 from api.naming import Naming
-from api.people import People
-from api.recognition import Recognition
+from api.people.handovers import Handovers
 from api.sign_in.issuer import Issuer
 from api.sign_in.oidc import CALLBACK, Handshake, OidcClient, OidcSignIn
+from api.sign_in.routes import SignIn
 from api.sign_in.security import BearerKey
 from api.sign_in.sessions import Session, Sessions
 from api.sign_in.tokens import ClaimMap, Tokens
@@ -67,7 +77,6 @@ GRACE_SECONDS = 12
 
 
 def utc_now() -> datetime:
-    """Return the present instant."""
     return datetime.now(UTC)
 
 
@@ -100,6 +109,8 @@ def assemble(
     batches = Projection(writer, client, settings.sql_wait_seconds)
     projection = ProjectionWriter(batches, reader, metrics)
     complaints = ComplaintClient(*temporal, projection.acknowledged)
+    incident_client = IncidentClient(*temporal, projection.acknowledged)
+    cases = Cases(reader, complaints, projection, clock)
     recognition = Recognition(reader, complaints, projection)
     kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)
     people = People(reader, writing, settings.people_seconds, clock, kept, keep)
@@ -109,46 +120,60 @@ def assemble(
     tokens = _tokens(settings, Issuer(settings.oidc_issuer), in_force) if settings.oidc_issuer else None
     handshake = SealedCookie("hotline-oidc", Seal(ring, "oidc"), Handshake, clock, secure=secure)
     oidc = _oidc(settings, tokens, handshake, clock) if tokens and settings.oidc_client_id else None
+    sessions = Sessions(cookie, people, clock, settings.oidc_issuer if oidc else None)
+    bearer, direct, turns = BearerKey(people, limits, tokens), DirectWriter(writing), Turns()
+    texts_callers = load_channels(settings.channels).texts_callers
     files = _files(settings)
     integrity = Integrity(files.get(READ_MODEL))
     storage = Storage([settings.data_dir], files, integrity.damage, ring.fault)
     health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
     sql = SqlHealth(reader, writing, health.count_open_cases, ring.ids)
+    case_checks = Checks(complaints, cases, in_force, reader, turns, texts_callers, clock)
+    intake = IntakeService(
+        complaints, Backlog(client, settings.task_queue), in_force, reader, projection, recognition, naming, clock
+    )
+    incidents = Incidents(incident_client, reader, projection, in_force, turns, settings.incidents_per_hour, clock)
+    handover_client = HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check)
+    assessments = Assessments(AssessmentClient(*temporal), reader, direct, people, in_force, clock)
     return Backend(
         hosts=hosts_of(settings),
-        documents=Documents(settings.templates),
-        print_pdf=printer(),
         body_limit_bytes=settings.body_limit_bytes,
         request_seconds=settings.request_seconds,
-        bearer=BearerKey(people, limits, tokens),
-        people=people,
-        naming=naming,
-        limits=limits,
-        in_force=in_force,
-        intake=IntakeService(
-            complaints, Backlog(client, settings.task_queue), in_force, reader, recognition, naming, clock
-        ),
-        complaints=complaints,
-        recognition=recognition,
-        incidents=IncidentClient(*temporal, projection.acknowledged),
-        handovers=HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check),
-        assessments=AssessmentClient(*temporal),
-        readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),
+        serving=ServingLock(settings.data_dir).serving,
+        clock=clock,
         clock_check=clock_check,
+        in_force=in_force,
         reader=reader,
-        direct=DirectWriter(writing),
+        direct=direct,
         writer=writer,
         projection=projection,
-        links=Links(ring),
-        sessions=Sessions(cookie, people, clock, settings.oidc_issuer if oidc else None),
+        people=people,
+        naming=naming,
+        bearer=bearer,
+        limits=limits,
+        turns=turns,
+        sessions=sessions,
+        sign_in=SignIn(sessions, bearer, limits, people, direct),
         oidc=oidc,
         confirmations=Seal(ring, "confirmation"),
         temporal_ui_url=settings.temporal_ui_url,
-        texts_callers=load_channels(settings.channels).texts_callers,
+        complaints=complaints,
+        cases=cases,
+        intake=intake,
+        recognition=recognition,
+        complaint_actions=ComplaintActions(
+            complaints, naming, cases, case_checks, incident_client, in_force, reader, recognition, clock
+        ),
+        caller_page=CallerPage(cases, in_force, Links(ring), limits, sessions.secure),
+        incidents=incidents,
+        incident_actions=IncidentActions(incident_client, naming, incidents, cases, in_force),
+        handovers=Handovers(handover_client, reader, direct, naming, people, clock),
+        assessments=assessments,
+        exclusions=Exclusions(cases, reader, direct, assessments, in_force, clock),
+        documents=Documents(settings.templates),
+        print_pdf=printer(),
+        readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),
         metrics=metrics,
-        clock=clock,
-        serving=ServingLock(settings.data_dir).serving,
-        incidents_per_hour=settings.incidents_per_hour,
     )
 
 
@@ -157,7 +182,6 @@ def _read(file: Path) -> bytes | None:
 
 
 def _tokens(settings: Settings, issuer: Issuer, in_force: CatalogueInForce) -> Tokens:
-    """Return the access tokens that are accepted."""
     claims = ClaimMap(
         person=settings.oidc_person_claim,
         name=settings.oidc_name_claim,
@@ -172,7 +196,6 @@ def _tokens(settings: Settings, issuer: Issuer, in_force: CatalogueInForce) -> T
 def _oidc(
     settings: Settings, tokens: Tokens, cookie: SealedCookie[Handshake], clock: Callable[[], datetime]
 ) -> OidcSignIn:
-    """Return the sign-in with the issuer."""
     client = OidcClient(settings.oidc_client_id, settings.oidc_client_secret, f"{settings.public_url}{CALLBACK}")
     return OidcSignIn(tokens, client, cookie, clock)
 
@@ -237,13 +260,11 @@ class _Server(uvicorn.Server):
             self.servers.append(await asyncio.get_running_loop().create_server(connection, sock=bound))
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """End in order."""
         await self.end_waiting()
         await super().shutdown(sockets)
 
 
 def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    """Return how the application is served."""
     bounds = ConnectionBounds(settings.request_seconds, settings.connections, settings.connections_per_address)
     return uvicorn.Config(
         app,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from functools import partial
 from importlib.metadata import version
 
@@ -12,38 +13,48 @@ from fastapi_swagger import patch_fastapi
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from api import openapi
+from api import dead_letters, openapi, reference
+from api.assessments import exclusions
+from api.assessments import routes as assessments
 from api.backend import Backend
-from api.calls import LARGER_BODIES
+from api.calls import routes as calls
+from api.calls.answers import LARGER_BODIES
+from api.complaints import actions as complaint_actions
+from api.complaints import caller_page
+from api.complaints import routes as complaints
 from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
 from api.edge.problems import HANDLERS, on_invalid
-from api.routes import (
-    assessment_actions,
-    assessments,
-    call_backs,
-    call_reports,
-    caller_page,
-    callers,
-    calls,
-    complaint_actions,
-    complaints,
-    dead_letters,
-    exclusions,
-    handovers,
-    incidents,
-    notices,
-    operations,
-    parts,
-    people,
-    period_reports,
-    reference,
-    reports,
-    sign_in,
-    withdrawals,
-)
-from api.routes.parameters import OnceRoute
+from api.health import routes as health
+from api.incidents import routes as incidents
+from api.people import handovers
+from api.people import routes as people
+from api.reports import calls as call_reports
+from api.reports import routes as reports
+from api.routing import OnceRoute
+from api.sign_in import routes as sign_in
 from api.temporal_ui import codec, pages
 from api.temporal_ui.door import Door
+
+ROUTERS = [
+    module.router
+    for module in (
+        complaint_actions,
+        complaints,
+        incidents,
+        people,
+        calls,
+        handovers,
+        assessments,
+        exclusions,
+        dead_letters,
+        reports,
+        call_reports,
+        reference,
+        health,
+        caller_page,
+        sign_in,
+    )
+]
 
 
 def create_app(backend: Backend) -> FastAPI:
@@ -70,7 +81,6 @@ def create_app(backend: Backend) -> FastAPI:
         version=version("water-hotline"),
         description=openapi.ABOUT,
         openapi_tags=openapi.TAGS,
-        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -88,34 +98,14 @@ def create_app(backend: Backend) -> FastAPI:
             RequestValidationError: partial(on_invalid, lambda: backend.catalogue.calendar.timezone),
         },
     )
+    for name in (*(each.name for each in fields(backend)), "context"):
+        setattr(app.state, name, getattr(backend, name))
+    for router in (*ROUTERS, *([sign_in.oidc_router] if backend.oidc else [])):
+        # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
+        app.router.routes.extend(router.routes)
     app.router.route_class = OnceRoute
-    # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
-    listed = (
-        complaint_actions,
-        complaints,
-        incidents,
-        notices,
-        parts,
-        people,
-        callers,
-        calls,
-        call_backs,
-        handovers,
-        assessments,
-        assessment_actions,
-        exclusions,
-        dead_letters,
-        withdrawals,
-        reports,
-        call_reports,
-        period_reports,
-        reference,
-    )
-    for part in listed:
-        part.operations.add_routes(app.router, backend)
-    for unlisted in (operations, caller_page, sign_in, pages):
-        unlisted.add_routes(app.router, backend)
-    app.state.door, app.state.backend = door, backend
+    pages.add_routes(app.router, backend)
+    app.state.door = door
     for path in (Door.path, f"{Door.path}/{{path:path}}"):
         app.router.routes.append(Route(path, door))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.

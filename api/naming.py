@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeVar, assert_never
 
 from pydantic import BaseModel
 
+from api.directory import People
 from api.edge.problems import ProblemError, declare
-from api.people import People
 from domain.shared.actors import Actor, shown_name
 from readmodel.people.people import Member, NamingFault
 

@@ -1,41 +1,49 @@
-"""Documentation of the operations: examples, problems, tags."""
+"""Document of the operations: what their routes do not say, computed of the routes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from http import HTTPStatus
-from types import MethodType
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from fastapi import APIRouter, Depends, FastAPI
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pydantic_core import from_json
 
-from api import examples
-from api.backend import Backend
+from api.assessments.assessments import ASSESSMENT_NOT_FOUND
 from api.edge.middleware import WRONG_HOST
-from api.edge.problems import INTERNAL, MEDIA_TYPE, WRONG_ROLE, Problem, ProblemError, ProblemKind
-from api.rights import only_with
-from api.sign_in.security import KEY_ERRORS
+from api.edge.problems import INTERNAL, INVALID_REQUEST, MEDIA_TYPE, WRONG_ROLE, Problem, ProblemKind
+from api.incidents.incidents import INCIDENT_NOT_FOUND
+from api.parameters import BODY_ERRORS, CASE_ERRORS, INVALID_ETAG, MATCH_ERRORS
+from api.responses import Json, header, problems
+from api.rights import right_of
+from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS
 from api.sign_in.tokens import Tokens
-from domain.rights.rights import Right
-
-Json = dict[str, Any]
-Responses = dict[int | str, Json]
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-Example = str | tuple[str, BaseModel]
-Kinds = Sequence[ProblemKind]
-Model = type[BaseModel]
+from api.sql.reader import INVALID_CURSOR
+from api.temporal.client import KEY_REUSED
 
 RIGHT = "x-right"
 """Field of an operation in the document: the right that it takes, as `GET /v1/roles` names it."""
-GUARD_ERRORS = (*KEY_ERRORS, WRONG_ROLE)
-DESCRIPTIONS = {
+KEY_NEEDED = (*KEY_ERRORS, WRONG_ROLE)
+"""Problems of every operation that takes a right."""
+OF_PARAMETERS: Mapping[str, Sequence[ProblemKind]] = {
+    IDEMPOTENCY_KEY: (INVALID_IDEMPOTENCY_KEY, KEY_REUSED),
+    "If-Match": MATCH_ERRORS,
+    "If-None-Match": (INVALID_ETAG,),
+    "cursor": (INVALID_REQUEST, INVALID_CURSOR),
+}
+"""Problems of the operations that have these parameters."""
+OF_PATHS: Mapping[str, Sequence[ProblemKind]] = {
+    "/v1/complaints/{number}": CASE_ERRORS,
+    "/v1/incidents/{number}": (INVALID_REQUEST, INCIDENT_NOT_FOUND),
+    "/v1/assessments/{month}": (INVALID_REQUEST, ASSESSMENT_NOT_FOUND),
+}
+"""Problems of the operations whose paths begin so."""
+DONE = {
     200: "Done, and lists show it; the answer is the present state.",
     201: "Durable, and lists show it.",
     202: "Durable; lists will show it as soon as SQL has caught up.",
 }
-"""Descriptions of the answers of an operation that writes, by status."""
-SHARED: Json = {}
-"""Examples of answers by name. They are added to the document last, since the framework leaves out nulls."""
+"""Descriptions of the answers of an operation that has several, by status."""
+EXAMPLES: Json = from_json(Path(__file__).with_name("examples.json").read_bytes())
+"""Documented answers by the name of the operation or else of the model. `make docs` writes them."""
 _SCHEMA = "#/components/schemas/{model}"
 
 PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": True, "validatorUrl": None}
@@ -69,94 +77,7 @@ ABOUT = """A water company's complaint hotline (供水热线). A complaint is du
 """
 
 
-class Operations:
-    """Operations of one tag, for which a key is needed: functions whose first argument is the backend.
-
-    Arguments of the decorators: the path, a summary of one line, the right that the operation takes, the shape of the
-    answers, examples of them, and the problems besides those of every key.
-    """
-
-    def __init__(self, tag: str) -> None:
-        self._tag = tag
-        self._listed: list[tuple[Callable[..., Any], Right | None, Json]] = []
-
-    def get(  # noqa: PLR0913 - as the class says; `may_be_known`: 304 to a client that has the version
-        self,
-        path: str,
-        summary: str,
-        right: Right,
-        model: Model,
-        shown: Example,
-        errors: Kinds = (),
-        *,
-        other_formats: Sequence[str] = (),
-        may_be_known: bool = False,
-    ) -> Decorator:
-        documented = _documented(summary, model, {200: shown}, errors)
-        others = {media_type: {"schema": {"type": "string"}} for media_type in other_formats}
-        documented["responses"][200]["content"] |= others
-        if may_be_known:
-            documented["responses"][304] = {"description": "You have this version.", **_ETAG}
-        return self.route("GET", path, right, **documented)
-
-    def post(
-        self, path: str, summary: str, right: Right, model: Model, shown: Mapping[int, Example], errors: Kinds = ()
-    ) -> Decorator:
-        return self.route("POST", path, right, **_documented(summary, model, shown, errors))
-
-    def route(self, method: str, path: str, right: Right | None, **documented: Any) -> Decorator:  # noqa: ANN401 - as FastAPI takes them
-        """Return the decorator of an operation that is documented in its own way; without a right, any key will do."""
-
-        def listed(operation: Callable[..., Any]) -> Callable[..., Any]:
-            self._listed.append((operation, right, {"path": path, "methods": [method], **documented}))
-            return operation
-
-        return listed
-
-    def add_routes(self, router: APIRouter, backend: Backend) -> None:
-        """Add the operations to the router of an application with this backend."""
-        for operation, right, documented in self._listed:
-            guard = only_with(backend.bearer, right) if right else backend.bearer
-            router.add_api_route(
-                endpoint=MethodType(operation, backend),
-                tags=[self._tag],
-                dependencies=[Depends(guard)],
-                openapi_extra={RIGHT: right.name} if right else None,
-                **documented,
-            )
-
-
-def _documented(summary: str, model: Model, shown: Mapping[int, Example], errors: Kinds) -> Json:
-    texts = DESCRIPTIONS if len(shown) > 1 else {}
-    versioned = _ETAG if "version" in model.model_fields else {}
-    answers = {
-        status: {"model": model, **example(texts.get(status, model.__doc__ or ""), each), **versioned}
-        for status, each in shown.items()
-    }
-    return {
-        "summary": summary,
-        "response_model": model,
-        "status_code": next(iter(shown)),
-        "responses": {**answers, **errors_of(*GUARD_ERRORS, *errors)},
-    }
-
-
-def example(description: str, *shown: Example) -> Json:
-    """Return a documented answer with examples, by name in `examples.ANSWERS` or by their own names and values."""
-    links = {}
-    for each in shown:
-        name, value = (each, examples.ANSWERS[each]) if isinstance(each, str) else each
-        SHARED[name] = {"summary": name.replace("_", " "), "value": to_jsonable_python(value, by_alias=True)}
-        links[name] = {"$ref": f"#/components/examples/{name}"}
-    return {"description": description, "content": {"application/json": {"examples": links}}}
-
-
-def errors_of(*kinds: ProblemKind) -> Responses:
-    """Return the documented problems of an operation by status; those of a wrong host and of status 500 are of all."""
-    by_status: dict[int, dict[str, ProblemKind]] = {}
-    for kind in (*kinds, WRONG_HOST, INTERNAL):
-        by_status.setdefault(int(kind.status), {})[kind.slug] = kind
-    return {status: _problems([*found.values()]) for status, found in by_status.items()}
+_ETAG = header("ETag", "The version, quoted.", type="string", pattern='^"[0-9]+"$')
 
 
 def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
@@ -167,8 +88,16 @@ def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
         if app.openapi_schema is None:
             document = framework()
             components = document["components"]
-            components["examples"] = {name: SHARED[name] for name in _examples_in(document)}
+            components["examples"] = {
+                name: {"summary": name.replace("_", " "), "value": value} for name, value in EXAMPLES.items()
+            }
+            for route in app.routes:
+                if isinstance(route, APIRoute) and route.include_in_schema:
+                    for method in route.methods or ():
+                        _complete(document["paths"][route.path_format][method.lower()], route)
             problem = Problem.model_json_schema(ref_template=_SCHEMA, mode="serialization")
+            for own in ("HTTPValidationError", "ValidationError"):
+                components["schemas"].pop(own, None)
             components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
             if tokens:
                 _add_tokens(document, tokens.issuer.discovery_url)
@@ -181,10 +110,44 @@ def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
     return openapi
 
 
-def _examples_in(document: Json) -> Iterator[str]:
-    for path in document["paths"].values():
-        for answer in (answer for operation in path.values() for answer in operation["responses"].values()):
-            yield from answer.get("content", {}).get("application/json", {}).get("examples", ())
+def _complete(operation: Json, route: APIRoute) -> None:
+    """Add to an operation what follows of its route."""
+    right, answers = right_of(route), operation["responses"]
+    if MEDIA_TYPE not in answers.get("422", {}).get("content", {MEDIA_TYPE: {}}):
+        del answers["422"]  # the framework's own, which is never sent
+    _add_problems(answers, (WRONG_HOST, INTERNAL))
+    for path, kinds in OF_PATHS.items():
+        _add_problems(answers, kinds if route.path_format.startswith(path) else ())
+    for parameter in operation.get("parameters", ()):
+        _add_problems(answers, OF_PARAMETERS.get(parameter["name"], ()))
+        if parameter["in"] != "header" and parameter["name"] != "number":
+            _add_problems(answers, (INVALID_REQUEST,))
+    if "requestBody" in operation:
+        _add_problems(answers, BODY_ERRORS)
+    if right is None:
+        return
+    operation[RIGHT] = right.name
+    _add_problems(answers, KEY_NEEDED)
+    model = route.response_model
+    if not model:
+        return
+    name = route.name if route.name in EXAMPLES else model.__name__
+    for status in {"200", "201", "202", "304"} & answers.keys() if "version" in model.model_fields else ():
+        answers[status] |= _ETAG
+    good = {
+        int(status): answer for status, answer in answers.items() if "application/json" in answer.get("content", ())
+    }
+    for status, answer in good.items():
+        answer["description"] = DONE[status] if len(good) > 1 else model.__doc__
+        answer["content"]["application/json"]["examples"] = {name: {"$ref": f"#/components/examples/{name}"}}
+
+
+def _add_problems(answers: Json, kinds: Sequence[ProblemKind]) -> None:
+    for status, answer in problems(*kinds).items():
+        known = answers.setdefault(str(status), answer)
+        shown = known["content"][MEDIA_TYPE]["examples"]
+        shown |= answer["content"][MEDIA_TYPE]["examples"]
+        known["description"] = "; ".join(each["summary"] for each in shown.values())
 
 
 def _add_tokens(document: Json, discovery_url: str) -> None:
@@ -209,36 +172,6 @@ def _link(operations: Json, made: Json) -> None:
     if "post" in operations and "get" in made:
         read = made["get"]["operationId"]
         answer = operations["post"]["responses"]["201"]
-        location = _header("Location", "Path of what was made.", type="string")["headers"]
+        location = header("Location", "Path of what was made.", type="string")["headers"]
         answer["headers"] = answer.get("headers", {}) | location
         answer["links"] = {read: {"operationId": read, "parameters": {"number": "$response.body#/number"}}}
-
-
-def _header(name: str, description: str, **schema: Any) -> Json:  # noqa: ANN401 - JSON
-    """Return the documentation of a header that the answer always has."""
-    return {"headers": {name: {"required": True, "description": description, "schema": schema}}}
-
-
-_ETAG = _header("ETag", "The version, quoted.", type="string", pattern='^"[0-9]+"$')
-_RETRY_AFTER = _header("Retry-After", "Seconds until the request may be sent again.", type="integer", minimum=1)
-_HEADERS: Mapping[int, Json] = {
-    HTTPStatus.UNAUTHORIZED: _header("WWW-Authenticate", "Challenge of RFC 6750.", type="string"),
-    HTTPStatus.TOO_MANY_REQUESTS: _RETRY_AFTER,
-    HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
-}
-"""Headers of errors by status."""
-
-
-def _problems(kinds: Sequence[ProblemKind]) -> Json:
-    shown = {
-        kind.slug: {
-            "summary": kind.title,
-            "value": ProblemError(kind, f"{kind.title}.").problem.model_dump(exclude_none=True),
-        }
-        for kind in kinds
-    }
-    return {
-        "description": "; ".join(kind.title for kind in kinds),
-        **_HEADERS.get(kinds[0].status, {}),
-        "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA.format(model="Problem")}, "examples": shown}},
-    }

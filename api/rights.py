@@ -1,32 +1,65 @@
 """Rights as they are enforced: the role at each operation, the reach where a case or a list is read."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from starlette.routing import BaseRoute
 
 from api.edge.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
-from api.sign_in.security import BearerKey
 from domain.case.lifecycle import ENDED, OPEN, State
 from domain.rights.masking import masks_for
 from domain.rights.rights import CaseOfSomebody, Reach, Right, reaches
 from domain.shared.actors import Actor
 from domain.shared.numbers import NumberError, parse_number
 from readmodel.cases.filters import CaseFilters
+from readmodel.people.people import TOKEN_SHAPE
 
 MASKED_SEARCH = declare("masked-search", HTTPStatus.FORBIDDEN, "Search in masked fields")
 
 
-def only_with(bearer: BearerKey, right: Right) -> Callable[[Actor], Awaitable[Actor]]:
-    """Return a dependency that refuses roles without the right; for an action, without the right to read its answer."""
+class _Key(HTTPBearer):
+    """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer."""
 
-    async def check(actor: Annotated[Actor, Depends(bearer)]) -> Actor:
-        require_role(right.needs or right, actor)
+    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # whom the text stands for
+        actor: Actor = await request.app.state.bearer(request, await super().__call__(request))
         return actor
 
-    return check
+
+KEY = _Key(scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=f"An API key: {TOKEN_SHAPE}.", auto_error=False)
+
+
+class Needs:
+    """Dependency on a person whose role has the right; for an action, also the right to read its answer."""
+
+    def __init__(self, right: Right) -> None:
+        self.right = right
+
+    async def __call__(self, actor: Annotated[Actor, Depends(KEY)]) -> Actor:
+        """Return who acts. Raises ProblemError 401, 403, or 429 after many."""
+        require_role(self.right.needs or self.right, actor)
+        return actor
+
+
+def needs(right: Right) -> Any:  # noqa: ANN401 - as `Depends`
+    return Depends(Needs(right))
+
+
+def right_of(route: BaseRoute) -> Right | None:
+    """Return the right that a route takes; None if it takes none."""
+    found = _called(route.dependant) if isinstance(route, APIRoute) else ()
+    return next((call.right for call in found if isinstance(call, Needs)), None)
+
+
+def _called(dependant: Dependant) -> Iterator[object]:
+    for each in dependant.dependencies:
+        yield each.call
+        yield from _called(each)
 
 
 def require_role(right: Right, actor: Actor) -> None:

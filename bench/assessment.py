@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
 from temporalio.testing import ActivityEnvironment
 
 from activities.assessments import Assessments
-from api.exports import assessments as exported
+from api.assessments import exports as exported
 from api.exports.files import lines
 from bench import postgres
 from bench.assessment_data import fill

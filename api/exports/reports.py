@@ -11,7 +11,7 @@ from api.documents.printer import HTML
 from api.edge.browsers import TEMPLATES
 from api.exports.charts import svg
 from api.exports.files import BOM, CSV, XLSX, lines, sheets
-from api.render import JSON
+from api.responses import JSON
 from domain.calendar.work_calendar import on_the_wall
 from domain.reports.report import Report, Table, shown
 

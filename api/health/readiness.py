@@ -18,11 +18,10 @@ from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.edge.metrics import Metrics
-from api.health import fault, fine
+from api.health import Component, Readiness, fault, fine
 from api.health.sql import SqlHealth
 from api.health.storage import Storage
 from api.health.temporal import TemporalHealth
-from api.schemas import Component, Readiness
 from api.temporal.clock import ClockCheck, describe, is_off
 from readmodel.notifications.deliveries import oldest_due
 from readmodel.recovery import lost_cases

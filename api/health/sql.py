@@ -11,8 +11,7 @@ from time import monotonic
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.health import fault, fine
-from api.schemas import Component
+from api.health import Component, fault, fine
 from api.sql.reader import Reader
 from readmodel.base.database import writing
 from readmodel.cases.queries import count_open, versions

@@ -13,8 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
-from api.health import fault, fine
-from api.schemas import Component
+from api.health import Component, fault, fine
 
 T = TypeVar("T")
 log = logging.getLogger("hotline.api")

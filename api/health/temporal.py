@@ -12,8 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.run_status import NOT_OVER, UNPAUSE, unless_gone
-from api.health import fault, fine
-from api.schemas import Component
+from api.health import Component, fault, fine
 from domain.case.lifecycle import OPEN
 from workflows.clients.singletons import Singleton
 from workflows.clients.task_queue import deployments_in, described

@@ -2,18 +2,17 @@
 
 import hashlib
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
+from fastapi import Request
+from fastapi.security import HTTPAuthorizationCredentials
 
+from api.directory import MalformedKeyError, People
 from api.edge.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits, is_reading
 from api.edge.problems import ProblemError, declare
-from api.people import MalformedKeyError, People
 from api.sign_in.tokens import CHALLENGE, INVALID_TOKEN, TOKEN_ERRORS, Tokens
 from api.sql.reader import READ_MODEL_UNAVAILABLE
 from domain.shared.actors import Actor
-from readmodel.people.people import TOKEN_SHAPE, ApiKey
+from readmodel.people.people import ApiKey
 
 UNAUTHORIZED = declare("unauthorized", HTTPStatus.UNAUTHORIZED, "Valid API key required")
 MALFORMED_KEY = declare("malformed-key", HTTPStatus.UNAUTHORIZED, "Malformed API key")
@@ -27,26 +26,23 @@ ACTOR = "hotline.actor"
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
-class BearerKey(HTTPBearer):
-    """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer if there is one.
+class BearerKey:
+    """Reader of what a request is sent with: an API key, or a token of the issuer if there is one.
 
     `limits` counts wrong keys and tokens, and the requests of each person.
     """
 
     def __init__(self, people: People, limits: Limits, tokens: Tokens | None = None) -> None:
-        description = f"An API key: {TOKEN_SHAPE}."
-        super().__init__(scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=description, auto_error=False)
         self.tokens = tokens
         self._people = people
         self._limits = limits
 
-    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # whom the text stands for
+    async def __call__(self, request: Request, sent: HTTPAuthorizationCredentials | None) -> Actor:
         """Return who acts, by the key or token of the request. Raises ProblemError 401, 403, or 429 after many."""
         inner: Actor | None = request.scope.get(ACTOR)
         if inner:
             self._limits.asked(request, inner.id, inner.role)
             return inner
-        sent = await super().__call__(request)
         if sent is None:
             other = f", or an access token of {self.tokens.issuer.url}" if self.tokens else ""
             detail = f"Send an API key: Authorization: Bearer hk_...{other}"
@@ -86,15 +82,6 @@ class BearerKey(HTTPBearer):
         if person.left_at is not None:
             raise ProblemError(INVALID_TOKEN, f"{person.id} has left.", headers={"WWW-Authenticate": INVALID})
         return actor.model_copy(update={"id": person.id, "name": person.actor.name})
-
-
-async def _request_actor(request: Request) -> Actor:
-    actor: Actor = request.scope[ACTOR]
-    return actor
-
-
-RequestActor = Annotated[Actor, Depends(_request_actor)]
-"""Person who acts, as the key or token of an operation's request has told."""
 
 
 def request_key(actor: Actor, given: str | None) -> str:

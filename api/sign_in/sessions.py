@@ -9,9 +9,9 @@ from http import HTTPStatus
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from api.directory import People
 from api.edge.browsers import Kept, SealedCookie, page
 from api.edge.problems import ProblemError, declare
-from api.people import People
 from api.sign_in.tokens import CHALLENGE
 from domain.shared.actors import Actor
 from domain.shared.text import Instant

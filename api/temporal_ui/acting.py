@@ -22,13 +22,13 @@ from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.update.v1 import Input, Outcome, UpdateRef
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse
 
-from activities.command_faults import ACTIONS
+from activities.names import ACTIONS
 from api.backend import Backend
+from api.complaints.actions import UNKNOWN_ACTION
 from api.edge.middleware import REQUEST_ID
 from api.edge.problems import BAD_REQUEST, MALFORMED_JSON, Problem, ProblemError
-from api.render import JSON
-from api.routes.complaint_actions import UNKNOWN_ACTION
-from api.routes.parameters import json_of
+from api.responses import JSON
+from api.routing import json_of
 from api.sign_in.security import ACTOR, IDEMPOTENCY_KEY, request_key
 from api.temporal_ui.refusals import bilingual
 from domain.catalogue.catalogue import Catalogue

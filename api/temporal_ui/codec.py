@@ -28,7 +28,7 @@ from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START, message_
 from api.backend import Backend
 from api.edge.middleware import too_large
 from api.edge.problems import BAD_REQUEST, ProblemError
-from api.render import JSON, reads_one_department
+from api.responses import JSON, reads_one_department
 from api.temporal.client import EntityClient
 from api.temporal_ui.reading import case_read
 from api.temporal_ui.rules import CODEC

@@ -23,7 +23,7 @@ from activities.names import complaint_id
 from api.backend import Backend
 from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
 from api.edge.problems import ProblemError, declare
-from api.routes.parameters import json_of
+from api.routing import json_of
 from api.sign_in.sessions import Session
 from api.temporal_ui.rules import Match, shown
 from domain.shared.actors import Role

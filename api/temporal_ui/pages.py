@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from activities.names import complaint_id
-from api.backend import Backend, not_found
+from api.backend import Backend
 from api.edge.browsers import page
 from api.edge.problems import ProblemError
+from api.parameters import INVALID_NUMBER, not_found
 from api.rights import require_role
-from api.routes.parameters import INVALID_NUMBER
 from api.sign_in.sessions import Session
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import PREFIX
@@ -69,7 +69,7 @@ async def _details(backend: Backend, actor: Actor, text: str) -> Response:
         number = parse_number(text)
     except NumberError as error:
         raise ProblemError(INVALID_NUMBER, str(error)) from None
-    await backend.case(number, actor, READ_CASES)
+    await backend.cases.get(number, actor, READ_CASES)
     run = await backend.complaints.present_run(number)
     if run is None:
         raise not_found(number)

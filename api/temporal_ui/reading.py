@@ -68,7 +68,7 @@ async def case_read(backend: Backend, actor: Actor, workflow_id: str) -> CaseVie
         case Reach.ANY:
             return None
         case Reach.DEPARTMENT if workflow_id == complaint_id(number) and is_number(number):
-            return await backend.case(number, actor, right)
+            return await backend.cases.get(number, actor, right)
         case Reach.DEPARTMENT:
             detail = (
                 f"Not of one case: you read the cases of your department here, {actor.department}. 仅限本部门工单。"

@@ -11,7 +11,14 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import assessment_id
-from api.assessments import AssessedMonth, CountedCasePage, InspectionPage, MonthPage, ObjectionItem, ObjectionPage
+from api.assessments.answers import (
+    AssessedMonth,
+    CountedCasePage,
+    InspectionPage,
+    MonthPage,
+    ObjectionItem,
+    ObjectionPage,
+)
 from domain.assessment.batch import draw
 from domain.shared.amounts import rate
 from tests.support import lost

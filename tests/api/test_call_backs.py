@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from api.routes.call_backs import CallBackItem, CallBackPage
+from api.calls.routes import CallBackItem, CallBackPage
 from domain.shared.actors import Role
 from tests.api.test_calls import a_call, report
 from tests.api.test_calls_of_cases import new_phone

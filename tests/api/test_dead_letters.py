@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, update
 from temporalio.client import Client
 
-from api.schemas import Letters
+from api.dead_letters import Letters
 from readmodel.base.database import engine, writing
 from readmodel.notifications.notifications import DEAD, notifications
 from tests.support.api import Api, Json, problem, running_api

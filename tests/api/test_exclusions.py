@@ -8,7 +8,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import assessment_id
-from api.assessments import ExclusionItem, ExclusionPage
+from api.assessments.answers import ExclusionItem, ExclusionPage
 from domain.shared.numbers import number_of
 from tests.api.test_assessments import finished, item_of, pages, published, read
 from tests.support.api import Api, Json, problem

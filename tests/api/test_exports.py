@@ -258,7 +258,7 @@ async def test_reads_are_answered_beside_six_exports(
 
         return run
 
-    monkeypatch.setattr("api.routes.complaints.list_rows", held(list_rows))
+    monkeypatch.setattr("api.complaints.routes.list_rows", held(list_rows))
     monkeypatch.setattr(exported, "cells", held(exported.cells))
     monkeypatch.setattr("api.exports.streams.lines", held(lines))
     monkeypatch.setattr(Sheets, "close", held(Sheets.close))

@@ -9,8 +9,8 @@ from fastapi.routing import APIRoute
 from jsonschema_rs import Draft202012Validator
 from pydantic import ValidationError
 
+from api.complaints.answers import Complaint, NewComplaint, Timeline
 from api.edge.problems import MEDIA_TYPE, PREFIX, PROBLEM_KINDS, Problem
-from api.schemas import Complaint, NewComplaint, Timeline
 from domain.case.actions import COMMANDS
 from domain.case.decide import CASE_KINDS as KINDS_OF_CASES
 from domain.case.intake import Location
@@ -168,7 +168,7 @@ async def test_the_data_of_every_action_are_typed(document: Json) -> None:
 
 
 async def test_examples_use_a_number_that_can_be_one(document: Json) -> None:
-    for name in ("complaint", "registered"):
+    for name in ("Complaint", "register"):
         assert parse_number(document["components"]["examples"][name]["value"]["number"])
 
 

@@ -20,10 +20,9 @@ from activities.names import complaint_id
 from activities.recovery import reconcile
 from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
-from api.health import readiness
+from api.health import Component, Readiness, readiness
 from api.health import sql as health
 from api.health.temporal import POLL_SECONDS
-from api.schemas import Component, Readiness
 from hotline.files.catalogue import load_catalogue
 from hotline.recovery.rebuild import rebuild
 from readmodel.base.database import engine

@@ -130,7 +130,7 @@ async def test_a_fault_of_ours_is_logged_and_tells_nothing(
     def fault(*_: object) -> None:
         raise ValueError("the secret of the service")
 
-    monkeypatch.setattr("api.backend.get_case", fault)
+    monkeypatch.setattr("api.complaints.cases.get_case", fault)
     with caplog.at_level(logging.ERROR, "hotline.api"):
         answer = await on_sqlite.get("/v1/complaints/2001010000008")
     found = problem(answer, 500, "internal")

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 from starlette.routing import Route
 
-from api.calls import NEW_CALL
+from api.calls.answers import NEW_CALL
 from api.openapi import RIGHT
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS

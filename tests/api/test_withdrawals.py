@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.calls import UnconfirmedPage
+from api.calls.answers import UnconfirmedPage
 from tests.api.test_calls import a_call, report
 from tests.api.test_calls_of_cases import new_phone
 from tests.api.test_reading import numbers

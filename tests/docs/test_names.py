@@ -14,13 +14,13 @@ from temporalio.common import SearchAttributeKey
 
 from activities.notifications.channels import CONFIGS
 from activities.notifications.texts import Templates
+from api.complaints.answers import NewComplaint
+from api.complaints.caller_page import STATE_FOR_CALLERS
 from api.documents.documents import Documents
 from api.edge.metrics import Metrics
 from api.edge.problems import PREFIX, PROBLEM_KINDS
 from api.openapi import RIGHT
-from api.routes.caller_page import STATE_FOR_CALLERS
-from api.routes.parameters import Flag, Listing
-from api.schemas import NewComplaint
+from api.parameters import Flag, Listing
 from api.temporal_ui.saved_views import VIEWS
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.correct import CONTACT_CHANGED
@@ -146,7 +146,7 @@ def test_every_flag_is_in_the_glossary_and_no_other() -> None:
     }
     known = raised | set(IntakeFlag) | {CONTACT_CHANGED, CREDIT_WAITS, OWN_CAUSE}
     assert set(glossary("Flags")) == known, "docs/glossary.md, Flags, has a row for each flag"
-    assert set(get_args(Flag)) == known, "api/routes/parameters.py, Flag, has every flag"
+    assert set(get_args(Flag)) == known, "api/parameters.py, Flag, has every flag"
 
 
 def test_every_search_attribute_has_a_meaning() -> None:

@@ -11,7 +11,6 @@ from pydantic_core import to_json
 from sqlalchemy import update
 
 from api.documents.documents import SAMPLE
-from api.routes.period_reports import example_report
 from domain.case.actions import COMMANDS
 from domain.case.intake import THANKS_SERVICE
 from domain.incident.actions import INCIDENT_COMMANDS
@@ -29,6 +28,7 @@ from readmodel.reports.reports import keep_report
 from tests.support.people import CUSTOMERS
 from tests.support.schema_months import Months
 from tests.support.service import Service, wait_until
+from tools.docs.report_examples import example_report
 
 Json = dict[str, Any]
 

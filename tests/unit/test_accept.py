@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.routes.notices import prefers_pdf
+from api.complaints.routes import prefers_pdf
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,10 @@ from sqlalchemy.exc import OperationalError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.edge.metrics import Metrics
-from api.health import readiness
+from api.health import Component, Readiness, readiness
 from api.health.readiness import Checks, ReadinessCheck
 from api.health.sql import _differ
 from api.health.storage import LOW_BYTES, READ_MODEL, Storage
-from api.schemas import Component, Readiness
 
 FINE = Component(ok=True, detail="answers")
 

@@ -20,8 +20,8 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 import worker
 from activities.run_status import RUNNING
+from api.health import Component
 from api.health.temporal import TemporalHealth
-from api.schemas import Component
 from hotline.installation import adopt
 from hotline.settings import Settings
 from hotline.temporal.setup import prepare

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
-from tools.docs import chain, desk, incidents, interface, keys, outages, rights, saved_views, tables
+from tools.docs import chain, desk, examples, incidents, interface, keys, outages, rights, saved_views, tables
 from tools.docs.markdown import table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +22,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/lifecycle.md": tables.lifecycle_page,
     "docs/catalogue.md": tables.catalogue_page,
     "docs/images/chain.svg": chain.picture,
+    "api/examples.json": examples.page,
 }
 """Pages that are generated as a whole."""
 
@@ -67,6 +68,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "complaint-fields": keys.complaint_fields,
     "filters": keys.filters,
     "call-body": keys.call_body,
+    "call-figures": keys.call_figures,
     "incident-body": keys.incident_body,
     "incident-fields": keys.incident_fields,
 }

@@ -13,10 +13,11 @@ from pydantic import AwareDatetime, BaseModel, SecretStr, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from activities.notifications.routing import ChannelFile
-from api.calls import NewCall
-from api.incidents import IncidentItem, NewIncident
-from api.routes.parameters import Listing
-from api.schemas import Complaint, NewComplaint
+from api.calls.answers import NewCall
+from api.complaints.answers import Complaint, NewComplaint
+from api.incidents.answers import IncidentItem, NewIncident
+from api.parameters import Listing
+from api.reports.calls import CallNumbers
 from demo import __main__ as demo
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
@@ -100,6 +101,11 @@ def filters() -> str:
 def call_body() -> str:
     """Return the table of the fields that report a call."""
     return _fields(NewCall)
+
+
+def call_figures() -> str:
+    """Return the table of the figures of a report of calls."""
+    return _fields(CallNumbers)
 
 
 def options() -> str:

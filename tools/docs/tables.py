@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import api.app  # noqa: F401 - its modules declare the types of problems
-from activities.command_faults import example
+from activities.names import example
+from api.complaints.caller_page import STATE_FOR_CALLERS
 from api.edge.problems import PREFIX, PROBLEM_KINDS
-from api.routes.caller_page import STATE_FOR_CALLERS
 from domain.assessment.assessment import ASSESSMENT_KINDS
 from domain.case.actions import ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC

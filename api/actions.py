@@ -1,0 +1,187 @@
+"""Actions on complaints and incidents: one operation for each action of a table."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
+
+from api.codes import BY_NAME
+from api.edge.limits import TOO_MANY_ACTIONS
+from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
+from api.naming import UNKNOWN_PEOPLE, Naming
+from api.parameters import IdempotencyKey, IfMatch, versions_in
+from api.responses import also, problems
+from api.rights import needs
+from api.sign_in.security import digest_of, request_key
+from api.temporal.client import EntityClient, key_reused
+from domain.case.views import Outcome
+from domain.kit.command import Command
+from domain.kit.event import ActionBody, AnyAction
+from domain.rights.rights import right_to
+from domain.shared.actors import OWNERS, Actor, Role
+from domain.shared.value import NamedCode
+from workflows.incident.messages import IncidentOutcome
+
+Turn = AbstractAsyncContextManager[None]
+OutcomeT = TypeVar("OutcomeT", bound=Outcome | IncidentOutcome)
+
+
+class Actions(ABC, Generic[OutcomeT]):
+    """Actions on one kind of entity."""
+
+    client: EntityClient[OutcomeT]
+    naming: Naming
+
+    @abstractmethod
+    async def check(self, number: str, body: Any, actor: Actor) -> None:  # noqa: ANN401 - of any action
+        """Check what the entity cannot know. Raises ProblemError and UnknownCode."""
+
+    async def look_up(self, number: str, body: Any, actor: Actor) -> ActionBody:  # noqa: ANN401, ARG002 - of any action
+        """Return the body with what the entity cannot look up. Raises ProblemError and UnknownCode."""
+        found: ActionBody = body
+        return found
+
+    async def forbidden(self, number: str, body: Any, actor: Actor) -> ProblemError | None:  # noqa: ANN401, ARG002 - of any action
+        """Return the refusal for a person who may not do this to the entity; None if they may, or if unknown."""
+        return None
+
+    async def turn(self, name: str, number: str, actor: Actor) -> Turn:  # noqa: ARG002 - for those that count
+        """Return what is held while an action is done if its check counts what was done before."""
+        return nullcontext()
+
+    @abstractmethod
+    async def gone(self, number: str, name: str, actor: Actor) -> ProblemError:
+        """Return the reason why no workflow took an action."""
+
+    @abstractmethod
+    async def answer(self, number: str, outcome: OutcomeT, actor: Actor) -> Response:
+        """Return the entity as it is now."""
+
+    async def act(
+        self, number: str, action: AnyAction, body: ActionBody, actor: Actor, key: str | None, if_match: str | None
+    ) -> Response:
+        """Have the workflow act once, however often the request is sent with this key. Raises ProblemError."""
+        if_versions = versions_in(if_match)
+        refused, meant, people = None, body, dict[str, str]()
+
+        async def prepare() -> None:
+            nonlocal meant, people
+            await self.check(number, body, actor)
+            meant, people = self.naming.meant(body, actor)
+            meant = await self.look_up(number, meant, actor)
+
+        able = {*action.roles, Role.ADMIN, *(OWNERS if Role.OWNER in action.roles else ())}
+        sent = "" if key is None else request_key(actor, key)
+        digest = digest_of(f"{action.name}\0{body.model_dump_json(exclude_unset=True)}")
+        async with await self.turn(action.name, number, actor):
+            # The entity refuses all others, who are told nothing else.
+            if actor.role in able and (refused := await refusal_of(prepare())):
+                refused = await self.forbidden(number, body, actor) or refused
+            # Built of parts that have been validated already.
+            command = _command_of(action).model_construct(
+                actor=actor, body=meant, people=people, key=sent, digest=digest, if_versions=if_versions
+            )
+            outcome = await self.client.act(number, action.name, command, refused)
+            if outcome is None:
+                raise await self.gone(number, action.name, actor)
+            if (outcome.action, outcome.digest) != (action.name, digest):
+                raise key_reused(f"{self.client.noun}, for the action {outcome.action} or with another body")
+            return await self.answer(number, outcome, actor)
+
+
+def _command_of(action: AnyAction) -> type[Command[Any]]:
+    command: type[Command[Any]] = Command.__class_getitem__(action.extended_body or action.body)  # type: ignore[assignment]  # known at run time only
+    return command
+
+
+def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
+    router: APIRouter,
+    prefix: str,
+    table: Mapping[str, AnyAction],
+    actions: Any,  # noqa: ANN401 - an annotation
+    *,
+    number: Any,  # noqa: ANN401 - an annotation
+    number_in: Callable[[str], str] = str,
+    states: type[NamedCode],
+    model: type[BaseModel],
+    name: str = "{}",
+    summary: str = "{} {}",
+    errors: Sequence[ProblemKind],
+    checked: Mapping[str, Sequence[ProblemKind]],
+) -> None:
+    """Add an operation for each action of the table.
+
+    `actions` and `number` are annotations: of the dependency on `Actions`, and of the number in the path, which
+    `number_in` reads. `name` is the format of an operation's id, with the name of the action, `summary` that of its
+    summary, with the Chinese and the English name. `errors` are problems of all actions, `checked` those that
+    `Actions.check` raises, by action.
+    """
+    for action in table.values():
+        fields = action.body.model_fields
+        unknown = [
+            kind for field, kind in {"department": UNKNOWN["department"], **UNKNOWN_PEOPLE}.items() if field in fields
+        ]
+        own = (*map(kind_of, action.problems), *checked.get(action.name, ()), *unknown)
+        router.add_api_route(
+            f"{prefix}/{action.name}",
+            endpoint_of(action, actions, number, number_in),
+            methods=["POST"],
+            name=name.format(action.name),
+            summary=summary.format(action.zh, action.name),
+            description=_description(action, states),
+            response_model=model,
+            responses=also(202, model) | problems(*errors, TOO_MANY_ACTIONS, *own),
+        )
+
+
+def endpoint_of(
+    action: AnyAction,
+    the_actions: Any,  # noqa: ANN401 - an annotation
+    path_number: Any,  # noqa: ANN401 - an annotation
+    number_in: Callable[[str], str],
+) -> Callable[..., Awaitable[Response]]:
+    """Return the function that serves the operation of one action."""
+    body_type: Any = action.body
+    try:
+        default = body_type()  # if every field may be left out, so may the body
+    except ValidationError:
+        default = ...
+    right, usual = needs(right_to(action)), Body(default, openapi_examples=_examples(action))
+
+    # FastAPI reads the annotations as they are when the function is made: of this action.
+    async def act(
+        number: path_number,
+        actor: Annotated[Actor, right],
+        actions: the_actions,
+        body: Annotated[body_type, BY_NAME] = usual,
+        idempotency_key: IdempotencyKey = None,
+        if_match: IfMatch = None,
+    ) -> Response:
+        answered: Response = await actions.act(number_in(number), action, body, actor, idempotency_key, if_match)
+        return answered
+
+    return act
+
+
+def _examples(action: AnyAction) -> Any:  # noqa: ANN401 - as FastAPI takes them
+    """Return the documented bodies of an action: the usual one, and those of other forms."""
+    shown = {"usual": (action.zh, action.example)} | {
+        name.replace(" ", "_"): (name, body) for name, body in action.further_examples
+    }
+    return {
+        name: {"summary": summary, "value": body.model_dump(mode="json", exclude_unset=True)}
+        for name, (summary, body) in shown.items()
+    }
+
+
+def _description(action: AnyAction, states: type[NamedCode]) -> str:
+    named: dict[Any, str] = {state: f"{state.zh} `{state}`" for state in states}
+    sources = ", ".join(text for state, text in named.items() if state in action.sources)
+    targets = ", ".join(named[state] for state in action.targets) or "the same state 状态不变"
+    roles = ", ".join(f"{role.zh} `{role}`" for role in Role if role in action.roles)
+    facts = f"* from 从: {sources}\n* to 到: {targets}\n* by 由: {roles}, 管理员 `admin`"
+    return f"{action.description}\n\n{action.body.__doc__}\n\n{facts}"

@@ -1,0 +1,319 @@
+"""Shapes of assessments (考核), and how they are shown."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, Field
+
+from api.shapes import HIDDEN, WHOLE, Page, body_like
+from domain.assessment.actions import inspect, object_
+from domain.assessment.actions.object_ import OBJECTIONS
+from domain.assessment.assessment import Assessment
+from domain.assessment.exclusion import Exclusion
+from domain.assessment.score import FigureValue, Item
+from domain.assessment.state import AssessmentState, Objection
+from domain.calls.call import CallOutcome
+from domain.calls.figures import OFFERED_OUTCOMES
+from domain.catalogue.figures import CONNECTED_RATE, FIGURE_OF, Figure, FigureUnit, Subject
+from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Weight
+from domain.shared.codes import Code
+from domain.shared.text import Name, ShortText, Text
+from domain.shared.value import complete
+from readmodel.assessments.months import CountedCase
+
+ASSESSMENTS = "/v1/assessments"
+
+
+class FigureItem(BaseModel):
+    """Figure of one subject."""
+
+    value: int | float | str | None = Field(
+        description="A count, a rate from 0 to 1, points, or an amount as a decimal string; null without data."
+    )
+    numerator: int | None = Field(description="Entries in favour, or all entries of a count; null for points given.")
+    denominator: int | None = Field(description="Entries or cases that it is a share of; null for a count.")
+    excluded: int = Field(
+        description="Entries left out by exclusions (剔除) and accepted objections; but `cases` counts excluded cases."
+    )
+    weight: float | None = Field(description="Share of the score, scaled up to what has data; null: no part of it.")
+    points: float | None = Field(description="What the value earns of the weight.")
+    left_out: str | None = Field(description="Why a figure with a weight is no part of it: `no_data`, `objection`.")
+    link: str | None = Field(description="List of the cases, or calls, that it counts; null for points given.")
+
+
+class AssessedItem(BaseModel):
+    """Result of one subject."""
+
+    subject: str = Field(description="Id of the person, or code; `company`.")
+    name: str | None = Field(description="Name of the person, or the English name of the code; null if not known.")
+    name_zh: str | None = Field(description="The Chinese name of the code; null if there is none.")
+    figures: dict[str, FigureItem]
+    score: float | None = Field(description="Of 100; null if such subjects have no weights, or without data.")
+    grade: str | None = Field(description="Code of the grade.")
+
+
+class MonthSummary(BaseModel):
+    """Assessment of one month, and where it stands."""
+
+    month: str = Field(examples=["2026-08"])
+    status: AssessmentState
+    opened_at: datetime
+    published_at: datetime | None
+    objections_end_at: datetime | None = Field(description="Until when objections are taken; null if they are not.")
+    final_at: datetime | None
+    computed_as_of: datetime | None = Field(description="Exclusions that were decided later do not count yet.")
+    digest: str | None = Field(description="SHA-256 of all entries and results.")
+    catalogue: str = Field(description="Checksum of the catalogue whose standard it is judged by.")
+    seed: str = Field(description="By which the sample was drawn; docs/assessment.md says how to draw it again.")
+    inspected: int = Field(description="Cases of the sample that were inspected (质检).")
+    sampled: int
+    objections: int
+    undecided: int = Field(description="Objections that wait for a decision.")
+    available_actions: list[str] = Field(description="What your role may do now.")
+    links: dict[str, str]
+
+
+class StandardItem(BaseModel):
+    """Standard (考核标准) by which the month is judged."""
+
+    weights: tuple[Weight, ...] = Field(description="Of the kind of subject; empty if it gets no score.")
+    grades: tuple[Grade, ...]
+    grounds: tuple[Ground, ...] = Field(description="Grounds of exclusion (剔除理由).")
+    form: tuple[Criterion, ...] = Field(description="Criteria of inspection (质检), with the most points of each.")
+    given: tuple[GivenPoints, ...] = Field(description="Points from outside, as for training.")
+
+
+class AssessedMonth(MonthSummary):
+    """Assessment of one month, with the results of one kind of subject."""
+
+    by: Subject
+    standard: StandardItem
+    items: list[AssessedItem] = Field(description="By subject.")
+
+
+class MonthPage(Page[MonthSummary]):
+    """Assessed months, the latest first."""
+
+
+class CountedCaseItem(BaseModel):
+    """Case behind a number."""
+
+    number: str
+    at: datetime = Field(description="When it was counted.")
+    counts: bool = Field(description="False: it counts against the subject.")
+    amount: str | None = Field(description="Money, or points of an inspection; null for all else.")
+    excluded: str | None = Field(description="Ground of the exclusion, or `objection`; null if it counts.")
+    links: dict[str, str]
+
+
+class CountedCasePage(Page[CountedCaseItem]):
+    """Cases behind a number, by case number."""
+
+
+class NewObjection(BaseModel):
+    """Objection (申诉) to a figure of a published month."""
+
+    model_config = body_like(object_.ACTION.example.model_dump(exclude={"by"}, exclude_unset=True))
+
+    by: Subject | None = Field(default=None, description="Kind of the subject; needed if the code is of several kinds.")
+    subject: Name
+    figure: Code
+    complaint: str | None = Field(default=None, description="The case that is counted wrongly; null: the whole figure.")
+    reason: ShortText
+    evidence: ShortText | None = Field(default=None, description="What proves it, or where it lies.")
+
+
+class ObjectionDecision(BaseModel):
+    """Decision on an objection (申诉裁决)."""
+
+    model_config = body_like({"accepted": True, "reason": "The recording says so. 录音属实"})
+
+    accepted: bool
+    reason: ShortText
+
+
+class ObjectionItem(Objection):
+    """Objection to a figure."""
+
+    model_config = WHOLE
+
+    month: str
+    parties: HIDDEN = None
+    links: dict[str, str]
+
+
+class ObjectionPage(Page[ObjectionItem]):
+    """Objections of a month, the oldest first, all on one page."""
+
+
+class NewInspection(BaseModel):
+    """Inspection (质检) of one case of the sample."""
+
+    model_config = body_like(inspect.ACTION.example.model_dump(exclude_unset=True))
+
+    complaint: str
+    scores: dict[Code, Annotated[int, Field(ge=0, le=100)]] = Field(
+        description="Points of each criterion of the form.", json_schema_extra={"additionalProperties": False}
+    )
+    note: Text | None = None
+
+
+class InspectionItem(BaseModel):
+    """Case of the sample, and its inspection if there is one."""
+
+    complaint: str
+    agent: str = Field(description="Id of the agent who owned it.")
+    scores: dict[str, int] | None
+    points: int | None = Field(description="Of 100; null until it is inspected.")
+    inspected_by: str | None
+    inspected_at: datetime | None
+    links: dict[str, str]
+
+
+class InspectionPage(Page[InspectionItem]):
+    """Sample of a month, by agent, all on one page."""
+
+
+class NewExclusion(BaseModel):
+    """Exclusion (剔除) that is asked for."""
+
+    model_config = body_like({"ground": "beyond_duty", "reason": "The pipe is the neighbour's. 非供水设施"})
+
+    ground: Code = Field(description="Code of a ground of the catalogue.")
+    reason: Text
+    evidence: Text | None = Field(default=None, description="What proves it, or where it lies; some grounds need it.")
+
+
+class ExclusionDecision(BaseModel):
+    """Decision on an exclusion."""
+
+    model_config = body_like({"approved": True, "reason": "Seen on the map. 已核实"})
+
+    approved: bool
+    reason: Text
+
+
+class ExclusionItem(BaseModel):
+    """Exclusion of a case from assessments."""
+
+    id: str
+    number: str
+    ground: str
+    reason: str
+    evidence: str | None
+    requested_by: str
+    requested_at: datetime
+    approved: bool | None = Field(description="Null until it is decided.")
+    decided_by: str | None
+    decided_at: datetime | None
+    decision_reason: str | None
+    links: dict[str, str]
+
+
+class ExclusionPage(Page[ExclusionItem]):
+    """Exclusions, the oldest first."""
+
+
+def figure_item(month: Assessment, by: Subject, subject: str, name: str, value: FigureValue) -> FigureItem:
+    """Return a figure as it is shown, with the link to what it counts."""
+    figure = FIGURE_OF.get(name)
+    shown = None if value.value is None else _SHOWN[figure.unit if figure else FigureUnit.POINTS](value.value)
+    link = _link(month, by, subject, figure) if figure else None
+    return FigureItem(**{**dict(value), "value": shown, "link": link})
+
+
+_SHOWN: Mapping[FigureUnit, Callable[[Decimal], int | float | str]] = complete(
+    "_SHOWN",
+    FigureUnit,
+    {FigureUnit.COUNT: int, FigureUnit.RATE: float, FigureUnit.POINTS: float, FigureUnit.MONEY: str},
+)
+"""Forms in which values are shown, by unit."""
+
+
+def _link(month: Assessment, by: Subject, subject: str, figure: Figure) -> str:
+    if figure.kind:
+        return f"{ASSESSMENTS}/{month.number}/cases?{urlencode({'by': by, 'subject': subject, 'figure': figure.name})}"
+    outcomes = sorted(OFFERED_OUTCOMES) if figure is CONNECTED_RATE else [CallOutcome.ANSWERED]
+    period = {"from": month.since.isoformat(), "to": month.until.isoformat(), "outcome": outcomes}
+    agent = {"agent": subject} if by is Subject.AGENT else {}
+    return f"/v1/calls?{urlencode({**agent, **period}, doseq=True)}"
+
+
+def assessed_item(month: Assessment, item: Item, names: tuple[str | None, str | None]) -> AssessedItem:
+    """Return a result as it is shown; `names` are the English and the Chinese one."""
+    figures = {each: figure_item(month, item.by, item.subject, each, value) for each, value in item.figures.items()}
+    name, name_zh = names
+    return AssessedItem(**{**dict(item), "name": name, "name_zh": name_zh, "figures": figures})
+
+
+def month_facts(month: Assessment, available: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a MonthSummary."""
+    here = f"{ASSESSMENTS}/{month.number}"
+    objections = month.limit_of(OBJECTIONS)
+    computed = month.computed
+    return {
+        "month": month.number,
+        "status": month.state,
+        "opened_at": month.opened_at,
+        "published_at": month.published_at,
+        "objections_end_at": objections.ends_at if objections else None,
+        "final_at": month.closed_at,
+        "computed_as_of": computed.as_of if computed else None,
+        "digest": computed.digest if computed else None,
+        "catalogue": month.edition.digest,
+        "seed": month.seed,
+        "inspected": len(month.inspections),
+        "sampled": len(month.sample),
+        "objections": len(month.objections),
+        "undecided": len(month.undecided),
+        "available_actions": [*available],
+        "links": {
+            "self": here,
+            "objections": f"{here}/objections",
+            "inspections": f"{here}/inspections",
+            **{by.value: f"{here}?by={by}" for by in Subject},
+        },
+    }
+
+
+def standard_item(month: Assessment, by: Subject) -> StandardItem:
+    standard = month.standard
+    return StandardItem.model_validate(dict(standard) | {"weights": standard.weights_of(by)})
+
+
+def objection_item(month: str, objection: Objection) -> ObjectionItem:
+    here = f"{ASSESSMENTS}/{month}/objections"
+    links = {"decision": f"{here}/{objection.id}/decision", **_case_link(objection.complaint)}
+    return ObjectionItem(month=month, links=links, **objection.model_dump(exclude={"parties"}))
+
+
+def inspection_items(month: Assessment) -> list[InspectionItem]:
+    made = {each.complaint: each for each in month.inspections}
+    nothing = dict.fromkeys(("scores", "points", "inspected_by", "inspected_at"))
+    return [
+        InspectionItem(**{**nothing, **dict(made.get(each.complaint, each))}, links=_case_link(each.complaint))
+        for each in month.sample
+    ]
+
+
+def amount_text(counted: CountedCase) -> str | None:
+    """Return money or points as a decimal number; None for an entry that has none."""
+    return None if counted.amount is None else f"{Decimal(counted.amount) / 100:.2f}"
+
+
+def counted_item(counted: CountedCase) -> CountedCaseItem:
+    facts = {**counted._asdict(), "amount": amount_text(counted)}
+    facts.pop("serial")
+    return CountedCaseItem(**facts, links=_case_link(counted.number))
+
+
+def exclusion_item(exclusion: Exclusion) -> ExclusionItem:
+    decision = f"/v1/complaints/{exclusion.number}/exclusions/{exclusion.id}/decision"
+    return ExclusionItem(**exclusion._asdict(), links={"decision": decision, **_case_link(exclusion.number)})
+
+
+def _case_link(number: str | None) -> dict[str, str]:
+    return {"complaint": f"/v1/complaints/{number}"} if number else {}

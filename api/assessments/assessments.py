@@ -1,0 +1,157 @@
+"""Assessments as the API reads them and acts on them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from api.assessments.answers import NewObjection
+from api.codes import CatalogueInForce
+from api.dependencies import part
+from api.directory import People
+from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
+from api.sign_in.security import digest_of, request_key
+from api.sql.reader import DirectWriter, Reader
+from api.temporal.assessments import AssessmentClient
+from api.temporal.client import key_reused
+from domain.assessment.actions import ASSESSMENT_ACTION_OF
+from domain.assessment.assessment import Assessment
+from domain.assessment.batch import AssessmentBatch
+from domain.catalogue.figures import FIGURE_OF, Subject
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
+from domain.reports.period import month_bounds, month_of
+from domain.shared.actors import Actor, Role
+from readmodel.assessments import months
+from readmodel.assessments.months import Number
+from readmodel.reports.reports import first_case_at
+from workflows.assessment.messages import AssessmentOutcome
+
+ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
+UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
+UNKNOWN_SUBJECT = declare("unknown-subject", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown subject")
+CASE_NOT_COUNTED = declare("case-not-counted", HTTPStatus.UNPROCESSABLE_ENTITY, "Case not counted by the figure")
+
+
+@dataclass(frozen=True)
+class Assessments:
+    """Assessments of months."""
+
+    client: AssessmentClient
+    reader: Reader
+    writer: DirectWriter
+    people: People
+    in_force: CatalogueInForce
+    clock: Callable[[], datetime]
+
+    async def of(self, month: str) -> Assessment:
+        """Return the assessment of a month. Raises ProblemError that says which months there are."""
+        if found := await self.reader.ask(months.get, month):
+            return found
+        known = await self.reader.ask(months.months)
+        zone = ZoneInfo(self.in_force.catalogue.calendar.timezone)
+        first = await self.reader.ask(first_case_at)
+        if first is None or month < month_of(first, zone):
+            since = f"; the first case is of {month_of(first, zone)}" if first else "; there are no cases yet"
+            detail = f"{month} is before the first case{since}."
+        elif month_bounds(month, zone)[1] > self.clock():
+            detail = f"{month} is not over. Its assessment begins in the night after it."
+        elif self.in_force.catalogue.assessment is None:
+            detail = "The catalogue has no [assessment]; see docs/catalogue.md."
+        else:
+            command = f"hotline assessment begin {month}"
+            detail, known = f"{month} was not assessed. `{command}` begins it.", [*known, command]
+        raise ProblemError(ASSESSMENT_NOT_FOUND, detail, accepted=known)
+
+    async def objected(self, month: str, body: NewObjection, complaint: str | None) -> dict[str, Any]:
+        """Return the kind of the subject, and the parties of the case. Raises ProblemError."""
+        found = await self.of(month)
+        items = await self.reader.ask(months.items_of_subject, month, found.serial, body.subject)
+        chosen = [item for item in items if body.by in (None, item.by)]
+        if len(chosen) != 1:
+            kinds = [f"by: {item.by}" for item in items]
+            what = "is of several kinds" if chosen else "is assessed in no such way"
+            detail = f"{body.subject!r} {what} in {month}; accepted: {', '.join(kinds) or 'a subject of the month'}."
+            raise ProblemError(UNKNOWN_SUBJECT, detail, accepted=kinds)
+        [item] = chosen
+        if body.figure not in item.figures:
+            detail = f"{body.subject} has no figure {body.figure!r} in {month}; accepted: {', '.join(item.figures)}."
+            raise ProblemError(UNKNOWN_FIGURE, detail, accepted=[*item.figures])
+        if complaint is None:
+            return {"by": item.by}
+        number = number_of(found, item.by, body.subject, body.figure)
+        if not await self.reader.ask(months.counts_case, number, complaint):
+            detail = f"{body.figure} of {body.subject} does not count the case {complaint} in {month}."
+            raise ProblemError(CASE_NOT_COUNTED, detail, accepted=["a case of the figure's link", "no complaint"])
+        counted = FIGURE_OF[body.figure].kinds
+        parties = await self.reader.ask(months.parties, month, found.serial, counted, complaint)
+        return {"by": item.by, "parties": parties}
+
+    async def act(
+        self,
+        month: str,
+        body: ActionBody,
+        actor: Actor,
+        idempotency_key: str | None,
+        refused: ProblemError | None = None,
+    ) -> tuple[AssessmentOutcome, bool]:
+        """Send the action; return its outcome, and True once SQL has it. Raises ProblemError."""
+        action = ASSESSMENT_ACTION_OF[type(body)]
+        if actor.role not in {*action.roles, Role.ADMIN}:
+            raise action.wrong_role(actor)
+        name = action.name
+        key = "" if idempotency_key is None else request_key(actor, idempotency_key)
+        digest = digest_of(f"{name}\0{body.model_dump_json(exclude={'by', 'parties'})}")
+        command = Command(actor=actor, body=body, key=key, digest=digest)
+        outcome = await self.client.act(month, name, command, refused)
+        if outcome is None:
+            found = await self.of(month)
+            if not found.over and await self.client.is_lost(month):
+                raise workflow_lost(month, found.state, found.version, repair=f"hotline assessment begin {month}")
+            detail = f"The assessment of {month} is {found.state}; {name} is not possible any more."
+            raise ProblemError(OUT_OF_TURN, detail, accepted=[], version=found.version)
+        if (outcome.action, outcome.digest) != (name, digest):
+            raise key_reused(f"month, for {outcome.action} or with another body")
+        return outcome, await self._written(outcome)
+
+    async def _written(self, outcome: AssessmentOutcome) -> bool:
+        """Write what the action returned, which the workflow publishes as well; return True once SQL has it."""
+        if not outcome.events:
+            return True
+        batch = AssessmentBatch(assessment=outcome.assessment, events=outcome.events)
+        try:
+            await self.writer.write(partial(months.write, batch=batch))
+        except ProblemError:
+            return False
+        return True
+
+    def names(self, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:
+        if by in (Subject.AGENT, Subject.CREW):
+            return lambda subject: (person.name if (person := self.people.get(subject)) else None, None)
+        catalogue = self.in_force.catalogue
+        coded = {
+            Subject.DEPARTMENT: catalogue.departments,
+            Subject.SERVICE: catalogue.services,
+            Subject.DISTRICT: catalogue.districts,
+        }.get(by, ())
+        names = {each.code: (each.name, each.name_zh) for each in coded}
+        if by is Subject.COMPANY:
+            names = {by.value: (catalogue.name, catalogue.name_zh)}
+        return lambda subject: names.get(subject, (None, None))
+
+
+def number_of(month: Assessment, by: Subject, subject: str, figure: str) -> Number:
+    """Return the number that a figure of a subject is. Raises ProblemError for a figure that counts no cases."""
+    known = FIGURE_OF.get(figure)
+    kind = known.kind_for(by) if known else None
+    if kind is None:
+        counted = [each.name for each in FIGURE_OF.values() if each.kind]
+        detail = f"There is no figure {figure!r} that counts cases; accepted: {', '.join(counted)}."
+        raise ProblemError(UNKNOWN_FIGURE, detail, accepted=counted)
+    return Number(month.number, month.serial, kind, by, subject)
+
+
+TheAssessments = Annotated[Assessments, part("assessments")]

@@ -1,0 +1,261 @@
+"""Assessments (月度考核): results of a month, the cases behind each number, and the sample that is inspected."""
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from api.assessments import exports as exported
+from api.assessments.answers import (
+    ASSESSMENTS,
+    AssessedMonth,
+    CountedCasePage,
+    InspectionItem,
+    InspectionPage,
+    MonthPage,
+    MonthSummary,
+    NewInspection,
+    NewObjection,
+    ObjectionDecision,
+    ObjectionItem,
+    ObjectionPage,
+    assessed_item,
+    counted_item,
+    inspection_items,
+    month_facts,
+    objection_item,
+    standard_item,
+)
+from api.assessments.assessments import CASE_NOT_COUNTED, UNKNOWN_FIGURE, UNKNOWN_SUBJECT, TheAssessments, number_of
+from api.dependencies import TheExportTurn, TheReader
+from api.edge.limits import TOO_MANY_ACTIONS
+from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
+from api.exports.files import CSV, XLSX
+from api.exports.streams import STREAMS, Pages, pages_of
+from api.parameters import INVALID_NUMBER, POST_ERRORS, IdempotencyKey, Paging, number_in
+from api.responses import also, answer_model, formats, problems
+from api.rights import needs
+from api.routing import OnceRoute
+from domain.assessment.actions import decide_objection, inspect, object_
+from domain.assessment.state import AssessmentAction, AssessmentFields, Objection
+from domain.catalogue.figures import Subject
+from domain.reports.period import MONTH as MONTH_PATTERN
+from domain.reports.report import Cell
+from domain.rights.rights import READ_ASSESSMENTS, right_to
+from domain.shared.actors import Actor
+from domain.shared.codes import Code
+from domain.shared.text import Name
+from readmodel.assessments import months
+from readmodel.assessments.months import CountedCase
+from readmodel.base.paging import RowPage
+
+Format = Literal["json", "csv", "xlsx"]
+Month = Annotated[
+    str,
+    Path(
+        alias="month",
+        pattern=f"^{MONTH_PATTERN}$",
+        description="The month, in the time zone of the catalogue.",
+        examples=["2026-08"],
+    ),
+]
+
+
+class AssessmentQuery(BaseModel):
+    """ProblemKind of subjects, and the format. Unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: Subject = Field(default=Subject.COMPANY, description="ProblemKind of subjects.", examples=["agent"])
+    format: Format = Field(default="json", description="`csv` and `xlsx` have a row for each figure of each subject.")
+
+
+class CaseListing(Paging):
+    """Number whose cases are listed, and the page."""
+
+    by: Subject = Field(description="ProblemKind of the subject.", examples=["agent"])
+    subject: Name = Field(description="Id of the person, or code; `company`.", examples=["10023"])
+    figure: Code = Field(description="Name of the figure.", examples=["replied_in_time"])
+    format: Format = Field(default="json", description="`csv` and `xlsx` have all cases.")
+
+
+_ACTED = (*POST_ERRORS, OUT_OF_TURN, BEHIND_SQL, WORKFLOW_LOST, TOO_MANY_ACTIONS)
+_CHECKED = (UNKNOWN_SUBJECT, UNKNOWN_FIGURE, CASE_NOT_COUNTED, INVALID_NUMBER)
+
+
+def _problems(action: AssessmentAction) -> tuple[ProblemKind, ...]:
+    return (*_ACTED, *map(kind_of, action.problems))
+
+
+router = APIRouter(tags=["assessments"], route_class=OnceRoute)
+
+
+@router.get(ASSESSMENTS, summary="List assessed months 考核月份", response_model=MonthPage)
+async def list_assessments(actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader) -> Response:
+    """List the months that are or were assessed, the latest first, all on one page."""
+    found = await reader.ask(months.all_months)
+    items = [MonthSummary(**month_facts(each, each.available_actions(actor))) for each in found]
+    return answer_model(MonthPage(items=items, next_cursor=None))
+
+
+@router.get(
+    f"{ASSESSMENTS}/{{month}}",
+    summary="Read the assessment of a month 月度考核",
+    response_model=AssessedMonth,
+    responses=formats(CSV, XLSX),
+)
+async def get_assessment(
+    month: Month,
+    wanted: Annotated[AssessmentQuery, Query()],
+    actor: Annotated[Actor, needs(READ_ASSESSMENTS)],
+    assessments: TheAssessments,
+    export_turn: TheExportTurn,
+) -> Response:
+    """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
+    found = await assessments.of(month)
+    items = await assessments.reader.ask(months.items, month, found.serial, wanted.by)
+    names = assessments.names(wanted.by)
+    shown = [assessed_item(found, item, names(item.subject)) for item in items]
+    if wanted.format != "json":
+        pages, name = _one_page(exported.score_cells(shown)), f"{month}-{wanted.by}"
+        return await STREAMS[wanted.format](name, exported.SCORE_COLUMNS, pages, export_turn)
+    facts = month_facts(found, found.available_actions(actor))
+    return answer_model(AssessedMonth(**facts, by=wanted.by, standard=standard_item(found, wanted.by), items=shown))
+
+
+@router.get(
+    f"{ASSESSMENTS}/{{month}}/cases",
+    summary="List the cases behind a number",
+    response_model=CountedCasePage,
+    dependencies=[needs(READ_ASSESSMENTS)],
+    responses=formats(CSV, XLSX) | problems(UNKNOWN_FIGURE),
+)
+async def list_counted_cases(
+    month: Month, wanted: Annotated[CaseListing, Query()], assessments: TheAssessments, export_turn: TheExportTurn
+) -> Response:
+    """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
+    number = number_of(await assessments.of(month), wanted.by, wanted.subject, wanted.figure)
+    if wanted.format != "json":
+        turn, name = export_turn, f"{month}-{wanted.figure}"
+
+        async def read(cursor: str | None) -> RowPage[CountedCase]:
+            return await assessments.reader.ask(months.cases_behind, number, cursor, exported.PAGE)
+
+        pages = await pages_of(turn, read, exported.case_cells, wanted.cursor)
+        return await STREAMS[wanted.format](name, exported.CASE_COLUMNS, pages, turn)
+    page = await assessments.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
+    return answer_model(CountedCasePage(items=[*map(counted_item, page.items)], next_cursor=page.next_cursor))
+
+
+@router.get(
+    f"{ASSESSMENTS}/{{month}}/inspections",
+    summary="List the sample of a month 质检样本",
+    response_model=InspectionPage,
+    dependencies=[needs(READ_ASSESSMENTS)],
+)
+async def list_inspections(month: Month, assessments: TheAssessments) -> Response:
+    """List the cases that were drawn to be inspected, with the points of those that were, all on one page."""
+    found = await assessments.of(month)
+    return answer_model(InspectionPage(items=inspection_items(found), next_cursor=None))
+
+
+async def _one_page(page: list[list[Cell]]) -> Pages:
+    yield page
+
+
+@router.post(
+    f"{ASSESSMENTS}/{{month}}/inspections",
+    summary="质检 inspect: give points to a case of the sample",
+    response_model=InspectionItem,
+    responses=also(202, InspectionItem) | problems(*_problems(inspect.ACTION), INVALID_NUMBER),
+)
+async def inspect_case(
+    month: Month,
+    body: NewInspection,
+    actor: Annotated[Actor, needs(right_to(inspect.ACTION))],
+    assessments: TheAssessments,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Give the points of each criterion of the form; nobody inspects a case of their own."""
+    number = number_in(body.complaint)
+    given = {"note": body.note} if body.note else {}
+    meant = inspect.Inspect(complaint=number, scores=body.scores, **given)
+    outcome, shown = await assessments.act(month, meant, actor, idempotency_key)
+    found = next(each for each in inspection_items(outcome.assessment) if each.complaint == number)
+    return answer_model(found, HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+
+
+@router.get(
+    f"{ASSESSMENTS}/{{month}}/objections",
+    summary="List the objections of a month 申诉",
+    response_model=ObjectionPage,
+    dependencies=[needs(READ_ASSESSMENTS)],
+)
+async def list_objections(month: Month, assessments: TheAssessments) -> Response:
+    """List the objections with their decisions, the oldest first, all on one page."""
+    found = await assessments.of(month)
+    items = [objection_item(month, each) for each in found.objections]
+    return answer_model(ObjectionPage(items=items, next_cursor=None))
+
+
+@router.post(
+    f"{ASSESSMENTS}/{{month}}/objections",
+    summary="申诉 object: to a figure of a published month",
+    status_code=201,
+    response_model=ObjectionItem,
+    responses=also(202, ObjectionItem) | problems(*_problems(object_.ACTION), *_CHECKED),
+)
+async def object_to_figure(
+    month: Month,
+    body: NewObjection,
+    actor: Annotated[Actor, needs(right_to(object_.ACTION))],
+    assessments: TheAssessments,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
+    complaint = number_in(body.complaint) if body.complaint else None
+    fields = body.model_dump(exclude_none=True) | ({"complaint": complaint} if complaint else {})
+    meant = object_.Object(**{"by": Subject.COMPANY, **fields})
+
+    async def check() -> None:
+        nonlocal meant
+        meant = meant.model_copy(update=await assessments.objected(month, body, complaint))
+
+    refused = await refusal_of(check())
+    outcome, shown = await assessments.act(month, meant, actor, idempotency_key, refused)
+    found = _objection_like(outcome.assessment, body, complaint)
+    return answer_model(objection_item(month, found), HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED)
+
+
+@router.post(
+    f"{ASSESSMENTS}/{{month}}/objections/{{id}}/decision",
+    summary="申诉裁决 decide: on an objection",
+    response_model=ObjectionItem,
+    responses=also(202, ObjectionItem) | problems(*_problems(decide_objection.ACTION)),
+)
+async def decide_on_objection(
+    month: Month,
+    objection_id: Annotated[int, Path(alias="id", ge=1, le=9_999_999, description="Its id.", examples=[1])],
+    body: ObjectionDecision,
+    actor: Annotated[Actor, needs(right_to(decide_objection.ACTION))],
+    assessments: TheAssessments,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
+    meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
+    outcome, shown = await assessments.act(month, meant, actor, idempotency_key)
+    found = outcome.assessment.objection(objection_id)
+    assert found is not None  # noqa: S101 - the workflow has decided on it
+    return answer_model(objection_item(month, found), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+
+
+def _objection_like(month: AssessmentFields, body: NewObjection, complaint: str | None) -> Objection:
+    """Return the objection that this request has raised, now or before: no other is to the same figure and case."""
+    wanted = (body.subject, body.figure, complaint)
+    return next(
+        each
+        for each in reversed(month.objections)
+        if (each.subject, each.figure, each.complaint) == wanted and body.by in (None, each.by)
+    )

@@ -1,0 +1,154 @@
+"""Shapes of requests and answers about complaints, and how cases are shown."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+from pydantic_core import to_json, to_jsonable_python
+
+from api.responses import masked_json, reads_one_department
+from api.shapes import EventItem, Page, body_like, timeline_of
+from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
+from domain.case.decide import CASE_KINDS
+from domain.case.events import Event
+from domain.case.intake import Intake
+from domain.case.lifecycle import ENDED, State
+from domain.case.parts import Part
+from domain.case.views import CaseView
+from domain.catalogue.terms import Priority
+from domain.rights.masking import masked, masks_for
+from domain.shared.actors import Actor
+from domain.shared.text import Name
+from readmodel.cases.queries import PartOfCase
+
+NEW_COMPLAINT: dict[str, Any] = {
+    "service_code": "no_water",
+    "channel": "phone",
+    "caller": {"name": "李婆婆", "phone": "0760 8823 7777", "account_no": "0420013"},
+    "location": {"district": "west", "address": "下闸新村 3 号", "lat": 22.5176, "lng": 113.3926},
+    "description": "No water at home since six in the morning. 早上六点起家里没水。",
+}
+
+
+class NewComplaint(Intake):
+    """Complaint as an agent takes it down during the call (受理)."""
+
+    model_config = body_like(NEW_COMPLAINT)
+
+    priority: Priority | None = Field(default=None, description="Overrides the service's own; the clocks stay.")
+    owner: Name | None = Field(
+        default=None, description="Owner of the case, by id or name; by default the acting agent."
+    )
+    fill: bool = Field(
+        default=True,
+        description="Take name, telephone and place from the registry of customers where the caller gives none.",
+    )
+
+
+class Links(BaseModel):
+    """Addresses of related resources."""
+
+    self: str = Field(examples=["/v1/complaints/2608034711004"])
+    timeline: str
+    notices: str = Field(description="Notices of urging and criticisms of the case, for staff.")
+    caller: str = Field(description="Record of the caller, for staff.")
+    calls: str = Field(description="Calls of the case.")
+    actions: str = Field(description="`{action}` stands for one of `available_actions`.")
+    temporal_ui: str = Field(description="The case in the Temporal UI, for people who have signed in.")
+
+
+class Complaint(CaseView):
+    """Complaint at one version (工单)."""
+
+    masked: list[str] = Field(
+        description="Fields that your role sees masked (脱敏) or empty.", examples=[["caller.phone"]]
+    )
+    links: Links
+
+
+class ComplaintPage(Page[Complaint]):
+    """Complaints, the newest registration first unless another order is asked for."""
+
+
+class PartItem(Part):
+    """Part of a department in a case of another (协办)."""
+
+    number: str
+    case_state: State
+    service_code: str
+    priority: Priority
+    district: str | None
+    owner: str = Field(description="Person who replies to the caller (首问责任人).")
+    links: Links
+
+
+class PartPage(Page[PartItem]):
+    """Parts, the latest involvement first."""
+
+
+class TimelineItem(EventItem[State]):
+    """Event of a case (处理记录): an action of a person, or an event of time, with `system` as its actor."""
+
+    cycle: int
+
+
+Timeline = timeline_of("Timeline", TimelineItem, CASE_KINDS)
+"""Events of a case."""
+
+
+class NoticeItem(BaseModel):
+    """Notice of urging (催办通知书) or public criticism (通报批评)."""
+
+    seq: int = Field(description="Of its event in the timeline; with the case's number, the number of the document.")
+    at: datetime = Field(description="Time of issue.")
+    cycle: int
+    kind: str = Field(description="`notice` or `criticise`.")
+    title: str
+    title_zh: str
+    due_at: datetime = Field(description="Time by which the case was to be settled, or replied to.")
+    departments: list[str] = Field(
+        description="Codes of the departments with unfinished work; empty if it is the owner's."
+    )
+    links: dict[str, str] = Field(description="`self` is the document, as a page; `complaint` is the case.")
+
+
+class NoticePage(Page[NoticeItem]):
+    """Documents of a case, the oldest first, all on one page."""
+
+    next_cursor: None = None
+
+
+def links(number: str) -> dict[str, str]:
+    here = f"/v1/complaints/{number}"
+    below = {part: f"{here}/{part}" for part in ("timeline", "notices", "caller", "calls")}
+    return {"self": here, **below, "actions": f"{here}/actions/{{action}}", "temporal_ui": f"/case/{number}"}
+
+
+def complaint_json(view: CaseView, reader: Actor) -> bytes:
+    hidden = ["possible_duplicates"] if reads_one_department(reader) and view.possible_duplicates else []
+    facts = dict(view) | dict.fromkeys(hidden, ())
+    if masks := masks_for(reader.role, ended=view.state in ENDED):
+        facts, names = masked(to_jsonable_python(facts), masks)
+        hidden = [*names, *hidden]
+    return to_json({**facts, "masked": hidden, "links": links(view.number)})
+
+
+def notice_json(number: str, event: Event) -> bytes:
+    data, here = document_of(event), f"/v1/complaints/{number}"
+    item = NoticeItem(
+        seq=event.seq,
+        at=event.at,
+        cycle=event.cycle,
+        kind=event.action,
+        title=DOCUMENT_EN[event.action],
+        title_zh=DOCUMENTS[event.action].zh,
+        due_at=data.due_at,
+        departments=[each.department for each in data.addressees],
+        links={"self": f"{here}/notices/{event.seq}", "complaint": here},
+    )
+    return item.model_dump_json().encode()
+
+
+def part_json(item: PartOfCase, reader: Actor) -> bytes:
+    case = {name: value for name, value in item._asdict().items() if name != "part"}
+    return masked_json({**item.part.model_dump(), **case, "links": links(item.number)}, reader, item.case_state)

@@ -1,0 +1,230 @@
+"""Caller's page: a link opens it; it shows the state of a case, and the caller acts on the case by its forms."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from activities.notifications.caller_links import Link, Links
+from api.codes import CatalogueInForce
+from api.complaints.cases import Cases
+from api.dependencies import part
+from api.edge.browsers import form_of, is_from_another_site, page
+from api.edge.limits import Limits
+from api.edge.problems import ProblemError
+from api.routing import OnceRoute
+from api.sign_in.security import digest_of
+from domain.case.actions import ACTION_OF
+from domain.case.actions.comment import Comment
+from domain.case.actions.follow_up import FollowUp
+from domain.case.actions.reopen import Reopen
+from domain.case.actions.urge import Urge
+from domain.case.lifecycle import State
+from domain.case.progress import Satisfaction
+from domain.case.views import CaseView
+from domain.kit.command import Command
+from domain.kit.event import ActionBody
+from domain.shared.actors import CALLER
+from domain.shared.value import complete
+
+HEADERS = {"X-Robots-Tag": "noindex"}
+INCOMPLETE = frozenset({"words", "answers"})
+"""Problems of forms that the caller has to complete."""
+QUESTIONS = ("contacted", "solved", "satisfaction")
+_YES_OR_NO = {"true": True, "false": False}
+
+
+def _answers(form: Mapping[str, str]) -> FollowUp:
+    """Return the answers of a form. A caller whom nobody has contacted is not asked the other two."""
+    asked = QUESTIONS[:1] if form.get("contacted") == "false" else QUESTIONS
+    given = {name: _YES_OR_NO.get(answer := form.get(name, ""), answer or None) for name in asked}
+    return FollowUp.model_validate({**given, "note": _words(form) or None})
+
+
+BODIES: Mapping[str, Callable[[Mapping[str, str]], ActionBody]] = {
+    "follow_up": _answers,
+    "reopen": lambda form: Reopen.model_validate({"reason": _words(form)}),
+    "comment": lambda form: Comment.model_validate({"note": _words(form) or None}),
+    "urge": lambda form: Urge(note=_words(form) or None),
+}
+"""Bodies of the buttons, made of what the caller has chosen and typed; they raise ValidationError."""
+STATE_FOR_CALLERS = complete(
+    "STATE_FOR_CALLERS",
+    State,
+    {
+        State.REGISTERED: ("已受理", "registered"),
+        State.DISPATCHED: ("已通知处理部门", "the department has been told"),
+        State.PENDING_REDISPATCH: ("正在转交其他部门", "being passed to another department"),
+        State.IN_PROGRESS: ("处理中", "in progress"),
+        State.SUSPENDED: ("暂缓处理", "on hold"),
+        State.AWAITING_APPROVAL: ("公司审批中", "awaiting approval"),
+        State.PENDING_REPLY: ("已处理，即将答复您", "handled, we will tell you about it"),
+        State.PENDING_FOLLOW_UP: ("已处理，等待您的评价", "handled, waiting for your answer"),
+        State.CLOSED: ("已办结", "closed"),
+        State.REFUSED: ("不属于受理范围", "not a matter of the company"),
+        State.WITHDRAWN: ("已撤销", "withdrawn"),
+    },
+)
+"""The states in plain words, Chinese and English."""
+
+
+@dataclass(frozen=True)
+class CallerPage:
+    """Page that a link opens.
+
+    Args:
+        secure: True if browsers reach the service by HTTPS.
+    """
+
+    cases: Cases
+    in_force: CatalogueInForce
+    links: Links
+    limits: Limits
+    secure: bool
+
+    async def answer(self, text: str, request: Request) -> Response:
+        """Return the page, after the case has taken what a form says if one was sent."""
+        zh = not request.headers.get("accept-language", "zh").lower().startswith("en")
+        form = await form_of(request) if request.method == "POST" else None
+        if form is not None and is_from_another_site(request.headers, secure=self.secure):
+            return _html(HTTPStatus.FORBIDDEN, zh, "elsewhere")
+        link = self.links.read(text)
+        if link is None or link.has_expired(self.cases.clock()):
+            return self._no_link(request, link, zh)
+        try:
+            view = await self._current(link, must_be_live=form is not None)
+            if view is None:
+                return _html(HTTPStatus.NOT_FOUND, zh, "unknown")
+            if view.links_revoked_at is not None and link.made_at <= view.links_revoked_at:
+                return _html(HTTPStatus.GONE, zh, "revoked")
+            problem, done = None, None
+            if form is not None:
+                view, problem = await self._take(view, link, form)
+                done = None if problem else form["act"]
+        except ProblemError as error:
+            # The text stays on the page. It may have arrived: sent again it counts once.
+            again = form or {}
+            fields = {"offers": [again.get("act")], "version": again.get("version"), **_typed(again)}
+            return _html(HTTPStatus(error.problem.status), zh, "away", error.headers, **fields)
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if problem in INCOMPLETE else HTTPStatus.OK
+        typed = _typed(form if form and problem else {})
+        return _html(status, zh, problem, done=done, **typed, **self._fields(view, link))
+
+    def _no_link(self, request: Request, expired: Link | None, zh: bool) -> Response:
+        """Return the page of a link that has expired, or of one that this service has not made, which is counted."""
+        if expired:
+            return _html(HTTPStatus.GONE, zh, "expired")
+        try:
+            self.limits.guessed(request, "unknown links")
+        except ProblemError as many:
+            return _html(HTTPStatus.TOO_MANY_REQUESTS, zh, "away", many.headers, offers=[])
+        return _html(HTTPStatus.NOT_FOUND, zh, "unknown")
+
+    async def _current(self, link: Link, *, must_be_live: bool) -> CaseView | None:
+        """Return the case from its workflow, as SQL may be down or behind; from SQL if the workflow has ended.
+
+        Raises ProblemError if neither answers, or if the workflow does not and the case `must_be_live`.
+        """
+        try:
+            view = await self.cases.client.case(link.number, CALLER)
+        except ProblemError:
+            if must_be_live:
+                raise
+            view = None
+        return view if view is not None else await self.cases.find(link.number, CALLER)
+
+    async def _take(self, view: CaseView, link: Link, form: Mapping[str, str]) -> tuple[CaseView, str | None]:
+        """Return the case after what this form says, and the problem if it was not taken. Raises ProblemError."""
+        try:
+            body = BODIES[form.get("act", "")](form)
+        except KeyError:
+            return view, "words"
+        except ValidationError as error:
+            asked = form["act"] == "follow_up" and all("note" not in fault["loc"] for fault in error.errors())
+            return view, "answers" if asked else "words"
+        if isinstance(body, FollowUp) and view.cycle != link.cycle:
+            return view, "answered"
+        command = self._command(body, form.get("version", ""), view.cycle)
+        try:
+            outcome = await self.cases.client.act(link.number, ACTION_OF[type(body)].name, command)
+        except ProblemError as error:
+            if error.problem.status not in (HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN):
+                raise
+            outcome = None
+        if outcome is None:
+            current = await self._current(link, must_be_live=True)
+            return current or view, "answered" if isinstance(body, FollowUp) else "moved"
+        after, _ = await self.cases.write(link.number, outcome, CALLER)
+        return after, None if outcome.digest == command.digest else form["act"]
+
+    def _command(self, body: ActionBody, version: str, cycle: int) -> Command[Any]:
+        """Return the command of a form. Its key makes it count once, as often as it is sent.
+
+        An urging counts once a day, and so does in each cycle that nobody has called.
+        """
+        digest, today = (
+            digest_of(body.model_dump_json()),
+            self.in_force.catalogue.calendar.local_date(self.cases.clock()),
+        )
+        once = version + digest
+        if isinstance(body, Urge):
+            once = str(today)
+        elif isinstance(body, FollowUp) and not body.contacted:
+            once = f"{today} {cycle}"
+        key = f"link-{digest_of(f'{ACTION_OF[type(body)].name} {once}')}"
+        return Command(actor=CALLER, body=body, key=key, digest=digest)
+
+    def _fields(self, view: CaseView, link: Link) -> dict[str, Any]:
+        """Return the fields of the page, none of them personal: a stranger may find the telephone."""
+        services = (service for service in self.in_force.catalogue.services if service.code == view.service_code)
+        return {
+            "case": view,
+            "version": view.version,
+            # The operator may have taken the service out of the catalogue since the call.
+            "service": next(services, None),
+            "registered_on": str(self.in_force.catalogue.calendar.local_date(view.registered_at)),
+            "state": STATE_FOR_CALLERS[view.state],
+            "offers": _offers(view, link),
+            "answered": link.cycle in view.answered_cycles,
+            "asked_anew": view.state is State.PENDING_FOLLOW_UP and view.cycle > link.cycle,
+        }
+
+
+def _words(form: Mapping[str, str]) -> str:
+    return form.get("words", "").strip()
+
+
+def _typed(form: Mapping[str, str]) -> dict[str, Any]:
+    """Return what stays on a page whose form was not taken."""
+    return {"words": _words(form), "chosen": {name: form.get(name) for name in QUESTIONS}}
+
+
+def _offers(view: CaseView, link: Link) -> list[str]:
+    """Return the buttons of the page: a link answers the follow-up of its own cycle only."""
+    if "follow_up" in view.available_actions and view.cycle == link.cycle:
+        return ["follow_up", "comment"]
+    return [name for name in BODIES if name in view.available_actions and name != "follow_up"]
+
+
+def _html(
+    status: HTTPStatus,
+    zh: bool,
+    problem: str | None,
+    more: Mapping[str, str] | None = None,
+    **values: Any,  # noqa: ANN401 - fields of the page
+) -> Response:
+    headers = {**HEADERS, **(more or {})}
+    return page("caller_page.html", status, headers, zh=zh, problem=problem, steps=Satisfaction, **values)
+
+
+router = APIRouter(route_class=OnceRoute, include_in_schema=False)
+
+
+@router.api_route("/c/{link}", methods=["GET", "POST"])
+async def show_to_caller(link: str, request: Request, page: Annotated[CallerPage, part("caller_page")]) -> Response:
+    return await page.answer(link, request)

@@ -1,0 +1,320 @@
+"""Complaints: registration, lists, one complaint, and its timeline."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Header, Path, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import RowMapping
+from starlette.responses import HTMLResponse, Response
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from api.codes import BY_NAME
+from api.complaints.answers import (
+    Complaint,
+    ComplaintPage,
+    NewComplaint,
+    NoticePage,
+    PartPage,
+    Timeline,
+    complaint_json,
+    notice_json,
+    part_json,
+)
+from api.complaints.cases import TheCases
+from api.complaints.intake import OTHER_OWNER, TheIntake
+from api.dependencies import TheCatalogue, TheExportTurn, TheNaming, ThePrinter, TheReader, part
+from api.documents.documents import Documents
+from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF
+from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
+from api.exports import complaints as exported
+from api.exports.files import CSV, XLSX
+from api.exports.streams import STREAMS, pages_of
+from api.naming import Naming
+from api.parameters import (
+    INVALID_PERIOD,
+    POST_ERRORS,
+    CaseNumber,
+    Filters,
+    IdempotencyKey,
+    IfNoneMatch,
+    Listing,
+    Paging,
+    Sla,
+    TimelinePaging,
+    after_seq,
+    etag,
+    is_known,
+    person,
+)
+from api.responses import NOT_MODIFIED, also, answer, answer_model, answer_page, formats, problems, timeline_item
+from api.rights import MASKED_SEARCH, department_within, needs, search_within
+from api.routing import OnceRoute
+from api.temporal.client import TEMPORAL_ERRORS
+from domain.case.lifecycle import State
+from domain.case.parts import PartState
+from domain.rights.rights import READ_CASES, READ_NOTICES, READ_PARTS, RIGHT_TO_REGISTER
+from domain.shared.actors import Actor
+from domain.shared.codes import DepartmentCode, words
+from readmodel.base.paging import RowPage
+from readmodel.cases.filters import CaseFilters
+from readmodel.cases.queries import CaseCount, count_cases, list_cases, list_rows
+from readmodel.cases.queries import list_parts as parts_of
+from readmodel.timelines import documents as documents_of
+from readmodel.timelines import timeline
+
+
+class Counts(BaseModel):
+    """Numbers of the complaints that pass the filters."""
+
+    total: int
+    state: dict[State, int] = Field(description="By state; every state is named.")
+    department: dict[str, int] = Field(description="By code of the department that has them.")
+    no_department: int = Field(description="Those that no department has.")
+    sla: dict[Sla, int] = Field(description="By service level; every level is named.")
+
+
+def summed(counts: Sequence[CaseCount]) -> Counts:
+
+    def by(column: str, named: Iterable[Any] = ()) -> dict[Any, int]:
+        sums = Counter(dict.fromkeys(named, 0))
+        for count in counts:
+            sums[getattr(count, column)] += count.cases
+        return dict(sums)
+
+    department = by("department")
+    no_department = department.pop(None, 0)
+    state, sla = by("state", State), by("sla", get_args(Sla))
+    return Counts(total=sum(sla.values()), state=state, department=department, no_department=no_department, sla=sla)
+
+
+FILTER_ERRORS = (INVALID_PERIOD, *UNKNOWN.values(), OTHER_DEPARTMENT, MASKED_SEARCH)
+
+
+class PartListing(Paging):
+    """Filters of a list of parts."""
+
+    department: DepartmentCode | None = Field(
+        default=None, description="The department, by code or name; by default your own.", examples=["repair"]
+    )
+    state: tuple[PartState, ...] = Field(
+        default=(), description="State of the part; repeat it for several states.", examples=[["dispatched"]]
+    )
+
+
+NOTICE_NOT_FOUND = declare("notice-not-found", HTTPStatus.NOT_FOUND, "Notice not found")
+HEADERS = {"Vary": "Accept"}
+PAGE_HEADERS = HEADERS | CONTENT_SECURITY
+
+
+router = APIRouter(tags=["complaints"], route_class=OnceRoute)
+
+
+@router.post(
+    "/v1/complaints",
+    summary="受理 register: take a complaint in",
+    status_code=201,
+    response_model=Complaint,
+    responses=also(202, Complaint)
+    | problems(*POST_ERRORS, OTHER_OWNER, UNKNOWN["service"], UNKNOWN["district"], BEHIND_SQL),
+)
+async def register(
+    body: Annotated[NewComplaint, BY_NAME],
+    actor: Annotated[Actor, needs(RIGHT_TO_REGISTER)],
+    intake: TheIntake,
+    cases: TheCases,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Register what the caller says; the agent of first contact (首问责任人) owns the case from then on.
+
+    Its clocks run from now. This needs Temporal alone: with the worker down, the answer is 201 and lists show the
+    case; with SQL down it is 202, the number good.
+    """
+    case, shown = await intake.write(await intake.register(actor, body, idempotency_key))
+    view = cases.view(case, actor)
+    headers = {"Location": f"/v1/complaints/{view.number}", **etag(view.version)}
+    return answer(complaint_json(view, actor), HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED, headers)
+
+
+def _narrowed(wanted: Filters, actor: Actor, naming: Naming) -> CaseFilters:
+    """Return the filters with ids of people, narrowed to what the actor may list and find. Raises ProblemError."""
+    filters = wanted.filters()
+    owner, assignee = (person(naming, given, actor) for given in (filters.owner, filters.assignee))
+    department = department_within(READ_CASES, actor, filters.department)
+    return search_within(actor, replace(filters, department=department, owner=owner, assignee=assignee))
+
+
+@router.get(
+    "/v1/complaints",
+    summary="List and search complaints",
+    response_model=ComplaintPage,
+    responses=formats(CSV, XLSX) | problems(*FILTER_ERRORS),
+)
+async def list_complaints(
+    wanted: Annotated[Listing, Query(), BY_NAME],
+    actor: Annotated[Actor, needs(READ_CASES)],
+    cases: TheCases,
+    catalogue: TheCatalogue,
+    naming: TheNaming,
+    export_turn: TheExportTurn,
+) -> Response:
+    """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
+
+    By registration, no case comes twice or is left out between pages, and what is registered meanwhile comes before
+    the first. A case whose due time or priority changes meanwhile may. A crew lists its department's cases. Who
+    sees callers' data masked cannot search in them.
+    """
+    filters = _narrowed(wanted, actor, naming)
+    area_code = catalogue.area_code
+    if wanted.format in STREAMS:
+        limit = wanted.limit if "limit" in wanted.model_fields_set else None
+
+        async def read(cursor: str | None) -> RowPage[RowMapping]:
+            return await cases.reader.ask(list_rows, filters, cursor, limit or exported.PAGE, area_code, wanted.sort)
+
+        cells = partial(exported.cells, reader=actor)
+        pages = await pages_of(export_turn, read, cells, wanted.cursor, only_first=limit is not None)
+        return await STREAMS[wanted.format](exported.NAME, exported.COLUMNS, pages, export_turn)
+    page = await cases.reader.ask(
+        list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code, sort=wanted.sort
+    )
+    items = (complaint_json(cases.view(case, actor), actor) for case in page.items)
+    return answer_page(items, page.next_cursor)
+
+
+@router.get(
+    "/v1/complaints/counts", summary="Count complaints", response_model=Counts, responses=problems(*FILTER_ERRORS)
+)
+async def count_complaints(
+    wanted: Annotated[Filters, Query(), BY_NAME],
+    actor: Annotated[Actor, needs(READ_CASES)],
+    reader: TheReader,
+    catalogue: TheCatalogue,
+    naming: TheNaming,
+) -> Response:
+    """Count the complaints that a list with the same filters has, by state, department and service level."""
+    filters = _narrowed(wanted, actor, naming)
+    return answer_model(summed(await reader.ask(count_cases, filters, catalogue.area_code)))
+
+
+@router.get(
+    "/v1/complaints/{number}",
+    summary="Read one complaint",
+    response_model=Complaint,
+    responses=NOT_MODIFIED | problems(*TEMPORAL_ERRORS),
+)
+async def get_complaint(
+    number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], cases: TheCases, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Read one complaint from SQL, or from its workflow if SQL does not show it yet or is down.
+
+    The `ETag` is its version: it changes with every event, and not with the seconds that its clocks count.
+    """
+    view = await cases.get(number, actor, READ_CASES)
+    tag = etag(view.version)
+    if is_known(if_none_match, view.version):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tag)
+    return answer(complaint_json(view, actor), headers=tag)
+
+
+@router.get("/v1/complaints/{number}/timeline", summary="Read what happened to a complaint", response_model=Timeline)
+async def get_timeline(
+    number: CaseNumber,
+    paging: Annotated[TimelinePaging, Query()],
+    actor: Annotated[Actor, needs(READ_CASES)],
+    reader: TheReader,
+    cases: TheCases,
+) -> Response:
+    """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
+    after = after_seq(paging.cursor)
+    case = await cases.in_sql(number, actor, READ_CASES)
+    page = await reader.ask(timeline, number, after, paging.limit)
+    return answer_page((timeline_item(event, actor, case.state) for event in page.items), page.next_seq)
+
+
+@router.get(
+    "/v1/parts",
+    summary="List the parts of a department (协办)",
+    response_model=PartPage,
+    responses=problems(UNKNOWN["department"], OTHER_DEPARTMENT),
+)
+async def list_parts(
+    wanted: Annotated[PartListing, Query(), BY_NAME],
+    actor: Annotated[Actor, needs(READ_PARTS)],
+    reader: TheReader,
+    catalogue: TheCatalogue,
+) -> Response:
+    """List the parts of a department in cases of others; `GET /v1/complaints` lists its own cases."""
+    department = department_within(READ_PARTS, actor, wanted.department) or actor.department
+    if department is None:
+        detail = "Your key has no department: name one with the parameter `department`."
+        raise ProblemError(UNKNOWN["department"], detail, accepted=words(catalogue.departments))
+    page = await reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
+    return answer_page((part_json(item, actor) for item in page.items), page.next_cursor)
+
+
+@router.get(
+    "/v1/complaints/{number}/notices",
+    summary="List the notices of a case 催办通知书、通报批评",
+    response_model=NoticePage,
+)
+async def list_notices(
+    number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
+) -> Response:
+    """List at most two a cycle: a notice of urging the day after the due time, and public criticism."""
+    await cases.in_sql(number, actor, READ_NOTICES)
+    found = await reader.ask(documents_of, number)
+    return answer_page((notice_json(number, event) for event in found), None)
+
+
+@router.get(
+    "/v1/complaints/{number}/notices/{seq}",
+    summary="Read or print a notice 催办通知书、通报批评",
+    response_class=HTMLResponse,
+    responses={
+        200: {
+            "description": "A page of A4 in Chinese and English.",
+            "content": {PDF: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **problems(NOTICE_NOT_FOUND, NOT_ACCEPTABLE),
+    },
+)
+async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the documents
+    number: CaseNumber,
+    seq: Annotated[int, Path(ge=1, le=2**31 - 1, description="`seq` of the notice, as the list has it.")],
+    actor: Annotated[Actor, needs(READ_NOTICES)],
+    reader: TheReader,
+    cases: TheCases,
+    documents: Annotated[Documents, part("documents")],
+    print_pdf: ThePrinter,
+    accept: Annotated[str, Header(include_in_schema=False)] = HTML,
+) -> Response:
+    """Return the document as it was issued: nothing that happens later changes it."""
+    await cases.in_sql(number, actor, READ_NOTICES)
+    there = {event.seq: event for event in await reader.ask(documents_of, number)}
+    if seq not in there:
+        accepted = [str(known) for known in there]
+        detail = f"The case {number} has no notice {seq}; it has {', '.join(accepted) or 'none'}."
+        raise ProblemError(NOTICE_NOT_FOUND, detail, accepted=accepted)
+    html = documents.html(number, there[seq])
+    if not prefers_pdf(accept) or (print_pdf is None and quality(accept, HTML)):
+        return HTMLResponse(html, headers=PAGE_HEADERS)
+    if print_pdf is None:
+        raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[HTML])
+    printed = await asyncio.to_thread(print_pdf, html, there[seq].at)
+    return Response(printed, media_type=PDF, headers=HEADERS)
+
+
+def prefers_pdf(accept: str) -> bool:
+    return quality(accept, PDF) > quality(accept, HTML)
+
+
+def quality(accept: str, media_type: str) -> float:
+    """Return the quality of a media type in an `Accept` header, 0 to 1, by the most specific range; 0 if unreadable."""
+    return parse_accept_header(accept, MIMEAccept).quality(media_type)

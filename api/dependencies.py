@@ -1,0 +1,55 @@
+"""Dependencies of the routes: parts of the application, found in `app.state`, which `create_app` fills.
+
+They are coroutines, as FastAPI runs other functions in threads. A subject has its own beside its class.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends, Request
+
+from api.directory import People
+from api.documents.printer import Printer
+from api.exports.streams import ExportTurn
+from api.naming import Naming
+from api.sql.reader import DirectWriter, Reader
+from domain.catalogue.catalogue import Catalogue
+
+
+def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
+    """Return the dependency on the part of this name."""
+
+    async def get(request: Request) -> Any:  # noqa: ANN401 - of any type
+        return getattr(request.app.state, name)
+
+    return Depends(get)
+
+
+async def _catalogue(request: Request) -> Catalogue:
+    catalogue: Catalogue = request.app.state.in_force.catalogue
+    return catalogue
+
+
+async def _now(request: Request) -> datetime:
+    now: datetime = request.app.state.clock()
+    return now
+
+
+async def _zone(catalogue: Annotated[Catalogue, Depends(_catalogue)]) -> ZoneInfo:
+    return ZoneInfo(catalogue.calendar.timezone)
+
+
+TheReader = Annotated[Reader, part("reader")]
+TheWriter = Annotated[DirectWriter, part("direct")]
+ThePeople = Annotated[People, part("people")]
+TheNaming = Annotated[Naming, part("naming")]
+ThePrinter = Annotated[Printer | None, part("print_pdf")]
+"""Printer of PDF; None if the extra for it is not installed."""
+TheExportTurn = Annotated[ExportTurn, part("export_turn")]
+"""Held by the one step of an export that runs."""
+TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
+"""Catalogue in force now."""
+TheZone = Annotated[ZoneInfo, Depends(_zone)]
+"""Time zone of the catalogue in force."""
+Now = Annotated[datetime, Depends(_now)]

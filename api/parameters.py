@@ -1,0 +1,278 @@
+"""Parameters and problems that several operations share."""
+
+import re
+from datetime import datetime
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import Header, Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from api.edge.middleware import BODY_TOO_LARGE, TOO_SLOW
+from api.edge.problems import (
+    BAD_REQUEST,
+    INVALID_REQUEST,
+    MALFORMED_JSON,
+    NO_JSON,
+    OTHER_DEPARTMENT,
+    ProblemError,
+    declare,
+    kind_of,
+)
+from api.naming import Naming
+from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY
+from api.sql.reader import bad_cursor
+from api.temporal.client import TEMPORAL_ERRORS
+from api.temporal.clock import CLOCK_OFF
+from domain.case.intake import IntakeChannel
+from domain.case.lifecycle import State
+from domain.catalogue.terms import Priority
+from domain.shared.actors import Actor
+from domain.shared.codes import Code, DepartmentCode, DistrictCode, ServiceCode
+from domain.shared.errors import VERSION_CHANGED
+from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
+from domain.shared.text import Instant, Name
+from readmodel.base.paging import BadCursorError
+from readmodel.cases.filters import CaseFilters
+from readmodel.cases.search import Sort
+from readmodel.recovery import Lost
+
+LONGEST_PAGE = 200
+LONGEST_SEQ = 9
+"""Digits of the number of an event, which SQL keeps in 31 bits."""
+USUAL_PAGE = 50
+
+COMPLAINT_NOT_FOUND = declare("complaint-not-found", HTTPStatus.NOT_FOUND, "Complaint not found")
+INVALID_NUMBER = declare("invalid-number", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid case number")
+INVALID_PERIOD = declare("invalid-period", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid period")
+CASE_ERRORS = (COMPLAINT_NOT_FOUND, INVALID_NUMBER, OTHER_DEPARTMENT)
+"""Problems of every operation on one case."""
+BODY_ERRORS = (MALFORMED_JSON, BAD_REQUEST, BODY_TOO_LARGE, TOO_SLOW, NO_JSON, INVALID_REQUEST)
+"""Problems of every operation that takes a body."""
+POST_ERRORS = (*TEMPORAL_ERRORS, CLOCK_OFF)
+"""Problems of every operation by which a workflow changes."""
+
+
+def number_in(text: str) -> str:
+    """Return the case number in a path, with digits only. Raises ProblemError."""
+    try:
+        return parse_number(text)
+    except NumberError as error:
+        raise ProblemError(INVALID_NUMBER, str(error), accepted=[ACCEPTED_NUMBER]) from None
+
+
+def not_found(number: str) -> ProblemError:
+    return ProblemError(COMPLAINT_NOT_FOUND, f"There is no complaint with the number {number}.")
+
+
+NumberText = Annotated[
+    str,
+    Path(
+        alias="number",
+        description=f"The case number (工单号): {ACCEPTED_NUMBER}.",
+        examples=["2608034711004"],
+        json_schema_extra={"pattern": "^[ -]*([0-9][ -]*){13}$"},
+    ),
+]
+CaseNumber = Annotated[NumberText, AfterValidator(number_in)]
+_VISIBLE = "[!-~¡-¬®-ÿ]"
+"""Characters of Latin-1, as which HTTP reads a header, that are printed. Spaces around a header are no part of it."""
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias=IDEMPOTENCY_KEY,
+        description=(
+            f"Any text of 1 to {LONGEST_KEY} characters, new for each request. A request that is repeated"
+            " with its key and body is carried out at most once."
+        ),
+        examples=["3f8c2b6e-6c53-4b52-9a57-0a3f6f3c1d11"],
+        json_schema_extra={"pattern": rf"^{_VISIBLE}([ {_VISIBLE[1:-1]}]{{0,{LONGEST_KEY - 2}}}{_VISIBLE})?$"},
+    ),
+]
+
+
+def _cursor(longest: int, pattern: str) -> Any:  # noqa: ANN401 - as `Field`
+    return Field(
+        default=None,
+        max_length=longest,
+        description="`next_cursor` of the page before; leave it out for the first page.",
+        json_schema_extra={"pattern": pattern},
+    )
+
+
+_PLACE = "^[A-Za-z0-9_-]+$"
+
+
+class Paging(BaseModel):
+    """Page of a list. Unknown parameters are refused, so that a typing error does not list everything."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=USUAL_PAGE, ge=1, le=LONGEST_PAGE, description="Most items on the page.")
+    cursor: str | None = _cursor(100, _PLACE)
+
+
+class LongPaging(Paging):
+    """Page of a list of notifications or calls: their keys, and so the cursors, are longer than numbers."""
+
+    cursor: str | None = _cursor(600, _PLACE)
+
+
+class TimelinePaging(Paging):
+    """Page of a timeline: its cursors are numbers of events."""
+
+    cursor: str | None = _cursor(100, f"^[0-9]{{1,{LONGEST_SEQ}}}$")
+
+
+Flag = Literal[
+    "approval_rejected",
+    "approved",
+    "contact_changed",
+    "credit_waits",
+    "criticised",
+    "extended",
+    "hardship",
+    "left_out",
+    "noticed",
+    "own_cause",
+    "possible_duplicate",
+    "reopened",
+    "repeat_caller",
+    "reworked",
+    "supervised",
+    "undelivered",
+    "unreachable",
+    "urged",
+]
+Sla = Literal["on_time", "at_risk", "missed", "paused"]
+ME = "me"
+"""Name that a filter of people takes for the person who asks."""
+
+
+class Filters(BaseModel):
+    """Filters of complaints; a complaint must pass all of them. Unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: tuple[State, ...] = Field(
+        default=(), description="Where it stands; repeat it for several states.", examples=[["in_progress"]]
+    )
+    department: DepartmentCode | None = Field(
+        default=None, description="Department that has it, by code or name.", examples=["repair"]
+    )
+    owner: Name | None = Field(
+        default=None, description="Id or name of the person who owns it (首问责任人); `me` is you.", examples=[ME]
+    )
+    assignee: Name | None = Field(
+        default=None, description="Id or name of the person who works on it; `me` is you.", examples=[ME]
+    )
+    service: ServiceCode | None = Field(default=None, description="Service, by code or name.", examples=["no_water"])
+    district: DistrictCode | None = Field(default=None, description="District, by code or name.", examples=["west"])
+    priority: Priority | None = Field(default=None, description="P1 is the highest.")
+    channel: IntakeChannel | None = Field(default=None, description="How it came in.")
+    sla: Sla | None = Field(default=None, description="Service level of its present cycle.")
+    flag: Flag | None = Field(default=None, description="A flag that it has.")
+    overdue: bool | None = Field(default=None, description="A promise has been missed and is still not kept.")
+    registered_from: Instant | None = Field(default=None, description="It was registered then or later.")
+    registered_to: Instant | None = Field(default=None, description="It was registered before.")
+    due_before: Instant | None = Field(default=None, description="Its `next_due_at` is before: late, or due by then.")
+    incident: Code | None = Field(default=None, description="Code of the incident it is linked to (并案).")
+    lost: Lost | None = Field(
+        default=None,
+        description="It is open, and its workflow is lost (流程丢失): `ended` by hand, `missing`, or `reset`.",
+    )
+    q: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="Words or Chinese characters to find: number, caller's name, telephone, account number, address,"
+        " description; all must occur.",
+        examples=["下闸新村"],
+    )
+
+    def filters(self) -> CaseFilters:
+        """Return the filters as the read model takes them: by the same names, except `service`. Raises ProblemError."""
+        period(("registered_from", self.registered_from), ("registered_to", self.registered_to))
+        others = {name: getattr(self, name) for name in Filters.model_fields if name != "service"}
+        return CaseFilters(service_code=self.service, **others)
+
+
+class Listing(Filters, Paging):
+    """Filters, order and page of a list of complaints."""
+
+    sort: Sort = Field(
+        default=Sort.REGISTERED,
+        description="`registered`: the newest first; `due`: the earliest `next_due_at` first, so late ones"
+        " before all others; `priority`: P1 first, of one priority the oldest registration first.",
+    )
+    format: Literal["json", "csv", "xlsx"] = Field(
+        default="json", description="`csv` and `xlsx` have all complaints that pass, unless a `limit` is given."
+    )
+
+
+def period(begin: tuple[str, datetime | None], end: tuple[str, datetime | None]) -> None:
+    """Raise ProblemError if a period, given as names and instants of its bounds, has no instant in it."""
+    if begin[1] and end[1] and end[1] <= begin[1]:
+        detail = f"{end[0]} must be later than {begin[0]}: it is the first instant that does not count."
+        raise ProblemError(INVALID_PERIOD, detail, accepted=[f"an instant after {begin[0]}"])
+
+
+def person(naming: Naming, given: str | None, actor: Actor) -> str | None:
+    """Return the id of a person whom a filter names by id, by name or as `me`; None if it names nobody."""
+    return actor.id if given == ME else given and naming.known(given).id
+
+
+def after_seq(cursor: str | None) -> int:
+    """Return the event after which a page of a timeline begins. Raises ProblemError."""
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > LONGEST_SEQ:
+        raise bad_cursor(str(BadCursorError()))
+    return int(cursor)
+
+
+INVALID_ETAG = declare("invalid-etag", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid entity tag")
+MATCH_ERRORS = (INVALID_ETAG, kind_of(VERSION_CHANGED))
+"""Problems of every operation that takes `If-Match`."""
+_TAG = '(W/)?"([!#-~]*)"'
+_VERSION = re.compile("[1-9][0-9]{0,8}")
+_TAGS = rf"(\*|{_TAG}([ ]*,[ ]*{_TAG})*)"
+
+_header = partial(Header, examples=['"12"'], json_schema_extra={"pattern": f"^{_TAGS}$"})
+_READ = "`ETag` of the version that you have read, or several; at any other, 412. `*` stands for any."
+IfMatch = Annotated[str | None, _header(alias="If-Match", description=_READ)]
+_HAD = "`ETag` of the version that you have: it is not sent again."
+IfNoneMatch = Annotated[str | None, _header(alias="If-None-Match", description=_HAD)]
+
+
+def etag(version: int) -> dict[str, str]:
+    """Return the header of an answer that shows this version, whole or masked."""
+    return {"ETag": f'"{version}"'}
+
+
+def versions_in(if_match: str | None) -> tuple[int, ...] | None:
+    """Return the versions that the request is for; None for any. Raises ProblemError 422.
+
+    Tags that no version has, weak ones among them, stand for none.
+    """
+    if if_match is None:
+        return None
+    tags = _tags("If-Match", if_match)
+    return None if tags == "*" else tuple(int(tag) for weak, tag in tags if not weak and _VERSION.fullmatch(tag))
+
+
+def is_known(if_none_match: str | None, version: int) -> bool:
+    """Return True if the client has this version. Raises ProblemError 422."""
+    if if_none_match is None:
+        return False
+    tags = _tags("If-None-Match", if_none_match)
+    return tags == "*" or any(tag == str(version) for _, tag in tags)
+
+
+def _tags(header: str, given: str) -> Literal["*"] | list[tuple[str, str]]:
+    """Return `*`, or the mark of a weak tag, which may be empty, and the text of each. Raises ProblemError 422."""
+    if not re.fullmatch(_TAGS, given.strip()):
+        detail = f"{header} must be the ETag of an answer, quotes included; several with commas between them; or *."
+        raise ProblemError(INVALID_ETAG, detail, accepted=['"12"', "*", f"no {header}"])
+    return "*" if given.strip() == "*" else re.findall(_TAG, given)

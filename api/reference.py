@@ -1,0 +1,261 @@
+"""Catalogue of services, lifecycle table, and rights."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from api.codes import BY_NAME
+from api.dependencies import TheCatalogue, ThePeople
+from api.edge.problems import UNKNOWN, declare
+from api.responses import answer, answer_model, problems
+from api.rights import needs, right_of
+from api.routing import OnceRoute
+from api.shapes import Page
+from domain.case.actions import ACTIONS
+from domain.case.lifecycle import State
+from domain.case.views import ActionName, mermaid
+from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import Credit, Priority, Promise
+from domain.rights.masking import PERSONAL_DATA, Sight
+from domain.rights.rights import ACTION_RIGHTS, KEYED, READ_REFERENCE, RIGHTS, Reach, Right
+from domain.shared.actors import Person, Role, StaffRole
+from domain.shared.codes import DepartmentCode, DistrictCode
+from domain.shared.value import Coded
+
+
+class ServiceItem(BaseModel):
+    """Kind of complaint, with the promises of the company; figures for the town."""
+
+    service_code: str
+    name: str
+    name_zh: str
+    group: str
+    department: str
+    priority: Priority
+    answer_needs_follow_up: bool = Field(description="True if a direct answer (直接答复) is followed up.")
+    needs_approval: bool = Field(description="True if management decides (报批) before it can be completed.")
+    clocks: list[Promise]
+    credits: list[Credit] = Field(description="Credits that the company owes without being asked (自动补偿).")
+
+
+class Services(BaseModel):
+    """Catalogue in force; `items` are the services, all on one page."""
+
+    items: list[ServiceItem]
+    next_cursor: None = None
+    departments: list[Coded]
+    districts: list[Coded]
+    groups: list[Coded]
+    findings: list[Coded] = Field(description="Findings (查实事项) that `complete` accepts.")
+    exemptions: list[Coded] = Field(description="Grounds (免责情形) of `decide_credit` on which nothing is owed.")
+    currency: str = Field(description="Of every amount; ISO 4217.")
+
+
+class Named(BaseModel):
+    """Code with its Chinese name."""
+
+    code: str
+    name_zh: str
+
+
+class LifecycleRow(BaseModel):
+    """Row of the lifecycle table: an action, its roles, its states before and after."""
+
+    action: ActionName
+    name_zh: str
+    description: str
+    roles: list[Role]
+    sources: list[State] = Field(alias="from", description="Empty: this is how a case begins.")
+    targets: list[State] = Field(alias="to", description="Empty: the state stays.")
+    offered: bool = Field(description="False for what comes with a later version.")
+
+
+class Lifecycle(BaseModel):
+    """Lifecycle table (流程)."""
+
+    states: list[Named]
+    roles: list[Named]
+    actions: list[LifecycleRow]
+    mermaid: str = Field(description="The table as a Mermaid state diagram.")
+
+
+class RightRow(BaseModel):
+    """Right, or action, with the roles that have it."""
+
+    name: str = Field(examples=["read_cases"])
+    name_zh: str
+    description: str
+    reach: dict[Role, Reach] = Field(
+        description="By role. `any`: every case. `department`: those that its department has, or has a part in."
+        " `own`: those of which the person is the owner, or the caller."
+    )
+    routes: list[str] = Field(description="Operations that it opens.", examples=[["GET /v1/complaints"]])
+
+
+class PersonalDataRow(BaseModel):
+    """Kind of personal data, and who sees it."""
+
+    name: str
+    name_zh: str
+    fields: list[str] = Field(description="Fields that hold it, wherever they stand.", examples=[["caller.phone"]])
+    sight: dict[Role, Sight] = Field(
+        description="By role: `clear`; `masked`; `while_open`, clear until the case has ended."
+    )
+
+
+class Roles(BaseModel):
+    """Roles, and the rights of each (权限)."""
+
+    roles: list[Named]
+    rights: list[RightRow]
+    actions: list[RightRow] = Field(description="Actions on cases, and on incidents: `incident_...`.")
+    personal_data: list[PersonalDataRow] = Field(description="What is masked for whom (脱敏).")
+
+
+def roles(routes: Sequence[BaseRoute]) -> Roles:
+    """Return the rights with those of these routes that they open, in the shape of `Roles`."""
+    opened: dict[str, list[str]] = {}
+    for route in routes:
+        if isinstance(route, APIRoute) and (right := right_of(route)):
+            opened.setdefault(right.name, []).extend(
+                f"{method} {route.path_format}" for method in sorted(route.methods or ())
+            )
+
+    def row(right: Right) -> RightRow:
+        return RightRow(
+            name=right.name,
+            name_zh=right.zh,
+            description=right.description,
+            reach={role: right.reach[role] for role in Role if role in right.reach},
+            routes=opened.get(right.name, []),
+        )
+
+    fields = [
+        PersonalDataRow(
+            name=kind.name, name_zh=kind.zh, fields=[*kind.fields], sight={role: kind.sight_of(role) for role in KEYED}
+        )
+        for kind in PERSONAL_DATA
+    ]
+    return Roles(
+        roles=[Named(code=role, name_zh=role.zh) for role in Role],
+        rights=[*map(row, RIGHTS)],
+        actions=[*map(row, ACTION_RIGHTS)],
+        personal_data=fields,
+    )
+
+
+def services(catalogue: Catalogue) -> bytes:
+    items = [
+        {
+            **dict(service),
+            "service_code": service.code,
+            "clocks": catalogue.promises(service.code, None),
+            "credits": catalogue.credits_of(service.code),
+        }
+        for service in catalogue.services
+    ]
+    names = ("departments", "districts", "groups", "findings", "exemptions")
+    lists = {name: getattr(catalogue, name) for name in names}
+    found = {"items": items, "currency": catalogue.currency, **lists}
+    return Services.model_validate(found, from_attributes=True).model_dump_json().encode()
+
+
+def lifecycle() -> Lifecycle:
+    actions = [
+        LifecycleRow.model_validate(
+            {
+                "action": row.name,
+                "name_zh": row.zh,
+                "description": row.description,
+                "roles": [role for role in Role if role in row.roles],
+                "from": [state for state in State if state in row.sources],
+                "to": row.targets,
+                "offered": True,
+            }
+        )
+        for row in ACTIONS
+    ]
+    return Lifecycle(
+        states=[Named(code=state, name_zh=state.zh) for state in State],
+        roles=[Named(code=role, name_zh=role.zh) for role in Role],
+        actions=actions,
+        mermaid=mermaid(),
+    )
+
+
+class PeoplePage(Page[Person]):
+    """People of the company, all on one page."""
+
+    next_cursor: None = None
+
+
+class PeopleListing(BaseModel, extra="forbid"):
+    """Filters of the list of people."""
+
+    role: StaffRole | None = Field(default=None, description="Only of this role.")
+    department: DepartmentCode | None = Field(default=None, description="Only of this department.")
+    district: DistrictCode | None = Field(default=None, description="Only those who work in this district.")
+
+
+log = logging.getLogger("hotline.api")
+
+CUSTOMER_NOT_FOUND = declare("customer-not-found", HTTPStatus.NOT_FOUND, "Customer not found")
+
+
+router = APIRouter(tags=["reference"], route_class=OnceRoute)
+LIFECYCLE = lifecycle()
+_WRITTEN = LIFECYCLE.model_dump_json(by_alias=True).encode()
+
+
+@router.get(
+    "/v1/services", summary="The catalogue 服务目录", response_model=Services, dependencies=[needs(READ_REFERENCE)]
+)
+async def list_services(catalogue: TheCatalogue) -> Response:
+    """List every service with its clocks (for the town), and the codes of departments, districts and groups."""
+    return answer(services(catalogue))
+
+
+@router.get(
+    "/v1/lifecycle", summary="The lifecycle table 流程", response_model=Lifecycle, dependencies=[needs(READ_REFERENCE)]
+)
+async def get_lifecycle() -> Response:
+    """Return states, roles, and for each action its roles, and the states it leads from and to."""
+    return answer(_WRITTEN)
+
+
+@router.get(
+    "/v1/roles", summary="Roles and their rights 角色与权限", response_model=Roles, dependencies=[needs(READ_REFERENCE)]
+)
+async def get_roles(request: Request) -> Response:
+    """Return who may do what: each right with its roles, its reach and its routes, and which fields are masked.
+
+    A role that a right or an action does not name does not have it.
+    """
+    return answer_model(roles(request.app.routes))
+
+
+@router.get(
+    "/v1/people",
+    summary="List the people of the company 人员",
+    response_model=PeoplePage,
+    dependencies=[needs(READ_REFERENCE)],
+    responses=problems(UNKNOWN["department"], UNKNOWN["district"]),
+)
+async def list_people(wanted: Annotated[PeopleListing, Query(), BY_NAME], people: ThePeople) -> Response:
+    """List people by id, without those who have left. Who has no districts works in all."""
+    found = [
+        person
+        for person in sorted(people.present(), key=lambda person: person.id)
+        if wanted.role in (None, person.role)
+        and wanted.department in (None, person.department)
+        and (wanted.district is None or not person.districts or wanted.district in person.districts)
+    ]
+    return answer_model(PeoplePage(items=[*found]))

@@ -1,0 +1,196 @@
+"""Reports of calls (话务报表) by hour, day and agent."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic_core import PydanticCustomError
+from starlette.responses import Response
+
+from api.dependencies import ThePeople, TheReader, TheZone
+from api.directory import People
+from api.edge.problems import ProblemError
+from api.parameters import INVALID_PERIOD
+from api.responses import answer_model, problems
+from api.rights import needs
+from api.routing import OnceRoute
+from domain.calls.call import CallOutcome
+from domain.calls.figures import CallFigures
+from domain.rights.masking import mask_agent
+from domain.rights.rights import READ_REPORTS
+from domain.shared.text import Instant
+from domain.shared.value import complete
+from readmodel.base.database import ReadConnection
+from readmodel.calls.report import DutyFigures, Grouping, call_report, start_of
+
+LONGEST_DAYS = complete("LONGEST_DAYS", Grouping, {Grouping.HOUR: 93, Grouping.DAY: 366, Grouping.AGENT: 366})
+"""Longest periods: a quarter of a year of hours, and a year."""
+IN_TIME_SECONDS = 15
+"""Seconds within which a call should be answered: GB/T 33358-2016."""
+_DAY = re.compile("2[0-9]{3}-[0-9]{2}-[0-9]{2}")
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+_NO_TIME = (
+    "A day, as 2026-08-03, or an instant with its zone, as 2026-08-03T08:00:00%2B08:00, of the years 2000 to 2999"
+)
+
+
+def _day_or_instant(value: object) -> date | datetime:
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+        return _INSTANT.validate_python(value)
+    except (ValueError, ValidationError):
+        raise PydanticCustomError("period", _NO_TIME) from None
+
+
+_FORMS = [
+    {"type": "string", "format": "date", "pattern": f"^{_DAY.pattern}$"},
+    {"type": "string", "format": "date-time", "pattern": "^2[0-9]{3}-.*[Tt ]"},
+]
+DayOrInstant = Annotated[Any, BeforeValidator(_day_or_instant), WithJsonSchema({"oneOf": _FORMS}, "validation")]
+
+
+class CallReportQuery(BaseModel):
+    """Period and groups of a report of calls. Unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: DayOrInstant = Field(
+        alias="from",
+        description="First day, in the time zone of the catalogue, or the first instant.",
+        examples=["2026-08-03"],
+    )
+    until: DayOrInstant = Field(
+        alias="to",
+        description="Last day, which is part of the period, or the first instant that is not.",
+        examples=["2026-08-09"],
+    )
+    by: Grouping = Field(
+        default=Grouping.DAY,
+        description=f"Groups: hours ({LONGEST_DAYS[Grouping.HOUR]} days at most), days or agents"
+        f" ({LONGEST_DAYS[Grouping.DAY]} days).",
+    )
+
+    def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """Return the first instant of the period and the first one after it, in UTC. Raises ProblemError."""
+        start = self.since if isinstance(self.since, datetime) else start_of(self.since, zone)
+        end = self.until if isinstance(self.until, datetime) else start_of(self.until + timedelta(days=1), zone)
+        if end <= start:
+            detail = "`to` must be later than `from`, or the same day."
+            raise ProblemError(INVALID_PERIOD, detail, accepted=["`to` later than `from`", "the same day as both"])
+        longest = LONGEST_DAYS[self.by]
+        # By the clock on the wall, as a day of 25 hours is one day.
+        if end.astimezone(zone).replace(tzinfo=UTC) - start.astimezone(zone).replace(tzinfo=UTC) > timedelta(longest):
+            detail = f"A report by {self.by} has {longest} days at most."
+            raise ProblemError(INVALID_PERIOD, detail, accepted=[f"at most {longest} days"])
+        return start, end
+
+
+def _rate(of: str) -> Any:  # noqa: ANN401 - as `Field`
+    return Field(ge=0, le=1, description=f"{of}; null without any.")
+
+
+class CallNumbers(BaseModel):
+    """Figures of calls. Each call counts in the hour in which it started."""
+
+    offered: int = Field(description="Calls that were answered, or ended while they waited (呼入量).")
+    answered: int
+    abandoned: int = Field(description="Calls that nobody answered within 5 s or longer (放弃).")
+    short_abandoned: int = Field(description="Calls that ended unanswered in less than 5 s (短时放弃).")
+    call_back_asked: int = Field(description="Callers who asked to be called back (请求回电), and so did not abandon.")
+    untimed: int = Field(description="Calls whose wait is not known; they are not offered (等待时长不明).")
+    under_way: int = Field(description="Calls that still wait; they are not offered yet.")
+    connected_rate: float | None = _rate("Answered calls, of those offered (接通率)")
+    answered_within_15s_rate: float | None = _rate("Calls answered within 15 s, of those answered (15 秒接通率)")
+    answered_within_15s_of_offered_rate: float | None = _rate("The same calls, of those offered")
+    wait_p50_seconds: int | None = Field(description="Wait that half of the answered calls did not exceed, rounded up.")
+    wait_p95_seconds: int | None = Field(description="Wait that 95 % of the answered calls did not exceed, rounded up.")
+    talk_seconds: float = Field(description="Time of all conversations that have ended (通话时长).")
+    agents_on_duty: int | None = Field(
+        description="People of the roster (排班) who were on duty at any time of it; null: no data, as the roster has"
+        " nothing for that day."
+    )
+    duty_seconds: float | None = Field(description="The times of their duties, added up; null as above.")
+
+    @classmethod
+    def of(cls, figures: CallFigures, duty: DutyFigures | None, **more: Any) -> Self:  # noqa: ANN401 - further fields
+        return cls(
+            offered=figures.offered,
+            **{outcome.value: figures.calls[outcome] for outcome in CallOutcome},
+            connected_rate=figures.connected_rate,
+            answered_within_15s_rate=figures.answered_within(IN_TIME_SECONDS),
+            answered_within_15s_of_offered_rate=figures.answered_within(IN_TIME_SECONDS, of_offered=True),
+            wait_p50_seconds=figures.wait(50),
+            wait_p95_seconds=figures.wait(95),
+            talk_seconds=figures.talk_ms / 1000,
+            agents_on_duty=None if duty is None else len(duty.people),
+            duty_seconds=None if duty is None else duty.time.total_seconds(),
+            **more,
+        )
+
+
+class CallReportItem(CallNumbers):
+    """Figures of one hour, day or agent."""
+
+    key: str | None = Field(
+        description="Start of the hour, day, or id of the agent who answered; null: calls that name no agent."
+    )
+    name: str | None = Field(description="Name of the agent; null if nobody has the id.")
+
+
+class CallReport(BaseModel):
+    """Report of calls by hour, day or agent."""
+
+    start: datetime = Field(alias="from", description="First instant of the period.")
+    end: datetime = Field(alias="to", description="First instant after it.")
+    by: Grouping
+    time_zone: str = Field(description="Of hours and days: the catalogue's.")
+    items: list[CallReportItem] = Field(description="Every hour or day in order; agents by id, calls of nobody last.")
+    total: CallNumbers = Field(description="The same of the whole period.")
+
+
+router = APIRouter(tags=["reports"], route_class=OnceRoute)
+
+
+@router.get(
+    "/v1/reports/calls",
+    summary="Calls by hour, day or agent 话务报表",
+    response_model=CallReport,
+    dependencies=[needs(READ_REPORTS)],
+    responses=problems(INVALID_PERIOD),
+)
+async def report_calls_by(
+    wanted: Annotated[CallReportQuery, Query()], reader: TheReader, zone: TheZone, people: ThePeople
+) -> Response:
+    """Sum up calls by local hour or day, or by the agent who answered them.
+
+    Hours and days without calls are there as well. Of agents, those who answered or were on duty are there. Rates
+    are between 0 and 1.
+    """
+    start, end = wanted.bounds(zone)
+    return answer_model(await reader.ask(_report, wanted.by, start, end, zone, people))
+
+
+def _report(
+    connection: ReadConnection, by: Grouping, start: datetime, end: datetime, zone: ZoneInfo, people: People
+) -> CallReport:
+    """Return the report as it is shown, made in the thread that reads: thousands of items take a while."""
+
+    def shown(key: str | None) -> dict[str, str | None]:
+        person = people.get(key) if by is Grouping.AGENT and key else None
+        if person or key is None or by is not Grouping.AGENT:
+            return {"key": key, "name": person.name if person else None}
+        # A name of the telephone system may be a telephone.
+        return {"key": mask_agent(key), "name": None}
+
+    found = call_report(connection, by, start, end, zone)
+    return CallReport(
+        **{"from": start, "to": end},
+        by=by,
+        time_zone=zone.key,
+        items=[CallReportItem.of(each.figures, each.duty, **shown(each.key)) for each in found.items],
+        total=CallNumbers.of(found.total.figures, found.total.duty),
+    )

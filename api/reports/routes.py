@@ -1,0 +1,278 @@
+"""Reports of a month. A new one is a query of `readmodel`, and its shape and route here."""
+
+import asyncio
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+from starlette.responses import Response
+
+from api.dependencies import Now, TheCatalogue, ThePrinter, TheReader, TheZone
+from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, Printer
+from api.edge.problems import ProblemError, ProblemKind, declare
+from api.exports.files import CSV, XLSX
+from api.exports.reports import RENDERINGS, ReportFormat, page
+from api.exports.streams import attachment
+from api.responses import answer, answer_model, formats, masked_json, problems
+from api.rights import needs
+from api.routing import OnceRoute
+from api.sql.reader import Reader
+from domain.customers.customer import Thanks
+from domain.reports.period import (
+    EXAMPLES,
+    MONTH,
+    PATTERNS,
+    BeforeFirstCaseError,
+    NoReportError,
+    NotEndedError,
+    Period,
+    PeriodError,
+    ReportKind,
+    month_bounds,
+)
+from domain.reports.report import Report
+from domain.rights.rights import READ_REPORTS
+from domain.shared.actors import Actor
+from domain.shared.amounts import ZERO, rate
+from domain.shared.text import Name
+from readmodel.callers.records import thanks_between
+from readmodel.cases.decisions import MoneyTotal, totals
+from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
+from readmodel.reports.reports import first_case_at, get_report
+
+Month = Annotated[
+    str, Query(pattern=f"^{MONTH}$", description="The month, in the time zone of the catalogue.", examples=["2026-08"])
+]
+
+
+class Money(BaseModel):
+    """Decisions of management in one month (审批)."""
+
+    month: str = Field(examples=["2026-08"])
+    items: tuple[MoneyTotal, ...]
+    currency: str = Field(description="Of the catalogue in force; ISO 4217.")
+    approved_amount: Decimal = Field(description="What the company pays or waives in that currency.")
+
+
+class PersonThanked(BaseModel):
+    """Thanks for one person in a month."""
+
+    thanked: str | None = Field(description="Null: thanks that name nobody.")
+    times: int
+    thanks: list[Thanks] = Field(description="Oldest first.")
+
+
+class MonthOfThanks(BaseModel):
+    """Thanks of one month by person (表扬), for the assessment of the staff (考核)."""
+
+    month: str = Field(examples=["2026-08"])
+    items: list[PersonThanked] = Field(description="Most thanks first.")
+
+
+class FollowUpItem(BaseModel):
+    """Finished follow-ups of one subject in a month.
+
+    A rate is a share from 0 to 1, to four decimal places; null if nobody counts for it.
+    """
+
+    subject: str | None = Field(
+        description="Code of the department, service or district, id of the owner, `company`; null: cases without one."
+    )
+    followed_up: int = Field(description="Follow-ups that ended: the last try of each cycle.")
+    contacted: int
+    unreached: int = Field(description="They stand outside the solution rate and the satisfaction rate.")
+    solution_known: int = Field(description="Contacted callers of whom it is known whether it was solved.")
+    solved: int
+    satisfied: int = Field(description="Contacted callers of the first three of the five steps.")
+    response_rate: float | None = Field(description="`contacted / followed_up` (响应率).")
+    solution_rate: float | None = Field(description="`solved / solution_known` (解决率).")
+    satisfaction_rate: float | None = Field(description="`satisfied / contacted` (满意率).")
+
+    @classmethod
+    def of(cls, counts: FollowUpCounts) -> Self:
+        return cls(
+            **counts._asdict(),
+            unreached=counts.followed_up - counts.contacted,
+            response_rate=rate(counts.contacted, counts.followed_up),
+            solution_rate=rate(counts.solved, counts.solution_known),
+            satisfaction_rate=rate(counts.satisfied, counts.contacted),
+        )
+
+
+class MonthOfFollowUps(BaseModel):
+    """Follow-ups of one month by subject (回访统计)."""
+
+    month: str = Field(examples=["2026-08"])
+    by: FollowUpSubject
+    items: list[FollowUpItem] = Field(description="By subject; cases without one last.")
+
+
+router = APIRouter(tags=["reports"], route_class=OnceRoute)
+
+
+@router.get(
+    "/v1/reports/approvals",
+    summary="Money decided in a month 审批月报",
+    response_model=Money,
+    dependencies=[needs(READ_REPORTS)],
+)
+async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalogue, zone: TheZone) -> Response:
+    """Sum what management approved and rejected, by the month of the last decision."""
+    found = await reader.ask(totals, *month_bounds(month, zone))
+    currency = catalogue.currency
+    approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
+    return answer_model(Money(month=month, items=found, currency=currency, approved_amount=approved))
+
+
+@router.get("/v1/reports/thanks", summary="Thanks of a month, by person 表扬月报", response_model=MonthOfThanks)
+async def report_thanks(
+    month: Month,
+    actor: Annotated[Actor, needs(READ_REPORTS)],
+    reader: TheReader,
+    zone: TheZone,
+    thanked: Annotated[
+        Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
+    ] = None,
+) -> Response:
+    """Count the thanks of callers by person, in the month of the call."""
+    given: dict[str | None, list[Thanks]] = {}
+    for thanks in await reader.ask(thanks_between, *month_bounds(month, zone)):
+        if thanked in (None, thanks.thanked):
+            given.setdefault(thanks.thanked, []).append(thanks)
+    people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
+    items = [PersonThanked(thanked=name, times=len(thanks), thanks=thanks) for name, thanks in people]
+    return answer(masked_json(MonthOfThanks(month=month, items=items), actor))
+
+
+@router.get(
+    "/v1/reports/follow-ups",
+    summary="Follow-ups of a month 回访月报",
+    response_model=MonthOfFollowUps,
+    dependencies=[needs(READ_REPORTS)],
+)
+async def report_follow_ups(
+    month: Month,
+    reader: TheReader,
+    zone: TheZone,
+    by: Annotated[
+        FollowUpSubject, Query(description="Subject that is counted.", examples=["department"])
+    ] = FollowUpSubject.COMPANY,
+) -> Response:
+    """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
+    found = await reader.ask(counts, *month_bounds(month, zone), by)
+    items = [FollowUpItem.of(each) for each in found]
+    return answer_model(MonthOfFollowUps(month=month, by=by, items=items))
+
+
+PERIOD_NOT_ENDED = declare("period-not-ended", HTTPStatus.CONFLICT, "Period not ended")
+BEFORE_FIRST_CASE = declare("before-first-case", HTTPStatus.NOT_FOUND, "Period before the first case")
+REPORT_NOT_MADE = declare("report-not-made", HTTPStatus.NOT_FOUND, "Report not made yet")
+ERRORS = (PERIOD_NOT_ENDED, BEFORE_FIRST_CASE, REPORT_NOT_MADE, NOT_ACCEPTABLE)
+_KINDS: dict[type[NoReportError], ProblemKind] = {
+    NotEndedError: PERIOD_NOT_ENDED,
+    BeforeFirstCaseError: BEFORE_FIRST_CASE,
+}
+FORMAT = Field(
+    default=ReportFormat.JSON,
+    description="`csv` has all tables below each other, `xlsx` a sheet for each, `html` and `pdf` charts as well.",
+)
+
+
+def _parsed(kind: ReportKind, value: object) -> Period:
+    try:
+        return Period.parse(kind, str(value))
+    except PeriodError as error:
+        raise PydanticCustomError("period", "{reason}", {"reason": str(error)}) from None
+
+
+ReportDay = Annotated[
+    Any,
+    BeforeValidator(partial(_parsed, ReportKind.DAILY)),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{PATTERNS[ReportKind.DAILY]}$"}, "validation"),
+]
+ReportMonth = Annotated[
+    Any,
+    BeforeValidator(partial(_parsed, ReportKind.MONTHLY)),
+    WithJsonSchema({"type": "string", "pattern": f"^{PATTERNS[ReportKind.MONTHLY]}$"}, "validation"),
+]
+
+
+class DailyQuery(BaseModel, extra="forbid"):
+    """Day and format of a report. Unknown parameters are refused."""
+
+    period: ReportDay = Field(
+        alias="date", description="Day, in the time zone of the catalogue.", examples=[EXAMPLES[ReportKind.DAILY]]
+    )
+    format: ReportFormat = FORMAT
+
+
+class MonthlyQuery(BaseModel, extra="forbid"):
+    """Month and format of a report. Unknown parameters are refused."""
+
+    period: ReportMonth = Field(
+        alias="month", description="Month, in the time zone of the catalogue.", examples=[EXAMPLES[ReportKind.MONTHLY]]
+    )
+    format: ReportFormat = FORMAT
+
+
+@router.get(
+    "/v1/reports/daily",
+    summary="Report of a day 日报",
+    response_model=Report,
+    dependencies=[needs(READ_REPORTS)],
+    responses=formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS),
+)
+async def report_daily(
+    wanted: Annotated[DailyQuery, Query()], reader: TheReader, now: Now, zone: TheZone, print_pdf: ThePrinter
+) -> Response:
+    """Return the report of a day as it was made after its end; nothing that happens later changes it."""
+    return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, print_pdf)
+
+
+@router.get(
+    "/v1/reports/monthly",
+    summary="Report of a month 月报",
+    response_model=Report,
+    dependencies=[needs(READ_REPORTS)],
+    responses=formats(CSV, XLSX, HTML, PDF) | problems(*ERRORS),
+)
+async def report_monthly(
+    wanted: Annotated[MonthlyQuery, Query()], reader: TheReader, now: Now, zone: TheZone, print_pdf: ThePrinter
+) -> Response:
+    """Return the report of a month as it was made after its end; nothing that happens later changes it."""
+    return await _answer(await _stored(wanted.period, reader, now, zone), wanted.format, print_pdf)
+
+
+async def _stored(period: Period, reader: Reader, now: datetime, zone: ZoneInfo) -> Report:
+    """Return the report of the period. Raises ProblemError if it was not made, or cannot be."""
+    if found := await reader.ask(get_report, period):
+        return found
+    first = await reader.ask(first_case_at)
+    try:
+        period.check(now, zone, first)
+    except NoReportError as error:
+        raise ProblemError(_KINDS[type(error)], str(error), accepted=[*error.accepted] or None) from None
+    command = f"hotline report {period.kind.value} {period.name} --make"
+    detail = f"The report of {period.name} is not made yet; run `{command}`."
+    raise ProblemError(REPORT_NOT_MADE, detail, accepted=[command])
+
+
+async def _answer(report: Report, wanted: ReportFormat, print_pdf: Printer | None) -> Response:
+    name = f"{report.kind.value}-{report.period}.{wanted.value}"
+    if wanted is ReportFormat.PDF:
+        if print_pdf is None:
+            raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[format_.value for format_ in RENDERINGS])
+        html = await asyncio.to_thread(page, report)
+        printed = await asyncio.to_thread(print_pdf, html, report.made_at)
+        return Response(printed, media_type=PDF, headers=attachment(name))
+    rendering = RENDERINGS[wanted]
+    content = await asyncio.to_thread(rendering.render, report)
+    saved = wanted in {ReportFormat.CSV, ReportFormat.XLSX}
+    headers = attachment(name) if saved else CONTENT_SECURITY if wanted is ReportFormat.HTML else {}
+    return Response(content, media_type=rendering.media_type, headers=headers)

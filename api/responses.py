@@ -1,0 +1,116 @@
+"""Answers: how routes document them, and how they are written, masked for their reader (脱敏).
+
+They are written of valid objects, so they are not validated again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from api.edge.problems import MEDIA_TYPE, ProblemError, ProblemKind
+from domain.case.lifecycle import ENDED, State
+from domain.kit.event import BaseEvent
+from domain.rights.masking import masked, masks_for
+from domain.rights.rights import READ_CASES, Reach
+from domain.shared.actors import Actor
+
+Json = dict[str, Any]
+Responses = dict[int | str, Json]
+JSON = "application/json"
+
+
+def problems(*kinds: ProblemKind) -> Responses:
+    """Return the documented problems by status.
+
+    What follows of the right, the body and the parameters of an operation is in the document anyway.
+    """
+    by_status: dict[int, dict[str, ProblemKind]] = {}
+    for kind in kinds:
+        by_status.setdefault(int(kind.status), {})[kind.slug] = kind
+    return {status: _problems([*found.values()]) for status, found in by_status.items()}
+
+
+def also(status: int, model: type[BaseModel]) -> Responses:
+    """Return the documentation of a further status with which the operation answers in the same shape."""
+    return {status: {"model": model}}
+
+
+NOT_MODIFIED: Responses = {304: {"description": "You have this version."}}
+
+
+def examples(description: str, *names: str) -> Json:
+    """Return the documentation of an answer with the examples of these names in `examples.json`."""
+    links = {name: {"$ref": f"#/components/examples/{name}"} for name in names}
+    return {"description": description, "content": {"application/json": {"examples": links}}}
+
+
+def formats(*media_types: str) -> Responses:
+    return {200: {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}}
+
+
+def header(name: str, description: str, **schema: Any) -> Json:  # noqa: ANN401 - JSON
+    """Return the documentation of a header that the answer always has."""
+    return {"headers": {name: {"required": True, "description": description, "schema": schema}}}
+
+
+_RETRY_AFTER = header("Retry-After", "Seconds until the request may be sent again.", type="integer", minimum=1)
+_HEADERS: Mapping[int, Json] = {
+    HTTPStatus.UNAUTHORIZED: header("WWW-Authenticate", "Challenge of RFC 6750.", type="string"),
+    HTTPStatus.TOO_MANY_REQUESTS: _RETRY_AFTER,
+    HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
+}
+"""Headers of errors by status."""
+
+
+def _problems(kinds: Sequence[ProblemKind]) -> Json:
+    shown = {
+        kind.slug: {
+            "summary": kind.title,
+            "value": ProblemError(kind, f"{kind.title}.").problem.model_dump(exclude_none=True),
+        }
+        for kind in kinds
+    }
+    return {
+        "description": "; ".join(kind.title for kind in kinds),
+        **_HEADERS.get(kinds[0].status, {}),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": shown}},
+    }
+
+
+def answer_page(items: Iterable[bytes], next_cursor: str | int | None) -> Response:
+    cursor = to_json(None if next_cursor is None else str(next_cursor))
+    return answer(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), cursor))
+
+
+def answer_model(content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    return answer(content.model_dump_json(by_alias=True).encode(), status, headers)
+
+
+def answer(content: bytes, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(content, status, headers=headers, media_type=JSON)
+
+
+def reads_one_department(reader: Actor) -> bool:
+    """Return True if numbers of other cases are not for this reader: they may be of other departments."""
+    return READ_CASES.reach.get(reader.role) is Reach.DEPARTMENT
+
+
+def masked_json(content: Any, reader: Actor, case: State | str | None = None) -> bytes:  # noqa: ANN401 - JSON
+    """Return JSON of a case in this state as the reader may see it; without a state, as of one that has ended."""
+    if isinstance(content, BaseModel):
+        content = content.model_dump(mode="json")
+    shown, _ = masked(content, masks_for(reader.role, ended=case is None or case in ENDED))
+    return to_json(shown)
+
+
+def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) -> bytes:
+    """Return an event in the shape of an item of `Timeline` or `IncidentTimeline`; `case` is the state of its case."""
+    hidden = {"terms", "possible_duplicates"} if reads_one_department(reader) else {"terms"}
+    shown = event.model_dump(
+        mode="json", exclude={"from_state": True, "to_state": True, "recipients": True, "data": hidden}
+    )
+    return masked_json({**shown, "from": event.from_state, "to": event.to_state}, reader, case)
