@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from activities.names import complaint_id
 from api.backend import Backend
+from api.complaints.cases import Cases
 from api.edge.browsers import page
 from api.edge.problems import ProblemError
 from api.parameters import INVALID_NUMBER, not_found
@@ -35,7 +36,7 @@ def add_routes(router: APIRouter, backend: Backend) -> None:
     @router.get("/case/{number}", include_in_schema=False)
     async def case(request: Request) -> Response:
         number = request.path_params.get("number") or request.query_params.get("number", "")
-        return await _shown(backend, request, lambda session: _details(backend, session.actor, number), number)
+        return await _shown(backend, request, lambda session: _details(backend.cases, session.actor, number), number)
 
     @router.api_route(GRANT, methods=["GET", "POST"], include_in_schema=False)
     async def grant(request: Request) -> Response:
@@ -63,22 +64,22 @@ def not_shown(refusal: ProblemError, number: str | None = None) -> Response:
     return page("not_shown.html", problem.status, refusal.headers, problem=problem, number=number)
 
 
-async def _details(backend: Backend, actor: Actor, text: str) -> Response:
+async def _details(cases: Cases, actor: Actor, text: str) -> Response:
     """Return the redirection to the details of a case's present run. Raises ProblemError."""
     try:
         number = parse_number(text)
     except NumberError as error:
         raise ProblemError(INVALID_NUMBER, str(error)) from None
-    await backend.cases.get(number, actor, READ_CASES)
-    run = await backend.complaints.present_run(number)
+    await cases.get(number, actor, READ_CASES)
+    run = await cases.client.present_run(number)
     if run is None:
         raise not_found(number)
-    details = f"{_cases(backend)}/{complaint_id(number)}/{run}/user-metadata"
+    details = f"{_list_of(cases.client.namespace)}/{complaint_id(number)}/{run}/user-metadata"
     return RedirectResponse(details, HTTPStatus.SEE_OTHER)
 
 
-def _cases(backend: Backend) -> str:
-    return f"{PREFIX}/namespaces/{quote(backend.complaints.namespace, safe='')}/workflows"
+def _list_of(namespace: str) -> str:
+    return f"{PREFIX}/namespaces/{quote(namespace, safe='')}/workflows"
 
 
 async def _views_page(backend: Backend, actor: Actor) -> Response:
@@ -89,7 +90,8 @@ async def _views_page(backend: Backend, actor: Actor) -> Response:
     views = [*personal(me, actor.department), *today, *VIEWS]
     stored = [{"id": f"hotline-{view.name}", "name": view.title, "query": view.query, "type": "user"} for view in views]
     columns = [{"label": label} for label in COLUMNS]
-    content = {"namespace": backend.complaints.namespace, "views": stored, "columns": columns}
+    namespace = backend.complaints.namespace
+    content = {"namespace": namespace, "views": stored, "columns": columns}
     # Readable by the script, and with nothing that ends its element.
     installed = json.dumps(content).replace("<", "\\u003c")
-    return page("views.html", actor=actor, cases=_cases(backend), views=views, installed=installed)
+    return page("views.html", actor=actor, cases=_list_of(namespace), views=views, installed=installed)
