@@ -23,7 +23,6 @@ from temporalio.api.update.v1 import Input, Outcome, UpdateRef
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse
 
 from activities.command_faults import ACTIONS
-from api.backend import Backend
 from api.complaints.actions import UNKNOWN_ACTION
 from api.edge.middleware import REQUEST_ID
 from api.edge.problems import BAD_REQUEST, MALFORMED_JSON, Problem, ProblemError
@@ -39,7 +38,7 @@ _WORKFLOW = re.compile(r"(complaint|incident|assessment)-([0-9A-Za-z-]{1,40})")
 _LISTED_LATER = "已办理；数据库暂不可用，列表稍后更新。Done; lists show it later, as the database does not answer."
 
 
-async def act(backend: Backend, request: Request, actor: Actor, workflow_id: str, name: str) -> Response:
+async def act(catalogue: Catalogue, request: Request, actor: Actor, workflow_id: str, name: str) -> Response:
     """Carry out the update as the action of the API by this person, and return its outcome as Temporal does.
 
     Raises ProblemError for what the UI never sends.
@@ -66,7 +65,7 @@ async def act(backend: Backend, request: Request, actor: Actor, workflow_id: str
     run = WorkflowExecution(workflow_id=workflow_id, run_id=sent.workflow_execution.run_id)
     told = UpdateWorkflowExecutionResponse(
         update_ref=UpdateRef(workflow_execution=run, update_id=key),
-        outcome=_outcome(backend.catalogue, answer, action, body),
+        outcome=_outcome(catalogue, answer, action, body),
         stage=UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED,
     )
     return Response(MessageToJson(told, indent=None), media_type=JSON)

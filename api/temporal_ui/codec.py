@@ -25,7 +25,7 @@ import activities
 import workflows
 from activities.sealing.envelope import FOREIGN, SEALED, Context, Envelope, context_named, key_of
 from activities.sealing.stamps import ACTIVITY, COMMAND, RESULT, START, message_of
-from api.backend import Backend
+from api.complaints.cases import Cases
 from api.edge.middleware import too_large
 from api.edge.problems import BAD_REQUEST, ProblemError
 from api.responses import JSON, reads_one_department
@@ -53,7 +53,7 @@ _UNKNOWN_KEY = "已封存，本系统没有密钥 {0}。Sealed with key {0}, whi
 _Masks = Mapping[str, Mask]
 
 
-async def answer_codec(backend: Backend, actor: Actor, does: str, body: bytes) -> Response:
+async def answer_codec(cases: Cases, actor: Actor, does: str, body: bytes) -> Response:
     """Return payloads as this person may read them, or as they were sent if `does` is not `decode`.
 
     In place of one that the person may not read stands a text that says why. Raises ProblemError.
@@ -67,19 +67,19 @@ async def answer_codec(backend: Backend, actor: Actor, does: str, body: bytes) -
     if len(payloads.payloads) > _MOST_PAYLOADS:
         raise too_large(f"{_MOST_PAYLOADS} payloads")
     if does == "decode":
-        opener = partial(_opened, backend.complaints.envelope, backend.complaints.namespace)
+        opener = partial(_opened, cases.client.envelope, cases.client.namespace)
         opened = await to_thread(lambda: [*map(opener, payloads.payloads)])
         # Whoever invents ids has no rights looked up.
         authentic = {each.workflow_id or "" for _, each in opened if each}
-        masks = {each: await _masks(backend, actor, each) for each in authentic}
+        masks = {each: await _masks(cases, actor, each) for each in authentic}
         payloads = Payloads(payloads=await to_thread(lambda: [_shown(*each, actor, masks) for each in opened]))
     return Response(await to_thread(MessageToJson, payloads, indent=None), media_type=JSON)
 
 
-async def _masks(backend: Backend, actor: Actor, workflow_id: str) -> _Masks | str:
+async def _masks(cases: Cases, actor: Actor, workflow_id: str) -> _Masks | str:
     """Return the masks of a workflow for this person, or why they may not read it."""
     try:
-        case = await case_read(backend, actor, workflow_id)
+        case = await case_read(cases, actor, workflow_id)
     except ProblemError as refusal:
         return refusal.problem.detail
     return masks_for(actor.role, ended=case is None or case.state in ENDED)

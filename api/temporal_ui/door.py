@@ -10,11 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.backend import Backend
+from api.codes import CatalogueInForce
+from api.complaints.cases import Cases
 from api.edge.browsers import READING, require_same_origin, source
+from api.edge.limits import Limits, Turns
 from api.edge.problems import ProblemError, declare
 from api.sign_in.security import WRONG_SCOPE
-from api.sign_in.sessions import Session, takes_pages
+from api.sign_in.sessions import Session, Sessions, takes_pages
 from api.temporal_ui.acting import act
 from api.temporal_ui.codec import SETTINGS, answer_codec
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
@@ -65,11 +67,24 @@ class Door:
 
     path = PREFIX
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._ui = UiServer(backend.temporal_ui_url)
-        self._dangerous = Dangerous(backend)
-        self._places = Places(backend.turns)
+    def __init__(  # noqa: PLR0913, PLR0917 - parts of the service
+        self,
+        url: str | None,
+        cases: Cases,
+        sessions: Sessions,
+        limits: Limits,
+        in_force: CatalogueInForce,
+        dangerous: Dangerous,
+        turns: Turns,
+    ) -> None:
+        self._url = url
+        self._cases = cases
+        self._sessions = sessions
+        self._limits = limits
+        self._in_force = in_force
+        self._dangerous = dangerous
+        self._ui = UiServer(url)
+        self._places = Places(turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # For metrics: no path or query becomes a label.
@@ -85,11 +100,11 @@ class Door:
         await self._ui.close()
 
     async def _answer(self, request: Request, open_answers: AsyncExitStack) -> Response:
-        if self._backend.temporal_ui_url is None:
+        if self._url is None:
             raise ProblemError(NO_UI, "No Temporal UI is set: HOTLINE_TEMPORAL_UI_URL is its address.")
-        session = self._backend.sessions.open(request)
+        session = self._sessions.open(request)
         if session is None:
-            return self._backend.sessions.sign_in_page(request)
+            return self._sessions.sign_in_page(request)
         try:
             match = self._matched(request, session)
             return await self._let_through(request, session, match, open_answers)
@@ -100,10 +115,10 @@ class Door:
 
     def _matched(self, request: Request, session: Session) -> Match:
         """Return the rule of a request, and count it. Raises ProblemError if there is none, or too many came."""
-        require_same_origin(request, secure=self._backend.sessions.secure)
+        require_same_origin(request, secure=self._sessions.secure)
         match = rule_of(request.method, request.scope["raw_path"])
         if match is None or match.kind not in _UNCOUNTED:
-            self._backend.limits.looked(session.actor.id, opens=match is not None and match.kind is RequestKind.CODEC)
+            self._limits.looked(session.actor.id, opens=match is not None and match.kind is RequestKind.CODEC)
         if match is None:
             raise refused(request.method)
         if match.kind is RequestKind.RENDER and request.headers.get("sec-fetch-site") != "same-origin":
@@ -119,25 +134,25 @@ class Door:
         # There the UI goes after a refusal that it has no place to show.
         if match.kind is RequestKind.LOGIN and self._dangerous.kept(request, session):
             return RedirectResponse(GRANT, HTTPStatus.SEE_OTHER)
-        query = await admit(self._backend, session.actor, match, request.scope["query_string"])
+        query = await admit(self._cases, session.actor, match, request.scope["query_string"])
         if match.kind is RequestKind.UPDATE and match.workflow_id:
-            return await act(self._backend, request, session.actor, match.workflow_id, match.ids["name"])
+            return await act(self._in_force.catalogue, request, session.actor, match.workflow_id, match.ids["name"])
         body = b"" if request.method in READING else await request.body()
         decided: Response | tuple[bytes, bytes] = query, body
         if match.kind is RequestKind.DANGEROUS:
             decided = await self._dangerous.confirm(request, session, match)
         elif match.kind is RequestKind.CODEC:
-            decided = await answer_codec(self._backend, session.actor, match.rule.does, body)
+            decided = await answer_codec(self._cases, session.actor, match.rule.does, body)
         if isinstance(decided, Response):
             return decided
         query, body = decided
         async with self._places.asked(request, session.actor.id, match, query):
             answer = await open_answers.enter_async_context(self._ui.asked(request, query, body))
-        if self._backend.sessions.open(request) is None:  # it ended while the UI's server waited for news
-            return self._backend.sessions.sign_in_page(request)
+        if self._sessions.open(request) is None:  # it ended while the UI's server waited for news
+            return self._sessions.sign_in_page(request)
         if match.kind is RequestKind.SETTINGS and answer.is_success:
             return JSONResponse({**flags(json.loads(await answer.aread()), session), "Codec": SETTINGS})
-        return await _passed_on(request, match, answer, secure=self._backend.sessions.secure)
+        return await _passed_on(request, match, answer, secure=self._sessions.secure)
 
 
 async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, secure: bool) -> Response:

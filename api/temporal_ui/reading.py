@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from activities.names import complaint_id
-from api.backend import Backend
+from api.complaints.cases import Cases
 from api.edge.problems import OTHER_DEPARTMENT, WRONG_ROLE, ProblemError, declare
 from api.temporal_ui.rules import NOT_ALLOWED, Match, RequestKind, parameters_of, refused, require_details
 from api.temporal_ui.visibility import UnreadableQueryError, narrowed
@@ -26,14 +26,14 @@ RIGHTS: Final[Mapping[str, Right]] = {
 """Right to read a workflow, by the beginning of its id. All others are for whoever reads all cases."""
 
 
-async def admit(backend: Backend, actor: Actor, match: Match, query: bytes) -> bytes:
+async def admit(cases: Cases, actor: Actor, match: Match, query: bytes) -> bytes:
     """Return the query to send on for a request of this rule, narrowed to what the person may read.
 
     Raises ProblemError.
     """
     if not _reads_all(actor) and (actor.role not in READ_CASES.reach or actor.department is None):
         raise _wrong_role(actor, READ_CASES)
-    if match.ids.get("namespace") not in (None, backend.complaints.namespace):
+    if match.ids.get("namespace") not in (None, cases.client.namespace):
         raise refused(match.rule.method)
     if match.kind in (RequestKind.PAGE, RequestKind.ASSET):
         return query
@@ -53,11 +53,11 @@ async def admit(backend: Backend, actor: Actor, match: Match, query: bytes) -> b
         except UnreadableQueryError as error:
             raise ProblemError(UNREADABLE_QUERY, str(error)) from None
     if match.kind in (RequestKind.WORKFLOW, RequestKind.QUERY) and match.workflow_id is not None:
-        await case_read(backend, actor, match.workflow_id)
+        await case_read(cases, actor, match.workflow_id)
     return urlencode(parameters).encode()
 
 
-async def case_read(backend: Backend, actor: Actor, workflow_id: str) -> CaseView | None:
+async def case_read(cases: Cases, actor: Actor, workflow_id: str) -> CaseView | None:
     """Return the case of a workflow that the person may read as one of a department; None for any other workflow.
 
     Raises ProblemError if the person may not read it, whichever of its runs.
@@ -68,7 +68,7 @@ async def case_read(backend: Backend, actor: Actor, workflow_id: str) -> CaseVie
         case Reach.ANY:
             return None
         case Reach.DEPARTMENT if workflow_id == complaint_id(number) and is_number(number):
-            return await backend.cases.get(number, actor, right)
+            return await cases.get(number, actor, right)
         case Reach.DEPARTMENT:
             detail = (
                 f"Not of one case: you read the cases of your department here, {actor.department}. 仅限本部门工单。"
