@@ -59,7 +59,7 @@ from workflows.clients.start import Request
 from workflows.clients.task_queue import take_back
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.details import DetailsInterceptor
+from workflows.kit.interceptor import EntityInterceptor
 from workflows.kit.messages import CatalogueNames
 from workflows.kit.unknown import UnknownWorkflow
 from workflows.kit.words import WorkerNames
@@ -130,7 +130,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
             task_queue=settings.task_queue,
             workflows=[*WORKFLOWS, UnknownWorkflow],
             activities=[sender.deliver_notifications, *activities(client, settings, in_force, throttle, sql)],
-            interceptors=[throttle, DetailsInterceptor(names)],
+            interceptors=[throttle, EntityInterceptor(names)],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             max_concurrent_workflow_task_polls=POLLS,

@@ -9,7 +9,6 @@ from typing import Any
 from temporalio import workflow
 from temporalio.worker import (
     ExecuteWorkflowInput,
-    HandleSignalInput,
     HandleUpdateInput,
     Interceptor,
     WorkflowInboundInterceptor,
@@ -78,11 +77,6 @@ class _ThrottleInbound(WorkflowInboundInterceptor):
         if isinstance(command, Command) and command.actor.role is not Role.SYSTEM:
             _note_action()
         return await super().handle_update_handler(input)
-
-    async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002 - the SDK's name
-        # No signal takes more than one argument. Sent by hand with several, it would fail the task for ever.
-        if len(input.args) <= 1:
-            await super().handle_signal(input)
 
 
 def _note_action() -> None:

@@ -1,4 +1,21 @@
-"""Names by which workflows, their activities and their clients know each other; no activity may import a workflow."""
+"""Names by which workflows, activities and clients know each other: types, ids, actions, updates, failures.
+
+No activity may import a workflow.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+
+from pydantic import ValidationError
+from temporalio import workflow
+
+from domain.assessment.actions import ASSESSMENT_COMMANDS
+from domain.case.actions import COMMANDS
+from domain.incident.actions import INCIDENT_COMMANDS
+from domain.kit.event import AnyAction
+from domain.shared.codes import FindCode
 
 COMPLAINT_WORKFLOW = "ComplaintWorkflow"
 COURIER, SURGE_WATCH, RECONCILER = "courier", "surge-watch", "reconciler"
@@ -15,6 +32,21 @@ SETTLE = "internal_settle"
 CATALOGUE_CHANGE = "internal_catalogue_change"
 ABSORB = "internal_absorb"
 
+NO_HANDLER = "expected but not found"
+"""Words of the SDK's error for an update that a worker does not know."""
+UNDECODED = "Failed decoding arguments"
+"""The SDK's words for arguments of an update or a query that are of another type, of another release for example."""
+UNSEALED = "Unsealed"
+"""Type of the failure of what no client of the service has sealed."""
+COLLEAGUE = "10046"
+"""Id of a person who is named in examples."""
+ACTIONS: Mapping[str, Mapping[str, AnyAction]] = {
+    "ComplaintWorkflow": COMMANDS,
+    "IncidentWorkflow": INCIDENT_COMMANDS,
+    "AssessmentWorkflow": ASSESSMENT_COMMANDS,
+}
+"""Actions by name, of each type of workflow."""
+
 
 def complaint_id(number: str) -> str:
     return f"complaint-{number}"
@@ -26,3 +58,23 @@ def incident_id(number: str) -> str:
 
 def assessment_id(month: str) -> str:
     return f"assessment-{month}"
+
+
+def action_meant(update: str) -> AnyAction | None:
+    """Return the action of this update of the present workflow; None for an update that is no action."""
+    return ACTIONS.get(workflow.info().workflow_type, {}).get(update)
+
+
+def example(action: AnyAction, find: FindCode | None = None) -> str:
+    """Return a short body of the action as JSON.
+
+    Instants are left out where they may be, as those of the examples have passed; so is the note.
+    `find` returns a code of the catalogue in force for one of the example; None leaves those as they are.
+    """
+    body = action.example
+    said = {name for name in body.model_fields_set if not isinstance(getattr(body, name), datetime)} - {"note"}
+    with suppress(ValidationError):
+        sent = body.model_dump(include=said, exclude_unset=True)
+        body = action.body.model_validate(sent, context={"codes": find})
+    ids = {name: COLLEAGUE for name in ("owner", "assignee") if name in said}
+    return json.dumps(body.model_dump(mode="json", exclude_unset=True) | ids, ensure_ascii=False)

@@ -20,6 +20,7 @@ LONGEST_PAUSE_SECONDS = 3.0
 PAUSE_GROWTH = 1.6
 ANSWER_WITHIN_SECONDS = 20.0
 CONNECTIONS = 64
+LARGEST_PAGE = "200"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Json = dict[str, Any]
@@ -32,10 +33,14 @@ class Unreachable(Exception):  # noqa: N818 - a state of the service, not a faul
 class Rejected(Exception):  # noqa: N818 - a refusal is an answer
     """Error of a refused request; `slug` is the last part of the problem's type."""
 
-    def __init__(self, status: int, slug: str, detail: str) -> None:
-        super().__init__(f"{status} {slug}: {detail}")
-        self.status = status
-        self.slug = slug
+    def __init__(self, response: httpx.Response) -> None:
+        try:
+            problem: Json = response.json()
+        except ValueError:
+            problem = {"detail": response.text[:200]}
+        self.status = response.status_code
+        self.slug = str(problem.get("type", "")).rpartition(":")[2]
+        super().__init__(f"{self.status} {self.slug}: {problem.get('detail') or problem.get('title') or response.text}")
 
 
 @dataclass
@@ -49,7 +54,7 @@ class Traffic:
 
 
 class Hotline:
-    """The service as its clients see it.
+    """The service as its clients see it; its requests raise Rejected and Unreachable.
 
     `keys` holds each person's key, by name; who has none acts with `admin_key`. A request that finds the service away
     is sent again, with the same Idempotency-Key, until `deadline` seconds have passed; `tell` hears of it.
@@ -76,31 +81,37 @@ class Hotline:
             yield cls(http, admin_key, deadline)
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Json:
-        """Return one resource. Raises Rejected, Unreachable."""
-        return await self._send(self._request("GET", path, self._admin_key, params=params))
+        return await self._send("GET", path, self._admin_key, {}, params=params)
 
     async def items(self, path: str, **params: str) -> AsyncIterator[Json]:
-        """Return all items of a list, page by page. Raises Rejected, Unreachable."""
+        """Yield all items of a list, page by page."""
+        asked = {"limit": LARGEST_PAGE, **params}
         cursor: str | None = ""
         while cursor is not None:
-            page = await self.get(path, {**params, "cursor": cursor} if cursor else params)
+            page = await self.get(path, {**asked, "cursor": cursor} if cursor else asked)
             for item in page["items"]:
                 yield item
             cursor = page["next_cursor"]
 
-    async def post(self, path: str, body: Json, *, by: Person, key: str) -> Json:
-        """Post a request that counts once, however often it is sent. Raises Rejected, Unreachable."""
+    async def post(self, path: str, body: Json, *, by: Person, key: str, unless_done: bool = False) -> Json:
+        """Post a request that counts once, however often it is sent.
+
+        `unless_done`: a request that conflicts with what is done is answered by nothing, and does not raise Rejected.
+        """
         token = self.keys.get(by.name, self._admin_key)
-        return await self._send(self._request("POST", path, token, json=body, headers={"Idempotency-Key": key}))
+        try:
+            return await self._send("POST", path, token, {"Idempotency-Key": key}, json=body)
+        except Rejected as refusal:
+            if not unless_done or refusal.status != HTTPStatus.CONFLICT:
+                raise
+            return {}
 
-    def _request(self, method: str, path: str, token: str, **parts: Any) -> httpx.Request:  # noqa: ANN401 - httpx's own
-        headers = {"Authorization": f"Bearer {token}", **parts.pop("headers", {})}
-        return self._http.build_request(method, path, headers=headers, **parts)
-
-    async def _send(self, request: httpx.Request) -> Json:
-        began = time.monotonic()
-        pause = FIRST_PAUSE_SECONDS
-        while (answer := await self._once(request)) is None:
+    async def _send(self, method: str, path: str, token: str, headers: Mapping[str, str], **parts: Any) -> Json:  # noqa: ANN401 - httpx's own
+        """Send a request until it is answered; it may have been carried out before."""
+        headers = {"Authorization": f"Bearer {token}", **headers}
+        request = self._http.build_request(method, path, headers=headers, **parts)
+        began, pause = time.monotonic(), FIRST_PAUSE_SECONDS
+        while (response := await self._answer(request)) is None or response.status_code in AWAY:
             away = time.monotonic() - began
             self.traffic.retries += 1
             self.traffic.longest_away = max(self.traffic.longest_away, away)
@@ -109,28 +120,15 @@ class Hotline:
                 raise Unreachable(f"no answer from {request.url} within {self._deadline:g} s")
             await asyncio.sleep(pause)
             pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
-        return answer
-
-    async def _once(self, request: httpx.Request) -> Json | None:
-        """Return the answer, or None if the service is away; the request may have been carried out all the same."""
-        self.traffic.requests += 1
-        try:
-            response = await self._http.send(request)
-        except httpx.TransportError:
-            return None
-        if response.status_code in AWAY:
-            return None
         if response.is_error:
-            raise _rejected(response)
+            raise Rejected(response)
         self.traffic.accepted += response.status_code == HTTPStatus.ACCEPTED
         answer: Json = response.json()
         return answer
 
-
-def _rejected(response: httpx.Response) -> Rejected:
-    try:
-        problem: Json = response.json()
-    except ValueError:
-        problem = {"detail": response.text[:200]}
-    slug = str(problem.get("type", "")).rpartition(":")[2]
-    return Rejected(response.status_code, slug, str(problem.get("detail") or problem.get("title") or response.text))
+    async def _answer(self, request: httpx.Request) -> httpx.Response | None:
+        self.traffic.requests += 1
+        try:
+            return await self._http.send(request)
+        except httpx.TransportError:
+            return None

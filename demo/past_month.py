@@ -1,20 +1,26 @@
 """A past month for the demo: cases that went by its plans, calls, roster and points, written to SQL.
 
-Cases that are over have no workflow in Temporal any more, so nobody plays them over HTTP.
+Cases that are over have no workflow in Temporal any more, so nobody plays them over HTTP. People judge the month over
+HTTP: exclusions, inspections, objections and their decisions.
 """
 
+import asyncio
+import json
 import random
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from demo.calls import CALLS_BY_HOUR, QUEUE, Call
-from demo.day import calls_by
-from demo.offers import District, offers_in
+from api.reference import services
+from demo.calls import QUEUE, Call, phone
+from demo.client import LARGEST_PAGE, Hotline, Json, Rejected
+from demo.day import CALLS_BY_HOUR, calls_by
 from demo.people import AGENTS, Person, Staff
-from demo.plans import ENDINGS, Step
-from demo.texts import phone
+from demo.plans import PLANS, Step, offered
 from domain.calls.call import Call as ReportedCall
 from domain.calls.call import Duty
 from domain.case.actions import COMMANDS
@@ -23,7 +29,6 @@ from domain.case.case import Case
 from domain.case.intake import Intake, IntakeFlag, Registration
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
-from domain.catalogue.terms import ClockName
 from domain.kit.command import Command
 from domain.reports.period import month_bounds, month_of
 from domain.shared.actors import Actor, Role
@@ -31,49 +36,21 @@ from domain.shared.errors import Refused
 from domain.shared.numbers import number_of
 from domain.shared.text import to_milliseconds
 from hotline.files.catalogue import load_catalogue
+from hotline.files.formats import read_toml
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from readmodel.assessments.months import GivenValue, keep_given
-from readmodel.base.database import WriteConnection, opened, writing
+from readmodel.base.database import opened, writing
 from readmodel.calls import calls
 from readmodel.calls.duties import keep_duties
 from readmodel.projection import write
 
+MONTH = read_toml(Path(__file__).with_name("month.toml"))
 CASES = 700
 CALLS = 8000
 """Cases and calls of the month; the real hotline has 10,000 calls."""
-_CALLERS = 3_000
-"""Households that may call: a few of them do so twice or more."""
-_ABANDONED = 0.045
-"""Share of the callers who give up."""
-_SHIFTS = ((0, 8, 1), (8, 16, 4), (16, 24, 3))
-"""Shifts by hour, and the agents on duty."""
-_PROMISED: dict[str, tuple[ClockName, ...]] = {
-    "sign_for": ("acknowledge",),
-    "return": ("acknowledge",),
-    "arrive": ("arrive",),
-    "complete": ("resolve", "reply"),
-    "reply": ("reply",),
-    "follow_up": ("follow_up",),
-}
-"""Promises that a step is to keep: the one that ends first."""
-_MINUTES = {"answer": (1, 2), "resume": (120, 1800), "decide_approval": (20, 200), "reopen": (120, 3600)}
-"""Least and most minutes of other steps."""
-_USUAL_MINUTES = (1, 8)
-_LATE = 1.25
-"""Part of a budget that is used where a promise is missed."""
 SLICE = 100
 """Cases, and calls by tens, of one transaction: others write meanwhile."""
-T = TypeVar("T")
-
-
-class PastMonth(NamedTuple):
-    """A month as SQL keeps it."""
-
-    month: str
-    batches: list[ProjectionBatch]
-    calls: list[ReportedCall]
-    duties: list[Duty]
-    points: dict[str, float]
+LOOK_AGAIN_SECONDS = 0.5
 
 
 def fill_last_month(settings: Settings, seed: int) -> str:
@@ -84,53 +61,45 @@ def fill_last_month(settings: Settings, seed: int) -> str:
     catalogue, now = load_catalogue(DEFAULT_CATALOGUE), datetime.now(UTC)
     zone = ZoneInfo(catalogue.calendar.timezone)
     month = month_of(month_bounds(month_of(now, zone), zone)[0] - timedelta(days=1), zone)
-    planned = plan_month(month, catalogue, seed, now)
+    since, until = month_bounds(month, zone)
+    rng = random.Random(f"{seed} {month}")  # noqa: S311 - a play that can be repeated, no secret
+    staff = Staff({service.department for service in catalogue.services})
+    skill = {person.name: rng.uniform(0.72, 0.99) for person in staff.people}
+    cases = [*past_cases(month, catalogue, rng, skill, now)]
     with opened(settings.database_url) as database:
-        for batches in _slices(planned.batches, SLICE):
+        for first in range(0, len(cases), SLICE):
             with writing(database) as connection:
                 # Nobody is to be told of what is over.
+                batches = cases[first : first + SLICE]
                 write(connection, batches, {batch.number: batch.case.version for batch in batches})
-        for reported in _slices(planned.calls, 10 * SLICE):
+        for first in range(0, CALLS, 10 * SLICE):
+            reported = [_call(place, rng, since, until) for place in range(first, min(first + 10 * SLICE, CALLS))]
             with writing(database) as connection:
                 calls.keep(connection, reported, catalogue.area_code, now)
+        points = [(agent, round(60 + 40 * skill[agent] * rng.random() ** 0.3, 1)) for agent in AGENTS]
+        given = [GivenValue("training", Subject.AGENT, agent, value) for agent, value in points]
         with writing(database) as connection:
-            _keep_others(connection, planned, zone)
+            keep_duties(connection, [*_duties(since, until)], since, until)
+            keep_given(connection, month, ["training"], given)
     return month
 
 
-def _keep_others(connection: WriteConnection, planned: PastMonth, zone: ZoneInfo) -> None:
-    since, until = month_bounds(planned.month, zone)
-    keep_duties(connection, planned.duties, since, until)
-    points = [GivenValue("training", Subject.AGENT, agent, value) for agent, value in planned.points.items()]
-    keep_given(connection, planned.month, ["training"], points)
-
-
-def _slices(items: Sequence[T], length: int) -> Iterator[Sequence[T]]:
-    return (items[start : start + length] for start in range(0, len(items), length))
-
-
-def plan_month(month: str, catalogue: Catalogue, seed: int, now: datetime) -> PastMonth:
-    """Return the month, with the cases to which nothing can happen any more now."""
-    rng = random.Random(f"{seed} {month}")  # noqa: S311 - a play that can be repeated, no secret
-    zone = ZoneInfo(catalogue.calendar.timezone)
-    since, until = month_bounds(month, zone)
-    offers, districts = offers_in(catalogue), [District(each.code, each.name_zh) for each in catalogue.districts]
-    staff = Staff({offer.department for offer in offers})
-    skill = {person.name: rng.uniform(0.72, 0.99) for person in staff.people}
+def past_cases(
+    month: str, catalogue: Catalogue, rng: random.Random, skill: dict[str, float], now: datetime
+) -> Iterator[ProjectionBatch]:
+    """Yield the cases to which nothing can happen any more. `skill` of a person is how often they keep a promise."""
+    since, until = month_bounds(month, ZoneInfo(catalogue.calendar.timezone))
+    offers, districts = offered(json.loads(services(catalogue)))
     # Nobody waits for a time: everything is over.
-    plans = [plan for plan in ENDINGS if len(plan.steps) == len(plan.moves) and any(map(plan.suits, offers))]
-    batches, callers = [], set[str]()
+    plans = [plan for plan in PLANS["ends"] if len(plan.steps) == len(plan.moves)]
+    staff, callers = Staff({offer.department for offer in offers}), set[str]()
     instants = sorted(_instant(rng, since, until) for _ in range(CASES))
     for call, at in zip(calls_by(CASES, plans, offers, districts, rng), instants, strict=True):
-        caller = phone(rng.randrange(_CALLERS))
+        caller = phone(rng.randrange(MONTH["callers"]))
         start = _registration(call, at, catalogue, caller, known=caller in callers)
         callers.add(caller)
         if batch := Course(call, start, rng, staff, skill).play(now):
-            batches.append(batch)
-    duties = list(_duties(since.astimezone(zone).date(), until, zone))
-    calls = [_call(place, rng, since, until) for place in range(CALLS)]
-    points = {agent: round(60 + 40 * skill[agent] * rng.random() ** 0.3, 1) for agent in AGENTS}
-    return PastMonth(month, batches, calls, duties, points)
+            yield batch
 
 
 def _registration(call: Call, at: datetime, catalogue: Catalogue, caller: str, *, known: bool) -> Registration:
@@ -150,7 +119,7 @@ def _registration(call: Call, at: datetime, catalogue: Catalogue, caller: str, *
 
 
 class Course:
-    """One case on its way. `skill` of a person, from 0 to 1, says how often they keep a promise."""
+    """One case on its way."""
 
     def __init__(
         self, call: Call, start: Registration, rng: random.Random, staff: Staff, skill: dict[str, float]
@@ -187,12 +156,13 @@ class Course:
 
     def _duration(self, step: Step, person: Person) -> timedelta:
         """Return the time that a person takes: mostly within the promise, sometimes beyond it."""
-        clocks = filter(None, map(self._case.live_clock, _PROMISED.get(step.action, ())))
+        clocks = filter(None, map(self._case.live_clock, MONTH["promised"].get(step.action, ())))
         due = [at for clock in clocks if not clock.missed_at and (at := clock.due_at(self._case.calendar))]
         if not due:
-            return timedelta(minutes=round(self._rng.uniform(*_MINUTES.get(step.action, _USUAL_MINUTES)), 2))
+            least, most = MONTH["minutes"].get(step.action, MONTH["minutes"]["usual"])
+            return timedelta(minutes=round(self._rng.uniform(least, most), 2))
         late = self._rng.random() < (1 - self._skill[person.name]) * 0.45
-        part = _LATE if late else 0.7 * self._rng.uniform(0.15, 1)
+        part = MONTH["late"] if late else 0.7 * self._rng.uniform(0.15, 1)
         return max((min(due) - self._at) * part, timedelta(minutes=2))
 
     def _ring(self, until: datetime) -> None:
@@ -213,22 +183,88 @@ def _instant(rng: random.Random, since: datetime, until: datetime) -> datetime:
 
 def _call(place: int, rng: random.Random, since: datetime, until: datetime) -> ReportedCall:
     at = _instant(rng, since, until)
-    waited = timedelta(seconds=round(rng.expovariate(1 / 9), 1))
-    call = ReportedCall(f"month.{place}", at, queue=QUEUE, caller_phone=phone(rng.randrange(_CALLERS)))
-    if rng.random() < _ABANDONED:
-        return call._replace(ended_at=at + timedelta(seconds=20) + waited)
-    answered_at = at + waited
-    talked = timedelta(seconds=round(rng.uniform(35, 320), 1))
-    return call._replace(answered_at=answered_at, ended_at=answered_at + talked, agent=AGENTS[place % len(AGENTS)])
+    answered_at = at + timedelta(seconds=round(rng.expovariate(1 / 9), 1))
+    call = ReportedCall(f"month.{place}", at, queue=QUEUE, caller_phone=phone(rng.randrange(MONTH["callers"])))
+    if rng.random() < MONTH["abandoned"]:
+        return call._replace(ended_at=answered_at + timedelta(seconds=20))
+    ended_at = answered_at + timedelta(seconds=round(rng.uniform(35, 320), 1))
+    return call._replace(answered_at=answered_at, ended_at=ended_at, agent=AGENTS[place % len(AGENTS)])
 
 
-def _duties(first: date, until: datetime, zone: ZoneInfo) -> Iterator[Duty]:
+def _duties(since: datetime, until: datetime) -> Iterator[Duty]:
     """Yield who is on duty in each shift, in turn."""
-    turn, day = 0, datetime(first.year, first.month, first.day, tzinfo=zone)
-    while day < until:
-        for begins, ends, people in _SHIFTS:
-            for _ in range(people):
-                starts_at, ends_at = ((day + timedelta(hours=hour)).astimezone(UTC) for hour in (begins, ends))
-                yield Duty(AGENTS[turn % len(AGENTS)], starts_at, ends_at)
-                turn += 1
-        day += timedelta(days=1)
+    turns = cycle(AGENTS)
+    for day in range((until - since).days):
+        for shift in MONTH["shifts"]:
+            starts_at, ends_at = (since + timedelta(days=day, hours=shift[hour]) for hour in ("begins", "ends"))
+            yield from (Duty(agent, starts_at, ends_at) for agent in islice(turns, shift["agents"]))
+
+
+class Judging:
+    """Work of people on the assessment of one month, as 2026-08; done again, it changes nothing."""
+
+    def __init__(self, hotline: Hotline, staff: Staff, month: str) -> None:
+        self._hotline = hotline
+        self._path = f"/assessments/{month}"
+        self._asking, self._deciding = (staff.who(Role.SUPERVISOR, turn=turn) for turn in range(2))
+        self._manager = staff.who(Role.MANAGER)
+        self._rng = random.Random(month)  # noqa: S311 - a play that can be repeated, no secret
+
+    async def argue(self) -> None:
+        """Exclude, inspect, object and decide, until only time is missing. Raises Rejected, Unreachable."""
+        await self.reaches("draft", "objections", "final")
+        await self._exclude()
+        await self._inspect()
+        await self.reaches("objections", "final")
+        await self._object()
+
+    async def reaches(self, *statuses: str) -> None:
+        """Return once the assessment has one of these, a draft with its sample. Raises Unreachable."""
+        while True:
+            with suppress(Rejected):  # it has only just begun
+                found = await self._hotline.get(self._path)
+                if found["status"] in statuses and (found["sampled"] or found["status"] != "draft"):
+                    return
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def _exclude(self) -> None:
+        """Have the cases with the first misses of the company excluded, or not."""
+        late = await self._against("company", "company", "replied_in_time")
+        for row, number in zip(MONTH["exclusions"], late, strict=False):
+            body = {name: row[name] for name in ("ground", "reason", "evidence")}
+            decision = {"approved": row["approved"], "reason": "已核实。" if row["approved"] else "不属于剔除范围。"}
+            await self._ask(f"/complaints/{number}/exclusions", body, self._deciding, decision)
+
+    async def _inspect(self) -> None:
+        sample = (await self._hotline.get(f"{self._path}/inspections"))["items"]
+        form = (await self._hotline.get(self._path))["standard"]["form"]
+        for case in sample:
+            scores = {each["code"]: round(each["points"] * self._rng.uniform(0.7, 1)) for each in form}
+            body = {"complaint": case["complaint"], "scores": scores}
+            await self._post(f"{self._path}/inspections", body, self._asking)
+
+    async def _object(self) -> None:
+        """Object to one miss of each of three figures of departments; the manager decides."""
+        departments = (await self._hotline.get(self._path, {"by": Subject.DEPARTMENT}))["items"]
+        for row in MONTH["objections"]:
+            for subject in (item["subject"] for item in departments):
+                if missed := await self._against(Subject.DEPARTMENT, subject, row["figure"]):
+                    body = {"by": Subject.DEPARTMENT, "subject": subject, "complaint": missed[0]}
+                    body |= {name: row[name] for name in ("figure", "reason")}
+                    decision = {"accepted": row["accepted"], "reason": row["why"]}
+                    await self._ask(f"{self._path}/objections", body, self._manager, decision)
+                    break
+
+    async def _against(self, by: str, subject: str, figure: str) -> list[str]:
+        """Return the cases that count against a subject and are not excluded, on the first page."""
+        asked = {"by": by, "subject": subject, "figure": figure, "limit": LARGEST_PAGE}
+        listed = await self._hotline.get(f"{self._path}/cases", asked)
+        return [item["number"] for item in listed["items"] if not item["counts"] and not item["excluded"]]
+
+    async def _ask(self, path: str, body: Json, decides: Person, decision: Json) -> None:
+        if asked := await self._post(path, body, self._asking):
+            await self._post(f"{path}/{asked['id']}/decision", decision, decides)
+
+    async def _post(self, path: str, body: Json, by: Person) -> Json:
+        key = "".join([self._path, path, *(body.get(part, "") for part in ("complaint", "figure", "ground"))])
+        return await self._hotline.post(path, body, by=by, key=key, unless_done=True)

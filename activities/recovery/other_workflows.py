@@ -11,8 +11,7 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
 
 from activities.bulk_throttle import BulkThrottle
-from activities.command_faults import UNSEALED
-from activities.names import COMPLAINT_WORKFLOW, INSTALLATION, assessment_id, incident_id
+from activities.names import COMPLAINT_WORKFLOW, INSTALLATION, UNSEALED, assessment_id, incident_id
 from activities.poller import RUN_TIMEOUT
 from activities.projection import read
 from activities.recovery.history_errors import ForeignError

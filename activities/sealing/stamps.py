@@ -19,7 +19,7 @@ from temporalio.common import RawValue
 from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
-from activities.command_faults import UNSEALED, action_meant
+from activities.names import UNSEALED, action_meant
 from activities.sealing.envelope import CLEAR, FOREIGN, key_of
 
 log = logging.getLogger("hotline.worker")

@@ -24,7 +24,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.command_faults import NO_HANDLER, UNDECODED, UNSEALED
+from activities.names import NO_HANDLER, UNDECODED, UNSEALED
 from activities.run_status import is_lost, unless_gone
 from activities.sealing.envelope import Envelope
 from api.edge.limits import Limit

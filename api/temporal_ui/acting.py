@@ -22,7 +22,7 @@ from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.update.v1 import Input, Outcome, UpdateRef
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse
 
-from activities.command_faults import ACTIONS
+from activities.names import ACTIONS
 from api.complaints.actions import UNKNOWN_ACTION
 from api.edge.middleware import REQUEST_ID
 from api.edge.problems import BAD_REQUEST, MALFORMED_JSON, Problem, ProblemError

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from activities.command_faults import ACTIONS, MOST_FAULTS, example
+from activities.names import ACTIONS, example
 from api.assessments.answers import NewObjection
 from api.edge.problems import PREFIX, Problem
 from domain.catalogue.catalogue import Catalogue
@@ -19,6 +19,8 @@ from domain.shared.codes import UNKNOWN_CODE, CodeKind
 from domain.shared.errors import ProblemType
 from domain.shared.explain import causes, form_of, table_at
 
+MOST_FAULTS = 5
+"""Faults that a message names."""
 _KNOWN = tuple(action for table in ACTIONS.values() for action in table.values())
 _TYPES = (*vars(errors).values(), *(problem for action in _KNOWN for problem in action.problems))
 _ZH = {

@@ -30,7 +30,10 @@ Hours = tuple[Interval, ...]
 
 
 def on_the_wall(at: datetime, zone: str = USUAL_ZONE) -> datetime:
-    """Return the instant as clocks show it there: for readers, never to decide by."""
+    """Return the instant as clocks show it there: for readers.
+
+    Trap: it asks the time zones of the machine. A rule that is replayed uses the offsets of a calendar.
+    """
     return at.astimezone(ZoneInfo(zone))
 
 

@@ -91,8 +91,10 @@ class Case(CaseState, EntityRules[Event]):
     def restore(
         cls, registered: Registered, registered_at: datetime, progress: Progress, terms: Terms | None
     ) -> "Case":
-        """Return the case of this registration and progress; later terms take the place of the first ones."""
-        # Every part has been validated; together they need no second look.
+        """Return the case of this registration and progress; later terms take the place of the first ones.
+
+        Trap: nothing is validated here, as every part has been.
+        """
         return cls.model_construct(
             **progress.__dict__,
             number=registered.number,
@@ -156,7 +158,7 @@ class Case(CaseState, EntityRules[Event]):
         return min(at, wakes_at or at)
 
     def _dues(self, at: datetime | None = None) -> Iterator[Due]:
-        """Return what time brings next. At the same instant this order counts: a miss comes before what it leads to."""
+        """Return what time brings next. Trap: at one instant the order counts, a miss before what it leads to."""
         dues = (escalate.next_due(self), notice.next_due(self, at), credit.next_due(self), resume.next_due(self))
         return (due for due in dues if due and due.kind.name not in self.left_out)
 

@@ -33,7 +33,11 @@ CASE_KINDS: dict[str, EventKind] = by_name(*ACTIONS, *AUTOMATIC)
 
 
 def evolve(case: CaseState, event: Event) -> None:
-    """Bring the case from version `seq - 1` to `seq`. Raises ValueError for an event out of order."""
+    """Bring the case from version `seq - 1` to `seq`. Raises ValueError for an event out of order.
+
+    Trap: the order of the steps counts. The clocks of an ended case are cancelled while it still has its old state, and
+    what stands still is noted under the new one.
+    """
     receive(case, event)
     kind, data = CASE_KINDS[event.action], event.data
     if kind is left_out.KIND:  # no rule beyond its own, as any may be the one that fails

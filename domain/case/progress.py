@@ -173,7 +173,9 @@ class Withdrawal(Immutable):
 
 
 class Progress(BaseModel):
-    """Part of a case that changes. Every value in it is immutable: a shallow copy is a true one.
+    """Part of a case that changes.
+
+    Trap: a copy of a case is a shallow one. Every value here must be immutable, and is replaced as a whole.
 
     `completed` says that the department which has the case has done its work; others may still be at theirs (`parts`).
     `incident` is the one cause that the case shares with others (并案), `settled` the result of its end for this case.

@@ -60,7 +60,7 @@ CLOCKS: Mapping[ClockName, ClockRow] = complete(
         "follow_up": ClockRow("回访", "reply", "follow_up"),
     },
 )
-"""Clocks in the order in which they are shown, and in which people are urged for them."""
+"""Clocks in the order in which they are shown. Trap: people are urged for the first of them that is not kept."""
 URGED: Mapping[ClockName, Urged] = {name: row.urged for name, row in CLOCKS.items() if row.urged}
 """Promises for which people are urged in writing."""
 MISS = 100

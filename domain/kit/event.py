@@ -41,7 +41,10 @@ class EventData(Value):
 
     @classmethod
     def of(cls, source: "EventData", **more: Any) -> Self:  # noqa: ANN401 - values of its fields
-        """Return the facts of the same names that `source` gives, None and empty ones left out, and more of them."""
+        """Return the facts of the same names that `source` gives, and more of them.
+
+        Trap: None and empty tuples of `source` are left out. What must be stored as None is given in `more`.
+        """
         names = source.model_fields_set & cls.model_fields.keys()
         given = {name: value for name in names if (value := getattr(source, name)) not in (None, ())}
         return cls(**given | more)
@@ -143,6 +146,8 @@ class BaseKind(Generic[EntityT, EventT]):
     `sets` are the facts that become fields of the same names; `evolve` changes all else; `event.at` is the time of
     every change. `notifies` are those who are notified, a table of them by the state that the event leads to, or a
     function that returns them once the entity has evolved.
+
+    Trap: `name` and the fields of `data` are in histories and SQL. Under another name, old events cannot be read.
     """
 
     EVENT: ClassVar[type[BaseEvent]]

@@ -65,7 +65,10 @@ def _beginning(day: date, zone: str) -> datetime:
 
 
 def number_of(day: date, key: str, draw: int = 0) -> str:
-    """Return the number that a request's key leads to on a day; further draws give further candidates."""
+    """Return the number that a request's key leads to on a day; further draws give further candidates.
+
+    Trap: a request that is sent again finds its case by this. Other digits would register the complaint twice.
+    """
     return _drawn(day, key, draw, digits=6)
 
 

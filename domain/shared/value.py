@@ -18,7 +18,10 @@ class Immutable(BaseModel):
 
     @classmethod
     def taken_from(cls, *sources: BaseModel, **more: Any) -> Self:  # noqa: ANN401 - values of its fields
-        """Return a value with those of its fields that a source has as well, and more."""
+        """Return a value with those of its fields that a source has as well, and more.
+
+        Trap: a field that a source is given later, under a name of this class, is taken as well.
+        """
         names = cls.model_fields
         given = {name: value for source in sources for name, value in vars(source).items() if name in names}
         return cls(**given | more)
@@ -69,5 +72,8 @@ def complete(table: str, members: Iterable[object], rows: Rows) -> Rows:
 
 
 def omit_default(default: object, description: str | None = None, **constraints: Any) -> Any:  # noqa: ANN401 - as `Field`
-    """Return a field that is left out of what is written while it has its default: histories stay small."""
+    """Return a field that is left out of what is written while it has its default: histories stay small.
+
+    Trap: what was written without it is read with the default of today. Another default changes old cases.
+    """
     return Field(default=default, exclude_if=partial(eq, default), description=description, **constraints)

@@ -21,7 +21,7 @@ from temporalio.converter import (
 from temporalio.converter import _data_converter as sdk
 from temporalio.exceptions import ApplicationError
 
-from activities.command_faults import NO_HANDLER, UNDECODED
+from activities.names import NO_HANDLER, UNDECODED
 from activities.sealing.envelope import Envelope, as_sent_in_clear
 from activities.sealing.keys import Keys
 from activities.sealing.stamps import (

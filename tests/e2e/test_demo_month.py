@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from demo.__main__ import CATALOGUE
-from demo.judge import EXCLUSIONS, Judging
+from demo.past_month import MONTH, Judging
 from tests.support.service import Service
 from tools.docs.months import judged
 
@@ -24,9 +24,14 @@ def service(tmp_path: Path) -> Service:
     return Service(tmp_path, tmp_path / "catalogue.toml", {"HOTLINE_ACTIONS_PER_CASE": "0"})
 
 
+async def until_final(judging: Judging) -> None:
+    await judging.argue()
+    await judging.reaches("final")
+
+
 def test_a_month_is_filled_judged_final_and_comes_out_the_same_again(service: Service, tmp_path: Path) -> None:
     with service:
-        month = judged(service, Judging.judge, HOTLINE_CATALOGUE=str(tmp_path / "catalogue.toml"))
+        month = judged(service, until_final, HOTLINE_CATALOGUE=str(tmp_path / "catalogue.toml"))
         found = httpx.get(
             f"{service.api}/v1/assessments/{month}?by=company",
             headers={"Authorization": f"Bearer {service.admin_key}"},
@@ -35,7 +40,7 @@ def test_a_month_is_filled_judged_final_and_comes_out_the_same_again(service: Se
         assert (found["status"], found["objections"], found["undecided"]) == ("final", 3, 0)
         [company] = found["items"]
         assert company["figures"]["cases"]["value"] > 600
-        approved = sum(approved for _, _, _, approved in EXCLUSIONS)
+        approved = sum(row["approved"] for row in MONTH["exclusions"])
         assert company["figures"]["cases"]["excluded"] == approved
         assert company["score"] is not None
         assert "the same" in service.run("assessment", "verify", month)

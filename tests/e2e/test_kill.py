@@ -16,15 +16,12 @@ from temporalio.client import Client
 
 from activities.names import complaint_id
 from demo.__main__ import CATALOGUE
-from demo.calls import Call
+from demo.calls import LEAST_CASES, Call
 from demo.client import Hotline, Json
-from demo.day import LEAST_CASES
 from demo.day import Day as DayShow
-from demo.offers import offers_of
 from demo.people import Person, Staff
-from demo.plans import Wait
-from demo.play import Player
-from demo.verify import verify
+from demo.plans import Wait, offered
+from demo.play import Player, verify
 from domain.case.batch import ProjectionBatch
 from domain.case.notifications import notifications
 from domain.shared.actors import Role
@@ -39,7 +36,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SEED = 2009
 ADMIN = Person("admin", Role.ADMIN)
 DAY_SECONDS = 4.0
-AT_ONCE = 40
 PATIENCE_SECONDS = 180.0
 LOOK_EVERY_SECONDS = 0.1
 QUICK_SECONDS = 8
@@ -110,12 +106,10 @@ class Day:
     def __init__(self, player: Player, show: DayShow) -> None:
         self._player = player
         self._show = show
-        self._part = 0.0
-        player.progress = self._progress
 
     @classmethod
     async def plan(cls, hotline: Hotline, run: str) -> "Day":
-        offers, districts = await offers_of(hotline)
+        offers, districts = offered(await hotline.get("/services"))
         show = DayShow(LEAST_CASES, SEED, offers, districts)
         chosen: dict[str, Call] = {}
         for call in show.calls:
@@ -124,7 +118,7 @@ class Day:
                 chosen.setdefault(call.plan.name, call)
         show.calls = tuple(chosen.values())
         staff = Staff({offer.department for offer in offers})
-        return cls(Player(hotline, staff, run, AT_ONCE, DAY_SECONDS), show)
+        return cls(Player(hotline, staff, run, DAY_SECONDS), show)
 
     async def play(self) -> None:
         """Play it to its end; every case is what was planned, as HTTP shows it."""
@@ -134,11 +128,7 @@ class Day:
 
     async def reaches(self, part: float) -> None:
         """Return when this part of all steps has been done."""
-        await until(lambda: self._part >= part)
-
-    def _progress(self, what: str, done: int, of: int) -> None:
-        if what == "steps":
-            self._part = done / of
+        await until(lambda: self._player.done["steps"] >= part * self._player.of["steps"] > 0)
 
 
 @pytest.fixture(scope="module")

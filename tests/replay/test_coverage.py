@@ -17,9 +17,6 @@ DETAILS = ("*/words.py", "complaint/timeline.py", "complaint/promises.py", *(f"{
 NEVER_ENTERED = {
     "queries are in no history": {
         "complaint/workflow.ComplaintWorkflow.details",
-        "kit/details.DetailsInterceptor.__init__",
-        "kit/details.DetailsInterceptor.workflow_interceptor_class",
-        "kit/details._DetailsInbound.handle_query",
         "assessment/workflow.AssessmentWorkflow.details",
         "incident/workflow.IncidentWorkflow.details",
         "incident/messages.named",
@@ -27,6 +24,12 @@ NEVER_ENTERED = {
         "kit/entity.EntityWorkflow.done",
         "bulk.HandoverWorkflow.progress",
         "incident/workflow.IncidentWorkflow.incident",
+    },
+    "a replay has no interceptor of a worker": {
+        "kit/interceptor.EntityInterceptor.__init__",
+        "kit/interceptor.EntityInterceptor.workflow_interceptor_class",
+        "kit/interceptor._EntityInbound.handle_query",
+        "kit/interceptor._EntityInbound.handle_signal",
     },
     "a history holds what validators have accepted, and replay does not ask them again": {
         "complaint/workflow.ComplaintWorkflow.check_recognise",

@@ -260,8 +260,8 @@ def clock(case: Case, name: str) -> Clock:
     return [clock for clock in case.clocks if clock.name == name][-1]
 
 
-def rungs(events: tuple[Event, ...]) -> list[tuple[str, int]]:
-    """The rungs that rang, by clock and percentage."""
+def escalations(events: tuple[Event, ...]) -> list[tuple[str, int]]:
+    """The escalations, by clock and percentage."""
     return [(data_of(event)["clock"], data_of(event)["percent"]) for event in events if event.action == "escalate"]
 
 

@@ -1,15 +1,17 @@
 """A day of the demo against the pure domain: its plan, and a stage on which one call after the other is played."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from api.reference import services
 from demo.__main__ import CATALOGUE
 from demo.calls import Call
 from demo.day import plan_day
-from demo.offers import District, Offer, offers_in
 from demo.people import Person, Staff
-from demo.plans import WOKEN, Plan, Step, Wait
+from demo.plans import WOKEN, District, Offer, Plan, Step, Wait, offered
+from demo.play import WAKES_AFTER
 from domain.case.actions import COMMANDS
 from domain.case.case import Case
 from domain.case.clocks import Clock
@@ -18,7 +20,7 @@ from domain.case.intake import Intake, Registration
 from domain.case.views import view_case
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.command import Command
-from domain.shared.actors import Actor
+from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue
 
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -32,13 +34,16 @@ def catalogue() -> Catalogue:
 
 
 @cache
+def _offered() -> tuple[list[Offer], list[District]]:
+    return offered(json.loads(services(catalogue())))
+
+
 def offers() -> tuple[Offer, ...]:
-    return offers_in(catalogue())
+    return tuple(_offered()[0])
 
 
-@cache
 def districts() -> tuple[District, ...]:
-    return tuple(District(district.code, district.name_zh) for district in catalogue().districts)
+    return tuple(_offered()[1])
 
 
 @cache
@@ -62,7 +67,7 @@ class Stage:
         registration = Registration(
             number="2603020000001",
             at=MONDAY,
-            actor=self._actor(staff().named(call.owner)),
+            actor=self._actor(staff().who(Role.OWNER, owner=call.owner)),
             owner=call.owner,
             intake=Intake.model_validate({key: body[key] for key in body.keys() - {"owner", "priority"}}),
             terms=catalogue().terms(body["service_code"], body["location"]["district"], MONDAY),
@@ -103,9 +108,8 @@ class Stage:
 
     def command(self, step: Step) -> Command[Any]:
         known = {"owner": self.case.owner, "department": self.case.department}
-        person, body = self._call.request(step, staff(), known, INCIDENT)
-        if step.wakes_after is not None:
-            body["wake_at"] = (MONDAY + timedelta(seconds=step.wakes_after)).isoformat()
+        play = {"incident": INCIDENT, "wake_at": (MONDAY + WAKES_AFTER).isoformat()}
+        person, body = self._call.request(step, staff(), known, **play)
         return Command(actor=self._actor(person), body=COMMANDS[step.action].body.model_validate(body))
 
     def _actor(self, person: Person) -> Actor:

@@ -51,13 +51,13 @@ def told_by(made: Assessment, instant: datetime) -> list[tuple[str, str]]:
 
 
 class TestReminders:
-    def test_each_rung_of_the_ladder_falls_due_in_working_time(self) -> None:
+    def test_each_step_of_the_ladder_falls_due_in_working_time(self) -> None:
         (first, *_) = reminders(published().remind(OBJECTED_BY))
         assert (first.limit, first.percent) == ("objections", 50)
         assert first.fell_at == at(13, "12:00", month=10)
 
     @given(hours=st.lists(st.floats(0, 400), min_size=1, max_size=8))
-    def test_each_is_rung_exactly_once_whenever_it_is_looked(self, hours: list[float]) -> None:
+    def test_each_is_reminded_exactly_once_whenever_it_is_looked(self, hours: list[float]) -> None:
         made, found = published(OBJECTION), list[Reminded]()
         instants = [OBJECTED + timedelta(hours=passed) for passed in sorted(hours)]
         for instant in instants:
@@ -68,19 +68,19 @@ class TestReminders:
             assert all(each.fell_at <= instant for each in found)
         assert found == [each for each in on_time() if each.fell_at <= instants[-1]]
 
-    def test_they_are_rung_at_the_deadlines_that_were_foreseen(self) -> None:
+    def test_they_come_at_the_deadlines_that_were_foreseen(self) -> None:
         wanted = {("decision-1", percent) for percent in STANDARD.rungs}
         wanted |= {("objections", percent) for percent in (50, 75, 100)}
         assert {*STANDARD.rungs} > {50, 75, 100}
         assert sorted((each.limit, each.percent) for each in on_time()) == sorted(wanted)
 
-    def test_a_time_that_is_closed_rings_no_more(self) -> None:
+    def test_a_time_that_is_closed_reminds_no_more(self) -> None:
         made = published(OBJECTION)
         do(made, DECISION, SUPERVISOR, OBJECTED)
         rung = reminders(made.remind(DECIDED_BY + timedelta(days=60)))
         assert {each.limit for each in rung} == {"objections"}
 
-    def test_nothing_rings_once_the_month_is_final(self) -> None:
+    def test_nothing_reminds_once_the_month_is_final(self) -> None:
         assert final().remind(DECIDED_BY + timedelta(days=60)) == ()
 
     def test_the_general_manager_is_told_of_late_inspections(self) -> None:

@@ -34,11 +34,11 @@ from tests.support.build import (
     data_of,
     days,
     do,
+    escalations,
     hours,
     minutes,
     one,
     registration,
-    rungs,
     walked,
     written,
 )
@@ -89,7 +89,7 @@ class TestTheEvent:
         case = case_in(State.DISPATCHED)
         events = case.change_catalogue(new(promises=promised("acknowledge", budget_seconds=6000)), MONDAY + minutes(6))
         assert [event.action for event in events] == ["escalate", "catalogue_change"]
-        assert rungs(events) == [("acknowledge", 50)]
+        assert escalations(events) == [("acknowledge", 50)]
 
     def test_a_second_time_changes_nothing(self) -> None:
         case = case_in(State.DISPATCHED)
@@ -279,18 +279,18 @@ class TestPromises:
 
 
 class TestRungs:
-    def test_what_has_rung_does_not_ring_again(self) -> None:
+    def test_what_was_escalated_is_not_escalated_again(self) -> None:
         case = case_in(State.DISPATCHED)
-        assert rungs(case.advance(MONDAY + minutes(6))) == [("acknowledge", 50)]
+        assert escalations(case.advance(MONDAY + minutes(6))) == [("acknowledge", 50)]
         case.change_catalogue(new(promises=promised("acknowledge", budget_seconds=1200)), MONDAY + minutes(6))
-        assert rungs(case.advance(MONDAY + minutes(16))) == [("acknowledge", 75)]
+        assert escalations(case.advance(MONDAY + minutes(16))) == [("acknowledge", 75)]
 
-    def test_what_is_past_under_the_new_terms_rings_once_and_now(self) -> None:
+    def test_what_is_past_under_the_new_terms_escalates_once_and_now(self) -> None:
         case = case_in(State.DISPATCHED)
         at = MONDAY + minutes(4)
         case.change_catalogue(new(promises=promised("acknowledge", budget_seconds=120)), at)
         rang = case.advance(at)
-        assert rungs(rang) == [("acknowledge", percent) for percent in (50, 75, 100, 150, 200)]
+        assert escalations(rang) == [("acknowledge", percent) for percent in (50, 75, 100, 150, 200)]
         assert {data_of(event)["fell_at"] for event in rang} == {written(at)}
         assert clock(case, "acknowledge").missed_at == at
         assert case.advance(at + minutes(1)) == ()

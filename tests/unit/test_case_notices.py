@@ -108,7 +108,7 @@ class TestWhoIsTold:
         assert [notice.recipient for notice in told[150]] == ["director:Luo Ping"]
         assert [notice.recipient for notice in told[200]] == ["general_manager:Ma Jun"]
 
-    def test_the_rungs_of_a_part_climb_the_chart_of_its_own_department(self) -> None:
+    def test_the_escalations_of_a_part_climb_the_chart_of_its_own_department(self) -> None:
         case = late()
         do(case, BODIES["involve"], MONDAY)
         events = case.advance(MONDAY + minutes(15))

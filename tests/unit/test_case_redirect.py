@@ -27,12 +27,12 @@ from tests.support.build import (
     data_of,
     days,
     do,
+    escalations,
     hours,
     minutes,
     one,
     refused,
     registration,
-    rungs,
 )
 
 ELSEWHERE = Dispatch(department="metering")
@@ -224,7 +224,7 @@ class TestOnceSignedFor:
     def test_a_late_arrival_is_the_first_departments(self) -> None:
         case = case_in(State.IN_PROGRESS)
         events = do(case, ELSEWHERE, MONDAY + minutes(61))
-        assert ("arrive", 100) in rungs(events)
+        assert ("arrive", 100) in escalations(events)
         assert [each.status.value for each in case.clocks if each.name == "arrive"] == ["missed", "running"]
         assert not case.overdue
 

@@ -25,10 +25,10 @@ from tests.support.build import (
     data_of,
     days,
     do,
+    escalations,
     hours,
     minutes,
     refused,
-    rungs,
 )
 
 MICROSECOND = timedelta(microseconds=1)
@@ -98,7 +98,7 @@ class TestStop:
         due = clock(case, "resolve").due_at(CALENDAR)
         late = MONDAY + days(7) + hours(1)
         events = do(case, BODIES["send_back"], late) + case.advance(late)
-        assert rungs(events)[-3:] == [("resolve", 50), ("resolve", 75), ("resolve", 100)]
+        assert escalations(events)[-3:] == [("resolve", 50), ("resolve", 75), ("resolve", 100)]
         assert clock(case, "resolve").missed_at == due == MONDAY + days(7)
 
 
@@ -196,7 +196,7 @@ class TestWakeDate:
         on_time.advance(self.WAKE + days(1))
         events = late.advance(self.WAKE + days(1))
         assert (events[0].action, events[0].at) == ("resume", self.WAKE)
-        assert rungs(events) == [("arrive", p) for p in (50, 75, 100, 150, 200)]
+        assert escalations(events) == [("arrive", p) for p in (50, 75, 100, 150, 200)]
         assert clock(late, "arrive").missed_at == self.WAKE + hours(1)
         assert late == on_time
 
@@ -243,4 +243,4 @@ class TestWakeDate:
         do(case, body, MONDAY)
         assert case.wake_at is not None
         assert case.wake_at.isoformat() == "2026-09-07T03:00:00+00:00"
-        assert rungs(case.advance(MONDAY + days(3)))[-1] == ("resolve", 50)
+        assert escalations(case.advance(MONDAY + days(3)))[-1] == ("resolve", 50)

@@ -35,11 +35,11 @@ from tests.support.build import (
     clock,
     data_of,
     do,
+    escalations,
     hours,
     minutes,
     one,
     refused,
-    rungs,
     written,
 )
 from tests.support.new_terms import new
@@ -153,11 +153,11 @@ class TestReinstatement:
         assert missed.missed_at == then.missed_at
         assert missed.elapsed(MISSED + hours(24), CALENDAR) == then.elapsed(MISSED, CALENDAR)
 
-    def test_each_rung_rings_once(self) -> None:
+    def test_each_step_escalates_once(self) -> None:
         case = case_in(State.IN_PROGRESS)
         before = case.advance(MISSED)
         away(case, MISSED)
-        assert not {*rungs(before)} & {*rungs(case.advance(MISSED + hours(200)))}
+        assert not {*escalations(before)} & {*escalations(case.advance(MISSED + hours(200)))}
 
     def test_the_countdown_to_the_notice_does_not_count_the_time_away(self) -> None:
         at = MONDAY + hours(4)

@@ -121,7 +121,7 @@ class TestBudget:
         missed = always().start(MONDAY).escalate(MISS, MONDAY + hours(1))
         assert missed.extend(3600) is missed
 
-    def test_a_rung_that_has_rung_does_not_ring_again_after_an_extension(self) -> None:
+    def test_a_step_that_was_escalated_is_not_escalated_again_after_an_extension(self) -> None:
         clock = always().start(MONDAY).escalate(50, MONDAY + minutes(30)).extend(3600)
         assert clock.next_escalation(LADDER, CALENDAR) == (MONDAY + minutes(90), 75)
 
@@ -164,11 +164,11 @@ class TestRungs:
         assert rung == [(minutes(m), p) for m, p in ((30, 50), (45, 75), (60, 100), (90, 150), (120, 200))]
         assert clock.missed_at == MONDAY + hours(1)
 
-    def test_the_miss_rings_where_the_ladder_does_not_name_it(self) -> None:
+    def test_the_miss_escalates_where_the_ladder_does_not_name_it(self) -> None:
         assert always().start(MONDAY).next_escalation((), CALENDAR) == (MONDAY + hours(1), MISS)
 
     @pytest.mark.parametrize("clock", [always(), always().start(MONDAY).pause(MONDAY + minutes(1), CALENDAR)])
-    def test_a_clock_that_does_not_run_rings_nothing(self, clock: Clock) -> None:
+    def test_a_clock_that_does_not_run_escalates_nothing(self, clock: Clock) -> None:
         assert clock.next_escalation(LADDER, CALENDAR) is None
         assert clock.instant_of(50, CALENDAR) is None
 

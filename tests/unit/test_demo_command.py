@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from demo import __main__ as demo
 from demo.__main__ import CATALOGUE as DEMO
-from demo.offers import Offer, require_demo_catalogue
+from demo.__main__ import DemoOptions, perform
 from demo.people import Person
-from demo.run import DemoOptions, perform
+from demo.plans import Offer, require_demo_catalogue
 from domain.shared.actors import Role
 from domain.shared.errors import OperatorError
 from hotline.files.catalogue import load_catalogue
@@ -82,10 +83,9 @@ def _offer(catalogue: Path) -> Offer:
 
 class TestKeys:
     def test_people_of_the_demo_get_keys_of_the_service(self, settings: Settings) -> None:
-        make_keys = demo._key_maker(settings, administrator(settings))
-        assert make_keys is not None
+        admin_key = administrator(settings)
         somebody = Person("容锦荣", Role.CREW, "repair")
-        made = [make_keys([somebody])[somebody.name] for _ in range(2)]
+        made = [demo.make_keys(settings, admin_key, [somebody])[somebody.name] for _ in range(2)]
         found = Directory(settings.database_url).read()
         [person] = [person for person in found.people if person.id == somebody.name]
         assert (person.role, person.department) == (Role.CREW, "repair")
@@ -96,7 +96,7 @@ class TestKeys:
 
     def test_another_service_keeps_its_directory_to_itself(self, settings: Settings, tmp_path: Path) -> None:
         elsewhere = administrator(Settings(data_dir=tmp_path / "there"))
-        assert demo._key_maker(settings, elsewhere) is None
+        assert demo.make_keys(settings, elsewhere, [Person("容锦荣", Role.CREW, "repair")]) == {}
 
 
 class TestOperator:
@@ -121,16 +121,24 @@ class TestOperator:
 
 
 class TestCommand:
-    def test_a_day_has_at_least_300_cases(self) -> None:
-        result = CliRunner().invoke(demo.app, ["--cases", "299"])
-        assert result.exit_code == 2
-        assert "300" in result.output
-
-    def test_a_surge_has_at_least_60(self) -> None:
-        result = CliRunner().invoke(demo.app, ["--surge", "--cases", "59"])
+    @pytest.mark.parametrize("surge", [(), ("--surge",)])
+    def test_has_at_least_60_cases(self, surge: tuple[str, ...]) -> None:
+        result = CliRunner().invoke(demo.app, [*surge, "--cases", "59"])
         assert result.exit_code == 2
         assert "60" in result.output
 
-    @pytest.mark.parametrize(("surge", "cases"), [(False, 320), (True, 2000)])
-    def test_each_has_its_usual_size(self, *, surge: bool, cases: int) -> None:
-        assert demo.number_of_cases(None, surge=surge) == cases
+    @pytest.mark.parametrize(("surge", "cases"), [((), 320), (("--surge",), 2000)])
+    def test_has_its_usual_size(
+        self, surge: tuple[str, ...], cases: int, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        administrator(settings)
+        played: list[DemoOptions] = []
+
+        async def show(options: DemoOptions, _console: Console) -> bool:
+            played.append(options)
+            return True
+
+        monkeypatch.setattr(demo, "perform", show)
+        result = CliRunner().invoke(demo.app, [*surge, "--data-dir", str(settings.data_dir)])
+        assert result.exit_code == 0, result.output
+        assert [options.cases for options in played] == [cases]

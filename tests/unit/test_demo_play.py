@@ -12,15 +12,15 @@ import httpx
 import pytest
 from rich.console import Console
 
+import demo.__main__
 import demo.client
-import demo.day
 import demo.play
-import demo.run
-import demo.verify
+from api.reference import services
 from demo.__main__ import CATALOGUE as DEMO
+from demo.__main__ import DemoOptions, perform
+from demo.calls import LEAST_CASES
 from demo.client import Hotline, Rejected, Unreachable
 from demo.people import Person
-from demo.run import DemoOptions, perform
 from domain.case.actions import COMMANDS
 from domain.case.case import Case
 from domain.case.events import Event
@@ -35,8 +35,9 @@ from tests.support.demo import item_of
 CATALOGUE = load_catalogue(DEMO)
 BEGAN = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 STEP = timedelta(seconds=0.5)
+CHECK_STEP = timedelta(seconds=5)
+"""Between two looks of the check, which alone reads timelines, and waits for promises to be missed."""
 ADMIN_KEY = "admin"
-SMALL = 60
 
 
 @dataclass
@@ -103,7 +104,7 @@ class FakeHotline:
         key = request.headers.get("Idempotency-Key", "")
         match parts:
             case ["services"]:
-                return httpx.Response(200, json=_services())
+                return httpx.Response(200, json=json.loads(services(CATALOGUE)))
             case ["calls", *_]:
                 return httpx.Response(200, json={})
             case ["incidents"] if request.method == "POST":
@@ -119,7 +120,7 @@ class FakeHotline:
                 self.cases[number].later(self.step)
                 return httpx.Response(200, json=self.cases[number].shown())
             case ["complaints", number, "timeline"]:
-                self.cases[number].later(self.step)
+                self.cases[number].later(max(self.step, CHECK_STEP))
                 return self._list([item_of(event) for event in self.cases[number].events])
             case ["complaints", _, "actions", self.refuses]:
                 return httpx.Response(403, json={"type": "urn:hotline:problem:forbidden", "detail": "not today"})
@@ -172,26 +173,13 @@ class FakeHotline:
         return self.actors[request.headers["Authorization"].removeprefix("Bearer ")]
 
 
-def _services() -> dict[str, Any]:
-    items = []
-    for service in CATALOGUE.services:
-        clocks = [promise.model_dump(mode="json") for promise in CATALOGUE.promises(service.code, None)]
-        credits_ = [credit.model_dump(mode="json") for credit in CATALOGUE.credits_of(service.code)]
-        code = {"service_code": service.code}
-        items.append({**service.model_dump(mode="json"), **code, "clocks": clocks, "credits": credits_})
-    districts = [district.model_dump(mode="json") for district in CATALOGUE.districts]
-    findings = [finding.model_dump(mode="json") for finding in CATALOGUE.findings]
-    return {"items": items, "next_cursor": None, "districts": districts, "findings": findings}
-
-
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody thinks, nobody waits, and most days are small: every path once or twice."""
-    monkeypatch.setattr(demo.day, "LEAST_CASES", SMALL)
+    """Nobody thinks, nobody waits."""
     monkeypatch.setattr(demo.play, "THINKING_SECONDS", (0.0, 0.0))
     monkeypatch.setattr(demo.play, "LOOK_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(demo.client, "FIRST_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(demo.verify, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(demo.play, "LOOK_AGAIN_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -210,7 +198,7 @@ def options(**changes: Any) -> DemoOptions:
     usual: dict[str, Any] = {
         "url": "http://127.0.0.1:1",
         "admin_key": ADMIN_KEY,
-        "cases": SMALL,
+        "cases": LEAST_CASES,
         "seed": 1,
         "day_seconds": 0.0,
         "deadline": 60.0,
@@ -226,9 +214,9 @@ def console() -> Console:
 @pytest.mark.slow
 class TestPerform:
     async def test_all_goes_as_planned(self, fake: FakeHotline, console: Console) -> None:
-        assert await perform(options(cases=300), console)
-        assert "All 300 cases are in the states they were planned for" in console.export_text()
-        assert len(fake.cases) == 300
+        assert await perform(options(cases=120), console)
+        assert "All 120 cases are in the states they were planned for" in console.export_text()
+        assert len(fake.cases) == 120
 
     async def test_people_act_under_their_own_names(self, fake: FakeHotline, console: Console) -> None:
         assert await perform(options(make_keys=fake.make_keys), console)
@@ -243,10 +231,10 @@ class TestPerform:
     async def test_the_next_run_has_cases_of_its_own(
         self, fake: FakeHotline, console: Console, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(demo.run, "new_id", iter(("first", "second")).__next__)
+        monkeypatch.setattr(demo.__main__, "new_id", iter(("first", "second")).__next__)
         assert await perform(options(), console)
         assert await perform(options(), console)
-        assert len(fake.cases) == 2 * SMALL
+        assert len(fake.cases) == 2 * LEAST_CASES
 
     async def test_what_time_refuses_has_a_way_on(self, fake: FakeHotline, console: Console) -> None:
         """A minute passes before every request, as if the service had been away: returns come too late."""

@@ -1,5 +1,6 @@
 """The salt tide that the demo plays: the same for the same seed, and such that the service can suspect it."""
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,24 +8,12 @@ from typing import Any
 
 import pytest
 
+from api.reference import services
 from demo.__main__ import SURGE_CATALOGUE
-from demo.offers import District, offers_in
-from demo.plans import TIDE
-from demo.play import Verdict
-from demo.surge import (
-    AFTER,
-    BEFORE,
-    EMERGENCIES_IN,
-    LEAST_CASES,
-    OF_THE_TIDE,
-    TASTE,
-    USUAL_CASES,
-    Kind,
-    Surge,
-    plan_surge,
-)
-from demo.tide_check import Findings, news_differences, read_messages
-from demo.verify import differences
+from demo.calls import LEAST_CASES
+from demo.plans import PLANS, offered
+from demo.play import Verdict, differences
+from demo.tide import AFTER, BEFORE, OF_THE_TIDE, TASTE, Tide, read_messages
 from domain.incident.incident import NEWS
 from hotline.files.catalogue import load_catalogue
 
@@ -33,17 +22,18 @@ NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 INCIDENT = "i26030200011"
 
 
-OFFERS = offers_in(CATALOGUE)
-DISTRICTS = [District(district.code, district.name_zh) for district in CATALOGUE.districts]
+OFFERS, DISTRICTS = offered(json.loads(services(CATALOGUE)))
+USUAL_CASES = 2000
+KINDS = ("tide", "asked", "own_cause", "other", "emergency")
 
 
-def surge(cases: int = USUAL_CASES, seed: int = 7) -> Surge:
-    return plan_surge(cases, seed, OFFERS, DISTRICTS)
+def surge(cases: int = USUAL_CASES, seed: int = 7) -> Tide:
+    return Tide(cases, seed, OFFERS, DISTRICTS, None)
 
 
 @pytest.mark.parametrize("cases", [LEAST_CASES, 500, USUAL_CASES])
 def test_the_same_seed_plays_the_same_calls_and_another_seed_others(cases: int) -> None:
-    assert surge(cases) == surge(cases)
+    assert surge(cases).calls == surge(cases).calls
     assert surge(cases).calls != surge(cases, seed=8).calls
     assert [call.index for call in surge(cases).calls] == list(range(cases))
 
@@ -51,7 +41,7 @@ def test_the_same_seed_plays_the_same_calls_and_another_seed_others(cases: int) 
 @pytest.mark.parametrize("cases", [LEAST_CASES, USUAL_CASES])
 @pytest.mark.parametrize("seed", range(5))
 def test_the_first_wave_is_one_that_the_service_suspects(cases: int, seed: int) -> None:
-    found = surge(cases, seed).of(Kind.TIDE, wave=1)
+    found = surge(cases, seed).of("tide", wave=1)
     places = Counter((call.offer.code, call.intake["location"]["district"]) for call in found)
     [rule] = [rule for rule in CATALOGUE.surge_rules() if TASTE in rule.services]
     assert [service for service, _ in places] == [TASTE]
@@ -64,31 +54,32 @@ def test_no_call_is_about_what_management_decides_on_first() -> None:
 
 
 def test_every_caller_is_another_one_with_a_telephone_that_cannot_exist() -> None:
-    phones = {call.intake["caller"]["phone"] for call in surge().calls}
+    phones = {call.intake_of("run")["caller"]["phone"] for call in surge().calls}
     assert len(phones) == USUAL_CASES
     assert all(phone.startswith("0760-0000") for phone in phones)
 
 
 def test_calls_of_the_tide_are_of_its_scope_and_other_matters_are_not() -> None:
     found = surge()
+    scope = found._scope
     in_scope = {
         kind: {
-            call.offer.code in found.services and call.intake["location"]["district"] in found.districts
+            call.offer.code in scope["services"] and call.intake["location"]["district"] in scope["districts"]
             for call in found.of(kind)
         }
-        for kind in Kind
+        for kind in KINDS
     }
     assert in_scope == {
-        Kind.TIDE: {True},
-        Kind.ASKED: {False},
-        Kind.OWN_CAUSE: {True},
-        Kind.OTHER: {False},
-        Kind.EMERGENCY: {False},
+        "tide": {True},
+        "asked": {False},
+        "own_cause": {True},
+        "other": {False},
+        "emergency": {False},
     }
 
 
 def test_emergencies_come_before_during_and_after_the_waves() -> None:
-    assert sorted(call.wave or BEFORE for call in surge(LEAST_CASES).of(Kind.EMERGENCY)) == sorted(EMERGENCIES_IN)
+    assert sorted(call.wave or BEFORE for call in surge(LEAST_CASES).of("emergency")) == [BEFORE, 3, AFTER]
     assert {call.wave for call in surge().of(*OF_THE_TIDE)}.isdisjoint({BEFORE, AFTER})
 
 
@@ -100,7 +91,7 @@ def test_a_surge_of_another_size_is_refused_with_the_sizes_that_are_accepted(cas
 
 def test_a_catalogue_that_knows_no_taste_of_water_has_no_tide() -> None:
     with pytest.raises(ValueError, match="water_quality"):
-        plan_surge(100, 7, [offer for offer in OFFERS if offer.code != TASTE], DISTRICTS)
+        Tide(100, 7, [offer for offer in OFFERS if offer.code != TASTE], DISTRICTS, None)
 
 
 def ended() -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -116,7 +107,7 @@ def ended() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return case, timeline
 
 
-OF_TIDE = TIDE[Kind.TIDE][0]
+OF_TIDE = PLANS["tide"][0]
 
 
 class TestWhatIsWrongIsNamed:
@@ -138,7 +129,7 @@ class TestWhatIsWrongIsNamed:
 
     def test_a_case_with_its_own_cause_that_is_still_linked(self) -> None:
         case, timeline = ended()
-        [plan] = TIDE[Kind.OWN_CAUSE]
+        [plan] = PLANS["own_cause"]
         assert f"incident is {INCIDENT}, planned None" in differences(plan, case, timeline, INCIDENT)
 
     def test_a_message_that_was_sent_twice_and_news_that_were_not_sent(self, tmp_path: Path) -> None:
@@ -151,13 +142,19 @@ class TestWhatIsWrongIsNamed:
         messages = read_messages(log, [{"number": "1"}, {"number": "2"}])
 
         assert messages == {("reply", "1-3-caller:1"): 2, (NEWS, f"{INCIDENT}-4-caller:1"): 1}
-        happened = [{"action": "inform", "seq": 4, "at": NOW.isoformat()}]
-        linked = {number: NOW - timedelta(minutes=1) for number in ("1", "2")}
-        found = [*news_differences(messages, INCIDENT, happened, linked | {"3": NOW})]
-        assert found == ["2: its caller was not told the news of version 4"]
-        verdict = Verdict({0: {"number": "1"}}, {0: [{"action": "reply", "seq": 7}]})
-        assert [*Findings({"number": INCIDENT, "state": "resolved"}, [], [], messages).faults(surge(), verdict)] == [
+        tide = surge(LEAST_CASES)
+        tide.incident, tide.messages = {"number": INCIDENT, "state": "resolved"}, messages
+        tide.happened = [{"action": "inform", "seq": 4, "at": NOW.isoformat()}]
+        verdict = Verdict()
+        for number, (call, at) in enumerate(zip(tide.of("tide"), (1, 1, 0), strict=False), start=1):
+            link = {"action": "register", "at": (NOW - timedelta(minutes=at)).isoformat()}
+            verdict.complaints[call.index] = {"number": str(number)}
+            verdict.timelines[call.index] = [{**link, "data": {"incident": INCIDENT}}]
+        first = tide.of("tide")[0].index
+        verdict.timelines[first].append({"action": "reply", "seq": 7})
+        assert [*tide.faults_of(verdict)] == [
             "the message 1-3-caller:1 was sent 2 times",
             "the reply 1-7-caller:1 is owed, and was not sent",
             "the reply 1-3-caller:1 was sent, and is not owed",
+            "2: its caller was not told the news of version 4",
         ]

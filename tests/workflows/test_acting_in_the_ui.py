@@ -7,8 +7,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.command_faults import ACTIONS
-from activities.names import SETTLE, UNDELIVERED
+from activities.names import ACTIONS, SETTLE, UNDELIVERED
 from activities.sealing.keys import Key
 from domain.case.actions.dispatch import Dispatch
 from domain.case.automatic.undelivered import Undelivered

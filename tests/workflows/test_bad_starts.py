@@ -15,8 +15,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowFailureError, W
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from activities.command_faults import UNDECODED, UNSEALED
-from activities.names import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE, complaint_id
+from activities.names import ABSORB, CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDECODED, UNSEALED, complaint_id
 from activities.recovery.history_errors import ForeignError, UnreadableError
 from activities.recovery.history_events import read_events
 from activities.recovery.report import ReconcilerReport

@@ -22,8 +22,7 @@ from temporalio.converter import SerializationContext, WorkflowSerializationCont
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.command_faults import UNSEALED
-from activities.names import RECOGNISE, SETTLE, UNDELIVERED
+from activities.names import RECOGNISE, SETTLE, UNDELIVERED, UNSEALED
 from activities.sealing.envelope import SEALED
 from activities.sealing.keys import Key
 from domain.case.actions.comment import Comment

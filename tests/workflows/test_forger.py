@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.cases.bulk import CasesOfHandover, TermsChange
-from activities.command_faults import UNSEALED
+from activities.names import UNSEALED
 from activities.projection import Projection
 from activities.sealing.envelope import context_of
 from domain.case.actions.comment import Comment

@@ -28,7 +28,7 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
 from activities.cases.bulk import CasesOfHandover, HandoverPage, OwnedQuery
-from activities.command_faults import UNSEALED
+from activities.names import UNSEALED
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
 from domain.case.bulk import Handover

@@ -13,8 +13,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.command_faults import UNSEALED
-from activities.names import ABSORB, complaint_id
+from activities.names import ABSORB, UNSEALED, complaint_id
 from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.inform import Inform

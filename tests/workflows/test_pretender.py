@@ -31,8 +31,7 @@ from temporalio.client import Client
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
-from activities.command_faults import UNSEALED
-from activities.names import complaint_id
+from activities.names import UNSEALED, complaint_id
 from activities.sealing.envelope import Context, Envelope, context_of
 from activities.sealing.stamps import UndecidedError
 from domain.case.batch import ProjectionBatch

@@ -17,6 +17,7 @@ from api.calls.answers import NewCall
 from api.complaints.answers import Complaint, NewComplaint
 from api.incidents.answers import IncidentItem, NewIncident
 from api.parameters import Listing
+from api.reports.calls import CallNumbers
 from demo import __main__ as demo
 from domain.calendar.work_calendar import WorkCalendar
 from domain.catalogue.catalogue import Catalogue
@@ -100,6 +101,11 @@ def filters() -> str:
 def call_body() -> str:
     """Return the table of the fields that report a call."""
     return _fields(NewCall)
+
+
+def call_figures() -> str:
+    """Return the table of the figures of a report of calls."""
+    return _fields(CallNumbers)
 
 
 def options() -> str:

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from demo.client import Hotline
-from demo.judge import Judging
-from demo.past_month import fill_last_month
+from demo.past_month import Judging, fill_last_month
 from demo.people import Staff
 from domain.shared.actors import Role
 from hotline.files.catalogue import load_catalogue

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, syn
 
 from activities.notifications.caller_links import Links
 from api.temporal_ui.saved_views import VIEWS, View
-from demo.judge import Judging
+from demo.past_month import Judging
 from domain.shared.actors import Role
 from hotline.keys import Ring
 from tests.support.service import PATIENCE_SECONDS, Service, wait_until

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import api.app  # noqa: F401 - its modules declare the types of problems
-from activities.command_faults import example
+from activities.names import example
 from api.complaints.caller_page import STATE_FOR_CALLERS
 from api.edge.problems import PREFIX, PROBLEM_KINDS
 from domain.assessment.assessment import ASSESSMENT_KINDS

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 
-from activities.command_faults import ACTIONS, example
+from activities.names import ACTIONS, example
 from domain.kit.command import Command
 from domain.kit.event import AnyAction
 

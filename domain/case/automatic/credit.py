@@ -85,7 +85,7 @@ def evolve(case: CaseState, data: Credited, _: Event) -> None:
         data,
         serial=data.credit,
         clock_serial=data.serial,
-        # Since it is owed, not since this event: a worker that is late must make the same case. All that was owed
+        # Trap: since it is owed, not since this event. A worker that is late must make the same case. All that was owed
         # before the last act was raised before it; what fell due before it, and is raised after it, is owed since then.
         asked_at=max(data.fell_at, case.acted_at or data.fell_at),
     )

@@ -1,4 +1,4 @@
-"""The ladder on a case: every rung once, in order, at its instant, whoever looks and however late."""
+"""The ladder on a case: every step once, in order, at its instant, whoever looks and however late."""
 
 from datetime import datetime, timedelta
 
@@ -24,9 +24,9 @@ from tests.support.build import (
     data_of,
     days,
     do,
+    escalations,
     hours,
     minutes,
-    rungs,
 )
 from workflows.complaint.messages import search_attributes
 from workflows.kit.search_attributes import NEXT_DUE_AT
@@ -34,19 +34,20 @@ from workflows.kit.search_attributes import NEXT_DUE_AT
 MICROSECOND = timedelta(microseconds=1)
 
 
-class TestRungs:
+class TestEscalations:
     def test_everything_in_the_order_in_which_it_fell_due(self) -> None:
         case = case_in(State.DISPATCHED)
-        assert rungs(case.advance(MONDAY + minutes(30))) == [("acknowledge", p) for p in (50, 75, 100, 150, 200)] + [
-            ("arrive", 50)
+        assert escalations(case.advance(MONDAY + minutes(30))) == [
+            *(("acknowledge", percent) for percent in (50, 75, 100, 150, 200)),
+            ("arrive", 50),
         ]
 
-    def test_clocks_ring_in_turns_where_their_rungs_fall_in_turns(self) -> None:
+    def test_clocks_escalate_in_turn_where_their_steps_fall_in_turn(self) -> None:
         quick = tuple(
             promise.model_copy(update={"budget_seconds": 900}) for promise in PROMISES if promise.name == "arrive"
         )
         case = case_in(State.DISPATCHED, promises=(PROMISES[0], *quick))
-        assert rungs(case.advance(MONDAY + minutes(12))) == [
+        assert escalations(case.advance(MONDAY + minutes(12))) == [
             ("acknowledge", 50),
             ("acknowledge", 75),
             ("arrive", 50),
@@ -65,22 +66,22 @@ class TestRungs:
             "notify": ["assignee"],
         }
 
-    def test_at_every_microsecond_around_the_instant_each_rings_once(self) -> None:
+    def test_at_every_microsecond_around_the_instant_each_escalates_once(self) -> None:
         case = case_in(State.DISPATCHED)
         instant = MONDAY + minutes(5)
         heard = [case.advance(instant + n * MICROSECOND) for n in range(-3, 4)]
         assert [len(events) for events in heard] == [0, 0, 0, 1, 0, 0, 0]
 
     @pytest.mark.parametrize("late", [MICROSECOND, hours(1), days(30)])
-    def test_late_or_twice_each_rings_once_at_the_instant_at_which_it_fell_due(self, late: timedelta) -> None:
+    def test_late_or_twice_each_escalates_once_at_the_instant_at_which_it_fell_due(self, late: timedelta) -> None:
         case = case_in(State.DISPATCHED)
         at = MONDAY + minutes(10) + late
-        heard = rungs(case.advance(at))
+        heard = escalations(case.advance(at))
         assert [heard.count(("acknowledge", p)) for p in (50, 75, 100)] == [1, 1, 1]
         assert clock(case, "acknowledge").missed_at == MONDAY + minutes(10)
         assert case.advance(at) == ()
 
-    def test_a_command_rings_first_what_fell_due_before(self) -> None:
+    def test_a_command_escalates_first_what_fell_due_before(self) -> None:
         events = do(case_in(State.DISPATCHED), BODIES["sign_for"], MONDAY + minutes(11))
         assert [event.action for event in events] == ["escalate", "escalate", "escalate", "sign_for"]
         assert [event.seq for event in events] == [3, 4, 5, 6]
