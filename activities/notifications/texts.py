@@ -26,8 +26,9 @@ from jinja2.exceptions import SecurityError
 from activities.notifications.channels.base import DeliveryError, RenderedNotification
 from activities.notifications.limited_templates import LimitedEnvironment
 from activities.notifications.routing import Language, is_caller
+from domain.assessment.assessment import ASSESSMENT_NOTIFICATION_ZH, ASSESSMENT_PREFIX
 from domain.calendar.work_calendar import USUAL_ZONE
-from domain.case import notifications
+from domain.case.notifications import CASE_NOTIFICATION_ZH
 from domain.incident.incident import INCIDENT_NOTIFICATION_ZH
 from domain.shared.errors import FileError
 from domain.shared.numbers import is_incident
@@ -37,7 +38,7 @@ from readmodel.notifications.notifications import NotificationRow
 OWN_TEMPLATES = Path(__file__).resolve().with_name("templates")
 DOCUMENTS = "documents/"
 """Folder of the templates of documents, which `api.documents.documents` checks and renders."""
-KIND_ZH = notifications.CASE_NOTIFICATION_ZH | INCIDENT_NOTIFICATION_ZH
+KIND_ZH = CASE_NOTIFICATION_ZH | INCIDENT_NOTIFICATION_ZH | ASSESSMENT_NOTIFICATION_ZH
 """Chinese name of every kind of notification."""
 NEEDED = [f"{stem}.{each}.txt" for stem in ("caller/default", "staff/default", "subject") for each in ("zh", "en")]
 _PATH = re.compile(rf"(subject|(caller|staff)/(default|{'|'.join(KIND_ZH)}))\.(zh|en)\.txt")
@@ -121,7 +122,7 @@ class Templates:
 
     def _fields(self, delivery: Delivery, link: str) -> Mapping[str, str]:
         notification = delivery.notification
-        matter_zh, matter = ("突发事件", "Incident") if is_incident(notification.number) else ("工单", "Case")
+        matter_zh, matter = _matter(notification)
         return {
             "number": notification.number,
             "matter": matter,
@@ -168,3 +169,10 @@ def template_problems(
         yield f"{file}: line {error.lineno}: {error.message}"
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
         yield f"{file}: cannot be filled in: {error}"
+
+
+def _matter(notification: NotificationRow) -> tuple[str, str]:
+    """Return what has the number of the notification, in Chinese and English."""
+    if notification.kind.startswith(ASSESSMENT_PREFIX):
+        return "考核", "Assessment"
+    return ("突发事件", "Incident") if is_incident(notification.number) else ("工单", "Case")

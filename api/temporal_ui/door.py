@@ -77,7 +77,6 @@ class Door:
         dangerous: Dangerous,
         turns: Turns,
     ) -> None:
-        self._url = url
         self._cases = cases
         self._sessions = sessions
         self._limits = limits
@@ -100,7 +99,7 @@ class Door:
         await self._ui.close()
 
     async def _answer(self, request: Request, open_answers: AsyncExitStack) -> Response:
-        if self._url is None:
+        if not self._ui.address:
             raise ProblemError(NO_UI, "No Temporal UI is set: HOTLINE_TEMPORAL_UI_URL is its address.")
         session = self._sessions.open(request)
         if session is None:

@@ -35,7 +35,7 @@ class UiServer:
     """Server of the Temporal UI at an address; None if there is none."""
 
     def __init__(self, address: str | None) -> None:
-        self._address = address or ""
+        self.address = address or ""
         # The transport alone: a client would add headers, and share cookies between people.
         self._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=CONNECTIONS))
 
@@ -55,7 +55,7 @@ class UiServer:
             path = PREFIX.encode() + path
         sent = httpx.Request(
             request.method,
-            self._address,
+            self.address,
             headers=headers,
             content=body or None,
             # As it was sent: decoded, an id with a slash in it would be another path. Longer than httpx takes.

@@ -100,7 +100,7 @@ class IncidentRun(NamedTuple):
     events: Mapping[int, IncidentEvent]
 
     def agrees_with(self, events: Sequence[IncidentEvent]) -> bool:
-        """Return False if it lacks one of these events of SQL, or has another in its origin."""
+        """Return False if it lacks one of these events of SQL, or has another in its place."""
         return self.version >= len(events) and all(self.events.get(each.seq, each) == each for each in events)
 
 

@@ -264,9 +264,9 @@ class TestWhatIsOpened:
             each.metadata["for"] = json.dumps([complaint_id(f"26113{place:08}")]).encode()
         asked = list[str]()
 
-        def noted(_backend: Any, _actor: Any, of_workflow: str) -> Any:
+        def noted(_cases: Any, _actor: Any, of_workflow: str) -> Any:
             asked.append(of_workflow)
-            return case_read(_backend, _actor, of_workflow)
+            return case_read(_cases, _actor, of_workflow)
 
         monkeypatch.setattr(codec, "case_read", noted)
         *others, last = await opened(behind, "wu", [*invented, said])

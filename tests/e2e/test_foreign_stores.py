@@ -8,7 +8,8 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from tests.support.service import Service
+from activities import names
+from tests.support.service import Service, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -23,15 +24,16 @@ COMMANDS = (
     ("worker",),
     ("api",),
 )
+OF_EVERY_SERVICE = {names.COURIER, names.INSTALLATION, names.RECONCILER, names.SURGE_WATCH}
 
 
-def workflows(service: Service) -> int:
-    """Count all runs of workflows that Temporal has."""
+def workflows(service: Service) -> set[str]:
+    """Return the ids of all workflows that Temporal has."""
 
-    async def count() -> int:
-        return (await (await Client.connect(service.temporal)).count_workflows()).count
+    async def listed() -> set[str]:
+        return {run.id async for run in (await Client.connect(service.temporal)).list_workflows()}
 
-    return asyncio.run(count())
+    return asyncio.run(listed())
 
 
 def ended(service: Service, *command: str, **variables: str) -> tuple[int, str]:
@@ -55,6 +57,8 @@ def test_nothing_of_one_service_reaches_the_stores_of_the_other(tmp_path: Path) 
         register(theirs)
         # Nobody names an address: the data folder does.
         assert "1 cases and 0 open incidents" in ours.run("verify")
+        # Its worker starts them in the background.
+        wait_until(lambda: workflows(theirs) >= OF_EVERY_SERVICE, lambda: str(workflows(theirs)))
         before = workflows(theirs)
         for command in COMMANDS:
             port = theirs.temporal.partition(":")[2]

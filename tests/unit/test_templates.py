@@ -9,6 +9,7 @@ import pytest
 from activities.notifications.caller_links import Links
 from activities.notifications.channels.base import DeliveryError
 from activities.notifications.texts import KIND_ZH, Templates
+from domain.assessment.assessment import ASSESSMENT_KINDS, ASSESSMENT_PREFIX
 from domain.case.actions import TABLE
 from domain.incident.incident import INCIDENT_KINDS, INCIDENT_PREFIX, NEWS
 from domain.shared.errors import FileError
@@ -59,15 +60,17 @@ def test_a_kind_without_a_template_has_the_default(kind: str) -> None:
 @pytest.mark.parametrize("kind", KIND_ZH)
 def test_every_kind_has_a_chinese_name_and_english_words(kind: str) -> None:
     zh, en = (Templates().render(delivery("supervisor", kind), language).subject for language in ("zh", "en"))
-    assert re.fullmatch(f"工单{NUMBER} [\u4e00-\u9fff]+", zh)
-    assert re.fullmatch(f"Case {NUMBER}: [a-z ]+", en)
+    of_month = kind.startswith(ASSESSMENT_PREFIX)
+    assert re.fullmatch(f"{'考核' if of_month else '工单'}{NUMBER} [\u4e00-\u9fff]+", zh)
+    assert re.fullmatch(f"{'Assessment' if of_month else 'Case'} {NUMBER}: [a-z ]+", en)
 
 
 def test_every_notice_is_of_a_kind_that_has_a_name() -> None:
-    """Of the actions that people take, of what the system does, of an incident."""
+    """Of the actions that people take, of what the system does, of an incident, of an assessment."""
     system = {"escalate", "notice", "criticise", "credit", "left_out", "recognise"}
     staff = {f"{INCIDENT_PREFIX}{kind.name}" for kind in INCIDENT_KINDS.values() if kind.notifies}
-    assert {*KIND_ZH} == {*TABLE} | system | staff | {NEWS}
+    months = {f"{ASSESSMENT_PREFIX}{kind.name}" for kind in ASSESSMENT_KINDS.values() if kind.notifies}
+    assert {*KIND_ZH} == {*TABLE} | system | staff | months | {NEWS}
 
 
 def test_the_number_of_an_incident_is_headed_as_one() -> None:
