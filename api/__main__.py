@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 from temporalio.client import Client
 
-from activities.notifications.caller_links import Links
+from activities.notifications.caller_links import CallerLinks
 from activities.projection import Projection
 from activities.sealing.keys import Seal
 from api.app import create_app
@@ -171,7 +171,7 @@ def assemble(
         complaint_actions=ComplaintActions(
             complaints, naming, cases, case_checks, incident_client, in_force, reader, recognition, clock
         ),
-        caller_page=CallerPage(cases, in_force, Links(ring), limits, sessions.secure),
+        caller_page=CallerPage(cases, in_force, CallerLinks(ring), limits, sessions.secure),
         incidents=incidents,
         incident_actions=IncidentActions(incident_client, naming, incidents, cases, in_force),
         handovers=Handovers(handover_client, reader, direct, naming, people, clock),

@@ -270,3 +270,14 @@ class TestHotline:
             with pytest.raises(Rejected, match="404 not-found"):
                 await hotline.get("/nothing")
         assert fake.requests == 1
+
+    async def test_what_conflicts_may_be_done_already(self, fake: FakeHotline) -> None:
+        admin = Person("admin", Role.ADMIN)
+        body = {"service_code": "leak", "owner": "何静怡", "location": {"district": "west"}, "description": "漏水。"}
+        async with Hotline.at("http://127.0.0.1:1", ADMIN_KEY, deadline=60) as hotline:
+            case = await hotline.post("/complaints", body, by=admin, key="register")
+            path = f"/complaints/{case['number']}/actions/arrive"
+            assert await hotline.post(path, {}, by=admin, key="arrive", unless_done=True) == {}
+            with pytest.raises(Rejected, match="409 out-of-turn"):
+                await hotline.post(path, {}, by=admin, key="again")
+        assert fake.requests == 3
