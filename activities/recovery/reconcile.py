@@ -71,7 +71,7 @@ class Repairs(NamedTuple):
     is left that the case publishes by itself. It raises DivergedError if SQL has other events than Temporal,
     NotRegisteredError if the history has not all that it takes, UnreadableError if it cannot be read.
 
-    `others` does the same for incidents, and ends handovers that Temporal has ended; it returns their number.
+    `others` does the same for incidents, and ends handovers that Temporal does not run; it returns their number.
     """
 
     case: Callable[[str, datetime | None], Awaitable[bool]]

@@ -226,7 +226,8 @@ async def test_a_failure_that_the_client_cannot_read_stops_no_comparison(
 ) -> None:
     """Somebody has given it for activities of an incident, and of a case that was terminated before another one."""
     async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
-        client, workflows = waiting.client, [IncidentWorkflow, ComplaintWorkflow]
+        client, workflows, failure = waiting.client, [IncidentWorkflow, ComplaintWorkflow], nested(98)
+        failure.application_failure_info.next_retry_delay.CopyFrom(Duration(seconds=TEN_YEARS))
         async with Worker(client, task_queue=QUEUE, workflows=workflows, workflow_runner=runner(sandbox=False)):
             cause = await declare(waiting, "west")
             first = await asked(waiting)
@@ -234,7 +235,7 @@ async def test_a_failure_that_the_client_cannot_read_stops_no_comparison(
             await one.act(Comment(note="还没来"), unwritten=True)
             await one.handle.signal("publish")
             for task in (first, await asked(waiting)):
-                await told(waiting, task.task_token, nested(98))
+                await told(waiting, task.task_token, failure)
         for complaint in (one, other):
             await complaint.handle.terminate()
         async with at_work(elsewhere) as (_, stuck):
