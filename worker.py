@@ -15,22 +15,22 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.assessments import Assessments
+from activities.assessments import AssessmentActivities
 from activities.bulk_throttle import BulkThrottle
-from activities.cases.bulk import BulkUpdates
+from activities.cases.bulk import BulkActivities
 from activities.cases.updates import CaseUpdates
-from activities.incidents.incidents import Incidents, IncidentTitles
+from activities.incidents.incidents import IncidentActivities, IncidentTitles
 from activities.incidents.messages import IncidentMessages
 from activities.incidents.surge_watch import SurgeWatch, Suspect
 from activities.names import assessment_id
-from activities.notifications.caller_links import Links
+from activities.notifications.caller_links import CallerLinks
 from activities.notifications.courier import CourierConfig, courier, report_undelivered
 from activities.notifications.delivery import Polling
 from activities.notifications.texts import Templates
 from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.reports import DuePeriods, PeriodEnd, Reports
+from activities.reports import DuePeriods, PeriodEnd, ReportActivities
 from domain.incident.state import Opening
 from domain.reports.period import ReportKind
 from hotline import entry, process
@@ -151,10 +151,10 @@ def activities(
     database, reader, writer = sql
     projection = Projection(writer, client, WRITE_SECONDS)
     updates = CaseUpdates(projection, throttle, client)
-    incidents = Incidents(writer, reader, updates)
+    incidents = IncidentActivities(writer, reader, updates)
     incident_messages = IncidentMessages(client)
-    bulk = BulkUpdates(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force)
-    assessments = Assessments(writer, reader)
+    bulk = BulkActivities(writer, reader, updates, CatalogueStore(settings.catalogues_dir).in_force)
+    assessments = AssessmentActivities(writer, reader)
     workflows = CaseWorkflows(client, throttle, settings.task_queue)
     others = partial(repair_others, client, database, settings.task_queue)
     repairs = Repairs(partial(repair_case, client, database), others)
@@ -165,7 +165,7 @@ def activities(
         bulk.change_catalogue,
         bulk.list_owned_cases,
         bulk.hand_over_cases,
-        Reports(reader, database, lambda: in_force.catalogue).make_report,
+        ReportActivities(reader, database, lambda: in_force.catalogue).make_report,
         SurgeWatch(reader, lambda: in_force.catalogue.surge_rules(), suspect, settings.watch_seconds).watch_surges,  # noqa: PLW0108 - read anew every time
         assessments.publish,
         assessments.compute,
@@ -208,7 +208,7 @@ def due_periods(client: Client, task_queue: str, in_force: CatalogueInForce, rea
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:
     """Return the courier's configuration. Raises FileError."""
     channels = load_channels(settings.channels).with_time_zone(in_force.catalogue.calendar.timezone)
-    links = Links(ring_of(settings))
+    links = CallerLinks(ring_of(settings))
 
     def link(delivery: Delivery) -> str:
         # Dated by the notification, so that one that is sent again has the same text.

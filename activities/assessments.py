@@ -45,7 +45,7 @@ IN_TIME_SECONDS = 15
 """Wait within which a call counts as answered in time."""
 
 
-class Assessments:
+class AssessmentActivities:
     """The activities of assessments."""
 
     def __init__(self, writer: GroupWriter, engine: Engine) -> None:

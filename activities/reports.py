@@ -40,7 +40,7 @@ class MadeReport(Immutable):
     details: str
 
 
-class Reports:
+class ReportActivities:
     """The activity of a report.
 
     Args:

@@ -79,3 +79,8 @@ async def unless(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
 async def unless_gone(call: Awaitable[T]) -> T | None:
     """Return the answer of a call, or None if Temporal does not have (any more) what it is about. Raises RPCError."""
     return await unless(RPCStatusCode.NOT_FOUND, call)
+
+
+def is_undecodable(error: RPCError) -> bool:
+    """Return True if the client cannot decode an answer: somebody has given a failure that is nested too deep."""
+    return error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message

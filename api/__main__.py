@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 from temporalio.client import Client
 
-from activities.notifications.caller_links import Links
+from activities.notifications.caller_links import CallerLinks
 from activities.projection import Projection
 from activities.sealing.keys import Seal
 from api.app import create_app
@@ -58,7 +58,9 @@ from api.temporal.clock import ClockCheck, temporal_time
 from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
 from api.temporal.incidents import IncidentClient
-from api.temporal_ui.door import lead_from_former_port
+from api.temporal_ui.dangerous import Confirmation, Dangerous
+from api.temporal_ui.door import Door, lead_from_former_port
+from api.temporal_ui.pages import TemporalPages
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
@@ -135,6 +137,10 @@ def assemble(
     incidents = Incidents(incident_client, reader, projection, in_force, turns, settings.incidents_per_hour, clock)
     handover_client = HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check)
     assessments = Assessments(AssessmentClient(*temporal), reader, direct, people, in_force, clock)
+    confirmation = SealedCookie(
+        "hotline-grant", Seal(ring, "confirmation"), Confirmation, clock, secure=secure, strict=True
+    )
+    dangerous = Dangerous(cases, confirmation)
     return Backend(
         hosts=hosts_of(settings),
         body_limit_bytes=settings.body_limit_bytes,
@@ -155,8 +161,9 @@ def assemble(
         sessions=sessions,
         sign_in=SignIn(sessions, bearer, limits, people, direct),
         oidc=oidc,
-        confirmations=Seal(ring, "confirmation"),
-        temporal_ui_url=settings.temporal_ui_url,
+        door=Door(settings.temporal_ui_url, cases, sessions, limits, in_force, dangerous, turns),
+        dangerous=dangerous,
+        temporal_pages=TemporalPages(cases, sessions, limits, in_force),
         complaints=complaints,
         cases=cases,
         intake=intake,
@@ -164,7 +171,7 @@ def assemble(
         complaint_actions=ComplaintActions(
             complaints, naming, cases, case_checks, incident_client, in_force, reader, recognition, clock
         ),
-        caller_page=CallerPage(cases, in_force, Links(ring), limits, sessions.secure),
+        caller_page=CallerPage(cases, in_force, CallerLinks(ring), limits, sessions.secure),
         incidents=incidents,
         incident_actions=IncidentActions(incident_client, naming, incidents, cases, in_force),
         handovers=Handovers(handover_client, reader, direct, naming, people, clock),

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from inspect import Parameter
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Body
@@ -149,15 +150,15 @@ def endpoint_of(
     try:
         default = body_type()  # if every field may be left out, so may the body
     except ValidationError:
-        default = ...
-    right, usual = needs(right_to(action)), Body(default, openapi_examples=_examples(action))
+        default = Parameter.empty
+    right, described = needs(right_to(action)), Body(openapi_examples=_examples(action))
 
     # FastAPI reads the annotations as they are when the function is made: of this action.
     async def act(
         number: path_number,
         actor: Annotated[Actor, right],
         actions: the_actions,
-        body: Annotated[body_type, BY_NAME] = usual,
+        body: Annotated[body_type, described, BY_NAME] = default,
         idempotency_key: IdempotencyKey = None,
         if_match: IfMatch = None,
     ) -> Response:

@@ -30,7 +30,6 @@ from api.people import handovers
 from api.people import routes as people
 from api.reports import calls as call_reports
 from api.reports import routes as reports
-from api.routing import OnceRoute
 from api.sign_in import routes as sign_in
 from api.temporal_ui import codec, pages
 from api.temporal_ui.door import Door
@@ -52,6 +51,7 @@ ROUTERS = [
         reference,
         health,
         caller_page,
+        pages,
         sign_in,
     )
 ]
@@ -59,7 +59,7 @@ ROUTERS = [
 
 def create_app(backend: Backend) -> FastAPI:
     """Return the application; it closes the backend when the server ends."""
-    door, larger = Door(backend), {**LARGER_BODIES, **codec.LARGER_BODIES}
+    larger = {**LARGER_BODIES, **codec.LARGER_BODIES}
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -72,7 +72,7 @@ def create_app(backend: Backend) -> FastAPI:
             await backend.clock_check.close()
             await backend.recognition.close()
             await backend.people.close()
-            await door.close()
+            await backend.door.close()
         backend.reader.close()
         backend.direct.close()
 
@@ -103,11 +103,8 @@ def create_app(backend: Backend) -> FastAPI:
     for router in (*ROUTERS, *([sign_in.oidc_router] if backend.oidc else [])):
         # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
         app.router.routes.extend(router.routes)
-    app.router.route_class = OnceRoute
-    pages.add_routes(app.router, backend)
-    app.state.door = door
     for path in (Door.path, f"{Door.path}/{{path:path}}"):
-        app.router.routes.append(Route(path, door))
+        app.router.routes.append(Route(path, backend.door))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
     app.openapi = openapi.described(app, backend.bearer.tokens)  # type: ignore[method-assign]  # FastAPI's documented way to extend it

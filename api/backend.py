@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from activities.sealing.keys import Seal
 from api.assessments.assessments import Assessments
 from api.assessments.exclusions import Exclusions
 from api.codes import CatalogueInForce
@@ -34,6 +33,9 @@ from api.sql.projection import ProjectionWriter
 from api.sql.reader import DirectWriter, Reader
 from api.temporal.clock import ClockCheck
 from api.temporal.complaints import ComplaintClient
+from api.temporal_ui.dangerous import Dangerous
+from api.temporal_ui.door import Door
+from api.temporal_ui.pages import TemporalPages
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import CodeKind, UnknownCode
 from readmodel.writer import GroupWriter
@@ -47,9 +49,7 @@ class Backend:
         hosts: names that the API answers to.
         print_pdf: prints a page as PDF; None if the extra for it is not installed.
         body_limit_bytes: size of the largest body.
-        confirmations: seals confirmed requests of the Temporal UI.
         request_seconds: longest wait for a body.
-        temporal_ui_url: address of the Temporal UI's server, which the API passes on; None if there is none.
         oidc: sign-in with the issuer; None if there is none.
         serving: returns the context of a request that changes something.
         export_turn: held by the one step of an export that runs.
@@ -75,8 +75,9 @@ class Backend:
     sessions: Sessions
     sign_in: SignIn
     oidc: OidcSignIn | None
-    confirmations: Seal
-    temporal_ui_url: str | None
+    door: Door
+    dangerous: Dangerous
+    temporal_pages: TemporalPages
     complaints: ComplaintClient
     cases: Cases
     intake: IntakeService

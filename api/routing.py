@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from api.codes import CONTEXT
 from api.edge.problems import MALFORMED_JSON, FieldError, ProblemError, invalid_request
+from api.rights import right_of
 
 
 class OnceRequest(Request):
@@ -43,12 +44,14 @@ _FIELD = re.compile("[a-z_]{1,40}")
 class OnceRoute(APIRoute):
     """Route that refuses what is given several times: keys of JSON, and query parameters unless they take several.
 
-    The id of its operation is the name of its function.
+    The id of its operation is the name of its function. Raises TypeError for an operation under `/v1` without a right.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], *, name: str | None = None, **more: Any) -> None:  # noqa: ANN401 - as FastAPI takes them
         name = name or endpoint.__name__
         super().__init__(path, endpoint, name=name, **more | {"operation_id": name})
+        if path.startswith("/v1/") and self.include_in_schema and right_of(self) is None:
+            raise TypeError(f"{path} takes no right: give its function `actor: Annotated[Actor, needs(RIGHT)]`")
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         inner = super().get_route_handler()

@@ -20,7 +20,7 @@ import psutil
 from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
 from temporalio.testing import ActivityEnvironment
 
-from activities.assessments import Assessments
+from activities.assessments import AssessmentActivities
 from api.assessments import exports as exported
 from api.exports.files import lines
 from bench import postgres
@@ -175,7 +175,7 @@ async def _computed(
     """Compute a month so often, each time as its activity does."""
     month, made = opened(catalogue, number), []
     async with GroupWriter(database) as writer:
-        compute = Assessments(writer, database).compute
+        compute = AssessmentActivities(writer, database).compute
         for serial in range(1, times + 1):
             used, began = processors_of(server), time.perf_counter()
             computing = Computing(assessment=month, as_of=month.until, serial=serial)

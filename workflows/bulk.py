@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.cases.bulk import BulkUpdates, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
+    from activities.cases.bulk import BulkActivities, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
     from domain.case.bulk import Handover, HandoverProgress
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start
@@ -133,7 +133,7 @@ class CatalogueRolloutWorkflow:
     async def _next_page(self, since: datetime | None) -> list[str]:
         start, after = self._start, self._progress.after
         query = OpenCasesQuery(closed_after=start.closed_after, since=since, after=after, limit=start.page)
-        return await _next_numbers(BulkUpdates.list_open_cases, query)
+        return await _next_numbers(BulkActivities.list_open_cases, query)
 
     async def _change(self, numbers: list[str]) -> dict[str, int]:
         change = TermsChange(
@@ -142,7 +142,7 @@ class CatalogueRolloutWorkflow:
             numbers=numbers,
             second_pass=self._progress.second_pass,
         )
-        return await _ask_page(BulkUpdates.change_catalogue, change, numbers, "逐单改用")
+        return await _ask_page(BulkActivities.change_catalogue, change, numbers, "逐单改用")
 
     def _note(self, **changes: object) -> None:
         self._progress = self._progress.model_copy(update=changes)
@@ -196,9 +196,9 @@ class HandoverWorkflow:
         self._progress = progress = start.progress
         handover = progress.handover
         query = OwnedQuery(handover_id=handover.id, owner=handover.previous_owner, after=start.after, limit=start.page)
-        while numbers := await _next_numbers(BulkUpdates.list_owned_cases, query):
+        while numbers := await _next_numbers(BulkActivities.list_owned_cases, query):
             cases = CasesOfHandover(handover=handover, numbers=numbers)
-            page = await _ask_page(BulkUpdates.hand_over_cases, cases, numbers, "逐单移交")
+            page = await _ask_page(BulkActivities.hand_over_cases, cases, numbers, "逐单移交")
             handed_over, refused = progress.handed_over + page.handed_over, progress.refused | page.refused
             progress = progress.model_copy(update={"handed_over": handed_over, "refused": refused})
             query = query.model_copy(update={"after": numbers[-1]})

@@ -5,7 +5,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.reports import PeriodEnd, ReportOrder, Reports
+    from activities.reports import PeriodEnd, ReportActivities, ReportOrder
     from domain.reports.period import ReportKind
     from domain.shared.value import Start
     from workflows.kit.entity import LOWEST, RETRY
@@ -31,7 +31,7 @@ class ReportWorkflow:
     async def run(self, start: ReportStart) -> str:
         """Return the path of the report in the API, once it is made."""
         made = await workflow.execute_activity_method(
-            Reports.make_report,
+            ReportActivities.make_report,
             ReportOrder(kind=start.kind, period=start.period),
             start_to_close_timeout=MAKE_TIMEOUT,
             retry_policy=RETRY,

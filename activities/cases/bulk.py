@@ -79,7 +79,7 @@ class HandoverPage(Immutable):
     refused: dict[str, str]
 
 
-class BulkUpdates:
+class BulkActivities:
     """The activities of rollouts and handovers.
 
     Args:

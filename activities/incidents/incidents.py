@@ -48,7 +48,7 @@ SLICE = 500
 LINKED = "linked"
 
 
-class Incidents:
+class IncidentActivities:
     """The activities of incidents."""
 
     def __init__(self, writer: GroupWriter, engine: Engine, cases: CaseUpdates) -> None:

@@ -27,7 +27,7 @@ class Link(NamedTuple):
         return at >= self.made_at + VALID
 
 
-class Links:
+class CallerLinks:
     """Maker and reader of links, with keys of the ring."""
 
     def __init__(self, keys: Keys) -> None:

@@ -10,12 +10,13 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError
 
 from activities.bulk_throttle import BulkThrottle
 from activities.names import CHANGED_AT, COMPLAINT_WORKFLOW, complaint_id
 from activities.recovery.other_workflows import OtherWorkflows
 from activities.recovery.report import STARTED_AGAIN
-from activities.run_status import NOT_OVER, STUCK, instant, is_over, unless_gone
+from activities.run_status import NOT_OVER, STUCK, instant, is_over, is_undecodable, unless_gone
 from domain.shared.numbers import is_number
 
 CHUNK = 500
@@ -102,7 +103,14 @@ class CaseWorkflows:
 
         One of another type or queue that runs is somebody else's: no worker of the service has it.
         """
-        found = await unless_gone(self._client.get_workflow_handle(complaint_id(number)).describe())
+        one = complaint_id(number)
+        try:
+            found = await unless_gone(self._client.get_workflow_handle(one).describe())
+        except RPCError as error:
+            if not is_undecodable(error):
+                raise
+            # The list does not have the failure.
+            return next(iter([chunk[number] async for chunk in self._chunks(f'WorkflowId = "{one}"')]), None)
         if found is None or not (is_over(found.status) or (found.workflow_type, found.task_queue) == self._of_cases):
             return None
         return self._seen(found.raw_info)

@@ -8,10 +8,10 @@ from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from activities.recovery.history_errors import ForeignError
-from activities.run_status import unless_gone
+from activities.run_status import is_undecodable, unless_gone
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ async def read_events(client: Client, run: WorkflowExecution, size: int = 0) -> 
             page = await unless_gone(ask())
         except RPCError as error:
             # The client would try for ten seconds, for each such run.
-            if error.status is RPCStatusCode.INTERNAL and "failed to decode" in error.message:
+            if is_undecodable(error):
                 if asked.maximum_page_size == 1:
                     if asked.next_page_token:
                         logger.warning(

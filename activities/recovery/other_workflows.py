@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from activities.bulk_throttle import BulkThrottle
 from activities.names import COMPLAINT_WORKFLOW, INSTALLATION, UNSEALED, assessment_id, incident_id
@@ -16,7 +17,7 @@ from activities.poller import RUN_TIMEOUT
 from activities.projection import read
 from activities.recovery.history_errors import ForeignError
 from activities.recovery.history_events import read_events
-from activities.run_status import NOT_OVER, STUCK, is_over, unless_gone
+from activities.run_status import NOT_OVER, STUCK, is_over, is_undecodable, unless_gone
 from readmodel.recovery import NotOver, others_not_over
 
 LONGEST_PAUSE_SECONDS = 900
@@ -75,15 +76,19 @@ class OtherWorkflows:
     async def _stands_still(self, workflow_id: str, in_sql: NotOver) -> bool:
         await self._throttle.wait()
         known = {**in_sql.incidents, **in_sql.assessments}
-        found = await unless_gone(self._client.get_workflow_handle(workflow_id).describe())
-        if not found or is_over(found.status):
-            return workflow_id in known
-        if found.task_queue != self._task_queue or found.workflow_type == COMPLAINT_WORKFLOW:
-            return workflow_id in known
         try:
+            found = await unless_gone(self._client.get_workflow_handle(workflow_id).describe())
+            if not found or is_over(found.status):
+                return workflow_id in known
+            if found.task_queue != self._task_queue or found.workflow_type == COMPLAINT_WORKFLOW:
+                return workflow_id in known
             due_at, worked_at = await _times(read_events(self._client, found))
         except ForeignError:  # no worker can read it either
             return True
+        except RPCError as error:
+            if is_undecodable(error):
+                return True
+            raise
         pending, task = found.raw_description.pending_activities, found.raw_description.pending_workflow_task
         timer_at = 0 if workflow_id in in_sql.assessments else due_at
         is_idle = not (pending or known.get(workflow_id)) and _is_past(worked_at)

@@ -19,7 +19,7 @@ from temporalio.common import RawValue
 from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
-from activities.names import UNSEALED, action_meant
+from activities.names import COURIER, RECONCILER, SURGE_WATCH, UNSEALED, action_meant
 from activities.sealing.envelope import CLEAR, FOREIGN, key_of
 
 log = logging.getLogger("hotline.worker")
@@ -40,7 +40,7 @@ _ACTED_ON_BY = {
     "IncidentWorkflow": "/v1/incidents/NUMBER/actions/{}",
     "AssessmentWorkflow": "/v1/assessments/MONTH/inspections or objections",
 }
-_ONLY_FOR = {"deliver_notifications": "courier", "watch_surges": "surge-watch", "reconcile": "reconciler"}
+_ONLY_FOR = {"deliver_notifications": COURIER, "watch_surges": SURGE_WATCH, "reconcile": RECONCILER}
 """Id of the only workflow that an activity without an end is done for: more would hold all slots of a worker."""
 _NO_STAMP = "", "", ""
 _asked_of: ContextVar[tuple[str, str, str]] = ContextVar("asked_of", default=_NO_STAMP)
@@ -90,18 +90,18 @@ class Stamps(client.Interceptor, worker.Interceptor):
 
     def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:  # noqa: A002 - the SDK's name
         """Return the interceptor that stamps what is sent."""
-        return _Sends(next, self)
+        return _ClientOutbound(next, self)
 
     def workflow_interceptor_class(
         self,
         input: worker.WorkflowInterceptorClassInput,  # noqa: A002, ARG002 - the SDK's name
     ) -> type[worker.WorkflowInboundInterceptor]:
         """Return the interceptor of each run."""
-        return _Runs
+        return _WorkflowInbound
 
     def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:  # noqa: A002 - as above
         """Return the interceptor of each activity."""
-        return _Does(next)
+        return _ActivityInbound(next)
 
     def sent(self, arguments: Sequence[Any], kind: str, name: str, message_id: str = "") -> list[RawValue]:
         """Return the arguments of a start or an update with their stamp."""
@@ -127,7 +127,7 @@ def _milliseconds(seconds: float) -> str:
     return str(int(seconds * 1000))
 
 
-class _Sends(client.OutboundInterceptor):
+class _ClientOutbound(client.OutboundInterceptor):
     """Stamps every start and update, and takes no answer to a query but that of the workflow to this one."""
 
     def __init__(self, next: client.OutboundInterceptor, stamps: Stamps) -> None:  # noqa: A002 - as above
@@ -170,11 +170,11 @@ class _Sends(client.OutboundInterceptor):
         await super().signal_workflow(input)
 
 
-class _Runs(worker.WorkflowInboundInterceptor):
+class _WorkflowInbound(worker.WorkflowInboundInterceptor):
     """Stamps what a run asks for, and what it answers to queries of the service."""
 
     def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
-        super().init(_Asks(outbound))
+        super().init(_WorkflowOutbound(outbound))
 
     async def handle_query(self, input: worker.HandleQueryInput) -> Any:  # noqa: A002, ANN401 - as above
         answer = await super().handle_query(input)
@@ -184,7 +184,7 @@ class _Runs(worker.WorkflowInboundInterceptor):
         return _stamped(workflow.payload_converter(), [answer], stamp)[0]
 
 
-class _Asks(worker.WorkflowOutboundInterceptor):
+class _WorkflowOutbound(worker.WorkflowOutboundInterceptor):
     """Stamps what a run asks of activities, and the start of the next run."""
 
     def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
@@ -213,11 +213,11 @@ class _Asks(worker.WorkflowOutboundInterceptor):
         return _stamped(workflow.payload_converter(), arguments, stamp)
 
 
-class _Does(worker.ActivityInboundInterceptor):
+class _ActivityInbound(worker.ActivityInboundInterceptor):
     """Does nothing with arguments that a run of the service has not stamped for this activity; stamps the result."""
 
     def init(self, outbound: worker.ActivityOutboundInterceptor) -> None:
-        super().init(_Beats(outbound))
+        super().init(_ActivityOutbound(outbound))
 
     async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
         info = activity.info()
@@ -236,7 +236,7 @@ class _Does(worker.ActivityInboundInterceptor):
         return stamped_answer(activity.payload_converter(), result, RESULT, info.activity_type)
 
 
-class _Beats(worker.ActivityOutboundInterceptor):
+class _ActivityOutbound(worker.ActivityOutboundInterceptor):
     """Stamps the heartbeats of an activity."""
 
     def heartbeat(self, *details: Any) -> None:  # noqa: ANN401 - as above

@@ -64,18 +64,18 @@ Month = Annotated[
 
 
 class AssessmentQuery(BaseModel):
-    """ProblemKind of subjects, and the format. Unknown parameters are refused."""
+    """Kind of subjects, and the format. Unknown parameters are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
-    by: Subject = Field(default=Subject.COMPANY, description="ProblemKind of subjects.", examples=["agent"])
+    by: Subject = Field(default=Subject.COMPANY, description="Kind of subjects.", examples=["agent"])
     format: Format = Field(default="json", description="`csv` and `xlsx` have a row for each figure of each subject.")
 
 
 class CaseListing(Paging):
     """Number whose cases are listed, and the page."""
 
-    by: Subject = Field(description="ProblemKind of the subject.", examples=["agent"])
+    by: Subject = Field(description="Kind of the subject.", examples=["agent"])
     subject: Name = Field(description="Id of the person, or code; `company`.", examples=["10023"])
     figure: Code = Field(description="Name of the figure.", examples=["replied_in_time"])
     format: Format = Field(default="json", description="`csv` and `xlsx` have all cases.")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from activities.notifications.caller_links import Link, Links
+from activities.notifications.caller_links import CallerLinks, Link
 from api.codes import CatalogueInForce
 from api.complaints.cases import Cases
 from api.dependencies import part
@@ -83,7 +83,7 @@ class CallerPage:
 
     cases: Cases
     in_force: CatalogueInForce
-    links: Links
+    links: CallerLinks
     limits: Limits
     secure: bool
 

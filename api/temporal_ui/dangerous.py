@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from activities.names import complaint_id
-from api.backend import Backend
+from api.complaints.cases import Cases
 from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
 from api.edge.problems import ProblemError, declare
 from api.routing import json_of
@@ -96,10 +96,9 @@ def may_confirm(session: Session) -> bool:
 class Dangerous:
     """Refusal of dangerous requests, until they are confirmed."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._client, self._reader, self._clock = backend.complaints, backend.reader, backend.clock
-        seal, clock, secure = backend.confirmations, backend.clock, backend.sessions.secure
-        self._cookie = SealedCookie("hotline-grant", seal, Confirmation, clock, secure=secure, strict=True)
+    def __init__(self, cases: Cases, cookie: SealedCookie[Confirmation]) -> None:
+        self._cases = cases
+        self._cookie = cookie
 
     async def confirm(self, request: Request, session: Session, match: Match) -> Response | tuple[bytes, bytes]:
         """Return query and body to pass on if the request is confirmed, else the refusal, which leads to the page.
@@ -133,7 +132,7 @@ class Dangerous:
                 does=does,
                 subject=subject if len(subject) <= LONGEST_SUBJECT else f"{subject[:LONGEST_SUBJECT]}…",
                 count=await self._counted(body) if does in _OPERATIONS else 1,
-                ends_at=self._clock() + LASTS,
+                ends_at=self._cases.clock() + LASTS,
             ),
         )
         return refusal
@@ -141,7 +140,7 @@ class Dangerous:
     async def _counted(self, batch: Mapping[str, Any]) -> int | None:
         """Return the number of workflows of a batch; None if Temporal does not tell it."""
         with suppress(ProblemError):
-            return len(batch.get("executions", ())) or await self._client.count(batch["visibilityQuery"])
+            return len(batch.get("executions", ())) or await self._cases.client.count(batch["visibilityQuery"])
         return None
 
     def kept(self, request: Request, session: Session) -> Confirmation | None:
@@ -163,13 +162,13 @@ class Dangerous:
         if asked and request.method == "POST":
             try:
                 reason = _REASON.validate_python(form.get("reason", ""))
-                asked = asked.model_copy(update={"reason": reason, "ends_at": self._clock() + LASTS})
+                asked = asked.model_copy(update={"reason": reason, "ends_at": self._cases.clock() + LASTS})
             except ValidationError:
                 wrong = True
         case = None
         if asked:
             with suppress(ProblemError):  # SQL may be down
-                case = await self._reader.ask(get_case, asked.subject.removeprefix(complaint_id("")))
+                case = await self._cases.reader.ask(get_case, asked.subject.removeprefix(complaint_id("")))
         status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
         answer = page("grant.html", status, asked=asked, case=case, sealed=sealed, wrong=wrong)
         if asked and asked.reason:

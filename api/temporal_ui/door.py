@@ -10,11 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.backend import Backend
+from api.codes import CatalogueInForce
+from api.complaints.cases import Cases
 from api.edge.browsers import READING, require_same_origin, source
+from api.edge.limits import Limits, Turns
 from api.edge.problems import ProblemError, declare
 from api.sign_in.security import WRONG_SCOPE
-from api.sign_in.sessions import Session, takes_pages
+from api.sign_in.sessions import Session, Sessions, takes_pages
 from api.temporal_ui.acting import act
 from api.temporal_ui.codec import SETTINGS, answer_codec
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
@@ -65,12 +67,23 @@ class Door:
 
     path = PREFIX
 
-    def __init__(self, backend: Backend) -> None:
-        self._sessions, self._limits = backend.sessions, backend.limits
-        self._cases, self._in_force = backend.cases, backend.in_force
-        self._ui = UiServer(backend.temporal_ui_url)
-        self._dangerous = Dangerous(backend)
-        self._places = Places(backend.turns)
+    def __init__(  # noqa: PLR0913, PLR0917 - parts of the service
+        self,
+        url: str | None,
+        cases: Cases,
+        sessions: Sessions,
+        limits: Limits,
+        in_force: CatalogueInForce,
+        dangerous: Dangerous,
+        turns: Turns,
+    ) -> None:
+        self._cases = cases
+        self._sessions = sessions
+        self._limits = limits
+        self._in_force = in_force
+        self._dangerous = dangerous
+        self._ui = UiServer(url)
+        self._places = Places(turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # For metrics: no path or query becomes a label.

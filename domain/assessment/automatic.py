@@ -63,7 +63,6 @@ def _remind(month: AssessmentFields, data: Reminded, _: AssessmentEvent) -> None
 
 
 def _reminds(_: AssessmentFields, data: Reminded, __: AssessmentEvent) -> Addressees:
-    """Return those who may still object, or have to act; after the time, the general manager as well."""
     if data.limit == OBJECTIONS:
         return ("agent", "crew", "supervisor")
     return ("supervisor", "manager", *(("general_manager",) if data.percent >= MISS else ()))

@@ -50,7 +50,6 @@ def changed_terms(old: Terms, new: Terms) -> tuple[str, ...]:
 
 
 def moved_promises(case: CaseState, terms: Terms, at: datetime) -> tuple[Moved, ...]:
-    """Return each promise that is due at another time, or is not measured as before."""
     before = {clock.serial: clock for clock in case.clocks}
     return tuple(
         moved

@@ -32,7 +32,6 @@ def countdown_ends_at(case: CaseState) -> datetime | None:
 
 
 def run_countdown(case: CaseState, at: datetime) -> None:
-    """Let the countdown run, stand and stop with the promise that it belongs to."""
     rules, clock, urging = case.terms.process.urging, urged_clock(case), case.urging
     anew = urging is None or (clock and urging.clock_serial != clock.serial and not _noticed_now(case, urging))
     if clock and clock.missed_at and anew:

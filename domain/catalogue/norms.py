@@ -119,7 +119,6 @@ class ClockNorm(Duration):
     also: tuple[Duration, ...] = Field(default=(), description="Figures of others, kept for comparison.")
 
     def kind(self) -> CalendarKind:
-        """Return the calendar on which it is measured."""
         return self.calendar or ("always" if self.working_days is None else "working")
 
     def seconds_in(self, zone: Zone, day_seconds: int) -> float:

@@ -112,7 +112,6 @@ class EntityRules(Generic[EventT]):
         return (*due, self.happen(kind, at, data))
 
     def record(self: Any, event: EventT) -> EventT:
-        """Evolve the entity by its next event; return the event."""
         receive(self, event)
         self.TABLE.kinds[event.action].change(self, event)
         self.state = event.to_state

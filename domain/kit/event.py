@@ -203,7 +203,6 @@ class BaseKind(Generic[EntityT, EventT]):
         return cast("EventT", event)
 
     def more_facts(self, _: EntityT, __: Decision) -> dict[str, Any]:
-        """Return fields that events of this entity alone have."""
         return {}
 
     def change(self, entity: EntityT, event: EventT) -> None:
@@ -212,7 +211,7 @@ class BaseKind(Generic[EntityT, EventT]):
         self.evolve(entity, event.data, event)
 
     def addressees(self, entity: EntityT, event: EventT) -> Addressees:
-        """Return those who are told of the event, given the entity as it left it."""
+        """Return those who are notified of the event, given the entity as it left it."""
         if isinstance(self.notifies, Mapping):
             return self.notifies[event.to_state]
         if callable(self.notifies):

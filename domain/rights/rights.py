@@ -45,16 +45,11 @@ class CaseOfSomebody(Protocol):
     """Facts of a case that decide whose it is."""
 
     @property
-    def department(self) -> str | None:
-        """Department that has the case."""
-
+    def department(self) -> str | None: ...
     @property
-    def cycle(self) -> int:
-        """Present cycle."""
-
+    def cycle(self) -> int: ...
     @property
-    def parts(self) -> Sequence[Part]:
-        """Parts of further departments."""
+    def parts(self) -> Sequence[Part]: ...
 
 
 def reaches(right: Right, actor: Actor, case: CaseOfSomebody) -> bool:

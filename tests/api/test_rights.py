@@ -8,11 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import APIRouter
 from sqlalchemy import event
 from starlette.routing import Route
 
 from api.calls.answers import NEW_CALL
 from api.openapi import RIGHT
+from api.routing import OnceRoute
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.actors import Role
@@ -122,6 +124,16 @@ async def test_every_operation_takes_a_right_that_is_published(on_sqlite: Api) -
     assert [row["name"] for row in table.rows if not row["routes"]] == ["read_recordings"]
     hidden = {route.path for route in on_sqlite.app.routes if isinstance(route, Route) and not route.include_in_schema}
     assert {path for path in hidden if not path.startswith(PAGE)} == HIDDEN
+
+
+async def test_an_operation_cannot_be_declared_without_a_right() -> None:
+    router = APIRouter(route_class=OnceRoute)
+
+    async def endpoint() -> None: ...
+
+    with pytest.raises(TypeError, match="/v1/secrets takes no right"):
+        router.add_api_route("/v1/secrets", endpoint)
+    router.add_api_route("/healthz", endpoint)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
-from activities.assessments import Assessments, verify
+from activities.assessments import AssessmentActivities, verify
 from domain.assessment.assessment import Assessment
 from domain.assessment.automatic import PUBLISH
 from domain.assessment.batch import Computing
@@ -110,7 +110,7 @@ def run(database: Engine, of: Assessment) -> Computation:
     async def compute() -> Computation:
         async with GroupWriter(database) as writer:
             computing = Computing(assessment=of, as_of=AS_OF, serial=1)
-            return await ActivityEnvironment().run(Assessments(writer, database).compute, computing)
+            return await ActivityEnvironment().run(AssessmentActivities(writer, database).compute, computing)
 
     return asyncio.run(compute())
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from temporalio.client import Client
 
 import worker
-from activities.notifications.caller_links import Links
+from activities.notifications.caller_links import CallerLinks
 from api.__main__ import assemble, server_config
 from api.app import create_app
 from api.backend import Backend
@@ -123,7 +123,7 @@ class Api:
 
     def link(self, number: str, cycle: int = 1, at: datetime | None = None) -> str:
         """The path of a link, as the caller gets it."""
-        links = Links(ring_at(self.settings.keys_file))
+        links = CallerLinks(ring_at(self.settings.keys_file))
         return f"/c/{links.make(number, cycle, at or datetime.now(UTC))}"
 
     async def case_in(self, state: str, **changes: Any) -> str:

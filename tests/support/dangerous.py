@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.sign_in.sessions import Session
-from api.temporal_ui.dangerous import GRANT, Dangerous
+from api.temporal_ui.dangerous import GRANT
 from api.temporal_ui.rules import API, Match, rule_of
 from readmodel.people.people import PeopleScope
 from tests.support.api import Api
@@ -86,7 +86,7 @@ class Browser:
         sent = json.dumps(body or {}).encode() if method == "POST" else b""
         assert self.session
         request = self.request(method, path, sent)
-        answer = await Dangerous(self.api.backend).confirm(request, self.session, matched(request))
+        answer = await self.api.backend.dangerous.confirm(request, self.session, matched(request))
         if isinstance(answer, Response) and "set-cookie" in answer.headers:
             self.take(answer.headers["set-cookie"])
         return answer

@@ -12,9 +12,9 @@ from temporalio.client import WorkflowUpdateStage
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from activities.bulk_throttle import BulkThrottle
-from activities.cases.bulk import BulkUpdates, CasesOfHandover, TermsChange
+from activities.cases.bulk import BulkActivities, CasesOfHandover, TermsChange
 from activities.cases.updates import NO_ANSWER, CaseUpdates
-from activities.incidents.incidents import Incidents
+from activities.incidents.incidents import IncidentActivities
 from activities.names import CATALOGUE_CHANGE, SETTLE
 from domain.incident.batch import NamedCases, Settling
 from readmodel.writer import GroupWriter
@@ -37,18 +37,18 @@ async def settled(hotline: Hotline, updates: CaseUpdates, numbers: list[str]) ->
     settling = Settling(
         incident=INCIDENT, numbers=tuple(numbers), result="已换管", message="已恢复供水", follow_up_percent=100
     )
-    done = await ActivityEnvironment().run(Incidents(NO_WRITER, hotline.engine, updates).settle, settling)
+    done = await ActivityEnvironment().run(IncidentActivities(NO_WRITER, hotline.engine, updates).settle, settling)
     return sum(done.counts.values()), list(done.silent)
 
 
 async def linked(hotline: Hotline, updates: CaseUpdates, numbers: list[str]) -> Any:
     naming = NamedCases(incident=INCIDENT, numbers=tuple(numbers), actor=ADMIN)
-    done = await ActivityEnvironment().run(Incidents(NO_WRITER, hotline.engine, updates).link_named, naming)
+    done = await ActivityEnvironment().run(IncidentActivities(NO_WRITER, hotline.engine, updates).link_named, naming)
     return sum(done.counts.values()), list(done.silent)
 
 
 async def rolled_out(hotline: Hotline, updates: CaseUpdates, numbers: list[str]) -> Any:
-    bulk = BulkUpdates(NO_WRITER, hotline.engine, updates, lambda _: slower(hotline.catalogue))
+    bulk = BulkActivities(NO_WRITER, hotline.engine, updates, lambda _: slower(hotline.catalogue))
     counts = await ActivityEnvironment().run(
         bulk.change_catalogue, TermsChange(edition=EDITION, serial=1, numbers=numbers)
     )
@@ -57,7 +57,7 @@ async def rolled_out(hotline: Hotline, updates: CaseUpdates, numbers: list[str])
 
 async def handed_over(hotline: Hotline, updates: CaseUpdates, numbers: list[str]) -> Any:
     order = (await order_handover(hotline, HANDOVER)).progress.handover
-    bulk = BulkUpdates(NO_WRITER, hotline.engine, updates, lambda _: None)
+    bulk = BulkActivities(NO_WRITER, hotline.engine, updates, lambda _: None)
     done = await ActivityEnvironment().run(bulk.hand_over_cases, CasesOfHandover(handover=order, numbers=numbers))
     assert set(done.refused.values()) == {NO_ANSWER.reason}
     return done.handed_over, list(done.refused)

@@ -18,11 +18,14 @@ from temporalio.api.enums.v1 import CommandType, TaskQueueKind
 from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, UpdateActivityOptionsRequest
 from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.worker import Worker
 
 from activities.recovery import other_workflows
 from activities.recovery.report import ReconcilerReport
+from domain.case.actions.comment import Comment
 from domain.reports.period import ReportKind
 from hotline.recovery.rebuild_workflows import STARTED
+from hotline.temporal.runner import runner
 from readmodel.base.database import engine
 from tests.support import lost
 from tests.support.bulk import order_handover, put_in_force
@@ -31,12 +34,15 @@ from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.months import RunningMonth
 from tests.workflows.test_hijacked_tasks import hijack, schedule
 from tests.workflows.test_late_cases import QUEUE, TEN_YEARS, timer, waiting_cases
-from tests.workflows.test_pretender import asked
+from tests.workflows.test_no_cases import nested
+from tests.workflows.test_pretender import asked, told
 from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.report import report_workflow_id, start_report
 from workflows.clients.singletons import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
 from workflows.clients.start import Request
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.workflow import IncidentWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 NOBODYS_QUEUE = "nobody-polls"
@@ -198,6 +204,7 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
         ):
             await cause.handle.signal("linked")
             await hijack(client, QUEUE, command)
+        await hijack(client, NOBODYS_QUEUE)
         await keep_tasks(client, kept)
         await lost.terminate(client, ended.handle.id)
         await lost.delete(client, deleted.handle.id)
@@ -212,3 +219,25 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
                 assert await rebuilder(ours, owner).one(cause.number) == STARTED
             owner.dispose()
             await until(stuck, [].__eq__)
+
+
+async def test_a_failure_that_the_client_cannot_read_stops_no_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has given it for activities of an incident, and of a case that was terminated before another one."""
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
+        client, workflows = waiting.client, [IncidentWorkflow, ComplaintWorkflow]
+        async with Worker(client, task_queue=QUEUE, workflows=workflows, workflow_runner=runner(sandbox=False)):
+            cause = await declare(waiting, "west")
+            first = await asked(waiting)
+            one, other = await waiting.start(), await waiting.start()
+            await one.act(Comment(note="还没来"), unwritten=True)
+            await one.handle.signal("publish")
+            for task in (first, await asked(waiting)):
+                await told(waiting, task.task_token, nested(98))
+        for complaint in (one, other):
+            await complaint.handle.terminate()
+        async with at_work(elsewhere) as (_, stuck):
+            for complaint in (one, other):
+                await until(complaint.lost, lambda mark: mark == "ended")
+            await until(stuck, [cause.handle.id].__eq__)

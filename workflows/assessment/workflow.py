@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.assessments import Assessments
+    from activities.assessments import AssessmentActivities
     from domain.assessment.actions.decide_objection import DecideObjection
     from domain.assessment.actions.inspect import Inspect
     from domain.assessment.assessment import Assessment
@@ -65,7 +65,7 @@ class AssessmentWorkflow(PublishingWorkflow):
             self._timer.set(self._month.next_deadline(workflow.now()), self._month.state)
             if _WORK not in self._tasks and (step := self._next_step()):
                 self._begin(_WORK, step)
-            self._publish(Assessments.publish, self._batch)
+            self._publish(AssessmentActivities.publish, self._batch)
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _next_step(self) -> Coroutine[Any, Any, None] | None:
@@ -83,7 +83,7 @@ class AssessmentWorkflow(PublishingWorkflow):
         month, as_of = self._month, workflow.now()
         step, self._stale = month.next_step(as_of), False
         computing = Computing(assessment=month.model_copy(), as_of=as_of, serial=month.version)
-        computed = await self._execute(Assessments.compute, computing, f"computes {month.number} 计算指标")
+        computed = await self._execute(AssessmentActivities.compute, computing, f"computes {month.number} 计算指标")
         self._note(month.note_computation(computed, None if self._stale else step, workflow.now()))
 
     async def _draw(self) -> None:
@@ -94,7 +94,7 @@ class AssessmentWorkflow(PublishingWorkflow):
             seed=month.seed,
             per_agent=month.standard.sample_per_agent,
         )
-        drawn = await self._execute(Assessments.draw_sample, drawing, "draws cases to inspect 质检抽样")
+        drawn = await self._execute(AssessmentActivities.draw_sample, drawing, "draws cases to inspect 质检抽样")
         self._note(month.draw(drawn.sample, workflow.now()))
 
     def act(self, action: str, command: Command[Any]) -> BaseModel:

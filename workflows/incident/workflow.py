@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.incidents.incidents import BATCH, LINKED, Incidents
+    from activities.incidents.incidents import BATCH, LINKED, IncidentActivities
     from activities.incidents.messages import IncidentMessages
     from activities.names import ABSORB
     from domain.incident.actions import confirm, declare
@@ -98,7 +98,7 @@ class IncidentWorkflow(PublishingWorkflow):
             self._act_on_cases()
             # The answers of doubtful cases may come with an update or, at a replay, before it.
             if _ASKING not in self._tasks:
-                self._publish(Incidents.publish, self._batch)
+                self._publish(IncidentActivities.publish, self._batch)
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _over(self) -> bool:
@@ -162,14 +162,14 @@ class IncidentWorkflow(PublishingWorkflow):
 
     async def _inform(self) -> None:
         news = self._news[0]
-        await self._execute(Incidents.inform, news, f"tells {len(news.numbers)} callers 通报来电人")
+        await self._execute(IncidentActivities.inform, news, f"tells {len(news.numbers)} callers 通报来电人")
         self._news.pop(0)
 
     async def _gather(self) -> None:
         incident, after = self._incident, self._search_after or ""
         self._search_after = None
         gathering = Gathering(incident=incident.number, scope=incident.scope, since=incident.since, after=after)
-        found = await self._execute(Incidents.gather, gathering, "links the cases of its scope 归集工单")
+        found = await self._execute(IncidentActivities.gather, gathering, "links the cases of its scope 归集工单")
         if self._search_after is None:  # else it begins anew: the scope has grown, or the second search is due
             self._search_after = found.after
 
@@ -177,7 +177,7 @@ class IncidentWorkflow(PublishingWorkflow):
         """Link the cases that somebody has named; those that do not answer later again, or once all others ended."""
         self._named, self._named_due = None, False
         summary = f"links {len(naming.numbers)} named cases 点名并案"
-        answers = await self._execute(Incidents.link_named, naming, summary)
+        answers = await self._execute(IncidentActivities.link_named, naming, summary)
         answered = {number: None for number in naming.numbers if number not in answers.silent}
         # They go where the incident goes, also if it ends before they have told it.
         self._waiting |= answered
@@ -207,21 +207,22 @@ class IncidentWorkflow(PublishingWorkflow):
         numbers = tuple(self._waiting)[:BATCH]
         left = f"{len(self._waiting)} 件待办 cases left"
         incident = self._incident
+        activity: Any
+        page: Settling | Relinking
         if incident.end is IncidentState.RESOLVED:
-            settling = Settling(
+            activity, what = IncidentActivities.settle, "completes and replies 批量办结"
+            page = Settling(
                 incident=incident.number,
                 result=incident.result or "",
                 message=incident.reply or "",
                 follow_up_percent=incident.follow_up_percent,
                 numbers=numbers,
             )
-            answers = await self._execute(Incidents.settle, settling, f"completes and replies 批量办结, {left}")
         else:
+            activity, what = IncidentActivities.relink, "links cases to another incident 转并工单"
             to = incident.into if incident.end is IncidentState.MERGED else None
-            relinking = Relinking(incident=incident.number, to=to, numbers=numbers)
-            answers = await self._execute(
-                Incidents.relink, relinking, f"links cases to another incident 转并工单, {left}"
-            )
+            page = Relinking(incident=incident.number, to=to, numbers=numbers)
+        answers = await self._execute(activity, page, f"{what}, {left}")
         self._counts.update(answers.counts)
         for number in numbers:
             self._waiting.pop(number, None)
@@ -237,7 +238,7 @@ class IncidentWorkflow(PublishingWorkflow):
         numbers = tuple(self._doubtful)[:BATCH]
         self._asked = {number: self._doubtful.pop(number) for number in numbers}
         asking = Asking(incident=self._incident.number, numbers=numbers)
-        unlinked = await self._execute(Incidents.find_unlinked, asking, f"asks {len(numbers)} cases 核对工单")
+        unlinked = await self._execute(IncidentActivities.find_unlinked, asking, f"asks {len(numbers)} cases 核对工单")
         # Those that were linked again meanwhile are asked no longer.
         for number in self._asked.keys() & unlinked:
             self._waiting.pop(number, None)
