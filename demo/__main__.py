@@ -46,6 +46,7 @@ SURGE_CATALOGUE = CATALOGUE.with_name("surge.toml")
 CHANNELS = CATALOGUE.with_name("channels.toml")
 """Channels that send nothing to real telephones, one of which fails."""
 RETRY_SECONDS = 2.0
+USUAL_CASES = 320
 KEYS_LAST = timedelta(days=1)
 """Each run of the demo makes keys of its own for its people."""
 OWN_STORES = (
@@ -114,7 +115,7 @@ def demo(  # noqa: PLR0913 - an argument for each option
     options = partial(
         DemoOptions,
         url=(url or f"http://{LOOPBACK}:{settings.api_port}").rstrip("/"),
-        cases=cases or (2000 if surge else 320),
+        cases=cases or (2000 if surge else USUAL_CASES),
         seed=seed,
         day_seconds=day_seconds,
         deadline=deadline,
@@ -125,7 +126,9 @@ def demo(  # noqa: PLR0913 - an argument for each option
     ready = partial(with_keys, options, key_file or settings.data_dir / "admin.key", None if url else settings)
     if not own_service:
         raise typer.Exit(asyncio.run(play(perform, ready)))
-    show = partial(play, perform, ready) if surge else partial(with_operator, settings, ready, seed)
+    # A small day has a small month.
+    fill = partial(fill_last_month, settings, seed, min((cases or USUAL_CASES) / USUAL_CASES, 1.0))
+    show = partial(play, perform, ready) if surge else partial(with_operator, settings, ready, fill)
     raise typer.Exit(asyncio.run(play_with_service(settings, show)))
 
 
@@ -230,7 +233,7 @@ async def play_with_service(settings: Settings, played: Callable[[], Awaitable[i
     return 1 if playing.cancelled() else playing.result()
 
 
-async def with_operator(settings: Settings, ready: Callable[[], DemoOptions], seed: int) -> int:
+async def with_operator(settings: Settings, ready: Callable[[], DemoOptions], fill: Callable[[], str]) -> int:
     """Play a day, and do beside it what an operator does: import the registry, put the catalogue in force.
 
     Then fill the last month, report and begin to assess it as the Schedule would, and have people argue about it.
@@ -244,7 +247,7 @@ async def with_operator(settings: Settings, ready: Callable[[], DemoOptions], se
             group.create_task(_operate(settings, *apply))
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
-    month = await asyncio.to_thread(fill_last_month, settings, seed)
+    month = await asyncio.to_thread(fill)
     await _operate(settings, "report", "monthly", month, "--make")
     await _operate(settings, "assessment", "begin", month)
     await play(partial(argue_month, month), ready)

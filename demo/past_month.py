@@ -53,8 +53,8 @@ SLICE = 100
 LOOK_AGAIN_SECONDS = 0.5
 
 
-def fill_last_month(settings: Settings, seed: int) -> str:
-    """Fill the month before the present one by the promises of the default catalogue; return it, as 2026-08.
+def fill_last_month(settings: Settings, seed: int, part: float = 1.0) -> str:
+    """Fill the last month, or a part of it, by the promises of the default catalogue; return it, as 2026-08.
 
     Filled again, it changes nothing.
     """
@@ -65,17 +65,17 @@ def fill_last_month(settings: Settings, seed: int) -> str:
     rng = random.Random(f"{seed} {month}")  # noqa: S311 - a play that can be repeated, no secret
     staff = Staff({service.department for service in catalogue.services})
     skill = {person.name: rng.uniform(0.72, 0.99) for person in staff.people}
-    cases = [*past_cases(month, catalogue, rng, skill, now)]
+    cases = [*past_cases(int(part * CASES), month, catalogue, rng, skill, now)]
     with opened(settings.database_url) as database:
         for first in range(0, len(cases), SLICE):
             with writing(database) as connection:
                 # Nobody is to be told of what is over.
                 batches = cases[first : first + SLICE]
                 write(connection, batches, {batch.number: batch.case.version for batch in batches})
-        for first in range(0, CALLS, 10 * SLICE):
-            reported = [_call(place, rng, since, until) for place in range(first, min(first + 10 * SLICE, CALLS))]
+        reported = [_call(place, rng, since, until) for place in range(int(part * CALLS))]
+        for first in range(0, len(reported), 10 * SLICE):
             with writing(database) as connection:
-                calls.keep(connection, reported, catalogue.area_code, now)
+                calls.keep(connection, reported[first : first + 10 * SLICE], catalogue.area_code, now)
         points = [(agent, round(60 + 40 * skill[agent] * rng.random() ** 0.3, 1)) for agent in AGENTS]
         given = [GivenValue("training", Subject.AGENT, agent, value) for agent, value in points]
         with writing(database) as connection:
@@ -85,7 +85,7 @@ def fill_last_month(settings: Settings, seed: int) -> str:
 
 
 def past_cases(
-    month: str, catalogue: Catalogue, rng: random.Random, skill: dict[str, float], now: datetime
+    cases: int, month: str, catalogue: Catalogue, rng: random.Random, skill: dict[str, float], now: datetime
 ) -> Iterator[ProjectionBatch]:
     """Yield the cases to which nothing can happen any more. `skill` of a person is how often they keep a promise."""
     since, until = month_bounds(month, ZoneInfo(catalogue.calendar.timezone))
@@ -93,8 +93,8 @@ def past_cases(
     # Nobody waits for a time: everything is over.
     plans = [plan for plan in PLANS["ends"] if len(plan.steps) == len(plan.moves)]
     staff, callers = Staff({offer.department for offer in offers}), set[str]()
-    instants = sorted(_instant(rng, since, until) for _ in range(CASES))
-    for call, at in zip(calls_by(CASES, plans, offers, districts, rng), instants, strict=True):
+    instants = sorted(_instant(rng, since, until) for _ in range(cases))
+    for call, at in zip(calls_by(cases, plans, offers, districts, rng), instants, strict=True):
         caller = phone(rng.randrange(MONTH["callers"]))
         start = _registration(call, at, catalogue, caller, known=caller in callers)
         callers.add(caller)
