@@ -84,6 +84,12 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
     return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | asleep | waits))}
 
 
+def sleeping_cases(connection: ReadConnection) -> set[str]:
+    """Return the cases for which nothing falls due, as they are suspended without a wake date."""
+    sleeps = (cases.c.state == State.SUSPENDED) & PROGRESS["wake_at"].as_string().is_(None)
+    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, sleeps))}
+
+
 class NotOver(NamedTuple):
     """Incidents and assessments that are not over, by number; True: it has nothing to do before people act."""
 

@@ -1,7 +1,7 @@
 """Workflows of cases as Temporal lists and describes them, for the reconciler and the commands."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 
 from activities.bulk_throttle import BulkThrottle
 from activities.names import CHANGED_AT, COMPLAINT_WORKFLOW, complaint_id
-from activities.recovery.other_workflows import OtherWorkflows
+from activities.recovery.other_workflows import OtherWorkflows, is_left
 from activities.recovery.report import STARTED_AGAIN
 from activities.run_status import NOT_OVER, STUCK, instant, is_over, is_undecodable, unless_gone
 from domain.shared.numbers import is_number
@@ -114,6 +114,20 @@ class CaseWorkflows:
         if found is None or not (is_over(found.status) or (found.workflow_type, found.task_queue) == self._of_cases):
             return None
         return self._seen(found.raw_info)
+
+    async def with_left_tasks(self, numbers: Iterable[str]) -> set[str]:
+        """Return those of these cases whose next task no worker of the service gets (`is_left`). Raises RPCError."""
+        left = set[str]()
+        for number in numbers:
+            await self._throttle.wait()
+            try:
+                found = await unless_gone(self._client.get_workflow_handle(complaint_id(number)).describe())
+            except RPCError as error:
+                if not is_undecodable(error):
+                    raise
+                found = None  # its activity is listed
+            left |= {number} if found and not is_over(found.status) and is_left(found) else set()
+        return left
 
     async def end(self, number: str, run_id: str) -> str:
         """Terminate this run of a case that is over, if it has not ended; return the reason. Raises RPCError."""

@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Engine
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError
 
 from activities.bulk_throttle import BulkThrottle
@@ -89,13 +89,12 @@ class OtherWorkflows:
             if is_undecodable(error):
                 return True
             raise
-        pending, task = found.raw_description.pending_activities, found.raw_description.pending_workflow_task
+        pending = found.raw_description.pending_activities
         timer_at = 0 if workflow_id in in_sql.assessments else due_at
         is_idle = not (pending or known.get(workflow_id)) and _is_past(worked_at)
-        # Somebody can also have the next run, or the tasks of this one, wait for years.
-        is_left = task.attempt > 0 and _is_past(task.scheduled_time.seconds)
+        # Somebody can also have the next run wait for years.
         is_far = _is_far(max(timer_at, found.raw_info.execution_time.seconds))
-        return is_idle or is_left or is_far or any(map(self._waits, pending))
+        return is_idle or is_left(found) or is_far or any(map(self._waits, pending))
 
     def _waits(self, pending: PendingActivityInfo) -> bool:
         is_far = _is_far(pending.next_attempt_schedule_time.seconds)
@@ -103,6 +102,15 @@ class OtherWorkflows:
         options = pending.activity_options
         is_long = options.start_to_close_timeout.seconds > RUN_TIMEOUT.total_seconds()
         return is_far or is_refused or is_long or options.task_queue.name != self._task_queue
+
+
+def is_left(found: WorkflowExecutionDescription) -> bool:
+    """Return True if the next task of a run is left to a worker that does not take it.
+
+    Somebody who has answered the task before can have the tasks that follow wait for years in a queue of their own.
+    """
+    task = found.raw_description.pending_workflow_task
+    return task.attempt > 0 and _is_past(task.scheduled_time.seconds)
 
 
 def _is_far(seconds: int) -> bool:

@@ -125,6 +125,7 @@ class Reconciler:
         self._incomplete: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
         self._paused, self._stuck = set[str](), set[str]()
+        self._left = set[str]()  # suspended cases whose next task no worker gets
         self._diverged: set[str] = set()
         self._not_begun: dict[str, str] = {}
         self._ended: dict[str, str] = {}  # SQL shows them as over
@@ -214,7 +215,9 @@ class Reconciler:
         late = await read(self._engine, partial(recovery.late_cases, due_before=began_at - STUCK_AFTER))
         stuck |= {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
         others = await self._workflows.others.stuck(self._engine, began_at - STUCK_AFTER)
-        self._stuck = stuck | (late - self._lost.keys() - self._paused) | others
+        known = frozenset(self._left)  # a sweep adds to them meanwhile
+        self._left -= known - await self._workflows.with_left_tasks(known)
+        self._stuck = stuck | ((late | self._left) - self._lost.keys() - self._paused) | others
         # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
@@ -339,6 +342,7 @@ class Reconciler:
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.others()
         await self._workflows.others.sweep(self._engine, began_at - STUCK_AFTER)
+        self._left |= await self._workflows.with_left_tasks(await read(self._engine, recovery.sleeping_cases))
         running = await self._compare_all(self._workflows.running(), current)
         if self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY):
             await self._compare_all(self._workflows.ended(), current)

@@ -17,20 +17,23 @@ from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
 from temporalio.api.enums.v1 import CommandType, TaskQueueKind
 from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, UpdateActivityOptionsRequest
-from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.worker import Worker
 
 from activities.recovery import other_workflows
 from activities.recovery.report import ReconcilerReport
 from domain.case.actions.comment import Comment
+from domain.case.actions.dispatch import Dispatch
+from domain.case.actions.sign_for import SignFor
+from domain.case.actions.suspend import Suspend
 from domain.reports.period import ReportKind
 from hotline.recovery.rebuild_workflows import STARTED
 from hotline.temporal.runner import runner
 from readmodel.base.database import engine
 from tests.support import lost
 from tests.support.bulk import order_handover, put_in_force
-from tests.support.causes import Cause, declare
-from tests.support.hotline import Hotline, running_hotline, until
+from tests.support.causes import declare
+from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.months import RunningMonth
 from tests.workflows.test_hijacked_tasks import hijack, schedule
 from tests.workflows.test_late_cases import QUEUE, TEN_YEARS, timer, waiting_cases
@@ -169,23 +172,34 @@ def rests(found: WorkflowExecutionDescription) -> bool:
     return not (raw.pending_activities or raw.pending_workflow_task.attempt)
 
 
-async def keep_tasks(client: Client, cause: Cause) -> None:
-    """Answer a task of the incident, and have those that follow wait for a worker that has gone."""
+async def keep_tasks(client: Client, handle: WorkflowHandle[Any, Any], signal: str) -> None:
+    """Answer a task of the workflow, and have those that follow wait for a worker that has gone."""
     kept = TaskQueue(name="kept", kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY, normal_name=QUEUE)
     poll = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=kept, identity="nobody")
     polling = asyncio.ensure_future(client.workflow_service.poll_workflow_task_queue(poll))
-    await cause.handle.signal("linked")
+    await handle.signal(signal)
     years = Duration(seconds=TEN_YEARS)
     sticky = StickyExecutionAttributes(worker_task_queue=kept, schedule_to_start_timeout=years)
     await hijack(client, QUEUE, sticky=sticky)
     polling.cancel()
-    await cause.handle.signal("linked")
+    await handle.signal(signal)
+
+
+async def suspended(hotline: Hotline) -> Complaint:
+    """A case without a wake date, which SQL has."""
+    complaint = await hotline.start()
+    for body in (Dispatch(department="repair"), SignFor(), Suspend(reason="等用户")):
+        await complaint.act(body)
+    return complaint
 
 
 async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_until_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They were terminated, deleted, or go on elsewhere or in ten years; another one is sound."""
+    """They were terminated, deleted, or go on elsewhere or in ten years; another one is sound.
+
+    So it is with a suspended case, of which nothing falls due.
+    """
     async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
         client = waiting.client
         async with running_hotline(elsewhere.server, tmp_path, task_queue=QUEUE) as first:
@@ -194,7 +208,8 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
                 await cause.published("declare")
             month = await RunningMonth.begin(first, "2026-02", sample_per_agent=0)
             await month.reaches("open", "compute", "publish")
-            for handle in (month.handle, *(cause.handle for cause in causes)):
+            asleep, sound = [await suspended(first) for _ in range(2)]
+            for handle in (month.handle, asleep.handle, sound.handle, *(cause.handle for cause in causes)):
                 await until(handle.describe, rests)
         ended, deleted, moved, late, slept, kept, _ = causes
         for cause, command in (
@@ -205,18 +220,20 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
             await cause.handle.signal("linked")
             await hijack(client, QUEUE, command)
         await hijack(client, NOBODYS_QUEUE)
-        await keep_tasks(client, kept)
+        await keep_tasks(client, kept.handle, "linked")
+        await keep_tasks(client, asleep.handle, "publish")
         await lost.terminate(client, ended.handle.id)
         await lost.delete(client, deleted.handle.id)
         await month.handle.terminate()
         async with at_work(elsewhere) as (ours, stuck):
-            await until(stuck, sorted([month.handle.id, *(cause.handle.id for cause in causes[:-1])]).__eq__)
+            listed = [asleep.number, month.handle.id, *(cause.handle.id for cause in causes[:-1])]
+            await until(stuck, sorted(listed).__eq__)
             assert await month.resume()
-            for cause in causes[2:-1]:
-                await cause.handle.terminate()
+            for each in (asleep, *causes[2:-1]):
+                await each.handle.terminate()
             owner = engine(ours.settings.database_url)
-            for cause in causes[:-1]:
-                assert await rebuilder(ours, owner).one(cause.number) == STARTED
+            for each in (asleep, *causes[:-1]):
+                assert await rebuilder(ours, owner).one(each.number) == STARTED
             owner.dispose()
             await until(stuck, [].__eq__)
 
