@@ -229,11 +229,11 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
             listed = [asleep.number, month.handle.id, *(cause.handle.id for cause in causes[:-1])]
             await until(stuck, sorted(listed).__eq__)
             assert await month.resume()
-            for each in (asleep, *causes[2:-1]):
-                await each.handle.terminate()
+            for handle in (asleep.handle, *(cause.handle for cause in causes[2:-1])):
+                await handle.terminate()
             owner = engine(ours.settings.database_url)
-            for each in (asleep, *causes[:-1]):
-                assert await rebuilder(ours, owner).one(each.number) == STARTED
+            for number in (asleep.number, *(cause.number for cause in causes[:-1])):
+                assert await rebuilder(ours, owner).one(number) == STARTED
             owner.dispose()
             await until(stuck, [].__eq__)
 
