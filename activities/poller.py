@@ -1,4 +1,4 @@
-"""Pollers: activities without an end. Each returns after half an hour and is begun anew, so that no run hangs."""
+"""Pollers: activities without an end, begun anew each half hour, so that the history of their workflow stays short."""
 
 import asyncio
 from collections.abc import AsyncIterator

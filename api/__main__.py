@@ -156,8 +156,6 @@ def assemble(
         people=people,
         naming=naming,
         bearer=bearer,
-        limits=limits,
-        turns=turns,
         sessions=sessions,
         sign_in=SignIn(sessions, bearer, limits, people, direct),
         oidc=oidc,

@@ -16,7 +16,6 @@ from api.complaints.recognition import Recognition
 from api.directory import People
 from api.documents.documents import Documents
 from api.documents.printer import Printer
-from api.edge.limits import Limits, Turns
 from api.edge.metrics import Metrics
 from api.edge.middleware import Serving
 from api.exports.streams import ExportTurn
@@ -53,7 +52,6 @@ class Backend:
         oidc: sign-in with the issuer; None if there is none.
         serving: returns the context of a request that changes something.
         export_turn: held by the one step of an export that runs.
-        turns: held by the one request that does something which counts what was done before.
     """
 
     hosts: frozenset[str]
@@ -70,8 +68,6 @@ class Backend:
     people: People
     naming: Naming
     bearer: BearerKey
-    limits: Limits
-    turns: Turns
     sessions: Sessions
     sign_in: SignIn
     oidc: OidcSignIn | None

@@ -1,8 +1,6 @@
-"""Catalogue of services, lifecycle table, and rights."""
+"""Catalogue of services, lifecycle table, rights, and the people of the company."""
 
-import logging
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -14,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from api.codes import BY_NAME
 from api.dependencies import TheCatalogue, ThePeople
-from api.edge.problems import UNKNOWN, declare
+from api.edge.problems import UNKNOWN
 from api.responses import answer, answer_model, problems
 from api.rights import needs, right_of
 from api.routing import OnceRoute
@@ -203,11 +201,6 @@ class PeopleListing(BaseModel, extra="forbid"):
     role: StaffRole | None = Field(default=None, description="Only of this role.")
     department: DepartmentCode | None = Field(default=None, description="Only of this department.")
     district: DistrictCode | None = Field(default=None, description="Only those who work in this district.")
-
-
-log = logging.getLogger("hotline.api")
-
-CUSTOMER_NOT_FOUND = declare("customer-not-found", HTTPStatus.NOT_FOUND, "Customer not found")
 
 
 router = APIRouter(tags=["reference"], route_class=OnceRoute)

@@ -49,8 +49,9 @@ class Player:
     """Plays the calls of one run, each step by its person.
 
     `incident` is the number of the incident of its cases, if there is one, `seconds` the length of the day. `refusals`
-    are the answers that ended cases before the end of their plans, by the index of the call. `done` counts what is done
-    `of` all: steps, cases. `show` takes the progress, `say` what happens.
+    are the answers that ended cases before the end of their plans, by the index of the call; `known` are the cases as
+    they were registered, which SQL may not have yet. `done` counts what is done `of` all: steps, cases. `show` takes
+    the progress, `say` what happens.
     """
 
     hotline: Hotline
@@ -61,6 +62,7 @@ class Player:
     show: Callable[[str], None] = lambda _: None
     say: Callable[[str], None] = lambda _: None
     refusals: dict[int, str] = field(default_factory=dict)
+    known: dict[int, Json] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     of: Counter[str] = field(default_factory=Counter)
 
@@ -114,6 +116,7 @@ class Player:
         """Take down the call, which the exchange reports; return its case."""
         agent, key = self.staff.who(Role.OWNER, owner=call.owner), self.key(call.index)
         case = await self.hotline.post("/complaints", call.intake_of(self.run), by=agent, key=key)
+        self.known[call.index] = case
         self.reach((REGISTERED, call.index))
         self.progress("steps")
         if call.reported:

@@ -164,8 +164,7 @@ class Tide:
 
     async def _declare(self, player: Player) -> None:
         """Declare the incident as a person: the service suspected none so far, because no rule matched."""
-        cases = await player.cases(self.calls)
-        since = min(case["registered_at"] for of_call in cases.values() for case in of_call)
+        since = min(case["registered_at"] for case in player.known.values())
         by, body = player.staff.who(Role.DISPATCHER), {"title": TIDE["title"], **self._scope, "since": since}
         player.say("declares an incident by hand")
         await self._open(player, await player.hotline.post("/incidents", body, by=by, key=player.key("declare")))
@@ -220,12 +219,14 @@ class Tide:
         await self._link(player, unlinked, {"incident": player.incident})
         if unlinked:
             player.say(f"linked by hand: {len(unlinked)} cases that no rule had found")
-        apart = (await player.cases(self.of("own_cause"))).values()
-        await self._link(player, [case for case, *_ in apart], {"incident": None, "note": TIDE["own_cause_note"]})
+        apart = [player.known[call.index] for call in self.of("own_cause") if call.index in player.known]
+        await self._link(player, apart, {"incident": None, "note": TIDE["own_cause_note"]})
 
     async def _unlinked(self, player: Player, *kinds: str) -> list[Json]:
-        listed = await player.cases(self.of(*kinds))
-        return [case for case, *_ in listed.values() if case["incident"] != player.incident]
+        calls = self.of(*kinds)
+        listed = await player.cases(calls)
+        linked = {index for index, (case, *_) in listed.items() if case["incident"] == player.incident}
+        return [player.known[call.index] for call in calls if call.index in player.known.keys() - linked]
 
     async def _link(self, player: Player, cases: Iterable[Json], body: Json) -> None:
         """Link cases to the incident, or take them out; the service may have linked one by itself meanwhile."""

@@ -21,7 +21,8 @@ from activities.run_status import NOT_OVER, STUCK, is_over, is_undecodable, unle
 from readmodel.recovery import NotOver, others_not_over
 
 LONGEST_PAUSE_SECONDS = 900
-"""Time that no workflow pauses but for people or a deadline: a rollout waits for registrations for 820 s at most."""
+"""Time that no workflow pauses but for people or a deadline: a rollout waits for registrations for 820 s at most
+(`settle_seconds` of `hotline catalogue apply`, by the largest settings)."""
 REFUSED = UNSEALED, "NotFoundError"
 """Types of failures of an activity that the run has not asked for, or that no worker has (of the SDK)."""
 REFUSALS = 20
@@ -41,19 +42,16 @@ class OtherWorkflows:
         self._client = client
         self._throttle = throttle
         self._task_queue = task_queue
-        self._condition = (
-            f'WorkflowType != "{COMPLAINT_WORKFLOW}" AND TaskQueue = "{task_queue}" AND WorkflowId != "{INSTALLATION}"'
-        )
+        self._condition = f'WorkflowType != "{COMPLAINT_WORKFLOW}" AND TaskQueue = "{task_queue}"'
         self._still = set[str]()
 
     async def stuck(self, engine: Engine, at: datetime) -> set[str]:
         """Return the ids of those that do not go on, by Temporal's list or the last sweep; see `sweep`."""
         query = f'{self._condition} AND (ExecutionStatus = "Paused" OR {STUCK})'
         listed = {found.id async for found in self._client.list_workflows(query)}
-        in_sql = await self._in_sql(engine, at)
-        # A sweep adds to them meanwhile.
-        gone = {each for each in frozenset(self._still) if not await self._stands_still(each, in_sql)}
-        self._still -= gone
+        known = frozenset(self._still)  # a sweep adds to them meanwhile
+        in_sql = await self._in_sql(engine, at) if known else NotOver({}, {})
+        self._still -= {each for each in known if not await self._stands_still(each, in_sql)}
         return self._still | listed
 
     async def sweep(self, engine: Engine, at: datetime) -> None:
@@ -62,7 +60,9 @@ class OtherWorkflows:
         An assessment counts that has not noticed what was due `at` this instant. Raises RPCError and ApplicationError.
         """
         in_sql = await self._in_sql(engine, at)
-        running = self._client.list_workflows(f"{self._condition} AND {NOT_OVER}")
+        # The one with the id of the installation waits for ever.
+        condition = f'{self._condition} AND WorkflowId != "{INSTALLATION}" AND {NOT_OVER}'
+        running = self._client.list_workflows(condition)
         ids = {found.id async for found in running} | in_sql.incidents.keys() | in_sql.assessments.keys()
         found_now = {each for each in ids if await self._stands_still(each, in_sql)}
         self._still |= found_now

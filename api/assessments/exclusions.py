@@ -73,7 +73,7 @@ class Exclusions:
 
         def request(sql: WriteConnection) -> Exclusion:
             check_ground(self.in_force.catalogue.standard(case.registered_at), wanted.ground, wanted.evidence)
-            self._check_months(sql, number, now)
+            self._check_months(sql, number)
             return exclusions.request(sql, wanted)
 
         kept = await self.writer.write(request)
@@ -88,7 +88,7 @@ class Exclusions:
         def decide(sql: WriteConnection) -> Exclusion | None:
             def change(before: Exclusion) -> Exclusion:
                 if before.approved is None and body.approved:
-                    self._check_months(sql, number, now)
+                    self._check_months(sql, number)
                 return before.decide(actor.id, now, approved=body.approved, reason=body.reason)
 
             return exclusions.decide(sql, number, exclusion_id, change)
@@ -101,9 +101,10 @@ class Exclusions:
                 await self.assessments.client.recompute(month)
         return decided
 
-    def _check_months(self, sql: WriteConnection, number: str, now: datetime) -> None:
-        """Raise Refused if all months of the case are final."""
+    def _check_months(self, sql: WriteConnection, number: str) -> None:
+        """Raise Refused if all months of the case are final by now, and not when the transaction was waited for."""
         if period := exclusions.period_of(sql, number):
+            now = self.clock()
             zone = ZoneInfo(self.in_force.catalogue.calendar.timezone)
             check_not_final(number, period.months(now, zone), exclusions.settled_months(sql, now))
 

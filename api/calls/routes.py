@@ -1,4 +1,4 @@
-"""Calls (来电): reports of the telephone system, and lists of them."""
+"""Calls (来电): reports of the telephone system, lists of them, call-backs, and withdrawals that no call confirms."""
 
 from datetime import datetime
 from http import HTTPStatus

@@ -167,10 +167,8 @@ class CallerPage:
 
         An urging counts once a day, and so does in each cycle that nobody has called.
         """
-        digest, today = (
-            digest_of(body.model_dump_json()),
-            self.in_force.catalogue.calendar.local_date(self.cases.clock()),
-        )
+        digest = digest_of(body.model_dump_json())
+        today = self.in_force.catalogue.calendar.local_date(self.cases.clock())
         once = version + digest
         if isinstance(body, Urge):
             once = str(today)

@@ -1,4 +1,4 @@
-"""Complaints: registration, lists, one complaint, and its timeline."""
+"""Complaints: registration, lists, one complaint, its timeline, its parts and its notices."""
 
 import asyncio
 from collections import Counter
@@ -81,7 +81,6 @@ class Counts(BaseModel):
 
 
 def summed(counts: Sequence[CaseCount]) -> Counts:
-
     def by(column: str, named: Iterable[Any] = ()) -> dict[Any, int]:
         sums = Counter(dict.fromkeys(named, 0))
         for count in counts:

@@ -68,6 +68,7 @@ class SealedCookie(Generic[K]):
         self._attributes: dict[str, Any] = {"secure": secure, "httponly": True, "samesite": samesite, "path": "/"}
 
     def text(self, request: HTTPConnection) -> str:
+        """Return the sealed text of the cookie; empty if there is none."""
         return request.cookies.get(self._name, "")
 
     def open(self, text: str) -> K | None:

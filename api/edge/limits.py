@@ -30,6 +30,8 @@ OPENED = 20
 """Requests to open payloads for each that reads: the page of a history sends one for each of its payloads."""
 TURN_SECONDS = 10.0
 """Longest wait for a turn: a little more than a workflow gets for its answer."""
+TURN_RETRY_SECONDS = 2
+"""Pause before a client asks for a turn again."""
 _ONE_LINE = RateLimitItemPerMinute(1)
 
 
@@ -58,6 +60,7 @@ class Limit:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
     def check(self, subject: str) -> None:
+        """Raise ProblemError 429 if the subject has reached the limit."""
         if self._most is None or self._limiter.test(self._most, subject):
             return
         reached = f"has reached the limit of {self._most.amount} {self._what} within a minute"
@@ -154,7 +157,7 @@ class Turns:
                 await lock.acquire()
         except TimeoutError:
             detail = f"Earlier requests of this kind got no answer within {TURN_SECONDS:.0f} s. Send the same again."
-            raise unavailable(NO_ANSWER, detail, 2) from None
+            raise unavailable(NO_ANSWER, detail, TURN_RETRY_SECONDS) from None
         try:
             yield
         finally:

@@ -134,11 +134,13 @@ def unknown(what: str, part: str) -> Component:
 async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
     """Return the courier's part: it tells the oldest notification that is due, and is not ok if that is late."""
     poller, oldest = await temporal.poller(COURIER), None
+    if not poller.ok:
+        return poller
     # SQL that is down is told by a part of its own.
     with suppress(TimeoutError, SQLAlchemyError):
         async with asyncio.timeout(CHECK_SECONDS / 2):
             oldest = await sql.reader.look(oldest_due, clock())
-    if oldest is None or not poller.ok:
+    if oldest is None:
         return poller
     waits = int((clock() - oldest).total_seconds())
     detail = f"the oldest notification that is due waits for {waits} s"

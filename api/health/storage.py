@@ -178,6 +178,7 @@ class Integrity:
 
 
 def tables_of(file: Path) -> list[str]:
+    """Return the tables of a database. Raises sqlite3.Error."""
     with _read_only(file) as connection:
         return [name for (name,) in connection.execute(_TABLES)]
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import CountWorkflowExecutionsRequest, DescribeWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -79,10 +81,13 @@ class TemporalHealth:
 
     async def poller(self, singleton: Singleton) -> Component:
         """Report if the workflow runs and its activity is alive; for the courier, dead letters are no fault of it."""
-        run = await unless_gone(self.client.get_workflow_handle(singleton.id).describe())
-        if run is None:
+        # Not by a handle, which tries for ten seconds: a Temporal that is down is to be told as such.
+        request = DescribeWorkflowExecutionRequest(
+            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
+        )
+        found = await unless_gone(self.client.workflow_service.describe_workflow_execution(request))
+        if found is None:
             return fault("its workflow was never started", _RESTART.format(singleton.id))
-        found = run.raw_description
         status = found.workflow_execution_info.status
         if status == Status.WORKFLOW_EXECUTION_STATUS_PAUSED:
             return fault("its workflow is paused", f"{UNPAUSE} Its id is `{singleton.id}`.")
@@ -101,7 +106,9 @@ class TemporalHealth:
         """Return the number of open cases whose workflows run or are paused. Raises RPCError."""
         states = ", ".join(f'"{state.value}"' for state in sorted(OPEN))
         of_cases = f'WorkflowType = "{ComplaintWorkflow.__name__}" AND TaskQueue = "{self.task_queue}"'
-        return (await self.client.count_workflows(f"{of_cases} AND {NOT_OVER} AND {STATE.name} IN ({states})")).count
+        query = f"{of_cases} AND {NOT_OVER} AND {STATE.name} IN ({states})"
+        request = CountWorkflowExecutionsRequest(namespace=self.client.namespace, query=query)
+        return (await self.client.workflow_service.count_workflow_executions(request)).count
 
 
 def _poller(activity: PendingActivityInfo, singleton: Singleton) -> Component:

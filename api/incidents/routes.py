@@ -226,7 +226,7 @@ class IncidentActions(Actions[IncidentOutcome]):
 
 add_actions(
     router,
-    "/v1/incidents/{number}/actions",
+    f"{PREFIX}/actions",
     INCIDENT_COMMANDS,
     Annotated[IncidentActions, part("incident_actions")],
     number=IncidentNumber,

@@ -1,4 +1,4 @@
-"""Reports of a month. A new one is a query of `readmodel`, and its shape and route here."""
+"""Reports of a day or a month (日报、月报). A new one is a query of `readmodel`, and its shape and route here."""
 
 import asyncio
 from datetime import datetime

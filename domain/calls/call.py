@@ -175,7 +175,7 @@ LONGEST_DUTY = timedelta(hours=25)
 
 
 class Duty(NamedTuple):
-    """Duty of a person. Instants are UTC; `ends_at` is later than `starts_at`, by LONGEST at most."""
+    """Duty of a person. Instants are UTC; `ends_at` is later than `starts_at`, by LONGEST_DUTY at most."""
 
     person: str
     starts_at: datetime

@@ -52,6 +52,7 @@ class CallFigures:
         return rate(self.calls[CallOutcome.ANSWERED], self.offered)
 
     def in_time(self, seconds: int) -> int:
+        """Return the number of calls that were answered within so many seconds."""
         return sum(calls for wait, calls in self.waits.items() if wait <= seconds)
 
     def answered_within(self, seconds: int, *, of_offered: bool = False) -> float | None:

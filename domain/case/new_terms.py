@@ -185,9 +185,9 @@ def _run(
     terms_since: datetime | None,
     calendar: WorkCalendar,
 ) -> Clock:
-    """Return a paused clock after it has run for these stretches; it is due in that which used up its budget.
+    """Return a paused clock after it has run for these times; it is due in that which used up its budget.
 
-    Stretches before `terms_since` do not count for that.
+    Times before `terms_since` do not count for that.
     """
     runs: tuple[ClockRun, ...] = ()
     for start, end in spans:

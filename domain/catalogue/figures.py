@@ -45,7 +45,7 @@ class EntryKind(NamedCode):
     INSPECTED = "inspected", "质检"
 
 
-complete("Kind of domain.catalogue.figures", CLOCKS, list(EntryKind))
+complete("EntryKind", CLOCKS, list(EntryKind))
 
 
 class FigureUnit(NamedCode):

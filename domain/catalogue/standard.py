@@ -70,6 +70,7 @@ class Standard(Value):
     calendar: WorkCalendar
 
     def weights_of(self, by: Subject) -> tuple[Weight, ...]:
+        """Return the weights of such subjects; empty if they get no score."""
         return tuple(weight for weight in self.weights if weight.by is by)
 
     def grade_of(self, score: Decimal) -> str | None:

@@ -3,7 +3,7 @@
 Incident and assessment have these rules alone. A case has more of them, and overrides what differs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
@@ -33,6 +33,11 @@ class EntityTable(NamedTuple):
     actions: Mapping[type[ActionBody], BaseAction[Any, Any, Any]]
     cancellation: AnyKind
 
+    @property
+    def rows(self) -> Iterator[BaseAction[Any, Any, Any]]:
+        """Each action once, in table order; one with an extended body stands under two bodies."""
+        return (row for body, row in self.actions.items() if body is row.body)
+
 
 class EntityRules(Generic[EventT]):
     """Rules of an entity, beside its fields. Instants are UTC and given by the caller."""
@@ -59,7 +64,7 @@ class EntityRules(Generic[EventT]):
 
     def available_actions(self, actor: Actor) -> tuple[str, ...]:
         """Return what this person may do to it now, in table order; to a case, at an instant that its caller gives."""
-        return tuple(row.name for row in self.TABLE.actions.values() if _refusal(self, row, actor) is None)
+        return tuple(row.name for row in self.TABLE.rows if _refusal(self, row, actor) is None)
 
     def note_cancellation(self, reason: str, at: datetime) -> tuple[EventT, ...]:
         """Note that the workflow was asked to be cancelled, which changes nothing else."""
@@ -89,6 +94,8 @@ class EntityRules(Generic[EventT]):
         decision = action.decision(self, body, actor, at)
         if isinstance(decision, NotPossible):
             raise _refused(self, actor, decision.problem, f": {decision.message}")
+        if action.targets and decision.state not in action.targets:
+            raise LookupError(f"{action.name} leads to {decision.state}; accepted: {', '.join(action.targets)}")
         event: EventT = action.next_event(self, at, decision, actor, command.people)
         return event
 
@@ -145,6 +152,7 @@ def _refusal(entity: EntityRules[Any], action: BaseAction[Any, Any, Any], actor:
 
 
 def _refused(entity: EntityRules[Any], actor: Actor, problem: ProblemType, why: str) -> Refused:
-    rows = entity.TABLE.actions.values()
-    offered = (row.name for row in rows if entity.state in row.sources and actor.role in {*row.roles, Role.ADMIN})
+    offered = (
+        row.name for row in entity.TABLE.rows if entity.state in row.sources and actor.role in {*row.roles, Role.ADMIN}
+    )
     return Refused(problem, f"The {entity.TABLE.noun} {entity.number}{why}.", tuple(offered))

@@ -158,4 +158,5 @@ def without_mobiles(text: str) -> str:
 
 
 def to_milliseconds(at: datetime) -> datetime:
+    """Return the instant, rounded down to the precision that every store keeps."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)

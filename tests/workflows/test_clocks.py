@@ -127,7 +127,7 @@ async def test_a_rule_that_breaks_a_case_stops_no_workflow(hotline: Hotline, mon
     await complaint.act(Dispatch(department="repair"))
     with monkeypatch.context() as wrong:
         wrong.setattr(Clock, "stop", lambda clock, *_: clock.model_copy(update={"budget_seconds": -86400.0}))
-        wrong.setattr(Clock, "ring", lambda clock, *_: clock.model_copy(update={"budget_seconds": -86400.0}))
+        wrong.setattr(Clock, "escalate", lambda clock, *_: clock.model_copy(update={"budget_seconds": -86400.0}))
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await complaint.act(SignFor())
         assert isinstance(refused.value.cause, ApplicationError)

@@ -279,9 +279,8 @@ async def test_an_incident_that_takes_in_another_when_its_timer_has_fired_goes_o
     server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The timer of its second search asks for nothing during the first one: it may come together with the update."""
-    monkeypatch.setattr(
-        "workflows.incident.workflow.SECOND_SEARCH", timedelta(seconds=1)
-    )  # which the sandbox would not see
+    # Which the sandbox would not see.
+    monkeypatch.setattr("workflows.incident.workflow.SECOND_SEARCH", timedelta(seconds=1))
     settings: dict[str, Any] = {"max_cached_workflows": 0, "task_queue": "second search", "sandbox": False}
     async with running_hotline(server, tmp_path, **settings) as cold:
         other = await begun(cold, "merged")

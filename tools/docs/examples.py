@@ -19,12 +19,7 @@ from api.assessments.answers import (
 )
 from api.calls.answers import NEW_CALL, KeptCalls, NewCall, call_json
 from api.calls.routes import CallBackItem, CallBackPage
-from api.complaints.answers import (
-    NEW_COMPLAINT,
-    complaint_json,
-    notice_json,
-    part_json,
-)
+from api.complaints.answers import NEW_COMPLAINT, complaint_json, notice_json, part_json
 from api.complaints.routes import summed
 from api.dead_letters import ResentLetter
 from api.documents.documents import SAMPLE

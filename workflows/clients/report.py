@@ -16,7 +16,10 @@ def report_workflow_id(kind: ReportKind, period: str) -> str:
 
 
 async def start_report(client: Client, task_queue: str, kind: ReportKind, period: str) -> bool:
-    """Start the making of the report; return False, as `warn_of_other`, if one runs. Raises what the client raises."""
+    """Start the making of the report. Returns False if one runs, and logs a warning if that does something else.
+
+    Raises what the client raises.
+    """
     workflow_id = report_workflow_id(kind, period)
     request = Request(key=workflow_id)
     started = await start_again(

@@ -47,7 +47,7 @@ async def start_once(client: Client, request: Request, run: Any, start: BaseMode
 async def start_unless_done(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - as above
     """Start the workflow for the request. A run that failed or was ended frees its id: SQL knows what was done.
 
-    Returns False if the id is taken, as `warn_of_other`. Raises what the client raises.
+    Returns False if the id is taken, and logs a warning if that is by something else. Raises what the client raises.
     """
     policy = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
     if await _start(client, request, run, start, id_reuse_policy=policy, **options):

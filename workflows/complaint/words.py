@@ -15,7 +15,6 @@ _POSTS = {
 }
 """Recipients that are no roles."""
 
-
 FLAG_ZH = {
     "approval_rejected": "审批驳回",
     "approved": "已批准",
