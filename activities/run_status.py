@@ -5,10 +5,13 @@ A paused run takes signals, and neither updates nor queries; its timers wait. It
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.converter import _search_attributes
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -79,6 +82,22 @@ async def unless(status: RPCStatusCode, call: Awaitable[T]) -> T | None:
 async def unless_gone(call: Awaitable[T]) -> T | None:
     """Return the answer of a call, or None if Temporal does not have (any more) what it is about. Raises RPCError."""
     return await unless(RPCStatusCode.NOT_FOUND, call)
+
+
+async def described(client: Client, workflow_id: str) -> DescribeWorkflowExecutionResponse | None:
+    """Return what Temporal has of the latest run; None if it has none.
+
+    Raises RPCError: one that `is_undecodable` at once, for which the client's own `describe` tries for ten seconds.
+    """
+    execution = WorkflowExecution(workflow_id=workflow_id)
+    asked = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
+    ask = partial(client.workflow_service.describe_workflow_execution, asked)
+    try:
+        return await unless_gone(ask())
+    except RPCError as error:
+        if is_undecodable(error):
+            raise
+    return await unless_gone(ask(retry=True))
 
 
 def is_undecodable(error: RPCError) -> bool:

@@ -71,6 +71,7 @@ class Stores(NamedTuple):
 
     @property
     def are_of_one_installation(self) -> bool:
+        """Return True if both have the same id, False if one does not answer or has none."""
         return self.sql.id is not None and self.sql.id == self.temporal.id
 
     def refuse_foreign(self) -> None:
@@ -191,6 +192,7 @@ def _sql(url: str) -> Store:
 
 
 def _id_in(connection: ReadConnection) -> str | None:
+    """Return the id; None if the read model has none, or no tables yet."""
     has_table = inspect(connection).has_table(installation.name)
     return connection.scalar(select(installation.c.id)) if has_table else None
 

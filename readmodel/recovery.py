@@ -164,6 +164,7 @@ class Known(NamedTuple):
 
 
 def cases_not_over(connection: ReadConnection, at: datetime) -> dict[str, Known]:
+    """Return the cases that are not over at `at`, in order."""
     statement = select(cases.c.number, cases.c.lost, cases.c.changed_at).where(is_not_over(at)).order_by(cases.c.number)
     return {row.number: Known(row.lost, row.changed_at) for row in connection.execute(statement)}
 
@@ -181,6 +182,7 @@ def recorded_case(connection: ReadConnection, number: str) -> RecordedCase | Non
 
 
 def incidents_not_over(connection: ReadConnection) -> list[str]:
+    """Return the numbers of the incidents that are not over, in order."""
     numbers = select(incidents.c.number).where(incidents.c.closed_at.is_(None))
     return list(connection.scalars(numbers.order_by(incidents.c.number)))
 

@@ -16,7 +16,7 @@ from activities.bulk_throttle import BulkThrottle
 from activities.names import CHANGED_AT, COMPLAINT_WORKFLOW, complaint_id
 from activities.recovery.other_workflows import OtherWorkflows, is_left
 from activities.recovery.report import STARTED_AGAIN
-from activities.run_status import NOT_OVER, STUCK, instant, is_over, is_undecodable, unless_gone
+from activities.run_status import NOT_OVER, STUCK, described, instant, is_over, is_undecodable, unless_gone
 from domain.shared.numbers import is_number
 
 CHUNK = 500
@@ -105,15 +105,17 @@ class CaseWorkflows:
         """
         one = complaint_id(number)
         try:
-            found = await unless_gone(self._client.get_workflow_handle(one).describe())
+            found = await described(self._client, one)
         except RPCError as error:
             if not is_undecodable(error):
                 raise
             # The list does not have the failure.
             return next(iter([chunk[number] async for chunk in self._chunks(f'WorkflowId = "{one}"')]), None)
-        if found is None or not (is_over(found.status) or (found.workflow_type, found.task_queue) == self._of_cases):
+        if found is None:
             return None
-        return self._seen(found.raw_info)
+        run = found.workflow_execution_info
+        seen = self._seen(run)
+        return None if seen.runs and (run.type.name, run.task_queue) != self._of_cases else seen
 
     async def with_left_tasks(self, numbers: Iterable[str]) -> set[str]:
         """Return those of these cases whose next task no worker of the service gets (`is_left`). Raises RPCError."""
@@ -121,12 +123,13 @@ class CaseWorkflows:
         for number in numbers:
             await self._throttle.wait()
             try:
-                found = await unless_gone(self._client.get_workflow_handle(complaint_id(number)).describe())
+                found = await described(self._client, complaint_id(number))
             except RPCError as error:
                 if not is_undecodable(error):
                     raise
                 found = None  # its activity is listed
-            left |= {number} if found and not is_over(found.status) and is_left(found) else set()
+            if found and self._seen(found.workflow_execution_info).runs and is_left(found):
+                left.add(number)
         return left
 
     async def end(self, number: str, run_id: str) -> str:

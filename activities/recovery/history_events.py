@@ -4,10 +4,10 @@ import logging
 from collections.abc import AsyncIterator
 from functools import partial
 
-from temporalio.api.common.v1 import WorkflowExecution as Execution
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.recovery.history_errors import ForeignError
@@ -24,7 +24,7 @@ async def read_events(client: Client, run: WorkflowExecution, size: int = 0) -> 
     """
     asked = GetWorkflowExecutionHistoryRequest(
         namespace=client.namespace,
-        execution=Execution(workflow_id=run.id, run_id=run.run_id),
+        execution=run,
         maximum_page_size=size,
     )
     ask = partial(client.workflow_service.get_workflow_execution_history, asked)
@@ -38,7 +38,9 @@ async def read_events(client: Client, run: WorkflowExecution, size: int = 0) -> 
                 if asked.maximum_page_size == 1:
                     if asked.next_page_token:
                         logger.warning(
-                            "the history of %s, run %s, is read up to what cannot be decoded", run.id, run.run_id
+                            "the history of %s, run %s, is read up to what cannot be decoded",
+                            run.workflow_id,
+                            run.run_id,
                         )
                         return
                     raise ForeignError("its start cannot be decoded") from None

@@ -8,7 +8,8 @@ from functools import partial
 from sqlalchemy import Engine
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from activities.bulk_throttle import BulkThrottle
@@ -17,7 +18,7 @@ from activities.poller import RUN_TIMEOUT
 from activities.projection import read
 from activities.recovery.history_errors import ForeignError
 from activities.recovery.history_events import read_events
-from activities.run_status import NOT_OVER, STUCK, is_over, is_undecodable, unless_gone
+from activities.run_status import NOT_OVER, STUCK, described, is_over, is_undecodable
 from readmodel.recovery import NotOver, others_not_over
 
 LONGEST_PAUSE_SECONDS = 900
@@ -77,23 +78,24 @@ class OtherWorkflows:
         await self._throttle.wait()
         known = {**in_sql.incidents, **in_sql.assessments}
         try:
-            found = await unless_gone(self._client.get_workflow_handle(workflow_id).describe())
-            if not found or is_over(found.status):
+            found = await described(self._client, workflow_id)
+            if not found or is_over(WorkflowExecutionStatus(found.workflow_execution_info.status)):
                 return workflow_id in known
-            if found.task_queue != self._task_queue or found.workflow_type == COMPLAINT_WORKFLOW:
+            run = found.workflow_execution_info
+            if run.task_queue != self._task_queue or run.type.name == COMPLAINT_WORKFLOW:
                 return workflow_id in known
-            due_at, worked_at = await _times(read_events(self._client, found))
+            due_at, worked_at = await _times(read_events(self._client, run.execution))
         except ForeignError:  # no worker can read it either
             return True
         except RPCError as error:
             if is_undecodable(error):
                 return True
             raise
-        pending = found.raw_description.pending_activities
+        pending = found.pending_activities
         timer_at = 0 if workflow_id in in_sql.assessments else due_at
         is_idle = not (pending or known.get(workflow_id)) and _is_past(worked_at)
         # Somebody can also have the next run wait for years.
-        is_far = _is_far(max(timer_at, found.raw_info.execution_time.seconds))
+        is_far = _is_far(max(timer_at, run.execution_time.seconds))
         return is_idle or is_left(found) or is_far or any(map(self._waits, pending))
 
     def _waits(self, pending: PendingActivityInfo) -> bool:
@@ -104,12 +106,12 @@ class OtherWorkflows:
         return is_far or is_refused or is_long or options.task_queue.name != self._task_queue
 
 
-def is_left(found: WorkflowExecutionDescription) -> bool:
+def is_left(found: DescribeWorkflowExecutionResponse) -> bool:
     """Return True if the next task of a run is left to a worker that does not take it.
 
     Somebody who has answered the task before can have the tasks that follow wait for years in a queue of their own.
     """
-    task = found.raw_description.pending_workflow_task
+    task = found.pending_workflow_task
     return task.attempt > 0 and _is_past(task.scheduled_time.seconds)
 
 

@@ -64,9 +64,10 @@ class Exclusions:
     in_force: CatalogueInForce
     clock: Callable[[], datetime]
 
-    async def request(self, number: str, body: NewExclusion, actor: Actor, key: str) -> Exclusion:
+    async def request(self, number: str, body: NewExclusion, actor: Actor, sent_key: str | None) -> Exclusion:
         """Return the exclusion that this request asks for, now or before. Raises ProblemError and Refused."""
         case, now = await self.cases.in_sql(number, actor, REQUEST_EXCLUSIONS), self.clock()
+        key = uuid.uuid4().hex if sent_key is None else request_key(actor, sent_key)
         wanted = Exclusion(
             id=digest_of(f"{key}\0{number}")[:32], number=number, requested_by=actor.id, requested_at=now, **dict(body)
         )
@@ -150,8 +151,7 @@ async def request_exclusion(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Ask that the complaint does not count in the months that are not final; it counts until that is approved."""
-    key = uuid.uuid4().hex if idempotency_key is None else request_key(actor, idempotency_key)
-    return answer_model(exclusion_item(await excluded.request(number, body, actor, key)))
+    return answer_model(exclusion_item(await excluded.request(number, body, actor, idempotency_key)))
 
 
 @router.post(

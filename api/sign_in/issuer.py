@@ -82,7 +82,10 @@ class Issuer:
         """Return what the issuer answers to this form with a code: tokens, or an `error`. Raises ProblemError 503."""
         url = (await self.endpoints()).token_endpoint
         try:
-            async with asyncio.timeout(WITHIN_SECONDS), httpx.AsyncClient(verify=self._tls, auth=auth) as http:
+            async with (
+                asyncio.timeout(WITHIN_SECONDS),
+                httpx.AsyncClient(verify=self._tls, auth=auth, timeout=WITHIN_SECONDS) as http,
+            ):
                 accepted = HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
                 asked = http.build_request("POST", url, data=form, headers={"Accept": "application/json"})
                 return await _json(http, asked, *accepted)
@@ -134,7 +137,7 @@ class Issuer:
 
         Raises ValueError, OSError, httpx.HTTPError or PyJWTError.
         """
-        async with httpx.AsyncClient(verify=self._tls) as http:
+        async with httpx.AsyncClient(verify=self._tls, timeout=WITHIN_SECONDS) as http:
             found = Discovery.model_validate(await _json(http, http.build_request("GET", self.discovery_url)))
             if found.issuer != self.url:
                 raise ValueError(f"the issuer calls itself {found.issuer!r}")

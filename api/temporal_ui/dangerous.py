@@ -39,8 +39,14 @@ LASTS: Final = timedelta(minutes=5)
 LONGEST_SUBJECT = 200
 """Characters of a subject that the cookie has room for."""
 DISABLING: Final = (
-    *(f"Workflow{does}Disabled" for does in ("Terminate", "Cancel", "Signal", "Reset", "Pause")),
-    *(f"{does}Disabled" for does in ("BatchActions", "StartWorkflow", "ActivityCommands")),
+    "WorkflowTerminateDisabled",
+    "WorkflowCancelDisabled",
+    "WorkflowSignalDisabled",
+    "WorkflowResetDisabled",
+    "WorkflowPauseDisabled",
+    "BatchActionsDisabled",
+    "StartWorkflowDisabled",
+    "ActivityCommandsDisabled",
 )
 """Settings of the UI that disable a button each."""
 _OPERATIONS = ("terminationOperation", "cancellationOperation", "resetOperation")

@@ -11,8 +11,17 @@ from domain.case.lifecycle import BEFORE_REPLY, State
 MOST_VIEWS = 50
 """Saved views that the UI keeps for a namespace."""
 COLUMNS = (
-    *("Workflow ID", "State", "Sla", "Owner", "NextDueAt", "Incident", "Department"),
-    *("Priority", "Service", "District", "Flags"),
+    "Workflow ID",
+    "State",
+    "Sla",
+    "Owner",
+    "NextDueAt",
+    "Incident",
+    "Department",
+    "Priority",
+    "Service",
+    "District",
+    "Flags",
 )
 """Columns of the list of workflows. A screen of 1,440 pixels shows the first seven."""
 CASES = 'WorkflowType = "ComplaintWorkflow"'

@@ -183,6 +183,7 @@ def verify(month: Month) -> None:
 
 
 def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) -> None:
+    """Raise OperatorError for a month that cannot be assessed."""
     if not re.fullmatch(MONTH, month):
         raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
     since, last = month_of(first, zone) if first else None, Period.ended_before(ReportKind.MONTHLY, now, zone).name

@@ -176,6 +176,7 @@ class CatalogueInForce:
         return None
 
     def _applied(self) -> Catalogue | None:
+        """Return the catalogue applied last; None if there is none, or if it cannot be read."""
         try:
             last = self._store.last()
             if last is None or last.by is None:

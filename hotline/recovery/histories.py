@@ -4,7 +4,6 @@ A batch is in the history before it is written to SQL: in the result of an updat
 one follows from the start message. So the histories hold every row except the result of deliveries.
 """
 
-import logging
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -44,7 +43,6 @@ WRITTEN: dict[str, tuple[type, str]] = {
 """Type of the argument of each activity that writes to SQL, and of the workflow that asks for it, by the activity."""
 _foreign = deque[str](maxlen=10_000)
 """Ids of runs that were found foreign lately, which they stay: the first event of a run does not change."""
-logger = logging.getLogger(__name__)
 
 
 class Origin(NamedTuple):
@@ -160,7 +158,7 @@ async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
     """Return True if the service has not started a run, False as well if that cannot be told (any more)."""
     if run.run_id not in _foreign:
         try:
-            if first := await anext(read_events(client, run, size=1), None):
+            if first := await anext(read_events(client, run.raw_info.execution, size=1), None):
                 await _check_start(Origin(client.data_converter, client.namespace, run.id), first)
         except UnreadableError as error:
             if isinstance(error, ForeignError):
@@ -304,7 +302,7 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
     for run in sorted(runs, key=attrgetter("start_time")):
         origin = Origin(client.data_converter, client.namespace, run.id)
         try:
-            if not (events := [event async for event in read_events(client, run)]):
+            if not (events := [event async for event in read_events(client, run.raw_info.execution)]):
                 continue
             await _check_start(origin, events[0])
         except ForeignError as error:

@@ -44,6 +44,7 @@ def load_roster(path: Path, encoding: str, zone: tzinfo, directory: Directory) -
 
 
 def _duty(row: Row, zone: tzinfo, directory: Directory) -> Duty:
+    """Return the duty of a line. Raises LineFault."""
     person = known_id(directory, row["person"])
     starts_at = _instant("from", row, zone)
     ends_at = _instant("to", row, zone, starts_at)

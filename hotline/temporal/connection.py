@@ -76,6 +76,7 @@ def known_address(settings: Settings) -> str | None:
 
 
 def _configured() -> ClientConnectConfig:
+    """Return what the operator has configured. Raises ConnectionSettingsError."""
     try:
         # The SDK describes the same mapping by two types, of which the client's has more keys.
         return cast("ClientConnectConfig", ClientConfig.load_client_connect_config())

@@ -78,6 +78,7 @@ def _facts(
 
 
 def _kept(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, list[KeptPromise]]:
+    """Return the promises that were kept, by case; an approver's time is no promise."""
     query = (
         select(*_KEPT)
         .where(is_one_of(connection, clocks.c.number, numbers), clocks.c.status == ClockStatus.MET)

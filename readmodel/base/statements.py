@@ -98,6 +98,7 @@ def _copy_aside(connection: WriteConnection, table: Table, rows: Sequence[Sequen
 
 
 def _copy(connection: WriteConnection, table: Table, into: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Copy rows of this table into the one of this name. Raises DataError, OperationalError."""
     driver = connection.dialect.loaded_dbapi
     try:
         cursor: Any

@@ -109,6 +109,7 @@ def _identity(connection: ReadConnection, caller: Caller, customer: Customer | N
 
 
 def _registered(connection: ReadConnection, customer: Customer, area_code: str) -> Caller:
+    """Return the customer's account, and the telephone if no other account has it."""
     phone = None if shares_phone(connection, customer, area_code) else customer.phone
     return Caller.model_construct(account_no=customer.account_no, phone=phone)
 

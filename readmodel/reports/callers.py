@@ -60,6 +60,7 @@ def _cases_of(connection: ReadConnection, scope: ReportScope, terms: dict[str, s
 
 
 def _caller(case: Row[*tuple[Any, ...]], area_code: str) -> str:
+    """Return the term of the account, or of the telephone if no account is known; empty without either."""
     if case.caller_account_no:
         return account_term(case.caller_account_no)
     return phone_term(case.caller_phone, area_code) if case.caller_phone else ""
