@@ -10,6 +10,8 @@ from temporalio.testing import WorkflowEnvironment
 from activities.names import assessment_id
 from api.assessments.answers import ExclusionItem, ExclusionPage
 from domain.shared.numbers import number_of
+from readmodel.assessments import exclusions
+from readmodel.assessments.exclusions import period_of
 from tests.api.test_assessments import finished, item_of, pages, published, read
 from tests.support.api import Api, Json, problem
 from tests.support.batches import call, project
@@ -105,11 +107,24 @@ async def test_who_asks_does_not_decide_and_a_decision_stands(on_sqlite: Api) ->
     problem(await on_sqlite.post(missing, body, "chief"), 404, "exclusion-not-found")
 
 
-async def test_a_case_of_final_months_is_not_excluded(server: WorkflowEnvironment, on_sqlite: Api) -> None:
-    """One that ended in April may be: that month is not final yet."""
+async def test_a_case_of_final_months_is_not_excluded(
+    server: WorkflowEnvironment, on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that ended in April may be: that month is not final yet. Requests wait for their turn, and time goes on."""
     number, longer = (withdrawn(on_sqlite, after) for after in (days(1), days(30)))
     month = await published(on_sqlite, {"month": "2018-03"})
     exclusion = await asked(on_sqlite, number)
+    ends_at = datetime.fromisoformat((await read(on_sqlite, month))["objections_end_at"])
+
+    def after_a_wait(*given: Any) -> Any:
+        on_sqlite.clock.fixed = ends_at
+        return period_of(*given)
+
+    with monkeypatch.context() as waiting:
+        waiting.setattr(exclusions, "period_of", after_a_wait)
+        settled = await on_sqlite.post(f"/v1/complaints/{number}/exclusions", BODY, "li")
+    on_sqlite.clock.fixed = None
+    assert month in problem(settled, 409, "assessment-final")["detail"]
     await finished(server, on_sqlite, month)
     late = await on_sqlite.post(f"/v1/complaints/{number}/exclusions", BODY, "li")
     assert month in problem(late, 409, "assessment-final")["detail"]

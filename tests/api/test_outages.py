@@ -156,6 +156,8 @@ async def test_each_cell_is_answered_within_its_bound(outage: Outage, asked: Req
         found = answer.json()
         assert found["status"] == ("degraded" if answer.is_success else "unavailable")
         assert [READY[part] for part in outage.scene.down if found[READY[part]]["ok"]] == []
+        if Part.TEMPORAL in outage.scene.down:
+            assert found["courier"]["remedy"] == "See the part `temporal`."
     else:
         assert shows(outage, asked, answer.json())
 

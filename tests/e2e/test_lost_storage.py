@@ -88,6 +88,8 @@ def test_a_full_disk_is_told_and_calls_are_taken_when_there_is_space_again(small
 def test_a_lost_file_of_temporal_and_a_frozen_worker_are_told(tmp_path: Path) -> None:
     with Service(tmp_path) as service:
         becomes(service, 200, store=True, courier=True, worker=True)
+        # Before, its workflow has no activity yet, and waits for a workflow task in the end.
+        wait_until(lambda: "sign of life" in readiness(service).json()["courier"]["detail"], service.said)
         service.freeze("worker")
         found = becomes(service, 200, courier=False)
         assert found["status"] == "degraded"

@@ -60,7 +60,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in PRODUCT:
         # With what is compiled: all programs of the service would compile it at once.
         shutil.copytree(ROOT / name, copy / name)
-    for file in ("worker.py", *(page.name for page in ROOT.glob("*.md"))):
+    for file in ("worker.py", "Makefile", *(page.name for page in ROOT.glob("*.md"))):
         shutil.copy(ROOT / file, copy)
     actions = copy / "domain" / "case" / "actions"
     (actions / "sample.py").write_text(MODULE, encoding="utf-8")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payload, WorkflowExecution
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowExecution, WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
@@ -131,7 +131,7 @@ async def test_a_run_that_was_found_foreign_is_not_asked_for_again(
         return (await client.count_workflows(f'ExecutionStatus = "Failed" {query}')).count
 
     def noted(client: Client, run: WorkflowExecution, size: int = 0) -> Any:
-        asked.append(run.id)
+        asked.append(run.workflow_id)
         return read(client, run, size)
 
     await until(failed, bool)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from sqlalchemy import Engine, text
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.client import Client, WorkflowExecution
 
 from activities.names import complaint_id, incident_id
@@ -234,7 +235,10 @@ async def test_a_case_whose_beginning_is_forgotten_is_named(
         if name not in found:
             return found
         first, *rest = sorted(found[name], key=attrgetter("start_time"))
-        return {**found, name: [replace(first, run_id=str(uuid.uuid4())), *rest]}
+        gone = WorkflowExecutionInfo()
+        gone.CopyFrom(first.raw_info)
+        gone.execution.run_id = str(uuid.uuid4())
+        return {**found, name: [replace(first, run_id=gone.execution.run_id, raw_info=gone), *rest]}
 
     monkeypatch.setattr(module, "chains", forgetful)
     before = rows(owner)
