@@ -84,10 +84,15 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
     return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | asleep | waits))}
 
 
-def sleeping_cases(connection: ReadConnection) -> set[str]:
-    """Return the cases for which nothing falls due, as they are suspended without a wake date."""
-    sleeps = (cases.c.state == State.SUSPENDED) & PROGRESS["wake_at"].as_string().is_(None)
-    return {*connection.scalars(select(cases.c.number).where(IS_OPEN, sleeps))}
+def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> set[str]:
+    """Return the cases for which nothing falls due: those that are suspended without a wake date.
+
+    With an instant, also the closed ones to which something can still happen then.
+    """
+    sleeps = IS_OPEN & (cases.c.state == State.SUSPENDED) & PROGRESS["wake_at"].as_string().is_(None)
+    if closed_at:
+        sleeps |= ~IS_OPEN & is_not_over(closed_at)
+    return {*connection.scalars(select(cases.c.number).where(sleeps))}
 
 
 class NotOver(NamedTuple):

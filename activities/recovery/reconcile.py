@@ -125,7 +125,7 @@ class Reconciler:
         self._incomplete: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
         self._paused, self._stuck = set[str](), set[str]()
-        self._left = set[str]()  # suspended cases whose next task no worker gets
+        self._left = set[str]()  # cases of which nothing falls due, and whose next task no worker gets
         self._diverged: set[str] = set()
         self._not_begun: dict[str, str] = {}
         self._ended: dict[str, str] = {}  # SQL shows them as over
@@ -342,9 +342,11 @@ class Reconciler:
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.others()
         await self._workflows.others.sweep(self._engine, began_at - STUCK_AFTER)
-        self._left |= await self._workflows.with_left_tasks(await read(self._engine, recovery.sleeping_cases))
         running = await self._compare_all(self._workflows.running(), current)
-        if self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY):
+        ended_too = self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY)
+        asked = partial(recovery.sleeping_cases, closed_at=began_at if ended_too else None)
+        self._left |= await self._workflows.with_left_tasks(await read(self._engine, asked))
+        if ended_too:
             await self._compare_all(self._workflows.ended(), current)
             self._swept_ended_at = began_at
         lost: dict[str, Lost] = {}

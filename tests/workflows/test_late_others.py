@@ -26,6 +26,7 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.suspend import Suspend
+from domain.case.actions.withdraw import Withdraw
 from domain.reports.period import ReportKind
 from hotline.recovery.rebuild_workflows import STARTED
 from hotline.temporal.runner import runner
@@ -198,7 +199,7 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
 ) -> None:
     """They were terminated, deleted, or go on elsewhere or in ten years; another one is sound.
 
-    So it is with a suspended case, of which nothing falls due.
+    So it is with a suspended and a withdrawn case, of which nothing falls due.
     """
     async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
         client = waiting.client
@@ -208,8 +209,15 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
                 await cause.published("declare")
             month = await RunningMonth.begin(first, "2026-02", sample_per_agent=0)
             await month.reaches("open", "compute", "publish")
-            asleep, sound = [await suspended(first) for _ in range(2)]
-            for handle in (month.handle, asleep.handle, sound.handle, *(cause.handle for cause in causes)):
+            asleep, withdrawn, sound = [await suspended(first) for _ in range(3)]
+            await withdrawn.act(Withdraw(reason="用户撤销"))
+            for handle in (
+                month.handle,
+                asleep.handle,
+                withdrawn.handle,
+                sound.handle,
+                *(cause.handle for cause in causes),
+            ):
                 await until(handle.describe, rests)
         ended, deleted, moved, late, slept, kept, _ = causes
         for cause, command in (
@@ -222,17 +230,18 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
         await hijack(client, NOBODYS_QUEUE)
         await keep_tasks(client, kept.handle, "linked")
         await keep_tasks(client, asleep.handle, "publish")
+        await keep_tasks(client, withdrawn.handle, "publish")
         await lost.terminate(client, ended.handle.id)
         await lost.delete(client, deleted.handle.id)
         await month.handle.terminate()
         async with at_work(elsewhere) as (ours, stuck):
-            listed = [asleep.number, month.handle.id, *(cause.handle.id for cause in causes[:-1])]
+            listed = [asleep.number, withdrawn.number, month.handle.id, *(cause.handle.id for cause in causes[:-1])]
             await until(stuck, sorted(listed).__eq__)
             assert await month.resume()
-            for handle in (asleep.handle, *(cause.handle for cause in causes[2:-1])):
+            for handle in (asleep.handle, withdrawn.handle, *(cause.handle for cause in causes[2:-1])):
                 await handle.terminate()
             owner = engine(ours.settings.database_url)
-            for number in (asleep.number, *(cause.number for cause in causes[:-1])):
+            for number in (asleep.number, withdrawn.number, *(cause.number for cause in causes[:-1])):
                 assert await rebuilder(ours, owner).one(number) == STARTED
             owner.dispose()
             await until(stuck, [].__eq__)
