@@ -22,7 +22,7 @@ from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Engine
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from activities.incidents.incidents import SLICE
@@ -30,7 +30,7 @@ from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.history_errors import UnreadableError
 from activities.recovery.report import STARTED_AGAIN, is_ahead
-from activities.run_status import is_over, unless_gone
+from activities.run_status import described, is_over, is_undecodable, unless_gone
 from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
 from domain.incident.incident import News
@@ -214,11 +214,17 @@ async def repair_others(client: Client, engine: Engine, task_queue: str) -> int:
 
 async def _ended(client: Client, handover: str, ordered_at: datetime, task_queue: str) -> bool:
     """Return True if a handover has ended. One that was never started may still be, as long as its key is known."""
-    found = await unless_gone(client.get_workflow_handle(handover_workflow_id(handover)).describe())
+    try:
+        found = await described(client, handover_workflow_id(handover))
+    except RPCError as error:
+        if is_undecodable(error):  # it is listed
+            return False
+        raise
     if found is None:
         return now() - ordered_at > KEYS_KEPT
-    is_ours = (found.workflow_type, found.task_queue) == (HandoverWorkflow.__name__, task_queue)
-    return is_over(found.status) or not is_ours
+    run = found.workflow_execution_info
+    is_ours = (run.type.name, run.task_queue) == (HandoverWorkflow.__name__, task_queue)
+    return is_over(WorkflowExecutionStatus(run.status)) or not is_ours
 
 
 async def _end_if_behind(client: Client, runs: Sequence[WorkflowExecution], version: int) -> None:

@@ -41,6 +41,7 @@ from tests.workflows.test_late_cases import QUEUE, TEN_YEARS, timer, waiting_cas
 from tests.workflows.test_no_cases import nested
 from tests.workflows.test_pretender import asked, told
 from tests.workflows.test_rebuild_workflows import rebuilder
+from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
 from workflows.clients.report import report_workflow_id, start_report
 from workflows.clients.singletons import INSTALLATION, RECONCILER, SURGE_WATCH, last_report
@@ -250,21 +251,25 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
 async def test_a_failure_that_the_client_cannot_read_stops_no_comparison(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody has given it for activities of an incident, and of a case that was terminated before another one."""
+    """Somebody has given it for an incident, a handover, and a case that was terminated before another one."""
     async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
-        client, workflows, failure = waiting.client, [IncidentWorkflow, ComplaintWorkflow], nested(98)
+        client, failure = waiting.client, nested(98)
+        workflows = [IncidentWorkflow, HandoverWorkflow, ComplaintWorkflow]
         failure.application_failure_info.next_retry_delay.CopyFrom(Duration(seconds=TEN_YEARS))
         async with Worker(client, task_queue=QUEUE, workflows=workflows, workflow_runner=runner(sandbox=False)):
             cause = await declare(waiting, "west")
             first = await asked(waiting)
+            order = await order_handover(waiting, "2" * 32)
+            handover = await start_handover(client, QUEUE, order, Request(key="2" * 32))
+            second = await asked(waiting)
             one, other = await waiting.start(), await waiting.start()
             await one.act(Comment(note="还没来"), unwritten=True)
             await one.handle.signal("publish")
-            for task in (first, await asked(waiting)):
+            for task in (first, second, await asked(waiting)):
                 await told(waiting, task.task_token, failure)
         for complaint in (one, other):
             await complaint.handle.terminate()
         async with at_work(elsewhere) as (_, stuck):
             for complaint in (one, other):
                 await until(complaint.lost, lambda mark: mark == "ended")
-            await until(stuck, [cause.handle.id].__eq__)
+            await until(stuck, sorted([cause.handle.id, handover.id]).__eq__)
