@@ -19,7 +19,7 @@ from domain.case.batch import ProjectionBatch
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import News
 
-WRITTEN: dict[str, tuple[type, str]] = {
+WRITTEN: dict[str, tuple[type[Any], str]] = {
     "publish": (ProjectionBatch, "ComplaintWorkflow"),
     "publish_incident": (IncidentBatch, "IncidentWorkflow"),
     "inform_callers": (News, "IncidentWorkflow"),
