@@ -13,10 +13,11 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.command.v1 import Command, ContinueAsNewWorkflowExecutionCommandAttributes
 from temporalio.api.common.v1 import RetryPolicy, WorkflowExecution, WorkflowType
-from temporalio.api.enums.v1 import CommandType, TaskQueueKind
+from temporalio.api.enums.v1 import CommandType, TaskQueueKind, TaskQueueType
 from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DeleteWorkflowExecutionRequest,
+    DescribeTaskQueueRequest,
     PollWorkflowTaskQueueRequest,
     UpdateActivityOptionsRequest,
 )
@@ -188,6 +189,15 @@ async def keep_tasks(client: Client, handle: WorkflowHandle[Any, Any], signal: s
     kept = TaskQueue(name=f"kept-{uuid.uuid4().hex}", kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY, normal_name=QUEUE)
     poll = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=kept, identity="nobody")
     polling = asyncio.ensure_future(client.workflow_service.poll_workflow_task_queue(poll))
+
+    async def is_polled() -> bool:
+        asked = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=kept, task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        )
+        return bool((await client.workflow_service.describe_task_queue(asked)).pollers)
+
+    # Else Temporal gives the tasks to any worker.
+    await until(is_polled, bool)
     await handle.signal(signal)
     years = Duration(seconds=TEN_YEARS)
     sticky = StickyExecutionAttributes(worker_task_queue=kept, schedule_to_start_timeout=years)
@@ -313,11 +323,15 @@ async def test_a_failure_that_the_client_cannot_read_stops_no_comparison(
                 await told(waiting, task.task_token, failure)
         for complaint in (one, other):
             await complaint.handle.terminate()
-        async with at_work(elsewhere) as (_, stuck):
+        async with at_work(elsewhere) as (ours, stuck):
             for complaint in (one, other):
                 await until(complaint.lost, lambda mark: mark == "ended")
-            await until(stuck, [cause.handle.id, handover.id].__eq__)
+            await until(stuck, [handover.id, cause.handle.id].__eq__)
             assert not await is_listed(client, 'theirs"')
             for each in (cause.handle.id, handover.id):
                 await lost.terminate(client, each)
+            await until(stuck, [cause.handle.id].__eq__)
+            owner = engine(ours.settings.database_url)
+            assert await rebuilder(ours, owner).one(cause.number) == STARTED
+            owner.dispose()
             await until(stuck, [].__eq__)
