@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateStage
+from temporalio.common import RawValue
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import complaint_id, incident_id
@@ -21,8 +23,11 @@ from tests.api.test_england import ENGLAND, case_with_finding
 from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
+from tests.support.hotline import until
+from tests.support.sealing import stranger
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
+from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -290,3 +295,25 @@ async def test_answered_again_when_the_incident_merged_into_has_ended(on_sqlite:
     await handle.result()
     assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
     assert (await answered_again(on_sqlite, first, 409, "incident-closed"))["state"] == "merged"
+
+
+async def test_an_action_without_a_key_is_not_done_again_by_a_later_run(on_sqlite: Api) -> None:
+    """Somebody has the run of a case end by large signals, and sends a copy of an update to the next one."""
+    number = await on_sqlite.case_in("registered")
+    assert (await on_sqlite.post(f"/v1/complaints/{number}/actions/comment", {"note": "x"}, "chen")).is_success
+    handle = stranger(on_sqlite.temporal).get_workflow_handle(complaint_id(number))
+    first = await handle.describe()
+    updates = [
+        event.workflow_execution_update_accepted_event_attributes.accepted_request
+        for event in (await handle.fetch_history()).events
+    ]
+    [*_, copied] = [each for each in updates if each.input.name]
+    for _ in range(3):
+        await handle.signal("any", RawValue(Payload(metadata={"encoding": b"binary/plain"}, data=bytes(1_900_000))))
+    await handle.signal("publish")
+    await until(handle.describe, lambda seen: seen.run_id != first.run_id)
+    argument, update_id = RawValue(copied.input.args.payloads[0]), copied.meta.update_id
+    stage = WorkflowUpdateStage.COMPLETED
+    await handle.start_update(copied.input.name, argument, id=update_id, wait_for_stage=stage)
+    view = await on_sqlite.temporal.get_workflow_handle(handle.id).query(ComplaintWorkflow.case)
+    assert view.version == 2

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.client import Client, WorkflowExecution
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -85,7 +85,7 @@ async def _start(client: Client, request: Request, run: Any, start: BaseModel, *
     return True
 
 
-async def request_of(found: WorkflowExecutionDescription) -> Request:
+async def request_of(found: WorkflowExecution) -> Request:
     """Return the request that started this workflow; one with an empty key if the memo has none."""
     # Of somebody else, or sealed with a key that this process does not have.
     with suppress(UndecidedError, ValidationError):
