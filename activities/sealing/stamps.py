@@ -28,7 +28,7 @@ VALID = timedelta(minutes=5)
 """Time for which a start or an update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
 ACCEPTED_WITHIN = 3 * VALID
-"""The same by Temporal's clock, for a replay: the worker that accepted the update may have had another time."""
+"""The same for an update by Temporal's clock, which alone a replay knows: that of the worker may be off."""
 START, COMMAND, ACTIVITY, RESULT, FAILURE, HEARTBEAT = "start", "command", "activity", "result", "failure", "heartbeat"
 QUERY, REFUSAL = "query", "refusal"
 ASKED = "asked"
@@ -162,7 +162,8 @@ def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | No
 def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
     """Raise ApplicationError if the service has not sent the update with this argument; UndecidedError.
 
-    A replay takes what was accepted, unless it had been sealed long before: somebody else has accepted it then.
+    A replay takes what was accepted, unless it had been sealed long before: somebody else has accepted it then. So
+    nothing is accepted that a replay would not take, which would stop the workflow for good.
     """
     is_replay = workflow.unsafe.is_replaying()
     try:
@@ -173,9 +174,10 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
         fault = str(error)
     if not fault and _part(payload, ID) != update.id:
         fault = "it was sealed for another update"
-    if not fault:
-        now, lasts = (workflow.now().timestamp(), ACCEPTED_WITHIN) if is_replay else (time.time(), VALID)
-        fault = _age_fault(payload, now, lasts)
+    if not fault and not is_replay:
+        fault = _age_fault(payload, time.time())
+    if not fault and (old := _age_fault(payload, workflow.now().timestamp(), ACCEPTED_WITHIN)):
+        fault = f"by Temporal's clock, {old}"
     if not fault:
         return
     if is_replay:
@@ -199,15 +201,28 @@ def check_answer(answer: Any, run: Run) -> None:  # noqa: ANN401 - a message of 
     """
     failure = answer.result.failed.failure.cause
     if answer.result.HasField("completed"):
-        fault = _fault(payload := answer.result.completed.result, RESULT)
+        said: tuple[Any, ...] = answer.result.completed.result, RESULT, None
     elif answer.result.HasField("failed"):
-        fault = _fault(payload := failure.encoded_attributes, FAILURE, failure.application_failure_info.type)
+        said = failure.encoded_attributes, FAILURE, failure.application_failure_info.type
     else:
         return
-    if not fault and _part(payload, ID) != run.asked[answer.seq - 1]:
-        fault = "it was sealed for another activity, or before a reset"
-    if fault := fault or _past_fault(payload, run.info):
+    payload, kind, name = said
+    if fault := answer_fault(payload, kind, run.asked[answer.seq - 1], run.info.workflow_start_time, name):
         raise UndecidedError(f"the answer of an activity cannot be taken: {fault}")
+
+
+def answer_fault(payload: Payload, kind: str, place: str, started_at: datetime, name: str | None = None) -> str | None:
+    """Return why the service cannot have answered so for the activity with this place in the run; None if it has.
+
+    `name` is the type of a failure, `started_at` when Temporal took the start of the run. Raises UnknownKeyError.
+    """
+    if fault := _fault(payload, kind, name):
+        return fault
+    if _part(payload, ID) != place:
+        return "it was sealed for another activity, or before a reset"
+    # Both are by Temporal's clock, but for a local activity, which is tried again; the stamp has whole milliseconds.
+    is_past = int(_part(payload, AT)) < int(started_at.timestamp() * 1000)
+    return "it was sealed before this run began" if is_past else None
 
 
 def check_sealed(payload: Payload) -> None:
@@ -224,7 +239,7 @@ def message_of(payload: Payload) -> tuple[str, str]:
 
 
 def stamp_of(payload: Payload) -> tuple[str, str, str]:
-    # What was not opened may name anything.
+    """Return kind, name and id of a message, all empty if it has no stamp, or was not opened: it may name anything."""
     return (*message_of(payload), _part(payload, ID)) if key_of(payload) is None else NO_STAMP
 
 
@@ -242,12 +257,6 @@ def _age_fault(payload: Payload, now: float, lasts: timedelta = VALID) -> str | 
     if abs(age) <= lasts.total_seconds():
         return None
     return f"it was sealed {age:.0f} s before it came, and lasts {lasts.total_seconds():.0f} s"
-
-
-def _past_fault(payload: Payload, run: workflow.Info) -> str | None:
-    # Both are by Temporal's clock, but for a local activity, which is tried again; the stamp has whole milliseconds.
-    is_past = int(_part(payload, AT)) < int(run.workflow_start_time.timestamp() * 1000)
-    return "it was sealed before this run began" if is_past else None
 
 
 def _part(payload: Payload, part: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -142,11 +143,13 @@ class EntityClient(Generic[OutcomeT]):
             if command.actor.role is Role.CALLER:  # who must not use up what the staff may do
                 subject = f"caller of {subject}"
             self._limit.check(subject)
+            # Without a key, a later run of the workflow would do a copy of the update again.
+            key = command.key or uuid.uuid4().hex
             # Known only now: the write of those who acted before may have ended meanwhile.
             update = self._handle(number).execute_update(
                 action,
-                command.model_copy(update={"acknowledged": self._acknowledged(number)}),
-                id=command.key or None,
+                command.model_copy(update={"acknowledged": self._acknowledged(number), "key": key}),
+                id=key,
                 result_type=self.outcome,
                 rpc_timeout=timedelta(seconds=self._timeout),
             )

@@ -6,22 +6,21 @@ one follows from the start message. So the histories hold every row except the r
 
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
-from temporalio.api.common.v1 import Payload
+from pydantic import BaseModel
+from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
-from temporalio.converter import DataConverter
 
 from activities.names import complaint_id
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.recovery.history_events import read_events
-from activities.run_status import is_over, unless_gone
-from activities.sealing.envelope import context_of
-from activities.sealing.stamps import UnknownKeyError, start_fault
+from activities.run_status import is_over
+from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
 from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.incident.batch import IncidentBatch
@@ -30,31 +29,14 @@ from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_number
 from domain.shared.text import to_milliseconds
+from hotline.recovery.payloads import ANSWER, Origin, Request, read, requested
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.messages import Done
 
-WRITTEN: dict[str, tuple[type, str]] = {
-    "publish": (ProjectionBatch, "ComplaintWorkflow"),
-    "publish_incident": (IncidentBatch, "IncidentWorkflow"),
-    "inform_callers": (News, "IncidentWorkflow"),
-}
-"""Type of the argument of each activity that writes to SQL, and of the workflow that asks for it, by the activity."""
 _foreign = deque[str](maxlen=10_000)
 """Ids of runs that were found foreign lately, which they stay: the first event of a run does not change."""
-
-
-class Origin(NamedTuple):
-    """Context of the payloads of a history: data converter, namespace, and id of the workflow."""
-
-    converter: DataConverter
-    namespace: str
-    workflow_id: str
-
-    def of(self, *activity: str) -> DataConverter:
-        """Return the converter of starts, updates and answers, or of the arguments of an activity, by both types."""
-        return self.converter.with_context(context_of(self.namespace, self.workflow_id, *activity))
 
 
 class CaseHistory(NamedTuple):
@@ -79,11 +61,13 @@ class CaseHistory(NamedTuple):
 
 
 class IncidentHistory(NamedTuple):
-    """Batches and news of an incident that activities have written; those not yet written; and if it still runs."""
+    """Batches and news of an incident that activities have written, and those not yet written; none if it still runs.
+
+    An incident that runs writes them itself.
+    """
 
     written: list[IncidentBatch | News]
     pending: list[IncidentBatch | News]
-    runs: bool
 
     @property
     def version(self) -> int:
@@ -123,9 +107,10 @@ class _Sent(BaseModel):
 
 
 class _Answered(BaseModel):
-    """Part of the answer to a command: what was done, and the version that it led to."""
+    """Part of the answer to a command: what was done, of which request, and the version that it led to."""
 
     action: str = ""
+    digest: str = ""
     version: int = 0
 
 
@@ -168,7 +153,7 @@ async def is_foreign(client: Client, run: WorkflowExecution) -> bool:
 
 async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHistory:
     """Return what these runs of a case hold. Raises UnreadableError."""
-    batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, int]()
+    batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, Request]()
     rebuilt = before = 0
     async for origin, event in _events(client, runs):
         start = await _first_start(origin, event)
@@ -176,39 +161,45 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
         if start and isinstance(start.source, Case) and start.source.version > rebuilt:
             rebuilt, before = start.source.version, len(batches)
         batches += await returned(origin, event)
-        if scheduled := await _written(origin, event):
-            batches += scheduled
-            under_way[event.event_id] = scheduled[-1].case.version
-        completed = event.activity_task_completed_event_attributes.scheduled_event_id
-        acknowledged = max(acknowledged, under_way.get(completed, 0), await _acknowledged(origin, event))
+        if request := await requested(origin, event):
+            batches.append(request.argument)
+            under_way[event.event_id] = request
+        done = under_way.get(event.activity_task_completed_event_attributes.scheduled_event_id)
+        if done and await done.is_done(origin, event):
+            acknowledged = max(acknowledged, done.argument.case.version)
+        sent = event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads
+        if told := await read(origin, sent, COMMAND, _Sent):
+            acknowledged = max(acknowledged, told.acknowledged or 0)
     return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before)
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:
     """Return what these runs of an incident have given to activities that write to SQL. Raises UnreadableError."""
-    pending, written = dict[int, list[IncidentBatch | News]](), list[IncidentBatch | News]()
+    pending, written = dict[int, Request](), list[IncidentBatch | News]()
     async for origin, event in _events(client, runs):
         started = event.workflow_execution_started_event_attributes
         if started.workflow_type.name and not started.continued_execution_run_id:
             pending.clear()  # a reset or rebuilt run does not go on with it
-        if scheduled := await _written(origin, event):
-            pending[event.event_id] = scheduled
+        if request := await requested(origin, event):
+            pending[event.event_id] = request
         completed = event.activity_task_completed_event_attributes.scheduled_event_id
-        written += pending.pop(completed, [])
-    return IncidentHistory(written, [each for left in pending.values() for each in left], _still_runs(runs))
+        if (done := pending.get(completed)) and await done.is_done(origin, event):
+            written.append(pending.pop(completed).argument)
+    return IncidentHistory(written, [] if _still_runs(runs) else [each.argument for each in pending.values()])
 
 
 async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentRun:
     """Return what this run of an incident has reached. Raises UnreadableError."""
     version, events = 0, dict[int, IncidentEvent]()
     async for origin, event in _events(client, [run]):
-        if started := event.workflow_execution_started_event_attributes.input.payloads:
-            [start] = await _decode(origin.of(), started, _IncidentStarted)
+        started = event.workflow_execution_started_event_attributes.input.payloads
+        if start := await read(origin, started, START, _IncidentStarted):
             version = start.source.version
-        told = await _written(origin, event)
-        if answer := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads:
-            told += filter(None, await _decode(origin.of(), answer, IncidentOutcome))
-        events |= {one.seq: one for each in told if not isinstance(each, News) for one in each.events}
+        answer = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
+        told: list[Any] = [await read(origin, answer, ANSWER, IncidentOutcome)]
+        if (request := await requested(origin, event)) and not isinstance(request.argument, News):
+            told.append(request.argument)
+        events |= {one.seq: one for each in filter(None, told) for one in each.events}
     return IncidentRun(max([version, *events]), events)
 
 
@@ -219,24 +210,27 @@ def _still_runs(runs: Sequence[WorkflowExecution]) -> bool:
 async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: Sequence[BaseEvent]) -> dict[str, Done]:
     """Return the keys of the commands that these runs have carried out, if they led to these events.
 
-    `events` are those of the case or incident in SQL, from the first one on. Raises UnreadableError.
+    `events` are those of the case or incident in SQL, from the first one on. What cannot be read is left out. Raises
+    ForeignError.
     """
     sent, seen = dict[int, _Sent](), dict[str, Done]()
     async for origin, event in _events(client, runs):
-        if started := event.workflow_execution_started_event_attributes.input.payloads:
-            [carried] = await _decode(origin.of(), started[:1], _CarriedOver)
-            seen |= carried.seen
-        request = event.workflow_execution_update_accepted_event_attributes.accepted_request
-        if request.input.args.payloads:
-            [sent[event.event_id]] = await _decode(origin.of(), request.input.args.payloads[:1], _Sent)
-        completed = event.workflow_execution_update_completed_event_attributes
-        command = sent.get(completed.accepted_event_id)
-        if command and command.key and completed.outcome.success.payloads:
-            [answer] = await _decode(origin.of(), completed.outcome.success.payloads, _Answered)
-            if 0 < answer.version <= len(events) and events[answer.version - 1].action == answer.action:
+        with suppress(UnreadableError):
+            started = event.workflow_execution_started_event_attributes.input.payloads
+            if carried := await read(origin, started, START, _CarriedOver):
+                seen |= carried.seen
+            request = event.workflow_execution_update_accepted_event_attributes.accepted_request
+            if command := await read(origin, request.input.args.payloads, COMMAND, _Sent):
+                sent[event.event_id] = command
+            completed = event.workflow_execution_update_completed_event_attributes
+            command = sent.get(completed.accepted_event_id)
+            answer = await read(origin, completed.outcome.success.payloads, ANSWER, _Answered)
+            if not (command and command.key and answer and 0 < answer.version <= len(events)):
+                continue
+            # Else it is an answer to another command, or of a run that was reset.
+            if (answer.digest, answer.action) == (command.digest, events[answer.version - 1].action):
                 at = events[answer.version - 1].at
-                done = Done(action=answer.action, digest=command.digest, version=answer.version, done_at=at)
-                seen[command.key] = done
+                seen[command.key] = Done(**answer.model_dump(), done_at=at)
     return seen
 
 
@@ -250,9 +244,8 @@ async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]
             return []
         case, events = Case.register(start.source)
         return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
-    if not (done := event.workflow_execution_update_completed_event_attributes.outcome.success.payloads):
-        return []
-    [answer] = await _decode(origin.of(), done, BatchAnswer)
+    done = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
+    answer = await read(origin, done, ANSWER, BatchAnswer)
     return [answer.batch] if answer and answer.batch else []
 
 
@@ -261,36 +254,7 @@ async def _first_start(origin: Origin, event: HistoryEvent) -> ComplaintStart | 
     start = event.workflow_execution_started_event_attributes
     if start.workflow_type.name != ComplaintWorkflow.__name__ or start.continued_execution_run_id:
         return None
-    [message] = await _decode(origin.of(), start.input.payloads, ComplaintStart)
-    return cast("ComplaintStart", message)
-
-
-async def _written(origin: Origin, event: HistoryEvent) -> list[Any]:
-    """Return the input with which this event schedules an activity that writes to SQL; none if it does not."""
-    scheduled = event.activity_task_scheduled_event_attributes
-    if (name := scheduled.activity_type.name) not in WRITTEN:
-        return []
-    kind, workflow_type = WRITTEN[name]
-    return await _decode(origin.of(workflow_type, name), scheduled.input.payloads, kind)
-
-
-async def _acknowledged(origin: Origin, event: HistoryEvent) -> int:
-    """Return the version that the sender of this update knew SQL to have; 0 if it told none."""
-    sent = event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads
-    if not sent:
-        return 0
-    [told] = await _decode(origin.of(), sent[:1], _Sent)
-    return told.acknowledged or 0
-
-
-async def _decode(converter: DataConverter, payloads: Sequence[Payload], kind: type) -> list[Any]:
-    try:
-        return await converter.decode(payloads, [kind])
-    except UnknownKeyError as error:
-        raise UnopenedError(str(error)) from None
-    except (ValidationError, RuntimeError, KeyError) as error:
-        # Nothing is quoted: it may be personal.
-        raise UnreadableError(f"a {kind.__name__} cannot be read: {type(error).__name__}") from None
+    return await read(origin, start.input.payloads, START, ComplaintStart)
 
 
 async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIterator[tuple[Origin, HistoryEvent]]:
@@ -300,18 +264,20 @@ async def _events(client: Client, runs: Sequence[WorkflowExecution]) -> AsyncIte
     """
     ours, foreign = False, None
     for run in sorted(runs, key=attrgetter("start_time")):
-        origin = Origin(client.data_converter, client.namespace, run.id)
+        events = read_events(client, run.raw_info.execution)
         try:
-            if not (events := [event async for event in read_events(client, run.raw_info.execution)]):
+            if (first := await anext(events, None)) is None:
                 continue
-            await _check_start(origin, events[0])
+            origin = Origin(client.data_converter, client.namespace, run.id, first.event_time.ToDatetime(UTC))
+            await _check_start(origin, first)
         except ForeignError as error:
             if not is_over(run.status):
                 raise
             foreign = error
             continue
         ours = True
-        for event in events:
+        yield origin, first
+        async for event in events:
             yield origin, event
     if foreign and not ours:
         raise foreign
@@ -332,10 +298,11 @@ async def _check_start(origin: Origin, event: HistoryEvent) -> None:
 
 
 async def first_event_at(client: Client, workflow: str, run_id: str) -> datetime | None:
-    """Return when the history of a run begins, for one that was reset long before its start; None if it is gone.
+    """Return when the history of a run begins, for one that was reset long before its start.
 
-    Raises RPCError.
+    None if it is gone, or its start cannot be decoded, which is none of the service. Raises RPCError.
     """
-    events = client.get_workflow_handle(workflow, run_id=run_id).fetch_history_events(page_size=1)
-    first = await unless_gone(anext(events))
-    return first.event_time.ToDatetime(UTC) if first else None
+    with suppress(ForeignError):
+        first = await anext(read_events(client, Execution(workflow_id=workflow, run_id=run_id), size=1), None)
+        return first.event_time.ToDatetime(UTC) if first else None
+    return None

@@ -137,9 +137,17 @@ async def _count_kept(client: Client, engine: Engine, listed: Collection[str]) -
         return [(one, is_open) for one, is_open in found if one not in listed]
 
     unlisted = await read_in_thread(engine, missing)
-    run = client.get_workflow_handle
-    kept_open = [one for one, is_open in unlisted if is_open and not await unless_gone(run(one).describe())]
+    kept_open = [one for one, is_open in unlisted if is_open and await _is_gone(client, one)]
     return sum(not is_open for _, is_open in unlisted) + len(kept_open), len(kept_open)
+
+
+async def _is_gone(client: Client, one: str) -> bool:
+    try:
+        return await described(client, one) is None
+    except RPCError as error:
+        if is_undecodable(error):
+            return False
+        raise
 
 
 async def in_sql_until(client: Client) -> datetime | None:
@@ -175,13 +183,16 @@ def with_latest(listed: Sequence[WorkflowExecution], latest: WorkflowExecution) 
     return [*(replace(run, status=latest.status) for run in listed if run.run_id != latest.run_id), latest]
 
 
-async def repair_incidents(client: Client, engine: Engine) -> int:
-    """Write incidents that SQL has lost, or shows as they were before; return their number.
+async def repair_incidents(client: Client, engine: Engine, latest: WorkflowExecution | None = None) -> int:
+    """Write incidents that SQL has lost, or shows as they were before, or all that one has told; return their number.
 
-    An incident that has ended is written if SQL lacks it or shows it as open. If SQL shows it as closed, a run that SQL
-    is ahead of is terminated: it was reset or started again. Raises what `rebuild` raises.
+    An incident that has ended is written if SQL lacks it or shows it as open, or if it has told nobody something. If
+    SQL shows it as closed, a run that SQL is ahead of is terminated: it was reset or started again. `latest` is the
+    latest run of the only one to write. Raises what `rebuild` raises.
     """
-    found = await chains(client, IncidentWorkflow)
+    found: _Runs = await chains(client, IncidentWorkflow, f'AND WorkflowId = "{latest.id}"' if latest else "")
+    if latest:
+        found = {latest.id: with_latest(found.get(latest.id, ()), latest)}
     there = await read_in_thread(engine, lambda connection: incidents.standing(connection, map(_number, found)))
     written = 0
     for one, runs in found.items():
@@ -191,7 +202,7 @@ async def repair_incidents(client: Client, engine: Engine) -> int:
                 await _end_if_behind(client, runs, shown.version)
                 continue
             history = await read_incident(client, runs)
-            if history.version > (shown.version if shown else 0):
+            if history.pending or history.version > (shown.version if shown else 0):
                 await asyncio.to_thread(_write_incident, engine, history)
                 written += 1
         except UnreadableError as error:
@@ -328,8 +339,7 @@ def _write(engine: Engine, plans: Mapping[str, _Plan]) -> dict[str, Exception]:
 
 def _write_incident(engine: Engine, history: IncidentHistory) -> None:
     """Write an incident, its timeline and its news. What SQL never had is left to an incident that runs."""
-    pending = [] if history.runs else history.pending
-    for one, sent in [*((each, True) for each in history.written), *((each, False) for each in pending)]:
+    for one, sent in [*((each, True) for each in history.written), *((each, False) for each in history.pending)]:
         if isinstance(one, News):
             for start in range(0, len(one.numbers), SLICE):
                 with writing(engine) as connection:

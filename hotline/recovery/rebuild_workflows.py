@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Engine
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.bulk_throttle import BulkThrottle
@@ -26,7 +26,7 @@ from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
-from activities.run_status import PAUSED, UNPAUSE, is_over, unless_gone
+from activities.run_status import PAUSED, UNPAUSE, described, is_over, is_undecodable, unless_gone
 from domain.case.lifecycle import OPEN
 from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
@@ -163,6 +163,8 @@ class WorkflowRebuild:
     async def incident(self, number: str) -> str:
         """Rebuild the workflow of an incident; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
         latest = await self._latest(incident_id(number), IncidentWorkflow)
+        if latest and is_over(latest.status):
+            await repair_incidents(self._client, self._engine, latest)
         found = await self._recorded(recorded_incident, number)
         if latest and not is_over(latest.status):
             # SQL was read before: a run that is not reset has all that SQL had then.
@@ -186,18 +188,31 @@ class WorkflowRebuild:
         )
         return await self._start(latest, IncidentWorkflow.run, start, **incident.options_of(found.incident, names))
 
-    async def _latest(self, one: str, workflow: type) -> WorkflowExecutionDescription | None:
+    async def _latest(self, one: str, workflow: type) -> WorkflowExecution | None:
         """Return the run that there is now, or the latest that the service has started; None if Temporal has none."""
-        found = await unless_gone(self._client.get_workflow_handle(one).describe())
+        listed: Sequence[WorkflowExecution] = ()
+        try:
+            await described(self._client, one)  # which fails at once for what cannot be decoded
+            found: WorkflowExecution | None = await unless_gone(self._client.get_workflow_handle(one).describe())
+        except RPCError as error:
+            if not is_undecodable(error):
+                raise
+            # Temporal keeps a failure that nests too deep, also when the run has ended. The list does not have it.
+            listed = await self._listed(one, workflow)
+            found = next(iter(listed), None)
         if found is None or not (is_over(found.status) and await is_foreign(self._client, found)):
             return found
-        listed = (await chains(self._client, workflow, f'AND WorkflowId = "{one}"')).get(one, [])
-        for run in sorted(listed, key=attrgetter("start_time"), reverse=True):
+        for run in listed or await self._listed(one, workflow):
             if not await is_foreign(self._client, run):
-                return await unless_gone(self._client.get_workflow_handle(one, run_id=run.run_id).describe())
+                return run
         return None
 
-    async def _agrees(self, number: str, latest: WorkflowExecutionDescription, changed_at: datetime) -> bool:
+    async def _listed(self, one: str, workflow: type) -> list[WorkflowExecution]:
+        """Return the runs that Temporal lists, the latest first."""
+        listed = (await chains(self._client, workflow, f'AND WorkflowId = "{one}"')).get(one, [])
+        return sorted(listed, key=attrgetter("start_time"), reverse=True)
+
+    async def _agrees(self, number: str, latest: WorkflowExecution, changed_at: datetime) -> bool:
         """Return False if SQL has more than the workflow, or other events. What SQL lacks of it is written first.
 
         Raises NotRebuiltError if its history cannot be read, as SQL may lack what it holds.
@@ -217,14 +232,14 @@ class WorkflowRebuild:
             raise NotRebuiltError(f"the history of its workflow cannot be read: {error}{lost}") from None
         return (latest.typed_search_attributes.get(CHANGED_AT) or latest.start_time) >= changed_at
 
-    async def _incident_agrees(self, latest: WorkflowExecutionDescription, events: Sequence[IncidentEvent]) -> bool:
+    async def _incident_agrees(self, latest: WorkflowExecution, events: Sequence[IncidentEvent]) -> bool:
         """Return False if SQL has more events than the run, or others. Raises NotRebuiltError."""
         try:
             return (await read_incident_run(self._client, latest)).agrees_with(events)
         except UnreadableError as error:
             raise NotRebuiltError(f"the history of its workflow cannot be read: {error}") from None
 
-    async def _replace(self, latest: WorkflowExecutionDescription) -> None:
+    async def _replace(self, latest: WorkflowExecution) -> None:
         """Terminate a run that was reset, by its run id. Raises NotRebuiltError of a paused one."""
         if latest.status == PAUSED:
             raise NotRebuiltError(f"its workflow is paused. {UNPAUSE}")
@@ -232,19 +247,19 @@ class WorkflowRebuild:
         await unless_gone(handle.terminate(reason=REPLACED))
 
     async def _keys(
-        self, workflow: type, latest: WorkflowExecutionDescription | None, events: Sequence[BaseEvent]
+        self, workflow: type, latest: WorkflowExecution | None, events: Sequence[BaseEvent]
     ) -> dict[str, Done]:
         if latest is None:
             return {}
-        listed = await chains(self._client, workflow, f'AND WorkflowId = "{latest.id}"')
         try:
-            seen = await keys_seen(self._client, with_latest(listed.get(latest.id, ()), latest), events)
+            runs = with_latest(await self._listed(latest.id, workflow), latest)
+            seen = await keys_seen(self._client, runs, events)
         except UnreadableError:
             return {}
         fresh = [(key, done) for key, done in seen.items() if now() - done.done_at <= KEYS_KEPT]
         return dict(sorted(fresh, key=lambda each: each[1].done_at)[-MOST_KEYS:])
 
-    async def _start(self, latest: WorkflowExecutionDescription | None, run: Any, start: Start, **options: Any) -> str:  # noqa: ANN401 - those of the SDK
+    async def _start(self, latest: WorkflowExecution | None, run: Any, start: Start, **options: Any) -> str:  # noqa: ANN401 - those of the SDK
         request = await request_of(latest) if latest else Request(key="")
         try:
             started = await start_again(self._client, request, run, start, task_queue=self._task_queue, **options)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import complaint_id, incident_id
@@ -21,8 +22,11 @@ from tests.api.test_england import ENGLAND, case_with_finding
 from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
+from tests.support.copies import copied, send_to_next_run
+from tests.support.sealing import stranger
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
+from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -290,3 +294,27 @@ async def test_answered_again_when_the_incident_merged_into_has_ended(on_sqlite:
     await handle.result()
     assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
     assert (await answered_again(on_sqlite, first, 409, "incident-closed"))["state"] == "merged"
+
+
+async def test_an_action_without_a_key_is_not_done_again_by_a_later_run(on_sqlite: Api) -> None:
+    """Somebody has the run of a case end by large signals, and sends a copy of an update to the next one."""
+    number = await on_sqlite.case_in("registered")
+    assert (await on_sqlite.post(f"/v1/complaints/{number}/actions/comment", {"note": "x"}, "chen")).is_success
+    [*_, update] = await copied(on_sqlite.temporal, complaint_id(number))
+    await send_to_next_run(on_sqlite.temporal, complaint_id(number), update)
+    view = await on_sqlite.temporal.get_workflow_handle(complaint_id(number)).query(ComplaintWorkflow.case)
+    assert view.version == 2
+
+
+async def test_a_request_makes_no_second_case_though_somebody_has_taken_the_id_of_the_first(on_sqlite: Api) -> None:
+    mine = key()
+    number = (await on_sqlite.post("/v1/complaints", CALL, "chen", mine)).json()["number"]
+    await stranger(on_sqlite.temporal).start_workflow(
+        "ComplaintWorkflow",
+        id=complaint_id(number),
+        task_queue="nobody-polls",
+        id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+    )
+    again = await on_sqlite.post("/v1/complaints", CALL, "chen", mine)
+    assert again.json()["number"] == number
+    await on_sqlite.temporal.get_workflow_handle(complaint_id(number)).terminate()

@@ -21,7 +21,8 @@ from domain.case.events import Event
 from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import INCIDENT_KINDS
-from hotline.recovery.histories import Origin, returned
+from hotline.recovery.histories import returned
+from hotline.recovery.payloads import Origin
 from hotline.temporal.runner import runner
 from tests.replay.record import RECORDS
 from tests.support.build import data_of

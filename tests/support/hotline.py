@@ -31,7 +31,8 @@ from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day
 from domain.shared.text import to_milliseconds
 from hotline.files.catalogue import load_catalogue
-from hotline.recovery.histories import Origin, returned
+from hotline.recovery.histories import returned
+from hotline.recovery.payloads import Origin
 from hotline.settings import DEFAULT_CATALOGUE, Settings
 from hotline.temporal.converter import SealingOptions
 from readmodel.base.database import engine as engine_of

@@ -29,7 +29,7 @@ from domain.incident.actions.merge import Merge
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.batch import IncidentBatch
 from domain.shared.actors import SYSTEM
-from hotline.recovery.histories import Origin
+from hotline.recovery.payloads import Origin
 from readmodel.base.database import engine as engine_of
 from readmodel.writer import GroupWriter
 from tests.support.build import INCIDENT

@@ -1,7 +1,7 @@
 """Signals to incidents are not signed: they are hints, and change no case, whoever sends them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,14 @@ from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.kit.command import Command
 from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
-from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.hotline import ADMIN, Complaint, Hotline, number_at, running_hotline, until
 from tests.support.incidents import opening
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
 from workflows.incident.messages import IncidentStart
+from workflows.incident.workflow import MOST_NAMED
 from workflows.kit.messages import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -63,6 +64,17 @@ async def test_a_case_that_says_nothing_of_the_kind_stays_with_its_incident(hotl
     await cause.act(OVER)
     await replied(stays)
     assert (await cause.published("declare", "resolve", "finish"))[-1]["data"] == '{"settled":1}'
+
+
+async def test_one_signal_leaves_room_for_the_cases_that_come_after_it(hotline: Hotline) -> None:
+    cause = await declare(hotline, "west")
+    theirs = stranger(hotline.client).get_workflow_handle(cause.handle.id)
+    day = datetime.now(UTC) - timedelta(days=40)
+    await theirs.signal("linked", [number_at(day, place) for place in range(MOST_NAMED + 50)])
+    await cause.waits_for(MOST_NAMED)
+    await linked(hotline, cause, 1)
+    await cause.waits_for(MOST_NAMED + 1)
+    await cause.handle.terminate()
 
 
 @pytest.mark.slow

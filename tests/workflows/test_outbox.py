@@ -19,7 +19,7 @@ from domain.case.case import Case
 from domain.case.views import CaseView, Outcome
 from domain.kit.command import Command
 from domain.shared.text import to_milliseconds
-from hotline.recovery.histories import Origin
+from hotline.recovery.payloads import Origin
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import DATA_CONVERTER
 from tests.support.temporal import temporal_server

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import RawValue, SearchAttributePair, TypedSearchAttributes
 from temporalio.testing import WorkflowEnvironment
 
 from domain.case.actions.comment import Comment
@@ -25,6 +26,7 @@ from tests.support.causes import OVER, Cause, declare
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.lost import reset
 from tests.support.reconciler import running_reconciled
+from tests.support.sealing import stranger
 from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
 from workflows.clients.singletons import last_report
@@ -32,6 +34,7 @@ from workflows.complaint.messages import ComplaintStart
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.messages import CatalogueNames
+from workflows.kit.search_attributes import REGISTRY, STATE
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -62,6 +65,27 @@ async def test_a_case_that_is_started_again_after_its_end_is_ended_and_listed(ho
     assert seen.run_id == again.handle.first_execution_run_id
     await until(lambda: last_report(hotline.client), lambda seen: bool(seen and first.number in seen.not_begun))
     assert [await first.rows(table) for table in tables] == before
+
+
+async def test_a_case_that_somebody_starts_again_is_listed_whatever_its_attributes_say(hotline: Hotline) -> None:
+    """Its start is a copy that is still valid, and the attributes are those that it had later."""
+    complaint = await hotline.start()
+    await complaint.act(Comment(note="用户又来电"))
+    events = (await complaint.handle.fetch_history()).events
+    copied = events[0].workflow_execution_started_event_attributes.input.payloads
+    shown = (await complaint.handle.describe()).typed_search_attributes
+    ours = [pair for pair in shown if pair.key in REGISTRY]
+    state = [SearchAttributePair(STATE, "closed"), *(pair for pair in ours if pair.key != STATE)]
+    await complaint.handle.terminate()
+    again = await stranger(hotline.client).start_workflow(
+        "ComplaintWorkflow",
+        RawValue(copied[0]),
+        id=complaint.handle.id,
+        task_queue=hotline.settings.task_queue,
+        search_attributes=TypedSearchAttributes(state),
+    )
+    await until(complaint.lost, lambda mark: mark == "reset")
+    assert (await again.describe()).typed_search_attributes[STATE] == "registered"
 
 
 async def test_an_incident_that_is_started_again_after_its_end_takes_no_case(hotline: Hotline) -> None:

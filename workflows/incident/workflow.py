@@ -45,6 +45,9 @@ SECOND_SEARCH = timedelta(seconds=15)
 
 MOST_WAITING = 100_000
 """Cases that wait at most: their numbers travel in the next run's start message, for which Temporal allows 2 MB."""
+MOST_NAMED = 1000
+"""Numbers that one signal names at most: a worker tells an incident of at most 100 cases at a time (the SDK's limit of
+local activities). Somebody else's signal alone must leave room for those."""
 
 _WIDENING = (declare.ACTION.name, confirm.ACTION.name, ABSORPTION.name)
 """Events after which cases of the scope are searched for."""
@@ -255,7 +258,8 @@ class IncidentWorkflow(PublishingWorkflow):
     @workflow.signal(description="内部 Internal: Cases say that they belong to it. 工单并入")
     def linked(self, numbers: CaseNumbers = NOBODY) -> None:
         """Keep the numbers. Anybody may have sent it: a case that is not linked refuses what the incident does."""
-        for number in islice(filter(is_number, numbers.root), max(MOST_WAITING - len(self._waiting), 0)):
+        room = min(MOST_NAMED, MOST_WAITING - len(self._waiting))
+        for number in islice(filter(is_number, numbers.root), max(room, 0)):
             self._waiting[number] = None
             self._doubtful.pop(number, None)
             self._asked.pop(number, None)

@@ -86,7 +86,9 @@ class EntityWorkflow:
         self._sender_version = start.sender_version
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed_at = start.changed_at or to_milliseconds(events[0].at)
-        self._shown = self._search_attributes()
+        # Not what they are to be: whoever starts a case again with a copied start chooses them.
+        started_with = workflow.info().typed_search_attributes
+        self._shown = {key: started_with.get(key) for key in self._search_attributes()}
         self._keep(*events)
 
     @abstractmethod

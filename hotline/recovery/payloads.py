@@ -1,0 +1,107 @@
+"""Payloads in histories that the service has sealed: starts, commands, answers, and requests for activities.
+
+What it has not sealed for its place, somebody has written who posed as its worker: it counts for nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar, cast
+
+from pydantic import ValidationError
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.converter import DataConverter, PayloadCodec
+
+from activities.recovery.history_errors import UnopenedError, UnreadableError
+from activities.sealing.envelope import FOREIGN, context_of
+from activities.sealing.stamps import ACTIVITY, RESULT, UnknownKeyError, answer_fault, check_sealed, stamp_of
+from domain.case.batch import ProjectionBatch
+from domain.incident.batch import IncidentBatch
+from domain.incident.incident import News
+
+WRITTEN: dict[str, tuple[type[Any], str]] = {
+    "publish": (ProjectionBatch, "ComplaintWorkflow"),
+    "publish_incident": (IncidentBatch, "IncidentWorkflow"),
+    "inform_callers": (News, "IncidentWorkflow"),
+}
+"""Type of the argument of each activity that writes to SQL, and of the workflow that asks for it, by the activity."""
+ANSWER = ""
+"""Kind of the answers of updates, which have no stamp."""
+T = TypeVar("T")
+
+
+class Origin(NamedTuple):
+    """Context of the payloads of a history: data converter, namespace, id of the workflow, and start of the run."""
+
+    converter: DataConverter
+    namespace: str
+    workflow_id: str
+    begun_at: datetime = datetime.max.replace(tzinfo=UTC)
+
+    def of(self, *activity: str) -> DataConverter:
+        """Return the converter of starts, updates and answers, or of the arguments of an activity, by both types."""
+        return self.converter.with_context(context_of(self.namespace, self.workflow_id, *activity))
+
+    async def opened(self, payloads: Sequence[Payload], *activity: str) -> Payload | None:
+        """Return the only payload of a message, opened; None if the service has not sealed it for this place."""
+        if len(payloads) != 1:
+            return None
+        [payload] = await cast("PayloadCodec", self.of(*activity).payload_codec).decode(payloads)
+        return None if payload.metadata.get("encoding") == FOREIGN else payload
+
+
+class Request(NamedTuple):
+    """Request for an activity that writes to SQL: types of workflow and activity, argument, and place in the run."""
+
+    activity: tuple[str, str]
+    argument: Any
+    place: str
+
+    async def is_done(self, origin: Origin, event: HistoryEvent) -> bool:
+        """Return True if the service has sealed this result of the activity: SQL has had what it was to write.
+
+        A result that cannot be told, sealed with an unknown key, does not count: people rather hear of it twice.
+        """
+        result = await origin.opened(event.activity_task_completed_event_attributes.result.payloads, *self.activity)
+        try:
+            return result is not None and not answer_fault(result, RESULT, self.place, origin.begun_at)
+        except UnknownKeyError:
+            return False
+
+
+async def requested(origin: Origin, event: HistoryEvent) -> Request | None:
+    """Return the request with which this event schedules an activity that writes to SQL; None if it does not."""
+    scheduled = event.activity_task_scheduled_event_attributes
+    if (name := scheduled.activity_type.name) not in WRITTEN:
+        return None
+    kind, workflow_type = WRITTEN[name]
+    payload = await origin.opened(scheduled.input.payloads, workflow_type, name)
+    if payload is None or (argument := _value(origin, payload, ACTIVITY, kind)) is None:
+        return None
+    return Request((workflow_type, name), argument, stamp_of(payload)[2].partition("/")[2])
+
+
+async def read(origin: Origin, payloads: Sequence[Payload], message: str, kind: type[T]) -> T | None:
+    """Return the start, command or answer; None if the service has not sealed it as that. Raises as `_value`."""
+    return _value(origin, await origin.opened(payloads), message, kind)
+
+
+def _value(origin: Origin, payload: Payload | None, message: str, kind: type[T]) -> T | None:
+    """Return what a payload says; None if it is another kind of message, which somebody has copied.
+
+    Raises UnopenedError, and UnreadableError if this release does not know what it says.
+    """
+    if payload is None:
+        return None
+    try:
+        check_sealed(payload)
+        # An answer has no stamp, as a summary or the answer of another update, but is an object.
+        if stamp_of(payload)[0] != message or (message == ANSWER and not payload.data.startswith(b"{")):
+            return None
+        [value] = origin.converter.payload_converter.from_payloads([payload], [kind])
+    except UnknownKeyError as error:
+        raise UnopenedError(str(error)) from None
+    except (ValidationError, RuntimeError, KeyError) as error:
+        # Nothing is quoted: it may be personal.
+        raise UnreadableError(f"a {kind.__name__} cannot be read: {type(error).__name__}") from None
+    return value if isinstance(value, kind) else None

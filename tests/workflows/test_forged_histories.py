@@ -1,0 +1,269 @@
+"""Histories into which somebody else's worker has written: every case comes back, and nobody stays uninformed."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from sqlalchemy import Engine
+from temporalio.api.common.v1 import Payload, Payloads, SearchAttributes
+from temporalio.api.update.v1 import Outcome
+from temporalio.client import WorkflowHandle, WorkflowUpdateStage
+from temporalio.common import RawValue
+from temporalio.converter import WorkflowSerializationContext
+from temporalio.testing import WorkflowEnvironment
+
+from activities.sealing.envelope import context_of
+from domain.case.actions.comment import Comment
+from domain.case.actions.dispatch import Dispatch
+from domain.incident.actions.inform import Inform
+from domain.kit.command import Command
+from hotline.recovery.payloads import WRITTEN
+from hotline.recovery.rebuild import rebuild, repair_incidents
+from hotline.recovery.rebuild_workflows import STARTED
+from readmodel.base.database import engine as engine_of
+from tests.support.causes import declare, linked
+from tests.support.causes import told as notified
+from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.rows import execute
+from tests.support.sealing import stranger
+from tests.support.temporal import temporal_server
+from tests.workflows.test_envelope import Stamped
+from tests.workflows.test_hijacked_tasks import accept, argument, done, events, hijack, ours, outcome_in, schedule
+from tests.workflows.test_late_others import rests
+from tests.workflows.test_no_cases import nested
+from tests.workflows.test_pretender import PLAIN, asked, place_in, told
+from tests.workflows.test_rebuild_workflows import again, rebuilder
+from workflows.complaint.workflow import ComplaintWorkflow
+from workflows.incident.workflow import IncidentWorkflow
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
+
+
+async def shown(handle: WorkflowHandle[Any, Any]) -> SearchAttributes:
+    """Return the search attributes of a workflow, as anybody can copy them."""
+    found = (await handle.describe()).raw_info.search_attributes.indexed_fields
+    own = {name: value for name, value in found.items() if not name.startswith(("Temporal", "BuildIds"))}
+    return SearchAttributes(indexed_fields=own)
+
+
+async def copied(hotline: Hotline, complaint: Complaint, what: str) -> Payload:
+    """Return what anybody can copy from the history of the case, or sees elsewhere."""
+    history = await events(complaint.handle)
+    match what:
+        case "argument":
+            return await argument(complaint.handle, "publish")
+        case "result":
+            return next(
+                each.activity_task_completed_event_attributes.result.payloads[0]
+                for each in history
+                if each.HasField("activity_task_completed_event_attributes")
+            )
+        case "answer":
+            return next(each.success.payloads[0] for each in map(outcome_in, history) if each.HasField("success"))
+        case "text":
+            return history[0].user_metadata.summary
+        case "null":
+            return await sealed_here(hotline, complaint, Stamped("", ""), None)
+    return PLAIN
+
+
+async def sealed_here(hotline: Hotline, complaint: Complaint, stamp: Stamped, value: object) -> Payload:
+    place = WorkflowSerializationContext(hotline.client.namespace, complaint.handle.id)
+    return (await stamp.seal(hotline.client, place, value)).payload
+
+
+async def request(hotline: Hotline, complaint: Complaint, *arguments: Payload) -> None:
+    """Ask for the activity, as somebody else's worker."""
+    await stranger(hotline.client).get_workflow_handle(complaint.handle.id).signal("publish")
+    queue = hotline.settings.task_queue
+    await hijack(hotline.client, queue, schedule(queue, "publish", 9, *arguments))
+
+
+async def answer(hotline: Hotline, complaint: Complaint, sent: object, *answers: Payload) -> None:
+    """Accept and answer an update, as somebody else's worker."""
+    theirs = stranger(hotline.client).get_workflow_handle(complaint.handle.id)
+    accepted = WorkflowUpdateStage.ACCEPTED
+    sending = asyncio.ensure_future(theirs.start_update("comment", sent, id="x", wait_for_stage=accepted))
+    await accept(hotline, Outcome(success=Payloads(payloads=answers)), await shown(complaint.handle))
+    await sending
+
+
+FORGERIES = [
+    ("activity", ["plain"]),
+    ("activity", []),
+    ("activity", ["argument", "argument"]),
+    ("activity", ["result"]),
+    ("update", ["plain"]),
+    ("update", ["answer", "answer"]),
+    ("update", ["text"]),
+    ("command", ["plain"]),
+    ("command", ["null"]),
+    ("command", ["answer"]),
+]
+"""What is written into the history, and the payloads in it. A command is sealed; its sender died."""
+
+
+@pytest.mark.parametrize(("what", "payloads"), FORGERIES)
+async def test_a_case_comes_back_whatever_somebody_has_written_into_its_history(
+    server: WorkflowEnvironment, tmp_path: Path, what: str, payloads: Sequence[str]
+) -> None:
+    """What SQL lacked is written, and a command that was carried out is known; one that was not, is not."""
+    changes: dict[str, Any] = {"task_queue": f"forged-{what}-{'-'.join(payloads)}", "sandbox": False}
+    async with running_hotline(server, tmp_path, **changes) as served:
+        case = await served.start()
+        await case.act(Comment(note="用户又来电"), key="done", digest="said", case_writes=True)
+        await case.handle.signal("publish")
+        await case.published(2)
+        case.acknowledged = 2
+        await case.act(Dispatch(department="repair"), unwritten=True)
+    copies = [await copied(served, case, each) for each in payloads]
+    if what == "activity":
+        await request(served, case, *copies)
+    else:
+        command = Command(actor=ADMIN, body=Comment(note="-"), key="lost", digest="other")
+        sent = await sealed_here(served, case, Stamped("command", "comment", "x"), command)
+        await answer(served, case, RawValue(sent) if what == "command" else 1, *copies)
+    await case.handle.terminate()
+    owner = engine_of(served.settings.database_url)
+    failed = (await rebuild(served.client, owner)).failed
+    assert case.handle.id not in failed
+    assert [row["status"] for row in await notified(case, "dispatch")] == ["due"]
+    assert await rebuilder(served, owner).one(case.number) == STARTED
+    owner.dispose()
+    async with running_hotline(server, tmp_path, **changes) as served:
+        back = again(served, case)
+        done = await back.act(Comment(note="用户又来电"), key="done", digest="said")
+        assert (done.action, done.version) == ("comment", 2)
+        assert (await back.act(Comment(note="-"), key="lost", digest="other")).version == 4
+    await back.handle.terminate()
+
+
+ANSWERS = {
+    "in clear": "due",
+    "sealed with an unknown key": "due",
+    "its argument": "due",
+    "of another activity": "due",
+    "of an earlier run": "due",
+    "of the service": "sent",
+}
+"""Results of an activity, and what becomes of its notifications: nobody hears twice of what the service has told."""
+
+
+async def answer_next(hotline: Hotline, name: str, result: str) -> None:
+    """Take the next activity, which is of this type, and answer it."""
+    task, client = await asked(hotline), hotline.client
+    assert task.activity_type.name == name
+    context = context_of(client.namespace, task.workflow_execution.workflow_id, WRITTEN[name][1], name)
+    place, payload = place_in(client, context, task), PLAIN
+    stamped = {
+        "of another activity": Stamped("result", name, f"{place}0"),
+        "of an earlier run": Stamped("result", name, place, ago=timedelta(hours=1)),
+        "of the service": Stamped("result", name, place),
+    }
+    if result == "its argument":
+        payload = task.input.payloads[0]
+    elif result == "sealed with an unknown key":
+        payload = Payload(metadata={"encoding": b"binary/sealed", "key": b"abababab", "for": b"[]"}, data=b"x")
+    elif stamp := stamped.get(result):
+        payload = (await stamp.seal(client, context, None)).payload
+    handle = client.get_workflow_handle(task.workflow_execution.workflow_id)
+    before = await done(handle)
+    await told(hotline, task.task_token, payload)
+    await until(lambda: done(handle), (before + 1).__eq__)
+
+
+@pytest.mark.parametrize(("result", "status"), ANSWERS.items())
+async def test_people_hear_of_what_a_case_was_not_told_by_the_service_to_be_written(
+    hotline: Hotline, owner: Engine, result: str, status: str
+) -> None:
+    client, queue = hotline.client, f"publish-{result}"
+    settings = hotline.settings.model_copy(update={"task_queue": queue})
+    waiting = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
+    async with ours(client, queue, ComplaintWorkflow):
+        case = await waiting.start()
+        await case.act(Dispatch(department="repair"), unwritten=True)
+        await case.handle.signal("publish")
+        await answer_next(waiting, "publish", result)
+    await case.handle.terminate()
+    assert await rebuilder(waiting, owner).one(case.number) == STARTED
+    assert {row["status"] for row in await notified(case, "dispatch")} == {status}
+    assert [row["action"] for row in await case.rows()] == ["register", "dispatch"]
+    await client.get_workflow_handle(case.handle.id).terminate()
+
+
+@pytest.mark.parametrize(("result", "status"), ANSWERS.items())
+async def test_staff_hear_of_an_incident_whose_publication_somebody_else_has_answered(
+    hotline: Hotline, owner: Engine, result: str, status: str
+) -> None:
+    client, queue = hotline.client, f"incident-{result}"
+    settings = hotline.settings.model_copy(update={"task_queue": queue})
+    waiting = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
+    async with ours(client, queue, IncidentWorkflow):
+        cause = await declare(waiting, "xiaolan")
+        await answer_next(waiting, "publish_incident", result)
+    await cause.handle.terminate()
+    assert await rebuilder(waiting, owner).one(cause.number) == STARTED
+    assert [row["action"] for row in await cause.timeline()] == ["declare"]
+    assert {row["status"] for row in await cause.messages()} == {status}
+    await cause.handle.terminate()
+
+
+@pytest.mark.parametrize(("result", "status"), ANSWERS.items())
+async def test_callers_hear_the_news_that_somebody_else_has_said_were_told(
+    hotline: Hotline, owner: Engine, result: str, status: str
+) -> None:
+    client, queue = hotline.client, f"inform-{result}"
+    async with running_hotline(hotline.server, hotline.settings.data_dir, task_queue=queue, sandbox=False) as served:
+        cause = await declare(served, "xiaolan")
+        [case] = await linked(served, cause, 1)
+        await cause.published("declare")
+        await until(cause.handle.describe, rests)
+    async with ours(client, queue, IncidentWorkflow):
+        await cause.act(Inform(message="正在抢修"))
+        await answer_next(served, "publish_incident", "of the service")
+        await answer_next(served, "inform_callers", result)
+    await cause.handle.terminate()
+    assert await rebuilder(served, owner).one(cause.number) == STARTED
+    assert [row["action"] for row in await cause.timeline()] == ["declare", "inform"]
+    assert {row["status"] for row in await notified(case, "incident_inform")} == {status}
+    for each in (case.handle, cause.handle):
+        await client.get_workflow_handle(each.id).terminate()
+
+
+@pytest.mark.parametrize("of_incident", [False, True])
+async def test_a_failure_that_nests_too_deep_stops_no_rebuild(tmp_path: Path, of_incident: bool) -> None:
+    """Of other workflows or, once it is terminated, of this one."""
+    queue = "nested"
+    async with await temporal_server() as server, running_hotline(server, tmp_path, task_queue="another") as elsewhere:
+        settings = elsewhere.settings.model_copy(update={"task_queue": queue})
+        waiting = Hotline(server, settings, elsewhere.engine, elsewhere.projection, elsewhere.client)
+        failure = nested(98)
+        failure.application_failure_info.next_retry_delay.CopyFrom(Duration(seconds=3600))
+        async with ours(server.client, queue, ComplaintWorkflow, IncidentWorkflow):
+            other = await waiting.start()
+            if of_incident:
+                cause = await declare(waiting, "xiaolan")
+                number, handle = cause.number, cause.handle
+                await answer_next(waiting, "publish_incident", "of the service")
+                owner = engine_of(settings.database_url)
+                await repair_incidents(server.client, owner)
+                await cause.act(Inform(message="正在抢修"))
+            else:
+                case = await waiting.start()
+                number, handle = case.number, case.handle
+                await handle.signal("publish")
+            task = await asked(waiting)
+            assert task.workflow_execution.workflow_id == handle.id
+            await told(waiting, task.task_token, failure)
+        await other.handle.terminate()
+        owner = engine_of(settings.database_url)
+        execute(owner, "UPDATE cases SET lost = 'reset'")
+        found = await rebuilder(waiting, owner).all()
+        assert (found.counts[STARTED], found.failed) == (1, {})
+        await handle.terminate()
+        assert await rebuilder(waiting, owner).one(number) == STARTED
+        owner.dispose()
