@@ -1,11 +1,14 @@
 """Fixtures that every folder of tests may ask for."""
 
 import gc
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.worker._workflow import _WorkflowWorker
+
+from activities.sealing import stamps
 
 pytest_plugins = [f"tests.support.{name}" for name in ("databases", "once", "tables")]
 
@@ -29,6 +32,7 @@ LONG = (
 """Files of `tests/e2e` that take minutes, the longest first."""
 FOLDERS = ("e2e", "workflows", "api", "readmodel", "replay", "unit", "docs")
 """Folders, that with the longest files first."""
+ACCEPTED_WITHIN = stamps.ACCEPTED_WITHIN
 _begin = _WorkflowWorker.__init__
 
 
@@ -38,6 +42,14 @@ def _begin_patiently(self: Any, *args: Any, **kwargs: Any) -> None:
 
 
 _WorkflowWorker.__init__ = _begin_patiently  # type: ignore[method-assign]  # the SDK has no setting for it
+# Tests skip the time of a workflow alone. What is sent after a skip is sealed long before by that time.
+stamps.ACCEPTED_WITHIN = timedelta.max
+
+
+@pytest.fixture
+def accepted_within(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge by a workflow's clock when an update was sealed, as the service does: for a test that skips no time."""
+    monkeypatch.setattr(stamps, "ACCEPTED_WITHIN", ACCEPTED_WITHIN)
 
 
 def pytest_collection() -> None:

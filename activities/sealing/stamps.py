@@ -28,7 +28,7 @@ VALID = timedelta(minutes=5)
 """Time for which a start or an update is taken: longer than a client waits for an answer, and shorter than the key of a
 command is known, so that nobody can send it again when the key is forgotten."""
 ACCEPTED_WITHIN = 3 * VALID
-"""The same by Temporal's clock, for a replay: the worker that accepted the update may have had another time."""
+"""The same for an update by Temporal's clock, which alone a replay knows: that of the worker may be off."""
 START, COMMAND, ACTIVITY, RESULT, FAILURE, HEARTBEAT = "start", "command", "activity", "result", "failure", "heartbeat"
 QUERY = "query"
 ASKED = "asked"
@@ -298,7 +298,8 @@ def start_fault(payload: Payload, workflow_type: str, continued_run_id: str | No
 def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
     """Raise ApplicationError if the service has not sent the update with this argument; UndecidedError.
 
-    A replay takes what was accepted, unless it had been sealed long before: somebody else has accepted it then.
+    A replay takes what was accepted, unless it had been sealed long before: somebody else has accepted it then. So
+    nothing is accepted that a replay would not take, which would stop the workflow for good.
     """
     is_replay = workflow.unsafe.is_replaying()
     try:
@@ -309,9 +310,10 @@ def check_command(payload: Payload, update: workflow.UpdateInfo) -> None:
         fault = str(error)
     if not fault and _part(payload, _ID) != update.id:
         fault = "it was sealed for another update"
-    if not fault:
-        now, lasts = (workflow.now().timestamp(), ACCEPTED_WITHIN) if is_replay else (time.time(), VALID)
-        fault = _age_fault(payload, now, lasts)
+    if not fault and not is_replay:
+        fault = _age_fault(payload, time.time())
+    if not fault and (old := _age_fault(payload, workflow.now().timestamp(), ACCEPTED_WITHIN)):
+        fault = f"by Temporal's clock, {old}"
     if not fault:
         return
     if is_replay:

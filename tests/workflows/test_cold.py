@@ -129,6 +129,16 @@ async def test_a_case_that_is_forgotten_after_each_step_goes_on_from_its_history
 
 
 @pytest.mark.slow
+async def test_an_action_after_skipped_time_is_replayed(cold: Hotline) -> None:
+    """By the time of the case it was sealed half an hour before, which no test is to notice by chance."""
+    complaint = await cold.start()
+    await complaint.ahead(minutes=30)
+    await complaint.act(Dispatch(department="repair"))
+    await at_rest(complaint)
+    await replays(complaint.handle)
+
+
+@pytest.mark.slow
 async def test_a_refusal_while_sql_is_written_leaves_the_case_whole(cold: Hotline) -> None:
     """It asks for nothing, nor does the task that learns that SQL has it: two in a row, and then comes an update."""
     complaint = await cold.start()

@@ -4,6 +4,7 @@ import re
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -140,6 +141,18 @@ class TestCommands:
     async def test_one_in_clear_is_refused(self, hotline: Hotline, name: str, argument: Any) -> None:
         complaint = await hotline.start()
         assert FORGERY in await refused(stranger(hotline.client), complaint, name, argument)
+
+    @pytest.mark.usefixtures("accepted_within")
+    @pytest.mark.parametrize("off", [timedelta(minutes=-16), timedelta(minutes=16)])
+    async def test_one_that_no_replay_would_take_is_refused(
+        self, hotline: Hotline, monkeypatch: pytest.MonkeyPatch, off: timedelta
+    ) -> None:
+        """Sender and worker agree on the time, and Temporal has another."""
+        complaint, client = await hotline.start(), with_options(hotline.client, **sealing_by(KEY, off))
+        clock = SimpleNamespace(time=lambda: time.time() + off.total_seconds())
+        monkeypatch.setattr("activities.sealing.stamps.time", clock)
+        message = await refused(client, complaint, "comment", KEPT)
+        assert re.search(r"by Temporal's clock, it was sealed -?9[56]\d s before it came, and lasts 900 s", message)
 
     async def test_one_of_an_unknown_key_is_refused(self, hotline: Hotline) -> None:
         complaint = await hotline.start()

@@ -205,6 +205,7 @@ async def test_a_signal_that_names_another_store_stops_no_case(hotline: Hotline,
     assert (await complaint.act(Comment(note="-"))).version == 2
 
 
+@pytest.mark.usefixtures("accepted_within")
 @pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=16)])
 async def test_an_old_update_that_somebody_else_accepts_is_not_taken(
     hotline: Hotline, tmp_path: Path, age: timedelta

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,7 +106,8 @@ examples = settings(
 )
 
 
-class Service(NamedTuple):
+@dataclass(frozen=True, repr=False)  # a plan that fails is shown with it, and with all cases that its writers know
+class Service:
     """A worker, and two API processes beside it, on one database."""
 
     hotline: Hotline
