@@ -110,14 +110,14 @@ FORGERIES = [
     ("command", ["null"]),
     ("command", ["answer"]),
 ]
-"""What is written into the history, and the payloads in it. A command is sealed; its sender died."""
+"""Kind of event that is written into the history, and the payloads in it. A command is sealed; its sender died."""
 
 
 @pytest.mark.parametrize(("what", "payloads"), FORGERIES)
 async def test_a_case_comes_back_whatever_somebody_has_written_into_its_history(
     server: WorkflowEnvironment, tmp_path: Path, what: str, payloads: Sequence[str]
 ) -> None:
-    """What SQL lacked is written, and a command that was carried out is known; one that was not, is not."""
+    """SQL gets what it lacked. A command that was carried out is known; one that was not, is not."""
     changes: dict[str, Any] = {"task_queue": f"forged-{what}-{'-'.join(payloads)}", "sandbox": False}
     async with running_hotline(server, tmp_path, **changes) as served:
         case = await served.start()
