@@ -64,6 +64,18 @@ def test_a_new_key_is_first_readable_everywhere_and_then_seals(machines: tuple[S
     assert sealed[old.id.hex()] < sealed[new.id.hex()]
 
 
+def test_containers_with_one_name_and_process_id_are_told_apart(
+    machines: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = machines
+    for run, settings in (("1", first), ("2", second)):
+        monkeypatch.setattr(keys, "_RUN", run)
+        renew(settings, "worker")
+    ring_of(second).rotate()
+    renew(second, "worker")
+    assert ring_of(second).newest() == ring_of(first).newest()
+
+
 def test_a_process_that_died_keeps_no_key_from_sealing(machines: tuple[Settings, Settings]) -> None:
     first, _ = machines
     ring = ring_of(first)
