@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError
 
 from activities import names
 from activities.recovery.report import ReconcilerReport
-from activities.run_status import is_over, unless_gone
+from activities.run_status import described, is_over, is_undecodable, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from domain.shared.errors import OperatorError
@@ -84,8 +85,7 @@ async def installation_of(client: Client) -> str | None:
 
     Raises RPCError, and RuntimeError or ValueError if it has something else.
     """
-    described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
-    found = described and described.raw_info.memo.fields.get(MEMO)
+    found = (await _first_memo(client) or {}).get(MEMO)
     return str(_IN_CLEAR.from_payload(found)) if found else None
 
 
@@ -98,15 +98,37 @@ async def start_ended(client: Client, task_queue: str) -> None:
     """Start those of these workflows that do not run, or do not go on. The id of the installation stays as it was."""
     for singleton in (*POLLERS, INSTALLATION):
         with log_failures(f"the workflow {singleton.id}"):
-            seen = await unless_gone(client.get_workflow_handle(singleton.id).describe())
-            if seen and seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
-                log.warning("%s is ended, and started again: its workflow tasks fail", singleton.id)
-                stuck = client.get_workflow_handle(singleton.id, run_id=seen.run_id)
-                await unless_gone(stuck.terminate(reason="hotline worker: its workflow tasks failed again and again"))
-            elif not is_over(seen.status) if seen else singleton is INSTALLATION:  # whose id nobody would know
-                continue
-            memo = dict(seen.raw_info.memo.fields) if seen and singleton is INSTALLATION else None
-            await singleton.start(client, task_queue, memo)
+            memo = await _first_memo(client) if singleton is INSTALLATION else None
+            # Without the memo nobody would know the id of the installation.
+            if (memo or singleton is not INSTALLATION) and not await _goes_on(client, singleton.id):
+                await singleton.start(client, task_queue, memo)
+
+
+async def _first_memo(client: Client) -> Mapping[str, Payload] | None:
+    """Return the memo with the id of the installation, from the history: its description may be undecodable."""
+    events = client.get_workflow_handle(INSTALLATION.id).fetch_history_events(page_size=1)
+    first = await unless_gone(anext(events))
+    return first.workflow_execution_started_event_attributes.memo.fields if first else None
+
+
+async def _goes_on(client: Client, workflow_id: str) -> bool:
+    """Return True if the workflow runs and its tasks do not fail; terminate one that does not go on."""
+    try:
+        seen = await described(client, workflow_id)
+    except RPCError as error:
+        if not is_undecodable(error):
+            raise
+        run_id, fault = None, "a failure of its activity cannot be decoded"
+    else:
+        if seen is None or is_over(WorkflowExecutionStatus(seen.workflow_execution_info.status)):
+            return False
+        if seen.pending_workflow_task.attempt < FAILING_ATTEMPTS:
+            return True
+        run_id, fault = seen.workflow_execution_info.execution.run_id, "its workflow tasks fail"
+    log.warning("%s is ended, and started again: %s", workflow_id, fault)
+    stuck = client.get_workflow_handle(workflow_id, run_id=run_id)
+    await unless_gone(stuck.terminate(reason=f"hotline worker: {fault}"))
+    return False
 
 
 @contextmanager
@@ -120,12 +142,12 @@ def log_failures(what: str) -> Iterator[None]:
 
 async def last_report(client: Client) -> ReconcilerReport | None:
     """Return what the reconciler told last; None if it has told nothing, or does not run. Raises RPCError."""
-    if (described := await unless_gone(client.get_workflow_handle(RECONCILER.id).describe())) is None:
+    if (seen := await described(client, RECONCILER.id)) is None:
         return None
     converter = client.data_converter.with_context(
         context_of(client.namespace, RECONCILER.id, ReconcilerWorkflow.__name__, "reconcile")
     )
-    beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
+    beats = [each.heartbeat_details.payloads for each in seen.pending_activities]
     try:
         reports = [report for beat in beats if beat for report in await converter.decode(beat, [ReconcilerReport])]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted
