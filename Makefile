@@ -59,16 +59,9 @@ test-night: $(INSTALLED) ## Run the tests marked night, as before a release: mor
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types and imports
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 lint-types lint-style lint-imports
-
-# mypy takes most of the time, on one core; the others run beside it.
-.PHONY: lint-types lint-style lint-imports
-lint-types:
-	$(BIN)/mypy $(CODE)
-lint-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-lint-imports:
+	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
 
 .PHONY: check
