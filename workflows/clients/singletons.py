@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError
@@ -27,6 +28,10 @@ class Singleton(NamedTuple):
     id: str
     summary: str
     details: str
+
+    @property
+    def workflow_type(self) -> str:
+        return self.run.__qualname__.partition(".")[0]
 
     async def start(
         self, client: Client, task_queue: str, memo: Mapping[str, Any] | None = None
@@ -76,6 +81,8 @@ POLLERS = (COURIER, SURGE_WATCH, RECONCILER)
 FAILING_ATTEMPTS = 4
 """Attempts at one workflow task, of which Temporal makes so many in half a minute, before a new run takes the place of
 theirs, which loses nothing: somebody else has answered its activity, and no worker takes that."""
+LONGEST_DELAY = timedelta(minutes=1)
+"""Delay of a run from which on somebody else must have asked for it: the clocks of two machines differ by less."""
 log = logging.getLogger("hotline.worker")
 
 
@@ -99,14 +106,24 @@ async def start_ended(client: Client, task_queue: str) -> None:
     for singleton in (*POLLERS, INSTALLATION):
         with log_failures(f"the workflow {singleton.id}"):
             seen = await unless_gone(client.get_workflow_handle(singleton.id).describe())
-            if seen and seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
-                log.warning("%s is ended, and started again: its workflow tasks fail", singleton.id)
+            if seen and not is_over(seen.status) and (why := _fault(seen, singleton, task_queue)):
+                log.warning("%s is ended, and started again: %s", singleton.id, why)
                 stuck = client.get_workflow_handle(singleton.id, run_id=seen.run_id)
-                await unless_gone(stuck.terminate(reason="hotline worker: its workflow tasks failed again and again"))
+                await unless_gone(stuck.terminate(reason=f"hotline worker: {why}"))
             elif not is_over(seen.status) if seen else singleton is INSTALLATION:  # whose id nobody would know
                 continue
             memo = dict(seen.raw_info.memo.fields) if seen and singleton is INSTALLATION else None
             await singleton.start(client, task_queue, memo)
+
+
+def _fault(seen: WorkflowExecutionDescription, singleton: Singleton, task_queue: str) -> str:
+    """Return why a run never goes on; empty if it does."""
+    if (seen.workflow_type, seen.task_queue) != (singleton.workflow_type, task_queue):
+        return "somebody else has started another workflow under its id"
+    if seen.execution_time and seen.execution_time - datetime.now(UTC) > LONGEST_DELAY:
+        return "somebody else has put it off"
+    failing = seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS
+    return "its workflow tasks failed again and again" if failing else ""
 
 
 @contextmanager
