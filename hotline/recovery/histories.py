@@ -4,6 +4,7 @@ A batch is in the history before it is written to SQL: in the result of an updat
 one follows from the start message. So the histories hold every row except the result of deliveries.
 """
 
+import re
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
@@ -35,6 +36,7 @@ from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.messages import Done
 
+_INCIDENT = re.compile(r"incident-i[0-9]+")
 _foreign = deque[str](maxlen=10_000)
 """Ids of runs that were found foreign lately, which they stay: the first event of a run does not change."""
 
@@ -125,13 +127,14 @@ async def chains(
 ) -> dict[str, list[WorkflowExecution]]:
     """Return the runs that Temporal still knows of every case, or of every other workflow, by workflow id.
 
-    Those whose start was refused are left out; so are cases under ids that the service does not give. `condition`
+    Those whose start was refused are left out; so are those under ids that the service does not give. `condition`
     narrows Temporal's list; it begins with `AND`.
     """
     runs: defaultdict[str, list[WorkflowExecution]] = defaultdict(list)
     async for found in client.list_workflows(f'WorkflowType = "{workflow.__name__}" {condition}'):
         number = found.id.removeprefix(complaint_id(""))
-        if workflow is ComplaintWorkflow and not (found.id == complaint_id(number) and is_number(number)):
+        is_case = found.id == complaint_id(number) and is_number(number)
+        if not (is_case if workflow is ComplaintWorkflow else _INCIDENT.fullmatch(found.id)):
             continue
         # A run of ours fails only by what somebody else's worker answers for it.
         if found.status is not WorkflowExecutionStatus.FAILED or not await is_foreign(client, found):
