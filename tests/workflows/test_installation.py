@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -28,14 +29,22 @@ from readmodel.migrate import migrate
 from tests.support.hotline import running_hotline, until
 from tests.support.lost import terminate
 from tests.support.rings import ring_at
-from tests.support.sealing import SEALING, with_options
+from tests.support.sealing import SEALING, stranger, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import waits
 from tests.workflows.test_hijacked_tasks import hijack, schedule
 from tests.workflows.test_late_cases import timer
 from tests.workflows.test_no_cases import nested
 from workflows.clients.schedule import SCHEDULE
-from workflows.clients.singletons import COURIER, INSTALLATION, POLLERS, Singleton, installation_of, start_ended
+from workflows.clients.singletons import (
+    COURIER,
+    INSTALLATION,
+    POLLERS,
+    SURGE_WATCH,
+    Singleton,
+    installation_of,
+    start_ended,
+)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -198,6 +207,27 @@ async def test_what_runs_for_ever_is_started_again_when_its_tasks_fail(tmp_path:
         )
         await waits(handle)
         await until(looks, lambda seen: seen.run_id != first.run_id and works(seen))
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        {"task_queue": "somebody-elses"},
+        {"workflow": "InstallationWorkflow"},
+        {"start_delay": timedelta(days=3650)},
+    ],
+    ids=lambda taken: next(iter(taken)),
+)
+async def test_what_runs_for_ever_takes_the_place_of_a_workflow_of_somebody_else(
+    server: WorkflowEnvironment, tmp_path: Path, taken: dict[str, Any]
+) -> None:
+    client, settings = await namespace(server, f"taken-{next(iter(taken))}"), read_model(tmp_path)
+    options = {"workflow": "SurgeWatchWorkflow", "task_queue": settings.task_queue} | taken
+    theirs = await stranger(client).start_workflow(id=SURGE_WATCH.id, **options)
+    await start_ended(client, settings.task_queue)
+    found = await client.get_workflow_handle(SURGE_WATCH.id).describe()
+    assert found.run_id != theirs.first_execution_run_id
+    assert (found.workflow_type, found.task_queue) == ("SurgeWatchWorkflow", settings.task_queue)
 
 
 @pytest.mark.parametrize("singleton", [COURIER, INSTALLATION])

@@ -1,12 +1,14 @@
 """Workflows of which one runs at a time, for ever."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.converter import JSONPlainPayloadConverter
@@ -28,6 +30,10 @@ class Singleton(NamedTuple):
     id: str
     summary: str
     details: str
+
+    @property
+    def workflow_type(self) -> str:
+        return self.run.__qualname__.partition(".")[0]
 
     async def start(
         self, client: Client, task_queue: str, memo: Mapping[str, Any] | None = None
@@ -77,6 +83,8 @@ POLLERS = (COURIER, SURGE_WATCH, RECONCILER)
 FAILING_ATTEMPTS = 4
 """Attempts at one workflow task, of which Temporal makes so many in half a minute, before a new run takes the place of
 theirs, which loses nothing: somebody else has answered its activity, and no worker takes that."""
+LONGEST_DELAY_SECONDS = 60
+"""Delay of a run from which on somebody else must have asked for it: the clocks of two machines differ by less."""
 log = logging.getLogger("hotline.worker")
 
 
@@ -100,7 +108,7 @@ async def start_ended(client: Client, task_queue: str) -> None:
         with log_failures(f"the workflow {singleton.id}"):
             memo = await _first_memo(client) if singleton is INSTALLATION else None
             # Without the memo nobody would know the id of the installation.
-            if (memo or singleton is not INSTALLATION) and not await _goes_on(client, singleton.id):
+            if (memo or singleton is not INSTALLATION) and not await _goes_on(client, singleton, task_queue):
                 await singleton.start(client, task_queue, memo)
 
 
@@ -111,10 +119,10 @@ async def _first_memo(client: Client) -> Mapping[str, Payload] | None:
     return first.workflow_execution_started_event_attributes.memo.fields if first else None
 
 
-async def _goes_on(client: Client, workflow_id: str) -> bool:
+async def _goes_on(client: Client, singleton: Singleton, task_queue: str) -> bool:
     """Return True if the workflow runs and its tasks do not fail; terminate one that does not go on."""
     try:
-        seen = await described(client, workflow_id)
+        seen = await described(client, singleton.id)
     except RPCError as error:
         if not is_undecodable(error):
             raise
@@ -122,13 +130,23 @@ async def _goes_on(client: Client, workflow_id: str) -> bool:
     else:
         if seen is None or is_over(WorkflowExecutionStatus(seen.workflow_execution_info.status)):
             return False
-        if seen.pending_workflow_task.attempt < FAILING_ATTEMPTS:
+        run_id, fault = seen.workflow_execution_info.execution.run_id, _fault(seen, singleton, task_queue)
+        if not fault:
             return True
-        run_id, fault = seen.workflow_execution_info.execution.run_id, "its workflow tasks fail"
-    log.warning("%s is ended, and started again: %s", workflow_id, fault)
-    stuck = client.get_workflow_handle(workflow_id, run_id=run_id)
+    log.warning("%s is ended, and started again: %s", singleton.id, fault)
+    stuck = client.get_workflow_handle(singleton.id, run_id=run_id)
     await unless_gone(stuck.terminate(reason=f"hotline worker: {fault}"))
     return False
+
+
+def _fault(seen: DescribeWorkflowExecutionResponse, singleton: Singleton, task_queue: str) -> str:
+    """Return why a run never goes on; empty if it does."""
+    run = seen.workflow_execution_info
+    if (run.type.name, run.task_queue) != (singleton.workflow_type, task_queue):
+        return "somebody else has started another workflow under its id"
+    if run.execution_time.seconds - time.time() > LONGEST_DELAY_SECONDS:
+        return "somebody else has put it off"
+    return "its workflow tasks fail" if seen.pending_workflow_task.attempt >= FAILING_ATTEMPTS else ""
 
 
 @contextmanager
