@@ -20,6 +20,8 @@ from domain.shared.codes import FindCode
 COMPLAINT_WORKFLOW = "ComplaintWorkflow"
 COURIER, SURGE_WATCH, RECONCILER = "courier", "surge-watch", "reconciler"
 """Ids of the workflows whose activity has no end."""
+PERIOD_END = "period-end"
+"""Id of the Schedule that starts each night's work, and the beginning of the ids of the workflows that it starts."""
 INSTALLATION = "installation"
 """Id of the workflow that waits for ever."""
 CHANGED_AT = "ChangedAt"
@@ -58,6 +60,12 @@ def incident_id(number: str) -> str:
 
 def assessment_id(month: str) -> str:
     return f"assessment-{month}"
+
+
+HANDOVER, ROLLOUT, REPORT = "handover-", "catalogue-rollout-", "report-"
+"""Beginnings of the ids of handovers, catalogue rollouts and reports."""
+OTHER_IDS = incident_id(""), assessment_id(""), HANDOVER, ROLLOUT, REPORT, PERIOD_END, COURIER, SURGE_WATCH, RECONCILER
+"""Beginnings of the ids that the service gives to workflows that are no cases."""
 
 
 def action_meant(update: str) -> AnyAction | None:

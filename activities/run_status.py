@@ -3,6 +3,7 @@
 A paused run takes signals, and neither updates nor queries; its timers wait. It goes on when somebody unpauses it.
 """
 
+import json
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from functools import partial
@@ -84,12 +85,12 @@ async def unless_gone(call: Awaitable[T]) -> T | None:
     return await unless(RPCStatusCode.NOT_FOUND, call)
 
 
-async def described(client: Client, workflow_id: str) -> DescribeWorkflowExecutionResponse | None:
-    """Return what Temporal has of the latest run; None if it has none.
+async def described(client: Client, workflow_id: str, run_id: str = "") -> DescribeWorkflowExecutionResponse | None:
+    """Return what Temporal has of this run, or of the latest one; None if it has none.
 
     Raises RPCError: one that `is_undecodable` at once, for which the client's own `describe` tries for ten seconds.
     """
-    execution = WorkflowExecution(workflow_id=workflow_id)
+    execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
     asked = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
     ask = partial(client.workflow_service.describe_workflow_execution, asked)
     try:
@@ -98,6 +99,12 @@ async def described(client: Client, workflow_id: str) -> DescribeWorkflowExecuti
         if is_undecodable(error):
             raise
     return await unless_gone(ask(retry=True))
+
+
+async def is_listed(client: Client, workflow_id: str) -> bool:
+    """Return True if Temporal's list, which has no failures, has a run of this workflow that is not over."""
+    query = f"WorkflowId = {json.dumps(workflow_id, ensure_ascii=False)} AND {NOT_OVER}"
+    return (await client.count_workflows(query)).count > 0
 
 
 def is_undecodable(error: RPCError) -> bool:

@@ -34,6 +34,8 @@ from readmodel.processes import LIVE, keys_by_process, state, state_sealing
 SECRET_BYTES = 32
 STATE_SECONDS = 20.0
 """Pause before a process states its keys again."""
+_RUN = secrets.token_hex(4)
+"""Mark of this process: containers of two machines may have one host name, and process 1."""
 _NO_FILE: Stamp = (0, 0, 0)
 """Stamp of a ring that is given."""
 
@@ -237,7 +239,7 @@ def renew(connection: WriteConnection, ring: Ring, program: str = "") -> None:
     A command, which has no program's name, only learns.
     """
     at = datetime.now(UTC)
-    process = f"{program} on {socket.gethostname()}, process {os.getpid()}"
+    process = f"{program} on {socket.gethostname()}, process {os.getpid()}, run {_RUN}"
     ring.share(ids for each, ids in keys_by_process(connection, at).items() if each != process)
     if program:
         state(connection, process, ring.ids(), at)

@@ -2,8 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
@@ -11,6 +11,8 @@ from pydantic_core import from_json
 from sqlalchemy import Row, Select, bindparam, func, select, update
 
 from domain.assessment.assessment import Assessment
+from domain.case.actions.comment import ACTION as COMMENT
+from domain.case.actions.link_incident import ACTION as LINK_INCIDENT
 from domain.case.actions.resume import ACTION as RESUME
 from domain.case.automatic.escalate import KIND as ESCALATE
 from domain.case.case import Case
@@ -81,38 +83,48 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
     of_ended = cases.c.incident.in_(select(incidents.c.number).where(incidents.c.closed_at < due_before))
     # No other state waits: PostgreSQL would take seconds to read the documents of thousands that were replied to.
     waits = cases.c.state.in_(sorted(BEFORE_REPLY)) & of_ended & PROGRESS["settled"].as_string().is_(None)
+    for kept_or_unlinked in (COMMENT, LINK_INCIDENT):
+        waits &= ~left_out.contains(f'"{kept_or_unlinked.name}"')
     return {*connection.scalars(select(cases.c.number).where(IS_OPEN, missed | asleep | waits))}
 
 
 def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> set[str]:
-    """Return the cases for which nothing falls due: those that are suspended without a wake date.
+    """Return the open cases of which `late_cases` sees nothing: no promise runs, or one has been missed.
 
     With an instant, also the closed ones to which something can still happen then.
     """
-    sleeps = IS_OPEN & (cases.c.state == State.SUSPENDED) & PROGRESS["wake_at"].as_string().is_(None)
+    sleeps = IS_OPEN & (cases.c.overdue | cases.c.next_due_at.is_(None))
     if closed_at:
         sleeps |= ~IS_OPEN & is_not_over(closed_at)
     return {*connection.scalars(select(cases.c.number).where(sleeps))}
 
 
 class NotOver(NamedTuple):
-    """Incidents and assessments that are not over, by number; True: it has nothing to do before people act."""
+    """Incidents and assessments that are not over, by number; True: it has nothing to do before people act.
+
+    `unreadable` are assessments that this release cannot read, with the fields that break a constraint.
+    """
 
     incidents: Mapping[str, bool]
     assessments: Mapping[str, bool]
+    unreadable: Mapping[str, str] = MappingProxyType({})
 
 
 def others_not_over(connection: ReadConnection, at: datetime) -> NotOver:
-    """Return what is not over, with what was due `at` this instant. An assessment that cannot be read is left out."""
+    """Return what is not over, with what was due `at` this instant."""
     opened = select(incidents.c.number, incidents.c.state).where(incidents.c.closed_at.is_(None))
     waits = {number: state not in ENDS for number, state in connection.execute(opened)}
-    months = dict[str, bool]()
-    for document in connection.scalars(select(assessments.c.document).where(assessments.c.closed_at.is_(None))):
-        with suppress(ValidationError):
+    months, unreadable = dict[str, bool](), dict[str, str]()
+    begun = select(assessments.c.number, assessments.c.document).where(assessments.c.closed_at.is_(None))
+    for number, document in connection.execute(begun):
+        try:
             month = Assessment.model_validate_json(document)
+        except ValidationError as error:
+            unreadable[number] = faults(error)
+        else:
             is_late = month.computed is None or month.must_draw or month.next_step(at) or month.remind(at)
-            months[month.number] = not is_late
-    return NotOver(waits, months)
+            months[number] = not is_late
+    return NotOver(waits, months, unreadable)
 
 
 def unreadable(connection: ReadConnection, numbers: Sequence[str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Workflows of cases as Temporal lists and describes them, for the reconciler and the commands."""
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,9 +14,9 @@ from temporalio.service import RPCError
 
 from activities.bulk_throttle import BulkThrottle
 from activities.names import CHANGED_AT, COMPLAINT_WORKFLOW, complaint_id
-from activities.recovery.other_workflows import OtherWorkflows, is_left
+from activities.recovery.other_workflows import OtherWorkflows, is_left, stuck_runs
 from activities.recovery.report import STARTED_AGAIN
-from activities.run_status import NOT_OVER, STUCK, described, instant, is_over, is_undecodable, unless_gone
+from activities.run_status import NOT_OVER, described, instant, is_listed, is_over, is_undecodable, unless_gone
 from domain.shared.numbers import is_number
 
 CHUNK = 500
@@ -87,9 +87,10 @@ class CaseWorkflows:
     def stuck(self) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases that do not go on, in chunks by number. Raises RPCError.
 
-        Their workflow tasks fail again and again, or somebody has paused an activity or pinned a version of the worker.
+        Their workflow tasks fail again and again, or somebody has paused an activity, pinned a version of the worker or
+        put off the next run.
         """
-        return self._chunks(STUCK)
+        return self._chunks(stuck_runs())
 
     def ended(self) -> AsyncIterator[dict[str, Seen]]:
         """Yield the cases whose workflows have completed or were terminated, as long as Temporal has them.
@@ -117,20 +118,19 @@ class CaseWorkflows:
         seen = self._seen(run)
         return None if seen.runs and (run.type.name, run.task_queue) != self._of_cases else seen
 
-    async def with_left_tasks(self, numbers: Iterable[str]) -> set[str]:
-        """Return those of these cases whose next task no worker of the service gets (`is_left`). Raises RPCError."""
-        left = set[str]()
-        for number in numbers:
-            await self._throttle.wait()
-            try:
-                found = await described(self._client, complaint_id(number))
-            except RPCError as error:
-                if not is_undecodable(error):
-                    raise
-                found = None  # its activity is listed
-            if found and self._seen(found.workflow_execution_info).runs and is_left(found):
-                left.add(number)
-        return left
+    async def has_left_task(self, number: str) -> bool:
+        """Return True if no worker of the service gets the next task of a case that runs. Raises RPCError."""
+        await self._throttle.wait()
+        try:
+            found = await described(self._client, complaint_id(number))
+        except RPCError as error:
+            if is_undecodable(error):  # somebody has given it a failure, and may keep its tasks as well
+                return await is_listed(self._client, complaint_id(number))
+            raise
+        if found is None or not self._seen(found.workflow_execution_info).runs:
+            return False
+        run = found.workflow_execution_info
+        return is_left(found) or (run.type.name, run.task_queue) != self._of_cases
 
     async def end(self, number: str, run_id: str) -> str:
         """Terminate this run of a case that is over, if it has not ended; return the reason. Raises RPCError."""

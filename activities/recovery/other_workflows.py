@@ -1,33 +1,53 @@
 """Workflows that are no cases and do not go on: incidents, assessments, handovers, rollouts, reports and others."""
 
+import logging
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy import Engine
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from activities.bulk_throttle import BulkThrottle
-from activities.names import COMPLAINT_WORKFLOW, INSTALLATION, UNSEALED, assessment_id, incident_id
+from activities.names import (
+    COMPLAINT_WORKFLOW,
+    INSTALLATION,
+    OTHER_IDS,
+    UNDECODED,
+    UNSEALED,
+    assessment_id,
+    complaint_id,
+    incident_id,
+)
 from activities.poller import RUN_TIMEOUT
 from activities.projection import read
 from activities.recovery.history_errors import ForeignError
 from activities.recovery.history_events import read_events
-from activities.run_status import NOT_OVER, STUCK, described, is_over, is_undecodable
+from activities.recovery.watched import Watched
+from activities.run_status import NOT_OVER, STUCK, described, is_listed, is_over, is_undecodable
 from readmodel.recovery import NotOver, others_not_over
 
 LONGEST_PAUSE_SECONDS = 900
 """Time that no workflow pauses but for people or a deadline: a rollout waits for registrations for 820 s at most
 (`settle_seconds` of `hotline catalogue apply`, by the largest settings)."""
+LONGEST_RETRY_SECONDS = 60
+"""Time that no activity waits for its next try: the service waits for ten seconds at most."""
 REFUSED = UNSEALED, "NotFoundError"
 """Types of failures of an activity that the run has not asked for, or that no worker has (of the SDK)."""
 REFUSALS = 20
 """Tries after which an activity counts as refused for good: they take three minutes."""
+LONGEST_HISTORY = 16_000_000
+"""Bytes of a history that is not read: a run of the service ends at a quarter of that."""
+MOST_LISTED = 5000
+"""Workflows that one question to Temporal's list returns at most: somebody can start any number."""
+_OF_SERVICE = " OR ".join(f'WorkflowId STARTS_WITH "{each}"' for each in OTHER_IDS)
+
+logger = logging.getLogger(__name__)
 
 
 class OtherWorkflows:
@@ -43,36 +63,54 @@ class OtherWorkflows:
         self._client = client
         self._throttle = throttle
         self._task_queue = task_queue
-        self._condition = f'WorkflowType != "{COMPLAINT_WORKFLOW}" AND TaskQueue = "{task_queue}"'
-        self._still = set[str]()
+        self._condition = f'TaskQueue = "{task_queue}" AND WorkflowId NOT STARTS_WITH "{complaint_id("")}"'
+        self._watched = Watched()
+        self.unreadable: dict[str, str] = {}
+        """Assessments that this release cannot read in SQL, by id, with the reason, as the last look found them."""
 
-    async def stuck(self, engine: Engine, at: datetime) -> set[str]:
-        """Return the ids of those that do not go on, by Temporal's list or the last sweep; see `sweep`."""
-        query = f'{self._condition} AND (ExecutionStatus = "Paused" OR {STUCK})'
-        listed = {found.id async for found in self._client.list_workflows(query)}
-        known = frozenset(self._still)  # a sweep adds to them meanwhile
-        in_sql = await self._in_sql(engine, at) if known else NotOver({}, {})
-        self._still -= {each for each in known if not await self._stands_still(each, in_sql)}
-        return self._still | listed
+    async def stuck(self, engine: Engine, at: datetime) -> list[str]:
+        """Return the ids of those that do not go on, by Temporal's list or the last sweep, those in SQL first.
+
+        See `sweep`.
+        """
+        listed = await self._listed(f'{self._condition} AND (ExecutionStatus = "Paused" OR {stuck_runs()})')
+        in_sql = await self._in_sql(engine, at)
+        watched = await self._watched.ask_again(lambda each: self._is_stuck(each, in_sql))
+        self.unreadable = dict(in_sql.unreadable)
+        ranks = in_sql.incidents, in_sql.assessments
+        return sorted({*listed, *watched}, key=lambda each: ([each not in known for known in ranks], each))
 
     async def sweep(self, engine: Engine, at: datetime) -> None:
         """Look for those that no list shows: they wait for nothing that comes, or SQL has them and Temporal has not.
 
-        An assessment counts that has not noticed what was due `at` this instant. Raises RPCError and ApplicationError.
+        An assessment counts that has not noticed what was due `at` this instant. One that cannot be read does not.
+        Raises RPCError and ApplicationError.
         """
         in_sql = await self._in_sql(engine, at)
+        # First what the service has named: anybody can start others. What has moved to another queue counts as well.
+        running = [*await self._listed(f"{NOT_OVER} AND ({_OF_SERVICE})")]
         # The one with the id of the installation waits for ever.
-        condition = f'{self._condition} AND WorkflowId != "{INSTALLATION}" AND {NOT_OVER}'
-        running = self._client.list_workflows(condition)
-        ids = {found.id async for found in running} | in_sql.incidents.keys() | in_sql.assessments.keys()
-        found_now = {each for each in ids if await self._stands_still(each, in_sql)}
-        self._still |= found_now
+        running += await self._listed(f'{NOT_OVER} AND {self._condition} AND WorkflowId != "{INSTALLATION}"')
+        for each in dict.fromkeys([*in_sql.incidents, *in_sql.assessments, *running]):
+            if await self._is_stuck(each, in_sql):
+                self._watched.add(each)
+
+    async def _listed(self, query: str) -> list[str]:
+        found = [each.id async for each in self._client.list_workflows(query, limit=MOST_LISTED)]
+        if len(found) == MOST_LISTED:
+            logger.warning("%d workflows are looked at, and there may be more: %s", MOST_LISTED, query)
+        return found
 
     async def _in_sql(self, engine: Engine, at: datetime) -> NotOver:
         """Return what SQL has, by workflow id."""
         found = await read(engine, partial(others_not_over, at=at))
         incidents = {incident_id(number): waits for number, waits in found.incidents.items()}
-        return NotOver(incidents, {assessment_id(month): waits for month, waits in found.assessments.items()})
+        months = {assessment_id(month): waits for month, waits in found.assessments.items()}
+        return NotOver(incidents, months, {assessment_id(month): why for month, why in found.unreadable.items()})
+
+    async def _is_stuck(self, workflow_id: str, in_sql: NotOver) -> bool:
+        # Of an assessment that cannot be read nobody knows if it waits for people.
+        return workflow_id not in in_sql.unreadable and await self._stands_still(workflow_id, in_sql)
 
     async def _stands_still(self, workflow_id: str, in_sql: NotOver) -> bool:
         await self._throttle.wait()
@@ -83,27 +121,44 @@ class OtherWorkflows:
                 return workflow_id in known
             run = found.workflow_execution_info
             if run.task_queue != self._task_queue or run.type.name == COMPLAINT_WORKFLOW:
-                return workflow_id in known
+                return workflow_id in known or await self._has_moved(run)
+            pending, is_long = found.pending_activities, run.history_size_bytes > LONGEST_HISTORY
+            if is_long or is_left(found) or _is_far(run.execution_time.seconds) or any(map(self._waits, pending)):
+                return True
             due_at, worked_at = await _times(read_events(self._client, run.execution))
         except ForeignError:  # no worker can read it either
             return True
         except RPCError as error:
-            if is_undecodable(error):
-                return True
+            if is_undecodable(error):  # Temporal keeps the failure after the run's end
+                return workflow_id in known or await is_listed(self._client, workflow_id)
             raise
-        pending = found.pending_activities
-        timer_at = 0 if workflow_id in in_sql.assessments else due_at
         is_idle = not (pending or known.get(workflow_id)) and _is_past(worked_at)
-        # Somebody can also have the next run wait for years.
-        is_far = _is_far(max(timer_at, run.execution_time.seconds))
-        return is_idle or is_left(found) or is_far or any(map(self._waits, pending))
+        return is_idle or (workflow_id not in in_sql.assessments and _is_far(due_at))
+
+    async def _has_moved(self, run: WorkflowExecutionInfo) -> bool:
+        """Return True if a run that no worker of the service gets goes on from one that they had.
+
+        It may as well if its first run is gone: somebody can delete that.
+        """
+        if run.first_run_id == run.execution.run_id:
+            return False
+        first = await described(self._client, run.execution.workflow_id, run.first_run_id)
+        return first is None or first.workflow_execution_info.task_queue == self._task_queue
 
     def _waits(self, pending: PendingActivityInfo) -> bool:
-        is_far = _is_far(pending.next_attempt_schedule_time.seconds)
-        is_refused = pending.last_failure.application_failure_info.type in REFUSED and pending.attempt > REFUSALS
-        options = pending.activity_options
+        is_far = _is_far(pending.next_attempt_schedule_time.seconds, LONGEST_RETRY_SECONDS)
+        failure, options = pending.last_failure, pending.activity_options
+        is_refusal = failure.application_failure_info.type in REFUSED or UNDECODED in failure.message
+        is_refused = is_refusal and pending.attempt > REFUSALS
         is_long = options.start_to_close_timeout.seconds > RUN_TIMEOUT.total_seconds()
-        return is_far or is_refused or is_long or options.task_queue.name != self._task_queue
+        is_slow = options.retry_policy.maximum_interval.seconds > LONGEST_RETRY_SECONDS
+        return is_far or is_refused or is_long or is_slow or options.task_queue.name != self._task_queue
+
+
+def stuck_runs() -> str:
+    """Return the condition of Temporal's lists for runs that do not go on, or that somebody has begin in years."""
+    latest = datetime.fromtimestamp(time.time() + LONGEST_PAUSE_SECONDS, UTC)
+    return f'({STUCK} OR (ExecutionStatus = "Running" AND ExecutionTime > "{latest.isoformat()}"))'
 
 
 def is_left(found: DescribeWorkflowExecutionResponse) -> bool:
@@ -115,9 +170,9 @@ def is_left(found: DescribeWorkflowExecutionResponse) -> bool:
     return task.attempt > 0 and _is_past(task.scheduled_time.seconds)
 
 
-def _is_far(seconds: int) -> bool:
+def _is_far(seconds: int, pause: int = LONGEST_PAUSE_SECONDS) -> bool:
     # In seconds since 1970, as Python has no instant after the year 9999.
-    return seconds - time.time() > LONGEST_PAUSE_SECONDS
+    return seconds - time.time() > pause
 
 
 def _is_past(seconds: int) -> bool:

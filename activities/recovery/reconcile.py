@@ -32,6 +32,7 @@ from activities.projection import Projection, read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
 from activities.recovery.history_errors import UnreadableError
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
+from activities.recovery.stuck import StuckWorkflows
 from activities.run_status import is_lost
 from readmodel import recovery
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -111,6 +112,7 @@ class Reconciler:
         self._projection = projection
         self._engine = engine
         self._workflows = workflows
+        self._stuck_workflows = StuckWorkflows(engine, workflows)
         self._repairs = repairs
         self._every = every_seconds
         self._latest: datetime | None = None
@@ -124,8 +126,7 @@ class Reconciler:
         self._behind: dict[str, datetime] = {}  # from when on SQL may lack changes of a case
         self._incomplete: dict[str, Held] = {}
         self._lost: dict[str, Lost] = {}
-        self._paused, self._stuck = set[str](), set[str]()
-        self._left = set[str]()  # cases of which nothing falls due, and whose next task no worker gets
+        self._paused, self._stuck = set[str](), list[str]()
         self._diverged: set[str] = set()
         self._not_begun: dict[str, str] = {}
         self._ended: dict[str, str] = {}  # SQL shows them as over
@@ -207,17 +208,12 @@ class Reconciler:
             await current.pause(PAUSE_SECONDS / 2)
             latest = max([latest, *(seen.changed_at for seen in chunk.values() if seen.changed_at <= began_at)])
         await self._compare({number: told.seen for number, told in self._told.items()})
-        kinds = self._workflows.paused(), self._workflows.stuck()
-        self._paused, stuck = [{number async for chunk in each for number in chunk} for each in kinds]
+        self._paused = {number async for chunk in self._workflows.paused() for number in chunk}
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, recovery.lost_cases)
-        # If somebody else has answered for it, a case waits for years for its timer, or to publish.
-        late = await read(self._engine, partial(recovery.late_cases, due_before=began_at - STUCK_AFTER))
-        stuck |= {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
-        others = await self._workflows.others.stuck(self._engine, began_at - STUCK_AFTER)
-        known = frozenset(self._left)  # a sweep adds to them meanwhile
-        self._left -= known - await self._workflows.with_left_tasks(known)
-        self._stuck = stuck | ((late | self._left) - self._lost.keys() - self._paused) | others
+        silent = {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
+        told_of = self._lost.keys() | self._paused
+        self._stuck = await self._stuck_workflows.look(began_at - STUCK_AFTER, silent, told_of)
         # Not the present: the list may lag behind.
         self._latest = max(latest, self._latest or latest)
         # Only the first sweep sees what changed before the first look. What changed just now may be listed later, and a
@@ -238,6 +234,7 @@ class Reconciler:
             self._newest, self._loss_seen_at = None, now()
 
     def _report(self) -> ReconcilerReport:
+        others = self._stuck_workflows.unreadable
         return ReconcilerReport(
             **self._done,
             unswept_since=self._unswept_since,
@@ -245,10 +242,10 @@ class Reconciler:
             lost_count=len(self._lost),
             paused=sorted(self._paused)[:NAMED],
             paused_count=len(self._paused),
-            stuck=sorted(self._stuck)[:NAMED],
+            stuck=self._stuck[:NAMED],
             stuck_count=len(self._stuck),
             not_begun=dict(islice((self._not_begun | self._ended).items(), NAMED)),
-            unreadable=dict(islice((self._unreadable | self._unreadable_rows).items(), NAMED)),
+            unreadable=dict(islice((self._unreadable | self._unreadable_rows | others).items(), NAMED)),
             fault=next(iter(self._faults.values()), None),
             in_sql_until=self._in_sql_until,
         )
@@ -341,11 +338,9 @@ class Reconciler:
         self._not_begun.clear()
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.others()
-        await self._workflows.others.sweep(self._engine, began_at - STUCK_AFTER)
-        running = await self._compare_all(self._workflows.running(), current)
         ended_too = self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY)
-        asked = partial(recovery.sleeping_cases, closed_at=began_at if ended_too else None)
-        self._left |= await self._workflows.with_left_tasks(await read(self._engine, asked))
+        await self._stuck_workflows.sweep(began_at - STUCK_AFTER, began_at if ended_too else None)
+        running = await self._compare_all(self._workflows.running(), current)
         if ended_too:
             await self._compare_all(self._workflows.ended(), current)
             self._swept_ended_at = began_at

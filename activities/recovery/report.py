@@ -43,7 +43,9 @@ class ReconcilerReport(Immutable):
     stuck: list[str] = Field(default=[], description="Cases, and other workflows by id, that do not go on, some.")
     stuck_count: int = 0
     not_begun: dict[str, str] = Field(default={}, description="Workflows that are no case in SQL, some; and why.")
-    unreadable: dict[str, str] = Field(default={}, description="Cases that cannot be read, some; and why.")
+    unreadable: dict[str, str] = Field(
+        default={}, description="Cases, and assessments by id, that cannot be read, some; and why."
+    )
     fault: str | None = Field(default=None, description="Why the last look or sweep failed; null if neither did.")
     in_sql_until: AwareDatetime | None = Field(default=None, description="SQL once had every change until then.")
 

@@ -60,6 +60,7 @@ class Supervisor:
         self._logs = data_dir / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
         self._records = data_dir / RUN_FILE
+        self._folder = data_dir.stat().st_ino
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._say = say
         self._steady = False
@@ -83,13 +84,16 @@ class Supervisor:
         self._steady = True
 
     async def end_stale(self) -> None:
-        """End the processes of an earlier run. The start must match too, since process ids are reused."""
+        """End the processes of an earlier run.
+
+        The start must match too, since process ids are reused, and the folder: the original of a copy may be in use.
+        """
         stale: dict[str, dict[str, Any]] = {}
         with suppress(FileNotFoundError, ValueError):
             stale = json.loads(self._records.read_bytes())
         for name, entry in stale.items():
             pid, start = entry["pid"], entry.get("started_at")
-            if start and started_at(pid) == start:
+            if start and started_at(pid) == start and entry.get("folder") == self._folder:
                 self._say(f"ending {name}, process {pid}, which an earlier run left behind")
                 await _end_process(pid, start)
         self._record()
@@ -168,8 +172,9 @@ class Supervisor:
 
     def _record(self) -> None:
         """Write the running programs to `run.json`, for commands, and for a run that comes after a `kill -9`."""
+        of_all = {"folder": self._folder}
         running = {
-            name: {"pid": each.pid, "started_at": started_at(each.pid), **self._addresses.get(name, {})}
+            name: {"pid": each.pid, "started_at": started_at(each.pid), **of_all, **self._addresses.get(name, {})}
             for name, each in self._processes.items()
         }
         write_private(self._records, json.dumps(running, indent=1))

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateStage
-from temporalio.common import RawValue
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import complaint_id, incident_id
@@ -23,7 +22,7 @@ from tests.api.test_england import ENGLAND, case_with_finding
 from tests.api.test_incidents import act, declare, in_state
 from tests.api.test_registering import BEFORE_MIDNIGHT, SECOND
 from tests.support.api import CALL, Api, Clock, Json, api_on_its_day, problem, running_api
-from tests.support.hotline import until
+from tests.support.copies import copied, send_to_next_run
 from tests.support.sealing import stranger
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
@@ -301,19 +300,21 @@ async def test_an_action_without_a_key_is_not_done_again_by_a_later_run(on_sqlit
     """Somebody has the run of a case end by large signals, and sends a copy of an update to the next one."""
     number = await on_sqlite.case_in("registered")
     assert (await on_sqlite.post(f"/v1/complaints/{number}/actions/comment", {"note": "x"}, "chen")).is_success
-    handle = stranger(on_sqlite.temporal).get_workflow_handle(complaint_id(number))
-    first = await handle.describe()
-    updates = [
-        event.workflow_execution_update_accepted_event_attributes.accepted_request
-        for event in (await handle.fetch_history()).events
-    ]
-    [*_, copied] = [each for each in updates if each.input.name]
-    for _ in range(3):
-        await handle.signal("any", RawValue(Payload(metadata={"encoding": b"binary/plain"}, data=bytes(1_900_000))))
-    await handle.signal("publish")
-    await until(handle.describe, lambda seen: seen.run_id != first.run_id)
-    argument, update_id = RawValue(copied.input.args.payloads[0]), copied.meta.update_id
-    stage = WorkflowUpdateStage.COMPLETED
-    await handle.start_update(copied.input.name, argument, id=update_id, wait_for_stage=stage)
-    view = await on_sqlite.temporal.get_workflow_handle(handle.id).query(ComplaintWorkflow.case)
+    [*_, update] = await copied(on_sqlite.temporal, complaint_id(number))
+    await send_to_next_run(on_sqlite.temporal, complaint_id(number), update)
+    view = await on_sqlite.temporal.get_workflow_handle(complaint_id(number)).query(ComplaintWorkflow.case)
     assert view.version == 2
+
+
+async def test_a_request_makes_no_second_case_though_somebody_has_taken_the_id_of_the_first(on_sqlite: Api) -> None:
+    mine = key()
+    number = (await on_sqlite.post("/v1/complaints", CALL, "chen", mine)).json()["number"]
+    await stranger(on_sqlite.temporal).start_workflow(
+        "ComplaintWorkflow",
+        id=complaint_id(number),
+        task_queue="nobody-polls",
+        id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+    )
+    again = await on_sqlite.post("/v1/complaints", CALL, "chen", mine)
+    assert again.json()["number"] == number
+    await on_sqlite.temporal.get_workflow_handle(complaint_id(number)).terminate()

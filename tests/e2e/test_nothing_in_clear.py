@@ -1,7 +1,8 @@
 """Search for what is said of people: in clear it is in SQL alone, and in no file, log, metric or message of Temporal.
 
-Unique words are planted in every field of every request that the service documents, on the caller's page, in the
-Temporal UI, in imported files, and in what another release sends. Then all that was written is searched for them.
+Unique words are planted in every field of every request that the service documents, beside them (headers, paths,
+queries, what cannot be read), on the caller's page, in the Temporal UI, in imported files, and in what another release
+sends. Then all that was written is searched for them.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import json
 import re
 import sqlite3
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -139,6 +141,28 @@ class Told:
         self._http.get(f"/v1/customers/{self._plants.latin('asked.account')}")
         self._http.get("/v1/reports/thanks", params={"month": "2026-08", "thanked": self._plants.text("asked.thanked")})
 
+    def knock(self, number: str) -> None:
+        """Send what no field takes: headers, paths, queries, wrong keys, and bodies that cannot be read."""
+        said, document = self._plants, self._http.get("/openapi.json").json()
+        reading = [(path, each["get"]) for path, each in document["paths"].items() if "get" in each]
+        for path, operation in reading:
+            name = operation["operationId"]
+            self._http.get(path.format_map(defaultdict(lambda: number)), params={"unknown": said.text(f"asked.{name}")})
+            self._http.get(re.sub("{[^}]+}", said.text(f"asked.{name}.path"), path))
+            for each in operation.get("parameters", ()):
+                query = {each["name"]: said.text(f"asked.{name}.{each['name']}")}
+                self._http.get(path.format_map(defaultdict(lambda: number)), params=query)
+        names = ("User-Agent", "Referer", "Idempotency-Key", "X-Request-Id", "traceparent", "Cookie", "Host", "Origin")
+        for name in (*names, "Authorization"):
+            sent = {name: said.latin(f"asked.{name}")}
+            self._http.post(f"/v1/complaints/{number}/actions/comment", json={"note": "好"}, headers=sent)
+        for key in (said.latin("asked.key"), f"hk_{said.latin('asked.key')}", said.text("asked.key")):
+            self._http.post("/sign-in", data={"key": key, "next": f"/{said.text('asked.next')}"})
+        for unreadable in ('{"note": "%s"', '{"note": ["%s"]}', "%s", '{"note": "%s\\u0000"}'):
+            body = (unreadable % said.text("asked.body")).encode()
+            for place in ("/v1/complaints", f"/v1/complaints/{number}/actions/comment", "/v1/callers/lookup"):
+                self._http.post(place, content=body)
+
     def _words(self) -> Json:
         """Return the plants of the fields that say something of people."""
         said = self._plants
@@ -184,7 +208,12 @@ class Told:
             headers = {"Origin": self._service.api}
             done = browser.post(f"{workflows}/complaint-{number}/update/comment", json=sent, headers=headers)
             assert done.is_success, done.text
-            browser.get(workflows, params={"query": f'Owner = "{self._plants.text("asked.query")}"'})
+            said = self._plants
+            for query in ("Owner = '{}'", "Owner = '{}", "`{}` = 1", "NextDueAt > '{}'"):
+                browser.get(workflows, params={"query": query.format(said.text("asked.query"))})
+            for sealed in ('{{"payloads": "{}"}}', '{{"payloads": [{{"metadata": {{"{}": ""}}}}]}}', "{}"):
+                content = sealed.format(said.text("asked.payload")).encode()
+                browser.post("/temporal/codec/decode", content=content, headers=headers)
 
     async def send_what_another_release_sends(self, number: str) -> None:
         """Send an update and starts that are sealed, and that this release cannot read."""
@@ -285,8 +314,8 @@ async def messages(address: str) -> AsyncIterator[tuple[str, bytes]]:
 @pytest.mark.asyncio
 async def test_what_is_said_of_people_stands_in_clear_in_sql_alone(tmp_path: Path) -> None:
     plants, folder = Plants(), tmp_path / "service"
-    folder.mkdir()
-    settings, read = {**UNLIMITED}, dict[str, bytes]()
+    (folder / "temporary").mkdir(parents=True)
+    settings, read = {**UNLIMITED, "TMPDIR": str(folder / "temporary")}, dict[str, bytes]()
     async with receiver() as gateway:
 
         async def quote_what_came() -> web.StreamResponse:
@@ -309,6 +338,7 @@ async def test_what_is_said_of_people_stands_in_clear_in_sql_alone(tmp_path: Pat
             await asyncio.to_thread(told.import_files)
             number = await asyncio.to_thread(told.write_on_the_callers_page)
             await asyncio.to_thread(told.write_in_the_temporal_ui, number)
+            await asyncio.to_thread(told.knock, number)
             await told.send_what_another_release_sends(number)
             await asyncio.to_thread(told.settle)
             read |= {"/metrics": told.metrics(), **dict(files(folder))}

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -62,6 +62,18 @@ def test_a_new_key_is_first_readable_everywhere_and_then_seals(machines: tuple[S
     assert [{*ids} for ids in found.values()] == [{old.id.hex(), new.id.hex()}] * 2
     assert sealed.keys() == {old.id.hex(), new.id.hex()}
     assert sealed[old.id.hex()] < sealed[new.id.hex()]
+
+
+def test_containers_with_one_name_and_process_id_are_told_apart(
+    machines: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = machines
+    for run, settings in (("1", first), ("2", second)):
+        monkeypatch.setattr(keys, "_RUN", run)
+        renew(settings, "worker")
+    ring_of(second).rotate()
+    renew(second, "worker")
+    assert ring_of(second).newest() == ring_of(first).newest()
 
 
 def test_a_process_that_died_keeps_no_key_from_sealing(machines: tuple[Settings, Settings]) -> None:
@@ -168,3 +180,24 @@ async def test_a_program_starts_while_sql_is_silent_and_says_that_it_has_stated_
     monkeypatch.setattr(installation, "renew", silent)
     await require_own(await Client.connect("127.0.0.1:1", lazy=True), machines[0], "api")
     assert "keys can be neither stated nor compared: OperationalError of SQL" in caplog.text
+
+
+class SlowClock(datetime):
+    """Clock of a machine that is ten minutes slow."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) - timedelta(minutes=10)
+
+
+def test_a_machine_whose_clock_is_slow_counts_and_leaves_others_counting(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(postgresql_url)
+    with opened(postgresql_url) as database, writing(database) as connection:
+        state(connection, "api", {"aa"}, datetime.now(UTC))
+        with monkeypatch.context() as slow:
+            slow.setattr("readmodel.processes.datetime", SlowClock)
+            state(connection, "worker", {"bb"}, SlowClock.now(UTC))
+            seen = keys_by_process(connection, SlowClock.now(UTC))
+        assert seen == keys_by_process(connection, datetime.now(UTC)) == {"api": {"aa"}, "worker": {"bb"}}

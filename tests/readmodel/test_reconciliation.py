@@ -20,7 +20,7 @@ from readmodel.cases.tables import cases, events
 from readmodel.incidents.incidents import incidents
 from readmodel.incidents.incidents import write as write_incident
 from readmodel.projection import write
-from readmodel.recovery import Held, NotOver, held, late_cases, others_not_over
+from readmodel.recovery import Held, NotOver, held, late_cases, others_not_over, sleeping_cases
 from tests.support.assessment import opening as month_opening
 from tests.support.batches import PLAIN, call, number, published
 from tests.support.build import INCIDENT, MONDAY, THEN
@@ -126,11 +126,32 @@ def test_a_case_is_late_that_waits_for_an_incident_that_has_ended(database: Engi
     with writing(database) as connection:
         connection.execute(update(incidents).values(closed_at=THEN))
     assert (late(0), late(1)) == (set(), {number(1)})
+    told: tuple[dict[str, Any], ...] = (
+        {"settled": KEPT},
+        {"left_out": ("comment", "complete")},
+        {"left_out": ("link_incident",)},
+    )
     with writing(database) as connection:
         document = connection.execute(select(cases.c.document).where(cases.c.number == number(1))).scalar_one()
-        kept = Progress.model_validate_json(document).model_copy(update={"settled": KEPT}).model_dump_json()
-        connection.execute(update(cases).where(cases.c.number == number(1)).values(document=kept))
-    assert late(1) == set()
+    for changes, is_late in (*((each, False) for each in told), ({"left_out": ("complete",)}, True)):
+        changed = Progress.model_validate_json(document).model_copy(update=changes).model_dump_json()
+        with writing(database) as connection:
+            connection.execute(update(cases).where(cases.c.number == number(1)).values(document=changed))
+        assert late(1) == ({number(1)} if is_late else set())
+
+
+def test_a_case_sleeps_of_which_nothing_more_falls_due(database: Engine, reader: Engine) -> None:
+    put(database)
+
+    def sleeping(**values: Any) -> set[str]:
+        with writing(database) as connection:
+            connection.execute(update(cases).where(cases.c.number == number(2)).values(values))
+        with reading(reader) as connection:
+            return sleeping_cases(connection, None)
+
+    assert sleeping(overdue=False) == set()
+    assert sleeping(overdue=True) == {number(2)}
+    assert sleeping(overdue=False, next_due_at=None) == {number(2)}
 
 
 def not_over(reader: Engine, at: datetime = THEN) -> NotOver:
@@ -171,6 +192,7 @@ def test_an_assessment_waits_for_people_until_something_is_due(database: Engine,
     assert waiting(waits.model_dump_json(), rung_at - SECOND) == [True]
     assert waiting(waits.model_dump_json(), rung_at) == [False]
     assert waiting('{"number": "of another release"}', BEGUN) == []
+    assert [*not_over(reader, BEGUN).unreadable] == [fresh.number]
 
 
 def test_the_comparison_is_one_query_by_the_indexes_of_cases_and_events(database: Engine) -> None:

@@ -1,16 +1,18 @@
 """A reconciler that compares at once, for tests."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import poller
-from activities.recovery import reconcile
+from activities.recovery import other_workflows, reconcile
 from activities.recovery.case_workflows import CaseWorkflows
 from tests.support.hotline import Hotline, running_hotline
 from tests.support.temporal import temporal_server
@@ -38,6 +40,12 @@ def reconcile_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     # The SDK sends a heartbeat, and with it the report, after four fifths of this time at the earliest.
     monkeypatch.setattr(poller, "HEARTBEAT_TIMEOUT", timedelta(seconds=3))
     monkeypatch.setattr(poller, "HEARTBEAT_SECONDS", 0.5)
+
+
+def advance_clock(monkeypatch: pytest.MonkeyPatch, seconds: int = other_workflows.LONGEST_PAUSE_SECONDS + 1) -> None:
+    """Let a reconciler see every workflow as if it had rested for so long."""
+    monkeypatch.setattr(other_workflows, "time", SimpleNamespace(time=lambda: time.time() + seconds))
+    monkeypatch.setattr(reconcile, "STUCK_AFTER", timedelta(seconds=1))
 
 
 @asynccontextmanager

@@ -44,8 +44,9 @@ class Service:
         file = self.folder / "logs" / f"{name}.log"
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
-    def write_records(self, pid: int, start: float | None) -> None:
-        records = {"worker": {"pid": pid, "started_at": start}}
+    def write_records(self, pid: int, start: float | None, of: Path | None = None) -> None:
+        """Write what an earlier run has left here; `of` is the folder from which its file was copied."""
+        records = {"worker": {"pid": pid, "started_at": start, "folder": (of or self.folder).stat().st_ino}}
         (self.folder / "run.json").write_text(json.dumps(records), encoding="utf-8")
 
     def pid(self, name: str) -> int | None:
@@ -176,6 +177,16 @@ async def test_what_an_earlier_run_left_is_ended(service: Service) -> None:
     assert await left.wait() == -signal.SIGTERM
     assert service.said == [f"ending worker, process {left.pid}, which an earlier run left behind"]
     assert service.pid("worker") is None
+
+
+async def test_a_copied_folder_leaves_the_programs_of_the_original_alone(service: Service) -> None:
+    running = await asyncio.create_subprocess_exec(sys.executable, "-c", FOR_EVER, stdout=asyncio.subprocess.DEVNULL)
+    service.write_records(running.pid, started_at(running.pid), service.folder.parent)
+    await service.supervisor.end_stale()
+
+    assert (running.returncode, service.said, service.pid("worker")) == (None, [], None)
+    running.kill()
+    await running.wait()
 
 
 async def test_a_stranger_with_a_recorded_id_is_left_alone(service: Service) -> None:

@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from domain.case.actions.dispatch import Dispatch
 from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms
 from domain.catalogue.terms import Edition
+from tests.support.copies import copied, send_to_next_run
 from tests.support.hotline import Complaint, Hotline, until
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit import search_attributes as keys
@@ -80,3 +81,12 @@ async def test_the_same_terms_again_leave_nothing_in_the_history(hotline: Hotlin
     ]
     assert len(accepted) == 1
     assert (await complaint.view()).version == 2
+
+
+async def test_a_copy_of_an_earlier_change_does_not_undo_a_later_one(hotline: Hotline) -> None:
+    complaint = await hotline.start()
+    for factor in (2, 3):
+        await complaint.tell(ComplaintWorkflow.catalogue_change, await relaxed(hotline, complaint, factor))
+    [first, _] = await copied(hotline.client, complaint.handle.id)
+    await send_to_next_run(hotline.client, complaint.handle.id, first)
+    assert (await complaint.view()).version == 3

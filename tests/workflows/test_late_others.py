@@ -1,11 +1,10 @@
 """Incidents, assessments and others that somebody has wait, as their worker, or that Temporal does not run."""
 
 import asyncio
-import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,15 +12,21 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.activity.v1 import ActivityOptions
 from temporalio.api.command.v1 import Command, ContinueAsNewWorkflowExecutionCommandAttributes
-from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
-from temporalio.api.enums.v1 import CommandType, TaskQueueKind
+from temporalio.api.common.v1 import RetryPolicy, WorkflowExecution, WorkflowType
+from temporalio.api.enums.v1 import CommandType, TaskQueueKind, TaskQueueType
 from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
-from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest, UpdateActivityOptionsRequest
+from temporalio.api.workflowservice.v1 import (
+    DeleteWorkflowExecutionRequest,
+    DescribeTaskQueueRequest,
+    PollWorkflowTaskQueueRequest,
+    UpdateActivityOptionsRequest,
+)
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.worker import Worker
 
 from activities.recovery import other_workflows
 from activities.recovery.report import ReconcilerReport
+from activities.run_status import RUNNING, is_listed
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.sign_for import SignFor
@@ -36,10 +41,11 @@ from tests.support.bulk import order_handover, put_in_force
 from tests.support.causes import declare
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
 from tests.support.months import RunningMonth
+from tests.support.reconciler import advance_clock
 from tests.workflows.test_hijacked_tasks import hijack, schedule
 from tests.workflows.test_late_cases import QUEUE, TEN_YEARS, timer, waiting_cases
-from tests.workflows.test_no_cases import nested
-from tests.workflows.test_pretender import asked, told
+from tests.workflows.test_no_cases import nested, start_raw
+from tests.workflows.test_pretender import PLAIN, asked, told
 from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.bulk import HandoverWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
@@ -55,9 +61,7 @@ NOBODYS_QUEUE = "nobody-polls"
 
 @pytest.fixture(autouse=True)
 def _later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the longest pause of the service be over at once."""
-    later = other_workflows.LONGEST_PAUSE_SECONDS + 1
-    monkeypatch.setattr(other_workflows, "time", SimpleNamespace(time=lambda: time.time() + later))
+    advance_clock(monkeypatch)
 
 
 @asynccontextmanager
@@ -115,7 +119,13 @@ async def forged_reports(waiting: Hotline) -> list[str]:
     slept = await report(client, 5, making(QUEUE), timer(1, TEN_YEARS))
     await asked(waiting)
     unknown = await report(client, 7, making(QUEUE, name="whatever"))
-    return [taken, prolonged, moved, scheduled, slept, unknown]
+    garbled, seldom = making(QUEUE), making(QUEUE)
+    garbled.schedule_activity_task_command_attributes.input.payloads.append(PLAIN)
+    pause = Duration(seconds=other_workflows.LONGEST_PAUSE_SECONDS - 10)
+    policy = RetryPolicy(initial_interval=pause, backoff_coefficient=1, maximum_interval=pause)
+    seldom.schedule_activity_task_command_attributes.retry_policy.CopyFrom(policy)
+    refused = [await report(client, 8, garbled), await report(client, 9, seldom)]
+    return [taken, prolonged, moved, scheduled, slept, unknown, *refused]
 
 
 async def answered_with_nothing(waiting: Hotline) -> list[str]:
@@ -157,12 +167,12 @@ async def test_what_waits_for_nothing_that_comes_is_listed_until_it_goes_on(
             await until(stuck, [].__eq__)
 
 
-def next_run(queue: str, in_seconds: int = 0) -> Command:
-    """End the run of an incident, and have the next one begin on this queue, after this time."""
+def next_run(queue: str, in_seconds: int = 0, kind: str = "IncidentWorkflow") -> Command:
+    """End a run, and have the next one begin on this queue, after this time."""
     return Command(
         command_type=CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
         continue_as_new_workflow_execution_command_attributes=ContinueAsNewWorkflowExecutionCommandAttributes(
-            workflow_type=WorkflowType(name="IncidentWorkflow"),
+            workflow_type=WorkflowType(name=kind),
             task_queue=TaskQueue(name=queue),
             backoff_start_interval=Duration(seconds=in_seconds),
         ),
@@ -176,9 +186,18 @@ def rests(found: WorkflowExecutionDescription) -> bool:
 
 async def keep_tasks(client: Client, handle: WorkflowHandle[Any, Any], signal: str) -> None:
     """Answer a task of the workflow, and have those that follow wait for a worker that has gone."""
-    kept = TaskQueue(name="kept", kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY, normal_name=QUEUE)
+    kept = TaskQueue(name=f"kept-{uuid.uuid4().hex}", kind=TaskQueueKind.TASK_QUEUE_KIND_STICKY, normal_name=QUEUE)
     poll = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=kept, identity="nobody")
     polling = asyncio.ensure_future(client.workflow_service.poll_workflow_task_queue(poll))
+
+    async def is_polled() -> bool:
+        asked = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=kept, task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        )
+        return bool((await client.workflow_service.describe_task_queue(asked)).pollers)
+
+    # Else Temporal gives the tasks to any worker.
+    await until(is_polled, bool)
     await handle.signal(signal)
     years = Duration(seconds=TEN_YEARS)
     sticky = StickyExecutionAttributes(worker_task_queue=kept, schedule_to_start_timeout=years)
@@ -236,8 +255,11 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
         await lost.delete(client, deleted.handle.id)
         await month.handle.terminate()
         async with at_work(elsewhere) as (ours, stuck):
-            listed = [asleep.number, withdrawn.number, month.handle.id, *(cause.handle.id for cause in causes[:-1])]
-            await until(stuck, sorted(listed).__eq__)
+            of_cases, of_causes = (
+                sorted([asleep.number, withdrawn.number]),
+                sorted(each.handle.id for each in causes[:-1]),
+            )
+            await until(stuck, [*of_cases, *of_causes, month.handle.id].__eq__)
             assert await month.resume()
             for handle in (asleep.handle, withdrawn.handle, *(cause.handle for cause in causes[2:-1])):
                 await handle.terminate()
@@ -246,6 +268,38 @@ async def test_an_incident_or_assessment_that_temporal_does_not_run_is_listed_un
                 assert await rebuilder(ours, owner).one(number) == STARTED
             owner.dispose()
             await until(stuck, [].__eq__)
+
+
+async def test_what_goes_on_elsewhere_is_listed_if_the_service_has_started_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one, the first run is gone. A stranger's has always been there, though its id is like one of the service."""
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
+        client, away = waiting.client, NOBODYS_QUEUE
+        rollout = await start_rollout(client, QUEUE, put_in_force(waiting, waiting.catalogue))
+        first_run = (await rollout.describe()).run_id
+        await hijack(client, QUEUE, next_run(away, kind="CatalogueRolloutWorkflow"))
+        order = await order_handover(waiting, "1" * 32)
+        handover = await start_handover(client, QUEUE, order, Request(key="1" * 32))
+        await hijack(client, QUEUE, next_run(away, TEN_YEARS, "ComplaintWorkflow"))
+        made = await report(client, 1, next_run(away, kind="ReportWorkflow"))
+        cause = await declare(waiting, "west")
+        await hijack(client, QUEUE, next_run(away))
+        await SURGE_WATCH.start(client, QUEUE)
+        await hijack(client, QUEUE, next_run(away, kind="SurgeWatchWorkflow"))
+        theirs = await start_raw(client, "CatalogueRolloutWorkflow", "catalogue-rollout-theirs", away)
+        for _ in range(5):
+            await hijack(client, away, next_run(away, kind="CatalogueRolloutWorkflow"))
+        run = WorkflowExecution(workflow_id=rollout.id, run_id=first_run)
+        gone = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=run)
+        await client.workflow_service.delete_workflow_execution(gone)
+        moved = [rollout.id, handover.id, made, cause.handle.id, SURGE_WATCH.id]
+        async with at_work(elsewhere) as (_, stuck):
+            await until(stuck, sorted(moved).__eq__)
+            for each in moved:
+                await lost.terminate(client, each)
+            await until(stuck, [].__eq__)
+        assert (await theirs.describe()).status is RUNNING
 
 
 async def test_a_failure_that_the_client_cannot_read_stops_no_comparison(
@@ -269,7 +323,15 @@ async def test_a_failure_that_the_client_cannot_read_stops_no_comparison(
                 await told(waiting, task.task_token, failure)
         for complaint in (one, other):
             await complaint.handle.terminate()
-        async with at_work(elsewhere) as (_, stuck):
+        async with at_work(elsewhere) as (ours, stuck):
             for complaint in (one, other):
                 await until(complaint.lost, lambda mark: mark == "ended")
-            await until(stuck, sorted([cause.handle.id, handover.id]).__eq__)
+            await until(stuck, [handover.id, cause.handle.id].__eq__)
+            assert not await is_listed(client, 'theirs"')
+            for each in (cause.handle.id, handover.id):
+                await lost.terminate(client, each)
+            await until(stuck, [cause.handle.id].__eq__)
+            owner = engine(ours.settings.database_url)
+            assert await rebuilder(ours, owner).one(cause.number) == STARTED
+            owner.dispose()
+            await until(stuck, [].__eq__)

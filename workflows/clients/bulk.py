@@ -7,6 +7,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.names import HANDOVER, ROLLOUT
 from activities.run_status import is_over
 from domain.case.bulk import HandoverProgress
 from domain.catalogue.terms import Edition
@@ -17,7 +18,7 @@ from workflows.kit.entity import LOWEST
 
 def handover_workflow_id(handover_id: str) -> str:
     """Return the workflow id of a handover, whose id is the key of the request."""
-    return f"handover-{handover_id}"
+    return f"{HANDOVER}{handover_id}"
 
 
 async def start_handover(
@@ -41,7 +42,7 @@ async def start_handover(
 
 
 def rollout_id(edition: Edition) -> str:
-    return f"catalogue-rollout-{edition.digest}"
+    return f"{ROLLOUT}{edition.digest}"
 
 
 async def start_rollout(

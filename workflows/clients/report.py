@@ -4,6 +4,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 
+from activities.names import REPORT
 from domain.reports.period import ReportKind
 from workflows.clients.start import RPC_TIMEOUT, Request, start_again, warn_of_other
 from workflows.kit.entity import LOWEST
@@ -12,7 +13,7 @@ from workflows.report import ReportStart, ReportWorkflow
 
 def report_workflow_id(kind: ReportKind, period: str) -> str:
     """Return the workflow id of a report."""
-    return f"report-{kind.value}-{period}"
+    return f"{REPORT}{kind.value}-{period}"
 
 
 async def start_report(client: Client, task_queue: str, kind: ReportKind, period: str) -> bool:

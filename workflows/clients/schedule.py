@@ -12,13 +12,14 @@ from temporalio.api.workflowservice import v1 as temporal
 from temporalio.client import Client
 from temporalio.service import RPCStatusCode
 
+from activities.names import PERIOD_END
 from activities.run_status import unless, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from workflows.clients.singletons import log
 from workflows.report import PeriodEndWorkflow
 
-SCHEDULE = "period-end"
+SCHEDULE = PERIOD_END
 """Id of the Schedule, and the beginning of the ids of its workflows."""
 WORKFLOW = f"temporal-sys-scheduler:{SCHEDULE}"
 """Id of the workflow by which Temporal keeps it."""

@@ -86,7 +86,7 @@ async def _start(client: Client, request: Request, run: Any, start: BaseModel, *
 
 
 async def request_of(found: WorkflowExecution) -> Request:
-    """Return the request that started this workflow; one with an empty key if the memo has none."""
+    """Return the request that started this run; one with an empty key if the memo has none."""
     # Of somebody else, or sealed with a key that this process does not have.
     with suppress(UndecidedError, ValidationError):
         request: Request = await found.memo_value(MEMO, Request(key=""), type_hint=Request)
@@ -103,10 +103,14 @@ async def find_started(
     and what the client raises.
     """
     for number in numbers:
-        found = await unless_gone(client.get_workflow_handle(workflow_id(number)).describe(rpc_timeout=RPC_TIMEOUT))
+        one = workflow_id(number)
+        found = await unless_gone(client.get_workflow_handle(one).describe(rpc_timeout=RPC_TIMEOUT))
         if found is None:
             return None
         starter = await request_of(found)
+        if not starter.key:  # somebody has taken the id of what the request started
+            runs = client.list_workflows(f'WorkflowId = "{one}"', rpc_timeout=RPC_TIMEOUT)
+            starter = next((each for each in [await request_of(run) async for run in runs] if each.key), starter)
         if starter.key == request.key:
             if starter.digest != request.digest:
                 raise KeyReusedError(number)

@@ -143,14 +143,17 @@ class ComplaintWorkflow(EntityWorkflow):
     def catalogue_change(self, new: NewTerms) -> BatchAnswer:
         """Change the terms of the case; return the batch for the rollout to write."""
         self._acknowledge(new.acknowledged)
-        self._note(*self._case.change_catalogue(new, workflow.now()))
+        now = workflow.now()
+        self._note(*self._case.change_catalogue(new, now))
+        self._remember(_update_id(), Done(action=CATALOGUE_CHANGE, digest="", version=self._case.version, done_at=now))
         return BatchAnswer(batch=self._batch_for_sender())
 
     @catalogue_change.validator
     def check_catalogue_change(self, new: NewTerms) -> None:
         """Refuse terms that the case has already, so that its history stays as it is. Raises ApplicationError."""
         self._check_acknowledged(new.acknowledged)
-        if not is_change(self._case, new, workflow.now()):
+        # Whoever sends a copy to a later run must not undo a later change.
+        if _update_id() in self._seen or not is_change(self._case, new, workflow.now()):
             raise ApplicationError("Its terms are these already.", type=SAME_TERMS, non_retryable=True)
 
     @workflow.signal(description="内部 Internal: SQL lacks something of this case: the case writes it itself. 自行写入")
@@ -200,3 +203,8 @@ class ComplaintWorkflow(EntityWorkflow):
             recent=tuple(lines(self._recent, self._case)),
             linked_incident=self._link.told,
         )
+
+
+def _update_id() -> str:
+    update = workflow.current_update_info()
+    return update.id if update else ""
