@@ -102,10 +102,7 @@ class CaseUpdates:
         """
         handle = self._client.get_workflow_handle(complaint_id(number))
         async with asyncio.timeout(ANSWER_SECONDS):
-            answered = await handle.execute_update(name, argument, result_type=answer, id=once)
-        if answered is None:
-            raise UndecidedError("an update is answered with nothing")
-        return answered
+            return await handle.execute_update(name, argument, result_type=answer, id=once)
 
     async def is_linked(self, number: str, *incidents: str | None) -> bool | None:
         """Ask the case if it is linked to one of these; None if it does not answer, False if there is none."""
@@ -189,8 +186,7 @@ async def _answer(ask: Ask, number: str) -> CaseAnswer | Left:
         if activity.info().attempt < TRIES:
             raise
         return NO_ANSWER
-    # Somebody else's worker has answered: with nothing of ours, or with what is sealed for something else of the case.
-    except (UndecidedError, ValidationError):
+    except (UndecidedError, ValidationError):  # somebody else's worker has answered, or one of another release
         return NO_ANSWER
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:

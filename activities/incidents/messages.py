@@ -51,12 +51,14 @@ class IncidentMessages:
     async def merge(self, absorbed: Absorbed) -> bool:
         """Return True once the other incident has the scope, False if that has ended.
 
-        Raises TimeoutError, RPCError, WorkflowUpdateFailedError: it does not answer; the activity is tried again.
+        Raises TimeoutError, RPCError, WorkflowUpdateFailedError, UndecidedError: it does not answer; the activity is
+        tried again, by an update of its own, as somebody else may have answered this one.
         """
+        once = f"{ABSORB}-{absorbed.incident}-{activity.info().attempt}"
         handle = self._client.get_workflow_handle(incident_id(absorbed.into))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await handle.execute_update(ABSORB, absorbed, id=f"{ABSORB}-{absorbed.incident}")
+                await handle.execute_update(ABSORB, absorbed, id=once)
         except (RPCError, WorkflowUpdateFailedError) as error:
             is_gone = isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
             if not (is_gone or is_refusal(error)):

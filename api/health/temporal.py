@@ -88,12 +88,14 @@ class TemporalHealth:
         found = await self._described(singleton)
         if found is None:
             return fault("its workflow was never started", _RESTART.format(singleton.id))
-        status = found.workflow_execution_info.status
+        run = found.workflow_execution_info
+        status, is_ours = run.status, (run.type.name, run.task_queue) == (singleton.workflow_type, self.task_queue)
         if status == Status.WORKFLOW_EXECUTION_STATUS_PAUSED:
             return fault("its workflow is paused", f"{UNPAUSE} Its id is `{singleton.id}`.")
-        if status != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:
+        if status != Status.WORKFLOW_EXECUTION_STATUS_RUNNING or not is_ours:
             ended = Status.Name(status).removeprefix("WORKFLOW_EXECUTION_STATUS_").lower()
-            return fault(f"its workflow has ended: {ended}", _RESTART.format(singleton.id))
+            detail = f"its workflow has ended: {ended}" if is_ours else "another workflow has its id"
+            return fault(detail, _RESTART.format(singleton.id))
         if found.pending_activities:
             return _poller(found.pending_activities[0], singleton)
         waits = _age(found.pending_workflow_task.scheduled_time)

@@ -28,6 +28,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.names import NO_HANDLER, UNDECODED, UNSEALED
 from activities.run_status import is_lost, unless_gone
 from activities.sealing.envelope import Envelope
+from activities.sealing.stamps import UndecidedError
 from api.edge.limits import Limit
 from api.edge.problems import NO_ANSWER, OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
 from api.temporal.clock import ClockCheck
@@ -182,6 +183,10 @@ async def answer_unless_gone(call: Awaitable[T]) -> T | None:
         faults = [(fault["loc"], fault["type"]) for fault in error.errors(include_url=False, include_input=False)]
         log.error("an answer of a workflow cannot be read: %s", faults)  # noqa: TRY400 - the trace would quote it
         raise other_release("the API cannot read the answer") from None
+    except UndecidedError as error:
+        log.error("an answer of a workflow is not taken: %s", error)  # noqa: TRY400 - the trace says no more
+        detail = "The answer was not sealed for this request with a key of this API: see the log. Send it again later."
+        raise unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS) from None
 
 
 @asynccontextmanager

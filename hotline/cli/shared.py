@@ -141,7 +141,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
     table = Table(*columns, show_header=bool(columns))
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)  # cells are text, also "[/x]"
 
 
 def minute(at: datetime | None) -> str:

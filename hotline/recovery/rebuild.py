@@ -151,8 +151,16 @@ async def _is_gone(client: Client, one: str) -> bool:
 
 
 async def in_sql_until(client: Client) -> datetime | None:
-    """Return the instant up to which SQL once had every change, as the reconciler tells; None if it tells none."""
-    report = await last_report(client)
+    """Return the instant up to which SQL once had every change, as the reconciler tells; None if it tells none.
+
+    None as well if somebody has failed its activity so that nobody can read what it tells: people may hear twice then.
+    """
+    try:
+        report = await last_report(client)
+    except RPCError as error:
+        if is_undecodable(error):
+            return None
+        raise
     return report.in_sql_until if report and not is_ahead(report.in_sql_until, now()) else None
 
 
@@ -193,7 +201,9 @@ async def repair_incidents(client: Client, engine: Engine, latest: WorkflowExecu
     found: _Runs = await chains(client, IncidentWorkflow, f'AND WorkflowId = "{latest.id}"' if latest else "")
     if latest:
         found = {latest.id: with_latest(found.get(latest.id, ()), latest)}
-    there = await read_in_thread(engine, lambda connection: incidents.standing(connection, map(_number, found)))
+    there = dict[str, incidents.Standing]()
+    for group in _groups(found):  # somebody may have started more than one statement of SQL takes
+        there |= await read_in_thread(engine, partial(incidents.standing, numbers=[*map(_number, group)]))
     written = 0
     for one, runs in found.items():
         shown = there.get(_number(one))
@@ -303,6 +313,7 @@ class _Plan(NamedTuple):
 
 def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
     """Return what to write of a case that SQL has in this version; 0 if it has none of it."""
+    until = None if history.hidden else until
     once = [batch.case.version for batch in history.batches if until and batch.changed_at <= until]
     sent = max(version, history.acknowledged, *once)
     named = [batch.case.caller_version for batch in history.batches if batch.case.version <= sent]

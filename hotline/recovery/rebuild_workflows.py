@@ -32,7 +32,7 @@ from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
 from domain.shared.value import Start
-from hotline.recovery.histories import chains, is_foreign, keys_seen, read_incident_run
+from hotline.recovery.histories import is_foreign, keys_seen, read_incident_run
 from hotline.recovery.rebuild import Progress, in_sql_until, repair_case, repair_incidents, with_latest
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread
 from readmodel.projection import DivergedError, NotRegisteredError
@@ -137,7 +137,7 @@ class WorkflowRebuild:
     async def case(self, number: str) -> str:
         """Rebuild the workflow of a case; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
         recorded = await self._recorded(recorded_case, number)
-        latest = await self._latest(complaint_id(number), ComplaintWorkflow)
+        latest = await self._latest(complaint_id(number))
         if latest:
             agrees = await self._agrees(number, latest, recorded.changed_at)
             if not is_over(latest.status):
@@ -153,7 +153,7 @@ class WorkflowRebuild:
         case = recorded.case
         if case.is_over(now()):
             return OVER
-        seen = await self._keys(ComplaintWorkflow, latest, recorded.events)
+        seen = await self._keys(latest, recorded.events)
         start = start_from(case, recorded.events, recorded.changed_at, seen)
         options = options_of(case, recorded.changed_at)
         result = await self._start(latest, ComplaintWorkflow.run, start, **options)
@@ -162,7 +162,7 @@ class WorkflowRebuild:
 
     async def incident(self, number: str) -> str:
         """Rebuild the workflow of an incident; return the result. Raises NotRebuiltError, RPCError and DBAPIError."""
-        latest = await self._latest(incident_id(number), IncidentWorkflow)
+        latest = await self._latest(incident_id(number))
         if latest and is_over(latest.status):
             await repair_incidents(self._client, self._engine, latest)
         found = await self._recorded(recorded_incident, number)
@@ -179,7 +179,7 @@ class WorkflowRebuild:
             source=found.incident,
             waiting=tuple(found.waiting),
             counts=found.counts,
-            seen=await self._keys(IncidentWorkflow, latest, found.events),
+            seen=await self._keys(latest, found.events),
             sender_version=found.incident.version,
             changed_at=found.events[-1].at,
             gather=found.incident.state in LINKS_NEW_CASES,
@@ -188,7 +188,7 @@ class WorkflowRebuild:
         )
         return await self._start(latest, IncidentWorkflow.run, start, **incident.options_of(found.incident, names))
 
-    async def _latest(self, one: str, workflow: type) -> WorkflowExecution | None:
+    async def _latest(self, one: str) -> WorkflowExecution | None:
         """Return the run that there is now, or the latest that the service has started; None if Temporal has none."""
         listed: Sequence[WorkflowExecution] = ()
         try:
@@ -198,18 +198,18 @@ class WorkflowRebuild:
             if not is_undecodable(error):
                 raise
             # Temporal keeps a failure that nests too deep, also when the run has ended. The list does not have it.
-            listed = await self._listed(one, workflow)
+            listed = await self._listed(one)
             found = next(iter(listed), None)
         if found is None or not (is_over(found.status) and await is_foreign(self._client, found)):
             return found
-        for run in listed or await self._listed(one, workflow):
+        for run in listed or await self._listed(one):
             if not await is_foreign(self._client, run):
                 return run
         return None
 
-    async def _listed(self, one: str, workflow: type) -> list[WorkflowExecution]:
+    async def _listed(self, one: str) -> list[WorkflowExecution]:
         """Return the runs that Temporal lists, the latest first."""
-        listed = (await chains(self._client, workflow, f'AND WorkflowId = "{one}"')).get(one, [])
+        listed = [run async for run in self._client.list_workflows(f'WorkflowId = "{one}"')]
         return sorted(listed, key=attrgetter("start_time"), reverse=True)
 
     async def _agrees(self, number: str, latest: WorkflowExecution, changed_at: datetime) -> bool:
@@ -246,13 +246,11 @@ class WorkflowRebuild:
         handle = self._client.get_workflow_handle(latest.id, run_id=latest.run_id)
         await unless_gone(handle.terminate(reason=REPLACED))
 
-    async def _keys(
-        self, workflow: type, latest: WorkflowExecution | None, events: Sequence[BaseEvent]
-    ) -> dict[str, Done]:
+    async def _keys(self, latest: WorkflowExecution | None, events: Sequence[BaseEvent]) -> dict[str, Done]:
         if latest is None:
             return {}
         try:
-            runs = with_latest(await self._listed(latest.id, workflow), latest)
+            runs = with_latest(await self._listed(latest.id), latest)
             seen = await keys_seen(self._client, runs, events)
         except UnreadableError:
             return {}

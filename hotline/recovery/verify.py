@@ -28,7 +28,7 @@ from activities.recovery.history_errors import UnreadableError
 from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.text import to_milliseconds
-from hotline.recovery.histories import read_incident_run
+from hotline.recovery.histories import chains, read_incident_run
 from readmodel import recovery
 from readmodel.base.database import ReadConnection, read_in_thread
 from readmodel.incidents import incidents
@@ -175,7 +175,9 @@ def _comparable(value: Any) -> Any:  # noqa: ANN401 - of any type
 def _text(value: Any) -> str:  # noqa: ANN401 - of any type
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S.%f}"[:-3]
-    return (", ".join(value) if isinstance(value, tuple) else value) or "-"
+    text = (", ".join(value) if isinstance(value, tuple) else value) or "-"
+    # Somebody may have given it to a workflow, and a terminal does what some characters say.
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[Difference], list[str]]:
@@ -183,8 +185,8 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
 
     They are few: the histories of the running are read.
     """
-    query = f'WorkflowType = "{IncidentWorkflow.__name__}" AND {NOT_OVER}'
-    running = {found.id.removeprefix(incident_id("")): found async for found in client.list_workflows(query)}
+    listed = await chains(client, IncidentWorkflow, f"AND {NOT_OVER}")
+    running = {one.removeprefix(incident_id("")): run for one, [run, *_] in listed.items()}
     not_over = await read_in_thread(engine, incidents_not_over)
     differences = list[Difference]()
     for number in sorted({*running, *not_over}):
@@ -192,7 +194,7 @@ async def _verify_incidents(client: Client, engine: Engine) -> tuple[int, list[D
         # After the incident: a run that was not reset has all that SQL had then.
         events = (await read_in_thread(engine, partial(incident_timeline, number=number))).items
         found = running.get(number)
-        shown = str(found.typed_search_attributes.get(keys.STATE)) if found else "-"
+        shown = _text(found.typed_search_attributes.get(keys.STATE)) if found else "-"
         if incident is None or found is None:
             in_sql = incident.state if incident else "-"
             differences.append(Difference(number, "incident" if found else "workflow", in_sql, shown))

@@ -23,16 +23,17 @@ from temporalio.exceptions import ApplicationError
 
 from activities.names import NO_HANDLER, UNDECODED
 from activities.sealing.envelope import Envelope, as_sent_in_clear
+from activities.sealing.interceptors import Stamps
 from activities.sealing.keys import Keys
 from activities.sealing.stamps import (
     FAILURE,
-    Stamps,
     check_command,
     check_sealed,
     check_start,
     note_asked,
     own_heartbeats,
     present_run,
+    stamp_refusal,
     stamped_answer,
 )
 from domain.shared.value import InClear, Start
@@ -144,6 +145,7 @@ class FailureConverter(DefaultFailureConverter, WithSerializationContext):
                 said = stamped_answer(payload_converter, said, FAILURE, exception.type or "")
             failure.encoded_attributes.CopyFrom(payload_converter.to_payloads([said])[0])
             failure.message, failure.stack_trace = "Encoded failure", ""
+        stamp_refusal(failure, payload_converter)
 
     def from_failure(self, failure: Failure, payload_converter: PayloadConverter) -> BaseException:  # noqa: ARG002 - the SDK's
         return super().from_failure(failure, _OF_FAILURES)

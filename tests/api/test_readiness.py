@@ -299,6 +299,10 @@ async def test_a_courier_that_has_ended_is_told_and_its_next_start_mends_it(
         await becomes(made, "courier", ok=True)
         await end(own_temporal, COURIER.id)
         assert "terminated" in (await becomes(made, "courier", ok=False))["detail"]
+        await stranger(own_temporal).start_workflow("CourierWorkflow", id=COURIER.id, task_queue="somebody-elses")
+        taken = "another workflow has its id"
+        await until(lambda: becomes(made, "courier", ok=False), lambda found: found["detail"] == taken)
+        await end(own_temporal, COURIER.id)
         await COURIER.start(own_temporal, made.settings.task_queue)
         await becomes(made, "courier", ok=True)
 

@@ -310,7 +310,10 @@ async def test_an_api_that_seals_with_a_key_of_its_own_is_told_so(on_sqlite: Api
     client = with_options(on_sqlite.temporal, **sealing_by(Key(b"othr", b"another secret")))
     async with process_with(assemble(on_sqlite.settings, client, on_sqlite.clock), on_sqlite) as strange:
         answer = await strange.act(number, "dispatch", {"department": "repair"}, key=key)
-        assert "does not accept what this API seals" in problem(answer, 503, "temporal-unavailable")["detail"]
+        assert (
+            "not sealed for this request with a key of this API"
+            in problem(answer, 503, "temporal-unavailable")["detail"]
+        )
     await done_once(on_sqlite, number, key)
 
 

@@ -14,8 +14,8 @@ from domain.case.automatic.undelivered import Undelivered
 from domain.kit.event import AnyAction
 from tests.support.causes import declare
 from tests.support.hotline import Hotline, metadata
-from tests.support.sealing import KEY, sealing_by, stranger, with_options
-from tests.workflows.test_envelope import FORGERY, KEPT, accepted, refused
+from tests.support.sealing import KEY, stranger
+from tests.workflows.test_envelope import FORGERY, accepted, refused, sealed_by
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -86,8 +86,8 @@ async def test_internal_updates_and_forged_ones_are_refused(hotline: Hotline, cl
     assert "只有本系统可以发送" in await refused(cli, complaint, UNDELIVERED, own)
     # Its form takes anything; the answer is one sentence, without frames.
     assert "只有本系统可以发送" in await failure(cli.get_workflow_handle(complaint.handle.id), SETTLE, {"x": 1})
-    forged = with_options(hotline.client, **sealing_by(Key(KEY.id, b"guessed")))
-    assert FORGERY in await refused(forged, complaint, "comment", KEPT)
+    forged = await sealed_by(hotline, Key(KEY.id, b"guessed"), complaint)
+    assert FORGERY in await refused(cli, complaint, "comment", forged, id="known")
 
 
 async def test_a_sealed_command_may_have_a_code_of_an_earlier_catalogue(hotline: Hotline) -> None:

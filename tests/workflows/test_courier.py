@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
@@ -22,6 +23,7 @@ from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_
 from tests.support.receivers import receiver
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
+from tests.workflows.test_hijacked_tasks import hijack, schedule
 from workflows.clients.singletons import COURIER
 from workflows.singletons import CourierWorkflow
 
@@ -70,6 +72,30 @@ async def test_what_works_for_ever_ends_at_once_under_another_id(hotline: Hotlin
     further = await client.start_workflow(kind, id=f"further-{kind}", task_queue=queue)
     with pytest.raises(WorkflowFailureError):
         await asyncio.wait_for(further.result(), PATIENCE_SECONDS)
+
+
+async def test_more_of_what_works_for_ever_holds_no_slot_of_a_worker(tmp_path: Path) -> None:
+    """Somebody else has answered a task of the courier with its own activity, as often as a worker has slots."""
+    queue = "crowded"
+    async with await temporal_server() as own:
+        await COURIER.start(own.client, queue)
+        further = [schedule(queue, "deliver_notifications", number) for number in range(1, 260)]
+        for each in further:
+            asked = each.schedule_activity_task_command_attributes
+            asked.start_to_close_timeout.CopyFrom(Duration(seconds=3600))
+            asked.heartbeat_timeout.CopyFrom(Duration(seconds=10))
+        await hijack(own.client, queue, *further)
+        async with running_hotline(own, tmp_path, task_queue=queue, sandbox=False) as hotline:
+            courier = hotline.client.get_workflow_handle(COURIER.id)
+
+            async def taken() -> int:
+                pending = (await courier.describe()).raw_description.pending_activities
+                return sum(bool(each.attempt > 1 or each.last_started_time.seconds) for each in pending)
+
+            await until(taken, lambda count: count >= 200)
+            complaint = await hotline.start(unwritten=True)
+            await complaint.handle.signal("publish")
+            await until(complaint.rows, bool)
 
 
 async def test_many_workers_start_one_courier(server: WorkflowEnvironment, tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import Engine
+from temporalio.api.command.v1 import Command as WorkflowCommand
+from temporalio.api.command.v1 import UpsertWorkflowSearchAttributesCommandAttributes
 from temporalio.api.common.v1 import Payload, Payloads, SearchAttributes
+from temporalio.api.enums.v1 import CommandType
 from temporalio.api.update.v1 import Outcome
 from temporalio.client import WorkflowHandle, WorkflowUpdateStage
 from temporalio.common import RawValue
@@ -21,24 +24,30 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.incident.actions.inform import Inform
 from domain.kit.command import Command
+from hotline.cli.shared import show_table
+from hotline.recovery.histories import chains
 from hotline.recovery.payloads import WRITTEN
-from hotline.recovery.rebuild import rebuild, repair_incidents
-from hotline.recovery.rebuild_workflows import STARTED
+from hotline.recovery.rebuild import rebuild, repair_case, repair_incidents
+from hotline.recovery.rebuild_workflows import RUNS, STARTED
+from hotline.recovery.verify import verify
 from readmodel.base.database import engine as engine_of
 from tests.support.causes import declare, linked
 from tests.support.causes import told as notified
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.lost import delete
 from tests.support.rows import execute
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import Stamped
 from tests.workflows.test_hijacked_tasks import accept, argument, done, events, hijack, ours, outcome_in, schedule
 from tests.workflows.test_late_others import rests
-from tests.workflows.test_no_cases import nested
+from tests.workflows.test_no_cases import nested, start_raw
 from tests.workflows.test_pretender import PLAIN, asked, place_in, told
 from tests.workflows.test_rebuild_workflows import again, rebuilder
+from workflows.clients.singletons import RECONCILER
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
+from workflows.singletons import ReconcilerWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -104,14 +113,14 @@ FORGERIES = [
     ("command", ["null"]),
     ("command", ["answer"]),
 ]
-"""What is written into the history, and the payloads in it. A command is sealed; its sender died."""
+"""Kind of event that is written into the history, and the payloads in it. A command is sealed; its sender died."""
 
 
 @pytest.mark.parametrize(("what", "payloads"), FORGERIES)
 async def test_a_case_comes_back_whatever_somebody_has_written_into_its_history(
     server: WorkflowEnvironment, tmp_path: Path, what: str, payloads: Sequence[str]
 ) -> None:
-    """What SQL lacked is written, and a command that was carried out is known; one that was not, is not."""
+    """SQL gets what it lacked. A command that was carried out is known; one that was not, is not."""
     changes: dict[str, Any] = {"task_queue": f"forged-{what}-{'-'.join(payloads)}", "sandbox": False}
     async with running_hotline(server, tmp_path, **changes) as served:
         case = await served.start()
@@ -129,10 +138,9 @@ async def test_a_case_comes_back_whatever_somebody_has_written_into_its_history(
         await answer(served, case, RawValue(sent) if what == "command" else 1, *copies)
     await case.handle.terminate()
     owner = engine_of(served.settings.database_url)
-    failed = (await rebuild(served.client, owner)).failed
-    assert case.handle.id not in failed
-    assert [row["status"] for row in await notified(case, "dispatch")] == ["due"]
     assert await rebuilder(served, owner).one(case.number) == STARTED
+    assert [row["status"] for row in await notified(case, "dispatch")] == ["due"]
+    assert case.handle.id not in (await rebuild(served.client, owner)).failed
     owner.dispose()
     async with running_hotline(server, tmp_path, **changes) as served:
         back = again(served, case)
@@ -177,7 +185,7 @@ async def answer_next(hotline: Hotline, name: str, result: str) -> None:
 
 
 @pytest.mark.parametrize(("result", "status"), ANSWERS.items())
-async def test_people_hear_of_what_a_case_was_not_told_by_the_service_to_be_written(
+async def test_people_hear_of_a_change_whose_publication_somebody_else_has_answered(
     hotline: Hotline, owner: Engine, result: str, status: str
 ) -> None:
     client, queue = hotline.client, f"publish-{result}"
@@ -193,6 +201,35 @@ async def test_people_hear_of_what_a_case_was_not_told_by_the_service_to_be_writ
     assert {row["status"] for row in await notified(case, "dispatch")} == {status}
     assert [row["action"] for row in await case.rows()] == ["register", "dispatch"]
     await client.get_workflow_handle(case.handle.id).terminate()
+
+
+@pytest.mark.parametrize(("changed_at", "status"), [("earlier", "due"), ("none", "due"), ("same", "sent")])
+async def test_people_hear_of_a_change_that_somebody_has_hidden_from_the_reconciler(
+    hotline: Hotline, owner: Engine, changed_at: str, status: str
+) -> None:
+    """Otherwise SQL had every change until the instant that the reconciler tells, as before a restore."""
+    client, queue = hotline.client, f"hidden-{changed_at}"
+    settings = hotline.settings.model_copy(update={"task_queue": queue})
+    waiting = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
+    async with ours(client, queue, ComplaintWorkflow):
+        case = await waiting.start()
+        before = await shown(case.handle)
+        await case.act(Dispatch(department="repair"), unwritten=True)
+        attributes = {"earlier": before, "same": await shown(case.handle)}.get(changed_at)
+    if attributes is None:
+        attributes = SearchAttributes(indexed_fields={"ChangedAt": Payload(metadata={"encoding": b"binary/null"})})
+    upsert = WorkflowCommand(
+        command_type=CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+        upsert_workflow_search_attributes_command_attributes=UpsertWorkflowSearchAttributesCommandAttributes(
+            search_attributes=attributes
+        ),
+    )
+    await case.handle.signal("publish")
+    await hijack(client, queue, upsert)
+    await case.handle.terminate()
+    latest = await case.handle.describe()
+    assert await repair_case(client, owner, case.number, datetime.now(UTC), latest)
+    assert {row["status"] for row in await notified(case, "dispatch")} == {status}
 
 
 @pytest.mark.parametrize(("result", "status"), ANSWERS.items())
@@ -234,36 +271,65 @@ async def test_callers_hear_the_news_that_somebody_else_has_said_were_told(
         await client.get_workflow_handle(each.id).terminate()
 
 
-@pytest.mark.parametrize("of_incident", [False, True])
-async def test_a_failure_that_nests_too_deep_stops_no_rebuild(tmp_path: Path, of_incident: bool) -> None:
+@pytest.mark.parametrize("of", ["a case", "an incident", "the reconciler", "another type"])
+async def test_a_failure_that_nests_too_deep_stops_no_rebuild(tmp_path: Path, of: str) -> None:
     """Of other workflows or, once it is terminated, of this one."""
     queue = "nested"
     async with await temporal_server() as server, running_hotline(server, tmp_path, task_queue="another") as elsewhere:
-        settings = elsewhere.settings.model_copy(update={"task_queue": queue})
-        waiting = Hotline(server, settings, elsewhere.engine, elsewhere.projection, elsewhere.client)
-        failure = nested(98)
-        failure.application_failure_info.next_retry_delay.CopyFrom(Duration(seconds=3600))
-        async with ours(server.client, queue, ComplaintWorkflow, IncidentWorkflow):
-            other = await waiting.start()
-            if of_incident:
-                cause = await declare(waiting, "xiaolan")
-                number, handle = cause.number, cause.handle
-                await answer_next(waiting, "publish_incident", "of the service")
-                owner = engine_of(settings.database_url)
-                await repair_incidents(server.client, owner)
-                await cause.act(Inform(message="正在抢修"))
-            else:
-                case = await waiting.start()
-                number, handle = case.number, case.handle
-                await handle.signal("publish")
+        settings, client = elsewhere.settings.model_copy(update={"task_queue": queue}), server.client
+        waiting = Hotline(server, settings, elsewhere.engine, elsewhere.projection, client)
+        owner = engine_of(settings.database_url)
+        async with ours(client, queue, ComplaintWorkflow, IncidentWorkflow, ReconcilerWorkflow):
+            other, case = await waiting.start(), await waiting.start()
+            handle, number = case.handle, case.number
+            match of:
+                case "a case":
+                    await handle.signal("publish")
+                case "an incident":
+                    cause = await declare(waiting, "xiaolan")
+                    handle, number = cause.handle, cause.number
+                    await answer_next(waiting, "publish_incident", "of the service")
+                    await repair_incidents(client, owner)
+                    await cause.act(Inform(message="正在抢修"))
+                case "the reconciler":
+                    handle = await RECONCILER.start(client, queue)
+                case _:
+                    await delete(client, handle.id)
+                    handle = await start_raw(client, "X", handle.id, "nobody")
+                    await hijack(client, "nobody", schedule(queue, "x", 1))
             task = await asked(waiting)
             assert task.workflow_execution.workflow_id == handle.id
+            failure = nested(98)
+            failure.application_failure_info.next_retry_delay.CopyFrom(Duration(seconds=3600))
             await told(waiting, task.task_token, failure)
         await other.handle.terminate()
-        owner = engine_of(settings.database_url)
         execute(owner, "UPDATE cases SET lost = 'reset'")
+        assert (await rebuild(client, owner)).failed == {}
         found = await rebuilder(waiting, owner).all()
-        assert (found.counts[STARTED], found.failed) == (1, {})
-        await handle.terminate()
-        assert await rebuilder(waiting, owner).one(number) == STARTED
+        assert (found.counts[STARTED], [*found.failed]) == (1, [number] if of == "another type" else [])
+        await client.get_workflow_handle(handle.id).terminate()
+        assert await rebuilder(waiting, owner).one(number) == (RUNS if of == "the reconciler" else STARTED)
         owner.dispose()
+
+
+async def test_no_name_or_attribute_that_somebody_gives_stops_a_comparison(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with await temporal_server() as server, running_hotline(server, tmp_path) as hotline:
+        client, queue = server.client, hotline.settings.task_queue
+        state = Payload(metadata={"encoding": b"json/plain", "type": b"Keyword"}, data=rb'"[/x]\u001b[31m"')
+        strange = {
+            "search_attributes": SearchAttributes(indexed_fields={"State": state}),
+            "workflow_start_delay": Duration(seconds=3600),
+        }
+        case = await hotline.start()
+        await case.handle.terminate()
+        await start_raw(client, "ComplaintWorkflow", case.handle.id, queue, **strange)
+        for name in ("incident-i2611301", "incident-[/x]", "incident-i\0", "incident-"):
+            await start_raw(client, "IncidentWorkflow", name, queue, **strange)
+        await until(lambda: chains(client, IncidentWorkflow), lambda found: [*found] == ["incident-i2611301"])
+        found = await verify(client, hotline.engine, queue)
+        states = {each.number: each.in_temporal for each in found.differences if each.what in ("state", "incident")}
+        assert states == {case.number: "[/x]?[31m", "i2611301": "[/x]?[31m"}
+        show_table(("number", "what", "SQL", "Temporal"), found.differences)
+        assert "[/x]?[31m" in capsys.readouterr().out

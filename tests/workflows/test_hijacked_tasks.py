@@ -243,8 +243,11 @@ def outcome_in(event: HistoryEvent) -> Outcome:
     return event.workflow_execution_update_completed_event_attributes.outcome
 
 
-async def accept(hotline: Hotline, outcome: Outcome, shown: SearchAttributes) -> None:
-    """Answer the next task of a workflow, in which an update is asked for, in place of the service."""
+async def accept(hotline: Hotline, outcome: Outcome, shown: SearchAttributes | None = None) -> None:
+    """Answer the next task of a workflow, in which an update is asked for, in place of the service.
+
+    The update has changed no more than what the search attributes show.
+    """
     service, namespace = hotline.client.workflow_service, hotline.client.namespace
     queue = TaskQueue(name=hotline.settings.task_queue)
     poll = PollWorkflowTaskQueueRequest(namespace=namespace, task_queue=queue, identity="nobody")
@@ -278,8 +281,9 @@ async def accept(hotline: Hotline, outcome: Outcome, shown: SearchAttributes) ->
             search_attributes=shown
         ),
     )
+    commands += [upsert] * bool(shown)
     await service.respond_workflow_task_completed(
         RespondWorkflowTaskCompletedRequest(
-            namespace=namespace, task_token=task.task_token, commands=[*commands, upsert], messages=answers
+            namespace=namespace, task_token=task.task_token, commands=commands, messages=answers
         )
     )

@@ -4,12 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
-from temporalio.api.workflowservice.v1 import RespondActivityTaskFailedByIdRequest
-from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    PollActivityTaskQueueRequest,
+    RespondActivityTaskFailedByIdRequest,
+    RespondActivityTaskFailedRequest,
+)
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
 import worker
@@ -23,13 +29,22 @@ from readmodel.migrate import migrate
 from tests.support.hotline import running_hotline, until
 from tests.support.lost import terminate
 from tests.support.rings import ring_at
-from tests.support.sealing import SEALING, with_options
+from tests.support.sealing import SEALING, stranger, with_options
 from tests.support.temporal import temporal_server
 from tests.workflows.test_envelope import waits
-from tests.workflows.test_hijacked_tasks import hijack
+from tests.workflows.test_hijacked_tasks import hijack, schedule
 from tests.workflows.test_late_cases import timer
+from tests.workflows.test_no_cases import nested
 from workflows.clients.schedule import SCHEDULE
-from workflows.clients.singletons import COURIER, INSTALLATION, POLLERS, Singleton, installation_of, start_ended
+from workflows.clients.singletons import (
+    COURIER,
+    INSTALLATION,
+    POLLERS,
+    SURGE_WATCH,
+    Singleton,
+    installation_of,
+    start_ended,
+)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -192,6 +207,58 @@ async def test_what_runs_for_ever_is_started_again_when_its_tasks_fail(tmp_path:
         )
         await waits(handle)
         await until(looks, lambda seen: seen.run_id != first.run_id and works(seen))
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        {"task_queue": "somebody-elses"},
+        {"workflow": "InstallationWorkflow"},
+        {"start_delay": timedelta(days=3650)},
+    ],
+    ids=lambda taken: next(iter(taken)),
+)
+async def test_what_runs_for_ever_takes_the_place_of_a_workflow_of_somebody_else(
+    server: WorkflowEnvironment, tmp_path: Path, taken: dict[str, Any]
+) -> None:
+    client, settings = await namespace(server, f"taken-{next(iter(taken))}"), read_model(tmp_path)
+    options = {"workflow": "SurgeWatchWorkflow", "task_queue": settings.task_queue} | taken
+    theirs = await stranger(client).start_workflow(id=SURGE_WATCH.id, **options)
+    await start_ended(client, settings.task_queue)
+    found = await client.get_workflow_handle(SURGE_WATCH.id).describe()
+    assert found.run_id != theirs.first_execution_run_id
+    assert (found.workflow_type, found.task_queue) == ("SurgeWatchWorkflow", settings.task_queue)
+
+
+@pytest.mark.parametrize("singleton", [COURIER, INSTALLATION])
+async def test_what_runs_for_ever_is_started_again_when_it_cannot_be_decoded(
+    tmp_path: Path, singleton: Singleton
+) -> None:
+    """Somebody else has failed an activity of it so, to be tried again."""
+    async with await temporal_server() as server:
+        client, settings = server.client, read_model(tmp_path)
+        ring_at(settings.keys_file)
+        given = await adopt(client, settings)
+        handle = client.get_workflow_handle(singleton.id)
+        await start_ended(client, settings.task_queue)
+        for each in {*POLLERS, INSTALLATION} - {singleton}:
+            await terminate(client, each.id)
+        asked = schedule(settings.task_queue, "deliver_notifications", 1)
+        await hijack(client, settings.task_queue, asked)
+        first = await handle.describe()
+        poll = PollActivityTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=settings.task_queue), identity="nobody"
+        )
+        task = await client.workflow_service.poll_activity_task_queue(poll)
+        await client.workflow_service.respond_activity_task_failed(
+            RespondActivityTaskFailedRequest(namespace=client.namespace, task_token=task.task_token, failure=nested(98))
+        )
+        assert await installation_of(client) == given
+        await start_ended(client, settings.task_queue)
+        again = await handle.describe()
+        assert again.run_id != first.run_id
+        assert again.status is WorkflowExecutionStatus.RUNNING
+        assert await installation_of(client) == given
 
 
 async def test_the_id_is_kept_when_the_tasks_of_its_workflow_fail(tmp_path: Path) -> None:

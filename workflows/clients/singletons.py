@@ -1,19 +1,22 @@
 """Workflows of which one runs at a time, for ever."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.common.v1 import Payload
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.service import RPCError
 
 from activities import names
 from activities.recovery.report import ReconcilerReport
-from activities.run_status import is_over, unless_gone
+from activities.run_status import described, is_over, is_undecodable, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from domain.shared.errors import OperatorError
@@ -27,6 +30,10 @@ class Singleton(NamedTuple):
     id: str
     summary: str
     details: str
+
+    @property
+    def workflow_type(self) -> str:
+        return self.run.__qualname__.partition(".")[0]
 
     async def start(
         self, client: Client, task_queue: str, memo: Mapping[str, Any] | None = None
@@ -76,6 +83,8 @@ POLLERS = (COURIER, SURGE_WATCH, RECONCILER)
 FAILING_ATTEMPTS = 4
 """Attempts at one workflow task, of which Temporal makes so many in half a minute, before a new run takes the place of
 theirs, which loses nothing: somebody else has answered its activity, and no worker takes that."""
+LONGEST_DELAY_SECONDS = 60
+"""Delay of a run from which on somebody else must have asked for it: the clocks of two machines differ by less."""
 log = logging.getLogger("hotline.worker")
 
 
@@ -84,8 +93,7 @@ async def installation_of(client: Client) -> str | None:
 
     Raises RPCError, and RuntimeError or ValueError if it has something else.
     """
-    described = await unless_gone(client.get_workflow_handle(INSTALLATION.id).describe())
-    found = described and described.raw_info.memo.fields.get(MEMO)
+    found = (await _first_memo(client) or {}).get(MEMO)
     return str(_IN_CLEAR.from_payload(found)) if found else None
 
 
@@ -98,15 +106,47 @@ async def start_ended(client: Client, task_queue: str) -> None:
     """Start those of these workflows that do not run, or do not go on. The id of the installation stays as it was."""
     for singleton in (*POLLERS, INSTALLATION):
         with log_failures(f"the workflow {singleton.id}"):
-            seen = await unless_gone(client.get_workflow_handle(singleton.id).describe())
-            if seen and seen.raw_description.pending_workflow_task.attempt >= FAILING_ATTEMPTS:
-                log.warning("%s is ended, and started again: its workflow tasks fail", singleton.id)
-                stuck = client.get_workflow_handle(singleton.id, run_id=seen.run_id)
-                await unless_gone(stuck.terminate(reason="hotline worker: its workflow tasks failed again and again"))
-            elif not is_over(seen.status) if seen else singleton is INSTALLATION:  # whose id nobody would know
-                continue
-            memo = dict(seen.raw_info.memo.fields) if seen and singleton is INSTALLATION else None
-            await singleton.start(client, task_queue, memo)
+            memo = await _first_memo(client) if singleton is INSTALLATION else None
+            # Without the memo nobody would know the id of the installation.
+            if (memo or singleton is not INSTALLATION) and not await _goes_on(client, singleton, task_queue):
+                await singleton.start(client, task_queue, memo)
+
+
+async def _first_memo(client: Client) -> Mapping[str, Payload] | None:
+    """Return the memo with the id of the installation, from the history: its description may be undecodable."""
+    events = client.get_workflow_handle(INSTALLATION.id).fetch_history_events(page_size=1)
+    first = await unless_gone(anext(events))
+    return first.workflow_execution_started_event_attributes.memo.fields if first else None
+
+
+async def _goes_on(client: Client, singleton: Singleton, task_queue: str) -> bool:
+    """Return True if the workflow runs and its tasks do not fail; terminate one that does not go on."""
+    try:
+        seen = await described(client, singleton.id)
+    except RPCError as error:
+        if not is_undecodable(error):
+            raise
+        run_id, fault = None, "a failure of its activity cannot be decoded"
+    else:
+        if seen is None or is_over(WorkflowExecutionStatus(seen.workflow_execution_info.status)):
+            return False
+        run_id, fault = seen.workflow_execution_info.execution.run_id, _fault(seen, singleton, task_queue)
+        if not fault:
+            return True
+    log.warning("%s is ended, and started again: %s", singleton.id, fault)
+    stuck = client.get_workflow_handle(singleton.id, run_id=run_id)
+    await unless_gone(stuck.terminate(reason=f"hotline worker: {fault}"))
+    return False
+
+
+def _fault(seen: DescribeWorkflowExecutionResponse, singleton: Singleton, task_queue: str) -> str:
+    """Return why a run never goes on; empty if it does."""
+    run = seen.workflow_execution_info
+    if (run.type.name, run.task_queue) != (singleton.workflow_type, task_queue):
+        return "somebody else has started another workflow under its id"
+    if run.execution_time.seconds - time.time() > LONGEST_DELAY_SECONDS:
+        return "somebody else has put it off"
+    return "its workflow tasks fail" if seen.pending_workflow_task.attempt >= FAILING_ATTEMPTS else ""
 
 
 @contextmanager
@@ -120,12 +160,12 @@ def log_failures(what: str) -> Iterator[None]:
 
 async def last_report(client: Client) -> ReconcilerReport | None:
     """Return what the reconciler told last; None if it has told nothing, or does not run. Raises RPCError."""
-    if (described := await unless_gone(client.get_workflow_handle(RECONCILER.id).describe())) is None:
+    if (seen := await described(client, RECONCILER.id)) is None:
         return None
     converter = client.data_converter.with_context(
         context_of(client.namespace, RECONCILER.id, ReconcilerWorkflow.__name__, "reconcile")
     )
-    beats = [each.heartbeat_details.payloads for each in described.raw_description.pending_activities]
+    beats = [each.heartbeat_details.payloads for each in seen.pending_activities]
     try:
         reports = [report for beat in beats if beat for report in await converter.decode(beat, [ReconcilerReport])]
     except (UndecidedError, ValidationError) as error:  # of somebody who poses as its worker; not quoted

@@ -1,0 +1,245 @@
+"""Interceptors that put stamps on what the service sends and answers, and compare those of what it gets."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from inspect import signature
+from typing import Any, NoReturn, cast
+
+from temporalio import activity, client, worker, workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.api.update.v1 import Outcome
+from temporalio.common import RawValue
+from temporalio.converter import PayloadConverter
+from temporalio.exceptions import ApplicationError
+
+from activities.names import COURIER, RECONCILER, SURGE_WATCH, UNSEALED
+from activities.sealing.envelope import CLEAR, Envelope
+from activities.sealing.stamps import (
+    ACTIVITY,
+    ASKED,
+    AT,
+    COMMAND,
+    HEARTBEAT,
+    ID,
+    KIND,
+    NAME,
+    QUERY,
+    RESULT,
+    START,
+    Run,
+    UndecidedError,
+    asked_of,
+    check_answered,
+    milliseconds,
+    present_run,
+    stamp_of,
+    stamped,
+    stamped_answer,
+)
+
+log = logging.getLogger("hotline.worker")
+_ONLY_FOR = {"deliver_notifications": COURIER, "watch_surges": SURGE_WATCH, "reconcile": RECONCILER}
+"""Id of the only workflow that an activity without an end is done for: more would hold all slots of a worker."""
+
+
+class Stamps(client.Interceptor, worker.Interceptor):
+    """Interceptor of every client of the service, which stamps, and thereby of the workers of that client.
+
+    Args:
+        converter: converter of the client.
+        clock: returns the present time in seconds since 1970.
+    """
+
+    def __init__(self, converter: PayloadConverter, clock: Callable[[], float] = time.time) -> None:
+        self._converter = converter
+        self._clock = clock
+        self._endless = set[tuple[client.Client, str]]()
+        """Activities without an end that are under way in this process: the client of the worker, and the type."""
+
+    def intercept_client(self, next: client.OutboundInterceptor) -> client.OutboundInterceptor:  # noqa: A002 - the SDK's name
+        """Return the interceptor that stamps what is sent."""
+        return _ClientOutbound(next, self)
+
+    def workflow_interceptor_class(
+        self,
+        input: worker.WorkflowInterceptorClassInput,  # noqa: A002, ARG002 - the SDK's name
+    ) -> type[worker.WorkflowInboundInterceptor]:
+        """Return the interceptor of each run."""
+        return _WorkflowInbound
+
+    def intercept_activity(self, next: worker.ActivityInboundInterceptor) -> worker.ActivityInboundInterceptor:  # noqa: A002 - as above
+        """Return the interceptor of each activity."""
+        return _ActivityInbound(next, self._endless)
+
+    def sent(self, arguments: Sequence[Any], kind: str, name: str, message_id: str = "") -> list[RawValue]:
+        """Return the arguments of a start or an update with their stamp."""
+        stamp = {KIND: kind, NAME: name, ID: message_id, AT: milliseconds(self._clock())}
+        return stamped(self._converter, arguments, stamp)
+
+    def read(self, payload: Payload, kind: type | None) -> Any:  # noqa: ANN401 - of this type
+        """Return the value of an opened payload."""
+        return self._converter.from_payloads([payload], [kind] if kind else None)[0]
+
+    def in_clear(self, arguments: Sequence[Any]) -> list[RawValue]:
+        """Return the arguments of a signal."""
+        return stamped(self._converter, arguments, {CLEAR: "1"})
+
+
+class _SealedUpdateHandle(client.WorkflowUpdateHandle[Any]):
+    """Handle of an update, which takes no answer but that of the workflow to this one."""
+
+    async def result(self, **options: Any) -> Any:  # noqa: ANN401 - as above
+        """See the SDK. Raises UndecidedError as well."""
+        await self._poll_until_outcome(**options)
+        envelope = cast("Envelope", self._data_converter.payload_codec)
+        check_answered(self.id, cast("Outcome", self._known_outcome), envelope)
+        return await super().result(**options)
+
+
+class _ClientOutbound(client.OutboundInterceptor):
+    """Stamps every start and update, and takes no answer to an update or query but that of the workflow to this one."""
+
+    def __init__(self, next: client.OutboundInterceptor, stamps: Stamps) -> None:  # noqa: A002 - as above
+        super().__init__(next)
+        self._stamps = stamps
+
+    async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:  # noqa: A002 - as above
+        input.args = self._stamps.sent(input.args, START, input.workflow)
+        return await super().start_workflow(input)
+
+    async def start_workflow_update(
+        self,
+        input: client.StartWorkflowUpdateInput,  # noqa: A002 - as above
+    ) -> client.WorkflowUpdateHandle[Any]:
+        input.update_id = input.update_id or str(uuid.uuid4())
+        input.args = self._stamps.sent(input.args, COMMAND, input.update, input.update_id)
+        return _checked(await super().start_workflow_update(input))
+
+    async def start_update_with_start_workflow(
+        self,
+        input: client.StartWorkflowUpdateWithStartInput,  # noqa: A002 - as above
+    ) -> client.WorkflowUpdateHandle[Any]:
+        start, update = input.start_workflow_input, input.update_workflow_input
+        update.update_id = update.update_id or str(uuid.uuid4())
+        start.args = self._stamps.sent(start.args, START, start.workflow)
+        update.args = self._stamps.sent(update.args, COMMAND, update.update, update.update_id)
+        return _checked(await super().start_update_with_start_workflow(input))
+
+    async def query_workflow(self, input: client.QueryWorkflowInput) -> Any:  # noqa: A002, ANN401 - as above
+        asked, wanted = uuid.uuid4().hex, input.ret_type
+        input.headers, input.ret_type = {**input.headers, ASKED: Payload(data=asked.encode())}, RawValue
+        answer = (await super().query_workflow(input)).payload
+        if stamp_of(answer) != (QUERY, input.query, asked):
+            raise UndecidedError(f"the answer to the query {input.query} was sealed for another")
+        return self._stamps.read(answer, wanted)
+
+    async def signal_workflow(self, input: client.SignalWorkflowInput) -> None:  # noqa: A002 - as above
+        # A signal that cannot be opened is lost, so it carries nothing that must be.
+        input.args = self._stamps.in_clear(input.args)
+        await super().signal_workflow(input)
+
+
+def _checked(handle: client.WorkflowUpdateHandle[Any]) -> client.WorkflowUpdateHandle[Any]:
+    handle.__class__ = _SealedUpdateHandle  # the SDK lets nobody else make it, or decode its answer
+    return handle
+
+
+class _WorkflowInbound(worker.WorkflowInboundInterceptor):
+    """Stamps what a run asks for, and what it answers to updates and to queries of the service."""
+
+    def init(self, outbound: worker.WorkflowOutboundInterceptor) -> None:
+        super().init(_WorkflowOutbound(outbound))
+
+    async def handle_update_handler(self, input: worker.HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - as above
+        answer = await super().handle_update_handler(input)
+        # No more than the id, as every answer stays in the history.
+        return stamped(workflow.payload_converter(), [answer], {ID: input.id})[0]
+
+    async def handle_query(self, input: worker.HandleQueryInput) -> Any:  # noqa: A002, ANN401 - as above
+        answer = await super().handle_query(input)
+        if (asked := input.headers.get(ASKED)) is None:
+            return answer
+        stamp = {KIND: QUERY, NAME: input.query, ID: asked.data.decode(errors="replace")}
+        return stamped(workflow.payload_converter(), [answer], stamp)[0]
+
+
+class _WorkflowOutbound(worker.WorkflowOutboundInterceptor):
+    """Stamps what a run asks of activities, and the start of the next run."""
+
+    def start_activity(self, input: worker.StartActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+        input.args = self._of_next_activity(input.args, input.activity)
+        return super().start_activity(input)
+
+    def start_local_activity(self, input: worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:  # noqa: A002 - as above
+        input.args = self._of_next_activity(input.args, input.activity)
+        return super().start_local_activity(input)
+
+    def continue_as_new(self, input: worker.ContinueAsNewInput) -> NoReturn:  # noqa: A002 - as above
+        input.args = self._of_this_run(input.args, START, input.workflow or workflow.info().workflow_type)
+        super().continue_as_new(input)
+
+    def _of_next_activity(self, arguments: Sequence[Any], name: str) -> list[RawValue]:
+        # Counted as the SDK does for the id. A local activity would get another number after a pause of over a minute
+        # between two tries: none of the service makes one.
+        run = cast("Run", present_run.get())
+        is_reset = workflow.random_seed() != run.first_seed
+        number = len(run.asked) + 1
+        run.asked.append(f"{number}/{workflow.random_seed()}" if is_reset and arguments else f"{number}")
+        return self._of_this_run(arguments, ACTIVITY, name, f"/{run.asked[-1]}")
+
+    def _of_this_run(self, arguments: Sequence[Any], kind: str, name: str, place: str = "") -> list[RawValue]:
+        stamp = {KIND: kind, NAME: name, ID: f"{workflow.info().run_id}{place}"}
+        return stamped(workflow.payload_converter(), arguments, stamp)
+
+
+class _ActivityInbound(worker.ActivityInboundInterceptor):
+    """Does nothing with arguments that a run of the service has not stamped for this activity; stamps the result."""
+
+    def __init__(self, next: worker.ActivityInboundInterceptor, endless: set[tuple[client.Client, str]]) -> None:  # noqa: A002 - as above
+        super().__init__(next)
+        self._endless = endless
+
+    def init(self, outbound: worker.ActivityOutboundInterceptor) -> None:
+        super().init(_ActivityOutbound(outbound))
+
+    async def execute_activity(self, input: worker.ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - as above
+        info = activity.info()
+        is_extra = _ONLY_FOR.get(info.activity_type, info.workflow_id) != info.workflow_id
+        # Without arguments an activity does what is due anyway, whoever asks for it; so does one without an end, which
+        # a reset leaves pending. Nobody else asks for a local one.
+        is_due = info.activity_type in _ONLY_FOR or not signature(input.fn).parameters
+        *meant, asked = asked_of.get()
+        this_one = [ACTIVITY, info.activity_type, info.workflow_run_id, info.activity_id]
+        is_asked = [*meant, *asked.split("/")[:2]] == this_one
+        if is_extra or not (is_due or info.is_local or is_asked):
+            log.error("activity %s of workflow %s was asked for past the service", info.activity_type, info.workflow_id)
+            message = "Not done: no run of the service has asked for it."
+            raise ApplicationError(message, type=UNSEALED, non_retryable=is_extra)
+        with self._alone(info.activity_type):
+            result = await super().execute_activity(input)
+        return stamped_answer(activity.payload_converter(), result, RESULT, info.activity_type)
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Raise ApplicationError if it is an activity without an end that is under way here, so that it is put off."""
+        if name not in _ONLY_FOR:
+            yield
+            return
+        if (this := (activity.client(), name)) in self._endless:
+            raise ApplicationError("Not done: this worker does it already.", type=UNSEALED)
+        self._endless.add(this)
+        try:
+            yield
+        finally:
+            self._endless.remove(this)
+
+
+class _ActivityOutbound(worker.ActivityOutboundInterceptor):
+    """Stamps the heartbeats of an activity."""
+
+    def heartbeat(self, *details: Any) -> None:  # noqa: ANN401 - as above
+        stamp = {KIND: HEARTBEAT, ID: asked_of.get()[2]}
+        super().heartbeat(*stamped(activity.payload_converter(), details, stamp))
