@@ -144,7 +144,7 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
         async with asyncio.timeout(CHECK_SECONDS / 2):
             oldest = await sql.reader.look(oldest_due, clock())
             if (on := await temporal.runs_on(COURIER)) and await sql.misses(on, clock()):
-                remedy = "Stop that worker and compare its HOTLINE_DATABASE_URL and clock with those of the others."
+                remedy = "Stop that worker, and compare its HOTLINE_DATABASE_URL with that of the others."
                 return fault(f"runs on the worker {on} (process and host), which does not use this database", remedy)
     if oldest is None:
         return poller
