@@ -222,7 +222,7 @@ class Settings(BaseSettings):
     """Answer before SQLite has reached the disk: faster, but a power cut loses cases and actions already answered."""
 
     sandbox: bool = False
-    """Run workflow code in the SDK's sandbox, as tests do. It takes a worker a third more processor time."""
+    """Run workflow code in the SDK's sandbox, as workflow tests do. It takes a worker a third more processor time."""
 
     max_cached_workflows: int = Field(default=1000, ge=0, le=100_000)
     """Cases a worker keeps in memory, as a count. 0 replays every case on every task."""

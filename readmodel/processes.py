@@ -1,7 +1,7 @@
 """Keys that each process of the service has, by their ids, and when each key sealed last. No secret is in SQL."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
     Column,
@@ -9,6 +9,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     select,
 )
 
@@ -47,20 +48,33 @@ LIVE = timedelta(minutes=1)
 
 def keys_by_process(connection: ReadConnection, at: datetime) -> dict[str, frozenset[str]]:
     """Return the ids of the keys of each process that has stated them within LIVE."""
-    found = connection.execute(select(process_keys).where(process_keys.c.renewed_at > at - LIVE))
+    since = _by_database(connection, at) - LIVE
+    found = connection.execute(select(process_keys).where(process_keys.c.renewed_at > since))
     return {row.process: frozenset(row.ids.split()) for row in found}
 
 
 def state(connection: WriteConnection, process: str, ids: Collection[str], at: datetime) -> None:
     """Write which keys a process has; those that count no more are forgotten."""
+    at = _by_database(connection, at)
     connection.execute(delete(process_keys).where(process_keys.c.renewed_at <= at - LIVE))
     upsert(connection, process_keys, [{"process": process, "ids": " ".join(ids), "renewed_at": at}])
 
 
 def state_sealing(connection: WriteConnection, key_id: str, at: datetime) -> None:
-    upsert(connection, sealing_keys, [{"id": key_id, "last_at": at}])
+    upsert(connection, sealing_keys, [{"id": key_id, "last_at": _by_database(connection, at)}])
 
 
 def last_sealed(connection: ReadConnection) -> dict[str, datetime]:
     """Return when each key sealed last, to LIVE."""
     return {row.id: row.last_at for row in connection.execute(select(sealing_keys))}
+
+
+def _by_database(connection: ReadConnection, at: datetime) -> datetime:
+    """Return what the database's clock shows at this instant of the process: the clocks of machines differ.
+
+    A SQLite file is on one machine.
+    """
+    if connection.dialect.name == "sqlite":
+        return at
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return at + (now - datetime.now(UTC))

@@ -13,14 +13,15 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
+from pydantic_core import from_json
 from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
-from activities.names import complaint_id
+from activities.names import CHANGED_AT, complaint_id
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.recovery.history_events import read_events
-from activities.run_status import is_over
+from activities.run_status import instant, is_over
 from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
 from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
@@ -45,7 +46,7 @@ class CaseHistory(NamedTuple):
     """Batches of a case, in order; the version that SQL is known to have had; and if the case still runs.
 
     `rebuilt` is the version with which a rebuild from SQL started the workflow anew, after `before` of the batches; 0
-    if none did.
+    if none did. `hidden`: its `ChangedAt`, by which the reconciler sees what SQL lacks, was set back.
     """
 
     batches: list[ProjectionBatch]
@@ -53,6 +54,7 @@ class CaseHistory(NamedTuple):
     runs: bool
     rebuilt: int = 0
     before: int = 0
+    hidden: bool = False
 
     def beyond(self, version: int) -> "CaseHistory":
         """Return the history without the runs before a rebuild, if SQL has this version and so what they had.
@@ -158,7 +160,16 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
     """Return what these runs of a case hold. Raises UnreadableError."""
     batches, acknowledged, under_way = list[ProjectionBatch](), 0, dict[int, Request]()
     rebuilt = before = 0
+    changed_at, hidden = datetime.min.replace(tzinfo=UTC), False
     async for origin, event in _events(client, runs):
+        shown = (
+            event.workflow_execution_started_event_attributes,
+            event.upsert_workflow_search_attributes_event_attributes,
+        )
+        for given in (each.search_attributes.indexed_fields.get(CHANGED_AT) for each in shown):
+            if given is not None:
+                before_it, changed_at = changed_at, instant(from_json(given.data or b"null"))
+                hidden |= changed_at < before_it
         start = await _first_start(origin, event)
         # A reset copies the start: the run before it goes on with the same version.
         if start and isinstance(start.source, Case) and start.source.version > rebuilt:
@@ -173,7 +184,7 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
         sent = event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads
         if told := await read(origin, sent, COMMAND, _Sent):
             acknowledged = max(acknowledged, told.acknowledged or 0)
-    return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before)
+    return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before, hidden)
 
 
 async def read_incident(client: Client, runs: Sequence[WorkflowExecution]) -> IncidentHistory:

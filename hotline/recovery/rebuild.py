@@ -313,6 +313,7 @@ class _Plan(NamedTuple):
 
 def _plan(history: CaseHistory, version: int, until: datetime | None) -> _Plan:
     """Return what to write of a case that SQL has in this version; 0 if it has none of it."""
+    until = None if history.hidden else until
     once = [batch.case.version for batch in history.batches if until and batch.changed_at <= until]
     sent = max(version, history.acknowledged, *once)
     named = [batch.case.caller_version for batch in history.batches if batch.case.version <= sent]

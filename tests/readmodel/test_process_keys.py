@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -180,3 +180,24 @@ async def test_a_program_starts_while_sql_is_silent_and_says_that_it_has_stated_
     monkeypatch.setattr(installation, "renew", silent)
     await require_own(await Client.connect("127.0.0.1:1", lazy=True), machines[0], "api")
     assert "keys can be neither stated nor compared: OperationalError of SQL" in caplog.text
+
+
+class SlowClock(datetime):
+    """Clock of a machine that is ten minutes slow."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) - timedelta(minutes=10)
+
+
+def test_a_machine_whose_clock_is_slow_counts_and_leaves_others_counting(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(postgresql_url)
+    with opened(postgresql_url) as database, writing(database) as connection:
+        state(connection, "api", {"aa"}, datetime.now(UTC))
+        with monkeypatch.context() as slow:
+            slow.setattr("readmodel.processes.datetime", SlowClock)
+            state(connection, "worker", {"bb"}, SlowClock.now(UTC))
+            seen = keys_by_process(connection, SlowClock.now(UTC))
+        assert seen == keys_by_process(connection, datetime.now(UTC)) == {"api": {"aa"}, "worker": {"bb"}}

@@ -181,7 +181,7 @@ async def running_api(
     """The API on this server and database, and a worker, unless nobody is to be `at_work`."""
     # Tests ask more of a person than people do.
     unlimited = {"reads_per_minute": 0, "writes_per_minute": 0, "incidents_per_hour": 0}
-    usual = unlimited | {"courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE, "sandbox": True}
+    usual = unlimited | {"courier_poll_seconds": 30.0, "catalogue": DEFAULT_CATALOGUE}
     usual |= {"unknown_people": "allow"}
     queue = f"hotline-{uuid.uuid4().hex}"
     settings = Settings(data_dir=folder, database_url=database_url, **{"task_queue": queue, **usual, **changes})

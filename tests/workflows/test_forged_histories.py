@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from sqlalchemy import Engine
+from temporalio.api.command.v1 import Command as WorkflowCommand
+from temporalio.api.command.v1 import UpsertWorkflowSearchAttributesCommandAttributes
 from temporalio.api.common.v1 import Payload, Payloads, SearchAttributes
+from temporalio.api.enums.v1 import CommandType
 from temporalio.api.update.v1 import Outcome
 from temporalio.client import WorkflowHandle, WorkflowUpdateStage
 from temporalio.common import RawValue
@@ -24,7 +27,7 @@ from domain.kit.command import Command
 from hotline.cli.shared import show_table
 from hotline.recovery.histories import chains
 from hotline.recovery.payloads import WRITTEN
-from hotline.recovery.rebuild import rebuild, repair_incidents
+from hotline.recovery.rebuild import rebuild, repair_case, repair_incidents
 from hotline.recovery.rebuild_workflows import RUNS, STARTED
 from hotline.recovery.verify import verify
 from readmodel.base.database import engine as engine_of
@@ -182,7 +185,7 @@ async def answer_next(hotline: Hotline, name: str, result: str) -> None:
 
 
 @pytest.mark.parametrize(("result", "status"), ANSWERS.items())
-async def test_people_hear_of_what_a_case_was_not_told_by_the_service_to_be_written(
+async def test_people_hear_of_a_change_whose_publication_somebody_else_has_answered(
     hotline: Hotline, owner: Engine, result: str, status: str
 ) -> None:
     client, queue = hotline.client, f"publish-{result}"
@@ -198,6 +201,35 @@ async def test_people_hear_of_what_a_case_was_not_told_by_the_service_to_be_writ
     assert {row["status"] for row in await notified(case, "dispatch")} == {status}
     assert [row["action"] for row in await case.rows()] == ["register", "dispatch"]
     await client.get_workflow_handle(case.handle.id).terminate()
+
+
+@pytest.mark.parametrize(("changed_at", "status"), [("earlier", "due"), ("none", "due"), ("same", "sent")])
+async def test_people_hear_of_a_change_that_somebody_has_hidden_from_the_reconciler(
+    hotline: Hotline, owner: Engine, changed_at: str, status: str
+) -> None:
+    """Otherwise SQL had every change until the instant that the reconciler tells, as before a restore."""
+    client, queue = hotline.client, f"hidden-{changed_at}"
+    settings = hotline.settings.model_copy(update={"task_queue": queue})
+    waiting = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
+    async with ours(client, queue, ComplaintWorkflow):
+        case = await waiting.start()
+        before = await shown(case.handle)
+        await case.act(Dispatch(department="repair"), unwritten=True)
+        attributes = {"earlier": before, "same": await shown(case.handle)}.get(changed_at)
+    if attributes is None:
+        attributes = SearchAttributes(indexed_fields={"ChangedAt": Payload(metadata={"encoding": b"binary/null"})})
+    upsert = WorkflowCommand(
+        command_type=CommandType.COMMAND_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+        upsert_workflow_search_attributes_command_attributes=UpsertWorkflowSearchAttributesCommandAttributes(
+            search_attributes=attributes
+        ),
+    )
+    await case.handle.signal("publish")
+    await hijack(client, queue, upsert)
+    await case.handle.terminate()
+    latest = await case.handle.describe()
+    assert await repair_case(client, owner, case.number, datetime.now(UTC), latest)
+    assert {row["status"] for row in await notified(case, "dispatch")} == {status}
 
 
 @pytest.mark.parametrize(("result", "status"), ANSWERS.items())

@@ -88,17 +88,25 @@ def handwritten() -> list[Path]:
     return sorted(page for page in pages if str(page.relative_to(ROOT)) not in PAGES)
 
 
-def rendered() -> dict[Path, str]:
-    """Return the expected text of every page with generated parts."""
-    whole = {ROOT / name: render() for name, render in PAGES.items()}
-    texts = {page: page.read_text(encoding="utf-8") for page in handwritten()}
-    return whole | {page: filled(text) for page, text in texts.items() if _BLOCK.search(text)}
+def generated() -> list[Path]:
+    """Return the pages with generated parts, without computing them."""
+    return [*(ROOT / name for name in PAGES), *(page for page in handwritten() if _BLOCK.search(_text(page)))]
+
+
+def rendered(page: Path) -> str:
+    """Return the expected text of one of these pages."""
+    whole = PAGES.get(str(page.relative_to(ROOT)))
+    return whole() if whole else filled(_text(page))
+
+
+def _text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
 
 
 def main() -> None:
     """Write the pages that have changed, and print their names."""
-    for page, text in rendered().items():
-        if not page.exists() or page.read_text(encoding="utf-8") != text:
+    for page, text in [(page, rendered(page)) for page in generated()]:
+        if not page.exists() or _text(page) != text:
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(text, encoding="utf-8")
             sys.stdout.write(f"written: {page.relative_to(ROOT)}\n")
