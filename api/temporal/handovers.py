@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydantic import ValidationError
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -43,7 +44,7 @@ class HandoverClient:
 
     async def wait(self, handover_id: str) -> HandoverProgress | None:
         """Return the progress at the end of the handover, or after SOON; None if no worker tells it. Raises nothing."""
-        with suppress(TimeoutError, RPCError, RuntimeError, WorkflowFailureError):
+        with suppress(TimeoutError, RPCError, RuntimeError, WorkflowFailureError, ValidationError):
             async with asyncio.timeout(SOON):
                 return await self._handle(handover_id).result()
         with suppress(ProblemError):
@@ -57,7 +58,7 @@ class HandoverClient:
             if (found := await answer_unless_gone(handle.describe(rpc_timeout=timeout))) is None:
                 return None
             if found.status is WorkflowExecutionStatus.COMPLETED:
-                return await handle.result()
+                return await answer_unless_gone(handle.result())
             at = await handle.query(HandoverWorkflow.progress, rpc_timeout=timeout)
             ended = at and is_over(found.status)
             return at.model_copy(update={"state": "ended"}) if at and ended else at

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from temporalio.api.command.v1 import Command as WorkflowCommand
+from temporalio.api.command.v1 import CompleteWorkflowExecutionCommandAttributes
 from temporalio.api.common.v1 import Payload, Payloads, SearchAttributes
+from temporalio.api.enums.v1 import CommandType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.update.v1 import Outcome
 from temporalio.client import WorkflowHandle, WorkflowUpdateStage
@@ -24,6 +27,7 @@ from activities.sealing.stamps import UndecidedError
 from api.edge.limits import TOO_MANY_ACTIONS, Limit
 from api.edge.problems import ProblemError
 from api.temporal.complaints import ComplaintClient
+from api.temporal.handovers import HandoverClient
 from domain.case.actions.comment import Comment
 from domain.incident.batch import Absorbed, NamedCases, Settling
 from domain.incident.scope import Scope
@@ -37,9 +41,11 @@ from tests.support.causes import declare
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.sealing import stranger
 from tests.workflows.test_catalogue_rollout import slower
-from tests.workflows.test_hijacked_tasks import accept
+from tests.workflows.test_hijacked_tasks import accept, hijack
 from tests.workflows.test_late_others import rests
 from tests.workflows.test_no_cases import nested
+from workflows.clients.bulk import start_handover
+from workflows.clients.start import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -183,3 +189,20 @@ async def test_an_incident_counts_as_merged_or_over_only_if_it_says_so(
     async with running_hotline(server, tmp_path, **changes):
         assert await environments[2].run(merge, absorbed)
     await into.handle.terminate()
+
+
+async def test_a_result_of_a_handover_that_cannot_be_read_is_said_to_be_so(hotline: Hotline) -> None:
+    """Somebody else has ended the workflow with its own start."""
+    client, queue, key = hotline.client, "ended-by-another", "5" * 32
+    handle = await start_handover(client, queue, await order_handover(hotline, key), Request(key=key))
+    first = (await handle.fetch_history()).events[0].workflow_execution_started_event_attributes
+    ended = CompleteWorkflowExecutionCommandAttributes(result=first.input)
+    kind = CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION
+    await hijack(
+        client, queue, WorkflowCommand(command_type=kind, complete_workflow_execution_command_attributes=ended)
+    )
+    handovers = HandoverClient(client, queue, 3, Agreed())
+    with pytest.raises(ProblemError) as failed:
+        await handovers.progress(key)
+    assert failed.value.problem.status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert await handovers.wait(key) is None

@@ -187,8 +187,12 @@ class TestActing:
         other = await declare(hotline, "fusha", known_by="no_water/fusha/later")
         assert once.number == again.number != other.number
 
-    async def test_a_named_case_that_refused_the_link_is_not_waiting(self, hotline: Hotline) -> None:
+    async def test_a_named_case_that_refused_the_link_is_not_waiting(
+        self, hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Its caller withdrew after the dispatcher had named it."""
+        # A case that does not say in time that it is not linked stays until the end. A heartbeat is due after 30 s.
+        monkeypatch.setattr("activities.cases.updates.ANSWER_SECONDS", 25.0)
         gone, mine = await hotline.start(district="banfu"), await hotline.start(district="banfu")
         await gone.act(Withdraw(reason="已自行解决"))
         cause = await declare(hotline, "nanlang", actor=SYSTEM, calls=11)
