@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities import poller
     from activities.incidents.surge_watch import SurgeWatch
+    from activities.names import INSTALLATION, UNSEALED
     from activities.notifications.courier import Courier
     from activities.recovery.reconcile import Reconciler
     from activities.recovery.report import ReconcilerReport
@@ -30,6 +32,10 @@ class InstallationWorkflow:
 
     @workflow.run
     async def run(self) -> None:
+        # Its start has no argument that could be sealed: anybody could have it wait in the place of another workflow.
+        if workflow.info().workflow_id != INSTALLATION:
+            message = "Not started: the service starts it under one id."
+            raise ApplicationError(message, type=UNSEALED, non_retryable=True)
         await workflow.wait_condition(lambda: False)
 
 

@@ -120,7 +120,8 @@ def _missing(found: Mapping[str, int], wanted: Mapping[str, int]) -> tuple[str, 
         if found.get(name, kind) != kind
     ]
     if clashes:
-        raise OperatorError(f"search attributes exist with another type: {'; '.join(clashes)}. Use another namespace.")
+        remedy = "Remove them (`temporal operator search-attribute remove --name NAME`), or use another namespace."
+        raise OperatorError(f"search attributes exist with another type: {'; '.join(clashes)}. {remedy}")
     return tuple(name for name in wanted if name not in found)
 
 

@@ -103,6 +103,12 @@ async def test_garbage_fails_at_once(
     assert cases_in(hotline) == before
 
 
+async def test_the_workflow_of_the_installation_waits_in_the_place_of_no_other(hotline: Hotline) -> None:
+    """It takes no argument, so nobody has sealed its start."""
+    cause = await failure(hotline, stranger(hotline.client), "InstallationWorkflow")
+    assert (cause.type, cause.message) == (UNSEALED, "Not started: the service starts it under one id.")
+
+
 async def ended_unseen(hotline: Hotline, client: Client, number: str, *arguments: Any) -> None:
     """Start a workflow under the id of this case, terminate it before a worker sees it, and wait until it is listed."""
     name = complaint_id(number)
