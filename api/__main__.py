@@ -36,6 +36,7 @@ from api.edge.browsers import SealedCookie
 from api.edge.connections import ConnectionBounds, bounded_protocol
 from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
 from api.edge.metrics import Metrics
+from api.exports.files import remove_left_rows
 from api.health.readiness import ReadinessCheck, checks
 from api.health.sql import SqlHealth
 from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
@@ -219,6 +220,7 @@ async def serve(settings: Settings, address: str | None = None) -> None:
     `address` is that of the API, to which requests at HOTLINE_UI_PORT are led; None leaves that port closed.
     """
     require_encryption(settings)
+    remove_left_rows()
     client = await connect(settings, lazy=True)
     await require_own(client, settings, PROGRAM)
     backend = assemble(settings, client)

@@ -29,7 +29,7 @@ from domain.shared.explain import key_at, message
 from hotline.files.data_folder import Stamp, file_stamp, write_private
 from hotline.settings import Settings, variable
 from readmodel.base.database import WriteConnection, write_in_thread
-from readmodel.processes import LIVE, keys_by_process, state, state_sealing
+from readmodel.processes import LIVE, keys_by_process, process_name, state, state_sealing
 
 SECRET_BYTES = 32
 STATE_SECONDS = 20.0
@@ -239,7 +239,7 @@ def renew(connection: WriteConnection, ring: Ring, program: str = "") -> None:
     A command, which has no program's name, only learns.
     """
     at = datetime.now(UTC)
-    process = f"{program} on {socket.gethostname()}, process {os.getpid()}, run {_RUN}"
+    process = process_name(program, socket.gethostname(), os.getpid()) + _RUN
     ring.share(ids for each, ids in keys_by_process(connection, at).items() if each != process)
     if program:
         state(connection, process, ring.ids(), at)

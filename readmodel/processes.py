@@ -46,6 +46,11 @@ LIVE = timedelta(minutes=1)
 """Time after which a process that did not state its keys again counts no more."""
 
 
+def process_name(program: str, host: str, process: object) -> str:
+    """Return the beginning of the name of a process; what tells apart those of one id follows."""
+    return f"{program} on {host}, process {process}, run "
+
+
 def keys_by_process(connection: ReadConnection, at: datetime) -> dict[str, frozenset[str]]:
     """Return the ids of the keys of each process that has stated them within LIVE."""
     since = _by_database(connection, at) - LIVE

@@ -2,12 +2,16 @@
 
 import csv
 import io
+import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import BinaryIO
 
+import psutil
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
@@ -16,6 +20,8 @@ from domain.reports.report import Cell, ColumnKind
 CSV = "text/csv"
 BOM = b"\xef\xbb\xbf"
 """Byte order mark, without which Excel in China reads GBK."""
+_WAITING = "hotline-workbook-"
+"""Beginning of the names of folders in which rows wait for their workbook; the id of the process follows."""
 _FORMULA = re.compile(r'(?<![^,;|\t\r\n])((?:"|[^\S\t\r\n])*)(?=[-=+@＝＋－＠])')
 """Beginning of a formula, in the whole cell or in what a program makes a cell of that divides lines at another sign."""
 
@@ -60,10 +66,18 @@ def sheets(file: BinaryIO) -> Iterator["Sheets"]:
 
     Rows wait in a temporary folder, not in memory: only the last one can be written to.
     """
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(prefix=f"{_WAITING}{os.getpid()}-") as folder:
         book = Sheets(Workbook(file, {"constant_memory": True, "tmpdir": folder}))
         yield book
         book.close()
+
+
+def remove_left_rows() -> None:
+    """Remove rows that processes left in clear which died while they wrote a workbook; this one writes none yet."""
+    others = {str(process) for process in psutil.pids()} - {str(os.getpid())}
+    for folder in Path(gettempdir()).glob(f"{_WAITING}*"):
+        if folder.name.removeprefix(_WAITING).partition("-")[0] not in others:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Sheets:

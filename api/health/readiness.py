@@ -132,7 +132,10 @@ def unknown(what: str, part: str) -> Component:
 
 
 async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[], datetime]) -> Component:
-    """Return the courier's part: it tells the oldest notification that is due, and is not ok if that is late."""
+    """Return the courier's part: it tells the oldest notification that is due, and is not ok if that is late.
+
+    Nor is it if it runs on a worker that does not use this database: it sends what is due in another one.
+    """
     poller, oldest = await temporal.poller(COURIER), None
     if not poller.ok:
         return poller
@@ -140,6 +143,9 @@ async def _courier(temporal: TemporalHealth, sql: SqlHealth, clock: Callable[[],
     with suppress(TimeoutError, SQLAlchemyError):
         async with asyncio.timeout(CHECK_SECONDS / 2):
             oldest = await sql.reader.look(oldest_due, clock())
+            if (on := await temporal.runs_on(COURIER)) and await sql.misses(on, clock()):
+                remedy = "Stop that worker, and compare its HOTLINE_DATABASE_URL with that of the others."
+                return fault(f"runs on the worker {on} (process and host), which does not use this database", remedy)
     if oldest is None:
         return poller
     waits = int((clock() - oldest).total_seconds())

@@ -15,7 +15,7 @@ from api.health import Component, fault, fine
 from api.sql.reader import Reader
 from readmodel.base.database import writing
 from readmodel.cases.queries import count_open, versions
-from readmodel.processes import LIVE, keys_by_process
+from readmodel.processes import LIVE, keys_by_process, process_name
 
 LOCK_SECONDS = 1.5
 """Longest wait for the lock of a writer: less than a whole check, so that its result names the lock."""
@@ -79,6 +79,12 @@ class SqlHealth:
             " machine."
         )
         return fault(f"keys differ: {'; '.join(sorted(lacking))}", remedy)
+
+    async def misses(self, worker: str, at: datetime) -> bool:
+        """Return True if other workers work on this database, and not the one with this identity in Temporal."""
+        process, _, host = worker.partition("@")
+        workers = [each for each in await self.reader.look(keys_by_process, at) if each.startswith("worker ")]
+        return bool(workers) and not any(each.startswith(process_name("worker", host, process)) for each in workers)
 
     async def read_model(self) -> Component:
         """Report if SQL has about as many open cases as Temporal runs; the comparison is repeated every 10 s."""

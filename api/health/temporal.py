@@ -11,7 +11,11 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import CountWorkflowExecutionsRequest, DescribeWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import (
+    CountWorkflowExecutionsRequest,
+    DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
+)
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -86,11 +90,7 @@ class TemporalHealth:
 
     async def poller(self, singleton: Singleton) -> Component:
         """Report if the workflow runs and its activity is alive; for the courier, dead letters are no fault of it."""
-        # Not by a handle, which tries for ten seconds: a Temporal that is down is to be told as such.
-        request = DescribeWorkflowExecutionRequest(
-            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
-        )
-        found = await unless_gone(self.client.workflow_service.describe_workflow_execution(request))
+        found = await self._described(singleton)
         if found is None:
             return fault("its workflow was never started", _RESTART.format(singleton.id))
         run = found.workflow_execution_info
@@ -122,6 +122,19 @@ class TemporalHealth:
                 [at] = await self.client.data_converter.with_context(place).decode([beat], [datetime])
                 ages.append(abs((datetime.now(UTC) - at).total_seconds()))
         return min(ages, default=POLL_SECONDS) < POLL_SECONDS
+
+    async def runs_on(self, singleton: Singleton) -> str | None:
+        """Return the identity of the worker that runs the activity; None if none does."""
+        found = await self._described(singleton)
+        started = [each for each in found.pending_activities if each.state == _STARTED] if found else ()
+        return next((each.last_worker_identity for each in started), None)
+
+    async def _described(self, singleton: Singleton) -> DescribeWorkflowExecutionResponse | None:
+        # Not by a handle, which tries for ten seconds: a Temporal that is down is to be told as such.
+        request = DescribeWorkflowExecutionRequest(
+            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=singleton.id)
+        )
+        return await unless_gone(self.client.workflow_service.describe_workflow_execution(request))
 
     async def count_open_cases(self) -> int:
         """Return the number of open cases whose workflows run or are paused. Raises RPCError."""

@@ -1,7 +1,9 @@
 """Readiness: each fault makes its part not ok, with a remedy, and calls that can be taken are taken."""
 
 import asyncio
+import os
 import shutil
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
@@ -25,8 +27,9 @@ from api.health import sql as health
 from api.health.temporal import POLL_SECONDS
 from hotline.files.catalogue import load_catalogue
 from hotline.recovery.rebuild import rebuild
-from readmodel.base.database import engine
+from readmodel.base.database import engine, writing
 from readmodel.cases.tables import cases
+from readmodel.processes import process_name, state
 from readmodel.tables import metadata
 from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
@@ -302,6 +305,21 @@ async def test_a_courier_that_has_ended_is_told_and_its_next_start_mends_it(
         await end(own_temporal, COURIER.id)
         await COURIER.start(own_temporal, made.settings.task_queue)
         await becomes(made, "courier", ok=True)
+
+
+async def test_a_courier_on_a_worker_of_another_database_is_told(own_temporal: Client, tmp_path: Path) -> None:
+    """HOTLINE_DATABASE_URL was forgotten on that machine, so nobody is told what is due here."""
+    async with whole(own_temporal, tmp_path) as made:
+        await becomes(made, "courier", ok=True)
+        database = engine(made.settings.database_url)
+        mine = socket.gethostname(), os.getpid()
+        for workers, ok in (([("elsewhere", 1), (mine[0], 1)], False), ([mine], True)):
+            with writing(database) as connection:
+                for each in workers:
+                    state(connection, f"{process_name('worker', *each)}a1", [], datetime.now(UTC))
+            found = await becomes(made, "courier", ok=ok)
+            assert ("which does not use this database" in found["detail"]) != ok
+        database.dispose()
 
 
 @pytest.mark.slow
