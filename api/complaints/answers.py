@@ -6,12 +6,13 @@ from typing import Any
 from pydantic import BaseModel, Field
 from pydantic_core import to_json, to_jsonable_python
 
+from api.parameters import Flag, Sla
 from api.responses import masked_json, reads_one_department
 from api.shapes import EventItem, Page, body_like, timeline_of
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.decide import CASE_KINDS
 from domain.case.events import Event
-from domain.case.intake import Intake
+from domain.case.intake import Intake, IntakeChannel
 from domain.case.lifecycle import ENDED, State
 from domain.case.parts import Part
 from domain.case.views import CaseView
@@ -60,6 +61,10 @@ class Links(BaseModel):
 class Complaint(CaseView):
     """Complaint at one version (工单)."""
 
+    priority: Priority
+    flags: tuple[Flag, ...]
+    sla: Sla = Field(description="Of the current cycle.")
+    channel: IntakeChannel
     masked: list[str] = Field(
         description="Fields that your role sees masked (脱敏) or empty.", examples=[["caller.phone"]]
     )
@@ -115,7 +120,7 @@ class NoticeItem(BaseModel):
 class NoticePage(Page[NoticeItem]):
     """Documents of a case, the oldest first, all on one page."""
 
-    next_cursor: None = None
+    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")
 
 
 def links(number: str) -> dict[str, str]:
