@@ -26,7 +26,7 @@ class PollerRun:
 
     def __init__(self) -> None:
         self.details: tuple[Any, ...] = ()
-        """Details of the heartbeats."""
+        """Details of the heartbeats; without any, a heartbeat has its instant."""
         self._time = asyncio.get_running_loop().time
         self._ends = self._time() + RUN_TIME.total_seconds()
 
@@ -69,5 +69,6 @@ def now() -> datetime:
 
 async def _heartbeat(current: PollerRun) -> None:
     while True:
-        activity.heartbeat(*current.details)
+        # Sealed as well, so that readiness tells it from one of somebody else.
+        activity.heartbeat(*(current.details or [now()]))
         await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -91,12 +91,25 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
 def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> set[str]:
     """Return the open cases of which `late_cases` sees nothing: no promise runs, or one has been missed.
 
-    With an instant, also the closed ones to which something can still happen then.
+    `oversleeps` tells the late ones among them. With an instant, also the closed ones to which something can still
+    happen then.
     """
     sleeps = IS_OPEN & (cases.c.overdue | cases.c.next_due_at.is_(None))
     if closed_at:
         sleeps |= ~IS_OPEN & is_not_over(closed_at)
     return {*connection.scalars(select(cases.c.number).where(sleeps))}
+
+
+def oversleeps(connection: ReadConnection, number: str, due_before: datetime) -> bool:
+    """Return True if a case has not noticed what its clocks have due before, also after a missed promise.
+
+    One that cannot be read is told otherwise.
+    """
+    try:
+        deadlines = [case.next_deadline() for case in get_cases(connection, [number])]
+    except ValidationError:
+        return False
+    return any(at and at < due_before for at in deadlines)
 
 
 class NotOver(NamedTuple):

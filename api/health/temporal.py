@@ -1,10 +1,12 @@
 """Health of Temporal, its workers and the workflows of which one runs, for `/readyz`."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import ValidationError
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
@@ -18,9 +20,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.run_status import NOT_OVER, UNPAUSE, unless_gone
+from activities.sealing.envelope import context_of
+from activities.sealing.stamps import UndecidedError
 from api.health import Component, fault, fine
 from domain.case.lifecycle import OPEN
-from workflows.clients.singletons import Singleton
+from workflows.clients.singletons import RECONCILER, Singleton
 from workflows.clients.task_queue import deployments_in, described
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit.search_attributes import STATE
@@ -35,6 +39,7 @@ SILENT_SECONDS = 20
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _PAUSED = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
 _PAUSE_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSE_REQUESTED
+FOREIGN_BEAT = "somebody else has its activity: the sign of life is not of the service"
 NO_ANSWER = fault(
     "does not answer",
     "Start Temporal, check `TEMPORAL_ADDRESS`, and read `logs/temporal.log` under `hotline up`.",
@@ -97,12 +102,26 @@ class TemporalHealth:
             detail = f"its workflow has ended: {ended}" if is_ours else "another workflow has its id"
             return fault(detail, _RESTART.format(singleton.id))
         if found.pending_activities:
-            return _poller(found.pending_activities[0], singleton)
+            pending = found.pending_activities[0]
+            silent = singleton is not RECONCILER and not await self._is_sealed_lately(pending, singleton)
+            return fault(FOREIGN_BEAT, _RESTART.format(singleton.id)) if silent else _poller(pending, singleton)
         waits = _age(found.pending_workflow_task.scheduled_time)
         if waits >= SILENT_SECONDS or found.pending_workflow_task.attempt > 1:
             detail = f"its workflow has waited for a worker for {waits:.0f} s"
             return fault(detail, _RESTART.format(singleton.id))
         return fine("is between two runs")
+
+    async def _is_sealed_lately(self, pending: PendingActivityInfo, singleton: Singleton) -> bool:
+        """Return False if the heartbeat of a started activity is not of the service, or is a copy of an old one."""
+        if pending.state != _STARTED or _age(pending.last_started_time) < POLL_SECONDS:
+            return True
+        place = context_of(self.client.namespace, singleton.id, singleton.workflow_type, pending.activity_type.name)
+        ages = list[float]()
+        for beat in pending.heartbeat_details.payloads:
+            with suppress(UndecidedError, ValidationError):
+                [at] = await self.client.data_converter.with_context(place).decode([beat], [datetime])
+                ages.append(abs((datetime.now(UTC) - at).total_seconds()))
+        return min(ages, default=POLL_SECONDS) < POLL_SECONDS
 
     async def runs_on(self, singleton: Singleton) -> str | None:
         """Return the identity of the worker that runs the activity; None if none does."""

@@ -84,6 +84,7 @@ class Door:
         self._dangerous = dangerous
         self._ui = UiServer(url)
         self._places = Places(turns)
+        self._turns = turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # For metrics: no path or query becomes a label.
@@ -141,7 +142,9 @@ class Door:
         if match.kind is RequestKind.DANGEROUS:
             decided = await self._dangerous.confirm(request, session, match)
         elif match.kind is RequestKind.CODEC:
-            decided = await answer_codec(self._cases, session.actor, match.rule.does, body)
+            # Large ones take a thread a second: many at once would hold up the requests of others.
+            async with self._turns.of("codec", session.actor.id):
+                decided = await answer_codec(self._cases, session.actor, match.rule.does, body)
         if isinstance(decided, Response):
             return decided
         query, body = decided

@@ -135,7 +135,7 @@ class _Fold:
 
     def follow(self, fact: Fact) -> None:
         self.state = fact.to_state
-        if count := _COUNTED.get(fact.action):
+        if count := _COUNTED[fact.action]:
             count(self, fact)
 
     def result(self) -> list[FigureEntry]:
@@ -292,30 +292,44 @@ def _decide_money(fold: _Fold, fact: Fact) -> None:
         fold.add(EntryKind.MONEY, fact.at, fold.holders[0], amount=amount)
 
 
-_COUNTED: dict[str, Callable[[_Fold, Fact], None]] = {
-    "register": _register,
-    "dispatch": _dispatch,
-    "involve": _involve,
-    "sign_for": _sign_for,
-    "assign": _assign,
-    "return": _return,
-    "hand_over": _hand_over,
-    "correct": _correct,
-    "urge": _urge,
-    "decide_extension": _decide_extension,
-    "answer": _reply,
-    "reply": _reply,
-    "escalate": _escalate,
-    "follow_up": _follow_up,
-    "reopen": _reopen,
-    "decide_approval": _decide_money,
-    "decide_credit": _decide_money,
-}
-"""Actions that count for a figure, or change whose case it is."""
-COUNTED_ACTIONS = frozenset({*_COUNTED, "withdraw", "reinstate", "refuse"})
-"""Actions that are read: the last three end a case, or take that back."""
-complete("CASE_KINDS", COUNTED_ACTIONS, CASE_KINDS)  # An action of another name would no longer be counted.
-WITH_DATA = frozenset(_COUNTED) - {"register", "urge", "answer", "reply"}
+def _end(_: _Fold, __: Fact) -> None:
+    """Count nothing: the event ends a case, or takes that back, and its state alone tells if thanks count."""
+
+
+_COUNTED: Mapping[str, Callable[[_Fold, Fact], None] | None] = complete(
+    "_COUNTED",
+    CASE_KINDS,
+    {
+        "register": _register,
+        "dispatch": _dispatch,
+        "involve": _involve,
+        "sign_for": _sign_for,
+        "assign": _assign,
+        "return": _return,
+        "hand_over": _hand_over,
+        "correct": _correct,
+        "urge": _urge,
+        "decide_extension": _decide_extension,
+        "answer": _reply,
+        "reply": _reply,
+        "escalate": _escalate,
+        "follow_up": _follow_up,
+        "reopen": _reopen,
+        "decide_approval": _decide_money,
+        "decide_credit": _decide_money,
+        **dict.fromkeys(("withdraw", "reinstate", "refuse"), _end),
+        **dict.fromkeys(("reject_return", "arrive", "suspend", "resume", "request_approval", "complete", "send_back")),
+        **dict.fromkeys(("comment", "send_link", "revoke_links", "supervise", "request_extension", "release")),
+        **dict.fromkeys(("link_incident", "notice", "criticise", "undelivered", "recognise", "cancellation_requested")),
+        **dict.fromkeys(("catalogue_change", "credit", "left_out")),
+    },
+)
+"""What each kind of event counts for, or changes of whose case it is; None: nothing, and it is not read."""
+complete("CASE_KINDS", _COUNTED, CASE_KINDS)  # An action of another name would no longer be counted.
+COUNTED_ACTIONS = frozenset(name for name, count in _COUNTED.items() if count)
+"""Actions that are read."""
+_WITHOUT_DATA = frozenset({_register, _urge, _reply, _end})
+WITH_DATA = frozenset(name for name in COUNTED_ACTIONS if _COUNTED[name] not in _WITHOUT_DATA)
 """Actions whose data are read."""
 TELL_INTAKE = frozenset({"register"})
 """Actions that hold the intake of a case."""

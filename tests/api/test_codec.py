@@ -1,5 +1,6 @@
 """Codec endpoint of the Temporal UI: what of a history each person reads, and that nobody has anything sealed by it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -9,6 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from google.protobuf.json_format import MessageToDict, Parse, ParseDict
+from starlette.responses import Response
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.workflowservice.v1 import QueryWorkflowRequest
@@ -176,6 +178,25 @@ class TestWhoReads:
         async with door(on_sqlite, reads_per_minute=1) as behind:
             found = [(await post(behind, "chief", [])).status_code for _ in range(21)]
             assert found == [*[200] * 20, 429]
+
+    async def test_bodies_of_one_person_are_opened_one_after_the_other(
+        self, behind: Behind, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each may take a thread a second, and a browser sends many."""
+        opening, most = 0, 0
+
+        async def slow(*_: object) -> Response:
+            nonlocal opening, most
+            opening, most = opening + 1, max(most, opening + 1)
+            await asyncio.sleep(0.1)
+            opening -= 1
+            return Response()
+
+        monkeypatch.setattr("api.temporal_ui.door.answer_codec", slow)
+        for people, at_once in ((["xu"] * 3, 1), (["xu", "he"], 2)):
+            most = 0
+            await asyncio.gather(*(post(behind, by, []) for by in people))
+            assert most == at_once
 
 
 class TestWhatIsOpened:

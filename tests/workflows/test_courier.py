@@ -7,25 +7,32 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest, RecordActivityTaskHeartbeatRequest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
+from activities import poller
 from activities.notifications.courier import report_undelivered
+from api.health import temporal
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.withdraw import Withdraw
 from domain.case.automatic.undelivered import Undelivered
+from hotline.temporal.runner import runner
 from tests.support.hotline import PATIENCE_SECONDS, Complaint, Hotline, running_hotline, until
 from tests.support.receivers import receiver
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_hijacked_tasks import hijack, schedule
-from workflows.clients.singletons import COURIER
-from workflows.singletons import CourierWorkflow
+from workflows.clients.singletons import COURIER, SURGE_WATCH
+from workflows.singletons import CourierWorkflow, SurgeWatchWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -193,3 +200,34 @@ async def test_the_courier_continues_as_new(tmp_path: Path, monkeypatch: pytest.
 
         await until(run_id, lambda run: run not in ("", first.first_execution_run_id))
         await sent(await hotline.start(), 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_a_sign_of_life_counts_if_the_service_has_sealed_it(
+    server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_ours: bool
+) -> None:
+    """Of somebody who has taken the activity of the surge watch, and sends heartbeats."""
+    monkeypatch.setattr(temporal, "POLL_SECONDS", 4)
+    monkeypatch.setattr(poller, "HEARTBEAT_TIMEOUT", timedelta(seconds=3))
+    client, queue = server.client, f"signs-{is_ours}"
+    health = temporal.TemporalHealth(client, queue, AsyncMock(return_value=None))
+    if is_ours:
+        async with running_hotline(server, tmp_path, task_queue=queue, sandbox=False):
+            await SURGE_WATCH.start(client, queue)
+            await asyncio.sleep(6)
+            assert (await health.poller(SURGE_WATCH)).ok
+    else:
+        async with Worker(
+            client, task_queue=queue, workflows=[SurgeWatchWorkflow], workflow_runner=runner(sandbox=False)
+        ):
+            await SURGE_WATCH.start(client, queue)
+            service, polled = client.workflow_service, TaskQueue(name=queue)
+            asked = PollActivityTaskQueueRequest(namespace=client.namespace, task_queue=polled, identity="nobody")
+            token = (await service.poll_activity_task_queue(asked)).task_token
+            beat = RecordActivityTaskHeartbeatRequest(namespace=client.namespace, task_token=token)
+            for _ in range(6):
+                await service.record_activity_task_heartbeat(beat)
+                await asyncio.sleep(1)
+            assert (await health.poller(SURGE_WATCH)).detail == temporal.FOREIGN_BEAT
+    await client.get_workflow_handle(SURGE_WATCH.id).terminate()

@@ -77,6 +77,8 @@ async def copied(hotline: Hotline, complaint: Complaint, what: str) -> Payload:
             return history[0].user_metadata.summary
         case "null":
             return await sealed_here(hotline, complaint, Stamped("", ""), None)
+        case "object":  # as a memo, or the answer to another update
+            return await sealed_here(hotline, complaint, Stamped("", "", "another"), {"key": "-"})
     return PLAIN
 
 
@@ -109,6 +111,7 @@ FORGERIES = [
     ("update", ["plain"]),
     ("update", ["answer", "answer"]),
     ("update", ["text"]),
+    ("update", ["object"]),
     ("command", ["plain"]),
     ("command", ["null"]),
     ("command", ["answer"]),
