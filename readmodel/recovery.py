@@ -91,12 +91,34 @@ def late_cases(connection: ReadConnection, due_before: datetime) -> set[str]:
 def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> set[str]:
     """Return the open cases of which `late_cases` sees nothing: no promise runs, or one has been missed.
 
-    With an instant, also the closed ones to which something can still happen then.
+    `oversleeps` tells the late ones among them. With an instant, also the closed ones to which something can still
+    happen then.
     """
     sleeps = IS_OPEN & (cases.c.overdue | cases.c.next_due_at.is_(None))
     if closed_at:
         sleeps |= ~IS_OPEN & is_not_over(closed_at)
     return {*connection.scalars(select(cases.c.number).where(sleeps))}
+
+
+def oversleeps(connection: ReadConnection, number: str, at: datetime) -> bool:
+    """Return True if a case has not noticed what its clocks have due before `at`, also after a missed promise.
+
+    One that cannot be read is told otherwise.
+    """
+    deadlines = [case.next_deadline() for case in _readable(connection, number)]
+    return any(due_at and due_at < at for due_at in deadlines)
+
+
+def is_active(connection: ReadConnection, number: str, at: datetime) -> bool:
+    """Return True if something can still happen to a case at this instant."""
+    return any(not case.is_over(at) for case in _readable(connection, number))
+
+
+def _readable(connection: ReadConnection, number: str) -> Sequence[Case]:
+    try:
+        return get_cases(connection, [number])
+    except ValidationError:
+        return ()
 
 
 class NotOver(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import from_json
@@ -38,6 +38,7 @@ from workflows.incident.messages import IncidentOutcome
 from workflows.kit.messages import Done
 
 _INCIDENT = re.compile(r"incident-i[0-9]+")
+T = TypeVar("T")
 _foreign = deque[str](maxlen=10_000)
 """Ids of runs that were found foreign lately, which they stay: the first event of a run does not change."""
 
@@ -181,8 +182,7 @@ async def read_case(client: Client, runs: Sequence[WorkflowExecution]) -> CaseHi
         done = under_way.get(event.activity_task_completed_event_attributes.scheduled_event_id)
         if done and await done.is_done(origin, event):
             acknowledged = max(acknowledged, done.argument.case.version)
-        sent = event.workflow_execution_update_accepted_event_attributes.accepted_request.input.args.payloads
-        if told := await read(origin, sent, COMMAND, _Sent):
+        if told := await _sent(origin, event):
             acknowledged = max(acknowledged, told.acknowledged or 0)
     return CaseHistory(batches, acknowledged, _still_runs(runs), rebuilt, before, hidden)
 
@@ -209,8 +209,7 @@ async def read_incident_run(client: Client, run: WorkflowExecution) -> IncidentR
         started = event.workflow_execution_started_event_attributes.input.payloads
         if start := await read(origin, started, START, _IncidentStarted):
             version = start.source.version
-        answer = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
-        told: list[Any] = [await read(origin, answer, ANSWER, IncidentOutcome)]
+        told: list[Any] = [await _answer(origin, event, IncidentOutcome)]
         if (request := await requested(origin, event)) and not isinstance(request.argument, News):
             told.append(request.argument)
         events |= {one.seq: one for each in filter(None, told) for one in each.events}
@@ -233,12 +232,10 @@ async def keys_seen(client: Client, runs: Sequence[WorkflowExecution], events: S
             started = event.workflow_execution_started_event_attributes.input.payloads
             if carried := await read(origin, started, START, _CarriedOver):
                 seen |= carried.seen
-            request = event.workflow_execution_update_accepted_event_attributes.accepted_request
-            if command := await read(origin, request.input.args.payloads, COMMAND, _Sent):
+            if command := await _sent(origin, event):
                 sent[event.event_id] = command
-            completed = event.workflow_execution_update_completed_event_attributes
-            command = sent.get(completed.accepted_event_id)
-            answer = await read(origin, completed.outcome.success.payloads, ANSWER, _Answered)
+            command = sent.get(event.workflow_execution_update_completed_event_attributes.accepted_event_id)
+            answer = await _answer(origin, event, _Answered)
             if not (command and command.key and answer and 0 < answer.version <= len(events)):
                 continue
             # Else it is an answer to another command, or of a run that was reset.
@@ -258,9 +255,20 @@ async def returned(origin: Origin, event: HistoryEvent) -> list[ProjectionBatch]
             return []
         case, events = Case.register(start.source)
         return [ProjectionBatch.of(case, events, to_milliseconds(case.registered_at))]
-    done = event.workflow_execution_update_completed_event_attributes.outcome.success.payloads
-    answer = await read(origin, done, ANSWER, BatchAnswer)
+    answer = await _answer(origin, event, BatchAnswer)
     return [answer.batch] if answer and answer.batch else []
+
+
+async def _sent(origin: Origin, event: HistoryEvent) -> _Sent | None:
+    """Return the command that this event accepts; None if it accepts none of the service."""
+    request = event.workflow_execution_update_accepted_event_attributes.accepted_request
+    return await read(origin, request.input.args.payloads, COMMAND, _Sent, request.meta.update_id)
+
+
+async def _answer(origin: Origin, event: HistoryEvent, kind: type[T]) -> T | None:
+    """Return the answer to the update that this event ends; None if the service has not answered so."""
+    ended = event.workflow_execution_update_completed_event_attributes
+    return await read(origin, ended.outcome.success.payloads, ANSWER, kind, ended.meta.update_id)
 
 
 async def _first_start(origin: Origin, event: HistoryEvent) -> ComplaintStart | None:

@@ -26,7 +26,7 @@ WRITTEN: dict[str, tuple[type[Any], str]] = {
 }
 """Type of the argument of each activity that writes to SQL, and of the workflow that asks for it, by the activity."""
 ANSWER = ""
-"""Kind of the answers of updates, which have no stamp."""
+"""Kind of the answers of updates: their stamp has the id of the update alone."""
 T = TypeVar("T")
 
 
@@ -81,22 +81,26 @@ async def requested(origin: Origin, event: HistoryEvent) -> Request | None:
     return Request((workflow_type, name), argument, stamp_of(payload)[2].partition("/")[2])
 
 
-async def read(origin: Origin, payloads: Sequence[Payload], message: str, kind: type[T]) -> T | None:
-    """Return the start, command or answer; None if the service has not sealed it as that. Raises as `_value`."""
-    return _value(origin, await origin.opened(payloads), message, kind)
+async def read(origin: Origin, payloads: Sequence[Payload], message: str, kind: type[T], update: str = "") -> T | None:
+    """Return the start, or what came with the update of this id; None if the service has not sealed it as that.
+
+    Raises as `_value`.
+    """
+    payload = await origin.opened(payloads)
+    return None if payload is None else _value(origin, payload, message, kind, update)
 
 
-def _value(origin: Origin, payload: Payload | None, message: str, kind: type[T]) -> T | None:
-    """Return what a payload says; None if it is another kind of message, which somebody has copied.
+def _value(origin: Origin, payload: Payload, message: str, kind: type[T], update: str = "") -> T | None:
+    """Return what a payload says; None if it is another message, which somebody has copied.
 
     Raises UnopenedError, and UnreadableError if this release does not know what it says.
     """
-    if payload is None:
-        return None
     try:
         check_sealed(payload)
-        # An answer has no stamp, as a summary or the answer of another update, but is an object.
-        if stamp_of(payload)[0] != message or (message == ANSWER and not payload.data.startswith(b"{")):
+        meant, _, message_id = stamp_of(payload)
+        # Some updates answer nothing, or a text.
+        is_other = message == ANSWER and not payload.data.startswith(b"{")
+        if is_other or meant != message or (update and message_id != update):
             return None
         [value] = origin.converter.payload_converter.from_payloads([payload], [kind])
     except UnknownKeyError as error:

@@ -7,12 +7,13 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowHistory
 
 from domain.reports.period import ReportKind
 from tests.replay.assessment_paths import assessment, assessment_without_inspections, period_end
@@ -29,6 +30,7 @@ from tests.support.bulk import order_handover, put_in_force
 from tests.support.causes import Cause
 from tests.support.histories import opened
 from tests.support.hotline import Complaint, Hotline, running_hotline, until
+from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.bulk import CatalogueRolloutWorkflow
 from workflows.clients.bulk import start_handover, start_rollout
@@ -119,6 +121,15 @@ async def installation(hotline: Hotline) -> WorkflowHistory:
     return await until(handle.fetch_history, lambda found: len(found.events) == AFTER_ITS_FIRST_TASK)
 
 
+async def installation_elsewhere(hotline: Hotline) -> WorkflowHistory:
+    """The history of that workflow in the place of another, where it is refused."""
+    queue = hotline.settings.task_queue
+    handle = await stranger(hotline.client).start_workflow("InstallationWorkflow", id="elsewhere", task_queue=queue)
+    with suppress(WorkflowFailureError):
+        await handle.result()
+    return await handle.fetch_history()
+
+
 _OF_CASES = PATHS | CHANGE_PATHS | FOLLOW_UP_PATHS | SETTLEMENT_PATHS | LINK_PATHS | WRITE_PATHS
 RECORDS: dict[str, Record] = {
     "catalogue": catalogue,  # before there are cases of other paths, which a rollout would call on as well
@@ -128,6 +139,7 @@ RECORDS: dict[str, Record] = {
     "period_end": period_end,
     "report": report,
     "installation": installation,
+    "installation_elsewhere": installation_elsewhere,
     **{name: of_path(play) for name, play in _OF_CASES.items()},
     **{name: of_path(play) for name, play in INCIDENT_PATHS.items()},
     "courier": of_poller(COURIER.start),

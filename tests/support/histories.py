@@ -50,8 +50,9 @@ def sealed(history: WorkflowHistory) -> WorkflowHistory:
             context = context_of(NAMESPACE, history.workflow_id, workflow_type, told["activity_type"])
             _seal(details["result"], context, kind=RESULT, name=told["activity_type"], id=told["activity_id"], at=at)
         elif event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
-            for attributes in (event.workflow_execution_update_completed_event_attributes.outcome, event.user_metadata):
-                _seal(attributes, of_workflow)
+            answered = event.workflow_execution_update_completed_event_attributes
+            _seal(answered.outcome, of_workflow, id=answered.meta.update_id)
+            _seal(event.user_metadata, of_workflow)
     return WorkflowHistory(history.workflow_id, events)
 
 
