@@ -53,7 +53,7 @@ def share(document: Json) -> Json:
         _share_events(schemas, page)
     components["schemas"] = {
         **schemas,
-        **{name: from_json(schema) for schema, name in named.items()},
+        **{name: from_json(schema) for schema, name in reversed(named.items())},  # that of requests last, as it stays
         "ProblemType": {"type": "string", "enum": [PREFIX + slug for slug in sorted(PROBLEM_KINDS)]},
     }
     document["paths"] = _rewritten(document["paths"], named)
@@ -106,16 +106,19 @@ def _rewritten(value: Any, named: Mapping[bytes, str]) -> Any:  # noqa: ANN401 -
         return value
     if isinstance(value.get("type"), str) and (name := named.get(_key(value))):
         beside = {key: each for key, each in value.items() if key in _BESIDE}
-        return {"$ref": f"{SCHEMA}{name}", **beside}
+        return _without_empty_default({"$ref": f"{SCHEMA}{name}", **beside})
     kept = {
         key: each if key in _AS_IT_IS else _rewritten(each, named)
         for key, each in value.items()
         # Generators name classes after titles, and two classes alike. A property of this name is no text.
         if not (key == "title" and isinstance(each, str))
     }
-    if "$ref" in kept and kept.get("default") == {}:
-        del kept["default"]  # of a model: generators write it as a dict, which is none
-    return _shorter(_as_condition(kept))
+    return _shorter(_as_condition(_without_empty_default(kept)))
+
+
+def _without_empty_default(schema: Json) -> Json:
+    """Return a reference without its default if that is an empty object: generators write a dict, which is no model."""
+    return {key: each for key, each in schema.items() if "$ref" not in schema or (key, each) != ("default", {})}
 
 
 def _as_condition(schema: Json) -> Json:
@@ -207,9 +210,9 @@ def _refer(document: Json, kind: str, values: Sequence[tuple[Json, str]], least:
             names[text] = f"{name}-{used[name]}" if used[name] > 1 else name
             components[names[text]] = from_json(text)
     for value, _ in values:
-        if name := names.get(to_json(value)):
+        if found := names.get(to_json(value)):
             value.clear()
-            value["$ref"] = f"#/components/{kind}/{name}"
+            value["$ref"] = f"#/components/{kind}/{found}"
 
 
 def _operations(document: Json) -> Iterator[Json]:

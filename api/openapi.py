@@ -86,7 +86,7 @@ _ETAG = header("ETag", "The version, quoted.", type="string", pattern='^"[0-9]+"
 
 def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
     """Return the application's `openapi` with the examples, the schema of problems, and tokens as another way in."""
-    framework, discovery_url = app.openapi, tokens and tokens.issuer.discovery_url
+    framework, discovery_url = app.openapi, tokens.issuer.discovery_url if tokens else None
 
     def openapi() -> Json:
         if app.openapi_schema is None:
