@@ -78,7 +78,7 @@ async def copied(hotline: Hotline, complaint: Complaint, what: str) -> Payload:
         case "null":
             return await sealed_here(hotline, complaint, Stamped("", ""), None)
         case "object":  # as a memo, or the answer to another update
-            return await sealed_here(hotline, complaint, Stamped("", "", "another"), {"key": "-"})
+            return await sealed_here(hotline, complaint, Stamped("", "", "another"), {"batch": "-"})
     return PLAIN
 
 
