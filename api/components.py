@@ -113,6 +113,8 @@ def _rewritten(value: Any, named: Mapping[bytes, str]) -> Any:  # noqa: ANN401 -
         # Generators name classes after titles, and two classes alike. A property of this name is no text.
         if not (key == "title" and isinstance(each, str))
     }
+    if "dependentRequired" in kept:  # which pydantic writes in any order
+        kept["dependentRequired"] = {name: sorted(others) for name, others in kept["dependentRequired"].items()}
     return _shorter(_as_condition(_without_empty_default(kept)))
 
 

@@ -1,11 +1,13 @@
 """Document of the operations: what their routes do not say, computed of the routes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from api.assessments.assessments import ASSESSMENT_NOT_FOUND
 from api.components import SCHEMA, share
@@ -88,12 +90,39 @@ def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
     """Return the application's `openapi` with the examples, the schema of problems, and tokens as another way in."""
     framework, discovery_url = app.openapi, tokens.issuer.discovery_url if tokens else None
 
+    made: Json | None = None
+    making = Lock()
+
     def openapi() -> Json:
-        if app.openapi_schema is None:
-            app.openapi_schema = share(_completed(framework(), app, discovery_url))
-        return app.openapi_schema
+        nonlocal made
+        with making:  # the service makes it in a thread; the framework's own is not whole
+            if made is None:
+                made = share(_completed(framework(), app, discovery_url))
+        return made
 
     return openapi
+
+
+def written(document: Json) -> str:
+    """Return the document as text with a line for each path and component, so that a difference is seen."""
+    components = {kind: _lines(map(_entry, each.items())) for kind, each in document["components"].items()}
+    parts = {name: _text(part) for name, part in document.items()} | {
+        "paths": _lines(map(_entry, document["paths"].items())),
+        "components": _lines(f"{_text(kind)}:{each}" for kind, each in components.items()),
+    }
+    return _lines(f"{_text(name)}:{part}" for name, part in parts.items()) + "\n"
+
+
+def _entry(entry: tuple[str, Any]) -> str:
+    return f"{_text(entry[0])}:{_text(entry[1])}"
+
+
+def _lines(entries: Iterable[str]) -> str:
+    return "{\n" + ",\n".join(entries) + "\n}"
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - JSON
+    return to_json(value).decode()
 
 
 def _completed(document: Json, app: FastAPI, discovery_url: str | None) -> Json:

@@ -15,6 +15,7 @@ from hotline.cli import (
     key,
     keys,
     notifications,
+    openapi,
     person,
     processes,
     report,
@@ -37,6 +38,7 @@ for group in (
     assessment.app,
     notifications.letters,
     report.app,
+    openapi.app,
     notifications.channels,
 ):
     app.add_typer(group)

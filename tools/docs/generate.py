@@ -23,6 +23,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/catalogue.md": tables.catalogue_page,
     "docs/images/chain.svg": chain.picture,
     "api/examples.json": examples.page,
+    "docs/openapi.json": interface.document,
 }
 """Pages that are generated as a whole."""
 

@@ -1,6 +1,5 @@
 """Tables of what people call and read: routes, commands, make targets, metrics."""
 
-import asyncio
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -9,12 +8,10 @@ from typing import Any
 
 import typer.main
 from fastapi import FastAPI
-from temporalio.client import Client
 
-from api.__main__ import assemble
-from api.app import create_app
+from api.__main__ import unserved
 from api.edge.metrics import Metrics
-from api.openapi import RIGHT
+from api.openapi import RIGHT, written
 from hotline.cli import main as cli
 from hotline.settings import Settings
 from tools.docs.markdown import table
@@ -27,8 +24,12 @@ _ACTING = "/actions/"
 @cache
 def application() -> FastAPI:
     """Return the application, to be asked what it serves. Nothing answers it."""
-    nobody = asyncio.run(Client.connect("127.0.0.1:9", lazy=True))
-    return create_app(assemble(Settings(), nobody))
+    return unserved(Settings())
+
+
+def document() -> str:
+    """Return the OpenAPI document, as `hotline openapi` prints it with the usual settings."""
+    return written(application().openapi())
 
 
 def routes() -> str:
