@@ -1,12 +1,13 @@
 """Saved views of the Temporal UI, which the page `/views` installs, and the columns of its list."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from datetime import datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from domain.calendar.work_calendar import on_the_wall
-from domain.case.lifecycle import BEFORE_REPLY, State
+from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, ENDED, TO_DISPATCH, State
 
 MOST_VIEWS = 50
 """Saved views that the UI keeps for a namespace."""
@@ -26,12 +27,16 @@ COLUMNS = (
 """Columns of the list of workflows. A screen of 1,440 pixels shows the first seven."""
 CASES = 'WorkflowType = "ComplaintWorkflow"'
 RUNNING = f'{CASES} AND ExecutionStatus = "Running"'
-OPEN_CASES = f'{RUNNING} AND State != "closed" AND State != "withdrawn"'
-"""Closed and withdrawn cases run on for as long as they can be reopened or reinstated."""
+OPEN_CASES = " AND ".join([RUNNING, *(f'State != "{state}"' for state in State if state in ENDED - {State.REFUSED})])
+"""Closed and withdrawn cases run on for as long as they can be reopened or reinstated; refused ones do not."""
 INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'
 # A case that waits for an approval or a part, or whose work is done, is not settled with its incident.
 _OWN = {State.AWAITING_APPROVAL, State.PENDING_REPLY}
-_WAITING = ", ".join(f'"{state}"' for state in State if state in BEFORE_REPLY - _OWN)
+
+
+def _state_in(states: AbstractSet[State]) -> str:
+    listed = ", ".join(f'"{state}"' for state in State if state in states)
+    return f"State IN ({listed})"
 
 
 class View(NamedTuple):
@@ -55,17 +60,16 @@ def _flagged(flag: str, name: str, name_zh: str, meaning: str, among: str = OPEN
     return _among(among, f'Flags = "{flag}"', name, name_zh, meaning)
 
 
-def _in(state: str, name: str, name_zh: str, meaning: str) -> View:
+def _in(state: State, name: str, name_zh: str, meaning: str) -> View:
     return _among(RUNNING, f'State = "{state}"', name, name_zh, meaning)
 
 
 _MISSED = "A promise of the present cycle is missed and the case is open."
 _FOR_INCIDENT = (
-    f'Incident IS NOT NULL AND State IN ({_WAITING}) AND Involved IS NULL AND Flags != "reworked"'
-    ' AND Flags != "reopened"'
+    f"Incident IS NOT NULL AND {_state_in(BEFORE_REPLY - _OWN)} AND Involved IS NULL"
+    ' AND Flags != "reworked" AND Flags != "reopened"'
 )
 _SETTLED = "Linked cases that are settled with their incident; none with a part, approval or rework."
-_TO_DISPATCH = 'State IN ("registered", "pending_redispatch")'
 _REPEATED = "Open cases of callers with an earlier case within 30 days."
 _NOTICED = "Late cases with a notice of urging or public criticism."
 _ASSESSMENTS = "Assessments of months, with their scores and objections in the details."
@@ -77,12 +81,12 @@ VIEWS = (
     _among(RUNNING, 'Sla = "at_risk"', "At risk", "临期工单", "75 % of a clock's budget are used."),
     _flagged("credit_waits", "Credits to approve", "待批补偿", "A credit waits for management's decision.", RUNNING),
     _among(OPEN_CASES, 'Priority = "P1"', "Emergencies", "紧急工单", "Open cases of priority P1."),
-    _among(RUNNING, _TO_DISPATCH, "To be dispatched", "待派单", "No department has the case."),
-    _in("dispatched", "Not signed for", "待签收", "The department has not signed for it."),
-    _in("suspended", "Waiting for the caller", "等待来电人", "Suspended cases."),
-    _in("awaiting_approval", "Awaiting approval", "待审批", "Management has to decide."),
-    _in("pending_reply", "To be replied to", "待回复", "The work is done; the owner has to reply."),
-    _in("pending_follow_up", "Follow-ups", "待回访", "The follow-up has to be made."),
+    _among(RUNNING, _state_in(TO_DISPATCH), "To be dispatched", "待派单", "No department has the case."),
+    _in(State.DISPATCHED, "Not signed for", "待签收", "The department has not signed for it."),
+    _in(State.SUSPENDED, "Waiting for the caller", "等待来电人", "Suspended cases."),
+    _in(State.AWAITING_APPROVAL, "Awaiting approval", "待审批", "Management has to decide."),
+    _in(State.PENDING_REPLY, "To be replied to", "待回复", "The work is done; the owner has to reply."),
+    _in(State.PENDING_FOLLOW_UP, "Follow-ups", "待回访", "The follow-up has to be made."),
     _flagged("hardship", "Hardship", "困难户", "Open cases of hardship households."),
     _flagged("repeat_caller", "Repeat callers", "重复来电", _REPEATED),
     _flagged("possible_duplicate", "Possible duplicates", "疑似重复", "Another case may be about the same matter."),
@@ -111,7 +115,7 @@ def personal(person: str | None, department: str | None) -> Iterator[View]:
         yield View("My cases", "我的工单", query, "Open cases of which you are the owner.")
     if department:
         code = quoted(department)
-        at_work = f'Department = {code} AND State IN ("dispatched", "in_progress")'
+        at_work = f"Department = {code} AND {_state_in(AT_WORK)}"
         query = f"{RUNNING} AND (({at_work}) OR Involved = {code})"
         yield View("My department", "本部门工单", query, "What your department has to sign for or work on.")
 
@@ -122,7 +126,7 @@ def of_today(now: datetime, zone: str) -> Iterator[View]:
     midnight = datetime.combine(tomorrow, time(), ZoneInfo(zone)).isoformat()
     due = f'{RUNNING} AND NextDueAt < "{midnight}"'
     yield View("Due today", "今日到期", due, "A promise was or is due before midnight, and is not kept.")
-    follow_ups = f'{due} AND State = "pending_follow_up"'
+    follow_ups = f'{due} AND State = "{State.PENDING_FOLLOW_UP}"'
     yield View("Follow-ups due today", "今日到期回访", follow_ups, "The same, of follow-ups.")
 
 

@@ -5,16 +5,16 @@ seconds of the clock's calendar: round the clock (`always`) or working time (`wo
 the time in which its clocks, or those of its departments, do not count.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.lifecycle import BEFORE_REPLY, State
+from domain.case.lifecycle import BEFORE_REPLY, STATES, StandstillScope, State
 from domain.catalogue.terms import CLOCKS, MISS, ClockName, EscalationStep
-from domain.shared.value import Immutable, NamedCode, complete, omit_default
+from domain.shared.value import Immutable, NamedCode, omit_default
 
 DEPARTMENT_CLOCKS: frozenset[ClockName] = frozenset(name for name, row in CLOCKS.items() if row.of_department)
 """The promises of a department to the owner of the case; a part has a `resolve` of its own."""
@@ -192,29 +192,6 @@ class Clock(Immutable):
         return calendar.between(start, end)
 
 
-StandstillScope = Literal["case", "departments", "department"]
-"""Clocks that stand still: all, those of every department, or those of the department that has the case."""
-
-
-_STAND_STILL: Mapping[State, StandstillScope | None] = complete(
-    "_STAND_STILL",
-    State,
-    {
-        State.REGISTERED: None,
-        State.DISPATCHED: None,
-        State.PENDING_REDISPATCH: "department",
-        State.IN_PROGRESS: None,
-        State.SUSPENDED: "case",
-        State.AWAITING_APPROVAL: "departments",
-        State.PENDING_REPLY: None,
-        State.PENDING_FOLLOW_UP: None,
-        State.CLOSED: None,
-        State.REFUSED: None,
-        State.WITHDRAWN: "case",
-    },
-)
-
-
 class Standstill(NamedTuple):
     """Time in which clocks stood still; `until` is None while they do."""
 
@@ -225,7 +202,7 @@ class Standstill(NamedTuple):
 
 def scope_in(state: State, *, waits: bool) -> StandstillScope | None:
     """Return which clocks stand still in this state; `waits` is set if the case waits for its incident."""
-    return _STAND_STILL[state] or ("department" if waits and state in BEFORE_REPLY else None)
+    return STATES[state].stands_still or ("department" if waits and state in BEFORE_REPLY else None)
 
 
 def extended(ledger: tuple[Standstill, ...], scope: StandstillScope | None, at: datetime) -> tuple[Standstill, ...]:
@@ -258,7 +235,7 @@ def _counted_times(
     ledger: tuple[Standstill, ...], name: str, part: int, since: datetime
 ) -> Iterator[tuple[datetime, datetime | None]]:
     for still in ledger:
-        if not _includes(still.scope, name, part) or (still.until and still.until <= since):
+        if not includes(still.scope, name, part) or (still.until and still.until <= since):
             continue
         if since < still.since:
             yield since, still.since
@@ -268,5 +245,8 @@ def _counted_times(
     yield since, None
 
 
-def _includes(scope: StandstillScope, name: str, part: int) -> bool:
-    return scope == "case" or (name in DEPARTMENT_CLOCKS and not part) or (scope == "departments" and part > 0)
+def includes(scope: StandstillScope | None, name: str, part: int) -> bool:
+    """Return True if the scope includes this clock of the case (part 0), or of a part; None includes none."""
+    if part or name not in DEPARTMENT_CLOCKS:
+        return scope == "case" or (scope == "departments" and part > 0)
+    return scope is not None

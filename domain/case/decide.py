@@ -51,6 +51,7 @@ def evolve(case: CaseState, event: Event) -> None:
         kind.change(case, event)
     if case.terms.credits and not kind.by_time:
         case.acted_at = event.at
+    case.enter(event.to_state, event.at)
     incident_link.wait(case, event)
     if event.to_state in ENDED and case.state not in ENDED:
         case.close(event)

@@ -7,15 +7,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from domain.case.events import Event, OfDepartment, OfIncident
-from domain.case.lifecycle import AT_WORK, State
+from domain.case.lifecycle import WORKABLE, State
 from domain.case.parts import Part, PartState
 from domain.case.state import CaseState
 from domain.kit.event import Addressees, BaseAction, BaseKind, Decision, EventData, NotPossible
 from domain.shared.actors import Actor
 from domain.shared.errors import Refused
-
-WORKABLE = AT_WORK | {State.SUSPENDED, State.AWAITING_APPROVAL, State.PENDING_REDISPATCH}
-"""States of the case in which parts are worked on: one department does not wait for what holds up another."""
 
 
 class Due(NamedTuple):

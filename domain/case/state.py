@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.case.clocks import DEPARTMENT_CLOCKS, Clock, extended, scope_in
+from domain.case.clocks import DEPARTMENT_CLOCKS, Clock, extended, includes, scope_in
 from domain.case.events import Event, MayClose
 from domain.case.intake import Intake
+from domain.case.lifecycle import ENDED, STATES, State
 from domain.case.parts import Part, PartState
 from domain.case.progress import Owed, Progress
 from domain.catalogue.terms import Approver, ClockName, Promise, Starts, Terms
@@ -133,6 +134,19 @@ class CaseState(Progress):
             part=part,
             version=self.version,
         )
+
+    def enter(self, state: State, at: datetime) -> None:
+        """Pause what the new state makes stand still, and resume what only the old one did; an end cancels clocks."""
+        before, now = STATES[self.state].stands_still, STATES[state].stands_still
+        if before == now or state in ENDED:
+            return
+
+        def changed(clock: Clock) -> Clock:
+            if includes(now, clock.name, clock.part):
+                return clock.pause(at, self.calendar)
+            return clock.resume(at) if includes(before, clock.name, clock.part) else clock
+
+        self.change_clocks(changed, part=None)
 
     def note_standstill(self, at: datetime) -> None:
         waits = self.incident is not None and not self.settled

@@ -1,4 +1,4 @@
-"""The page of patterns: each has one excerpt of the code, as the code is today, and a place in the contents."""
+"""The page of patterns: each has one excerpt of the code, as the code is today."""
 
 import re
 import textwrap
@@ -9,7 +9,6 @@ import pytest
 from tests.support.pages import ROOT, examples, names, page
 
 PAGE = page("docs/patterns.md")
-CONTENTS, *GROUPS = PAGE.split("\n## ")
 PATTERNS = dict(re.findall(r"^### (.+)\n((?:(?!###? ).*\n)*)", PAGE, re.MULTILINE))
 MOST_LINES = 10
 
@@ -27,9 +26,3 @@ def test_the_excerpt_of_a_pattern_is_in_a_file_that_it_names(name: str, text: st
     assert len(excerpt.splitlines()) <= MOST_LINES, name
     modules = [ROOT / named for named in names(text) if named.endswith(".py")]
     assert any(excerpt in parts(module, len(excerpt.splitlines())) for module in modules), name
-
-
-def test_the_contents_have_every_pattern_in_order() -> None:
-    titles = re.findall(r"^##+ (.+)$", PAGE, re.MULTILINE)
-    assert re.findall(r"\[([^\]]+)\]\(#", CONTENTS) == titles
-    assert len(PATTERNS) == len(titles) - len(GROUPS)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.case.actions.request_approval import change_departments, open_turn
+from domain.case.actions.request_approval import open_turn
 from domain.case.approvers import OWN_REQUEST, TURNS, TurnDecided, check_reason, own_request, result
 from domain.case.clocks import APPROVE
 from domain.case.events import Event
@@ -65,7 +65,6 @@ def evolve(case: CaseState, data: ApprovalDecided, event: Event) -> None:
     case.decisions += (result(data, event, approval.approved_by, approval.grounds),)
     case.remove_flags("approved", "approval_rejected")
     case.add_flags("approved" if data.approved else "approval_rejected")
-    change_departments(case, lambda clock: clock.resume(event.at))
     case.start_clocks(event.at, "decision")
 
 

@@ -87,7 +87,7 @@ def hand_to(case: CaseState, department: str, event: Event, assignee: str | None
     case.completed = False
     case.assignee = assignee
     case.start_clocks(event.at, "dispatch")
-    case.change_clocks(lambda clock: clock.resume(event.at), DEPARTMENT_CLOCKS)
+    case.resume_department(event.at)
 
 
 def notifies(_: CaseState, data: Dispatched, __: Event) -> Addressees:

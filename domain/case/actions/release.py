@@ -5,15 +5,13 @@ from datetime import datetime
 from domain.case.events import Event
 from domain.case.guards import part_not_possible
 from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import AT_WORK, State
+from domain.case.lifecycle import WORKABLE, State
 from domain.case.parts import NO_SUCH_PART, UNFINISHED, Part, PartData, PartState
 from domain.case.state import CaseState
 from domain.kit.event import NotPossible, Reasoned
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import OUT_OF_TURN
-
-SOURCES = AT_WORK | {State.PENDING_REDISPATCH, State.SUSPENDED, State.AWAITING_APPROVAL}
 
 
 class Release(Reasoned):
@@ -43,12 +41,12 @@ ACTION = Action(
     zh="撤回协办",
     description="A part is not needed any more; if it was the last unfinished one, the reply is due.",
     roles={Role.DISPATCHER, Role.OWNER},
-    sources=SOURCES,
+    sources=WORKABLE,
     body=Release,
     example=Release(department="customer_service", reason="The caller has found the receipt."),
     problems=(NO_SUCH_PART,),
     data=Released,
     guard=guard,
     notifies=("department", "owner"),
-    part=PartAction(sources=UNFINISHED, target=PartState.RELEASED, evolve=evolve_part, states=SOURCES, always=True),
+    part=PartAction(sources=UNFINISHED, target=PartState.RELEASED, evolve=evolve_part, always=True),
 )

@@ -7,11 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
-from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS
+from domain.case.clocks import APPROVE
 from domain.case.events import Event
 from domain.case.kind import Action
 from domain.case.lifecycle import State
-from domain.case.state import CaseState, Change
+from domain.case.state import CaseState
 from domain.catalogue.terms import Approver
 from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
@@ -53,7 +53,6 @@ def decide(case: CaseState, body: RequestApproval, _: Actor, __: datetime) -> De
 def evolve(case: CaseState, data: ApprovalRequested, event: Event) -> None:
     case.approval = Approval.taken_from(data, requested_by=event.actor, requested_at=event.at)
     open_turn(case, event.at)
-    change_departments(case, lambda clock: clock.pause(event.at, case.calendar))
 
 
 def open_turn(case: CaseState, at: datetime) -> None:
@@ -62,12 +61,6 @@ def open_turn(case: CaseState, at: datetime) -> None:
         return
     clock = case.new_clock(APPROVE, who, len(case.clocks) + 1)
     case.clocks = (*case.clocks, clock.start(at))
-
-
-def change_departments(case: CaseState, change: Change) -> None:
-    case.change_clocks(
-        lambda clock: change(clock) if clock.part or clock.name in DEPARTMENT_CLOCKS else clock, part=None
-    )
 
 
 def _check(body: RequestApproval) -> None:

@@ -18,9 +18,8 @@ class Resumed(Resume, OfIncident):
     woke: bool | None = None
 
 
-def evolve(case: CaseState, _: Resumed, event: Event) -> None:
+def evolve(case: CaseState, _: Resumed, __: Event) -> None:
     case.wake_at = None
-    case.change_clocks(lambda clock: clock.resume(event.at), part=None)
 
 
 def next_due(case: CaseState) -> Due | None:

@@ -32,7 +32,6 @@ def evolve(case: CaseState, _: Returned, event: Event) -> None:
     case.signed_before = case.signed_before or event.from_state is State.IN_PROGRESS
     case.assignee = None
     case.extension = None
-    case.pause_department(event.at)
 
 
 def evolve_part(case: CaseState, part: Part, _: Returned, event: Event) -> None:

@@ -37,9 +37,8 @@ def decide(_: CaseState, body: Suspend, __: Actor, at: datetime) -> Decision:
     return Decision(Suspend.of(body), State.SUSPENDED)
 
 
-def evolve(case: CaseState, data: Suspend, event: Event) -> None:
+def evolve(case: CaseState, data: Suspend, _: Event) -> None:
     case.wake_at = data.wake_at
-    case.change_clocks(lambda clock: clock.pause(event.at, case.calendar), part=None)
 
 
 ACTION = Action(
