@@ -15,7 +15,7 @@ from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
 from api.naming import UNKNOWN_PEOPLE, Naming
 from api.parameters import IdempotencyKey, IfMatch, versions_in
-from api.responses import also, problems
+from api.responses import Versioned, also, describe, problems
 from api.rights import needs
 from api.sign_in.security import digest_of, request_key
 from api.temporal.client import EntityClient, key_reused
@@ -59,13 +59,16 @@ class Actions(ABC, Generic[OutcomeT]):
         """Return the reason why no workflow took an action."""
 
     @abstractmethod
-    async def answer(self, number: str, outcome: OutcomeT, actor: Actor) -> Response:
-        """Return the entity as it is now."""
+    async def answer(self, number: str, outcome: OutcomeT, actor: Actor) -> tuple[Versioned, bool]:
+        """Return the entity as it is now, and True if lists show it."""
 
     async def act(
         self, number: str, action: AnyAction, body: ActionBody, actor: Actor, key: str | None, if_match: str | None
-    ) -> Response:
-        """Have the workflow act once, however often the request is sent with this key. Raises ProblemError."""
+    ) -> tuple[Versioned, bool]:
+        """Have the workflow act once, however often the request is sent with this key; return as `answer` does.
+
+        Raises ProblemError.
+        """
         if_versions = versions_in(if_match)
         refused, meant, people = None, body, dict[str, str]()
 
@@ -144,7 +147,7 @@ def endpoint_of(
     the_actions: Any,  # noqa: ANN401 - an annotation
     path_number: Any,  # noqa: ANN401 - an annotation
     number_in: Callable[[str], str],
-) -> Callable[..., Awaitable[Response]]:
+) -> Callable[..., Awaitable[Versioned]]:
     """Return the function that serves the operation of one action."""
     body_type: Any = action.body
     try:
@@ -154,16 +157,19 @@ def endpoint_of(
     right, described = needs(right_to(action)), Body(openapi_examples=_examples(action))
 
     # FastAPI reads the annotations as they are when the function is made: of this action.
-    async def act(
+    async def act(  # noqa: PLR0913, PLR0917 - what the document says of each action
         number: path_number,
         actor: Annotated[Actor, right],
         actions: the_actions,
+        response: Response,
         body: Annotated[body_type, described, BY_NAME] = default,
         idempotency_key: IdempotencyKey = None,
         if_match: IfMatch = None,
-    ) -> Response:
-        answered: Response = await actions.act(number_in(number), action, body, actor, idempotency_key, if_match)
-        return answered
+    ) -> Versioned:
+        item: Versioned
+        item, shown = await actions.act(number_in(number), action, body, actor, idempotency_key, if_match)
+        describe(response, item, shown=shown)
+        return item
 
     return act
 

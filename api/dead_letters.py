@@ -5,12 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
-from starlette.responses import Response
 
 from api.dependencies import Now, TheReader, TheWriter
 from api.edge.problems import ProblemError, declare
 from api.parameters import LongPaging
-from api.responses import answer_model, answer_page, masked_json, problems
+from api.responses import masked_for, problems
 from api.rights import needs
 from api.routing import OnceRoute
 from api.shapes import Page
@@ -36,20 +35,19 @@ NOT_A_DEAD_LETTER = declare("letter-not-dead", HTTPStatus.CONFLICT, "Notificatio
 router = APIRouter(tags=["letters"], route_class=OnceRoute)
 
 
-@router.get("/v1/letters", summary="List dead letters 未送达", response_model=Letters)
+@router.get("/v1/letters", summary="List dead letters 未送达")
 async def list_letters(
     paging: Annotated[LongPaging, Query()], actor: Annotated[Actor, needs(RESEND_LETTERS)], reader: TheReader
-) -> Response:
+) -> Letters:
     """List notifications that were given up after their last try, with the reason of that try."""
     page = await reader.ask(dead_letters, paging.cursor, paging.limit)
-    return answer_page((masked_json(item, actor) for item in page.items), page.next_cursor)
+    return Letters(items=[masked_for(actor, item) for item in page.items], next_cursor=page.next_cursor)
 
 
 @router.post(
     "/v1/letters/{key:path}/resend",
     summary="Send a dead letter again 重发",
     status_code=202,
-    response_model=ResentLetter,
     dependencies=[needs(RESEND_LETTERS)],
     responses=problems(NOTIFICATION_NOT_FOUND, NOT_A_DEAD_LETTER),
 )
@@ -59,7 +57,7 @@ async def resend_letter(
     ],
     now: Now,
     writer: TheWriter,
-) -> Response:
+) -> ResentLetter:
     """Send it again by the channels as they are configured now, except those that had accepted it."""
     done = await writer.write(lambda sql: resend(sql, [key], now))
     if done.unknown:
@@ -67,4 +65,4 @@ async def resend_letter(
     if done.not_dead:
         detail = "The notification was sent or is being sent. Only a dead letter can be sent again."
         raise ProblemError(NOT_A_DEAD_LETTER, detail, accepted=["a key that GET /v1/letters lists"])
-    return answer_model(ResentLetter(key=key, status="due"), 202)
+    return ResentLetter(key=key, status="due")

@@ -246,11 +246,6 @@ _HAD = "`ETag` of the version that you have: it is not sent again."
 IfNoneMatch = Annotated[str | None, _header(alias="If-None-Match", description=_HAD)]
 
 
-def etag(version: int) -> dict[str, str]:
-    """Return the header of an answer that shows this version, whole or masked."""
-    return {"ETag": f'"{version}"'}
-
-
 def versions_in(if_match: str | None) -> tuple[int, ...] | None:
     """Return the versions that the request is for; None for any. Raises ProblemError 422.
 

@@ -5,7 +5,7 @@ They are written of valid objects, so they are not validated again.
 
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import to_json
@@ -18,6 +18,7 @@ from domain.rights.masking import masked, masks_for
 from domain.rights.rights import READ_CASES, Reach
 from domain.shared.actors import Actor
 
+T = TypeVar("T")
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
 JSON = "application/json"
@@ -94,17 +95,39 @@ def answer(content: bytes, status: int = HTTPStatus.OK, headers: Mapping[str, st
     return Response(content, status, headers=headers, media_type=JSON)
 
 
+class Versioned(Protocol):
+    """Answer that shows one version of something."""
+
+    @property
+    def version(self) -> int: ...
+
+
+def etag(version: int) -> dict[str, str]:
+    """Return the header of an answer that shows this version, whole or masked."""
+    return {"ETag": f'"{version}"'}
+
+
+def describe(response: Response, item: Versioned, *, shown: bool) -> None:
+    """Give the response the tag of the item's version, and status 202 if lists do not show that version yet."""
+    response.headers.update(etag(item.version))
+    set_status(response, shown=shown)
+
+
+def set_status(response: Response, *, shown: bool) -> None:
+    """Give the response status 202 if lists do not show yet what was done."""
+    if not shown:
+        response.status_code = HTTPStatus.ACCEPTED
+
+
 def reads_one_department(reader: Actor) -> bool:
     """Return True if numbers of other cases are not for this reader: they may be of other departments."""
     return READ_CASES.reach.get(reader.role) is Reach.DEPARTMENT
 
 
-def masked_json(content: Any, reader: Actor, case: State | str | None = None) -> bytes:  # noqa: ANN401 - JSON
-    """Return JSON of a case in this state as the reader may see it; without a state, as of one that has ended."""
-    if isinstance(content, BaseModel):
-        content = content.model_dump(mode="json")
+def masked_for(reader: Actor, content: T, case: State | str | None = None) -> T:
+    """Return models or JSON of a case as the reader may see it; without its state, as of one that has ended."""
     shown, _ = masked(content, masks_for(reader.role, ended=case is None or case in ENDED))
-    return to_json(shown)
+    return shown
 
 
 def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) -> bytes:
@@ -113,4 +136,4 @@ def timeline_item(event: BaseEvent, reader: Actor, case: State | None = None) ->
     shown = event.model_dump(
         mode="json", exclude={"from_state": True, "to_state": True, "recipients": True, "data": hidden}
     )
-    return masked_json({**shown, "from": event.from_state, "to": event.to_state}, reader, case)
+    return to_json(masked_for(reader, {**shown, "from": event.from_state, "to": event.to_state}, case))

@@ -40,7 +40,7 @@ class EventItem(BaseModel, Generic[T]):
     data: EventData
 
 
-HIDDEN: Any = Annotated[SkipJsonSchema[None], Field(exclude=True)]  # type: ignore[misc]  # mypy takes it for a class that is not generic
+HIDDEN: Any = Annotated[SkipJsonSchema[Any], Field(exclude=True)]  # type: ignore[misc]  # mypy takes it for a class that is not generic
 """Type of a field of the domain that no answer has."""
 WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)
 """Configuration of an answer that is of the domain: it has also what has its default."""

@@ -100,16 +100,25 @@ def sleeping_cases(connection: ReadConnection, closed_at: datetime | None) -> se
     return {*connection.scalars(select(cases.c.number).where(sleeps))}
 
 
-def oversleeps(connection: ReadConnection, number: str, due_before: datetime) -> bool:
-    """Return True if a case has not noticed what its clocks have due before, also after a missed promise.
+def oversleeps(connection: ReadConnection, number: str, at: datetime) -> bool:
+    """Return True if a case has not noticed what its clocks have due before `at`, also after a missed promise.
 
     One that cannot be read is told otherwise.
     """
+    deadlines = [case.next_deadline() for case in _readable(connection, number)]
+    return any(due_at and due_at < at for due_at in deadlines)
+
+
+def is_active(connection: ReadConnection, number: str, at: datetime) -> bool:
+    """Return True if something can still happen to a case at this instant."""
+    return any(not case.is_over(at) for case in _readable(connection, number))
+
+
+def _readable(connection: ReadConnection, number: str) -> Sequence[Case]:
     try:
-        deadlines = [case.next_deadline() for case in get_cases(connection, [number])]
+        return get_cases(connection, [number])
     except ValidationError:
-        return False
-    return any(at and at < due_before for at in deadlines)
+        return ()
 
 
 class NotOver(NamedTuple):

@@ -118,17 +118,20 @@ class CaseWorkflows:
         seen = self._seen(run)
         return None if seen.runs and (run.type.name, run.task_queue) != self._of_cases else seen
 
-    async def has_left_task(self, number: str) -> bool:
-        """Return True if no worker of the service gets the next task of a case that runs. Raises RPCError."""
+    async def has_left_task(self, number: str) -> bool | None:
+        """Return True if no worker of the service gets the next task of a case, None if it does not run.
+
+        Raises RPCError.
+        """
         await self._throttle.wait()
         try:
             found = await described(self._client, complaint_id(number))
         except RPCError as error:
             if is_undecodable(error):  # somebody has given it a failure, and may keep its tasks as well
-                return await is_listed(self._client, complaint_id(number))
+                return await is_listed(self._client, complaint_id(number)) or None
             raise
         if found is None or not self._seen(found.workflow_execution_info).runs:
-            return False
+            return None
         run = found.workflow_execution_info
         return is_left(found) or (run.type.name, run.task_queue) != self._of_cases
 

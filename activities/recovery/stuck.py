@@ -6,6 +6,7 @@ from functools import partial
 
 from sqlalchemy import Engine
 
+from activities.poller import now
 from activities.projection import read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.watched import Watched
@@ -55,5 +56,7 @@ class StuckWorkflows:
                 self._left.add(number)
 
     async def _stands_still(self, due_before: datetime, number: str) -> bool:
-        asleep = partial(recovery.oversleeps, number=number, due_before=due_before)
-        return await self._workflows.has_left_task(number) or await read(self._engine, asleep)
+        left = await self._workflows.has_left_task(number)
+        if left is None:  # an open case that does not run is reported as lost
+            return await read(self._engine, partial(recovery.is_active, number=number, at=now()))
+        return left or await read(self._engine, partial(recovery.oversleeps, number=number, at=due_before))

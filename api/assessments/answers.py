@@ -1,10 +1,10 @@
 """Shapes of assessments (考核), and how they are shown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
@@ -14,7 +14,7 @@ from domain.assessment.actions import inspect, object_
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import Exclusion
-from domain.assessment.score import FigureValue, Item
+from domain.assessment.score import Item
 from domain.assessment.state import AssessmentState, Objection
 from domain.calls.call import CallOutcome
 from domain.calls.figures import OFFERED_OUTCOMES
@@ -28,13 +28,42 @@ from domain.catalogue.figures import (
     FigureUnit,
     Subject,
 )
-from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Weight
+from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Standard, Weight
+from domain.shared.actors import Actor
 from domain.shared.codes import Code
 from domain.shared.text import Name, ShortText, Text
 from domain.shared.value import complete
 from readmodel.assessments.months import CountedCase
 
 ASSESSMENTS = "/v1/assessments"
+_SHOWN: Mapping[FigureUnit, Callable[[Decimal], int | float | str]] = complete(
+    "_SHOWN",
+    FigureUnit,
+    {FigureUnit.COUNT: int, FigureUnit.RATE: float, FigureUnit.POINTS: float, FigureUnit.MONEY: str},
+)
+"""Forms in which values are shown, by unit."""
+_OUTCOMES: Mapping[Figure, AbstractSet[CallOutcome]] = complete(
+    "_OUTCOMES",
+    OF_CALLS,
+    {
+        CALLS_ANSWERED: {CallOutcome.ANSWERED},
+        CONNECTED_RATE: OFFERED_OUTCOMES,
+        ANSWERED_IN_15S: {CallOutcome.ANSWERED},
+    },
+)
+"""Outcomes of the calls that a figure counts."""
+
+
+def _list_link(month: Assessment, by: Subject, subject: str, figure: Figure) -> str:
+    if figure.kinds:
+        return f"{ASSESSMENTS}/{month.number}/cases?{urlencode({'by': by, 'subject': subject, 'figure': figure.name})}"
+    period = {"from": month.since.isoformat(), "to": month.until.isoformat(), "outcome": sorted(_OUTCOMES[figure])}
+    agent = {"agent": subject} if by is Subject.AGENT else {}
+    return f"/v1/calls?{urlencode({**agent, **period}, doseq=True)}"
+
+
+def _case_link(number: str | None) -> dict[str, str]:
+    return {"complaint": f"/v1/complaints/{number}"} if number else {}
 
 
 class FigureItem(BaseModel):
@@ -53,6 +82,13 @@ class FigureItem(BaseModel):
     left_out: str | None = Field(description="Why a figure with a weight is no part of it: `no_data`, `objection`.")
     link: str | None = Field(description="List of the cases, or calls, that it counts; null for points given.")
 
+    @classmethod
+    def of(cls, month: Assessment, item: Item, name: str) -> Self:
+        value, figure = item.figures[name], FIGURE_OF.get(name)
+        shown = None if value.value is None else _SHOWN[figure.unit if figure else FigureUnit.POINTS](value.value)
+        link = _list_link(month, item.by, item.subject, figure) if figure else None
+        return cls(**{**dict(value), "value": shown, "link": link})
+
 
 class AssessedItem(BaseModel):
     """Result of one subject."""
@@ -63,6 +99,12 @@ class AssessedItem(BaseModel):
     figures: dict[str, FigureItem]
     score: float | None = Field(description="Of 100; null if such subjects have no weights, or without data.")
     grade: str | None = Field(description="Code of the grade.")
+
+    @classmethod
+    def of(cls, month: Assessment, item: Item, names: tuple[str | None, str | None]) -> Self:
+        """Return the result of a subject; `names` are the English and the Chinese one."""
+        figures = {each: FigureItem.of(month, item, each) for each in item.figures}
+        return cls(**{**dict(item), "name": names[0], "name_zh": names[1], "figures": figures})
 
 
 class MonthSummary(BaseModel):
@@ -85,6 +127,32 @@ class MonthSummary(BaseModel):
     available_actions: list[str] = Field(description="What your role may do now.")
     links: dict[str, str]
 
+    @classmethod
+    def of(cls, month: Assessment, reader: Actor, **more: Any) -> Self:  # noqa: ANN401 - fields of a subclass
+        """Return the assessment as the reader sees it; `more` are the fields that a subclass adds."""
+        here = f"{ASSESSMENTS}/{month.number}"
+        objections, computed = month.limit_of(OBJECTIONS), month.computed
+        links = {"self": here, "objections": f"{here}/objections", "inspections": f"{here}/inspections"}
+        return cls(
+            month=month.number,
+            status=month.state,
+            opened_at=month.opened_at,
+            published_at=month.published_at,
+            objections_end_at=objections.ends_at if objections else None,
+            final_at=month.closed_at,
+            computed_as_of=computed.as_of if computed else None,
+            digest=computed.digest if computed else None,
+            catalogue=month.edition.digest,
+            seed=month.seed,
+            inspected=len(month.inspections),
+            sampled=len(month.sample),
+            objections=len(month.objections),
+            undecided=len(month.undecided),
+            available_actions=[*month.available_actions(reader)],
+            links=links | {by.value: f"{here}?by={by}" for by in Subject},
+            **more,
+        )
+
 
 class StandardItem(BaseModel):
     """Standard (考核标准) by which the month is judged."""
@@ -94,6 +162,10 @@ class StandardItem(BaseModel):
     grounds: tuple[Ground, ...] = Field(description="Grounds of exclusion (剔除理由).")
     form: tuple[Criterion, ...] = Field(description="Criteria of inspection (质检), with the most points of each.")
     given: tuple[GivenPoints, ...] = Field(description="Points from outside, as for training.")
+
+    @classmethod
+    def of(cls, standard: Standard, by: Subject) -> Self:
+        return cls.model_validate(dict(standard) | {"weights": standard.weights_of(by)})
 
 
 class AssessedMonth(MonthSummary):
@@ -117,6 +189,11 @@ class CountedCaseItem(BaseModel):
     amount: str | None = Field(description="Money, or points of an inspection; null for all else.")
     excluded: str | None = Field(description="Ground of the exclusion, or `objection`; null if it counts.")
     links: dict[str, str]
+
+    @classmethod
+    def of(cls, counted: CountedCase) -> Self:
+        facts = {name: value for name, value in counted._asdict().items() if name != "serial"}
+        return cls(**facts | {"amount": amount_text(counted)}, links=_case_link(counted.number))
 
 
 class CountedCasePage(Page[CountedCaseItem]):
@@ -154,6 +231,11 @@ class ObjectionItem(Objection):
     parties: HIDDEN = None
     links: dict[str, str]
 
+    @classmethod
+    def of(cls, month: str, objection: Objection) -> Self:
+        decision = f"{ASSESSMENTS}/{month}/objections/{objection.id}/decision"
+        return cls(**dict(objection), month=month, links={"decision": decision, **_case_link(objection.complaint)})
+
 
 class ObjectionPage(Page[ObjectionItem]):
     """Objections of a month, the oldest first, all on one page."""
@@ -181,6 +263,16 @@ class InspectionItem(BaseModel):
     inspected_by: str | None
     inspected_at: datetime | None
     links: dict[str, str]
+
+    @classmethod
+    def all_of(cls, month: Assessment) -> list[Self]:
+        """Return the sample of a month, each case with its inspection if there is one."""
+        made = {each.complaint: each for each in month.inspections}
+        nothing = dict.fromkeys(("scores", "points", "inspected_by", "inspected_at"))
+        return [
+            cls(**{**nothing, **dict(made.get(each.complaint, each))}, links=_case_link(each.complaint))
+            for each in month.sample
+        ]
 
 
 class InspectionPage(Page[InspectionItem]):
@@ -222,119 +314,16 @@ class ExclusionItem(BaseModel):
     decision_reason: str | None
     links: dict[str, str]
 
+    @classmethod
+    def of(cls, exclusion: Exclusion) -> Self:
+        decision = f"/v1/complaints/{exclusion.number}/exclusions/{exclusion.id}/decision"
+        return cls(**exclusion._asdict(), links={"decision": decision, **_case_link(exclusion.number)})
+
 
 class ExclusionPage(Page[ExclusionItem]):
     """Exclusions, the oldest first."""
 
 
-def figure_item(month: Assessment, by: Subject, subject: str, name: str, value: FigureValue) -> FigureItem:
-    """Return a figure as it is shown, with the link to what it counts."""
-    figure = FIGURE_OF.get(name)
-    shown = None if value.value is None else _SHOWN[figure.unit if figure else FigureUnit.POINTS](value.value)
-    link = _link(month, by, subject, figure) if figure else None
-    return FigureItem(**{**dict(value), "value": shown, "link": link})
-
-
-_SHOWN: Mapping[FigureUnit, Callable[[Decimal], int | float | str]] = complete(
-    "_SHOWN",
-    FigureUnit,
-    {FigureUnit.COUNT: int, FigureUnit.RATE: float, FigureUnit.POINTS: float, FigureUnit.MONEY: str},
-)
-"""Forms in which values are shown, by unit."""
-
-
-_OUTCOMES: Mapping[Figure, AbstractSet[CallOutcome]] = complete(
-    "_OUTCOMES",
-    OF_CALLS,
-    {
-        CALLS_ANSWERED: {CallOutcome.ANSWERED},
-        CONNECTED_RATE: OFFERED_OUTCOMES,
-        ANSWERED_IN_15S: {CallOutcome.ANSWERED},
-    },
-)
-"""Outcomes of the calls that a figure counts."""
-
-
-def _link(month: Assessment, by: Subject, subject: str, figure: Figure) -> str:
-    if figure.kinds:
-        return f"{ASSESSMENTS}/{month.number}/cases?{urlencode({'by': by, 'subject': subject, 'figure': figure.name})}"
-    period = {"from": month.since.isoformat(), "to": month.until.isoformat(), "outcome": sorted(_OUTCOMES[figure])}
-    agent = {"agent": subject} if by is Subject.AGENT else {}
-    return f"/v1/calls?{urlencode({**agent, **period}, doseq=True)}"
-
-
-def assessed_item(month: Assessment, item: Item, names: tuple[str | None, str | None]) -> AssessedItem:
-    """Return a result as it is shown; `names` are the English and the Chinese one."""
-    figures = {each: figure_item(month, item.by, item.subject, each, value) for each, value in item.figures.items()}
-    name, name_zh = names
-    return AssessedItem(**{**dict(item), "name": name, "name_zh": name_zh, "figures": figures})
-
-
-def month_facts(month: Assessment, available: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of a MonthSummary."""
-    here = f"{ASSESSMENTS}/{month.number}"
-    objections = month.limit_of(OBJECTIONS)
-    computed = month.computed
-    return {
-        "month": month.number,
-        "status": month.state,
-        "opened_at": month.opened_at,
-        "published_at": month.published_at,
-        "objections_end_at": objections.ends_at if objections else None,
-        "final_at": month.closed_at,
-        "computed_as_of": computed.as_of if computed else None,
-        "digest": computed.digest if computed else None,
-        "catalogue": month.edition.digest,
-        "seed": month.seed,
-        "inspected": len(month.inspections),
-        "sampled": len(month.sample),
-        "objections": len(month.objections),
-        "undecided": len(month.undecided),
-        "available_actions": [*available],
-        "links": {
-            "self": here,
-            "objections": f"{here}/objections",
-            "inspections": f"{here}/inspections",
-            **{by.value: f"{here}?by={by}" for by in Subject},
-        },
-    }
-
-
-def standard_item(month: Assessment, by: Subject) -> StandardItem:
-    standard = month.standard
-    return StandardItem.model_validate(dict(standard) | {"weights": standard.weights_of(by)})
-
-
-def objection_item(month: str, objection: Objection) -> ObjectionItem:
-    here = f"{ASSESSMENTS}/{month}/objections"
-    links = {"decision": f"{here}/{objection.id}/decision", **_case_link(objection.complaint)}
-    return ObjectionItem(month=month, links=links, **objection.model_dump(exclude={"parties"}))
-
-
-def inspection_items(month: Assessment) -> list[InspectionItem]:
-    made = {each.complaint: each for each in month.inspections}
-    nothing = dict.fromkeys(("scores", "points", "inspected_by", "inspected_at"))
-    return [
-        InspectionItem(**{**nothing, **dict(made.get(each.complaint, each))}, links=_case_link(each.complaint))
-        for each in month.sample
-    ]
-
-
 def amount_text(counted: CountedCase) -> str | None:
     """Return money or points as a decimal number; None for an entry that has none."""
     return None if counted.amount is None else f"{Decimal(counted.amount) / 100:.2f}"
-
-
-def counted_item(counted: CountedCase) -> CountedCaseItem:
-    facts = {**counted._asdict(), "amount": amount_text(counted)}
-    facts.pop("serial")
-    return CountedCaseItem(**facts, links=_case_link(counted.number))
-
-
-def exclusion_item(exclusion: Exclusion) -> ExclusionItem:
-    decision = f"/v1/complaints/{exclusion.number}/exclusions/{exclusion.id}/decision"
-    return ExclusionItem(**exclusion._asdict(), links={"decision": decision, **_case_link(exclusion.number)})
-
-
-def _case_link(number: str | None) -> dict[str, str]:
-    return {"complaint": f"/v1/complaints/{number}"} if number else {}

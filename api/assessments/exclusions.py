@@ -11,16 +11,15 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
-from starlette.responses import Response
 
-from api.assessments.answers import ExclusionDecision, ExclusionItem, ExclusionPage, NewExclusion, exclusion_item
+from api.assessments.answers import ExclusionDecision, ExclusionItem, ExclusionPage, NewExclusion
 from api.assessments.assessments import Assessments
 from api.codes import CatalogueInForce
 from api.complaints.cases import Cases, TheCases
 from api.dependencies import TheReader, part
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import CaseNumber, IdempotencyKey, Paging
-from api.responses import answer_model, problems
+from api.responses import problems
 from api.rights import needs
 from api.routing import OnceRoute
 from api.sign_in.security import digest_of, request_key
@@ -117,30 +116,28 @@ router = APIRouter(tags=["assessments"], route_class=OnceRoute)
 @router.get(
     "/v1/exclusions",
     summary="List exclusions 剔除",
-    response_model=ExclusionPage,
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_exclusions(wanted: Annotated[ExclusionListing, Query()], reader: TheReader) -> Response:
+async def list_exclusions(wanted: Annotated[ExclusionListing, Query()], reader: TheReader) -> ExclusionPage:
     """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
     asked = partial(exclusions.page_of_exclusions, decided=wanted.decided)
     page = await reader.ask(asked, wanted.cursor, wanted.limit)
-    return answer_model(ExclusionPage(items=[*map(exclusion_item, page.items)], next_cursor=page.next_cursor))
+    return ExclusionPage(items=[*map(ExclusionItem.of, page.items)], next_cursor=page.next_cursor)
 
 
-@router.get(_OF_CASE, summary="List the exclusions of a complaint", response_model=ExclusionPage)
+@router.get(_OF_CASE, summary="List the exclusions of a complaint")
 async def list_exclusions_of_complaint(
     number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
-) -> Response:
+) -> ExclusionPage:
     """List all exclusions of a complaint with their decisions, the oldest first, all on one page."""
     await cases.in_sql(number, actor, READ_CASES)
     found = await reader.ask(exclusions.exclusions_of, number)
-    return answer_model(ExclusionPage(items=[*map(exclusion_item, found)], next_cursor=None))
+    return ExclusionPage(items=[*map(ExclusionItem.of, found)], next_cursor=None)
 
 
 @router.post(
     _OF_CASE,
     summary="剔除 exclude: ask that a complaint is excluded from assessments",
-    response_model=ExclusionItem,
     responses=problems(*_REFUSED),
 )
 async def request_exclusion(
@@ -149,15 +146,14 @@ async def request_exclusion(
     actor: Annotated[Actor, needs(REQUEST_EXCLUSIONS)],
     excluded: TheExclusions,
     idempotency_key: IdempotencyKey = None,
-) -> Response:
+) -> ExclusionItem:
     """Ask that the complaint does not count in the months that are not final; it counts until that is approved."""
-    return answer_model(exclusion_item(await excluded.request(number, body, actor, idempotency_key)))
+    return ExclusionItem.of(await excluded.request(number, body, actor, idempotency_key))
 
 
 @router.post(
     f"{_OF_CASE}/{{id}}/decision",
     summary="剔除审批 decide: on an exclusion",
-    response_model=ExclusionItem,
     responses=problems(EXCLUSION_NOT_FOUND, *_UNDECIDED),
 )
 async def decide_on_exclusion(
@@ -168,6 +164,6 @@ async def decide_on_exclusion(
     body: ExclusionDecision,
     actor: Annotated[Actor, needs(DECIDE_EXCLUSIONS)],
     excluded: TheExclusions,
-) -> Response:
+) -> ExclusionItem:
     """Approve or reject an exclusion; it counts from the next computation of the months that are not final."""
-    return answer_model(exclusion_item(await excluded.decide(number, exclusion_id, body, actor)))
+    return ExclusionItem.of(await excluded.decide(number, exclusion_id, body, actor))

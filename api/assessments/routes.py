@@ -1,6 +1,5 @@
 """Assessments (月度考核): results of a month, the cases behind each number, and the sample that is inspected."""
 
-from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -10,7 +9,9 @@ from starlette.responses import Response
 from api.assessments import exports as exported
 from api.assessments.answers import (
     ASSESSMENTS,
+    AssessedItem,
     AssessedMonth,
+    CountedCaseItem,
     CountedCasePage,
     InspectionItem,
     InspectionPage,
@@ -21,12 +22,7 @@ from api.assessments.answers import (
     ObjectionDecision,
     ObjectionItem,
     ObjectionPage,
-    assessed_item,
-    counted_item,
-    inspection_items,
-    month_facts,
-    objection_item,
-    standard_item,
+    StandardItem,
 )
 from api.assessments.assessments import CASE_NOT_COUNTED, UNKNOWN_FIGURE, UNKNOWN_SUBJECT, TheAssessments, number_of
 from api.dependencies import TheExportTurn, TheReader
@@ -35,7 +31,7 @@ from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKin
 from api.exports.files import CSV, XLSX
 from api.exports.streams import STREAMS, Pages, pages_of
 from api.parameters import INVALID_NUMBER, POST_ERRORS, IdempotencyKey, Paging, number_in
-from api.responses import also, answer_model, formats, problems
+from api.responses import also, formats, problems, set_status
 from api.rights import needs
 from api.routing import OnceRoute
 from domain.assessment.actions import decide_objection, inspect, object_
@@ -92,12 +88,11 @@ def _problems(action: AssessmentAction) -> tuple[ProblemKind, ...]:
 router = APIRouter(tags=["assessments"], route_class=OnceRoute)
 
 
-@router.get(ASSESSMENTS, summary="List assessed months 考核月份", response_model=MonthPage)
-async def list_assessments(actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader) -> Response:
+@router.get(ASSESSMENTS, summary="List assessed months 考核月份")
+async def list_assessments(actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader) -> MonthPage:
     """List the months that are or were assessed, the latest first, all on one page."""
     found = await reader.ask(months.all_months)
-    items = [MonthSummary(**month_facts(each, each.available_actions(actor))) for each in found]
-    return answer_model(MonthPage(items=items, next_cursor=None))
+    return MonthPage(items=[MonthSummary.of(each, actor) for each in found], next_cursor=None)
 
 
 @router.get(
@@ -112,17 +107,17 @@ async def get_assessment(
     actor: Annotated[Actor, needs(READ_ASSESSMENTS)],
     assessments: TheAssessments,
     export_turn: TheExportTurn,
-) -> Response:
+) -> AssessedMonth | Response:
     """Read figures, scores and grades of all subjects of one kind. Each figure links to what it counts."""
     found = await assessments.of(month)
     items = await assessments.reader.ask(months.items, month, found.serial, wanted.by)
     names = assessments.names(wanted.by)
-    shown = [assessed_item(found, item, names(item.subject)) for item in items]
+    shown = [AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
         pages, name = _one_page(exported.score_cells(shown)), f"{month}-{wanted.by}"
         return await STREAMS[wanted.format](name, exported.SCORE_COLUMNS, pages, export_turn)
-    facts = month_facts(found, found.available_actions(actor))
-    return answer_model(AssessedMonth(**facts, by=wanted.by, standard=standard_item(found, wanted.by), items=shown))
+    standard = StandardItem.of(found.standard, wanted.by)
+    return AssessedMonth.of(found, actor, by=wanted.by, standard=standard, items=shown)
 
 
 @router.get(
@@ -134,7 +129,7 @@ async def get_assessment(
 )
 async def list_counted_cases(
     month: Month, wanted: Annotated[CaseListing, Query()], assessments: TheAssessments, export_turn: TheExportTurn
-) -> Response:
+) -> CountedCasePage | Response:
     """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
     number = number_of(await assessments.of(month), wanted.by, wanted.subject, wanted.figure)
     if wanted.format != "json":
@@ -146,19 +141,17 @@ async def list_counted_cases(
         pages = await pages_of(turn, read, exported.case_cells, wanted.cursor)
         return await STREAMS[wanted.format](name, exported.CASE_COLUMNS, pages, turn)
     page = await assessments.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
-    return answer_model(CountedCasePage(items=[*map(counted_item, page.items)], next_cursor=page.next_cursor))
+    return CountedCasePage(items=[*map(CountedCaseItem.of, page.items)], next_cursor=page.next_cursor)
 
 
 @router.get(
     f"{ASSESSMENTS}/{{month}}/inspections",
     summary="List the sample of a month 质检样本",
-    response_model=InspectionPage,
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_inspections(month: Month, assessments: TheAssessments) -> Response:
+async def list_inspections(month: Month, assessments: TheAssessments) -> InspectionPage:
     """List the cases that were drawn to be inspected, with the points of those that were, all on one page."""
-    found = await assessments.of(month)
-    return answer_model(InspectionPage(items=inspection_items(found), next_cursor=None))
+    return InspectionPage(items=InspectionItem.all_of(await assessments.of(month)), next_cursor=None)
 
 
 async def _one_page(page: list[list[Cell]]) -> Pages:
@@ -168,7 +161,6 @@ async def _one_page(page: list[list[Cell]]) -> Pages:
 @router.post(
     f"{ASSESSMENTS}/{{month}}/inspections",
     summary="质检 inspect: give points to a case of the sample",
-    response_model=InspectionItem,
     responses=also(202, InspectionItem) | problems(*_problems(inspect.ACTION), INVALID_NUMBER),
 )
 async def inspect_case(
@@ -176,35 +168,33 @@ async def inspect_case(
     body: NewInspection,
     actor: Annotated[Actor, needs(right_to(inspect.ACTION))],
     assessments: TheAssessments,
+    response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> Response:
+) -> InspectionItem:
     """Give the points of each criterion of the form; nobody inspects a case of their own."""
     number = number_in(body.complaint)
     given = {"note": body.note} if body.note else {}
     meant = inspect.Inspect(complaint=number, scores=body.scores, **given)
     outcome, shown = await assessments.act(month, meant, actor, idempotency_key)
-    found = next(each for each in inspection_items(outcome.assessment) if each.complaint == number)
-    return answer_model(found, HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+    set_status(response, shown=shown)
+    return next(each for each in InspectionItem.all_of(outcome.assessment) if each.complaint == number)
 
 
 @router.get(
     f"{ASSESSMENTS}/{{month}}/objections",
     summary="List the objections of a month 申诉",
-    response_model=ObjectionPage,
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_objections(month: Month, assessments: TheAssessments) -> Response:
+async def list_objections(month: Month, assessments: TheAssessments) -> ObjectionPage:
     """List the objections with their decisions, the oldest first, all on one page."""
     found = await assessments.of(month)
-    items = [objection_item(month, each) for each in found.objections]
-    return answer_model(ObjectionPage(items=items, next_cursor=None))
+    return ObjectionPage(items=[ObjectionItem.of(month, each) for each in found.objections], next_cursor=None)
 
 
 @router.post(
     f"{ASSESSMENTS}/{{month}}/objections",
     summary="申诉 object: to a figure of a published month",
     status_code=201,
-    response_model=ObjectionItem,
     responses=also(202, ObjectionItem) | problems(*_problems(object_.ACTION), *_CHECKED),
 )
 async def object_to_figure(
@@ -212,8 +202,9 @@ async def object_to_figure(
     body: NewObjection,
     actor: Annotated[Actor, needs(right_to(object_.ACTION))],
     assessments: TheAssessments,
+    response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> Response:
+) -> ObjectionItem:
     """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
     complaint = number_in(body.complaint) if body.complaint else None
     fields = body.model_dump(exclude_none=True) | ({"complaint": complaint} if complaint else {})
@@ -225,30 +216,31 @@ async def object_to_figure(
 
     refused = await refusal_of(check())
     outcome, shown = await assessments.act(month, meant, actor, idempotency_key, refused)
-    found = _objection_like(outcome.assessment, body, complaint)
-    return answer_model(objection_item(month, found), HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED)
+    set_status(response, shown=shown)
+    return ObjectionItem.of(month, _objection_like(outcome.assessment, body, complaint))
 
 
 @router.post(
     f"{ASSESSMENTS}/{{month}}/objections/{{id}}/decision",
     summary="申诉裁决 decide: on an objection",
-    response_model=ObjectionItem,
     responses=also(202, ObjectionItem) | problems(*_problems(decide_objection.ACTION)),
 )
-async def decide_on_objection(
+async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the path
     month: Month,
     objection_id: Annotated[int, Path(alias="id", ge=1, le=9_999_999, description="Its id.", examples=[1])],
     body: ObjectionDecision,
     actor: Annotated[Actor, needs(right_to(decide_objection.ACTION))],
     assessments: TheAssessments,
+    response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> Response:
+) -> ObjectionItem:
     """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
     meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
     outcome, shown = await assessments.act(month, meant, actor, idempotency_key)
     found = outcome.assessment.objection(objection_id)
     assert found is not None  # noqa: S101 - the workflow has decided on it
-    return answer_model(objection_item(month, found), HTTPStatus.OK if shown else HTTPStatus.ACCEPTED)
+    set_status(response, shown=shown)
+    return ObjectionItem.of(month, found)
 
 
 def _objection_like(month: AssessmentFields, body: NewObjection, complaint: str | None) -> Objection:

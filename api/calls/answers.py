@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,7 +15,7 @@ from pydantic import (
     WrapValidator,
     field_validator,
 )
-from pydantic_core import PydanticCustomError, to_json
+from pydantic_core import PydanticCustomError
 
 from api.codes import CONTEXT
 from api.edge.problems import ProblemError, declare
@@ -169,6 +169,34 @@ class CallItem(BaseModel):
     masked: list[str] = Field(description="Fields that your role sees masked (脱敏) or empty.")
     links: CallLinks
 
+    @classmethod
+    def of(cls, linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> Self:
+        """Return a call as the reader may see it; `read_by` is the case by which it is read, if it is by one."""
+        call, complaints = linked
+        if read_by and reads_one_department(reader):
+            complaints = (read_by.number,)
+        shown, hidden = {name: value for name, value in call._asdict().items() if name in cls.model_fields}, list[str]()
+        if call.agent and not call.agent_known:  # a name of the telephone system, which may be a telephone
+            shown["agent"] = mask_agent(call.agent)
+        mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
+        if mask and call.caller_phone:
+            shown["caller_phone"] = mask(call.caller_phone)
+            hidden.append("caller_phone")
+        if call.recording_url and reader.role not in READ_RECORDINGS.reach:
+            shown["recording_url"] = None
+            hidden.append("recording_url")
+        first = next(iter(complaints), None)
+        more = {
+            "outcome": call.outcome,
+            "wait_seconds": _seconds(call.waited),
+            "talk_seconds": _seconds(call.talked),
+            "asked_call_back": call.asked_at is not None,
+            "complaint": first,
+            "complaints": complaints,
+        }
+        links = CallLinks(complaint=f"/v1/complaints/{first}" if first else None)
+        return cls(**{**shown, **more}, masked=hidden, links=links)
+
 
 class CallPage(Page[CallItem]):
     """Calls, the newest first."""
@@ -176,33 +204,6 @@ class CallPage(Page[CallItem]):
 
 class UnconfirmedPage(Page[Unconfirmed]):
     """Withdrawals that their call does not confirm, the newest first."""
-
-
-def call_json(linked: LinkedCall, reader: Actor, read_by: Case | None = None) -> bytes:
-    """Return a call in the shape of `CallItem`; `read_by` is the case by which it is read, if it is by one."""
-    item, complaints = linked
-    if read_by and reads_one_department(reader):
-        complaints = (read_by.number,)
-    shown = item._asdict() | {
-        "outcome": item.outcome,
-        "wait_seconds": _seconds(item.waited),
-        "talk_seconds": _seconds(item.talked),
-        "asked_call_back": item.asked_at is not None,
-        "complaint": next(iter(complaints), None),
-        "complaints": complaints,
-    }
-    for internal in ("timing", "agent_known", "hung_up", "asked_at", "went_on_at", "queues_entered", "queues_left"):
-        del shown[internal]
-    if item.agent and not item.agent_known:  # a name of the telephone system, which may be a telephone
-        shown["agent"] = mask_agent(item.agent)
-    mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
-    hidden = list[str]()
-    if mask and item.caller_phone:
-        shown["caller_phone"], hidden = mask(item.caller_phone), ["caller_phone"]
-    if item.recording_url and reader.role not in READ_RECORDINGS.reach:
-        shown["recording_url"], hidden = None, [*hidden, "recording_url"]
-    links = {"complaint": f"/v1/complaints/{complaints[0]}" if complaints else None}
-    return to_json({**shown, "masked": hidden, "links": links})
 
 
 def _seconds(time: timedelta | None) -> float | None:

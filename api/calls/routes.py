@@ -7,15 +7,14 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, StrictBool
-from starlette.responses import Response
 
-from api.calls.answers import CALLS, INVALID_CALL, CallPage, KeptCalls, NewCall, Reported, UnconfirmedPage, call_json
+from api.calls.answers import CALLS, INVALID_CALL, CallItem, CallPage, KeptCalls, NewCall, Reported, UnconfirmedPage
 from api.complaints.cases import TheCases
 from api.dependencies import Now, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter
 from api.edge.problems import ProblemError, declare, kind_of
 from api.naming import UNKNOWN_AGENT
 from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
-from api.responses import answer_model, answer_page, problems
+from api.responses import problems
 from api.rights import needs
 from api.routing import OnceRoute
 from api.shapes import Page, body_like
@@ -106,13 +105,12 @@ router = APIRouter(tags=["calls"], route_class=OnceRoute)
 @router.post(
     CALLS,
     summary="Report calls 上报通话",
-    response_model=KeptCalls,
     dependencies=[needs(RECORD_CALLS)],
     responses=problems(INVALID_CALL, INVALID_NUMBER, UNKNOWN_AGENT),
 )
 async def report_calls(
     body: Reported, now: Now, writer: TheWriter, catalogue: TheCatalogue, people: ThePeople
-) -> Response:
+) -> KeptCalls:
     """Report one call, or up to 1,000 in `items`, while they last, afterwards, or again: order does not matter.
 
     What is known already changes nothing. If any call has a fault, nothing is kept, and all faults are named.
@@ -121,74 +119,71 @@ async def report_calls(
     calls = [each.call(lambda agent: people.get(agent) is not None) for each in given]
     area_code = catalogue.area_code
     kept = await writer.write(lambda sql: keep(sql, calls, area_code, now))
-    return answer_model(KeptCalls(**kept._asdict()))
+    return KeptCalls(**kept._asdict())
 
 
-@router.get(CALLS, summary="List calls 通话记录", response_model=CallPage, responses=problems(INVALID_PERIOD))
+@router.get(CALLS, summary="List calls 通话记录", responses=problems(INVALID_PERIOD))
 async def list_calls(
     wanted: Annotated[CallListing, Query()],
     actor: Annotated[Actor, needs(READ_CALLS)],
     reader: TheReader,
     catalogue: TheCatalogue,
     naming: TheNaming,
-) -> Response:
+) -> CallPage:
     """List calls, the newest first. Filters narrow the list together."""
     period(("from", wanted.since), ("to", wanted.until))
     agent = person(naming, wanted.agent, actor)
     filters = CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
     area_code = catalogue.area_code
     page = await reader.ask(linked_calls, filters, wanted.cursor, wanted.limit, area_code)
-    return answer_page((call_json(call, actor) for call in page.items), page.next_cursor)
+    return CallPage(items=[CallItem.of(call, actor) for call in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/v1/complaints/{number}/calls", summary="List the calls of a complaint", response_model=CallPage)
+@router.get("/v1/complaints/{number}/calls", summary="List the calls of a complaint")
 async def list_calls_of_complaint(
     number: CaseNumber,
     actor: Annotated[Actor, needs(READ_CASES)],
     reader: TheReader,
     catalogue: TheCatalogue,
     cases: TheCases,
-) -> Response:
+) -> CallPage:
     """List the calls in which it was registered or that name it, the newest first, all on one page."""
     case = await cases.in_sql(number, actor, READ_CASES)
     found = await reader.ask(calls_of_case, case, catalogue.area_code)
-    return answer_page((call_json(call, actor, case) for call in found), None)
+    return CallPage(items=[CallItem.of(call, actor, case) for call in found], next_cursor=None)
 
 
 @router.get(
     "/v1/unconfirmed-withdrawals",
     summary="List unconfirmed withdrawals 撤销核对",
-    response_model=UnconfirmedPage,
     dependencies=[needs(CHECK_WITHDRAWALS)],
 )
 async def list_unconfirmed_withdrawals(
     paging: Annotated[LongPaging, Query()], now: Now, reader: TheReader, catalogue: TheCatalogue
-) -> Response:
+) -> UnconfirmedPage:
     """List withdrawals by agents who did not own the case, where the call they named does not confirm it."""
     area_code = catalogue.area_code
     page = await reader.ask(unconfirmed, now, area_code, paging.cursor, paging.limit)
-    return answer_model(UnconfirmedPage(items=[*page.items], next_cursor=page.next_cursor))
+    return UnconfirmedPage(items=[*page.items], next_cursor=page.next_cursor)
 
 
 @router.get(
     "/v1/call-backs",
     summary="List callers to be called back 回电名单",
-    response_model=CallBackPage,
     dependencies=[needs(CALL_BACK)],
 )
 async def list_callers_to_call_back(
     wanted: Annotated[CallBackListing, Query()], now: Now, reader: TheReader
-) -> Response:
+) -> CallBackPage:
     """List callers whom nobody answered, one entry for each telephone, whoever has waited longest first."""
     page = await reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
     items = [CallBackItem.of(each, now) for each in page.items]
-    return answer_model(CallBackPage(items=items, next_cursor=page.next_cursor))
+    return CallBackPage(items=items, next_cursor=page.next_cursor)
 
 
 @router.post(
     "/v1/calls/{call_id:path}/call-back",
     summary="Call a caller back 回电",
-    response_model=CallBackItem,
     responses=problems(NOT_FOUND, *CONFLICTS),
 )
 async def call_back(
@@ -198,7 +193,7 @@ async def call_back(
     now: Now,
     writer: TheWriter,
     people: ThePeople,
-) -> Response:
+) -> CallBackItem:
     """Take the call-back, or tell how a try ended: not reached frees it, and the third time ends it.
 
     Who takes it has it for 30 minutes. The same report again by the same person changes nothing.
@@ -217,4 +212,4 @@ async def call_back(
     if entry is None:
         detail = f"Nobody is to be called back for the call {call_id}; GET /v1/call-backs lists the callers."
         raise ProblemError(NOT_FOUND, detail)
-    return answer_model(CallBackItem.of(entry, now))
+    return CallBackItem.of(entry, now)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.actions import Actions, Turn, add_actions
 from api.codes import CatalogueInForce
-from api.complaints.answers import Complaint, complaint_json
+from api.complaints.answers import Complaint
 from api.complaints.cases import Cases
 from api.complaints.checks import (
     CALL_MISMATCH,
@@ -37,8 +37,7 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.naming import Naming
-from api.parameters import POST_ERRORS, NumberText, etag, not_found, number_in
-from api.responses import answer
+from api.parameters import POST_ERRORS, NumberText, not_found, number_in
 from api.rights import KEY, require_reach
 from api.routing import OnceRoute
 from api.sql.reader import Reader
@@ -196,15 +195,14 @@ class ComplaintActions(Actions[Outcome]):
             OUT_OF_TURN, detail, accepted=[], state=view.state, version=view.version, available_actions=[]
         )
 
-    async def answer(self, number: str, outcome: Outcome, actor: Actor) -> Response:
+    async def answer(self, number: str, outcome: Outcome, actor: Actor) -> tuple[Complaint, bool]:
         view, shown = await self.cases.write(number, outcome, actor)
         # Meanwhile another department may have the case, or when the request is repeated.
         require_reach(READ_CASES, actor, number, view, f"The action was carried out, as version {outcome.version}. ")
         events = outcome.batch.events if outcome.batch else ()
         if any(isinstance(each.data, Corrected) and each.data.needs_recognition for each in events):
             self.recognition.note_correction()
-        status = HTTPStatus.OK if shown else HTTPStatus.ACCEPTED
-        return answer(complaint_json(view, actor), status, etag(view.version))
+        return Complaint.of(view, actor), shown
 
 
 def _given(part: str, value: Value | None) -> set[str]:

@@ -1,12 +1,11 @@
 """Shapes of requests and answers about complaints, and how cases are shown."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
-from pydantic_core import to_json, to_jsonable_python
 
-from api.responses import masked_json, reads_one_department
+from api.responses import masked_for, reads_one_department
 from api.shapes import EventItem, Page, body_like, timeline_of
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.decide import CASE_KINDS
@@ -56,6 +55,12 @@ class Links(BaseModel):
     actions: str = Field(description="`{action}` stands for one of `available_actions`.")
     temporal_ui: str = Field(description="The case in the Temporal UI, for people who have signed in.")
 
+    @classmethod
+    def of(cls, number: str) -> Self:
+        here = f"/v1/complaints/{number}"
+        below = {part: f"{here}/{part}" for part in ("timeline", "notices", "caller", "calls")}
+        return cls(self=here, **below, actions=f"{here}/actions/{{action}}", temporal_ui=f"/case/{number}")
+
 
 class Complaint(CaseView):
     """Complaint at one version (工单)."""
@@ -64,6 +69,16 @@ class Complaint(CaseView):
         description="Fields that your role sees masked (脱敏) or empty.", examples=[["caller.phone"]]
     )
     links: Links
+
+    @classmethod
+    def of(cls, view: CaseView, reader: Actor) -> Self:
+        """Return a case as the reader may see it."""
+        shown, names = masked(view, masks_for(reader.role, ended=view.state in ENDED))
+        facts = dict(shown)
+        if reads_one_department(reader) and view.possible_duplicates:
+            facts["possible_duplicates"] = ()
+            names.append("possible_duplicates")
+        return cls(**facts, masked=names, links=Links.of(view.number))
 
 
 class ComplaintPage(Page[Complaint]):
@@ -80,6 +95,13 @@ class PartItem(Part):
     district: str | None
     owner: str = Field(description="Person who replies to the caller (首问责任人).")
     links: Links
+
+    @classmethod
+    def of(cls, item: PartOfCase, reader: Actor) -> Self:
+        """Return a part as the reader may see it."""
+        case = {name: value for name, value in item._asdict().items() if name != "part"}
+        found = cls(**dict(item.part), **case, links=Links.of(item.number))
+        return masked_for(reader, found, found.case_state)
 
 
 class PartPage(Page[PartItem]):
@@ -111,44 +133,23 @@ class NoticeItem(BaseModel):
     )
     links: dict[str, str] = Field(description="`self` is the document, as a page; `complaint` is the case.")
 
+    @classmethod
+    def of(cls, number: str, event: Event) -> Self:
+        data, here = document_of(event), f"/v1/complaints/{number}"
+        return cls(
+            seq=event.seq,
+            at=event.at,
+            cycle=event.cycle,
+            kind=event.action,
+            title=DOCUMENT_EN[event.action],
+            title_zh=DOCUMENTS[event.action].zh,
+            due_at=data.due_at,
+            departments=[each.department for each in data.addressees],
+            links={"self": f"{here}/notices/{event.seq}", "complaint": here},
+        )
+
 
 class NoticePage(Page[NoticeItem]):
     """Documents of a case, the oldest first, all on one page."""
 
     next_cursor: None = None
-
-
-def links(number: str) -> dict[str, str]:
-    here = f"/v1/complaints/{number}"
-    below = {part: f"{here}/{part}" for part in ("timeline", "notices", "caller", "calls")}
-    return {"self": here, **below, "actions": f"{here}/actions/{{action}}", "temporal_ui": f"/case/{number}"}
-
-
-def complaint_json(view: CaseView, reader: Actor) -> bytes:
-    hidden = ["possible_duplicates"] if reads_one_department(reader) and view.possible_duplicates else []
-    facts = dict(view) | dict.fromkeys(hidden, ())
-    if masks := masks_for(reader.role, ended=view.state in ENDED):
-        facts, names = masked(to_jsonable_python(facts), masks)
-        hidden = [*names, *hidden]
-    return to_json({**facts, "masked": hidden, "links": links(view.number)})
-
-
-def notice_json(number: str, event: Event) -> bytes:
-    data, here = document_of(event), f"/v1/complaints/{number}"
-    item = NoticeItem(
-        seq=event.seq,
-        at=event.at,
-        cycle=event.cycle,
-        kind=event.action,
-        title=DOCUMENT_EN[event.action],
-        title_zh=DOCUMENTS[event.action].zh,
-        due_at=data.due_at,
-        departments=[each.department for each in data.addressees],
-        links={"self": f"{here}/notices/{event.seq}", "complaint": here},
-    )
-    return item.model_dump_json().encode()
-
-
-def part_json(item: PartOfCase, reader: Actor) -> bytes:
-    case = {name: value for name, value in item._asdict().items() if name != "part"}
-    return masked_json({**item.part.model_dump(), **case, "links": links(item.number)}, reader, item.case_state)

@@ -20,12 +20,11 @@ from api.complaints.answers import (
     Complaint,
     ComplaintPage,
     NewComplaint,
+    NoticeItem,
     NoticePage,
+    PartItem,
     PartPage,
     Timeline,
-    complaint_json,
-    notice_json,
-    part_json,
 )
 from api.complaints.cases import TheCases
 from api.complaints.intake import OTHER_OWNER, TheIntake
@@ -49,11 +48,10 @@ from api.parameters import (
     Sla,
     TimelinePaging,
     after_seq,
-    etag,
     is_known,
     person,
 )
-from api.responses import NOT_MODIFIED, also, answer, answer_model, answer_page, formats, problems, timeline_item
+from api.responses import NOT_MODIFIED, also, answer_page, describe, etag, formats, problems, timeline_item
 from api.rights import MASKED_SEARCH, department_within, needs, search_within
 from api.routing import OnceRoute
 from api.temporal.client import TEMPORAL_ERRORS
@@ -119,7 +117,6 @@ router = APIRouter(tags=["complaints"], route_class=OnceRoute)
     "/v1/complaints",
     summary="受理 register: take a complaint in",
     status_code=201,
-    response_model=Complaint,
     responses=also(202, Complaint)
     | problems(*POST_ERRORS, OTHER_OWNER, UNKNOWN["service"], UNKNOWN["district"], BEHIND_SQL),
 )
@@ -128,17 +125,19 @@ async def register(
     actor: Annotated[Actor, needs(RIGHT_TO_REGISTER)],
     intake: TheIntake,
     cases: TheCases,
+    response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> Response:
+) -> Complaint:
     """Register what the caller says; the agent of first contact (首问责任人) owns the case from then on.
 
     Its clocks run from now. This needs Temporal alone: with the worker down, the answer is 201 and lists show the
     case; with SQL down it is 202, the number good.
     """
     case, shown = await intake.write(await intake.register(actor, body, idempotency_key))
-    view = cases.view(case, actor)
-    headers = {"Location": f"/v1/complaints/{view.number}", **etag(view.version)}
-    return answer(complaint_json(view, actor), HTTPStatus.CREATED if shown else HTTPStatus.ACCEPTED, headers)
+    complaint = Complaint.of(cases.view(case, actor), actor)
+    describe(response, complaint, shown=shown)
+    response.headers["Location"] = complaint.links.self
+    return complaint
 
 
 def _narrowed(wanted: Filters, actor: Actor, naming: Naming) -> CaseFilters:
@@ -162,7 +161,7 @@ async def list_complaints(
     catalogue: TheCatalogue,
     naming: TheNaming,
     export_turn: TheExportTurn,
-) -> Response:
+) -> ComplaintPage | Response:
     """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
 
     By registration, no case comes twice or is left out between pages, and what is registered meanwhile comes before
@@ -183,23 +182,21 @@ async def list_complaints(
     page = await cases.reader.ask(
         list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code, sort=wanted.sort
     )
-    items = (complaint_json(cases.view(case, actor), actor) for case in page.items)
-    return answer_page(items, page.next_cursor)
+    items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
+    return ComplaintPage(items=items, next_cursor=page.next_cursor)
 
 
-@router.get(
-    "/v1/complaints/counts", summary="Count complaints", response_model=Counts, responses=problems(*FILTER_ERRORS)
-)
+@router.get("/v1/complaints/counts", summary="Count complaints", responses=problems(*FILTER_ERRORS))
 async def count_complaints(
     wanted: Annotated[Filters, Query(), BY_NAME],
     actor: Annotated[Actor, needs(READ_CASES)],
     reader: TheReader,
     catalogue: TheCatalogue,
     naming: TheNaming,
-) -> Response:
+) -> Counts:
     """Count the complaints that a list with the same filters has, by state, department and service level."""
     filters = _narrowed(wanted, actor, naming)
-    return answer_model(summed(await reader.ask(count_cases, filters, catalogue.area_code)))
+    return summed(await reader.ask(count_cases, filters, catalogue.area_code))
 
 
 @router.get(
@@ -209,17 +206,22 @@ async def count_complaints(
     responses=NOT_MODIFIED | problems(*TEMPORAL_ERRORS),
 )
 async def get_complaint(
-    number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], cases: TheCases, if_none_match: IfNoneMatch = None
-) -> Response:
+    number: CaseNumber,
+    actor: Annotated[Actor, needs(READ_CASES)],
+    cases: TheCases,
+    response: Response,
+    if_none_match: IfNoneMatch = None,
+) -> Complaint | Response:
     """Read one complaint from SQL, or from its workflow if SQL does not show it yet or is down.
 
     The `ETag` is its version: it changes with every event, and not with the seconds that its clocks count.
     """
     view = await cases.get(number, actor, READ_CASES)
-    tag = etag(view.version)
     if is_known(if_none_match, view.version):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tag)
-    return answer(complaint_json(view, actor), headers=tag)
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=etag(view.version))
+    complaint = Complaint.of(view, actor)
+    describe(response, complaint, shown=True)
+    return complaint
 
 
 @router.get("/v1/complaints/{number}/timeline", summary="Read what happened to a complaint", response_model=Timeline)
@@ -240,7 +242,6 @@ async def get_timeline(
 @router.get(
     "/v1/parts",
     summary="List the parts of a department (协办)",
-    response_model=PartPage,
     responses=problems(UNKNOWN["department"], OTHER_DEPARTMENT),
 )
 async def list_parts(
@@ -248,28 +249,24 @@ async def list_parts(
     actor: Annotated[Actor, needs(READ_PARTS)],
     reader: TheReader,
     catalogue: TheCatalogue,
-) -> Response:
+) -> PartPage:
     """List the parts of a department in cases of others; `GET /v1/complaints` lists its own cases."""
     department = department_within(READ_PARTS, actor, wanted.department) or actor.department
     if department is None:
         detail = "Your key has no department: name one with the parameter `department`."
         raise ProblemError(UNKNOWN["department"], detail, accepted=words(catalogue.departments))
     page = await reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
-    return answer_page((part_json(item, actor) for item in page.items), page.next_cursor)
+    return PartPage(items=[PartItem.of(item, actor) for item in page.items], next_cursor=page.next_cursor)
 
 
-@router.get(
-    "/v1/complaints/{number}/notices",
-    summary="List the notices of a case 催办通知书、通报批评",
-    response_model=NoticePage,
-)
+@router.get("/v1/complaints/{number}/notices", summary="List the notices of a case 催办通知书、通报批评")
 async def list_notices(
     number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
-) -> Response:
+) -> NoticePage:
     """List at most two a cycle: a notice of urging the day after the due time, and public criticism."""
     await cases.in_sql(number, actor, READ_NOTICES)
     found = await reader.ask(documents_of, number)
-    return answer_page((notice_json(number, event) for event in found), None)
+    return NoticePage(items=[NoticeItem.of(number, event) for event in found])
 
 
 @router.get(

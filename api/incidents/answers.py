@@ -1,13 +1,12 @@
 """Shapes of requests and answers about incidents."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError, to_json
+from pydantic_core import PydanticCustomError
 
-from api.responses import masked_json
+from api.responses import masked_for
 from api.shapes import HIDDEN, WHOLE, EventItem, Page, body_like, timeline_of
 from domain.case.incident_link import KEPT, SETTLED, OwnMatter
 from domain.case.lifecycle import State
@@ -19,7 +18,8 @@ from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
 from domain.shared.value import omit_default
-from readmodel.incidents.candidates import IncidentCandidate as Found
+from readmodel.incidents.candidates import IncidentCandidate
+from readmodel.incidents.incidents import IncidentCounts
 
 
 class NewIncident(Around):
@@ -59,6 +59,17 @@ class IncidentLinks(BaseModel):
     candidates: str = Field(description="Cases that match its scope, and are linked by name only.")
     actions: str = Field(description="`{action}` stands for one of `available_actions`.")
 
+    @classmethod
+    def of(cls, number: str) -> Self:
+        here = f"/v1/incidents/{number}"
+        return cls(
+            self=here,
+            timeline=f"{here}/timeline",
+            complaints=f"/v1/complaints?incident={number}",
+            candidates=f"{here}/candidates",
+            actions=f"{here}/actions/{{action}}",
+        )
+
 
 CandidateReason = Annotated[
     str, WithJsonSchema({"type": "string", "enum": [*OwnMatter, PLACE_UNKNOWN, NOT_LINKED], "title": "CandidateReason"})
@@ -89,6 +100,20 @@ class IncidentItem(IncidentFields):
     kept_cases: int = Field(description="Cases that went on with their department at its end.")
     available_actions: list[IncidentActionName] = Field(description="Actions that your role permits now.")
     links: IncidentLinks
+
+    @classmethod
+    def of(cls, item: Incident, reader: Actor, counts: IncidentCounts) -> Self:
+        """Return an incident as the reader sees it, with its cases as they are counted."""
+        return cls(
+            **dict(item),
+            **dict(item.scope),
+            cases=sum(counts.states.values()),
+            cases_by_state={State(state): cases for state, cases in counts.states.items()},
+            settled_cases=counts.outcomes.get(SETTLED, 0),
+            kept_cases=counts.outcomes.get(KEPT, 0),
+            available_actions=[*item.available_actions(reader)],
+            links=IncidentLinks.of(item.number),
+        )
 
 
 class IncidentPage(Page[IncidentItem]):
@@ -122,6 +147,24 @@ class Candidate(BaseModel):
     reasons: list[CandidateReason] = Field(description="Why the incident has not taken it by itself.")
     links: CandidateLinks
 
+    @classmethod
+    def of(cls, item: IncidentCandidate, reader: Actor) -> Self:
+        """Return a candidate as the reader may see it."""
+        case, place = item.case, item.case.intake.location
+        here = f"/v1/complaints/{case.number}"
+        found = cls(
+            number=case.number,
+            state=case.state,
+            service_code=case.intake.service_code,
+            department=case.department,
+            registered_at=case.registered_at,
+            location=CandidatePlace(district=place.district, address=place.address),
+            description=case.intake.description,
+            reasons=[*item.reasons],
+            links=CandidateLinks(self=here, link=f"{here}/actions/link_incident"),
+        )
+        return masked_for(reader, found, case.state)
+
 
 class CandidatePage(Page[Candidate]):
     """Candidates, the newest registration first."""
@@ -129,44 +172,3 @@ class CandidatePage(Page[Candidate]):
 
 IncidentTimeline = timeline_of("IncidentTimeline", EventItem[IncidentState], INCIDENT_KINDS)
 """Events of an incident."""
-
-
-def incident_json(item: Incident, cases: Mapping[str, int], outcomes: Mapping[str, int], actor: Actor) -> bytes:
-    """Return an incident as the actor sees it, in the shape of `IncidentItem`.
-
-    `cases` are the numbers of its cases by state, `outcomes` those by the result of its end.
-    """
-    shown = item.model_dump(exclude={"scope", "state_before_merge", "timezone"})
-    here = f"/v1/incidents/{item.number}"
-    links = {
-        "self": here,
-        "timeline": f"{here}/timeline",
-        "complaints": f"/v1/complaints?incident={item.number}",
-        "candidates": f"{here}/candidates",
-        "actions": f"{here}/actions/{{action}}",
-    }
-    scope = {"circle": None, "streets": (), **item.scope.model_dump()}
-    counted = {
-        "cases": sum(cases.values()),
-        "cases_by_state": dict(cases),
-        "settled_cases": outcomes.get(SETTLED, 0),
-        "kept_cases": outcomes.get(KEPT, 0),
-    }
-    available = item.available_actions(actor)
-    return to_json({**shown, **scope, **counted, "available_actions": available, "links": links})
-
-
-def candidate_json(item: Found, reader: Actor) -> bytes:
-    case, here = item.case, f"/v1/complaints/{item.case.number}"
-    shown = {
-        "number": case.number,
-        "state": case.state,
-        "service_code": case.intake.service_code,
-        "department": case.department,
-        "registered_at": case.registered_at,
-        "location": {"district": case.intake.location.district, "address": case.intake.location.address},
-        "description": case.intake.description,
-        "reasons": item.reasons,
-        "links": {"self": here, "link": f"{here}/actions/link_incident"},
-    }
-    return masked_json(shown, reader, case.state)

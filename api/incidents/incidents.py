@@ -8,15 +8,11 @@ from http import HTTPStatus
 from operator import attrgetter
 from typing import Annotated
 
-from starlette.responses import Response
-
 from api.codes import CatalogueInForce
 from api.dependencies import part
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
-from api.incidents.answers import NewIncident, incident_json
-from api.parameters import etag
-from api.responses import answer as json_answer
+from api.incidents.answers import IncidentItem, NewIncident
 from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
 from api.temporal.incidents import IncidentClient
@@ -70,20 +66,22 @@ class Incidents:
         except ProblemError:
             return stored.IncidentCounts()
 
-    async def declare(self, body: NewIncident, actor: Actor, request: Request | None) -> Response:
-        """Declare an incident, or answer again what the same request declared."""
+    async def declare(self, body: NewIncident, actor: Actor, request: Request | None) -> tuple[IncidentItem, bool]:
+        """Declare an incident, or return again what the same request declared; as `answer` does."""
         at = self.clock()
         async with self.turns.of("declare", actor.id) if self._is_counted(actor) else nullcontext():
             return await self._declared(body, actor, request, at)
 
-    async def _declared(self, body: NewIncident, actor: Actor, request: Request | None, at: datetime) -> Response:
+    async def _declared(
+        self, body: NewIncident, actor: Actor, request: Request | None, at: datetime
+    ) -> tuple[IncidentItem, bool]:
         try:
             await self._check_declared(actor, at)
             check_scope(self.in_force.catalogue, body.services, body.districts)
         except (ProblemError, UnknownCode):
             if request is None or (number := await self.client.started_by(request, at)) is None:
                 raise
-            return await self.answer(await self.found(number, actor), actor, HTTPStatus.CREATED)
+            return await self.answer(await self.found(number, actor), actor)
         rules = [rule for rule in self.in_force.catalogue.surge_rules() if {*rule.services} & {*body.services}]
         window = max((rule.window_seconds for rule in rules), default=0)
         opening = Opening(
@@ -99,9 +97,8 @@ class Incidents:
         if again:
             with suppress(ProblemError):  # if neither SQL nor a worker answers, it is shown as it began
                 incident = await self.found(incident.number, actor)
-            return await self.answer(incident, actor, HTTPStatus.CREATED)
-        batch = IncidentBatch(incident=incident, events=(event,))
-        return await self.answer(incident, actor, HTTPStatus.CREATED, batch)
+            return await self.answer(incident, actor)
+        return await self.answer(incident, actor, IncidentBatch(incident=incident, events=(event,)))
 
     def _is_counted(self, actor: Actor) -> bool:
         return self.per_hour > 0 and actor.role is not Role.ADMIN
@@ -123,17 +120,15 @@ class Incidents:
         raise too_soon(TOO_MANY_INCIDENTS, rule, at, declared[-most] + HOUR, self.in_force.catalogue.calendar.timezone)
 
     async def answer(
-        self, incident: Incident, actor: Actor, status: HTTPStatus, batch: IncidentBatch | None = None
-    ) -> Response:
-        """Write the batch, and return the incident; 202 if lists do not show it yet."""
+        self, incident: Incident, actor: Actor, batch: IncidentBatch | None = None
+    ) -> tuple[IncidentItem, bool]:
+        """Write the batch; return the incident as the actor sees it, and True if lists show it."""
         shown = await (self.projection.write_incident(batch) if batch else self._is_in_sql(incident))
         if shown:  # a repeated action has the incident as it was the first time
             with suppress(ProblemError):
                 there = await self.reader.ask(stored.get, incident.number)
                 incident = max(there or incident, incident, key=attrgetter("version"))
-        body = incident_json(incident, *await self.counts(incident.number), actor)
-        location = {"Location": f"/v1/incidents/{incident.number}"} if status is HTTPStatus.CREATED else {}
-        return json_answer(body, status if shown else HTTPStatus.ACCEPTED, location | etag(incident.version))
+        return IncidentItem.of(incident, actor, await self.counts(incident.number)), shown
 
     async def _is_in_sql(self, incident: Incident) -> bool:
         with suppress(ProblemError):

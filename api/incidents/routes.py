@@ -24,18 +24,17 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.incidents.answers import (
+    Candidate,
     CandidatePage,
     IncidentItem,
     IncidentPage,
     IncidentTimeline,
     NewIncident,
-    candidate_json,
-    incident_json,
 )
 from api.incidents.incidents import TOO_MANY_INCIDENTS, Incidents, TheIncidents, check_scope, no_incident
 from api.naming import Naming
-from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq, etag
-from api.responses import also, answer, answer_page, problems, timeline_item
+from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
+from api.responses import also, answer_page, describe, problems, timeline_item
 from api.rights import needs
 from api.routing import OnceRoute
 from api.sign_in.security import digest_of, request_key
@@ -53,6 +52,7 @@ from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLA
 from domain.shared.actors import Actor
 from readmodel.incidents import candidates as incident_candidates
 from readmodel.incidents import incidents as stored
+from readmodel.incidents.incidents import IncidentCounts
 from readmodel.timelines import incident_timeline
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
@@ -85,7 +85,6 @@ router = APIRouter(tags=["incidents"], route_class=OnceRoute)
     "/v1/incidents",
     summary="上报 declare: an incident that is known before the telephone tells",
     status_code=201,
-    response_model=IncidentItem,
     responses=also(202, IncidentItem)
     | problems(*POST_ERRORS, UNKNOWN["service"], UNKNOWN["district"], TOO_MANY_INCIDENTS),
 )
@@ -93,38 +92,45 @@ async def declare_incident(
     body: Annotated[NewIncident, BY_NAME],
     actor: Annotated[Actor, needs(RIGHT_TO_DECLARE)],
     incidents: TheIncidents,
+    response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> Response:
+) -> IncidentItem:
     """Declare an incident. New cases of its scope are linked to it, and recent ones that wait for their reply."""
     request = None
     if idempotency_key is not None:
         request = Request(key=request_key(actor, idempotency_key), digest=digest_of(body.model_dump_json()))
-    return await incidents.declare(body, actor, request)
+    item, shown = await incidents.declare(body, actor, request)
+    describe(response, item, shown=shown)
+    response.headers["Location"] = item.links.self
+    return item
 
 
-@router.get("/v1/incidents", summary="List incidents", response_model=IncidentPage)
+@router.get("/v1/incidents", summary="List incidents")
 async def list_incidents(
     wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, needs(READ_INCIDENTS)], reader: TheReader
-) -> Response:
+) -> IncidentPage:
     """List incidents, the latest first; of the states that are given."""
     page = await reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
-    shown = (incident_json(each.incident, {}, each.outcomes, actor) for each in page.items)
-    return answer_page(shown, page.next_cursor)
+    items = [IncidentItem.of(each.incident, actor, IncidentCounts(outcomes=each.outcomes)) for each in page.items]
+    return IncidentPage(items=items, next_cursor=page.next_cursor)
 
 
 @router.get(
     PREFIX,
     summary="Read one incident, and how far it is with its cases",
-    response_model=IncidentItem,
     responses=problems(*TEMPORAL_ERRORS),
 )
 async def get_incident(
-    number: IncidentNumber, actor: Annotated[Actor, needs(READ_INCIDENTS)], incidents: TheIncidents
-) -> Response:
+    number: IncidentNumber,
+    actor: Annotated[Actor, needs(READ_INCIDENTS)],
+    incidents: TheIncidents,
+    response: Response,
+) -> IncidentItem:
     """Read one incident, with its cases counted by state. The cases are `GET /v1/complaints?incident=...`."""
     incident = await incidents.found(number, actor)
-    shown = incident_json(incident, *await incidents.counts(number), actor)
-    return answer(shown, headers=etag(incident.version))
+    item = IncidentItem.of(incident, actor, await incidents.counts(number))
+    describe(response, item, shown=True)
+    return item
 
 
 @router.get(f"{PREFIX}/timeline", summary="Read what happened to an incident", response_model=IncidentTimeline)
@@ -145,7 +151,6 @@ async def get_incident_timeline(
 @router.get(
     f"{PREFIX}/candidates",
     summary="List cases that match the scope, and are linked by name only 待并工单",
-    response_model=CandidatePage,
     responses=problems(*TEMPORAL_ERRORS),
 )
 async def list_candidates(
@@ -154,14 +159,15 @@ async def list_candidates(
     actor: Annotated[Actor, needs(READ_CANDIDATES)],
     incidents: TheIncidents,
     reader: TheReader,
-) -> Response:
+) -> CandidatePage:
     """List cases that the incident does not take by itself, the newest first, each with the reasons.
 
     Link one with `link_incident` of the case, or with `cases` of `confirm`.
     """
     incident = await incidents.found(number, actor)
     page = await reader.ask(incident_candidates.candidates, incident, paging.cursor, paging.limit)
-    return answer_page((candidate_json(each, actor) for each in page.items), page.next_cursor)
+    items = [Candidate.of(each, actor) for each in page.items]
+    return CandidatePage(items=items, next_cursor=page.next_cursor)
 
 
 UNKNOWN_CASES = declare("unknown-cases", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown cases")
@@ -208,11 +214,11 @@ class IncidentActions(Actions[IncidentOutcome]):
             detail = f"No incident takes cases that were replied to or have ended: {', '.join(over)}."
             raise ProblemError(CASES_OVER, detail, accepted=sorted(BEFORE_REPLY))
 
-    async def answer(self, _: str, outcome: IncidentOutcome, actor: Actor) -> Response:
+    async def answer(self, _: str, outcome: IncidentOutcome, actor: Actor) -> tuple[IncidentItem, bool]:
         batch = None
         if outcome.events:
             batch = IncidentBatch(incident=outcome.incident, events=outcome.events, counts=outcome.counts)
-        return await self.incidents.answer(outcome.incident, actor, HTTPStatus.OK, batch)
+        return await self.incidents.answer(outcome.incident, actor, batch)
 
     async def gone(self, number: str, name: str, _: Actor) -> ProblemError:
         incident = await self.incidents.reader.ask(stored.get, number)

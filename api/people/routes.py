@@ -7,14 +7,13 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Path
 from pydantic import Field, model_validator
 from pydantic.config import JsonDict
-from starlette.responses import Response
 
 from api.complaints.cases import TheCases
 from api.dependencies import TheCatalogue, TheReader
 from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare
 from api.parameters import CaseNumber
-from api.responses import answer, masked_json, problems
+from api.responses import masked_for, problems
 from api.rights import department_within, needs
 from api.routing import OnceRoute
 from api.shapes import body_like
@@ -60,7 +59,6 @@ router = APIRouter(tags=["callers"], route_class=OnceRoute)
 @router.get(
     "/v1/complaints/{number}/caller",
     summary="Read what is known of a complaint's caller",
-    response_model=CallerRecord,
     responses=problems(*TEMPORAL_ERRORS),
 )
 async def get_caller(
@@ -69,7 +67,7 @@ async def get_caller(
     reader: TheReader,
     catalogue: TheCatalogue,
     cases: TheCases,
-) -> Response:
+) -> CallerRecord:
     """Read the customer of the account, or else of the telephone, with earlier cases and thanks (表扬).
 
     A crew sees those of its department.
@@ -78,13 +76,12 @@ async def get_caller(
     place, area_code = Place(case.registered_at, number), catalogue.area_code
     department = department_within(READ_CALLERS, actor, None)
     record = await reader.ask(caller_record, case.caller, place, area_code, department)
-    return answer(masked_json(record, actor, case.state))
+    return masked_for(actor, record, case.state)
 
 
 @router.get(
     "/v1/customers/{account_no}",
     summary="Read what is known of a customer",
-    response_model=CallerRecord,
     responses=problems(CUSTOMER_NOT_FOUND),
 )
 async def get_customer(
@@ -92,19 +89,19 @@ async def get_customer(
     actor: Annotated[Actor, needs(READ_CUSTOMERS)],
     reader: TheReader,
     catalogue: TheCatalogue,
-) -> Response:
+) -> CallerRecord:
     """Read the customer as the registry has it, with the latest cases and the thanks (表扬)."""
     record = await reader.ask(customer_record, account_no, catalogue.area_code)
     if record is None:
         detail = f"The registry has no account {account_no}. `hotline customers import` adds it."
         raise ProblemError(CUSTOMER_NOT_FOUND, detail)
-    return answer(masked_json(record, actor))
+    return masked_for(actor, record)
 
 
-@router.post(LOOKUP, summary="Look a caller up before registering 查来电人", response_model=KnownCaller)
+@router.post(LOOKUP, summary="Look a caller up before registering 查来电人")
 async def look_up_caller(
     body: Lookup, actor: Annotated[Actor, needs(READ_CUSTOMERS)], reader: TheReader, catalogue: TheCatalogue
-) -> Response:
+) -> KnownCaller:
     """Tell who calls: the customer, open and earlier cases, thanks, and open incidents where the caller lives.
 
     It changes nothing, and counts among the requests that read. A stranger is answered 200 with `customer: null`.
@@ -113,4 +110,4 @@ async def look_up_caller(
     found = await reader.ask(known_caller, caller, catalogue.area_code)
     by, whom = ("telephone" if body.phone else "account"), ("a customer" if found.customer else "no customer")
     log.info("person %s looked up a caller by %s: %s", actor.id, by, whom)
-    return answer(masked_json(found, actor))
+    return masked_for(actor, found)

@@ -19,7 +19,7 @@ from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX
 from api.exports.reports import RENDERINGS, ReportFormat, page
 from api.exports.streams import attachment
-from api.responses import answer, answer_model, formats, masked_json, problems
+from api.responses import formats, masked_for, problems
 from api.rights import needs
 from api.routing import OnceRoute
 from api.sql.reader import Reader
@@ -119,18 +119,17 @@ router = APIRouter(tags=["reports"], route_class=OnceRoute)
 @router.get(
     "/v1/reports/approvals",
     summary="Money decided in a month 审批月报",
-    response_model=Money,
     dependencies=[needs(READ_REPORTS)],
 )
-async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalogue, zone: TheZone) -> Response:
+async def report_approvals(month: Month, reader: TheReader, catalogue: TheCatalogue, zone: TheZone) -> Money:
     """Sum what management approved and rejected, by the month of the last decision."""
     found = await reader.ask(totals, *month_bounds(month, zone))
     currency = catalogue.currency
     approved = sum((item.amount for item in found if item.approved and item.currency == currency), start=ZERO)
-    return answer_model(Money(month=month, items=found, currency=currency, approved_amount=approved))
+    return Money(month=month, items=found, currency=currency, approved_amount=approved)
 
 
-@router.get("/v1/reports/thanks", summary="Thanks of a month, by person 表扬月报", response_model=MonthOfThanks)
+@router.get("/v1/reports/thanks", summary="Thanks of a month, by person 表扬月报")
 async def report_thanks(
     month: Month,
     actor: Annotated[Actor, needs(READ_REPORTS)],
@@ -139,7 +138,7 @@ async def report_thanks(
     thanked: Annotated[
         Name | None, Query(description="Of this person alone, by the name that was given.", examples=["梁伟"])
     ] = None,
-) -> Response:
+) -> MonthOfThanks:
     """Count the thanks of callers by person, in the month of the call."""
     given: dict[str | None, list[Thanks]] = {}
     for thanks in await reader.ask(thanks_between, *month_bounds(month, zone)):
@@ -147,13 +146,12 @@ async def report_thanks(
             given.setdefault(thanks.thanked, []).append(thanks)
     people = sorted(given.items(), key=lambda person: (-len(person[1]), person[0] or ""))
     items = [PersonThanked(thanked=name, times=len(thanks), thanks=thanks) for name, thanks in people]
-    return answer(masked_json(MonthOfThanks(month=month, items=items), actor))
+    return masked_for(actor, MonthOfThanks(month=month, items=items))
 
 
 @router.get(
     "/v1/reports/follow-ups",
     summary="Follow-ups of a month 回访月报",
-    response_model=MonthOfFollowUps,
     dependencies=[needs(READ_REPORTS)],
 )
 async def report_follow_ups(
@@ -163,11 +161,11 @@ async def report_follow_ups(
     by: Annotated[
         FollowUpSubject, Query(description="Subject that is counted.", examples=["department"])
     ] = FollowUpSubject.COMPANY,
-) -> Response:
+) -> MonthOfFollowUps:
     """Count whom the follow-ups reached, and what the callers said, in the month in which the follow-up ended."""
     found = await reader.ask(counts, *month_bounds(month, zone), by)
     items = [FollowUpItem.of(each) for each in found]
-    return answer_model(MonthOfFollowUps(month=month, by=by, items=items))
+    return MonthOfFollowUps(month=month, by=by, items=items)
 
 
 PERIOD_NOT_ENDED = declare("period-not-ended", HTTPStatus.CONFLICT, "Period not ended")

@@ -324,7 +324,7 @@ _COUNTED: Mapping[str, Callable[[_Fold, Fact], None] | None] = complete(
         **dict.fromkeys(("catalogue_change", "credit", "left_out")),
     },
 )
-"""Rule of each kind of event: its figure, or whose case it is then; None: it counts for nothing, and is not read."""
+"""Effect of each kind of event: it counts for something, or changes whose case it is; None: neither: it is not read."""
 complete("CASE_KINDS", _COUNTED, CASE_KINDS)  # An action of another name would no longer be counted.
 COUNTED_ACTIONS = frozenset(name for name, count in _COUNTED.items() if count)
 """Actions that are read."""

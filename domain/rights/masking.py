@@ -5,7 +5,9 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from domain.case.actions.correct import Correct
 from domain.kit.command import Command
@@ -14,6 +16,7 @@ from domain.shared.errors import WRONG_ROLE, Refused
 from domain.shared.text import MOBILE_IN_WORDS
 from domain.shared.value import NamedCode
 
+T = TypeVar("T")
 STAR = "*"
 _MOBILE = "1[3-9][0-9]{9}"
 _DIALLED_MOBILE = re.compile(f"(?:(?:00)?86|0?0?)({_MOBILE})")
@@ -144,16 +147,17 @@ def masks_for(role: Role, *, ended: bool) -> Mapping[str, Mask]:
     }
 
 
-def masked(value: Any, masks: Mapping[str, Mask]) -> tuple[Any, list[str]]:  # noqa: ANN401 - JSON
-    """Return JSON with its fields masked wherever they stand, and the names of the fields that were, each once.
+def masked(value: T, masks: Mapping[str, Mask]) -> tuple[T, list[str]]:
+    """Return JSON or models with their fields masked wherever they stand, and the names of those fields, each once.
 
     Names are those of the object and its field: `caller.phone`.
+    A masked model is a copy that is not valid: no telephone has stars.
     """
     found = dict[str, None]()
     return _masked(value, masks, found) if masks else value, list(found)
 
 
-def _masked(value: Any, masks: Mapping[str, Mask], found: dict[str, None], field: str = "") -> Any:  # noqa: ANN401 - JSON
+def _masked(value: Any, masks: Mapping[str, Mask], found: dict[str, None], field: str = "") -> Any:  # noqa: ANN401 - JSON or models
     if field in masks and value is not None:
         found[field] = None
         return masks[field](value)
@@ -161,10 +165,13 @@ def _masked(value: Any, masks: Mapping[str, Mask], found: dict[str, None], field
         case dict():
             name = field.rpartition(".")[2]
             return {key: _masked(each, masks, found, f"{name}.{key}") for key, each in value.items()}
-        case list():
-            return [_masked(each, masks, found, field) for each in value]
+        case BaseModel():
+            return value.model_copy(update=_masked(vars(value), masks, found, field))
+        case list() | tuple():
+            return type(value)(_masked(each, masks, found, field) for each in value)
         case str() if not _INSTANT.fullmatch(value):
-            return mask_words(value)
+            words = mask_words(value)
+            return value if words == value else words  # a code stays of its type
     return value
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Engine
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.bulk_throttle import BulkThrottle
@@ -27,7 +27,6 @@ from activities.poller import now
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
 from activities.run_status import PAUSED, UNPAUSE, described, is_over, is_undecodable, unless_gone
-from domain.case.lifecycle import OPEN
 from domain.incident.state import LINKS_NEW_CASES, IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_incident
@@ -146,9 +145,6 @@ class WorkflowRebuild:
                     return await self.case(number)
                 await self._unmark(recorded)
                 return RUNS
-            # An open case was completed by somebody else's worker.
-            if agrees and latest.status is WorkflowExecutionStatus.COMPLETED and recorded.case.state not in OPEN:
-                return OVER
             recorded = await self._recorded(recorded_case, number)
         case = recorded.case
         if case.is_over(now()):

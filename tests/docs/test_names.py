@@ -115,11 +115,11 @@ def test_every_action_is_in_the_glossary_and_no_other() -> None:
 
 def test_every_word_of_incidents_is_in_the_glossary() -> None:
     words = ({*IncidentState, *INCIDENT_KINDS, SETTLED, KEPT, OVER}) - {INCIDENT_CANCELLATION.name}
-    assert set(glossary("Incidents")) == words | {"incident", "surge-watch"}
+    assert names(section(GLOSSARY, "Incidents")) == words | {"incident", "surge-watch"}
 
 
 def test_every_role_is_in_the_glossary_and_no_other() -> None:
-    documented = set(glossary("People"))
+    documented = names(section(GLOSSARY, "People"))
     assert {role.value for role in Role} <= documented
     assert documented <= {*(role.value for role in Role), *get_args(Recipient)}
 
@@ -133,7 +133,7 @@ def test_every_clock_and_status_is_documented() -> None:
 
 def test_every_kind_of_approval_is_in_the_glossary() -> None:
     kinds = next(part for part in get_args(RequestApproval.model_fields["kind"].annotation) if part is not NoneType)
-    assert {*get_args(kinds), "approvers", "deputy"} <= {*glossary("Approvals")}
+    assert {*get_args(kinds), "approvers", "deputy"} <= names(section(GLOSSARY, "Approvals"))
 
 
 def test_every_flag_is_in_the_glossary_and_no_other() -> None:
@@ -145,7 +145,7 @@ def test_every_flag_is_in_the_glossary_and_no_other() -> None:
         for flag in re.findall(r'"([a-z_]+)"', line)
     }
     known = raised | set(IntakeFlag) | {CONTACT_CHANGED, CREDIT_WAITS, OWN_CAUSE}
-    assert set(glossary("Flags")) == known, "docs/glossary.md, Flags, has a row for each flag"
+    assert names(section(GLOSSARY, "Flags")) == known, "docs/glossary.md, Flags, has a line for each flag"
     assert set(get_args(Flag)) == known, "api/parameters.py, Flag, has every flag"
 
 

@@ -75,10 +75,9 @@ async def copied(hotline: Hotline, complaint: Complaint, what: str) -> Payload:
             return next(each.success.payloads[0] for each in map(outcome_in, history) if each.HasField("success"))
         case "text":
             return history[0].user_metadata.summary
-        case "null":
-            return await sealed_here(hotline, complaint, Stamped("", ""), None)
-        case "object":  # as a memo, or the answer to another update
-            return await sealed_here(hotline, complaint, Stamped("", "", "another"), {"key": "-"})
+        case "null" | "object":  # a memo, or the answer to another update
+            value = None if what == "null" else {"batch": "-"}
+            return await sealed_here(hotline, complaint, Stamped("", "", "another"), value)
     return PLAIN
 
 

@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.command.v1 import CancelTimerCommandAttributes, Command
+from temporalio.api.command.v1 import (
+    CancelTimerCommandAttributes,
+    Command,
+    CompleteWorkflowExecutionCommandAttributes,
+)
 from temporalio.api.common.v1 import SearchAttributes
 from temporalio.api.enums.v1 import CommandType
 from temporalio.client import Client
 
 from activities.names import complaint_id
 from activities.recovery.report import NAMED, ReconcilerReport
+from domain.case.actions.reinstate import Reinstate
 from domain.case.actions.withdraw import Withdraw
 from hotline.recovery.rebuild_workflows import STARTED
 from readmodel.base.database import engine
@@ -26,7 +31,7 @@ from tests.workflows.test_late_cases import QUEUE, TEN_YEARS, timer, waiting_cas
 from tests.workflows.test_late_others import NOBODYS_QUEUE, at_work, keep_tasks, next_run, rests, suspended
 from tests.workflows.test_no_cases import nested, start_raw
 from tests.workflows.test_pretender import asked, told
-from tests.workflows.test_rebuild_workflows import rebuilder
+from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.singletons import last_report
 from workflows.complaint.workflow import ComplaintWorkflow
 
@@ -98,13 +103,13 @@ async def test_a_case_whose_tasks_or_next_run_somebody_keeps_is_listed_until_it_
     async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
         client = waiting.client
         async with running_hotline(elsewhere.server, tmp_path, task_queue=QUEUE) as first:
-            kept, sound = await overdue(first), await overdue(first)
+            kept = await overdue(first)
             asleep, withdrawn, moved, replaced, fresh = [await suspended(first) for _ in range(4)] + [
                 await first.start()
             ]
             for each in (withdrawn, moved):
                 await each.act(Withdraw(reason="用户撤销"))
-            for each in (kept, asleep, withdrawn, moved, replaced, fresh, sound):
+            for each in (kept, asleep, withdrawn, moved, replaced, fresh):
                 await until(each.handle.describe, rests)
         await keep_tasks(client, kept.handle, "publish")
         for each, queue in ((asleep, QUEUE), (withdrawn, QUEUE), (moved, NOBODYS_QUEUE)):
@@ -113,6 +118,7 @@ async def test_a_case_whose_tasks_or_next_run_somebody_keeps_is_listed_until_it_
             await replace(client, each)
         unsound = kept, asleep, withdrawn, moved, replaced, fresh
         async with at_work(elsewhere) as (service, stuck):
+            await overdue(service)  # a sound one
             await until(stuck, sorted(each.number for each in unsound).__eq__)
             await are_rebuilt(service, *unsound)
             await until(stuck, [].__eq__)
@@ -133,6 +139,34 @@ async def test_a_case_that_has_missed_a_promise_is_listed_when_it_does_not_notic
             await are_rebuilt(service, late)
             await until(stuck, [].__eq__)
             assert (await sound.view()).overdue
+
+
+async def test_a_closed_case_that_somebody_completes_is_listed_and_can_be_reopened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with waiting_cases(tmp_path, monkeypatch) as (elsewhere, waiting):
+        async with running_hotline(elsewhere.server, tmp_path, task_queue=QUEUE) as first:
+            completed, sound = await suspended(first), await suspended(first)
+            for each in (completed, sound):
+                await each.act(Withdraw(reason="用户撤销"))
+                await until(each.handle.describe, rests)
+        await completed.handle.signal("publish")
+        complete = CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION
+        await hijack(
+            waiting.client,
+            QUEUE,
+            Command(
+                command_type=complete,
+                complete_workflow_execution_command_attributes=CompleteWorkflowExecutionCommandAttributes(),
+            ),
+        )
+        async with at_work(elsewhere) as (service, stuck):
+            await until(stuck, [completed.number].__eq__)
+            owner = engine(service.settings.database_url)
+            assert await rebuilder(service, owner).one(completed.number) == STARTED
+            owner.dispose()
+            await until(stuck, [].__eq__)
+            assert (await again(service, completed).act(Reinstate(reason="撤销有误"))).action == "reinstate"
 
 
 async def test_a_kept_case_with_a_failure_that_cannot_be_read_is_listed(

@@ -9,27 +9,26 @@ from pydantic_core import from_json, to_jsonable_python
 
 from api.assessments.answers import (
     AssessedMonth,
+    CountedCaseItem,
+    ExclusionItem,
+    InspectionItem,
     MonthSummary,
-    counted_item,
-    exclusion_item,
-    inspection_items,
-    month_facts,
-    objection_item,
-    standard_item,
+    ObjectionItem,
+    StandardItem,
 )
-from api.calls.answers import NEW_CALL, KeptCalls, NewCall, call_json
+from api.calls.answers import NEW_CALL, CallItem, KeptCalls, NewCall
 from api.calls.routes import CallBackItem, CallBackPage
-from api.complaints.answers import NEW_COMPLAINT, complaint_json, notice_json, part_json
+from api.complaints.answers import NEW_COMPLAINT, Complaint, NoticeItem, PartItem
 from api.complaints.routes import summed
 from api.dead_letters import ResentLetter
 from api.documents.documents import SAMPLE
 from api.health import Component, Health
 from api.health.readiness import readiness, unknown
 from api.health.temporal import NO_ANSWER, NO_WORKER
-from api.incidents.answers import candidate_json, incident_json
+from api.incidents.answers import Candidate, IncidentItem
 from api.people.handovers import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
-from api.responses import masked_json, timeline_item
+from api.responses import timeline_item
 from domain.assessment.actions import object_
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
@@ -63,6 +62,7 @@ from readmodel.calls.links import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
 from readmodel.cases.queries import CaseCount, PartOfCase
 from readmodel.incidents.candidates import IncidentCandidate
+from readmodel.incidents.incidents import IncidentCounts
 from readmodel.notifications.notifications import DeadLetter
 from tools.docs.report_examples import CALL_REPORT, FOLLOW_UPS, MONEY, MONTH_OF_THANKS, THANKS, example_report
 
@@ -103,8 +103,8 @@ REGISTRATION = Registration(
 )
 
 
-def _complaint(case: Case, at: datetime) -> Any:  # noqa: ANN401 - JSON
-    return from_json(complaint_json(view_case(case, at, case.available_actions(AGENT, at)), AGENT))
+def _complaint(case: Case, at: datetime) -> Complaint:
+    return Complaint.of(view_case(case, at, case.available_actions(AGENT, at)), AGENT)
 
 
 def _page(item: Any, next_cursor: str | None = None) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -143,10 +143,10 @@ def _of_case() -> dict[str, Any]:
         "register": registered,
         "ComplaintPage": _page(complaint, Place(NOON, NUMBER).cursor()),
         "Timeline": _page(from_json(timeline_item(dispatched, AGENT))),
-        "PartPage": _page(from_json(part_json(part, AGENT))),
-        "NoticePage": _page(from_json(notice_json(NUMBER, SAMPLE))),
+        "PartPage": _page(PartItem.of(part, AGENT)),
+        "NoticePage": _page(NoticeItem.of(NUMBER, SAMPLE)),
         "UnconfirmedPage": _page(unconfirmed),
-        "Letters": _page(from_json(masked_json(dead_letter, AGENT))),
+        "Letters": _page(dead_letter),
         "ResentLetter": ResentLetter(key=dead_letter.key, status="due"),
     }
 
@@ -165,14 +165,14 @@ def _of_incident() -> dict[str, Any]:
     case.apply(Command(actor=AGENT, body=dispatch.ACTION.example), NOON)
     case.apply(Command(actor=AGENT, body=involve.ACTION.example), NOON)
     return {
-        "IncidentItem": from_json(incident_json(incident, counts, {}, dispatcher)),
-        "IncidentPage": _page(from_json(incident_json(incident, {}, {}, dispatcher))),
-        "CandidatePage": _page(from_json(candidate_json(IncidentCandidate(case, own_matters(case)), dispatcher))),
+        "IncidentItem": IncidentItem.of(incident, dispatcher, IncidentCounts(counts)),
+        "IncidentPage": _page(IncidentItem.of(incident, dispatcher, IncidentCounts())),
+        "CandidatePage": _page(Candidate.of(IncidentCandidate(case, own_matters(case)), dispatcher)),
         "IncidentTimeline": _page(from_json(timeline_item(suspected, AGENT))),
     }
 
 
-EXCLUSION = exclusion_item(
+EXCLUSION = ExclusionItem.of(
     Exclusion("0" * 32, NUMBER, "beyond_duty", "The pipe is the neighbour's. 非供水设施", None, "10023", NOON)
 )
 
@@ -201,12 +201,12 @@ def _of_assessment() -> dict[str, Any]:
     month.computed = Computation(serial=1, as_of=month.opened_at, digest="0" * 64, entries=11, results=())
     case = CountedCase(NUMBER, 7, NOON, counts=False, amount=None, excluded=None)
     facts = {"id": 1, "raised_by": "10023", "raised_at": until, "due_at": until + timedelta(days=3)}
-    objection = objection_item(month.number, Objection.taken_from(object_.ACTION.example, **facts))
-    [inspection] = inspection_items(month)
+    objection = ObjectionItem.of(month.number, Objection.taken_from(object_.ACTION.example, **facts))
+    [inspection] = InspectionItem.all_of(month)
     return {
-        "MonthPage": _page(MonthSummary(**month_facts(month, ()))),
-        "AssessedMonth": AssessedMonth(**month_facts(month, ()), by=by, standard=standard_item(month, by), items=[]),
-        "CountedCasePage": _page(counted_item(case)),
+        "MonthPage": _page(MonthSummary.of(month, AGENT)),
+        "AssessedMonth": AssessedMonth.of(month, AGENT, by=by, standard=StandardItem.of(standard, by), items=[]),
+        "CountedCasePage": _page(CountedCaseItem.of(case)),
         "InspectionPage": _page(inspection),
         "InspectionItem": inspection,
         "ObjectionPage": _page(objection),
@@ -309,9 +309,7 @@ EXAMPLES: dict[str, Any] = {
     **_of_case(),
     **_of_incident(),
     **_of_assessment(),
-    "CallPage": _page(
-        from_json(call_json(LinkedCall(CALL, (NUMBER,)), AGENT)), Place(CALL.started_at, CALL.call_id).cursor()
-    ),
+    "CallPage": _page(CallItem.of(LinkedCall(CALL, (NUMBER,)), AGENT), Place(CALL.started_at, CALL.call_id).cursor()),
     "CallerRecord": CALLER,
     "KnownCaller": KNOWN_CALLER,
     "HandoverItem": HandoverItem.of(HANDOVER, [OpenWork(number=NUMBER, department="repair")]),
