@@ -82,6 +82,7 @@ def create_app(backend: Backend) -> FastAPI:
         version=version("water-hotline"),
         description=openapi.ABOUT,
         openapi_tags=openapi.TAGS,
+        servers=openapi.SERVERS,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -7,13 +7,12 @@ from fastapi import APIRouter, Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from api.codes import BY_NAME
 from api.dependencies import TheCatalogue, ThePeople
 from api.edge.problems import UNKNOWN
-from api.responses import answer, answer_model, problems
+from api.responses import problems
 from api.rights import needs, right_of
 from api.routing import OnceRoute
 from api.shapes import Page
@@ -48,7 +47,7 @@ class Services(BaseModel):
     """Catalogue in force; `items` are the services, all on one page."""
 
     items: list[ServiceItem]
-    next_cursor: None = None
+    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")
     departments: list[Coded]
     districts: list[Coded]
     groups: list[Coded]
@@ -150,7 +149,7 @@ def roles(routes: Sequence[BaseRoute]) -> Roles:
     )
 
 
-def services(catalogue: Catalogue) -> bytes:
+def services(catalogue: Catalogue) -> Services:
     items = [
         {
             **dict(service),
@@ -163,7 +162,7 @@ def services(catalogue: Catalogue) -> bytes:
     names = ("departments", "districts", "groups", "findings", "exemptions")
     lists = {name: getattr(catalogue, name) for name in names}
     found = {"items": items, "currency": catalogue.currency, **lists}
-    return Services.model_validate(found, from_attributes=True).model_dump_json().encode()
+    return Services.model_validate(found, from_attributes=True)
 
 
 def lifecycle() -> Lifecycle:
@@ -192,7 +191,7 @@ def lifecycle() -> Lifecycle:
 class PeoplePage(Page[Person]):
     """People of the company, all on one page."""
 
-    next_cursor: None = None
+    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")
 
 
 class PeopleListing(BaseModel, extra="forbid"):
@@ -205,44 +204,36 @@ class PeopleListing(BaseModel, extra="forbid"):
 
 router = APIRouter(tags=["reference"], route_class=OnceRoute)
 LIFECYCLE = lifecycle()
-_WRITTEN = LIFECYCLE.model_dump_json(by_alias=True).encode()
 
 
-@router.get(
-    "/v1/services", summary="The catalogue 服务目录", response_model=Services, dependencies=[needs(READ_REFERENCE)]
-)
-async def list_services(catalogue: TheCatalogue) -> Response:
+@router.get("/v1/services", summary="The catalogue 服务目录", dependencies=[needs(READ_REFERENCE)])
+async def list_services(catalogue: TheCatalogue) -> Services:
     """List every service with its clocks (for the town), and the codes of departments, districts and groups."""
-    return answer(services(catalogue))
+    return services(catalogue)
 
 
-@router.get(
-    "/v1/lifecycle", summary="The lifecycle table 流程", response_model=Lifecycle, dependencies=[needs(READ_REFERENCE)]
-)
-async def get_lifecycle() -> Response:
+@router.get("/v1/lifecycle", summary="The lifecycle table 流程", dependencies=[needs(READ_REFERENCE)])
+async def get_lifecycle() -> Lifecycle:
     """Return states, roles, and for each action its roles, and the states it leads from and to."""
-    return answer(_WRITTEN)
+    return LIFECYCLE
 
 
-@router.get(
-    "/v1/roles", summary="Roles and their rights 角色与权限", response_model=Roles, dependencies=[needs(READ_REFERENCE)]
-)
-async def get_roles(request: Request) -> Response:
+@router.get("/v1/roles", summary="Roles and their rights 角色与权限", dependencies=[needs(READ_REFERENCE)])
+async def get_roles(request: Request) -> Roles:
     """Return who may do what: each right with its roles, its reach and its routes, and which fields are masked.
 
     A role that a right or an action does not name does not have it.
     """
-    return answer_model(roles(request.app.routes))
+    return roles(request.app.routes)
 
 
 @router.get(
     "/v1/people",
     summary="List the people of the company 人员",
-    response_model=PeoplePage,
     dependencies=[needs(READ_REFERENCE)],
     responses=problems(UNKNOWN["department"], UNKNOWN["district"]),
 )
-async def list_people(wanted: Annotated[PeopleListing, Query(), BY_NAME], people: ThePeople) -> Response:
+async def list_people(wanted: Annotated[PeopleListing, Query(), BY_NAME], people: ThePeople) -> PeoplePage:
     """List people by id, without those who have left. Who has no districts works in all."""
     found = [
         person
@@ -251,4 +242,4 @@ async def list_people(wanted: Annotated[PeopleListing, Query(), BY_NAME], people
         and wanted.department in (None, person.department)
         and (wanted.district is None or not person.districts or wanted.district in person.districts)
     ]
-    return answer_model(PeoplePage(items=[*found]))
+    return PeoplePage(items=[*found])

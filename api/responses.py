@@ -1,6 +1,6 @@
-"""Answers: how routes document them, and how they are written, masked for their reader (脱敏).
+"""Answers: how routes document them, and how they are masked for their reader (脱敏).
 
-They are written of valid objects, so they are not validated again.
+An answer is a model, which FastAPI serialises. Timelines alone are written here: their events are documented by kind.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -82,17 +82,9 @@ def _problems(kinds: Sequence[ProblemKind]) -> Json:
     }
 
 
-def answer_page(items: Iterable[bytes], next_cursor: str | int | None) -> Response:
+def answer_page(items: Iterable[bytes], next_cursor: int | None) -> Response:
     cursor = to_json(None if next_cursor is None else str(next_cursor))
-    return answer(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), cursor))
-
-
-def answer_model(content: BaseModel, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
-    return answer(content.model_dump_json(by_alias=True).encode(), status, headers)
-
-
-def answer(content: bytes, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(content, status, headers=headers, media_type=JSON)
+    return Response(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), cursor), media_type=JSON)
 
 
 class Versioned(Protocol):

@@ -5,7 +5,6 @@ HTTP: exclusions, inspections, objections and their decisions.
 """
 
 import asyncio
-import json
 import random
 from collections.abc import Iterator
 from contextlib import suppress
@@ -89,7 +88,7 @@ def past_cases(
 ) -> Iterator[ProjectionBatch]:
     """Yield the cases to which nothing can happen any more. `skill` of a person is how often they keep a promise."""
     since, until = month_bounds(month, ZoneInfo(catalogue.calendar.timezone))
-    offers, districts = offered(json.loads(services(catalogue)))
+    offers, districts = offered(services(catalogue).model_dump(mode="json"))
     # Nobody waits for a time: everything is over.
     plans = [plan for plan in PLANS["ends"] if len(plan.steps) == len(plan.moves)]
     staff, callers = Staff({offer.department for offer in offers}), set[str]()

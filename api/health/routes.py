@@ -11,7 +11,7 @@ from api.dependencies import part
 from api.edge.metrics import Metrics
 from api.health import Health, Readiness
 from api.health.readiness import UNABLE, ReadinessCheck
-from api.responses import answer_model, examples
+from api.responses import examples
 from api.routing import OnceRoute
 
 ALIVE = Health(status="alive")
@@ -21,28 +21,26 @@ TheReadiness = Annotated[ReadinessCheck, part("readiness")]
 router = APIRouter(tags=["operations"], route_class=OnceRoute)
 
 
-@router.get(
-    "/healthz", summary="Is the process alive?", response_model=Health, responses={200: examples("It is.", "alive")}
-)
-async def healthz() -> Response:
+@router.get("/healthz", summary="Is the process alive?", responses={200: examples("It is.", "alive")})
+async def healthz() -> Health:
     """Answer without asking Temporal or SQL: the process must not be restarted because SQL is down."""
-    return answer_model(ALIVE)
+    return ALIVE
 
 
 @router.get(
     "/readyz",
     summary="Can calls be taken?",
-    response_model=Readiness,
     responses={
         200: examples("Calls can be taken; `degraded`: a part needs attention.", "ready", "degraded"),
         503: {"model": Readiness, **examples("They cannot: Temporal does not answer.", "unavailable")},
     },
 )
-async def readyz(checked: TheReadiness) -> Response:
+async def readyz(checked: TheReadiness, response: Response) -> Readiness:
     """Report the parts of the service. Calls need Temporal and a right clock; other faults make it `degraded`."""
     found = await checked.look()
-    status = HTTPStatus.SERVICE_UNAVAILABLE if found.status == UNABLE else HTTPStatus.OK
-    return answer_model(found, status)
+    if found.status == UNABLE:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return found
 
 
 @router.get(

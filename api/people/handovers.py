@@ -17,7 +17,7 @@ from api.directory import People
 from api.edge.problems import ProblemError, declare, kind_of
 from api.naming import ACCEPTED, UNKNOWN_OWNER, Naming
 from api.parameters import POST_ERRORS, IdempotencyKey
-from api.responses import also, answer_model, problems
+from api.responses import also, problems
 from api.rights import needs
 from api.routing import OnceRoute
 from api.shapes import body_like
@@ -131,10 +131,9 @@ class Handovers:
             raise ProblemError(HANDOVER_NOT_FOUND, f"There is no handover with the id {handover_id}.")
         return progress
 
-    async def answer(self, progress: HandoverProgress, status: HTTPStatus) -> Response:
-        to_assign = await self.reader.ask(assigned_to, progress.handover.previous_owner)
-        item = HandoverItem.of(progress, to_assign)
-        return answer_model(item, status, {"Location": f"/v1/handovers/{item.id}"})
+    async def answer(self, progress: HandoverProgress, response: Response) -> HandoverItem:
+        response.headers["Location"] = f"/v1/handovers/{progress.handover.id}"
+        return HandoverItem.of(progress, await self.reader.ask(assigned_to, progress.handover.previous_owner))
 
 
 TheHandovers = Annotated[Handovers, part("handovers")]
@@ -147,15 +146,15 @@ router = APIRouter(tags=["handovers"], route_class=OnceRoute)
     "/v1/handovers",
     summary="全部移交: hand over all open cases of a person",
     status_code=202,
-    response_model=HandoverItem,
     responses=also(200, HandoverItem) | problems(*POST_ERRORS, UNKNOWN_OWNER, kind_of(SAME_OWNER)),
 )
 async def hand_over_all(
     body: NewHandover,
     actor: Annotated[Actor, needs(RIGHT_TO_HAND_OVER)],
     handovers: TheHandovers,
+    response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> Response:
+) -> HandoverItem:
     """Give every open case that `from` owns to `to`: 200 if that is done soon, 202 while it goes on.
 
     Cases and parts that `from` is to do are listed in `to_assign`; they stay as they are.
@@ -166,13 +165,14 @@ async def hand_over_all(
     if idempotency_key is None or not await handovers.client.is_started(request):
         begun = await handovers.begin(body, actor, key, request)
     progress = await handovers.client.wait(key) or begun or await handovers.found(key)
-    return await handovers.answer(progress, HTTPStatus.OK if progress.state == "done" else HTTPStatus.ACCEPTED)
+    if progress.state == "done":
+        response.status_code = HTTPStatus.OK
+    return await handovers.answer(progress, response)
 
 
 @router.get(
     "/v1/handovers/{id}",
     summary="Read how far a handover is",
-    response_model=HandoverItem,
     dependencies=[needs(RIGHT_TO_HAND_OVER)],
     responses=problems(HANDOVER_NOT_FOUND, *TEMPORAL_ERRORS),
 )
@@ -187,6 +187,7 @@ async def get_handover(
         ),
     ],
     handovers: TheHandovers,
-) -> Response:
+    response: Response,
+) -> HandoverItem:
     """Read the counts and the cases that refused, for as long as Temporal keeps ended workflows."""
-    return await handovers.answer(await handovers.found(handover_id), HTTPStatus.OK)
+    return await handovers.answer(await handovers.found(handover_id), response)

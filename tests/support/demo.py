@@ -1,6 +1,5 @@
 """A day of the demo against the pure domain: its plan, and a stage on which one call after the other is played."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -35,7 +34,7 @@ def catalogue() -> Catalogue:
 
 @cache
 def _offered() -> tuple[list[Offer], list[District]]:
-    return offered(json.loads(services(catalogue())))
+    return offered(services(catalogue()).model_dump(mode="json"))
 
 
 def offers() -> tuple[Offer, ...]:

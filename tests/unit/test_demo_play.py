@@ -104,7 +104,7 @@ class FakeHotline:
         key = request.headers.get("Idempotency-Key", "")
         match parts:
             case ["services"]:
-                return httpx.Response(200, json=json.loads(services(CATALOGUE)))
+                return httpx.Response(200, json=services(CATALOGUE).model_dump(mode="json"))
             case ["calls", *_]:
                 return httpx.Response(200, json={})
             case ["incidents"] if request.method == "POST":

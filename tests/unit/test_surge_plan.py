@@ -1,6 +1,5 @@
 """The salt tide that the demo plays: the same for the same seed, and such that the service can suspect it."""
 
-import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +21,7 @@ NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 INCIDENT = "i26030200011"
 
 
-OFFERS, DISTRICTS = offered(json.loads(services(CATALOGUE)))
+OFFERS, DISTRICTS = offered(services(CATALOGUE).model_dump(mode="json"))
 USUAL_CASES = 2000
 KINDS = ("tide", "asked", "own_cause", "other", "emergency")
 
