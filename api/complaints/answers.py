@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from api.parameters import Flag, Sla
 from api.responses import masked_for, reads_one_department
@@ -39,7 +39,7 @@ class NewComplaint(Intake):
     owner: Name | None = Field(
         default=None, description="Owner of the case, by id or name; by default the acting agent."
     )
-    fill: bool = Field(
+    fill: StrictBool = Field(
         default=True,
         description="Take name, telephone and place from the registry of customers where the caller gives none.",
     )
