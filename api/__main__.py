@@ -98,9 +98,9 @@ def assemble(
     in_force, reader, naming, projection = common.in_force, common.reader, common.naming, common.projection
     clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
     clients = _clients(settings, client, clock_check, projection)
-    cases, access = Cases(reader, clients.complaints, projection, clock), _access(settings, common)
-    recognition = Recognition(reader, clients.complaints, projection)
-    most = settings.incidents_per_hour
+    complaints, most = clients.complaints, settings.incidents_per_hour
+    cases, access = Cases(reader, complaints, projection, clock), _access(settings, common)
+    recognition = Recognition(reader, complaints, projection)
     incidents = Incidents(clients.incidents, reader, projection, in_force, common.turns, most, clock)
     assessments = Assessments(clients.assessments, reader, common.direct, common.people, in_force, clock)
     return Backend(
@@ -110,9 +110,7 @@ def assemble(
         temporal_ui=_temporal_ui(settings, common, cases, access.sessions),
         clock_check=clock_check,
         cases=cases,
-        intake=IntakeService(
-            clients.complaints, clients.backlog, in_force, reader, projection, recognition, naming, clock
-        ),
+        intake=IntakeService(complaints, clients.backlog, in_force, reader, projection, recognition, naming, clock),
         recognition=recognition,
         complaint_actions=_complaint_actions(settings, common, clients, cases, recognition),
         caller_page=CallerPage(cases, in_force, CallerLinks(ring_of(settings)), common.limits, access.sessions.secure),
@@ -198,7 +196,7 @@ def _edge(settings: Settings) -> Edge:
 
 def _access(settings: Settings, common: Common) -> Access:
     people, limits, clock = common.people, common.limits, common.clock
-    tokens = _tokens(settings, common) if settings.oidc_issuer else None
+    tokens = _tokens(settings, Issuer(settings.oidc_issuer), common) if settings.oidc_issuer else None
     ring, secure = ring_of(settings), _is_secure(settings)
     handshake = SealedCookie("hotline-oidc", Seal(ring, "oidc"), Handshake, clock, secure=secure)
     oidc = _oidc(settings, tokens, handshake, clock) if tokens and settings.oidc_client_id else None
@@ -239,7 +237,7 @@ def _read(file: Path) -> bytes | None:
     return file.read_bytes() if file.exists() else None
 
 
-def _tokens(settings: Settings, common: Common) -> Tokens:
+def _tokens(settings: Settings, issuer: Issuer, common: Common) -> Tokens:
     claims = ClaimMap(
         person=settings.oidc_person_claim,
         name=settings.oidc_name_claim,
@@ -248,7 +246,7 @@ def _tokens(settings: Settings, common: Common) -> Tokens:
         roles=settings.oidc_roles,
         departments=lambda: common.catalogue.departments,
     )
-    return Tokens(Issuer(settings.oidc_issuer), settings.oidc_audience, claims)
+    return Tokens(issuer, settings.oidc_audience, claims)
 
 
 def _oidc(
