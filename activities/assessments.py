@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -18,8 +18,10 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample, SampleDrawn, draw
 from domain.assessment.state import Computation, Result
 from domain.calls.call import CallOutcome
-from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject
+from domain.calls.figures import CallFigures
+from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, OF_CALLS, Figure, Subject
 from domain.shared.errors import BEHIND_SQL
+from domain.shared.value import complete
 from readmodel.assessments import months
 from readmodel.assessments.computation import (
     CHECK,
@@ -134,7 +136,7 @@ async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> 
     # A report has a line for everybody on duty as well; without a call there is nothing to assess.
     agents = [item for item in report.items if item.key and item.figures.calls[CallOutcome.ANSWERED]]
     values = [*map(_of_agent, agents), *_of_company(report.total)]
-    figures = [figure.name for figure in (CALLS_ANSWERED, CONNECTED_RATE, ANSWERED_IN_15S)]
+    figures = [figure.name for figure in OF_CALLS]
     await writer.run(partial(months.keep_given, month=month.number, figures=figures, values=values))
 
 
@@ -147,17 +149,28 @@ def _of_company(total: ReportItem) -> list[months.GivenValue]:
     figures, company = total.figures, Subject.COMPANY
     if not figures.offered:
         return []
-    answered = figures.calls[CallOutcome.ANSWERED]
-    rates = {
-        CONNECTED_RATE: (figures.connected_rate, answered, figures.offered),
-        ANSWERED_IN_15S: (figures.answered_within(IN_TIME_SECONDS), figures.in_time(IN_TIME_SECONDS), answered),
-        CALLS_ANSWERED: (answered, answered, None),
-    }
     return [
         months.GivenValue(figure.name, company, company.value, value, part, whole)
-        for figure, (value, part, whole) in rates.items()
+        for figure, value_of in _OF_COMPANY.items()
+        for value, part, whole in [value_of(figures, figures.calls[CallOutcome.ANSWERED])]
         if value is not None
     ]
+
+
+_OF_COMPANY: Mapping[Figure, Callable[[CallFigures, int], tuple[float | None, int, int | None]]] = complete(
+    "_OF_COMPANY",
+    OF_CALLS,
+    {
+        CONNECTED_RATE: lambda calls, answered: (calls.connected_rate, answered, calls.offered),
+        ANSWERED_IN_15S: lambda calls, answered: (
+            calls.answered_within(IN_TIME_SECONDS),
+            calls.in_time(IN_TIME_SECONDS),
+            answered,
+        ),
+        CALLS_ANSWERED: lambda _, answered: (answered, answered, None),
+    },
+)
+"""Value of each figure of calls with its numerator and denominator, of the company's calls and those answered."""
 
 
 async def verify(engine: Engine, writer: GroupWriter, month: Assessment) -> Computation | None:

@@ -112,7 +112,7 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
     number_in: Callable[[str], str] = str,
     states: type[NamedCode],
     model: type[BaseModel],
-    name: str = "{}",
+    noun: str,
     summary: str = "{} {}",
     errors: Sequence[ProblemKind],
     checked: Mapping[str, Sequence[ProblemKind]],
@@ -120,8 +120,8 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
     """Add an operation for each action of the table.
 
     `actions` and `number` are annotations: of the dependency on `Actions`, and of the number in the path, which
-    `number_in` reads. `name` is the format of an operation's id, with the name of the action, `summary` that of its
-    summary, with the Chinese and the English name. `errors` are problems of all actions, `checked` those that
+    `number_in` reads. `noun` is the entity in the ids of operations, `summary` the format of
+    their summaries, with the Chinese and the English name. `errors` are problems of all actions, `checked` those that
     `Actions.check` raises, by action.
     """
     for action in table.values():
@@ -134,12 +134,22 @@ def add_actions(  # noqa: PLR0913 - what differs between cases and incidents
             f"{prefix}/{action.name}",
             endpoint_of(action, actions, number, number_in),
             methods=["POST"],
-            name=name.format(action.name),
+            name=operation_id(action.name, noun),
             summary=summary.format(action.zh, action.name),
             description=_description(action, states),
             response_model=model,
             responses=also(202, model) | problems(*errors, TOO_MANY_ACTIONS, *own),
         )
+
+
+def operation_id(action: str, noun: str) -> str:
+    """Return the id of an action's operation, which reads alone: `complete_complaint`, `decide_credit_of_complaint`."""
+    _, _, rest = action.partition("_")
+    return f"{action}_of_{noun}" if rest not in _OF_VERBS else f"{action}_{noun}"
+
+
+_OF_VERBS = ("", "back", "for", "over", "up")
+"""Second words of actions that are no objects."""
 
 
 def endpoint_of(
@@ -191,4 +201,4 @@ def _description(action: AnyAction, states: type[NamedCode]) -> str:
     targets = ", ".join(named[state] for state in action.targets) or "the same state 状态不变"
     roles = ", ".join(f"{role.zh} `{role}`" for role in Role if role in action.roles)
     facts = f"* from 从: {sources}\n* to 到: {targets}\n* by 由: {roles}, 管理员 `admin`"
-    return f"{action.description}\n\n{action.body.__doc__}\n\n{facts}"
+    return f"{action.description}\n\n{facts}"

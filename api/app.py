@@ -23,7 +23,7 @@ from api.complaints import caller_page
 from api.complaints import routes as complaints
 from api.edge.metrics import Metrics
 from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
-from api.edge.problems import HANDLERS, on_invalid
+from api.edge.problems import HANDLERS, PROBLEM_KINDS, on_invalid
 from api.health import routes as health
 from api.incidents import routes as incidents
 from api.people import handovers
@@ -31,7 +31,7 @@ from api.people import routes as people
 from api.reports import calls as call_reports
 from api.reports import routes as reports
 from api.sign_in import routes as sign_in
-from api.temporal_ui import codec, pages
+from api.temporal_ui import codec, pages, refusals
 from api.temporal_ui.door import Door
 
 ROUTERS = [
@@ -55,6 +55,7 @@ ROUTERS = [
         sign_in,
     )
 ]
+refusals.check_words(PROBLEM_KINDS.values())  # Every module that declares one is imported.
 
 
 def create_app(backend: Backend) -> FastAPI:
@@ -65,6 +66,7 @@ def create_app(backend: Backend) -> FastAPI:
         description=openapi.ABOUT,
         openapi_tags=openapi.TAGS,
         lifespan=partial(_lifespan, backend),
+        servers=openapi.SERVERS,
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,

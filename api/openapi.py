@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
 from api.assessments.assessments import ASSESSMENT_NOT_FOUND
+from api.components import SCHEMA, share
 from api.edge.middleware import WRONG_HOST
 from api.edge.problems import INTERNAL, INVALID_REQUEST, MEDIA_TYPE, WRONG_ROLE, Problem, ProblemKind
 from api.incidents.incidents import INCIDENT_NOT_FOUND
@@ -44,7 +45,10 @@ DONE = {
 """Descriptions of the answers of an operation that has several, by status."""
 EXAMPLES: Json = from_json(Path(__file__).with_name("examples.json").read_bytes())
 """Documented answers by the name of the operation or else of the model. `make docs` writes them."""
-_SCHEMA = "#/components/schemas/{model}"
+SERVERS = [
+    {"url": "/", "description": "The service that serves this document."},
+    {"url": "http://127.0.0.1:8080", "description": "A service on this machine, as `hotline up` runs it."},
+]
 
 PAGE = {"tryItOutEnabled": True, "persistAuthorization": False, "filter": True, "validatorUrl": None}
 """Settings of the page at `/docs`: it forgets keys, and asks no validator on the internet."""
@@ -82,32 +86,34 @@ _ETAG = header("ETag", "The version, quoted.", type="string", pattern='^"[0-9]+"
 
 def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
     """Return the application's `openapi` with the examples, the schema of problems, and tokens as another way in."""
-    framework = app.openapi
+    framework, discovery_url = app.openapi, tokens.issuer.discovery_url if tokens else None
 
     def openapi() -> Json:
         if app.openapi_schema is None:
-            document = framework()
-            components = document["components"]
-            components["examples"] = {
-                name: {"summary": name.replace("_", " "), "value": value} for name, value in EXAMPLES.items()
-            }
-            for route in app.routes:
-                if isinstance(route, APIRoute) and route.include_in_schema:
-                    for method in route.methods or ():
-                        _complete(document["paths"][route.path_format][method.lower()], route)
-            problem = Problem.model_json_schema(ref_template=_SCHEMA, mode="serialization")
-            for own in ("HTTPValidationError", "ValidationError"):
-                components["schemas"].pop(own, None)
-            components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
-            if tokens:
-                _add_tokens(document, tokens.issuer.discovery_url)
-            for path, operations in document["paths"].items():
-                _say_what_is_sent(operations)
-                _link(operations, document["paths"].get(f"{path}/{{number}}", {}))
-            app.openapi_schema = document
+            app.openapi_schema = share(_completed(framework(), app, discovery_url))
         return app.openapi_schema
 
     return openapi
+
+
+def _completed(document: Json, app: FastAPI, discovery_url: str | None) -> Json:
+    """Return the framework's document with what it does not know; `discovery_url` is that of the issuer of tokens."""
+    components = document["components"]
+    components["examples"] = {name: {"value": value} for name, value in EXAMPLES.items()}
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                _complete(document["paths"][route.path_format][method.lower()], route)
+    problem = Problem.model_json_schema(ref_template=f"{SCHEMA}{{model}}", mode="serialization")
+    for own in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(own, None)
+    components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    if discovery_url:
+        _add_tokens(document, discovery_url)
+    for path, operations in document["paths"].items():
+        _say_what_is_sent(operations)
+        _link(operations, document["paths"].get(f"{path}/{{number}}", {}))
+    return document
 
 
 def _complete(operation: Json, route: APIRoute) -> None:

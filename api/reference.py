@@ -47,7 +47,7 @@ class Services(BaseModel):
     """Catalogue in force; `items` are the services, all on one page."""
 
     items: list[ServiceItem]
-    next_cursor: None = None
+    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")
     departments: list[Coded]
     districts: list[Coded]
     groups: list[Coded]
@@ -191,7 +191,7 @@ def lifecycle() -> Lifecycle:
 class PeoplePage(Page[Person]):
     """People of the company, all on one page."""
 
-    next_cursor: None = None
+    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")
 
 
 class PeopleListing(BaseModel, extra="forbid"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, create_model
 from pydantic.json_schema import SkipJsonSchema
 
 from domain.kit.event import BaseKind, EventData
@@ -17,6 +17,11 @@ T = TypeVar("T")
 def body_like(*examples: Any, **schema: Any) -> ConfigDict:  # noqa: ANN401 - JSON
     """Return the configuration of a body that takes no other fields, with its examples and more of its schema."""
     return ConfigDict(extra="forbid", json_schema_extra={**schema, "examples": [*examples]})
+
+
+def shown_as(kind: Any) -> WithJsonSchema:  # noqa: ANN401 - a type
+    """Return the schema of a type, for a text of an answer that is not checked again: its writer may know more."""
+    return WithJsonSchema(TypeAdapter(kind).json_schema())
 
 
 class Page(BaseModel, Generic[T]):

@@ -28,13 +28,18 @@ SHORTEST = timedelta(seconds=0.5)
 
 
 class Seen(NamedTuple):
-    """The latest run of a case: when the case changed last, the run's status, start, id, and search attributes."""
+    """The latest run of a case: when the case changed last, the run's status, start, id, and search attributes.
+
+    `is_put_off`: Temporal began it later than at once, as after a run that failed, by somebody's cron schedule or retry
+    policy.
+    """
 
     changed_at: datetime
     status: WorkflowExecutionStatus
     started_at: datetime
     run_id: str = ""
     shown: Mapping[str, Payload] = MappingProxyType({})
+    is_put_off: bool = False
 
     @property
     def runs(self) -> bool:
@@ -170,4 +175,6 @@ class CaseWorkflows:
         shown = found.search_attributes.indexed_fields.get(CHANGED_AT)
         changed_at = instant(json.loads(shown.data)) if shown and shown.data else started_at
         status = WorkflowExecutionStatus(found.status)
-        return Seen(changed_at, status, started_at, found.execution.run_id, found.search_attributes.indexed_fields)
+        is_put_off = found.execution_time.ToNanoseconds() > found.start_time.ToNanoseconds()
+        attributes = found.search_attributes.indexed_fields
+        return Seen(changed_at, status, started_at, found.execution.run_id, attributes, is_put_off)

@@ -115,12 +115,14 @@ class OtherWorkflows:
     async def _stands_still(self, workflow_id: str, in_sql: NotOver) -> bool:
         await self._throttle.wait()
         known = {**in_sql.incidents, **in_sql.assessments}
+        own_type = "AssessmentWorkflow" if workflow_id in in_sql.assessments else "IncidentWorkflow"
         try:
             found = await described(self._client, workflow_id)
             if not found or is_over(WorkflowExecutionStatus(found.workflow_execution_info.status)):
                 return workflow_id in known
             run = found.workflow_execution_info
-            if run.task_queue != self._task_queue or run.type.name == COMPLAINT_WORKFLOW:
+            is_another = run.type.name == COMPLAINT_WORKFLOW or (workflow_id in known and run.type.name != own_type)
+            if is_another or run.task_queue != self._task_queue:
                 return workflow_id in known or await self._has_moved(run)
             pending, is_long = found.pending_activities, run.history_size_bytes > LONGEST_HISTORY
             if is_long or is_left(found) or _is_far(run.execution_time.seconds) or any(map(self._waits, pending)):
@@ -189,6 +191,8 @@ async def _times(events: AsyncIterator[HistoryEvent]) -> tuple[int, int]:
         if event.HasField("timer_started_event_attributes"):
             timer = event.timer_started_event_attributes
             timers[event.event_id] = event.event_time.seconds + timer.start_to_fire_timeout.seconds
+        elif event.workflow_execution_started_event_attributes.HasField("retry_policy"):
+            raise ForeignError("Temporal starts it again and again")  # which the service never asks for
         elif event.event_id == 1 or event.HasField("activity_task_completed_event_attributes"):
             worked_at = event.event_time.seconds
         timers.pop(event.timer_fired_event_attributes.started_event_id, None)

@@ -30,6 +30,7 @@ from temporalio.service import RPCError
 from activities.poller import PollerRun, RunOverError, now, poller_run
 from activities.projection import Projection, read
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
+from activities.recovery.foreign_runs import ForeignRuns
 from activities.recovery.history_errors import UnreadableError
 from activities.recovery.report import NAMED, ReconcilerReport, is_ahead
 from activities.recovery.stuck import StuckWorkflows
@@ -128,6 +129,7 @@ class Reconciler:
         self._lost: dict[str, Lost] = {}
         self._paused, self._stuck = set[str](), list[str]()
         self._diverged: set[str] = set()
+        self._foreign = ForeignRuns(workflows, repairs.case)
         self._not_begun: dict[str, str] = {}
         self._ended: dict[str, str] = {}  # SQL shows them as over
         self._unreadable: dict[str, str] = {}  # by their histories
@@ -212,6 +214,7 @@ class Reconciler:
         if not self._sweeping:  # a rebuild removes marks
             self._lost = await read(self._engine, recovery.lost_cases)
         silent = {number for number, told in self._told.items() if told.pause > STUCK_AFTER}
+        silent |= {*await self._foreign.numbers()}
         told_of = self._lost.keys() | self._paused
         self._stuck = await self._stuck_workflows.look(began_at - STUCK_AFTER, silent, told_of)
         # Not the present: the list may lag behind.
@@ -273,6 +276,8 @@ class Reconciler:
                     self._ended[number] = await self._workflows.end(number, live.run_id)
                 self._incomplete.pop(number, None)
                 self._diverged.discard(number)
+                if seen.runs and seen.is_put_off:
+                    await self._foreign.look(number, seen.run_id, self._in_sql_until)
             else:
                 self._behind.setdefault(number, found.changed_at if found else seen.started_at - LOOK_BACK)
                 if abs(now() - seen.changed_at) >= GRACE:  # in the future, if the clock was set back

@@ -1,6 +1,7 @@
 """Shapes of assessments (考核), and how they are shown."""
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Self
@@ -17,7 +18,16 @@ from domain.assessment.score import Item
 from domain.assessment.state import AssessmentState, Objection
 from domain.calls.call import CallOutcome
 from domain.calls.figures import OFFERED_OUTCOMES
-from domain.catalogue.figures import CONNECTED_RATE, FIGURE_OF, Figure, FigureUnit, Subject
+from domain.catalogue.figures import (
+    ANSWERED_IN_15S,
+    CALLS_ANSWERED,
+    CONNECTED_RATE,
+    FIGURE_OF,
+    OF_CALLS,
+    Figure,
+    FigureUnit,
+    Subject,
+)
 from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Standard, Weight
 from domain.shared.actors import Actor
 from domain.shared.codes import Code
@@ -32,13 +42,22 @@ _SHOWN: Mapping[FigureUnit, Callable[[Decimal], int | float | str]] = complete(
     {FigureUnit.COUNT: int, FigureUnit.RATE: float, FigureUnit.POINTS: float, FigureUnit.MONEY: str},
 )
 """Forms in which values are shown, by unit."""
+_OUTCOMES: Mapping[Figure, AbstractSet[CallOutcome]] = complete(
+    "_OUTCOMES",
+    OF_CALLS,
+    {
+        CALLS_ANSWERED: {CallOutcome.ANSWERED},
+        CONNECTED_RATE: OFFERED_OUTCOMES,
+        ANSWERED_IN_15S: {CallOutcome.ANSWERED},
+    },
+)
+"""Outcomes of the calls that a figure counts."""
 
 
 def _list_link(month: Assessment, by: Subject, subject: str, figure: Figure) -> str:
-    if figure.kind:
+    if figure.kinds:
         return f"{ASSESSMENTS}/{month.number}/cases?{urlencode({'by': by, 'subject': subject, 'figure': figure.name})}"
-    outcomes = sorted(OFFERED_OUTCOMES) if figure is CONNECTED_RATE else [CallOutcome.ANSWERED]
-    period = {"from": month.since.isoformat(), "to": month.until.isoformat(), "outcome": outcomes}
+    period = {"from": month.since.isoformat(), "to": month.until.isoformat(), "outcome": sorted(_OUTCOMES[figure])}
     agent = {"agent": subject} if by is Subject.AGENT else {}
     return f"/v1/calls?{urlencode({**agent, **period}, doseq=True)}"
 

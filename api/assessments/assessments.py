@@ -148,7 +148,7 @@ def number_of(month: Assessment, by: Subject, subject: str, figure: str) -> Numb
     known = FIGURE_OF.get(figure)
     kind = known.kind_for(by) if known else None
     if kind is None:
-        counted = [each.name for each in FIGURE_OF.values() if each.kind]
+        counted = [each.name for each in FIGURE_OF.values() if each.kinds]
         detail = f"There is no figure {figure!r} that counts cases; accepted: {', '.join(counted)}."
         raise ProblemError(UNKNOWN_FIGURE, detail, accepted=counted)
     return Number(month.number, month.serial, kind, by, subject)

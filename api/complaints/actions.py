@@ -229,6 +229,7 @@ add_actions(
     number_in=number_in,
     states=State,
     model=Complaint,
+    noun="complaint",
     errors=(*POST_ERRORS, OUT_OF_TURN, BEHIND_SQL, INVALID_RESULT, WORKFLOW_LOST),
     checked=_CHECKED_HERE,
 )

@@ -1,16 +1,17 @@
 """Shapes of requests and answers about complaints, and how cases are shown."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field
 
+from api.parameters import Flag, Sla
 from api.responses import masked_for, reads_one_department
-from api.shapes import EventItem, Page, body_like, timeline_of
+from api.shapes import EventItem, Page, body_like, shown_as, timeline_of
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.decide import CASE_KINDS
 from domain.case.events import Event
-from domain.case.intake import Intake
+from domain.case.intake import Intake, IntakeChannel
 from domain.case.lifecycle import ENDED, State
 from domain.case.parts import Part
 from domain.case.views import CaseView
@@ -65,6 +66,10 @@ class Links(BaseModel):
 class Complaint(CaseView):
     """Complaint at one version (工单)."""
 
+    priority: Annotated[str, shown_as(Priority)]
+    flags: tuple[Annotated[str, shown_as(Flag)], ...]
+    sla: Annotated[str, shown_as(Sla), Field(description="Of the current cycle.")]
+    channel: Annotated[str, shown_as(IntakeChannel)]
     masked: list[str] = Field(
         description="Fields that your role sees masked (脱敏) or empty.", examples=[["caller.phone"]]
     )
@@ -152,4 +157,4 @@ class NoticeItem(BaseModel):
 class NoticePage(Page[NoticeItem]):
     """Documents of a case, the oldest first, all on one page."""
 
-    next_cursor: None = None
+    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")

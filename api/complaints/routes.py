@@ -120,7 +120,7 @@ router = APIRouter(tags=["complaints"], route_class=OnceRoute)
     responses=also(202, Complaint)
     | problems(*POST_ERRORS, OTHER_OWNER, UNKNOWN["service"], UNKNOWN["district"], BEHIND_SQL),
 )
-async def register(
+async def register_complaint(
     body: Annotated[NewComplaint, BY_NAME],
     actor: Annotated[Actor, needs(RIGHT_TO_REGISTER)],
     intake: TheIntake,

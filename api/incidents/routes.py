@@ -238,7 +238,7 @@ add_actions(
     number=IncidentNumber,
     states=IncidentState,
     model=IncidentItem,
-    name="incident_{}",
+    noun="incident",
     summary="{} {}: an incident",
     errors=(
         *POST_ERRORS,

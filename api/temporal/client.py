@@ -53,6 +53,10 @@ OutcomeT = TypeVar("OutcomeT")
 T = TypeVar("T")
 
 
+class NotTakenError(ProblemError):
+    """Problem of an answer that somebody else has given, or that cannot be opened; the action may have been done."""
+
+
 class EntityClient(Generic[OutcomeT]):
     """Client of the workflows of one kind of entity, which `noun` names.
 
@@ -95,11 +99,16 @@ class EntityClient(Generic[OutcomeT]):
         command's key: what was carried out is answered again, whatever has changed since. Asking leaves nothing in the
         history.
         """
-        found = None if refused else await self._update(number, action, command)
+        found, problem = None, refused
+        if not refused:
+            try:
+                found = await self._update(number, action, command)
+            except NotTakenError as error:  # Temporal keeps that answer for good
+                problem = error
         if found is None and command.key:
             found = await self._query(number, "done", [command.key, command.actor], self.outcome, "The action")
-        if found is None and refused:
-            raise refused
+        if found is None and problem:
+            raise problem
         return found
 
     async def is_lost(self, number: str) -> bool:
@@ -186,7 +195,7 @@ async def answer_unless_gone(call: Awaitable[T]) -> T | None:
     except UndecidedError as error:
         log.error("an answer of a workflow is not taken: %s", error)  # noqa: TRY400 - the trace says no more
         detail = "The answer was not sealed for this request with a key of this API: see the log. Send it again later."
-        raise unavailable(TEMPORAL_UNAVAILABLE, detail, RETRY_SECONDS) from None
+        raise NotTakenError(TEMPORAL_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_SECONDS)}) from None
 
 
 @asynccontextmanager

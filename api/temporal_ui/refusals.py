@@ -1,7 +1,7 @@
 """Refusals of actions from the Temporal UI, in Chinese and English, with an example that is accepted."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from activities.names import ACTIONS, example
 from api.assessments.answers import NewObjection
-from api.edge.problems import PREFIX, Problem
+from api.edge.problems import PREFIX, Problem, ProblemKind
 from domain.catalogue.catalogue import Catalogue
 from domain.kit.event import AnyAction
 from domain.shared import errors
@@ -18,6 +18,7 @@ from domain.shared.actors import Role
 from domain.shared.codes import UNKNOWN_CODE, CodeKind
 from domain.shared.errors import ProblemType
 from domain.shared.explain import causes, form_of, table_at
+from domain.shared.value import complete
 
 MOST_FAULTS = 5
 """Faults that a message names."""
@@ -28,20 +29,60 @@ _ZH = {
     "invalid-request": "填写有误",
     "malformed-json": "应填一个 JSON 对象",
     "unknown-owner": "所填首问责任人不在在岗人员名录中，或属抢修人员，请填名录中其他人员的工号",
-    "unknown-assignee": "所填处理人不是该部门的在岗人员，请填名录中该部门人员的工号",
+    "unknown-assignee": "所填经办人不是该部门的在岗人员，请填名录中该部门人员的工号",
     "wrong-scope": "您的密钥只能查询，不能办理",
     "idempotency-key-reused": "该编号已用于另一次办理，请换一个编号",
     "complaint-not-found": "没有这张工单",
     "incident-not-found": "没有这个突发事件",
     "assessment-not-found": "没有这个月的考核",
     "unknown-action": "没有这个操作，请从列表中选择",
+    "unknown-agent": "所填话务员不在在岗人员名录中",
+    "unknown-service": "没有这个服务项目代码",
+    "unknown-district": "没有这个区域代码",
+    "unknown-department": "没有这个部门代码",
+    "unknown-incident": "没有这个突发事件",
+    "unknown-cases": "所填工单中有查不到的",
+    "unknown-figure": "没有这个考核指标",
+    "unknown-subject": "没有这个考核对象",
+    "case-not-counted": "该指标未计入此工单",
+    "unknown-exclusion-ground": "没有这个剔除理由",
+    "evidence-needed": "该剔除理由须附依据",
+    "exclusion-decided": "该剔除申请已有审批结果",
+    "own-exclusion": "不能审批本人提出的剔除申请",
+    "assessment-final": "该月考核已定稿",
+    "workflow-lost": "工作流已丢失，请联系运维人员恢复",
+    "incident-closed": "该突发事件已结束",
+    "cases-over": "所填工单中有已回复的",
+    "credit-limit-reached": "该户补偿已达上限",
+    "no-text-messages": "未开通短信渠道，无法发送链接",
+    "contact-without-witness": "来电人电话由本人更改，不能据此发送链接",
+    "call-mismatch": "所填来电与本人、来电号码或时间不符",
+    "other-owner": "您只能查看本人负责的工单",
+    "no-role": "您的账号没有分配角色",
+    "no-such-person": "您不在在岗人员名录中",
+    "masked-search": "您无权按脱敏内容查询",
+    "letter-not-dead": "该通知不在死信之列",
+    "call-back-taken": "该回拨已由他人认领",
+    "call-back-over": "该回拨已结束",
+    "period-not-ended": "该期间尚未结束",
+    **dict.fromkeys(("invalid-number", "invalid-period", "invalid-cursor", "invalid-call"), "填写有误"),
+    **dict.fromkeys(("invalid-etag", "invalid-idempotency-key"), "填写有误"),
+    **dict.fromkeys(("foreign-request", "temporal-ui-not-allowed", "dangerous-request"), "不允许此请求"),
 }
 """Chinese words by type of the problem."""
 _ZH_BY_STATUS = {
+    HTTPStatus.BAD_REQUEST: "请求有误",
+    HTTPStatus.UNAUTHORIZED: "请重新登录",
+    HTTPStatus.NOT_FOUND: "没有找到",
+    **dict.fromkeys((HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE), "请求有误"),
+    **dict.fromkeys((HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE), "请求有误"),
+    **dict.fromkeys((HTTPStatus.MISDIRECTED_REQUEST, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE), "请求有误"),
+    HTTPStatus.INTERNAL_SERVER_ERROR: "系统出错，请联系运维人员",
     HTTPStatus.TOO_MANY_REQUESTS: "操作过于频繁，请稍后再试",
     HTTPStatus.SERVICE_UNAVAILABLE: "系统暂时无法办理，请稍后再试",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "填写内容过长",
 }
+"""Chinese words of the types that no rule of the service raises, by status."""
 _LEADS = {HTTPStatus.FORBIDDEN: "有权办理", HTTPStatus.CONFLICT: "现可办理"}
 _NAMES_ZH = {**{role.value: role.zh for role in Role}, **{action.name: action.zh for action in reversed(_KNOWN)}}
 _BODIES: Mapping[str, type[BaseModel]] = {"object": NewObjection}
@@ -70,6 +111,11 @@ _FAULTS_ZH = {
 }
 """Chinese words for pydantic's types of errors; all others are 填写有误."""
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,39}")
+
+
+def check_words(kinds: Iterable[ProblemKind]) -> None:
+    """Raise LookupError with the types that have no Chinese words, neither of their own nor by their status."""
+    complete("_ZH", (kind.slug for kind in kinds if kind.status not in _ZH_BY_STATUS), _ZH)
 
 
 def bilingual(problem: Problem, action: AnyAction | None, sent: bytes | None, catalogue: Catalogue) -> str:

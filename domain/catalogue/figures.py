@@ -75,6 +75,9 @@ class Figure:
     of: Mapping[Subject, EntryKind] = field(default_factory=dict)
     per_case: bool = False
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def kinds(self) -> frozenset[EntryKind]:
         return frozenset({*self.of.values(), *((self.kind,) if self.kind else ())})
@@ -132,4 +135,6 @@ FIGURES: tuple[Figure, ...] = (
 )
 """Figures of every subject, in the order in which they are shown. The catalogue may add points of its own."""
 complete("FIGURES", EntryKind, frozenset[EntryKind]().union(*(figure.kinds for figure in FIGURES)))
+OF_CALLS = tuple(figure for figure in FIGURES if not figure.kinds)
+"""Figures that no entry tells: those of calls."""
 FIGURE_OF: dict[str, Figure] = {figure.name: figure for figure in FIGURES}

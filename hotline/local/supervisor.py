@@ -60,7 +60,8 @@ class Supervisor:
         self._logs = data_dir / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
         self._records = data_dir / RUN_FILE
-        self._folder = data_dir.stat().st_ino
+        # A snapshot of a file system has the numbers of the original.
+        self._folder = f"{data_dir.stat().st_dev}:{data_dir.stat().st_ino}"
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._say = say
         self._steady = False

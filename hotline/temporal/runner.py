@@ -17,7 +17,7 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.sealing.envelope import NOT_SEALED
-from activities.sealing.stamps import Run, check_answer, present_run
+from activities.sealing.stamps import Run, UndecidedError, check_answer, present_run
 
 PASSED_THROUGH = ("activities", "domain", "pydantic", "readmodel")
 """Packages that are loaded once for all runs, beside what workflows import as `imports_passed_through`."""
@@ -34,6 +34,9 @@ class _Runner(UnsandboxedWorkflowRunner):
 
         def activate_known(act: Any) -> Any:  # noqa: ANN401 - messages of the SDK's core
             for job in act.jobs:
+                if job.HasField("initialize_workflow") and det.info.cron_schedule:
+                    # If the run failed, another would begin, and it would count as one that goes on.
+                    raise UndecidedError("somebody else has started it, by a cron schedule")
                 _have_checked(job, takes_message=takes_message)
                 if job.HasField("resolve_activity"):
                     check_answer(job.resolve_activity, run)

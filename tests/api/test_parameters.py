@@ -17,7 +17,7 @@ def with_parameters(api: Api) -> list[tuple[str, list[Json]]]:
     """Every address that takes query parameters, with these."""
     found = []
     for path, operations in api.app.openapi()["paths"].items():
-        taken = [each for each in operations.get("get", {}).get("parameters", ()) if each["in"] == "query"]
+        taken = [each for each in operations.get("get", {}).get("parameters", ()) if each.get("in") == "query"]
         if taken:
             found.append((path.replace("{number}", "i26080347119" if "incidents" in path else "2001010000001"), taken))
     return found

@@ -1,5 +1,7 @@
 """The everyday changes that CONTRIBUTING lists, with the files that each takes."""
 
+import re
+
 import pytest
 
 from tests.support.pages import ROOT, cells, names, page, section
@@ -10,6 +12,9 @@ ROWS = list(zip(NAMED, cells(CHANGES, 1), strict=True))
 LAYERS = ROWS.index(("step", "file"))
 TABLE, STEPS = ROWS[1:LAYERS], [row for row in ROWS[LAYERS:] if row != ("step", "file")]
 MOST_FILES = 2
+BULLETS = re.split(r"^- ", CHANGES.partition("### ")[0], flags=re.MULTILINE)[1:]
+SAID = [f"{change} {files}" for change, files in TABLE + STEPS] + BULLETS
+"""Every row and every bullet that names symbols and files."""
 
 
 def test_every_change_is_listed_once() -> None:
@@ -22,6 +27,16 @@ def test_the_files_of_a_change_exist_and_are_few(change: str, files: str) -> Non
     paths = [ROOT / name for name in names(files) if "/" in name]
     assert 1 <= len(paths) <= MOST_FILES, change
     assert [path for path in paths if not path.exists()] == []
+
+
+@pytest.mark.parametrize("text", SAID, ids=[text.splitlines()[0][:40] for text in SAID])
+def test_symbols_that_a_change_names_are_in_a_file_that_it_names(text: str) -> None:
+    """A table or a set in capitals, as `_COUNTED`; a class, as `ClockName`."""
+    paths = [ROOT / name for name in names(text) if "/" in name]
+    files = [path for each in paths for path in (each.glob("*.py") if each.is_dir() else [each])]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    symbols = [name for name in names(text) if re.fullmatch(r"_?[A-Z]\w*", name)]
+    assert [name for name in symbols if not re.search(rf"^(class )?{name}\b", source, re.MULTILINE)] == []
 
 
 @pytest.mark.parametrize(("step", "file"), STEPS, ids=[step for step, _ in STEPS])

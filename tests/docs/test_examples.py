@@ -152,7 +152,7 @@ def check_curl(arguments: list[str]) -> None:
     routes = application().openapi()["paths"]
     found = [route for path, route in routes.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), address.path)]
     (route,) = [routes[address.path]] if address.path in routes else found
-    assert {*parse_qs(address.query)} <= {parameter["name"] for parameter in route[method].get("parameters", ())}
+    assert {*parse_qs(address.query)} <= {parameter.get("name") for parameter in route[method].get("parameters", ())}
     if action:
         actions: Mapping[str, AnyAction] = INCIDENT_COMMANDS if action[1] == "incidents" else COMMANDS
         actions[action[2]].body.model_validate_json(arguments[arguments.index("--json") + 1])

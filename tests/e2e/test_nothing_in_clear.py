@@ -71,7 +71,7 @@ CODES = frozenset(
         *("amount", "call_id", "cases", "complaint", "department", "district", "districts", "figure", "findings"),
         *("ground", "incident", "into", "queue", "service_code", "services", "takes_over"),
         *("outcome", "satisfaction", "object_to_figure.subject"),
-        *(f"{operation}.{name}" for operation in ("declare_incident", "incident_confirm") for name in ("lat", "lng")),
+        *(f"{operation}.{name}" for operation in ("declare_incident", "confirm_incident") for name in ("lat", "lng")),
     }
 )
 """Fields of ids, codes and numbers, which say nothing of a caller."""

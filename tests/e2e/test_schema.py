@@ -204,6 +204,8 @@ def problem_is_documented(_: CheckContext, response: Response, case: AnyCase) ->
     if slug in (None, NOT_FOUND.slug, NO_METHOD.slug):  # the path or method is that of no operation
         return
     answer = case.operation.definition.raw["responses"].get(str(response.status_code), {})
+    if shared := answer.get("$ref"):
+        answer = case.operation.schema.raw_schema["components"]["responses"][shared.rpartition("/")[2]]
     documented = answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
     if slug not in documented:
         raise AssertionError(f"{slug} is none of {', '.join(documented)}")

@@ -131,4 +131,5 @@ class Bodies:
         while "properties" not in schema and ("$ref" in schema or "anyOf" in schema):
             one = schema if "$ref" in schema else schema["anyOf"][0]
             schema = self._document["components"]["schemas"][one["$ref"].rpartition("/")[2]] if "$ref" in one else one
-        return schema
+        kinds = schema.get("type")
+        return {**schema, "type": kinds[0]} if isinstance(kinds, list) else schema

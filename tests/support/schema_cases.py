@@ -10,6 +10,7 @@ import httpx
 from pydantic_core import to_json
 from sqlalchemy import update
 
+from api.actions import operation_id
 from api.documents.documents import SAMPLE
 from domain.case.actions import COMMANDS
 from domain.case.intake import THANKS_SERVICE
@@ -123,16 +124,16 @@ class Subjects:
             # The API looks for a key that it does not know at once, and finds its person too.
             self._http.get("/services", headers=leaver).raise_for_status()
             fresh = {
-                name: several.submit(self._case, *BEFORE.get(name, ()))
+                operation_id(name, "complaint"): several.submit(self._case, *BEFORE.get(name, ()))
                 for name, action in COMMANDS.items()
                 if role is Role.ADMIN or may & action.roles
             }
             if role is Role.ADMIN:
                 fresh |= {
-                    name: several.submit(self._declare, *BEFORE.get(name, ()))
-                    for name in map("incident_{}".format, INCIDENT_COMMANDS)
+                    operation_id(name, "incident"): several.submit(self._declare, *BEFORE.get(f"incident_{name}", ()))
+                    for name in INCIDENT_COMMANDS
                 }
-                fresh["incident_confirm"] = several.submit(self._suspect, district)
+                fresh["confirm_incident"] = several.submit(self._suspect, district)
             self._fresh = {name: number.result() for name, number in fresh.items()}
             self._cases = cycle([self._case(), self._case(*_AT_WORK), self._case(*_DONE)])
             self.incident, self._other = self._declare(), self._declare()
@@ -146,7 +147,7 @@ class Subjects:
             self._months = Months(service, self._http, 2001 + (role is Role.ADMIN), self._case, leaver)
         _write(service, self._noticed, self._letter)
 
-    def in_path(self, operation_id: str, path: str) -> Json:
+    def in_path(self, operation: str, path: str) -> Json:
         """Return the values of the path for the next request to this operation."""
         own = {
             "resend_letter": {"key": self._letter},
@@ -154,18 +155,18 @@ class Subjects:
             "get_handover": {"id": self._handover},
             "get_notice": {"number": self._noticed, "seq": SAMPLE.seq},
         }
-        if found := own.get(operation_id) or self._months.in_path(operation_id, path):
+        if found := own.get(operation) or self._months.in_path(operation, path):
             return found
         if "{number}" not in path:
             return {}
         usual = self.incident if path.startswith("/v1/incidents/") else next(self._cases)
-        return {"number": self._fresh.get(operation_id, usual)}
+        return {"number": self._fresh.get(operation, usual)}
 
-    def in_query(self, operation_id: str) -> Json:
+    def in_query(self, operation: str) -> Json:
         """Return the parameters with which the next request to this operation can succeed; empty for most."""
-        return self._queries.get(operation_id, {})
+        return self._queries.get(operation, {})
 
-    def in_body(self, operation_id: str, body: Json) -> Json:
+    def in_body(self, operation: str, body: Json) -> Json:
         """Return the fields that a body needs besides those that the document permits.
 
         The document cannot say which incidents there are, which digit checks the number of a case, that an incident
@@ -176,17 +177,17 @@ class Subjects:
         people = {"from": LEAVER, "to": "admin"} if body.keys() >= {"from", "to"} else {}
         thanks = {"service_code": THANKS_SERVICE} if body.get("thanked") else {}
         cases = {"cases": [next(self._cases)]} if body.get("cases") else {}
-        to_wake = body.get("wake_at") and operation_id in self._fresh
+        to_wake = body.get("wake_at") and operation in self._fresh
         wakes = {"wake_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()} if to_wake else {}
         is_somewhere = body.get("districts") or body.get("streets") or body.get("lat") is not None
-        place = {} if is_somewhere or operation_id != "declare_incident" else {"districts": ["west"]}
-        return incidents | people | thanks | cases | wakes | place | self._months.in_body(operation_id)
+        place = {} if is_somewhere or operation != "declare_incident" else {"districts": ["west"]}
+        return incidents | people | thanks | cases | wakes | place | self._months.in_body(operation)
 
-    def use_up(self, operation_id: str) -> None:
+    def use_up(self, operation: str) -> None:
         """Note that the operation has succeeded: the next requests are about others."""
-        self._fresh.pop(operation_id, None)
-        self._queries.pop(operation_id, None)
-        self._months.use_up(operation_id)
+        self._fresh.pop(operation, None)
+        self._queries.pop(operation, None)
+        self._months.use_up(operation)
 
     def _post(self, path: str, body: Any) -> Json:
         answer = self._http.post(path, content=to_json(body), headers={"Content-Type": "application/json"})

@@ -1,10 +1,13 @@
 """Tables by state, role, clock and the like: a member without its row stops the import, and is named."""
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import get_args
 
 import pytest
 
+from api.edge.problems import ProblemKind
+from api.temporal_ui.refusals import check_words
 from domain.case.actions import reply, suspend
 from domain.case.kind import Action
 from domain.case.lifecycle import State
@@ -46,3 +49,9 @@ def test_a_table_of_the_notified_has_a_row_for_each_target() -> None:
     facts = {name: getattr(reply.ACTION, name) for name in ("zh", "description", "roles", "sources", "body", "example")}
     with pytest.raises(LookupError, match=r"^notifies of answer_twice has no row for closed; accepted: "):
         Action(name="answer_twice", targets=(State.CLOSED,), notifies={State.WITHDRAWN: ("caller",)}, **facts)
+
+
+def test_a_problem_type_without_chinese_words_is_refused() -> None:
+    check_words([ProblemKind("temporal-down", HTTPStatus.SERVICE_UNAVAILABLE, "Temporal down")])
+    with pytest.raises(LookupError, match=r"^_ZH has no row for other-owner-now; accepted: "):
+        check_words([ProblemKind("other-owner-now", HTTPStatus.CONFLICT, "Another owner now")])

@@ -46,7 +46,9 @@ class Service:
 
     def write_records(self, pid: int, start: float | None, of: Path | None = None) -> None:
         """Write what an earlier run has left here; `of` is the folder from which its file was copied."""
-        records = {"worker": {"pid": pid, "started_at": start, "folder": (of or self.folder).stat().st_ino}}
+        found = (of or self.folder).stat()
+        folder = f"{found.st_dev}:{found.st_ino}"
+        records = {"worker": {"pid": pid, "started_at": start, "folder": folder}}
         (self.folder / "run.json").write_text(json.dumps(records), encoding="utf-8")
 
     def pid(self, name: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -163,6 +164,30 @@ async def test_an_action_that_somebody_else_answers_is_not_taken_for_refused_or_
             await client.act(case.number, "comment", Command(actor=ADMIN, body=Comment(note="-"), key="theirs"))
         assert failed.value.problem.status == HTTPStatus.SERVICE_UNAVAILABLE
         assert "不行" not in failed.value.problem.detail
+    await case.handle.terminate()
+
+
+async def test_an_action_that_was_done_is_answered_whatever_somebody_else_answers(
+    server: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """Its case does what somebody else has accepted. Temporal keeps their answer, so the case is asked by the key."""
+    changes: dict[str, Any] = {"task_queue": "done-and-answered", "sandbox": False}
+    async with running_hotline(server, tmp_path, **changes) as at_work:
+        case = await at_work.start()
+        await case.view()
+    started = (await case.handle.fetch_history()).events[0].workflow_execution_started_event_attributes
+    shown = SearchAttributes(indexed_fields=started.search_attributes.indexed_fields)
+    limit = Limit(TOO_MANY_ACTIONS, 0, "actions")
+    client = ComplaintClient(at_work.client, at_work.settings.task_queue, 8, Agreed(), limit)
+    command = Command(actor=ADMIN, body=Comment(note="-"), key="7" * 32)
+    sent = asyncio.ensure_future(client.act(case.number, "comment", command))
+    await accept(at_work, Outcome(success=Payloads()), shown)
+    with suppress(ProblemError):
+        await sent
+    async with running_hotline(server, tmp_path, **changes):
+        found = await client.act(case.number, "comment", command)
+    assert found
+    assert found.version == 2
     await case.handle.terminate()
 
 

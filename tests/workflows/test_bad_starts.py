@@ -109,6 +109,21 @@ async def test_the_workflow_of_the_installation_waits_in_the_place_of_no_other(h
     assert (cause.type, cause.message) == (UNSEALED, "Not started: the service starts it under one id.")
 
 
+@pytest.mark.parametrize("workflow", ["ComplaintWorkflow", "IncidentWorkflow", "PeriodEndWorkflow", "CourierWorkflow"])
+async def test_a_run_that_temporal_would_start_again_does_not_end(hotline: Hotline, workflow: str) -> None:
+    """One run after the other would fail, and Temporal would list each new one as sound. So the first one is stuck."""
+    handle = await stranger(hotline.client).start_workflow(
+        workflow, id=f"cron-{uuid.uuid4().hex}", task_queue=hotline.settings.task_queue, cron_schedule="@every 1s"
+    )
+
+    async def kinds() -> list[int]:
+        return [event.event_type for event in (await handle.fetch_history()).events]
+
+    await until(kinds, lambda seen: EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED in seen)
+    assert (await handle.describe()).run_id == handle.first_execution_run_id
+    await handle.terminate()
+
+
 async def ended_unseen(hotline: Hotline, client: Client, number: str, *arguments: Any) -> None:
     """Start a workflow under the id of this case, terminate it before a worker sees it, and wait until it is listed."""
     name = complaint_id(number)

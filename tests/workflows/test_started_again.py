@@ -1,14 +1,20 @@
 """SQL takes nothing from a run that is started again after the end, and nobody is told of what it does."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowExecutionStatus
-from temporalio.common import RawValue, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import (
+    RawValue,
+    RetryPolicy,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+)
 from temporalio.testing import WorkflowEnvironment
 
 from domain.case.actions.comment import Comment
@@ -21,13 +27,16 @@ from domain.incident.scope import Scope
 from domain.incident.state import Opening
 from domain.shared.actors import SYSTEM
 from domain.shared.text import to_milliseconds
+from hotline.recovery.rebuild_workflows import STARTED
+from readmodel.base.database import engine
 from tests.support.build import INCIDENT
 from tests.support.causes import OVER, Cause, declare
-from tests.support.hotline import ADMIN, Hotline, running_hotline, until
-from tests.support.lost import reset
+from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
+from tests.support.lost import reset, terminate
 from tests.support.reconciler import running_reconciled
 from tests.support.sealing import stranger
 from tests.workflows.test_incident import completed
+from tests.workflows.test_rebuild_workflows import rebuilder
 from workflows.clients.incident import options_of
 from workflows.clients.singletons import last_report
 from workflows.complaint.messages import ComplaintStart
@@ -86,6 +95,38 @@ async def test_a_case_that_somebody_starts_again_is_listed_whatever_its_attribut
     )
     await until(complaint.lost, lambda mark: mark == "reset")
     assert (await again.describe()).typed_search_attributes[STATE] == "registered"
+
+
+@pytest.mark.parametrize("workflow", ["ComplaintWorkflow", "IncidentWorkflow", "CourierWorkflow"])
+async def test_a_run_that_temporal_starts_anew_whenever_it_times_out_is_listed(hotline: Hotline, workflow: str) -> None:
+    """One plain message: its attributes are a copy, and no worker gets a task of it in time."""
+    is_case = workflow == "ComplaintWorkflow"
+    replaced = await hotline.start() if is_case else await declare(hotline, "tanzhou")
+    await (replaced.act(Comment(note="-")) if isinstance(replaced, Complaint) else replaced.published("declare"))
+    shown = (await replaced.handle.describe()).typed_search_attributes
+    attributes = TypedSearchAttributes([pair for pair in shown if pair.key in REGISTRY])
+    await stranger(hotline.client).start_workflow(
+        workflow,
+        id=replaced.handle.id,
+        task_queue=hotline.settings.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+        search_attributes=attributes,
+        run_timeout=timedelta(milliseconds=1),
+        retry_policy=RetryPolicy(initial_interval=timedelta(minutes=1)),
+    )
+    name = replaced.number if is_case else replaced.handle.id
+
+    async def stuck() -> bool:
+        report = await last_report(hotline.client)
+        return report is not None and name in report.stuck
+
+    await until(stuck, bool)
+    await terminate(hotline.client, replaced.handle.id)
+    owner = engine(hotline.settings.database_url)
+    assert await rebuilder(hotline, owner).one(replaced.number) == STARTED
+    owner.dispose()
+    await until(stuck, lambda is_stuck: not is_stuck)
+    await terminate(hotline.client, replaced.handle.id)
 
 
 async def test_an_incident_that_is_started_again_after_its_end_takes_no_case(hotline: Hotline) -> None:

@@ -1,7 +1,6 @@
 """Workflows of which one runs at a time, for ever."""
 
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -84,7 +83,7 @@ FAILING_ATTEMPTS = 4
 """Attempts at one workflow task, of which Temporal makes so many in half a minute, before a new run takes the place of
 theirs, which loses nothing: somebody else has answered its activity, and no worker takes that."""
 LONGEST_DELAY_SECONDS = 60
-"""Delay of a run from which on somebody else must have asked for it: the clocks of two machines differ by less."""
+"""Delay of a run, by Temporal's clock alone, from which on somebody else must have asked for it."""
 log = logging.getLogger("hotline.worker")
 
 
@@ -144,7 +143,7 @@ def _fault(seen: DescribeWorkflowExecutionResponse, singleton: Singleton, task_q
     run = seen.workflow_execution_info
     if (run.type.name, run.task_queue) != (singleton.workflow_type, task_queue):
         return "somebody else has started another workflow under its id"
-    if run.execution_time.seconds - time.time() > LONGEST_DELAY_SECONDS:
+    if run.execution_time.seconds - run.start_time.seconds > LONGEST_DELAY_SECONDS:
         return "somebody else has put it off"
     return "its workflow tasks fail" if seen.pending_workflow_task.attempt >= FAILING_ATTEMPTS else ""
 

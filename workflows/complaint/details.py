@@ -56,7 +56,7 @@ def _overview(case: CaseState, names: WorkerNames) -> list[str]:
         "状态 State": f"**{case.state.zh}** {case.state.value}",
         "首问责任人 Owner": person(case, case.owner),
         "部门 Department": department(case, case.department),
-        "处理人 Assignee": person(case, case.assignee),
+        "经办人 Assignee": person(case, case.assignee),
         "区域 District": district(case.intake.location.district, names),
         "轮次 Cycle": str(case.cycle),
         "时限 Service level": f"{_SLA_ZH[case.sla]} {case.sla}",

@@ -49,7 +49,7 @@ _SAID: dict[str, tuple[str, Callable[[CaseState, Any], str]]] = {
     "clock": ("时限 promise", lambda _, name: f"{CLOCK_ZH.get(name, '')} {name}".strip()),
     "percent": ("已用 used", lambda _, percent: f"{percent} %"),
     "department": ("部门 department", department),
-    "assignee": ("处理人 assignee", person),
+    "assignee": ("经办人 assignee", person),
     "owner": ("首问责任人 owner", person),
     "task": ("任务 task", _text),
     "approved": ("决定 decided", _decision),

@@ -7,7 +7,7 @@ from domain.shared.actors import Role
 from workflows.kit.words import WorkerNames, plain
 
 _POSTS = {
-    "assignee": "处理人",
+    "assignee": "经办人",
     "department": "部门",
     "lead": "部门负责人",
     "director": "分管领导",
