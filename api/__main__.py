@@ -51,8 +51,8 @@ from api.sign_in.routes import SignIn
 from api.sign_in.security import BearerKey
 from api.sign_in.sessions import Session, Sessions
 from api.sign_in.tokens import ClaimMap, Tokens
-from api.sql.projection import ProjectionWriter
 from api.sql.reader import DirectWriter, Reader
+from api.sql.writer import ProjectionWriter
 from api.temporal.assessments import AssessmentClient
 from api.temporal.backlog import Backlog
 from api.temporal.clock import ClockCheck, temporal_time

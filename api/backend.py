@@ -29,8 +29,8 @@ from api.sign_in.oidc import OidcSignIn
 from api.sign_in.routes import SignIn
 from api.sign_in.security import BearerKey
 from api.sign_in.sessions import Sessions
-from api.sql.projection import ProjectionWriter
 from api.sql.reader import DirectWriter, Reader
+from api.sql.writer import ProjectionWriter
 from api.temporal.clock import ClockCheck
 from api.temporal_ui.dangerous import Dangerous
 from api.temporal_ui.door import Door

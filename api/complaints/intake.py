@@ -21,8 +21,8 @@ from api.dependencies import part
 from api.edge.problems import ProblemError, declare, unavailable
 from api.naming import Naming, PersonMeant
 from api.sign_in.security import digest_of, request_key
-from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
+from api.sql.writer import ProjectionWriter
 from api.temporal.backlog import Backlog
 from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
 from api.temporal.complaints import ComplaintClient

@@ -8,7 +8,10 @@ from domain.case import incident_link, urging
 from domain.case.actions import ACTION_OF, ACTIONS, COMMANDS
 from domain.case.automatic import AUTOMATIC, left_out
 from domain.case.events import Event
-from domain.case.guards import (
+from domain.case.kind import Action, EventKind
+from domain.case.lifecycle import ENDED, State
+from domain.case.parts import PartData
+from domain.case.permission import (
     completes_the_work,
     department_meant,
     departments_involved,
@@ -19,9 +22,6 @@ from domain.case.guards import (
     part_not_possible,
     roles_held,
 )
-from domain.case.kind import Action, EventKind
-from domain.case.lifecycle import ENDED, State
-from domain.case.parts import PartData
 from domain.case.state import CaseState
 from domain.kit.command import Command
 from domain.kit.entity import receive

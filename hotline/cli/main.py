@@ -8,16 +8,16 @@ import typer
 from domain.shared.errors import OperatorError
 from hotline import entry
 from hotline.cli import (
+    api_keys,
     assessment,
     calls,
     catalogue,
     customers,
-    key,
-    keys,
     notifications,
     person,
     processes,
     report,
+    sealing_keys,
     stores,
 )
 
@@ -28,8 +28,8 @@ for group in (
     processes.app,
     stores.app,
     person.app,
-    key.app,
-    keys.app,
+    api_keys.app,
+    sealing_keys.app,
     person.handovers,
     catalogue.app,
     customers.app,

@@ -134,7 +134,7 @@ class TestOverview:
         assert f"已联系 contacted: 是 yes; {answers.format('; ')}" in timeline_line(event, case)
 
     def test_flags_have_the_chinese_names_of_the_glossary(self) -> None:
-        rows = re.findall(r"(?m)^\| (\S+) \| [^|]* \| `(\w+)` \|", GLOSSARY.read_text(encoding="utf-8"))
+        rows = re.findall(r"(?m)^- (\S+) `(\w+)`: ", GLOSSARY.read_text(encoding="utf-8"))
         glossary = {(code, zh) for zh, code in rows}
         assert {*FLAG_ZH.items()} <= glossary
 

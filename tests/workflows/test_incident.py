@@ -330,7 +330,7 @@ class TestWhatStaffSee:
             "已解决 resolved",
             "| 处理部门\N{EN SPACE}| Department\N{EN SPACE}| 抢修队 repair |",
             "Seen to\N{EN SPACE}| 2 (100 %) |",
-            "已办结并回复 Completed and replied to\N{EN SPACE}| 2 |",
+            "随事件办结 Completed and replied to\N{EN SPACE}| 2 |",
             "无 nothing",
         ):
             assert words in details

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
+    DeleteWorkflowExecutionRequest,
     PollActivityTaskQueueRequest,
     RespondActivityTaskFailedByIdRequest,
     RespondActivityTaskFailedRequest,
 )
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.converter import JSONPlainPayloadConverter
 from temporalio.testing import WorkflowEnvironment
 
 import worker
@@ -45,6 +48,7 @@ from workflows.clients.singletons import (
     installation_of,
     start_ended,
 )
+from workflows.singletons import MEMO
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -129,6 +133,24 @@ async def test_a_terminated_workflow_of_the_id_comes_back_with_it(server: Workfl
     await start_ended(client, settings.task_queue)
     assert await status(client, INSTALLATION.id) == "RUNNING"
     assert await installation_of(client) == given
+
+
+async def test_an_id_that_somebody_puts_in_its_place_goes_with_its_workflow(
+    server: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    client, settings = await namespace(server, "replaced"), read_model(tmp_path)
+    given = await adopt(client, settings)
+    await terminate(client, INSTALLATION.id)
+    await INSTALLATION.start(client, settings.task_queue, {MEMO: JSONPlainPayloadConverter().to_payload("theirs")})
+    with pytest.raises(ForeignStoreError, match="theirs"):
+        await adopt(client, settings)
+    request = DeleteWorkflowExecutionRequest(
+        namespace=client.namespace, workflow_execution=WorkflowExecution(workflow_id=INSTALLATION.id)
+    )
+    while await installation_of(client):
+        await unless_gone(client.workflow_service.delete_workflow_execution(request))
+        await asyncio.sleep(0.2)
+    assert await adopt(client, settings) == given
 
 
 async def status(client: Client, workflow: str) -> str:

@@ -17,8 +17,8 @@ from temporalio.service import RPCError
 
 from activities.projection import Projection
 from api.edge.metrics import Metrics
-from api.sql.projection import ProjectionWriter
 from api.sql.reader import Reader
+from api.sql.writer import ProjectionWriter
 from domain.case.actions import ACTION_OF
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete

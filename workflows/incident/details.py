@@ -10,9 +10,9 @@ from workflows.kit.messages import CatalogueNames
 from workflows.kit.words import ANYBODY, local, markdown, plain
 
 _COUNTED = {
-    SETTLED: "已办结并回复 Completed and replied to",
-    KEPT: "另有处理,由部门继续 Go on with their department",
-    OVER: "此前已回复或撤销 Replied to or ended before",
+    SETTLED: "随事件办结 Completed and replied to",
+    KEPT: "另有事项，由部门继续 Go on with their department",
+    OVER: "此前已结 Replied to or ended before",
     "linked": "已转出 Handed on",
     "refused": "未被接受 Refused",
     "gone": "已结束 Ended before",
@@ -32,7 +32,7 @@ def incident_details(incident: Incident, waiting: int, counts: Mapping[str, int]
         f"| 范围 | Scope | {scope_in_words(incident, names, plain)} |",
         f"| 处理部门 | Department | {department} |",
         f"| 预计恢复 ({names.timezone}) | Expected | {local(incident.expected_at, names.timezone)} |",
-        f"| 并入工单 | Linked cases | {total} |",
+        f"| 并案工单 | Linked cases | {total} |",
         f"| 已处理 | Seen to | {done} ({100 * done // total if total else 0} %) |",
         *(f"| | {_COUNTED.get(answer, answer)} | {count} |" for answer, count in sorted(counts.items())),
         *([f"| 并入事件 | Merged into | {incident.into} |"] if incident.into else []),

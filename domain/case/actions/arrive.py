@@ -1,10 +1,10 @@
 """arrive 到场: the crew is on the spot."""
 
 from domain.case.events import Event
-from domain.case.guards import while_incomplete
 from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import State
 from domain.case.parts import NO_SUCH_PART, PartBody, PartData, PartState
+from domain.case.permission import while_incomplete
 from domain.case.state import CaseState
 from domain.shared.actors import Role
 

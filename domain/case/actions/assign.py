@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from domain.case.events import Event
-from domain.case.guards import while_incomplete
 from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import State
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
+from domain.case.permission import while_incomplete
 from domain.case.state import CaseState
 from domain.kit.event import Addressees, Decision
 from domain.shared.actors import Actor, Role

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import Event, OfIncident
-from domain.case.guards import while_incomplete
 from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import State
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
+from domain.case.permission import while_incomplete
 from domain.case.progress import Finding
 from domain.case.state import CaseState
 from domain.kit.event import Decision, NotPossible

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import Event, Names, OfDepartment
-from domain.case.guards import while_incomplete
 from domain.case.kind import Action, text_of
 from domain.case.lifecycle import AT_WORK, TO_DISPATCH, State
 from domain.case.parts import UNFINISHED
+from domain.case.permission import while_incomplete
 from domain.case.state import CaseState
 from domain.kit.event import ActionBody, Addressees, Decision, NotPossible
 from domain.shared.actors import Actor, Role

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from domain.case.clocks import Clock
 from domain.case.events import Event
-from domain.case.guards import while_active
 from domain.case.kind import Action, departments_of
 from domain.case.lifecycle import OPEN, State
 from domain.case.new_terms import hold_to_present
+from domain.case.permission import while_active
 from domain.case.progress import Urging
 from domain.case.state import CaseState
 from domain.kit.event import Addressees, Decision, NotPossible, Reasoned

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from domain.case.events import Event
-from domain.case.guards import part_not_possible
 from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import WORKABLE, State
 from domain.case.parts import NO_SUCH_PART, UNFINISHED, Part, PartData, PartState
+from domain.case.permission import part_not_possible
 from domain.case.state import CaseState
 from domain.kit.event import NotPossible, Reasoned
 from domain.shared.actors import Actor, Role

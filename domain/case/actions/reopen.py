@@ -4,9 +4,9 @@ from datetime import datetime
 
 from domain.case.actions.follow_up import begin_rework, department_for_rework
 from domain.case.events import Event, OfDepartment
-from domain.case.guards import while_active
 from domain.case.kind import Action
 from domain.case.lifecycle import State
+from domain.case.permission import while_active
 from domain.case.state import CaseState
 from domain.kit.event import Decision, Reasoned
 from domain.shared.actors import Actor, Role

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from domain.case.events import Event
-from domain.case.guards import RETURN_TOO_LATE, while_incomplete, within_return_limit
 from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData, PartState
+from domain.case.permission import RETURN_TOO_LATE, while_incomplete, within_return_limit
 from domain.case.state import CaseState
 from domain.kit.event import NotPossible, Reasoned
 from domain.shared.actors import Actor, Role

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.guards import while_active
 from domain.case.kind import Action
 from domain.case.lifecycle import OPEN, State
+from domain.case.permission import while_active
 from domain.case.state import CaseState
 from domain.kit.event import ActionBody, NotPossible
 from domain.shared.actors import Actor, Role

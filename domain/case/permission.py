@@ -1,4 +1,4 @@
-"""Guards: whose work an action is about, if this person may do it there, and conditions beyond the state."""
+"""Permission: whose work an action is about, if this person may do it there, and if it is possible now."""
 
 from datetime import datetime
 
