@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 from activities.projection import plain_errors, read
 from domain.assessment.assessment import Assessment
 from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample, SampleDrawn, draw
+from domain.assessment.score import Item
 from domain.assessment.state import Computation, Result
 from domain.calls.call import CallOutcome
 from domain.calls.figures import CallFigures
@@ -120,13 +121,18 @@ async def compute(
             await write(await reading.popleft())
     while reading:
         await write(await reading.popleft())
-    queries = (partial(items_of, month=month, computation=serial, by=by) for by in Subject)
-    counted = await asyncio.gather(*(read_in_thread(engine, query) for query in queries))
-    items = [item for of_kind in counted for item in of_kind]
+    items = await _items(engine, month, serial)
     digest.update(to_json(items))
     await writer.run(partial(write_items, month=month.number, computation=serial, items=items))
     results = tuple(Result.taken_from(item) for item in items if item.score is not None)
     return Computation(serial=serial, as_of=as_of, digest=digest.hexdigest(), entries=entries, results=results)
+
+
+async def _items(engine: Engine, month: Assessment, serial: int) -> list[Item]:
+    """Return the results that follow from the entries under the number `serial`, by kind of subject."""
+    queries = (partial(items_of, month=month, computation=serial, by=by) for by in Subject)
+    counted = await asyncio.gather(*(read_in_thread(engine, query) for query in queries))
+    return [item for of_kind in counted for item in of_kind]
 
 
 async def keep_calls(engine: Engine, writer: GroupWriter, month: Assessment) -> None:

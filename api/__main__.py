@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from socket import create_server, socket
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,7 +23,7 @@ from activities.sealing.keys import Seal
 from api.app import create_app
 from api.assessments.assessments import Assessments
 from api.assessments.exclusions import Exclusions
-from api.backend import Backend
+from api.backend import Access, Backend, Common, Edge, TemporalUi
 from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
@@ -35,7 +35,7 @@ from api.documents.documents import Documents
 from api.documents.printer import printer
 from api.edge.browsers import SealedCookie
 from api.edge.connections import ConnectionBounds, bounded_protocol
-from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
+from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits
 from api.edge.metrics import Metrics
 from api.exports.files import remove_left_rows
 from api.health.readiness import ReadinessCheck, checks
@@ -100,107 +100,157 @@ def assemble(
         FileError: the catalogue or the file of channels cannot be used.
         KeysError: the keys cannot be read.
     """
-    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    ring = ring_of(settings)
-    # An unreadable file is reported at the start, not by the first request.
-    ring.list()
-    limits = Limits(settings.guesses_per_minute, settings.reads_per_minute, settings.writes_per_minute)
-    actions = Limit(TOO_MANY_ACTIONS, settings.actions_per_case, "actions")
+    common = _common(settings, client, clock)
+    in_force, reader, naming, projection = common.in_force, common.reader, common.naming, common.projection
     clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
-    temporal = client, settings.task_queue, settings.update_timeout_seconds, clock_check, actions
+    clients = _clients(settings, client, clock_check, projection)
+    complaints, most = clients.complaints, settings.incidents_per_hour
+    cases, access = Cases(reader, complaints, projection, clock), _access(settings, common)
+    recognition = Recognition(reader, complaints, projection)
+    incidents = Incidents(clients.incidents, reader, projection, in_force, common.turns, most, clock)
+    assessments = Assessments(clients.assessments, reader, common.direct, common.people, in_force, clock)
+    return Backend(
+        common=common,
+        edge=_edge(settings),
+        access=access,
+        temporal_ui=_temporal_ui(settings, common, cases, access.sessions),
+        clock_check=clock_check,
+        cases=cases,
+        intake=IntakeService(complaints, clients.backlog, in_force, reader, projection, recognition, naming, clock),
+        recognition=recognition,
+        complaint_actions=_complaint_actions(settings, common, clients, cases, recognition),
+        caller_page=CallerPage(cases, in_force, CallerLinks(ring_of(settings)), common.limits, access.sessions.secure),
+        incidents=incidents,
+        incident_actions=IncidentActions(clients.incidents, naming, incidents, cases, in_force),
+        handovers=Handovers(clients.handovers, reader, common.direct, naming, common.people, clock),
+        assessments=assessments,
+        exclusions=Exclusions(cases, reader, common.direct, assessments, in_force, clock),
+        documents=Documents(settings.templates),
+        print_pdf=printer(),
+        readiness=_readiness(settings, client, common, clock_check),
+    )
+
+
+def _common(settings: Settings, client: Client, clock: Callable[[], datetime]) -> Common:
+    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+    # An unreadable file is reported at the start, not by the first request.
+    ring_of(settings).list()
     reading = engine(settings.database_url, read_only=True)
     reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
     writing = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
     writer = GroupWriter(
         writing, group_size=settings.projection_group_size, linger_seconds=settings.projection_linger_seconds
     )
-    metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days)
-    batches = Projection(writer, client, settings.sql_wait_seconds)
-    projection = ProjectionWriter(batches, reader, metrics)
-    complaints = ComplaintClient(*temporal, projection.acknowledged)
-    incident_client = IncidentClient(*temporal, projection.acknowledged)
-    cases = Cases(reader, complaints, projection, clock)
-    recognition = Recognition(reader, complaints, projection)
     kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)
     people = People(reader, writing, settings.people_seconds, clock, kept, keep)
-    naming = Naming(people, takes_unknown=settings.unknown_people == "allow")
-    secure = settings.tls_certificate is not None or settings.public_url.startswith("https:")
-    cookie = SealedCookie("hotline", Seal(ring, "session"), Session, clock, secure=secure)
-    tokens = _tokens(settings, Issuer(settings.oidc_issuer), in_force) if settings.oidc_issuer else None
-    handshake = SealedCookie("hotline-oidc", Seal(ring, "oidc"), Handshake, clock, secure=secure)
-    oidc = _oidc(settings, tokens, handshake, clock) if tokens and settings.oidc_client_id else None
-    sessions = Sessions(cookie, people, clock, settings.oidc_issuer if oidc else None)
-    bearer, direct, turns = BearerKey(people, limits, tokens), DirectWriter(writing), Turns()
+    metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - clock().date()).days)
+    return Common(
+        clock=clock,
+        in_force=in_force,
+        limits=Limits(settings.guesses_per_minute, settings.reads_per_minute, settings.writes_per_minute),
+        reader=reader,
+        direct=DirectWriter(writing),
+        writer=writer,
+        projection=ProjectionWriter(Projection(writer, client, settings.sql_wait_seconds), reader, metrics),
+        people=people,
+        naming=Naming(people, takes_unknown=settings.unknown_people == "allow"),
+        metrics=metrics,
+    )
+
+
+class _Clients(NamedTuple):
+    """Clients of Temporal."""
+
+    complaints: ComplaintClient
+    incidents: IncidentClient
+    assessments: AssessmentClient
+    handovers: HandoverClient
+    backlog: Backlog
+
+
+def _clients(settings: Settings, client: Client, clock_check: ClockCheck, projection: ProjectionWriter) -> _Clients:
+    actions = Limit(TOO_MANY_ACTIONS, settings.actions_per_case, "actions")
+    temporal = client, settings.task_queue, settings.update_timeout_seconds, clock_check
+    return _Clients(
+        ComplaintClient(*temporal, actions, projection.acknowledged),
+        IncidentClient(*temporal, actions, projection.acknowledged),
+        AssessmentClient(*temporal, actions),
+        HandoverClient(*temporal),
+        Backlog(client, settings.task_queue),
+    )
+
+
+def _complaint_actions(
+    settings: Settings, common: Common, clients: _Clients, cases: Cases, recognition: Recognition
+) -> ComplaintActions:
+    in_force, reader, clock = common.in_force, common.reader, common.clock
     texts_callers = load_channels(settings.channels).texts_callers
-    files = _files(settings)
-    integrity = Integrity(files.get(READ_MODEL))
-    storage = Storage([settings.data_dir], files, integrity.damage, ring.fault)
-    health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
-    sql = SqlHealth(reader, writing, health.count_open_cases, ring.ids)
-    case_checks = Checks(complaints, cases, in_force, reader, turns, texts_callers, clock)
-    intake = IntakeService(
-        complaints, Backlog(client, settings.task_queue), in_force, reader, projection, recognition, naming, clock
+    case_checks = Checks(clients.complaints, cases, in_force, reader, common.turns, texts_callers, clock)
+    return ComplaintActions(
+        clients.complaints, common.naming, cases, case_checks, clients.incidents, in_force, reader, recognition, clock
     )
-    incidents = Incidents(incident_client, reader, projection, in_force, turns, settings.incidents_per_hour, clock)
-    handover_client = HandoverClient(client, settings.task_queue, settings.update_timeout_seconds, clock_check)
-    assessments = Assessments(AssessmentClient(*temporal), reader, direct, people, in_force, clock)
-    confirmation = SealedCookie(
-        "hotline-grant", Seal(ring, "confirmation"), Confirmation, clock, secure=secure, strict=True
-    )
-    dangerous = Dangerous(cases, confirmation)
-    return Backend(
+
+
+def _edge(settings: Settings) -> Edge:
+    return Edge(
         hosts=hosts_of(settings),
         body_limit_bytes=settings.body_limit_bytes,
         request_seconds=settings.request_seconds,
         serving=ServingLock(settings.data_dir).serving,
-        clock=clock,
-        clock_check=clock_check,
-        in_force=in_force,
-        reader=reader,
-        direct=direct,
-        writer=writer,
-        projection=projection,
-        people=people,
-        naming=naming,
-        bearer=bearer,
-        sessions=sessions,
-        sign_in=SignIn(sessions, bearer, limits, people, direct),
-        oidc=oidc,
-        door=Door(settings.temporal_ui_url, cases, sessions, limits, in_force, dangerous, turns),
+    )
+
+
+def _access(settings: Settings, common: Common) -> Access:
+    people, limits, clock = common.people, common.limits, common.clock
+    tokens = _tokens(settings, Issuer(settings.oidc_issuer), common) if settings.oidc_issuer else None
+    ring, secure = ring_of(settings), _is_secure(settings)
+    handshake = SealedCookie("hotline-oidc", Seal(ring, "oidc"), Handshake, clock, secure=secure)
+    oidc = _oidc(settings, tokens, handshake, clock) if tokens and settings.oidc_client_id else None
+    session = SealedCookie("hotline", Seal(ring, "session"), Session, clock, secure=secure)
+    sessions = Sessions(session, people, clock, settings.oidc_issuer if oidc else None)
+    bearer = BearerKey(people, limits, tokens)
+    sign_in = SignIn(sessions, bearer, limits, people, common.direct)
+    return Access(bearer=bearer, sessions=sessions, sign_in=sign_in, oidc=oidc)
+
+
+def _is_secure(settings: Settings) -> bool:
+    """Return True if browsers reach the API over TLS alone."""
+    return settings.tls_certificate is not None or settings.public_url.startswith("https:")
+
+
+def _temporal_ui(settings: Settings, common: Common, cases: Cases, sessions: Sessions) -> TemporalUi:
+    limits, in_force, seal = common.limits, common.in_force, Seal(ring_of(settings), "confirmation")
+    confirmation = SealedCookie(
+        "hotline-grant", seal, Confirmation, common.clock, secure=_is_secure(settings), strict=True
+    )
+    dangerous = Dangerous(cases, confirmation)
+    return TemporalUi(
+        door=Door(settings.temporal_ui_url, cases, sessions, limits, in_force, dangerous, common.turns),
         dangerous=dangerous,
         temporal_pages=TemporalPages(cases, sessions, limits, in_force),
-        complaints=complaints,
-        cases=cases,
-        intake=intake,
-        recognition=recognition,
-        complaint_actions=ComplaintActions(
-            complaints, naming, cases, case_checks, incident_client, in_force, reader, recognition, clock
-        ),
-        caller_page=CallerPage(cases, in_force, CallerLinks(ring), limits, sessions.secure),
-        incidents=incidents,
-        incident_actions=IncidentActions(incident_client, naming, incidents, cases, in_force),
-        handovers=Handovers(handover_client, reader, direct, naming, people, clock),
-        assessments=assessments,
-        exclusions=Exclusions(cases, reader, direct, assessments, in_force, clock),
-        documents=Documents(settings.templates),
-        print_pdf=printer(),
-        readiness=ReadinessCheck(checks(health, clock_check, sql, storage, in_force, clock), metrics),
-        metrics=metrics,
     )
+
+
+def _readiness(settings: Settings, client: Client, common: Common, clock_check: ClockCheck) -> ReadinessCheck:
+    files, ring = _files(settings), ring_of(settings)
+    storage = Storage([settings.data_dir], files, Integrity(files.get(READ_MODEL)).damage, ring.fault)
+    health = TemporalHealth(client, settings.task_queue, storage.temporal_unwritable)
+    sql = SqlHealth(common.reader, common.direct.engine, health.count_open_cases, ring.ids)
+    return ReadinessCheck(checks(health, clock_check, sql, storage, common.in_force, common.clock), common.metrics)
 
 
 def _read(file: Path) -> bytes | None:
     return file.read_bytes() if file.exists() else None
 
 
-def _tokens(settings: Settings, issuer: Issuer, in_force: CatalogueInForce) -> Tokens:
+def _tokens(settings: Settings, issuer: Issuer, common: Common) -> Tokens:
     claims = ClaimMap(
         person=settings.oidc_person_claim,
         name=settings.oidc_name_claim,
         role=settings.oidc_role_claim,
         department=settings.oidc_department_claim,
         roles=settings.oidc_roles,
-        departments=lambda: in_force.catalogue.departments,
+        departments=lambda: common.catalogue.departments,
     )
     return Tokens(issuer, settings.oidc_audience, claims)
 
@@ -241,7 +291,7 @@ async def serve(settings: Settings, address: str | None = None) -> None:
         try:
             # A store that does not answer yet is compared when it does.
             await asyncio.gather(
-                until_compared(client, settings), keep_renewed(backend.direct.engine, ring_of(settings), PROGRAM)
+                until_compared(client, settings), keep_renewed(backend.common.direct.engine, ring_of(settings), PROGRAM)
             )
         finally:
             server.should_exit = True

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import fields
 from functools import partial
 from importlib.metadata import version
 
@@ -16,12 +15,13 @@ from starlette.routing import Route
 from api import dead_letters, openapi, reference
 from api.assessments import exclusions
 from api.assessments import routes as assessments
-from api.backend import Backend
+from api.backend import Backend, Edge
 from api.calls import routes as calls
 from api.calls.answers import LARGER_BODIES
 from api.complaints import actions as complaint_actions
 from api.complaints import caller_page
 from api.complaints import routes as complaints
+from api.edge.metrics import Metrics
 from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
 from api.edge.problems import HANDLERS, PROBLEM_KINDS, on_invalid
 from api.health import routes as health
@@ -60,54 +60,59 @@ refusals.check_words(PROBLEM_KINDS.values())  # Every module that declares one i
 
 def create_app(backend: Backend) -> FastAPI:
     """Return the application; it closes the backend when the server ends."""
-    larger = {**LARGER_BODIES, **codec.LARGER_BODIES}
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        backend.in_force.record(backend.clock())
-        await backend.reader.begin()
-        await backend.people.begin()
-        async with backend.writer:
-            backend.recognition.start()
-            yield
-            await backend.clock_check.close()
-            await backend.recognition.close()
-            await backend.people.close()
-            await backend.door.close()
-        backend.reader.close()
-        backend.direct.close()
-
     app = FastAPI(
         title="Water hotline 供水热线",
         version=version("water-hotline"),
         description=openapi.ABOUT,
         openapi_tags=openapi.TAGS,
+        lifespan=partial(_lifespan, backend),
         servers=openapi.SERVERS,
-        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
-        middleware=[
-            Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
-            Middleware(watch, metrics=backend.metrics),
-            Middleware(check_host, hosts=backend.hosts),
-            Middleware(serve_people, serving=backend.serving),
-            Middleware(limit_body, backend.body_limit_bytes, larger, backend.request_seconds),
-        ],
+        middleware=_middleware(backend.edge, backend.common.metrics),
         exception_handlers={
             **HANDLERS,
-            RequestValidationError: partial(on_invalid, lambda: backend.catalogue.calendar.timezone),
+            RequestValidationError: partial(on_invalid, lambda: backend.common.catalogue.calendar.timezone),
         },
     )
-    for name in (*(each.name for each in fields(backend)), "context"):
-        setattr(app.state, name, getattr(backend, name))
-    for router in (*ROUTERS, *([sign_in.oidc_router] if backend.oidc else [])):
+    for name, part in {**backend.parts, "context": backend.common.context}.items():
+        setattr(app.state, name, part)
+    for router in (*ROUTERS, *([sign_in.oidc_router] if backend.access.oidc else [])):
         # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
         app.router.routes.extend(router.routes)
     for path in (Door.path, f"{Door.path}/{{path:path}}"):
-        app.router.routes.append(Route(path, backend.door))
+        app.router.routes.append(Route(path, backend.temporal_ui.door))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
-    app.openapi = openapi.described(app, backend.bearer.tokens)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    app.openapi = openapi.described(app, backend.access.bearer.tokens)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
+
+
+@asynccontextmanager
+async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
+    common = backend.common
+    common.in_force.record(common.clock())
+    await common.reader.begin()
+    await common.people.begin()
+    async with common.writer:
+        backend.recognition.start()
+        yield
+        await backend.clock_check.close()
+        await backend.recognition.close()
+        await common.people.close()
+        await backend.temporal_ui.door.close()
+    common.reader.close()
+    common.direct.close()
+
+
+def _middleware(edge: Edge, metrics: Metrics) -> list[Middleware]:
+    larger = {**LARGER_BODIES, **codec.LARGER_BODIES}
+    return [
+        Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
+        Middleware(watch, metrics=metrics),
+        Middleware(check_host, hosts=edge.hosts),
+        Middleware(serve_people, serving=edge.serving),
+        Middleware(limit_body, edge.body_limit_bytes, larger, edge.request_seconds),
+    ]

@@ -16,6 +16,7 @@ from api.complaints.recognition import Recognition
 from api.directory import People
 from api.documents.documents import Documents
 from api.documents.printer import Printer
+from api.edge.limits import Limits, Turns
 from api.edge.metrics import Metrics
 from api.edge.middleware import Serving
 from api.exports.streams import ExportTurn
@@ -31,7 +32,6 @@ from api.sign_in.sessions import Sessions
 from api.sql.reader import DirectWriter, Reader
 from api.sql.writer import ProjectionWriter
 from api.temporal.clock import ClockCheck
-from api.temporal.complaints import ComplaintClient
 from api.temporal_ui.dangerous import Dangerous
 from api.temporal_ui.door import Door
 from api.temporal_ui.pages import TemporalPages
@@ -41,55 +41,20 @@ from readmodel.writer import GroupWriter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backend:
-    """Parts of the service, which `api.__main__` makes and `create_app` puts into `app.state`, by these names.
+class Common:
+    """Parts that several subjects use."""
 
-    Attributes:
-        hosts: names that the API answers to.
-        print_pdf: prints a page as PDF; None if the extra for it is not installed.
-        body_limit_bytes: size of the largest body.
-        request_seconds: longest wait for a body.
-        oidc: sign-in with the issuer; None if there is none.
-        serving: returns the context of a request that changes something.
-        export_turn: held by the one step of an export that runs.
-    """
-
-    hosts: frozenset[str]
-    body_limit_bytes: int
-    request_seconds: float
-    serving: Serving
     clock: Callable[[], datetime]
-    clock_check: ClockCheck
     in_force: CatalogueInForce
+    limits: Limits
     reader: Reader
     direct: DirectWriter
     writer: GroupWriter
     projection: ProjectionWriter
     people: People
     naming: Naming
-    bearer: BearerKey
-    sessions: Sessions
-    sign_in: SignIn
-    oidc: OidcSignIn | None
-    door: Door
-    dangerous: Dangerous
-    temporal_pages: TemporalPages
-    complaints: ComplaintClient
-    cases: Cases
-    intake: IntakeService
-    recognition: Recognition
-    complaint_actions: ComplaintActions
-    caller_page: CallerPage
-    incidents: Incidents
-    incident_actions: IncidentActions
-    handovers: Handovers
-    assessments: Assessments
-    exclusions: Exclusions
-    documents: Documents
-    print_pdf: Printer | None
-    readiness: ReadinessCheck
     metrics: Metrics
-    export_turn: ExportTurn = field(default_factory=ExportTurn)
+    turns: Turns = field(default_factory=Turns)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -112,3 +77,75 @@ class Backend:
             if former is None:
                 raise
             return former
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """Parts of the middleware.
+
+    Attributes:
+        hosts: names that the API answers to.
+        body_limit_bytes: size of the largest body.
+        request_seconds: longest wait for a body.
+        serving: returns the context of a request that changes something.
+    """
+
+    hosts: frozenset[str]
+    body_limit_bytes: int
+    request_seconds: float
+    serving: Serving
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Parts that tell who sends a request: by key, session or token. `oidc` is None without an issuer."""
+
+    bearer: BearerKey
+    sessions: Sessions
+    sign_in: SignIn
+    oidc: OidcSignIn | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalUi:
+    """Parts of the Temporal UI behind the sign-in."""
+
+    door: Door
+    dangerous: Dangerous
+    temporal_pages: TemporalPages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """Parts of the service, which `api.__main__` makes.
+
+    Attributes:
+        print_pdf: prints a page as PDF; None if the extra for it is not installed.
+        export_turn: held by the one step of an export that runs.
+    """
+
+    common: Common
+    edge: Edge
+    access: Access
+    temporal_ui: TemporalUi
+    clock_check: ClockCheck
+    cases: Cases
+    intake: IntakeService
+    recognition: Recognition
+    complaint_actions: ComplaintActions
+    caller_page: CallerPage
+    incidents: Incidents
+    incident_actions: IncidentActions
+    handovers: Handovers
+    assessments: Assessments
+    exclusions: Exclusions
+    documents: Documents
+    print_pdf: Printer | None
+    readiness: ReadinessCheck
+    export_turn: ExportTurn = field(default_factory=ExportTurn)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Parts as the routes find them in `app.state`, by the names of their fields here and in the groups."""
+        groups = self.common, self.access, self.temporal_ui
+        return {name: part for group in (*groups, self) for name, part in vars(group).items()}

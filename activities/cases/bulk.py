@@ -164,9 +164,6 @@ class BulkActivities:
             reason = "This handover was done before, or SQL has lost it: order another one."
             return HandoverPage(handed_over=0, refused=dict.fromkeys(page.numbers, reason))
         known = await read(self._engine, lambda sql: owners(sql, page.numbers))
-        body = HandOver(owner=handover.owner, previous_owner=handover.previous_owner, note=handover.reason)
-        # The same for every attempt, so that an attempt whose answer was lost is answered again.
-        key = f"handover-{handover.id}"
 
         async def ask(number: str) -> CaseAnswer | Left:
             if number not in known:
@@ -176,27 +173,33 @@ class BulkActivities:
                 return CaseAnswer(HANDED_OVER)
             if owner != handover.previous_owner or number in given:
                 return Left(f"It belongs to {owner} now.")
-            command = Command(
-                actor=handover.actor,
-                body=body,
-                key=key,
-                digest=handover.id,
-                people=handover.people,
-                acknowledged=version,
-            )
-            try:
-                update = self._cases.send(number, ACTION.name, command, Outcome, key)
-                outcome: Outcome | None = await unless_gone(update)
-            except WorkflowUpdateFailedError as failed:
-                if not (isinstance(failed.cause, ApplicationError) and is_refusal(failed)):
-                    raise
-                if failed.cause.type == SAME_OWNER.error_type:  # moved by another handover since
-                    return CaseAnswer(HANDED_OVER)
-                return Left(failed.cause.message)
-            return CaseAnswer(HANDED_OVER, outcome.batch) if outcome else Left("Its workflow has ended.")
+            return await self._hand_over(handover, number, version)
 
         counts, left = await self._cases.ask_all(page.numbers, ask, BRISK)
         return HandoverPage(handed_over=counts[HANDED_OVER], refused=left)
+
+    async def _hand_over(self, handover: Handover, number: str, version: int) -> CaseAnswer | Left:
+        """Have the workflow of a case hand it over; `version` is the one that SQL has."""
+        # The same for every attempt, so that an attempt whose answer was lost is answered again.
+        key = f"handover-{handover.id}"
+        command = Command(
+            actor=handover.actor,
+            body=HandOver(owner=handover.owner, previous_owner=handover.previous_owner, note=handover.reason),
+            key=key,
+            digest=handover.id,
+            people=handover.people,
+            acknowledged=version,
+        )
+        try:
+            update = self._cases.send(number, ACTION.name, command, Outcome, key)
+            outcome: Outcome | None = await unless_gone(update)
+        except WorkflowUpdateFailedError as failed:
+            if not (isinstance(failed.cause, ApplicationError) and is_refusal(failed)):
+                raise
+            if failed.cause.type == SAME_OWNER.error_type:  # moved by another handover since
+                return CaseAnswer(HANDED_OVER)
+            return Left(failed.cause.message)
+        return CaseAnswer(HANDED_OVER, outcome.batch) if outcome else Left("Its workflow has ended.")
 
     async def _ask(self, number: str, new: NewTerms, update_id: str) -> CaseAnswer:
         try:

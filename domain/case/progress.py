@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from domain.case.approvers import Approval, Approvers, Decided
 from domain.case.clocks import Clock, ClockStatus, Standstill
 from domain.case.intake import IntakeFacts
-from domain.case.lifecycle import ENDED, OPEN, State
+from domain.case.lifecycle import ENDED, OPEN, STATES, State
 from domain.case.parts import UNFINISHED, Part
 from domain.catalogue.terms import USUAL_CLASS, Approver, CustomerClass, Edition
 from domain.shared.amounts import Money
@@ -269,7 +269,7 @@ class Progress(BaseModel):
         now = [clock for clock in self.clocks if clock.cycle == self.cycle]
         if any(clock.status is ClockStatus.MISSED for clock in now):
             return "missed"
-        if self.state is State.SUSPENDED:
+        if self.state in OPEN and STATES[self.state].stands_still == "case":
             return "paused"
         if any(clock.live and clock.rung >= AT_RISK for clock in now):
             return "at_risk"

@@ -71,7 +71,7 @@ def _climbing(ladder: tuple[EscalationStepNorm, ...]) -> tuple[EscalationStepNor
     percents = [step.percent for step in ladder]
     # A ladder without it would miss promises in silence.
     if any(low >= high for low, high in pairwise(percents)) or MISS not in percents:
-        raise ValueError(f"percent must rise from rung to rung, {MISS} among them, not {percents}")
+        raise ValueError(f"percent must rise from step to step, {MISS} among them, not {percents}")
     return ladder
 
 

@@ -63,7 +63,7 @@ def records(connection: ReadConnection, found: Sequence[Row[Any]]) -> list[CaseR
 def _facts(
     connection: ReadConnection, numbers: Sequence[str], actions: Collection[str], with_data: Collection[str]
 ) -> dict[str, list[Fact]]:
-    # Other rungs of the ladder tell people, and are many.
+    # Other steps of the ladder tell people, and are many.
     counts = or_(events.c.action != "escalate", events.c.data["percent"].as_integer() == MISS)
     query = (
         select(*_EVENT, case((events.c.action.in_(sorted(with_data)), events.c.data)))

@@ -101,7 +101,7 @@ async def number(behind: Behind) -> str:
 @pytest.fixture
 def envelope(behind: Behind) -> Envelope:
     """The service's own, for any workflow."""
-    return behind.api.backend.complaints.envelope
+    return behind.api.backend.cases.client.envelope
 
 
 class TestWhoReads:

@@ -246,7 +246,7 @@ async def test_a_person_waits_for_news_of_so_many_histories(on_sqlite: Api) -> N
 
 async def test_news_that_come_after_the_end_of_a_session_are_not_told(on_sqlite: Api) -> None:
     on_sqlite.directory.enter("ruan", Role.AGENT)
-    await on_sqlite.backend.people.read_anew()
+    await on_sqlite.backend.common.people.read_anew()
     clock = Clock()
     async with door(on_sqlite, clock=clock) as behind:
         behind.ui.answer = Response('{"history": "secret"}')

@@ -145,7 +145,7 @@ async def test_a_process_that_remembers_a_version_does_not_append_another_histor
 
 async def rebuilt(api: Api, number: str) -> str:
     """Rebuild the workflow of a case or incident, as the command does."""
-    database, names = engine(api.settings.database_url), CatalogueNames.of(api.backend.catalogue)
+    database, names = engine(api.settings.database_url), CatalogueNames.of(api.backend.common.catalogue)
     try:
         return await WorkflowRebuild(api.temporal, database, api.settings.task_queue, lambda: names).one(number)
     finally:
@@ -254,10 +254,10 @@ async def test_a_case_that_is_no_longer_in_memory_is_acted_on_all_the_same(
     backend = assemble(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
     async with process_with(backend, on_sqlite) as made:
         numbers = [await made.case_in("registered") for _ in range(3)]
-        assert [backend.projection.acknowledged(number) for number in numbers] == [0, 1, 1]
+        assert [backend.common.projection.acknowledged(number) for number in numbers] == [0, 1, 1]
         answer = await made.act(numbers[0], "comment", {"note": "在家"})
         assert (answer.status_code, answer.json()["version"]) == (200, 2)
-        assert [backend.projection.acknowledged(number) for number in numbers] == [2, 0, 1]
+        assert [backend.common.projection.acknowledged(number) for number in numbers] == [2, 0, 1]
 
 
 async def test_actions_of_two_processes_on_one_case_are_all_done_once_and_in_order(on_both: Api) -> None:
@@ -378,7 +378,7 @@ class TestReleases:
         """The older one cannot read what was done: it says so, and what it sent is done once."""
         number, key = await on_sqlite.case_in("registered"), uuid.uuid4().hex
         backend = assemble(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
-        monkeypatch.setattr(backend.complaints, "outcome", OlderOutcome)
+        monkeypatch.setattr(backend.cases.client, "outcome", OlderOutcome)
         async with process_with(backend, on_sqlite) as older:
             await refused(older, number, key)
             await done_once(on_sqlite, number, key)

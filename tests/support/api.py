@@ -100,9 +100,9 @@ class Api:
 
     def session(self, name: str, scope: PeopleScope = "all") -> dict[str, str]:
         """The header of a browser in which somebody has signed in."""
-        member, answer = self.backend.people.get(name), Response()
+        member, answer = self.backend.common.people.get(name), Response()
         assert member
-        self.backend.sessions.begin(answer, member.actor, scope)
+        self.backend.access.sessions.begin(answer, member.actor, scope)
         return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
 
     async def get(self, path: str, by: str = "chief", **params: Any) -> httpx.Response:

@@ -228,7 +228,7 @@ MISTAKES = [
     ('in_call = true, source = "Z"', 'in_call = true, days = 1, source = "Z"', "services.inquiry.acknowledge", "leave"),
     ("days = 1, starts", 'days = 1, calendar = "always", starts', "services.waiver.reply", "accepted: working"),
     ('starts = "decision"', 'starts = "never"', "services.waiver.reply.starts", "'dispatch', 'reply' or 'decision'"),
-    ("percent = 75", "percent = 40", "ladder", "must rise from rung to rung, 100 among them, not [50, 40, 100"),
+    ("percent = 75", "percent = 40", "ladder", "must rise from step to step, 100 among them, not [50, 40, 100"),
     ("percent = 100", "percent = 101", "ladder", "100 among them"),
     ('notify = ["director"]', "notify = []", "ladder[3].notify", "should have at least 1 item"),
     (

@@ -56,7 +56,7 @@ def reason(case: CaseState, clock: Clock) -> str:
     zone = case.calendar.timezone
     phrases = [f"限 limit {_amount(case, clock, clock.budget_seconds)}", _CALENDAR[clock.calendar]]
     promise = next((each for each in case.terms.promises if each.name == clock.name), None)
-    # A clock that has stopped or rung keeps its budget, whatever terms follow.
+    # A clock that has stopped or escalated keeps its budget, whatever terms follow.
     of_these_terms = case.later_terms is None or (clock.live and not clock.missed_at)
     is_extended = promise and case.extensions and of_these_terms
     more = clock.budget_seconds - promise.budget_seconds if promise and is_extended else 0
