@@ -135,6 +135,9 @@ async def test_the_courier_tells_the_oldest_notification_that_is_due(waits: int 
         async def poller(self, _: object) -> Component:
             return FINE
 
+        async def runs_on(self, _: object) -> None:
+            return None
+
         async def look(self, _: object, __: datetime) -> datetime | None:
             return None if waits is None else at - timedelta(seconds=waits)
 

@@ -19,6 +19,7 @@ async def told(*beats: ReconcilerReport, before: datetime | None = None) -> date
     details = [beat.model_dump(mode="json") for beat in beats]
     environment.info = replace(environment.info, heartbeat_details=details)
     away: Any = Mock()
+    away.others.unreadable = {}
     away.changed_since.side_effect = RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
 
     async def over() -> int:
