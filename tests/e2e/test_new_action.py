@@ -55,7 +55,7 @@ PRODUCT = ("activities", "api", "demo", "docs", "domain", "hotline", "readmodel"
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with the module of one more action, and one more entry in the list."""
+    """A copy of the project with the module of one more action, its entry, and what it counts for."""
     copy = tmp_path_factory.mktemp("checkout")
     for name in PRODUCT:
         # With what is compiled: all programs of the service would compile it at once.
@@ -69,6 +69,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     listed = listed.replace("    resume.ACTION,\n", "    resume.ACTION,\n    sample.ACTION,\n", 1)
     assert listed.count("sample") == 2
     (actions / "__init__.py").write_text(listed, encoding="utf-8")
+    counted = copy / "domain" / "assessment" / "entry.py"
+    rows = counted.read_text(encoding="utf-8")
+    counted.write_text(
+        rows.replace('"catalogue_change", "credit"', '"sample", "catalogue_change", "credit"', 1), "utf-8"
+    )
     return copy
 
 

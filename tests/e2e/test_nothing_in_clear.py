@@ -144,12 +144,14 @@ class Told:
     def knock(self, number: str) -> None:
         """Send what no field takes: headers, paths, queries, wrong keys, and bodies that cannot be read."""
         said, document = self._plants, self._http.get("/openapi.json").json()
+        shared = document["components"]["parameters"]
         reading = [(path, each["get"]) for path, each in document["paths"].items() if "get" in each]
         for path, operation in reading:
             name = operation["operationId"]
             self._http.get(path.format_map(defaultdict(lambda: number)), params={"unknown": said.text(f"asked.{name}")})
             self._http.get(re.sub("{[^}]+}", said.text(f"asked.{name}.path"), path))
-            for each in operation.get("parameters", ()):
+            for given in operation.get("parameters", ()):
+                each = shared[given["$ref"].rpartition("/")[2]] if "$ref" in given else given
                 query = {each["name"]: said.text(f"asked.{name}.{each['name']}")}
                 self._http.get(path.format_map(defaultdict(lambda: number)), params=query)
         names = ("User-Agent", "Referer", "Idempotency-Key", "X-Request-Id", "traceparent", "Cookie", "Host", "Origin")
