@@ -106,7 +106,11 @@ class EntityClient(Generic[OutcomeT]):
             except NotTakenError as error:  # Temporal keeps that answer for good
                 problem = error
         if found is None and command.key:
-            found = await self._query(number, "done", [command.key, command.actor], self.outcome, "The action")
+            try:
+                found = await self._query(number, "done", [command.key, command.actor], self.outcome, "The action")
+            except ProblemError:
+                if not isinstance(problem, NotTakenError):
+                    raise
         if found is None and problem:
             raise problem
         return found

@@ -258,7 +258,9 @@ async def test_a_case_that_is_over_needs_no_workflow(hotline: Hotline, owner: En
     back = again(hotline, complaint)
     await back.ahead(days=30)
     await back.closed()
-    assert await rebuilder(hotline, owner).one(complaint.number) == OVER
+    with pytest.MonkeyPatch.context() as later:
+        later.setattr("hotline.recovery.rebuild_workflows.now", lambda: datetime.now(UTC) + timedelta(days=30))
+        assert await rebuilder(hotline, owner).one(complaint.number) == OVER
     refused, withdrawn = [await hotline.start() for _ in range(2)]
     await refused.act(Refuse(reason="非供水范围"))
     await withdrawn.act(Withdraw(reason="用户撤销"))
