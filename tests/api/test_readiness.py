@@ -38,7 +38,7 @@ from tests.support.reconciler import reconcile_at_once, refuse_lists
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, keep_schedule
-from workflows.clients.singletons import COURIER, POLLERS
+from workflows.clients.singletons import COURIER, POLLERS, last_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -184,6 +184,12 @@ async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: 
     async with whole(own_temporal, tmp_path) as made:
         number = await made.case_in("registered")
         await becomes(made, "reconciler", ok=True)
+        # The end of a sweep would take the mark away.
+        lately = datetime.now(UTC) - reconcile.SWEEP_EVERY / 2
+        await until(
+            lambda: last_report(own_temporal),
+            lambda seen: bool(seen and seen.unswept_since and seen.unswept_since > lately),
+        )
         database = engine(made.settings.database_url)
         with database.begin() as connection:
             connection.execute(cases.update().values(lost="reset"))
