@@ -34,11 +34,11 @@ from readmodel.tables import metadata
 from tests.support.api import Agreed, Api, Clock, further_api, running_api
 from tests.support.hotline import until
 from tests.support.lost import pause, unpause
-from tests.support.reconciler import reconcile_at_once, refuse_lists
+from tests.support.reconciler import has_swept, reconcile_at_once, refuse_lists
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, keep_schedule
-from workflows.clients.singletons import COURIER, POLLERS, last_report
+from workflows.clients.singletons import COURIER, POLLERS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -184,12 +184,7 @@ async def test_open_cases_that_the_reconciler_found_lost_are_told(own_temporal: 
     async with whole(own_temporal, tmp_path) as made:
         number = await made.case_in("registered")
         await becomes(made, "reconciler", ok=True)
-        # The end of a sweep would take the mark away.
-        lately = datetime.now(UTC) - reconcile.SWEEP_EVERY / 2
-        await until(
-            lambda: last_report(own_temporal),
-            lambda seen: bool(seen and seen.unswept_since and seen.unswept_since > lately),
-        )
+        await has_swept(own_temporal)  # the end of a sweep would take the mark away
         database = engine(made.settings.database_url)
         with database.begin() as connection:
             connection.execute(cases.update().values(lost="reset"))

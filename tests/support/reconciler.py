@@ -3,20 +3,22 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import poller
 from activities.recovery import other_workflows, reconcile
 from activities.recovery.case_workflows import CaseWorkflows
-from tests.support.hotline import Hotline, running_hotline
+from activities.recovery.report import ReconcilerReport
+from tests.support.hotline import Hotline, running_hotline, until
 from tests.support.temporal import temporal_server
-from workflows.clients.singletons import RECONCILER
+from workflows.clients.singletons import RECONCILER, last_report
 
 
 def refuse_lists(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,3 +58,13 @@ async def running_reconciled(folder: Path) -> AsyncIterator[Hotline]:
         async with await temporal_server() as server, running_hotline(server, folder, reconcile_seconds=0.1) as running:
             await RECONCILER.start(running.client, running.settings.task_queue)
             yield running
+
+
+async def has_swept(client: Client) -> None:
+    """Wait until a sweep of the reconciler has ended."""
+    lately = datetime.now(UTC) - reconcile.SWEEP_EVERY / 2
+
+    def is_swept(seen: ReconcilerReport | None) -> bool:
+        return bool(seen and seen.unswept_since and seen.unswept_since > lately)
+
+    await until(lambda: last_report(client), is_swept)
