@@ -86,6 +86,12 @@ async def sealed_here(hotline: Hotline, complaint: Complaint, stamp: Stamped, va
     return (await stamp.seal(hotline.client, place, value)).payload
 
 
+def on_queue(hotline: Hotline, queue: str) -> Hotline:
+    """Return the hotline for workflows of another queue, on which nobody works yet."""
+    settings = hotline.settings.model_copy(update={"task_queue": queue})
+    return Hotline(hotline.server, settings, hotline.engine, hotline.projection, hotline.client)
+
+
 async def request(hotline: Hotline, complaint: Complaint, *arguments: Payload) -> None:
     """Ask for the activity, as somebody else's worker."""
     await stranger(hotline.client).get_workflow_handle(complaint.handle.id).signal("publish")
@@ -191,8 +197,7 @@ async def test_people_hear_of_a_change_whose_publication_somebody_else_has_answe
     hotline: Hotline, owner: Engine, result: str, status: str
 ) -> None:
     client, queue = hotline.client, f"publish-{result}"
-    settings = hotline.settings.model_copy(update={"task_queue": queue})
-    waiting = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
+    waiting = on_queue(hotline, queue)
     async with ours(client, queue, ComplaintWorkflow):
         case = await waiting.start()
         await case.act(Dispatch(department="repair"), unwritten=True)
@@ -211,8 +216,7 @@ async def test_people_hear_of_a_change_that_somebody_has_hidden_from_the_reconci
 ) -> None:
     """Otherwise SQL had every change until the instant that the reconciler tells, as before a restore."""
     client, queue = hotline.client, f"hidden-{changed_at}"
-    settings = hotline.settings.model_copy(update={"task_queue": queue})
-    waiting = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
+    waiting = on_queue(hotline, queue)
     async with ours(client, queue, ComplaintWorkflow):
         case = await waiting.start()
         before = await shown(case.handle)
@@ -239,8 +243,7 @@ async def test_staff_hear_of_an_incident_whose_publication_somebody_else_has_ans
     hotline: Hotline, owner: Engine, result: str, status: str
 ) -> None:
     client, queue = hotline.client, f"incident-{result}"
-    settings = hotline.settings.model_copy(update={"task_queue": queue})
-    waiting = Hotline(hotline.server, settings, hotline.engine, hotline.projection, client)
+    waiting = on_queue(hotline, queue)
     async with ours(client, queue, IncidentWorkflow):
         cause = await declare(waiting, "xiaolan")
         await answer_next(waiting, "publish_incident", result)
