@@ -24,17 +24,17 @@ class ForeignRuns:
     def __init__(self, workflows: CaseWorkflows, repair: Callable[[str, datetime | None], Awaitable[bool]]) -> None:
         self._workflows = workflows
         self._repair = repair
-        self._own = set[str]()
+        self._own = dict[str, str]()  # runs, by case
         self._watched = Watched()
 
     async def look(self, number: str, run_id: str, until: datetime | None) -> None:
         """Read who has started a run that was put off. `until` is that of `repair`. Raises as `repair`."""
-        if run_id in self._own:
+        if self._own.get(number) == run_id:
             return
         try:
             with suppress(DivergedError, NotRegisteredError):
                 await self._repair(number, until)
-            self._own.add(run_id)
+            self._own[number] = run_id
         except ForeignError:
             self._watched.add(number)
         except UnreadableError as error:
@@ -46,4 +46,4 @@ class ForeignRuns:
 
     async def _is_foreign(self, number: str) -> bool:
         seen = await self._workflows.get(number)
-        return seen is not None and seen.runs and seen.is_put_off and seen.run_id not in self._own
+        return seen is not None and seen.runs and seen.is_put_off and self._own.get(number) != seen.run_id

@@ -344,8 +344,8 @@ class Reconciler:
         # First, as calls are linked to the incidents that SQL has.
         self._done["repaired"] += await self._repairs.others()
         ended_too = self._is_due(self._swept_ended_at, SWEEP_ENDED_EVERY)
-        await self._stuck_workflows.sweep(began_at - STUCK_AFTER, began_at if ended_too else None)
         running = await self._compare_all(self._workflows.running(), current)
+        await self._stuck_workflows.sweep(began_at - STUCK_AFTER, began_at if ended_too else None)
         if ended_too:
             await self._compare_all(self._workflows.ended(), current)
             self._swept_ended_at = began_at

@@ -100,14 +100,16 @@ class EntityClient(Generic[OutcomeT]):
         history.
         """
         found, problem = None, refused
+        # Without a key, a later run of the workflow would do a copy of the update again.
+        sent = command if command.key else command.model_copy(update={"key": uuid.uuid4().hex})
         if not refused:
             try:
-                found = await self._update(number, action, command)
+                found = await self._update(number, action, sent)
             except NotTakenError as error:  # Temporal keeps that answer for good
                 problem = error
-        if found is None and command.key:
+        if found is None and (command.key or isinstance(problem, NotTakenError)):
             try:
-                found = await self._query(number, "done", [command.key, command.actor], self.outcome, "The action")
+                found = await self._query(number, "done", [sent.key, sent.actor], self.outcome, "The action")
             except ProblemError:
                 if not isinstance(problem, NotTakenError):
                     raise
@@ -156,13 +158,11 @@ class EntityClient(Generic[OutcomeT]):
             if command.actor.role is Role.CALLER:  # who must not use up what the staff may do
                 subject = f"caller of {subject}"
             self._limit.check(subject)
-            # Without a key, a later run of the workflow would do a copy of the update again.
-            key = command.key or uuid.uuid4().hex
             # Known only now: the write of those who acted before may have ended meanwhile.
             update = self._handle(number).execute_update(
                 action,
-                command.model_copy(update={"acknowledged": self._acknowledged(number), "key": key}),
-                id=key,
+                command.model_copy(update={"acknowledged": self._acknowledged(number)}),
+                id=command.key,
                 result_type=self.outcome,
                 rpc_timeout=timedelta(seconds=self._timeout),
             )

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -167,8 +167,9 @@ def _masked(value: Any, masks: Mapping[str, Mask], found: dict[str, None], field
             return {key: _masked(each, masks, found, f"{name}.{key}") for key, each in value.items()}
         case BaseModel():
             return value.model_copy(update=_masked(vars(value), masks, found, field))
-        case list() | tuple():
-            return type(value)(_masked(each, masks, found, field) for each in value)
+        case list() | tuple() | set() | frozenset():
+            make: Callable[[Iterable[Any]], Any] = getattr(value, "_make", type(value))  # that of a named tuple
+            return make(_masked(each, masks, found, field) for each in value)
         case str() if not _INSTANT.fullmatch(value):
             words = mask_words(value)
             return value if words == value else words  # a code stays of its type

@@ -1,6 +1,7 @@
 """Masking: what is left of callers' personal data, and for whom."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 
@@ -94,3 +95,14 @@ def test_a_dispatcher_sees_the_place_alone() -> None:
 @pytest.mark.parametrize("role", [Role.MANAGER, Role.CALLER])
 def test_a_role_that_no_row_names_sees_nothing_clear(role: Role) -> None:
     assert {kind.sight_of(role) for kind in PERSONAL_DATA} == {Sight.MASKED}
+
+
+class Said(NamedTuple):
+    words: str
+
+
+@pytest.mark.parametrize("kind", [tuple, list, set, frozenset, Said._make])
+def test_what_is_within_any_collection_is_masked(kind: Callable[[list[str]], object]) -> None:
+    shown, _ = masked({"words": kind(["call 13800138000"])}, masks_for(Role.DISPATCHER, ended=True))
+    assert "13800138000" not in str(shown)
+    assert type(shown["words"]) is type(kind(["-"]))
