@@ -20,8 +20,7 @@ from domain.case.events import Event
 from domain.case.invariants import faults
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.parts import UNFINISHED
-from domain.incident.automatic import ABSORPTION, Widened
-from domain.incident.incident import Incident
+from domain.incident.incident import ABSORPTION, Incident, Widened
 from domain.incident.state import ENDS, IncidentEvent
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import ReadConnection, WriteConnection

@@ -17,8 +17,7 @@ from api.sql.reader import Reader
 from api.sql.writer import ProjectionWriter
 from api.temporal.incidents import IncidentClient
 from domain.catalogue.catalogue import Catalogue
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import Opening
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode

@@ -45,7 +45,7 @@ from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.merge import Merge
-from domain.incident.batch import IncidentBatch
+from domain.incident.incident import IncidentBatch
 from domain.incident.state import IncidentState
 from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE

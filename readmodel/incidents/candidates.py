@@ -7,8 +7,7 @@ from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true
 from domain.case.case import Case
 from domain.case.incident_link import own_matters
 from domain.case.lifecycle import BEFORE_REPLY
-from domain.incident.batch import Gathering
-from domain.incident.incident import Incident
+from domain.incident.incident import Gathering, Incident
 from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
 from domain.incident.state import LINKS_NEW_CASES
 from readmodel.base.database import ReadConnection

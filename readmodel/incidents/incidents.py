@@ -11,8 +11,7 @@ from sqlalchemy import JSON, Column, Index, Integer, Row, Table, func, not_, or_
 from domain.case.actions import link_incident
 from domain.case.incident_link import OVER
 from domain.incident.actions import confirm
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident, News, incident_notifications, news_notifications
+from domain.incident.incident import Incident, IncidentBatch, News, incident_notifications, news_notifications
 from domain.incident.scope import Scope
 from domain.incident.state import LINKABLE, LINKS_NEW_CASES, IncidentState
 from readmodel.base.database import ReadConnection, WriteConnection

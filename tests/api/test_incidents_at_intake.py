@@ -13,8 +13,7 @@ from temporalio.client import Client
 
 from api.sql.reader import Reader
 from domain.case.intake import Location
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from readmodel.base.database import engine, writing
 from readmodel.incidents import incidents
 from tests.support.api import Api, Clock, further_api, running_api

@@ -19,8 +19,7 @@ from domain.case.automatic.recognise import Recognised
 from domain.case.batch import ProjectionBatch
 from domain.case.intake import Location
 from domain.customers.customer import Customer
-from domain.kit.command import Command
-from domain.kit.event import EventData
+from domain.kit.event import Command, EventData
 from readmodel.base.database import reading, writing
 from readmodel.callers.recognition import unrecognised
 from readmodel.customers import keep

@@ -32,8 +32,7 @@ from domain.case.lifecycle import State
 from domain.case.parts import PartState
 from domain.case.state import CREDIT_WAITS
 from domain.catalogue.terms import CLOCKS, Recipient
-from domain.incident.automatic import INCIDENT_CANCELLATION
-from domain.incident.incident import INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_CANCELLATION, INCIDENT_KINDS
 from domain.incident.state import IncidentState
 from domain.shared.actors import Role
 from domain.shared.errors import FileError

@@ -28,7 +28,7 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
-from domain.incident.batch import Relinking
+from domain.incident.incident import Relinking
 from domain.shared.actors import SYSTEM
 from readmodel.base.database import read_in_thread
 from readmodel.cases.queries import get_case
