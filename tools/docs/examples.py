@@ -58,11 +58,10 @@ from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place
 from readmodel.calls.call_backs import CallBackEntry
-from readmodel.calls.links import LinkedCall
+from readmodel.calls.calls import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
 from readmodel.cases.queries import CaseCount, PartOfCase
-from readmodel.incidents.candidates import IncidentCandidate
-from readmodel.incidents.incidents import IncidentCounts
+from readmodel.incidents import IncidentCandidate, IncidentCounts
 from readmodel.notifications.notifications import DeadLetter
 from tools.docs.report_examples import CALL_REPORT, FOLLOW_UPS, MONEY, MONTH_OF_THANKS, THANKS, example_report
 
