@@ -11,7 +11,6 @@ from socket import create_server, socket
 from typing import Any, NamedTuple
 
 import uvicorn
-from fastapi import FastAPI
 from sqlalchemy import make_url
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
@@ -82,11 +81,6 @@ GRACE_SECONDS = 12
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def unserved(settings: Settings) -> FastAPI:
-    """Return the application to be asked what it serves. Nothing answers it, and it answers nobody."""
-    return create_app(assemble(settings, asyncio.run(Client.connect("127.0.0.1:9", lazy=True))))
 
 
 def assemble(
@@ -297,13 +291,10 @@ async def serve(settings: Settings, address: str | None = None) -> None:
             server.should_exit = True
 
     keeping = asyncio.create_task(keep())
-    # It takes a second of a processor, for which no request shall wait.
-    describing = asyncio.create_task(asyncio.to_thread(app.openapi))
     await server.serve()
     keeping.cancel()
     with suppress(asyncio.CancelledError):
         await keeping
-    await describing
 
 
 class _Server(uvicorn.Server):

@@ -26,8 +26,8 @@ from readmodel.assessments.tables import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.cases.queries import PAGE, get_cases
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, is_not_over, parts
-from readmodel.incidents.incidents import get as get_incident
-from readmodel.incidents.incidents import incident_events, incidents
+from readmodel.incidents import get as get_incident
+from readmodel.incidents import incident_events, incidents
 from readmodel.timelines import incident_timeline, timeline
 
 Lost = Literal["ended", "missing", "reset"]

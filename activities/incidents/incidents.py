@@ -32,9 +32,9 @@ from domain.incident.incident import (
 )
 from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor
+from readmodel import incidents
 from readmodel.cases.queries import versions
-from readmodel.incidents import incidents
-from readmodel.incidents.candidates import unclaimed
+from readmodel.incidents import unclaimed
 from readmodel.writer import GroupWriter
 
 REFRESH_SECONDS = 2.0

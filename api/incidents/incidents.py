@@ -21,7 +21,7 @@ from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import Opening
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
-from readmodel.incidents import incidents as stored
+from readmodel import incidents as stored
 from workflows.clients.start import Request
 from workflows.kit.messages import CatalogueNames
 

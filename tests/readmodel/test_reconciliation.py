@@ -15,8 +15,8 @@ from readmodel.assessments import months
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import reading, writing
 from readmodel.cases.tables import cases, events
-from readmodel.incidents.incidents import incidents
-from readmodel.incidents.incidents import write as write_incident
+from readmodel.incidents import incidents
+from readmodel.incidents import write as write_incident
 from readmodel.projection import write
 from readmodel.recovery import Held, NotOver, held, late_cases, others_not_over, sleeping_cases
 from tests.support.assessment import opening as month_opening

@@ -13,7 +13,7 @@ from domain.incident.state import Opening, SurgeRule
 from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor, Role
 from readmodel.base.database import writing
-from readmodel.incidents.incidents import write as write_incident
+from readmodel.incidents import write as write_incident
 from readmodel.projection import write
 from tests.support.batches import call, published
 from tests.support.build import DISPATCHER, MONDAY
