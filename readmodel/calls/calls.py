@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Boolean, ColumnElement, exists, literal_column, or_, select
 
-from domain.calls.call import Call, CallOutcome
-from domain.calls.matching import AFTERWARDS, LONGEST_CALL, call_of
+from domain.calls.call import AFTERWARDS, LONGEST_CALL, Call, CallOutcome, call_of
 from domain.case.case import Case
 from readmodel.base.database import ReadConnection, WriteConnection, lock
 from readmodel.base.paging import CALL_ID, RowPage, read_page
