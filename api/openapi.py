@@ -8,6 +8,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic_core import from_json, to_json
+from starlette.requests import Request
+from starlette.responses import Response
 
 from api.assessments.assessments import ASSESSMENT_NOT_FOUND
 from api.components import SCHEMA, share
@@ -15,13 +17,14 @@ from api.edge.middleware import WRONG_HOST
 from api.edge.problems import INTERNAL, INVALID_REQUEST, MEDIA_TYPE, WRONG_ROLE, Problem, ProblemKind
 from api.incidents.incidents import INCIDENT_NOT_FOUND
 from api.parameters import BODY_ERRORS, CASE_ERRORS, INVALID_ETAG, MATCH_ERRORS
-from api.responses import Json, header, problems
+from api.responses import JSON, Json, header, problems
 from api.rights import right_of
 from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS
 from api.sign_in.tokens import Tokens
 from api.sql.reader import INVALID_CURSOR
 from api.temporal.client import KEY_REUSED
 
+PATH = "/openapi.json"
 RIGHT = "x-right"
 """Field of an operation in the document: the right that it takes, as `GET /v1/roles` names it."""
 KEY_NEEDED = (*KEY_ERRORS, WRONG_ROLE)
@@ -95,12 +98,17 @@ def described(app: FastAPI, tokens: Tokens | None) -> Callable[[], Json]:
 
     def openapi() -> Json:
         nonlocal made
-        with making:  # the service makes it in a thread; the framework's own is not whole
+        with making:  # requests ask for it in threads; the framework's own is not whole
             if made is None:
                 made = share(_completed(framework(), app, discovery_url))
         return made
 
     return openapi
+
+
+def show(request: Request) -> Response:
+    """Answer with the document. Starlette calls this in a thread: the first time, it takes a second of a processor."""
+    return Response(to_json(request.app.openapi()), media_type=JSON)
 
 
 def written(document: Json) -> str:
