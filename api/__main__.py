@@ -9,10 +9,8 @@ from socket import create_server, socket
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
-from temporalio.client import Client
 
 from api.app import create_app
 from api.backend import Backend
@@ -29,11 +27,6 @@ PROGRAM = "api"
 """Name under which SQL has the keys of this process."""
 GRACE_SECONDS = 12
 """Seconds for open requests at shutdown, longer than any of them may take."""
-
-
-def unserved(settings: Settings) -> FastAPI:
-    """Return the application to be asked what it serves. Nothing answers it, and it answers nobody."""
-    return create_app(Backend(settings, asyncio.run(Client.connect("127.0.0.1:9", lazy=True))))
 
 
 async def serve(settings: Settings, address: str | None = None) -> None:

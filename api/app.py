@@ -68,11 +68,7 @@ def create_app(backend: Backend) -> FastAPI:
     app = FastAPI(
         title="Water hotline 供水热线",
         version=version("water-hotline"),
-        description=openapi.ABOUT,
-        openapi_tags=openapi.TAGS,
         lifespan=partial(_lifespan, backend),
-        servers=openapi.SERVERS,
-        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -91,9 +87,7 @@ def create_app(backend: Backend) -> FastAPI:
         app.router.routes.append(Route(path, backend.door))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
-    app.openapi = openapi.described(app, backend.bearer.tokens)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
-    app.openapi_url = openapi.PATH
-    app.add_route(openapi.PATH, openapi.show, include_in_schema=False)
+    app.openapi = partial(openapi.described, backend.bearer.tokens)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
 

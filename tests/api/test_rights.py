@@ -13,13 +13,13 @@ from sqlalchemy import event
 from starlette.routing import Route
 
 from api.calls.answers import NEW_CALL
-from api.openapi import RIGHT
 from api.routing import OnceRoute
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.actors import Role
 from readmodel.people.people import PeopleError
 from tests.support.api import CALL, PEOPLE, Api, Json, further_api, problem
+from tools.docs.openapi import RIGHT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

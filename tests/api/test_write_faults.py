@@ -25,7 +25,7 @@ from api.temporal.complaints import ComplaintClient
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.views import Outcome
-from domain.kit.command import Command
+from domain.kit.event import Command
 from hotline.recovery.histories import read_case
 from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.base.database import engine, writing
