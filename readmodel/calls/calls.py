@@ -2,7 +2,7 @@
 
 Links between calls and cases are computed when they are read: call and case may come in any order. A call belongs to
 the case that it names, and to the cases that name it at their intake. If it has neither, it belongs to those that were
-registered in it by telephone and time (`domain.calls.matching`) and name no call that is known.
+registered in it by telephone and time (`domain.calls.call`) and name no call that is known.
 """
 
 from collections import defaultdict
