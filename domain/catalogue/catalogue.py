@@ -270,17 +270,13 @@ class Catalogue(Value):
             day_seconds=self._scaled(UNIT_SECONDS["days"]),
             urging=UrgingRules(
                 notice_seconds=self._seconds(norms.urge_notice_after),
-                calendar="always" if norms.urge_notice_after.working_days is None else "working",
+                calendar=norms.urge_notice_after.kind(),
                 criticism_days=norms.criticism_when_late.working_days,
             ),
         )
 
     def _approver(self, norm: ApproverNorm) -> Approver:
-        return Approver.taken_from(
-            norm,
-            calendar="always" if norm.within.working_days is None else "working",
-            budget_seconds=self._seconds(norm.within),
-        )
+        return Approver.taken_from(norm, calendar=norm.within.kind(), budget_seconds=self._seconds(norm.within))
 
     def _chart(self) -> Organisation:
         holders = {(post.recipient, code): post.holder for post in self.organisation for code in post.departments}
