@@ -33,7 +33,7 @@ from domain.catalogue.norms import (
     by_code,
     check_credits,
 )
-from domain.catalogue.standard import AssessmentNorms, Standard
+from domain.catalogue.standard import AssessmentNorms, Criterion, GivenPoints, Grade, Ground, Standard, Weight
 from domain.catalogue.terms import (
     CLOCKS,
     MISS,
@@ -216,14 +216,17 @@ class Catalogue(Value):
         def worth(norm: WorkingDays) -> int:
             return self._scaled(norm.working_days * self.calendar.day_seconds) if norm.working_days else 0
 
-        # The sources of weights, grades and criteria are no fields of the standard: they are not written.
-        return Standard.taken_from(
-            norms,
+        return Standard(
             inspection_seconds=worth(norms.inspections),
             objection_seconds=worth(norms.objections),
             decision_seconds=worth(norms.decisions),
             rungs=tuple(step.percent for step in self.ladder),
+            weights=tuple(Weight.taken_from(each) for each in norms.weights),
+            grades=tuple(Grade.taken_from(each) for each in norms.grades),
+            grounds=tuple(Ground.taken_from(each) for each in norms.grounds),
+            form=tuple(Criterion.taken_from(each) for each in norms.form),
             sample_per_agent=norms.sample_per_agent.count,
+            given=tuple(GivenPoints.taken_from(each) for each in norms.given),
             currency=self.currency,
             calendar=self._slice(at),
         )
