@@ -1,7 +1,6 @@
 """The commands `hotline assessment`: begin, show and check a month's assessment (月度考核), import points."""
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,11 +17,12 @@ from domain.assessment.score import FigureValue, Item
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import GivenPoints
-from domain.reports.period import MONTH, Period, ReportKind, month_of
+from domain.reports.period import Period, ReportKind, month_of
 from domain.shared.errors import OperatorError
 from hotline.cli.shared import (
     Encoding,
     catalogue_in_force,
+    no_such_period,
     open_database,
     reaching_both,
     reading_sql,
@@ -54,10 +54,11 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-
 @app.command("begin")
 def begin(month: Month) -> None:
     """Begin the assessment of a month that is over, or go on with one whose workflow was lost or terminated."""
-    zone = ZoneInfo(catalogue_in_force().calendar.timezone)
     with reading_sql() as connection:
         first, known = first_case_at(connection), months.get(connection, month)
-    _check(month, first, datetime.now(UTC), zone)
+    with no_such_period():
+        zone = ZoneInfo(catalogue_in_force().calendar.timezone)
+        Period.parse(ReportKind.MONTHLY, month).check(datetime.now(UTC), zone, first)
     if known and known.over:
         raise OperatorError(f"the assessment of {month} is final; `hotline assessment show {month}` shows it")
     with reaching_both("run the command again, a month is begun once"):
@@ -95,8 +96,8 @@ def import_(
     encoding: Encoding = "utf-8",
 ) -> None:
     """Replace the points of a month, as for training, of the figures that a file has. Repeating it does no harm."""
-    if not re.fullmatch(MONTH, month):
-        raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
+    with no_such_period():
+        Period.parse(ReportKind.MONTHLY, month)
     catalogue, now = catalogue_in_force(), datetime.now(UTC)
     if month > (present := month_of(now, ZoneInfo(catalogue.calendar.timezone))):
         raise OperatorError(f"{month} has not begun; accepted: {present} or earlier")
@@ -180,21 +181,6 @@ def verify(month: Month) -> None:
         typer.echo(f"{month}: DIFFERENT: {again}, stored is {found.computed.digest}{open_yet}", err=True)
         raise typer.Exit(1)
     typer.echo(f"{month}: the same, {found.computed.entries} entries, SHA-256 {again}")
-
-
-def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) -> None:
-    """Raise OperatorError for a month that cannot be assessed."""
-    if not re.fullmatch(MONTH, month):
-        raise OperatorError(f"{month!r} is no month; accepted: a month as 2026-08")
-    since, last = month_of(first, zone) if first else None, Period.ended_before(ReportKind.MONTHLY, now, zone).name
-    if since is None:
-        accepted = "none, as there are no cases"
-    else:
-        accepted = f"{since} to {last}" if since <= last else f"{since}, once it is over"
-    if month > last:
-        raise OperatorError(f"{month} is not over; accepted: {accepted}")
-    if since is None or month < since:
-        raise OperatorError(f"{month} is before the first case; accepted: {accepted}")
 
 
 async def _begin(month: str, known: Assessment | None) -> bool:

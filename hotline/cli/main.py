@@ -8,14 +8,12 @@ import typer
 from domain.shared.errors import OperatorError
 from hotline import entry
 from hotline.cli import (
-    api_keys,
     assessment,
     calls,
     catalogue,
     customers,
     notifications,
-    openapi,
-    person,
+    people,
     processes,
     report,
     sealing_keys,
@@ -28,17 +26,17 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 for group in (
     processes.app,
     stores.app,
-    person.app,
-    api_keys.app,
+    people.persons,
+    people.keys,
     sealing_keys.app,
-    person.handovers,
+    people.handovers,
     catalogue.app,
     customers.app,
     calls.app,
     assessment.app,
     notifications.letters,
     report.app,
-    openapi.app,
+    processes.openapi,
     notifications.channels,
 ):
     app.add_typer(group)

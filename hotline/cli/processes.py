@@ -1,4 +1,4 @@
-"""The commands `hotline up`, `hotline api` and `hotline worker`: the whole service, or one process of it."""
+"""The commands `hotline up`, `api` and `worker`, of the service or one process of it, and `hotline openapi`."""
 
 import asyncio
 
@@ -18,6 +18,7 @@ from hotline.cli.shared import (
 from hotline.settings import Settings
 
 app = typer.Typer()
+openapi = typer.Typer()
 
 
 @app.command()
@@ -58,3 +59,12 @@ def worker() -> None:
     from worker import main
 
     main()
+
+
+@openapi.command("openapi")
+def print_openapi() -> None:
+    """Print the OpenAPI document of the HTTP interface, for generators of clients; no service need run."""
+    from api.__main__ import unserved
+    from api.openapi import written
+
+    typer.echo(written(unserved(Settings()).openapi()), nl=False)

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from domain.catalogue.catalogue import Catalogue
+from domain.reports.period import NoReportError, PeriodError
 from domain.shared.errors import OperatorError
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore, in_force_now
@@ -123,14 +124,27 @@ def writing_sql() -> Iterator[WriteConnection]:
 
 @contextmanager
 def reaching_both(failed: str) -> Iterator[None]:
-    """Raise an OperatorError, which begins with `failed`, if Temporal, a workflow in it, or the database fails."""
+    """Raise an OperatorError of `failed` and the first cause if Temporal, a workflow in it, or the database fails."""
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError
 
     try:
         yield
     except (RuntimeError, RPCError, WorkflowFailureError, DBAPIError) as error:
-        raise OperatorError(f"{failed}: {error.orig if isinstance(error, DBAPIError) else error}") from error
+        cause: BaseException = error
+        # A RuntimeError of ours names the address of Temporal, which its cause does not.
+        while cause.__cause__ and not isinstance(cause, RuntimeError):
+            cause = cause.__cause__
+        raise OperatorError(f"{failed}: {cause}") from error
+
+
+@contextmanager
+def no_such_period() -> Iterator[None]:
+    """Raise OperatorError for a text that names no period, or a period that is not over or before the first case."""
+    try:
+        yield
+    except (PeriodError, NoReportError) as error:
+        raise OperatorError(str(error)) from error
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
