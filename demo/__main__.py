@@ -27,9 +27,8 @@ from demo.tide import Tide
 from domain.shared.actors import Person as Entry
 from domain.shared.errors import OperatorError
 from hotline import entry
-from hotline.cli.catalogue import RETRY_LATER
 from hotline.cli.main import main
-from hotline.cli.shared import ApiPort, DataDir, TemporalPort, UiPort, open_database, say, settings_with
+from hotline.cli.shared import RETRY_LATER, ApiPort, DataDir, TemporalPort, UiPort, open_database, say, settings_with
 from hotline.local import service
 from hotline.local.service import CLI, LOOPBACK, environment
 from hotline.settings import Settings, variable

@@ -29,10 +29,10 @@ from hotline.cli.shared import (
     show_table,
     writing_sql,
 )
-from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+from hotline.files.catalogue_store import edition_of
 from hotline.files.formats import ColumnFile, LineFault, Row
 from hotline.settings import Settings
-from hotline.telephony.agents import NAME, person_id
+from hotline.telephony.people import NAME, person_id
 from readmodel.assessments import months
 from readmodel.assessments.months import GivenValue
 from readmodel.base.database import ReadConnection, reading
@@ -54,15 +54,18 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-
 @app.command("begin")
 def begin(month: Month) -> None:
     """Begin the assessment of a month that is over, or go on with one whose workflow was lost or terminated."""
+    catalogue = catalogue_in_force()
     with reading_sql() as connection:
         first, known = first_case_at(connection), months.get(connection, month)
     with no_such_period():
-        zone = ZoneInfo(catalogue_in_force().calendar.timezone)
+        zone = ZoneInfo(catalogue.calendar.timezone)
         Period.parse(ReportKind.MONTHLY, month).check(datetime.now(UTC), zone, first)
     if known and known.over:
         raise OperatorError(f"the assessment of {month} is final; `hotline assessment show {month}` shows it")
+    if catalogue.assessment is None:
+        raise OperatorError("the catalogue has no [assessment]; docs/catalogue.md has one")
     with reaching_both("run the command again, a month is begun once"):
-        begun = asyncio.run(_begin(month, known))
+        begun = asyncio.run(_begin(month, known, catalogue))
     typer.echo(f"assessment-{month} {'was begun' if begun else 'is there already'}; see the Temporal UI")
 
 
@@ -136,9 +139,7 @@ def load_points(path: Path, encoding: str, given: tuple[GivenPoints, ...], subje
         source.note_repeated((figure, by, subject), ", subject: line {} has the points of the same subject already")
         return GivenValue(figure, by, subject, value)
 
-    found = source.read(encoding, points)
-    source.check()
-    return [value for _, value in found]
+    return source.read(encoding, points)
 
 
 def _number(text: str) -> float:
@@ -183,22 +184,18 @@ def verify(month: Month) -> None:
     typer.echo(f"{month}: the same, {found.computed.entries} entries, SHA-256 {again}")
 
 
-async def _begin(month: str, known: Assessment | None) -> bool:
+async def _begin(month: str, known: Assessment | None, catalogue: Catalogue) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
     from workflows.clients.assessment import begin_assessment, resume_assessment
     from workflows.kit.messages import CatalogueNames
 
     settings = Settings()
-    in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
-    if in_force.catalogue.assessment is None:
-        raise OperatorError("the catalogue has no [assessment]; docs/catalogue.md has one")
-
     client = await connect_to_own(settings)
     if known:
-        return await resume_assessment(client, settings.task_queue, known, CatalogueNames.of(in_force.catalogue))
+        return await resume_assessment(client, settings.task_queue, known, CatalogueNames.of(catalogue))
     now = datetime.now(UTC)
-    return await begin_assessment(client, settings.task_queue, month, now, in_force.catalogue, in_force.edition)
+    return await begin_assessment(client, settings.task_queue, month, now, catalogue, edition_of(catalogue))
 
 
 def _assessment(connection: ReadConnection, month: str) -> Assessment:

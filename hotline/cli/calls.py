@@ -1,37 +1,34 @@
 """The commands `hotline calls`: import of calls (话单, 排队日志) and of the roster (排班)."""
 
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import typer
 from sqlalchemy import Engine
 
-from domain.calls.call import CLOCKS_DIFFER, Call
+from domain.calls.call import CLOCKS_DIFFER
 from domain.catalogue.catalogue import Catalogue
 from domain.rights.masking import mask_agent
-from hotline.cli.shared import catalogue_in_force, open_database
+from hotline.cli.shared import Encoding, catalogue_in_force, open_database, writing_sql
 from hotline.settings import Settings
-from hotline.telephony.agents import Agents, load_extensions
 from hotline.telephony.call_lines import CallFile, CallFormat
 from hotline.telephony.cdr import Cdr
+from hotline.telephony.people import Agents, load_extensions, load_roster
 from hotline.telephony.queue_log import QueueLog, is_queue_log
-from hotline.telephony.roster import load_roster
 from readmodel.base.database import reading, writing
 from readmodel.base.statements import Imported
 from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties
-from readmodel.people.people import Directory, directory
+from readmodel.people.people import directory
 
 app = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
 NAMED = 20
 """Most unknown agents that are listed."""
-Encoding = Annotated[Literal["utf-8", "gb18030"], typer.Option(help="Encoding of the files; gb18030 includes GBK.")]
 
 
 @app.command("import")
@@ -47,18 +44,20 @@ def import_(
     """Check all files, then add their calls to what is known of them. Repeating it does no harm."""
     settings, catalogue = Settings(), catalogue_in_force()
     with open_database(settings) as database, ExitStack() as opened:
-        formats = _formats(settings, catalogue, _agents(database, agents, encoding))
+        with reading(database) as connection:
+            people = directory(connection)
+        extensions = load_extensions(agents, encoding, people) if agents else {}
+        formats = _formats(settings, catalogue, Agents(people, extensions))
         sources = []
         for path in files:
             file = opened.enter_context(path.open("rb"))
-            chosen = formats[_format_of(file) if format_ == "auto" else format_]
-            kept = opened.enter_context(TemporaryFile())
-            sources.append(CallFile(file, kept, chosen, encoding))
+            chosen = ("queue_log" if is_queue_log(file.readline()) else "cdr") if format_ == "auto" else format_
+            sources.append(CallFile(file, opened.enter_context(TemporaryFile()), formats[chosen], encoding))
         for source in sources:
             source.check()
         unknown: Counter[str] = Counter()
         for source in sources:
-            done = _read(source, unknown) if dry_run else _written(database, source, catalogue.area_code, unknown)
+            done = _import(source, None if dry_run else database, catalogue.area_code, unknown)
             typer.echo(f"{source.path}: {done}")
             _tell_left_out(source)
         _tell_unknown(unknown)
@@ -71,25 +70,14 @@ def roster(
 ) -> None:
     """Replace the duties of the days that a file covers. Repeating it does no harm."""
     zone = ZoneInfo(catalogue_in_force().calendar.timezone)
-    with open_database() as database:
-        found = load_roster(file, encoding, zone, _directory(database))
-        with writing(database) as connection:
-            done = keep_duties(connection, found.duties, found.start, found.end)
+    with writing_sql() as connection:
+        found = load_roster(file, encoding, zone, directory(connection))
+        done = keep_duties(connection, found.duties, found.start, found.end)
     first, last = found.start.astimezone(zone), (found.end - timedelta(seconds=1)).astimezone(zone)
     typer.echo(
         f"{file}: {done.added} duties added, {done.removed} removed, {done.unchanged} as they were,"
         f" from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
     )
-
-
-def _directory(database: Engine) -> Directory:
-    with reading(database) as connection:
-        return directory(connection)
-
-
-def _agents(database: Engine, extensions: Path | None, encoding: str) -> Agents:
-    people = _directory(database)
-    return Agents(people, load_extensions(extensions, encoding, people) if extensions else {})
 
 
 def _formats(settings: Settings, catalogue: Catalogue, agents: Agents) -> dict[str, CallFormat]:
@@ -100,30 +88,19 @@ def _formats(settings: Settings, catalogue: Catalogue, agents: Agents) -> dict[s
     return {"cdr": cdr, "queue_log": QueueLog(agents, latest)}
 
 
-def _format_of(file: BinaryIO) -> str:
-    return "queue_log" if is_queue_log(file.readline()) else "cdr"
-
-
-def _written(database: Engine, source: CallFile, area_code: str, unknown: Counter[str]) -> str:
-    done = Imported()
-    for group in source.groups():
-        with writing(database) as connection:
-            done = Imported(*map(sum, zip(done, keep(connection, group, area_code), strict=True)))
-        _count_unknown(group, unknown)
-    return f"{done.added} calls added, {done.changed} changed, {done.unchanged} as they were"
-
-
-def _read(source: CallFile, unknown: Counter[str]) -> str:
-    count = 0
+def _import(source: CallFile, database: Engine | None, area_code: str, unknown: Counter[str]) -> str:
+    """Write the calls of a checked file, unless there is no database; count unknown agents, and say what was done."""
+    count, done = 0, Imported()
     for group in source.groups():
         count += len(group)
-        _count_unknown(group, unknown)
-    return f"{count} calls, every line can be used; nothing was written"
-
-
-def _count_unknown(calls: Iterable[Call], unknown: Counter[str]) -> None:
-    # A name of the telephone system may be a telephone.
-    unknown.update(mask_agent(call.agent) for call in calls if call.agent and not call.agent_known)
+        # A name of the telephone system may be a telephone.
+        unknown.update(mask_agent(call.agent) for call in group if call.agent and not call.agent_known)
+        if database is not None:
+            with writing(database) as connection:
+                done = Imported(*map(sum, zip(done, keep(connection, group, area_code), strict=True)))
+    if database is None:
+        return f"{count} calls, every line can be used; nothing was written"
+    return f"{done.added} calls added, {done.changed} changed, {done.unchanged} as they were"
 
 
 def _tell_left_out(source: CallFile) -> None:

@@ -75,9 +75,7 @@ def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Cust
     Raises FileError if the file, or any line of it, cannot be used, and OSError if it cannot be read.
     """
     source = ColumnFile(path, COLUMNS, REQUIRED)
-    found = source.read(encoding, partial(_customer, source, catalogue))
-    source.check()
-    return [customer for _, customer in found]
+    return source.read(encoding, partial(_customer, source, catalogue))
 
 
 def _customer(source: ColumnFile, catalogue: Catalogue, given: Row) -> Customer | None:

@@ -19,6 +19,7 @@ from hotline.cli import (
     sealing_keys,
     stores,
 )
+from hotline.cli.shared import RETRY_LATER, RetryLaterError
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
 
@@ -43,13 +44,13 @@ for group in (
 
 
 def main(command: typer.Typer = app) -> None:
-    """Run a command. An error that the operator can correct is printed and ends it with exit code 2."""
+    """Run a command. An error that the operator can correct is printed, and ends it with exit code 2 or RETRY_LATER."""
     try:
         command()
     # An OSError names the file that cannot be read or written, which the operator can correct as well.
     except (OperatorError, OSError) as error:
         typer.echo(f"hotline: {error}", err=True)
-        sys.exit(2)
+        sys.exit(RETRY_LATER if isinstance(error, RetryLaterError) else 2)
 
 
 def program() -> NoReturn:

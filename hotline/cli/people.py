@@ -82,9 +82,9 @@ def change(  # noqa: PLR0913 - an argument for each option
     A person who owns open cases does not become a crew.
     """
     with named_faults(), writing_sql() as connection:
-        given = {"role": role, "name": name or None, "department": department, "phone": phone}
+        given: dict[str, Any] = {"role": role, "name": name or None, "department": department, "phone": phone}
         given |= _codes(department, district or ())
-        changes: dict[str, Any] = {field: value or None for field, value in given.items() if value not in (None, ())}
+        changes = {field: value or None for field, value in given.items() if value not in (None, ())}
         if everywhere:
             changes["districts"] = ()
         found = people.change(connection, person_id, **changes)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,20 +122,30 @@ def writing_sql() -> Iterator[WriteConnection]:
         yield connection
 
 
+RETRY_LATER = 1
+"""Exit code if the same command can succeed later; 2 is for errors that the operator must correct."""
+
+
+class RetryLaterError(OperatorError):
+    """Error after which the same command can succeed later."""
+
+
 @contextmanager
-def reaching_both(failed: str) -> Iterator[None]:
-    """Raise an OperatorError of `failed` and the first cause if Temporal, a workflow in it, or the database fails."""
+def reaching_both(failed: str, raised: type[OperatorError] = OperatorError) -> Iterator[None]:
+    """Raise an error of `failed` and the first cause if Temporal, a workflow in it, or the database fails."""
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError
 
     try:
         yield
+    except (typer.Abort, typer.Exit):  # both are RuntimeErrors
+        raise
     except (RuntimeError, RPCError, WorkflowFailureError, DBAPIError) as error:
         cause: BaseException = error
         # A RuntimeError of ours names the address of Temporal, which its cause does not.
         while cause.__cause__ and not isinstance(cause, RuntimeError):
             cause = cause.__cause__
-        raise OperatorError(f"{failed}: {cause}") from error
+        raise raised(f"{failed}: {cause}") from error
 
 
 @contextmanager
@@ -156,6 +166,16 @@ def show_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(markup=False, emoji=False).print(table)  # cells are text, also "[/x]"
+
+
+@contextmanager
+def shown_progress(of_what: str) -> Iterator[Callable[..., None]]:
+    """Show the progress of work; what is yielded takes how much is done and, if that is known, of how much."""
+    from rich.progress import Progress
+
+    with Progress() as progress:
+        task = progress.add_task(of_what, total=None)
+        yield lambda done, total=None: progress.update(task, completed=done, total=total)
 
 
 def minute(at: datetime | None) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.shared.errors import OperatorError
 from domain.shared.numbers import NumberError, is_incident, parse_number
-from hotline.cli.shared import catalogue_in_force, reaching_both, show_table, tables_up_to_date
+from hotline.cli.shared import catalogue_in_force, reaching_both, show_table, shown_progress, tables_up_to_date
 from hotline.settings import Settings
 from readmodel.base.database import exists, opened, reading
 from readmodel.cases.queries import has_cases
@@ -61,8 +61,6 @@ def migrate(
 @rebuilds.command("readmodel")
 def rebuild_readmodel() -> None:
     """Rebuild the read model from Temporal: write rows that SQL lacks or has in an older version."""
-    from rich.progress import Progress
-
     from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
     from hotline.recovery.rebuild import RebuiltRows
     from hotline.recovery.rebuild import rebuild as apply
@@ -70,12 +68,10 @@ def rebuild_readmodel() -> None:
 
     async def rebuilt() -> tuple[RebuiltRows, timedelta | None]:
         async with adopted_stores(Settings()) as (client, database):
-            with Progress() as progress:
-                task = progress.add_task("cases", total=None)
-                with reading(database) as sql:
-                    missing = None if has_cases(sql) else await retention_of(client)
-                done = await apply(client, database, lambda done, of: progress.update(task, completed=done, total=of))
-                return done, missing
+            with reading(database) as sql:
+                missing = None if has_cases(sql) else await retention_of(client)
+            with shown_progress("cases") as progress:
+                return await apply(client, database, progress), missing
 
     with reaching_both("not rebuilt"):
         found, missing = asyncio.run(rebuilt())
@@ -103,8 +99,6 @@ def rebuild_workflows(
     case: Annotated[str | None, typer.Option(metavar="NUMBER", help="One case or incident; by default all.")] = None,
 ) -> None:
     """Rebuild lost workflows from SQL: of cases and incidents that were terminated, deleted or reset."""
-    from rich.progress import Progress
-
     from hotline.recovery import rebuild_workflows as recovery
     from workflows.kit.messages import CatalogueNames
 
@@ -116,9 +110,8 @@ def rebuild_workflows(
             names = lambda: CatalogueNames.of(catalogue_in_force())  # noqa: E731
             rebuild = recovery.WorkflowRebuild(client, database, settings.task_queue, names)
             if number is None:
-                with Progress() as progress:
-                    task = progress.add_task("workflows", total=None)
-                    return await rebuild.all(lambda done, of: progress.update(task, completed=done, total=of))
+                with shown_progress("workflows") as progress:
+                    return await rebuild.all(progress)
             try:
                 return recovery.RebuiltWorkflows({await rebuild.one(number): 1}, {})
             except recovery.NotRebuiltError as error:
@@ -140,8 +133,6 @@ def rebuild_workflows(
 @app.command()
 def verify() -> None:
     """Compare SQL with Temporal, case by case, and print every difference; exit code 1 if there is any."""
-    from rich.progress import Progress
-
     from activities.run_status import UNPAUSE
     from hotline.installation import look
     from hotline.recovery.verify import Verified
@@ -158,11 +149,8 @@ def verify() -> None:
         stores.refuse_foreign()
         stores.require_ids()
         require_tables(settings.database_url)
-        with opened(settings.database_url, read_only=True) as database, Progress() as progress:
-            task = progress.add_task("workflows", total=None)
-            return await compare(
-                client, database, settings.task_queue, lambda done: progress.update(task, completed=done)
-            )
+        with opened(settings.database_url, read_only=True) as database, shown_progress("workflows") as progress:
+            return await compare(client, database, settings.task_queue, progress)
 
     with reaching_both("not compared"):
         found = asyncio.run(verified())

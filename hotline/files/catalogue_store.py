@@ -53,7 +53,7 @@ def edition_of(catalogue: Catalogue) -> Edition:
     return Edition(digest=digest, name=catalogue.name, name_zh=catalogue.name_zh)
 
 
-class BusyError(Exception):
+class BusyError(RuntimeError):
     """Error of a second process that puts a catalogue in force."""
 
 

@@ -46,31 +46,25 @@ class ColumnFile:
         self._cells = cells
         self._names = {zh: name for name, zh in columns.items()}
         self._problems: list[str] = []
-        self._line = 1
+        self.line = 1
+        """Number of the line that is read."""
         self._first_lines: dict[Hashable, int] = {}
 
     def fault(self, what: str, line: int | None = None) -> None:
         """Note a mistake of a line, by default of the present one; `what` follows its number."""
-        self._problems.append(f"{self._path}, line {line or self._line}{what}")
-
-    def check(self) -> None:
-        """Raise FileError if a mistake was noted."""
-        if self._problems:
-            raise FileError(self._problems)
+        self._problems.append(f"{self._path}, line {line or self.line}{what}")
 
     def note_repeated(self, key: Hashable, told: str) -> None:
         """Note a mistake if a line before the present one has this key; `told` has `{}` for the number of that line."""
-        if (first := self._first_lines.setdefault(key, self._line)) != self._line:
+        if (first := self._first_lines.setdefault(key, self.line)) != self.line:
             self.fault(told.format(first))
 
-    def read(self, encoding: Encoding, make: Callable[[Row], T | None]) -> list[tuple[int, T]]:
-        """Return what `make` makes of each line, with the number of the line; the caller checks for mistakes then.
+    def read(self, encoding: Encoding, make: Callable[[Row], T | None]) -> list[T]:
+        """Return what `make` makes of each line. It raises LineFault, or returns None for mistakes that it has noted.
 
-        A LineFault of `make` is noted; it returns None for a line whose mistakes it has noted itself.
-
-        Raises FileError if the text is not of this encoding, and OSError if the file cannot be read.
+        Raises FileError if there was any mistake, and OSError if the file cannot be read.
         """
-        found: list[tuple[int, T]] = []
+        found: list[T] = []
         for row in self._rows(encoding):
             if self._cells and (missing := [name for name in self._required if name not in row]):
                 self.fault(f", {missing[0]}: is missing; accepted: {self._cells}")
@@ -81,7 +75,9 @@ class ColumnFile:
                 self.fault(str(fault))
             else:
                 if made is not None:
-                    found.append((self._line, made))
+                    found.append(made)
+        if self._problems:
+            raise FileError(self._problems)
         return found
 
     def _rows(self, encoding: Encoding) -> Iterator[Row]:
@@ -95,7 +91,7 @@ class ColumnFile:
                         return
                 elif any(cell.strip() for cell in cells) and (row := self._row(columns, cells)) is not None:
                     yield row
-                self._line = rows.line_num + 1
+                self.line = rows.line_num + 1
         except csv.Error as error:
             self.fault(f": {error}; from here on the file cannot be read. Is a quotation mark missing?")
         if not columns:
@@ -148,17 +144,21 @@ def read_toml(path: Path) -> dict[str, Any]:
 YEARS = range(2000, 3000)
 """Years of instants, as the interface takes them."""
 SHORTEST = len("2026-08-03 08:00")
+TIME = "accepted: a time of the years 2000 to 2999 like 2026-08-03 08:00, or 2026-08-03T08:00:00+08:00 with its zone"
 
 
-def instant_of(text: str, zone: tzinfo, not_before: datetime | None = None) -> datetime:
-    """Return the instant of a text like `2026-08-03 08:00:00`, of `zone` if it names no other. Raises ValueError.
+def instant_in(zone: tzinfo, column: str, text: str, not_before: datetime | None = None) -> datetime:
+    """Return the instant of a text like `2026-08-03 08:00:00`, of `zone` if it names no other. Raises LineFault.
 
     Of the two instants of an hour that is repeated in autumn, the first is meant, unless only the second is not
     earlier than `not_before`.
     """
-    local = datetime.fromisoformat(text)
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        raise LineFault(column, TIME) from None
     if len(text) < SHORTEST or local.year not in YEARS:
-        raise ValueError(text)
+        raise LineFault(column, TIME)
     if local.tzinfo is None:
         local = datetime.combine(local, local.time(), zone)  # a fourth of the time of `replace`
     instant = local.astimezone(UTC)

@@ -7,13 +7,14 @@ import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any, ClassVar
 
 from domain.calls.call import Call, Timing
 from domain.shared.text import CALL_ID, LONGEST_URL, PHONE, RECORDING_URL
-from hotline.files.formats import LineFault, instant_of
-from hotline.telephony.agents import NAME, Agents
+from hotline.files.formats import TIME, LineFault, instant_in
 from hotline.telephony.call_lines import LeftOutLine
+from hotline.telephony.people import NAME, Agents
 
 COLUMNS = (
     "accountcode",
@@ -40,7 +41,6 @@ ALWAYS = 16
 FURTHER = 3
 """Columns that `newcdrcolumns` adds at the end: peeraccount, linkedid, sequence. They are not read."""
 OTHER_CONTEXT = LeftOutLine("rows of other contexts")
-_TIME = "accepted: a time like 2026-08-03 08:00:00, of the years 2000 to 2999"
 _ID = re.compile(CALL_ID)
 _UNIQUE_ID = re.compile(r"([!-~]{1,50}-)?[0-9]{9,11}\.[0-9]{1,12}")
 """Id that Asterisk makes: perhaps the name of the system, then seconds and a count."""
@@ -66,6 +66,7 @@ class Cdr:
         self, zone: tzinfo, contexts: Collection[str], agents: Agents, latest: datetime, *, menu: bool = False
     ) -> None:
         self._zone = zone
+        self._instant = partial(instant_in, zone)
         self._contexts = frozenset(contexts)
         self._agents = agents
         self._latest = latest
@@ -127,18 +128,12 @@ class Cdr:
             raise LineFault(column, f"it is in the future; accepted: a time that has come, in {self._zone}")
         return started_at, answered_at, ended_at
 
-    def _instant(self, column: str, text: str, not_before: datetime | None = None) -> datetime:
-        try:
-            return instant_of(text, self._zone, not_before)
-        except (ValueError, OverflowError):
-            raise LineFault(column, _TIME) from None
-
 
 def _check_header(cells: Sequence[str]) -> None:
     """Accept a line of column names. Raises LineFault if it has another order, or is none."""
     named = [cell.strip().lower() for cell in cells]
     if {"src", "dst", "disposition"}.isdisjoint(named):
-        raise LineFault("start", _TIME)
+        raise LineFault("start", TIME)
     if tuple(named[:ALWAYS]) != COLUMNS[:ALWAYS]:
         raise LineFault("", f"the columns have another order; accepted: {', '.join(COLUMNS)}")
 

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, NamedTuple
 from domain.calls.call import Call
 from domain.shared.text import CALL_ID, PHONE
 from hotline.files.formats import YEARS, LineFault
-from hotline.telephony.agents import NAME, Agents
 from hotline.telephony.call_lines import LeftOutLine
+from hotline.telephony.people import NAME, Agents
 
 FIELDS = 5
 """Fields before the parameters of an event."""

@@ -7,7 +7,7 @@ import pytest
 
 from domain.shared.actors import Role
 from domain.shared.errors import FileError
-from hotline.telephony.agents import Agents, load_extensions, stripped
+from hotline.telephony.people import Agents, load_extensions, stripped
 from readmodel.people.people import Directory, Member
 
 ADDED = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,8 +8,8 @@ import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
 from hotline.files.formats import LineFault
-from hotline.telephony.agents import Agents
 from hotline.telephony.cdr import ALWAYS, COLUMNS, OTHER_CONTEXT, Cdr
+from hotline.telephony.people import Agents
 from readmodel.people.people import Directory
 from tests.support.telephone import NOBODY, QUEUED, ROW
 

@@ -9,8 +9,7 @@ import pytest
 from domain.calls.call import Duty
 from domain.shared.actors import Role
 from domain.shared.errors import FileError
-from hotline.telephony.agents import NOBODY
-from hotline.telephony.roster import RosterFile, load_roster
+from hotline.telephony.people import NOBODY, RosterFile, load_roster
 from readmodel.people.people import Directory, Member
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -79,8 +78,8 @@ def test_every_broken_line_is_named_with_its_column_and_what_is_accepted(tmp_pat
         "line 5, to: is missing; accepted: a person, and when the duty begins and ends",
         "line 6, to: accepted: a time after from, at most 25 hours later",
         "line 7, to: accepted: a time after from, at most 25 hours later",
+        "line 10, from: it overlaps the duty of line 8; accepted: duties one after the other",
         f"line 11, from: {TIME}",
-        "line 8, from: it overlaps the duty of line 10; accepted: duties one after the other",
     ]
 
 

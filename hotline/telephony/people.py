@@ -1,14 +1,20 @@
-"""Agents as the telephone system names them, and the people who they are."""
+"""People at the telephone: the names that the telephone system has for them, and their roster (排班)."""
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from pathlib import Path
+from typing import NamedTuple
 
-from hotline.files.formats import ColumnFile, LineFault, Row
+from domain.calls.call import LONGEST_DUTY, Duty
+from domain.shared.errors import FileError
+from hotline.files.formats import ColumnFile, LineFault, Row, instant_in
 from readmodel.people.people import Directory, folded
 
-COLUMNS = {"extension": "分机", "person": "人员"}
-"""Columns of a file of extensions, with the Chinese names."""
+EXTENSION_COLUMNS = {"extension": "分机", "person": "人员"}
+ROSTER_COLUMNS = {"person": "人员", "from": "上班", "to": "下班"}
+"""Columns of the files by name, with the Chinese names; all are required."""
 NOBODY = "there is no such person; accepted: an id that `hotline person list` shows, or a name that one person has"
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,80}")
 """Name that can be kept, of an agent or a queue."""
@@ -24,9 +30,7 @@ class Agents:
 
     def __init__(self, directory: Directory, extensions: Mapping[str, str] | None = None) -> None:
         self._directory = directory
-        self._known: dict[str, tuple[str, bool]] = {
-            extension: (person, True) for extension, person in (extensions or {}).items()
-        }
+        self._known = {extension: (person, True) for extension, person in (extensions or {}).items()}
 
     def named(self, channel: str) -> tuple[str, bool]:
         """Return the id of the person, and True; if nobody has this name, the name and False."""
@@ -62,13 +66,47 @@ def load_extensions(path: Path, encoding: str, directory: Directory) -> dict[str
 
     Raises FileError if a line cannot be used, and OSError if the file cannot be read.
     """
-    source = ColumnFile(path, COLUMNS, tuple(COLUMNS), "an extension and a person")
+    source = ColumnFile(path, EXTENSION_COLUMNS, tuple(EXTENSION_COLUMNS), "an extension and a person")
 
     def extension(row: Row) -> tuple[str, str]:
         name = stripped(row["extension"])
         source.note_repeated(name, ", extension: it stands on line {} already")
         return name, known_id(directory, row["person"])
 
-    found = source.read(encoding, extension)
-    source.check()
-    return dict(pair for _, pair in found)
+    return dict(source.read(encoding, extension))
+
+
+class RosterFile(NamedTuple):
+    """Duties of a file, and the days that they cover: from midnight before the first start to that after the last."""
+
+    duties: list[Duty]
+    start: datetime
+    end: datetime
+
+
+def load_roster(path: Path, encoding: str, zone: tzinfo, directory: Directory) -> RosterFile:
+    """Return the roster of a file; times without a zone are of `zone`.
+
+    Raises FileError if a line cannot be used, and OSError if the file cannot be read.
+    """
+    source = ColumnFile(path, ROSTER_COLUMNS, tuple(ROSTER_COLUMNS), "a person, and when the duty begins and ends")
+    before: defaultdict[str, list[tuple[int, Duty]]] = defaultdict(list)
+
+    def duty(row: Row) -> Duty:
+        person, starts_at = known_id(directory, row["person"]), instant_in(zone, "from", row["from"])
+        ends_at = instant_in(zone, "to", row["to"], starts_at)
+        if not starts_at < ends_at <= starts_at + LONGEST_DUTY:
+            raise LineFault("to", "accepted: a time after from, at most 25 hours later")
+        made = Duty(person, starts_at, ends_at)
+        for line, other in before[person]:
+            if made.overlaps(other):
+                raise LineFault("from", f"it overlaps the duty of line {line}; accepted: duties one after the other")
+        before[person].append((source.line, made))
+        return made
+
+    duties = sorted(source.read(encoding, duty))
+    if not duties:
+        raise FileError([f"{path}, line 1: no duty follows; accepted: a line for each duty"])
+    days = [each.starts_at.astimezone(zone).date() for each in duties]
+    midnights = (datetime.combine(day, time(), zone) for day in (min(days), max(days) + timedelta(days=1)))
+    return RosterFile(duties, *(each.astimezone(UTC) for each in midnights))
