@@ -28,7 +28,8 @@ from domain.shared.actors import Person as Entry
 from domain.shared.errors import OperatorError
 from hotline import entry
 from hotline.cli.main import main
-from hotline.cli.shared import RETRY_LATER, ApiPort, DataDir, TemporalPort, UiPort, open_database, say, settings_with
+from hotline.cli.processes import ApiPort, DataDir, TemporalPort, UiPort, settings_with
+from hotline.cli.shared import RETRY_LATER, open_database, say
 from hotline.local import service
 from hotline.local.service import CLI, LOOPBACK, environment
 from hotline.settings import Settings, variable

@@ -19,16 +19,7 @@ from domain.catalogue.figures import Subject
 from domain.catalogue.standard import GivenPoints
 from domain.reports.period import Period, ReportKind, month_of
 from domain.shared.errors import OperatorError
-from hotline.cli.shared import (
-    Encoding,
-    catalogue_in_force,
-    no_such_period,
-    open_database,
-    reaching_both,
-    reading_sql,
-    show_table,
-    writing_sql,
-)
+from hotline.cli import shared
 from hotline.files.catalogue_store import edition_of
 from hotline.files.formats import ColumnFile, LineFault, Row
 from hotline.settings import Settings
@@ -54,17 +45,17 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="The month, as 2026-
 @app.command("begin")
 def begin(month: Month) -> None:
     """Begin the assessment of a month that is over, or go on with one whose workflow was lost or terminated."""
-    catalogue = catalogue_in_force()
-    with reading_sql() as connection:
+    catalogue = shared.catalogue_in_force()
+    with shared.reading_sql() as connection:
         first, known = first_case_at(connection), months.get(connection, month)
-    with no_such_period():
+    with shared.no_such_period():
         zone = ZoneInfo(catalogue.calendar.timezone)
         Period.parse(ReportKind.MONTHLY, month).check(datetime.now(UTC), zone, first)
     if known and known.over:
         raise OperatorError(f"the assessment of {month} is final; `hotline assessment show {month}` shows it")
     if catalogue.assessment is None:
         raise OperatorError("the catalogue has no [assessment]; docs/catalogue.md has one")
-    with reaching_both("run the command again, a month is begun once"):
+    with shared.reaching_both("run the command again, a month is begun once"):
         begun = asyncio.run(_begin(month, known, catalogue))
     typer.echo(f"assessment-{month} {'was begun' if begun else 'is there already'}; see the Temporal UI")
 
@@ -72,7 +63,7 @@ def begin(month: Month) -> None:
 @app.command("show")
 def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subjects.")] = Subject.COMPANY) -> None:
     """Show figures, scores and grades of a month."""
-    with reading_sql() as connection:
+    with shared.reading_sql() as connection:
         found = _assessment(connection, month)
         results = months.items(connection, month, found.serial, by)
     typer.echo(f"{month}: {found.state.zh} {found.state}")
@@ -82,7 +73,7 @@ def show(month: Month, by: Annotated[Subject, typer.Option(help="Kind of subject
 
 def _show_items(items: Sequence[Item]) -> None:
     names = dict.fromkeys(name for item in items for name in item.figures)
-    show_table(
+    shared.show_table(
         ("figure 指标", *(item.subject for item in items)),
         [
             *([name, *(_shown(item.figures.get(name)) for item in items)] for name in names),
@@ -96,16 +87,16 @@ def _show_items(items: Sequence[Item]) -> None:
 def import_(
     month: Month,
     file: Annotated[Path, typer.Argument(help="The CSV file with the columns figure, subject and value.")],
-    encoding: Encoding = "utf-8",
+    encoding: shared.Encoding = "utf-8",
 ) -> None:
     """Replace the points of a month, as for training, of the figures that a file has. Repeating it does no harm."""
-    with no_such_period():
+    with shared.no_such_period():
         Period.parse(ReportKind.MONTHLY, month)
-    catalogue, now = catalogue_in_force(), datetime.now(UTC)
+    catalogue, now = shared.catalogue_in_force(), datetime.now(UTC)
     if month > (present := month_of(now, ZoneInfo(catalogue.calendar.timezone))):
         raise OperatorError(f"{month} has not begun; accepted: {present} or earlier")
     given = catalogue.assessment.given if catalogue.assessment else ()
-    with writing_sql() as connection:
+    with shared.writing_sql() as connection:
         found = load_points(file, encoding, given, _subjects(catalogue, directory(connection)))
         known = months.get(connection, month)
         if known and known.is_settled(now):
@@ -171,7 +162,7 @@ def _subjects(catalogue: Catalogue, people: Directory) -> FindSubject:
 @app.command("verify")
 def verify(month: Month) -> None:
     """Compute a month again from events and exclusions as of its last computation, and compare every byte."""
-    with open_database() as database:
+    with shared.open_database() as database:
         with reading(database) as connection:
             found = _assessment(connection, month)
         again = asyncio.run(_computed_again(database, found))

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 from pydantic import ValidationError
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.catalogue.catalogue import Catalogue
 from domain.reports.period import NoReportError, PeriodError
@@ -22,17 +22,7 @@ from hotline.settings import Settings
 from readmodel.base.database import ReadConnection, WriteConnection, opened, reading, writing
 from readmodel.people.people import Directory, has_people, restore
 
-DataDir = Annotated[Path | None, typer.Option(help="Folder for databases, keys and logs.")]
-ApiPort = Annotated[int | None, typer.Option(help="TCP port of the API.")]
-TemporalPort = Annotated[int | None, typer.Option(help="TCP port of Temporal.")]
-UiPort = Annotated[int | None, typer.Option(help="TCP port of the Temporal UI.")]
 Encoding = Annotated[Literal["utf-8", "gb18030"], typer.Option(help="Encoding of the file; gb18030 includes GBK.")]
-CatalogueFile = Annotated[Path | None, typer.Option(help="TOML file of services and clocks.")]
-
-
-def settings_with(**options: object) -> Settings:
-    """Return the settings of the environment; options that are not None take precedence."""
-    return Settings(**{name: value for name, value in options.items() if value is not None})
 
 
 def checked_catalogue(file: Path) -> Catalogue:
@@ -140,7 +130,7 @@ def reaching_both(failed: str, raised: type[OperatorError] = OperatorError) -> I
         yield
     except (typer.Abort, typer.Exit):  # both are RuntimeErrors
         raise
-    except (RuntimeError, RPCError, WorkflowFailureError, DBAPIError) as error:
+    except (RuntimeError, RPCError, WorkflowFailureError, SQLAlchemyError) as error:
         cause: BaseException = error
         # A RuntimeError of ours names the address of Temporal, which its cause does not.
         while cause.__cause__ and not isinstance(cause, RuntimeError):

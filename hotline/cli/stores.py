@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.shared.errors import OperatorError
 from domain.shared.numbers import NumberError, is_incident, parse_number
@@ -37,8 +36,6 @@ def migrate(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal, if its address is known.")] = 0.0,
 ) -> None:
     """Bring the tables of the read model up to date. Repeating it does no harm."""
-    from temporalio.service import RPCError
-
     from hotline.installation import adopt, refuse_foreign
     from hotline.temporal.connection import connect, known_address
 
@@ -47,15 +44,11 @@ def migrate(
 
     settings = Settings()
     refuse_foreign(settings, wait)
-    try:
-        with tables_up_to_date(settings):
-            typer.echo("the read model is up to date")
-        if known_address(settings):
+    with reaching_both("the database does not take the migrations"), tables_up_to_date(settings):
+        typer.echo("the read model is up to date")
+    if known_address(settings):
+        with reaching_both("the stores do not take the id of the installation"):
             asyncio.run(adopted())
-    except DBAPIError as error:
-        raise OperatorError(f"the database does not take the migrations: {error.orig}") from error
-    except RPCError as error:
-        raise OperatorError(f"Temporal does not take the id of the installation: {error}") from error
 
 
 @rebuilds.command("readmodel")
@@ -189,8 +182,6 @@ def temporal_setup(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for Temporal to answer.")] = 10.0,
 ) -> None:
     """Set up namespace, retention and search attributes on the cluster of TEMPORAL_ADDRESS. It may be repeated."""
-    from temporalio.service import RPCError
-
     from hotline.installation import adopt, look
     from hotline.temporal.connection import connect
     from hotline.temporal.setup import prepare
@@ -204,7 +195,5 @@ def temporal_setup(
         installation = await adopt(client, settings)
         return f"{done}; installation {installation or 'unknown, as SQL has no tables yet or does not answer'}"
 
-    try:
+    with reaching_both("not set up"):
         typer.echo(asyncio.run(prepared()))
-    except (RuntimeError, ValueError, RPCError, SQLAlchemyError) as error:
-        raise OperatorError(str(error)) from error

@@ -9,6 +9,7 @@ import pytest
 from domain.calls.call import Duty
 from domain.shared.actors import Role
 from domain.shared.errors import FileError
+from hotline.files.formats import TIME
 from hotline.telephony.people import NOBODY, RosterFile, load_roster
 from readmodel.people.people import Directory, Member
 
@@ -20,8 +21,6 @@ PEOPLE = Directory(
         Member(id="he", name="何", role=Role.AGENT, added_at=ADDED),
     )
 )
-
-TIME = "accepted: a time of the years 2000 to 2999 like 2026-08-03 08:00, or 2026-08-03T08:00:00+08:00 with its zone"
 
 
 def load(folder: Path, text: str, zone: ZoneInfo = ZONE, encoding: str = "utf-8") -> RosterFile:
