@@ -290,7 +290,7 @@ def with_keys(options: Callable[..., DemoOptions], key_file: Path, settings: Set
 
 
 def make_keys(settings: Settings, admin_key: str, everybody: Sequence[Person]) -> dict[str, str]:
-    """Return a new key of each, by name; none if the database is not that of the service. Raises OperatorError."""
+    """Return a new key of each, by name; none if the database is not that of the service. Raises DBAPIError."""
     _, key_id, secret = admin_key.split("_", 2)
     now, made = datetime.now(UTC), {}
     with open_database(settings) as database, writing(database) as connection:

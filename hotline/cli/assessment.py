@@ -48,9 +48,8 @@ def begin(month: Month) -> None:
     catalogue = shared.catalogue_in_force()
     with shared.reading_sql() as connection:
         first, known = first_case_at(connection), months.get(connection, month)
-    with shared.no_such_period():
-        zone = ZoneInfo(catalogue.calendar.timezone)
-        Period.parse(ReportKind.MONTHLY, month).check(datetime.now(UTC), zone, first)
+    zone = ZoneInfo(catalogue.calendar.timezone)
+    Period.parse(ReportKind.MONTHLY, month).check(datetime.now(UTC), zone, first)
     if known and known.over:
         raise OperatorError(f"the assessment of {month} is final; `hotline assessment show {month}` shows it")
     if catalogue.assessment is None:
@@ -90,10 +89,9 @@ def import_(
     encoding: shared.Encoding = "utf-8",
 ) -> None:
     """Replace the points of a month, as for training, of the figures that a file has. Repeating it does no harm."""
-    with shared.no_such_period():
-        Period.parse(ReportKind.MONTHLY, month)
     catalogue, now = shared.catalogue_in_force(), datetime.now(UTC)
-    if month > (present := month_of(now, ZoneInfo(catalogue.calendar.timezone))):
+    present = month_of(now, ZoneInfo(catalogue.calendar.timezone))
+    if Period.parse(ReportKind.MONTHLY, month).name > present:
         raise OperatorError(f"{month} has not begun; accepted: {present} or earlier")
     given = catalogue.assessment.given if catalogue.assessment else ()
     with shared.writing_sql() as connection:

@@ -16,7 +16,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.diff import changes
 from domain.catalogue.terms import Edition
 from domain.shared.errors import FileError
-from hotline.cli.shared import RetryLaterError, checked_catalogue, migrated_database, reaching_both, show_table
+from hotline.cli.shared import RetryLaterError, checked_catalogue, open_database, reaching_both, show_table
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore, edition_of, in_force_now
 from hotline.settings import Settings
@@ -114,7 +114,7 @@ def _preview(settings: Settings, store: CatalogueStore, new: Catalogue) -> tuple
         typer.echo(f"  {line}")
     closed_after = at - timedelta(seconds=max(each.reopen_seconds for each in (old, new)))
     preview = RolloutPreview(RolloutTerms(new), edition, at)
-    with migrated_database(read_only=True) as database, reading(database) as connection:
+    with open_database(read_only=True) as database, reading(database) as connection:
         for case in walk_open_cases(connection, closed_after):
             preview.add(case)
     _show(preview)

@@ -4,7 +4,9 @@ import sys
 from typing import NoReturn
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
+from domain.reports.period import NoReportError, PeriodError
 from domain.shared.errors import OperatorError
 from hotline import entry
 from hotline.cli import (
@@ -48,8 +50,9 @@ def main(command: typer.Typer = app) -> None:
     try:
         command()
     # An OSError names the file that cannot be read or written, which the operator can correct as well.
-    except (OperatorError, OSError) as error:
-        typer.echo(f"hotline: {error}", err=True)
+    except (OperatorError, OSError, PeriodError, NoReportError, DBAPIError) as error:
+        said = f"the database does not answer as it should: {error.orig}" if isinstance(error, DBAPIError) else error
+        typer.echo(f"hotline: {said}", err=True)
         sys.exit(RETRY_LATER if isinstance(error, RetryLaterError) else 2)
 
 

@@ -10,7 +10,7 @@ import typer
 from domain.reports.period import Period, ReportKind
 from domain.reports.report import Report, Table, shown
 from domain.shared.errors import OperatorError
-from hotline.cli.shared import catalogue_in_force, no_such_period, reaching_both, reading_sql, show_table
+from hotline.cli.shared import catalogue_in_force, reaching_both, reading_sql, show_table
 from hotline.settings import Settings
 from readmodel.reports.reports import first_case_at, get_report
 
@@ -30,12 +30,11 @@ def report(
 ) -> None:
     """Print a report; it stays as it was made first."""
     now, zone = datetime.now(UTC), ZoneInfo(catalogue_in_force().calendar.timezone)
-    with no_such_period():
-        period = Period.parse(kind, name) if name else Period.ended_before(kind, now, zone)
-        with reading_sql() as connection:
-            found = get_report(connection, period)
-            if found is None:
-                period.check(now, zone, first_case_at(connection))
+    period = Period.parse(kind, name) if name else Period.ended_before(kind, now, zone)
+    with reading_sql() as connection:
+        found = get_report(connection, period)
+        if found is None:
+            period.check(now, zone, first_case_at(connection))
     if found is None and make:
         with reaching_both(f"the report of {period.name} is not made, or still under way; see the Temporal UI"):
             asyncio.run(_made(period))
@@ -58,17 +57,13 @@ async def _made(period: Period) -> str:
 
 def _show(report: Report) -> None:
     typer.echo(f"{report.kind.zh} {report.kind.value.capitalize()} report {report.period}, {report.timezone}")
-    for table in report.tables:
+    for table in map(Table.readable, report.tables):
         typer.echo(f"\n{table.title_zh} {table.title}")
-        _show_rows(table.readable(), report)
-
-
-def _show_rows(table: Table, report: Report) -> None:
-    titles = [f"{column.title_zh} {column.title}" for column in table.columns]
-    rows = [shown(row, table.columns, report) for row in table.rows]
-    if table.is_headline:
-        show_table((), zip(titles, rows[0], strict=True))
-    elif rows:
-        show_table(titles, rows)
-    else:
-        typer.echo("无 none")
+        titles = [f"{column.title_zh} {column.title}" for column in table.columns]
+        rows = [shown(row, table.columns, report) for row in table.rows]
+        if table.is_headline:
+            show_table((), zip(titles, rows[0], strict=True))
+        elif rows:
+            show_table(titles, rows)
+        else:
+            typer.echo("无 none")

@@ -13,35 +13,34 @@ from hotline.cli.shared import minute, reaching_both, reading_sql, show_table
 from hotline.keys import ring_of
 from hotline.settings import Settings
 
-app = typer.Typer()
-keys = typer.Typer(no_args_is_help=True, help="Keys that seal what Temporal stores, callers' links, and sessions.")
-app.add_typer(keys, name="keys")
+ABOUT = "Keys that seal what Temporal stores, callers' links, and sessions."
+app = typer.Typer(name="keys", no_args_is_help=True, help=ABOUT)
 
 AT_ONCE = 16
 """Histories whose beginnings are asked for at the same time."""
 
 
-@keys.command("list")
+@app.command("list")
 def list_() -> None:
     """Show every key, the newest last; secrets are not shown."""
     show_table(("id", "created (UTC)"), ((key.id, minute(key.created_at)) for key in ring_of(Settings()).list()))
 
 
-@keys.command("rotate")
+@app.command("rotate")
 def rotate() -> None:
     """Add a key, which seals once every process has it. Older ones stay, to open what they sealed."""
     key = ring_of(Settings()).rotate()
     typer.echo(f"key {key.id} seals once every process has it: merge it into the file of each other machine")
 
 
-@keys.command("merge")
+@app.command("merge")
 def merge(file: Annotated[Path, typer.Argument(help="File of keys, of another machine or a backup.")]) -> None:
     """Add the keys of a file that are missing, older ones before newer ones."""
     added = ring_of(Settings()).merge(file)
     typer.echo(f"added: {', '.join(key.id for key in added)}" if added else "no key was missing")
 
 
-@keys.command("retire")
+@app.command("retire")
 def retire(
     before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Date (UTC) before which they sealed last.")],
 ) -> None:

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from pydantic import ValidationError
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.period import NoReportError, PeriodError
 from domain.shared.errors import OperatorError
 from hotline.files.catalogue import load_catalogue
 from hotline.files.catalogue_store import CatalogueStore, in_force_now
+from hotline.files.formats import read_json
 from hotline.settings import Settings
 from readmodel.base.database import ReadConnection, WriteConnection, opened, reading, writing
 from readmodel.people.people import Directory, has_people, restore
@@ -43,7 +42,7 @@ def catalogue_in_force() -> Catalogue:
 
 
 @contextmanager
-def migrated_database(settings: Settings | None = None, *, read_only: bool = False) -> Iterator[Engine]:
+def open_database(settings: Settings | None = None, *, read_only: bool = False) -> Iterator[Engine]:
     """Open the database of the settings, or of the environment's, its tables up to date.
 
     Raises DBAPIError, and ForeignStoreError if Temporal answers and is of another installation.
@@ -73,41 +72,27 @@ def tables_up_to_date(settings: Settings, *, read_only: bool = False) -> Iterato
 
 
 def _restore_people(database: Engine, kept: Path) -> None:
-    """Write people and keys again from the API's own copy if SQL has lost them all. Raises OperatorError."""
-    try:
-        with reading(database) as connection:
-            if has_people(connection) or not kept.exists():
-                return
-        with writing(database) as connection:
-            restored = restore(connection, Directory.model_validate_json(kept.read_bytes()))
-    except OSError as error:
-        raise OperatorError(f"{kept} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise OperatorError(f"{kept} is no copy of people and keys; move it away: {error}") from error
+    """Write people and keys again from the API's own copy if SQL has lost them all. Raises FileError."""
+    with reading(database) as connection:
+        if has_people(connection) or not kept.exists():
+            return
+    found = read_json(kept, Directory, "move it away")
+    with writing(database) as connection:
+        restored = restore(connection, found)
     if restored:
         typer.echo(f"{restored} people and their keys were lost, and are written again from {kept}", err=True)
 
 
 @contextmanager
-def open_database(settings: Settings | None = None) -> Iterator[Engine]:
-    """Open the database as `migrated_database` does. Raises OperatorError if it fails, also in the block."""
-    try:
-        with migrated_database(settings) as database:
-            yield database
-    except DBAPIError as error:
-        raise OperatorError(f"the database does not answer as it should: {error.orig}") from error
-
-
-@contextmanager
 def reading_sql() -> Iterator[ReadConnection]:
-    """Open a transaction to read in, of the database of the environment. Raises OperatorError as `open_database`."""
+    """Open a transaction to read in, of the database of the environment. Raises as `open_database`."""
     with open_database() as database, reading(database) as connection:
         yield connection
 
 
 @contextmanager
 def writing_sql() -> Iterator[WriteConnection]:
-    """Open a transaction to write in, of the database of the environment. Raises OperatorError as `open_database`."""
+    """Open a transaction to write in, of the database of the environment. Raises as `open_database`."""
     with open_database() as database, writing(database) as connection:
         yield connection
 
@@ -136,15 +121,6 @@ def reaching_both(failed: str, raised: type[OperatorError] = OperatorError) -> I
         while cause.__cause__ and not isinstance(cause, RuntimeError):
             cause = cause.__cause__
         raise raised(f"{failed}: {cause}") from error
-
-
-@contextmanager
-def no_such_period() -> Iterator[None]:
-    """Raise OperatorError for a text that names no period, or a period that is not over or before the first case."""
-    try:
-        yield
-    except (PeriodError, NoReportError) as error:
-        raise OperatorError(str(error)) from error
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> None:

@@ -1,4 +1,4 @@
-"""Formats of the operator's files: TOML, CSV whose first line names the columns, and local times.
+"""Formats of files: TOML, JSON, CSV whose first line names the columns, and local times.
 
 A CSV file, as spreadsheets save it, is accepted as a whole or not at all. One `FileError` reports every mistake.
 """
@@ -11,7 +11,10 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
 from domain.shared.errors import FileError
+from domain.shared.explain import key_at, message
 
 UTF_8 = "utf-8-sig"
 """UTF-8 with or without the byte order mark that Excel writes."""
@@ -20,6 +23,7 @@ Encoding = str
 Row = dict[str, str]
 """Cells of one line that are not empty, by column."""
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class LineFault(Exception):  # noqa: N818 - a fault of a line becomes one text of a FileError
@@ -139,6 +143,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise FileError([f"{path}: is no UTF-8 text ({error.reason}); accepted: a TOML file in UTF-8"]) from error
     except tomllib.TOMLDecodeError as error:
         raise FileError([f"{path}: is no valid TOML: {error}"]) from error
+
+
+def read_json(path: Path, model: type[M], remedy: str) -> M:
+    """Return the content of a JSON file that the service has written. Raises FileError, with the remedy."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        reason = error.strerror
+    except ValidationError as error:
+        fault = error.errors()[0]
+        reason = f"{key_at(fault['loc']) or 'the whole'}: {message(fault)}"
+    raise FileError([f"{path}: cannot be used: {reason}; {remedy}"])
 
 
 YEARS = range(2000, 3000)
