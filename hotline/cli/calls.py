@@ -16,10 +16,9 @@ from domain.catalogue.catalogue import Catalogue
 from domain.rights.masking import mask_agent
 from hotline.cli.shared import Encoding, catalogue_in_force, open_database, writing_sql
 from hotline.settings import Settings
+from hotline.telephony.asterisk import Cdr, QueueLog, is_queue_log
 from hotline.telephony.call_lines import CallFile, CallFormat
-from hotline.telephony.cdr import Cdr
 from hotline.telephony.people import Agents, load_extensions, load_roster
-from hotline.telephony.queue_log import QueueLog, is_queue_log
 from readmodel.base.database import reading, writing
 from readmodel.base.statements import Imported
 from readmodel.calls.calls import keep

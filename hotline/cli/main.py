@@ -18,7 +18,6 @@ from hotline.cli import (
     people,
     processes,
     report,
-    sealing_keys,
     stores,
 )
 from hotline.cli.shared import RETRY_LATER, RetryLaterError
@@ -31,7 +30,7 @@ for group in (
     stores.app,
     people.persons,
     people.keys,
-    sealing_keys.app,
+    stores.keys,
     people.handovers,
     catalogue.app,
     customers.app,

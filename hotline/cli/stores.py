@@ -1,9 +1,10 @@
-"""The commands on SQL and Temporal: `hotline migrate`, `rebuild`, `verify` and `temporal-setup`."""
+"""The commands on SQL and Temporal: `hotline migrate`, `rebuild`, `verify`, `temporal-setup` and `keys`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,16 @@ from sqlalchemy import Engine
 
 from domain.shared.errors import OperatorError
 from domain.shared.numbers import NumberError, is_incident, parse_number
-from hotline.cli.shared import catalogue_in_force, reaching_both, show_table, shown_progress, tables_up_to_date
+from hotline.cli.shared import (
+    catalogue_in_force,
+    minute,
+    reaching_both,
+    reading_sql,
+    show_table,
+    shown_progress,
+    tables_up_to_date,
+)
+from hotline.keys import ring_of
 from hotline.settings import Settings
 from readmodel.base.database import exists, opened, reading
 from readmodel.cases.queries import has_cases
@@ -23,12 +33,16 @@ if TYPE_CHECKING:
 RETENTION_DAYS = 30
 """Days that Temporal keeps ended histories, unless the operator names another number or has set a larger one."""
 RETENTION_HELP = f"Days that ended histories are kept. Without it, less than {RETENTION_DAYS} is raised to that."
+AT_ONCE = 16
+"""Histories whose beginnings are asked for at the same time."""
 
 app = typer.Typer()
 rebuilds = typer.Typer(
     name="rebuild", no_args_is_help=True, help="Rebuild what one of the two stores has lost from the other one."
 )
 app.add_typer(rebuilds)
+SEALING = "Keys that seal what Temporal stores, callers' links, and sessions."
+keys = typer.Typer(name="keys", no_args_is_help=True, help=SEALING)
 
 
 @app.command()
@@ -197,3 +211,71 @@ def temporal_setup(
 
     with reaching_both("not set up"):
         typer.echo(asyncio.run(prepared()))
+
+
+@keys.command("list")
+def list_() -> None:
+    """Show every key, the newest last; secrets are not shown."""
+    show_table(("id", "created (UTC)"), ((key.id, minute(key.created_at)) for key in ring_of(Settings()).list()))
+
+
+@keys.command("rotate")
+def rotate() -> None:
+    """Add a key, which seals once every process has it. Older ones stay, to open what they sealed."""
+    key = ring_of(Settings()).rotate()
+    typer.echo(f"key {key.id} seals once every process has it: merge it into the file of each other machine")
+
+
+@keys.command("merge")
+def merge(file: Annotated[Path, typer.Argument(help="File of keys, of another machine or a backup.")]) -> None:
+    """Add the keys of a file that are missing, older ones before newer ones."""
+    added = ring_of(Settings()).merge(file)
+    typer.echo(f"added: {', '.join(key.id for key in added)}" if added else "no key was missing")
+
+
+@keys.command("retire")
+def retire(
+    before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Date (UTC) before which they sealed last.")],
+) -> None:
+    """Remove keys that seal no longer. Links, sessions and ended workflows that they sealed are not opened any more."""
+    from readmodel.processes import LIVE, last_sealed
+
+    settings = Settings()
+    with reading_sql() as connection:
+        last = last_sealed(connection)
+    if not (found := ring_of(settings).replaced(before.replace(tzinfo=UTC), last)):
+        typer.echo(f"no key sealed last before {before:%Y-%m-%d}; the newest one stays")
+        return
+    with reaching_both("not retired"):
+        asyncio.run(_require_unneeded(settings, found, max(found.values()) + LIVE))
+    ring_of(settings).retire(found)
+    typer.echo(f"retired: {', '.join(found)}; retire them on each other machine too")
+
+
+async def _require_unneeded(settings: Settings, ids: Iterable[str], until: datetime) -> None:
+    """Raise OperatorError if runs that are not over began before an instant, or were reset from such."""
+    from activities.cases.updates import for_each
+    from activities.run_status import NOT_OVER
+    from hotline.installation import connect_to_own
+    from hotline.recovery.histories import first_event_at
+    from workflows.singletons import InstallationWorkflow
+
+    # That of the installation has nothing that is sealed.
+    of_runs = f'{NOT_OVER} AND WorkflowType != "{InstallationWorkflow.__name__}"'
+    query = f'StartTime < "{until.isoformat()}" AND {of_runs}'
+    client = await connect_to_own(settings)
+    if count := (await client.count_workflows(query)).count:
+        raise OperatorError(
+            f"not retired: {count} runs of workflows began before {minute(until)} UTC and are not over, so they"
+            f" need {', '.join(ids)}. Wait for their end, or name an earlier date. They are listed by `temporal"
+            f" workflow list --query '{query}'`; `hotline rebuild workflows` makes a new run of a case that was"
+            " terminated."
+        )
+    others = {run.run_id: run.id async for run in client.list_workflows(of_runs)}
+    begun = await for_each(others, lambda run: first_event_at(client, others[run], run), AT_ONCE)
+    if were_reset := [each for each, at in zip(others.values(), begun, strict=True) if at and at < until]:
+        raise OperatorError(
+            f"not retired: {len(were_reset)} workflows were reset, and the histories of their runs begin before"
+            f" {minute(until)} UTC, so they need {', '.join(ids)}: {', '.join(were_reset[:10])}. Wait for their"
+            " end, name an earlier date, or terminate them; then `hotline rebuild workflows` makes new runs."
+        )

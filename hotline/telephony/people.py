@@ -32,11 +32,16 @@ class Agents:
         self._directory = directory
         self._known = {extension: (person, True) for extension, person in (extensions or {}).items()}
 
-    def named(self, channel: str) -> tuple[str, bool]:
-        """Return the id of the person, and True; if nobody has this name, the name and False."""
+    def named(self, column: str, channel: str) -> tuple[str, bool]:
+        """Return the id of the person, and True; if nobody has this name, the name and False.
+
+        Raises LineFault if the name cannot be kept.
+        """
         name = stripped(channel)
         if name not in self._known:
             person = person_id(self._directory, name)
+            if person is None and not NAME.fullmatch(name):
+                raise LineFault(column, "accepted: the name of an agent, at most 80 characters")
             self._known[name] = (name, False) if person is None else (person, True)
         return self._known[name]
 

@@ -8,7 +8,7 @@ import pytest
 
 from domain.calls.call import Call, CallOutcome, Timing
 from hotline.files.formats import TIME, LineFault
-from hotline.telephony.cdr import ALWAYS, COLUMNS, OTHER_CONTEXT, Cdr
+from hotline.telephony.asterisk import ALWAYS, COLUMNS, OTHER_CONTEXT, Cdr
 from hotline.telephony.people import Agents
 from readmodel.people.people import Directory
 from tests.support.telephone import NOBODY, QUEUED, ROW
