@@ -9,17 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from domain.reports.period import NoReportError, PeriodError
 from domain.shared.errors import OperatorError
 from hotline import entry
-from hotline.cli import (
-    assessment,
-    calls,
-    catalogue,
-    customers,
-    notifications,
-    people,
-    processes,
-    report,
-    stores,
-)
+from hotline.cli import assessment, catalogue, imports, notifications, people, processes, report, stores
 from hotline.cli.shared import RETRY_LATER, RetryLaterError
 
 ABOUT = "A water company's complaint hotline: every case durable from the call to the follow-up."
@@ -33,8 +23,8 @@ for group in (
     stores.keys,
     people.handovers,
     catalogue.app,
-    customers.app,
-    calls.app,
+    imports.customers,
+    imports.calls,
     assessment.app,
     notifications.letters,
     report.app,

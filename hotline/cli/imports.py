@@ -1,37 +1,48 @@
-"""The commands `hotline calls`: import of calls (话单, 排队日志) and of the roster (排班)."""
+"""The commands `hotline calls` and `customers`: import of calls (话单, 排队日志), roster (排班), registry (客户档案)."""
 
 from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import typer
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy import Engine
 
 from domain.calls.call import CLOCKS_DIFFER
 from domain.catalogue.catalogue import Catalogue
+from domain.customers.customer import Customer
 from domain.rights.masking import mask_agent
-from hotline.cli.shared import Encoding, catalogue_in_force, open_database, writing_sql
+from domain.shared.codes import UNKNOWN_CODE
+from domain.shared.errors import FileError
+from domain.shared.explain import message
+from hotline.cli.shared import Encoding, catalogue_in_force, open_database, reading_sql, show_table, writing_sql
+from hotline.files.formats import ColumnFile, Row
 from hotline.settings import Settings
 from hotline.telephony.asterisk import Cdr, QueueLog, is_queue_log
 from hotline.telephony.call_lines import CallFile, CallFormat
 from hotline.telephony.people import Agents, load_extensions, load_roster
 from readmodel.base.database import reading, writing
 from readmodel.base.statements import Imported
-from readmodel.calls.calls import keep
+from readmodel.calls.calls import keep as keep_calls
 from readmodel.calls.duties import keep_duties
+from readmodel.customers import get_customer
+from readmodel.customers import keep as keep_customers
 from readmodel.people.people import directory
 
-app = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
+calls = typer.Typer(name="calls", no_args_is_help=True, help="Calls of the telephone system, and the roster.")
+customers = typer.Typer(name="customers", no_args_is_help=True, help="The registry of customers and their accounts.")
 NAMED = 20
 """Most unknown agents that are listed."""
 
 
-@app.command("import")
-def import_(
+@calls.command("import")
+def import_calls(
     files: Annotated[list[Path], typer.Argument(help="Files of Asterisk: Master.csv or queue_log, also rotated ones.")],
     format_: Annotated[
         Literal["auto", "cdr", "queue_log"], typer.Option("--format", help="Format of the files; auto looks into each.")
@@ -62,7 +73,7 @@ def import_(
         _tell_unknown(unknown)
 
 
-@app.command("roster")
+@calls.command("roster")
 def roster(
     file: Annotated[Path, typer.Argument(help="The CSV file with the columns person, from and to.")],
     encoding: Encoding = "utf-8",
@@ -96,7 +107,7 @@ def _import(source: CallFile, database: Engine | None, area_code: str, unknown: 
         unknown.update(mask_agent(call.agent) for call in group if call.agent and not call.agent_known)
         if database is not None:
             with writing(database) as connection:
-                done = Imported(*map(sum, zip(done, keep(connection, group, area_code), strict=True)))
+                done = Imported(*map(sum, zip(done, keep_calls(connection, group, area_code), strict=True)))
     if database is None:
         return f"{count} calls, every line can be used; nothing was written"
     return f"{done.added} calls added, {done.changed} changed, {done.unchanged} as they were"
@@ -118,3 +129,86 @@ def _tell_unknown(unknown: Counter[str]) -> None:
         f"unknown agents, whose calls are kept under the telephone system's names: {named}{more}. To give the calls to"
         " people, add these (`hotline person add`) or name them in a file for --agents, and import again"
     )
+
+
+@customers.command("import")
+def import_customers(
+    file: Annotated[Path, typer.Argument(help="The CSV file; its first line names the columns.")],
+    encoding: Encoding = "utf-8",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file, and write nothing.")] = False,
+) -> None:
+    """Add and update the customers of a file, all or none. Repeating it does no harm."""
+    catalogue = catalogue_in_force()
+    found = load_customers(file, encoding, catalogue)
+    if dry_run:
+        typer.echo(f"{file}: {len(found)} customers, every line can be used; nothing was written")
+        return
+    with writing_sql() as connection:
+        done = keep_customers(connection, found, catalogue.area_code)
+    typer.echo(f"{file}: {done.added} customers added, {done.changed} changed, {done.unchanged} as they were")
+
+
+@customers.command("show")
+def show(account_no: Annotated[str, typer.Argument(help="The account number (户号).")]) -> None:
+    """Show the data of an account in the registry."""
+    with reading_sql() as connection:
+        customer = get_customer(connection, account_no)
+    if customer is None:
+        raise FileError([f"the registry has no account {account_no}; accepted: a registered account number"])
+    shown = {True: "yes 是", False: "no 否", None: ""}
+    show_table((), ((name, COLUMNS[name], shown.get(value, str(value))) for name, value in customer))
+
+
+COLUMNS = {
+    "account_no": "户号",
+    "name": "姓名",
+    "phone": "电话",
+    "address": "地址",
+    "district": "区域",
+    "meter": "水表",
+    "customer_class": "客户类别",
+    "hardship": "困难户",
+    "hardship_grounds": "困难原因",
+    "free_allowance_m3": "免费水量",
+    "notes": "备注",
+}
+"""Columns by name, with the Chinese name. Optional ones may be left out."""
+REQUIRED = tuple(name for name in COLUMNS if Customer.model_fields[name].is_required())
+_IN_CHINESE = {
+    "hardship": {"是": "yes", "否": "no"},
+    "customer_class": {"居民": "household", "单位": "business"},
+}
+
+
+def load_customers(path: Path, encoding: str, catalogue: Catalogue) -> list[Customer]:
+    """Return the customers of this file, each account once; they name districts of the catalogue by code or name.
+
+    Raises FileError if the file, or any line of it, cannot be used, and OSError if it cannot be read.
+    """
+    source = ColumnFile(path, COLUMNS, REQUIRED)
+    return source.read(encoding, partial(_customer, source, catalogue))
+
+
+def _customer(source: ColumnFile, catalogue: Catalogue, given: Row) -> Customer | None:
+    for name, words in _IN_CHINESE.items():
+        if name in given:
+            given[name] = words.get(given[name], given[name])
+    if account_no := given.get("account_no"):
+        source.note_repeated(account_no, ", account_no: this account stands on line {} already")
+    try:
+        return Customer.model_validate(given, context={"codes": catalogue.code})
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            source.fault(_explained(fault))
+    return None
+
+
+def _explained(fault: ErrorDetails) -> str:
+    """Return the column and what it accepts. The value is not repeated: it may be personal."""
+    if not fault["loc"]:
+        return f", hardship: {message(fault)}"
+    name = str(fault["loc"][0])
+    if fault["type"] == UNKNOWN_CODE:
+        return f", {name}: {message(fault)}"
+    missing = "is missing; " if fault["type"] == "missing" else ""
+    return f", {name}: {missing}accepted: {Customer.model_fields[name].description}"
