@@ -1,4 +1,4 @@
-"""The commands `hotline calls` and `customers`: import of calls (话单, 排队日志), roster (排班), registry (客户档案)."""
+"""The commands `hotline calls`, of calls (话单, 排队日志) and roster (排班), and `hotline customers` (客户档案)."""
 
 from collections import Counter
 from contextlib import ExitStack

@@ -7,6 +7,7 @@ import csv
 import io
 import tomllib
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,29 +35,26 @@ class LineFault(Exception):  # noqa: N818 - a fault of a line becomes one text o
         self.torn = torn
 
 
+@dataclass
 class ColumnFile:
     """File with named columns, and the mistakes that were found in it.
 
     `columns` have their Chinese names, and may stand in any order; `required` ones may not be left out. `cells` names
-    in words what no line may leave out of the required columns; None: lines may leave out anything.
+    in words what no line may leave out of the required columns; None: lines may leave out anything. `line` is the
+    number of the line that is read.
     """
 
-    def __init__(
-        self, path: Path, columns: Mapping[str, str], required: Sequence[str], cells: str | None = None
-    ) -> None:
-        self._path = path
-        self._columns = columns
-        self._required = required
-        self._cells = cells
-        self._names = {zh: name for name, zh in columns.items()}
-        self._problems: list[str] = []
-        self.line = 1
-        """Number of the line that is read."""
-        self._first_lines: dict[Hashable, int] = {}
+    path: Path
+    columns: Mapping[str, str]
+    required: Sequence[str]
+    cells: str | None = None
+    line: int = field(default=1, init=False)
+    _problems: list[str] = field(default_factory=list, init=False)
+    _first_lines: dict[Hashable, int] = field(default_factory=dict, init=False)
 
     def fault(self, what: str, line: int | None = None) -> None:
         """Note a mistake of a line, by default of the present one; `what` follows its number."""
-        self._problems.append(f"{self._path}, line {line or self.line}{what}")
+        self._problems.append(f"{self.path}, line {line or self.line}{what}")
 
     def note_repeated(self, key: Hashable, told: str) -> None:
         """Note a mistake if a line before the present one has this key; `told` has `{}` for the number of that line."""
@@ -70,8 +68,8 @@ class ColumnFile:
         """
         found: list[T] = []
         for row in self._rows(encoding):
-            if self._cells and (missing := [name for name in self._required if name not in row]):
-                self.fault(f", {missing[0]}: is missing; accepted: {self._cells}")
+            if self.cells and (missing := [name for name in self.required if name not in row]):
+                self.fault(f", {missing[0]}: is missing; accepted: {self.cells}")
                 continue
             try:
                 made = make(row)
@@ -99,24 +97,25 @@ class ColumnFile:
         except csv.Error as error:
             self.fault(f": {error}; from here on the file cannot be read. Is a quotation mark missing?")
         if not columns:
-            self.fault(f": the file is empty; the first line names the columns: {', '.join(self._columns)}", 1)
+            self.fault(f": the file is empty; the first line names the columns: {', '.join(self.columns)}", 1)
 
     def _text(self, encoding: Encoding) -> str:
-        data = self._path.read_bytes()
+        data = self.path.read_bytes()
         try:
             return data.decode(UTF_8 if encoding == "utf-8" else encoding)
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            raise FileError([f"{self._path}, line {line}{wrong_encoding(encoding)}"]) from None
+            raise FileError([f"{self.path}, line {line}{wrong_encoding(encoding)}"]) from None
 
     def _named(self, cells: Sequence[str]) -> list[str]:
-        columns = [self._names.get(cell.strip(), cell.strip()) for cell in cells]
-        unknown = [name for name in columns if name not in self._columns]
-        missing = [name for name in self._required if name not in columns]
+        names = {zh: name for name, zh in self.columns.items()}
+        columns = [names.get(cell.strip(), cell.strip()) for cell in cells]
+        unknown = [name for name in columns if name not in self.columns]
+        missing = [name for name in self.required if name not in columns]
         twice = sorted({name for name in columns if columns.count(name) > 1})
         said = [("unknown", unknown), ("missing", missing), ("named twice", twice)]
-        if found := [f"{what}: {', '.join(map(repr, names))}" for what, names in said if names]:
-            accepted = ", ".join(f"{name} ({zh})" for name, zh in self._columns.items())
+        if found := [f"{what}: {', '.join(map(repr, wrong))}" for what, wrong in said if wrong]:
+            accepted = ", ".join(f"{name} ({zh})" for name, zh in self.columns.items())
             self.fault(f": columns {'; '.join(found)}. Accepted, parted by commas: {accepted}", 1)
         return columns
 
