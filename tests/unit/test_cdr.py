@@ -144,7 +144,7 @@ def test_times_in_an_order_that_cannot_be_are_refused(values: dict[str, str], fa
 
 def test_an_id_that_cannot_be_kept_is_refused() -> None:
     assert said(cells(uniqueid="1" * 81)).startswith(", uniqueid: accepted: an id like 1366720340.303267")
-    assert said(cells(dstchannel=f"PJSIP/{'c' * 81}")).startswith(", dstchannel: accepted: a channel")
+    assert said(cells(dstchannel=f"PJSIP/{'c' * 81}")).startswith(", dstchannel: accepted: the name of an agent")
 
 
 def test_rows_of_other_contexts_are_left_out_whatever_they_are() -> None:
