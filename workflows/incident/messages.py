@@ -6,8 +6,7 @@ from pydantic import Field, RootModel
 
 from domain.case.incident_link import KEPT, OVER, SETTLED
 from domain.incident.actions import INCIDENT_TABLE
-from domain.incident.batch import NamedCases
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, NamedCases
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentEvent, Opening
 from domain.shared.value import InClear, omit_default
