@@ -116,8 +116,8 @@ async def test_a_body_at_the_limit_is_read(on_sqlite: Api) -> None:
 
 
 async def test_long_answers_are_compressed_and_workbooks_are_as_they_are(on_sqlite: Api) -> None:
-    paths = ("/v1/services", "/docs", "/healthz", "/v1/complaints?format=xlsx")
-    answers = [await on_sqlite.get(path) for path in paths]
+    answers = [await on_sqlite.get(path) for path in ("/v1/services", "/docs", "/healthz")]
+    answers.append(await on_sqlite.get("/v1/complaints", format="xlsx"))
     assert [answer.headers.get("content-encoding") for answer in answers] == ["gzip", "gzip", None, None]
 
 
