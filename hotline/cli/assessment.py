@@ -176,8 +176,8 @@ def verify(month: Month) -> None:
 async def _begin(month: str, known: Assessment | None, catalogue: Catalogue) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
-    from workflows.clients.assessment import begin_assessment, resume_assessment
-    from workflows.kit.messages import CatalogueNames
+    from workflows.clients.periods import begin_assessment, resume_assessment
+    from workflows.kit.words import CatalogueNames
 
     settings = Settings()
     client = await connect_to_own(settings)

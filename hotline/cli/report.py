@@ -47,7 +47,7 @@ def report(
 
 async def _made(period: Period) -> str:
     from hotline.installation import connect_to_own
-    from workflows.clients.report import report_handle, start_report
+    from workflows.clients.periods import report_handle, start_report
 
     settings = Settings()
     client = await connect_to_own(settings)
