@@ -18,7 +18,8 @@ from api.parameters import IdempotencyKey, IfMatch, versions_in
 from api.responses import Versioned, also, describe, problems
 from api.rights import needs
 from api.sign_in.security import digest_of, request_key
-from api.temporal.client import EntityClient, key_reused
+from api.temporal.client import EntityClient
+from api.temporal.errors import key_reused
 from domain.case.views import Outcome
 from domain.kit.event import ActionBody, AnyAction, Command
 from domain.rights.rights import right_to

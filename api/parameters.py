@@ -23,8 +23,8 @@ from api.edge.problems import (
 )
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY
 from api.sql import bad_cursor
-from api.temporal.client import TEMPORAL_ERRORS
-from api.temporal.clock import CLOCK_OFF
+from api.temporal.errors import TEMPORAL_ERRORS
+from api.temporal.server import CLOCK_OFF
 from domain.case.intake import IntakeChannel
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Priority

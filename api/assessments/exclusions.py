@@ -24,7 +24,7 @@ from api.rights import needs
 from api.routing import OnceRoute
 from api.sign_in.security import digest_of, request_key
 from api.sql import DirectWriter, Reader
-from api.temporal.client import key_reused
+from api.temporal.errors import key_reused
 from domain.assessment.exclusion import (
     ASSESSMENT_FINAL,
     EVIDENCE_NEEDED,

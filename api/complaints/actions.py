@@ -41,8 +41,7 @@ from api.parameters import POST_ERRORS, NumberText, not_found, number_in
 from api.rights import KEY, require_reach
 from api.routing import OnceRoute
 from api.sql import Reader
-from api.temporal.complaints import ComplaintClient
-from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction, merged
 from domain.case.actions.decide_credit import DecideCredit

@@ -16,7 +16,7 @@ from api.complaints.cases import Cases
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
 from api.sql import Reader, away
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
 from domain.calls.matching import CallMismatch
 from domain.case.actions.withdraw import needs_call
 from domain.case.progress import Owed

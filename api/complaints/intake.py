@@ -22,9 +22,9 @@ from api.directory import Naming, PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
 from api.sign_in.security import digest_of, request_key
 from api.sql import ProjectionWriter, Reader
-from api.temporal.backlog import Backlog
-from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
+from api.temporal.errors import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
+from api.temporal.server import Backlog
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Contact, Intake, Registration

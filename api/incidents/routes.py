@@ -38,8 +38,8 @@ from api.responses import also, answer_page, describe, problems, timeline_item
 from api.rights import needs
 from api.routing import OnceRoute
 from api.sign_in.security import digest_of, request_key
-from api.temporal.client import TEMPORAL_ERRORS
-from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm

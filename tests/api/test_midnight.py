@@ -19,7 +19,7 @@ from api.edge.limits import TOO_MANY_ACTIONS, Limit
 from api.edge.problems import ProblemError
 from api.health.storage import Storage
 from api.health.temporal import TemporalHealth
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
 from domain.case.case import Case
 from tests.support.api import CALL, Agreed, Api, api_on_its_day, problem, running_api
 from tests.support.build import registration

@@ -27,8 +27,7 @@ from activities.names import CATALOGUE_CHANGE, SETTLE
 from activities.sealing.stamps import UndecidedError
 from api.edge.limits import TOO_MANY_ACTIONS, Limit
 from api.edge.problems import ProblemError
-from api.temporal.complaints import ComplaintClient
-from api.temporal.handovers import HandoverClient
+from api.temporal.client import ComplaintClient, HandoverClient
 from domain.case.actions.comment import Comment
 from domain.incident.incident import Absorbed, NamedCases, Settling
 from domain.incident.scope import Scope
