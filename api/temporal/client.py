@@ -4,10 +4,10 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
@@ -65,38 +65,34 @@ OutcomeT = TypeVar("OutcomeT")
 T = TypeVar("T")
 
 
+@dataclass
 class EntityClient(Generic[OutcomeT]):
     """Client of the workflows of one kind of entity, which `noun` names.
 
     Every call ends within its time, with an answer or a ProblemError.
 
-    Args:
-        timeout_seconds: longest wait for an update.
+    Attributes:
+        timeout: longest wait for an update, in seconds.
         limit: limit of the actions on one entity. Refused ones do not count: they could lock out others.
         acknowledged: returns the version that SQL is known to have, if this process writes what an update returns.
     """
 
-    noun: str
-    workflow_id: Callable[[str], str]
-    outcome: type[OutcomeT]
+    noun: ClassVar[str]
+    workflow_id: ClassVar[staticmethod[[str], str]]
+    outcome: ClassVar[Any]
 
-    def __init__(
-        self,
-        client: Client,
-        task_queue: str,
-        timeout_seconds: float,
-        clock_check: ClockCheck,
-        limit: Limit,
-        acknowledged: Callable[[str], int | None] = lambda _: None,
-    ) -> None:
-        self._client = client
-        self._acknowledged = acknowledged
-        self._clock_check = clock_check
-        self._limit = limit
-        self._task_queue = task_queue
-        self._timeout = timeout_seconds
-        self._query_timeout = min(QUERY_SECONDS, timeout_seconds)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+    client: Client
+    task_queue: str
+    timeout: float
+    clock_check: ClockCheck
+    limit: Limit
+    acknowledged: Callable[[str], int | None] = lambda _: None
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    @property
+    def query_timeout(self) -> float:
+        """Longest wait for the answer to a query, in seconds."""
+        return min(QUERY_SECONDS, self.timeout)
 
     async def act(
         self, number: str, action: str, command: Command[Any], refused: ProblemError | None = None
@@ -107,7 +103,8 @@ class EntityClient(Generic[OutcomeT]):
         command's key: what was carried out is answered again, whatever has changed since. Asking leaves nothing in the
         history.
         """
-        found, problem = None, refused
+        found: OutcomeT | None = None
+        problem = refused
         # Without a key, a later run of the workflow would do a copy of the update again.
         sent = command if command.key else command.model_copy(update={"key": uuid.uuid4().hex})
         if not refused:
@@ -132,12 +129,12 @@ class EntityClient(Generic[OutcomeT]):
 
     @property
     def namespace(self) -> str:
-        return self._client.namespace
+        return self.client.namespace
 
     @property
     def envelope(self) -> Envelope:
         """Codec of the payloads."""
-        return cast("Envelope", self._client.data_converter.payload_codec)
+        return cast("Envelope", self.client.data_converter.payload_codec)
 
     async def present_run(self, number: str) -> str | None:
         """Return the id of the latest run of an entity; None if Temporal has none. Raises ProblemError."""
@@ -145,52 +142,47 @@ class EntityClient(Generic[OutcomeT]):
         return found.run_id if found else None
 
     async def _described(self, number: str) -> WorkflowExecutionDescription | None:
-        timeout = timedelta(seconds=self._query_timeout)
-        async with answering(self._query_timeout, "The workflow"):
-            return await answer_unless_gone(self._handle(number).describe(rpc_timeout=timeout))
+        async with answering(self.query_timeout, "The workflow"):
+            return await answer_unless_gone(self._handle(number).describe())
 
     async def count(self, query: str) -> int:
         """Return the number of workflows that a query finds, of whatever type. Raises ProblemError."""
-        timeout = timedelta(seconds=self._query_timeout)
-        async with answering(self._query_timeout, "The count"):
-            return (await self._client.count_workflows(query, rpc_timeout=timeout)).count
+        async with answering(self.query_timeout, "The count"):
+            return (await self.client.count_workflows(query)).count
 
     def _handle(self, number: str) -> WorkflowHandle[Any, Any]:
-        return self._client.get_workflow_handle(type(self).workflow_id(number))
+        return self.client.get_workflow_handle(self.workflow_id(number))
 
     async def _update(self, number: str, action: str, command: Command[Any]) -> OutcomeT | None:
-        await self._clock_check.require()
+        await self.clock_check.require()
         # One at a time for each entity: Temporal has room for ten. Its client waits where other processes act as well.
-        async with answering(self._timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
+        async with answering(self.timeout, "The action"), self._turns.setdefault(number, asyncio.Lock()):
             subject = f"{self.noun} {number}"
             if command.actor.role is Role.CALLER:  # who must not use up what the staff may do
                 subject = f"caller of {subject}"
-            self._limit.check(subject)
+            self.limit.check(subject)
             # Known only now: the write of those who acted before may have ended meanwhile.
             update = self._handle(number).execute_update(
                 action,
-                command.model_copy(update={"acknowledged": self._acknowledged(number)}),
+                command.model_copy(update={"acknowledged": self.acknowledged(number)}),
                 id=command.key,
                 result_type=self.outcome,
-                rpc_timeout=timedelta(seconds=self._timeout),
             )
             try:
-                outcome = await answer_unless_gone(update)
+                outcome: OutcomeT | None = await answer_unless_gone(update)
             except WorkflowUpdateFailedError as error:
                 raise refused_update(error) from None
-            self._limit.count(subject)
+            self.limit.count(subject)
             return outcome
 
     async def _query(self, number: str, query: str, arguments: Sequence[Any], answer: type[T], what: str) -> T | None:
         """Return the answer to a query; None if there is no such workflow, or its start failed. Raises ProblemError."""
-        timeout = timedelta(seconds=self._query_timeout)
         handle = self._handle(number)
-        asked = handle.query(query, args=arguments, result_type=answer, rpc_timeout=timeout)
-        async with answering(self._query_timeout, what):
+        async with answering(self.query_timeout, what):
             try:
-                return await answer_unless_gone(asked)
+                return await answer_unless_gone(handle.query(query, args=arguments, result_type=answer))
             except WorkflowQueryFailedError:
-                if (await handle.describe(rpc_timeout=timeout)).status is not WorkflowExecutionStatus.FAILED:
+                if (await handle.describe()).status is not WorkflowExecutionStatus.FAILED:
                     raise
                 return None
 
@@ -204,34 +196,32 @@ class ComplaintClient(EntityClient[Outcome]):
 
     async def start(self, registration: Registration, case: Case, request: Request, seconds: float) -> bool:
         """Make the registration durable, within so many seconds. Returns False if its number is taken."""
-        await self._clock_check.require()
-        within = min(self._timeout, seconds)
+        await self.clock_check.require()
+        within = min(self.timeout, seconds)
         async with answering(within, "The registration"):
             if within <= 0:
                 raise TimeoutError
             return await start_once(
-                self._client,
+                self.client,
                 request,
                 ComplaintWorkflow.run,
                 # The caller of this function writes the first version to SQL.
                 ComplaintStart(source=registration, sender_version=case.version),
-                task_queue=self._task_queue,
+                task_queue=self.task_queue,
                 **options_of(case, to_milliseconds(case.registered_at)),
-                rpc_timeout=timedelta(seconds=within),
             )
 
     async def registered_by(self, request: Request, numbers: Iterable[str]) -> str | None:
         """Return the first of a day's candidates that this request registered; None if there is none."""
-        async with answering(self._timeout, "The registration"):
-            return await find_started(self._client, request, numbers, complaint_id)
+        async with answering(self.timeout, "The registration"):
+            return await find_started(self.client, request, numbers, complaint_id)
 
     async def started_as(self, number: str) -> tuple[Case, tuple[Event, ...]]:
         """Return the case as it was registered, with its first event, from the history: this needs no worker."""
-        timeout = timedelta(seconds=self._timeout)
-        async with answering(self._timeout, "The case"):
-            async for event in self._handle(number).fetch_history_events(page_size=1, rpc_timeout=timeout):
+        async with answering(self.timeout, "The case"):
+            async for event in self._handle(number).fetch_history_events(page_size=1):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
-                converter = self._client.data_converter.with_context(context_of(self.namespace, complaint_id(number)))
+                converter = self.client.data_converter.with_context(context_of(self.namespace, complaint_id(number)))
                 if found := await answer_unless_gone(converter.decode(payloads, [ComplaintStart])):
                     source = found[0].source
                     return (source, ()) if isinstance(source, Case) else Case.register(source)
@@ -240,14 +230,10 @@ class ComplaintClient(EntityClient[Outcome]):
     async def recognise(self, number: str, known: Recognised, key: str) -> ProjectionBatch | None:
         """Tell a case what is known of its caller; return the batch to write, None if it is nothing new to the case.
 
-        Of several with this key, the case hears the first.
-
-        Raises ProblemError.
+        Of several with this key, the case hears the first. Raises ProblemError.
         """
-        update = self._handle(number).execute_update(
-            ComplaintWorkflow.recognise, known, id=key, rpc_timeout=timedelta(seconds=self._timeout)
-        )
-        async with answering(self._timeout, "The caller"):
+        update = self._handle(number).execute_update(ComplaintWorkflow.recognise, known, id=key)
+        async with answering(self.timeout, "The caller"):
             try:
                 returned = await answer_unless_gone(update)
             except WorkflowUpdateFailedError as error:
@@ -274,17 +260,17 @@ class IncidentClient(EntityClient[IncidentOutcome]):
 
     async def start(self, opening: Opening, request: Request | None, names: CatalogueNames) -> Started:
         """Make the incident durable, or find the one that the same request started; without a request, a new one."""
-        await self._clock_check.require()
+        await self.clock_check.require()
         if request:
             await asyncio.sleep(time_to_settle(opening.at).total_seconds())
-        async with answering(self._timeout, "The incident"):
+        async with answering(self.timeout, "The incident"):
             known_by = request or Request(key=uuid.uuid4().hex)
-            return await start_incident(self._client, self._task_queue, opening, known_by, names)
+            return await start_incident(self.client, self.task_queue, opening, known_by, names)
 
     async def started_by(self, request: Request, at: datetime) -> str | None:
         """Return the number of the incident that this request has started; None if it has started none."""
-        async with answering(self._timeout, "The incident"):
-            return await find_incident(self._client, request, local_day(at), *days_around(at))
+        async with answering(self.timeout, "The incident"):
+            return await find_incident(self.client, request, local_day(at), *days_around(at))
 
     async def incident(self, number: str, actor: Actor) -> Incident | None:
         """Return the live incident; None if there is none. Raises ProblemError."""
@@ -350,13 +336,13 @@ class HandoverClient:
 
     async def progress(self, handover_id: str) -> HandoverProgress | None:
         """Return the progress; None if there is no such handover. Raises ProblemError."""
-        handle, timeout = self._handle(handover_id), timedelta(seconds=QUERY_SECONDS)
+        handle = self._handle(handover_id)
         async with answering(QUERY_SECONDS, "The handover"):
-            if (found := await answer_unless_gone(handle.describe(rpc_timeout=timeout))) is None:
+            if (found := await answer_unless_gone(handle.describe())) is None:
                 return None
             if found.status is WorkflowExecutionStatus.COMPLETED:
                 return await answer_unless_gone(handle.result())
-            at = await handle.query(HandoverWorkflow.progress, rpc_timeout=timeout)
+            at = await handle.query(HandoverWorkflow.progress)
             ended = at and is_over(found.status)
             return at.model_copy(update={"state": "ended"}) if at and ended else at
 

@@ -190,6 +190,22 @@ async def test_an_action_that_was_done_is_answered_whatever_somebody_else_answer
     await case.handle.terminate()
 
 
+async def test_an_action_whose_case_ends_before_it_answers_is_taken_by_none(
+    server: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """Temporal itself refuses it then, and nobody has sealed that. The API says that the case has ended."""
+    async with running_hotline(server, tmp_path, task_queue="ended-first", sandbox=False) as at_work:
+        case = await at_work.start()
+        await case.view()
+    limit = Limit(TOO_MANY_ACTIONS, 0, "actions")
+    client = ComplaintClient(at_work.client, at_work.settings.task_queue, 8, Agreed(), limit)
+    command = Command(actor=ADMIN, body=Comment(note="-"))
+    sent = asyncio.ensure_future(client.act(case.number, "comment", command))
+    await accept(at_work, None)
+    await case.handle.terminate()
+    assert await sent is None
+
+
 @pytest.mark.parametrize("answer", ["nothing", "a refusal"])
 async def test_an_incident_counts_as_merged_or_over_only_if_it_says_so(
     server: WorkflowEnvironment, tmp_path: Path, answer: str
