@@ -78,7 +78,7 @@ class EntityClient(Generic[OutcomeT]):
     """
 
     noun: ClassVar[str]
-    workflow_id: ClassVar[staticmethod[[str], str]]
+    workflow_id: "ClassVar[staticmethod[[str], str]]"
     outcome: ClassVar[Any]
 
     client: Client
