@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from api.assessments.answers import NewObjection
-from api.codes import CatalogueInForce
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.directory import People
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
 from api.sign_in.security import digest_of, request_key

@@ -14,9 +14,8 @@ from pydantic import Field
 
 from api.assessments.answers import ExclusionDecision, ExclusionItem, ExclusionPage, NewExclusion
 from api.assessments.assessments import Assessments
-from api.codes import CatalogueInForce
 from api.complaints.cases import Cases, TheCases
-from api.dependencies import TheReader, part
+from api.dependencies import CatalogueInForce, TheReader, part
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import CaseNumber, IdempotencyKey, Paging
 from api.responses import problems

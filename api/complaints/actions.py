@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from api.actions import Actions, Turn, add_actions
-from api.codes import CatalogueInForce
 from api.complaints.answers import Complaint
 from api.complaints.cases import Cases
 from api.complaints.checks import (
@@ -24,7 +23,7 @@ from api.complaints.checks import (
 )
 from api.complaints.intake import in_catalogue
 from api.complaints.recognition import Recognition
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.directory import Naming
 from api.edge.problems import (
     BEHIND_SQL,

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 
-from api.codes import CatalogueInForce
 from api.complaints.cases import Cases
+from api.dependencies import CatalogueInForce
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
 from api.sql import Reader, away

@@ -14,10 +14,9 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
-from api.codes import CatalogueInForce
 from api.complaints.answers import NewComplaint
 from api.complaints.recognition import Recognition
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.directory import Naming, PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
 from api.sign_in.security import digest_of, request_key

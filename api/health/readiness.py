@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.recovery.reconcile import SWEEP_EVERY
 from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
-from api.codes import CatalogueInForce
+from api.dependencies import CatalogueInForce
 from api.edge.middleware import Metrics
 from api.health import Component, Readiness, fault, fine
 from api.health.sql import SqlHealth

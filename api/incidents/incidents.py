@@ -8,8 +8,7 @@ from http import HTTPStatus
 from operator import attrgetter
 from typing import Annotated
 
-from api.codes import CatalogueInForce
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
 from api.incidents.answers import IncidentItem, NewIncident
