@@ -16,8 +16,7 @@ from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.score import Item
 from domain.assessment.state import AssessmentState, Objection
-from domain.calls.call import CallOutcome
-from domain.calls.figures import OFFERED_OUTCOMES
+from domain.calls.call import OFFERED_OUTCOMES, CallOutcome
 from domain.catalogue.figures import (
     ANSWERED_IN_15S,
     CALLS_ANSWERED,

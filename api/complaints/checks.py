@@ -17,7 +17,7 @@ from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
 from api.sql import Reader, away
 from api.temporal.client import ComplaintClient
-from domain.calls.matching import CallMismatch
+from domain.calls.call import CallMismatch
 from domain.case.actions.withdraw import needs_call
 from domain.case.progress import Owed
 from domain.shared.actors import Actor

@@ -59,7 +59,7 @@ from workflows.clients.start import Request, find_started, start_once
 from workflows.complaint.messages import ComplaintStart, options_of
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 OutcomeT = TypeVar("OutcomeT")
 T = TypeVar("T")
