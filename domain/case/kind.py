@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 
 from domain.case.events import Event, OfDepartment, OfIncident
 from domain.case.lifecycle import WORKABLE, State
-from domain.case.parts import Part, PartState
+from domain.case.parts import UNFINISHED, Part, PartState
 from domain.case.state import CaseState
 from domain.kit.event import Addressees, BaseAction, BaseKind, Decision, EventData, NotPossible
 from domain.shared.actors import Actor
-from domain.shared.errors import Refused
+from domain.shared.errors import OUT_OF_TURN, Refused
+
+Objection = NotPossible | str | None
+"""Reason why an action is not possible now; a text if this is not its time, None if nothing is against it."""
 
 
 class Due(NamedTuple):
@@ -96,8 +99,23 @@ class PartAction:
     evolve: Callable[[CaseState, Part, Any, Event], None] = lambda *_: None
     states: AbstractSet[State] = WORKABLE
     leads_to: State | None = None
-    guard: Callable[[CaseState, Part, datetime], NotPossible | None] = lambda *_: None
+    guard: Callable[[CaseState, Part, datetime], Objection] = lambda *_: None
     always: bool = False
+
+    def objection(self, case: CaseState, part: Part, at: datetime) -> Objection:
+        if case.state not in self.states:
+            return f"it is {case.state}"
+        if part.state not in self.sources:
+            return f"the part of {part.department} is {part.state}"
+        if self.completes_the_work(case, part) and case.state is not State.IN_PROGRESS:
+            why = f"it is {case.state}; the last part ends when the case is in_progress again"
+            return NotPossible(OUT_OF_TURN, why)
+        return self.guard(case, part, at)
+
+    def completes_the_work(self, case: CaseState, part: Part) -> bool:
+        """Return True if the reply is due after the action: the case is completed, and no other part is unfinished."""
+        ends = self.target not in {None, *UNFINISHED}
+        return case.completed and ends and all(other.serial == part.serial for other in case.unfinished)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +135,7 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
     `shared_with_parts`: a department that has only a part may do it to the whole case.
     """
 
-    guard: Callable[["Action", CaseState, Actor, datetime], NotPossible | None] = lambda *_: None
+    guard: Callable[[CaseState, Actor, datetime], Objection] = lambda *_: None
     objection: Callable[[CaseState, Actor], Refused | None] = lambda *_: None
     offers: Callable[[CaseState, Actor, datetime], bool] = lambda *_: True
     part: PartAction | None = None

@@ -1,17 +1,15 @@
 """complete 处理完成: the department's work is done; what was done is on record."""
 
-from datetime import datetime
-
 from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import Event, OfIncident
-from domain.case.kind import Action, PartAction
+from domain.case.kind import Action, Objection, PartAction
 from domain.case.lifecycle import State
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
 from domain.case.permission import while_incomplete
 from domain.case.progress import Finding
 from domain.case.state import CaseState
 from domain.kit.event import Decision, NotPossible
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text
@@ -41,14 +39,14 @@ def check(case: CaseState, body: Complete) -> None:
         raise Refused(UNKNOWN_FINDING, message, accepted or ("no findings",))
 
 
-def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
+def guard(case: CaseState, *_: object) -> Objection:
     if case.needs_decision:
         what = f"{case.terms.name} is completed once management has decided on it in cycle {case.cycle}"
         return NotPossible(NOT_APPROVED, f"{what}; ask with request_approval (报批)")
-    return while_incomplete(action, case, actor, at)
+    return while_incomplete(case)
 
 
-def decide(case: CaseState, body: Complete, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: Complete, *_: object) -> Decision:
     return Decision(Completed.of(body), State.IN_PROGRESS if case.unfinished else State.PENDING_REPLY)
 
 

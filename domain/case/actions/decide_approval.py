@@ -1,7 +1,5 @@
 """decide_approval 审批: management approves (批准) or rejects (驳回) what it was asked for, in turn."""
 
-from datetime import datetime
-
 from domain.case.actions.request_approval import open_turn
 from domain.case.approvers import OWN_REQUEST, TURNS, TurnDecided, check_reason, own_request, result
 from domain.case.clocks import APPROVE
@@ -41,7 +39,7 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     return approval.objection(actor, lapsed=lapsed)
 
 
-def decide(case: CaseState, body: DecideApproval, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: DecideApproval, *_: object) -> Decision:
     approval = case.approval
     assert approval is not None  # noqa: S101 - what the state says
     if approval.kind:

@@ -66,7 +66,7 @@ def check(case: CaseState, body: DecideCredit) -> None:
         raise Refused(UNKNOWN_GROUND, message, accepted)
 
 
-def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> NotPossible | None:
+def guard(case: CaseState, *_: object) -> NotPossible | None:
     """Refuse if no credit waits. It is decided on however long the case has been closed."""
     return None if case.undecided_credits else NotPossible(OUT_OF_TURN, "no credit of it waits for a decision")
 

@@ -1,7 +1,5 @@
 """dispatch 派单: the case goes to a department; again, before or after it is signed for, to another one (改派)."""
 
-from datetime import datetime
-
 from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import Event, Names, OfDepartment
 from domain.case.kind import Action, text_of
@@ -9,7 +7,7 @@ from domain.case.lifecycle import AT_WORK, TO_DISPATCH, State
 from domain.case.parts import UNFINISHED
 from domain.case.permission import while_incomplete
 from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees, Decision, NotPossible
+from domain.kit.event import ActionBody, Addressees, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
@@ -32,8 +30,8 @@ class Dispatched(Dispatch, OfDepartment):
     previous_unit: Names | None = None
 
 
-def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
-    return while_incomplete(action, case, actor, at) if case.state is State.IN_PROGRESS else None
+def guard(case: CaseState, *_: object) -> str | None:
+    return while_incomplete(case) if case.state is State.IN_PROGRESS else None
 
 
 def objection(case: CaseState, actor: Actor) -> Refused | None:
@@ -43,7 +41,7 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     return Refused(WRONG_ROLE, message, ("dispatcher", "supervisor"))
 
 
-def decide(case: CaseState, body: Dispatch, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: Dispatch, *_: object) -> Decision:
     """Refuse the department and assignee that have the case already; once it is signed for, the department."""
     if case.state not in AT_WORK or case.department is None:
         return Decision(Dispatched.of(body), State.DISPATCHED)

@@ -1,14 +1,12 @@
 """hand_over 移交: another agent owns the case from now on."""
 
-from datetime import datetime
-
 from domain.case.actions.correct import CONTACT_CHANGED
 from domain.case.events import Event
 from domain.case.kind import Action
 from domain.case.lifecycle import OPEN
 from domain.case.state import CaseState
 from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Name
 from domain.shared.value import omit_default
@@ -31,7 +29,7 @@ class HandedOver(HandOver):
     previous_owner: str
 
 
-def decide(case: CaseState, body: HandOver, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: HandOver, *_: object) -> Decision:
     """Refuse the owner of the case, and to take it from somebody else than is meant."""
     if body.owner == case.owner:
         raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another person's id or name",))

@@ -1,7 +1,5 @@
 """link_incident 并案: the case is one of many with one cause (突发事件), or not any more."""
 
-from datetime import datetime
-
 from domain.case.events import Event
 from domain.case.incident_link import OWN_CAUSE, own_matters
 from domain.case.kind import Action
@@ -25,7 +23,7 @@ class Linked(LinkIncident):
     previous_incident: str | None = None
 
 
-def guard(_: Action, case: CaseState, actor: Actor, __: datetime) -> NotPossible | None:
+def guard(case: CaseState, actor: Actor, *_: object) -> NotPossible | None:
     """Refuse that an incident takes by itself a case with its own matters.
 
     The system moves a linked case to another incident whatever it has: somebody may have linked it by name.
@@ -35,7 +33,7 @@ def guard(_: Action, case: CaseState, actor: Actor, __: datetime) -> NotPossible
     return None
 
 
-def decide(case: CaseState, body: LinkIncident, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: LinkIncident, *_: object) -> Decision:
     """Refuse the incident that the case belongs to."""
     incident = body.incident
     if incident == case.incident:

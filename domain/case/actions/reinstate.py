@@ -1,7 +1,5 @@
 """reinstate 撤回撤销: the withdrawal was a mistake, and the case goes on as it was before it."""
 
-from datetime import datetime
-
 from domain.case.clocks import Clock
 from domain.case.events import Event
 from domain.case.kind import Action, departments_of
@@ -11,14 +9,14 @@ from domain.case.permission import while_active
 from domain.case.progress import Urging
 from domain.case.state import CaseState
 from domain.kit.event import Addressees, Decision, NotPossible, Reasoned
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Role
 
 
 class Reinstate(Reasoned):
     """撤回撤销, with the reason."""
 
 
-def decide(case: CaseState, body: Reinstate, _: Actor, __: datetime) -> Decision | NotPossible:
+def decide(case: CaseState, body: Reinstate, *_: object) -> Decision | NotPossible:
     if case.withdrawal is None:
         return ACTION.out_of_turn(f"it is {case.state}")
     return Decision(ACTION.data.of(body), case.withdrawal.state)

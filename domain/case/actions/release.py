@@ -6,7 +6,6 @@ from domain.case.events import Event
 from domain.case.kind import Action, PartAction
 from domain.case.lifecycle import WORKABLE, State
 from domain.case.parts import NO_SUCH_PART, UNFINISHED, Part, PartData, PartState
-from domain.case.permission import part_not_possible
 from domain.case.state import CaseState
 from domain.kit.event import NotPossible, Reasoned
 from domain.shared.actors import Actor, Role
@@ -24,8 +23,8 @@ class Released(Release, PartData):
     """Part that is released."""
 
 
-def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
-    if any(part_not_possible(action, part, case, at) is None for part in case.unfinished):
+def guard(case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
+    if any(PART.objection(case, part, at) is None for part in case.unfinished):
         return None
     return NotPossible(OUT_OF_TURN, "no further department has an open part in it that could be released now")
 
@@ -36,6 +35,7 @@ def evolve_part(case: CaseState, part: Part, _: Released, event: Event) -> None:
         case.stop_clocks(event.at, "resolve")
 
 
+PART = PartAction(sources=UNFINISHED, target=PartState.RELEASED, evolve=evolve_part, always=True)
 ACTION = Action(
     name="release",
     zh="撤回协办",
@@ -48,5 +48,5 @@ ACTION = Action(
     data=Released,
     guard=guard,
     notifies=("department", "owner"),
-    part=PartAction(sources=UNFINISHED, target=PartState.RELEASED, evolve=evolve_part, always=True),
+    part=PART,
 )

@@ -1,7 +1,5 @@
 """reopen 重开: the trouble is back within the window, and the next cycle begins."""
 
-from datetime import datetime
-
 from domain.case.actions.follow_up import begin_rework, department_for_rework
 from domain.case.events import Event, OfDepartment
 from domain.case.kind import Action
@@ -9,7 +7,7 @@ from domain.case.lifecycle import State
 from domain.case.permission import while_active
 from domain.case.state import CaseState
 from domain.kit.event import Decision, Reasoned
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Role
 
 
 class Reopen(Reasoned):
@@ -20,7 +18,7 @@ class Reopened(Reopen, OfDepartment):
     """Reopening, and the department that does the rework."""
 
 
-def decide(case: CaseState, body: Reopen, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: Reopen, *_: object) -> Decision:
     return Decision(Reopened.of(body, department=department_for_rework(case)), State.DISPATCHED, case.cycle + 1)
 
 

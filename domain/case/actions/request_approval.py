@@ -14,7 +14,7 @@ from domain.case.lifecycle import State
 from domain.case.state import CaseState
 from domain.catalogue.terms import Approver
 from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Role
 from domain.shared.amounts import ZERO, Money
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text
@@ -41,7 +41,7 @@ class ApprovalRequested(RequestApproval):
     approved_before: Money = Field(default=ZERO)
 
 
-def decide(case: CaseState, body: RequestApproval, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: RequestApproval, *_: object) -> Decision:
     """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum."""
     _check(body)
     before = _approved_before(case)

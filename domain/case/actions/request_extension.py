@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from domain.case.events import Event
-from domain.case.kind import Action
+from domain.case.kind import Action, Objection
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.progress import Extension
 from domain.case.state import CaseState
@@ -26,11 +26,11 @@ class RequestExtension(Reasoned):
     working_days: int = Field(ge=1)
 
 
-def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
+def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
     """Refuse a second request, one more than the rules allow, and one too close to the expiry."""
     rules = case.terms.process
     if case.extension is not None:
-        return action.out_of_turn(f"it is {case.state}")
+        return f"it is {case.state}"
     if case.extensions >= rules.extensions_allowed or rules.extension_max_days == 0:
         allowed = f"an extension is granted {rules.extensions_allowed} time(s) in a cycle at most"
         return NotPossible(EXTENSION_USED, allowed)
@@ -43,7 +43,7 @@ def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossibl
     return None
 
 
-def decide(case: CaseState, body: RequestExtension, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: RequestExtension, *_: object) -> Decision:
     """Refuse more days than the rules allow."""
     days, most = body.working_days, case.terms.process.extension_max_days
     if days > most:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.case.events import Event
-from domain.case.kind import Action, PartAction
+from domain.case.kind import Action, Objection, PartAction
 from domain.case.lifecycle import AT_WORK, State
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData, PartState
 from domain.case.permission import RETURN_TOO_LATE, while_incomplete, within_return_limit
@@ -20,8 +20,8 @@ class Returned(PartData, Return):
     """Return of the case, or of a part."""
 
 
-def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
-    return while_incomplete(action, case, actor, at) or within_return_limit(case.dispatched_at, case, at)
+def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
+    return while_incomplete(case) or within_return_limit(case.dispatched_at, case, at)
 
 
 def guard_part(case: CaseState, part: Part, at: datetime) -> NotPossible | None:

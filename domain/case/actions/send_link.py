@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action
+from domain.case.kind import Action, Objection
 from domain.case.lifecycle import OPEN, State
 from domain.case.permission import while_active
 from domain.case.state import CaseState
@@ -17,10 +17,10 @@ class SendLink(ActionBody):
     """发送链接."""
 
 
-def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
+def guard(case: CaseState, actor: Actor, at: datetime) -> Objection:
     if case.intake.caller.phone is None:
         return NotPossible(NO_TELEPHONE, "it has no telephone number of the caller, so there is none to send a link to")
-    return while_active(action, case, actor, at)
+    return while_active(case, actor, at)
 
 
 ACTION = Action(

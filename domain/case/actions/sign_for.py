@@ -20,7 +20,7 @@ class SignedFor(PartData, SignFor):
     """Signature, and the person who works on the case from now on."""
 
 
-def decide(_: CaseState, body: SignFor, actor: Actor, __: object) -> Decision:
+def decide(_: CaseState, body: SignFor, actor: Actor, *__: object) -> Decision:
     return Decision(SignedFor.of(body, assignee=body.assignee or actor.id), State.IN_PROGRESS)
 
 

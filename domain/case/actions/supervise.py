@@ -1,14 +1,12 @@
 """supervise 督办: the case is under a supervisor's eyes, for its present cycle."""
 
-from datetime import datetime
-
 from domain.case.events import Event
 from domain.case.kind import Action
 from domain.case.lifecycle import OPEN
 from domain.case.progress import Supervision
 from domain.case.state import CaseState
 from domain.kit.event import ActionBody, EventData, NotPossible
-from domain.shared.actors import Actor, Role
+from domain.shared.actors import Role
 from domain.shared.errors import ProblemType
 
 ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised", "工单已在督办中")
@@ -18,7 +16,7 @@ class Supervise(ActionBody):
     """督办."""
 
 
-def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> NotPossible | None:
+def guard(case: CaseState, *_: object) -> NotPossible | None:
     since = case.supervision
     if since is None or since.cycle != case.cycle:
         return None

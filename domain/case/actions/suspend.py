@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from domain.case.events import Event
 from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.state import CaseState
@@ -37,10 +36,6 @@ def decide(_: CaseState, body: Suspend, __: Actor, at: datetime) -> Decision:
     return Decision(Suspend.of(body), State.SUSPENDED)
 
 
-def evolve(case: CaseState, data: Suspend, _: Event) -> None:
-    case.wake_at = data.wake_at
-
-
 ACTION = Action(
     name="suspend",
     zh="挂起",
@@ -54,6 +49,6 @@ ACTION = Action(
     ),
     problems=(WAKE_AT_PAST, WAKE_AT_TOO_FAR),
     decide=decide,
-    evolve=evolve,
+    sets=("wake_at",),
     notifies=("owner",),
 )

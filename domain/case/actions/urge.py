@@ -17,7 +17,7 @@ class Urge(ActionBody):
     """催办."""
 
 
-def guard(_: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
+def guard(case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
     """Refuse staff once the promise has expired: a notice takes the urging's place. Callers may urge at any time."""
     clock, urging = urged_clock(case), case.urging
     due = clock.due_at(case.calendar) if clock else None
