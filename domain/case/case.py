@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ValidationError
 
 from domain.case import invariants
-from domain.case.actions import ACTION_OF, REGISTER, link_incident, resume
+from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.automatic import (
     CASE_CANCELLATION,
     catalogue_change,
@@ -59,18 +59,11 @@ class Case(CaseState, EntityRules[Event]):
 
     @classmethod
     def register(cls, start: Registration) -> tuple["Case", tuple[Event, ...]]:
-        event = Event(
-            seq=1,
-            at=start.at,
-            actor=start.actor.id,
-            role=start.actor.role,
-            people={**start.people, **start.actor.people},
-            action=REGISTER,
-            to_state=State.REGISTERED,
-            cycle=1,
-            data=Registered.of(start),
-        )
-        case = cls.fold([event])
+        registered = Registered.of(start)
+        case = cls._begin(registered, start.at)
+        decision = Decision(registered, State.REGISTERED)
+        event = register.ACTION.next_event(case, start.at, decision, start.actor, start.people)
+        evolve(case, event)
         return case, (addressed(event, case),)
 
     @classmethod
@@ -81,7 +74,10 @@ class Case(CaseState, EntityRules[Event]):
         """
         case: Case | None = None
         for event in events:
-            case = case or cls._begin(event)
+            if case is None:
+                if not isinstance(event.data, Registered):
+                    raise ValueError(f"a case starts with its registration, not with {event.action}")
+                case = cls._begin(event.data, event.at)
             evolve(case, event)
         if case is None:
             raise ValueError("a case starts with its registration; there is no event")
@@ -108,17 +104,14 @@ class Case(CaseState, EntityRules[Event]):
         return type(self).model_construct(**{**self.__dict__, **progress.__dict__, **facts})
 
     @classmethod
-    def _begin(cls, first: Event) -> "Case":
-        if not isinstance(first.data, Registered):
-            raise ValueError(f"a case starts with its registration, not with {first.action}")  # noqa: TRY004 - of a list
-        registered = first.data
+    def _begin(cls, registered: Registered, at: datetime) -> "Case":
         progress = Progress(
             owner=registered.owner,
             possible_duplicates=registered.possible_duplicates,
             customer_class=registered.customer_class,
             filled=registered.filled,
         )
-        return cls.restore(registered, first.at, progress, None)
+        return cls.restore(registered, at, progress, None)
 
     def preview(self, command: Command[Any], at: datetime) -> tuple[Self, tuple[Event, ...]]:
         """Return the case as the command leaves it, with the events; this one stays as it is. Raises Refused."""
@@ -135,8 +128,8 @@ class Case(CaseState, EntityRules[Event]):
     def advance(self, at: datetime) -> tuple[Event, ...]:
         """Return everything that time has brought until `at`, in the order in which it fell due, each exactly once."""
         events: list[Event] = []
-        while due := self._next_due(at):
-            events.append(self.happen(due.kind, self._until(at), due.data, due.state))
+        while due := self._next_due(until := self._until(at)):
+            events.append(self.happen(due.kind, until, due.data, due.state))
         return tuple(events)
 
     def next_deadline(self) -> datetime | None:
@@ -148,8 +141,7 @@ class Case(CaseState, EntityRules[Event]):
         return min(instants, default=None)
 
     def _next_due(self, at: datetime) -> Due | None:
-        until = self._until(at)
-        dues = (due for due in self._dues(until) if due.falls_at <= until)
+        dues = (due for due in self._dues(at) if due.falls_at <= at)
         return min(dues, key=lambda due: due.falls_at, default=None)
 
     def _until(self, at: datetime) -> datetime:

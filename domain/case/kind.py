@@ -10,9 +10,32 @@ from domain.case.events import Event, OfDepartment, OfIncident
 from domain.case.lifecycle import WORKABLE, State
 from domain.case.parts import UNFINISHED, Part, PartState
 from domain.case.state import CaseState
-from domain.kit.event import Addressees, BaseAction, BaseKind, Decision, EventData, NotPossible
-from domain.shared.actors import Actor
+from domain.kit.event import ActionBody, Addressees, BaseAction, BaseKind, Decision, EventData, NotPossible, Reasoned
+from domain.shared.actors import Actor, Role
 from domain.shared.errors import OUT_OF_TURN, Refused
+
+__all__ = [
+    "Action",
+    "ActionBody",
+    "Actor",
+    "CaseState",
+    "Decision",
+    "Due",
+    "Event",
+    "EventData",
+    "EventKind",
+    "Holder",
+    "NotPossible",
+    "Objection",
+    "PartAction",
+    "Reasoned",
+    "Role",
+    "State",
+    "departments_of",
+    "holders_of",
+    "text_of",
+]
+"""Names that an action, or another kind of event, is written with: those of the kit and of the case among them."""
 
 Objection = NotPossible | str | None
 """Reason why an action is not possible now; a text if this is not its time, None if nothing is against it."""

@@ -3,12 +3,8 @@
 from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import Event, MayClose
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor, Role
+from domain.case.events import MayClose
+from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.shared.text import Text
 
 

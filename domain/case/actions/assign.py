@@ -2,14 +2,10 @@
 
 from typing import Any
 
-from domain.case.events import Event
-from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import State
+from domain.case.kind import Action, CaseState, Decision, Event, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
 from domain.case.permission import while_incomplete
-from domain.case.state import CaseState
-from domain.kit.event import Addressees, Decision
-from domain.shared.actors import Role
+from domain.kit.event import Addressees
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Name
 

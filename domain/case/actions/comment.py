@@ -1,11 +1,9 @@
 """comment 补充: something to know about the case; it resets no clock."""
 
 from domain.case.events import OfIncident
-from domain.case.kind import Action
-from domain.case.lifecycle import OPEN, State
+from domain.case.kind import Action, ActionBody, Role, State
+from domain.case.lifecycle import OPEN
 from domain.case.permission import while_active
-from domain.kit.event import ActionBody
-from domain.shared.actors import Role
 from domain.shared.text import Text
 
 

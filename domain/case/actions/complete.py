@@ -1,15 +1,11 @@
 """complete 处理完成: the department's work is done; what was done is on record."""
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import Event, OfIncident
-from domain.case.kind import Action, Objection, PartAction
-from domain.case.lifecycle import State
+from domain.case.events import OfIncident
+from domain.case.kind import Action, CaseState, Decision, Event, NotPossible, Objection, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
 from domain.case.permission import while_incomplete
 from domain.case.progress import Finding
-from domain.case.state import CaseState
-from domain.kit.event import Decision, NotPossible
-from domain.shared.actors import Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text

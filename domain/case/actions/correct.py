@@ -7,16 +7,13 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from domain.case.actions.complete import NOT_APPROVED
-from domain.case.events import Event
 from domain.case.intake import Caller, IntakeFacts, Location
-from domain.case.kind import Action, text_of
+from domain.case.kind import Action, Actor, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role, text_of
 from domain.case.lifecycle import OPEN
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises, with_priority
 from domain.case.progress import ContactChange
-from domain.case.state import CaseState
 from domain.catalogue.terms import Edition, Priority, Terms
-from domain.kit.event import Addressees, Decision, EventData, NotPossible, Reasoned
-from domain.shared.actors import Actor, Role
+from domain.kit.event import Addressees
 from domain.shared.codes import ServiceCode
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
 from domain.shared.text import same_phone

@@ -3,13 +3,8 @@
 from domain.case.actions.request_approval import open_turn
 from domain.case.approvers import OWN_REQUEST, TURNS, TurnDecided, check_reason, own_request, result
 from domain.case.clocks import APPROVE
-from domain.case.events import Event
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
+from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.catalogue.terms import USUAL_CURRENCY
-from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.text import Text
 

@@ -7,13 +7,11 @@ from pydantic import ConfigDict, Field, model_validator
 
 from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
 from domain.case.clocks import Clock
-from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action
-from domain.case.lifecycle import State
+from domain.case.events import OfDepartment
+from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, NotPossible, Role, State
 from domain.case.progress import LIMIT_REACHED, Owed
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees, Decision, NotPossible
-from domain.shared.actors import SYSTEM, Actor, Role
+from domain.kit.event import Addressees
+from domain.shared.actors import SYSTEM
 from domain.shared.codes import Code
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
 from domain.shared.text import Text

@@ -2,12 +2,8 @@
 
 from domain.case.approvers import OWN_REQUEST, own_request
 from domain.case.clocks import EXTENDED_CLOCKS
-from domain.case.events import Event
-from domain.case.kind import Action
+from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, NotPossible, Role
 from domain.case.lifecycle import OPEN
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Decision, NotPossible
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 
 EXTENSION_EXPIRED = ProblemType(

@@ -9,13 +9,10 @@ from pydantic_core import PydanticCustomError
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
 from domain.case.actions.supervise import supervise
-from domain.case.events import Event, MayClose, OfDepartment
-from domain.case.kind import Action
-from domain.case.lifecycle import State
+from domain.case.events import MayClose, OfDepartment
+from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.case.progress import SATISFIED, FollowUpAnswer, Satisfaction
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees, Decision
-from domain.shared.actors import Actor, Role
+from domain.kit.event import Addressees
 
 Outcome = Literal["satisfied", "dissatisfied", "unreachable"]
 _FIELDS = ("outcome", "contacted", "solved", "satisfaction")

@@ -1,12 +1,8 @@
 """hand_over 移交: another agent owns the case from now on."""
 
 from domain.case.actions.correct import CONTACT_CHANGED
-from domain.case.events import Event
-from domain.case.kind import Action
+from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.case.lifecycle import OPEN
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Name
 from domain.shared.value import omit_default

@@ -1,13 +1,10 @@
 """involve 协办: a further department gets a part of the case, with clocks of its own."""
 
-from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action
+from domain.case.events import OfDepartment
+from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.case.lifecycle import AT_WORK
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, UNFINISHED, Part, PartState
-from domain.case.state import CaseState
 from domain.catalogue.terms import ClockName
-from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text

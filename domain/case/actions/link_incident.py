@@ -1,12 +1,9 @@
 """link_incident 并案: the case is one of many with one cause (突发事件), or not any more."""
 
-from domain.case.events import Event
 from domain.case.incident_link import OWN_CAUSE, own_matters
-from domain.case.kind import Action
+from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, NotPossible, Role
 from domain.case.lifecycle import BEFORE_REPLY
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees, Decision, NotPossible
-from domain.shared.actors import Actor, Role
+from domain.kit.event import Addressees
 from domain.shared.errors import OUT_OF_TURN, SAME_INCIDENT, Refused
 from domain.shared.text import IncidentNumber
 

@@ -2,13 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.events import Event
-from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import WORKABLE, State
+from domain.case.kind import Action, Actor, CaseState, Event, NotPossible, PartAction, Reasoned, Role, State
+from domain.case.lifecycle import WORKABLE
 from domain.case.parts import NO_SUCH_PART, UNFINISHED, Part, PartData, PartState
-from domain.case.state import CaseState
-from domain.kit.event import NotPossible, Reasoned
-from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import OUT_OF_TURN
 

@@ -1,13 +1,9 @@
 """reopen 重开: the trouble is back within the window, and the next cycle begins."""
 
 from domain.case.actions.follow_up import begin_rework, department_for_rework
-from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action
-from domain.case.lifecycle import State
+from domain.case.events import OfDepartment
+from domain.case.kind import Action, CaseState, Decision, Event, Reasoned, Role, State
 from domain.case.permission import while_active
-from domain.case.state import CaseState
-from domain.kit.event import Decision, Reasoned
-from domain.shared.actors import Role
 
 
 class Reopen(Reasoned):

@@ -8,13 +8,8 @@ from pydantic import Field
 
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
 from domain.case.clocks import APPROVE
-from domain.case.events import Event
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
+from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role, State
 from domain.catalogue.terms import Approver
-from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Role
 from domain.shared.amounts import ZERO, Money
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text

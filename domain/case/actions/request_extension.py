@@ -4,13 +4,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from domain.case.events import Event
-from domain.case.kind import Action, Objection
-from domain.case.lifecycle import AT_WORK, State
+from domain.case.kind import Action, Actor, CaseState, Decision, Event, NotPossible, Objection, Reasoned, Role, State
+from domain.case.lifecycle import AT_WORK
 from domain.case.progress import Extension
-from domain.case.state import CaseState
-from domain.kit.event import Decision, NotPossible, Reasoned
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 
 EXTENSION_USED = ProblemType("conflict", "extension_used", "Extensions of the cycle used up", "本轮延期次数已用完")

@@ -2,14 +2,10 @@
 
 from datetime import datetime
 
-from domain.case.events import Event
-from domain.case.kind import Action, Objection, PartAction
-from domain.case.lifecycle import AT_WORK, State
+from domain.case.kind import Action, Actor, CaseState, Event, NotPossible, Objection, PartAction, Reasoned, Role, State
+from domain.case.lifecycle import AT_WORK
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData, PartState
 from domain.case.permission import RETURN_TOO_LATE, while_incomplete, within_return_limit
-from domain.case.state import CaseState
-from domain.kit.event import NotPossible, Reasoned
-from domain.shared.actors import Actor, Role
 
 
 class Return(PartBody, Reasoned):

@@ -2,12 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action, Objection
-from domain.case.lifecycle import OPEN, State
+from domain.case.kind import Action, ActionBody, Actor, CaseState, NotPossible, Objection, Role, State
+from domain.case.lifecycle import OPEN
 from domain.case.permission import while_active
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, NotPossible
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 
 NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number", "工单没有联系电话")

@@ -1,12 +1,7 @@
 """sign_for 签收: the department takes the case."""
 
-from domain.case.events import Event
-from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import State
+from domain.case.kind import Action, Actor, CaseState, Decision, Event, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
-from domain.case.state import CaseState
-from domain.kit.event import Decision
-from domain.shared.actors import Actor, Role
 from domain.shared.text import Name
 
 

@@ -1,12 +1,8 @@
 """supervise 督办: the case is under a supervisor's eyes, for its present cycle."""
 
-from domain.case.events import Event
-from domain.case.kind import Action
+from domain.case.kind import Action, ActionBody, CaseState, Event, EventData, NotPossible, Role
 from domain.case.lifecycle import OPEN
 from domain.case.progress import Supervision
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, EventData, NotPossible
-from domain.shared.actors import Role
 from domain.shared.errors import ProblemType
 
 ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised", "工单已在督办中")

@@ -2,11 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
-from domain.kit.event import Decision, Reasoned
-from domain.shared.actors import Actor, Role
+from domain.case.kind import Action, Actor, CaseState, Decision, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Instant
 

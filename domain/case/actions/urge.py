@@ -2,12 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action
+from domain.case.kind import Action, ActionBody, Actor, CaseState, NotPossible, Role
 from domain.case.lifecycle import OPEN
-from domain.case.state import CaseState
 from domain.case.urging import countdown_ends_at, urged_clock
-from domain.kit.event import ActionBody, NotPossible
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 
 URGE_TOO_LATE = ProblemType("conflict", "urge_too_late", "Urging after the expiry", "已过催办时限")

@@ -3,13 +3,11 @@
 from datetime import datetime
 
 from domain.case.clocks import Clock
-from domain.case.events import Event, MayClose
-from domain.case.kind import Action, departments_of
-from domain.case.lifecycle import OPEN, State
+from domain.case.events import MayClose
+from domain.case.kind import Action, Actor, CaseState, Decision, Event, Reasoned, Role, State, departments_of
+from domain.case.lifecycle import OPEN
 from domain.case.progress import Withdrawal
-from domain.case.state import CaseState
-from domain.kit.event import Addressees, Decision, Reasoned
-from domain.shared.actors import Actor, Role
+from domain.kit.event import Addressees
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import CallId
 from domain.shared.value import omit_default

@@ -11,12 +11,9 @@ from typing import Any, NamedTuple
 
 from domain.case.approvers import approvers_for
 from domain.case.clocks import Clock
-from domain.case.events import Event
-from domain.case.kind import Due, EventKind
+from domain.case.kind import CaseState, Due, Event, EventData, EventKind
 from domain.case.progress import LIMIT_REACHED, Finding, Owed
-from domain.case.state import CaseState
 from domain.catalogue.terms import Approver, Credit
-from domain.kit.event import EventData
 from domain.shared.amounts import Money
 from domain.shared.errors import Refused
 

@@ -4,11 +4,9 @@ from datetime import datetime
 from functools import partial
 
 from domain.case.clocks import APPROVE, CLOCK_ZH, Clock
-from domain.case.events import Event
-from domain.case.kind import Due, EventKind, Holder, holders_of
-from domain.case.state import CaseState
+from domain.case.kind import CaseState, Due, Event, EventData, EventKind, Holder, holders_of
 from domain.catalogue.terms import MISS
-from domain.kit.event import Addressees, EventData
+from domain.kit.event import Addressees
 
 
 class Escalated(EventData):

@@ -1,9 +1,6 @@
 """left_out 未执行: an event that nobody asked for would have broken an invariant of the case, and did not happen."""
 
-from domain.case.events import Event
-from domain.case.kind import EventKind
-from domain.case.state import CaseState
-from domain.kit.event import EventData
+from domain.case.kind import CaseState, Event, EventData, EventKind
 
 FLAG = "left_out"
 

@@ -7,15 +7,12 @@ from typing import Any
 
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.case.clocks import CLOCK_ZH
-from domain.case.events import Event, Names
-from domain.case.kind import Due, EventKind, Holder
-from domain.case.lifecycle import State
+from domain.case.events import Names
+from domain.case.kind import CaseState, Due, Event, EventData, EventKind, Holder, State
 from domain.case.parts import PART_AT_WORK
 from domain.case.progress import Urging
-from domain.case.state import CaseState
 from domain.case.urging import countdown_ends_at, criticism_seconds, start_countdown, urged_clock
 from domain.catalogue.terms import URGED, ClockName
-from domain.kit.event import EventData
 
 
 class Addressee(EventData):

@@ -4,11 +4,9 @@ from datetime import datetime
 
 from domain.case.actions import comment, complete, reply, resume
 from domain.case.batch import BatchAnswer
-from domain.case.events import Event
 from domain.case.incident_link import KEPT, OVER, SETTLED, has_own_work
-from domain.case.lifecycle import BEFORE_REPLY, State
-from domain.case.state import CaseState
-from domain.kit.event import Decision
+from domain.case.kind import CaseState, Decision, Event, State
+from domain.case.lifecycle import BEFORE_REPLY
 from domain.shared.value import Immutable, omit_default
 
 _STEPS = {action.ACTION.name for action in (resume, complete, reply)}
