@@ -14,9 +14,8 @@ from temporalio.exceptions import ApplicationError
 from activities.cases.updates import GONE, NO_ANSWER, Answers, CaseAnswer, CaseUpdates, Left
 from activities.names import SETTLE
 from activities.projection import plain_errors, read
-from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.link_incident import OVER, LinkIncident
 from domain.case.automatic.settle import Settled, Settlement
-from domain.case.incident_link import OVER
 from domain.case.views import Outcome
 from domain.incident.batch import (
     Asking,

@@ -11,27 +11,24 @@ from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 
-from domain.case import invariants
 from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.automatic import (
     CASE_CANCELLATION,
     catalogue_change,
     credit,
     escalate,
+    left_out,
     notice,
     recognise,
     settle,
     undelivered,
 )
 from domain.case.automatic.catalogue_change import NewTerms
-from domain.case.automatic.left_out import KIND as LEFT_OUT
-from domain.case.automatic.left_out import LeftOut
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.decide import CASE_KINDS, available_actions, decide, evolve
 from domain.case.events import Event
-from domain.case.incident_link import KEPT
 from domain.case.intake import Intake, Registered, Registration
 from domain.case.kind import Due
 from domain.case.lifecycle import State
@@ -118,7 +115,7 @@ class Case(CaseState, EntityRules[Event]):
         try:
             return super().preview(command, at)
         except ValidationError as error:
-            faults = invariants.faults(error)
+            faults = left_out.faults(error)
             message = _INVALID_RESULT.format(number=self.number, version=self.version, faults=faults)
             raise Refused(INVALID_RESULT, message) from None
 
@@ -176,7 +173,7 @@ class Case(CaseState, EntityRules[Event]):
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
         events = list(self.advance(at))
-        keeps = settle.outcome(self, settlement.incident) == KEPT
+        keeps = settle.outcome(self, settlement.incident) == link_incident.KEPT
         while (event := settle.next_step(self, settlement, at, keeps=keeps)) and event.action not in self.left_out:
             events.append(self.happen(CASE_KINDS[event.action], at, event.data, event.to_state))
             keeps = keeps or event.action in self.left_out
@@ -208,8 +205,8 @@ class Case(CaseState, EntityRules[Event]):
         try:
             return super().happen(kind, at, data, state, actor)
         except ValidationError as error:
-            left_out = LeftOut(kind=kind.name, error=invariants.faults(error))
-            return self.record(LEFT_OUT.next_event(self, at, Decision(left_out)))
+            data = left_out.LeftOut(kind=kind.name, error=left_out.faults(error))
+            return self.record(left_out.KIND.next_event(self, at, Decision(data)))
 
     def record(self, event: Event) -> Event:
         """Bring the case along; return the event, addressed to those who are told of it now.
@@ -218,7 +215,7 @@ class Case(CaseState, EntityRules[Event]):
         """
         after = self.model_copy()
         evolve(after, event)
-        invariants.check(self, after)
+        left_out.check(self, after)
         self.become(after)
         return addressed(event, self)
 

@@ -4,9 +4,8 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from domain.case import incident_link, urging
-from domain.case.actions import ACTION_OF, ACTIONS, COMMANDS
-from domain.case.automatic import AUTOMATIC, left_out
+from domain.case.actions import ACTION_OF, ACTIONS, COMMANDS, link_incident
+from domain.case.automatic import AUTOMATIC, left_out, notice
 from domain.case.events import Event
 from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED, State
@@ -42,12 +41,12 @@ def evolve(case: CaseState, event: Event) -> None:
     if case.terms.credits and not kind.by_time:
         case.acted_at = event.at
     case.enter(event.to_state, event.at)
-    incident_link.wait(case, event)
+    link_incident.wait(case, event)
     if event.to_state in ENDED and case.state not in ENDED:
         case.close(event)
     case.state = event.to_state
     case.note_standstill(event.at)
-    urging.run_countdown(case, event.at)
+    notice.run_countdown(case, event.at)
 
 
 def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true
 
+from domain.case.actions.link_incident import own_matters
 from domain.case.case import Case
-from domain.case.incident_link import own_matters
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.batch import Gathering
 from domain.incident.incident import Incident

@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import JSON, Column, Index, Integer, Row, Table, func, not_, or_, select, type_coerce
 
 from domain.case.actions import link_incident
-from domain.case.incident_link import OVER
+from domain.case.actions.link_incident import OVER
 from domain.incident.actions import confirm
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import Incident, News, incident_notifications, news_notifications

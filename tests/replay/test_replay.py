@@ -16,9 +16,9 @@ import worker
 from domain.assessment.assessment import ASSESSMENT_KINDS
 from domain.assessment.batch import AssessmentBatch
 from domain.case.actions import ACTIONS
+from domain.case.actions.link_incident import KEPT, SETTLED
 from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
-from domain.case.incident_link import KEPT, SETTLED
 from domain.incident.batch import IncidentBatch
 from domain.incident.incident import INCIDENT_KINDS
 from hotline.recovery.histories import returned

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from domain.case.incident_link import KEPT, OVER, SETTLED
+from domain.case.actions.link_incident import KEPT, OVER, SETTLED
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import Incident
 from workflows.incident.messages import named, scope_in_words

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
+from domain.case.automatic.notice import countdown_ends_at, urged_clock
 from domain.case.kind import Action, ActionBody, Actor, CaseState, NotPossible, Role
 from domain.case.lifecycle import OPEN
-from domain.case.urging import countdown_ends_at, urged_clock
 from domain.shared.errors import ProblemType
 
 URGE_TOO_LATE = ProblemType("conflict", "urge_too_late", "Urging after the expiry", "已过催办时限")

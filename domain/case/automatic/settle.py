@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from domain.case.actions import comment, complete, reply, resume
+from domain.case.actions.link_incident import KEPT, OVER, SETTLED, has_own_work
 from domain.case.batch import BatchAnswer
-from domain.case.incident_link import KEPT, OVER, SETTLED, has_own_work
 from domain.case.kind import CaseState, Decision, Event, State
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.shared.value import Immutable, omit_default
