@@ -21,7 +21,7 @@ from domain.calls.matching import CallMismatch
 from domain.case.actions.withdraw import needs_call
 from domain.case.progress import Owed
 from domain.shared.actors import Actor
-from readmodel.callers.records import links_sent
+from readmodel.callers import links_sent
 from readmodel.calls.contacts import link_goes_nowhere
 from readmodel.calls.withdrawals import call_mismatch
 from readmodel.cases.decisions import PastCredit, credited

@@ -15,7 +15,7 @@ from api.sql.writer import ProjectionWriter
 from api.temporal.complaints import ComplaintClient
 from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake
-from readmodel.callers.recognition import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised
+from readmodel.callers import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised
 from readmodel.cases.queries import get_case
 
 log = logging.getLogger("hotline.api")

@@ -17,12 +17,11 @@ from api.sql.reader import Reader
 from api.sql.writer import ProjectionWriter
 from api.temporal.incidents import IncidentClient
 from domain.catalogue.catalogue import Catalogue
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import Opening
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
-from readmodel.incidents import incidents as stored
+from readmodel import incidents as stored
 from workflows.clients.start import Request
 from workflows.kit.messages import CatalogueNames
 

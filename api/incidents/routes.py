@@ -45,14 +45,13 @@ from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.merge import Merge
-from domain.incident.batch import IncidentBatch
+from domain.incident.incident import IncidentBatch
 from domain.incident.state import IncidentState
 from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE
 from domain.shared.actors import Actor
-from readmodel.incidents import candidates as incident_candidates
-from readmodel.incidents import incidents as stored
-from readmodel.incidents.incidents import IncidentCounts
+from readmodel import incidents as stored
+from readmodel.incidents import IncidentCounts
 from readmodel.timelines import incident_timeline
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
@@ -165,7 +164,7 @@ async def list_candidates(
     Link one with `link_incident` of the case, or with `cases` of `confirm`.
     """
     incident = await incidents.found(number, actor)
-    page = await reader.ask(incident_candidates.candidates, incident, paging.cursor, paging.limit)
+    page = await reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
     items = [Candidate.of(each, actor) for each in page.items]
     return CandidatePage(items=items, next_cursor=page.next_cursor)
 

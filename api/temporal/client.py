@@ -32,7 +32,7 @@ from activities.sealing.stamps import UndecidedError
 from api.edge.limits import Limit
 from api.edge.problems import NO_ANSWER, OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
 from api.temporal.clock import ClockCheck
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Role
 from domain.shared.errors import OperatorError
 from workflows.clients.start import KeyReusedError

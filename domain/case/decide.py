@@ -12,9 +12,8 @@ from domain.case.lifecycle import ENDED, State
 from domain.case.parts import PartData
 from domain.case.permission import Attempt, departments_involved
 from domain.case.state import CaseState
-from domain.kit.command import Command
 from domain.kit.entity import receive
-from domain.kit.event import NotPossible, by_name
+from domain.kit.event import Command, NotPossible, by_name
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 

@@ -11,7 +11,7 @@ from domain.case.intake import Intake
 from domain.case.lifecycle import ENDED, STATES, State
 from domain.case.parts import Part, PartState
 from domain.case.progress import Owed, Progress
-from domain.catalogue.terms import Approver, ClockName, Promise, Starts, Terms
+from domain.catalogue.terms import MISS, URGED, Approver, ClockName, Promise, Starts, Terms
 
 CREDIT_WAITS = "credit_waits"
 """The flag of a case in which a credit waits for its approval."""
@@ -46,6 +46,22 @@ class CaseState(Progress):
         """Return the case's own promise of this name in the current cycle, while it is not kept."""
         mine = (clock for clock in reversed(self.clocks) if clock.name == name and not clock.part)
         return next((clock for clock in mine if clock.cycle == self.cycle and clock.live), None)
+
+    def urged_clock(self) -> Clock | None:
+        """Return the promise that somebody is urged to keep: to settle the matter; if done or not promised, to reply.
+
+        Once it is one of them, it is that one until it is kept.
+        """
+        urged = self.urging and self.urging.clock_serial
+        same = next((clock for clock in self.clocks if clock.serial == urged and clock.live), None)
+        return same or next(filter(None, map(self.live_clock, URGED)), None)
+
+    def countdown_ends_at(self) -> datetime | None:
+        """Return when the notice or the criticism falls due; None if neither does, or the countdown stands still."""
+        urging, clock = self.urging, self.urged_clock()
+        if not (urging and urging.countdown and clock and clock.missed_at):
+            return None
+        return urging.countdown.instant_of(MISS, self.calendar)
 
     def add_flags(self, *flags: str) -> None:
         self.flags = tuple(sorted({*self.flags, *flags}))

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from domain.case.automatic.notice import countdown_ends_at, urged_clock
 from domain.case.kind import Action, ActionBody, Actor, CaseState, NotPossible, Role
 from domain.case.lifecycle import OPEN
 from domain.shared.errors import ProblemType
@@ -16,14 +15,14 @@ class Urge(ActionBody):
 
 def guard(case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
     """Refuse staff once the promise has expired: a notice takes the urging's place. Callers may urge at any time."""
-    clock, urging = urged_clock(case), case.urging
+    clock, urging = case.urged_clock(), case.urging
     due = clock.due_at(case.calendar) if clock else None
     if actor.role in (Role.CALLER, Role.ADMIN) or due is None or at < due:
         return None
     if urging and urging.noticed_at:
         notice = f"went out at {urging.noticed_at.isoformat()}"
     else:
-        ends_at = countdown_ends_at(case)
+        ends_at = case.countdown_ends_at()
         notice = f"comes at {ends_at.isoformat()}" if ends_at else "comes once the case is taken up again"
     what = f"urging is for the time before the expiry, which was at {due.isoformat()}"
     instead = "comment, or have a supervisor supervise (督办)"

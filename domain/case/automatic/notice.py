@@ -16,7 +16,7 @@ from domain.case.events import Names
 from domain.case.kind import CaseState, Due, Event, EventData, EventKind, Holder, State
 from domain.case.parts import PART_AT_WORK
 from domain.case.progress import Urging
-from domain.catalogue.terms import MISS, URGED, CalendarKind, ClockName
+from domain.catalogue.terms import URGED, CalendarKind, ClockName
 
 
 class Addressee(EventData):
@@ -65,7 +65,7 @@ def next_due(case: CaseState, at: datetime | None = None) -> Due | None:
 
     The deadline of a notice is counted from `at`, when it goes out; if that is not known, from when it falls due.
     """
-    falls_at = countdown_ends_at(case)
+    falls_at = case.countdown_ends_at()
     if falls_at is None or case.urging is None:
         return None
     if case.urging.notice_seq is None:
@@ -87,7 +87,7 @@ def _criticism(case: CaseState, falls_at: datetime) -> Criticised:
 
 
 def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
-    organisation, zone, clock = case.terms.organisation, case.calendar.timezone, urged_clock(case)
+    organisation, zone, clock = case.terms.organisation, case.calendar.timezone, case.urged_clock()
     assert clock is not None  # noqa: S101 - the countdown is of a missed clock
     return {
         "clock": clock.name,
@@ -147,26 +147,8 @@ def text(number: str, data: Document, event: Event) -> tuple[str, str]:
     )
 
 
-def urged_clock(case: CaseState) -> Clock | None:
-    """Return the promise that somebody is urged to keep: to settle the matter; if done or not promised, to reply.
-
-    Once it is one of them, it is that one until it is kept.
-    """
-    urged = case.urging and case.urging.clock_serial
-    same = next((clock for clock in case.clocks if clock.serial == urged and clock.live), None)
-    return same or next(filter(None, map(case.live_clock, URGED)), None)
-
-
-def countdown_ends_at(case: CaseState) -> datetime | None:
-    """Return when the notice or the criticism falls due; None if neither does, or the countdown stands still."""
-    urging, clock = case.urging, urged_clock(case)
-    if not (urging and urging.countdown and clock and clock.missed_at):
-        return None
-    return urging.countdown.instant_of(MISS, case.calendar)
-
-
 def run_countdown(case: CaseState, at: datetime) -> None:
-    rules, clock, urging = case.terms.process.urging, urged_clock(case), case.urging
+    rules, clock, urging = case.terms.process.urging, case.urged_clock(), case.urging
     anew = urging is None or (clock and urging.clock_serial != clock.serial and not _noticed_now(case, urging))
     if clock and clock.missed_at and anew:
         # A promise that comes to be urged while it is paused was not urged before: its time counts from the resumption.
