@@ -13,7 +13,7 @@ from domain.shared.value import omit_default
 class OfDepartment(EventData):
     """Facts about the work of one department, by its code; None: of the one that has the case."""
 
-    department: str | None = None
+    department: str | None = omit_default(None)
 
 
 class OfIncident(EventData):

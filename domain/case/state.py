@@ -15,8 +15,6 @@ from domain.catalogue.terms import MISS, URGED, Approver, ClockName, Promise, St
 
 CREDIT_WAITS = "credit_waits"
 """The flag of a case in which a credit waits for its approval."""
-Change = Callable[[Clock], Clock]
-"""Change of one clock; a clock that it returns as it is keeps its version."""
 
 
 class CaseState(Progress):
@@ -75,7 +73,7 @@ class CaseState(Progress):
 
     def release(self, part: Part, at: datetime) -> None:
         self.put_part(part, state=PartState.RELEASED)
-        self.cancel_clocks(at, part.serial)
+        self.cancel_clocks(at, part=part.serial)
 
     def window_ends_at(self, at: datetime) -> datetime:
         """Return until when the case can be reopened or reinstated, if it is closed or withdrawn at `at`."""
@@ -85,7 +83,7 @@ class CaseState(Progress):
         """Release open parts, cancel every clock, and drop what waited for somebody."""
         for part in self.unfinished:
             self.release(part, event.at)
-        self.cancel_clocks(event.at, None)
+        self.cancel_clocks(event.at, part=None)
         self.closed_at = event.at
         self.wake_at = self.approval = self.extension = self.follow_up_since = None
         self.reopen_ends_at = event.data.reopen_ends_at if isinstance(event.data, MayClose) else None
@@ -96,8 +94,10 @@ class CaseState(Progress):
     def flag_undecided_credits(self) -> None:
         (self.add_flags if self.undecided_credits else self.remove_flags)(CREDIT_WAITS)
 
-    def change_clocks(self, change: Change, names: Iterable[str] | None = None, part: int | None = 0) -> None:
-        """Apply a change to live clocks, and note the version on those that changed.
+    def change_clocks(
+        self, change: Callable[[Clock], Clock], names: Iterable[str] | None = None, part: int | None = 0
+    ) -> None:
+        """Apply a change to live clocks, and note the version on those that it does not return as they are.
 
         `names` None: clocks of every name. `part` 0: of the case itself; None: of it and of all parts.
         """
@@ -114,15 +114,12 @@ class CaseState(Progress):
         names = [promise.name for promise in self.terms.promises if promise.starts == starts]
         self.change_clocks(lambda clock: clock.start(at), names)
 
-    def stop_clocks(self, at: datetime, *names: ClockName, part: int = 0) -> None:
+    def stop_clocks(self, at: datetime, *names: str, part: int = 0) -> None:
         self.change_clocks(lambda clock: clock.stop(at, self.calendar), names, part)
 
-    def cancel_clocks(self, at: datetime, part: int | None) -> None:
-        """Cancel the clocks of the case (0), of one part, or of all (None): the promises no longer apply."""
-        self.change_clocks(lambda clock: clock.cancel(at, self.calendar), part=part)
-
-    def pause_department(self, at: datetime) -> None:
-        self.change_clocks(lambda clock: clock.pause(at, self.calendar), DEPARTMENT_CLOCKS)
+    def cancel_clocks(self, at: datetime, names: Iterable[str] | None = None, part: int | None = 0) -> None:
+        """Cancel clocks, chosen as in `change_clocks`: the promises no longer apply."""
+        self.change_clocks(lambda clock: clock.cancel(at, self.calendar), names, part)
 
     def resume_department(self, at: datetime) -> None:
         """Resume the clocks of the department, unless the state of the case pauses them as well."""

@@ -30,7 +30,7 @@ def evolve(case: CaseState, data: Answered, event: Event) -> None:
     if event.to_state is State.PENDING_FOLLOW_UP:
         case.start_clocks(event.at, "reply")
         case.follow_up_since = event.at
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
+        case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
 
 
 ACTION = Action(

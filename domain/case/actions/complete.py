@@ -51,7 +51,7 @@ def evolve(case: CaseState, data: Completed, event: Event) -> None:
     case.completed = True
     case.result = data.result
     if data.incident:  # Nobody was there for this case: the department's promises no longer apply.
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
+        case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
     else:
         case.arrived_at = event.at  # Who has done the work was there.
         case.stop_clocks(event.at, *DEPARTMENT_CLOCKS)

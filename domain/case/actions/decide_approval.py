@@ -49,7 +49,7 @@ def decide(case: CaseState, body: DecideApproval, *_: object) -> Decision:
 def evolve(case: CaseState, data: ApprovalDecided, event: Event) -> None:
     approval = case.approval
     assert approval is not None  # noqa: S101 - what the state says
-    case.change_clocks(lambda clock: clock.stop(event.at, case.calendar), [APPROVE])
+    case.stop_clocks(event.at, APPROVE)
     if event.to_state is State.AWAITING_APPROVAL:
         case.approval = approval.approve(event.actor)
         open_turn(case, event.at)

@@ -53,7 +53,7 @@ class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
     """Decision of one approver, with the credit; a final approval names those who pay, and those who are told."""
 
     final: bool
-    notify: tuple[str, ...] = ()
+    notify: tuple[str, ...] = omit_default(())
 
 
 def check(case: CaseState, body: DecideCredit) -> None:
@@ -88,8 +88,8 @@ def decide(case: CaseState, body: DecideCredit, actor: Actor, at: datetime) -> D
     if not body.approved:
         check_reason(body.reason, body.note)
     final = owed.is_final(approved=body.approved)
-    payer = {"department": owed.paid_by} if owed.paid_by else {}
-    paid = {"notify": ("caller", *payer), **payer} if final and body.approved else {}
+    payer = owed.paid_by if final and body.approved else None
+    told = ("caller", "department") if payer else ("caller",)
     decided = CreditDecided.of(
         body,
         subject=owed.name,
@@ -99,7 +99,8 @@ def decide(case: CaseState, body: DecideCredit, actor: Actor, at: datetime) -> D
         requested_by=SYSTEM.id,
         turn=len(owed.approved_by) + 1,
         final=final,
-        **paid,
+        notify=told if final and body.approved else (),
+        department=payer,
     )
     return Decision(decided)
 

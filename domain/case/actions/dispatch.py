@@ -74,7 +74,7 @@ def hand_to(case: CaseState, department: str, event: Event, assignee: str | None
         case.handed = (*case.handed, event.at)
         case.arrived_at, case.signed_before = None, False
         case.extension = None
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
+        case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
         case.open_clocks(DEPARTMENT_CLOCKS)
         case.start_clocks(event.at, "registration")  # what runs from there runs already, except of the new department
     if (part := case.part_of(department)) and part.state in UNFINISHED:

@@ -3,8 +3,7 @@
 It waits with the others, and is settled with them unless it has own work.
 """
 
-from collections.abc import Iterator
-
+from domain.case.clocks import DEPARTMENT_CLOCKS
 from domain.case.events import OfIncident
 from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, NotPossible, Role
 from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED
@@ -97,24 +96,16 @@ def notifies(case: CaseState, data: Linked, _: Event) -> Addressees:
 
 def own_matters(case: Progress) -> tuple[OwnMatter, ...]:
     """Return the reasons why an incident does not take the case by itself; empty if it does."""
-    return tuple(_own_matters(case))
-
-
-def _own_matters(case: Progress) -> Iterator[OwnMatter]:
-    if case.cycle > 1:
-        yield OwnMatter.REWORK
-    if case.signed_for or case.state not in UNSIGNED:
-        yield OwnMatter.SIGNED_FOR
-    if case.completed or case.result is not None or case.arrived_at is not None:
-        yield OwnMatter.WORK_DONE
-    if case.parts:
-        yield OwnMatter.PART
-    if case.approval or any(not each.of_credit for each in case.decisions):
-        yield OwnMatter.APPROVAL
-    if case.credits:
-        yield OwnMatter.CREDIT
-    if OWN_CAUSE in case.flags:
-        yield OwnMatter.OWN_CAUSE
+    matters = {
+        OwnMatter.REWORK: case.cycle > 1,
+        OwnMatter.SIGNED_FOR: case.signed_for or case.state not in UNSIGNED,
+        OwnMatter.WORK_DONE: case.completed or case.result is not None or case.arrived_at is not None,
+        OwnMatter.PART: case.parts,
+        OwnMatter.APPROVAL: case.approval or any(not each.of_credit for each in case.decisions),
+        OwnMatter.CREDIT: case.credits,
+        OwnMatter.OWN_CAUSE: OWN_CAUSE in case.flags,
+    }
+    return tuple(matter for matter, is_so in matters.items() if is_so)
 
 
 def has_own_work(case: CaseState) -> bool:
@@ -134,7 +125,7 @@ def wait(case: CaseState, event: Event) -> None:
             case.resume_department(event.at)
     elif case.incident and not case.settled:
         if event.to_state in BEFORE_REPLY:
-            case.pause_department(event.at)
+            case.change_clocks(lambda clock: clock.pause(event.at, case.calendar), DEPARTMENT_CLOCKS)
         else:
             case.settled = OVER
 

@@ -4,8 +4,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import Field
-
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
 from domain.case.clocks import APPROVE
 from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role, State
@@ -13,6 +11,7 @@ from domain.catalogue.terms import Approver
 from domain.shared.amounts import ZERO, Money
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text
+from domain.shared.value import omit_default
 
 REQUEST_INCOMPLETE = ProblemType("invalid", "request_incomplete", "Amount or grounds missing", "报批缺少金额或依据")
 
@@ -32,8 +31,8 @@ class RequestApproval(ActionBody):
 class ApprovalRequested(RequestApproval):
     """Request, with those who decide on it, and what was approved on the case before: it tells why so many."""
 
-    approvers: tuple[Approver, ...] = ()
-    approved_before: Money = Field(default=ZERO)
+    approvers: tuple[Approver, ...] = omit_default(())
+    approved_before: Money = omit_default(ZERO)
 
 
 def decide(case: CaseState, body: RequestApproval, *_: object) -> Decision:
@@ -41,8 +40,8 @@ def decide(case: CaseState, body: RequestApproval, *_: object) -> Decision:
     _check(body)
     before = _approved_before(case)
     approvers = approvers_for(case.terms, body.amount, before)
-    more = ({"approvers": approvers} if approvers else {}) | ({"approved_before": before} if before else {})
-    return Decision(ApprovalRequested.of(body, **more), State.AWAITING_APPROVAL)
+    requested = ApprovalRequested.of(body, approvers=approvers, approved_before=before)
+    return Decision(requested, State.AWAITING_APPROVAL)
 
 
 def evolve(case: CaseState, data: ApprovalRequested, event: Event) -> None:

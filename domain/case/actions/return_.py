@@ -32,7 +32,7 @@ def evolve(case: CaseState, _: Returned, event: Event) -> None:
 
 def evolve_part(case: CaseState, part: Part, _: Returned, event: Event) -> None:
     case.put_part(part, state=PartState.RETURNED, assignee=None)
-    case.cancel_clocks(event.at, part.serial)
+    case.cancel_clocks(event.at, part=part.serial)
 
 
 ACTION = Action(

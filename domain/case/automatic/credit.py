@@ -16,6 +16,7 @@ from domain.case.progress import LIMIT_REACHED, Finding, Owed
 from domain.catalogue.terms import Approver, Credit
 from domain.shared.amounts import Money
 from domain.shared.errors import Refused
+from domain.shared.value import omit_default
 
 
 class Credited(EventData):
@@ -33,8 +34,8 @@ class Credited(EventData):
     period: int
     fell_at: datetime
     approvers: tuple[Approver, ...]
-    paid_by: str | None = None
-    note: str | None = None
+    paid_by: str | None = omit_default(None)
+    note: str | None = omit_default(None)
 
 
 class _Raise(NamedTuple):
@@ -63,7 +64,6 @@ def _data(case: CaseState, owed: _Raise) -> Credited:
         why: dict[str, Any] = {"clock": cause.name, "serial": cause.serial}
     else:
         why = {"finding": cause.code, "found": cause.serial}
-    why |= {name: value for name in ("paid_by", "note") if (value := getattr(credit, name))}
     return Credited(
         credit=len(case.credits) + 1,
         name=credit.name,
@@ -73,6 +73,8 @@ def _data(case: CaseState, owed: _Raise) -> Credited:
         period=owed.period,
         fell_at=owed.at,
         approvers=_approvers(case, owed.amount),
+        paid_by=credit.paid_by or None,
+        note=credit.note or None,
         **why,
     )
 

@@ -17,6 +17,7 @@ from domain.case.kind import CaseState, Due, Event, EventData, EventKind, Holder
 from domain.case.parts import PART_AT_WORK
 from domain.case.progress import Urging
 from domain.catalogue.terms import URGED, CalendarKind, ClockName
+from domain.shared.value import omit_default
 
 
 class Addressee(EventData):
@@ -24,7 +25,7 @@ class Addressee(EventData):
 
     department: str
     assignee: str | None
-    assignee_name: str | None = None
+    assignee_name: str | None = omit_default(None)
     name: str
     name_zh: str
     lead: str | None
@@ -44,7 +45,7 @@ class Document(EventData):
     addressees: tuple[Addressee, ...]
     general_manager: str | None
     issuer: Names | None
-    timezone: str = USUAL_ZONE
+    timezone: str = omit_default(USUAL_ZONE)
 
 
 class Noticed(Document):
@@ -87,7 +88,7 @@ def _criticism(case: CaseState, falls_at: datetime) -> Criticised:
 
 
 def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
-    organisation, zone, clock = case.terms.organisation, case.calendar.timezone, case.urged_clock()
+    organisation, clock = case.terms.organisation, case.urged_clock()
     assert clock is not None  # noqa: S101 - the countdown is of a missed clock
     return {
         "clock": clock.name,
@@ -100,7 +101,7 @@ def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
         "addressees": _late(case),
         "general_manager": case.terms.persons(None).get("general_manager"),
         "issuer": Names.taken_from(organisation) if organisation else None,
-        **({} if zone == USUAL_ZONE else {"timezone": zone}),
+        "timezone": case.calendar.timezone,
     }
 
 
@@ -114,9 +115,8 @@ def _late(case: CaseState) -> tuple[Addressee, ...]:
 
 
 def _addressee(case: CaseState, department: str, assignee: str | None) -> Addressee:
-    name = case.people.get(assignee) if assignee else None
-    shown = {"assignee": assignee, **({"assignee_name": name} if name else {})}
-    return Addressee.taken_from(case.terms.unit(department), department=department, **shown)
+    unit, name = case.terms.unit(department), case.people.get(assignee or "")
+    return Addressee.taken_from(unit, department=department, assignee=assignee, assignee_name=name)
 
 
 def give_notice(case: CaseState, data: Noticed, event: Event) -> None:
