@@ -67,6 +67,9 @@ class CaseState(Progress):
     def remove_flags(self, *flags: str) -> None:
         self.flags = tuple(flag for flag in self.flags if flag not in flags)
 
+    def set_flag(self, flag: str, *, raised: bool) -> None:
+        (self.add_flags if raised else self.remove_flags)(flag)
+
     def put_part(self, part: Part, **changes: Any) -> None:  # noqa: ANN401 - values of its fields
         changed = part.model_copy(update={**changes, "version": self.version})
         self.parts = tuple(changed if each.serial == part.serial else each for each in self.parts)
@@ -89,10 +92,10 @@ class CaseState(Progress):
         self.reopen_ends_at = event.data.reopen_ends_at if isinstance(event.data, MayClose) else None
 
     def put_credit(self, credit: Owed) -> None:
-        self.credits = tuple(credit if each.serial == credit.serial else each for each in self.credits)
-
-    def flag_undecided_credits(self) -> None:
-        (self.add_flags if self.undecided_credits else self.remove_flags)(CREDIT_WAITS)
+        """Add a credit, or take it in the place of the one of its serial; flag the case while one is undecided."""
+        before = {each.serial: each for each in self.credits}
+        self.credits = tuple((before | {credit.serial: credit}).values())
+        self.set_flag(CREDIT_WAITS, raised=bool(self.undecided_credits))
 
     def change_clocks(
         self, change: Callable[[Clock], Clock], names: Iterable[str] | None = None, part: int | None = 0

@@ -40,7 +40,6 @@ ACTION = Action(
     roles={Role.AGENT},
     sources={State.REGISTERED},
     targets=(State.CLOSED, State.PENDING_FOLLOW_UP),
-    body=Answer,
     example=Answer(message="The office opens at half past eight. 营业厅八点半开门。"),
     data=Answered,
     decide=decide,

@@ -25,7 +25,6 @@ ACTION = Action(
     roles={Role.CREW},
     sources={State.IN_PROGRESS},
     targets=(State.IN_PROGRESS,),
-    body=Arrive,
     example=Arrive(note="On the spot, the main valve is open."),
     problems=(NO_SUCH_PART,),
     data=Arrived,

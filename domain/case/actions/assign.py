@@ -54,7 +54,6 @@ ACTION = Action(
     description="Another person of the department works on it.",
     roles={Role.CREW, Role.DISPATCHER, Role.SUPERVISOR},
     sources={State.DISPATCHED, State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL},
-    body=Assign,
     example=Assign(assignee="黄强", note="The shift has changed."),
     problems=(SAME_ASSIGNEE, NO_SUCH_PART),
     data=Assigned,

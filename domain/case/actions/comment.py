@@ -32,7 +32,6 @@ ACTION = Action(
         Role.CALLER,
     },
     sources=OPEN | {State.CLOSED},
-    body=Comment,
     example=Comment(note="The caller is at home after six in the evening."),
     data=Commented,
     guard=while_active,

@@ -81,7 +81,6 @@ ACTION = Action(
     roles={Role.CREW},
     sources={State.IN_PROGRESS},
     targets=(State.PENDING_REPLY, State.IN_PROGRESS),
-    body=Complete,
     example=Complete(result="The valve's core had dropped; lifted as a stopgap, water is back."),
     problems=(NO_SUCH_PART, NOT_APPROVED, UNKNOWN_FINDING),
     data=Completed,

@@ -68,7 +68,6 @@ ACTION = Action(
     roles={Role.MANAGER},
     sources={State.AWAITING_APPROVAL},
     targets=(State.IN_PROGRESS, State.AWAITING_APPROVAL),
-    body=DecideApproval,
     example=DecideApproval(approved=True, reason="Hardship household."),
     problems=(OWN_REQUEST, *TURNS),
     data=ApprovalDecided,

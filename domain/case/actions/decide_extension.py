@@ -59,7 +59,6 @@ ACTION = Action(
     description="If granted, the owner's clocks get the days.",
     roles={Role.SUPERVISOR},
     sources=OPEN,
-    body=DecideExtension,
     example=DecideExtension(approved=True),
     problems=(OWN_REQUEST, EXTENSION_EXPIRED),
     data=ExtensionDecided,

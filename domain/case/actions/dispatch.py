@@ -105,7 +105,6 @@ ACTION = Action(
     roles={Role.AGENT, Role.DISPATCHER, Role.SUPERVISOR},
     sources=TO_DISPATCH | AT_WORK,
     targets=(State.DISPATCHED,),
-    body=Dispatch,
     example=Dispatch(department="repair", note="The caller is still on the line."),
     problems=(SAME_DEPARTMENT,),
     data=Dispatched,

@@ -156,7 +156,6 @@ ACTION = Action(
     roles={Role.FOLLOW_UP, Role.CALLER},
     sources={State.PENDING_FOLLOW_UP},
     targets=(State.CLOSED, State.DISPATCHED, State.PENDING_FOLLOW_UP),
-    body=FollowUp,
     example=FollowUp(contacted=True, solved=True, satisfaction=Satisfaction.VERY_SATISFIED, note="Thanks the crew."),
     further_examples=(
         ("not contacted", FollowUp(contacted=False)),

@@ -49,7 +49,6 @@ ACTION = Action(
     description="A new owner; the owner changes in no other way.",
     roles={Role.SUPERVISOR},
     sources=OPEN,
-    body=HandOver,
     example=HandOver(owner="陈静", note="The agent is on leave."),
     problems=(SAME_OWNER, OWNER_CHANGED),
     data=HandedOver,

@@ -70,7 +70,6 @@ ACTION = Action(
     description="A further department gets a part, with its own clocks.",
     roles={Role.DISPATCHER, Role.OWNER},
     sources=AT_WORK,
-    body=Involve,
     example=Involve(department="customer_service", task="Find out what is owed, and why."),
     problems=(ALREADY_INVOLVED, NO_SUCH_PART),
     data=Involved,

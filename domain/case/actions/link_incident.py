@@ -136,7 +136,6 @@ ACTION = Action(
     description="The case is one of many with one cause (突发事件); without own work, it is replied to with them.",
     roles={Role.DISPATCHER, Role.SUPERVISOR, Role.OWNER, Role.SYSTEM},
     sources=BEFORE_REPLY,
-    body=LinkIncident,
     guard=guard,
     example=LinkIncident(incident="i26080347119"),
     problems=(SAME_INCIDENT,),

@@ -15,7 +15,6 @@ ACTION = Action(
     roles={Role.DISPATCHER},
     sources=TO_DISPATCH,
     targets=(State.REFUSED,),
-    body=Refuse,
     example=Refuse(reason="The pipe belongs to the heating company; the caller was given their number."),
     notifies=("caller", "owner"),
 )

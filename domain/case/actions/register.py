@@ -46,7 +46,6 @@ ACTION = Action(
     roles={Role.AGENT},
     sources=set(),
     targets=(State.REGISTERED,),
-    body=ActionBody,
     example=ActionBody(),
     data=Registered,
     evolve=evolve,

@@ -62,7 +62,6 @@ ACTION = Action(
     roles={Role.OWNER, Role.SUPERVISOR},
     sources={State.WITHDRAWN},
     targets=tuple(state for state in State if state in OPEN),
-    body=Reinstate,
     example=Reinstate(reason="Another case of the caller was meant."),
     guard=while_active,
     decide=decide,

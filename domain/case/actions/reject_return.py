@@ -29,7 +29,6 @@ ACTION = Action(
     roles={Role.DISPATCHER},
     sources={State.PENDING_REDISPATCH},
     targets=(State.DISPATCHED,),
-    body=RejectReturn,
     example=RejectReturn(reason="The joint before the meter is ours."),
     data=ReturnRejected,
     decide=decide,

@@ -38,7 +38,6 @@ ACTION = Action(
     description="A part is not needed any more; if it was the last unfinished one, the reply is due.",
     roles={Role.DISPATCHER, Role.OWNER},
     sources=WORKABLE,
-    body=Release,
     example=Release(department="customer_service", reason="The caller has found the receipt."),
     problems=(NO_SUCH_PART,),
     data=Released,

@@ -30,7 +30,6 @@ ACTION = Action(
     roles={Role.AGENT, Role.CALLER},
     sources={State.CLOSED},
     targets=(State.DISPATCHED,),
-    body=Reopen,
     example=Reopen(reason="It drips again at the same place."),
     data=Reopened,
     guard=while_active,

@@ -29,7 +29,6 @@ ACTION = Action(
     roles={Role.OWNER},
     sources={State.PENDING_REPLY},
     targets=(State.PENDING_FOLLOW_UP,),
-    body=Reply,
     example=Reply(message="Water is back; please fit a new valve. 已恢复供水。"),
     data=Replied,
     evolve=evolve,

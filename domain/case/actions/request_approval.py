@@ -85,7 +85,6 @@ ACTION = Action(
     roles={Role.CREW, Role.AGENT},
     sources={State.IN_PROGRESS},
     targets=(State.AWAITING_APPROVAL,),
-    body=RequestApproval,
     example=RequestApproval(
         subject="Replace the indoor pipes at the company's cost",
         amount=Decimal("860.00"),

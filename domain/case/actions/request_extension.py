@@ -58,7 +58,6 @@ ACTION = Action(
     description="The department asks for more working days.",
     roles={Role.CREW},
     sources=AT_WORK | {State.AWAITING_APPROVAL},
-    body=RequestExtension,
     example=RequestExtension(working_days=3, reason="The fitting must be ordered."),
     problems=(EXTENSION_USED, EXTENSION_TOO_LATE, EXTENSION_TOO_LONG),
     guard=guard,

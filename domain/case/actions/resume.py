@@ -32,7 +32,6 @@ ACTION = Action(
     roles={Role.CREW, Role.AGENT, Role.SYSTEM},
     sources={State.SUSPENDED},
     targets=(State.IN_PROGRESS,),
-    body=Resume,
     example=Resume(note="The caller has bought the valve."),
     data=Resumed,
     evolve=evolve,

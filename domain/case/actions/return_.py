@@ -42,7 +42,6 @@ ACTION = Action(
     roles={Role.CREW},
     sources=AT_WORK,
     targets=(State.PENDING_REDISPATCH,),
-    body=Return,
     example=Return(reason="The fault is in the meter: for metering."),
     problems=(RETURN_TOO_LATE, NO_SUCH_PART),
     data=Returned,

@@ -19,7 +19,6 @@ ACTION = Action(
     description="The caller's links so far open nothing any more.",
     roles={Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR},
     sources=OPEN | {State.CLOSED},
-    body=RevokeLinks,
     example=RevokeLinks(note="The telephone was lost."),
     guard=while_active,
     evolve=evolve,

@@ -30,7 +30,6 @@ ACTION = Action(
     roles={Role.SUPERVISOR, Role.OWNER},
     sources={State.PENDING_REPLY},
     targets=(State.IN_PROGRESS,),
-    body=SendBack,
     example=SendBack(reason="The caller says that the pressure is still low."),
     problems=(NO_SUCH_PART,),
     data=SentBack,

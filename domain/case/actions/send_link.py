@@ -26,7 +26,6 @@ ACTION = Action(
     description="The caller gets a link to the case as a text message.",
     roles={Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR},
     sources=OPEN | {State.CLOSED},
-    body=SendLink,
     example=SendLink(note="The caller asks for it."),
     problems=(NO_TELEPHONE,),
     guard=guard,

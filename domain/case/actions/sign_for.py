@@ -37,7 +37,6 @@ ACTION = Action(
     roles={Role.CREW},
     sources={State.DISPATCHED},
     targets=(State.IN_PROGRESS,),
-    body=SignFor,
     example=SignFor(assignee="梁伟"),
     problems=(NO_SUCH_PART,),
     data=SignedFor,

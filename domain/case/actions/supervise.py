@@ -31,7 +31,6 @@ ACTION = Action(
     description="A supervisor watches the case.",
     roles={Role.SUPERVISOR, Role.MANAGER},
     sources=OPEN,
-    body=Supervise,
     example=Supervise(note="An old lady alone; report every evening."),
     problems=(ALREADY_SUPERVISED,),
     guard=guard,

@@ -39,7 +39,6 @@ ACTION = Action(
     roles={Role.CREW, Role.OWNER},
     sources={State.IN_PROGRESS},
     targets=(State.SUSPENDED,),
-    body=Suspend,
     example=Suspend.model_validate(
         {"reason": "The caller buys a valve and calls again.", "wake_at": "2026-08-10T01:00:00Z"}
     ),

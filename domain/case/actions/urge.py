@@ -35,7 +35,6 @@ ACTION = Action(
     description="The department is asked to hurry.",
     roles={Role.AGENT, Role.SUPERVISOR, Role.CALLER},
     sources=OPEN,
-    body=Urge,
     example=Urge(note="Called for the second time."),
     problems=(URGE_TOO_LATE,),
     guard=guard,

@@ -68,7 +68,6 @@ ACTION = Action(
     roles={Role.OWNER, Role.SUPERVISOR, Role.AGENT},
     sources=OPEN,
     targets=(State.WITHDRAWN,),
-    body=Withdraw,
     example=Withdraw(reason="The caller found the stopcock shut.", call_id="1785729600.118"),
     problems=(CALL_NEEDED,),
     data=Withdrawn,

@@ -66,31 +66,17 @@ def next_due(case: CaseState, at: datetime | None = None) -> Due | None:
 
     The deadline of a notice is counted from `at`, when it goes out; if that is not known, from when it falls due.
     """
-    falls_at = case.countdown_ends_at()
-    if falls_at is None or case.urging is None:
+    falls_at, urging = case.countdown_ends_at(), case.urging
+    if falls_at is None or urging is None:
         return None
-    if case.urging.notice_seq is None:
-        return Due(falls_at, NOTICE, partial(_notice, case, falls_at, at or falls_at))
-    return Due(falls_at, CRITICISE, partial(_criticism, case, falls_at))
+    kind = NOTICE if urging.notice_seq is None else CRITICISE
+    return Due(falls_at, kind, partial(_document, case, urging, falls_at, at or falls_at))
 
 
-def _notice(case: CaseState, falls_at: datetime, noticed_at: datetime) -> Noticed:
-    seconds = criticism_seconds(case)
-    deadline_at = case.calendar.add(noticed_at, seconds) if seconds else None
-    return Noticed(**_facts(case, falls_at), deadline_at=deadline_at)
-
-
-def _criticism(case: CaseState, falls_at: datetime) -> Criticised:
-    urging = case.urging
-    assert urging is not None  # noqa: S101 - a criticism follows a notice
-    assert urging.notice_seq is not None  # noqa: S101 - the same
-    return Criticised(**_facts(case, falls_at), notice=urging.notice_seq, noticed_at=urging.noticed_at)
-
-
-def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
+def _document(case: CaseState, urging: Urging, falls_at: datetime, noticed_at: datetime) -> Document:
     organisation, clock = case.terms.organisation, case.urged_clock()
     assert clock is not None  # noqa: S101 - the countdown is of a missed clock
-    return {
+    facts: dict[str, Any] = {
         "clock": clock.name,
         "serial": clock.serial,
         "due_at": clock.missed_at,
@@ -103,20 +89,28 @@ def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
         "issuer": Names.taken_from(organisation) if organisation else None,
         "timezone": case.calendar.timezone,
     }
+    if urging.notice_seq is not None:
+        return Criticised(**facts, notice=urging.notice_seq, noticed_at=urging.noticed_at)
+    seconds = criticism_seconds(case)
+    return Noticed(**facts, deadline_at=case.calendar.add(noticed_at, seconds) if seconds else None)
 
 
 def _late(case: CaseState) -> tuple[Addressee, ...]:
     """Return the departments whose work is waited for; none while the case is with no department."""
     if case.department is None or case.state is State.PENDING_REDISPATCH:
         return ()
-    if not case.completed:
-        return (_addressee(case, case.department, case.assignee),)
-    return tuple(_addressee(case, part.department, part.assignee) for part in case.parts if part.state in PART_AT_WORK)
-
-
-def _addressee(case: CaseState, department: str, assignee: str | None) -> Addressee:
-    unit, name = case.terms.unit(department), case.people.get(assignee or "")
-    return Addressee.taken_from(unit, department=department, assignee=assignee, assignee_name=name)
+    late = [(case.department, case.assignee)]
+    if case.completed:
+        late = [(part.department, part.assignee) for part in case.parts if part.state in PART_AT_WORK]
+    return tuple(
+        Addressee.taken_from(
+            case.terms.unit(department),
+            department=department,
+            assignee=assignee,
+            assignee_name=case.people.get(assignee or ""),
+        )
+        for department, assignee in late
+    )
 
 
 def give_notice(case: CaseState, data: Noticed, event: Event) -> None:
@@ -149,16 +143,21 @@ def text(number: str, data: Document, event: Event) -> tuple[str, str]:
 
 def run_countdown(case: CaseState, at: datetime) -> None:
     rules, clock, urging = case.terms.process.urging, case.urged_clock(), case.urging
-    anew = urging is None or (clock and urging.clock_serial != clock.serial and not _noticed_now(case, urging))
+    mine = [each for each in case.clocks if each.cycle == case.cycle]
+    noticed = urging and urging.notice_seq is not None and any(each.serial == urging.clock_serial for each in mine)
+    anew = urging is None or (clock and urging.clock_serial != clock.serial and not noticed)
     if clock and clock.missed_at and anew:
+        # Somebody is urged to reply since the work was done, if that was later than the miss.
+        work = (each for each in mine if each.name == "resolve" and not each.part and clock.name == "reply")
+        late_since = max((clock.missed_at, *(each.stopped_at for each in work if each.stopped_at)))
         # A promise that comes to be urged while it is paused was not urged before: its time counts from the resumption.
-        since = at if clock.paused else _late_since(case, clock, clock.missed_at)
+        since = at if clock.paused else late_since
         started = start_countdown(clock.serial, rules.calendar, rules.notice_seconds, since)
         countdown = _alongside(started, clock, at, case.calendar)
         case.urging = Urging(clock_serial=clock.serial, countdown=countdown)
     elif urging and urging.countdown:
-        mine = clock if clock and clock.serial == urging.clock_serial else None
-        countdown = _alongside(urging.countdown, mine, at, case.calendar)
+        urged = clock if clock and clock.serial == urging.clock_serial else None
+        countdown = _alongside(urging.countdown, urged, at, case.calendar)
         case.urging = urging.model_copy(update={"countdown": countdown})
 
 
@@ -169,19 +168,6 @@ def start_countdown(serial: int, calendar: CalendarKind, seconds: float, since: 
 def criticism_seconds(case: CaseState) -> int:
     """Return the working seconds from the notice to the criticism; 0 if the rules have none."""
     return case.terms.process.urging.criticism_days * case.calendar.day_seconds
-
-
-def _noticed_now(case: CaseState, urging: Urging) -> bool:
-    """Return True if the notice of the current cycle has gone out, for whichever promise."""
-    about = (clock for clock in case.clocks if clock.serial == urging.clock_serial)
-    return urging.notice_seq is not None and any(clock.cycle == case.cycle for clock in about)
-
-
-def _late_since(case: CaseState, clock: Clock, missed_at: datetime) -> datetime:
-    """Return since when somebody is urged: to reply, since the work was done, if that was later than the miss."""
-    settled = (each for each in case.clocks if each.name == "resolve" and not each.part and clock.name == "reply")
-    done = (each.stopped_at for each in settled if each.cycle == case.cycle and each.stopped_at)
-    return max((missed_at, *done))
 
 
 def _alongside(countdown: Clock, clock: Clock | None, at: datetime, calendar: WorkCalendar) -> Clock:
