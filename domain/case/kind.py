@@ -1,6 +1,6 @@
 """Shape of an action and of every other kind of event. Each is one module in `actions` or `automatic`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ __all__ = [
     "Action",
     "ActionBody",
     "Actor",
+    "Addressees",
     "CaseState",
     "Decision",
     "Due",
@@ -31,9 +32,7 @@ __all__ = [
     "Reasoned",
     "Role",
     "State",
-    "departments_of",
     "holders_of",
-    "text_of",
 ]
 """Names that an action, or another kind of event, is written with: those of the kit and of the case among them."""
 
@@ -64,17 +63,6 @@ def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
     """Return the department that the event names, or else the one that has the case, and the person there."""
     named = data.department if isinstance(data, OfDepartment) else None
     return (Holder(named or case.department, case.assignee),)
-
-
-def departments_of(parts: Iterable[Part]) -> Addressees:
-    return tuple(f"department:{part.department}" for part in parts)
-
-
-def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:
-    return (
-        f"工单{number}:{done_zh},现为{event.to_state.zh}",
-        f"Case {number}: {done_en} by {event.role}, now {event.to_state}",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

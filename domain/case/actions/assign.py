@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from domain.case.kind import Action, CaseState, Decision, Event, PartAction, Role, State
+from domain.case.kind import Action, Addressees, CaseState, Decision, Event, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
 from domain.case.permission import while_incomplete
-from domain.kit.event import Addressees
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Name
 

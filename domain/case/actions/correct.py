@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from domain.case.actions.complete import NOT_APPROVED
+from domain.case.events import text_of
 from domain.case.intake import Caller, IntakeFacts, Location
-from domain.case.kind import Action, Actor, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role, text_of
+from domain.case.kind import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
 from domain.case.lifecycle import OPEN
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises, with_priority
 from domain.case.progress import ContactChange
 from domain.catalogue.terms import Edition, Priority, Terms
-from domain.kit.event import Addressees
 from domain.shared.codes import ServiceCode
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
 from domain.shared.text import same_phone
@@ -96,7 +96,7 @@ class Corrected(Reasoned):
         return self.before.caller.phone if self.before.caller and self.changes_phone else None
 
 
-def decide(case: CaseState, body: Correct, _: Actor, at: datetime) -> Decision | NotPossible:
+def decide(case: CaseState, body: Correct, _: object, at: datetime) -> Decision | NotPossible:
     """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
     in_force, filled = (body.in_force, body.filled) if isinstance(body, Correction) else (None, ())
     if not {*filled} <= {*case.filled}:

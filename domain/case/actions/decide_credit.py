@@ -8,9 +8,8 @@ from pydantic import ConfigDict, Field, model_validator
 from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
 from domain.case.clocks import APPROVE
 from domain.case.events import OfDepartment
-from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, NotPossible, Role, State
+from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role, State
 from domain.case.progress import LIMIT_REACHED, Owed
-from domain.kit.event import Addressees
 from domain.shared.actors import SYSTEM
 from domain.shared.codes import Code
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused

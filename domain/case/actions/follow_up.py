@@ -10,9 +10,8 @@ from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
 from domain.case.actions.supervise import supervise
 from domain.case.events import MayClose, OfDepartment
-from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
+from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
 from domain.case.progress import SATISFIED, FollowUpAnswer, Satisfaction
-from domain.kit.event import Addressees
 from domain.shared.value import omit_default
 
 Outcome = Literal["satisfied", "dissatisfied", "unreachable"]

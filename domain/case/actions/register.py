@@ -1,8 +1,7 @@
 """register 受理: the agent takes the complaint down, and owns the case from then on."""
 
 from domain.case.intake import Registered
-from domain.case.kind import Action, ActionBody, CaseState, Event, Holder, Role, State, holders_of
-from domain.kit.event import Addressees
+from domain.case.kind import Action, ActionBody, Addressees, CaseState, Event, Holder, Role, State, holders_of
 
 
 def evolve(case: CaseState, data: Registered, event: Event) -> None:

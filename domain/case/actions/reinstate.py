@@ -1,12 +1,12 @@
 """reinstate 撤回撤销: the withdrawal was a mistake, and the case goes on as it was before it."""
 
 from domain.case.clocks import Clock
-from domain.case.kind import Action, CaseState, Decision, Event, NotPossible, Reasoned, Role, State, departments_of
+from domain.case.kind import Action, Addressees, CaseState, Decision, Event, NotPossible, Reasoned, Role, State
 from domain.case.lifecycle import OPEN
 from domain.case.new_terms import hold_to_present
+from domain.case.parts import departments_of
 from domain.case.permission import while_active
 from domain.case.progress import Urging
-from domain.kit.event import Addressees
 
 
 class Reinstate(Reasoned):

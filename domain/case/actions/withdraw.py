@@ -4,10 +4,10 @@ from datetime import datetime
 
 from domain.case.clocks import Clock
 from domain.case.events import MayClose
-from domain.case.kind import Action, Actor, CaseState, Decision, Event, Reasoned, Role, State, departments_of
+from domain.case.kind import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
 from domain.case.lifecycle import OPEN
+from domain.case.parts import departments_of
 from domain.case.progress import Withdrawal
-from domain.kit.event import Addressees
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import CallId
 from domain.shared.value import omit_default

@@ -4,9 +4,8 @@ from datetime import datetime
 from functools import partial
 
 from domain.case.clocks import APPROVE, CLOCK_ZH, Clock
-from domain.case.kind import CaseState, Due, Event, EventData, EventKind, Holder, holders_of
+from domain.case.kind import Addressees, CaseState, Due, Event, EventData, EventKind, Holder, holders_of
 from domain.catalogue.terms import MISS
-from domain.kit.event import Addressees
 from domain.shared.value import omit_default
 
 
