@@ -19,12 +19,12 @@ from api.complaints.cases import Cases
 from api.complaints.checks import Checks
 from api.complaints.intake import IntakeService
 from api.complaints.recognition import Recognition
-from api.directory import People
+from api.directory import Naming, People
 from api.documents.documents import Documents
 from api.documents.printer import printer
 from api.edge.browsers import SealedCookie
 from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
-from api.edge.metrics import Metrics
+from api.edge.middleware import Metrics
 from api.exports.streams import ExportTurn
 from api.health.readiness import ReadinessCheck, checks
 from api.health.sql import SqlHealth
@@ -32,16 +32,11 @@ from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
 from api.incidents.incidents import Incidents
 from api.incidents.routes import IncidentActions
-from api.naming import Naming
 from api.people.handovers import Handovers
-from api.sign_in.issuer import Issuer
-from api.sign_in.oidc import CALLBACK, Handshake, OidcClient, OidcSignIn
-from api.sign_in.routes import SignIn
 from api.sign_in.security import BearerKey
-from api.sign_in.sessions import Session, Sessions
-from api.sign_in.tokens import ClaimMap, Tokens
-from api.sql.reader import DirectWriter, Reader
-from api.sql.writer import ProjectionWriter
+from api.sign_in.sessions import CALLBACK, Handshake, OidcClient, OidcSignIn, Session, Sessions, SignIn
+from api.sign_in.tokens import ClaimMap, Issuer, Tokens
+from api.sql import DirectWriter, ProjectionWriter, Reader
 from api.temporal.assessments import AssessmentClient
 from api.temporal.backlog import Backlog
 from api.temporal.clock import ClockCheck, temporal_time

@@ -23,7 +23,7 @@ from api.responses import problems
 from api.rights import needs
 from api.routing import OnceRoute
 from api.sign_in.security import digest_of, request_key
-from api.sql.reader import DirectWriter, Reader
+from api.sql import DirectWriter, Reader
 from api.temporal.client import key_reused
 from domain.assessment.exclusion import (
     ASSESSMENT_FINAL,

@@ -25,6 +25,7 @@ from api.complaints.checks import (
 from api.complaints.intake import in_catalogue
 from api.complaints.recognition import Recognition
 from api.dependencies import part
+from api.directory import Naming
 from api.edge.problems import (
     BEHIND_SQL,
     INVALID_RESULT,
@@ -36,11 +37,10 @@ from api.edge.problems import (
     refused_by,
     workflow_lost,
 )
-from api.naming import Naming
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
 from api.rights import KEY, require_reach
 from api.routing import OnceRoute
-from api.sql.reader import Reader
+from api.sql import Reader
 from api.temporal.complaints import ComplaintClient
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
 from domain.case.actions import ACTION_OF, COMMANDS

@@ -18,11 +18,10 @@ from api.codes import CatalogueInForce
 from api.complaints.answers import NewComplaint
 from api.complaints.recognition import Recognition
 from api.dependencies import part
+from api.directory import Naming, PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
-from api.naming import Naming, PersonMeant
 from api.sign_in.security import digest_of, request_key
-from api.sql.reader import Reader
-from api.sql.writer import ProjectionWriter
+from api.sql import ProjectionWriter, Reader
 from api.temporal.backlog import Backlog
 from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
 from api.temporal.complaints import ComplaintClient

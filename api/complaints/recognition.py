@@ -10,8 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from api.edge.problems import ProblemError
-from api.sql.reader import Reader
-from api.sql.writer import ProjectionWriter
+from api.sql import ProjectionWriter, Reader
 from api.temporal.complaints import ComplaintClient
 from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake

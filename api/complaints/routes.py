@@ -29,13 +29,13 @@ from api.complaints.answers import (
 from api.complaints.cases import TheCases
 from api.complaints.intake import OTHER_OWNER, TheIntake
 from api.dependencies import TheCatalogue, TheExportTurn, TheNaming, ThePrinter, TheReader, part
+from api.directory import Naming
 from api.documents.documents import Documents
 from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports import complaints as exported
 from api.exports.files import CSV, XLSX
 from api.exports.streams import STREAMS, pages_of
-from api.naming import Naming
 from api.parameters import (
     INVALID_PERIOD,
     POST_ERRORS,

@@ -13,8 +13,7 @@ from api.dependencies import part
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
 from api.incidents.answers import IncidentItem, NewIncident
-from api.sql.reader import Reader
-from api.sql.writer import ProjectionWriter
+from api.sql import ProjectionWriter, Reader
 from api.temporal.incidents import IncidentClient
 from domain.catalogue.catalogue import Catalogue
 from domain.incident.incident import Incident, IncidentBatch

@@ -13,6 +13,7 @@ from api.actions import Actions, add_actions
 from api.codes import BY_NAME, CatalogueInForce
 from api.complaints.cases import Cases
 from api.dependencies import TheReader, part
+from api.directory import Naming
 from api.edge.problems import (
     BEHIND_SQL,
     OTHER_DEPARTMENT,
@@ -32,7 +33,6 @@ from api.incidents.answers import (
     NewIncident,
 )
 from api.incidents.incidents import TOO_MANY_INCIDENTS, Incidents, TheIncidents, check_scope, no_incident
-from api.naming import Naming
 from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
 from api.responses import also, answer_page, describe, problems, timeline_item
 from api.rights import needs

@@ -250,7 +250,7 @@ async def test_with_sql_down_a_report_is_sent_again(temporal: Client, tmp_path: 
 
 async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six at once take longer together than one may; none is refused."""
-    monkeypatch.setattr("api.sql.reader.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("api.sql.ANSWER_SECONDS", 1.0)
     taken = threading.Lock()
 
     def slow(*args: Any) -> Imported:
@@ -270,7 +270,7 @@ async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.Mon
 async def test_imports_that_wait_for_one_without_an_answer_are_refused_with_it(
     on_both: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.sql.reader.TURN_SECONDS", 0.3)
+    monkeypatch.setattr("api.sql.TURN_SECONDS", 0.3)
     answers = threading.Event()
 
     def hung(*args: Any) -> Imported:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from api.exports import complaints as exported
 from api.exports.files import XLSX, Sheets, defused, lines
 from api.exports.streams import LOOK_SECONDS, ExportTurn
-from api.sql.reader import away
+from api.sql import away
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
 from readmodel.cases.queries import list_rows

@@ -33,8 +33,8 @@ from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.state import Computation, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
+from domain.calls.call import CallMismatch
 from domain.calls.call_back import CallBack
-from domain.calls.matching import CallMismatch
 from domain.case.actions import dispatch, involve
 from domain.case.actions.link_incident import own_matters
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
