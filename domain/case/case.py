@@ -173,9 +173,12 @@ class Case(CaseState, EntityRules[Event]):
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
         events = list(self.advance(at))
         keeps = settle.outcome(self, settlement.incident) == link_incident.KEPT
-        while (event := settle.next_step(self, settlement, at, keeps=keeps)) and event.action not in self.left_out:
-            events.append(self.happen(CASE_KINDS[event.action], at, event.data, event.to_state))
-            keeps = keeps or event.action in self.left_out
+        while step := settle.next_step(self, settlement, at, keeps=keeps):
+            action, decision = step
+            if action.name in self.left_out:
+                break
+            events.append(self.happen(action, at, decision.data, decision.state))
+            keeps = keeps or action.name in self.left_out
         return tuple(events)
 
     def unlink(self, ended: str | None, at: datetime) -> tuple[Event, ...]:

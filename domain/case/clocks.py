@@ -150,6 +150,10 @@ class Clock(Immutable):
     def resume(self, at: datetime) -> "Clock":
         return self.model_copy(update={"running_since": at}) if self.paused else self
 
+    def interrupt(self, at: datetime, until: datetime, calendar: WorkCalendar) -> "Clock":
+        """Stand still from `at` until an instant: what was consumed before is not counted again on another calendar."""
+        return self.pause(at, calendar).resume(until) if self.running_since else self
+
     def stop(self, at: datetime, calendar: WorkCalendar) -> "Clock":
         """Stop: the promise is met, or missed for good. A clock that never started is cancelled."""
         if not self.live:

@@ -26,7 +26,7 @@ class OfIncident(EventData):
 class MayClose(EventData):
     """Facts of an event that may end the case: when it can be reopened or reinstated no more; None if it does not."""
 
-    reopen_ends_at: datetime | None = None
+    reopen_ends_at: datetime | None = omit_default(None)
 
 
 class Names(EventData):

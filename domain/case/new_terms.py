@@ -101,9 +101,7 @@ def _kept(case: CaseState, clock: Clock, terms: Terms, at: datetime) -> Clock:
     if not clock.live:
         return clock
     if clock.missed_at or clock.name == APPROVE:
-        # What was consumed on one calendar is not counted again on another.
-        again = clock.running_since and terms.calendar != case.calendar
-        return clock.pause(at, case.calendar).resume(at) if again else clock
+        return clock if terms.calendar == case.calendar else clock.interrupt(at, at, case.calendar)
     promise = _promise(terms, clock.name)
     if promise is None:
         return clock.cancel(at, case.calendar)

@@ -19,9 +19,9 @@ class Answered(Answer, MayClose):
 
 
 def decide(case: CaseState, body: Answer, _: Actor, at: datetime) -> Decision:
-    if case.terms.answer_needs_follow_up:
-        return Decision(Answered.of(body), State.PENDING_FOLLOW_UP)
-    return Decision(Answered.of(body, reopen_ends_at=case.window_ends_at(at)), State.CLOSED)
+    state = State.PENDING_FOLLOW_UP if case.terms.answer_needs_follow_up else State.CLOSED
+    ends_at = case.window_ends_at(at) if state is State.CLOSED else None
+    return Decision(Answered.of(body, reopen_ends_at=ends_at), state)
 
 
 def evolve(case: CaseState, data: Answered, event: Event) -> None:

@@ -42,18 +42,18 @@ def decide(case: CaseState, body: Dispatch, *_: object) -> Decision:
     """Refuse the department and assignee that have the case already; once it is signed for, the department."""
     if case.state not in AT_WORK or case.department is None:
         return Decision(Dispatched.of(body), State.DISPATCHED)
-    if case.state is State.IN_PROGRESS and body.department == case.department:
+    if body.department != case.department:
+        names = Names.taken_from(case.terms.unit(case.department))
+        redirected = Dispatched.of(body, previous_department=case.department, previous_unit=names)
+        return Decision(redirected, State.DISPATCHED)
+    if case.state is State.IN_PROGRESS:
         accepted = ("another department", f"assign (指派), to give it to another person in {body.department}")
         raise Refused(SAME_DEPARTMENT, f"{body.department} has signed for the case {case.number}.", accepted)
-    if (body.department, body.assignee) == (case.department, case.assignee):
+    if body.assignee == case.assignee:
         whom = f"{body.department} for {body.assignee}" if body.assignee else body.department
         accepted = ("another department", f"another assignee in {body.department}")
         raise Refused(SAME_DEPARTMENT, f"The case {case.number} is with {whom} already.", accepted)
-    if body.department == case.department:
-        return Decision(Dispatched.of(body), State.DISPATCHED)
-    names = Names.taken_from(case.terms.unit(case.department))
-    redirected = Dispatched.of(body, previous_department=case.department, previous_unit=names)
-    return Decision(redirected, State.DISPATCHED)
+    return Decision(Dispatched.of(body), State.DISPATCHED)
 
 
 def evolve(case: CaseState, data: Dispatched, event: Event) -> None:

@@ -108,14 +108,7 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
     reached = data.outcome != "unreachable"
     # Who was not reached has said nothing: what was said before stands.
     if reached or case.answer is None or not case.answer.contacted:
-        case.answer = FollowUpAnswer(
-            outcome=data.outcome,
-            contacted=reached,
-            solved=data.solved,
-            satisfaction=data.satisfaction,
-            note=data.note,
-            answered_at=event.at,
-        )
+        case.answer = FollowUpAnswer.taken_from(data, contacted=reached, answered_at=event.at)
     if event.role is Role.CALLER and not reached:
         return
     case.follow_up_attempts = data.attempt

@@ -1,6 +1,5 @@
 """reinstate 撤回撤销: the withdrawal was a mistake, and the case goes on as it was before it."""
 
-from domain.case.clocks import Clock
 from domain.case.kind import Action, Addressees, CaseState, Decision, Event, NotPossible, Reasoned, Role, State
 from domain.case.lifecycle import OPEN
 from domain.case.new_terms import hold_to_present
@@ -27,19 +26,18 @@ def evolve(case: CaseState, _: Reinstate, event: Event) -> None:
     before, withdrawn_at = case.withdrawal, case.closed_at
     if before is None or withdrawn_at is None:
         return
-
-    def resumed(clock: Clock) -> Clock:
-        return clock.pause(withdrawn_at, case.calendar).resume(event.at) if clock.running_since else clock
-
-    kept = {clock.serial: resumed(clock).model_copy(update={"version": case.version}) for clock in before.clocks}
+    away = (withdrawn_at, event.at)
+    resumed = (clock.interrupt(*away, case.calendar) for clock in before.clocks)
+    kept = {clock.serial: clock.model_copy(update={"version": case.version}) for clock in resumed}
     case.clocks = tuple(kept.get(clock.serial, clock) for clock in case.clocks)
     for part in before.parts:
         case.put_part(part)
     case.approval, case.extension, case.follow_up_since = before.approval, before.extension, before.follow_up_since
     case.wake_at = before.wake_at and max(before.wake_at, event.at)
     if before.urging and before.urging.countdown:
-        case.urging = Urging.taken_from(before.urging, countdown=resumed(before.urging.countdown))
-    case.away = (*case.away, (withdrawn_at, event.at))
+        countdown = before.urging.countdown.interrupt(*away, case.calendar)
+        case.urging = Urging.taken_from(before.urging, countdown=countdown)
+    case.away = (*case.away, away)
     if before.waited:
         case.incident = case.settled = None
     case.withdrawal = case.closed_at = case.reopen_ends_at = None

@@ -36,8 +36,15 @@ class ApprovalRequested(RequestApproval):
 
 
 def decide(case: CaseState, body: RequestApproval, *_: object) -> Decision:
-    """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum."""
-    _check(body)
+    """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum.
+
+    Raises Refused if a request with a kind lacks its amount or grounds.
+    """
+    needed = {"amount": 'amount: a decimal text, as "860.00"', "grounds": "grounds: why it should be so"}
+    missing = {name: accepted for name, accepted in needed.items() if getattr(body, name) is None}
+    if body.kind and missing:
+        message = f"A request of the kind {body.kind} says how much and why; it lacks {' and '.join(missing)}."
+        raise Refused(REQUEST_INCOMPLETE, message, tuple(missing.values()))
     before = _approved_before(case)
     approvers = approvers_for(case.terms, body.amount, before)
     requested = ApprovalRequested.of(body, approvers=approvers, approved_before=before)
@@ -55,17 +62,6 @@ def open_turn(case: CaseState, at: datetime) -> None:
         return
     clock = case.new_clock(APPROVE, who, len(case.clocks) + 1)
     case.clocks = (*case.clocks, clock.start(at))
-
-
-def _check(body: RequestApproval) -> None:
-    asked = {
-        "amount": (body.amount, 'amount: a decimal text, as "860.00"'),
-        "grounds": (body.grounds, "grounds: why it should be so"),
-    }
-    missing = {name: accepted for name, (value, accepted) in asked.items() if value is None}
-    if body.kind and missing:
-        message = f"A request of the kind {body.kind} says how much and why; it lacks {' and '.join(missing)}."
-        raise Refused(REQUEST_INCOMPLETE, message, tuple(missing.values()))
 
 
 def _approved_before(case: CaseState) -> Decimal:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from domain.case.clocks import Clock
 from domain.case.events import MayClose
 from domain.case.kind import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
 from domain.case.lifecycle import OPEN
@@ -34,25 +33,20 @@ def needs_call(actor: Actor, owner: str) -> bool:
 
 def decide(case: CaseState, body: Withdraw, actor: Actor, at: datetime) -> Decision:
     """Refuse an agent who neither owns the case nor names a call."""
-    ends_at = case.window_ends_at(at)
-    if not needs_call(actor, case.owner):
-        return Decision(Withdrawn.of(body, reopen_ends_at=ends_at), State.WITHDRAWN)
-    if body.call_id is None:
+    by_call = needs_call(actor, case.owner)
+    if by_call and body.call_id is None:
         message = (
             f"The case {case.number} belongs to {case.owner}, who may withdraw it, as may a supervisor."
             " Another agent names in call_id the call that he or she took from its caller."
         )
         raise Refused(CALL_NEEDED, message, ("call_id: a call of its caller that you took", "its owner", "supervisor"))
-    return Decision(Withdrawn.of(body, reopen_ends_at=ends_at, by_call=True), State.WITHDRAWN)
+    withdrawn = Withdrawn.of(body, reopen_ends_at=case.window_ends_at(at), by_call=by_call)
+    return Decision(withdrawn, State.WITHDRAWN)
 
 
 def evolve(case: CaseState, _: Withdrawn, event: Event) -> None:
-    """Keep what the end of the case takes away; what was consumed by then is not counted again on another calendar."""
-
-    def measured(clock: Clock) -> Clock:
-        return clock.pause(event.at, case.calendar).resume(event.at) if clock.running_since else clock
-
-    live = tuple(measured(clock) for clock in case.clocks if clock.live)
+    """Keep what the end of the case takes away, with the clocks measured."""
+    live = tuple(clock.interrupt(event.at, event.at, case.calendar) for clock in case.clocks if clock.live)
     waited = case.incident is not None and not case.settled
     case.withdrawal = Withdrawal.taken_from(case, clocks=live, parts=case.unfinished, waited=waited)
 
