@@ -22,7 +22,7 @@ from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from readmodel import incidents as stored
 from workflows.clients.start import Request
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")
