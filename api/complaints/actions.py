@@ -51,7 +51,7 @@ from domain.case.actions.send_link import SendLink
 from domain.case.actions.withdraw import Withdraw
 from domain.case.intake import Caller, Contact, Intake, Location
 from domain.case.lifecycle import OPEN, State
-from domain.case.permission import department_meant, forbidden
+from domain.case.permission import Attempt
 from domain.case.progress import Progress
 from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody
@@ -93,8 +93,7 @@ class ComplaintActions(Actions[Outcome]):
         with suppress(ProblemError):
             if case := await self.reader.ask(get_case, number):
                 action = ACTION_OF[type(body)]
-                named = getattr(body, "department", None) if action.part else None
-                against = forbidden(action, case, actor, department_meant(case, actor, action, named))
+                against = Attempt.of(action, case, actor, self.clock(), body).forbidden()
                 return refused_by(against) if against else None
         return None
 
