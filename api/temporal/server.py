@@ -1,4 +1,4 @@
-"""What the API asks of Temporal's server itself: its clock, and how far the workers are behind.
+"""Questions to Temporal's server itself: its clock, and how far the workers are behind.
 
 By Temporal's clock everything that happens to a case is timed. No call tells its time: answers carry instants of the
 past alone, and neither headers nor trailers have one. A poll is the one call without effects of which Temporal notes
