@@ -17,10 +17,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.codes import CONTEXT
 from api.edge.problems import ProblemError, declare
-from api.responses import reads_one_department
-from api.shapes import Page, body_like
+from api.responses import Page, body_like, reads_one_department
+from api.routing import CONTEXT
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.case.case import Case
 from domain.case.lifecycle import ENDED
@@ -30,7 +29,7 @@ from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl
 from domain.shared.value import Value
-from readmodel.calls.links import LinkedCall
+from readmodel.calls.calls import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
 
 INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")

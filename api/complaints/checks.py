@@ -11,17 +11,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 
-from api.codes import CatalogueInForce
 from api.complaints.cases import Cases
+from api.dependencies import CatalogueInForce
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
-from api.sql.reader import Reader, away
-from api.temporal.complaints import ComplaintClient
-from domain.calls.matching import CallMismatch
+from api.sql import Reader, away
+from api.temporal.client import ComplaintClient
+from domain.calls.call import CallMismatch
 from domain.case.actions.withdraw import needs_call
 from domain.case.progress import Owed
 from domain.shared.actors import Actor
-from readmodel.callers.records import links_sent
+from readmodel.callers import links_sent
 from readmodel.calls.contacts import link_goes_nowhere
 from readmodel.calls.withdrawals import call_mismatch
 from readmodel.cases.decisions import PastCredit, credited

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from api.actions import Actions, add_actions
-from api.codes import BY_NAME, CatalogueInForce
 from api.complaints.cases import Cases
-from api.dependencies import TheReader, part
+from api.dependencies import CatalogueInForce, TheReader, part
+from api.directory import Naming
 from api.edge.problems import (
     BEHIND_SQL,
     OTHER_DEPARTMENT,
@@ -32,27 +32,25 @@ from api.incidents.answers import (
     NewIncident,
 )
 from api.incidents.incidents import TOO_MANY_INCIDENTS, Incidents, TheIncidents, check_scope, no_incident
-from api.naming import Naming
 from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
 from api.responses import also, answer_page, describe, problems, timeline_item
 from api.rights import needs
-from api.routing import OnceRoute
+from api.routing import BY_NAME, OnceRoute
 from api.sign_in.security import digest_of, request_key
-from api.temporal.client import TEMPORAL_ERRORS
-from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.merge import Merge
-from domain.incident.batch import IncidentBatch
+from domain.incident.incident import IncidentBatch
 from domain.incident.state import IncidentState
 from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE
 from domain.shared.actors import Actor
-from readmodel.incidents import candidates as incident_candidates
-from readmodel.incidents import incidents as stored
-from readmodel.incidents.incidents import IncidentCounts
+from readmodel import incidents as stored
+from readmodel.incidents import IncidentCounts
 from readmodel.timelines import incident_timeline
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
@@ -165,7 +163,7 @@ async def list_candidates(
     Link one with `link_incident` of the case, or with `cases` of `confirm`.
     """
     incident = await incidents.found(number, actor)
-    page = await reader.ask(incident_candidates.candidates, incident, paging.cursor, paging.limit)
+    page = await reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
     items = [Candidate.of(each, actor) for each in page.items]
     return CandidatePage(items=items, next_cursor=page.next_cursor)
 

@@ -13,11 +13,10 @@ from api.dependencies import TheCatalogue, TheReader
 from api.edge.limits import LOOKUP
 from api.edge.problems import ProblemError, declare
 from api.parameters import CaseNumber
-from api.responses import masked_for, problems
+from api.responses import body_like, masked_for, problems
 from api.rights import department_within, needs
 from api.routing import OnceRoute
-from api.shapes import body_like
-from api.temporal.client import TEMPORAL_ERRORS
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.intake import Caller
 from domain.customers.customer import CallerRecord, KnownCaller
 from domain.rights.rights import READ_CALLERS, READ_CUSTOMERS
@@ -25,7 +24,7 @@ from domain.shared.actors import Actor
 from domain.shared.text import AccountNo, Phone
 from domain.shared.value import Value
 from readmodel.base.paging import Place
-from readmodel.callers.records import caller_record, customer_record, known_caller
+from readmodel.callers import caller_record, customer_record, known_caller
 
 log = logging.getLogger("hotline.api")
 

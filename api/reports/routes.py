@@ -22,7 +22,7 @@ from api.exports.streams import attachment
 from api.responses import formats, masked_for, problems
 from api.rights import needs
 from api.routing import OnceRoute
-from api.sql.reader import Reader
+from api.sql import Reader
 from domain.customers.customer import Thanks
 from domain.reports.period import (
     EXAMPLES,
@@ -41,7 +41,7 @@ from domain.rights.rights import READ_REPORTS
 from domain.shared.actors import Actor
 from domain.shared.amounts import ZERO, rate
 from domain.shared.text import Name
-from readmodel.callers.records import thanks_between
+from readmodel.callers import thanks_between
 from readmodel.cases.decisions import MoneyTotal, totals
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject, counts
 from readmodel.reports.reports import first_case_at, get_report

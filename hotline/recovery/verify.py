@@ -20,7 +20,7 @@ from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
 from activities.bulk_throttle import BulkThrottle
-from activities.cases.updates import for_each
+from activities.case_updates import for_each
 from activities.names import incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen
@@ -29,9 +29,8 @@ from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import chains, read_incident_run
-from readmodel import recovery
+from readmodel import incidents, recovery
 from readmodel.base.database import ReadConnection, read_in_thread
-from readmodel.incidents import incidents
 from readmodel.recovery import CaseFacts, all_facts, facts_of, incidents_not_over
 from readmodel.timelines import incident_timeline
 from workflows.incident.workflow import IncidentWorkflow
