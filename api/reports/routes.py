@@ -24,7 +24,7 @@ from api.rights import needs
 from api.routing import OnceRoute
 from api.sql import Reader
 from domain.customers.customer import Thanks
-from domain.reports.period import (
+from domain.reports.report import (
     EXAMPLES,
     MONTH,
     PATTERNS,
@@ -33,10 +33,10 @@ from domain.reports.period import (
     NotEndedError,
     Period,
     PeriodError,
+    Report,
     ReportKind,
     month_bounds,
 )
-from domain.reports.report import Report
 from domain.rights.rights import READ_REPORTS
 from domain.shared.actors import Actor
 from domain.shared.amounts import ZERO, rate

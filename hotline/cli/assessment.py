@@ -17,7 +17,7 @@ from domain.assessment.score import FigureValue, Item
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
 from domain.catalogue.standard import GivenPoints
-from domain.reports.period import Period, ReportKind, month_of
+from domain.reports.report import Period, ReportKind, month_of
 from domain.shared.errors import OperatorError
 from hotline.cli import shared
 from hotline.files.catalogue_store import edition_of

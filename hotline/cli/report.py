@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from domain.reports.period import Period, ReportKind
-from domain.reports.report import Report, Table, shown
+from domain.reports.report import Period, Report, ReportKind, Table, shown
 from domain.shared.errors import OperatorError
 from hotline.cli.shared import catalogue_in_force, reaching_both, reading_sql, show_table
 from hotline.settings import Settings

@@ -4,8 +4,7 @@ from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, case, func, literal, select
 
-from domain.reports.period import ReportKind
-from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
+from domain.reports.report import Chart, ChartKind, Column, ColumnKind, ReportKind, Table
 from domain.shared.amounts import rate
 from readmodel.base.database import ReadConnection
 from readmodel.calls.report import start_of

@@ -11,8 +11,7 @@ from sqlalchemy import (
 )
 
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.period import Period, ReportKind
-from domain.reports.report import Report
+from domain.reports.report import Period, Report, ReportKind
 from domain.reports.report import Table as ReportTable
 from domain.shared.text import to_milliseconds
 from readmodel.base.database import ReadConnection, WriteConnection

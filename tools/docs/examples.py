@@ -51,7 +51,7 @@ from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentState, Opening
 from domain.kit.event import Command
-from domain.reports.period import ReportKind
+from domain.reports.report import ReportKind
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase
