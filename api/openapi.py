@@ -1,6 +1,7 @@
 """Document of the operations: what their routes do not say, computed of the routes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import getdoc
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -173,7 +174,7 @@ def _complete(operation: Json, route: APIRoute) -> None:
         int(status): answer for status, answer in answers.items() if "application/json" in answer.get("content", ())
     }
     for status, answer in good.items():
-        answer["description"] = DONE[status] if len(good) > 1 else model.__doc__
+        answer["description"] = DONE[status] if len(good) > 1 else getdoc(model)
         answer["content"]["application/json"]["examples"] = {name: {"$ref": f"#/components/examples/{name}"}}
 
 

@@ -25,10 +25,16 @@ def shown_as(kind: Any) -> WithJsonSchema:  # noqa: ANN401 - a type
 
 
 class Page(BaseModel, Generic[T]):
-    """Page of a list."""
+    """Page of a list, in the order that the operation tells."""
 
     items: list[T]
     next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Return the name in the document: `CallPage` of `CallItem`."""
+        name: str = getattr(params[0], "__name__", "")
+        return f"{name.removesuffix('Item').removesuffix('Summary')}Page"
 
 
 class EventItem(BaseModel, Generic[T]):

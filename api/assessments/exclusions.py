@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
-from api.assessments.answers import ExclusionDecision, ExclusionItem, ExclusionPage, NewExclusion
+from api.assessments.answers import ExclusionDecision, ExclusionItem, NewExclusion
 from api.assessments.assessments import Assessments
 from api.codes import CatalogueInForce
 from api.complaints.cases import Cases, TheCases
@@ -22,6 +22,7 @@ from api.parameters import CaseNumber, IdempotencyKey, Paging
 from api.responses import problems
 from api.rights import needs
 from api.routing import OnceRoute
+from api.shapes import Page
 from api.sign_in.security import digest_of, request_key
 from api.sql.reader import DirectWriter, Reader
 from api.temporal.client import key_reused
@@ -118,21 +119,21 @@ router = APIRouter(tags=["assessments"], route_class=OnceRoute)
     summary="List exclusions 剔除",
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_exclusions(wanted: Annotated[ExclusionListing, Query()], reader: TheReader) -> ExclusionPage:
+async def list_exclusions(wanted: Annotated[ExclusionListing, Query()], reader: TheReader) -> Page[ExclusionItem]:
     """List the exclusions that wait for a decision, or those that were decided on, the oldest first."""
     asked = partial(exclusions.page_of_exclusions, decided=wanted.decided)
     page = await reader.ask(asked, wanted.cursor, wanted.limit)
-    return ExclusionPage(items=[*map(ExclusionItem.of, page.items)], next_cursor=page.next_cursor)
+    return Page[ExclusionItem](items=[*map(ExclusionItem.of, page.items)], next_cursor=page.next_cursor)
 
 
 @router.get(_OF_CASE, summary="List the exclusions of a complaint")
 async def list_exclusions_of_complaint(
     number: CaseNumber, actor: Annotated[Actor, needs(READ_CASES)], reader: TheReader, cases: TheCases
-) -> ExclusionPage:
+) -> Page[ExclusionItem]:
     """List all exclusions of a complaint with their decisions, the oldest first, all on one page."""
     await cases.in_sql(number, actor, READ_CASES)
     found = await reader.ask(exclusions.exclusions_of, number)
-    return ExclusionPage(items=[*map(ExclusionItem.of, found)], next_cursor=None)
+    return Page[ExclusionItem](items=[*map(ExclusionItem.of, found)], next_cursor=None)
 
 
 @router.post(

@@ -12,16 +12,12 @@ from api.assessments.answers import (
     AssessedItem,
     AssessedMonth,
     CountedCaseItem,
-    CountedCasePage,
     InspectionItem,
-    InspectionPage,
-    MonthPage,
     MonthSummary,
     NewInspection,
     NewObjection,
     ObjectionDecision,
     ObjectionItem,
-    ObjectionPage,
     StandardItem,
 )
 from api.assessments.assessments import CASE_NOT_COUNTED, UNKNOWN_FIGURE, UNKNOWN_SUBJECT, TheAssessments, number_of
@@ -34,6 +30,7 @@ from api.parameters import INVALID_NUMBER, POST_ERRORS, IdempotencyKey, Paging, 
 from api.responses import also, formats, problems, set_status
 from api.rights import needs
 from api.routing import OnceRoute
+from api.shapes import Page
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.assessment.state import AssessmentAction, AssessmentFields, Objection
 from domain.catalogue.figures import Subject
@@ -89,10 +86,10 @@ router = APIRouter(tags=["assessments"], route_class=OnceRoute)
 
 
 @router.get(ASSESSMENTS, summary="List assessed months 考核月份")
-async def list_assessments(actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader) -> MonthPage:
+async def list_assessments(actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader) -> Page[MonthSummary]:
     """List the months that are or were assessed, the latest first, all on one page."""
     found = await reader.ask(months.all_months)
-    return MonthPage(items=[MonthSummary.of(each, actor) for each in found], next_cursor=None)
+    return Page[MonthSummary](items=[MonthSummary.of(each, actor) for each in found], next_cursor=None)
 
 
 @router.get(
@@ -123,13 +120,13 @@ async def get_assessment(
 @router.get(
     f"{ASSESSMENTS}/{{month}}/cases",
     summary="List the cases behind a number",
-    response_model=CountedCasePage,
+    response_model=Page[CountedCaseItem],
     dependencies=[needs(READ_ASSESSMENTS)],
     responses=formats(CSV, XLSX) | problems(UNKNOWN_FIGURE),
 )
 async def list_counted_cases(
     month: Month, wanted: Annotated[CaseListing, Query()], assessments: TheAssessments, export_turn: TheExportTurn
-) -> CountedCasePage | Response:
+) -> Page[CountedCaseItem] | Response:
     """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
     number = number_of(await assessments.of(month), wanted.by, wanted.subject, wanted.figure)
     if wanted.format != "json":
@@ -141,7 +138,7 @@ async def list_counted_cases(
         pages = await pages_of(turn, read, exported.case_cells, wanted.cursor)
         return await STREAMS[wanted.format](name, exported.CASE_COLUMNS, pages, turn)
     page = await assessments.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
-    return CountedCasePage(items=[*map(CountedCaseItem.of, page.items)], next_cursor=page.next_cursor)
+    return Page[CountedCaseItem](items=[*map(CountedCaseItem.of, page.items)], next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -149,9 +146,9 @@ async def list_counted_cases(
     summary="List the sample of a month 质检样本",
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_inspections(month: Month, assessments: TheAssessments) -> InspectionPage:
+async def list_inspections(month: Month, assessments: TheAssessments) -> Page[InspectionItem]:
     """List the cases that were drawn to be inspected, with the points of those that were, all on one page."""
-    return InspectionPage(items=InspectionItem.all_of(await assessments.of(month)), next_cursor=None)
+    return Page[InspectionItem](items=InspectionItem.all_of(await assessments.of(month)), next_cursor=None)
 
 
 async def _one_page(page: list[list[Cell]]) -> Pages:
@@ -185,10 +182,10 @@ async def inspect_case(
     summary="List the objections of a month 申诉",
     dependencies=[needs(READ_ASSESSMENTS)],
 )
-async def list_objections(month: Month, assessments: TheAssessments) -> ObjectionPage:
+async def list_objections(month: Month, assessments: TheAssessments) -> Page[ObjectionItem]:
     """List the objections with their decisions, the oldest first, all on one page."""
     found = await assessments.of(month)
-    return ObjectionPage(items=[ObjectionItem.of(month, each) for each in found.objections], next_cursor=None)
+    return Page[ObjectionItem](items=[ObjectionItem.of(month, each) for each in found.objections], next_cursor=None)
 
 
 @router.post(

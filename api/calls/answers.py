@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from api.codes import CONTEXT
 from api.edge.problems import ProblemError, declare
 from api.responses import reads_one_department
-from api.shapes import Page, body_like
+from api.shapes import body_like
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.case.case import Case
 from domain.case.lifecycle import ENDED
@@ -31,7 +31,6 @@ from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl
 from domain.shared.value import Value
 from readmodel.calls.links import LinkedCall
-from readmodel.calls.withdrawals import Unconfirmed
 
 INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")
 CALLS = "/v1/calls"
@@ -196,14 +195,6 @@ class CallItem(BaseModel):
         }
         links = CallLinks(complaint=f"/v1/complaints/{first}" if first else None)
         return cls(**{**shown, **more}, masked=hidden, links=links)
-
-
-class CallPage(Page[CallItem]):
-    """Calls, the newest first."""
-
-
-class UnconfirmedPage(Page[Unconfirmed]):
-    """Withdrawals that their call does not confirm, the newest first."""
 
 
 def _seconds(time: timedelta | None) -> float | None:

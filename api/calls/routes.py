@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, StrictBool
 
-from api.calls.answers import CALLS, INVALID_CALL, CallItem, CallPage, KeptCalls, NewCall, Reported, UnconfirmedPage
+from api.calls.answers import CALLS, INVALID_CALL, CallItem, KeptCalls, NewCall, Reported
 from api.complaints.cases import TheCases
 from api.dependencies import Now, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter
 from api.edge.problems import ProblemError, declare, kind_of
@@ -27,7 +27,7 @@ from domain.shared.value import Value
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
 from readmodel.calls.calls import CallFilters, keep
 from readmodel.calls.links import calls_of_case, linked_calls
-from readmodel.calls.withdrawals import unconfirmed
+from readmodel.calls.withdrawals import Unconfirmed, unconfirmed
 
 
 class CallListing(LongPaging):
@@ -95,10 +95,6 @@ class CallBackItem(BaseModel):
         return cls(**shown, state=call_back.state(at), held_until=call_back.held_until(at), links=links)
 
 
-class CallBackPage(Page[CallBackItem]):
-    """Call-backs: the open ones oldest first, those that are done newest first."""
-
-
 router = APIRouter(tags=["calls"], route_class=OnceRoute)
 
 
@@ -129,14 +125,14 @@ async def list_calls(
     reader: TheReader,
     catalogue: TheCatalogue,
     naming: TheNaming,
-) -> CallPage:
+) -> Page[CallItem]:
     """List calls, the newest first. Filters narrow the list together."""
     period(("from", wanted.since), ("to", wanted.until))
     agent = person(naming, wanted.agent, actor)
     filters = CallFilters(agent, wanted.queue, wanted.outcome, wanted.since, wanted.until)
     area_code = catalogue.area_code
     page = await reader.ask(linked_calls, filters, wanted.cursor, wanted.limit, area_code)
-    return CallPage(items=[CallItem.of(call, actor) for call in page.items], next_cursor=page.next_cursor)
+    return Page[CallItem](items=[CallItem.of(call, actor) for call in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/v1/complaints/{number}/calls", summary="List the calls of a complaint")
@@ -146,11 +142,11 @@ async def list_calls_of_complaint(
     reader: TheReader,
     catalogue: TheCatalogue,
     cases: TheCases,
-) -> CallPage:
+) -> Page[CallItem]:
     """List the calls in which it was registered or that name it, the newest first, all on one page."""
     case = await cases.in_sql(number, actor, READ_CASES)
     found = await reader.ask(calls_of_case, case, catalogue.area_code)
-    return CallPage(items=[CallItem.of(call, actor, case) for call in found], next_cursor=None)
+    return Page[CallItem](items=[CallItem.of(call, actor, case) for call in found], next_cursor=None)
 
 
 @router.get(
@@ -160,11 +156,11 @@ async def list_calls_of_complaint(
 )
 async def list_unconfirmed_withdrawals(
     paging: Annotated[LongPaging, Query()], now: Now, reader: TheReader, catalogue: TheCatalogue
-) -> UnconfirmedPage:
-    """List withdrawals by agents who did not own the case, where the call they named does not confirm it."""
+) -> Page[Unconfirmed]:
+    """List withdrawals by agents who did not own the case and whose call does not confirm it, the newest first."""
     area_code = catalogue.area_code
     page = await reader.ask(unconfirmed, now, area_code, paging.cursor, paging.limit)
-    return UnconfirmedPage(items=[*page.items], next_cursor=page.next_cursor)
+    return Page[Unconfirmed](items=[*page.items], next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -174,11 +170,11 @@ async def list_unconfirmed_withdrawals(
 )
 async def list_callers_to_call_back(
     wanted: Annotated[CallBackListing, Query()], now: Now, reader: TheReader
-) -> CallBackPage:
+) -> Page[CallBackItem]:
     """List callers whom nobody answered, one entry for each telephone, whoever has waited longest first."""
     page = await reader.ask(list_call_backs, wanted.state, now, wanted.cursor, wanted.limit)
     items = [CallBackItem.of(each, now) for each in page.items]
-    return CallBackPage(items=items, next_cursor=page.next_cursor)
+    return Page[CallBackItem](items=items, next_cursor=page.next_cursor)
 
 
 @router.post(

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StrictBool
 
 from api.parameters import Flag, Sla
 from api.responses import masked_for, reads_one_department
-from api.shapes import EventItem, Page, body_like, shown_as, timeline_of
+from api.shapes import EventItem, body_like, shown_as, timeline_of
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.decide import CASE_KINDS
 from domain.case.events import Event
@@ -86,10 +86,6 @@ class Complaint(CaseView):
         return cls(**facts, masked=names, links=Links.of(view.number))
 
 
-class ComplaintPage(Page[Complaint]):
-    """Complaints, the newest registration first unless another order is asked for."""
-
-
 class PartItem(Part):
     """Part of a department in a case of another (协办)."""
 
@@ -107,10 +103,6 @@ class PartItem(Part):
         case = {name: value for name, value in item._asdict().items() if name != "part"}
         found = cls(**dict(item.part), **case, links=Links.of(item.number))
         return masked_for(reader, found, found.case_state)
-
-
-class PartPage(Page[PartItem]):
-    """Parts, the latest involvement first."""
 
 
 class TimelineItem(EventItem[State]):
@@ -152,9 +144,3 @@ class NoticeItem(BaseModel):
             departments=[each.department for each in data.addressees],
             links={"self": f"{here}/notices/{event.seq}", "complaint": here},
         )
-
-
-class NoticePage(Page[NoticeItem]):
-    """Documents of a case, the oldest first, all on one page."""
-
-    next_cursor: str | None = Field(default=None, description="Always null: there is no further page.")

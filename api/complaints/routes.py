@@ -18,12 +18,9 @@ from werkzeug.http import parse_accept_header
 from api.codes import BY_NAME
 from api.complaints.answers import (
     Complaint,
-    ComplaintPage,
     NewComplaint,
     NoticeItem,
-    NoticePage,
     PartItem,
-    PartPage,
     Timeline,
 )
 from api.complaints.cases import TheCases
@@ -54,6 +51,7 @@ from api.parameters import (
 from api.responses import NOT_MODIFIED, also, answer_page, describe, etag, formats, problems, timeline_item
 from api.rights import MASKED_SEARCH, department_within, needs, search_within
 from api.routing import OnceRoute
+from api.shapes import Page
 from api.temporal.client import TEMPORAL_ERRORS
 from domain.case.lifecycle import State
 from domain.case.parts import PartState
@@ -151,7 +149,7 @@ def _narrowed(wanted: Filters, actor: Actor, naming: Naming) -> CaseFilters:
 @router.get(
     "/v1/complaints",
     summary="List and search complaints",
-    response_model=ComplaintPage,
+    response_model=Page[Complaint],
     responses=formats(CSV, XLSX) | problems(*FILTER_ERRORS),
 )
 async def list_complaints(
@@ -161,7 +159,7 @@ async def list_complaints(
     catalogue: TheCatalogue,
     naming: TheNaming,
     export_turn: TheExportTurn,
-) -> ComplaintPage | Response:
+) -> Page[Complaint] | Response:
     """List complaints, the newest registration first unless `sort` is given. Filters narrow the list together.
 
     By registration, no case comes twice or is left out between pages, and what is registered meanwhile comes before
@@ -183,7 +181,7 @@ async def list_complaints(
         list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code, sort=wanted.sort
     )
     items = [Complaint.of(cases.view(case, actor), actor) for case in page.items]
-    return ComplaintPage(items=items, next_cursor=page.next_cursor)
+    return Page[Complaint](items=items, next_cursor=page.next_cursor)
 
 
 @router.get("/v1/complaints/counts", summary="Count complaints", responses=problems(*FILTER_ERRORS))
@@ -249,24 +247,27 @@ async def list_parts(
     actor: Annotated[Actor, needs(READ_PARTS)],
     reader: TheReader,
     catalogue: TheCatalogue,
-) -> PartPage:
-    """List the parts of a department in cases of others; `GET /v1/complaints` lists its own cases."""
+) -> Page[PartItem]:
+    """List the parts of a department in cases of others, the latest involvement first.
+
+    `GET /v1/complaints` lists its own cases.
+    """
     department = department_within(READ_PARTS, actor, wanted.department) or actor.department
     if department is None:
         detail = "Your key has no department: name one with the parameter `department`."
         raise ProblemError(UNKNOWN["department"], detail, accepted=words(catalogue.departments))
     page = await reader.ask(parts_of, department, wanted.state, wanted.cursor, wanted.limit)
-    return PartPage(items=[PartItem.of(item, actor) for item in page.items], next_cursor=page.next_cursor)
+    return Page[PartItem](items=[PartItem.of(item, actor) for item in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/v1/complaints/{number}/notices", summary="List the notices of a case 催办通知书、通报批评")
 async def list_notices(
     number: CaseNumber, actor: Annotated[Actor, needs(READ_NOTICES)], reader: TheReader, cases: TheCases
-) -> NoticePage:
-    """List at most two a cycle: a notice of urging the day after the due time, and public criticism."""
+) -> Page[NoticeItem]:
+    """List at most two a cycle, the oldest first: a notice of urging the day after the due time, public criticism."""
     await cases.in_sql(number, actor, READ_NOTICES)
     found = await reader.ask(documents_of, number)
-    return NoticePage(items=[NoticeItem.of(number, event) for event in found])
+    return Page[NoticeItem](items=[NoticeItem.of(number, event) for event in found])
 
 
 @router.get(

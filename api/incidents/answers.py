@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.responses import masked_for
-from api.shapes import HIDDEN, WHOLE, EventItem, Page, body_like, timeline_of
+from api.shapes import HIDDEN, WHOLE, EventItem, body_like, timeline_of
 from domain.case.incident_link import KEPT, SETTLED, OwnMatter
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
@@ -116,10 +116,6 @@ class IncidentItem(IncidentFields):
         )
 
 
-class IncidentPage(Page[IncidentItem]):
-    """Incidents, the latest first."""
-
-
 class CandidatePlace(BaseModel):
     """Place of a candidate."""
 
@@ -164,10 +160,6 @@ class Candidate(BaseModel):
             links=CandidateLinks(self=here, link=f"{here}/actions/link_incident"),
         )
         return masked_for(reader, found, case.state)
-
-
-class CandidatePage(Page[Candidate]):
-    """Candidates, the newest registration first."""
 
 
 IncidentTimeline = timeline_of("IncidentTimeline", EventItem[IncidentState], INCIDENT_KINDS)

@@ -25,9 +25,7 @@ from api.edge.problems import (
 )
 from api.incidents.answers import (
     Candidate,
-    CandidatePage,
     IncidentItem,
-    IncidentPage,
     IncidentTimeline,
     NewIncident,
 )
@@ -37,6 +35,7 @@ from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, 
 from api.responses import also, answer_page, describe, problems, timeline_item
 from api.rights import needs
 from api.routing import OnceRoute
+from api.shapes import Page
 from api.sign_in.security import digest_of, request_key
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
@@ -108,11 +107,11 @@ async def declare_incident(
 @router.get("/v1/incidents", summary="List incidents")
 async def list_incidents(
     wanted: Annotated[IncidentListing, Query()], actor: Annotated[Actor, needs(READ_INCIDENTS)], reader: TheReader
-) -> IncidentPage:
+) -> Page[IncidentItem]:
     """List incidents, the latest first; of the states that are given."""
     page = await reader.ask(stored.page, wanted.state, wanted.cursor, wanted.limit)
     items = [IncidentItem.of(each.incident, actor, IncidentCounts(outcomes=each.outcomes)) for each in page.items]
-    return IncidentPage(items=items, next_cursor=page.next_cursor)
+    return Page[IncidentItem](items=items, next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -159,7 +158,7 @@ async def list_candidates(
     actor: Annotated[Actor, needs(READ_CANDIDATES)],
     incidents: TheIncidents,
     reader: TheReader,
-) -> CandidatePage:
+) -> Page[Candidate]:
     """List cases that the incident does not take by itself, the newest first, each with the reasons.
 
     Link one with `link_incident` of the case, or with `cases` of `confirm`.
@@ -167,7 +166,7 @@ async def list_candidates(
     incident = await incidents.found(number, actor)
     page = await reader.ask(incident_candidates.candidates, incident, paging.cursor, paging.limit)
     items = [Candidate.of(each, actor) for each in page.items]
-    return CandidatePage(items=items, next_cursor=page.next_cursor)
+    return Page[Candidate](items=items, next_cursor=page.next_cursor)
 
 
 UNKNOWN_CASES = declare("unknown-cases", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown cases")
