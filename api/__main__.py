@@ -43,7 +43,6 @@ from api.health.sql import SqlHealth
 from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
 from api.incidents.incidents import Incidents
-from api.incidents.routes import IncidentActions
 from api.naming import Naming
 from api.people.handovers import Handovers
 from api.sign_in.issuer import Issuer
@@ -107,7 +106,7 @@ def assemble(
     complaints, most = clients.complaints, settings.incidents_per_hour
     cases, access = Cases(reader, complaints, projection, clock), _access(settings, common)
     recognition = Recognition(reader, complaints, projection)
-    incidents = Incidents(clients.incidents, reader, projection, in_force, common.turns, most, clock)
+    incidents = Incidents(clients.incidents, naming, reader, projection, cases, in_force, common.turns, most, clock)
     assessments = Assessments(clients.assessments, reader, common.direct, common.people, in_force, clock)
     return Backend(
         common=common,
@@ -121,7 +120,6 @@ def assemble(
         complaint_actions=_complaint_actions(settings, common, clients, cases, recognition),
         caller_page=CallerPage(cases, in_force, CallerLinks(ring_of(settings)), common.limits, access.sessions.secure),
         incidents=incidents,
-        incident_actions=IncidentActions(clients.incidents, naming, incidents, cases, in_force),
         handovers=Handovers(clients.handovers, reader, common.direct, naming, common.people, clock),
         assessments=assessments,
         exclusions=Exclusions(cases, reader, common.direct, assessments, in_force, clock),

@@ -22,7 +22,6 @@ from api.edge.middleware import Serving
 from api.exports.streams import ExportTurn
 from api.health.readiness import ReadinessCheck
 from api.incidents.incidents import Incidents
-from api.incidents.routes import IncidentActions
 from api.naming import Naming
 from api.people.handovers import Handovers
 from api.sign_in.oidc import OidcSignIn
@@ -135,7 +134,6 @@ class Backend:
     complaint_actions: ComplaintActions
     caller_page: CallerPage
     incidents: Incidents
-    incident_actions: IncidentActions
     handovers: Handovers
     assessments: Assessments
     exclusions: Exclusions

@@ -6,7 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import Header, Path
+from fastapi import Depends, Header, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.edge.middleware import BODY_TOO_LARGE, TOO_SLOW
@@ -21,7 +21,8 @@ from api.edge.problems import (
     kind_of,
 )
 from api.naming import Naming
-from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY
+from api.rights import KEY
+from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
 from api.sql.reader import bad_cursor
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.clock import CLOCK_OFF
@@ -90,6 +91,14 @@ IdempotencyKey = Annotated[
         json_schema_extra={"pattern": rf"^{_VISIBLE}([ {_VISIBLE[1:-1]}]{{0,{LONGEST_KEY - 2}}}{_VISIBLE})?$"},
     ),
 ]
+
+
+async def _request_key(actor: Annotated[Actor, Depends(KEY)], given: IdempotencyKey = None) -> str:
+    return "" if given is None else request_key(actor, given)
+
+
+RequestKey = Annotated[str, Depends(_request_key)]
+"""Id of the request by its Idempotency-Key; empty if it is sent without one."""
 
 
 def _cursor(longest: int, pattern: str) -> Any:  # noqa: ANN401 - as `Field`

@@ -12,6 +12,8 @@ from domain.shared.actors import Role
 from domain.shared.value import omit_default
 
 T = TypeVar("T")
+WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)
+"""Configuration of an answer that has also what has its default."""
 
 
 def body_like(*examples: Any, **schema: Any) -> ConfigDict:  # noqa: ANN401 - JSON
@@ -27,8 +29,12 @@ def shown_as(kind: Any) -> WithJsonSchema:  # noqa: ANN401 - a type
 class Page(BaseModel, Generic[T]):
     """Page of a list, in the order that the operation tells."""
 
+    model_config = WHOLE
+
     items: list[T]
-    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
+    next_cursor: str | None = Field(
+        default=None, description="Give it as `cursor` to get the next page; null on the last one."
+    )
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
@@ -53,8 +59,6 @@ class EventItem(BaseModel, Generic[T]):
 
 HIDDEN: Any = Annotated[SkipJsonSchema[Any], Field(exclude=True)]  # type: ignore[misc]  # mypy takes it for a class that is not generic
 """Type of a field of the domain that no answer has."""
-WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)
-"""Configuration of an answer that is of the domain: it has also what has its default."""
 
 
 def _shown(data: type[EventData]) -> type[EventData]:

@@ -13,7 +13,7 @@ from api.codes import CatalogueInForce
 from api.dependencies import part
 from api.directory import People
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
-from api.sign_in.security import digest_of, request_key
+from api.sign_in.security import digest_of
 from api.sql.reader import DirectWriter, Reader
 from api.temporal.assessments import AssessmentClient
 from api.temporal.client import key_reused
@@ -95,7 +95,7 @@ class Assessments:
         month: str,
         body: ActionBody,
         actor: Actor,
-        idempotency_key: str | None,
+        key: str,
         refused: ProblemError | None = None,
     ) -> tuple[AssessmentOutcome, bool]:
         """Send the action; return its outcome, and True once SQL has it. Raises ProblemError."""
@@ -103,7 +103,6 @@ class Assessments:
         if actor.role not in {*action.roles, Role.ADMIN}:
             raise action.wrong_role(actor)
         name = action.name
-        key = "" if idempotency_key is None else request_key(actor, idempotency_key)
         digest = digest_of(f"{name}\0{body.model_dump_json(exclude={'by', 'parties'})}")
         command = Command(actor=actor, body=body, key=key, digest=digest)
         outcome = await self.client.act(month, name, command, refused)

@@ -26,7 +26,7 @@ from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
 from api.exports.files import CSV, XLSX
 from api.exports.streams import STREAMS, Pages, pages_of
-from api.parameters import INVALID_NUMBER, POST_ERRORS, IdempotencyKey, Paging, number_in
+from api.parameters import INVALID_NUMBER, POST_ERRORS, Paging, RequestKey, number_in
 from api.responses import also, formats, problems, set_status
 from api.rights import needs
 from api.routing import OnceRoute
@@ -89,7 +89,7 @@ router = APIRouter(tags=["assessments"], route_class=OnceRoute)
 async def list_assessments(actor: Annotated[Actor, needs(READ_ASSESSMENTS)], reader: TheReader) -> Page[MonthSummary]:
     """List the months that are or were assessed, the latest first, all on one page."""
     found = await reader.ask(months.all_months)
-    return Page[MonthSummary](items=[MonthSummary.of(each, actor) for each in found], next_cursor=None)
+    return Page[MonthSummary](items=[MonthSummary.of(each, actor) for each in found])
 
 
 @router.get(
@@ -148,7 +148,7 @@ async def list_counted_cases(
 )
 async def list_inspections(month: Month, assessments: TheAssessments) -> Page[InspectionItem]:
     """List the cases that were drawn to be inspected, with the points of those that were, all on one page."""
-    return Page[InspectionItem](items=InspectionItem.all_of(await assessments.of(month)), next_cursor=None)
+    return Page[InspectionItem](items=InspectionItem.all_of(await assessments.of(month)))
 
 
 async def _one_page(page: list[list[Cell]]) -> Pages:
@@ -164,15 +164,15 @@ async def inspect_case(
     month: Month,
     body: NewInspection,
     actor: Annotated[Actor, needs(right_to(inspect.ACTION))],
+    key: RequestKey,
     assessments: TheAssessments,
     response: Response,
-    idempotency_key: IdempotencyKey = None,
 ) -> InspectionItem:
     """Give the points of each criterion of the form; nobody inspects a case of their own."""
     number = number_in(body.complaint)
     given = {"note": body.note} if body.note else {}
     meant = inspect.Inspect(complaint=number, scores=body.scores, **given)
-    outcome, shown = await assessments.act(month, meant, actor, idempotency_key)
+    outcome, shown = await assessments.act(month, meant, actor, key)
     set_status(response, shown=shown)
     return next(each for each in InspectionItem.all_of(outcome.assessment) if each.complaint == number)
 
@@ -185,7 +185,7 @@ async def inspect_case(
 async def list_objections(month: Month, assessments: TheAssessments) -> Page[ObjectionItem]:
     """List the objections with their decisions, the oldest first, all on one page."""
     found = await assessments.of(month)
-    return Page[ObjectionItem](items=[ObjectionItem.of(month, each) for each in found.objections], next_cursor=None)
+    return Page[ObjectionItem](items=[ObjectionItem.of(month, each) for each in found.objections])
 
 
 @router.post(
@@ -198,9 +198,9 @@ async def object_to_figure(
     month: Month,
     body: NewObjection,
     actor: Annotated[Actor, needs(right_to(object_.ACTION))],
+    key: RequestKey,
     assessments: TheAssessments,
     response: Response,
-    idempotency_key: IdempotencyKey = None,
 ) -> ObjectionItem:
     """Object to a figure of a subject: to one case that it counts, or to the figure as a whole."""
     complaint = number_in(body.complaint) if body.complaint else None
@@ -212,7 +212,7 @@ async def object_to_figure(
         meant = meant.model_copy(update=await assessments.objected(month, body, complaint))
 
     refused = await refusal_of(check())
-    outcome, shown = await assessments.act(month, meant, actor, idempotency_key, refused)
+    outcome, shown = await assessments.act(month, meant, actor, key, refused)
     set_status(response, shown=shown)
     return ObjectionItem.of(month, _objection_like(outcome.assessment, body, complaint))
 
@@ -227,13 +227,13 @@ async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the
     objection_id: Annotated[int, Path(alias="id", ge=1, le=9_999_999, description="Its id.", examples=[1])],
     body: ObjectionDecision,
     actor: Annotated[Actor, needs(right_to(decide_objection.ACTION))],
+    key: RequestKey,
     assessments: TheAssessments,
     response: Response,
-    idempotency_key: IdempotencyKey = None,
 ) -> ObjectionItem:
     """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
     meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
-    outcome, shown = await assessments.act(month, meant, actor, idempotency_key)
+    outcome, shown = await assessments.act(month, meant, actor, key)
     found = outcome.assessment.objection(objection_id)
     assert found is not None  # noqa: S101 - the workflow has decided on it
     set_status(response, shown=shown)

@@ -146,7 +146,7 @@ async def list_calls_of_complaint(
     """List the calls in which it was registered or that name it, the newest first, all on one page."""
     case = await cases.in_sql(number, actor, READ_CASES)
     found = await reader.ask(calls_of_case, case, catalogue.area_code)
-    return Page[CallItem](items=[CallItem.of(call, actor, case) for call in found], next_cursor=None)
+    return Page[CallItem](items=[CallItem.of(call, actor, case) for call in found])
 
 
 @router.get(

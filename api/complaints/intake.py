@@ -6,7 +6,6 @@ it made. That holds on the day of the first use (in the catalogue's time zone) a
 
 import asyncio
 import math
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,11 +19,10 @@ from api.complaints.recognition import Recognition
 from api.dependencies import part
 from api.edge.problems import ProblemError, declare, unavailable
 from api.naming import Naming, PersonMeant
-from api.sign_in.security import digest_of, request_key
 from api.sql.reader import Reader
 from api.sql.writer import ProjectionWriter
 from api.temporal.backlog import Backlog
-from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
+from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, request_of
 from api.temporal.complaints import ComplaintClient
 from domain.case.case import Case
 from domain.case.events import Event
@@ -66,15 +64,11 @@ class IntakeService:
     naming: Naming
     clock: Callable[[], datetime]
 
-    async def register(self, actor: Actor, body: NewComplaint, idempotency_key: str | None) -> NewlyRegistered:
-        """Make a case, or find the one that the same request made. Raises ProblemError and UnknownCode."""
+    async def register(self, actor: Actor, body: NewComplaint, key: str) -> NewlyRegistered:
+        """Make a case, or find the one that the request of this key made. Raises ProblemError and UnknownCode."""
         at = self.clock()
         zone = self.in_force.catalogue.calendar.timezone
-        sent = idempotency_key is not None
-        request = Request(
-            key=request_key(actor, idempotency_key) if sent else uuid.uuid4().hex,
-            digest=digest_of(body.model_dump_json()),
-        )
+        sent, request = bool(key), request_of(key, body)
         try:
             owner, terms = self._owner(actor, body), self._terms(body, body.location.district, at)
         except (ProblemError, UnknownCode):

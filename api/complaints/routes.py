@@ -38,10 +38,10 @@ from api.parameters import (
     POST_ERRORS,
     CaseNumber,
     Filters,
-    IdempotencyKey,
     IfNoneMatch,
     Listing,
     Paging,
+    RequestKey,
     Sla,
     TimelinePaging,
     after_seq,
@@ -121,17 +121,17 @@ router = APIRouter(tags=["complaints"], route_class=OnceRoute)
 async def register_complaint(
     body: Annotated[NewComplaint, BY_NAME],
     actor: Annotated[Actor, needs(RIGHT_TO_REGISTER)],
+    key: RequestKey,
     intake: TheIntake,
     cases: TheCases,
     response: Response,
-    idempotency_key: IdempotencyKey = None,
 ) -> Complaint:
     """Register what the caller says; the agent of first contact (首问责任人) owns the case from then on.
 
     Its clocks run from now. This needs Temporal alone: with the worker down, the answer is 201 and lists show the
     case; with SQL down it is 202, the number good.
     """
-    case, shown = await intake.write(await intake.register(actor, body, idempotency_key))
+    case, shown = await intake.write(await intake.register(actor, body, key))
     complaint = Complaint.of(cases.view(case, actor), actor)
     describe(response, complaint, shown=shown)
     response.headers["Location"] = complaint.links.self
