@@ -83,7 +83,8 @@ class Complaint(CaseView):
         if reads_one_department(reader) and view.possible_duplicates:
             facts["possible_duplicates"] = ()
             names.append("possible_duplicates")
-        return cls(**facts, masked=names, links=Links.of(view.number))
+        # Built of parts that have been validated already.
+        return cls.model_construct(**facts, masked=names, links=Links.of(view.number))
 
 
 class PartItem(Part):

@@ -1,6 +1,5 @@
 """Complaints: registration, lists, one complaint, its timeline, its parts and its notices."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -27,7 +26,7 @@ from api.complaints.cases import TheCases
 from api.complaints.intake import OTHER_OWNER, TheIntake
 from api.dependencies import TheCatalogue, TheExportTurn, TheNaming, ThePrinter, TheReader, part
 from api.documents.documents import Documents
-from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF
+from api.documents.printer import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports import complaints as exported
 from api.exports.files import CSV, XLSX
@@ -231,9 +230,8 @@ async def get_timeline(
     cases: TheCases,
 ) -> Response:
     """List the events of a complaint, the oldest first; those of the system have the actor `system`."""
-    after = after_seq(paging.cursor)
     case = await cases.in_sql(number, actor, READ_CASES)
-    page = await reader.ask(timeline, number, after, paging.limit)
+    page = await reader.ask(timeline, number, after_seq(paging.cursor), paging.limit)
     return answer_page((timeline_item(event, actor, case.state) for event in page.items), page.next_seq)
 
 
@@ -302,9 +300,7 @@ async def get_notice(  # noqa: PLR0913, PLR0917 - with a printer besides the doc
     html = documents.html(number, there[seq])
     if not prefers_pdf(accept) or (print_pdf is None and quality(accept, HTML)):
         return HTMLResponse(html, headers=PAGE_HEADERS)
-    if print_pdf is None:
-        raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[HTML])
-    printed = await asyncio.to_thread(print_pdf, html, there[seq].at)
+    printed = await printed_with(print_pdf, html, there[seq].at, accepted=[HTML])
     return Response(printed, media_type=PDF, headers=HEADERS)
 
 

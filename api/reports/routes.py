@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from api.dependencies import Now, TheCatalogue, ThePrinter, TheReader, TheZone
-from api.documents.printer import CONTENT_SECURITY, HTML, NO_PRINTER, NOT_ACCEPTABLE, PDF, Printer
+from api.documents.printer import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX
 from api.exports.reports import RENDERINGS, ReportFormat, page
@@ -264,10 +264,8 @@ async def _stored(period: Period, reader: Reader, now: datetime, zone: ZoneInfo)
 async def _answer(report: Report, wanted: ReportFormat, print_pdf: Printer | None) -> Response:
     name = f"{report.kind.value}-{report.period}.{wanted.value}"
     if wanted is ReportFormat.PDF:
-        if print_pdf is None:
-            raise ProblemError(NOT_ACCEPTABLE, NO_PRINTER, accepted=[format_.value for format_ in RENDERINGS])
         html = await asyncio.to_thread(page, report)
-        printed = await asyncio.to_thread(print_pdf, html, report.made_at)
+        printed = await printed_with(print_pdf, html, report.made_at, accepted=[each.value for each in RENDERINGS])
         return Response(printed, media_type=PDF, headers=attachment(name))
     rendering = RENDERINGS[wanted]
     content = await asyncio.to_thread(rendering.render, report)
