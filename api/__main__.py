@@ -27,9 +27,7 @@ from api.backend import Access, Backend, Common, Edge, TemporalUi
 from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
-from api.complaints.checks import Checks
-from api.complaints.intake import IntakeService
-from api.complaints.recognition import Recognition
+from api.complaints.intake import IntakeService, Recognition
 from api.directory import People
 from api.documents.documents import Documents
 from api.documents.printer import printer
@@ -181,11 +179,17 @@ def _clients(settings: Settings, client: Client, clock_check: ClockCheck, projec
 def _complaint_actions(
     settings: Settings, common: Common, clients: _Clients, cases: Cases, recognition: Recognition
 ) -> ComplaintActions:
-    in_force, reader, clock = common.in_force, common.reader, common.clock
-    texts_callers = load_channels(settings.channels).texts_callers
-    case_checks = Checks(clients.complaints, cases, in_force, reader, common.turns, texts_callers, clock)
     return ComplaintActions(
-        clients.complaints, common.naming, cases, case_checks, clients.incidents, in_force, reader, recognition, clock
+        clients.complaints,
+        common.naming,
+        cases,
+        clients.incidents,
+        common.in_force,
+        common.reader,
+        recognition,
+        common.turns,
+        load_channels(settings.channels).texts_callers,
+        common.clock,
     )
 
 

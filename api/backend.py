@@ -11,8 +11,7 @@ from api.codes import CatalogueInForce
 from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
-from api.complaints.intake import IntakeService
-from api.complaints.recognition import Recognition
+from api.complaints.intake import IntakeService, Recognition
 from api.directory import People
 from api.documents.documents import Documents
 from api.documents.printer import Printer
