@@ -18,7 +18,7 @@ from api.documents.printer import Printer
 from api.edge.limits import Limits, Turns
 from api.edge.metrics import Metrics
 from api.edge.middleware import Serving
-from api.exports.streams import ExportTurn
+from api.exports.files import ExportTurn
 from api.health.readiness import ReadinessCheck
 from api.incidents.incidents import Incidents
 from api.naming import Naming

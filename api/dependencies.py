@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from api.directory import People
 from api.documents.printer import Printer
-from api.exports.streams import ExportTurn
+from api.exports.files import ExportTurn
 from api.naming import Naming
 from api.sql.reader import DirectWriter, Reader
 from domain.catalogue.catalogue import Catalogue

@@ -24,8 +24,7 @@ from api.assessments.assessments import CASE_NOT_COUNTED, UNKNOWN_FIGURE, UNKNOW
 from api.dependencies import TheExportTurn, TheReader
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
-from api.exports.files import CSV, XLSX
-from api.exports.streams import STREAMS, Pages, pages_of
+from api.exports.files import CSV, XLSX, Pages
 from api.parameters import INVALID_NUMBER, POST_ERRORS, Paging, RequestKey, number_in
 from api.responses import also, formats, problems, set_status
 from api.rights import needs
@@ -111,8 +110,8 @@ async def get_assessment(
     names = assessments.names(wanted.by)
     shown = [AssessedItem.of(found, item, names(item.subject)) for item in items]
     if wanted.format != "json":
-        pages, name = _one_page(exported.score_cells(shown)), f"{month}-{wanted.by}"
-        return await STREAMS[wanted.format](name, exported.SCORE_COLUMNS, pages, export_turn)
+        pages = _one_page(exported.score_cells(shown))
+        return await export_turn.answer(wanted.format, f"{month}-{wanted.by}", exported.SCORE_COLUMNS, pages)
     standard = StandardItem.of(found.standard, wanted.by)
     return AssessedMonth.of(found, actor, by=wanted.by, standard=standard, items=shown)
 
@@ -130,13 +129,12 @@ async def list_counted_cases(
     """List the entries that a figure of a subject counts, by case number, the excluded ones marked."""
     number = number_of(await assessments.of(month), wanted.by, wanted.subject, wanted.figure)
     if wanted.format != "json":
-        turn, name = export_turn, f"{month}-{wanted.figure}"
 
         async def read(cursor: str | None) -> RowPage[CountedCase]:
             return await assessments.reader.ask(months.cases_behind, number, cursor, exported.PAGE)
 
-        pages = await pages_of(turn, read, exported.case_cells, wanted.cursor)
-        return await STREAMS[wanted.format](name, exported.CASE_COLUMNS, pages, turn)
+        pages = await export_turn.pages(read, exported.case_cells, wanted.cursor)
+        return await export_turn.answer(wanted.format, f"{month}-{wanted.figure}", exported.CASE_COLUMNS, pages)
     page = await assessments.reader.ask(months.cases_behind, number, wanted.cursor, wanted.limit)
     return Page[CountedCaseItem](items=[*map(CountedCaseItem.of, page.items)], next_cursor=page.next_cursor)
 

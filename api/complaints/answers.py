@@ -76,7 +76,7 @@ class Complaint(CaseView):
     links: Links
 
     @classmethod
-    def of(cls, view: CaseView, reader: Actor) -> Self:
+    def of(cls, view: CaseView, reader: Actor) -> "Complaint":
         """Return a case as the reader may see it."""
         shown, names = masked(view, masks_for(reader.role, ended=view.state in ENDED))
         facts = dict(shown)

@@ -30,7 +30,6 @@ from api.documents.printer import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, p
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports import complaints as exported
 from api.exports.files import CSV, XLSX
-from api.exports.streams import STREAMS, pages_of
 from api.naming import Naming
 from api.parameters import (
     INVALID_PERIOD,
@@ -167,15 +166,15 @@ async def list_complaints(
     """
     filters = _narrowed(wanted, actor, naming)
     area_code = catalogue.area_code
-    if wanted.format in STREAMS:
+    if wanted.format != "json":
         limit = wanted.limit if "limit" in wanted.model_fields_set else None
 
         async def read(cursor: str | None) -> RowPage[RowMapping]:
             return await cases.reader.ask(list_rows, filters, cursor, limit or exported.PAGE, area_code, wanted.sort)
 
         cells = partial(exported.cells, reader=actor)
-        pages = await pages_of(export_turn, read, cells, wanted.cursor, only_first=limit is not None)
-        return await STREAMS[wanted.format](exported.NAME, exported.COLUMNS, pages, export_turn)
+        pages = await export_turn.pages(read, cells, wanted.cursor, only_first=limit is not None)
+        return await export_turn.answer(wanted.format, exported.NAME, exported.COLUMNS, pages)
     page = await cases.reader.ask(
         list_cases, filters, wanted.cursor, wanted.limit, area_code=area_code, sort=wanted.sort
     )

@@ -16,9 +16,8 @@ from starlette.responses import Response
 from api.dependencies import Now, TheCatalogue, ThePrinter, TheReader, TheZone
 from api.documents.printer import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, Printer, printed_with
 from api.edge.problems import ProblemError, ProblemKind, declare
-from api.exports.files import CSV, XLSX
+from api.exports.files import CSV, XLSX, attachment
 from api.exports.reports import RENDERINGS, ReportFormat, page
-from api.exports.streams import attachment
 from api.responses import formats, masked_for, problems
 from api.rights import needs
 from api.routing import OnceRoute
