@@ -14,8 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.projection import plain_errors, read
-from domain.assessment.assessment import Assessment
-from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample, SampleDrawn, draw
+from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample, SampleDrawn, draw
 from domain.assessment.score import Item
 from domain.assessment.state import Computation, Result
 from domain.calls.call import CallOutcome

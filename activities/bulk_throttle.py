@@ -16,7 +16,7 @@ from temporalio.worker import (
 )
 
 from domain.case.intake import Registration
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Role
 
 QUIET_SECONDS = 0.15

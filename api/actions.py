@@ -20,8 +20,7 @@ from api.rights import needs
 from api.sign_in.security import digest_of
 from api.temporal.client import EntityClient, key_reused
 from domain.case.views import Outcome
-from domain.kit.command import Command
-from domain.kit.event import ActionBody, AnyAction
+from domain.kit.event import ActionBody, AnyAction, Command
 from domain.rights.rights import right_to
 from domain.shared.actors import OWNERS, Actor, Role
 from domain.shared.value import NamedCode

@@ -1,4 +1,4 @@
-"""Dependencies of the routes: parts of the application, found in `app.state`, which `create_app` fills.
+"""Dependencies of the routes: parts of the application's `api.backend.Backend`.
 
 They are coroutines, as FastAPI runs other functions in threads. A subject has its own beside its class.
 """
@@ -21,18 +21,18 @@ def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     """Return the dependency on the part of this name."""
 
     async def get(request: Request) -> Any:  # noqa: ANN401 - of any type
-        return getattr(request.app.state, name)
+        return getattr(request.app.state.backend, name)
 
     return Depends(get)
 
 
 async def _catalogue(request: Request) -> Catalogue:
-    catalogue: Catalogue = request.app.state.in_force.catalogue
+    catalogue: Catalogue = request.app.state.backend.catalogue
     return catalogue
 
 
 async def _now(request: Request) -> datetime:
-    now: datetime = request.app.state.clock()
+    now: datetime = request.app.state.backend.clock()
     return now
 
 

@@ -44,7 +44,7 @@ NOT_MODIFIED: Responses = {304: {"description": "You have this version."}}
 
 
 def examples(description: str, *names: str) -> Json:
-    """Return the documentation of an answer with the examples of these names in `examples.json`."""
+    """Return the documentation of an answer with the examples of these names."""
     links = {name: {"$ref": f"#/components/examples/{name}"} for name in names}
     return {"description": description, "content": {"application/json": {"examples": links}}}
 

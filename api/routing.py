@@ -57,7 +57,7 @@ class OnceRoute(APIRoute):
         inner = super().get_route_handler()
 
         async def serve(request: Request) -> Response:
-            CONTEXT.set(request.app.state.context)
+            CONTEXT.set(request.app.state.backend.context)
             return await inner(OnceRequest(request.scope, request.receive))
 
         parameters = [field.field_info.annotation for field in self.dependant.query_params]

@@ -28,8 +28,7 @@ from domain.case.lifecycle import State
 from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
 from domain.incident.scope import street_words
-from domain.kit.event import BaseEvent
-from domain.kit.notification import Notification
+from domain.kit.event import BaseEvent, Notification
 from readmodel.base.database import WriteConnection
 from readmodel.base.statements import RowValues, event_row, insert_missing, row, upsert
 from readmodel.calls.contacts import telephone_before

@@ -20,15 +20,14 @@ from domain.case.events import Event
 from domain.case.invariants import faults
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.parts import UNFINISHED
-from domain.incident.automatic import ABSORPTION, Widened
-from domain.incident.incident import Incident
+from domain.incident.incident import ABSORPTION, Incident, Widened
 from domain.incident.state import ENDS, IncidentEvent
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import ReadConnection, WriteConnection
 from readmodel.cases.queries import PAGE, get_cases
 from readmodel.cases.tables import IS_OPEN, PROGRESS, cases, events, is_not_over, parts
-from readmodel.incidents.incidents import get as get_incident
-from readmodel.incidents.incidents import incident_events, incidents
+from readmodel.incidents import get as get_incident
+from readmodel.incidents import incident_events, incidents
 from readmodel.timelines import incident_timeline, timeline
 
 Lost = Literal["ended", "missing", "reset"]

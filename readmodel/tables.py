@@ -9,7 +9,7 @@ import readmodel.assessments.tables
 import readmodel.calls.tables
 import readmodel.cases.tables
 import readmodel.customers
-import readmodel.incidents.incidents
+import readmodel.incidents
 import readmodel.notifications.notifications
 import readmodel.people.tables
 import readmodel.processes

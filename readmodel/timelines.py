@@ -11,7 +11,7 @@ from domain.case.events import Event
 from domain.incident.state import IncidentEvent
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import events
-from readmodel.incidents.incidents import incident_events
+from readmodel.incidents import incident_events
 
 E = TypeVar("E", Event, IncidentEvent)
 

@@ -21,7 +21,7 @@ from domain.case.bulk import Handover, RolloutTerms
 from domain.case.views import Outcome
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.codes import UnknownCode
 from domain.shared.value import Immutable
 from readmodel.cases.queries import get_cases, open_numbers

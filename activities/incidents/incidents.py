@@ -18,23 +18,23 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.automatic.settle import Settled, Settlement
 from domain.case.incident_link import OVER
 from domain.case.views import Outcome
-from domain.incident.batch import (
+from domain.incident.incident import (
     Asking,
     BatchResult,
     Gathered,
     Gathering,
     IncidentBatch,
     NamedCases,
+    News,
     Relinking,
     Settling,
     sampled,
 )
-from domain.incident.incident import News
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor
+from readmodel import incidents
 from readmodel.cases.queries import versions
-from readmodel.incidents import incidents
-from readmodel.incidents.candidates import unclaimed
+from readmodel.incidents import unclaimed
 from readmodel.writer import GroupWriter
 
 REFRESH_SECONDS = 2.0

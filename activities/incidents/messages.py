@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.cases.updates import ANSWER_SECONDS, is_refusal
 from activities.names import ABSORB, incident_id
-from domain.incident.batch import Absorbed
+from domain.incident.incident import Absorbed
 from domain.shared.value import Immutable
 
 SIGNAL_TIMEOUT = timedelta(seconds=4)

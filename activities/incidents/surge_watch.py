@@ -14,9 +14,9 @@ from activities.poller import now, poller_run
 from domain.incident.scope import Scope
 from domain.incident.state import Opening, SurgeRule
 from domain.shared.actors import SYSTEM
+from readmodel import incidents
 from readmodel.base.database import reading
-from readmodel.incidents import incidents
-from readmodel.incidents.incidents import Surge
+from readmodel.incidents import Surge
 
 logger = logging.getLogger(__name__)
 

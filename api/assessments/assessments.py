@@ -18,11 +18,9 @@ from api.sql.reader import DirectWriter, Reader
 from api.temporal.assessments import AssessmentClient
 from api.temporal.client import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
-from domain.assessment.assessment import Assessment
-from domain.assessment.batch import AssessmentBatch
+from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.catalogue.figures import FIGURE_OF, Subject
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.reports.period import month_bounds, month_of
 from domain.shared.actors import Actor, Role
 from readmodel.assessments import months

@@ -55,7 +55,7 @@ from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor
 from domain.shared.codes import UnknownCode
 from domain.shared.value import Value
-from readmodel.callers.records import links_sent
+from readmodel.callers import links_sent
 from readmodel.calls.contacts import link_goes_nowhere
 from readmodel.calls.withdrawals import call_mismatch
 from readmodel.cases.decisions import PastCredit, credited

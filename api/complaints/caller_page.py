@@ -27,8 +27,7 @@ from domain.case.actions.urge import Urge
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction
 from domain.case.views import CaseView
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.shared.actors import CALLER
 from domain.shared.value import complete
 

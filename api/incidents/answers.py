@@ -18,8 +18,7 @@ from domain.shared.actors import Actor
 from domain.shared.codes import DistrictCode, ServiceCode
 from domain.shared.text import Instant, Name
 from domain.shared.value import Immutable, omit_default
-from readmodel.incidents.candidates import IncidentCandidate
-from readmodel.incidents.incidents import IncidentCounts
+from readmodel.incidents import IncidentCandidate, IncidentCounts
 
 
 class NewIncident(Around):

@@ -23,13 +23,12 @@ from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.merge import Merge
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import Opening
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
-from readmodel.incidents import incidents as stored
+from readmodel import incidents as stored
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
 from workflows.kit.messages import CatalogueNames

@@ -23,9 +23,8 @@ from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.state import IncidentState
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE
 from domain.shared.actors import Actor
-from readmodel.incidents import candidates as incident_candidates
-from readmodel.incidents import incidents as stored
-from readmodel.incidents.incidents import IncidentCounts
+from readmodel import incidents as stored
+from readmodel.incidents import IncidentCounts
 from readmodel.timelines import incident_timeline
 
 PREFIX = "/v1/incidents/{number}"
@@ -132,7 +131,7 @@ async def list_candidates(
     Link one with `link_incident` of the case, or with `cases` of `confirm`.
     """
     incident = await incidents.found(number, actor)
-    page = await reader.ask(incident_candidates.candidates, incident, paging.cursor, paging.limit)
+    page = await reader.ask(stored.candidates, incident, paging.cursor, paging.limit)
     items = [Candidate.of(each, actor) for each in page.items]
     return Page[Candidate](items=items, next_cursor=page.next_cursor)
 

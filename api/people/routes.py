@@ -25,7 +25,7 @@ from domain.shared.actors import Actor
 from domain.shared.text import AccountNo, Phone
 from domain.shared.value import Value
 from readmodel.base.paging import Place
-from readmodel.callers.records import caller_record, customer_record, known_caller
+from readmodel.callers import caller_record, customer_record, known_caller
 
 log = logging.getLogger("hotline.api")
 

@@ -17,10 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.edge.problems import ProblemError, declare, unavailable
 from domain.case.intake import Contact, Intake, Location
 from domain.incident.scope import CasePlace, Scope
+from readmodel import incidents
 from readmodel.base.database import ReadConnection, WriteConnection, reading, write_in_thread
 from readmodel.base.paging import BadCursorError
-from readmodel.callers.recognition import UNKNOWN_CALLER, CallerFacts, CallerLookup, recognise
-from readmodel.incidents import incidents
+from readmodel.callers import UNKNOWN_CALLER, CallerFacts, CallerLookup, recognise
 
 P = ParamSpec("P")
 T = TypeVar("T")

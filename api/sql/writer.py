@@ -13,12 +13,11 @@ from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.progress import Progress
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from domain.shared.text import to_milliseconds
-from readmodel.callers.recognition import note_recognised
+from readmodel import incidents
+from readmodel.callers import note_recognised
 from readmodel.cases.queries import get_case, versions
-from readmodel.incidents import incidents
 from readmodel.projection import DivergedError
 
 MOST_CASES = 1000

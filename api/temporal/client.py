@@ -33,7 +33,7 @@ from api.edge.limits import Limit
 from api.edge.problems import NO_ANSWER, OPERATOR_NEEDED, ProblemError, declare, operator_needed, refusal, unavailable
 from api.sign_in.security import digest_of
 from api.temporal.clock import ClockCheck
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Role
 from domain.shared.errors import OperatorError
 from workflows.clients.start import KeyReusedError, Request

@@ -40,9 +40,8 @@ from domain.case.notifications import addressed
 from domain.case.progress import Progress
 from domain.case.state import CaseState
 from domain.catalogue.terms import Terms
-from domain.kit.command import Command
 from domain.kit.entity import AnyKind, EntityRules, EntityTable
-from domain.kit.event import Decision, EventData
+from domain.kit.event import Command, Decision, EventData
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.errors import INVALID_RESULT, Refused
 

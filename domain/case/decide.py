@@ -23,9 +23,8 @@ from domain.case.permission import (
     roles_held,
 )
 from domain.case.state import CaseState
-from domain.kit.command import Command
 from domain.kit.entity import receive
-from domain.kit.event import Decision, NotPossible, by_name
+from domain.kit.event import Command, Decision, NotPossible, by_name
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 

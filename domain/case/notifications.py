@@ -9,7 +9,7 @@ from domain.case.decide import CASE_KINDS
 from domain.case.events import Event
 from domain.case.kind import text_of
 from domain.case.state import CaseState
-from domain.kit.notification import Notification, notifications_of
+from domain.kit.event import Notification, notifications_of
 
 CASE_NOTIFICATION_ZH = {
     kind.name: kind.zh for kind in CASE_KINDS.values() if kind.notifies or kind.notifies_by_incident

@@ -2,15 +2,12 @@
 
 import typer
 
-from hotline.settings import Settings
-
 app = typer.Typer()
 
 
 @app.command("openapi")
 def openapi() -> None:
     """Print the OpenAPI document of the HTTP interface, for generators of clients; no service need run."""
-    from api.__main__ import unserved
-    from api.openapi import written
+    from api.openapi import DOCUMENT
 
-    typer.echo(written(unserved(Settings()).openapi()), nl=False)
+    typer.echo(DOCUMENT.read_text(encoding="utf-8"), nl=False)

@@ -35,10 +35,10 @@ from domain.case.batch import ProjectionBatch
 from domain.case.lifecycle import OPEN
 from domain.incident.incident import News
 from hotline.recovery.histories import CaseHistory, IncidentHistory, chains, read_case, read_incident, read_incident_run
+from readmodel import incidents
 from readmodel.base.database import ReadConnection, read_in_thread, write_in_thread, writing
-from readmodel.callers.recognition import note_recognised
+from readmodel.callers import note_recognised
 from readmodel.cases.queries import has_cases, states, versions
-from readmodel.incidents import incidents
 from readmodel.people.workload import end_handover, handovers_under_way
 from readmodel.projection import DivergedError, NotRegisteredError, RefusedBatchError, write
 from workflows.bulk import HandoverWorkflow

@@ -29,9 +29,8 @@ from activities.run_status import NOT_OVER, PAUSED, instant, is_lost, is_over
 from domain.incident.state import IncidentEvent
 from domain.shared.text import to_milliseconds
 from hotline.recovery.histories import chains, read_incident_run
-from readmodel import recovery
+from readmodel import incidents, recovery
 from readmodel.base.database import ReadConnection, read_in_thread
-from readmodel.incidents import incidents
 from readmodel.recovery import CaseFacts, all_facts, facts_of, incidents_not_over
 from readmodel.timelines import incident_timeline
 from workflows.incident.workflow import IncidentWorkflow

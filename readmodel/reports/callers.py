@@ -8,7 +8,7 @@ from sqlalchemy import Row, select
 from domain.case.intake import IntakeFlag
 from domain.reports.report import Column, Table
 from readmodel.base.database import ReadConnection
-from readmodel.callers.recognition import REPEATS
+from readmodel.callers import REPEATS
 from readmodel.cases.search_terms import account_term, phone_term, phone_terms
 from readmodel.cases.tables import cases, has_flag, search_words
 from readmodel.reports.scope import CASES, ReportScope

@@ -19,7 +19,7 @@ from api.assessments.answers import (
     ObjectionItem,
 )
 from api.shapes import Page
-from domain.assessment.batch import draw
+from domain.assessment.assessment import draw
 from domain.shared.amounts import rate
 from tests.support import lost
 from tests.support.api import Api, Json, problem

@@ -169,7 +169,7 @@ async def test_an_agent_is_named_by_id_or_name_also_who_has_left(on_sqlite: Api)
     on_sqlite.directory.enter("10077", Role.AGENT, name="邝小燕")
     on_sqlite.directory.enter("10078", Role.AGENT, name="邝大燕")
     on_sqlite.directory.leave("10078")
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     queue = uuid4().hex
     await report(on_sqlite, *(a_call(agent=agent, queue=queue) for agent in ("邝小燕", "10077", "10078")))
     assert sorted(call["agent"] for call in await listed(on_sqlite, queue=queue)) == ["10077", "10077", "10078"]

@@ -169,7 +169,7 @@ async def test_sql_that_goes_away_ends_the_export_as_an_error(on_sqlite: Api, mo
     mine = owner()
     await registered(on_sqlite, mine, 3)
     monkeypatch.setattr(exported, "PAGE", 1)
-    left, ask = 0, on_sqlite.backend.common.reader.ask
+    left, ask = 0, on_sqlite.backend.reader.ask
 
     async def fail_later(question: Any, *args: Any) -> Any:
         nonlocal left
@@ -178,7 +178,7 @@ async def test_sql_that_goes_away_ends_the_export_as_an_error(on_sqlite: Api, mo
             raise away()
         return await ask(question, *args)
 
-    monkeypatch.setattr(on_sqlite.backend.common.reader, "ask", fail_later)
+    monkeypatch.setattr(on_sqlite.backend.reader, "ask", fail_later)
     problem(await on_sqlite.get("/v1/complaints", format="csv", owner=mine), 503, "read-model-unavailable")
     left = 2
     with pytest.raises(httpx.RemoteProtocolError):

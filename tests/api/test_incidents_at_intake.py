@@ -13,10 +13,9 @@ from temporalio.client import Client
 
 from api.sql.reader import Reader
 from domain.case.intake import Location
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
+from readmodel import incidents
 from readmodel.base.database import engine, writing
-from readmodel.incidents import incidents
 from tests.support.api import Api, Clock, further_api, running_api
 from tests.support.build import ADMIN, INCIDENT
 from tests.support.hotline import until

@@ -19,10 +19,9 @@ from domain.case.automatic.recognise import Recognised
 from domain.case.batch import ProjectionBatch
 from domain.case.intake import Location
 from domain.customers.customer import Customer
-from domain.kit.command import Command
-from domain.kit.event import EventData
+from domain.kit.event import Command, EventData
 from readmodel.base.database import reading, writing
-from readmodel.callers.recognition import unrecognised
+from readmodel.callers import unrecognised
 from readmodel.customers import keep
 from tests.api.test_caller import GRANNY, api_with_customers, call, locked
 from tests.support.api import further_api

@@ -13,13 +13,13 @@ from sqlalchemy import event
 from starlette.routing import Route
 
 from api.calls.answers import NEW_CALL
-from api.openapi import RIGHT
 from api.routing import OnceRoute
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.shared.actors import Role
 from readmodel.people.people import PeopleError
 from tests.support.api import CALL, PEOPLE, Api, Json, further_api, problem
+from tools.docs.openapi import RIGHT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -334,7 +334,7 @@ async def test_rights_need_no_further_read_of_sql(on_sqlite: Api, monkeypatch: p
         if request := current.get():
             asked[request] += 1
 
-    engine, threads = on_sqlite.backend.common.reader._engine, on_sqlite.backend.common.reader._threads
+    engine, threads = on_sqlite.backend.reader._engine, on_sqlite.backend.reader._threads
     submit = threads.submit
     monkeypatch.setattr(threads, "submit", lambda ask: submit(copy_context().run, ask))
     event.listen(engine, "before_cursor_execute", count)

@@ -19,7 +19,6 @@ from api.complaints.caller_page import STATE_FOR_CALLERS
 from api.documents.documents import Documents
 from api.edge.metrics import Metrics
 from api.edge.problems import PREFIX, PROBLEM_KINDS
-from api.openapi import RIGHT
 from api.parameters import Flag, Listing
 from api.temporal_ui.saved_views import VIEWS
 from domain.case.actions import ACTIONS, TABLE
@@ -32,8 +31,7 @@ from domain.case.lifecycle import State
 from domain.case.parts import PartState
 from domain.case.state import CREDIT_WAITS
 from domain.catalogue.terms import CLOCKS, Recipient
-from domain.incident.automatic import INCIDENT_CANCELLATION
-from domain.incident.incident import INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_CANCELLATION, INCIDENT_KINDS
 from domain.incident.state import IncidentState
 from domain.shared.actors import Role
 from domain.shared.errors import FileError
@@ -43,6 +41,7 @@ from hotline.settings import Settings, variable
 from readmodel.tables import metadata
 from tests.support.pages import ALL, ROOT, TEXTS, cells, column, examples, names, page, section
 from tools.docs.interface import application
+from tools.docs.openapi import RIGHT
 from workflows.kit import search_attributes
 from workflows.kit.search_attributes import REGISTRY
 

@@ -13,8 +13,16 @@ from domain.case.intake import Caller, Intake, IntakeFlag, Location
 from domain.customers.customer import Customer
 from readmodel.base.database import reading, writing
 from readmodel.base.paging import Place
-from readmodel.callers.recognition import DUPLICATES, MOST_DUPLICATES, REPEATS, CallerFacts, recognise
-from readmodel.callers.records import caller_record, customer_record, links_sent
+from readmodel.callers import (
+    DUPLICATES,
+    MOST_DUPLICATES,
+    REPEATS,
+    CallerFacts,
+    caller_record,
+    customer_record,
+    links_sent,
+    recognise,
+)
 from readmodel.customers import customer_of, keep, shares_phone
 from readmodel.projection import write
 from tests.support.batches import call, number, published

@@ -17,7 +17,7 @@ from domain.case.case import Case
 from domain.case.intake import Caller
 from domain.incident.incident import News
 from hotline.keys import Ring
-from readmodel.incidents.incidents import inform
+from readmodel.incidents import inform
 from readmodel.notifications.notifications import deliveries
 from tests.support.batches import PLAIN, batch, call
 from tests.support.build import INCIDENT, MONDAY, do

@@ -9,9 +9,9 @@ from sqlalchemy import Engine, delete, update
 
 from activities.notifications import delivery
 from domain.incident.incident import News
+from readmodel import incidents
 from readmodel.base.database import WriteConnection
 from readmodel.cases.tables import cases
-from readmodel.incidents import incidents
 from readmodel.notifications import deliveries
 from readmodel.notifications.deliveries import QuietUntil
 from readmodel.notifications.notifications import DUE

@@ -10,18 +10,16 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.case.incident_link import own_matters
 from domain.case.intake import Location
 from domain.case.progress import Progress
-from domain.incident.batch import Gathering, IncidentBatch
-from domain.incident.incident import Incident, News
+from domain.incident.incident import Gathering, Incident, IncidentBatch, News
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentState
 from domain.kit.event import ActionBody
+from readmodel import incidents
 from readmodel.base.database import ReadConnection, engine, reading, writing
 from readmodel.base.paging import BadCursorError
 from readmodel.cases.tables import cases
-from readmodel.incidents import incidents
-from readmodel.incidents.candidates import candidates, unclaimed
-from readmodel.incidents.incidents import Surge, incident_events
-from readmodel.incidents.incidents import incidents as incidents_table
+from readmodel.incidents import Surge, candidates, incident_events, unclaimed
+from readmodel.incidents import incidents as incidents_table
 from readmodel.migrate import migrate
 from readmodel.notifications.notifications import notifications
 from readmodel.projection import DivergedError, write

@@ -16,9 +16,9 @@ from bench.lists_data import Data, load
 from domain.case.lifecycle import OPEN, State
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
+from readmodel import callers
 from readmodel.base.database import ReadConnection, WriteConnection, engine, reading, writing
 from readmodel.base.paging import Place
-from readmodel.callers import recognition
 from readmodel.calls.tables import calls
 from readmodel.cases.filters import CaseFilters
 from readmodel.cases.queries import count_cases
@@ -80,20 +80,20 @@ def test_cases_whose_corrected_caller_was_not_looked_up_are_read_from_an_index(f
         later = update(cases).where(cases.c.number == number(7)).values(caller_version=3)
         connection.execute(later)
     with reading(filled) as connection:
-        assert recognition.unrecognised(connection) == [number(7)]
+        assert callers.unrecognised(connection) == [number(7)]
     with filled.connect() as connection:
-        statement = recognition.UNRECOGNISED.params(after="").compile(filled, compile_kwargs={"literal_binds": True})
+        statement = callers.UNRECOGNISED.params(after="").compile(filled, compile_kwargs={"literal_binds": True})
         plan = "\n".join(connection.scalars(text(f"EXPLAIN {statement}")))
     assert INDEX.findall(plan) == ["ix_cases_unrecognised"]
     with writing(filled) as connection:
-        recognition.note_recognised(connection, number(7), 2)
+        callers.note_recognised(connection, number(7), 2)
     with reading(filled) as connection:
-        assert recognition.unrecognised(connection) == [number(7)]
-        assert recognition.unrecognised(connection, after=number(7)) == []
+        assert callers.unrecognised(connection) == [number(7)]
+        assert callers.unrecognised(connection, after=number(7)) == []
     with writing(filled) as connection:
-        recognition.note_recognised(connection, number(7), 3)
+        callers.note_recognised(connection, number(7), 3)
     with reading(filled) as connection:
-        assert recognition.unrecognised(connection) == []
+        assert callers.unrecognised(connection) == []
 
 
 def test_cases_and_calls_of_the_benchmarks_fit_the_tables(postgresql_url: str) -> None:

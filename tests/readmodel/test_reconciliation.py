@@ -5,20 +5,18 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, event, select, text, update
 
-from domain.assessment.assessment import Assessment
-from domain.assessment.batch import AssessmentBatch
+from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.suspend import Suspend
 from domain.case.incident_link import KEPT
 from domain.case.progress import Progress
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from readmodel.assessments import months
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import reading, writing
 from readmodel.cases.tables import cases, events
-from readmodel.incidents.incidents import incidents
-from readmodel.incidents.incidents import write as write_incident
+from readmodel.incidents import incidents
+from readmodel.incidents import write as write_incident
 from readmodel.projection import write
 from readmodel.recovery import Held, NotOver, held, late_cases, others_not_over, sleeping_cases
 from tests.support.assessment import opening as month_opening

@@ -7,14 +7,13 @@ from sqlalchemy import Engine
 from activities.incidents.surge_watch import SurgeWatch
 from domain.case.intake import Location
 from domain.incident.actions.dismiss import Dismiss
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.scope import Scope
 from domain.incident.state import Opening, SurgeRule
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor, Role
 from readmodel.base.database import writing
-from readmodel.incidents.incidents import write as write_incident
+from readmodel.incidents import write as write_incident
 from readmodel.projection import write
 from tests.support.batches import call, published
 from tests.support.build import DISPATCHER, MONDAY

@@ -14,7 +14,7 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import SYSTEM
 from tests.replay.paths import TO_CREW, play
 from tests.support.causes import Cause, count_timers, declare, linked

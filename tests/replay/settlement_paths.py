@@ -16,8 +16,7 @@ from domain.incident.actions.resolve import Resolve
 from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.incident.state import Opening
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from tests.replay.paths import DONE, SATISFIED, TO_CREW, Play, ended, play
 from tests.support.build import INCIDENT
 from tests.support.hotline import ADMIN, Complaint, Hotline, until

@@ -9,8 +9,7 @@ from temporalio.client import WorkflowHandle
 from activities.names import assessment_id
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentOpening
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor
 from readmodel.assessments import months
 from readmodel.assessments.tables import assessment_events

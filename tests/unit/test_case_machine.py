@@ -27,7 +27,7 @@ from domain.case.progress import LIMIT_REACHED
 from domain.case.state import CREDIT_WAITS
 from domain.case.views import view_case
 from domain.catalogue.terms import MISS, Edition
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from tests.support import offers

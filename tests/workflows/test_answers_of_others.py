@@ -30,9 +30,9 @@ from api.edge.problems import ProblemError
 from api.temporal.complaints import ComplaintClient
 from api.temporal.handovers import HandoverClient
 from domain.case.actions.comment import Comment
-from domain.incident.batch import Absorbed, NamedCases, Settling
+from domain.incident.incident import Absorbed, NamedCases, Settling
 from domain.incident.scope import Scope
-from domain.kit.command import Command
+from domain.kit.event import Command
 from readmodel.writer import GroupWriter
 from tests.support.api import Agreed
 from tests.support.assessment import EDITION

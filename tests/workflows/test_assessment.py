@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from domain.assessment.actions.decide_objection import OWN_OBJECTION, DecideObjection
 from domain.assessment.actions.inspect import Inspect
 from domain.assessment.actions.object_ import OBJECTION_TOO_LATE, OBJECTIONS, Object
-from domain.assessment.automatic import INSPECTIONS
+from domain.assessment.assessment import INSPECTIONS
 from domain.assessment.state import AssessmentState
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role

@@ -41,9 +41,9 @@ from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.scope import Scope
 from domain.incident.state import Opening
-from domain.kit.command import Command
+from domain.kit.event import Command
 from hotline.temporal.runner import runner
-from readmodel.incidents.candidates import unclaimed
+from readmodel.incidents import unclaimed
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
 from tests.support.sealing import SEALING
 from tests.workflows.test_host import at_rest

@@ -28,11 +28,11 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
-from domain.incident.batch import Relinking
+from domain.incident.incident import Relinking
 from domain.shared.actors import SYSTEM
 from readmodel.base.database import read_in_thread
 from readmodel.cases.queries import get_case
-from readmodel.incidents.incidents import get as get_incident
+from readmodel.incidents import get as get_incident
 from readmodel.tables import metadata
 from tests.support.batches import call, project, published
 from tests.support.build import INCIDENT, OTHER_INCIDENT

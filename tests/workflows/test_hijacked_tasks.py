@@ -32,7 +32,7 @@ from activities.names import UNSEALED
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
 from domain.case.bulk import Handover
-from domain.kit.command import Command
+from domain.kit.event import Command
 from hotline.temporal.runner import runner
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.sealing import stranger

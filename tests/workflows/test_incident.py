@@ -27,7 +27,7 @@ from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.batch import IncidentBatch
+from domain.incident.incident import IncidentBatch
 from domain.shared.actors import SYSTEM
 from hotline.recovery.payloads import Origin
 from readmodel.base.database import engine as engine_of

@@ -17,7 +17,7 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
 from domain.case.views import CaseView, Outcome
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.text import to_milliseconds
 from hotline.recovery.payloads import Origin
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until

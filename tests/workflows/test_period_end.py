@@ -36,8 +36,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities.names import assessment_id
 from activities.reports import DuePeriods
 from activities.sealing.envelope import context_of
-from domain.assessment.assessment import Assessment
-from domain.assessment.batch import AssessmentBatch
+from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.reports.period import Period, ReportKind, month_bounds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE

@@ -34,7 +34,7 @@ from hotline.recovery.histories import CaseHistory, chains, read_case
 from hotline.recovery.rebuild import in_sql_until, rebuild
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
-from readmodel.callers.recognition import note_recognised
+from readmodel.callers import note_recognised
 from readmodel.calls.calls import keep
 from readmodel.calls.tables import call_backs, calls
 from readmodel.projection import DivergedError, NotRegisteredError

@@ -1,6 +1,5 @@
 """Examples of the documented answers, of a case, an incident and an assessment that are made here in memory."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -52,18 +51,17 @@ from domain.incident.actions import confirm
 from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentState, Opening
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.reports.period import ReportKind
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place
 from readmodel.calls.call_backs import CallBackEntry
-from readmodel.calls.links import LinkedCall
+from readmodel.calls.calls import LinkedCall
 from readmodel.calls.withdrawals import Unconfirmed
 from readmodel.cases.queries import CaseCount, PartOfCase
-from readmodel.incidents.candidates import IncidentCandidate
-from readmodel.incidents.incidents import IncidentCounts
+from readmodel.incidents import IncidentCandidate, IncidentCounts
 from readmodel.notifications.notifications import DeadLetter
 from tools.docs.report_examples import CALL_REPORT, FOLLOW_UPS, MONEY, MONTH_OF_THANKS, THANKS, example_report
 
@@ -339,9 +337,6 @@ EXAMPLES: dict[str, Any] = {
 """Models or JSON of the documented answers, by the name of the operation or else of the model."""
 
 
-def page() -> str:
-    """Return the examples as JSON, which the API adds to the document of its operations."""
-    shown = {name: to_jsonable_python(value, by_alias=True) for name, value in sorted(EXAMPLES.items())}
-    # One on a line, so that a change of one is seen.
-    lines = (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in shown.items())
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+def written() -> dict[str, Any]:
+    """Return the examples as they stand in JSON."""
+    return {name: to_jsonable_python(value, by_alias=True) for name, value in sorted(EXAMPLES.items())}

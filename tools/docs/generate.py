@@ -12,7 +12,7 @@ from pathlib import Path
 
 from domain.case.actions import COMMANDS
 from domain.incident.actions import INCIDENT_COMMANDS
-from tools.docs import chain, desk, examples, incidents, interface, keys, outages, rights, saved_views, tables
+from tools.docs import chain, desk, incidents, interface, keys, outages, rights, saved_views, tables
 from tools.docs.markdown import table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,8 +22,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/lifecycle.md": tables.lifecycle_page,
     "docs/catalogue.md": tables.catalogue_page,
     "docs/images/chain.svg": chain.picture,
-    "api/examples.json": examples.page,
-    "docs/openapi.json": interface.document,
+    "api/openapi.json": interface.written_document,
 }
 """Pages that are generated as a whole."""
 

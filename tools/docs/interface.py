@@ -1,5 +1,6 @@
 """Tables of what people call and read: routes, commands, make targets, metrics."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -8,12 +9,14 @@ from typing import Any
 
 import typer.main
 from fastapi import FastAPI
+from temporalio.client import Client
 
-from api.__main__ import unserved
+from api.app import create_app
+from api.backend import Backend
 from api.edge.metrics import Metrics
-from api.openapi import RIGHT, written
 from hotline.cli import main as cli
 from hotline.settings import Settings
+from tools.docs import openapi
 from tools.docs.markdown import table
 
 EVERYBODY = "everybody"
@@ -24,12 +27,18 @@ _ACTING = "/actions/"
 @cache
 def application() -> FastAPI:
     """Return the application, to be asked what it serves. Nothing answers it."""
-    return unserved(Settings())
+    return create_app(Backend(Settings(), asyncio.run(Client.connect("127.0.0.1:9", lazy=True))))
 
 
-def document() -> str:
-    """Return the OpenAPI document, as `hotline openapi` prints it with the usual settings."""
-    return written(application().openapi())
+@cache
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document of these routes."""
+    return openapi.document(application())
+
+
+def written_document() -> str:
+    """Return the OpenAPI document as `hotline openapi` prints it."""
+    return openapi.written(document())
 
 
 def routes() -> str:
@@ -37,10 +46,10 @@ def routes() -> str:
     rows = [
         (
             f"`{method.upper()} {path}`",
-            f"`{operation[RIGHT]}`" if RIGHT in operation else EVERYBODY,
+            f"`{operation[openapi.RIGHT]}`" if openapi.RIGHT in operation else EVERYBODY,
             operation["summary"],
         )
-        for path, methods in application().openapi()["paths"].items()
+        for path, methods in document()["paths"].items()
         for method, operation in methods.items()
         if _ACTING not in path
     ]

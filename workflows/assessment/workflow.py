@@ -15,10 +15,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.assessments import AssessmentActivities
     from domain.assessment.actions.decide_objection import DecideObjection
     from domain.assessment.actions.inspect import Inspect
-    from domain.assessment.assessment import Assessment
-    from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample
+    from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample
     from domain.assessment.state import AssessmentEvent, AssessmentState
-    from domain.kit.command import Command
+    from domain.kit.event import Command
     from domain.shared.actors import Actor
     from workflows.assessment.details import assessment_details
     from workflows.assessment.messages import AssessmentOutcome, AssessmentStart, assessment_search_attributes

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.case import Case
     from domain.case.events import Event
     from domain.case.views import CaseView, Outcome, view_case
-    from domain.kit.command import Command
+    from domain.kit.event import Command
     from domain.shared.actors import Actor
     from workflows.complaint.details import details
     from workflows.complaint.incident_link import IncidentLink

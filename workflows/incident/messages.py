@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import Field, RootModel
 
-from domain.incident.batch import NamedCases
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, NamedCases
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentEvent, Opening
 from domain.shared.value import InClear, omit_default

@@ -21,12 +21,20 @@ with workflow.unsafe.imports_passed_through():
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.confirm import Confirmed
     from domain.incident.actions.inform import Inform
-    from domain.incident.automatic import ABSORPTION
-    from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, NamedCases, Relinking, Settling
-    from domain.incident.incident import Incident, News
+    from domain.incident.incident import (
+        ABSORPTION,
+        Absorbed,
+        Asking,
+        Gathering,
+        Incident,
+        IncidentBatch,
+        NamedCases,
+        News,
+        Relinking,
+        Settling,
+    )
     from domain.incident.state import ENDS, IncidentEvent, IncidentState
-    from domain.kit.command import Command
-    from domain.kit.event import BaseEvent
+    from domain.kit.event import BaseEvent, Command
     from domain.shared.actors import Actor
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.numbers import is_number

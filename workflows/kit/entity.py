@@ -15,8 +15,7 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from domain.kit.command import Command
-from domain.kit.event import BaseEvent
+from domain.kit.event import BaseEvent, Command
 from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused

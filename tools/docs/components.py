@@ -70,9 +70,8 @@ def share(document: Json) -> Json:
 
 def _plainly_named(document: Json) -> Json:
     """Return the document with plain names for schemas that the framework calls `-Input`, or `Page_..._`."""
-    pages = {
-        name: each["title"] for name, each in document["components"]["schemas"].items() if name.startswith("Page_")
-    }
+    found = document["components"]["schemas"].items()
+    pages = {name: schema["title"] for name, schema in found if name.startswith("Page_")}
     renamed, text = _RENAMED | pages, to_json(document).decode()
     text = re.sub(rf'"({SCHEMA})?([A-Za-z]+)-(Input|Output)"', _plain_name, text)
     document = from_json(re.sub(rf'(?<="{SCHEMA})({"|".join(renamed)})(?=")', lambda name: renamed[name[0]], text))

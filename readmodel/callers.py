@@ -1,0 +1,326 @@
+"""Callers (来电人): who calls, the customer in the registry, earlier cases, and thanks (表扬).
+
+Earlier cases are found by account, telephone and address, without the registry. The registry adds the hardship, and
+the customer's telephone if the account was given, or the account if the telephone was. A telephone that several
+accounts share (a caretaker's, for example) identifies no customer. If it is given, its own earlier cases are found; if
+an account is given, cases of the others on that telephone are not.
+"""
+
+import re
+from datetime import datetime, timedelta
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+    update,
+)
+
+from domain.case.actions.correct import Corrected
+from domain.case.intake import THANKS_SERVICE, Caller, Contact, Intake, IntakeFlag, Registered
+from domain.case.lifecycle import State
+from domain.catalogue.terms import USUAL_CLASS, CustomerClass
+from domain.customers.customer import CallerRecord, Customer, EarlierCase, KnownCaller, OpenIncident, Thanks
+from domain.shared.text import PHONE
+from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.paging import Place, in_order
+from readmodel.base.schema import UtcDateTime
+from readmodel.base.statements import is_one_of
+from readmodel.cases.search_terms import FORMS, account_term, address_term, phone_term, phone_terms, same_address
+from readmodel.cases.tables import IS_OPEN, cases, events, search_words
+from readmodel.customers import CallerIdentity, customer_of, customers, get_customer, shares_phone
+from readmodel.incidents import open_in
+
+REPEATS = timedelta(days=30)
+"""Age of earlier cases that make a caller a repeat caller: the time in which one matter usually comes back."""
+DUPLICATES = timedelta(hours=72)
+"""Age of cases of the same service and caller or address that may be the same matter."""
+MOST_DUPLICATES = 5
+_ROWS = 100
+"""Most cases that are read while a caller waits."""
+UNRECOGNISED_PAGE = 100
+"""Most cases whose corrected callers are looked up in one round."""
+
+
+class CallerFacts(NamedTuple):
+    """Facts about a caller at intake; cases that may be the same matter come newest first."""
+
+    flags: tuple[IntakeFlag, ...] = ()
+    possible_duplicates: tuple[str, ...] = ()
+    customer_class: CustomerClass = USUAL_CLASS
+
+
+class CallerLookup(NamedTuple):
+    """Facts about a caller at intake, and the contact of the customer."""
+
+    facts: CallerFacts = CallerFacts()
+    contact: Contact = Contact()
+
+
+UNKNOWN_CALLER = CallerLookup()
+
+_PHONE = [f"phone_{place}" for place in range(FORMS)]
+"""Parameters for the telephone given, in each form that cases and customers may have."""
+_by_account = customers.c.account_no == bindparam("account_no")
+_matched = (
+    select(customers, _by_account.label("by_account"))
+    .where(_by_account | customers.c.phone_term.in_([bindparam(name) for name in _PHONE]))
+    .order_by(_by_account.desc())
+    .limit(1)
+    .subquery()
+)
+"""Customer of the account, or else one of the telephone."""
+_others = customers.alias()
+_shared = exists().where(_others.c.phone_term == _matched.c.phone_term, _others.c.account_no != _matched.c.account_no)
+_area: BindParameter[str] = bindparam("area_code", type_=String())
+_without_area = case(
+    (
+        func.substr(_matched.c.phone_term, 1, func.length(_area)) == _area,
+        func.substr(_matched.c.phone_term, func.length(_area) + 1),
+    )
+)
+"""Telephone of the customer without the area code."""
+_customer = (
+    select(
+        _matched.c.account_no.label("customer"),
+        *(_matched.c[name] for name in ("hardship", "customer_class", "name", "district")),
+        _matched.c.address.label("home"),
+        case((~_shared, _matched.c.phone)).label("phone"),
+        func.lower(func.replace(_matched.c.account_no, "-", "")).label("account_term"),
+        case((~_shared, _matched.c.phone_term)).label("customers_phone"),
+        case((~_shared, _without_area)).label("local_term"),
+    )
+    .where(_matched.c.by_account | ~_shared)
+    .subquery()
+)
+"""Customer who calls, if the registry has one; without a telephone that another account has as well."""
+_call = select(literal(1).label("call")).subquery()
+_terms: list[ColumnElement[str]] = [bindparam(name) for name in (*_PHONE, "account", "address")]
+_terms += [_customer.c.customers_phone, _customer.c.local_term, _customer.c.account_term]
+_CASE = ("number", "registered_at", "service_code", "caller_phone", "caller_account_no", "address")
+_STATEMENT = (
+    select(_customer, *(cases.c[name] for name in _CASE))
+    .select_from(_call)
+    .outerjoin(_customer, true())
+    .outerjoin(
+        search_words,
+        search_words.c.word.in_(_terms) & (search_words.c.registered_at >= bindparam("since", type_=UtcDateTime)),
+    )
+    .outerjoin(cases, cases.c.number == search_words.c.number)
+    .order_by(search_words.c.registered_at.desc(), search_words.c.number.desc())
+    .limit(_ROWS)
+)
+"""Statement for customer and cases, run with every call; one row at least, empty if none is known."""
+
+
+UNRECOGNISED = (
+    select(cases.c.number)
+    .where(cases.c.caller_version > cases.c.recognised_version, cases.c.number > bindparam("after"))
+    .order_by(cases.c.number)
+    .limit(UNRECOGNISED_PAGE)
+)
+"""Cases whose caller was corrected and not looked up since, the first of them in order past a number."""
+
+
+def unrecognised(connection: ReadConnection, after: str = "") -> list[str]:
+    return list(connection.scalars(UNRECOGNISED, {"after": after}))
+
+
+def note_recognised(connection: WriteConnection, number: str, caller_version: int) -> None:
+    """Note that the caller whom this version of the case names was looked up."""
+    earlier = cases.c.recognised_version < caller_version
+    connection.execute(update(cases).where(cases.c.number == number, earlier).values(recognised_version=caller_version))
+
+
+def recognise(
+    connection: ReadConnection, intake: Intake, at: datetime, area_code: str = "", own: str | None = None
+) -> CallerLookup:
+    """Return the facts about the caller at `at`, and the contact of the customer.
+
+    `area_code` is that of telephones without one. `own` is the number of the call's own case, if it has one already.
+    """
+    caller, address = intake.caller, intake.location.address
+    parameters = {**_parameters(caller, area_code), "address": address_term(address), "since": at - REPEATS}
+    rows = connection.execute(_STATEMENT, parameters).all()
+    customer = rows[0]
+    registered = Caller.model_construct(account_no=customer.customer, phone=customer.customers_phone)
+    identity = CallerIdentity(area_code, caller, registered)
+    # A term may be that of something else as well: the cases themselves decide.
+    earlier = {row.number: row for row in rows if row.number not in (None, own) and row.registered_at <= at}.values()
+    theirs = [row for row in earlier if identity.has(row)]
+    same = [
+        row.number
+        for row in earlier
+        if (row in theirs or same_address(row.address, address))
+        and row.service_code == intake.service_code
+        and row.registered_at >= at - DUPLICATES
+    ]
+    facts = {
+        IntakeFlag.HARDSHIP: customer.hardship,
+        IntakeFlag.REPEAT_CALLER: theirs,
+        IntakeFlag.POSSIBLE_DUPLICATE: same,
+    }
+    flags = tuple(flag for flag, holds in facts.items() if holds)
+    # Files have brackets and extensions in telephones, cases have not.
+    phone = customer.phone if re.match(PHONE, customer.phone or "") else customer.customers_phone
+    return CallerLookup(
+        CallerFacts(flags, tuple(same[:MOST_DUPLICATES]), customer.customer_class or USUAL_CLASS),
+        Contact(customer.name, phone, customer.district, customer.home),
+    )
+
+
+def _parameters(caller: Caller, area_code: str) -> dict[str, str | None]:
+    phones = phone_terms(caller.phone, area_code) if caller.phone else []
+    return {
+        "account_no": caller.account_no,
+        "account": account_term(caller.account_no) if caller.account_no else None,
+        **dict(zip_longest(_PHONE, phones)),
+        "area_code": area_code,
+    }
+
+
+MOST = 20
+"""Most cases, and most thanks, in a record."""
+_ROWS_OF_RECORD = 10 * MOST
+"""Most rows that are read for them: one term may find cases of others as well."""
+_NUMBERS = 5000
+"""Most cases of one caller that are looked at, the newest: a building's caretaker may have hundreds."""
+
+
+def caller_record(
+    connection: ReadConnection, caller: Caller, before: Place, area_code: str = "", department: str | None = None
+) -> CallerRecord:
+    """Return the record of a caller before the case of a place. `area_code` is that of telephones without one.
+
+    If a department is given, only cases that it has are in it.
+    """
+    customer = customer_of(connection, caller, area_code)
+    earlier = tuple_(cases.c.registered_at, cases.c.number) < before.bound()
+    conditions = [earlier] if department is None else [earlier, cases.c.department == department]
+    theirs = _Cases(connection, _identity(connection, caller, customer, area_code))
+    return _record(customer, theirs, *conditions)
+
+
+def known_caller(connection: ReadConnection, caller: Caller, area_code: str = "") -> KnownCaller:
+    """Return what is known of a caller who has no case yet. `area_code` is that of telephones without one."""
+    customer = customer_of(connection, caller, area_code)
+    theirs = _Cases(connection, _identity(connection, caller, customer, area_code))
+    record = _record(customer, theirs)
+    at_home = customer.district if customer else None
+    district = at_home or next((case.district for case in record.earlier_cases if case.district), None)
+    return KnownCaller(
+        **dict(record),
+        open_cases=tuple(map(_case, theirs.newest(IS_OPEN))),
+        incidents=tuple(
+            OpenIncident.model_validate({**dict(incident), "services": services})
+            for incident, services in (open_in(connection, district) if district else ())
+        ),
+    )
+
+
+def links_sent(connection: ReadConnection, phone: str, area_code: str, since: datetime) -> list[datetime]:
+    """Return when links were sent to a telephone since then, for all of its cases, the oldest first.
+
+    A link counts for the telephone that the case had then, whatever was corrected since.
+    """
+    later, key = events.alias("later"), (events.c.at, events.c.number, events.c.seq)
+    is_correction = (later.c.number == events.c.number) & (later.c.seq > events.c.seq) & (later.c.action == "correct")
+    has_term = select(search_words.c.number).where(search_words.c.word.in_(phone_terms(phone, area_code)))
+    statement = (
+        select(*key, cases.c.caller_phone, later.c.data)
+        .join(cases, cases.c.number == events.c.number)
+        .outerjoin(later, is_correction)
+        .where(events.c.action == "send_link", events.c.at > since)
+        .where(later.c.number.is_not(None) | events.c.number.in_(has_term))
+        .order_by(*key, later.c.seq)
+    )
+    now, then = dict[Any, str | None](), dict[Any, str | None]()
+    for at, number, seq, present, correction in connection.execute(statement):
+        now[at, number, seq] = present
+        if correction and (corrected := Corrected.model_validate_json(correction)).changes_phone:
+            then.setdefault((at, number, seq), corrected.former_phone)
+    # A term may be that of something else in the case.
+    term = phone_term(phone, area_code)
+    return [at for (at, *_), had in (now | then).items() if had and phone_term(had, area_code) == term]
+
+
+def customer_record(connection: ReadConnection, account_no: str, area_code: str = "") -> CallerRecord | None:
+    customer = get_customer(connection, account_no)
+    if customer is None:
+        return None
+    return _record(
+        customer, _Cases(connection, CallerIdentity(area_code, _registered(connection, customer, area_code)))
+    )
+
+
+def thanks_between(connection: ReadConnection, start: datetime, end: datetime) -> tuple[Thanks, ...]:
+    """Return the thanks from `start` on, before `end`, oldest first; without those withdrawn or refused."""
+    statement = (
+        _registered_cases()
+        .where(cases.c.service_code == THANKS_SERVICE, cases.c.registered_at >= start, cases.c.registered_at < end)
+        .where(cases.c.state.not_in([State.WITHDRAWN, State.REFUSED]))
+        .order_by(cases.c.registered_at, cases.c.number)
+    )
+    return tuple(map(_thanks, connection.execute(statement)))
+
+
+def _identity(connection: ReadConnection, caller: Caller, customer: Customer | None, area_code: str) -> CallerIdentity:
+    callers = [caller] if customer is None else [caller, _registered(connection, customer, area_code)]
+    return CallerIdentity(area_code, *callers)
+
+
+def _registered(connection: ReadConnection, customer: Customer, area_code: str) -> Caller:
+    """Return the customer's account, and the telephone if no other account has it."""
+    phone = None if shares_phone(connection, customer, area_code) else customer.phone
+    return Caller.model_construct(account_no=customer.account_no, phone=phone)
+
+
+def _record(customer: Customer | None, theirs: "_Cases", *conditions: ColumnElement[bool]) -> CallerRecord:
+    earlier, thanks = theirs.newest(*conditions), theirs.newest(*conditions, cases.c.service_code == THANKS_SERVICE)
+    return CallerRecord(customer=customer, earlier_cases=tuple(map(_case, earlier)), thanks=tuple(map(_thanks, thanks)))
+
+
+class _Cases:
+    """Cases of one caller. Their numbers are read first: PostgreSQL would join the terms with all open cases."""
+
+    def __init__(self, connection: ReadConnection, identity: CallerIdentity) -> None:
+        found = select(search_words.c.number).where(search_words.c.word.in_(identity.terms())).limit(_NUMBERS)
+        ordered = in_order(found, search_words.c.registered_at, search_words.c.number, None)
+        self._numbers = dict.fromkeys(connection.scalars(ordered))
+        self._connection = connection
+        self._identity = identity
+
+    def newest(self, *conditions: ColumnElement[bool]) -> list[Row[Any]]:
+        if not self._numbers:
+            return []
+        theirs = is_one_of(self._connection, cases.c.number, self._numbers)
+        statement = _registered_cases().where(theirs, *conditions).limit(_ROWS_OF_RECORD)
+        rows = self._connection.execute(in_order(statement, cases.c.registered_at, cases.c.number, None))
+        return [row for row in rows if self._identity.has(row)][:MOST]
+
+
+def _registered_cases() -> Select[Any]:
+    registration = (events.c.number == cases.c.number) & (events.c.seq == 1)
+    return select(cases, events.c.data.label("registration")).join(events, registration)
+
+
+def _case(row: Row[Any]) -> EarlierCase:
+    return EarlierCase.model_validate({**row._mapping, "flags": from_json(row.flags)})  # noqa: SLF001 - public, by its docs
+
+
+def _thanks(row: Row[Any]) -> Thanks:
+    thanked = Registered.model_validate_json(row.registration).intake.thanked
+    return Thanks(number=row.number, at=row.registered_at, thanked=thanked, message=row.description)

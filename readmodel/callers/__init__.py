@@ -1,1 +1,0 @@
-"""Callers (来电人) in the read model: who calls, and what is known of them."""

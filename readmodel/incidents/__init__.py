@@ -1,1 +1,0 @@
-"""Incidents (突发事件) in the read model."""
