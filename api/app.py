@@ -25,7 +25,7 @@ from api.complaints import routes as complaints
 from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
 from api.edge.problems import HANDLERS, PROBLEM_KINDS, on_invalid
 from api.exports.files import XLSX
-from api.health import routes as health
+from api.health import readiness as health
 from api.incidents import routes as incidents
 from api.people import handovers
 from api.people import routes as people

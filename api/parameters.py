@@ -21,7 +21,7 @@ from api.edge.problems import (
     kind_of,
 )
 from api.naming import Naming
-from api.rights import KEY
+from api.rights import TheActor
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
 from api.sql.reader import bad_cursor
 from api.temporal.client import TEMPORAL_ERRORS
@@ -93,7 +93,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-async def _request_key(actor: Annotated[Actor, Depends(KEY)], given: IdempotencyKey = None) -> str:
+async def _request_key(actor: TheActor, given: IdempotencyKey = None) -> str:
     return "" if given is None else request_key(actor, given)
 
 

@@ -188,8 +188,7 @@ class CountedCaseItem(BaseModel):
 
     @classmethod
     def of(cls, counted: CountedCase) -> Self:
-        facts = {name: value for name, value in counted._asdict().items() if name != "serial"}
-        return cls(**facts | {"amount": amount_text(counted)}, links=_case_link(counted.number))
+        return cls(**counted._asdict() | {"amount": amount_text(counted)}, links=_case_link(counted.number))
 
 
 class NewObjection(BaseModel):

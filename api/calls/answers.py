@@ -174,7 +174,8 @@ class CallItem(BaseModel):
         call, complaints = linked
         if read_by and reads_one_department(reader):
             complaints = (read_by.number,)
-        shown, hidden = {name: value for name, value in call._asdict().items() if name in cls.model_fields}, list[str]()
+        first, shown, hidden = next(iter(complaints), None), call._asdict(), list[str]()
+        shown["complaint"] = first
         if call.agent and not call.agent_known:  # a name of the telephone system, which may be a telephone
             shown["agent"] = mask_agent(call.agent)
         mask = masks_for(reader.role, ended=read_by is None or read_by.state in ENDED).get("call.caller_phone")
@@ -184,17 +185,16 @@ class CallItem(BaseModel):
         if call.recording_url and reader.role not in READ_RECORDINGS.reach:
             shown["recording_url"] = None
             hidden.append("recording_url")
-        first = next(iter(complaints), None)
-        more = {
-            "outcome": call.outcome,
-            "wait_seconds": _seconds(call.waited),
-            "talk_seconds": _seconds(call.talked),
-            "asked_call_back": call.asked_at is not None,
-            "complaint": first,
-            "complaints": complaints,
-        }
-        links = CallLinks(complaint=f"/v1/complaints/{first}" if first else None)
-        return cls(**{**shown, **more}, masked=hidden, links=links)
+        return cls(
+            **shown,
+            outcome=call.outcome,
+            wait_seconds=_seconds(call.waited),
+            talk_seconds=_seconds(call.talked),
+            asked_call_back=call.asked_at is not None,
+            complaints=complaints,
+            masked=hidden,
+            links=CallLinks(complaint=f"/v1/complaints/{first}" if first else None),
+        )
 
 
 def _seconds(time: timedelta | None) -> float | None:

@@ -90,7 +90,7 @@ class CallBackItem(BaseModel):
     def of(cls, entry: CallBackEntry, at: datetime) -> Self:
         call_back = entry.call_back
         links = CallBackLinks(call_back=f"/v1/calls/{quote(entry.call_id, safe='')}/call-back")
-        shown = {name: value for name, value in entry._asdict().items() if name != "call_back"} | call_back._asdict()
+        shown = entry._asdict() | call_back._asdict()
         return cls(**shown, state=call_back.state(at), held_until=call_back.held_until(at), links=links)
 
 

@@ -19,6 +19,7 @@ from domain.catalogue.terms import Priority
 from domain.rights.masking import masked, masks_for
 from domain.shared.actors import Actor
 from domain.shared.text import Name
+from domain.shared.value import Immutable
 from readmodel.cases.queries import PartOfCase
 
 NEW_COMPLAINT: dict[str, Any] = {
@@ -101,8 +102,7 @@ class PartItem(Part):
     @classmethod
     def of(cls, item: PartOfCase, reader: Actor) -> Self:
         """Return a part as the reader may see it."""
-        case = {name: value for name, value in item._asdict().items() if name != "part"}
-        found = cls(**dict(item.part), **case, links=Links.of(item.number))
+        found = cls(**dict(item.part), **item._asdict(), links=Links.of(item.number))
         return masked_for(reader, found, found.case_state)
 
 
@@ -116,7 +116,7 @@ Timeline = timeline_of("Timeline", TimelineItem, CASE_KINDS)
 """Events of a case."""
 
 
-class NoticeItem(BaseModel):
+class NoticeItem(Immutable):
     """Notice of urging (催办通知书) or public criticism (通报批评)."""
 
     seq: int = Field(description="Of its event in the timeline; with the case's number, the number of the document.")
@@ -134,14 +134,12 @@ class NoticeItem(BaseModel):
     @classmethod
     def of(cls, number: str, event: Event) -> Self:
         data, here = document_of(event), f"/v1/complaints/{number}"
-        return cls(
-            seq=event.seq,
-            at=event.at,
-            cycle=event.cycle,
+        return cls.taken_from(
+            event,
+            data,
             kind=event.action,
             title=DOCUMENT_EN[event.action],
             title_zh=DOCUMENTS[event.action].zh,
-            due_at=data.due_at,
             departments=[each.department for each in data.addressees],
             links={"self": f"{here}/notices/{event.seq}", "complaint": here},
         )
