@@ -18,7 +18,6 @@ from api.assessments import exclusions
 from api.assessments import routes as assessments
 from api.backend import Backend
 from api.calls import routes as calls
-from api.calls.answers import LARGER_BODIES
 from api.complaints import actions as complaint_actions
 from api.complaints import caller_page
 from api.complaints import routes as complaints
@@ -108,7 +107,7 @@ async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
 
 
 def _middleware(backend: Backend) -> list[Middleware]:
-    settings, larger = backend.settings, {**LARGER_BODIES, **codec.LARGER_BODIES}
+    settings, larger = backend.settings, {**calls.LARGER_BODIES, **codec.LARGER_BODIES}
     return [
         Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
         Middleware(watch, metrics=backend.metrics),

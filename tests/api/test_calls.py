@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from temporalio.client import Client
 
-from api.calls.answers import CALLS, MOST_CALLS, NEW_CALL, CallItem
+from api.calls.routes import CALLS, MOST_CALLS, NEW_CALL, CallItem
 from api.shapes import Page
 from domain.shared.actors import Role
 from readmodel.base.database import engine

@@ -15,8 +15,7 @@ from api.assessments.answers import (
     ObjectionItem,
     StandardItem,
 )
-from api.calls.answers import NEW_CALL, CallItem, KeptCalls, NewCall
-from api.calls.routes import CallBackItem
+from api.calls.routes import NEW_CALL, CallBackItem, CallItem, KeptCalls, NewCall
 from api.complaints.answers import NEW_COMPLAINT, Complaint, NoticeItem, PartItem
 from api.complaints.routes import summed
 from api.dead_letters import ResentLetter
