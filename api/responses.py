@@ -102,11 +102,6 @@ def etag(version: int) -> dict[str, str]:
 def describe(response: Response, item: Versioned, *, shown: bool) -> None:
     """Give the response the tag of the item's version, and status 202 if lists do not show that version yet."""
     response.headers.update(etag(item.version))
-    set_status(response, shown=shown)
-
-
-def set_status(response: Response, *, shown: bool) -> None:
-    """Give the response status 202 if lists do not show yet what was done."""
     if not shown:
         response.status_code = HTTPStatus.ACCEPTED
 

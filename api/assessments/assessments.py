@@ -8,6 +8,8 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+from starlette.responses import Response
+
 from api.assessments.answers import NewObjection
 from api.codes import CatalogueInForce
 from api.dependencies import part
@@ -26,7 +28,6 @@ from domain.shared.actors import Actor, Role
 from readmodel.assessments import months
 from readmodel.assessments.months import Number
 from readmodel.reports.reports import first_case_at
-from workflows.assessment.messages import AssessmentOutcome
 
 ASSESSMENT_NOT_FOUND = declare("assessment-not-found", HTTPStatus.NOT_FOUND, "Assessment not found")
 UNKNOWN_FIGURE = declare("unknown-figure", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown figure")
@@ -94,9 +95,13 @@ class Assessments:
         body: ActionBody,
         actor: Actor,
         key: str,
+        response: Response,
         refused: ProblemError | None = None,
-    ) -> tuple[AssessmentOutcome, bool]:
-        """Send the action; return its outcome, and True once SQL has it. Raises ProblemError."""
+    ) -> Assessment:
+        """Send the action; return the assessment after it. The response is a 202 if SQL does not show it yet.
+
+        Raises ProblemError.
+        """
         action = ASSESSMENT_ACTION_OF[type(body)]
         if actor.role not in {*action.roles, Role.ADMIN}:
             raise action.wrong_role(actor)
@@ -112,18 +117,13 @@ class Assessments:
             raise ProblemError(OUT_OF_TURN, detail, accepted=[], version=found.version)
         if (outcome.action, outcome.digest) != (name, digest):
             raise key_reused(f"month, for {outcome.action} or with another body")
-        return outcome, await self._written(outcome)
-
-    async def _written(self, outcome: AssessmentOutcome) -> bool:
-        """Write what the action returned, which the workflow publishes as well; return True once SQL has it."""
-        if not outcome.events:
-            return True
-        batch = AssessmentBatch(assessment=outcome.assessment, events=outcome.events)
-        try:
-            await self.writer.write(partial(months.write, batch=batch))
-        except ProblemError:
-            return False
-        return True
+        if outcome.events:
+            batch = AssessmentBatch(assessment=outcome.assessment, events=outcome.events)
+            try:
+                await self.writer.write(partial(months.write, batch=batch))
+            except ProblemError:  # the workflow publishes it as well
+                response.status_code = HTTPStatus.ACCEPTED
+        return outcome.assessment
 
     def names(self, by: Subject) -> Callable[[str], tuple[str | None, str | None]]:
         if by in (Subject.AGENT, Subject.CREW):

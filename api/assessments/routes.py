@@ -26,7 +26,7 @@ from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import BEHIND_SQL, OUT_OF_TURN, WORKFLOW_LOST, ProblemKind, kind_of, refusal_of
 from api.exports.files import CSV, XLSX, Pages
 from api.parameters import INVALID_NUMBER, POST_ERRORS, Paging, RequestKey, number_in
-from api.responses import also, formats, problems, set_status
+from api.responses import also, formats, problems
 from api.rights import needs
 from api.routing import OnceRoute
 from api.shapes import Page
@@ -170,9 +170,8 @@ async def inspect_case(
     number = number_in(body.complaint)
     given = {"note": body.note} if body.note else {}
     meant = inspect.Inspect(complaint=number, scores=body.scores, **given)
-    outcome, shown = await assessments.act(month, meant, actor, key)
-    set_status(response, shown=shown)
-    return next(each for each in InspectionItem.all_of(outcome.assessment) if each.complaint == number)
+    after = await assessments.act(month, meant, actor, key, response)
+    return next(each for each in InspectionItem.all_of(after) if each.complaint == number)
 
 
 @router.get(
@@ -210,9 +209,8 @@ async def object_to_figure(
         meant = meant.model_copy(update=await assessments.objected(month, body, complaint))
 
     refused = await refusal_of(check())
-    outcome, shown = await assessments.act(month, meant, actor, key, refused)
-    set_status(response, shown=shown)
-    return ObjectionItem.of(month, _objection_like(outcome.assessment, body, complaint))
+    after = await assessments.act(month, meant, actor, key, response, refused)
+    return ObjectionItem.of(month, _objection_like(after, body, complaint))
 
 
 @router.post(
@@ -231,10 +229,8 @@ async def decide_on_objection(  # noqa: PLR0913, PLR0917 - with two parts of the
 ) -> ObjectionItem:
     """Accept or reject an objection: not its author, its subject, who gave the points or is of the case."""
     meant = decide_objection.DecideObjection(objection=objection_id, **dict(body))
-    outcome, shown = await assessments.act(month, meant, actor, key)
-    found = outcome.assessment.objection(objection_id)
+    found = (await assessments.act(month, meant, actor, key, response)).objection(objection_id)
     assert found is not None  # noqa: S101 - the workflow has decided on it
-    set_status(response, shown=shown)
     return ObjectionItem.of(month, found)
 
 
