@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from api.codes import BY_NAME
+from api.directory import UNKNOWN_PEOPLE, Naming
 from api.edge.limits import TOO_MANY_ACTIONS
 from api.edge.problems import UNKNOWN, ProblemError, ProblemKind, kind_of, refusal_of
-from api.naming import UNKNOWN_PEOPLE, Naming
 from api.parameters import IfMatch, RequestKey, versions_in
 from api.responses import Versioned, also, describe, problems
 from api.rights import needs

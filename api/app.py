@@ -30,8 +30,8 @@ from api.people import handovers
 from api.people import routes as people
 from api.reports import calls as call_reports
 from api.reports import routes as reports
-from api.sign_in import routes as sign_in
-from api.temporal_ui import codec, pages, refusals
+from api.sign_in import sessions
+from api.temporal_ui import acting, codec, pages
 from api.temporal_ui.door import Door
 
 ROUTERS = [
@@ -52,14 +52,14 @@ ROUTERS = [
         health,
         caller_page,
         pages,
-        sign_in,
+        sessions,
     )
 ]
 GZIP_LEVEL = 5
 """Level from which on zlib takes twice the time for a few per cent."""
 COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, XLSX, "application/pdf")
 """Types of answers that are as small as they get, or are sent line by line."""
-refusals.check_words(PROBLEM_KINDS.values())  # Every module that declares one is imported.
+acting.check_words(PROBLEM_KINDS.values())  # Every module that declares one is imported.
 
 
 def create_app(backend: Backend) -> FastAPI:
@@ -79,7 +79,7 @@ def create_app(backend: Backend) -> FastAPI:
         },
     )
     app.state.backend = backend
-    for router in (*ROUTERS, *([sign_in.oidc_router] if backend.oidc else [])):
+    for router in (*ROUTERS, *([sessions.oidc_router] if backend.oidc else [])):
         # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
         app.router.routes.extend(router.routes)
     for path in (Door.path, f"{Door.path}/{{path:path}}"):

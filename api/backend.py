@@ -17,28 +17,23 @@ from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
-from api.directory import People
+from api.directory import Naming, People
 from api.documents.documents import Documents
 from api.documents.printer import printer
 from api.edge.browsers import SealedCookie
 from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
-from api.edge.metrics import Metrics
+from api.edge.middleware import Metrics
 from api.exports.files import ExportTurn
 from api.health.readiness import ReadinessCheck, checks
 from api.health.sql import SqlHealth
 from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
 from api.incidents.incidents import Incidents
-from api.naming import Naming
 from api.people.handovers import Handovers
-from api.sign_in.issuer import Issuer
-from api.sign_in.oidc import CALLBACK, Handshake, OidcClient, OidcSignIn
-from api.sign_in.routes import SignIn
 from api.sign_in.security import BearerKey
-from api.sign_in.sessions import Session, Sessions
-from api.sign_in.tokens import ClaimMap, Tokens
-from api.sql.reader import DirectWriter, Reader
-from api.sql.writer import ProjectionWriter
+from api.sign_in.sessions import CALLBACK, Handshake, OidcClient, OidcSignIn, Session, Sessions, SignIn
+from api.sign_in.tokens import ClaimMap, Issuer, Tokens
+from api.sql import DirectWriter, ProjectionWriter, Reader
 from api.temporal.assessments import AssessmentClient
 from api.temporal.backlog import Backlog
 from api.temporal.clock import ClockCheck, temporal_time

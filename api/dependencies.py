@@ -9,11 +9,10 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
-from api.directory import People
+from api.directory import Naming, People
 from api.documents.printer import Printer
 from api.exports.files import ExportTurn
-from api.naming import Naming
-from api.sql.reader import DirectWriter, Reader
+from api.sql import DirectWriter, Reader
 from domain.catalogue.catalogue import Catalogue
 
 

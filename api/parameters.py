@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Header, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from api.directory import Naming
 from api.edge.middleware import BODY_TOO_LARGE, TOO_SLOW
 from api.edge.problems import (
     BAD_REQUEST,
@@ -20,10 +21,9 @@ from api.edge.problems import (
     declare,
     kind_of,
 )
-from api.naming import Naming
 from api.rights import TheActor
 from api.sign_in.security import IDEMPOTENCY_KEY, LONGEST_KEY, request_key
-from api.sql.reader import bad_cursor
+from api.sql import bad_cursor
 from api.temporal.client import TEMPORAL_ERRORS
 from api.temporal.clock import CLOCK_OFF
 from domain.case.intake import IntakeChannel

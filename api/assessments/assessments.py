@@ -16,7 +16,7 @@ from api.dependencies import part
 from api.directory import People
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
 from api.sign_in.security import digest_of
-from api.sql.reader import DirectWriter, Reader
+from api.sql import DirectWriter, Reader
 from api.temporal.assessments import AssessmentClient
 from api.temporal.client import key_reused
 from domain.assessment.actions import ASSESSMENT_ACTION_OF

@@ -19,12 +19,11 @@ from api.complaints.cases import Cases, TheCases
 from api.dependencies import TheReader, part
 from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import CaseNumber, Paging, RequestKey
-from api.responses import problems
+from api.responses import Page, problems
 from api.rights import needs
 from api.routing import OnceRoute
-from api.shapes import Page
 from api.sign_in.security import digest_of
-from api.sql.reader import DirectWriter, Reader
+from api.sql import DirectWriter, Reader
 from api.temporal.client import key_reused
 from domain.assessment.exclusion import (
     ASSESSMENT_FINAL,

@@ -22,13 +22,12 @@ from pydantic_core import PydanticCustomError
 from api.codes import CONTEXT
 from api.complaints.cases import TheCases
 from api.dependencies import Now, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter
+from api.directory import UNKNOWN_AGENT
 from api.edge.problems import ProblemError, declare, kind_of
-from api.naming import UNKNOWN_AGENT
 from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
-from api.responses import problems, reads_one_department
+from api.responses import Page, body_like, problems, reads_one_department
 from api.rights import needs
 from api.routing import OnceRoute
-from api.shapes import Page, body_like
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, CallBackResult, CallBackState
 from domain.case.case import Case
@@ -202,7 +201,7 @@ class CallItem(BaseModel):
             wait_seconds=_seconds(call.waited),
             talk_seconds=_seconds(call.talked),
             asked_call_back=call.asked_at is not None,
-            complaints=complaints,
+            complaints=[*complaints],
             masked=hidden,
             links=CallLinks(complaint=f"/v1/complaints/{first}" if first else None),
         )

@@ -17,6 +17,7 @@ from api.complaints.answers import Complaint
 from api.complaints.cases import Cases
 from api.complaints.intake import Recognition, in_catalogue
 from api.dependencies import part
+from api.directory import Naming
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import (
     BEHIND_SQL,
@@ -29,14 +30,13 @@ from api.edge.problems import (
     refused_by,
     workflow_lost,
 )
-from api.naming import Naming
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
 from api.rights import KEY, require_reach
 from api.routing import OnceRoute
-from api.sql.reader import Reader, away
+from api.sql import Reader, away
 from api.temporal.complaints import ComplaintClient
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
-from domain.calls.matching import CallMismatch
+from domain.calls.call import CallMismatch
 from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction, merged
 from domain.case.actions.decide_credit import DecideCredit

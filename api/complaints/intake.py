@@ -17,10 +17,9 @@ from typing import Annotated, NamedTuple
 from api.codes import CatalogueInForce
 from api.complaints.answers import NewComplaint
 from api.dependencies import part
+from api.directory import Naming, PersonMeant
 from api.edge.problems import ProblemError, declare, unavailable
-from api.naming import Naming, PersonMeant
-from api.sql.reader import Reader
-from api.sql.writer import ProjectionWriter
+from api.sql import ProjectionWriter, Reader
 from api.temporal.backlog import Backlog
 from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE, request_of
 from api.temporal.complaints import ComplaintClient

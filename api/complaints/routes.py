@@ -25,12 +25,12 @@ from api.complaints.answers import (
 from api.complaints.cases import TheCases
 from api.complaints.intake import OTHER_OWNER, TheIntake
 from api.dependencies import TheCatalogue, TheExportTurn, TheNaming, ThePrinter, TheReader, part
+from api.directory import Naming
 from api.documents.documents import Documents
 from api.documents.printer import CONTENT_SECURITY, HTML, NOT_ACCEPTABLE, PDF, printed_with
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, UNKNOWN, ProblemError, declare
 from api.exports import complaints as exported
 from api.exports.files import CSV, XLSX
-from api.naming import Naming
 from api.parameters import (
     INVALID_PERIOD,
     POST_ERRORS,
@@ -46,10 +46,9 @@ from api.parameters import (
     is_known,
     person,
 )
-from api.responses import NOT_MODIFIED, also, answer_page, describe, etag, formats, problems, timeline_item
+from api.responses import NOT_MODIFIED, Page, also, answer_page, describe, etag, formats, problems, timeline_item
 from api.rights import MASKED_SEARCH, department_within, needs, search_within
 from api.routing import OnceRoute
-from api.shapes import Page
 from api.temporal.client import TEMPORAL_ERRORS
 from domain.case.lifecycle import State
 from domain.case.parts import PartState

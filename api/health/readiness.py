@@ -23,7 +23,7 @@ from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
 from api.codes import CatalogueInForce
 from api.dependencies import part
-from api.edge.metrics import Metrics
+from api.edge.middleware import Metrics
 from api.health import Component, Health, Readiness, fault, fine
 from api.health.sql import SqlHealth
 from api.health.storage import Storage

@@ -6,8 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.responses import masked_for
-from api.shapes import HIDDEN, WHOLE, EventItem, body_like, timeline_of
+from api.responses import HIDDEN, WHOLE, EventItem, body_like, masked_for, timeline_of
 from domain.case.incident_link import KEPT, SETTLED, OwnMatter
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE

@@ -12,12 +12,11 @@ from api.actions import Actions
 from api.codes import CatalogueInForce
 from api.complaints.cases import Cases
 from api.dependencies import part
+from api.directory import Naming
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
 from api.incidents.answers import IncidentItem, NewIncident
-from api.naming import Naming
-from api.sql.reader import Reader
-from api.sql.writer import ProjectionWriter
+from api.sql import ProjectionWriter, Reader
 from api.temporal.incidents import IncidentClient
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions.confirm import Confirm
@@ -31,7 +30,7 @@ from domain.shared.codes import UnknownCode
 from readmodel import incidents as stored
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")

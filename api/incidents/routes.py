@@ -13,10 +13,9 @@ from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, OUT_OF_TURN, UNKNOWN
 from api.incidents.answers import Candidate, IncidentItem, IncidentTimeline, NewIncident
 from api.incidents.incidents import CASES_OVER, TOO_MANY_INCIDENTS, UNKNOWN_CASES, TheIncidents, no_incident
 from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, after_seq
-from api.responses import also, answer_page, describe, problems, timeline_item
+from api.responses import Page, also, answer_page, describe, problems, timeline_item
 from api.rights import needs
 from api.routing import OnceRoute
-from api.shapes import Page
 from api.temporal.client import TEMPORAL_ERRORS, request_of
 from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
 from domain.incident.actions import INCIDENT_COMMANDS

@@ -22,7 +22,7 @@ from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
 from api.rights import TheActor, needs
 from api.routing import OnceRoute
-from api.sql.reader import Reader
+from api.sql import Reader
 from domain.customers.customer import Thanks
 from domain.reports.period import (
     MONTH,

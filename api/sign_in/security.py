@@ -10,7 +10,7 @@ from api.directory import MalformedKeyError, People
 from api.edge.limits import TOO_MANY_GUESSES, TOO_MANY_REQUESTS, Limits, is_reading
 from api.edge.problems import ProblemError, declare
 from api.sign_in.tokens import CHALLENGE, INVALID_TOKEN, TOKEN_ERRORS, Tokens
-from api.sql.reader import READ_MODEL_UNAVAILABLE
+from api.sql import READ_MODEL_UNAVAILABLE
 from domain.shared.actors import Actor
 from readmodel.people.people import ApiKey
 

@@ -15,7 +15,7 @@ from domain.shared.numbers import days_around, local_day, time_to_settle
 from workflows.clients.incident import Started, find_incident, start_incident
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 UNKNOWN_INCIDENT = declare("unknown-incident", HTTPStatus.UNPROCESSABLE_ENTITY, "Unknown incident")
 INCIDENT_CLOSED = declare("incident-closed", HTTPStatus.CONFLICT, "Incident closed")

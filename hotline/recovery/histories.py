@@ -34,7 +34,7 @@ from hotline.recovery.payloads import ANSWER, Origin, Request, read, requested
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
-from workflows.kit.messages import Done
+from workflows.kit.entity import Done
 
 _INCIDENT = re.compile(r"incident-i[0-9]+")
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from api.temporal_ui.refusals import example_in
+from api.temporal_ui.acting import example_in
 from domain.case.actions import COMMANDS
 from readmodel.base.database import engine
 from tests.support.api import Api, Json, further_api, problem

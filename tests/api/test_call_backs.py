@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from api.calls.routes import CallBackItem
-from api.shapes import Page
+from api.responses import Page
 from domain.shared.actors import Role
 from tests.api.test_calls import a_call, report
 from tests.api.test_calls_of_cases import new_phone

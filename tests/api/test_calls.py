@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from temporalio.client import Client
 
 from api.calls.routes import CALLS, MOST_CALLS, NEW_CALL, CallItem
-from api.shapes import Page
+from api.responses import Page
 from domain.shared.actors import Role
 from readmodel.base.database import engine
 from readmodel.base.statements import Imported
@@ -251,7 +251,7 @@ async def test_with_sql_down_a_report_is_sent_again(temporal: Client, tmp_path: 
 
 async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six at once take longer together than one may; none is refused."""
-    monkeypatch.setattr("api.sql.reader.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("api.sql.ANSWER_SECONDS", 1.0)
     taken = threading.Lock()
 
     def slow(*args: Any) -> Imported:
@@ -271,7 +271,7 @@ async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.Mon
 async def test_imports_that_wait_for_one_without_an_answer_are_refused_with_it(
     on_both: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.sql.reader.TURN_SECONDS", 0.3)
+    monkeypatch.setattr("api.sql.TURN_SECONDS", 0.3)
     answers = threading.Event()
 
     def hung(*args: Any) -> Imported:

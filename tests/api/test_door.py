@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from api.sign_in.sessions import LONGEST
 from api.temporal_ui.dangerous import GRANT
-from api.temporal_ui.ui_server import WAITING
+from api.temporal_ui.door import WAITING
 from domain.shared.actors import Role
 from tests.support.api import Api, Clock, further_api, problem
 from tests.support.door import Behind, Ui, door

@@ -9,7 +9,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.names import assessment_id
 from api.assessments.answers import ExclusionItem
-from api.shapes import Page
+from api.responses import Page
 from domain.shared.numbers import number_of
 from readmodel.assessments import exclusions
 from readmodel.assessments.exclusions import period_of

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from api.exports import complaints as exported
 from api.exports.files import LOOK_SECONDS, XLSX, ExportTurn, Sheets, defused, lines
-from api.sql.reader import away
+from api.sql import away
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
 from readmodel.cases.queries import list_rows

@@ -15,8 +15,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 import worker
-from activities.cases import bulk
-from activities.cases.updates import CaseUpdates
+from activities import bulk
+from activities.case_updates import CaseUpdates
 from activities.names import complaint_id
 from api.temporal import handovers
 from domain.case.bulk import Handover

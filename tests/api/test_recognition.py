@@ -11,8 +11,7 @@ from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 
 from activities.names import complaint_id
 from api.complaints.intake import Recognition
-from api.sql.reader import Reader
-from api.sql.writer import ProjectionWriter
+from api.sql import ProjectionWriter, Reader
 from api.temporal.complaints import ComplaintClient
 from domain.case.actions.correct import Correct
 from domain.case.automatic.recognise import Recognised

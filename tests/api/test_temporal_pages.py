@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from api.temporal_ui.saved_views import COLUMNS, MOST_VIEWS, VIEWS
+from api.temporal_ui.pages import COLUMNS, MOST_VIEWS, VIEWS
 from domain.calendar.work_calendar import on_the_wall
 from domain.shared.actors import Role
 from tests.support.api import Api

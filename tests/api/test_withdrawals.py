@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.shapes import Page
+from api.responses import Page
 from readmodel.calls.withdrawals import Unconfirmed
 from tests.api.test_calls import a_call, report
 from tests.api.test_calls_of_cases import new_phone

@@ -36,7 +36,7 @@ from tests.support.batches import project
 from tests.support.hotline import ADMIN, until
 from tests.support.outage import down
 from tests.support.sealing import sealing_by, with_options
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -249,7 +249,7 @@ async def test_a_case_that_is_no_longer_in_memory_is_acted_on_all_the_same(
     on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process remembers the cases that somebody acted on last, and no more than that."""
-    monkeypatch.setattr("api.sql.writer.MOST_CASES", 2)
+    monkeypatch.setattr("api.sql.MOST_CASES", 2)
     backend = Backend(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
     async with process_with(backend, on_sqlite) as made:
         numbers = [await made.case_in("registered") for _ in range(3)]

@@ -17,10 +17,10 @@ from activities.notifications.texts import Templates
 from api.complaints.answers import NewComplaint
 from api.complaints.caller_page import STATE_FOR_CALLERS
 from api.documents.documents import Documents
-from api.edge.metrics import Metrics
+from api.edge.middleware import Metrics
 from api.edge.problems import PREFIX, PROBLEM_KINDS
 from api.parameters import Flag, Listing
-from api.temporal_ui.saved_views import VIEWS
+from api.temporal_ui.pages import VIEWS
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.correct import CONTACT_CHANGED
 from domain.case.actions.request_approval import RequestApproval

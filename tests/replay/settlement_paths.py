@@ -24,7 +24,7 @@ from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 
 async def incident(hotline: Hotline, district: str) -> Incident:

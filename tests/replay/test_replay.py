@@ -26,7 +26,7 @@ from tests.replay.record import RECORDS
 from tests.support.build import data_of
 from tests.support.histories import NAMESPACE, opened, sealed
 from tests.support.sealing import DATA_CONVERTER, SEALING
-from workflows.complaint.incident_link import LINKED, UNLINKED
+from workflows.complaint.workflow import LINKED, UNLINKED
 
 HISTORIES = Path(__file__).parent / "histories"
 FILES = sorted(HISTORIES.glob("*.json"))

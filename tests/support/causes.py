@@ -25,7 +25,7 @@ from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 OVER = Resolve(result="已换管", message="已恢复供水")
 

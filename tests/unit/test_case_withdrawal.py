@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.calls.call import Call
-from domain.calls.matching import CallMismatch, mismatch_of
+from domain.calls.call import Call, CallMismatch, mismatch_of
 from domain.case.actions import TABLE
 from domain.case.actions.link_incident import LinkIncident
 from domain.case.actions.reinstate import Reinstate

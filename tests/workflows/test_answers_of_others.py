@@ -18,11 +18,10 @@ from temporalio.api.update.v1 import Outcome
 from temporalio.client import WorkflowHandle, WorkflowUpdateStage
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
+from activities.bulk import BulkActivities, CasesOfHandover, TermsChange
 from activities.bulk_throttle import BulkThrottle
-from activities.cases.bulk import BulkActivities, CasesOfHandover, TermsChange
-from activities.cases.updates import NO_ANSWER, TRIES, CaseUpdates
-from activities.incidents.incidents import IncidentActivities
-from activities.incidents.messages import IncidentMessages
+from activities.case_updates import NO_ANSWER, TRIES, CaseUpdates
+from activities.incidents import IncidentActivities, IncidentMessages
 from activities.names import CATALOGUE_CHANGE, SETTLE
 from activities.sealing.stamps import UndecidedError
 from api.edge.limits import TOO_MANY_ACTIONS, Limit

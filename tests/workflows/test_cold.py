@@ -18,7 +18,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
-from activities.cases.updates import CaseUpdates
+from activities.case_updates import CaseUpdates
 from activities.names import SETTLE, incident_id
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
@@ -52,7 +52,7 @@ from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -301,7 +301,7 @@ async def test_an_incident_that_takes_in_another_when_its_timer_has_fired_goes_o
             may_find.wait(60)
             return unclaimed(*question)
 
-        monkeypatch.setattr("activities.incidents.incidents.unclaimed", late)
+        monkeypatch.setattr("activities.incidents.unclaimed", late)
         incident = await begun(cold, "takes")
         await rests(incident, activities=1)
         for number in ("9000000000001", "9000000000002"):

@@ -13,7 +13,7 @@ from temporalio.converter import SerializationContext
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.cases.bulk import CasesOfHandover, TermsChange
+from activities.bulk import CasesOfHandover, TermsChange
 from activities.names import UNSEALED
 from activities.projection import Projection
 from activities.sealing.envelope import context_of

@@ -27,7 +27,7 @@ from temporalio.common import RawValue
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
-from activities.cases.bulk import CasesOfHandover, HandoverPage, OwnedQuery
+from activities.bulk import CasesOfHandover, HandoverPage, OwnedQuery
 from activities.names import UNSEALED
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch

@@ -30,7 +30,7 @@ from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import MOST_NAMED
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -27,8 +27,7 @@ from tests.workflows.test_host import without_events
 from workflows.complaint.messages import ComplaintStart, search_attributes
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit import search_attributes as keys
-from workflows.kit.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS
-from workflows.kit.messages import Done
+from workflows.kit.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS, Done
 from workflows.kit.search_attributes import typed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -26,15 +26,14 @@ from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import Candidate, IncidentItem
 from api.people.handovers import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
-from api.responses import timeline_item
-from api.shapes import Page
+from api.responses import Page, timeline_item
 from domain.assessment.actions import object_
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.state import Computation, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
+from domain.calls.call import CallMismatch
 from domain.calls.call_back import CallBack
-from domain.calls.matching import CallMismatch
 from domain.case.actions import dispatch, involve
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.case.case import Case

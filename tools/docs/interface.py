@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from api.app import create_app
 from api.backend import Backend
-from api.edge.metrics import Metrics
+from api.edge.middleware import Metrics
 from hotline.cli import main as cli
 from hotline.settings import Settings
 from tools.docs import openapi

@@ -17,7 +17,7 @@ from api.parameters import BODY_ERRORS, CASE_ERRORS, INVALID_ETAG, MATCH_ERRORS
 from api.responses import Json, header, problems
 from api.rights import right_of
 from api.sign_in.security import IDEMPOTENCY_KEY, INVALID_IDEMPOTENCY_KEY, KEY_ERRORS
-from api.sql.reader import INVALID_CURSOR
+from api.sql import INVALID_CURSOR
 from api.temporal.client import KEY_REUSED
 from tools.docs import examples
 from tools.docs.components import SCHEMA, share

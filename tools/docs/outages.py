@@ -9,7 +9,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from api.health.readiness import CHECK_SECONDS
-from api.sql.reader import ANSWER_SECONDS, READ_MODEL_UNAVAILABLE
+from api.sql import ANSWER_SECONDS, READ_MODEL_UNAVAILABLE
 from api.temporal.client import QUERY_SECONDS, TEMPORAL_ERRORS
 from api.temporal.clock import WITHIN_SECONDS
 from hotline.settings import Settings

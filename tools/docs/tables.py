@@ -20,8 +20,7 @@ from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.parts import PartState
 from domain.case.views import mermaid
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.credit_norms import CreditNorm
-from domain.catalogue.norms import ClockNorm, Duration, Service
+from domain.catalogue.norms import ClockNorm, CreditNorm, Duration, Service
 from domain.catalogue.terms import CLOCKS
 from domain.incident.incident import INCIDENT_CANCELLATION, INCIDENT_KINDS
 from domain.incident.state import IncidentState

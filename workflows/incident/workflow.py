@@ -15,8 +15,7 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.incidents.incidents import BATCH, LINKED, IncidentActivities
-    from activities.incidents.messages import IncidentMessages
+    from activities.incidents import BATCH, LINKED, IncidentActivities, IncidentMessages
     from activities.names import ABSORB
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.confirm import Confirmed
@@ -38,10 +37,14 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.actors import Actor
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.numbers import is_number
-    from workflows.incident.details import incident_details
-    from workflows.incident.messages import CaseNumbers, IncidentOutcome, IncidentStart, incident_search_attributes
-    from workflows.kit.entity import PublishingWorkflow
-    from workflows.kit.messages import Done
+    from workflows.incident.messages import (
+        CaseNumbers,
+        IncidentOutcome,
+        IncidentStart,
+        incident_details,
+        incident_search_attributes,
+    )
+    from workflows.kit.entity import Done, PublishingWorkflow
     from workflows.kit.search_attributes import Values
     from workflows.kit.updates import with_updates
     from workflows.kit.words import WorkerNames

@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.cases.updates import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal
+from activities.case_updates import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal
 from activities.names import CATALOGUE_CHANGE
 from activities.poller import now
 from activities.projection import plain_errors, read
