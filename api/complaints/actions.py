@@ -47,7 +47,6 @@ from domain.case.actions.send_link import SendLink
 from domain.case.actions.withdraw import Withdraw, needs_call
 from domain.case.intake import Caller, Contact, Intake, Location
 from domain.case.lifecycle import OPEN, State
-from domain.case.permission import department_meant, forbidden
 from domain.case.progress import Owed, Progress
 from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody
@@ -116,8 +115,7 @@ class ComplaintActions(Actions[Outcome]):
         with suppress(ProblemError):
             if case := await self.reader.ask(get_case, number):
                 action = ACTION_OF[type(body)]
-                named = getattr(body, "department", None) if action.part else None
-                against = forbidden(action, case, actor, department_meant(case, actor, action, named))
+                against = Attempt.of(action, case, actor, self.clock(), body).forbidden()
                 return refused_by(against) if against else None
         return None
 

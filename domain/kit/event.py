@@ -263,14 +263,14 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
 
     `check` raises Refused for a body that is wrong. `decide` returns what happens, or raises Refused; without it, the
     body becomes the data of the event (as it does without another model for these), and the first target the state.
-    `extended_body` is the body with what the API has looked up for it, if that is another model. `further_examples`
-    are of other forms of the body, each with a name.
+    `body` is the model of the example, unless another is given. `extended_body` is the body with what the API has
+    looked up for it, if that is another model. `further_examples` are of other forms of the body, each with a name.
     """
 
     roles: AbstractSet[Role]
     sources: AbstractSet[StateT]
     targets: tuple[StateT, ...] = ()
-    body: type[ActionBody]
+    body: type[ActionBody] = ActionBody
     extended_body: type[ActionBody] | None = None
     example: ActionBody
     further_examples: tuple[tuple[str, ActionBody], ...] = ()
@@ -279,6 +279,8 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     decide: Callable[[EntityT, Any, Actor, datetime], Decision | NotPossible] | None = None
 
     def __post_init__(self) -> None:
+        if self.body is ActionBody:
+            object.__setattr__(self, "body", type(self.example))
         if self.data is EventData:
             object.__setattr__(self, "data", self.body)
         super().__post_init__()
