@@ -47,6 +47,7 @@ from domain.case.actions.send_link import SendLink
 from domain.case.actions.withdraw import Withdraw, needs_call
 from domain.case.intake import Caller, Contact, Intake, Location
 from domain.case.lifecycle import OPEN, State
+from domain.case.permission import Attempt
 from domain.case.progress import Owed, Progress
 from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody
