@@ -19,7 +19,6 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.codes import CONTEXT
 from api.complaints.cases import TheCases
 from api.dependencies import Now, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter
 from api.directory import UNKNOWN_AGENT
@@ -27,7 +26,7 @@ from api.edge.problems import ProblemError, declare, kind_of
 from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
 from api.responses import Page, body_like, problems, reads_one_department
 from api.rights import needs
-from api.routing import OnceRoute
+from api.routing import CONTEXT, OnceRoute
 from domain.calls.call import CLOCKS_DIFFER, Call, CallOutcome
 from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, CallBackResult, CallBackState
 from domain.case.case import Case

@@ -21,8 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.recovery.reconcile import SWEEP_EVERY
 from activities.recovery.report import ReconcilerReport
 from activities.run_status import UNPAUSE
-from api.codes import CatalogueInForce
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.edge.middleware import Metrics
 from api.health import Component, Health, Readiness, fault, fine
 from api.health.sql import SqlHealth
@@ -30,7 +29,7 @@ from api.health.storage import Storage
 from api.health.temporal import TemporalHealth, worker_of
 from api.responses import examples
 from api.routing import OnceRoute
-from api.temporal.clock import ClockCheck, describe, is_off
+from api.temporal.server import ClockCheck, describe, is_off
 from readmodel.notifications.deliveries import oldest_due
 from readmodel.recovery import lost_cases
 from workflows.clients.schedule import SCHEDULE, WORKFLOW, describe_schedule

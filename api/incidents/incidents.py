@@ -9,15 +9,14 @@ from operator import attrgetter
 from typing import Annotated
 
 from api.actions import Actions
-from api.codes import CatalogueInForce
 from api.complaints.cases import Cases
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.directory import Naming
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import OUT_OF_TURN, ProblemError, declare, workflow_lost
 from api.incidents.answers import IncidentItem, NewIncident
 from api.sql import ProjectionWriter, Reader
-from api.temporal.incidents import IncidentClient
+from api.temporal.client import IncidentClient
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident

@@ -7,7 +7,6 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from api.actions import add_actions
-from api.codes import BY_NAME
 from api.dependencies import TheReader
 from api.edge.problems import BEHIND_SQL, OTHER_DEPARTMENT, OUT_OF_TURN, UNKNOWN, WORKFLOW_LOST
 from api.incidents.answers import Candidate, IncidentItem, IncidentTimeline, NewIncident
@@ -15,9 +14,9 @@ from api.incidents.incidents import CASES_OVER, TOO_MANY_INCIDENTS, UNKNOWN_CASE
 from api.parameters import POST_ERRORS, Paging, RequestKey, TimelinePaging, after_seq
 from api.responses import Page, also, answer_page, describe, problems, timeline_item
 from api.rights import needs
-from api.routing import OnceRoute
-from api.temporal.client import TEMPORAL_ERRORS, request_of
-from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT
+from api.routing import BY_NAME, OnceRoute
+from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT
+from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.state import IncidentState
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE

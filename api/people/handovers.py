@@ -19,8 +19,8 @@ from api.responses import also, body_like, problems
 from api.rights import needs
 from api.routing import OnceRoute
 from api.sql import DirectWriter, Reader
-from api.temporal.client import TEMPORAL_ERRORS, request_of
-from api.temporal.handovers import HandoverClient
+from api.temporal.client import HandoverClient
+from api.temporal.errors import TEMPORAL_ERRORS, request_of
 from domain.case.actions.hand_over import SAME_OWNER
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.rights.rights import RIGHT_TO_HAND_OVER
