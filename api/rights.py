@@ -34,7 +34,7 @@ class _Key(HTTPBearer):
 KEY = _Key(scheme_name="apiKey", bearerFormat=TOKEN_SHAPE, description=f"An API key: {TOKEN_SHAPE}.", auto_error=False)
 
 TheActor = Annotated[Actor, Depends(KEY)]
-"""Who acts, where another dependency asks for the right."""
+"""Person who acts, where another dependency asks for the right."""
 
 
 class Needs:
