@@ -27,7 +27,7 @@ from readmodel.base.statements import insert_missing
 from readmodel.cases.queries import has_cases
 from readmodel.migrate import require_tables
 from readmodel.processes import installation, last_sealed
-from workflows.clients.singletons import claim, installation_of
+from workflows.clients.service import claim, installation_of
 
 ID_BYTES = 8
 ANSWER_SECONDS = 2.0
