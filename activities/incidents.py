@@ -17,9 +17,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.case_updates import ANSWER_SECONDS, GONE, NO_ANSWER, Answers, CaseAnswer, CaseUpdates, Left, is_refusal
 from activities.names import ABSORB, SETTLE, incident_id
 from activities.projection import plain_errors, read
-from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.link_incident import OVER, LinkIncident
 from domain.case.automatic.settle import Settled, Settlement
-from domain.case.incident_link import OVER
 from domain.case.views import Outcome
 from domain.incident.incident import (
     Absorbed,

@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 
 from domain.case.actions import link_incident
+from domain.case.actions.link_incident import OVER, own_matters
 from domain.case.case import Case
-from domain.case.incident_link import OVER, own_matters
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import confirm
 from domain.incident.incident import (

@@ -25,7 +25,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from domain.case.incident_link import OWN_CAUSE
+from domain.case.actions.link_incident import OWN_CAUSE
 from domain.case.lifecycle import OPEN, UNSIGNED
 from domain.case.state import CREDIT_WAITS
 from readmodel.base.schema import (
@@ -267,4 +267,4 @@ HAS_OWN_MATTERS = not_(
         not_(has_flag(OWN_CAUSE)),
     )
 )
-"""Condition for a case that an incident does not take by itself: `domain.case.incident_link.own_matters`."""
+"""Condition for a case that an incident does not take by itself: `domain.case.actions.link_incident.own_matters`."""

@@ -23,9 +23,9 @@ from api.parameters import Flag, Listing
 from api.temporal_ui.pages import VIEWS
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.correct import CONTACT_CHANGED
+from domain.case.actions.link_incident import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.clocks import ClockStatus
-from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import State
 from domain.case.parts import PartState

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, select, text, update
 
-from domain.case.actions.link_incident import LinkIncident
-from domain.case.incident_link import own_matters
+from domain.case.actions.link_incident import LinkIncident, own_matters
 from domain.case.intake import Location
 from domain.case.progress import Progress
 from domain.incident.incident import Gathering, Incident, IncidentBatch, News

@@ -6,9 +6,8 @@ from typing import Any
 from sqlalchemy import Engine, delete, event, select, text, update
 
 from domain.assessment.assessment import Assessment, AssessmentBatch
-from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.link_incident import KEPT, LinkIncident
 from domain.case.actions.suspend import Suspend
-from domain.case.incident_link import KEPT
 from domain.case.progress import Progress
 from domain.incident.incident import Incident, IncidentBatch
 from readmodel.assessments import months

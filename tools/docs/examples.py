@@ -36,9 +36,9 @@ from domain.calendar.work_calendar import WorkCalendar
 from domain.calls.call import CallMismatch
 from domain.calls.call_back import CallBack
 from domain.case.actions import dispatch, involve
+from domain.case.actions.link_incident import own_matters
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.case.case import Case
-from domain.case.incident_link import own_matters
 from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
 from domain.case.views import view_case

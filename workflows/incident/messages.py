@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import Field, RootModel
 
-from domain.case.incident_link import KEPT, OVER, SETTLED
+from domain.case.actions.link_incident import KEPT, OVER, SETTLED
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import Incident, NamedCases
 from domain.incident.scope import Scope
