@@ -40,7 +40,7 @@ from api.sql import DirectWriter, ProjectionWriter, Reader
 from api.temporal.client import AssessmentClient, ComplaintClient, HandoverClient, IncidentClient
 from api.temporal.server import Backlog, ClockCheck, temporal_time
 from api.temporal_ui.dangerous import Confirmation, Dangerous
-from api.temporal_ui.door import Door
+from api.temporal_ui.door import Door, UiServer
 from api.temporal_ui.pages import TemporalPages
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import CodeKind, UnknownCode
@@ -194,8 +194,8 @@ class Backend:
             "hotline-grant", self._seal("confirmation"), Confirmation, self.clock, secure=self.secure, strict=True
         )
         self.dangerous = Dangerous(cases, confirmation)
-        url = self.settings.temporal_ui_url
-        self.door = Door(url, cases, sessions, limits, in_force, self.dangerous, self.turns)
+        ui = UiServer(self.settings.temporal_ui_url, self.turns)
+        self.door = Door(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)
         self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
 
     def _readiness(self, client: Client) -> ReadinessCheck:

@@ -37,8 +37,8 @@ class ServiceItem(BaseModel):
     priority: Priority
     answer_needs_follow_up: bool = Field(description="True if a direct answer (直接答复) is followed up.")
     needs_approval: bool = Field(description="True if management decides (报批) before it can be completed.")
-    clocks: list[Promise]
-    credits: list[Credit] = Field(description="Credits that the company owes without being asked (自动补偿).")
+    clocks: tuple[Promise, ...]
+    credits: tuple[Credit, ...] = Field(description="Credits that the company owes without being asked (自动补偿).")
 
 
 class Services(BaseModel):
