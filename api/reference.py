@@ -64,15 +64,15 @@ class Named(BaseModel):
 ROLES = [Named(code=role, name_zh=role.zh) for role in Role]
 
 
-class LifecycleRow(BaseModel):
+class LifecycleRow(BaseModel, validate_by_name=True):
     """Row of the lifecycle table: an action, its roles, its states before and after."""
 
     action: ActionName
     name_zh: str
     description: str
     roles: list[Role]
-    sources: list[State] = Field(serialization_alias="from", description="Empty: this is how a case begins.")
-    targets: tuple[State, ...] = Field(serialization_alias="to", description="Empty: the state stays.")
+    sources: list[State] = Field(alias="from", description="Empty: this is how a case begins.")
+    targets: tuple[State, ...] = Field(alias="to", description="Empty: the state stays.")
     offered: bool = Field(description="False for what comes with a later version.")
 
 
