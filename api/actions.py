@@ -149,7 +149,7 @@ def operation_id(action: str, noun: str) -> str:
     return f"{action}_of_{noun}" if rest and not _PARTICLES.fullmatch(rest) else f"{action}_{noun}"
 
 
-_PARTICLES = re.compile("across|after|ahead|along|aside|away|back|by|down|for|forth|in|into|off|on|out|over|to|under|up")
+_PARTICLES = re.compile(
     "across|after|ahead|along|apart|aside|away|back|by|down|for|forth|in|into|off|on|out|over|to|under|up"
 )
 """Second words of English verbs such as `hand_over`, all of them; any other second word of an action is its object."""
