@@ -71,7 +71,7 @@ def rebuild_readmodel() -> None:
     from activities.recovery.history_errors import ForeignError, UnopenedError, UnreadableError
     from hotline.recovery.rebuild import RebuiltRows
     from hotline.recovery.rebuild import rebuild as apply
-    from hotline.temporal.setup import retention_of
+    from hotline.temporal.connection import retention_of
 
     async def rebuilt() -> tuple[RebuiltRows, timedelta | None]:
         async with adopted_stores(Settings()) as (client, database):
@@ -197,8 +197,7 @@ def temporal_setup(
 ) -> None:
     """Set up namespace, retention and search attributes on the cluster of TEMPORAL_ADDRESS. It may be repeated."""
     from hotline.installation import adopt, look
-    from hotline.temporal.connection import connect
-    from hotline.temporal.setup import prepare
+    from hotline.temporal.connection import connect, prepare
 
     async def prepared() -> str:
         settings = Settings()

@@ -26,8 +26,8 @@ from activities.run_status import unless_gone
 from hotline import installation
 from hotline.installation import ForeignStoreError, Stores, adopt, look
 from hotline.settings import Settings
+from hotline.temporal.connection import prepare
 from hotline.temporal.converter import sealing
-from hotline.temporal.setup import prepare
 from readmodel.migrate import migrate
 from tests.support.hotline import running_hotline, until
 from tests.support.lost import terminate
