@@ -152,9 +152,7 @@ def verify() -> None:
         if not exists(settings.database_url):
             raise OperatorError(f"not compared: there is no database {settings.database_url.partition(':///')[2]}")
         client = await connect(settings)
-        stores = await look(client, settings)
-        stores.refuse_foreign()
-        stores.require_ids()
+        (await look(client, settings)).require_ids()
         require_tables(settings.database_url)
         with opened(settings.database_url, read_only=True) as database, shown_progress("workflows") as progress:
             return await compare(client, database, settings.task_queue, progress)
@@ -202,7 +200,7 @@ def temporal_setup(
     async def prepared() -> str:
         settings = Settings()
         client = await connect(settings, wait_seconds=wait)
-        (await look(client, settings)).refuse_foreign()
+        await look(client, settings)
         days = timedelta(days=retention_days or RETENTION_DAYS)
         done = await prepare(client, days, shorten=retention_days is not None)
         installation = await adopt(client, settings)
