@@ -3,19 +3,10 @@
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import (
-    Column,
-    Integer,
-    Table,
-    Text,
-    delete,
-    func,
-    select,
-)
+from sqlalchemy import Column, Integer, Table, Text, delete, func, select
 
-from readmodel.base.database import ReadConnection, WriteConnection
+from readmodel.base.database import ReadConnection, WriteConnection, upsert
 from readmodel.base.schema import CODE, UtcDateTime, code, metadata
-from readmodel.base.statements import upsert
 
 installation = Table(
     "installation",

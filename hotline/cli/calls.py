@@ -22,8 +22,7 @@ from hotline.telephony.call_lines import CallFile, CallFormat
 from hotline.telephony.cdr import Cdr
 from hotline.telephony.queue_log import QueueLog, is_queue_log
 from hotline.telephony.roster import load_roster
-from readmodel.base.database import reading, writing
-from readmodel.base.statements import Imported
+from readmodel.base.database import Imported, reading, writing
 from readmodel.calls.calls import keep
 from readmodel.calls.duties import keep_duties
 from readmodel.people.people import Directory, directory
