@@ -16,12 +16,10 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.assessments import AssessmentActivities
+from activities.bulk import BulkActivities
 from activities.bulk_throttle import BulkThrottle
-from activities.cases.bulk import BulkActivities
-from activities.cases.updates import CaseUpdates
-from activities.incidents.incidents import IncidentActivities, IncidentTitles
-from activities.incidents.messages import IncidentMessages
-from activities.incidents.surge_watch import SurgeWatch, Suspect
+from activities.case_updates import CaseUpdates
+from activities.incidents import IncidentActivities, IncidentMessages, IncidentTitles
 from activities.names import assessment_id
 from activities.notifications.caller_links import CallerLinks
 from activities.notifications.courier import CourierConfig, courier, report_undelivered
@@ -30,9 +28,10 @@ from activities.notifications.texts import Templates
 from activities.projection import Projection, read
 from activities.recovery.case_workflows import CaseWorkflows
 from activities.recovery.reconcile import Reconciler, Repairs
-from activities.reports import DuePeriods, PeriodEnd, ReportActivities
+from activities.reports import PeriodEnd, ReportActivities
+from activities.surge_watch import SurgeWatch, Suspect
 from domain.incident.state import Opening
-from domain.reports.period import ReportKind
+from domain.reports.period import ReportKind, due_periods
 from hotline import entry, process
 from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
 from hotline.files.channels import load_channels
@@ -50,9 +49,8 @@ from readmodel.reports import reports as stored_reports
 from readmodel.writer import GroupWriter
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverWorkflow
-from workflows.clients.assessment import begin_assessment
 from workflows.clients.incident import NoNumberError, start_incident, suspected_by
-from workflows.clients.report import report_workflow_id, start_report
+from workflows.clients.periods import begin_assessment, report_workflow_id, start_report
 from workflows.clients.schedule import SCHEDULE, keep_schedule
 from workflows.clients.singletons import log_failures, start_ended
 from workflows.clients.start import Request
@@ -60,11 +58,16 @@ from workflows.clients.task_queue import take_back
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
 from workflows.kit.interceptor import EntityInterceptor
-from workflows.kit.messages import CatalogueNames
-from workflows.kit.unknown import UnknownWorkflow
-from workflows.kit.words import WorkerNames
-from workflows.report import PeriodEndWorkflow, ReportWorkflow
-from workflows.singletons import CourierWorkflow, InstallationWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
+from workflows.kit.words import CatalogueNames, WorkerNames
+from workflows.service import (
+    CourierWorkflow,
+    InstallationWorkflow,
+    PeriodEndWorkflow,
+    ReconcilerWorkflow,
+    ReportWorkflow,
+    SurgeWatchWorkflow,
+    UnknownWorkflow,
+)
 
 log = logging.getLogger("hotline.worker")
 
@@ -130,7 +133,7 @@ async def running(client: Client, settings: Settings) -> AsyncIterator[Engine]:
             task_queue=settings.task_queue,
             workflows=[*WORKFLOWS, UnknownWorkflow],
             activities=[sender.deliver_notifications, *activities(client, settings, in_force, throttle, sql)],
-            interceptors=[throttle, EntityInterceptor(names)],
+            interceptors=[EntityInterceptor(names, throttle.note_action)],
             workflow_runner=runner(sandbox=settings.sandbox),
             max_cached_workflows=settings.max_cached_workflows,
             max_concurrent_workflow_task_polls=POLLS,
@@ -170,7 +173,7 @@ def activities(
         assessments.publish,
         assessments.compute,
         assessments.draw_sample,
-        PeriodEnd(due_periods(client, settings.task_queue, in_force, reader)).begin_due_periods,
+        PeriodEnd(partial(begin_due, client, settings.task_queue, in_force, reader)).begin_due_periods,
         incidents.publish,
         incidents.inform,
         incidents.gather,
@@ -184,25 +187,21 @@ def activities(
     )
 
 
-def due_periods(client: Client, task_queue: str, in_force: CatalogueInForce, reader: Engine) -> Sequence[DuePeriods]:
-    """Return what is begun at the end of days and months: assessments and reports."""
-
-    def zone() -> ZoneInfo:
-        return ZoneInfo(in_force.catalogue.calendar.timezone)
-
-    async def begin_month(month: str, at: datetime) -> bool:
-        return await begin_assessment(client, task_queue, month, at, in_force.catalogue, in_force.edition)
-
-    def reports(kind: ReportKind) -> DuePeriods:
-        async def begin(period: str, _: datetime) -> bool:
-            return await start_report(client, task_queue, kind, period)
-
-        known = partial(read, reader, partial(stored_reports.first_and_known, kind=kind))
-        return DuePeriods(kind, zone, known, partial(report_workflow_id, kind), begin)
-
-    assessed = partial(read, reader, months.first_and_known)
-    assessments = DuePeriods(ReportKind.MONTHLY, zone, assessed, assessment_id, begin_month)
-    return (*map(reports, ReportKind), assessments)
+async def begin_due(
+    client: Client, task_queue: str, in_force: CatalogueInForce, reader: Engine, at: datetime
+) -> AsyncIterator[str | None]:
+    """Begin the reports and assessments of days and months that are over; see PeriodEnd."""
+    catalogue, edition = in_force.catalogue, in_force.edition
+    zone = ZoneInfo(catalogue.calendar.timezone)
+    for kind in ReportKind:
+        first, known = await read(reader, partial(stored_reports.first_and_known, kind=kind))
+        for period in due_periods(kind, first, known, at, zone):
+            started = await start_report(client, task_queue, kind, period.name)
+            yield report_workflow_id(kind, period.name) if started else None
+    first, known = await read(reader, months.first_and_known)
+    for period in due_periods(ReportKind.MONTHLY, first, known, at, zone):
+        started = await begin_assessment(client, task_queue, period.name, at, catalogue, edition)
+        yield assessment_id(period.name) if started else None
 
 
 def courier_config(settings: Settings, in_force: CatalogueInForce) -> CourierConfig:

@@ -14,12 +14,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.projection import plain_errors, read
-from domain.assessment.assessment import Assessment
-from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample, SampleDrawn, draw
+from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample, SampleDrawn, draw
 from domain.assessment.score import Item
 from domain.assessment.state import Computation, Result
-from domain.calls.call import CallOutcome
-from domain.calls.figures import CallFigures
+from domain.calls.call import CallFigures, CallOutcome
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, OF_CALLS, Figure, Subject
 from domain.shared.errors import BEHIND_SQL
 from domain.shared.value import complete

@@ -1,9 +1,8 @@
 """Activities that make reports (日报、月报) from SQL, and begin what is due at the end of a day or month (日终月终)."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, tzinfo
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -13,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.poller import now
 from activities.projection import plain_errors, read
 from domain.catalogue.catalogue import Catalogue
-from domain.reports.period import NoReportError, Period, PeriodError, ReportKind, due_periods
+from domain.reports.period import NoReportError, Period, PeriodError, ReportKind
 from domain.reports.report import Report, Table, shown
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, write_in_thread
@@ -109,44 +108,22 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
-class DuePeriods(NamedTuple):
-    """Assessments, or reports of one kind, that are begun for each period that is over.
+class PeriodEnd:
+    """The activity `begin_due_periods`.
 
     Args:
-        kind: days or months.
-        zone: returns the time zone of the catalogue in force.
-        first_and_known: returns when the first case was registered, and the periods that are or were begun.
-        workflow_id: returns the id of the workflow of a period.
-        begin: begins a period at an instant; returns False if it was begun before, or there is nothing to begin.
+        begin_due: begins the assessments and reports that are due at an instant. Yields the id of each one's workflow,
+            None for one that was begun before.
     """
 
-    kind: ReportKind
-    zone: Callable[[], tzinfo]
-    first_and_known: Callable[[], Awaitable[tuple[datetime | None, Collection[str]]]]
-    workflow_id: Callable[[str], str]
-    begin: Callable[[str, datetime], Awaitable[bool]]
-
-    async def due(self, at: datetime) -> Sequence[str]:
-        """Return the periods that are due at an instant, the oldest first."""
-        first, known = await self.first_and_known()
-        if first is None:
-            return []
-        return [period.name for period in due_periods(self.kind, first, known, at, self.zone())]
-
-
-class PeriodEnd:
-    """The activity `begin_due_periods`."""
-
-    def __init__(self, kinds: Sequence[DuePeriods]) -> None:
-        self._kinds = kinds
+    def __init__(self, begin_due: Callable[[datetime], AsyncIterator[str | None]]) -> None:
+        self._begin_due = begin_due
 
     @activity.defn(name="begin_due_periods")
     async def begin_due_periods(self) -> list[str]:
         """Begin what is due; return the ids of the workflows that were begun. Run again, it begins none twice."""
-        at, begun = now(), []
-        for kind in self._kinds:
-            for period in await kind.due(at):
-                if await kind.begin(period, at):
-                    begun.append(kind.workflow_id(period))
-                activity.heartbeat()
+        begun = []
+        async for workflow_id in self._begin_due(now()):
+            begun += [workflow_id] if workflow_id else []
+            activity.heartbeat()
         return begun

@@ -10,28 +10,29 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_swagger import patch_fastapi
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.routing import Route
 
 from api import dead_letters, openapi, reference
 from api.assessments import exclusions
 from api.assessments import routes as assessments
-from api.backend import Backend, Edge
+from api.backend import Backend
 from api.calls import routes as calls
 from api.calls.answers import LARGER_BODIES
 from api.complaints import actions as complaint_actions
 from api.complaints import caller_page
 from api.complaints import routes as complaints
-from api.edge.metrics import Metrics
 from api.edge.middleware import REQUEST_ID, check_host, limit_body, serve_people, watch
 from api.edge.problems import HANDLERS, PROBLEM_KINDS, on_invalid
+from api.exports.files import XLSX
 from api.health import routes as health
 from api.incidents import routes as incidents
 from api.people import handovers
 from api.people import routes as people
 from api.reports import calls as call_reports
 from api.reports import routes as reports
-from api.sign_in import routes as sign_in
-from api.temporal_ui import codec, pages, refusals
+from api.sign_in import sessions
+from api.temporal_ui import acting, codec, pages
 from api.temporal_ui.door import Door
 
 ROUTERS = [
@@ -52,10 +53,14 @@ ROUTERS = [
         health,
         caller_page,
         pages,
-        sign_in,
+        sessions,
     )
 ]
-refusals.check_words(PROBLEM_KINDS.values())  # Every module that declares one is imported.
+GZIP_LEVEL = 5
+"""Level from which on zlib takes twice the time for a few per cent."""
+COMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, XLSX, "application/pdf")
+"""Types of answers that are as small as they get, or are sent line by line."""
+acting.check_words(PROBLEM_KINDS.values())  # Every module that declares one is imported.
 
 
 def create_app(backend: Backend) -> FastAPI:
@@ -68,48 +73,47 @@ def create_app(backend: Backend) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
-        middleware=_middleware(backend.edge, backend.common.metrics),
+        middleware=_middleware(backend),
         exception_handlers={
             **HANDLERS,
-            RequestValidationError: partial(on_invalid, lambda: backend.common.catalogue.calendar.timezone),
+            RequestValidationError: partial(on_invalid, lambda: backend.catalogue.calendar.timezone),
         },
     )
-    for name, part in {**backend.parts, "context": backend.common.context}.items():
-        setattr(app.state, name, part)
-    for router in (*ROUTERS, *([sign_in.oidc_router] if backend.access.oidc else [])):
+    app.state.backend = backend
+    for router in (*ROUTERS, *([sessions.oidc_router] if backend.oidc else [])):
         # Straight into the application's own router: an included one costs a request a tenth of a millisecond more.
         app.router.routes.extend(router.routes)
     for path in (Door.path, f"{Door.path}/{{path:path}}"):
-        app.router.routes.append(Route(path, backend.temporal_ui.door))
+        app.router.routes.append(Route(path, backend.door))
     # FastAPI's own page loads its script from a public network, which a control room may not reach.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=openapi.PAGE)
-    app.openapi = partial(openapi.described, backend.access.bearer.tokens)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    app.openapi = partial(openapi.described, backend.bearer.tokens)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
 
 @asynccontextmanager
 async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
-    common = backend.common
-    common.in_force.record(common.clock())
-    await common.reader.begin()
-    await common.people.begin()
-    async with common.writer:
+    backend.in_force.record(backend.clock())
+    await backend.reader.begin()
+    await backend.people.begin()
+    async with backend.writer:
         backend.recognition.start()
         yield
         await backend.clock_check.close()
         await backend.recognition.close()
-        await common.people.close()
-        await backend.temporal_ui.door.close()
-    common.reader.close()
-    common.direct.close()
+        await backend.people.close()
+        await backend.door.close()
+    backend.reader.close()
+    backend.direct.close()
 
 
-def _middleware(edge: Edge, metrics: Metrics) -> list[Middleware]:
-    larger = {**LARGER_BODIES, **codec.LARGER_BODIES}
+def _middleware(backend: Backend) -> list[Middleware]:
+    settings, larger = backend.settings, {**LARGER_BODIES, **codec.LARGER_BODIES}
     return [
         Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
-        Middleware(watch, metrics=metrics),
-        Middleware(check_host, hosts=edge.hosts),
-        Middleware(serve_people, serving=edge.serving),
-        Middleware(limit_body, edge.body_limit_bytes, larger, edge.request_seconds),
+        Middleware(watch, metrics=backend.metrics),
+        Middleware(check_host, hosts=backend.hosts),
+        Middleware(serve_people, serving=backend.serving),
+        Middleware(limit_body, settings.body_limit_bytes, larger, settings.request_seconds),
+        Middleware(GZipMiddleware, compresslevel=GZIP_LEVEL, exclude_content_types=COMPRESSED),
     ]

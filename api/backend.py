@@ -1,69 +1,108 @@
-"""Parts of the service that the routes use; made once, at the start of the process."""
+"""Parts of the service that the routes use, made of the settings. With `api.__main__`, it is the main of the API."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
+from sqlalchemy import make_url
+from temporalio.client import Client
+
+from activities.notifications.caller_links import CallerLinks
+from activities.projection import Projection
+from activities.sealing.keys import Seal
 from api.assessments.assessments import Assessments
 from api.assessments.exclusions import Exclusions
-from api.codes import CatalogueInForce
 from api.complaints.actions import ComplaintActions
 from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
+from api.complaints.checks import Checks
 from api.complaints.intake import IntakeService
 from api.complaints.recognition import Recognition
-from api.directory import People
+from api.directory import Naming, People
 from api.documents.documents import Documents
-from api.documents.printer import Printer
-from api.edge.limits import Limits, Turns
-from api.edge.metrics import Metrics
-from api.edge.middleware import Serving
+from api.documents.printer import printer
+from api.edge.browsers import SealedCookie
+from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
+from api.edge.middleware import Metrics
 from api.exports.streams import ExportTurn
-from api.health.readiness import ReadinessCheck
+from api.health.readiness import ReadinessCheck, checks
+from api.health.sql import SqlHealth
+from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
+from api.health.temporal import TemporalHealth
 from api.incidents.incidents import Incidents
 from api.incidents.routes import IncidentActions
-from api.naming import Naming
 from api.people.handovers import Handovers
-from api.sign_in.oidc import OidcSignIn
-from api.sign_in.routes import SignIn
 from api.sign_in.security import BearerKey
-from api.sign_in.sessions import Sessions
-from api.sql.reader import DirectWriter, Reader
-from api.sql.writer import ProjectionWriter
-from api.temporal.clock import ClockCheck
-from api.temporal_ui.dangerous import Dangerous
+from api.sign_in.sessions import CALLBACK, Handshake, OidcClient, OidcSignIn, Session, Sessions, SignIn
+from api.sign_in.tokens import ClaimMap, Issuer, Tokens
+from api.sql import DirectWriter, ProjectionWriter, Reader
+from api.temporal.client import AssessmentClient, ComplaintClient, HandoverClient, IncidentClient
+from api.temporal.server import Backlog, ClockCheck, temporal_time
+from api.temporal_ui.dangerous import Confirmation, Dangerous
 from api.temporal_ui.door import Door
 from api.temporal_ui.pages import TemporalPages
 from domain.catalogue.catalogue import Catalogue
 from domain.shared.codes import CodeKind, UnknownCode
+from hotline.files.catalogue_store import CatalogueInForce, CatalogueStore
+from hotline.files.channels import load_channels
+from hotline.files.data_folder import ServingLock, write_private
+from hotline.keys import ring_of
+from hotline.settings import Settings, hosts_of
+from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
 
 
-@dataclass(frozen=True, kw_only=True)
-class Common:
-    """Parts that several subjects use."""
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
-    clock: Callable[[], datetime]
-    in_force: CatalogueInForce
-    limits: Limits
-    reader: Reader
-    direct: DirectWriter
-    writer: GroupWriter
-    projection: ProjectionWriter
-    people: People
-    naming: Naming
-    metrics: Metrics
-    turns: Turns = field(default_factory=Turns)
+
+class Backend:
+    """Parts of the service by name, as the routes ask for them. Temporal and SQL may be down.
+
+    `clock_check` compares the clock with Temporal's; None makes one.
+
+    Raises:
+        FileError: the catalogue or the file of channels cannot be used.
+        KeysError: the keys cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        clock: Callable[[], datetime] = utc_now,
+        clock_check: ClockCheck | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.clock_check = clock_check or ClockCheck(clock, partial(temporal_time, client))
+        self.in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)
+        self.limits = Limits(settings.guesses_per_minute, settings.reads_per_minute, settings.writes_per_minute)
+        self.turns = Turns()
+        self.export_turn = ExportTurn()
+        """Held by the one step of an export that runs."""
+        self.documents = Documents(settings.templates)
+        self.print_pdf = printer()
+        """None if the extra for it is not installed."""
+        self.hosts = hosts_of(settings)
+        """Names that the API answers to."""
+        self.serving = ServingLock(settings.data_dir).serving
+        """Returns the context of a request that changes something."""
+        self.context = {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": clock}
+        """Context in which bodies and parameters of requests are validated."""
+        self._ring = ring_of(settings)
+        # An unreadable file is reported at the start, not by the first request.
+        self._ring.list()
+        self._add_sql(client)
+        self._add_sign_in()
+        self._add_subjects(client)
+        self._add_temporal_ui()
+        self.readiness = self._readiness(client)
 
     @property
     def catalogue(self) -> Catalogue:
         return self.in_force.catalogue
-
-    @property
-    def context(self) -> Mapping[str, Any]:
-        """Context in which bodies and parameters of requests are validated."""
-        return {"codes": self._code, "agent": lambda text: self.naming.agent(text).id, "clock": self.clock}
 
     def _code(self, kind: CodeKind, given: str) -> str:
         """Return the code of a name. Codes of earlier catalogues pass, since cases of that time carry them.
@@ -78,74 +117,103 @@ class Common:
                 raise
             return former
 
+    def _add_sql(self, client: Client) -> None:
+        settings, in_force = self.settings, self.in_force
+        reading = engine(settings.database_url, read_only=True)
+        writing = engine(settings.database_url, unsafe_at_power_loss=settings.unsafe_at_power_loss)
+        self.metrics = Metrics(lambda: (in_force.catalogue.calendar.covers_until - self.clock().date()).days)
+        self.reader = Reader(reading, settings.caller_lookup_seconds, lambda: in_force.catalogue.area_code)
+        self.direct = DirectWriter(writing)
+        self.writer = GroupWriter(
+            writing, group_size=settings.projection_group_size, linger_seconds=settings.projection_linger_seconds
+        )
+        projection = Projection(self.writer, client, settings.sql_wait_seconds)
+        self.projection = ProjectionWriter(projection, self.reader, self.metrics)
+        kept, keep = partial(_read, settings.people_file), partial(write_private, settings.people_file)
+        self.people = People(self.reader, writing, settings.people_seconds, self.clock, kept, keep)
+        self.naming = Naming(self.people, takes_unknown=settings.unknown_people == "allow")
 
-@dataclass(frozen=True, kw_only=True)
-class Edge:
-    """Parts of the middleware.
+    def _add_sign_in(self) -> None:
+        settings, clock = self.settings, self.clock
+        # Browsers reach the API over TLS alone.
+        self.secure = settings.tls_certificate is not None or settings.public_url.startswith("https:")
+        tokens = self._tokens(Issuer(settings.oidc_issuer)) if settings.oidc_issuer else None
+        self.bearer = BearerKey(self.people, self.limits, tokens)
+        self.oidc: OidcSignIn | None = None
+        if tokens and settings.oidc_client_id:
+            callback = f"{settings.public_url}{CALLBACK}"
+            service = OidcClient(settings.oidc_client_id, settings.oidc_client_secret, callback)
+            handshake = SealedCookie("hotline-oidc", self._seal("oidc"), Handshake, clock, secure=self.secure)
+            self.oidc = OidcSignIn(tokens, service, handshake, clock)
+        session = SealedCookie("hotline", self._seal("session"), Session, clock, secure=self.secure)
+        self.sessions = Sessions(session, self.people, clock, settings.oidc_issuer if self.oidc else None)
+        self.sign_in = SignIn(self.sessions, self.bearer, self.limits, self.people, self.direct)
 
-    Attributes:
-        hosts: names that the API answers to.
-        body_limit_bytes: size of the largest body.
-        request_seconds: longest wait for a body.
-        serving: returns the context of a request that changes something.
-    """
+    def _tokens(self, issuer: Issuer) -> Tokens:
+        settings = self.settings
+        claims = ClaimMap(
+            person=settings.oidc_person_claim,
+            name=settings.oidc_name_claim,
+            role=settings.oidc_role_claim,
+            department=settings.oidc_department_claim,
+            roles=settings.oidc_roles,
+            departments=lambda: self.catalogue.departments,
+        )
+        return Tokens(issuer, settings.oidc_audience, claims)
 
-    hosts: frozenset[str]
-    body_limit_bytes: int
-    request_seconds: float
-    serving: Serving
+    def _seal(self, purpose: str) -> Seal:
+        return Seal(self._ring, purpose)
+
+    def _add_subjects(self, client: Client) -> None:
+        settings, in_force, reader, clock = self.settings, self.in_force, self.reader, self.clock
+        naming, projection, people = self.naming, self.projection, self.people
+        temporal = client, settings.task_queue, settings.update_timeout_seconds, self.clock_check
+        actions = Limit(TOO_MANY_ACTIONS, settings.actions_per_case, "actions")
+        complaints = ComplaintClient(*temporal, actions, projection.acknowledged)
+        incidents = IncidentClient(*temporal, actions, projection.acknowledged)
+        assessments = AssessmentClient(*temporal, actions)
+        self.cases = cases = Cases(reader, complaints, projection, clock)
+        self.recognition = recognition = Recognition(reader, complaints, projection)
+        backlog = Backlog(client, settings.task_queue)
+        self.intake = IntakeService(complaints, backlog, in_force, reader, projection, recognition, naming, clock)
+        texts_callers = load_channels(settings.channels).texts_callers
+        case_checks = Checks(complaints, cases, in_force, reader, self.turns, texts_callers, clock)
+        self.complaint_actions = ComplaintActions(
+            complaints, naming, cases, case_checks, incidents, in_force, reader, recognition, clock
+        )
+        self.caller_page = CallerPage(cases, in_force, CallerLinks(self._ring), self.limits, self.secure)
+        most = settings.incidents_per_hour
+        self.incidents = Incidents(incidents, reader, projection, in_force, self.turns, most, clock)
+        self.incident_actions = IncidentActions(incidents, naming, self.incidents, cases, in_force)
+        self.handovers = Handovers(HandoverClient(*temporal), reader, self.direct, naming, people, clock)
+        self.assessments = Assessments(assessments, reader, self.direct, people, in_force, clock)
+        self.exclusions = Exclusions(cases, reader, self.direct, self.assessments, in_force, clock)
+
+    def _add_temporal_ui(self) -> None:
+        cases, sessions, limits, in_force = self.cases, self.sessions, self.limits, self.in_force
+        confirmation = SealedCookie(
+            "hotline-grant", self._seal("confirmation"), Confirmation, self.clock, secure=self.secure, strict=True
+        )
+        self.dangerous = Dangerous(cases, confirmation)
+        url = self.settings.temporal_ui_url
+        self.door = Door(url, cases, sessions, limits, in_force, self.dangerous, self.turns)
+        self.temporal_pages = TemporalPages(cases, sessions, limits, in_force)
+
+    def _readiness(self, client: Client) -> ReadinessCheck:
+        files = _files(self.settings)
+        storage = Storage([self.settings.data_dir], files, Integrity(files.get(READ_MODEL)).damage, self._ring.fault)
+        health = TemporalHealth(client, self.settings.task_queue, storage.temporal_unwritable)
+        sql = SqlHealth(self.reader, self.direct.engine, health.count_open_cases, self._ring.ids)
+        return ReadinessCheck(checks(health, self.clock_check, sql, storage, self.in_force, self.clock), self.metrics)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """Parts that tell who sends a request: by key, session or token. `oidc` is None without an issuer."""
-
-    bearer: BearerKey
-    sessions: Sessions
-    sign_in: SignIn
-    oidc: OidcSignIn | None
+def _read(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class TemporalUi:
-    """Parts of the Temporal UI behind the sign-in."""
-
-    door: Door
-    dangerous: Dangerous
-    temporal_pages: TemporalPages
-
-
-@dataclass(frozen=True, kw_only=True)
-class Backend:
-    """Parts of the service, which `api.__main__` makes.
-
-    Attributes:
-        print_pdf: prints a page as PDF; None if the extra for it is not installed.
-        export_turn: held by the one step of an export that runs.
-    """
-
-    common: Common
-    edge: Edge
-    access: Access
-    temporal_ui: TemporalUi
-    clock_check: ClockCheck
-    cases: Cases
-    intake: IntakeService
-    recognition: Recognition
-    complaint_actions: ComplaintActions
-    caller_page: CallerPage
-    incidents: Incidents
-    incident_actions: IncidentActions
-    handovers: Handovers
-    assessments: Assessments
-    exclusions: Exclusions
-    documents: Documents
-    print_pdf: Printer | None
-    readiness: ReadinessCheck
-    export_turn: ExportTurn = field(default_factory=ExportTurn)
-
-    @property
-    def parts(self) -> dict[str, Any]:
-        """Parts as the routes find them in `app.state`, by the names of their fields here and in the groups."""
-        groups = self.common, self.access, self.temporal_ui
-        return {name: part for group in (*groups, self) for name, part in vars(group).items()}
+def _files(settings: Settings) -> dict[str, Path]:
+    """Return the SQLite files of this machine by the name of their database."""
+    url = make_url(settings.database_url)
+    read_model = Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
+    found = {READ_MODEL: read_model, TEMPORAL: settings.temporal_file}
+    return {name: path for name, path in found.items() if path}

@@ -1,38 +1,62 @@
-"""Dependencies of the routes: parts of the application, found in `app.state`, which `create_app` fills.
+"""Dependencies of the routes: parts of the application's `api.backend.Backend`.
 
 They are coroutines, as FastAPI runs other functions in threads. A subject has its own beside its class.
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
-from api.directory import People
+from api.directory import Naming, People
 from api.documents.printer import Printer
 from api.exports.streams import ExportTurn
-from api.naming import Naming
-from api.sql.reader import DirectWriter, Reader
+from api.sql import DirectWriter, Reader
 from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.terms import Edition
+from domain.shared.codes import CodeKind
+
+
+class CatalogueInForce(Protocol):
+    """Catalogue in force; another one may be put in force at any time."""
+
+    remark: str
+    """Remark for the operator; empty if there is none."""
+    sound: bool
+    """False if an earlier catalogue is used because the one on record cannot be read."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Catalogue that is in force now."""
+
+    @property
+    def edition(self) -> Edition:
+        """Edition of the catalogue that is in force now."""
+
+    def former_code(self, kind: CodeKind, given: str) -> str | None:
+        """Return the code by the last catalogue that knows it, or None if none ever did."""
+
+    def record(self, at: datetime) -> None:
+        """Record that the catalogue is in force from now on, if none is on record."""
 
 
 def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     """Return the dependency on the part of this name."""
 
     async def get(request: Request) -> Any:  # noqa: ANN401 - of any type
-        return getattr(request.app.state, name)
+        return getattr(request.app.state.backend, name)
 
     return Depends(get)
 
 
 async def _catalogue(request: Request) -> Catalogue:
-    catalogue: Catalogue = request.app.state.in_force.catalogue
+    catalogue: Catalogue = request.app.state.backend.catalogue
     return catalogue
 
 
 async def _now(request: Request) -> datetime:
-    now: datetime = request.app.state.clock()
+    now: datetime = request.app.state.backend.clock()
     return now
 
 

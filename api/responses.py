@@ -1,24 +1,88 @@
-"""Answers: how routes document them, and how they are masked for their reader (脱敏).
+"""Answers: shapes of several subjects, how routes document them, and how they are masked for their reader (脱敏).
 
 An answer is a model, which FastAPI serialises. Timelines alone are written here: their events are documented by kind.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, Union
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, create_model
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import to_json
 from starlette.responses import Response
 
 from api.edge.problems import MEDIA_TYPE, ProblemError, ProblemKind
 from domain.case.lifecycle import ENDED, State
-from domain.kit.event import BaseEvent
+from domain.kit.event import BaseEvent, BaseKind, EventData
 from domain.rights.masking import masked, masks_for
 from domain.rights.rights import READ_CASES, Reach
-from domain.shared.actors import Actor
+from domain.shared.actors import Actor, Role
+from domain.shared.value import omit_default
 
 T = TypeVar("T")
+
+
+def body_like(*examples: Any, **schema: Any) -> ConfigDict:  # noqa: ANN401 - JSON
+    """Return the configuration of a body that takes no other fields, with its examples and more of its schema."""
+    return ConfigDict(extra="forbid", json_schema_extra={**schema, "examples": [*examples]})
+
+
+def shown_as(kind: Any) -> WithJsonSchema:  # noqa: ANN401 - a type
+    """Return the schema of a type, for a text of an answer that is not checked again: its writer may know more."""
+    return WithJsonSchema(TypeAdapter(kind).json_schema())
+
+
+class Page(BaseModel, Generic[T]):
+    """Page of a list."""
+
+    items: list[T]
+    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
+
+
+class EventItem(BaseModel, Generic[T]):
+    """Event in a timeline, with the states before and after it."""
+
+    seq: int = Field(description="1, 2, 3 ... in the order in which it happened.")
+    at: datetime
+    actor: str = Field(description="Id of the person, or `system`.")
+    role: Role
+    people: dict[str, str] = omit_default({}, "Names of the people in it, by id, where they differ.")
+    action: str = Field(description="Kind of the event, which tells the shape of `data`.")
+    from_state: Annotated[T | None, Field(alias="from")]
+    to_state: Annotated[T, Field(alias="to")]
+    data: EventData
+
+
+HIDDEN: Any = Annotated[SkipJsonSchema[Any], Field(exclude=True)]  # type: ignore[misc]  # mypy takes it for a class that is not generic
+"""Type of a field of the domain that no answer has."""
+WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)
+"""Configuration of an answer that is of the domain: it has also what has its default."""
+
+
+def _shown(data: type[EventData]) -> type[EventData]:
+    """Return the model of data as timelines show them: without the terms."""
+    if "terms" not in data.model_fields:
+        return data
+    return create_model(data.__name__, __base__=data, __doc__=data.__doc__, terms=(HIDDEN, None))
+
+
+def timeline_of(name: str, item: type[EventItem[Any]], kinds: Mapping[str, BaseKind[Any, Any]]) -> type[BaseModel]:
+    """Return the model of a page of events, each of which has the data of its kind."""
+    items = list[type[BaseModel]]()
+    for kind in kinds.values():
+        fields: dict[str, Any] = {
+            "action": (Literal[kind.name], Field(description="Kind of the event.")),
+            "data": (_shown(kind.data), Field(description="Facts of the event.")),
+        }
+        title = name + "".join(map(str.capitalize, kind.name.split("_")))
+        items.append(create_model(title, __base__=item, __doc__=f"{kind.zh}: {kind.description}", **fields))
+    of_any: Any = Annotated[Union[tuple(items)], Field(discriminator="action")]  # noqa: UP007 - of a tuple
+    page: type[Page[Any]] = Page.__class_getitem__(of_any)  # type: ignore[assignment]  # known at run time only
+    return create_model(name, __base__=page, __doc__="Events, the oldest first; `action` tells the shape of `data`.")
+
+
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
 JSON = "application/json"

@@ -27,7 +27,7 @@ class _Key(HTTPBearer):
     """Security scheme of the interface: `Authorization: Bearer hk_...`, or a token of the issuer."""
 
     async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # whom the text stands for
-        actor: Actor = await request.app.state.bearer(request, await super().__call__(request))
+        actor: Actor = await request.app.state.backend.bearer(request, await super().__call__(request))
         return actor
 
 

@@ -29,8 +29,7 @@ from bench.calls import START, processors_of
 from bench.measure import MILLISECONDS
 from bench.report import Figure
 from bench.server import tell
-from domain.assessment.assessment import Assessment, AssessmentOpening
-from domain.assessment.batch import Computing
+from domain.assessment.assessment import Assessment, AssessmentOpening, Computing
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import EntryKind, Subject
 from domain.catalogue.terms import Edition

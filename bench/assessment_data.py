@@ -42,8 +42,7 @@ from domain.case.lifecycle import ENDED, State
 from domain.case.progress import Satisfaction
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import ClockName
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from readmodel.base.database import engine, writing

@@ -13,8 +13,8 @@ from typing import Any
 
 import aiohttp
 
+from api.temporal_ui.pages import RUNNING
 from api.temporal_ui.rules import API
-from api.temporal_ui.saved_views import RUNNING
 from bench.load import Hotline
 from bench.measure import Round
 from bench.report import Figure

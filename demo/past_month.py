@@ -28,7 +28,7 @@ from domain.case.case import Case
 from domain.case.intake import Intake, IntakeFlag, Registration
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.figures import Subject
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.reports.period import month_bounds, month_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused

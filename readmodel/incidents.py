@@ -8,12 +8,18 @@ from typing import NamedTuple
 from sqlalchemy import Column, ColumnElement, Index, Integer, Table, and_, false, func, not_, or_, select, true
 
 from domain.case.actions import link_incident
+from domain.case.actions.link_incident import OVER, own_matters
 from domain.case.case import Case
-from domain.case.incident_link import OVER, own_matters
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import confirm
-from domain.incident.batch import Gathering, IncidentBatch
-from domain.incident.incident import Incident, News, incident_notifications, news_notifications
+from domain.incident.incident import (
+    Gathering,
+    Incident,
+    IncidentBatch,
+    News,
+    incident_notifications,
+    news_notifications,
+)
 from domain.incident.scope import NOT_LINKED, PLACE_UNKNOWN, CasePlace, Scope
 from domain.incident.state import LINKABLE, LINKS_NEW_CASES, IncidentEvent, IncidentState
 from readmodel.base.database import ReadConnection, WriteConnection, insert_missing, row

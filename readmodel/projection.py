@@ -28,8 +28,7 @@ from domain.case.lifecycle import State
 from domain.case.notifications import notifications as owed
 from domain.case.progress import Progress
 from domain.incident.scope import street_words
-from domain.kit.event import BaseEvent
-from domain.kit.notification import Notification
+from domain.kit.event import BaseEvent, Notification
 from readmodel.base.database import RowValues, WriteConnection, event_row, insert_missing, row, upsert
 from readmodel.calls.contacts import telephone_before
 from readmodel.cases.search_terms import phone_term, replace_terms, term_rows, terms_in_sql

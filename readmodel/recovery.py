@@ -14,13 +14,12 @@ from domain.case.actions.comment import ACTION as COMMENT
 from domain.case.actions.link_incident import ACTION as LINK_INCIDENT
 from domain.case.actions.resume import ACTION as RESUME
 from domain.case.automatic.escalate import KIND as ESCALATE
+from domain.case.automatic.left_out import faults
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.invariants import faults
 from domain.case.lifecycle import BEFORE_REPLY, State
 from domain.case.parts import UNFINISHED
-from domain.incident.automatic import ABSORPTION, Widened
-from domain.incident.incident import Incident
+from domain.incident.incident import ABSORPTION, Incident, Widened
 from domain.incident.state import ENDS, IncidentEvent
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import ReadConnection, WriteConnection

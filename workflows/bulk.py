@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.cases.bulk import BulkActivities, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
+    from activities.bulk import BulkActivities, CasesOfHandover, OpenCasesQuery, OwnedQuery, TermsChange
     from domain.case.bulk import Handover, HandoverProgress
     from domain.catalogue.terms import Edition
     from domain.shared.value import Immutable, Start

@@ -9,15 +9,14 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
 
-from api.shapes import HIDDEN, WHOLE, Page, body_like
+from api.responses import HIDDEN, WHOLE, Page, body_like
 from domain.assessment.actions import inspect, object_
 from domain.assessment.actions.object_ import OBJECTIONS
 from domain.assessment.assessment import Assessment
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.score import Item
 from domain.assessment.state import AssessmentState, Objection
-from domain.calls.call import CallOutcome
-from domain.calls.figures import OFFERED_OUTCOMES
+from domain.calls.call import OFFERED_OUTCOMES, CallOutcome
 from domain.catalogue.figures import (
     ANSWERED_IN_15S,
     CALLS_ANSWERED,

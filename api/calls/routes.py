@@ -11,13 +11,12 @@ from pydantic import BaseModel, Field, StrictBool
 from api.calls.answers import CALLS, INVALID_CALL, CallItem, CallPage, KeptCalls, NewCall, Reported, UnconfirmedPage
 from api.complaints.cases import TheCases
 from api.dependencies import Now, TheCatalogue, TheNaming, ThePeople, TheReader, TheWriter
+from api.directory import UNKNOWN_AGENT
 from api.edge.problems import ProblemError, declare, kind_of
-from api.naming import UNKNOWN_AGENT
 from api.parameters import INVALID_NUMBER, INVALID_PERIOD, ME, CaseNumber, LongPaging, period, person
-from api.responses import problems
+from api.responses import Page, body_like, problems
 from api.rights import needs
 from api.routing import OnceRoute
-from api.shapes import Page, body_like
 from domain.calls.call import CallOutcome
 from domain.calls.call_back import CALL_BACK_OVER, CALL_BACK_TAKEN, CallBack, CallBackResult, CallBackState
 from domain.rights.rights import CALL_BACK, CHECK_WITHDRAWALS, READ_CALLS, READ_CASES, RECORD_CALLS

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from api.actions import Actions, Turn, add_actions
-from api.codes import CatalogueInForce
 from api.complaints.answers import Complaint
 from api.complaints.cases import Cases
 from api.complaints.checks import (
@@ -24,7 +23,8 @@ from api.complaints.checks import (
 )
 from api.complaints.intake import in_catalogue
 from api.complaints.recognition import Recognition
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
+from api.directory import Naming
 from api.edge.problems import (
     BEHIND_SQL,
     INVALID_RESULT,
@@ -36,13 +36,11 @@ from api.edge.problems import (
     refused_by,
     workflow_lost,
 )
-from api.naming import Naming
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
 from api.rights import KEY, require_reach
 from api.routing import OnceRoute
-from api.sql.reader import Reader
-from api.temporal.complaints import ComplaintClient
-from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.sql import Reader
+from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.case.actions import ACTION_OF, COMMANDS
 from domain.case.actions.correct import CatalogueTerms, Correct, Corrected, Correction, merged
 from domain.case.actions.decide_credit import DecideCredit
@@ -53,7 +51,7 @@ from domain.case.actions.send_link import SendLink
 from domain.case.actions.withdraw import Withdraw
 from domain.case.intake import Caller, Contact, Intake, Location
 from domain.case.lifecycle import OPEN, State
-from domain.case.permission import department_meant, forbidden
+from domain.case.permission import Attempt
 from domain.case.progress import Progress
 from domain.case.views import CaseView, Outcome
 from domain.kit.event import ActionBody
@@ -95,8 +93,7 @@ class ComplaintActions(Actions[Outcome]):
         with suppress(ProblemError):
             if case := await self.reader.ask(get_case, number):
                 action = ACTION_OF[type(body)]
-                named = getattr(body, "department", None) if action.part else None
-                against = forbidden(action, case, actor, department_meant(case, actor, action, named))
+                against = Attempt.of(action, case, actor, self.clock(), body).forbidden()
                 return refused_by(against) if against else None
         return None
 

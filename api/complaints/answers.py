@@ -6,8 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field, StrictBool
 
 from api.parameters import Flag, Sla
-from api.responses import masked_for, reads_one_department
-from api.shapes import EventItem, Page, body_like, shown_as, timeline_of
+from api.responses import EventItem, Page, body_like, masked_for, reads_one_department, shown_as, timeline_of
 from domain.case.automatic.notice import DOCUMENT_EN, DOCUMENTS, document_of
 from domain.case.decide import CASE_KINDS
 from domain.case.events import Event

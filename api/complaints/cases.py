@@ -9,9 +9,8 @@ from api.dependencies import part
 from api.edge.problems import ProblemError
 from api.parameters import not_found
 from api.rights import require_reach
-from api.sql.reader import Reader, away
-from api.sql.writer import ProjectionWriter
-from api.temporal.complaints import ComplaintClient
+from api.sql import ProjectionWriter, Reader, away
+from api.temporal.client import ComplaintClient
 from domain.case.case import Case
 from domain.case.decide import available_actions
 from domain.case.views import CaseView, Outcome, view_case

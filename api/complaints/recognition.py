@@ -10,9 +10,8 @@ from contextlib import suppress
 from datetime import datetime
 
 from api.edge.problems import ProblemError
-from api.sql.reader import Reader
-from api.sql.writer import ProjectionWriter
-from api.temporal.complaints import ComplaintClient
+from api.sql import ProjectionWriter, Reader
+from api.temporal.client import ComplaintClient
 from domain.case.automatic.recognise import Recognised
 from domain.case.intake import Intake
 from readmodel.callers import UNKNOWN_CALLER, UNRECOGNISED_PAGE, unrecognised

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from api.dependencies import part
-from api.edge.metrics import Metrics
+from api.edge.middleware import Metrics
 from api.health import Health, Readiness
 from api.health.readiness import UNABLE, ReadinessCheck
 from api.responses import examples

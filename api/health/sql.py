@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.health import Component, fault, fine
-from api.sql.reader import Reader
+from api.sql import Reader
 from readmodel.base.database import writing
 from readmodel.cases.queries import count_open, versions
 from readmodel.processes import LIVE, keys_by_process, process_name

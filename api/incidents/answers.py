@@ -6,9 +6,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.responses import masked_for
-from api.shapes import HIDDEN, WHOLE, EventItem, Page, body_like, timeline_of
-from domain.case.incident_link import KEPT, SETTLED, OwnMatter
+from api.responses import HIDDEN, WHOLE, EventItem, Page, body_like, masked_for, timeline_of
+from domain.case.actions.link_incident import KEPT, SETTLED, OwnMatter
 from domain.case.lifecycle import State
 from domain.incident.actions import INCIDENT_TABLE
 from domain.incident.incident import INCIDENT_KINDS, Incident

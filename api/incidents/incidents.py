@@ -8,23 +8,20 @@ from http import HTTPStatus
 from operator import attrgetter
 from typing import Annotated
 
-from api.codes import CatalogueInForce
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.edge.limits import Turns, too_soon
 from api.edge.problems import ProblemError, declare
 from api.incidents.answers import IncidentItem, NewIncident
-from api.sql.reader import Reader
-from api.sql.writer import ProjectionWriter
-from api.temporal.incidents import IncidentClient
+from api.sql import ProjectionWriter, Reader
+from api.temporal.client import IncidentClient
 from domain.catalogue.catalogue import Catalogue
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.state import Opening
 from domain.shared.actors import Actor, Role
 from domain.shared.codes import UnknownCode
 from readmodel import incidents as stored
 from workflows.clients.start import Request
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 INCIDENT_NOT_FOUND = declare("incident-not-found", HTTPStatus.NOT_FOUND, "Incident not found")
 TOO_MANY_INCIDENTS = declare("too-many-incidents", HTTPStatus.TOO_MANY_REQUESTS, "Too many incidents of one person")

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from api.actions import Actions, add_actions
-from api.codes import BY_NAME, CatalogueInForce
 from api.complaints.cases import Cases
-from api.dependencies import TheReader, part
+from api.dependencies import CatalogueInForce, TheReader, part
+from api.directory import Naming
 from api.edge.problems import (
     BEHIND_SQL,
     OTHER_DEPARTMENT,
@@ -32,20 +32,19 @@ from api.incidents.answers import (
     NewIncident,
 )
 from api.incidents.incidents import TOO_MANY_INCIDENTS, Incidents, TheIncidents, check_scope, no_incident
-from api.naming import Naming
 from api.parameters import POST_ERRORS, IdempotencyKey, Paging, TimelinePaging, after_seq
 from api.responses import also, answer_page, describe, problems, timeline_item
 from api.rights import needs
-from api.routing import OnceRoute
+from api.routing import BY_NAME, OnceRoute
 from api.sign_in.security import digest_of, request_key
-from api.temporal.client import TEMPORAL_ERRORS
-from api.temporal.incidents import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, IncidentClient
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.lifecycle import BEFORE_REPLY
 from domain.incident.actions import INCIDENT_COMMANDS
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.merge import Merge
-from domain.incident.batch import IncidentBatch
+from domain.incident.incident import IncidentBatch
 from domain.incident.state import IncidentState
 from domain.kit.event import ActionBody
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE

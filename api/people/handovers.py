@@ -13,18 +13,16 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api.dependencies import part
-from api.directory import People
+from api.directory import ACCEPTED, UNKNOWN_OWNER, Naming, People
 from api.edge.problems import ProblemError, declare, kind_of
-from api.naming import ACCEPTED, UNKNOWN_OWNER, Naming
 from api.parameters import POST_ERRORS, IdempotencyKey
-from api.responses import also, problems
+from api.responses import also, body_like, problems
 from api.rights import needs
 from api.routing import OnceRoute
-from api.shapes import body_like
 from api.sign_in.security import digest_of, request_key
-from api.sql.reader import DirectWriter, Reader
-from api.temporal.client import TEMPORAL_ERRORS
-from api.temporal.handovers import HandoverClient
+from api.sql import DirectWriter, Reader
+from api.temporal.client import HandoverClient
+from api.temporal.errors import TEMPORAL_ERRORS
 from domain.case.actions.hand_over import SAME_OWNER
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.rights.rights import RIGHT_TO_HAND_OVER

@@ -16,8 +16,7 @@ from api.parameters import INVALID_PERIOD
 from api.responses import problems
 from api.rights import needs
 from api.routing import OnceRoute
-from domain.calls.call import CallOutcome
-from domain.calls.figures import CallFigures
+from domain.calls.call import CallFigures, CallOutcome
 from domain.rights.masking import mask_agent
 from domain.rights.rights import READ_REPORTS
 from domain.shared.text import Instant

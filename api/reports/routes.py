@@ -22,7 +22,7 @@ from api.exports.streams import attachment
 from api.responses import formats, masked_for, problems
 from api.rights import needs
 from api.routing import OnceRoute
-from api.sql.reader import Reader
+from api.sql import Reader
 from domain.customers.customer import Thanks
 from domain.reports.period import (
     EXAMPLES,

@@ -1,21 +1,123 @@
-"""Sessions (会话) of people in browsers: sealed cookies that every API process opens, and none keeps."""
+"""Sign-in (登录) of people in browsers, by key or with the OIDC issuer, their sessions (会话), and sign-out.
 
+A session is a sealed cookie that every API process opens, and none keeps. With the issuer, people sign in by an
+authorization code with PKCE, state and nonce.
+"""
+
+import logging
 import re
+import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
+from typing import Annotated, Any, NamedTuple
 
+import httpx
+from authlib.oauth2.client import OAuth2Client
+from fastapi import APIRouter
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from api.dependencies import part
 from api.directory import People
-from api.edge.browsers import Kept, SealedCookie, page
+from api.edge.browsers import Kept, SealedCookie, form_of, page, require_same_origin
+from api.edge.limits import Limits
 from api.edge.problems import ProblemError, declare
-from api.sign_in.tokens import CHALLENGE
+from api.routing import OnceRoute
+from api.sign_in.security import BearerKey
+from api.sign_in.tokens import CHALLENGE, LONGEST_REASON, Tokens
+from api.sql import DirectWriter
 from domain.shared.actors import Actor
 from domain.shared.text import Instant
-from readmodel.people.people import PeopleScope
+from readmodel.people.people import PeopleScope, end_sessions
+
+SIGN_IN_REFUSED = declare("sign-in-refused", HTTPStatus.UNAUTHORIZED, "Sign-in refused")
+CALLBACK = "/sign-in/oidc/callback"
+HANDSHAKE_SECONDS = 600
+"""Time for a sign-in at the issuer."""
+log = logging.getLogger("hotline.api")
+
+
+class OidcClient(NamedTuple):
+    """The service as its issuer knows it: id, secret or an empty text, and the address to which the issuer leads."""
+
+    id: str
+    secret: str
+    callback: str
+
+
+class Handshake(Kept):
+    """Sign-in that a browser has begun at the issuer: what the issuer sends back, the PKCE verifier, where to go on."""
+
+    state: str
+    nonce: str
+    verifier: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class OidcSignIn:
+    """Sign-in with the issuer. Nothing is kept but a sealed cookie in the browser, until the issuer leads back."""
+
+    tokens: Tokens
+    client: OidcClient
+    cookie: SealedCookie[Handshake]
+    clock: Callable[[], datetime]
+
+    async def begin(self, to: str) -> Response:
+        """Return the redirection to the issuer, from which the browser comes back to `to`. Raises ProblemError 503."""
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        address = (await self.tokens.issuer.endpoints()).authorization_endpoint
+        id_, _, callback = self.client
+        asked = OAuth2Client(None, id_, scope="openid profile", redirect_uri=callback, code_challenge_method="S256")
+        url, _ = asked.create_authorization_url(address, state, verifier, nonce=nonce)
+        response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
+        ends_at = self.clock() + timedelta(seconds=HANDSHAKE_SECONDS)
+        handshake = Handshake(state=state, nonce=nonce, verifier=verifier, to=to, ends_at=ends_at)
+        self.cookie.set(response, handshake)
+        return response
+
+    async def finish(self, request: Request) -> tuple[Actor, str]:
+        """Return who has signed in, by the claims of the access token, and the address to lead to.
+
+        Raises ProblemError: 401 if the issuer or a token refuses, 403 for a token without a role, 503 if it is away.
+        """
+        handshake = self.cookie.open(self.cookie.text(request))
+        state, code = request.query_params.get("state", ""), request.query_params.get("code")
+        if handshake is None or not code or not secrets.compare_digest(state.encode(), handshake.state.encode()):
+            raise _refused("it was not begun in this browser, has taken too long, or the issuer has refused it")
+        given = await self._exchange(code, handshake.verifier)
+        said = await self.tokens.read(str(given.get("id_token", "")), self.client.id)
+        # What is about another sign-in, client or person is somebody else's.
+        if said.get("nonce") != handshake.nonce or said.get("azp", self.client.id) != self.client.id:
+            raise _refused("the ID token is that of another sign-in")
+        claims = await self.tokens.read(str(given.get("access_token", "")))
+        if said["sub"] != claims["sub"]:
+            raise _refused("ID token and access token are of different people")
+        return self.tokens.claims.actor(claims), handshake.to
+
+    def end(self, response: Response) -> None:
+        """Take the handshake from the browser: it is good for one sign-in."""
+        self.cookie.clear(response)
+
+    async def _exchange(self, code: str, verifier: str) -> dict[str, Any]:
+        """Return the tokens for a code. Raises ProblemError: 401 if the issuer refuses, 503 if it is away."""
+        id_, secret, callback = self.client
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier, "redirect_uri": callback}
+        auth = httpx.BasicAuth(id_, secret) if secret else None
+        given = await self.tokens.issuer.exchange(form if auth else {**form, "client_id": id_}, auth)
+        if "error" in given:
+            log.warning("the issuer refuses a code: %s", str(given["error"])[:LONGEST_REASON])
+            raise _refused("the issuer does not accept its code")
+        return given
+
+
+def _refused(why: str) -> ProblemError:
+    return ProblemError(SIGN_IN_REFUSED, f"The sign-in does not count: {why}; begin again.")
+
 
 NO_SESSION = declare("no-session", HTTPStatus.UNAUTHORIZED, "Sign-in required")
 LONGEST = timedelta(hours=12)
@@ -111,3 +213,106 @@ def local(to: str | None) -> str:
     """Return an address of this site as it was given; HOME for any other, as a link may be anybody's."""
     # Browsers take a backslash for /, and skip tabs and ends of lines.
     return to if to and _LOCAL.fullmatch(to) else HOME
+
+
+NO_SUCH_PERSON = declare("no-such-person", HTTPStatus.FORBIDDEN, "Person not in the directory")
+SIGNED_OUT_HERE = declare("signed-out-here", HTTPStatus.SERVICE_UNAVAILABLE, "Signed out in this browser alone")
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """Sign-in by key or token, and sign-out."""
+
+    sessions: Sessions
+    bearer: BearerKey
+    limits: Limits
+    people: People
+    writer: DirectWriter
+
+    async def read_anew(self) -> None:
+        """Read people anew if SQL answers: a session with a number of before a sign-out elsewhere would end at once."""
+        with suppress(ProblemError):
+            await self.people.read_anew()
+
+    def known(self, actor: Actor) -> Actor:
+        """Return the actor of a token, as the directory names the person. Raises ProblemError 403 if it does not."""
+        person = self.people.get(actor.id)
+        if person is None or person.left_at is not None:
+            command = "hotline person add ID --role ROLE"
+            detail = f"{actor.id} is not in the directory. An administrator adds people: {command}."
+            raise ProblemError(NO_SUCH_PERSON, detail)
+        return actor.model_copy(update={"id": person.id, "name": person.actor.name})
+
+    def refused(self, request: Request, refusal: ProblemError, to: str | None) -> Response:
+        """Return the page to sign in with what is wrong, or the problem to what takes no page."""
+        if takes_pages(request):
+            return self.sessions.page(request, to, refusal.problem.status, refusal)
+        return refusal.response()
+
+
+TheOidc = Annotated[OidcSignIn, part("oidc")]
+TheSignIn = Annotated[SignIn, part("sign_in")]
+router = APIRouter(route_class=OnceRoute, include_in_schema=False)
+oidc_router = APIRouter(route_class=OnceRoute, include_in_schema=False)
+"""Ways to the issuer and back, if there is one."""
+
+
+@router.get(SIGN_IN)
+async def show_sign_in(request: Request, by: TheSignIn) -> Response:
+    return by.sessions.page(request, request.query_params.get("to"))
+
+
+@router.post(SIGN_IN)
+async def sign_in(request: Request, by: TheSignIn) -> Response:
+    form = await form_of(request)
+    given = form.get("key", "").strip()
+    try:
+        require_same_origin(request, secure=by.sessions.secure)
+        await by.bearer.holder_of_key(request, given)
+        await by.read_anew()
+        actor, key = await by.bearer.holder_of_key(request, given)
+    except ProblemError as refused:
+        return by.refused(request, refused, form.get("to"))
+    response = RedirectResponse(local(form.get("to")), HTTPStatus.SEE_OTHER)
+    by.sessions.begin(response, actor, key.scope, key.expires_at)
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request, by: TheSignIn) -> Response:
+    require_same_origin(request, secure=by.sessions.secure)
+    response: Response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
+    try:
+        if session := by.sessions.open(request):
+            await by.writer.write(partial(end_sessions, person_id=session.actor.id))
+            await by.people.read_anew()
+    except ProblemError:
+        detail = "This browser is signed out, others are not: SQL does not answer. Sign in and out again later."
+        response = by.refused(request, ProblemError(SIGNED_OUT_HERE, detail), None)
+    # Whoever uses this browser next must not be let in because SQL is down.
+    by.sessions.end(response)
+    return response
+
+
+@oidc_router.get(f"{SIGN_IN}/oidc")
+async def begin_with_issuer(request: Request, by: TheSignIn, oidc: TheOidc) -> Response:
+    to = local(request.query_params.get("to"))
+    try:
+        return await oidc.begin(to)
+    except ProblemError as refused:
+        return by.refused(request, refused, to)
+
+
+@oidc_router.get(CALLBACK)
+async def finish_with_issuer(request: Request, by: TheSignIn, oidc: TheOidc) -> Response:
+    try:
+        by.limits.check_guesses(request)
+        with by.limits.guessing(request, "wrong sign-ins"):
+            actor, to = await oidc.finish(request)
+        response: Response = RedirectResponse(to, HTTPStatus.SEE_OTHER)
+        await by.read_anew()
+        by.sessions.begin(response, by.known(actor))
+    except ProblemError as refused:
+        response = by.refused(request, refused, None)
+    oidc.end(response)
+    return response

@@ -1,25 +1,195 @@
-"""Access tokens of an OIDC issuer: their check, and who acts by their claims."""
+"""Access tokens of an OIDC issuer: its keys and addresses, the check of its tokens, and who acts by their claims."""
 
+import asyncio
+import json
+import logging
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import jwt
-from pydantic import TypeAdapter, ValidationError
+from jwt import PyJWK, PyJWKSet
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from api.edge.problems import ProblemError, declare
-from api.sign_in.issuer import ALGORITHMS, NO_ISSUER, Issuer
+from activities.notifications.addresses import check_resolved
+from api.edge.problems import ProblemError, declare, unavailable
 from domain.shared.actors import RESERVED, Actor, Person, PersonId, Role
 from domain.shared.text import Name
 from domain.shared.value import Coded
 from readmodel.people.people import folded
 
+log = logging.getLogger("hotline.api")
+
+NO_ISSUER = declare("issuer-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Issuer of tokens unavailable")
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Accepted algorithms. None has a secret that the service would share with those who sign."""
+FRESH_SECONDS = 300.0
+"""Age from which the keys are read again: a key that the issuer has withdrawn is accepted no longer than that."""
+KEPT_SECONDS = 4 * 3600.0
+"""Age up to which the keys are used while the issuer does not answer."""
+PAUSE_SECONDS = 10.0
+"""Least time between two readings, whatever keys the tokens name."""
+WITHIN_SECONDS = 5.0
+"""Longest reading."""
+LARGEST_BYTES = 262_144
+"""Largest answer that is read."""
+LONGEST_REASON = 300
+"""Most characters of an error that the log tells: it may quote the answer."""
+
+
+class Discovery(BaseModel):
+    """Addresses of an issuer, as it describes itself: of its keys, of its sign-in, and for codes of a sign-in."""
+
+    issuer: str
+    jwks_uri: str
+    authorization_endpoint: str = ""
+    token_endpoint: str = ""
+
+
+class Issuer:
+    """Issuer of tokens, with its keys. One reading serves all who wait for it.
+
+    Args:
+        url: the issuer, as its tokens name it; `https`, or `http` on loopback.
+        monotonic: returns seconds of a clock that nobody sets.
+    """
+
+    def __init__(self, url: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.url = url
+        self.discovery_url = f"{url.removesuffix('/')}/.well-known/openid-configuration"
+        self._monotonic = monotonic
+        # Made once, as it reads files.
+        self._tls = httpx.create_ssl_context()
+        self._keys: Mapping[str, PyJWK] = {}
+        self._described: Discovery | None = None
+        self._read_at = self._tried_at = -math.inf
+        self._failing = False
+        self._reading: asyncio.Task[None] | None = None
+
+    async def key(self, key_id: str) -> PyJWK | None:
+        """Return the key of this id, None if the issuer has none. Raises ProblemError 503 without keys to look in."""
+        await self._refresh(is_known=key_id in self._keys)
+        return self._keys.get(key_id)
+
+    async def endpoints(self) -> Discovery:
+        """Return the addresses for a sign-in. Raises ProblemError 503, also if it names none over TLS."""
+        await self._refresh(is_known=bool(self._keys))
+        found = self._described
+        if found is None or not (self._is_safe(found.authorization_endpoint) and self._is_safe(found.token_endpoint)):
+            raise _away()
+        return found
+
+    async def exchange(self, form: Mapping[str, str], auth: httpx.Auth | None) -> dict[str, Any]:
+        """Return what the issuer answers to this form with a code: tokens, or an `error`. Raises ProblemError 503."""
+        url = (await self.endpoints()).token_endpoint
+        try:
+            async with (
+                asyncio.timeout(WITHIN_SECONDS),
+                httpx.AsyncClient(verify=self._tls, auth=auth, timeout=WITHIN_SECONDS) as http,
+            ):
+                accepted = HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED
+                asked = http.build_request("POST", url, data=form, headers={"Accept": "application/json"})
+                return await _json(http, asked, *accepted)
+        except Exception as error:  # noqa: BLE001 - whatever the issuer answers
+            log.warning("%s exchanges no code: %s", self.url, type(error).__name__)
+            raise _away() from None
+
+    async def _refresh(self, *, is_known: bool) -> None:
+        """Read again what is old, or lacks what is looked for. Raises ProblemError 503."""
+        # The keys are good for hours: nobody waits for an issuer that has just failed to answer.
+        is_silent = self._failing and self._monotonic() - self._tried_at <= FRESH_SECONDS
+        reading = None if is_known and self._age() <= FRESH_SECONDS else self._begin()
+        if reading and not (is_known and is_silent and self._age() <= KEPT_SECONDS):
+            # One client that hangs up must not end the reading of the others.
+            await asyncio.shield(reading)
+        if self._age() > KEPT_SECONDS:
+            raise _away()
+
+    def _is_safe(self, url: str) -> bool:
+        """Return True for an address over TLS, or of the issuer itself."""
+        wanted = urlsplit(url)
+        return wanted.scheme == "https" or wanted[:2] == urlsplit(self.url)[:2]
+
+    def _age(self) -> float:
+        return self._monotonic() - self._read_at
+
+    def _begin(self) -> asyncio.Task[None] | None:
+        """Return the reading that is under way, a new one, or None so soon after the last."""
+        if self._reading is None and self._monotonic() - self._tried_at >= PAUSE_SECONDS:
+            self._tried_at = self._monotonic()
+            self._reading = asyncio.create_task(self._read())
+        return self._reading
+
+    async def _read(self) -> None:
+        begun_at = self._monotonic()
+        try:
+            async with asyncio.timeout(WITHIN_SECONDS):
+                (self._keys, self._described), self._read_at = await self._fetch(), begun_at
+            self._failing = False
+        except Exception as error:  # noqa: BLE001 - whatever the issuer answers, the keys read before are kept
+            self._failing = True
+            reason = " ".join(str(error).split())[:LONGEST_REASON]
+            log.warning("the keys of %s cannot be read: %s: %s", self.url, type(error).__name__, reason)
+        finally:
+            self._reading = None
+
+    async def _fetch(self) -> tuple[Mapping[str, PyJWK], Discovery]:
+        """Return the keys for signatures, by id, and what the issuer says of itself.
+
+        Raises ValueError, OSError, httpx.HTTPError or PyJWTError.
+        """
+        async with httpx.AsyncClient(verify=self._tls, timeout=WITHIN_SECONDS) as http:
+            found = Discovery.model_validate(await _json(http, http.build_request("GET", self.discovery_url)))
+            if found.issuer != self.url:
+                raise ValueError(f"the issuer calls itself {found.issuer!r}")
+            if not self._is_safe(found.jwks_uri):
+                raise ValueError("jwks_uri is not encrypted; accepted: https")
+            keys = PyJWKSet.from_dict(await _json(http, http.build_request("GET", found.jwks_uri))).keys
+        usable = {
+            key.key_id: key
+            for key in keys
+            if key.key_id and key.algorithm_name in ALGORITHMS and key.public_key_use in (None, "sig")
+        }
+        if not usable:
+            raise ValueError(f"no key has an id and is for signatures by {', '.join(ALGORITHMS)}")
+        return usable, found
+
+
+def _away() -> ProblemError:
+    detail = "The issuer of access tokens does not answer, so that none can be checked. An API key works."
+    return unavailable(NO_ISSUER, detail, round(PAUSE_SECONDS))
+
+
+async def _json(http: httpx.AsyncClient, request: httpx.Request, *accepted: int) -> dict[str, Any]:
+    """Return the JSON object that is the answer, of status 200 or an accepted one.
+
+    Raises ValueError, OSError or httpx.HTTPError.
+    """
+    await check_resolved(request.url.host)
+    content, request.headers["accept-encoding"] = b"", "identity"
+    response = await http.send(request, stream=True)
+    if response.status_code not in (accepted or (HTTPStatus.OK,)):
+        raise ValueError(f"{request.url} answers {response.status_code}")
+    # As sent: what is unpacked could be far larger.
+    async for part in response.aiter_raw():
+        content += part
+        if len(content) > LARGEST_BYTES:
+            raise ValueError(f"{request.url} answers with more than {LARGEST_BYTES} bytes")
+    found = json.loads(content)
+    if not isinstance(found, dict):
+        raise ValueError(f"{request.url} answers with something else than an object")  # noqa: TRY004 - from another machine
+    return found
+
+
 INVALID_TOKEN = declare("invalid-token", HTTPStatus.UNAUTHORIZED, "Invalid access token")
 NO_ROLE = declare("no-role", HTTPStatus.FORBIDDEN, "No role for this token")
 CHALLENGE = 'Bearer realm="hotline"'
-TOKEN_ERRORS = (INVALID_TOKEN, NO_ROLE, NO_ISSUER)
 LEEWAY_SECONDS = 30
 """Accepted difference between the issuer's clock and this machine's."""
 LONGEST_TOKEN = 16_384

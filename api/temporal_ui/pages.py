@@ -1,20 +1,22 @@
 """Pages beside the Temporal UI, behind its sign-in: the saved views of a person, and the way to a case's details."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from activities.names import complaint_id
-from api.codes import CatalogueInForce
 from api.complaints.cases import Cases
-from api.dependencies import part
+from api.dependencies import CatalogueInForce, part
 from api.edge.browsers import page
 from api.edge.limits import Limits
 from api.edge.problems import ProblemError
@@ -24,10 +26,136 @@ from api.routing import OnceRoute
 from api.sign_in.sessions import Session, Sessions
 from api.temporal_ui.dangerous import GRANT, Dangerous
 from api.temporal_ui.rules import PREFIX
-from api.temporal_ui.saved_views import COLUMNS, VIEWS, of_today, personal
+from domain.calendar.work_calendar import on_the_wall
+from domain.case.lifecycle import AT_WORK, BEFORE_REPLY, ENDED, TO_DISPATCH, State
 from domain.rights.rights import READ_CASES
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import NumberError, parse_number
+
+MOST_VIEWS = 50
+"""Saved views that the UI keeps for a namespace."""
+COLUMNS = (
+    "Workflow ID",
+    "State",
+    "Sla",
+    "Owner",
+    "NextDueAt",
+    "Incident",
+    "Department",
+    "Priority",
+    "Service",
+    "District",
+    "Flags",
+)
+"""Columns of the list of workflows. A screen of 1,440 pixels shows the first seven."""
+CASES = 'WorkflowType = "ComplaintWorkflow"'
+RUNNING = f'{CASES} AND ExecutionStatus = "Running"'
+OPEN_CASES = " AND ".join([RUNNING, *(f'State != "{state}"' for state in State if state in ENDED - {State.REFUSED})])
+"""Closed and withdrawn cases run on for as long as they can be reopened or reinstated; refused ones do not."""
+INCIDENTS = 'WorkflowType = "IncidentWorkflow" AND ExecutionStatus = "Running"'
+# A case that waits for an approval or a part, or whose work is done, is not settled with its incident.
+_OWN = {State.AWAITING_APPROVAL, State.PENDING_REPLY}
+
+
+def _state_in(states: AbstractSet[State]) -> str:
+    listed = ", ".join(f'"{state}"' for state in State if state in states)
+    return f"State IN ({listed})"
+
+
+class View(NamedTuple):
+    """A saved list of workflows."""
+
+    name: str
+    name_zh: str
+    query: str
+    meaning: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.name_zh} {self.name}"
+
+
+def _among(cases: str, condition: str, name: str, name_zh: str, meaning: str) -> View:
+    return View(name, name_zh, f"{cases} AND {condition}", meaning)
+
+
+def _flagged(flag: str, name: str, name_zh: str, meaning: str, among: str = OPEN_CASES) -> View:
+    return _among(among, f'Flags = "{flag}"', name, name_zh, meaning)
+
+
+def _in(state: State, name: str, name_zh: str, meaning: str) -> View:
+    return _among(RUNNING, f'State = "{state}"', name, name_zh, meaning)
+
+
+_MISSED = "A promise of the present cycle is missed and the case is open."
+_FOR_INCIDENT = (
+    f"Incident IS NOT NULL AND {_state_in(BEFORE_REPLY - _OWN)} AND Involved IS NULL"
+    ' AND Flags != "reworked" AND Flags != "reopened"'
+)
+_SETTLED = "Linked cases that are settled with their incident; none with a part, approval or rework."
+_REPEATED = "Open cases of callers with an earlier case within 30 days."
+_NOTICED = "Late cases with a notice of urging or public criticism."
+_ASSESSMENTS = "Assessments of months, with their scores and objections in the details."
+_REPORTS = "Reports of days and months, which are readable in the details."
+VIEWS = (
+    _among(OPEN_CASES, 'Sla = "missed"', "Breached now", "已超时", _MISSED),
+    View("Incidents", "突发事件", INCIDENTS, "Suspected and open incidents, with their progress."),
+    _among(RUNNING, _FOR_INCIDENT, "Waiting for an incident", "并案待结", _SETTLED),
+    _among(RUNNING, 'Sla = "at_risk"', "At risk", "临期工单", "75 % of a clock's budget are used."),
+    _flagged("credit_waits", "Credits to approve", "待批补偿", "A credit waits for management's decision.", RUNNING),
+    _among(OPEN_CASES, 'Priority = "P1"', "Emergencies", "紧急工单", "Open cases of priority P1."),
+    _among(RUNNING, _state_in(TO_DISPATCH), "To be dispatched", "待派单", "No department has the case."),
+    _in(State.DISPATCHED, "Not signed for", "待签收", "The department has not signed for it."),
+    _in(State.SUSPENDED, "Waiting for the caller", "等待来电人", "Suspended cases."),
+    _in(State.AWAITING_APPROVAL, "Awaiting approval", "待审批", "Management has to decide."),
+    _in(State.PENDING_REPLY, "To be replied to", "待回复", "The work is done; the owner has to reply."),
+    _in(State.PENDING_FOLLOW_UP, "Follow-ups", "待回访", "The follow-up has to be made."),
+    _flagged("hardship", "Hardship", "困难户", "Open cases of hardship households."),
+    _flagged("repeat_caller", "Repeat callers", "重复来电", _REPEATED),
+    _flagged("possible_duplicate", "Possible duplicates", "疑似重复", "Another case may be about the same matter."),
+    _among(RUNNING, "Involved IS NOT NULL", "Several departments", "部门联动", "A further department has a part."),
+    _flagged("reworked", "Reworked", "重办", "The caller was dissatisfied, and the work is done again."),
+    _flagged("supervised", "Supervised", "督办", "A supervisor watches the case."),
+    _flagged("extended", "Extended", "已延期", "An extension was granted; a second one is not possible."),
+    _flagged("noticed", "Notices and criticism", "催办通知书和通报批评", _NOTICED),
+    _flagged("undelivered", "Not delivered", "未送达", "A notification was not delivered: call instead.", RUNNING),
+    View("Thanks", "表扬", f'{CASES} AND Service = "thanks"', "Thanks, for as long as Temporal keeps the workflows."),
+    View("Assessments", "月度考核", 'WorkflowType = "AssessmentWorkflow"', _ASSESSMENTS),
+    View("Reports", "日报月报", 'WorkflowType = "ReportWorkflow"', _REPORTS),
+    View(
+        "Catalogue rollouts",
+        "服务目录启用",
+        'WorkflowType = "CatalogueRolloutWorkflow"',
+        "Rollouts of catalogues, running and ended.",
+    ),
+)
+
+
+def personal(person: str | None, department: str | None) -> Iterator[View]:
+    """Yield the views of one person, by id, and of one department, by code; none for None."""
+    if person:
+        query = f"{OPEN_CASES} AND Owner = {quoted(person)}"
+        yield View("My cases", "我的工单", query, "Open cases of which you are the owner.")
+    if department:
+        code = quoted(department)
+        at_work = f"Department = {code} AND {_state_in(AT_WORK)}"
+        query = f"{RUNNING} AND (({at_work}) OR Involved = {code})"
+        yield View("My department", "本部门工单", query, "What your department has to sign for or work on.")
+
+
+def of_today(now: datetime, zone: str) -> Iterator[View]:
+    """Yield the views of what was or is due before midnight in this time zone: the query language knows no today."""
+    tomorrow = on_the_wall(now, zone).date() + timedelta(days=1)
+    midnight = datetime.combine(tomorrow, time(), ZoneInfo(zone)).isoformat()
+    due = f'{RUNNING} AND NextDueAt < "{midnight}"'
+    yield View("Due today", "今日到期", due, "A promise was or is due before midnight, and is not kept.")
+    follow_ups = f'{due} AND State = "{State.PENDING_FOLLOW_UP}"'
+    yield View("Follow-ups due today", "今日到期回访", follow_ups, "The same, of follow-ups.")
+
+
+def quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def not_shown(refusal: ProblemError, number: str | None = None) -> Response:

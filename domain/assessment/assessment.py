@@ -4,26 +4,15 @@ A month is a draft while its sample is inspected, then it is published for objec
 is decided.
 """
 
+import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar, NamedTuple
 
+from pydantic import Field
+
 from domain.assessment.actions import ASSESSMENT_ACTION_OF, ASSESSMENT_ACTIONS
 from domain.assessment.actions.object_ import OBJECTIONS
-from domain.assessment.automatic import (
-    ASSESSMENT_AUTOMATIC,
-    ASSESSMENT_CANCELLATION,
-    ASSESSMENT_FINISH,
-    ASSESSMENT_OPEN,
-    COMPUTE,
-    DRAW,
-    INSPECTIONS,
-    PUBLISH,
-    REMIND,
-    AssessmentOpened,
-    Computed,
-    Drawn,
-    Reminded,
-)
 from domain.assessment.state import (
     AssessmentEvent,
     AssessmentFields,
@@ -36,13 +25,119 @@ from domain.assessment.state import (
 from domain.catalogue.standard import Standard
 from domain.catalogue.terms import MISS, Edition
 from domain.kit.entity import EntityRules, EntityTable
-from domain.kit.event import by_name
-from domain.kit.notification import Notification, notifications_of
+from domain.kit.event import Addressees, EventData, Notification, by_name, notifications_of
 from domain.shared.value import Immutable
 
-ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(*ASSESSMENT_ACTIONS, *ASSESSMENT_AUTOMATIC)
-"""Every kind of event of an assessment."""
 S = AssessmentState
+INSPECTIONS = "inspections"
+"""Name of the time in which the sample is inspected."""
+
+
+class AssessmentOpened(EventData):
+    """Month that is assessed: its bounds, the seed of its sample, and the catalogue that its standard is of."""
+
+    since: datetime
+    until: datetime
+    seed: str
+    edition: Edition
+
+
+class Drawn(EventData):
+    """Sample of cases that are to be inspected."""
+
+    sample: tuple[Sampled, ...]
+
+
+class Computed(EventData):
+    """Result of a computation."""
+
+    computed: Computation
+
+
+class Reminded(EventData):
+    """Time that is running out, or over: what is to be done, and the percentage of it that is used up."""
+
+    limit: str
+    percent: int
+    fell_at: datetime
+
+
+def _draw(month: AssessmentFields, data: Drawn, event: AssessmentEvent) -> None:
+    month.drawn = True
+    if data.sample and month.standard.inspection_seconds:
+        month.open_limit(INSPECTIONS, event.at, month.standard.inspection_seconds)
+
+
+def _publish(month: AssessmentFields, data: Computed, event: AssessmentEvent) -> None:
+    month.computed, month.published_at = data.computed, event.at
+    month.close_limit(INSPECTIONS)
+    month.open_limit(OBJECTIONS, event.at, month.standard.objection_seconds)
+
+
+def _finish(month: AssessmentFields, data: Computed, _: AssessmentEvent) -> None:
+    month.computed, month.limits = data.computed, ()
+
+
+def _remind(month: AssessmentFields, data: Reminded, _: AssessmentEvent) -> None:
+    month.limits = tuple(
+        each.model_copy(update={"rung": data.percent}) if each.name == data.limit else each for each in month.limits
+    )
+
+
+def _reminds(_: AssessmentFields, data: Reminded, __: AssessmentEvent) -> Addressees:
+    if data.limit == OBJECTIONS:
+        return ("agent", "crew", "supervisor")
+    return ("supervisor", "manager", *(("general_manager",) if data.percent >= MISS else ()))
+
+
+ASSESSMENT_OPEN = AssessmentKind(
+    name="open", zh="开始考核", description="The month is over and is assessed.", data=AssessmentOpened
+)
+DRAW = AssessmentKind(
+    name="draw_sample",
+    zh="抽样",
+    description="Cases of each agent were drawn, by the recorded seed, to be inspected.",
+    data=Drawn,
+    sets=("sample",),
+    evolve=_draw,
+    notifies=("supervisor",),
+)
+COMPUTE = AssessmentKind(
+    name="compute",
+    zh="计算",
+    description="The figures were computed, anew after an accepted objection or an exclusion.",
+    data=Computed,
+    sets=("computed",),
+)
+PUBLISH = AssessmentKind(
+    name="publish",
+    zh="公示",
+    description="The draft is published: objections are taken.",
+    data=Computed,
+    evolve=_publish,
+    notifies=("agent", "crew", "supervisor", "manager"),
+)
+REMIND = AssessmentKind(
+    name="remind",
+    zh="提醒",
+    description="A rung of the ladder was reached: a time is running out, or over.",
+    data=Reminded,
+    evolve=_remind,
+    notifies=_reminds,
+)
+ASSESSMENT_FINISH = AssessmentKind(
+    name="finish",
+    zh="定稿",
+    description="The month is final; nothing changes it any more.",
+    data=Computed,
+    evolve=_finish,
+    notifies=("supervisor", "manager", "general_manager"),
+)
+ASSESSMENT_CANCELLATION = AssessmentKind.cancellation("assessment")
+_AUTOMATIC = (ASSESSMENT_OPEN, DRAW, COMPUTE, PUBLISH, REMIND, ASSESSMENT_FINISH, ASSESSMENT_CANCELLATION)
+"""Events that nobody asks for: the month is computed, published and final; people are told before a time ends."""
+ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(*ASSESSMENT_ACTIONS, *_AUTOMATIC)
+"""Every kind of event of an assessment."""
 
 
 class AssessmentOpening(Immutable):
@@ -159,3 +254,49 @@ def assessment_notifications(month: AssessmentFields, event: AssessmentEvent) ->
         text_en += f"; {event.data.percent} % of the time for {event.data.limit} is used"
     recipients = kind.addressees(month, event)
     return notifications_of(month.number, event, recipients, f"{ASSESSMENT_PREFIX}{event.action}", (text_zh, text_en))
+
+
+class AssessmentBatch(Immutable):
+    """One publication of one assessment. Written again, it writes the same rows."""
+
+    assessment: Assessment
+    events: tuple[AssessmentEvent, ...] = Field(min_length=1)
+
+
+class Computing(Immutable):
+    """Order to compute the figures of a month, with what counted until `as_of`; `serial` names what is written."""
+
+    assessment: Assessment
+    as_of: datetime
+    serial: int
+
+
+class DrawingSample(Immutable):
+    """Order to draw so many cases of each agent of a computed month, by the seed."""
+
+    month: str
+    computation: int
+    seed: str
+    per_agent: int
+
+
+class SampleDrawn(Immutable):
+    """Sample of a month, by case."""
+
+    sample: tuple[Sampled, ...]
+
+
+def draw(seed: str, per_agent: int, cases: Iterable[tuple[str, str]]) -> tuple[Sampled, ...]:
+    """Return so many cases of each agent, of pairs of number and agent; the same seed draws the same cases.
+
+    An agent with fewer cases has all of them drawn.
+    """
+    of_agents: dict[str, list[tuple[bytes, str]]] = {}
+    for number, agent in cases:
+        lot = hashlib.sha256(f"{seed}\0{number}".encode()).digest()
+        of_agents.setdefault(agent, []).append((lot, number))
+    return tuple(
+        Sampled(complaint=number, agent=agent)
+        for agent, lots in sorted(of_agents.items())
+        for _, number in sorted(lots)[:per_agent]
+    )

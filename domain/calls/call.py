@@ -1,10 +1,16 @@
-"""A call (来电) on the hotline, what follows from its times, and duties (班次) of the roster."""
+"""A call (来电) on the hotline, what follows from its times, and the case that it is about.
 
-from collections.abc import Iterable, Mapping
+Beside them stand the figures of calls (话务指标), and the duties (班次) of the roster.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from domain.shared.amounts import rate
 from domain.shared.value import NamedCode, complete
 
 SHORT = timedelta(seconds=5)
@@ -25,26 +31,15 @@ class CallOutcome(NamedCode):
     UNTIMED = "untimed", "等待时长不明"
 
 
-class OutcomeRow(NamedTuple):
-    """Meaning of an outcome: does the call count as offered, is its caller called back, did an agent perhaps answer."""
-
-    is_offered: bool
-    is_missed: bool
-    is_conversation: bool
-
-
-OUTCOMES: Mapping[CallOutcome, OutcomeRow] = complete(
-    "OUTCOMES",
-    CallOutcome,
-    {
-        CallOutcome.UNDER_WAY: OutcomeRow(is_offered=False, is_missed=False, is_conversation=True),
-        CallOutcome.ANSWERED: OutcomeRow(is_offered=True, is_missed=False, is_conversation=True),
-        CallOutcome.ABANDONED: OutcomeRow(is_offered=True, is_missed=True, is_conversation=False),
-        CallOutcome.SHORT_ABANDONED: OutcomeRow(is_offered=True, is_missed=False, is_conversation=False),
-        CallOutcome.CALL_BACK_ASKED: OutcomeRow(is_offered=True, is_missed=True, is_conversation=False),
-        CallOutcome.UNTIMED: OutcomeRow(is_offered=False, is_missed=False, is_conversation=True),
-    },
+OFFERED_OUTCOMES = frozenset(
+    {CallOutcome.ANSWERED, CallOutcome.ABANDONED, CallOutcome.SHORT_ABANDONED, CallOutcome.CALL_BACK_ASKED}
 )
+"""Outcomes of calls that count as offered: those that were answered or have ended, with a known wait."""
+CONVERSATIONS = frozenset({CallOutcome.UNDER_WAY, CallOutcome.ANSWERED, CallOutcome.UNTIMED})
+"""Outcomes of calls that an agent has answered, or perhaps has."""
+complete("OFFERED_OUTCOMES or CONVERSATIONS", CallOutcome, OFFERED_OUTCOMES | CONVERSATIONS)
+MISSED_OUTCOMES = frozenset({CallOutcome.ABANDONED, CallOutcome.CALL_BACK_ASKED})
+"""Outcomes after which the caller is called back."""
 
 
 class Timing(IntEnum):
@@ -168,6 +163,121 @@ def _last(went_on_at: datetime, instants: Iterable[datetime | None]) -> datetime
 
 def _queues(texts: Iterable[str | None]) -> set[str]:
     return {name for text in texts if text for name in text.split("|")}
+
+
+AFTERWARDS = timedelta(minutes=15)
+"""Time after the end of a call in which its agent may still write the case down. An assumption."""
+LONGEST_CALL = timedelta(hours=2)
+"""Time after the start of a call in which its case is registered at the latest. An assumption."""
+
+
+def call_of(registered_at: datetime, calls: Iterable[Call]) -> Call | None:
+    """Return the call in which a case was registered then, out of the calls of its telephone; None if there is none.
+
+    It is the last conversation that had begun, unless that had ended long before.
+    """
+    begun = [
+        call
+        for call in calls
+        if call.outcome in CONVERSATIONS and registered_at - LONGEST_CALL <= call.started_at <= registered_at
+    ]
+    last = max(begun, key=lambda call: (call.started_at, call.call_id), default=None)
+    if last is None or (last.ended_at and last.ended_at + AFTERWARDS < registered_at):
+        return None
+    return last
+
+
+ARRIVES_WITHIN = timedelta(days=1)
+"""Time after the withdrawal within which its call, with agent and telephone, is reported."""
+
+
+class CallMismatch(NamedCode):
+    """Reason why a call does not confirm a withdrawal."""
+
+    AGENT = "agent", "非本人接听"
+    TELEPHONE = "telephone", "来电号码不符"
+    EARLIER = "earlier", "早于受理"
+    UNKNOWN = "unknown", "无此来电"
+
+
+def mismatch_of(
+    call: Call | None, agent: str, number: str, registered_at: datetime, *, same_telephone: bool
+) -> CallMismatch | None:
+    """Return what is against the call; None if it confirms the withdrawal by this agent of the case of this number.
+
+    `same_telephone`: the call came from the telephone of the case. A call that names the case is of it anyway.
+    A call that was over before the registration is not about the case. `UNKNOWN` is one that is not reported yet, or
+    not completely: by whom it was taken, also if only the telephone system knows the name, or from which telephone.
+    """
+    if call is None:
+        return CallMismatch.UNKNOWN
+    taken_by = call.agent if call.agent_known else None
+    if taken_by not in (None, agent):
+        return CallMismatch.AGENT
+    is_of_case = same_telephone or call.complaint == number
+    if call.caller_phone and not is_of_case:
+        return CallMismatch.TELEPHONE
+    if (call.ended_at or call.started_at + LONGEST_CALL) + CLOCKS_DIFFER < registered_at:
+        return CallMismatch.EARLIER
+    return None if taken_by and is_of_case else CallMismatch.UNKNOWN
+
+
+@dataclass
+class CallFigures:
+    """Figures of some calls.
+
+    Attributes:
+        calls: number of calls by outcome.
+        waits: number of answered calls by wait, in whole seconds, rounded up.
+        talk_ms: time of all conversations that have ended, in milliseconds.
+    """
+
+    calls: Counter[CallOutcome] = field(default_factory=Counter)
+    waits: dict[int, int] = field(default_factory=dict)
+    talk_ms: int = 0
+
+    def add(self, outcome: CallOutcome, wait_seconds: int | None, calls: int, talk_ms: int) -> None:
+        """Count further calls of one outcome; `wait_seconds` is the wait of each, None if it was not answered."""
+        self.calls[outcome] += calls
+        if wait_seconds is not None:
+            # A counter would call Python for each new wait, of which an hour has a hundred.
+            self.waits[wait_seconds] = self.waits.get(wait_seconds, 0) + calls
+        self.talk_ms += talk_ms
+
+    def include(self, others: Iterable["CallFigures"]) -> Self:
+        for other in others:
+            self.calls.update(other.calls)
+            for wait, calls in other.waits.items():
+                self.waits[wait] = self.waits.get(wait, 0) + calls
+            self.talk_ms += other.talk_ms
+        return self
+
+    @property
+    def offered(self) -> int:
+        return sum(self.calls[outcome] for outcome in OFFERED_OUTCOMES)
+
+    @property
+    def connected_rate(self) -> float | None:
+        """Share of the offered calls that were answered; None if none was offered."""
+        return rate(self.calls[CallOutcome.ANSWERED], self.offered)
+
+    def in_time(self, seconds: int) -> int:
+        """Return the number of calls that were answered within so many seconds."""
+        return sum(calls for wait, calls in self.waits.items() if wait <= seconds)
+
+    def answered_within(self, seconds: int, *, of_offered: bool = False) -> float | None:
+        """Return the share of the answered, or offered, calls that were answered by then; None if there are none."""
+        return rate(self.in_time(seconds), self.offered if of_offered else self.calls[CallOutcome.ANSWERED])
+
+    def wait(self, percent: int) -> int | None:
+        """Return the seconds that this share of the answered calls did not wait longer than (nearest rank), or None."""
+        # Whole numbers: a product with 0.95 may lie above the rank.
+        left = -(-sum(self.waits.values()) * percent // 100)
+        for seconds, calls in sorted(self.waits.items()):
+            left -= calls
+            if left <= 0:
+                return seconds
+        return None
 
 
 LONGEST_DUTY = timedelta(hours=25)

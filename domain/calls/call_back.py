@@ -4,12 +4,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from domain.calls.call import OUTCOMES
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.value import NamedCode
 
-MISSED_OUTCOMES = frozenset(outcome for outcome, row in OUTCOMES.items() if row.is_missed)
-"""Outcomes after which the caller is called back."""
 OLDEST = timedelta(days=7)
 """Age of a call at its report beyond which its caller is not called back: nobody waits that long. An assumption."""
 HELD = timedelta(minutes=30)

@@ -45,24 +45,20 @@ class Approvers(Immutable):
         """Return True if this decision ends the matter: a rejection does, and the last approval."""
         return not approved or len(self.approved_by) + 1 >= len(self.approvers)
 
-    def names(self, *, lapsed: bool) -> tuple[str, ...]:
-        """Return those who may decide now: the holder of the post and, once his time has lapsed, the deputy.
+    def objection(self, actor: Actor, *, lapsed: bool) -> Refused | None:
+        """Return the refusal for a person who does not decide next; None if this one does, or any manager may.
 
-        Empty if the catalogue names nobody.
+        The holder of the post decides, and once his time has lapsed, the deputy as well.
         """
         who = self.next_approver
-        if who is None or who.holder is None:
-            return ()
-        return (who.holder, who.deputy) if who.deputy and lapsed else (who.holder,)
-
-    def objection(self, actor: Actor, *, lapsed: bool) -> Refused | None:
-        names, who = self.names(lapsed=lapsed), self.next_approver
+        names: tuple[str, ...] = ()
+        if who and who.holder:
+            names = (who.holder, who.deputy) if who.deputy and lapsed else (who.holder,)
         if actor.id in self.approved_by:
             message = f"{actor.id} has approved it already; the next turn is another person's."
             return Refused(DECIDED_ALREADY, message, names or ("another manager",))
-        if names and actor.id not in names:
-            message = f"It is for {who.post if who else 'another'} to decide: {' or '.join(names)}."
-            return Refused(NOT_THE_APPROVER, message, names)
+        if who and names and actor.id not in names:
+            return Refused(NOT_THE_APPROVER, f"It is for {who.post} to decide: {' or '.join(names)}.", names)
         return None
 
     def approve(self, person: str) -> Self:
@@ -138,10 +134,8 @@ def approvers_for(terms: Terms, amount: Decimal | None, before: Decimal = ZERO) 
     last = next((place for place, who in enumerate(approvers) if (amount or 0) + before <= who.up_to), None)
     if last is None:
         most = approvers[-1].up_to
-        on_top = f", on top of {before} {currency} approved before," if before else ""
-        message = (
-            f"{amount} {currency}{on_top} is more than anybody may approve here; the last limit is {most} {currency}."
-        )
+        asked = f"{amount} {currency}" + (f", on top of {before} {currency} approved before," if before else "")
+        message = f"{asked} is more than anybody may approve here; the last limit is {most} {currency}."
         raise Refused(AMOUNT_TOO_HIGH, message, (f"an amount up to {max(most - before, ZERO)}",))
     return approvers[: last + 1]
 
@@ -154,5 +148,5 @@ def own_request(actor: Actor, another: str) -> Refused:
 def check_reason(reason: str | None, note: str | None) -> None:
     """Raise Refused if a decision has neither a reason nor a note."""
     if not (reason or note):
-        message = "A decision about money needs a reason or a note."
-        raise Refused(REASON_NEEDED, message, ("reason: why it is decided so",))
+        accepted = ("reason: why it is decided so",)
+        raise Refused(REASON_NEEDED, "A decision about money needs a reason or a note.", accepted)

@@ -11,27 +11,24 @@ from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 
-from domain.case import invariants
-from domain.case.actions import ACTION_OF, REGISTER, link_incident, resume
+from domain.case.actions import ACTION_OF, link_incident, register, resume
 from domain.case.automatic import (
     CASE_CANCELLATION,
     catalogue_change,
     credit,
     escalate,
+    left_out,
     notice,
     recognise,
     settle,
     undelivered,
 )
 from domain.case.automatic.catalogue_change import NewTerms
-from domain.case.automatic.left_out import KIND as LEFT_OUT
-from domain.case.automatic.left_out import LeftOut
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.decide import CASE_KINDS, available_actions, decide, evolve
 from domain.case.events import Event
-from domain.case.incident_link import KEPT
 from domain.case.intake import Intake, Registered, Registration
 from domain.case.kind import Due
 from domain.case.lifecycle import State
@@ -40,9 +37,8 @@ from domain.case.notifications import addressed
 from domain.case.progress import Progress
 from domain.case.state import CaseState
 from domain.catalogue.terms import Terms
-from domain.kit.command import Command
 from domain.kit.entity import AnyKind, EntityRules, EntityTable
-from domain.kit.event import Decision, EventData
+from domain.kit.event import Command, Decision, EventData
 from domain.shared.actors import SYSTEM, Actor
 from domain.shared.errors import INVALID_RESULT, Refused
 
@@ -59,18 +55,11 @@ class Case(CaseState, EntityRules[Event]):
 
     @classmethod
     def register(cls, start: Registration) -> tuple["Case", tuple[Event, ...]]:
-        event = Event(
-            seq=1,
-            at=start.at,
-            actor=start.actor.id,
-            role=start.actor.role,
-            people={**start.people, **start.actor.people},
-            action=REGISTER,
-            to_state=State.REGISTERED,
-            cycle=1,
-            data=Registered.of(start),
-        )
-        case = cls.fold([event])
+        registered = Registered.of(start)
+        case = cls._begin(registered, start.at)
+        decision = Decision(registered, State.REGISTERED)
+        event = register.ACTION.next_event(case, start.at, decision, start.actor, start.people)
+        evolve(case, event)
         return case, (addressed(event, case),)
 
     @classmethod
@@ -81,7 +70,10 @@ class Case(CaseState, EntityRules[Event]):
         """
         case: Case | None = None
         for event in events:
-            case = case or cls._begin(event)
+            if case is None:
+                if not isinstance(event.data, Registered):
+                    raise ValueError(f"a case starts with its registration, not with {event.action}")
+                case = cls._begin(event.data, event.at)
             evolve(case, event)
         if case is None:
             raise ValueError("a case starts with its registration; there is no event")
@@ -108,24 +100,21 @@ class Case(CaseState, EntityRules[Event]):
         return type(self).model_construct(**{**self.__dict__, **progress.__dict__, **facts})
 
     @classmethod
-    def _begin(cls, first: Event) -> "Case":
-        if not isinstance(first.data, Registered):
-            raise ValueError(f"a case starts with its registration, not with {first.action}")  # noqa: TRY004 - of a list
-        registered = first.data
+    def _begin(cls, registered: Registered, at: datetime) -> "Case":
         progress = Progress(
             owner=registered.owner,
             possible_duplicates=registered.possible_duplicates,
             customer_class=registered.customer_class,
             filled=registered.filled,
         )
-        return cls.restore(registered, first.at, progress, None)
+        return cls.restore(registered, at, progress, None)
 
     def preview(self, command: Command[Any], at: datetime) -> tuple[Self, tuple[Event, ...]]:
         """Return the case as the command leaves it, with the events; this one stays as it is. Raises Refused."""
         try:
             return super().preview(command, at)
         except ValidationError as error:
-            faults = invariants.faults(error)
+            faults = left_out.faults(error)
             message = _INVALID_RESULT.format(number=self.number, version=self.version, faults=faults)
             raise Refused(INVALID_RESULT, message) from None
 
@@ -135,8 +124,8 @@ class Case(CaseState, EntityRules[Event]):
     def advance(self, at: datetime) -> tuple[Event, ...]:
         """Return everything that time has brought until `at`, in the order in which it fell due, each exactly once."""
         events: list[Event] = []
-        while due := self._next_due(at):
-            events.append(self.happen(due.kind, self._until(at), due.data, due.state))
+        while due := self._next_due(until := self._until(at)):
+            events.append(self.happen(due.kind, until, due.data, due.state))
         return tuple(events)
 
     def next_deadline(self) -> datetime | None:
@@ -148,8 +137,7 @@ class Case(CaseState, EntityRules[Event]):
         return min(instants, default=None)
 
     def _next_due(self, at: datetime) -> Due | None:
-        until = self._until(at)
-        dues = (due for due in self._dues(until) if due.falls_at <= until)
+        dues = (due for due in self._dues(at) if due.falls_at <= at)
         return min(dues, key=lambda due: due.falls_at, default=None)
 
     def _until(self, at: datetime) -> datetime:
@@ -184,10 +172,13 @@ class Case(CaseState, EntityRules[Event]):
     def settle(self, settlement: Settlement, at: datetime) -> tuple[Event, ...]:
         """Complete and reply with the incident of the case, or keep it; after everything that fell due before."""
         events = list(self.advance(at))
-        keeps = settle.outcome(self, settlement.incident) == KEPT
-        while (event := settle.next_step(self, settlement, at, keeps=keeps)) and event.action not in self.left_out:
-            events.append(self.happen(CASE_KINDS[event.action], at, event.data, event.to_state))
-            keeps = keeps or event.action in self.left_out
+        keeps = settle.outcome(self, settlement.incident) == link_incident.KEPT
+        while step := settle.next_step(self, settlement, at, keeps=keeps):
+            action, decision = step
+            if action.name in self.left_out:
+                break
+            events.append(self.happen(action, at, decision.data, decision.state))
+            keeps = keeps or action.name in self.left_out
         return tuple(events)
 
     def unlink(self, ended: str | None, at: datetime) -> tuple[Event, ...]:
@@ -216,8 +207,8 @@ class Case(CaseState, EntityRules[Event]):
         try:
             return super().happen(kind, at, data, state, actor)
         except ValidationError as error:
-            left_out = LeftOut(kind=kind.name, error=invariants.faults(error))
-            return self.record(LEFT_OUT.next_event(self, at, Decision(left_out)))
+            data = left_out.LeftOut(kind=kind.name, error=left_out.faults(error))
+            return self.record(left_out.KIND.next_event(self, at, Decision(data)))
 
     def record(self, event: Event) -> Event:
         """Bring the case along; return the event, addressed to those who are told of it now.
@@ -226,7 +217,7 @@ class Case(CaseState, EntityRules[Event]):
         """
         after = self.model_copy()
         evolve(after, event)
-        invariants.check(self, after)
+        left_out.check(self, after)
         self.become(after)
         return addressed(event, self)
 

@@ -97,9 +97,11 @@ class Clock(Immutable):
 
     def elapsed(self, at: datetime, calendar: WorkCalendar) -> float:
         """Return the seconds consumed until `at`."""
-        if self.running_since is None or at <= self.running_since:
+        since = self.running_since
+        if since is None or at <= since:
             return self.consumed_seconds
-        return self.consumed_seconds + self._between(self.running_since, at, calendar)
+        ran = (at - since).total_seconds() if self.calendar == "always" else calendar.between(since, at)
+        return self.consumed_seconds + ran
 
     def instant_of(self, percent: float, calendar: WorkCalendar) -> datetime | None:
         """Return the instant at which the clock has consumed `percent` of its budget, or None if it is not running."""
@@ -107,12 +109,9 @@ class Clock(Immutable):
 
     def instant_at(self, seconds: float, calendar: WorkCalendar) -> datetime | None:
         """Return the instant at which the clock has consumed `seconds`, or None if it is not running."""
-        return self._instant_at(seconds, self.running_since, calendar)
-
-    def _instant_at(self, seconds: float, running_since: datetime | None, calendar: WorkCalendar) -> datetime | None:
-        if running_since is None:
+        if self.running_since is None:
             return None
-        runs = (*self.runs, ClockRun(running_since, self.consumed_seconds))
+        runs = (*self.runs, ClockRun(self.running_since, self.consumed_seconds))
         # A budget that was shortened below what was consumed is used up where the clock runs on.
         since, consumed = next((run for run in reversed(runs) if run.consumed_seconds < seconds), runs[0])
         left = max(seconds - consumed, 0)
@@ -125,20 +124,16 @@ class Clock(Immutable):
         """
         if self.missed_at or self.cancelled:
             return self.missed_at
-        return self._instant_at(self.budget_seconds * MISS / 100, self.stopped_at or self.running_since, calendar)
+        return self.reinstate().instant_of(MISS, calendar)
 
     def next_escalation(
         self, ladder: tuple[EscalationStep, ...], calendar: WorkCalendar
     ) -> tuple[datetime, int] | None:
         """Return the next step as its instant and percentage; None without one, and while the clock does not run."""
-        if self.running_since is None:
-            return None
-        ahead = [percent for percent in (*(step.percent for step in ladder), MISS) if percent > self.rung]
-        if not ahead:
-            return None
-        percent = min(ahead)
-        instant = self.instant_of(percent, calendar)
-        return None if instant is None else (instant, percent)
+        steps = (*(step.percent for step in ladder), MISS)
+        percent = min((step for step in steps if step > self.rung), default=None)
+        instant = self.instant_of(percent, calendar) if percent else None
+        return (instant, percent) if instant and percent else None
 
     def start(self, at: datetime) -> "Clock":
         """Run from `at`; a clock that has started is left alone."""
@@ -154,6 +149,10 @@ class Clock(Immutable):
 
     def resume(self, at: datetime) -> "Clock":
         return self.model_copy(update={"running_since": at}) if self.paused else self
+
+    def interrupt(self, at: datetime, until: datetime, calendar: WorkCalendar) -> "Clock":
+        """Stand still from `at` until an instant: what was consumed before is not counted again on another calendar."""
+        return self.pause(at, calendar).resume(until) if self.running_since else self
 
     def stop(self, at: datetime, calendar: WorkCalendar) -> "Clock":
         """Stop: the promise is met, or missed for good. A clock that never started is cancelled."""
@@ -186,11 +185,6 @@ class Clock(Immutable):
         missed_at = fell_at if percent >= MISS and self.missed_at is None else self.missed_at
         return self.model_copy(update={"rung": percent, "missed_at": missed_at})
 
-    def _between(self, start: datetime, end: datetime, calendar: WorkCalendar) -> float:
-        if self.calendar == "always":
-            return (end - start).total_seconds()
-        return calendar.between(start, end)
-
 
 class Standstill(NamedTuple):
     """Time in which clocks stood still; `until` is None while they do."""
@@ -207,13 +201,12 @@ def scope_in(state: State, *, waits: bool) -> StandstillScope | None:
 
 def extended(ledger: tuple[Standstill, ...], scope: StandstillScope | None, at: datetime) -> tuple[Standstill, ...]:
     """Return the ledger in which these clocks stand still from now on, and no others."""
-    last = ledger[-1] if ledger else None
-    now = last if last and last.until is None else None
+    now = ledger[-1] if ledger and ledger[-1].until is None else None
     if (now.scope if now else None) == scope:
         return ledger
-    past = ledger
-    if now:
-        past = (*ledger[:-1], *([now._replace(until=at)] if now.since < at else []))
+    past = ledger[:-1] if now else ledger
+    if now and now.since < at:
+        past += (now._replace(until=at),)
     return (*past, Standstill(at, None, scope)) if scope else past
 
 

@@ -4,28 +4,16 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from domain.case import incident_link, urging
-from domain.case.actions import ACTION_OF, ACTIONS, COMMANDS
-from domain.case.automatic import AUTOMATIC, left_out
+from domain.case.actions import ACTION_OF, ACTIONS, COMMANDS, link_incident
+from domain.case.automatic import AUTOMATIC, left_out, notice
 from domain.case.events import Event
 from domain.case.kind import Action, EventKind
 from domain.case.lifecycle import ENDED, State
 from domain.case.parts import PartData
-from domain.case.permission import (
-    completes_the_work,
-    department_meant,
-    departments_involved,
-    forbidden,
-    is_on_part,
-    no_such_part,
-    not_possible,
-    part_not_possible,
-    roles_held,
-)
+from domain.case.permission import Attempt, departments_involved
 from domain.case.state import CaseState
-from domain.kit.command import Command
 from domain.kit.entity import receive
-from domain.kit.event import Decision, NotPossible, by_name
+from domain.kit.event import Command, NotPossible, by_name
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 
@@ -52,12 +40,12 @@ def evolve(case: CaseState, event: Event) -> None:
     if case.terms.credits and not kind.by_time:
         case.acted_at = event.at
     case.enter(event.to_state, event.at)
-    incident_link.wait(case, event)
+    link_incident.wait(case, event)
     if event.to_state in ENDED and case.state not in ENDED:
         case.close(event)
     case.state = event.to_state
     case.note_standstill(event.at)
-    urging.run_countdown(case, event.at)
+    notice.run_countdown(case, event.at)
 
 
 def available_actions(case: CaseState, actor: Actor, at: datetime) -> tuple[str, ...]:
@@ -80,14 +68,14 @@ def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
     Raises Refused: `forbidden` for the wrong person, `conflict` for the wrong state, `invalid` for the wrong words.
     """
     action, actor, body = ACTION_OF[type(command.body)], command.actor, command.body
-    department = department_meant(case, actor, action, body.department if action.part else None)
-    if against := _against(action, case, actor, department, at):
+    attempt = Attempt.of(action, case, actor, at, body)
+    if against := attempt.against():
         raise _refused(against, case, actor, at)
     action.check(case, body)
-    decision = _decision(action, case, command, department, at)
+    decision = attempt.decision(body)
     if isinstance(decision, NotPossible):
         raise _refused(decision, case, actor, at)
-    held = {Role.ADMIN, *roles_held(action, case, actor, department)}
+    held = {Role.ADMIN, *attempt.roles_held()}
     acting = actor if actor.role in held else actor.model_copy(update={"role": Role.OWNER})
     return action.next_event(case, at, decision, acting, command.people)
 
@@ -95,48 +83,9 @@ def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
 def _is_available(action: Action, case: CaseState, actor: Actor, at: datetime) -> bool:
     if not action.offers(case, actor, at):
         return False
-    if not action.part:
-        return _against(action, case, actor, department_meant(case, actor, action), at) is None
-    departments = {case.department, *departments_involved(case)}
-    return any(_against(action, case, actor, department, at) is None for department in departments)
-
-
-def _against(
-    action: Action, case: CaseState, actor: Actor, department: str | None, at: datetime
-) -> Refused | NotPossible | None:
-    """Return what is against this action by this person on that department's work: the case, or its part in it."""
-    return (
-        forbidden(action, case, actor, department)
-        or _not_possible(action, case, actor, department, at)
-        or action.objection(case, actor)
-    )
-
-
-def _not_possible(
-    action: Action, case: CaseState, actor: Actor, department: str | None, at: datetime
-) -> Refused | NotPossible | None:
-    """Return why the action is not possible now; Refused if that department has no part in the case."""
-    if action.part is None or not is_on_part(case, action, department):
-        return not_possible(action, case, actor, at)
-    if part := case.part_of(department):
-        return part_not_possible(action, part, case, at)
-    # If there is no part at all that the action is for, that is the reason, whatever department is named.
-    nothing = not_possible(action, case, actor, at) if action.part.always else None
-    return nothing or no_such_part(case, department)
-
-
-def _decision(
-    action: Action, case: CaseState, command: Command[Any], department: str | None, at: datetime
-) -> Decision | NotPossible:
-    """Return the decision of the action's own rules; a part of the case changes its state only if it was the last."""
-    if not is_on_part(case, action, department):
-        return action.decision(case, command.body, command.actor, at)
-    part = case.part_of(department)
-    if part is None or action.part is None:
-        raise no_such_part(case, department)
-    state = State.PENDING_REPLY if completes_the_work(action, part, case) else action.part.leads_to
-    facts = action.part.facts(part, command.body)
-    return Decision(action.data.of(command.body, part=part.serial, department=department, **facts), state)
+    attempt = Attempt.of(action, case, actor, at)
+    departments = {case.department, *departments_involved(case)} if action.part else {attempt.department}
+    return any(attempt._replace(department=each).against() is None for each in departments)
 
 
 def _refused(why: Refused | NotPossible, case: CaseState, actor: Actor, at: datetime) -> Refused:

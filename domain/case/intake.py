@@ -83,13 +83,11 @@ class Intake(Immutable):
 
     def without(self, fields: Collection[str]) -> Self:
         """Return the intake without these facts of caller and location, for example `caller.name`."""
-
-        def cleared(part: str) -> Value:
-            value: Value = getattr(self, part)
-            names = (each.removeprefix(f"{part}.") for each in fields if each.startswith(f"{part}."))
-            return value.model_copy(update=dict.fromkeys(names))
-
-        return self.model_copy(update={part: cleared(part) for part in ("caller", "location")})
+        changed = {}
+        for part in ("caller", "location"):
+            names = [each.removeprefix(f"{part}.") for each in fields if each.startswith(f"{part}.")]
+            changed[part] = getattr(self, part).model_copy(update=dict.fromkeys(names))
+        return self.model_copy(update=changed)
 
     def filled_in(self, contact: Contact) -> tuple[Self, tuple[str, ...]]:
         """Return the intake with the contact where the caller said nothing, and the fields that it fills in.
@@ -97,11 +95,12 @@ class Intake(Immutable):
         The place is filled in as a whole: who names another district, or coordinates, does not speak of home.
         """
         caller, place = self.caller, self.location
+        known: dict[str, str] = {name: value for name, value in contact._asdict().items() if value}
         at_home = (place.address, place.lat, place.lng) == (None,) * 3 and place.district in (None, contact.district)
-        of_caller = {name: getattr(contact, name) for name in ("name", "phone") if getattr(caller, name) is None}
-        of_place = {name: getattr(contact, name) for name in ("district", "address") if getattr(place, name) is None}
-        to_caller = {name: value for name, value in of_caller.items() if value}
-        to_place = {name: value for name, value in of_place.items() if value and at_home}
+        unsaid = [name for name in ("name", "phone") if getattr(caller, name) is None]
+        to_caller = {name: known[name] for name in unsaid if name in known}
+        unsaid = ["address"] if place.district else ["district", "address"]
+        to_place = {name: known[name] for name in unsaid if name in known and at_home}
         changed = {"caller": caller.model_copy(update=to_caller), "location": place.model_copy(update=to_place)}
         filled = (*(f"caller.{name}" for name in to_caller), *(f"location.{name}" for name in to_place))
         return self.model_copy(update=changed), filled

@@ -1,6 +1,6 @@
 """Shape of an action and of every other kind of event. Each is one module in `actions` or `automatic`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,11 +8,36 @@ from typing import Any, NamedTuple
 
 from domain.case.events import Event, OfDepartment, OfIncident
 from domain.case.lifecycle import WORKABLE, State
-from domain.case.parts import Part, PartState
+from domain.case.parts import UNFINISHED, Part, PartState
 from domain.case.state import CaseState
-from domain.kit.event import Addressees, BaseAction, BaseKind, Decision, EventData, NotPossible
-from domain.shared.actors import Actor
-from domain.shared.errors import Refused
+from domain.kit.event import ActionBody, Addressees, BaseAction, BaseKind, Decision, EventData, NotPossible, Reasoned
+from domain.shared.actors import Actor, Role
+from domain.shared.errors import OUT_OF_TURN, Refused
+
+__all__ = [
+    "Action",
+    "ActionBody",
+    "Actor",
+    "Addressees",
+    "CaseState",
+    "Decision",
+    "Due",
+    "Event",
+    "EventData",
+    "EventKind",
+    "Holder",
+    "NotPossible",
+    "Objection",
+    "PartAction",
+    "Reasoned",
+    "Role",
+    "State",
+    "holders_of",
+]
+"""Names that an action, or another kind of event, is written with: those of the kit and of the case among them."""
+
+Objection = NotPossible | str | None
+"""Reason why an action is not possible now; a text if this is not its time, None if nothing is against it."""
 
 
 class Due(NamedTuple):
@@ -38,17 +63,6 @@ def holders_of(case: CaseState, data: EventData) -> Sequence[Holder]:
     """Return the department that the event names, or else the one that has the case, and the person there."""
     named = data.department if isinstance(data, OfDepartment) else None
     return (Holder(named or case.department, case.assignee),)
-
-
-def departments_of(parts: Iterable[Part]) -> Addressees:
-    return tuple(f"department:{part.department}" for part in parts)
-
-
-def text_of(number: str, event: Event, done_zh: str, done_en: str) -> tuple[str, str]:
-    return (
-        f"工单{number}:{done_zh},现为{event.to_state.zh}",
-        f"Case {number}: {done_en} by {event.role}, now {event.to_state}",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +110,23 @@ class PartAction:
     evolve: Callable[[CaseState, Part, Any, Event], None] = lambda *_: None
     states: AbstractSet[State] = WORKABLE
     leads_to: State | None = None
-    guard: Callable[[CaseState, Part, datetime], NotPossible | None] = lambda *_: None
+    guard: Callable[[CaseState, Part, datetime], Objection] = lambda *_: None
     always: bool = False
+
+    def objection(self, case: CaseState, part: Part, at: datetime) -> Objection:
+        if case.state not in self.states:
+            return f"it is {case.state}"
+        if part.state not in self.sources:
+            return f"the part of {part.department} is {part.state}"
+        if self.completes_the_work(case, part) and case.state is not State.IN_PROGRESS:
+            why = f"it is {case.state}; the last part ends when the case is in_progress again"
+            return NotPossible(OUT_OF_TURN, why)
+        return self.guard(case, part, at)
+
+    def completes_the_work(self, case: CaseState, part: Part) -> bool:
+        """Return True if the reply is due after the action: the case is completed, and no other part is unfinished."""
+        ends = self.target not in {None, *UNFINISHED}
+        return case.completed and ends and all(other.serial == part.serial for other in case.unfinished)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +146,7 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
     `shared_with_parts`: a department that has only a part may do it to the whole case.
     """
 
-    guard: Callable[["Action", CaseState, Actor, datetime], NotPossible | None] = lambda *_: None
+    guard: Callable[[CaseState, Actor, datetime], Objection] = lambda *_: None
     objection: Callable[[CaseState, Actor], Refused | None] = lambda *_: None
     offers: Callable[[CaseState, Actor, datetime], bool] = lambda *_: True
     part: PartAction | None = None

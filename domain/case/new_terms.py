@@ -9,7 +9,6 @@ that is sent back is held to the present terms.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 from domain.calendar.work_calendar import WorkCalendar
 from domain.case.clocks import APPROVE, DEPARTMENT_CLOCKS, EXTENDED_CLOCKS, Clock, ClockRun, counted_times
@@ -20,6 +19,7 @@ from domain.case.progress import LaterTerms
 from domain.case.state import CaseState
 from domain.catalogue.terms import CLOCKS, Act, ClockName, Priority, Promise, Terms
 from domain.kit.event import EventData
+from domain.shared.value import omit_default
 
 
 class Moved(EventData):
@@ -32,7 +32,7 @@ class Moved(EventData):
     why: tuple[str, ...]
     budget_before: float | None
     budget_after: float | None
-    part: int | None = None
+    part: int | None = omit_default(None)
 
 
 def with_priority(terms: Terms, priority: Priority) -> Terms:
@@ -51,11 +51,8 @@ def changed_terms(old: Terms, new: Terms) -> tuple[str, ...]:
 
 def moved_promises(case: CaseState, terms: Terms, at: datetime) -> tuple[Moved, ...]:
     before = {clock.serial: clock for clock in case.clocks}
-    return tuple(
-        moved
-        for after in _clocks(case, terms, at)
-        if (moved := _difference(before.get(after.serial), after, case, terms)) is not None
-    )
+    moved = (_difference(before.get(after.serial), after, case, terms) for after in _clocks(case, terms, at))
+    return tuple(filter(None, moved))
 
 
 def hold_to(case: CaseState, terms: Terms, event: Event) -> None:
@@ -104,9 +101,7 @@ def _kept(case: CaseState, clock: Clock, terms: Terms, at: datetime) -> Clock:
     if not clock.live:
         return clock
     if clock.missed_at or clock.name == APPROVE:
-        # What was consumed on one calendar is not counted again on another.
-        again = clock.running_since and terms.calendar != case.calendar
-        return clock.pause(at, case.calendar).resume(at) if again else clock
+        return clock if terms.calendar == case.calendar else clock.interrupt(at, at, case.calendar)
     promise = _promise(terms, clock.name)
     if promise is None:
         return clock.cancel(at, case.calendar)
@@ -140,8 +135,7 @@ def _reinstated(case: CaseState, clock: Clock) -> Clock:
     going_on = clock.model_copy(update={"stopped_at": None})
     if promise and not clock.missed_at:
         going_on = _measured(going_on, promise, _budget(case, clock.part, promise, case.terms))
-    spans = counted_times(case.standstills, clock.name, clock.part, stopped_at, terms_since)
-    return _run(going_on, spans, terms_since, case.calendar)
+    return _run(case, going_on, stopped_at, terms_since, case.calendar)
 
 
 def _new(
@@ -173,24 +167,16 @@ def _counted(case: CaseState, clock: Clock, promise: Promise, terms: Terms, term
         "running_since": None,
     }
     anew = clock.model_copy(update=changes)
-    if since is None:
-        return anew
-    spans = counted_times(case.standstills, clock.name, clock.part, since, terms_since)
-    return _run(anew, spans, terms_since, terms.calendar)
+    return _run(case, anew, since, terms_since, terms.calendar) if since else anew
 
 
-def _run(
-    clock: Clock,
-    spans: Iterable[tuple[datetime, datetime | None]],
-    terms_since: datetime | None,
-    calendar: WorkCalendar,
-) -> Clock:
-    """Return a paused clock after it has run for these times; it is due in that which used up its budget.
+def _run(case: CaseState, clock: Clock, since: datetime, terms_since: datetime | None, calendar: WorkCalendar) -> Clock:
+    """Return a paused clock after it has run since an instant; it is due in the time that used up its budget.
 
     Times before `terms_since` do not count for that.
     """
     runs: tuple[ClockRun, ...] = ()
-    for start, end in spans:
+    for start, end in counted_times(case.standstills, clock.name, clock.part, since, terms_since):
         clock = clock.resume(start)
         if end is None:
             break
@@ -262,7 +248,6 @@ def _difference(before: Clock | None, after: Clock, case: CaseState, terms: Term
     why = _why(before, after, moved=due_before != due_after)
     if not why:
         return None
-    part: dict[str, Any] = {"part": after.part} if after.part else {}
     return Moved(
         clock=after.name,
         serial=after.serial,
@@ -271,7 +256,7 @@ def _difference(before: Clock | None, after: Clock, case: CaseState, terms: Term
         why=tuple(why),
         budget_before=before.budget_seconds if before else None,
         budget_after=None if after.cancelled else after.budget_seconds,
-        **part,
+        part=after.part or None,
     )
 
 

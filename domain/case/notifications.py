@@ -6,10 +6,9 @@ Texts name the case by its number and hold no personal data; templates and chann
 from domain.case.actions.decide_credit import CreditDecided
 from domain.case.automatic.credit import Credited
 from domain.case.decide import CASE_KINDS
-from domain.case.events import Event
-from domain.case.kind import text_of
+from domain.case.events import Event, text_of
 from domain.case.state import CaseState
-from domain.kit.notification import Notification, notifications_of
+from domain.kit.event import Notification, notifications_of
 
 CASE_NOTIFICATION_ZH = {
     kind.name: kind.zh for kind in CASE_KINDS.values() if kind.notifies or kind.notifies_by_incident

@@ -4,6 +4,7 @@ The department that the case was dispatched to keeps the case; each part is sign
 The case goes to its owner for the reply when all are done.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from pydantic import Field
@@ -47,6 +48,10 @@ class Part(Immutable):
     involved_at: datetime
     result: str | None = Field(default=None, description="What was done, once it is completed.")
     version: int = Field(default=0, ge=0, description="The case's version that changed the part last.")
+
+
+def departments_of(parts: Iterable[Part]) -> tuple[str, ...]:
+    return tuple(f"department:{part.department}" for part in parts)
 
 
 class PartBody(ActionBody):

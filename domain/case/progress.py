@@ -82,11 +82,9 @@ class LaterTerms(Immutable):
     at: datetime
 
 
-class CatalogueChange(Immutable):
+class CatalogueChange(LaterTerms):
     """Last catalogue that the case was moved to: by which event, when, and which one."""
 
-    seq: int
-    at: datetime
     catalogue: Edition
 
 

@@ -11,12 +11,10 @@ from domain.case.intake import Intake
 from domain.case.lifecycle import ENDED, STATES, State
 from domain.case.parts import Part, PartState
 from domain.case.progress import Owed, Progress
-from domain.catalogue.terms import Approver, ClockName, Promise, Starts, Terms
+from domain.catalogue.terms import MISS, URGED, Approver, ClockName, Promise, Starts, Terms
 
 CREDIT_WAITS = "credit_waits"
 """The flag of a case in which a credit waits for its approval."""
-Change = Callable[[Clock], Clock]
-"""Change of one clock; a clock that it returns as it is keeps its version."""
 
 
 class CaseState(Progress):
@@ -47,11 +45,30 @@ class CaseState(Progress):
         mine = (clock for clock in reversed(self.clocks) if clock.name == name and not clock.part)
         return next((clock for clock in mine if clock.cycle == self.cycle and clock.live), None)
 
+    def urged_clock(self) -> Clock | None:
+        """Return the promise that somebody is urged to keep: to settle the matter; if done or not promised, to reply.
+
+        Once it is one of them, it is that one until it is kept.
+        """
+        urged = self.urging and self.urging.clock_serial
+        same = next((clock for clock in self.clocks if clock.serial == urged and clock.live), None)
+        return same or next(filter(None, map(self.live_clock, URGED)), None)
+
+    def countdown_ends_at(self) -> datetime | None:
+        """Return when the notice or the criticism falls due; None if neither does, or the countdown stands still."""
+        urging, clock = self.urging, self.urged_clock()
+        if not (urging and urging.countdown and clock and clock.missed_at):
+            return None
+        return urging.countdown.instant_of(MISS, self.calendar)
+
     def add_flags(self, *flags: str) -> None:
         self.flags = tuple(sorted({*self.flags, *flags}))
 
     def remove_flags(self, *flags: str) -> None:
         self.flags = tuple(flag for flag in self.flags if flag not in flags)
+
+    def set_flag(self, flag: str, *, raised: bool) -> None:
+        (self.add_flags if raised else self.remove_flags)(flag)
 
     def put_part(self, part: Part, **changes: Any) -> None:  # noqa: ANN401 - values of its fields
         changed = part.model_copy(update={**changes, "version": self.version})
@@ -59,7 +76,7 @@ class CaseState(Progress):
 
     def release(self, part: Part, at: datetime) -> None:
         self.put_part(part, state=PartState.RELEASED)
-        self.cancel_clocks(at, part.serial)
+        self.cancel_clocks(at, part=part.serial)
 
     def window_ends_at(self, at: datetime) -> datetime:
         """Return until when the case can be reopened or reinstated, if it is closed or withdrawn at `at`."""
@@ -69,19 +86,21 @@ class CaseState(Progress):
         """Release open parts, cancel every clock, and drop what waited for somebody."""
         for part in self.unfinished:
             self.release(part, event.at)
-        self.cancel_clocks(event.at, None)
+        self.cancel_clocks(event.at, part=None)
         self.closed_at = event.at
         self.wake_at = self.approval = self.extension = self.follow_up_since = None
         self.reopen_ends_at = event.data.reopen_ends_at if isinstance(event.data, MayClose) else None
 
     def put_credit(self, credit: Owed) -> None:
-        self.credits = tuple(credit if each.serial == credit.serial else each for each in self.credits)
+        """Add a credit, or take it in the place of the one of its serial; flag the case while one is undecided."""
+        before = {each.serial: each for each in self.credits}
+        self.credits = tuple((before | {credit.serial: credit}).values())
+        self.set_flag(CREDIT_WAITS, raised=bool(self.undecided_credits))
 
-    def flag_undecided_credits(self) -> None:
-        (self.add_flags if self.undecided_credits else self.remove_flags)(CREDIT_WAITS)
-
-    def change_clocks(self, change: Change, names: Iterable[str] | None = None, part: int | None = 0) -> None:
-        """Apply a change to live clocks, and note the version on those that changed.
+    def change_clocks(
+        self, change: Callable[[Clock], Clock], names: Iterable[str] | None = None, part: int | None = 0
+    ) -> None:
+        """Apply a change to live clocks, and note the version on those that it does not return as they are.
 
         `names` None: clocks of every name. `part` 0: of the case itself; None: of it and of all parts.
         """
@@ -98,15 +117,12 @@ class CaseState(Progress):
         names = [promise.name for promise in self.terms.promises if promise.starts == starts]
         self.change_clocks(lambda clock: clock.start(at), names)
 
-    def stop_clocks(self, at: datetime, *names: ClockName, part: int = 0) -> None:
+    def stop_clocks(self, at: datetime, *names: str, part: int = 0) -> None:
         self.change_clocks(lambda clock: clock.stop(at, self.calendar), names, part)
 
-    def cancel_clocks(self, at: datetime, part: int | None) -> None:
-        """Cancel the clocks of the case (0), of one part, or of all (None): the promises no longer apply."""
-        self.change_clocks(lambda clock: clock.cancel(at, self.calendar), part=part)
-
-    def pause_department(self, at: datetime) -> None:
-        self.change_clocks(lambda clock: clock.pause(at, self.calendar), DEPARTMENT_CLOCKS)
+    def cancel_clocks(self, at: datetime, names: Iterable[str] | None = None, part: int | None = 0) -> None:
+        """Cancel clocks, chosen as in `change_clocks`: the promises no longer apply."""
+        self.change_clocks(lambda clock: clock.cancel(at, self.calendar), names, part)
 
     def resume_department(self, at: datetime) -> None:
         """Resume the clocks of the department, unless the state of the case pauses them as well."""

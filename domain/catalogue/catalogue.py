@@ -13,15 +13,15 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.calendar.work_calendar import WorkCalendar
-from domain.catalogue.assessment_norms import AssessmentNorms
-from domain.catalogue.credit_norms import CreditNorm, FindingNorm, check_credits
 from domain.catalogue.norms import (
     UNIT_SECONDS,
     ApproverNorm,
+    CreditNorm,
     Department,
     District,
     Duration,
     EscalationStepNorm,
+    FindingNorm,
     Group,
     PhoneNorms,
     Post,
@@ -31,8 +31,9 @@ from domain.catalogue.norms import (
     WorkingDays,
     Zone,
     by_code,
+    check_credits,
 )
-from domain.catalogue.standard import Criterion, GivenPoints, Grade, Ground, Standard, Weight
+from domain.catalogue.standard import AssessmentNorms, Standard
 from domain.catalogue.terms import (
     CLOCKS,
     MISS,
@@ -215,17 +216,14 @@ class Catalogue(Value):
         def worth(norm: WorkingDays) -> int:
             return self._scaled(norm.working_days * self.calendar.day_seconds) if norm.working_days else 0
 
-        return Standard(
+        # The sources of weights, grades and criteria are no fields of the standard: they are not written.
+        return Standard.taken_from(
+            norms,
             inspection_seconds=worth(norms.inspections),
             objection_seconds=worth(norms.objections),
             decision_seconds=worth(norms.decisions),
             rungs=tuple(step.percent for step in self.ladder),
-            weights=tuple(Weight.taken_from(each) for each in norms.weights),
-            grades=tuple(Grade.taken_from(each) for each in norms.grades),
-            grounds=tuple(Ground.taken_from(each) for each in norms.grounds),
-            form=tuple(Criterion.taken_from(each) for each in norms.form),
             sample_per_agent=norms.sample_per_agent.count,
-            given=tuple(GivenPoints.taken_from(each) for each in norms.given),
             currency=self.currency,
             calendar=self._slice(at),
         )

@@ -1,32 +1,99 @@
-"""The incident: one cause behind many calls (一因多诉), handled once; and its notifications."""
+"""The incident: one cause behind many calls (一因多诉), handled once; notifications and its activities' messages."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
+from pydantic import Field
+
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
 from domain.incident.actions import INCIDENT_ACTION_OF, INCIDENT_ACTIONS, declare, inform
-from domain.incident.automatic import (
-    ABSORPTION,
-    INCIDENT_AUTOMATIC,
-    INCIDENT_CANCELLATION,
-    INCIDENT_FINISH,
-    MERGE_FAILED,
-    SUSPECT,
-    Finished,
-    MergeFailed,
-    Widened,
-)
 from domain.incident.scope import Scope
-from domain.incident.state import ENDS, IncidentEvent, IncidentFields, IncidentKind, IncidentState, Opened, Opening
+from domain.incident.state import (
+    ENDS,
+    EVERYBODY,
+    IncidentEvent,
+    IncidentFields,
+    IncidentKind,
+    IncidentState,
+    Opened,
+    Opening,
+)
 from domain.kit.entity import EntityRules, EntityTable
-from domain.kit.event import by_name
-from domain.kit.notification import Notification, notifications_of
+from domain.kit.event import EventData, Notification, by_name, notifications_of
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import OTHER_DEPARTMENT, Refused
+from domain.shared.text import Instant
 from domain.shared.value import Immutable, omit_default
 
-INCIDENT_KINDS: dict[str, IncidentKind] = by_name(*INCIDENT_ACTIONS, *INCIDENT_AUTOMATIC)
+
+class Widened(EventData):
+    """Other incident, and both scopes as one."""
+
+    incident: str
+    scope: Scope
+
+
+class MergeFailed(EventData):
+    """Incident that had ended."""
+
+    into: str | None
+
+
+class Finished(EventData):
+    """Cases by their answer: settled, kept open, over before; or linked to another incident, refused, gone."""
+
+    settled: int = 0
+    kept: int = 0
+    over: int = 0
+    linked: int = 0
+    refused: int = 0
+    gone: int = 0
+
+
+def _keep_absorbed(incident: IncidentFields, data: Widened, _: IncidentEvent) -> None:
+    incident.absorbed += (data.incident,)
+
+
+def _forget_merge(incident: IncidentFields, _: MergeFailed, __: IncidentEvent) -> None:
+    incident.into = incident.state_before_merge = None
+
+
+INCIDENT_CANCELLATION = IncidentKind.cancellation("incident")
+SUSPECT = IncidentKind(
+    name="suspect",
+    zh="预警",
+    description="A surge was found: more cases than chance brings.",
+    data=Opened,
+    notifies=("dispatcher", "supervisor"),
+)
+ABSORPTION = IncidentKind(
+    name="absorb",
+    zh="并入",
+    description="Another incident was merged into this one.",
+    data=Widened,
+    sets=("scope",),
+    evolve=_keep_absorbed,
+)
+MERGE_FAILED = IncidentKind(
+    name="merge_failed",
+    zh="未能并入",
+    description="The other incident had ended; this one continues.",
+    data=MergeFailed,
+    evolve=_forget_merge,
+    notifies=("dispatcher",),
+)
+INCIDENT_FINISH = IncidentKind(
+    name="finish",
+    zh="全部办结",
+    description="The last case was processed.",
+    data=Finished,
+    notifies=("dispatcher", "supervisor"),
+)
+_AUTOMATIC = (INCIDENT_CANCELLATION, SUSPECT, ABSORPTION, MERGE_FAILED, INCIDENT_FINISH)
+"""Events that nobody asks for: the number of calls, another incident or the end of the work on cases brings them."""
+INCIDENT_KINDS: dict[str, IncidentKind] = by_name(*INCIDENT_ACTIONS, *_AUTOMATIC)
 """Every kind of event of an incident."""
 
 
@@ -107,3 +174,75 @@ def news_notifications(news: News, numbers: Iterable[str]) -> dict[str, Notifica
         number: Notification(f"{news.incident}-{news.seq}-caller:{number}", f"caller:{number}", NEWS, text_zh, text_en)
         for number in numbers
     }
+
+
+class IncidentBatch(Immutable):
+    """One publication of one incident. Written again, it writes the same rows."""
+
+    incident: Incident
+    events: tuple[IncidentEvent, ...] = Field(min_length=1)
+    counts: dict[str, int] = Field(default={})
+
+
+class Gathering(Immutable):
+    """Search for the cases of the scope with a number after `after`, to link them."""
+
+    incident: str
+    scope: Scope
+    since: Instant
+    after: str = ""
+
+
+class Gathered(Immutable):
+    """Number of cases linked, and the number to continue after; None after the last."""
+
+    linked: int
+    after: str | None
+
+
+class Asking(Immutable):
+    """Cases that are asked if they are linked to the incident."""
+
+    incident: str
+    numbers: tuple[str, ...]
+
+
+class NamedCases(Asking):
+    """Cases that somebody has named, to link them in that person's name."""
+
+    actor: Actor
+
+
+class Settling(Asking):
+    """Cases to settle, with the result and the reply."""
+
+    result: str
+    message: str
+    follow_up_percent: int
+
+
+class BatchResult(Immutable):
+    """Number of cases by their answer, and the cases that did not answer."""
+
+    counts: dict[str, int] = Field(default={})
+    silent: tuple[str, ...] = ()
+
+
+class Relinking(Asking):
+    """Cases to link to another incident, or to none."""
+
+    to: str | None
+
+
+class Absorbed(Immutable):
+    """Incident that is merged into another, `into`, and its scope."""
+
+    incident: str
+    into: str
+    scope: Scope
+
+
+def sampled(incident: str, number: str, percent: int) -> bool:
+    """Return True if this case is among so many percent of the incident's; always the same for one case."""
+    draw = int.from_bytes(hashlib.sha256(f"{incident}\0{number}".encode()).digest()[:8])
+    return draw % EVERYBODY < percent

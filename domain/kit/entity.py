@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
-from domain.kit.command import Command
 from domain.kit.event import (
     ActionBody,
     BaseAction,
     BaseEvent,
     BaseKind,
     CancellationRequested,
+    Command,
     Decision,
     EventData,
     NotPossible,

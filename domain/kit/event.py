@@ -1,15 +1,16 @@
-"""Events of every entity (complaint, incident, assessment), their data, and what their kinds share.
+"""Commands, events and notifications of every entity (complaint, incident, assessment), and what their kinds share.
 
 Events are the only source of truth, from which everything else is computed.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar, cast
 
 from pydantic import (
+    BaseModel,
     Field,
     GetJsonSchemaHandler,
     SerializeAsAny,
@@ -70,6 +71,26 @@ class Reasoned(ActionBody):
     reason: Text
 
 
+BodyT = TypeVar("BodyT", bound=BaseModel)
+
+
+class Command(Immutable, Generic[BodyT]):
+    """Body of an action, who sends it, and how to know it again: `key` repeats with a retry, `digest` with the body."""
+
+    actor: Actor
+    body: BodyT
+    key: str = Field(default="", max_length=100)
+    digest: str = Field(default="", max_length=100)
+    people: dict[str, str] = omit_default({}, "Names of the people that the body names, by id, where they differ.")
+    if_versions: tuple[int, ...] | None = omit_default(None, "Versions that it is for; None: whatever the version is.")
+    acknowledged: int | None = Field(
+        default=None,
+        ge=0,
+        description="The version that the sender knows SQL to have. With it, the sender writes the batch that the"
+        " update returns; without it, the workflow publishes.",
+    )
+
+
 class CancellationRequested(EventData):
     """Reason that was given, if any."""
 
@@ -104,6 +125,23 @@ class BaseEvent(Immutable):
         if kind not in cls.DATA:
             raise ValueError(f"there is no kind of event {kind!r}; accepted: {', '.join(cls.DATA)}")
         return cls.DATA[kind].model_validate(data)
+
+
+class Notification(NamedTuple):
+    """Notification to one recipient. `key` is the same for every execution that derives it, so it is sent once."""
+
+    key: str
+    recipient: str
+    kind: str
+    text_zh: str
+    text_en: str
+
+
+def notifications_of(
+    number: str, event: BaseEvent, recipients: Iterable[str], kind: str, texts: tuple[str, str]
+) -> tuple[Notification, ...]:
+    """Return the notification of this event to each recipient; `texts` are Chinese and English."""
+    return tuple(Notification(f"{number}-{event.seq}-{who}", who, kind, *texts) for who in recipients)
 
 
 class Decision(NamedTuple):
@@ -225,14 +263,14 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
 
     `check` raises Refused for a body that is wrong. `decide` returns what happens, or raises Refused; without it, the
     body becomes the data of the event (as it does without another model for these), and the first target the state.
-    `extended_body` is the body with what the API has looked up for it, if that is another model. `further_examples`
-    are of other forms of the body, each with a name.
+    `body` is the model of the example, unless another is given. `extended_body` is the body with what the API has
+    looked up for it, if that is another model. `further_examples` are of other forms of the body, each with a name.
     """
 
     roles: AbstractSet[Role]
     sources: AbstractSet[StateT]
     targets: tuple[StateT, ...] = ()
-    body: type[ActionBody]
+    body: type[ActionBody] = ActionBody
     extended_body: type[ActionBody] | None = None
     example: ActionBody
     further_examples: tuple[tuple[str, ActionBody], ...] = ()
@@ -241,6 +279,8 @@ class BaseAction(BaseKind[EntityT, EventT], Generic[EntityT, EventT, StateT]):
     decide: Callable[[EntityT, Any, Actor, datetime], Decision | NotPossible] | None = None
 
     def __post_init__(self) -> None:
+        if self.body is ActionBody:
+            object.__setattr__(self, "body", type(self.example))
         if self.data is EventData:
             object.__setattr__(self, "data", self.body)
         super().__post_init__()

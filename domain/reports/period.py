@@ -136,13 +136,15 @@ def month_bounds(month: str, zone: tzinfo) -> tuple[datetime, datetime]:
 
 
 def due_periods(
-    kind: ReportKind, first_case_at: datetime, known: Collection[str], now: datetime, zone: tzinfo
+    kind: ReportKind, first_case_at: datetime | None, known: Collection[str], now: datetime, zone: tzinfo
 ) -> list[Period]:
     """Return the periods that are over and wait for their report, the oldest first; the latest MOST_DUE of them.
 
     Those since the first of the `known` ones that are none of them, so that a night that was missed is made up for;
-    without any, the last period that has ended. None is before the first case.
+    without any, the last period that has ended. None is before the first case, or without one.
     """
+    if first_case_at is None:
+        return []
     period, found = Period.ended_before(kind, now, zone), list[Period]()
     first = min(known, default=period.name)
     while len(found) < MOST_DUE and period.name >= first and period.bounds(zone)[1] > first_case_at:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from domain.case.actions.correct import Correct
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Role
 from domain.shared.errors import WRONG_ROLE, Refused
 from domain.shared.text import MOBILE_IN_WORDS

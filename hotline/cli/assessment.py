@@ -200,8 +200,8 @@ def _check(month: str, first: datetime | None, now: datetime, zone: ZoneInfo) ->
 async def _begin(month: str, known: Assessment | None) -> bool:
     """Begin the month, or go on with the assessment that SQL has. Returns False if its workflow is there already."""
     from hotline.installation import connect_to_own
-    from workflows.clients.assessment import begin_assessment, resume_assessment
-    from workflows.kit.messages import CatalogueNames
+    from workflows.clients.periods import begin_assessment, resume_assessment
+    from workflows.kit.words import CatalogueNames
 
     settings = Settings()
     in_force = CatalogueInForce(CatalogueStore(settings.catalogues_dir), settings.catalogue)

@@ -66,7 +66,7 @@ def _first_cause(error: BaseException) -> BaseException:
 
 async def _made(period: Period) -> str:
     from hotline.installation import connect_to_own
-    from workflows.clients.report import report_handle, start_report
+    from workflows.clients.periods import report_handle, start_report
 
     settings = Settings()
     client = await connect_to_own(settings)

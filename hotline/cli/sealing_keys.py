@@ -62,11 +62,11 @@ def retire(
 
 async def _require_unneeded(settings: Settings, ids: Iterable[str], until: datetime) -> None:
     """Raise OperatorError if runs that are not over began before an instant, or were reset from such."""
-    from activities.cases.updates import for_each
+    from activities.case_updates import for_each
     from activities.run_status import NOT_OVER
     from hotline.installation import connect_to_own
     from hotline.recovery.histories import first_event_at
-    from workflows.singletons import InstallationWorkflow
+    from workflows.service import InstallationWorkflow
 
     # That of the installation has nothing that is sealed.
     of_runs = f'{NOT_OVER} AND WorkflowType != "{InstallationWorkflow.__name__}"'

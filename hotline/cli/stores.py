@@ -106,7 +106,7 @@ def rebuild_workflows(
     from rich.progress import Progress
 
     from hotline.recovery import rebuild_workflows as recovery
-    from workflows.kit.messages import CatalogueNames
+    from workflows.kit.words import CatalogueNames
 
     number = case and _number(case)
 

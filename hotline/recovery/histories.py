@@ -25,8 +25,7 @@ from activities.run_status import instant, is_over
 from activities.sealing.stamps import COMMAND, START, UnknownKeyError, start_fault
 from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import News
+from domain.incident.incident import IncidentBatch, News
 from domain.incident.state import IncidentEvent
 from domain.kit.event import BaseEvent
 from domain.shared.numbers import is_number
@@ -35,7 +34,7 @@ from hotline.recovery.payloads import ANSWER, Origin, Request, read, requested
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
-from workflows.kit.messages import Done
+from workflows.kit.entity import Done
 
 _INCIDENT = re.compile(r"incident-i[0-9]+")
 T = TypeVar("T")

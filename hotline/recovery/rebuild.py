@@ -25,7 +25,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from activities.incidents.incidents import SLICE
+from activities.incidents import SLICE
 from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.history_errors import UnreadableError

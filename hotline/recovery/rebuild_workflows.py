@@ -18,10 +18,11 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 from sqlalchemy import Engine
 from temporalio.client import Client, WorkflowExecution
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.bulk_throttle import BulkThrottle
-from activities.cases.updates import for_each
+from activities.case_updates import for_each
 from activities.names import complaint_id, incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CaseWorkflows
@@ -44,14 +45,14 @@ from readmodel.recovery import (
     recorded_incident,
 )
 from workflows.clients import incident
-from workflows.clients.start import Request, request_of, start_again
+from workflows.clients.start import Request, request_of, start_once
 from workflows.complaint.messages import options_of, start_from
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.entity import KEYS_KEPT, MOST_KEYS
-from workflows.kit.messages import CatalogueNames, Done
+from workflows.kit.entity import KEYS_KEPT, MOST_KEYS, Done
 from workflows.kit.search_attributes import CHANGED_AT
+from workflows.kit.words import CatalogueNames
 
 AT_ONCE = 8
 """Workflows that are started at the same time."""
@@ -256,7 +257,10 @@ class WorkflowRebuild:
     async def _start(self, latest: WorkflowExecution | None, run: Any, start: Start, **options: Any) -> str:  # noqa: ANN401 - those of the SDK
         request = await request_of(latest) if latest else Request(key="")
         try:
-            started = await start_again(self._client, request, run, start, task_queue=self._task_queue, **options)
+            again = WorkflowIDReusePolicy.ALLOW_DUPLICATE
+            started = await start_once(
+                self._client, request, run, start, reuse=again, task_queue=self._task_queue, **options
+            )
         except RPCError as error:
             if error.status is not RPCStatusCode.INVALID_ARGUMENT:
                 raise

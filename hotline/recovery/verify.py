@@ -20,7 +20,7 @@ from temporalio.common import SearchAttributeIndexedValueType as Kind
 from temporalio.common import SearchAttributeKey
 
 from activities.bulk_throttle import BulkThrottle
-from activities.cases.updates import for_each
+from activities.case_updates import for_each
 from activities.names import incident_id
 from activities.poller import now
 from activities.recovery.case_workflows import CHUNK, CaseWorkflows, Seen

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, delete, select, tuple_
 
-from domain.assessment.assessment import Assessment, assessment_notifications
-from domain.assessment.batch import AssessmentBatch
+from domain.assessment.assessment import Assessment, AssessmentBatch, assessment_notifications
 from domain.assessment.score import Item
 from domain.catalogue.figures import EntryKind, Subject
 from readmodel.assessments.computation import SUBJECTS

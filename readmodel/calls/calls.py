@@ -2,7 +2,7 @@
 
 Links between calls and cases are computed when they are read: call and case may come in any order. A call belongs to
 the case that it names, and to the cases that name it at their intake. If it has neither, it belongs to those that were
-registered in it by telephone and time (`domain.calls.matching`) and name no call that is known.
+registered in it by telephone and time (`domain.calls.call`) and name no call that is known.
 """
 
 from collections import defaultdict
@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Boolean, ColumnElement, exists, literal_column, or_, select
 
-from domain.calls.call import Call, CallOutcome
-from domain.calls.matching import AFTERWARDS, LONGEST_CALL, call_of
+from domain.calls.call import AFTERWARDS, LONGEST_CALL, Call, CallOutcome, call_of
 from domain.case.case import Case
 from readmodel.base.database import Imported, ReadConnection, RowValues, WriteConnection, is_one_of, lock, upsert_many
 from readmodel.base.paging import CALL_ID, RowPage, read_page

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, case, func, select
 
-from domain.calls.call import CallOutcome, Duty
-from domain.calls.figures import CallFigures
+from domain.calls.call import CallFigures, CallOutcome, Duty
 from readmodel.base.database import ReadConnection
 from readmodel.calls.calls import EPOCH, SLOT
 from readmodel.calls.duties import duties_between

@@ -7,8 +7,7 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Row, select
 
-from domain.calls.call import Call
-from domain.calls.matching import ARRIVES_WITHIN, CallMismatch, mismatch_of
+from domain.calls.call import ARRIVES_WITHIN, Call, CallMismatch, mismatch_of
 from domain.case.lifecycle import State
 from domain.case.views import CaseView
 from domain.shared.value import Immutable

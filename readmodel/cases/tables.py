@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from domain.case.incident_link import OWN_CAUSE
+from domain.case.actions.link_incident import OWN_CAUSE
 from domain.case.lifecycle import OPEN, UNSIGNED
 from domain.case.parts import Part
 from domain.case.state import CREDIT_WAITS
@@ -252,4 +252,4 @@ HAS_OWN_MATTERS = sa.not_(
         sa.not_(has_flag(OWN_CAUSE)),
     )
 )
-"""Condition for a case that an incident does not take by itself: `domain.case.incident_link.own_matters`."""
+"""Condition for a case that an incident does not take by itself: `domain.case.actions.link_incident.own_matters`."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic import Field
 from sqlalchemy import Column, ForeignKey, Integer, Table, Text, Update, select, update
 
-from domain.kit.notification import Notification
+from domain.kit.event import Notification
 from domain.shared.value import Immutable
 from readmodel.base.database import ReadConnection, RowValues, WriteConnection
 from readmodel.base.paging import RowPage, read_page

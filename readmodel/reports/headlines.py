@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, select
 
-from domain.calls.call import CallOutcome
-from domain.calls.figures import CallFigures
+from domain.calls.call import CallFigures, CallOutcome
 from domain.case.clocks import ClockStatus
 from domain.reports.report import Cell, Chart, ChartKind, Column, ColumnKind, Table
 from domain.shared.amounts import half_up, rate

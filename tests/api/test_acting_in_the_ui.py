@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from api.temporal_ui.refusals import example_in
+from api.temporal_ui.acting import example_in
 from domain.case.actions import COMMANDS
 from readmodel.base.database import engine
 from tests.support.api import Api, Json, further_api, problem
@@ -375,7 +375,7 @@ async def test_while_sql_is_away_an_action_is_done_and_says_so(api: Api) -> None
 
 
 async def test_examples_in_refusals_are_of_the_catalogue_in_force(api: Api) -> None:
-    catalogue = api.backend.common.catalogue
+    catalogue = api.backend.catalogue
     pipes = catalogue.departments[0].model_copy(update={"code": "pipes"})
     other = catalogue.model_copy(update={"departments": (pipes,)})
     assert json.loads(example_in(COMMANDS["dispatch"], catalogue)) == {"department": "repair"}

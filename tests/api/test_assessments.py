@@ -19,14 +19,14 @@ from api.assessments.answers import (
     ObjectionItem,
     ObjectionPage,
 )
-from domain.assessment.batch import draw
+from domain.assessment.assessment import draw
 from domain.shared.amounts import rate
 from tests.support import lost
 from tests.support.api import Api, Json, problem
 from tests.support.hotline import until
 from tests.support.months import present_month
-from workflows.clients.assessment import start_assessment
-from workflows.kit.messages import CatalogueNames
+from workflows.clients.periods import start_assessment
+from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _years = itertools.count(1970)

@@ -167,7 +167,7 @@ async def test_an_agent_is_named_by_id_or_name_also_who_has_left(on_sqlite: Api)
     on_sqlite.directory.enter("10077", Role.AGENT, name="邝小燕")
     on_sqlite.directory.enter("10078", Role.AGENT, name="邝大燕")
     on_sqlite.directory.leave("10078")
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     queue = uuid4().hex
     await report(on_sqlite, *(a_call(agent=agent, queue=queue) for agent in ("邝小燕", "10077", "10078")))
     assert sorted(call["agent"] for call in await listed(on_sqlite, queue=queue)) == ["10077", "10077", "10078"]
@@ -249,7 +249,7 @@ async def test_with_sql_down_a_report_is_sent_again(temporal: Client, tmp_path: 
 
 async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six at once take longer together than one may; none is refused."""
-    monkeypatch.setattr("api.sql.reader.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("api.sql.ANSWER_SECONDS", 1.0)
     taken = threading.Lock()
 
     def slow(*args: Any) -> Imported:
@@ -269,7 +269,7 @@ async def test_imports_wait_for_each_other(on_both: Api, monkeypatch: pytest.Mon
 async def test_imports_that_wait_for_one_without_an_answer_are_refused_with_it(
     on_both: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.sql.reader.TURN_SECONDS", 0.3)
+    monkeypatch.setattr("api.sql.TURN_SECONDS", 0.3)
     answers = threading.Event()
 
     def hung(*args: Any) -> Imported:

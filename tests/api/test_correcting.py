@@ -40,7 +40,7 @@ async def test_a_corrected_service_is_held_to_its_promises_and_found_under_it(on
     answer = await on_both.act(number, "correct", body, "zhou")
     case = answer.json()
     assert answer.status_code == 200, answer.text
-    right = on_both.backend.common.catalogue.terms("burst_main", "west", on_both.clock())
+    right = on_both.backend.catalogue.terms("burst_main", "west", on_both.clock())
     assert (case["service_code"], case["priority"], case["location"]["district"]) == ("burst_main", "P1", "west")
     promised = {each.name: each.budget_seconds for each in right.promises}
     assert {each["name"]: each["budget_seconds"] for each in case["clocks"]} == promised
@@ -67,7 +67,7 @@ async def test_a_corrected_service_is_held_to_its_promises_and_found_under_it(on
 async def test_a_corrected_district_has_the_promises_of_its_zone(on_sqlite: Api) -> None:
     number = await on_sqlite.case_in("dispatched", service_code="burst_main")
     town, outskirts = (
-        {each.name: each.budget_seconds for each in on_sqlite.backend.common.catalogue.promises("burst_main", district)}
+        {each.name: each.budget_seconds for each in on_sqlite.backend.catalogue.promises("burst_main", district)}
         for district in ("west", "guzhen")
     )
     assert town["arrive"] < outskirts["arrive"]
@@ -125,7 +125,7 @@ async def test_codes_are_those_of_the_catalogue_and_terms_are_not_the_clients(on
     )
     place = {"reason": "x", "location": {"district": "atlantis"}}
     problem(await on_sqlite.act(number, "correct", place, "li"), 422, "unknown-district")
-    terms = on_sqlite.backend.common.catalogue.terms("leak", "west", on_sqlite.clock())
+    terms = on_sqlite.backend.catalogue.terms("leak", "west", on_sqlite.clock())
     own = {"terms": terms.model_dump(mode="json"), "edition": {"digest": "0", "name": "0", "name_zh": "0"}}
     forged = {"reason": "x", "service_code": "leak", "in_force": own}
     found = problem(await on_sqlite.act(number, "correct", forged, "li"), 422, "invalid-request")
@@ -169,7 +169,7 @@ async def test_a_case_of_a_service_that_is_gone_can_be_moved_and_keeps_its_terms
     on_sqlite: Api, store: CatalogueStore
 ) -> None:
     number = await on_sqlite.case_in("dispatched", service_code="leak")
-    usual = on_sqlite.backend.common.catalogue
+    usual = on_sqlite.backend.catalogue
     services = tuple(each for each in usual.services if each.code != "leak")
     store.put(usual.model_copy(update={"services": services}), on_sqlite.settings.catalogue, on_sqlite.clock())
     case = (await on_sqlite.act(number, "correct", {"reason": "x", "location": {"district": "guzhen"}}, "li")).json()

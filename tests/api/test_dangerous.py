@@ -65,7 +65,7 @@ async def test_a_confirmed_request_passes_in_the_persons_name_in_every_process(
     confirmed = await browser.page(REASON)
     assert (confirmed.status_code, "五分钟内" in confirmed.text) == (200, True)
     async with further_api(on_sqlite, Clock()) as other:
-        await other.backend.common.people.read_anew()
+        await other.backend.people.read_anew()
         browser.api = other
         with caplog.at_level(logging.WARNING, "hotline.api"):
             passed = granted(await browser.press(path, sent))
@@ -171,18 +171,18 @@ async def test_a_reason_has_3_to_500_characters_on_one_line(on_sqlite: Api, reas
 async def test_a_confirmation_is_of_one_session_of_one_person(on_sqlite: Api) -> None:
     path = f"{WORKFLOW.format('2608034711004')}/terminate"
     on_sqlite.directory.enter("deputy", Role.ADMIN)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     browser = Browser(on_sqlite)
     refused(await browser.press(path))
     await browser.page(REASON)
-    cookie = on_sqlite.backend.temporal_ui.dangerous._cookie._name
+    cookie = on_sqlite.backend.dangerous._cookie._name
     for other in (Browser(on_sqlite, "deputy"), Browser(on_sqlite, "xu"), Browser(on_sqlite)):
         other.cookies[cookie] = browser.cookies[cookie]
         refused(await other.press(path))
         assert "3 至 500" not in (await other.page()).text
     forged = Browser(on_sqlite)
     stranger = Seal(Ring(on_sqlite.settings.keys_file), "session")
-    content = on_sqlite.backend.temporal_ui.dangerous._cookie._seal.open(browser.cookies[cookie])
+    content = on_sqlite.backend.dangerous._cookie._seal.open(browser.cookies[cookie])
     assert content
     forged.cookies = dict(browser.cookies)
     for text in (stranger.close(content), browser.cookies[cookie][:-2], "x", content.decode("latin-1")[:50], ""):
@@ -194,19 +194,19 @@ async def test_a_confirmation_is_of_one_session_of_one_person(on_sqlite: Api) ->
 async def test_a_confirmation_ends_after_five_minutes_and_with_the_session(on_sqlite: Api) -> None:
     path = f"{WORKFLOW.format('2608034711004')}/terminate"
     on_sqlite.directory.enter("leaver", Role.ADMIN)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     browser = Browser(on_sqlite, "leaver")
     refused(await browser.press(path))
     await browser.page(REASON)
     async with further_api(on_sqlite, lambda: datetime.now(UTC) + LASTS + timedelta(seconds=1)) as later:
-        await later.backend.common.people.read_anew()
+        await later.backend.people.read_anew()
         browser.api = later
         kept = dict(browser.cookies)
         refused(await browser.press(path))
     browser.api, browser.cookies = on_sqlite, kept
     granted(await browser.press(path))
     on_sqlite.directory.change("leaver", role=Role.MANAGER)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     assert browser.session is None
     assert (await browser.page()).status_code == 401
 
@@ -234,7 +234,7 @@ async def test_the_login_page_of_the_ui_leads_to_what_waits(on_sqlite: Api, temp
             async with httpx.AsyncClient(base_url=api.url, cookies=browser.cookies, trust_env=False) as http:
                 return await http.get("/temporal/login?returnUrl=x", headers={"Accept": "text/html"})
 
-        await api.backend.common.people.read_anew()
+        await api.backend.people.read_anew()
         assert (await login()).status_code != 303
         refused(await browser.press(path, OF_AN_ACTIVITY))
         answer = await login()

@@ -78,7 +78,7 @@ async def test_a_body_that_is_no_object_is_refused(on_sqlite: Api, body: bytes) 
     assert browser.session
     request = browser.request("POST", f"{WORKFLOW.format('2608034711004')}/terminate", body)
     assert "no JSON object" in refused(
-        await on_sqlite.backend.temporal_ui.dangerous.confirm(request, browser.session, matched(request))
+        await on_sqlite.backend.dangerous.confirm(request, browser.session, matched(request))
     )
 
 
@@ -88,4 +88,4 @@ async def test_a_body_that_names_something_twice_is_refused(on_sqlite: Api) -> N
     twice = b'{"firstExecutionRunId": "a", "firstExecutionRunId": "b"}'
     request = browser.request("POST", f"{WORKFLOW.format('2608034711004')}/terminate", twice)
     with pytest.raises(ProblemError, match="several times in one object"):
-        await on_sqlite.backend.temporal_ui.dangerous.confirm(request, browser.session, matched(request))
+        await on_sqlite.backend.dangerous.confirm(request, browser.session, matched(request))

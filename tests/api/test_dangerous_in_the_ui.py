@@ -37,9 +37,9 @@ async def page(api: Api) -> AsyncIterator[Page]:
 
 async def sign_in(api: Api, context: BrowserContext, by: str) -> None:
     """Give the browser a session of this person."""
-    member, answer = api.backend.common.people.get(by), Response()
+    member, answer = api.backend.people.get(by), Response()
     assert member
-    api.backend.access.sessions.begin(answer, member.actor)
+    api.backend.sessions.begin(answer, member.actor)
     for name, each in SimpleCookie(answer.headers["set-cookie"]).items():
         await context.add_cookies([{"name": name, "value": each.value, "url": api.url}])
 

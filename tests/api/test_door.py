@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from api.sign_in.sessions import LONGEST
 from api.temporal_ui.dangerous import GRANT
-from api.temporal_ui.ui_server import WAITING
+from api.temporal_ui.door import WAITING
 from domain.shared.actors import Role
 from tests.support.api import Api, Clock, further_api, problem
 from tests.support.door import Behind, Ui, door
@@ -118,7 +118,7 @@ async def test_an_answer_is_passed_on_while_it_comes(on_sqlite: Api) -> None:
         door(on_sqlite) as behind,
         behind.api.http.stream("GET", WORKFLOWS, headers=behind.api.session("chief")) as answer,
     ):
-        parts = answer.aiter_raw()
+        parts = answer.aiter_bytes()
         assert await anext(parts) == b"first"
         behind.ui.goes_on.set()
         assert await anext(parts) == b"last"
@@ -162,7 +162,7 @@ async def test_a_page_that_waits_for_news_does_not_hold_up_the_end_of_the_api(on
         behind.ui.answers.clear()
         waiting = asyncio.create_task(behind.ask(WORKFLOWS))
         await until(lambda: asyncio.sleep(0, behind.ui.asked), bool)
-        await behind.api.app.state.door.close()
+        await behind.api.backend.door.close()
         problem(await waiting, 503, "temporal-ui-unavailable")
         behind.ui.answers.set()
 
@@ -246,7 +246,7 @@ async def test_a_person_waits_for_news_of_so_many_histories(on_sqlite: Api) -> N
 
 async def test_news_that_come_after_the_end_of_a_session_are_not_told(on_sqlite: Api) -> None:
     on_sqlite.directory.enter("ruan", Role.AGENT)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     clock = Clock()
     async with door(on_sqlite, clock=clock) as behind:
         behind.ui.answer = Response('{"history": "secret"}')

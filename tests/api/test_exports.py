@@ -17,7 +17,7 @@ from sqlalchemy import text
 from api.exports import complaints as exported
 from api.exports.files import XLSX, Sheets, defused, lines
 from api.exports.streams import LOOK_SECONDS, ExportTurn
-from api.sql.reader import away
+from api.sql import away
 from readmodel.base.database import engine as engine_of
 from readmodel.base.database import writing
 from readmodel.cases.queries import list_rows
@@ -170,7 +170,7 @@ async def test_sql_that_goes_away_ends_the_export_as_an_error(on_sqlite: Api, mo
     mine = owner()
     await registered(on_sqlite, mine, 3)
     monkeypatch.setattr(exported, "PAGE", 1)
-    left, ask = 0, on_sqlite.backend.common.reader.ask
+    left, ask = 0, on_sqlite.backend.reader.ask
 
     async def fail_later(question: Any, *args: Any) -> Any:
         nonlocal left
@@ -179,7 +179,7 @@ async def test_sql_that_goes_away_ends_the_export_as_an_error(on_sqlite: Api, mo
             raise away()
         return await ask(question, *args)
 
-    monkeypatch.setattr(on_sqlite.backend.common.reader, "ask", fail_later)
+    monkeypatch.setattr(on_sqlite.backend.reader, "ask", fail_later)
     problem(await on_sqlite.get("/v1/complaints", format="csv", owner=mine), 503, "read-model-unavailable")
     left = 2
     with pytest.raises(httpx.RemoteProtocolError):

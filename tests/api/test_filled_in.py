@@ -113,7 +113,7 @@ async def test_a_customer_who_is_corrected_by_telephone_brings_name_and_place(
         assert (case["location"]["district"], case["location"]["address"]) == ("east", OTHER["address"])
         assert case["filled"] == ["location.address", "location.district"]
         budgets = {each["name"]: each["budget_seconds"] for each in case["clocks"]}
-        terms = made.backend.common.catalogue.terms(case["service_code"], "east", made.clock())
+        terms = made.backend.catalogue.terms(case["service_code"], "east", made.clock())
         assert budgets == {each.name: each.budget_seconds for each in terms.promises}
 
 

@@ -11,7 +11,7 @@ from tests.support.hotline import until
 from tests.support.incidents import opening
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 END = {"result": "主管已修复", "message": "主管已修复，感谢谅解"}

@@ -11,10 +11,9 @@ import pytest_asyncio
 from sqlalchemy import Engine, text
 from temporalio.client import Client
 
-from api.sql.reader import Reader
+from api.sql import Reader
 from domain.case.intake import Location
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from readmodel import incidents
 from readmodel.base.database import engine, writing
 from tests.support.api import Api, Clock, further_api, running_api
@@ -26,7 +25,7 @@ from tests.support.outage import unanswering
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 BURST = 12
-AGES = "api.sql.reader.FRESH_SECONDS", "api.sql.reader.STALE_SECONDS"
+AGES = "api.sql.FRESH_SECONDS", "api.sql.STALE_SECONDS"
 
 
 @pytest.fixture(name="database")

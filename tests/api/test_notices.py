@@ -11,8 +11,8 @@ import pytest_asyncio
 from jinja2.filters import do_striptags
 from temporalio.client import Client
 
-from api.__main__ import assemble
 from api.app import create_app
+from api.backend import Backend
 from demo.__main__ import CATALOGUE as DEMO
 from tests.support.api import Api, Json, problem, running_api, served
 from tests.support.hotline import until
@@ -103,7 +103,7 @@ async def test_without_the_library_only_pdf_is_refused(hasty: Api, late: str, mo
     monkeypatch.setitem(sys.modules, "plutoprint", None)
     (item, _) = await listed(hasty, late)
     async with (
-        served(create_app(assemble(hasty.settings, hasty.temporal)), hasty.settings) as url,
+        served(create_app(Backend(hasty.settings, hasty.temporal)), hasty.settings) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as http,
     ):
         plain = dataclasses.replace(hasty, http=http)

@@ -74,7 +74,7 @@ async def test_a_process_that_lacks_a_key_is_told_with_the_remedy(
 
 async def test_a_key_is_missed_only_when_each_process_had_time_to_state_it(on_both: Api) -> None:
     stated(on_both, {"api on first": ["old", "new"], "worker on second": ["old"]})
-    reader, now = on_both.backend.common.reader, datetime.now(UTC)
+    reader, now = on_both.backend.reader, datetime.now(UTC)
     made = {"old": now - timedelta(days=1), "new": now}
     health = SqlHealth(reader, reader._engine, never, lambda: made)
     assert (await health.keys(now)).ok

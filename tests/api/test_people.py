@@ -56,7 +56,7 @@ async def test_a_name_gives_nobody_the_rights_of_another(on_both: Api) -> None:
 async def test_people_are_named_by_id_or_by_a_name_that_is_theirs_alone(on_sqlite: Api) -> None:
     for person, name in (("20001", "苏敏仪"), ("20002", "苏敏"), ("20003", "苏敏")):
         on_sqlite.directory.enter(person, Role.AGENT, name=name)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     number = await on_sqlite.case_in("registered")
     found = problem(await on_sqlite.act(number, "hand_over", {"owner": "苏敏"}, "xu"), 422, "unknown-owner")
     assert "20002, 20003" in found["detail"]
@@ -86,7 +86,7 @@ async def test_whom_a_supervisor_assigns_is_of_the_department_that_has_the_work(
     """The service finds the department by the person, and the case knows if that one has work on it."""
     number = await on_sqlite.case_in("in_progress")
     on_sqlite.directory.enter("ma", Role.CREW, "repair")
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     found = problem(await on_sqlite.act(number, "assign", {"assignee": "sun"}, "xu"), 422, "no-such-part")
     assert "metering has no part" in found["detail"]
     found = problem(await on_sqlite.act(number, "assign", {"assignee": "li"}, "xu"), 422, "unknown-assignee")
@@ -114,7 +114,7 @@ async def test_no_free_text_is_the_name_of_somebody_who_has_left(on_sqlite: Api)
     """The case would be theirs when they are back."""
     on_sqlite.directory.enter("50001", Role.CREW, "repair", name="老曾")
     on_sqlite.directory.leave("50001")
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     number = await on_sqlite.case_in("registered")
     for name in ("50001", "老曾", "caller"):
         to = {"department": "repair", "assignee": name}
@@ -164,7 +164,7 @@ async def test_who_cannot_be_read_in_sql_opens_nothing_and_stops_nobody(
     with writing(database) as sql:
         sql.execute(text(f"UPDATE people SET {broken} WHERE id = 'kuang'"))  # noqa: S608 - ours
     with caplog.at_level(logging.ERROR):
-        await on_both.backend.common.people.read_anew()
+        await on_both.backend.people.read_anew()
     assert " by id of people cannot be read: " in caplog.text
     answers = [(await knock(on_both, each)).status_code for each in (token, stays, on_both.tokens["chen"])]
     with writing(database) as sql:
@@ -184,7 +184,7 @@ async def test_a_value_that_sqlite_took_and_nobody_reads_stops_nobody(on_sqlite:
     with closing(sqlite3.connect(database.url.database or "")) as own, own:
         own.execute(f"UPDATE people SET {broken} WHERE id = 'kuang'")  # noqa: S608 - ours
     on_sqlite.directory.revoke(other.id)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     answers = [(await knock(on_sqlite, each)).status_code for each in (token, revoked, on_sqlite.tokens["chen"])]
     with writing(database) as sql:
         sql.execute(text("DELETE FROM api_keys WHERE person = 'kuang'"))
@@ -203,7 +203,7 @@ async def test_nobody_is_let_in_if_nobody_can_be_read(on_sqlite: Api, tmp_path: 
         with writing(database) as sql:
             sql.execute(text("UPDATE people SET role = 'nonsense'"))
         database.dispose()
-        await api.backend.common.people.read_anew()
+        await api.backend.people.read_anew()
         assert (await knock(api, token)).status_code == 401
     assert file.read_text() == kept
 
@@ -215,7 +215,7 @@ async def test_a_new_key_opens_at_once_and_a_revoked_one_not_for_long_in_every_p
         on_both.directory.revoke(key.id)
 
         await until(lambda: knock(other, token), lambda answer: answer.status_code == 401)
-    await on_both.backend.common.people.read_anew()
+    await on_both.backend.people.read_anew()
     problem(await knock(on_both, token), 401, "unauthorized")
 
 
@@ -269,7 +269,7 @@ async def test_sql_being_down_stops_nobody_who_is_known(on_sqlite: Api) -> None:
 async def test_wrong_keys_read_sql_no_oftener_than_they_are_answered(on_sqlite: Api) -> None:
     """Requests that come together share a read."""
     reads = 0
-    reader = on_sqlite.backend.common.people._reader
+    reader = on_sqlite.backend.people._reader
     ask = reader.ask
 
     async def counted(*args: object, **kwargs: object) -> object:
@@ -298,7 +298,7 @@ async def test_an_address_beyond_its_guesses_reads_sql_no_more(on_sqlite: Api) -
 async def test_people_are_listed_by_role_department_and_district(on_sqlite: Api) -> None:
     on_sqlite.directory.enter("30071", Role.CREW, "repair", name="卢伟明")
     on_sqlite.directory.change("30071", districts=("west",))
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
 
     async def ids(**wanted: str) -> set[str]:
         return {item["id"] for item in (await on_sqlite.get("/v1/people", "zhou", **wanted)).json()["items"]}
@@ -308,9 +308,9 @@ async def test_people_are_listed_by_role_department_and_district(on_sqlite: Api)
     assert {"wu", "sun", "30071"} <= await ids(role="crew")
     assert "chen" not in await ids(role="crew")
     on_sqlite.directory.leave("30071")
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     assert "30071" not in await ids()
     # Nobody else is meant by the id of somebody who has left.
     on_sqlite.directory.enter("30079", Role.AGENT, name="30071")
-    await on_sqlite.backend.common.people.read_anew()
-    assert on_sqlite.backend.common.people.directory.named("30071") == ()
+    await on_sqlite.backend.people.read_anew()
+    assert on_sqlite.backend.people.directory.named("30071") == ()

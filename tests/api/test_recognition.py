@@ -11,16 +11,14 @@ from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 
 from activities.names import complaint_id
 from api.complaints.recognition import Recognition
-from api.sql.reader import Reader
-from api.sql.writer import ProjectionWriter
-from api.temporal.complaints import ComplaintClient
+from api.sql import ProjectionWriter, Reader
+from api.temporal.client import ComplaintClient
 from domain.case.actions.correct import Correct
 from domain.case.automatic.recognise import Recognised
 from domain.case.batch import ProjectionBatch
 from domain.case.intake import Location
 from domain.customers.customer import Customer
-from domain.kit.command import Command
-from domain.kit.event import EventData
+from domain.kit.event import Command, EventData
 from readmodel.base.database import reading, writing
 from readmodel.callers import unrecognised
 from readmodel.customers import keep

@@ -27,7 +27,7 @@ from tests.support.sealing import stranger
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -138,11 +138,11 @@ async def test_answered_again_when_the_case_has_ended_as_well(on_sqlite: Api, wi
 
 async def test_answered_again_when_the_new_owner_has_left(on_sqlite: Api) -> None:
     on_sqlite.directory.enter("lu", Role.AGENT)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     path = f"/v1/complaints/{await on_sqlite.case_in('registered')}/actions/hand_over"
     first = await sent(on_sqlite, path, {"owner": "lu"}, "xu", {"owner": "li"})
     on_sqlite.directory.leave("lu")
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     assert (await answered_again(on_sqlite, first, 422, "unknown-owner"))["owner"] == "lu"
 
 
@@ -205,7 +205,7 @@ async def test_answered_again_when_the_key_may_name_no_other_owner_any_more(on_s
     on_sqlite.tokens["temp"] = on_sqlite.directory.enter("temp", Role.ADMIN)
     first = await on_sqlite.register(call, "temp", mine)
     on_sqlite.directory.change("temp", role=Role.AGENT)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     problem(await on_sqlite.register(call, "temp", key()), 403, "other-owner")
     again = await on_sqlite.register(call, "temp", mine)
     assert (again.status_code, again.json()["number"]) == (201, first.json()["number"])

@@ -115,6 +115,12 @@ async def test_a_body_at_the_limit_is_read(on_sqlite: Api) -> None:
     assert (await send(on_sqlite, body + b" " * (LIMIT - len(body)))).status_code == 201
 
 
+async def test_long_answers_are_compressed_and_workbooks_are_as_they_are(on_sqlite: Api) -> None:
+    answers = [await on_sqlite.get(path) for path in ("/v1/services", "/docs", "/healthz")]
+    answers.append(await on_sqlite.get("/v1/complaints", format="xlsx"))
+    assert [answer.headers.get("content-encoding") for answer in answers] == ["gzip", "gzip", None, None]
+
+
 async def test_an_answer_carries_the_requests_id_and_stays_out_of_caches(on_sqlite: Api) -> None:
     named = await on_sqlite.http.get("/healthz", headers={"X-Request-ID": "call-17"})
     unnamed = await on_sqlite.http.get("/nowhere", headers={"X-Request-ID": "{bad}"})

@@ -334,7 +334,7 @@ async def test_rights_need_no_further_read_of_sql(on_sqlite: Api, monkeypatch: p
         if request := current.get():
             asked[request] += 1
 
-    engine, threads = on_sqlite.backend.common.reader._engine, on_sqlite.backend.common.reader._threads
+    engine, threads = on_sqlite.backend.reader._engine, on_sqlite.backend.reader._threads
     submit = threads.submit
     monkeypatch.setattr(threads, "submit", lambda ask: submit(copy_context().run, ask))
     event.listen(engine, "before_cursor_execute", count)

@@ -19,7 +19,7 @@ async def test_nobody_decides_on_what_he_asked_for_himself(on_sqlite: Api) -> No
     on_sqlite.tokens["ou"] = on_sqlite.directory.enter("ou", Role.CREW, "repair")
     assert (await on_sqlite.act(number, "request_approval", asked, "ou")).status_code == 200
     on_sqlite.directory.change("ou", role=Role.MANAGER)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     refused = await on_sqlite.act(number, "decide_approval", decided, "ou")
     found = problem(refused, 403, "own-request")
     assert "ou made this request and cannot decide on it" in found["detail"]

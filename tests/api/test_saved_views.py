@@ -3,7 +3,7 @@
 import pytest
 from temporalio.client import Client
 
-from api.temporal_ui.saved_views import VIEWS, View, personal
+from api.temporal_ui.pages import VIEWS, View, personal
 from tests.support.api import Api, Json
 from tests.support.hotline import until
 

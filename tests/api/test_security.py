@@ -47,7 +47,7 @@ async def test_an_unknown_and_a_revoked_key_are_not_told_apart(on_sqlite: Api) -
     key, token = on_sqlite.directory.issue("ho", Role.AGENT)
     assert (await knock(on_sqlite, f"Bearer {token}")).status_code == 200
     on_sqlite.directory.revoke(key.id)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     revoked = await knock(on_sqlite, f"Bearer {token}")
     unknown = await knock(on_sqlite, "Bearer hk_00000000_" + "x" * 43)
     wrong = await knock(on_sqlite, f"Bearer hk_{key.id}_" + "x" * 43)

@@ -199,7 +199,7 @@ async def test_a_new_name_or_telephone_ends_no_session(on_sqlite: Api) -> None:
     text = await began(on_sqlite, on_sqlite.directory.enter("kuang", Role.AGENT))
     on_sqlite.directory.change("kuang", name="邝小明", phone="13800138000")
     on_sqlite.directory.enter("kuang", Role.AGENT)
-    await on_sqlite.backend.common.people.read_anew()
+    await on_sqlite.backend.people.read_anew()
     assert session(on_sqlite, text) is not None
 
 
@@ -310,7 +310,7 @@ async def test_without_a_session_a_page_is_that_of_the_sign_in_and_all_else_a_pr
         scope = {"type": "http", "method": method, "raw_path": b"/temporal/%2F", "query_string": b"y=1&z=%22"}
         return Request({**scope, "headers": [(b"accept", accept.encode())]})
 
-    sessions = on_sqlite.backend.access.sessions
+    sessions = on_sqlite.backend.sessions
     page = sessions.sign_in_page(asked("GET", "text/html"))
     assert page.status_code == 401
     assert b'name="to" value="/temporal/%2F?y=1&amp;z=%22"' in bytes(page.body)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from api.temporal_ui.saved_views import COLUMNS, MOST_VIEWS, VIEWS
+from api.temporal_ui.pages import COLUMNS, MOST_VIEWS, VIEWS
 from domain.calendar.work_calendar import on_the_wall
 from domain.shared.actors import Role
 from tests.support.api import Api
@@ -28,9 +28,9 @@ async def opened(api: Api, path: str, by: str | None = "chen") -> httpx.Response
     """Return what the browser of somebody gets; None has not signed in."""
     cookies = {}
     if by:
-        member, answer = api.backend.common.people.get(by), Response()
+        member, answer = api.backend.people.get(by), Response()
         assert member
-        api.backend.access.sessions.begin(answer, member.actor)
+        api.backend.sessions.begin(answer, member.actor)
         cookies = {name: each.value for name, each in SimpleCookie(answer.headers["set-cookie"]).items()}
     async with httpx.AsyncClient(base_url=api.url, cookies=cookies, trust_env=False) as http:
         return await http.get(path, headers={"Accept": "text/html"})
@@ -61,7 +61,7 @@ class TestViews:
         assert len(views) <= MOST_VIEWS
 
     async def test_today_ends_at_midnight_of_the_company(self, on_sqlite: Api) -> None:
-        zone = on_sqlite.backend.common.catalogue.calendar.timezone
+        zone = on_sqlite.backend.catalogue.calendar.timezone
         before = on_the_wall(datetime.now(UTC), zone)
         data = await installed(on_sqlite, "chen")
         after = on_the_wall(datetime.now(UTC), zone)
@@ -74,7 +74,7 @@ class TestViews:
     async def test_an_id_stays_data(self, on_sqlite: Api) -> None:
         odd = "</script><script>alert(1)//"
         on_sqlite.directory.enter(odd, Role.AGENT)
-        await on_sqlite.backend.common.people.read_anew()
+        await on_sqlite.backend.people.read_anew()
         page = (await opened(on_sqlite, "/views", odd)).text
         assert "<script>alert" not in page
         mine = next(view["query"] for view in (await installed(on_sqlite, odd))["views"])

@@ -13,9 +13,17 @@ from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api.edge.problems import PREFIX, ProblemError
-from api.sign_in import issuer as keys
-from api.sign_in.issuer import FRESH_SECONDS, KEPT_SECONDS, LARGEST_BYTES, PAUSE_SECONDS
-from api.sign_in.tokens import LEEWAY_SECONDS, LONGEST_TOKEN, ClaimMap, Tokens
+from api.sign_in import tokens as keys
+from api.sign_in.tokens import (
+    FRESH_SECONDS,
+    KEPT_SECONDS,
+    LARGEST_BYTES,
+    LEEWAY_SECONDS,
+    LONGEST_TOKEN,
+    PAUSE_SECONDS,
+    ClaimMap,
+    Tokens,
+)
 from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE, Settings

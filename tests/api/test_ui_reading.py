@@ -36,9 +36,9 @@ class Ui:
         self, by: str, method: str, path: str, body: Any = None, *, accept: str = "*/*", **params: str
     ) -> httpx.Response:
         """Return the answer to a request that somebody sends by hand, with all that a page of the UI would send."""
-        member, signed_in = self.api.backend.common.people.get(by), Response()
+        member, signed_in = self.api.backend.people.get(by), Response()
         assert member
-        self.api.backend.access.sessions.begin(signed_in, member.actor)
+        self.api.backend.sessions.begin(signed_in, member.actor)
         cookie = signed_in.headers["set-cookie"].partition(";")[0]
         headers = {"Cookie": cookie, "Origin": self.api.url, "Sec-Fetch-Site": "same-origin", "Accept": accept}
         if method != "GET":

@@ -19,14 +19,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import complaint_id, incident_id
 from activities.sealing.keys import Key
-from api.__main__ import assemble
 from api.app import create_app
 from api.backend import Backend
-from api.temporal.complaints import ComplaintClient
+from api.temporal.client import ComplaintClient
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.views import Outcome
-from domain.kit.command import Command
+from domain.kit.event import Command
 from hotline.recovery.histories import read_case
 from hotline.recovery.rebuild_workflows import STARTED, WorkflowRebuild
 from readmodel.base.database import engine, writing
@@ -37,7 +36,7 @@ from tests.support.batches import project
 from tests.support.hotline import ADMIN, until
 from tests.support.outage import down
 from tests.support.sealing import sealing_by, with_options
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -145,7 +144,7 @@ async def test_a_process_that_remembers_a_version_does_not_append_another_histor
 
 async def rebuilt(api: Api, number: str) -> str:
     """Rebuild the workflow of a case or incident, as the command does."""
-    database, names = engine(api.settings.database_url), CatalogueNames.of(api.backend.common.catalogue)
+    database, names = engine(api.settings.database_url), CatalogueNames.of(api.backend.catalogue)
     try:
         return await WorkflowRebuild(api.temporal, database, api.settings.task_queue, lambda: names).one(number)
     finally:
@@ -250,14 +249,14 @@ async def test_a_case_that_is_no_longer_in_memory_is_acted_on_all_the_same(
     on_sqlite: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process remembers the cases that somebody acted on last, and no more than that."""
-    monkeypatch.setattr("api.sql.writer.MOST_CASES", 2)
-    backend = assemble(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
+    monkeypatch.setattr("api.sql.MOST_CASES", 2)
+    backend = Backend(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
     async with process_with(backend, on_sqlite) as made:
         numbers = [await made.case_in("registered") for _ in range(3)]
-        assert [backend.common.projection.acknowledged(number) for number in numbers] == [0, 1, 1]
+        assert [backend.projection.acknowledged(number) for number in numbers] == [0, 1, 1]
         answer = await made.act(numbers[0], "comment", {"note": "在家"})
         assert (answer.status_code, answer.json()["version"]) == (200, 2)
-        assert [backend.common.projection.acknowledged(number) for number in numbers] == [2, 0, 1]
+        assert [backend.projection.acknowledged(number) for number in numbers] == [2, 0, 1]
 
 
 async def test_actions_of_two_processes_on_one_case_are_all_done_once_and_in_order(on_both: Api) -> None:
@@ -308,7 +307,7 @@ async def test_an_api_that_seals_with_a_key_of_its_own_is_told_so(on_sqlite: Api
     """It was given another file of keys than the worker: nothing is done, and the next try is."""
     number, key = await on_sqlite.case_in("registered"), uuid.uuid4().hex
     client = with_options(on_sqlite.temporal, **sealing_by(Key(b"othr", b"another secret")))
-    async with process_with(assemble(on_sqlite.settings, client, on_sqlite.clock), on_sqlite) as strange:
+    async with process_with(Backend(on_sqlite.settings, client, on_sqlite.clock), on_sqlite) as strange:
         answer = await strange.act(number, "dispatch", {"department": "repair"}, key=key)
         assert (
             "not sealed for this request with a key of this API"
@@ -377,7 +376,7 @@ class TestReleases:
     ) -> None:
         """The older one cannot read what was done: it says so, and what it sent is done once."""
         number, key = await on_sqlite.case_in("registered"), uuid.uuid4().hex
-        backend = assemble(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
+        backend = Backend(on_sqlite.settings, on_sqlite.temporal, on_sqlite.clock)
         monkeypatch.setattr(backend.cases.client, "outcome", OlderOutcome)
         async with process_with(backend, on_sqlite) as older:
             await refused(older, number, key)

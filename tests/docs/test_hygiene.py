@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from api.temporal_ui import saved_views
+from api.temporal_ui import pages
 from domain.calendar.work_calendar import USUAL_ZONE
 from tests.support.pages import ALL, DOCS, PAGES, ROOT, TEXTS, prose, section
 
@@ -138,9 +138,9 @@ def test_decisions_are_numbered_without_a_gap() -> None:
 
 def test_saved_views_have_names_of_their_own() -> None:
     now = datetime(2026, 8, 3, 4, tzinfo=UTC)
-    views = [*saved_views.personal("chen", "repair"), *saved_views.of_today(now, USUAL_ZONE), *saved_views.VIEWS]
+    views = [*pages.personal("chen", "repair"), *pages.of_today(now, USUAL_ZONE), *pages.VIEWS]
     assert len({view.name for view in views}) == len({view.name_zh for view in views}) == len(views)
-    assert len(views) <= saved_views.MOST_VIEWS
+    assert len(views) <= pages.MOST_VIEWS
 
 
 def test_nothing_is_left_to_be_written() -> None:

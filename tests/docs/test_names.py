@@ -17,22 +17,21 @@ from activities.notifications.texts import Templates
 from api.complaints.answers import NewComplaint
 from api.complaints.caller_page import STATE_FOR_CALLERS
 from api.documents.documents import Documents
-from api.edge.metrics import Metrics
+from api.edge.middleware import Metrics
 from api.edge.problems import PREFIX, PROBLEM_KINDS
 from api.parameters import Flag, Listing
-from api.temporal_ui.saved_views import VIEWS
+from api.temporal_ui.pages import VIEWS
 from domain.case.actions import ACTIONS, TABLE
 from domain.case.actions.correct import CONTACT_CHANGED
+from domain.case.actions.link_incident import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.actions.request_approval import RequestApproval
 from domain.case.clocks import ClockStatus
-from domain.case.incident_link import KEPT, OVER, OWN_CAUSE, SETTLED
 from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import State
 from domain.case.parts import PartState
 from domain.case.state import CREDIT_WAITS
 from domain.catalogue.terms import CLOCKS, Recipient
-from domain.incident.automatic import INCIDENT_CANCELLATION
-from domain.incident.incident import INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_CANCELLATION, INCIDENT_KINDS
 from domain.incident.state import IncidentState
 from domain.shared.actors import Role
 from domain.shared.errors import FileError

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from temporalio.client import Client
 
-from api.temporal_ui.saved_views import VIEWS, of_today, personal
+from api.temporal_ui.pages import VIEWS, of_today, personal
 from demo.people import AGENTS
 from domain.calendar.work_calendar import on_the_wall
 from tests.support.browser import needs_chromium

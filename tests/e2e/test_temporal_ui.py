@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from api.temporal_ui.saved_views import COLUMNS, VIEWS, of_today, personal
+from api.temporal_ui.pages import COLUMNS, VIEWS, of_today, personal
 from domain.calendar.work_calendar import on_the_wall
 from domain.shared.actors import Role
 from tests.support.browser import needs_chromium

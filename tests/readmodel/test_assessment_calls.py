@@ -12,9 +12,7 @@ from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
 from activities.assessments import AssessmentActivities, verify
-from domain.assessment.assessment import Assessment
-from domain.assessment.automatic import PUBLISH
-from domain.assessment.batch import Computing
+from domain.assessment.assessment import PUBLISH, Assessment, Computing
 from domain.assessment.state import Computation
 from domain.calls.call import Call, CallOutcome, Duty, Timing
 from domain.catalogue.figures import ANSWERED_IN_15S, CALLS_ANSWERED, CONNECTED_RATE, Subject

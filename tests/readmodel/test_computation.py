@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from activities.assessments import verify
-from domain.assessment.assessment import Assessment
-from domain.assessment.automatic import ASSESSMENT_FINISH
+from domain.assessment.assessment import ASSESSMENT_FINISH, Assessment
 from domain.assessment.exclusion import Exclusion
 from domain.case.actions.hand_over import HandOver
 from domain.kit.event import ActionBody

@@ -7,9 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from domain.assessment.actions.object_ import OBJECTIONS
-from domain.assessment.assessment import Assessment
-from domain.assessment.automatic import ASSESSMENT_FINISH, PUBLISH
-from domain.assessment.batch import AssessmentBatch
+from domain.assessment.assessment import ASSESSMENT_FINISH, PUBLISH, Assessment, AssessmentBatch
 from domain.assessment.exclusion import Exclusion
 from domain.catalogue.figures import Subject
 from domain.shared.errors import Refused

@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, select, text, update
 
-from domain.case.actions.link_incident import LinkIncident
-from domain.case.incident_link import own_matters
+from domain.case.actions.link_incident import LinkIncident, own_matters
 from domain.case.intake import Location
 from domain.case.progress import Progress
-from domain.incident.batch import Gathering, IncidentBatch
-from domain.incident.incident import Incident, News
+from domain.incident.incident import Gathering, Incident, IncidentBatch, News
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentState
 from domain.kit.event import ActionBody

@@ -5,14 +5,11 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, event, literal, select, text, update
 
-from domain.assessment.assessment import Assessment
-from domain.assessment.batch import AssessmentBatch
-from domain.case.actions.link_incident import LinkIncident
+from domain.assessment.assessment import Assessment, AssessmentBatch
+from domain.case.actions.link_incident import KEPT, LinkIncident
 from domain.case.actions.suspend import Suspend
-from domain.case.incident_link import KEPT
 from domain.case.progress import Progress
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from readmodel.assessments import months
 from readmodel.assessments.tables import assessments
 from readmodel.base.database import reading, writing

@@ -4,14 +4,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from activities.incidents.surge_watch import SurgeWatch
+from activities.surge_watch import SurgeWatch
 from domain.case.intake import Location
 from domain.incident.actions.dismiss import Dismiss
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import Incident
+from domain.incident.incident import Incident, IncidentBatch
 from domain.incident.scope import Scope
 from domain.incident.state import Opening, SurgeRule
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import SYSTEM, Actor, Role
 from readmodel.base.database import writing
 from readmodel.incidents import write as write_incident

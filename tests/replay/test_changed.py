@@ -14,9 +14,9 @@ from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.deadline_timer import DeadlineTimer
+from workflows.kit.entity import DeadlineTimer
 from workflows.kit.search_attributes import Values
-from workflows.singletons import CourierWorkflow, SurgeWatchWorkflow
+from workflows.service import CourierWorkflow, SurgeWatchWorkflow
 
 
 class NeverSet(DeadlineTimer):
@@ -82,8 +82,8 @@ class Reordered(ComplaintWorkflow):
     async def run(self, start: ComplaintStart) -> None:
         await super().run(start)
 
-    def _note_automatic_events(self) -> None:
-        super()._note_automatic_events()
+    def _note_what_fell_due(self) -> None:
+        super()._note_what_fell_due()
         self._publish_events()
 
 

@@ -12,13 +12,17 @@ import pytest
 from tests.replay.test_replay import FILES, HISTORIES, load, replayer
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
-SUBJECTS = ("complaint", "incident", "assessment")
-DETAILS = ("*/words.py", "complaint/timeline.py", "complaint/promises.py", *(f"{it}/details.py" for it in SUBJECTS))
+DETAILS = ("*/words.py", "complaint/details.py")
 NEVER_ENTERED = {
     "queries are in no history": {
         "complaint/workflow.ComplaintWorkflow.details",
         "assessment/workflow.AssessmentWorkflow.details",
         "incident/workflow.IncidentWorkflow.details",
+        "assessment/messages.assessment_details",
+        "assessment/messages._decision",
+        "assessment/messages._objections",
+        "assessment/messages._scores",
+        "incident/messages.incident_details",
         "incident/messages.named",
         "bulk.CatalogueRolloutWorkflow.progress",
         "kit/entity.EntityWorkflow.done",
@@ -28,8 +32,11 @@ NEVER_ENTERED = {
     "a replay has no interceptor of a worker": {
         "kit/interceptor.EntityInterceptor.__init__",
         "kit/interceptor.EntityInterceptor.workflow_interceptor_class",
+        "kit/interceptor._EntityInbound.execute_workflow",
         "kit/interceptor._EntityInbound.handle_query",
         "kit/interceptor._EntityInbound.handle_signal",
+        "kit/interceptor._EntityInbound.handle_update_handler",
+        "kit/interceptor._note_action",
     },
     "a history holds what validators have accepted, and replay does not ask them again": {
         "complaint/workflow.ComplaintWorkflow.check_recognise",
@@ -44,7 +51,7 @@ NEVER_ENTERED = {
         "kit/updates._update.check",
     },
     "a start that is refused makes no case, and no history of one": {
-        "kit/unknown.UnknownWorkflow.run",
+        "service.UnknownWorkflow.run",
     },
     "API and worker compute it before they start a workflow": {
         "bulk.HandoverStart.of",
@@ -52,7 +59,6 @@ NEVER_ENTERED = {
         "incident/messages.incident_summary",
         "incident/messages.scope_in_words",
         "incident/messages._in_words",
-        "kit/messages.CatalogueNames.of",
         "complaint/messages.summary",
         "complaint/messages.options_of",
         "complaint/messages.start_from",

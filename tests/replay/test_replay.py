@@ -13,14 +13,12 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 import worker
-from domain.assessment.assessment import ASSESSMENT_KINDS
-from domain.assessment.batch import AssessmentBatch
+from domain.assessment.assessment import ASSESSMENT_KINDS, AssessmentBatch
 from domain.case.actions import ACTIONS
+from domain.case.actions.link_incident import KEPT, SETTLED
 from domain.case.batch import ProjectionBatch
 from domain.case.events import Event
-from domain.case.incident_link import KEPT, SETTLED
-from domain.incident.batch import IncidentBatch
-from domain.incident.incident import INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_KINDS, IncidentBatch
 from hotline.recovery.histories import returned
 from hotline.recovery.payloads import Origin
 from hotline.temporal.runner import runner
@@ -28,7 +26,7 @@ from tests.replay.record import RECORDS
 from tests.support.build import data_of
 from tests.support.histories import NAMESPACE, opened, sealed
 from tests.support.sealing import DATA_CONVERTER, SEALING
-from workflows.complaint.incident_link import LINKED, UNLINKED
+from workflows.complaint.workflow import LINKED, UNLINKED
 
 HISTORIES = Path(__file__).parent / "histories"
 FILES = sorted(HISTORIES.glob("*.json"))

@@ -20,10 +20,10 @@ from temporalio.client import Client
 
 import worker
 from activities.notifications.caller_links import CallerLinks
-from api.__main__ import assemble, server_config
+from api.__main__ import server_config
 from api.app import create_app
 from api.backend import Backend
-from api.temporal.clock import ClockCheck
+from api.temporal.server import ClockCheck
 from domain.case.lifecycle import State
 from domain.shared.actors import Actor, Role
 from hotline.settings import DEFAULT_CATALOGUE, Settings
@@ -100,9 +100,9 @@ class Api:
 
     def session(self, name: str, scope: PeopleScope = "all") -> dict[str, str]:
         """The header of a browser in which somebody has signed in."""
-        member, answer = self.backend.common.people.get(name), Response()
+        member, answer = self.backend.people.get(name), Response()
         assert member
-        self.backend.access.sessions.begin(answer, member.actor, scope)
+        self.backend.sessions.begin(answer, member.actor, scope)
         return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
 
     async def get(self, path: str, by: str = "chief", **params: Any) -> httpx.Response:
@@ -189,7 +189,7 @@ async def running_api(
     tokens = directory.enter_all(PEOPLE)
     clock = Clock()
     ring_at(settings.keys_file)
-    backend = assemble(settings, temporal, clock)
+    backend = Backend(settings, temporal, clock)
     app = create_app(backend)
     async with AsyncExitStack() as stack:
         if at_work:
@@ -220,7 +220,7 @@ async def further_api(
 ) -> AsyncIterator[Api]:
     """Another API process of the same service, with a clock of its own; keywords replace settings."""
     settings = made.settings.model_copy(update=changes)
-    backend = assemble(settings, made.temporal, clock, check)
+    backend = Backend(settings, made.temporal, clock, check)
     app = create_app(backend)
     async with (
         served(app, settings) as url,

@@ -22,8 +22,7 @@ from domain.case.kind import Action
 from domain.case.lifecycle import State
 from domain.case.progress import Owed
 from domain.catalogue.terms import EscalationStep, Process, Promise, Terms
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.shared.actors import SYSTEM, Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.value import complete

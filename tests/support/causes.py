@@ -18,15 +18,14 @@ from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.resolve import Resolve
 from domain.incident.scope import Scope
 from domain.incident.state import Opening
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor
 from tests.support.hotline import ADMIN, Complaint, Hotline, until
 from workflows.clients.incident import start_incident
 from workflows.clients.start import Request
 from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 OVER = Resolve(result="已换管", message="已恢复供水")
 

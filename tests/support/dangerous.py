@@ -45,9 +45,9 @@ class Browser:
 
     def __init__(self, api: Api, by: str = "chief", scope: PeopleScope = "all") -> None:
         self.api = api
-        member, answer = api.backend.common.people.get(by), Response()
+        member, answer = api.backend.people.get(by), Response()
         assert member
-        api.backend.access.sessions.begin(answer, member.actor, scope)
+        api.backend.sessions.begin(answer, member.actor, scope)
         self.cookies: dict[str, str] = {}
         self.take(answer.headers["set-cookie"])
 
@@ -57,7 +57,7 @@ class Browser:
 
     @property
     def session(self) -> Session | None:
-        return self.api.backend.access.sessions.open(self.request("GET", "/"))
+        return self.api.backend.sessions.open(self.request("GET", "/"))
 
     def request(self, method: str, path: str, body: bytes = b"") -> Request:
         """The request as the server gets it."""
@@ -86,7 +86,7 @@ class Browser:
         sent = json.dumps(body or {}).encode() if method == "POST" else b""
         assert self.session
         request = self.request(method, path, sent)
-        answer = await self.api.backend.temporal_ui.dangerous.confirm(request, self.session, matched(request))
+        answer = await self.api.backend.dangerous.confirm(request, self.session, matched(request))
         if isinstance(answer, Response) and "set-cookie" in answer.headers:
             self.take(answer.headers["set-cookie"])
         return answer

@@ -18,7 +18,7 @@ from domain.case.events import Event
 from domain.case.intake import Intake, Registration
 from domain.case.views import view_case
 from domain.catalogue.catalogue import Catalogue
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue
 

@@ -25,8 +25,7 @@ from domain.case.batch import BatchAnswer, ProjectionBatch
 from domain.case.case import Case
 from domain.case.intake import Intake, Location, Registration
 from domain.case.views import CaseView, Outcome
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor, Role
 from domain.shared.numbers import local_day
 from domain.shared.text import to_milliseconds

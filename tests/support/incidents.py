@@ -14,8 +14,7 @@ from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentEvent, IncidentState, Opening
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.shared.actors import SYSTEM, Actor
 from tests.support.build import ADMIN, DISPATCHER, INCIDENT, MONDAY, OTHER_INCIDENT, THEN
 

@@ -9,8 +9,7 @@ from temporalio.client import WorkflowHandle
 from activities.names import assessment_id
 from domain.assessment.actions import ASSESSMENT_ACTION_OF
 from domain.assessment.assessment import Assessment, AssessmentOpening
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor
 from readmodel.assessments import months
 from readmodel.assessments.tables import assessment_events
@@ -18,8 +17,8 @@ from readmodel.base.database import read_in_thread
 from tests.support.assessment import EDITION, standard
 from tests.support.hotline import ADMIN, Hotline, until
 from workflows.assessment.messages import AssessmentOutcome
-from workflows.clients.assessment import resume_assessment, start_assessment
-from workflows.kit.messages import CatalogueNames
+from workflows.clients.periods import resume_assessment, start_assessment
+from workflows.kit.words import CatalogueNames
 
 
 def present_month(number: str, **changes: Any) -> AssessmentOpening:

@@ -24,7 +24,7 @@ from domain.case.events import Event
 from domain.case.intake import Registration
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Edition, Promise, Terms
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.value import complete

@@ -12,8 +12,8 @@ from hotline.temporal.connection import connect
 from tests.support.assessment import standard
 from tests.support.months import present_month
 from tests.support.service import Service, wait_until
-from workflows.clients.assessment import start_assessment
-from workflows.kit.messages import CatalogueNames
+from workflows.clients.periods import start_assessment
+from workflows.kit.words import CatalogueNames
 
 Json = dict[str, Any]
 EXCLUSION = {"ground": "beyond_duty", "reason": "非供水设施"}

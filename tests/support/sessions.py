@@ -18,4 +18,4 @@ def cookie(answer: httpx.Response, place: int = 0) -> Morsel[str]:
 def session(api: Api, text: str, name: str = "hotline") -> Session | None:
     """Return the session that a process opens by this cookie."""
     headers = [(b"cookie", f"{name}={text}".encode())]
-    return api.backend.access.sessions.open(Request({"type": "http", "method": "GET", "path": "/", "headers": headers}))
+    return api.backend.sessions.open(Request({"type": "http", "method": "GET", "path": "/", "headers": headers}))

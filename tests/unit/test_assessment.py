@@ -11,12 +11,10 @@ from domain.assessment.actions import ASSESSMENT_ACTIONS
 from domain.assessment.actions.decide_objection import DecideObjection
 from domain.assessment.actions.inspect import Inspect
 from domain.assessment.actions.object_ import MOST_OBJECTIONS, Object
-from domain.assessment.assessment import ASSESSMENT_KINDS, Assessment
-from domain.assessment.automatic import ASSESSMENT_FINISH, COMPUTE, PUBLISH
+from domain.assessment.assessment import ASSESSMENT_FINISH, ASSESSMENT_KINDS, COMPUTE, PUBLISH, Assessment
 from domain.assessment.state import AssessmentEvent, AssessmentKind, AssessmentState, Computation, Sampled
 from domain.catalogue.figures import Subject
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from tests.support.assessment import MONTH, UNTIL, at, month, standard

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from domain.assessment.assessment import Assessment
-from domain.assessment.automatic import ASSESSMENT_FINISH, PUBLISH
-from domain.assessment.batch import AssessmentBatch
+from domain.assessment.assessment import ASSESSMENT_FINISH, PUBLISH, Assessment, AssessmentBatch
 from domain.assessment.score import FigureValue, Item
 from domain.assessment.state import AssessmentKind
 from domain.catalogue.figures import Subject

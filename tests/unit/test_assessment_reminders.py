@@ -6,8 +6,7 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.assessment.assessment import Assessment, assessment_notifications
-from domain.assessment.automatic import Reminded
+from domain.assessment.assessment import Assessment, Reminded, assessment_notifications
 from domain.assessment.state import AssessmentEvent
 from tests.support.assessment import at
 from tests.support.build import CREW, SUPERVISOR

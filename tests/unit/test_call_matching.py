@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.calls.call import Call, Timing
-from domain.calls.matching import call_of
+from domain.calls.call import Call, Timing, call_of
 
 NOON = datetime(2026, 8, 3, 4, tzinfo=UTC)
 

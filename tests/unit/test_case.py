@@ -8,6 +8,7 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
+from domain.case.actions.link_incident import own_matters
 from domain.case.actions.refuse import Refuse
 from domain.case.actions.sign_for import SignFor
 from domain.case.actions.supervise import Supervise
@@ -15,7 +16,6 @@ from domain.case.actions.suspend import Suspend
 from domain.case.actions.urge import Urge
 from domain.case.actions.withdraw import Withdraw
 from domain.case.case import Case
-from domain.case.incident_link import own_matters
 from domain.case.lifecycle import AT_WORK, State
 from domain.shared.actors import Actor, Role
 from tests.support.build import (

@@ -42,8 +42,7 @@ from tests.support.build import (
 from tests.support.credits import OWED, late
 from workflows.complaint.details import details
 from workflows.complaint.messages import search_attributes
-from workflows.complaint.timeline import LONGEST_WORDS, timeline_line
-from workflows.complaint.words import FLAG_ZH
+from workflows.complaint.words import FLAG_ZH, LONGEST_WORDS, timeline_line
 from workflows.kit.search_attributes import NEXT_DUE_AT
 from workflows.kit.words import WorkerNames, duration, plain
 

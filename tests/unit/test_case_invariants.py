@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from domain.case.actions.link_incident import KEPT
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.settle import Settlement, outcome
 from domain.case.case import Case
 from domain.case.clocks import Clock
-from domain.case.incident_link import KEPT
 from domain.case.lifecycle import State
 from domain.catalogue.terms import Edition
 from domain.shared.errors import Refused

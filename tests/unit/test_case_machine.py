@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain.case.actions import ACTION_OF, TABLE
 from domain.case.actions.correct import Correction
+from domain.case.actions.link_incident import SETTLED
 from domain.case.automatic.catalogue_change import NewTerms
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settlement, outcome
@@ -18,7 +19,6 @@ from domain.case.case import Case
 from domain.case.clocks import DEPARTMENT_CLOCKS, Clock
 from domain.case.decide import evolve
 from domain.case.events import Event
-from domain.case.incident_link import SETTLED
 from domain.case.intake import IntakeFlag
 from domain.case.lifecycle import BEFORE_REPLY, ENDED, State
 from domain.case.notifications import addressed
@@ -27,7 +27,7 @@ from domain.case.progress import LIMIT_REACHED
 from domain.case.state import CREDIT_WAITS
 from domain.case.views import view_case
 from domain.catalogue.terms import MISS, Edition
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from tests.support import offers

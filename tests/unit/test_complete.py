@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from api.edge.problems import ProblemKind
-from api.temporal_ui.refusals import check_words
+from api.temporal_ui.acting import check_words
 from domain.case.actions import reply, suspend
 from domain.case.kind import Action
 from domain.case.lifecycle import State

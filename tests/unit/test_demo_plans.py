@@ -18,7 +18,7 @@ from domain.case.actions.follow_up import FollowUp
 from domain.case.case import Case
 from domain.case.lifecycle import State
 from domain.case.progress import Satisfaction
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Role
 from domain.shared.errors import Refused
 from hotline.cli.customers import load_customers

@@ -26,7 +26,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Intake, Registration
 from domain.case.views import view_case
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from hotline.files.catalogue import load_catalogue

@@ -17,13 +17,10 @@ from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.automatic import Finished, MergeFailed
-from domain.incident.batch import sampled
-from domain.incident.incident import INCIDENT_KINDS, Incident
+from domain.incident.incident import INCIDENT_KINDS, Finished, Incident, MergeFailed, sampled
 from domain.incident.scope import Around, CasePlace, Circle, Scope
 from domain.incident.state import ENDS, EVERYBODY, LINKABLE, LINKS_NEW_CASES, IncidentEvent, IncidentState
-from domain.kit.command import Command
-from domain.kit.event import ActionBody
+from domain.kit.event import ActionBody, Command
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.numbers import incident_number_of, local_day

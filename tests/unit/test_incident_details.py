@@ -4,10 +4,9 @@ from domain.incident.actions.confirm import Confirm
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentState
 from tests.support.incidents import do, incident_in
-from workflows.incident.details import incident_details
-from workflows.incident.messages import incident_search_attributes, scope_in_words
-from workflows.kit.messages import CatalogueNames
+from workflows.incident.messages import incident_details, incident_search_attributes, scope_in_words
 from workflows.kit.search_attributes import DISTRICT
+from workflows.kit.words import CatalogueNames
 
 NAMES = CatalogueNames(services={"no_water": "停水"}, districts={"west": "西区"})
 

@@ -10,7 +10,7 @@ from domain.case.lifecycle import State
 from domain.case.notifications import notifications
 from domain.incident.incident import INCIDENT_PREFIX, News, incident_notifications, news_notifications
 from domain.incident.state import IncidentState
-from domain.kit.notification import Notification
+from domain.kit.event import Notification
 from tests.support.build import ADMIN, DISPATCHER, INCIDENT, THEN, case_in, do, registration
 from tests.support.incidents import BODIES as INCIDENT_COMMANDS
 from tests.support.incidents import ROAD, incident_in

@@ -15,8 +15,7 @@ from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.lifecycle import State
 from domain.case.notifications import notifications
-from domain.kit.event import ActionBody
-from domain.kit.notification import Notification
+from domain.kit.event import ActionBody, Notification
 from tests.support.build import (
     BODIES,
     CALLER,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.edge.metrics import Metrics
+from api.edge.middleware import Metrics
 from api.health import Component, Readiness, readiness
 from api.health.readiness import Checks, ReadinessCheck
 from api.health.sql import _differ

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from domain.assessment.batch import draw
+from domain.assessment.assessment import draw
 from domain.assessment.state import Sampled
 
 CASES = [(f"26090100{place:05}", f"1002{place % 3}") for place in range(30)]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.temporal_ui.saved_views import VIEWS
-from api.temporal_ui.visibility import DEEPEST, LONGEST, UnreadableQueryError, narrowed
+from api.temporal_ui.pages import VIEWS
+from api.temporal_ui.reading import DEEPEST, LONGEST, UnreadableQueryError, narrowed
 from tests.support.visibility import FRAGMENTS, scanned
 
 CONDITION = 'Department = "repair" OR Involved = "repair"'

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from domain.assessment.actions.decide_objection import OWN_OBJECTION, DecideObjection
 from domain.assessment.actions.inspect import Inspect
 from domain.assessment.actions.object_ import OBJECTION_TOO_LATE, OBJECTIONS, Object
-from domain.assessment.automatic import INSPECTIONS
+from domain.assessment.assessment import INSPECTIONS
 from domain.assessment.state import AssessmentState
 from domain.catalogue.figures import Subject
 from domain.shared.actors import Actor, Role
@@ -21,7 +21,7 @@ from tests.support.hotline import OWNER, Hotline, metadata
 from tests.support.months import RunningMonth, present_month
 from workflows.assessment.messages import AssessmentStart
 from workflows.assessment.workflow import AssessmentWorkflow
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SUPERVISOR, MANAGER = Actor(id="40001", role=Role.SUPERVISOR), Actor(id="50001", role=Role.MANAGER)

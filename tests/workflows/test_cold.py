@@ -18,7 +18,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
-from activities.cases.updates import CaseUpdates
+from activities.case_updates import CaseUpdates
 from activities.names import SETTLE, incident_id
 from domain.case.actions.arrive import Arrive
 from domain.case.actions.comment import Comment
@@ -26,12 +26,11 @@ from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch
 from domain.case.actions.follow_up import FollowUp
 from domain.case.actions.hand_over import HandOver
-from domain.case.actions.link_incident import LinkIncident
+from domain.case.actions.link_incident import SETTLED, LinkIncident
 from domain.case.actions.reply import Reply
 from domain.case.actions.sign_for import SignFor
 from domain.case.automatic.recognise import Recognised
 from domain.case.automatic.settle import Settled, Settlement
-from domain.case.incident_link import SETTLED
 from domain.case.intake import IntakeFlag
 from domain.incident.actions import INCIDENT_ACTION_OF
 from domain.incident.actions.dispatch import DispatchIncident
@@ -41,7 +40,7 @@ from domain.incident.actions.resolve import Resolve
 from domain.incident.actions.sign_for import SignForIncident
 from domain.incident.scope import Scope
 from domain.incident.state import Opening
-from domain.kit.command import Command
+from domain.kit.event import Command
 from hotline.temporal.runner import runner
 from readmodel.incidents import unclaimed
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
@@ -52,7 +51,7 @@ from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.messages import IncidentOutcome
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -301,7 +300,7 @@ async def test_an_incident_that_takes_in_another_when_its_timer_has_fired_goes_o
             may_find.wait(60)
             return unclaimed(*question)
 
-        monkeypatch.setattr("activities.incidents.incidents.unclaimed", late)
+        monkeypatch.setattr("activities.incidents.unclaimed", late)
         incident = await begun(cold, "takes")
         await rests(incident, activities=1)
         for number in ("9000000000001", "9000000000002"):

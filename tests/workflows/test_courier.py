@@ -32,7 +32,7 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from tests.workflows.test_hijacked_tasks import hijack, schedule
 from workflows.clients.singletons import COURIER, SURGE_WATCH
-from workflows.singletons import CourierWorkflow, SurgeWatchWorkflow
+from workflows.service import CourierWorkflow, SurgeWatchWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

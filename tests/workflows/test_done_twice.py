@@ -18,7 +18,7 @@ from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor, Worker
 
 import worker
-from activities.cases.bulk import CasesOfHandover, OwnedQuery
+from activities.bulk import CasesOfHandover, OwnedQuery
 from domain.assessment.actions.decide_objection import DecideObjection
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
@@ -28,7 +28,7 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.confirm import Confirm
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
-from domain.incident.batch import Relinking
+from domain.incident.incident import Relinking
 from domain.shared.actors import SYSTEM
 from readmodel.base.database import read_in_thread
 from readmodel.cases.queries import get_case
@@ -49,7 +49,7 @@ from workflows.clients.incident import options_of
 from workflows.complaint.messages import start_from
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -284,7 +284,7 @@ async def test_a_case_that_does_not_say_where_it_is_linked_is_left(
     hotline: Hotline, noted: Noted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else's worker may answer in its place: it would be linked again, though it was taken out."""
-    monkeypatch.setattr("activities.cases.updates.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 0.3)
     settings = hotline.settings.model_copy(update={"task_queue": "nobody-polls-it"})
     unheard = Hotline(hotline.server, settings, hotline.engine, hotline.projection, hotline.client)
     complaint = await unheard.start(incident=INCIDENT)

@@ -33,7 +33,7 @@ from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.intake import IntakeFlag
 from domain.case.views import Outcome
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from hotline.temporal.converter import sealing
 from tests.support.hotline import Complaint, Hotline, running_hotline, until

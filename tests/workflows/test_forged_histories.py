@@ -23,7 +23,7 @@ from activities.sealing.envelope import context_of
 from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.incident.actions.inform import Inform
-from domain.kit.command import Command
+from domain.kit.event import Command
 from hotline.cli.shared import show_table
 from hotline.recovery.histories import chains
 from hotline.recovery.payloads import WRITTEN
@@ -47,7 +47,7 @@ from tests.workflows.test_rebuild_workflows import again, rebuilder
 from workflows.clients.singletons import RECONCILER
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.singletons import ReconcilerWorkflow
+from workflows.service import ReconcilerWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

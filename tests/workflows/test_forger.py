@@ -13,7 +13,7 @@ from temporalio.converter import SerializationContext
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.cases.bulk import CasesOfHandover, TermsChange
+from activities.bulk import CasesOfHandover, TermsChange
 from activities.names import UNSEALED
 from activities.projection import Projection
 from activities.sealing.envelope import context_of
@@ -22,7 +22,7 @@ from domain.case.batch import ProjectionBatch
 from domain.case.bulk import Handover
 from domain.case.case import Case
 from domain.catalogue.terms import Edition
-from domain.kit.command import Command
+from domain.kit.event import Command
 from readmodel.base.database import engine
 from readmodel.writer import GroupWriter
 from tests.support.hotline import ADMIN, Hotline

@@ -27,12 +27,12 @@ from temporalio.common import RawValue
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import Worker
 
-from activities.cases.bulk import CasesOfHandover, HandoverPage, OwnedQuery
+from activities.bulk import CasesOfHandover, HandoverPage, OwnedQuery
 from activities.names import UNSEALED
 from domain.case.actions.comment import Comment
 from domain.case.batch import ProjectionBatch
 from domain.case.bulk import Handover
-from domain.kit.command import Command
+from domain.kit.event import Command
 from hotline.temporal.runner import runner
 from tests.support.hotline import ADMIN, Hotline, running_hotline, until
 from tests.support.sealing import stranger
@@ -243,8 +243,8 @@ def outcome_in(event: HistoryEvent) -> Outcome:
     return event.workflow_execution_update_completed_event_attributes.outcome
 
 
-async def accept(hotline: Hotline, outcome: Outcome, shown: SearchAttributes | None = None) -> None:
-    """Answer the next task of a workflow, in which an update is asked for, in place of the service.
+async def accept(hotline: Hotline, outcome: Outcome | None, shown: SearchAttributes | None = None) -> None:
+    """Answer the next task of a workflow, in which an update is asked for, in place of the service; None: not yet.
 
     The update has changed no more than what the search attributes show.
     """
@@ -261,7 +261,7 @@ async def accept(hotline: Hotline, outcome: Outcome, shown: SearchAttributes | N
             accepted_request_sequencing_event_id=message.event_id,
             accepted_request=request,
         ),
-        Response(meta=request.meta, outcome=outcome),
+        *([Response(meta=request.meta, outcome=outcome)] if outcome else []),
     ]
     answers = [
         Message(id=str(index), protocol_instance_id=message.protocol_instance_id) for index in range(len(bodies))

@@ -27,7 +27,7 @@ from domain.incident.actions.dispatch import DispatchIncident
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
 from domain.incident.actions.sign_for import SignForIncident
-from domain.incident.batch import IncidentBatch
+from domain.incident.incident import IncidentBatch
 from domain.shared.actors import SYSTEM
 from hotline.recovery.payloads import Origin
 from readmodel.base.database import engine as engine_of
@@ -192,7 +192,7 @@ class TestActing:
     ) -> None:
         """Its caller withdrew after the dispatcher had named it."""
         # A case that does not say in time that it is not linked stays until the end. A heartbeat is due after 30 s.
-        monkeypatch.setattr("activities.cases.updates.ANSWER_SECONDS", 25.0)
+        monkeypatch.setattr("activities.case_updates.ANSWER_SECONDS", 25.0)
         gone, mine = await hotline.start(district="banfu"), await hotline.start(district="banfu")
         await gone.act(Withdraw(reason="已自行解决"))
         cause = await declare(hotline, "nanlang", actor=SYSTEM, calls=11)
@@ -216,7 +216,7 @@ class TestActing:
         self, server: WorkflowEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The first try dies after the first message was committed."""
-        monkeypatch.setattr("activities.incidents.incidents.SLICE", 1)
+        monkeypatch.setattr("activities.incidents.SLICE", 1)
         tries = fail_once(monkeypatch, lambda work: getattr(work, "keywords", {}).get("news"))
         async with running_hotline(server, tmp_path, task_queue="news") as hotline:
             cause = await declare(hotline, "gangkou")
@@ -251,7 +251,7 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, concerned: Callable[[Any], object
 class TestLongLife:
     async def test_continue_as_new_carries_everything(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A low suggestion limit changes runs while it is open, and between the portions when it ends."""
-        monkeypatch.setattr("activities.incidents.incidents.BATCH", 1)
+        monkeypatch.setattr("activities.incidents.BATCH", 1)
         limit = "limit.historyCount.suggestContinueAsNew=25"
         async with await temporal_server(limit) as server, running_hotline(server, tmp_path) as hotline:
             cause = await declare(hotline, "west")

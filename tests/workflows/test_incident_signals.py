@@ -18,10 +18,9 @@ from domain.case.actions.link_incident import LinkIncident
 from domain.incident.actions.dismiss import Dismiss
 from domain.incident.actions.inform import Inform
 from domain.incident.actions.merge import Merge
-from domain.incident.batch import Absorbed
-from domain.incident.incident import Incident
+from domain.incident.incident import Absorbed, Incident
 from domain.incident.scope import Scope
-from domain.kit.command import Command
+from domain.kit.event import Command
 from tests.support.causes import OVER, Cause, actions, declare, linked, replied, told
 from tests.support.hotline import ADMIN, Complaint, Hotline, number_at, running_hotline, until
 from tests.support.incidents import opening
@@ -31,7 +30,7 @@ from tests.workflows.test_incident import completed
 from workflows.clients.incident import options_of
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import MOST_NAMED
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -48,7 +48,7 @@ from workflows.clients.singletons import (
     installation_of,
     start_ended,
 )
-from workflows.singletons import MEMO
+from workflows.service import MEMO
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.temporal_ui.visibility import UnreadableQueryError, narrowed
+from api.temporal_ui.reading import UnreadableQueryError, narrowed
 from tests.support.hotline import until
 from tests.support.temporal import temporal_server
 from tests.support.visibility import FRAGMENTS

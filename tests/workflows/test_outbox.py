@@ -17,7 +17,7 @@ from domain.case.actions.comment import Comment
 from domain.case.actions.dispatch import Dispatch
 from domain.case.case import Case
 from domain.case.views import CaseView, Outcome
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.text import to_milliseconds
 from hotline.recovery.payloads import Origin
 from tests.support.hotline import ADMIN, Complaint, Hotline, running_hotline, until
@@ -27,8 +27,7 @@ from tests.workflows.test_host import without_events
 from workflows.complaint.messages import ComplaintStart, search_attributes
 from workflows.complaint.workflow import ComplaintWorkflow
 from workflows.kit import search_attributes as keys
-from workflows.kit.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS
-from workflows.kit.messages import Done
+from workflows.kit.entity import KEYS_KEPT, MILLISECOND, MOST_KEYS, Done
 from workflows.kit.search_attributes import typed
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

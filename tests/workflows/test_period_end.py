@@ -34,10 +34,8 @@ from temporalio.client import (
 from temporalio.testing import WorkflowEnvironment
 
 from activities.names import assessment_id
-from activities.reports import DuePeriods
 from activities.sealing.envelope import context_of
-from domain.assessment.assessment import Assessment
-from domain.assessment.batch import AssessmentBatch
+from domain.assessment.assessment import Assessment, AssessmentBatch
 from domain.reports.period import Period, ReportKind, month_bounds
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
@@ -51,9 +49,9 @@ from tests.support.sealing import stranger
 from tests.workflows.test_envelope import rejected
 from workflows.assessment.messages import AssessmentStart
 from workflows.assessment.workflow import AssessmentWorkflow
-from workflows.clients.assessment import begin_assessment
+from workflows.clients.periods import begin_assessment
 from workflows.clients.schedule import SCHEDULE, describe_schedule, keep_schedule
-from workflows.report import PeriodEndWorkflow
+from workflows.service import PeriodEndWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -168,16 +166,10 @@ def at_night(monkeypatch: pytest.MonkeyPatch, instant: datetime) -> None:
     monkeypatch.setattr("activities.reports.now", lambda: instant)
 
 
-def due_assessments(hotline: Hotline, catalogue: Path = DEFAULT_CATALOGUE) -> DuePeriods:
-    loaded = load_catalogue(catalogue)
-
-    async def first_and_known() -> tuple[datetime | None, frozenset[str]]:
-        return FEBRUARY, frozenset()
-
-    async def begin(month: str, at: datetime) -> bool:
-        return await begin_assessment(hotline.client, hotline.settings.task_queue, month, at, loaded, EDITION)
-
-    return DuePeriods(ReportKind.MONTHLY, lambda: BEIJING, first_and_known, assessment_id, begin)
+async def begin(hotline: Hotline, month: str, catalogue: Path = DEFAULT_CATALOGUE) -> bool:
+    """Begin the assessment of a month in the night after February."""
+    in_force, queue = load_catalogue(catalogue), hotline.settings.task_queue
+    return await begin_assessment(hotline.client, queue, month, NIGHT_AFTER_FEBRUARY, in_force, EDITION)
 
 
 class TestSchedule:
@@ -301,10 +293,8 @@ class TestDueMonths:
         assert await begun(nightly, schedule) == wanted
 
     async def test_a_month_that_sql_does_not_have_yet_is_not_begun_again(self, nightly: Hotline) -> None:
-        due = due_assessments(nightly)
-        assert await due.due(NIGHT_AFTER_FEBRUARY) == ["2021-02"]
-        assert await due.begin("2021-03", NIGHT_AFTER_FEBRUARY)
-        assert not await due.begin("2021-03", NIGHT_AFTER_FEBRUARY)
+        assert await begin(nightly, "2021-03")
+        assert not await begin(nightly, "2021-03")
 
     @pytest.mark.parametrize(("month", "fails"), [("2021-08", True), ("2021-09", False)])
     async def test_a_foreign_run_that_failed_or_was_terminated_holds_up_no_month(
@@ -318,7 +308,7 @@ class TestDueMonths:
             await rejected(theirs)
         else:
             await theirs.terminate()
-        assert await due_assessments(nightly).begin(month, NIGHT_AFTER_FEBRUARY)
+        assert await begin(nightly, month)
 
     @pytest.mark.parametrize(("month", "on_our_queue"), [("2021-10", True), ("2021-11", False)])
     async def test_a_foreign_run_that_holds_up_a_month_is_told_with_the_remedy(
@@ -330,14 +320,13 @@ class TestDueMonths:
         theirs = await stranger(nightly.client).start_workflow(
             "AssessmentWorkflow", 1, id=assessment_id(month), task_queue=queue, start_delay=late
         )
-        due = due_assessments(nightly)
-        assert not await due.begin(month, NIGHT_AFTER_FEBRUARY)
+        assert not await begin(nightly, month)
         assert f"workflow assessment-{month} is not started: another, of type AssessmentWorkflow on" in caplog.text
         assert "terminate that" in caplog.text
         await theirs.terminate()
         caplog.clear()
-        assert await due.begin(month, NIGHT_AFTER_FEBRUARY)
-        assert not await due.begin(month, NIGHT_AFTER_FEBRUARY)
+        assert await begin(nightly, month)
+        assert not await begin(nightly, month)
         assert "is not started" not in caplog.text
 
     async def test_a_month_that_was_done_is_not_done_again(
@@ -346,25 +335,23 @@ class TestDueMonths:
         """Temporal has a run of it that is over, and SQL the month: so the id is free, and the month is not due."""
         at_night(monkeypatch, datetime(2021, 12, 31, 16, 20, tzinfo=UTC))
         write_case(nightly, datetime(2021, 12, 10, 2, tzinfo=UTC))
-        assert await due_assessments(nightly).begin("2021-12", NIGHT_AFTER_FEBRUARY)
+        assert await begin(nightly, "2021-12")
         await until(lambda: read_in_thread(nightly.engine, months.months), lambda known: "2021-12" in known)
         await end(nightly.client, assessment_id("2021-12"))
         await keep_schedule(nightly.client, nightly.settings.task_queue, "Asia/Shanghai")
         assert await begun(nightly, schedule) == []
 
     async def test_each_month_has_a_seed_of_its_own(self, nightly: Hotline) -> None:
-        due = due_assessments(nightly)
         for month in ("2021-06", "2021-07"):
-            assert await due.begin(month, NIGHT_AFTER_FEBRUARY)
+            assert await begin(nightly, month)
         begun = await until(partial(read_in_thread, nightly.engine, months.all_months), lambda seen: len(seen) == 2)
         assert len({each.seed for each in begun}) == 2
 
     async def test_without_assessment_in_the_catalogue_none_is_begun(self, nightly: Hotline) -> None:
-        due = due_assessments(nightly, DEFAULT_CATALOGUE.with_name("england.toml"))
-        assert not await due.begin("2021-02", NIGHT_AFTER_FEBRUARY)
+        assert not await begin(nightly, "2021-02", DEFAULT_CATALOGUE.with_name("england.toml"))
 
     async def test_a_month_is_judged_by_the_catalogue_in_force(self, nightly: Hotline) -> None:
-        await due_assessments(nightly).begin("2021-04", NIGHT_AFTER_FEBRUARY)
+        await begin(nightly, "2021-04")
         look: Callable[[], Awaitable[Assessment | None]] = lambda: read_in_thread(  # noqa: E731 - asked again
             nightly.engine, lambda sql: months.get(sql, "2021-04")
         )

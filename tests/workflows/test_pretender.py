@@ -48,7 +48,7 @@ from workflows.clients.singletons import RECONCILER, last_report
 from workflows.clients.start import MEMO, Request, find_started
 from workflows.complaint.messages import ComplaintStart
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.singletons import ReconcilerWorkflow
+from workflows.service import ReconcilerWorkflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SECRET = "李婆婆"

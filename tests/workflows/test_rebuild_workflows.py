@@ -39,7 +39,7 @@ from tests.support.lost import LOSSES, delete, reset, terminate
 from tests.support.rows import execute
 from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
-from workflows.kit.messages import CatalogueNames
+from workflows.kit.words import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

@@ -43,8 +43,8 @@ from workflows.clients.bulk import start_handover
 from workflows.clients.singletons import RECONCILER, last_report
 from workflows.clients.start import Request
 from workflows.complaint.workflow import ComplaintWorkflow
-from workflows.kit.messages import CatalogueNames
 from workflows.kit.search_attributes import CHANGED_AT, typed
+from workflows.kit.words import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from activities.sealing.envelope import key_of
 from domain.case.actions.comment import Comment
 from domain.case.views import Outcome
-from domain.kit.command import Command
+from domain.kit.event import Command
 from hotline import keys
 from hotline.cli.main import app
 from hotline.keys import Ring

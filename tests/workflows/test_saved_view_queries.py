@@ -10,7 +10,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from api.temporal_ui.saved_views import VIEWS, View, of_today, personal
+from api.temporal_ui.pages import VIEWS, View, of_today, personal
 from domain.calendar.work_calendar import USUAL_ZONE
 from tests.support.hotline import until
 from tests.support.temporal import temporal_server

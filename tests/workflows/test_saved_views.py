@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.temporal_ui.saved_views import VIEWS, of_today
+from api.temporal_ui.pages import VIEWS, of_today
 from domain.calendar.work_calendar import USUAL_ZONE
 from domain.case.actions.complete import Complete
 from domain.case.actions.dispatch import Dispatch

@@ -16,9 +16,9 @@ from temporalio.client import Client
 from activities.names import assessment_id
 from activities.recovery import other_workflows
 from activities.recovery.report import ReconcilerReport
-from domain.case import invariants
 from domain.case.actions.comment import Comment
 from domain.case.actions.withdraw import Withdraw
+from domain.case.automatic import left_out
 from domain.case.progress import Progress
 from domain.case.state import CaseState
 from domain.incident.actions.inform import Inform
@@ -138,7 +138,7 @@ async def case_whose_settlement_is_left_out(hotline: Hotline) -> None:
     case = await hotline.start(district="south", incident=cause.number)
     await cause.waits_for(1)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(invariants, "check", refuse_settled)
+        monkeypatch.setattr(left_out, "check", refuse_settled)
         await cause.act(OVER)
         await until(cause.timeline, lambda rows: rows[-1]["action"] == "finish")
     assert "comment" in (await case.rows("cases"))[0]["document"]

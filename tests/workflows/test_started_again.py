@@ -42,8 +42,8 @@ from workflows.clients.singletons import last_report
 from workflows.complaint.messages import ComplaintStart
 from workflows.incident.messages import IncidentStart
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import CatalogueNames
 from workflows.kit.search_attributes import REGISTRY, STATE
+from workflows.kit.words import CatalogueNames
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 

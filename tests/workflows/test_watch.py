@@ -26,7 +26,7 @@ from tests.support.sealing import stranger
 from tests.support.temporal import temporal_server
 from workflows.clients.incident import suspected_by
 from workflows.clients.singletons import SURGE_WATCH
-from workflows.singletons import SurgeWatchWorkflow
+from workflows.service import SurgeWatchWorkflow
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 

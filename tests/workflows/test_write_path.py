@@ -16,9 +16,8 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowUpdateFailed
 from temporalio.service import RPCError
 
 from activities.projection import Projection
-from api.edge.metrics import Metrics
-from api.sql.reader import Reader
-from api.sql.writer import ProjectionWriter
+from api.edge.middleware import Metrics
+from api.sql import ProjectionWriter, Reader
 from domain.case.actions import ACTION_OF
 from domain.case.actions.comment import Comment
 from domain.case.actions.complete import Complete

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from domain.catalogue.assessment_norms import AssessmentNorms
 from domain.catalogue.catalogue import Catalogue
+from domain.catalogue.standard import AssessmentNorms
 from tools.docs.markdown import table
 
 

@@ -9,7 +9,7 @@ from domain.case.actions.sign_for import SignFor
 from domain.case.case import Case
 from domain.case.events import Event
 from domain.case.intake import Intake, Registration
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.actors import Actor, Role
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE

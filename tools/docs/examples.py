@@ -33,12 +33,12 @@ from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.assessment.exclusion import Exclusion
 from domain.assessment.state import Computation, Objection, Sampled
 from domain.calendar.work_calendar import WorkCalendar
+from domain.calls.call import CallMismatch
 from domain.calls.call_back import CallBack
-from domain.calls.matching import CallMismatch
 from domain.case.actions import dispatch, involve
+from domain.case.actions.link_incident import own_matters
 from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.case.case import Case
-from domain.case.incident_link import own_matters
 from domain.case.intake import Intake, Registration
 from domain.case.lifecycle import State
 from domain.case.views import view_case
@@ -50,7 +50,7 @@ from domain.incident.actions import confirm
 from domain.incident.incident import Incident
 from domain.incident.scope import Scope
 from domain.incident.state import IncidentState, Opening
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.reports.period import ReportKind
 from domain.shared.actors import Actor, Person, Role
 from domain.shared.value import Coded

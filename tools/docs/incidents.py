@@ -3,7 +3,7 @@
 from collections.abc import Set as AbstractSet
 
 from domain.incident.actions import INCIDENT_ACTIONS, INCIDENT_COMMANDS
-from domain.incident.automatic import INCIDENT_FINISH, MERGE_FAILED, SUSPECT
+from domain.incident.incident import INCIDENT_FINISH, MERGE_FAILED, SUSPECT
 from domain.incident.state import ENDS, LINKABLE, IncidentAction, IncidentKind, IncidentState
 from domain.shared.actors import Role
 from tools.docs.markdown import table

@@ -11,9 +11,9 @@ import typer.main
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from api.__main__ import assemble
 from api.app import create_app
-from api.edge.metrics import Metrics
+from api.backend import Backend
+from api.edge.middleware import Metrics
 from hotline.cli import main as cli
 from hotline.settings import Settings
 from tools.docs import openapi
@@ -27,7 +27,7 @@ _ACTING = "/actions/"
 @cache
 def application() -> FastAPI:
     """Return the application, to be asked what it serves. Nothing answers it."""
-    return create_app(assemble(Settings(), asyncio.run(Client.connect("127.0.0.1:9", lazy=True))))
+    return create_app(Backend(Settings(), asyncio.run(Client.connect("127.0.0.1:9", lazy=True))))
 
 
 @cache

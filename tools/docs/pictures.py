@@ -21,7 +21,7 @@ import httpx
 from playwright.sync_api import Browser, Error, Locator, Page, ViewportSize, sync_playwright
 
 from activities.notifications.caller_links import CallerLinks
-from api.temporal_ui.saved_views import VIEWS, View
+from api.temporal_ui.pages import VIEWS, View
 from demo.past_month import Judging
 from domain.shared.actors import Role
 from hotline.keys import Ring

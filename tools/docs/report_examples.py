@@ -5,8 +5,7 @@ from decimal import Decimal
 
 from api.reports.calls import CallNumbers, CallReport, CallReportItem
 from api.reports.routes import FollowUpItem, Money, MonthOfFollowUps, MonthOfThanks, PersonThanked
-from domain.calls.call import CallOutcome
-from domain.calls.figures import CallFigures
+from domain.calls.call import CallFigures, CallOutcome
 from domain.customers.customer import Thanks
 from domain.reports.period import EXAMPLES as PERIODS
 from domain.reports.period import ReportKind

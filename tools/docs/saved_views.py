@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
-from api.temporal_ui.saved_views import VIEWS, View, of_today, personal
+from api.temporal_ui.pages import VIEWS, View, of_today, personal
 from domain.calendar.work_calendar import USUAL_ZONE
 
 UI = "http://127.0.0.1:8080/temporal"

@@ -20,11 +20,9 @@ from domain.case.lifecycle import ENDED, OPEN, State
 from domain.case.parts import PartState
 from domain.case.views import mermaid
 from domain.catalogue.catalogue import Catalogue
-from domain.catalogue.credit_norms import CreditNorm
-from domain.catalogue.norms import ClockNorm, Duration, Service
+from domain.catalogue.norms import ClockNorm, CreditNorm, Duration, Service
 from domain.catalogue.terms import CLOCKS
-from domain.incident.automatic import INCIDENT_CANCELLATION
-from domain.incident.incident import INCIDENT_KINDS
+from domain.incident.incident import INCIDENT_CANCELLATION, INCIDENT_KINDS
 from domain.incident.state import IncidentState
 from domain.kit.event import AnyAction, BaseKind
 from domain.shared.actors import Role

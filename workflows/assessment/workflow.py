@@ -15,16 +15,17 @@ with workflow.unsafe.imports_passed_through():
     from activities.assessments import AssessmentActivities
     from domain.assessment.actions.decide_objection import DecideObjection
     from domain.assessment.actions.inspect import Inspect
-    from domain.assessment.assessment import Assessment
-    from domain.assessment.batch import AssessmentBatch, Computing, DrawingSample
+    from domain.assessment.assessment import Assessment, AssessmentBatch, Computing, DrawingSample
     from domain.assessment.state import AssessmentEvent, AssessmentState
-    from domain.kit.command import Command
+    from domain.kit.event import Command
     from domain.shared.actors import Actor
-    from workflows.assessment.details import assessment_details
-    from workflows.assessment.messages import AssessmentOutcome, AssessmentStart, assessment_search_attributes
-    from workflows.kit.deadline_timer import DeadlineTimer
-    from workflows.kit.entity import PublishingWorkflow
-    from workflows.kit.messages import Done
+    from workflows.assessment.messages import (
+        AssessmentOutcome,
+        AssessmentStart,
+        assessment_details,
+        assessment_search_attributes,
+    )
+    from workflows.kit.entity import DeadlineTimer, Done, PublishingWorkflow
     from workflows.kit.search_attributes import Values
     from workflows.kit.updates import with_updates
     from workflows.kit.words import WorkerNames

@@ -5,19 +5,17 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import HANDOVER, ROLLOUT
-from activities.run_status import is_over
+from activities.run_status import is_over, unless_gone
 from domain.case.bulk import HandoverProgress
 from domain.catalogue.terms import Edition
 from workflows.bulk import CatalogueRolloutWorkflow, HandoverStart, HandoverWorkflow, RolloutStart
-from workflows.clients.start import MEMO, RPC_TIMEOUT, Request, start_once
+from workflows.clients.start import MEMO, Request, start_once
 from workflows.kit.entity import LOWEST
 
 
 def handover_workflow_id(handover_id: str) -> str:
-    """Return the workflow id of a handover, whose id is the key of the request."""
     return f"{HANDOVER}{handover_id}"
 
 
@@ -36,7 +34,6 @@ async def start_handover(
         priority=LOWEST,
         static_summary=f"全部移交 Handover · {handover.previous_owner} → {handover.owner}",
         static_details="Every open case of the one is given to the other, a few at a time.",
-        rpc_timeout=RPC_TIMEOUT,
     )
     return client.get_workflow_handle(handover_workflow_id(handover.id), result_type=HandoverProgress)
 
@@ -66,14 +63,10 @@ async def start_rollout(
 async def end_rollout(client: Client, edition: Edition) -> bool:
     """End the rollout of another catalogue, and wait for its end. Returns False if it is not running."""
     handle = client.get_workflow_handle(rollout_id(edition))
-    try:
-        if is_over((await handle.describe()).status):
-            return False
-        await handle.cancel()
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return False
-        raise
+    found = await unless_gone(handle.describe())
+    if found is None or is_over(found.status):
+        return False
+    await unless_gone(handle.cancel())
     with suppress(WorkflowFailureError):
         await handle.result()
     return True

@@ -15,8 +15,8 @@ from domain.shared.numbers import days_around, incident_number_of, local_day, ti
 from workflows.clients.start import RPC_TIMEOUT, Request, find_started, start_once
 from workflows.incident.messages import IncidentStart, incident_search_attributes, incident_summary
 from workflows.incident.workflow import IncidentWorkflow
-from workflows.kit.messages import CatalogueNames
 from workflows.kit.search_attributes import typed
+from workflows.kit.words import CatalogueNames
 
 MOST_DRAWS = 50
 URGENT = Priority(priority_key=2)

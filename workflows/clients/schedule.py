@@ -17,7 +17,7 @@ from activities.run_status import unless, unless_gone
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from workflows.clients.singletons import log
-from workflows.report import PeriodEndWorkflow
+from workflows.service import PeriodEndWorkflow
 
 SCHEDULE = PERIOD_END
 """Id of the Schedule, and the beginning of the ids of its workflows."""

@@ -19,7 +19,7 @@ from activities.run_status import described, is_over, is_undecodable, unless_gon
 from activities.sealing.envelope import context_of
 from activities.sealing.stamps import UndecidedError
 from domain.shared.errors import OperatorError
-from workflows.singletons import MEMO, CourierWorkflow, InstallationWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
+from workflows.service import MEMO, CourierWorkflow, InstallationWorkflow, ReconcilerWorkflow, SurgeWatchWorkflow
 
 
 class Singleton(NamedTuple):

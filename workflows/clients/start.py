@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from temporalio.client import Client, WorkflowExecution
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.run_status import unless_gone
@@ -36,28 +36,31 @@ class KeyReusedError(ValueError):
     """The key of the request has started a workflow with another body."""
 
 
-async def start_once(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - those of the SDK
+async def start_once(
+    client: Client,
+    request: Request,
+    run: Any,  # noqa: ANN401 - as the SDK has it
+    start: BaseModel,
+    *,
+    reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    **options: Any,  # noqa: ANN401 - those of the SDK
+) -> bool:
     """Start the workflow for the request. Returns False if its id is taken. Raises what the client raises.
 
-    `options` are those of `Client.start_workflow`.
+    `request` is the one that started the first run under this id, as far as it is known. `reuse` tells which runs that
+    have ended leave the id free; by default none does. `options` are those of `Client.start_workflow`.
     """
-    return await _start(client, request, run, start, id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE, **options)
+    options = {"rpc_timeout": RPC_TIMEOUT, "id_reuse_policy": reuse, "task_timeout": TASK_TIMEOUT, **options}
+    try:
+        await client.start_workflow(run, start, memo={MEMO: request}, **options)
+    except WorkflowAlreadyStartedError:
+        return False
+    return True
 
 
-async def start_unless_done(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - as above
-    """Start the workflow for the request. A run that failed or was ended frees its id: SQL knows what was done.
-
-    Returns False if the id is taken, and logs a warning if that is by something else. Raises what the client raises.
-    """
-    policy = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
-    if await _start(client, request, run, start, id_reuse_policy=policy, **options):
-        return True
-    return await warn_of_other(client, request, **options)
-
-
-async def warn_of_other(client: Client, request: Request, *, id: str, task_queue: str, **_: object) -> bool:  # noqa: A002 - the SDK's name
+async def warn_of_other(client: Client, request: Request, workflow_id: str, task_queue: str) -> bool:
     """Log a warning if a workflow that does not do what is asked for has the id. Returns False. Raises RPCError."""
-    found = await client.get_workflow_handle(id).describe(rpc_timeout=RPC_TIMEOUT)
+    found = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=RPC_TIMEOUT)
     if found.task_queue != task_queue or await request_of(found) != request:
         logger.warning(
             "workflow %s is not started: another, of type %s on task queue %s, has its id; terminate that, or delete it"
@@ -67,22 +70,6 @@ async def warn_of_other(client: Client, request: Request, *, id: str, task_queue
             found.task_queue,
         )
     return False
-
-
-async def start_again(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - as above
-    """Start a workflow under an id that had one. Returns False if one runs. Raises what the client raises.
-
-    `request` is the one that started the first, as far as it is known.
-    """
-    return await _start(client, request, run, start, id_conflict_policy=WorkflowIDConflictPolicy.FAIL, **options)
-
-
-async def _start(client: Client, request: Request, run: Any, start: BaseModel, **options: Any) -> bool:  # noqa: ANN401 - as above
-    try:
-        await client.start_workflow(run, start, memo={MEMO: request}, task_timeout=TASK_TIMEOUT, **options)
-    except WorkflowAlreadyStartedError:
-        return False
-    return True
 
 
 async def request_of(found: WorkflowExecution) -> Request:

@@ -13,9 +13,9 @@ from domain.case.events import Event
 from domain.case.intake import Registration
 from domain.case.state import CaseState
 from domain.shared.value import omit_default
-from workflows.complaint.timeline import RECENT, timeline_line
+from workflows.complaint.words import RECENT, timeline_line
 from workflows.kit import search_attributes as keys
-from workflows.kit.messages import Done, EntityStart
+from workflows.kit.entity import Done, EntityStart
 
 
 class ComplaintStart(EntityStart):

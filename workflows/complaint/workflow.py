@@ -7,6 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.incidents import CaseSignal, IncidentMessages
     from activities.names import CATALOGUE_CHANGE, RECOGNISE, SETTLE, UNDELIVERED
     from activities.projection import Projection
     from domain.case.automatic.catalogue_change import SAME_TERMS, NewTerms, is_change
@@ -17,19 +18,18 @@ with workflow.unsafe.imports_passed_through():
     from domain.case.case import Case
     from domain.case.events import Event
     from domain.case.views import CaseView, Outcome, view_case
-    from domain.kit.command import Command
+    from domain.kit.event import Command
     from domain.shared.actors import Actor
     from workflows.complaint.details import details
-    from workflows.complaint.incident_link import IncidentLink
     from workflows.complaint.messages import ComplaintStart, search_attributes
-    from workflows.complaint.timeline import RECENT, lines
-    from workflows.kit.deadline_timer import DeadlineTimer
-    from workflows.kit.entity import EntityWorkflow
-    from workflows.kit.messages import Done
+    from workflows.complaint.words import RECENT, lines
+    from workflows.kit.entity import PUBLISH_TIMEOUT, RETRY, DeadlineTimer, Done, EntityWorkflow
     from workflows.kit.search_attributes import Values
     from workflows.kit.updates import with_updates
     from workflows.kit.words import WorkerNames
 
+LINKED, UNLINKED = "linked", "unlinked"
+"""Signals to incidents."""
 _TELLING = "telling"
 """The task that tells incidents."""
 
@@ -37,7 +37,11 @@ _TELLING = "telling"
 @workflow.defn(name="ComplaintWorkflow")
 @with_updates
 class ComplaintWorkflow(EntityWorkflow):
-    """One complaint, from the call to the end of its reopen window."""
+    """One complaint, from the call to the end of its reopen window.
+
+    The case tells its incident that it belongs to it, by a local activity. That is in the history of the case once the
+    incident has it in its own. The incident keeps the number, so it knows its cases with SQL down as well.
+    """
 
     @workflow.init
     def __init__(self, start: ComplaintStart) -> None:
@@ -50,7 +54,10 @@ class ComplaintWorkflow(EntityWorkflow):
         self._changes = dict(start.changes)
         self._ends = False
         self._timer = DeadlineTimer(self._wake)
-        self._link = IncidentLink(self._case.number, start.linked_incident)
+        self._told = start.linked_incident
+        """Incident that knows of the case, or is being told."""
+        self._ended: str | None = ""
+        """Incident that had ended when it was told; empty for none."""
         super().__init__(self._case, registered, start)
         self._outbox[:0] = start.outbox
 
@@ -59,7 +66,7 @@ class ComplaintWorkflow(EntityWorkflow):
         """Keep the case until nothing can happen to it any more."""
         while not self._over():
             await self._wait_for_work()
-            self._note_automatic_events()
+            self._note_what_fell_due()
             # What a task asks Temporal for, in this order: docs/decisions/0004 says why it matters.
             self._show()
             self._timer.set(self._case.next_deadline(), self._case.state)
@@ -71,15 +78,36 @@ class ComplaintWorkflow(EntityWorkflow):
     def _over(self) -> bool:
         return self._idle() and self._case.is_over(workflow.now())
 
-    def _note_automatic_events(self) -> None:
-        """Note what fell due, and leave an incident that has ended."""
-        now = workflow.now()
-        if events := (*self._case.advance(now), *self._case.unlink(self._link.take_broken(), now)):
+    def _note_what_fell_due(self) -> None:
+        if events := self._case.advance(workflow.now()):
             self._note(*events)
 
     def _tell_incident(self) -> None:
-        if _TELLING not in self._tasks and (telling := self._link.telling(self._case.incident)):
-            self._begin(_TELLING, telling)
+        """Begin to tell a changed incident, unless it had ended when it was told."""
+        incident = self._case.incident
+        if incident != self._ended:
+            self._ended = ""
+        if _TELLING not in self._tasks and incident not in (self._told, self._ended):
+            left, self._told = self._told, incident
+            self._begin(_TELLING, self._tell(left, incident))
+
+    async def _tell(self, left: str | None, joined: str | None) -> None:
+        """Tell both incidents; leave one that has ended, as it cannot be told."""
+        if left:
+            await self._signal(left, UNLINKED)
+        if joined and not await self._signal(joined, LINKED):
+            self._told, self._ended = None, joined
+            self._note(*self._case.unlink(joined, workflow.now()))
+
+    async def _signal(self, incident: str, signal: str) -> bool:
+        """Return False if the incident has ended."""
+        return await workflow.execute_local_activity_method(
+            IncidentMessages.signal,
+            CaseSignal(incident=incident, signal=signal, number=self._case.number),
+            start_to_close_timeout=PUBLISH_TIMEOUT,
+            retry_policy=RETRY,
+            summary=f"{signal} {incident}",
+        )
 
     def _publish_events(self) -> None:
         """Publish after the incident knows. Before it ends, a run also publishes what senders were to write."""
@@ -201,7 +229,7 @@ class ComplaintWorkflow(EntityWorkflow):
             outbox=tuple(self._outbox),
             changes=self._changes,
             recent=tuple(lines(self._recent, self._case)),
-            linked_incident=self._link.told,
+            linked_incident=self._told,
         )
 
 

@@ -15,25 +15,36 @@ from pydantic import BaseModel
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.incidents.incidents import BATCH, LINKED, IncidentActivities
-    from activities.incidents.messages import IncidentMessages
+    from activities.incidents import BATCH, LINKED, IncidentActivities, IncidentMessages
     from activities.names import ABSORB
     from domain.incident.actions import confirm, declare
     from domain.incident.actions.confirm import Confirmed
     from domain.incident.actions.inform import Inform
-    from domain.incident.automatic import ABSORPTION
-    from domain.incident.batch import Absorbed, Asking, Gathering, IncidentBatch, NamedCases, Relinking, Settling
-    from domain.incident.incident import Incident, News
+    from domain.incident.incident import (
+        ABSORPTION,
+        Absorbed,
+        Asking,
+        Gathering,
+        Incident,
+        IncidentBatch,
+        NamedCases,
+        News,
+        Relinking,
+        Settling,
+    )
     from domain.incident.state import ENDS, IncidentEvent, IncidentState
-    from domain.kit.command import Command
-    from domain.kit.event import BaseEvent
+    from domain.kit.event import BaseEvent, Command
     from domain.shared.actors import Actor
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.numbers import is_number
-    from workflows.incident.details import incident_details
-    from workflows.incident.messages import CaseNumbers, IncidentOutcome, IncidentStart, incident_search_attributes
-    from workflows.kit.entity import PublishingWorkflow
-    from workflows.kit.messages import Done
+    from workflows.incident.messages import (
+        CaseNumbers,
+        IncidentOutcome,
+        IncidentStart,
+        incident_details,
+        incident_search_attributes,
+    )
+    from workflows.kit.entity import Done, PublishingWorkflow
     from workflows.kit.search_attributes import Values
     from workflows.kit.updates import with_updates
     from workflows.kit.words import WorkerNames

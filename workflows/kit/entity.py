@@ -5,23 +5,23 @@ by their keys, shows the entity in the Temporal UI, publishes its events to SQL,
 """
 
 import asyncio
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from domain.kit.command import Command
-from domain.kit.event import BaseEvent
+from domain.kit.event import BaseEvent, Command
 from domain.rights.masking import refuse_masked
 from domain.shared.actors import Actor
 from domain.shared.errors import BEHIND_SQL, VERSION_CHANGED, Refused
 from domain.shared.text import to_milliseconds
-from workflows.kit.messages import Done, EntityStart
+from domain.shared.value import Immutable, Start, omit_default
 from workflows.kit.search_attributes import Values, changes
 from workflows.kit.words import WorkerNames
 
@@ -44,6 +44,32 @@ MILLISECOND = timedelta(milliseconds=1)
 _PUBLICATION = "publication"
 Publish = Callable[[Any, Any], Coroutine[Any, Any, int | None]]
 """Activity that writes a batch to SQL; it may return the version that SQL has, if that is a later one."""
+
+
+class Done(Immutable):
+    """Outcome of a command, which is kept so that its key is known in every later run."""
+
+    action: str
+    digest: str
+    version: int
+    done_at: datetime
+
+
+class EntityStart(Start):
+    """Shared part of the start messages: what runs carry over, apart from the entity."""
+
+    seen: dict[str, Done] = Field(default={})
+    sender_version: int = omit_default(0, "Version up to which the sender of an update writes the events to SQL.")
+    changed_at: datetime | None = omit_default(None, "When the entity changed last; null in the first run.")
+
+
+class EntityOutcome(BaseModel):
+    """Answer of an update or query of an incident or assessment; see `domain.case.views.Outcome`."""
+
+    action: str
+    digest: str
+    version: int
+    available_actions: tuple[str, ...] = ()
 
 
 class HostedEntity(Protocol):
@@ -287,3 +313,35 @@ class PublishingWorkflow(EntityWorkflow):
             priority=LOWEST,
             summary=summary,
         )
+
+
+class DeadlineTimer:
+    """The one timer of an entity: it calls `wake` at or before the next deadline.
+
+    An early one rings nothing, and costs less than to set another one.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._at: datetime | None = None
+        self._sleep: asyncio.Task[None] | None = None
+
+    def set(self, deadline: datetime | None, state: str) -> None:
+        """Set the timer for this deadline, or leave an earlier one. The UI shows `state` beside it."""
+        # A timer whose time has passed is none, even before its event arrives: then it makes no difference if the
+        # event arrives before an update or together with it.
+        at = self._at if self._at and self._at > workflow.now() else None
+        if deadline is None or (at and at <= deadline):
+            return
+        if self._sleep and at:
+            self._sleep.cancel()
+        self._at = deadline
+        self._sleep = asyncio.create_task(self._wake_at(deadline, f"{state} → {deadline:%m-%d %H:%M:%S}Z"))
+
+    async def _wake_at(self, deadline: datetime, summary: str) -> None:
+        left = (deadline - workflow.now()).total_seconds()
+        # The server's timers know whole milliseconds; rounded down, a timer would fire in vain.
+        await workflow.sleep(math.ceil(max(left, 0) * 1000) / 1000, summary=summary)
+        if self._at == deadline:
+            self._at = None
+        self._wake()

@@ -1,4 +1,4 @@
-"""Interceptor of workers: it makes the details in the Temporal UI when somebody looks, and drops malformed signals."""
+"""Interceptor of workers: details in the Temporal UI when somebody looks, malformed signals, and people who act."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,34 +6,52 @@ from typing import Any
 from temporalio import workflow
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.worker import (
+    ExecuteWorkflowInput,
     HandleQueryInput,
     HandleSignalInput,
+    HandleUpdateInput,
     Interceptor,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
 )
 
+from domain.case.intake import Registration
+from domain.kit.event import Command
+from domain.shared.actors import Role
 from workflows.kit.entity import EntityWorkflow
 from workflows.kit.words import WorkerNames
 
-_NAMES = "names_for_details"
+_NAMES, _NOTE_ACTION = "names_for_details", "note_action"
 
 
 class EntityInterceptor(Interceptor):
     """Interceptor of a worker that answers the query for a workflow's metadata with the details of its entity.
 
     Most changes nobody looks at. A query is in no history, so the details may name what the workflow does not know.
+
+    Args:
+        names: returns the names that the worker knows.
+        note_action: is called when people register a case or send a command, also by another machine's API.
     """
 
-    def __init__(self, names: Callable[[], WorkerNames]) -> None:
-        self._names = names
+    def __init__(self, names: Callable[[], WorkerNames], note_action: Callable[[], None]) -> None:
+        self._functions = {_NAMES: names, _NOTE_ACTION: note_action}
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the SDK's name
-        input.unsafe_extern_functions[_NAMES] = self._names
+        input.unsafe_extern_functions.update(self._functions)
         return _EntityInbound
 
 
 class _EntityInbound(WorkflowInboundInterceptor):
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
+        _note_action(isinstance(getattr(next(iter(input.args), None), "source", None), Registration))
+        return await super().execute_workflow(input)
+
+    async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
+        command = next(iter(input.args), None)
+        _note_action(isinstance(command, Command) and command.actor.role is not Role.SYSTEM)
+        return await super().handle_update_handler(input)
+
     async def handle_query(self, input: HandleQueryInput) -> Any:  # noqa: A002, ANN401 - the SDK's names
         answer = await super().handle_query(input)
         if isinstance(answer, WorkflowMetadata) and isinstance(shown := workflow.instance(), EntityWorkflow):
@@ -44,3 +62,8 @@ class _EntityInbound(WorkflowInboundInterceptor):
         # No signal takes more than one argument. Sent by hand with several, it would fail the task for ever.
         if len(input.args) <= 1:
             await super().handle_signal(input)
+
+
+def _note_action(by_people: bool) -> None:
+    if by_people and not workflow.unsafe.is_replaying():
+        workflow.extern_functions()[_NOTE_ACTION]()

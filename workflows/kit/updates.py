@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 from temporalio import workflow
 
 from activities.names import ACTIONS, example
-from domain.kit.command import Command
-from domain.kit.event import AnyAction
+from domain.kit.event import AnyAction, Command
 
 W = TypeVar("W")
 

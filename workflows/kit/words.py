@@ -5,8 +5,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from pydantic import Field
+
 from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
+from domain.catalogue.catalogue import Catalogue
 from domain.shared.actors import Actor, Role
+from domain.shared.value import Immutable, omit_default
 
 LONGEST = 1000
 """Characters of a text that the details show."""
@@ -19,6 +23,24 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>|~#:])")
 _SPACE = re.compile(r"\s+")
 ANYBODY = Actor(id="anybody", role=Role.ADMIN)
 """Reader of the Temporal UI, which shows what any role may do."""
+
+
+class CatalogueNames(Immutable):
+    """Chinese names of the codes of a catalogue, and its time zone, for the Temporal UI."""
+
+    services: dict[str, str] = Field(default={})
+    districts: dict[str, str] = Field(default={})
+    departments: dict[str, str] = Field(default={})
+    timezone: str = omit_default(USUAL_ZONE, "In which times are shown.")
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> "CatalogueNames":
+        return cls(
+            services={each.code: each.name_zh for each in catalogue.services},
+            districts={each.code: each.name_zh for each in catalogue.districts},
+            departments={each.code: each.name_zh for each in catalogue.departments},
+            timezone=catalogue.calendar.timezone,
+        )
 
 
 class WorkerNames(NamedTuple):

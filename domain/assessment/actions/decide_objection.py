@@ -96,7 +96,6 @@ ACTION = AssessmentAction(
     description="An objection is accepted or rejected by somebody who is no party to it.",
     roles={Role.SUPERVISOR, Role.MANAGER},
     sources={AssessmentState.OBJECTIONS},
-    body=DecideObjection,
     example=DecideObjection(objection=1, accepted=True, reason="The recording says so. 录音属实"),
     problems=(NO_SUCH_OBJECTION, OBJECTION_DECIDED, OWN_OBJECTION),
     data=ObjectionDecided,

@@ -60,7 +60,6 @@ ACTION = AssessmentAction(
     description="A case of the sample gets the points of each criterion of the form.",
     roles={Role.SUPERVISOR},
     sources={AssessmentState.DRAFT},
-    body=Inspect,
     example=Inspect(
         complaint="2608034711004", scores={"greeting": 20, "understanding": 20, "record": 25, "handling": 30}
     ),

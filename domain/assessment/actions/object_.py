@@ -70,7 +70,6 @@ ACTION = AssessmentAction(
     description="Somebody objects to a figure of the published month.",
     roles={Role.AGENT, Role.CREW, Role.DISPATCHER, Role.FOLLOW_UP, Role.SUPERVISOR, Role.MANAGER},
     sources={AssessmentState.OBJECTIONS},
-    body=Object,
     example=Object(
         by=Subject.AGENT,
         subject="10023",

@@ -3,12 +3,8 @@
 from datetime import datetime
 
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import Event, MayClose
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor, Role
+from domain.case.events import MayClose
+from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.shared.text import Text
 
 
@@ -23,9 +19,9 @@ class Answered(Answer, MayClose):
 
 
 def decide(case: CaseState, body: Answer, _: Actor, at: datetime) -> Decision:
-    if case.terms.answer_needs_follow_up:
-        return Decision(Answered.of(body), State.PENDING_FOLLOW_UP)
-    return Decision(Answered.of(body, reopen_ends_at=case.window_ends_at(at)), State.CLOSED)
+    state = State.PENDING_FOLLOW_UP if case.terms.answer_needs_follow_up else State.CLOSED
+    ends_at = case.window_ends_at(at) if state is State.CLOSED else None
+    return Decision(Answered.of(body, reopen_ends_at=ends_at), state)
 
 
 def evolve(case: CaseState, data: Answered, event: Event) -> None:
@@ -34,7 +30,7 @@ def evolve(case: CaseState, data: Answered, event: Event) -> None:
     if event.to_state is State.PENDING_FOLLOW_UP:
         case.start_clocks(event.at, "reply")
         case.follow_up_since = event.at
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
+        case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
 
 
 ACTION = Action(
@@ -44,7 +40,6 @@ ACTION = Action(
     roles={Role.AGENT},
     sources={State.REGISTERED},
     targets=(State.CLOSED, State.PENDING_FOLLOW_UP),
-    body=Answer,
     example=Answer(message="The office opens at half past eight. 营业厅八点半开门。"),
     data=Answered,
     decide=decide,

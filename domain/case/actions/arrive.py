@@ -1,12 +1,8 @@
 """arrive 到场: the crew is on the spot."""
 
-from domain.case.events import Event
-from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import State
+from domain.case.kind import Action, CaseState, Event, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, PartBody, PartData, PartState
 from domain.case.permission import while_incomplete
-from domain.case.state import CaseState
-from domain.shared.actors import Role
 
 
 class Arrive(PartBody):
@@ -29,7 +25,6 @@ ACTION = Action(
     roles={Role.CREW},
     sources={State.IN_PROGRESS},
     targets=(State.IN_PROGRESS,),
-    body=Arrive,
     example=Arrive(note="On the spot, the main valve is open."),
     problems=(NO_SUCH_PART,),
     data=Arrived,

@@ -1,16 +1,10 @@
 """assign 指派: another person of the department works on the case, or on its part of it."""
 
-from datetime import datetime
 from typing import Any
 
-from domain.case.events import Event
-from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import State
+from domain.case.kind import Action, Addressees, CaseState, Decision, Event, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData
 from domain.case.permission import while_incomplete
-from domain.case.state import CaseState
-from domain.kit.event import Addressees, Decision
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Name
 
@@ -29,13 +23,9 @@ class Assigned(PartData, Assign):
     previous_assignee: str | None = None
 
 
-def decide(case: CaseState, body: Assign, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: Assign, *_: object) -> Decision:
     """Refuse the assignee of the case."""
     return Decision(Assigned.of(body, **_previous(body, case.assignee)))
-
-
-def evolve(case: CaseState, data: Assigned, _: Event) -> None:
-    case.assignee = data.assignee
 
 
 def facts_of_part(part: Part, body: Assign) -> dict[str, Any]:
@@ -63,13 +53,12 @@ ACTION = Action(
     description="Another person of the department works on it.",
     roles={Role.CREW, Role.DISPATCHER, Role.SUPERVISOR},
     sources={State.DISPATCHED, State.IN_PROGRESS, State.SUSPENDED, State.AWAITING_APPROVAL},
-    body=Assign,
     example=Assign(assignee="黄强", note="The shift has changed."),
     problems=(SAME_ASSIGNEE, NO_SUCH_PART),
     data=Assigned,
     guard=while_incomplete,
     decide=decide,
-    evolve=evolve,
+    sets=("assignee",),
     notifies=notifies,
     part=PartAction(sources=PART_AT_WORK, facts=facts_of_part, evolve=evolve_part),
 )

@@ -1,11 +1,9 @@
 """comment 补充: something to know about the case; it resets no clock."""
 
 from domain.case.events import OfIncident
-from domain.case.kind import Action
-from domain.case.lifecycle import OPEN, State
+from domain.case.kind import Action, ActionBody, Role, State
+from domain.case.lifecycle import OPEN
 from domain.case.permission import while_active
-from domain.kit.event import ActionBody
-from domain.shared.actors import Role
 from domain.shared.text import Text
 
 
@@ -34,7 +32,6 @@ ACTION = Action(
         Role.CALLER,
     },
     sources=OPEN | {State.CLOSED},
-    body=Comment,
     example=Comment(note="The caller is at home after six in the evening."),
     data=Commented,
     guard=while_active,

@@ -1,17 +1,11 @@
 """complete 处理完成: the department's work is done; what was done is on record."""
 
-from datetime import datetime
-
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import Event, OfIncident
-from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import State
+from domain.case.events import OfIncident
+from domain.case.kind import Action, CaseState, Decision, Event, NotPossible, Objection, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
 from domain.case.permission import while_incomplete
 from domain.case.progress import Finding
-from domain.case.state import CaseState
-from domain.kit.event import Decision, NotPossible
-from domain.shared.actors import Actor, Role
 from domain.shared.codes import Code
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text
@@ -41,14 +35,14 @@ def check(case: CaseState, body: Complete) -> None:
         raise Refused(UNKNOWN_FINDING, message, accepted or ("no findings",))
 
 
-def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
+def guard(case: CaseState, *_: object) -> Objection:
     if case.needs_decision:
         what = f"{case.terms.name} is completed once management has decided on it in cycle {case.cycle}"
         return NotPossible(NOT_APPROVED, f"{what}; ask with request_approval (报批)")
-    return while_incomplete(action, case, actor, at)
+    return while_incomplete(case)
 
 
-def decide(case: CaseState, body: Complete, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: Complete, *_: object) -> Decision:
     return Decision(Completed.of(body), State.IN_PROGRESS if case.unfinished else State.PENDING_REPLY)
 
 
@@ -57,7 +51,7 @@ def evolve(case: CaseState, data: Completed, event: Event) -> None:
     case.completed = True
     case.result = data.result
     if data.incident:  # Nobody was there for this case: the department's promises no longer apply.
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
+        case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
     else:
         case.arrived_at = event.at  # Who has done the work was there.
         case.stop_clocks(event.at, *DEPARTMENT_CLOCKS)
@@ -87,7 +81,6 @@ ACTION = Action(
     roles={Role.CREW},
     sources={State.IN_PROGRESS},
     targets=(State.PENDING_REPLY, State.IN_PROGRESS),
-    body=Complete,
     example=Complete(result="The valve's core had dropped; lifted as a stopgap, water is back."),
     problems=(NO_SUCH_PART, NOT_APPROVED, UNKNOWN_FINDING),
     data=Completed,

@@ -7,16 +7,13 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from domain.case.actions.complete import NOT_APPROVED
-from domain.case.events import Event
+from domain.case.events import text_of
 from domain.case.intake import Caller, IntakeFacts, Location
-from domain.case.kind import Action, text_of
+from domain.case.kind import Action, Addressees, CaseState, Decision, Event, EventData, NotPossible, Reasoned, Role
 from domain.case.lifecycle import OPEN
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises, with_priority
 from domain.case.progress import ContactChange
-from domain.case.state import CaseState
 from domain.catalogue.terms import Edition, Priority, Terms
-from domain.kit.event import Addressees, Decision, EventData, NotPossible, Reasoned
-from domain.shared.actors import Actor, Role
 from domain.shared.codes import ServiceCode
 from domain.shared.errors import VERSION_CHANGED, ProblemType, Refused
 from domain.shared.text import same_phone
@@ -99,13 +96,12 @@ class Corrected(Reasoned):
         return self.before.caller.phone if self.before.caller and self.changes_phone else None
 
 
-def decide(case: CaseState, body: Correct, _: Actor, at: datetime) -> Decision | NotPossible:
+def decide(case: CaseState, body: Correct, _: object, at: datetime) -> Decision | NotPossible:
     """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
-    extended = body if isinstance(body, Correction) else None
-    if extended and not {*extended.filled} <= {*case.filled}:
+    in_force, filled = (body.in_force, body.filled) if isinstance(body, Correction) else (None, ())
+    if not {*filled} <= {*case.filled}:
         message = "Somebody has corrected what the registry had filled in. Send the same again."
         raise Refused(VERSION_CHANGED, message, ("the same correction once more",))
-    in_force = extended.in_force if extended else None
     intake = case.intake
     service, location = body.service_code or intake.service_code, _located(intake.location, body.location)
     terms = _terms(case, body, in_force, service, location.district)
@@ -122,7 +118,7 @@ def decide(case: CaseState, body: Correct, _: Actor, at: datetime) -> Decision |
     if not changed:
         raise Refused(NOTHING_CORRECTED, f"The case {case.number} has these facts already.", tuple(facts))
     before, after = (CorrectedFacts(**{name: values[place] for name, values in changed.items()}) for place in (0, 1))
-    new: dict[str, Any] = {"filled": extended.filled if extended else ()}
+    new: dict[str, Any] = {"filled": filled}
     if in_force and terms != case.terms:
         new |= {"catalogue": in_force.edition, "terms": terms, "changed": changed_terms(case.terms, terms)}
         new["moved"] = moved_promises(case, terms, at)
@@ -137,15 +133,15 @@ def evolve(case: CaseState, data: Corrected, event: Event) -> None:
     if data.needs_recognition:
         case.caller_version = event.seq
     if data.changes_phone:
-        change = ContactChange(by=event.actor, at=event.at, by_owner=event.actor == case.owner)
-        case.contact_changed = change
-        (case.add_flags if change.by_owner else case.remove_flags)(CONTACT_CHANGED)
-    intake, by_hand = case.intake, case.terms.priority if case.terms.priority_by_hand else None
+        by_owner = event.actor == case.owner
+        case.contact_changed = ContactChange(by=event.actor, at=event.at, by_owner=by_owner)
+        case.set_flag(CONTACT_CHANGED, raised=by_owner)
+    intake = case.intake
     case.corrected = IntakeFacts(
         service_code=data.after.service_code or intake.service_code,
         caller=data.after.caller or intake.caller,
         location=data.after.location or intake.location,
-        priority=by_hand,
+        priority=case.terms.priority if case.terms.priority_by_hand else None,
     )
     case.intake = case.corrected.of(intake)
     as_before = (each for each in case.filled if attrgetter(each)(case.intake) == attrgetter(each)(intake))
@@ -200,7 +196,6 @@ ACTION = Action(
     description="Facts of the intake are corrected; the clocks follow the promises of the right service.",
     roles={Role.AGENT, Role.OWNER, Role.DISPATCHER, Role.SUPERVISOR},
     sources=OPEN,
-    body=Correct,
     extended_body=Correction,
     example=Correct(reason="The leak is two doors further on.", location=Location(address="莲塘东路18号")),
     problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED, VERSION_CHANGED),

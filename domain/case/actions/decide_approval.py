@@ -1,17 +1,10 @@
 """decide_approval 审批: management approves (批准) or rejects (驳回) what it was asked for, in turn."""
 
-from datetime import datetime
-
 from domain.case.actions.request_approval import open_turn
 from domain.case.approvers import OWN_REQUEST, TURNS, TurnDecided, check_reason, own_request, result
 from domain.case.clocks import APPROVE
-from domain.case.events import Event
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
+from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, Role, State
 from domain.catalogue.terms import USUAL_CURRENCY
-from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import Refused
 from domain.shared.text import Text
 
@@ -41,7 +34,7 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     return approval.objection(actor, lapsed=lapsed)
 
 
-def decide(case: CaseState, body: DecideApproval, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: DecideApproval, *_: object) -> Decision:
     approval = case.approval
     assert approval is not None  # noqa: S101 - what the state says
     if approval.kind:
@@ -56,7 +49,7 @@ def decide(case: CaseState, body: DecideApproval, _: Actor, __: datetime) -> Dec
 def evolve(case: CaseState, data: ApprovalDecided, event: Event) -> None:
     approval = case.approval
     assert approval is not None  # noqa: S101 - what the state says
-    case.change_clocks(lambda clock: clock.stop(event.at, case.calendar), [APPROVE])
+    case.stop_clocks(event.at, APPROVE)
     if event.to_state is State.AWAITING_APPROVAL:
         case.approval = approval.approve(event.actor)
         open_turn(case, event.at)
@@ -75,7 +68,6 @@ ACTION = Action(
     roles={Role.MANAGER},
     sources={State.AWAITING_APPROVAL},
     targets=(State.IN_PROGRESS, State.AWAITING_APPROVAL),
-    body=DecideApproval,
     example=DecideApproval(approved=True, reason="Hardship household."),
     problems=(OWN_REQUEST, *TURNS),
     data=ApprovalDecided,

@@ -6,14 +6,11 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from domain.case.approvers import CREDIT_KIND, TURNS, TurnDecided, check_reason, result
-from domain.case.clocks import Clock
-from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action
-from domain.case.lifecycle import State
+from domain.case.clocks import APPROVE
+from domain.case.events import OfDepartment
+from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role, State
 from domain.case.progress import LIMIT_REACHED, Owed
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees, Decision, NotPossible
-from domain.shared.actors import SYSTEM, Actor, Role
+from domain.shared.actors import SYSTEM
 from domain.shared.codes import Code
 from domain.shared.errors import OUT_OF_TURN, ProblemType, Refused
 from domain.shared.text import Text
@@ -55,7 +52,7 @@ class CreditDecided(TurnDecided, DecideCredit, OfDepartment):
     """Decision of one approver, with the credit; a final approval names those who pay, and those who are told."""
 
     final: bool
-    notify: tuple[str, ...] = ()
+    notify: tuple[str, ...] = omit_default(())
 
 
 def check(case: CaseState, body: DecideCredit) -> None:
@@ -66,7 +63,7 @@ def check(case: CaseState, body: DecideCredit) -> None:
         raise Refused(UNKNOWN_GROUND, message, accepted)
 
 
-def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> NotPossible | None:
+def guard(case: CaseState, *_: object) -> NotPossible | None:
     """Refuse if no credit waits. It is decided on however long the case has been closed."""
     return None if case.undecided_credits else NotPossible(OUT_OF_TURN, "no credit of it waits for a decision")
 
@@ -80,18 +77,18 @@ def decide(case: CaseState, body: DecideCredit, actor: Actor, at: datetime) -> D
 
     Why it is owed is known: that is reason enough to approve it.
     """
-    owed = next((owed for owed in case.undecided_credits if owed.serial == body.credit), None)
+    waiting = {owed.serial: owed for owed in case.undecided_credits}
+    owed = waiting.get(body.credit)
     if owed is None:
-        waiting = tuple(str(owed.serial) for owed in case.undecided_credits)
         message = f"No credit {body.credit} of the case {case.number} waits for a decision."
-        raise Refused(NO_SUCH_CREDIT, message, waiting)
+        raise Refused(NO_SUCH_CREDIT, message, tuple(map(str, waiting)))
     if refused := _objection(case, owed, actor, at):
         raise refused
     if not body.approved:
         check_reason(body.reason, body.note)
     final = owed.is_final(approved=body.approved)
-    payer = {"department": owed.paid_by} if owed.paid_by else {}
-    paid = {"notify": ("caller", *payer), **payer} if final and body.approved else {}
+    payer = owed.paid_by if final and body.approved else None
+    told = ("caller", "department") if payer else ("caller",)
     decided = CreditDecided.of(
         body,
         subject=owed.name,
@@ -101,36 +98,31 @@ def decide(case: CaseState, body: DecideCredit, actor: Actor, at: datetime) -> D
         requested_by=SYSTEM.id,
         turn=len(owed.approved_by) + 1,
         final=final,
-        **paid,
+        notify=told if final and body.approved else (),
+        department=payer,
     )
     return Decision(decided)
 
 
 def evolve(case: CaseState, data: CreditDecided, event: Event) -> None:
     before = case.credits[data.credit - 1]
-    owed = before.approve(event.actor)
-    if not data.final:
-        case.put_credit(owed.model_copy(update={"asked_at": event.at}))
-        return
-    case.put_credit(owed.model_copy(update={"approved": data.approved, "ground": data.ground}))
-    case.decisions += (result(data, event, before.approved_by),)
-    case.flag_undecided_credits()
+    changes = {"approved": data.approved, "ground": data.ground} if data.final else {"asked_at": event.at}
+    case.put_credit(before.approve(event.actor).model_copy(update=changes))
+    if data.final:
+        case.decisions += (result(data, event, before.approved_by),)
 
 
 def _objection(case: CaseState, owed: Owed, actor: Actor, at: datetime) -> Refused | None:
-    """Return the refusal for a person whose turn it is not. The administrator may decide in every role."""
+    """Return the refusal for a person whose turn it is not. The administrator may decide in every role.
+
+    Once the time of the approver has lapsed, the deputy may decide as well.
+    """
     if actor.role is Role.ADMIN:
         return None
-    return owed.objection(actor, lapsed=at >= _lapses_at(case, owed))
-
-
-def _lapses_at(case: CaseState, owed: Owed) -> datetime:
-    """Return when the deputy may decide as well."""
-    who = owed.next_approver
-    if who is None:
-        return owed.asked_at
-    clock = Clock(serial=1, name="approve", cycle=1, calendar=who.calendar, budget_seconds=who.budget_seconds)
-    return clock.start(owed.asked_at).due_at(case.calendar) or owed.asked_at
+    lapses_at = None
+    if who := owed.next_approver:
+        lapses_at = case.new_clock(APPROVE, who, serial=1).start(owed.asked_at).due_at(case.calendar)
+    return owed.objection(actor, lapsed=at >= (lapses_at or owed.asked_at))
 
 
 def notifies(_: CaseState, data: CreditDecided, __: Event) -> Addressees:
@@ -152,7 +144,6 @@ ACTION = Action(
     description="Management approves or rejects, in turn, a credit that the company owes.",
     roles={Role.MANAGER},
     sources=frozenset(State),
-    body=DecideCredit,
     example=DecideCredit(credit=1, approved=True, reason="The supply was late."),
     problems=(NO_SUCH_CREDIT, UNKNOWN_GROUND, *TURNS),
     data=CreditDecided,

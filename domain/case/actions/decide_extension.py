@@ -1,15 +1,9 @@
 """decide_extension 延期审批: a supervisor grants the working days that were asked for, or does not."""
 
-from datetime import datetime
-
 from domain.case.approvers import OWN_REQUEST, own_request
 from domain.case.clocks import EXTENDED_CLOCKS
-from domain.case.events import Event
-from domain.case.kind import Action
+from domain.case.kind import Action, ActionBody, Actor, CaseState, Decision, Event, NotPossible, Role
 from domain.case.lifecycle import OPEN
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Decision, NotPossible
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 
 EXTENSION_EXPIRED = ProblemType(
@@ -29,8 +23,8 @@ class ExtensionDecided(DecideExtension):
     working_days: int
 
 
-def guard(action: Action, case: CaseState, _: Actor, __: datetime) -> NotPossible | None:
-    return None if case.extension else action.out_of_turn(f"it is {case.state}")
+def guard(case: CaseState, *_: object) -> str | None:
+    return None if case.extension else f"it is {case.state}"
 
 
 def objection(case: CaseState, actor: Actor) -> Refused | None:
@@ -39,7 +33,7 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     return own_request(actor, "supervisor") if mine else None
 
 
-def decide(case: CaseState, body: DecideExtension, _: Actor, __: datetime) -> Decision | NotPossible:
+def decide(case: CaseState, body: DecideExtension, *_: object) -> Decision | NotPossible:
     clock = case.live_clock("resolve")
     if body.approved and clock and clock.missed_at:
         expired = f"resolve expired at {clock.missed_at.isoformat()}, and an extension moves nothing any more"
@@ -65,7 +59,6 @@ ACTION = Action(
     description="If granted, the owner's clocks get the days.",
     roles={Role.SUPERVISOR},
     sources=OPEN,
-    body=DecideExtension,
     example=DecideExtension(approved=True),
     problems=(OWN_REQUEST, EXTENSION_EXPIRED),
     data=ExtensionDecided,

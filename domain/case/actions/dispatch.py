@@ -1,16 +1,11 @@
 """dispatch 派单: the case goes to a department; again, before or after it is signed for, to another one (改派)."""
 
-from datetime import datetime
-
 from domain.case.clocks import DEPARTMENT_CLOCKS
-from domain.case.events import Event, Names, OfDepartment
-from domain.case.kind import Action, text_of
-from domain.case.lifecycle import AT_WORK, TO_DISPATCH, State
+from domain.case.events import Names, OfDepartment, text_of
+from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
+from domain.case.lifecycle import AT_WORK, TO_DISPATCH
 from domain.case.parts import UNFINISHED
 from domain.case.permission import while_incomplete
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees, Decision, NotPossible
-from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import WRONG_ROLE, ProblemType, Refused
 from domain.shared.text import Name
@@ -32,8 +27,8 @@ class Dispatched(Dispatch, OfDepartment):
     previous_unit: Names | None = None
 
 
-def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
-    return while_incomplete(action, case, actor, at) if case.state is State.IN_PROGRESS else None
+def guard(case: CaseState, *_: object) -> str | None:
+    return while_incomplete(case) if case.state is State.IN_PROGRESS else None
 
 
 def objection(case: CaseState, actor: Actor) -> Refused | None:
@@ -43,22 +38,22 @@ def objection(case: CaseState, actor: Actor) -> Refused | None:
     return Refused(WRONG_ROLE, message, ("dispatcher", "supervisor"))
 
 
-def decide(case: CaseState, body: Dispatch, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: Dispatch, *_: object) -> Decision:
     """Refuse the department and assignee that have the case already; once it is signed for, the department."""
     if case.state not in AT_WORK or case.department is None:
         return Decision(Dispatched.of(body), State.DISPATCHED)
-    if case.state is State.IN_PROGRESS and body.department == case.department:
+    if body.department != case.department:
+        names = Names.taken_from(case.terms.unit(case.department))
+        redirected = Dispatched.of(body, previous_department=case.department, previous_unit=names)
+        return Decision(redirected, State.DISPATCHED)
+    if case.state is State.IN_PROGRESS:
         accepted = ("another department", f"assign (指派), to give it to another person in {body.department}")
         raise Refused(SAME_DEPARTMENT, f"{body.department} has signed for the case {case.number}.", accepted)
-    if (body.department, body.assignee) == (case.department, case.assignee):
+    if body.assignee == case.assignee:
         whom = f"{body.department} for {body.assignee}" if body.assignee else body.department
         accepted = ("another department", f"another assignee in {body.department}")
         raise Refused(SAME_DEPARTMENT, f"The case {case.number} is with {whom} already.", accepted)
-    if body.department == case.department:
-        return Decision(Dispatched.of(body), State.DISPATCHED)
-    names = Names.taken_from(case.terms.unit(case.department))
-    redirected = Dispatched.of(body, previous_department=case.department, previous_unit=names)
-    return Decision(redirected, State.DISPATCHED)
+    return Decision(Dispatched.of(body), State.DISPATCHED)
 
 
 def evolve(case: CaseState, data: Dispatched, event: Event) -> None:
@@ -78,7 +73,7 @@ def hand_to(case: CaseState, department: str, event: Event, assignee: str | None
         case.handed = (*case.handed, event.at)
         case.arrived_at, case.signed_before = None, False
         case.extension = None
-        case.change_clocks(lambda clock: clock.cancel(event.at, case.calendar), DEPARTMENT_CLOCKS)
+        case.cancel_clocks(event.at, DEPARTMENT_CLOCKS)
         case.open_clocks(DEPARTMENT_CLOCKS)
         case.start_clocks(event.at, "registration")  # what runs from there runs already, except of the new department
     if (part := case.part_of(department)) and part.state in UNFINISHED:
@@ -109,7 +104,6 @@ ACTION = Action(
     roles={Role.AGENT, Role.DISPATCHER, Role.SUPERVISOR},
     sources=TO_DISPATCH | AT_WORK,
     targets=(State.DISPATCHED,),
-    body=Dispatch,
     example=Dispatch(department="repair", note="The caller is still on the line."),
     problems=(SAME_DEPARTMENT,),
     data=Dispatched,

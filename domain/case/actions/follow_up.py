@@ -9,13 +9,10 @@ from pydantic_core import PydanticCustomError
 from domain.case.actions.dispatch import hand_to
 from domain.case.actions.register import open_cycle
 from domain.case.actions.supervise import supervise
-from domain.case.events import Event, MayClose, OfDepartment
-from domain.case.kind import Action
-from domain.case.lifecycle import State
+from domain.case.events import MayClose, OfDepartment
+from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, Role, State
 from domain.case.progress import SATISFIED, FollowUpAnswer, Satisfaction
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees, Decision
-from domain.shared.actors import Actor, Role
+from domain.shared.value import omit_default
 
 Outcome = Literal["satisfied", "dissatisfied", "unreachable"]
 _FIELDS = ("outcome", "contacted", "solved", "satisfaction")
@@ -86,22 +83,21 @@ class FollowedUp(FollowUpAnswers, MayClose, OfDepartment):
 
     outcome: Outcome
     attempt: int
-    rework_by: str | None = Field(None, description="The department that does the rework, if none had the case before.")
+    rework_by: str | None = omit_default(None, "The department that does the rework, if none had the case before.")
 
 
 def decide(case: CaseState, body: FollowUp, actor: Actor, at: datetime) -> Decision:
-    outcome, attempt = body.result, case.follow_up_attempts + 1
-    facts = {"outcome": outcome} | ({"department": case.department} if case.department else {})
-    if outcome == "dissatisfied":
-        rework = {} if case.department else {"rework_by": department_for_rework(case)}
-        return Decision(FollowedUp.of(body, **facts, **rework, attempt=attempt), State.DISPATCHED, case.cycle + 1)
+    outcome = body.result
     # A caller who says that nobody has called is no try of the company: the case goes on waiting for one.
-    if outcome == "unreachable" and actor.role is Role.CALLER:
-        return Decision(FollowedUp.of(body, **facts, attempt=case.follow_up_attempts), State.PENDING_FOLLOW_UP)
-    if outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts:
-        return Decision(FollowedUp.of(body, **facts, attempt=attempt), State.PENDING_FOLLOW_UP)
-    closed = FollowedUp.of(body, **facts, attempt=attempt, reopen_ends_at=case.window_ends_at(at))
-    return Decision(closed, State.CLOSED)
+    no_try = outcome == "unreachable" and actor.role is Role.CALLER
+    attempt = case.follow_up_attempts + (0 if no_try else 1)
+    facts = {"outcome": outcome, "attempt": attempt, "department": case.department}
+    if outcome == "dissatisfied":
+        rework_by = None if case.department else department_for_rework(case)
+        return Decision(FollowedUp.of(body, **facts, rework_by=rework_by), State.DISPATCHED, case.cycle + 1)
+    if no_try or (outcome == "unreachable" and attempt < case.terms.process.follow_up_attempts):
+        return Decision(FollowedUp.of(body, **facts), State.PENDING_FOLLOW_UP)
+    return Decision(FollowedUp.of(body, **facts, reopen_ends_at=case.window_ends_at(at)), State.CLOSED)
 
 
 def department_for_rework(case: CaseState) -> str:
@@ -112,14 +108,7 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
     reached = data.outcome != "unreachable"
     # Who was not reached has said nothing: what was said before stands.
     if reached or case.answer is None or not case.answer.contacted:
-        case.answer = FollowUpAnswer(
-            outcome=data.outcome,
-            contacted=reached,
-            solved=data.solved,
-            satisfaction=data.satisfaction,
-            note=data.note,
-            answered_at=event.at,
-        )
+        case.answer = FollowUpAnswer.taken_from(data, contacted=reached, answered_at=event.at)
     if event.role is Role.CALLER and not reached:
         return
     case.follow_up_attempts = data.attempt
@@ -141,7 +130,7 @@ def evolve(case: CaseState, data: FollowedUp, event: Event) -> None:
 
 
 def begin_rework(case: CaseState, department: str | None, event: Event) -> None:
-    case.cancel_clocks(event.at, None)
+    case.cancel_clocks(event.at, part=None)
     open_cycle(case, event)
     hand_to(case, department or department_for_rework(case), event)
 
@@ -159,7 +148,6 @@ ACTION = Action(
     roles={Role.FOLLOW_UP, Role.CALLER},
     sources={State.PENDING_FOLLOW_UP},
     targets=(State.CLOSED, State.DISPATCHED, State.PENDING_FOLLOW_UP),
-    body=FollowUp,
     example=FollowUp(contacted=True, solved=True, satisfaction=Satisfaction.VERY_SATISFIED, note="Thanks the crew."),
     further_examples=(
         ("not contacted", FollowUp(contacted=False)),

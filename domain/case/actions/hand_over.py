@@ -1,14 +1,8 @@
 """hand_over 移交: another agent owns the case from now on."""
 
-from datetime import datetime
-
 from domain.case.actions.correct import CONTACT_CHANGED
-from domain.case.events import Event
-from domain.case.kind import Action
+from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.case.lifecycle import OPEN
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Name
 from domain.shared.value import omit_default
@@ -31,7 +25,7 @@ class HandedOver(HandOver):
     previous_owner: str
 
 
-def decide(case: CaseState, body: HandOver, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: HandOver, *_: object) -> Decision:
     """Refuse the owner of the case, and to take it from somebody else than is meant."""
     if body.owner == case.owner:
         raise Refused(SAME_OWNER, f"{case.owner} owns the case already.", ("another person's id or name",))
@@ -55,7 +49,6 @@ ACTION = Action(
     description="A new owner; the owner changes in no other way.",
     roles={Role.SUPERVISOR},
     sources=OPEN,
-    body=HandOver,
     example=HandOver(owner="陈静", note="The agent is on leave."),
     problems=(SAME_OWNER, OWNER_CHANGED),
     data=HandedOver,

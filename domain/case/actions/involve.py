@@ -1,15 +1,10 @@
 """involve 协办: a further department gets a part of the case, with clocks of its own."""
 
-from datetime import datetime
-
-from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action
+from domain.case.events import OfDepartment
+from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role
 from domain.case.lifecycle import AT_WORK
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, UNFINISHED, Part, PartState
-from domain.case.state import CaseState
 from domain.catalogue.terms import ClockName
-from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text
@@ -35,7 +30,7 @@ class Involved(Involve, OfDepartment):
     part: int
 
 
-def decide(case: CaseState, body: Involve, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: Involve, *_: object) -> Decision:
     """Refuse a department that is at work on the case, and taking over a part that is not open."""
     if body.department == case.department:
         message = f"{body.department} has the case itself."
@@ -75,7 +70,6 @@ ACTION = Action(
     description="A further department gets a part, with its own clocks.",
     roles={Role.DISPATCHER, Role.OWNER},
     sources=AT_WORK,
-    body=Involve,
     example=Involve(department="customer_service", task="Find out what is owed, and why."),
     problems=(ALREADY_INVOLVED, NO_SUCH_PART),
     data=Involved,

@@ -1,16 +1,38 @@
-"""link_incident 并案: the case is one of many with one cause (突发事件), or not any more."""
+"""link_incident 并案: the case is one of many with one cause (突发事件), or not any more.
 
-from datetime import datetime
+It waits with the others, and is settled with them unless it has own work.
+"""
 
-from domain.case.events import Event
-from domain.case.incident_link import OWN_CAUSE, own_matters
-from domain.case.kind import Action
-from domain.case.lifecycle import BEFORE_REPLY
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees, Decision, NotPossible
-from domain.shared.actors import Actor, Role
+from domain.case.clocks import DEPARTMENT_CLOCKS
+from domain.case.events import OfIncident
+from domain.case.kind import Action, ActionBody, Actor, Addressees, CaseState, Decision, Event, NotPossible, Role
+from domain.case.lifecycle import BEFORE_REPLY, UNSIGNED
+from domain.case.progress import Progress
 from domain.shared.errors import OUT_OF_TURN, SAME_INCIDENT, Refused
 from domain.shared.text import IncidentNumber
+from domain.shared.value import NamedCode, complete
+
+SETTLED, KEPT, OVER = "settled", "kept", "over"
+"""Results for a case: completed and replied to; kept open for its own work; replied to long before."""
+OWN_CAUSE = "own_cause"
+"""The flag of a case that somebody took out of an incident (另有原因): it is not gathered again."""
+
+
+class OwnMatter(NamedCode):
+    """Reason why an incident does not take a case by itself; a person may link it by name."""
+
+    REWORK = "rework", "重办"
+    SIGNED_FOR = "signed_for", "已签收"
+    WORK_DONE = "work_done", "已有处理结果"
+    PART = "part", "有协办任务"
+    APPROVAL = "approval", "有审批事项"
+    CREDIT = "credit", "有补偿事项"
+    OWN_CAUSE = OWN_CAUSE, "另有原因"
+
+
+_OWN_WORK = frozenset({OwnMatter.REWORK, OwnMatter.WORK_DONE, OwnMatter.PART, OwnMatter.APPROVAL})
+"""Matters that keep a case open when its incident ends."""
+complete("_OWN_WORK, or no work", OwnMatter, _OWN_WORK | {OwnMatter.SIGNED_FOR, OwnMatter.CREDIT, OwnMatter.OWN_CAUSE})
 
 
 class LinkIncident(ActionBody):
@@ -25,7 +47,7 @@ class Linked(LinkIncident):
     previous_incident: str | None = None
 
 
-def guard(_: Action, case: CaseState, actor: Actor, __: datetime) -> NotPossible | None:
+def guard(case: CaseState, actor: Actor, *_: object) -> NotPossible | None:
     """Refuse that an incident takes by itself a case with its own matters.
 
     The system moves a linked case to another incident whatever it has: somebody may have linked it by name.
@@ -35,7 +57,7 @@ def guard(_: Action, case: CaseState, actor: Actor, __: datetime) -> NotPossible
     return None
 
 
-def decide(case: CaseState, body: LinkIncident, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: LinkIncident, *_: object) -> Decision:
     """Refuse the incident that the case belongs to."""
     incident = body.incident
     if incident == case.incident:
@@ -71,13 +93,48 @@ def notifies(case: CaseState, data: Linked, _: Event) -> Addressees:
     return () if data.incident else ("dispatcher",)
 
 
+def own_matters(case: Progress) -> tuple[OwnMatter, ...]:
+    """Return the reasons why an incident does not take the case by itself; empty if it does."""
+    matters = {
+        OwnMatter.REWORK: case.cycle > 1,
+        OwnMatter.SIGNED_FOR: case.signed_for or case.state not in UNSIGNED,
+        OwnMatter.WORK_DONE: case.completed or case.result is not None or case.arrived_at is not None,
+        OwnMatter.PART: case.parts,
+        OwnMatter.APPROVAL: case.approval or any(not each.of_credit for each in case.decisions),
+        OwnMatter.CREDIT: case.credits,
+        OwnMatter.OWN_CAUSE: OWN_CAUSE in case.flags,
+    }
+    return tuple(matter for matter, is_so in matters.items() if is_so)
+
+
+def has_own_work(case: CaseState) -> bool:
+    """Return True if the case goes on with its department when its incident ends: somebody has worked on it."""
+    return case.needs_decision or not _OWN_WORK.isdisjoint(own_matters(case))
+
+
+def wait(case: CaseState, event: Event) -> None:
+    """Let the department's clocks stand still while the case waits: the incident's dispatch stands for its own.
+
+    A case that is kept waits no longer. Neither does one that is replied to or ends by itself; it goes its own way if
+    it is reopened.
+    """
+    if isinstance(event.data, OfIncident) and event.data.settled:
+        case.settled = event.data.settled
+        if case.settled == KEPT:
+            case.resume_department(event.at)
+    elif case.incident and not case.settled:
+        if event.to_state in BEFORE_REPLY:
+            case.change_clocks(lambda clock: clock.pause(event.at, case.calendar), DEPARTMENT_CLOCKS)
+        else:
+            case.settled = OVER
+
+
 ACTION = Action(
     name="link_incident",
     zh="并案",
     description="The case is one of many with one cause (突发事件); without own work, it is replied to with them.",
     roles={Role.DISPATCHER, Role.SUPERVISOR, Role.OWNER, Role.SYSTEM},
     sources=BEFORE_REPLY,
-    body=LinkIncident,
     guard=guard,
     example=LinkIncident(incident="i26080347119"),
     problems=(SAME_INCIDENT,),

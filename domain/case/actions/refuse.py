@@ -1,9 +1,7 @@
 """refuse 不予受理: the matter is not one for the company."""
 
-from domain.case.kind import Action
-from domain.case.lifecycle import TO_DISPATCH, State
-from domain.kit.event import Reasoned
-from domain.shared.actors import Role
+from domain.case.kind import Action, Reasoned, Role, State
+from domain.case.lifecycle import TO_DISPATCH
 
 
 class Refuse(Reasoned):
@@ -17,7 +15,6 @@ ACTION = Action(
     roles={Role.DISPATCHER},
     sources=TO_DISPATCH,
     targets=(State.REFUSED,),
-    body=Refuse,
     example=Refuse(reason="The pipe belongs to the heating company; the caller was given their number."),
     notifies=("caller", "owner"),
 )

@@ -1,12 +1,7 @@
 """register 受理: the agent takes the complaint down, and owns the case from then on."""
 
-from domain.case.events import Event
 from domain.case.intake import Registered
-from domain.case.kind import Action, Holder, holders_of
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, Addressees
-from domain.shared.actors import Role
+from domain.case.kind import Action, ActionBody, Addressees, CaseState, Event, Holder, Role, State, holders_of
 
 
 def evolve(case: CaseState, data: Registered, event: Event) -> None:
@@ -50,7 +45,6 @@ ACTION = Action(
     roles={Role.AGENT},
     sources=set(),
     targets=(State.REGISTERED,),
-    body=ActionBody,
     example=ActionBody(),
     data=Registered,
     evolve=evolve,

@@ -1,24 +1,18 @@
 """reinstate 撤回撤销: the withdrawal was a mistake, and the case goes on as it was before it."""
 
-from datetime import datetime
-
-from domain.case.clocks import Clock
-from domain.case.events import Event
-from domain.case.kind import Action, departments_of
-from domain.case.lifecycle import OPEN, State
+from domain.case.kind import Action, Addressees, CaseState, Decision, Event, NotPossible, Reasoned, Role, State
+from domain.case.lifecycle import OPEN
 from domain.case.new_terms import hold_to_present
+from domain.case.parts import departments_of
 from domain.case.permission import while_active
 from domain.case.progress import Urging
-from domain.case.state import CaseState
-from domain.kit.event import Addressees, Decision, NotPossible, Reasoned
-from domain.shared.actors import Actor, Role
 
 
 class Reinstate(Reasoned):
     """撤回撤销, with the reason."""
 
 
-def decide(case: CaseState, body: Reinstate, _: Actor, __: datetime) -> Decision | NotPossible:
+def decide(case: CaseState, body: Reinstate, *_: object) -> Decision | NotPossible:
     if case.withdrawal is None:
         return ACTION.out_of_turn(f"it is {case.state}")
     return Decision(ACTION.data.of(body), case.withdrawal.state)
@@ -32,19 +26,18 @@ def evolve(case: CaseState, _: Reinstate, event: Event) -> None:
     before, withdrawn_at = case.withdrawal, case.closed_at
     if before is None or withdrawn_at is None:
         return
-
-    def resumed(clock: Clock) -> Clock:
-        return clock.pause(withdrawn_at, case.calendar).resume(event.at) if clock.running_since else clock
-
-    kept = {clock.serial: resumed(clock).model_copy(update={"version": case.version}) for clock in before.clocks}
+    away = (withdrawn_at, event.at)
+    resumed = (clock.interrupt(*away, case.calendar) for clock in before.clocks)
+    kept = {clock.serial: clock.model_copy(update={"version": case.version}) for clock in resumed}
     case.clocks = tuple(kept.get(clock.serial, clock) for clock in case.clocks)
     for part in before.parts:
         case.put_part(part)
     case.approval, case.extension, case.follow_up_since = before.approval, before.extension, before.follow_up_since
     case.wake_at = before.wake_at and max(before.wake_at, event.at)
     if before.urging and before.urging.countdown:
-        case.urging = Urging.taken_from(before.urging, countdown=resumed(before.urging.countdown))
-    case.away = (*case.away, (withdrawn_at, event.at))
+        countdown = before.urging.countdown.interrupt(*away, case.calendar)
+        case.urging = Urging.taken_from(before.urging, countdown=countdown)
+    case.away = (*case.away, away)
     if before.waited:
         case.incident = case.settled = None
     case.withdrawal = case.closed_at = case.reopen_ends_at = None
@@ -67,7 +60,6 @@ ACTION = Action(
     roles={Role.OWNER, Role.SUPERVISOR},
     sources={State.WITHDRAWN},
     targets=tuple(state for state in State if state in OPEN),
-    body=Reinstate,
     example=Reinstate(reason="Another case of the caller was meant."),
     guard=while_active,
     decide=decide,

@@ -1,14 +1,8 @@
 """reject_return 驳回退单: the return is not accepted, and the same department keeps the case."""
 
-from datetime import datetime
-
 from domain.case.actions.dispatch import hand_to
-from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
-from domain.kit.event import Decision, Reasoned
-from domain.shared.actors import Actor, Role
+from domain.case.events import OfDepartment
+from domain.case.kind import Action, CaseState, Decision, Event, Reasoned, Role, State
 
 
 class RejectReturn(Reasoned):
@@ -19,7 +13,7 @@ class ReturnRejected(RejectReturn, OfDepartment):
     """Rejected return, and the department that keeps the case."""
 
 
-def decide(case: CaseState, body: RejectReturn, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: RejectReturn, *_: object) -> Decision:
     return Decision(ReturnRejected.of(body, department=case.department), State.DISPATCHED)
 
 
@@ -35,7 +29,6 @@ ACTION = Action(
     roles={Role.DISPATCHER},
     sources={State.PENDING_REDISPATCH},
     targets=(State.DISPATCHED,),
-    body=RejectReturn,
     example=RejectReturn(reason="The joint before the meter is ours."),
     data=ReturnRejected,
     decide=decide,

@@ -2,14 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.events import Event
-from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import WORKABLE, State
+from domain.case.kind import Action, Actor, CaseState, Event, NotPossible, PartAction, Reasoned, Role, State
+from domain.case.lifecycle import WORKABLE
 from domain.case.parts import NO_SUCH_PART, UNFINISHED, Part, PartData, PartState
-from domain.case.permission import part_not_possible
-from domain.case.state import CaseState
-from domain.kit.event import NotPossible, Reasoned
-from domain.shared.actors import Actor, Role
 from domain.shared.codes import DepartmentCode
 from domain.shared.errors import OUT_OF_TURN
 
@@ -24,8 +19,8 @@ class Released(Release, PartData):
     """Part that is released."""
 
 
-def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
-    if any(part_not_possible(action, part, case, at) is None for part in case.unfinished):
+def guard(case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
+    if any(PART.objection(case, part, at) is None for part in case.unfinished):
         return None
     return NotPossible(OUT_OF_TURN, "no further department has an open part in it that could be released now")
 
@@ -36,17 +31,17 @@ def evolve_part(case: CaseState, part: Part, _: Released, event: Event) -> None:
         case.stop_clocks(event.at, "resolve")
 
 
+PART = PartAction(sources=UNFINISHED, target=PartState.RELEASED, evolve=evolve_part, always=True)
 ACTION = Action(
     name="release",
     zh="撤回协办",
     description="A part is not needed any more; if it was the last unfinished one, the reply is due.",
     roles={Role.DISPATCHER, Role.OWNER},
     sources=WORKABLE,
-    body=Release,
     example=Release(department="customer_service", reason="The caller has found the receipt."),
     problems=(NO_SUCH_PART,),
     data=Released,
     guard=guard,
     notifies=("department", "owner"),
-    part=PartAction(sources=UNFINISHED, target=PartState.RELEASED, evolve=evolve_part, always=True),
+    part=PART,
 )

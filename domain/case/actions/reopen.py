@@ -1,15 +1,9 @@
 """reopen 重开: the trouble is back within the window, and the next cycle begins."""
 
-from datetime import datetime
-
 from domain.case.actions.follow_up import begin_rework, department_for_rework
-from domain.case.events import Event, OfDepartment
-from domain.case.kind import Action
-from domain.case.lifecycle import State
+from domain.case.events import OfDepartment
+from domain.case.kind import Action, CaseState, Decision, Event, Reasoned, Role, State
 from domain.case.permission import while_active
-from domain.case.state import CaseState
-from domain.kit.event import Decision, Reasoned
-from domain.shared.actors import Actor, Role
 
 
 class Reopen(Reasoned):
@@ -20,7 +14,7 @@ class Reopened(Reopen, OfDepartment):
     """Reopening, and the department that does the rework."""
 
 
-def decide(case: CaseState, body: Reopen, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: Reopen, *_: object) -> Decision:
     return Decision(Reopened.of(body, department=department_for_rework(case)), State.DISPATCHED, case.cycle + 1)
 
 
@@ -36,7 +30,6 @@ ACTION = Action(
     roles={Role.AGENT, Role.CALLER},
     sources={State.CLOSED},
     targets=(State.DISPATCHED,),
-    body=Reopen,
     example=Reopen(reason="It drips again at the same place."),
     data=Reopened,
     guard=while_active,

@@ -1,11 +1,7 @@
 """reply 回复: the owner tells the caller what was done."""
 
-from domain.case.events import Event, MayClose, OfIncident
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody
-from domain.shared.actors import Role
+from domain.case.events import MayClose, OfIncident
+from domain.case.kind import Action, ActionBody, CaseState, Event, Role, State
 from domain.shared.text import Text
 
 
@@ -33,7 +29,6 @@ ACTION = Action(
     roles={Role.OWNER},
     sources={State.PENDING_REPLY},
     targets=(State.PENDING_FOLLOW_UP,),
-    body=Reply,
     example=Reply(message="Water is back; please fit a new valve. 已恢复供水。"),
     data=Replied,
     evolve=evolve,

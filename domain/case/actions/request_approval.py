@@ -4,20 +4,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import Field
-
 from domain.case.approvers import AMOUNT_TOO_HIGH, Approval, approvers_for
 from domain.case.clocks import APPROVE
-from domain.case.events import Event
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
+from domain.case.kind import Action, ActionBody, CaseState, Decision, Event, Role, State
 from domain.catalogue.terms import Approver
-from domain.kit.event import ActionBody, Decision
-from domain.shared.actors import Actor, Role
 from domain.shared.amounts import ZERO, Money
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Text
+from domain.shared.value import omit_default
 
 REQUEST_INCOMPLETE = ProblemType("invalid", "request_incomplete", "Amount or grounds missing", "报批缺少金额或依据")
 
@@ -37,17 +31,24 @@ class RequestApproval(ActionBody):
 class ApprovalRequested(RequestApproval):
     """Request, with those who decide on it, and what was approved on the case before: it tells why so many."""
 
-    approvers: tuple[Approver, ...] = ()
-    approved_before: Money = Field(default=ZERO)
+    approvers: tuple[Approver, ...] = omit_default(())
+    approved_before: Money = omit_default(ZERO)
 
 
-def decide(case: CaseState, body: RequestApproval, _: Actor, __: datetime) -> Decision:
-    """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum."""
-    _check(body)
+def decide(case: CaseState, body: RequestApproval, *_: object) -> Decision:
+    """Find those who decide on the amount, on top of what was approved before: parts of a sum count as the sum.
+
+    Raises Refused if a request with a kind lacks its amount or grounds.
+    """
+    needed = {"amount": 'amount: a decimal text, as "860.00"', "grounds": "grounds: why it should be so"}
+    missing = {name: accepted for name, accepted in needed.items() if getattr(body, name) is None}
+    if body.kind and missing:
+        message = f"A request of the kind {body.kind} says how much and why; it lacks {' and '.join(missing)}."
+        raise Refused(REQUEST_INCOMPLETE, message, tuple(missing.values()))
     before = _approved_before(case)
     approvers = approvers_for(case.terms, body.amount, before)
-    more = ({"approvers": approvers} if approvers else {}) | ({"approved_before": before} if before else {})
-    return Decision(ApprovalRequested.of(body, **more), State.AWAITING_APPROVAL)
+    requested = ApprovalRequested.of(body, approvers=approvers, approved_before=before)
+    return Decision(requested, State.AWAITING_APPROVAL)
 
 
 def evolve(case: CaseState, data: ApprovalRequested, event: Event) -> None:
@@ -61,17 +62,6 @@ def open_turn(case: CaseState, at: datetime) -> None:
         return
     clock = case.new_clock(APPROVE, who, len(case.clocks) + 1)
     case.clocks = (*case.clocks, clock.start(at))
-
-
-def _check(body: RequestApproval) -> None:
-    asked = {
-        "amount": (body.amount, 'amount: a decimal text, as "860.00"'),
-        "grounds": (body.grounds, "grounds: why it should be so"),
-    }
-    missing = {name: accepted for name, (value, accepted) in asked.items() if value is None}
-    if body.kind and missing:
-        message = f"A request of the kind {body.kind} says how much and why; it lacks {' and '.join(missing)}."
-        raise Refused(REQUEST_INCOMPLETE, message, tuple(missing.values()))
 
 
 def _approved_before(case: CaseState) -> Decimal:
@@ -91,7 +81,6 @@ ACTION = Action(
     roles={Role.CREW, Role.AGENT},
     sources={State.IN_PROGRESS},
     targets=(State.AWAITING_APPROVAL,),
-    body=RequestApproval,
     example=RequestApproval(
         subject="Replace the indoor pipes at the company's cost",
         amount=Decimal("860.00"),

@@ -4,13 +4,9 @@ from datetime import datetime
 
 from pydantic import Field
 
-from domain.case.events import Event
-from domain.case.kind import Action
-from domain.case.lifecycle import AT_WORK, State
+from domain.case.kind import Action, Actor, CaseState, Decision, Event, NotPossible, Objection, Reasoned, Role, State
+from domain.case.lifecycle import AT_WORK
 from domain.case.progress import Extension
-from domain.case.state import CaseState
-from domain.kit.event import Decision, NotPossible, Reasoned
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 
 EXTENSION_USED = ProblemType("conflict", "extension_used", "Extensions of the cycle used up", "本轮延期次数已用完")
@@ -26,11 +22,11 @@ class RequestExtension(Reasoned):
     working_days: int = Field(ge=1)
 
 
-def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossible | None:
+def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
     """Refuse a second request, one more than the rules allow, and one too close to the expiry."""
     rules = case.terms.process
     if case.extension is not None:
-        return action.out_of_turn(f"it is {case.state}")
+        return f"it is {case.state}"
     if case.extensions >= rules.extensions_allowed or rules.extension_max_days == 0:
         allowed = f"an extension is granted {rules.extensions_allowed} time(s) in a cycle at most"
         return NotPossible(EXTENSION_USED, allowed)
@@ -43,7 +39,7 @@ def guard(action: Action, case: CaseState, _: Actor, at: datetime) -> NotPossibl
     return None
 
 
-def decide(case: CaseState, body: RequestExtension, _: Actor, __: datetime) -> Decision:
+def decide(case: CaseState, body: RequestExtension, *_: object) -> Decision:
     """Refuse more days than the rules allow."""
     days, most = body.working_days, case.terms.process.extension_max_days
     if days > most:
@@ -62,7 +58,6 @@ ACTION = Action(
     description="The department asks for more working days.",
     roles={Role.CREW},
     sources=AT_WORK | {State.AWAITING_APPROVAL},
-    body=RequestExtension,
     example=RequestExtension(working_days=3, reason="The fitting must be ordered."),
     problems=(EXTENSION_USED, EXTENSION_TOO_LATE, EXTENSION_TOO_LONG),
     guard=guard,

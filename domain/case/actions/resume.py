@@ -1,11 +1,7 @@
 """resume 恢复: the case is taken up again, by hand or when its wake date comes."""
 
-from domain.case.events import Event, OfIncident
-from domain.case.kind import Action, Due
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody
-from domain.shared.actors import Role
+from domain.case.events import OfIncident
+from domain.case.kind import Action, ActionBody, CaseState, Due, Event, Role, State
 
 
 class Resume(ActionBody):
@@ -36,7 +32,6 @@ ACTION = Action(
     roles={Role.CREW, Role.AGENT, Role.SYSTEM},
     sources={State.SUSPENDED},
     targets=(State.IN_PROGRESS,),
-    body=Resume,
     example=Resume(note="The caller has bought the valve."),
     data=Resumed,
     evolve=evolve,

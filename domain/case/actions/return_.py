@@ -2,14 +2,10 @@
 
 from datetime import datetime
 
-from domain.case.events import Event
-from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import AT_WORK, State
+from domain.case.kind import Action, Actor, CaseState, Event, NotPossible, Objection, PartAction, Reasoned, Role, State
+from domain.case.lifecycle import AT_WORK
 from domain.case.parts import NO_SUCH_PART, PART_AT_WORK, Part, PartBody, PartData, PartState
 from domain.case.permission import RETURN_TOO_LATE, while_incomplete, within_return_limit
-from domain.case.state import CaseState
-from domain.kit.event import NotPossible, Reasoned
-from domain.shared.actors import Actor, Role
 
 
 class Return(PartBody, Reasoned):
@@ -20,8 +16,8 @@ class Returned(PartData, Return):
     """Return of the case, or of a part."""
 
 
-def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
-    return while_incomplete(action, case, actor, at) or within_return_limit(case.dispatched_at, case, at)
+def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
+    return while_incomplete(case) or within_return_limit(case.dispatched_at, case, at)
 
 
 def guard_part(case: CaseState, part: Part, at: datetime) -> NotPossible | None:
@@ -36,7 +32,7 @@ def evolve(case: CaseState, _: Returned, event: Event) -> None:
 
 def evolve_part(case: CaseState, part: Part, _: Returned, event: Event) -> None:
     case.put_part(part, state=PartState.RETURNED, assignee=None)
-    case.cancel_clocks(event.at, part.serial)
+    case.cancel_clocks(event.at, part=part.serial)
 
 
 ACTION = Action(
@@ -46,7 +42,6 @@ ACTION = Action(
     roles={Role.CREW},
     sources=AT_WORK,
     targets=(State.PENDING_REDISPATCH,),
-    body=Return,
     example=Return(reason="The fault is in the meter: for metering."),
     problems=(RETURN_TOO_LATE, NO_SUCH_PART),
     data=Returned,

@@ -1,12 +1,8 @@
 """revoke_links 作废链接: the links to the case that have been made until now open nothing any more."""
 
-from domain.case.events import Event
-from domain.case.kind import Action
-from domain.case.lifecycle import OPEN, State
+from domain.case.kind import Action, ActionBody, CaseState, Event, Role, State
+from domain.case.lifecycle import OPEN
 from domain.case.permission import while_active
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody
-from domain.shared.actors import Role
 
 
 class RevokeLinks(ActionBody):
@@ -23,7 +19,6 @@ ACTION = Action(
     description="The caller's links so far open nothing any more.",
     roles={Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR},
     sources=OPEN | {State.CLOSED},
-    body=RevokeLinks,
     example=RevokeLinks(note="The telephone was lost."),
     guard=while_active,
     evolve=evolve,

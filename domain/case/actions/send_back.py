@@ -1,13 +1,8 @@
 """send_back 审核退回: the work does not do, and the department goes on."""
 
-from domain.case.events import Event
-from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import State
+from domain.case.kind import Action, CaseState, Event, PartAction, Reasoned, Role, State
 from domain.case.new_terms import reinstate_resolve
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
-from domain.case.state import CaseState
-from domain.kit.event import Reasoned
-from domain.shared.actors import Role
 
 
 class SendBack(PartBody, Reasoned):
@@ -35,7 +30,6 @@ ACTION = Action(
     roles={Role.SUPERVISOR, Role.OWNER},
     sources={State.PENDING_REPLY},
     targets=(State.IN_PROGRESS,),
-    body=SendBack,
     example=SendBack(reason="The caller says that the pressure is still low."),
     problems=(NO_SUCH_PART,),
     data=SentBack,

@@ -2,12 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action
-from domain.case.lifecycle import OPEN, State
+from domain.case.kind import Action, ActionBody, Actor, CaseState, NotPossible, Objection, Role, State
+from domain.case.lifecycle import OPEN
 from domain.case.permission import while_active
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, NotPossible
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 
 NO_TELEPHONE = ProblemType("conflict", "no_telephone", "Case without a telephone number", "工单没有联系电话")
@@ -17,10 +14,10 @@ class SendLink(ActionBody):
     """发送链接."""
 
 
-def guard(action: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
+def guard(case: CaseState, actor: Actor, at: datetime) -> Objection:
     if case.intake.caller.phone is None:
         return NotPossible(NO_TELEPHONE, "it has no telephone number of the caller, so there is none to send a link to")
-    return while_active(action, case, actor, at)
+    return while_active(case, actor, at)
 
 
 ACTION = Action(
@@ -29,7 +26,6 @@ ACTION = Action(
     description="The caller gets a link to the case as a text message.",
     roles={Role.AGENT, Role.FOLLOW_UP, Role.SUPERVISOR},
     sources=OPEN | {State.CLOSED},
-    body=SendLink,
     example=SendLink(note="The caller asks for it."),
     problems=(NO_TELEPHONE,),
     guard=guard,

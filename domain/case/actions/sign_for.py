@@ -1,12 +1,7 @@
 """sign_for 签收: the department takes the case."""
 
-from domain.case.events import Event
-from domain.case.kind import Action, PartAction
-from domain.case.lifecycle import State
+from domain.case.kind import Action, Actor, CaseState, Decision, Event, PartAction, Role, State
 from domain.case.parts import NO_SUCH_PART, Part, PartBody, PartData, PartState
-from domain.case.state import CaseState
-from domain.kit.event import Decision
-from domain.shared.actors import Actor, Role
 from domain.shared.text import Name
 
 
@@ -20,7 +15,7 @@ class SignedFor(PartData, SignFor):
     """Signature, and the person who works on the case from now on."""
 
 
-def decide(_: CaseState, body: SignFor, actor: Actor, __: object) -> Decision:
+def decide(_: CaseState, body: SignFor, actor: Actor, *__: object) -> Decision:
     return Decision(SignedFor.of(body, assignee=body.assignee or actor.id), State.IN_PROGRESS)
 
 
@@ -42,7 +37,6 @@ ACTION = Action(
     roles={Role.CREW},
     sources={State.DISPATCHED},
     targets=(State.IN_PROGRESS,),
-    body=SignFor,
     example=SignFor(assignee="梁伟"),
     problems=(NO_SUCH_PART,),
     data=SignedFor,

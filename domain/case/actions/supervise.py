@@ -1,14 +1,8 @@
 """supervise 督办: the case is under a supervisor's eyes, for its present cycle."""
 
-from datetime import datetime
-
-from domain.case.events import Event
-from domain.case.kind import Action
+from domain.case.kind import Action, ActionBody, CaseState, Event, EventData, NotPossible, Role
 from domain.case.lifecycle import OPEN
 from domain.case.progress import Supervision
-from domain.case.state import CaseState
-from domain.kit.event import ActionBody, EventData, NotPossible
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 
 ALREADY_SUPERVISED = ProblemType("conflict", "already_supervised", "Case already supervised", "工单已在督办中")
@@ -18,7 +12,7 @@ class Supervise(ActionBody):
     """督办."""
 
 
-def guard(_: Action, case: CaseState, __: Actor, ___: datetime) -> NotPossible | None:
+def guard(case: CaseState, *_: object) -> NotPossible | None:
     since = case.supervision
     if since is None or since.cycle != case.cycle:
         return None
@@ -37,7 +31,6 @@ ACTION = Action(
     description="A supervisor watches the case.",
     roles={Role.SUPERVISOR, Role.MANAGER},
     sources=OPEN,
-    body=Supervise,
     example=Supervise(note="An old lady alone; report every evening."),
     problems=(ALREADY_SUPERVISED,),
     guard=guard,

@@ -2,12 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from domain.case.events import Event
-from domain.case.kind import Action
-from domain.case.lifecycle import State
-from domain.case.state import CaseState
-from domain.kit.event import Decision, Reasoned
-from domain.shared.actors import Actor, Role
+from domain.case.kind import Action, Actor, CaseState, Decision, Reasoned, Role, State
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import Instant
 
@@ -37,10 +32,6 @@ def decide(_: CaseState, body: Suspend, __: Actor, at: datetime) -> Decision:
     return Decision(Suspend.of(body), State.SUSPENDED)
 
 
-def evolve(case: CaseState, data: Suspend, _: Event) -> None:
-    case.wake_at = data.wake_at
-
-
 ACTION = Action(
     name="suspend",
     zh="挂起",
@@ -48,12 +39,11 @@ ACTION = Action(
     roles={Role.CREW, Role.OWNER},
     sources={State.IN_PROGRESS},
     targets=(State.SUSPENDED,),
-    body=Suspend,
     example=Suspend.model_validate(
         {"reason": "The caller buys a valve and calls again.", "wake_at": "2026-08-10T01:00:00Z"}
     ),
     problems=(WAKE_AT_PAST, WAKE_AT_TOO_FAR),
     decide=decide,
-    evolve=evolve,
+    sets=("wake_at",),
     notifies=("owner",),
 )

@@ -2,12 +2,8 @@
 
 from datetime import datetime
 
-from domain.case.kind import Action
+from domain.case.kind import Action, ActionBody, Actor, CaseState, NotPossible, Role
 from domain.case.lifecycle import OPEN
-from domain.case.state import CaseState
-from domain.case.urging import countdown_ends_at, urged_clock
-from domain.kit.event import ActionBody, NotPossible
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType
 
 URGE_TOO_LATE = ProblemType("conflict", "urge_too_late", "Urging after the expiry", "已过催办时限")
@@ -17,16 +13,16 @@ class Urge(ActionBody):
     """催办."""
 
 
-def guard(_: Action, case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
+def guard(case: CaseState, actor: Actor, at: datetime) -> NotPossible | None:
     """Refuse staff once the promise has expired: a notice takes the urging's place. Callers may urge at any time."""
-    clock, urging = urged_clock(case), case.urging
+    clock, urging = case.urged_clock(), case.urging
     due = clock.due_at(case.calendar) if clock else None
     if actor.role in (Role.CALLER, Role.ADMIN) or due is None or at < due:
         return None
     if urging and urging.noticed_at:
         notice = f"went out at {urging.noticed_at.isoformat()}"
     else:
-        ends_at = countdown_ends_at(case)
+        ends_at = case.countdown_ends_at()
         notice = f"comes at {ends_at.isoformat()}" if ends_at else "comes once the case is taken up again"
     what = f"urging is for the time before the expiry, which was at {due.isoformat()}"
     instead = "comment, or have a supervisor supervise (督办)"
@@ -39,7 +35,6 @@ ACTION = Action(
     description="The department is asked to hurry.",
     roles={Role.AGENT, Role.SUPERVISOR, Role.CALLER},
     sources=OPEN,
-    body=Urge,
     example=Urge(note="Called for the second time."),
     problems=(URGE_TOO_LATE,),
     guard=guard,

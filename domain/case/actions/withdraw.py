@@ -2,14 +2,11 @@
 
 from datetime import datetime
 
-from domain.case.clocks import Clock
-from domain.case.events import Event, MayClose
-from domain.case.kind import Action, departments_of
-from domain.case.lifecycle import OPEN, State
+from domain.case.events import MayClose
+from domain.case.kind import Action, Actor, Addressees, CaseState, Decision, Event, Reasoned, Role, State
+from domain.case.lifecycle import OPEN
+from domain.case.parts import departments_of
 from domain.case.progress import Withdrawal
-from domain.case.state import CaseState
-from domain.kit.event import Addressees, Decision, Reasoned
-from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import CallId
 from domain.shared.value import omit_default
@@ -36,25 +33,20 @@ def needs_call(actor: Actor, owner: str) -> bool:
 
 def decide(case: CaseState, body: Withdraw, actor: Actor, at: datetime) -> Decision:
     """Refuse an agent who neither owns the case nor names a call."""
-    ends_at = case.window_ends_at(at)
-    if not needs_call(actor, case.owner):
-        return Decision(Withdrawn.of(body, reopen_ends_at=ends_at), State.WITHDRAWN)
-    if body.call_id is None:
+    by_call = needs_call(actor, case.owner)
+    if by_call and body.call_id is None:
         message = (
             f"The case {case.number} belongs to {case.owner}, who may withdraw it, as may a supervisor."
             " Another agent names in call_id the call that he or she took from its caller."
         )
         raise Refused(CALL_NEEDED, message, ("call_id: a call of its caller that you took", "its owner", "supervisor"))
-    return Decision(Withdrawn.of(body, reopen_ends_at=ends_at, by_call=True), State.WITHDRAWN)
+    withdrawn = Withdrawn.of(body, reopen_ends_at=case.window_ends_at(at), by_call=by_call)
+    return Decision(withdrawn, State.WITHDRAWN)
 
 
 def evolve(case: CaseState, _: Withdrawn, event: Event) -> None:
-    """Keep what the end of the case takes away; what was consumed by then is not counted again on another calendar."""
-
-    def measured(clock: Clock) -> Clock:
-        return clock.pause(event.at, case.calendar).resume(event.at) if clock.running_since else clock
-
-    live = tuple(measured(clock) for clock in case.clocks if clock.live)
+    """Keep what the end of the case takes away, with the clocks measured."""
+    live = tuple(clock.interrupt(event.at, event.at, case.calendar) for clock in case.clocks if clock.live)
     waited = case.incident is not None and not case.settled
     case.withdrawal = Withdrawal.taken_from(case, clocks=live, parts=case.unfinished, waited=waited)
 
@@ -70,7 +62,6 @@ ACTION = Action(
     roles={Role.OWNER, Role.SUPERVISOR, Role.AGENT},
     sources=OPEN,
     targets=(State.WITHDRAWN,),
-    body=Withdraw,
     example=Withdraw(reason="The caller found the stopcock shut.", call_id="1785729600.118"),
     problems=(CALL_NEEDED,),
     data=Withdrawn,

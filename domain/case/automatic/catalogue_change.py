@@ -2,13 +2,10 @@
 
 from datetime import datetime
 
-from domain.case.events import Event
-from domain.case.kind import EventKind
+from domain.case.kind import CaseState, Event, EventData, EventKind
 from domain.case.new_terms import Moved, changed_terms, held_to, hold_to, moved_promises
 from domain.case.progress import CatalogueChange
-from domain.case.state import CaseState
 from domain.catalogue.terms import Edition, Terms
-from domain.kit.event import EventData
 from domain.shared.value import Value, omit_default
 
 SAME_TERMS = "same_terms"

@@ -3,7 +3,6 @@
 A credit does not change the state of its case: the work goes on while management decides on it.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -11,14 +10,12 @@ from typing import Any, NamedTuple
 
 from domain.case.approvers import approvers_for
 from domain.case.clocks import Clock
-from domain.case.events import Event
-from domain.case.kind import Due, EventKind
+from domain.case.kind import CaseState, Due, Event, EventData, EventKind
 from domain.case.progress import LIMIT_REACHED, Finding, Owed
-from domain.case.state import CaseState
 from domain.catalogue.terms import Approver, Credit
-from domain.kit.event import EventData
 from domain.shared.amounts import Money
 from domain.shared.errors import Refused
+from domain.shared.value import omit_default
 
 
 class Credited(EventData):
@@ -36,8 +33,8 @@ class Credited(EventData):
     period: int
     fell_at: datetime
     approvers: tuple[Approver, ...]
-    paid_by: str | None = None
-    note: str | None = None
+    paid_by: str | None = omit_default(None)
+    note: str | None = omit_default(None)
 
 
 class _Raise(NamedTuple):
@@ -55,8 +52,13 @@ class _Raise(NamedTuple):
 
 def next_due(case: CaseState) -> Due | None:
     """Return the next credit that is still to be raised; None if none will be, if nothing changes."""
-    owed = (each for credit in case.terms.credits for each in _raises(case, credit))
-    first = min(owed, key=lambda each: (each.at, each.cause.serial), default=None)
+    owed: list[_Raise | None] = []
+    for credit in case.terms.credits:
+        if credit.finding:
+            owed += [_for_finding(case, credit, finding) for finding in case.findings]
+        else:
+            owed += [_for_clock(case, credit, clock) for clock in case.clocks]
+    first = min(filter(None, owed), key=lambda each: (each.at, each.cause.serial), default=None)
     return Due(first.at, KIND, partial(_data, case, first)) if first else None
 
 
@@ -66,7 +68,6 @@ def _data(case: CaseState, owed: _Raise) -> Credited:
         why: dict[str, Any] = {"clock": cause.name, "serial": cause.serial}
     else:
         why = {"finding": cause.code, "found": cause.serial}
-    why |= {name: value for name in ("paid_by", "note") if (value := getattr(credit, name))}
     return Credited(
         credit=len(case.credits) + 1,
         name=credit.name,
@@ -76,6 +77,8 @@ def _data(case: CaseState, owed: _Raise) -> Credited:
         period=owed.period,
         fell_at=owed.at,
         approvers=_approvers(case, owed.amount),
+        paid_by=credit.paid_by or None,
+        note=credit.note or None,
         **why,
     )
 
@@ -89,15 +92,7 @@ def evolve(case: CaseState, data: Credited, _: Event) -> None:
         # before the last act was raised before it; what fell due before it, and is raised after it, is owed since then.
         asked_at=max(data.fell_at, case.acted_at or data.fell_at),
     )
-    case.credits = (*case.credits, owed)
-    case.flag_undecided_credits()
-
-
-def _raises(case: CaseState, credit: Credit) -> Iterator[_Raise]:
-    if credit.finding:
-        yield from (owed for finding in case.findings if (owed := _for_finding(case, credit, finding)))
-    else:
-        yield from (owed for clock in case.clocks if (owed := _for_clock(case, credit, clock)))
+    case.put_credit(owed)
 
 
 def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Raise | None:

@@ -4,11 +4,9 @@ from datetime import datetime
 from functools import partial
 
 from domain.case.clocks import APPROVE, CLOCK_ZH, Clock
-from domain.case.events import Event
-from domain.case.kind import Due, EventKind, Holder, holders_of
-from domain.case.state import CaseState
+from domain.case.kind import Addressees, CaseState, Due, Event, EventData, EventKind, Holder, holders_of
 from domain.catalogue.terms import MISS
-from domain.kit.event import Addressees, EventData
+from domain.shared.value import omit_default
 
 
 class Escalated(EventData):
@@ -19,7 +17,7 @@ class Escalated(EventData):
     percent: int
     fell_at: datetime
     notify: tuple[str, ...]
-    part: int | None = None
+    part: int | None = omit_default(None)
 
 
 def next_due(case: CaseState) -> Due | None:
@@ -33,14 +31,13 @@ def next_due(case: CaseState) -> Due | None:
 
 
 def _data(case: CaseState, clock: Clock, percent: int, falls_at: datetime) -> Escalated:
-    part = {"part": clock.part} if clock.part else {}
     return Escalated(
         clock=clock.name,
         serial=clock.serial,
         percent=percent,
         fell_at=falls_at,
         notify=next((each.notify for each in case.terms.ladder if each.percent == percent), ()),
-        **part,
+        part=clock.part or None,
     )
 
 

@@ -1,21 +1,23 @@
-"""notice 催办通知书 and criticise 通报批评: the two documents that lateness brings, each once in a cycle."""
+"""notice 催办通知书 and criticise 通报批评: the two documents that lateness brings, each once in a cycle.
+
+Both are about a promise of the case's own: `resolve`, and once the work is done, or where it was not promised, `reply`.
+A countdown runs to the notice, then to the criticism, only while that promise is missed and runs on: nobody is urged
+while a case waits for its caller.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from domain.calendar.work_calendar import USUAL_ZONE, on_the_wall
-from domain.case.clocks import CLOCK_ZH
-from domain.case.events import Event, Names
-from domain.case.kind import Due, EventKind, Holder
-from domain.case.lifecycle import State
+from domain.calendar.work_calendar import USUAL_ZONE, WorkCalendar, on_the_wall
+from domain.case.clocks import CLOCK_ZH, Clock
+from domain.case.events import Names
+from domain.case.kind import CaseState, Due, Event, EventData, EventKind, Holder, State
 from domain.case.parts import PART_AT_WORK
 from domain.case.progress import Urging
-from domain.case.state import CaseState
-from domain.case.urging import countdown_ends_at, criticism_seconds, start_countdown, urged_clock
-from domain.catalogue.terms import URGED, ClockName
-from domain.kit.event import EventData
+from domain.catalogue.terms import URGED, CalendarKind, ClockName
+from domain.shared.value import omit_default
 
 
 class Addressee(EventData):
@@ -23,7 +25,7 @@ class Addressee(EventData):
 
     department: str
     assignee: str | None
-    assignee_name: str | None = None
+    assignee_name: str | None = omit_default(None)
     name: str
     name_zh: str
     lead: str | None
@@ -43,7 +45,7 @@ class Document(EventData):
     addressees: tuple[Addressee, ...]
     general_manager: str | None
     issuer: Names | None
-    timezone: str = USUAL_ZONE
+    timezone: str = omit_default(USUAL_ZONE)
 
 
 class Noticed(Document):
@@ -64,31 +66,17 @@ def next_due(case: CaseState, at: datetime | None = None) -> Due | None:
 
     The deadline of a notice is counted from `at`, when it goes out; if that is not known, from when it falls due.
     """
-    falls_at = countdown_ends_at(case)
-    if falls_at is None or case.urging is None:
+    falls_at, urging = case.countdown_ends_at(), case.urging
+    if falls_at is None or urging is None:
         return None
-    if case.urging.notice_seq is None:
-        return Due(falls_at, NOTICE, partial(_notice, case, falls_at, at or falls_at))
-    return Due(falls_at, CRITICISE, partial(_criticism, case, falls_at))
+    kind = NOTICE if urging.notice_seq is None else CRITICISE
+    return Due(falls_at, kind, partial(_document, case, urging, falls_at, at or falls_at))
 
 
-def _notice(case: CaseState, falls_at: datetime, noticed_at: datetime) -> Noticed:
-    seconds = criticism_seconds(case)
-    deadline_at = case.calendar.add(noticed_at, seconds) if seconds else None
-    return Noticed(**_facts(case, falls_at), deadline_at=deadline_at)
-
-
-def _criticism(case: CaseState, falls_at: datetime) -> Criticised:
-    urging = case.urging
-    assert urging is not None  # noqa: S101 - a criticism follows a notice
-    assert urging.notice_seq is not None  # noqa: S101 - the same
-    return Criticised(**_facts(case, falls_at), notice=urging.notice_seq, noticed_at=urging.noticed_at)
-
-
-def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
-    organisation, zone, clock = case.terms.organisation, case.calendar.timezone, urged_clock(case)
+def _document(case: CaseState, urging: Urging, falls_at: datetime, noticed_at: datetime) -> Document:
+    organisation, clock = case.terms.organisation, case.urged_clock()
     assert clock is not None  # noqa: S101 - the countdown is of a missed clock
-    return {
+    facts: dict[str, Any] = {
         "clock": clock.name,
         "serial": clock.serial,
         "due_at": clock.missed_at,
@@ -99,23 +87,30 @@ def _facts(case: CaseState, falls_at: datetime) -> dict[str, Any]:
         "addressees": _late(case),
         "general_manager": case.terms.persons(None).get("general_manager"),
         "issuer": Names.taken_from(organisation) if organisation else None,
-        **({} if zone == USUAL_ZONE else {"timezone": zone}),
+        "timezone": case.calendar.timezone,
     }
+    if urging.notice_seq is not None:
+        return Criticised(**facts, notice=urging.notice_seq, noticed_at=urging.noticed_at)
+    seconds = criticism_seconds(case)
+    return Noticed(**facts, deadline_at=case.calendar.add(noticed_at, seconds) if seconds else None)
 
 
 def _late(case: CaseState) -> tuple[Addressee, ...]:
     """Return the departments whose work is waited for; none while the case is with no department."""
     if case.department is None or case.state is State.PENDING_REDISPATCH:
         return ()
-    if not case.completed:
-        return (_addressee(case, case.department, case.assignee),)
-    return tuple(_addressee(case, part.department, part.assignee) for part in case.parts if part.state in PART_AT_WORK)
-
-
-def _addressee(case: CaseState, department: str, assignee: str | None) -> Addressee:
-    name = case.people.get(assignee) if assignee else None
-    shown = {"assignee": assignee, **({"assignee_name": name} if name else {})}
-    return Addressee.taken_from(case.terms.unit(department), department=department, **shown)
+    late = [(case.department, case.assignee)]
+    if case.completed:
+        late = [(part.department, part.assignee) for part in case.parts if part.state in PART_AT_WORK]
+    return tuple(
+        Addressee.taken_from(
+            case.terms.unit(department),
+            department=department,
+            assignee=assignee,
+            assignee_name=case.people.get(assignee or ""),
+        )
+        for department, assignee in late
+    )
 
 
 def give_notice(case: CaseState, data: Noticed, event: Event) -> None:
@@ -144,6 +139,43 @@ def text(number: str, data: Document, event: Event) -> tuple[str, str]:
         f"工单{number}:{CLOCK_ZH[data.clock]}时限{due}已过,{kind.zh}第{number}-{event.seq}号",
         f"Case {number}: was to be {done} by {due}, {DOCUMENT_EN[kind.name]} no. {number}-{event.seq}",
     )
+
+
+def run_countdown(case: CaseState, at: datetime) -> None:
+    rules, clock, urging = case.terms.process.urging, case.urged_clock(), case.urging
+    mine = [each for each in case.clocks if each.cycle == case.cycle]
+    noticed = urging and urging.notice_seq is not None and any(each.serial == urging.clock_serial for each in mine)
+    anew = urging is None or (clock and urging.clock_serial != clock.serial and not noticed)
+    if clock and clock.missed_at and anew:
+        # Somebody is urged to reply since the work was done, if that was later than the miss.
+        work = (each for each in mine if each.name == "resolve" and not each.part and clock.name == "reply")
+        late_since = max((clock.missed_at, *(each.stopped_at for each in work if each.stopped_at)))
+        # A promise that comes to be urged while it is paused was not urged before: its time counts from the resumption.
+        since = at if clock.paused else late_since
+        started = start_countdown(clock.serial, rules.calendar, rules.notice_seconds, since)
+        countdown = _alongside(started, clock, at, case.calendar)
+        case.urging = Urging(clock_serial=clock.serial, countdown=countdown)
+    elif urging and urging.countdown:
+        urged = clock if clock and clock.serial == urging.clock_serial else None
+        countdown = _alongside(urging.countdown, urged, at, case.calendar)
+        case.urging = urging.model_copy(update={"countdown": countdown})
+
+
+def start_countdown(serial: int, calendar: CalendarKind, seconds: float, since: datetime) -> Clock:
+    return Clock(serial=serial, name="resolve", cycle=1, calendar=calendar, budget_seconds=seconds).start(since)
+
+
+def criticism_seconds(case: CaseState) -> int:
+    """Return the working seconds from the notice to the criticism; 0 if the rules have none."""
+    return case.terms.process.urging.criticism_days * case.calendar.day_seconds
+
+
+def _alongside(countdown: Clock, clock: Clock | None, at: datetime, calendar: WorkCalendar) -> Clock:
+    """Return the countdown as its promise goes: over, paused, or running as if it had never been stopped."""
+    if clock is None:
+        return countdown.stop(at, calendar)
+    countdown = countdown.reinstate()
+    return countdown.pause(at, calendar) if clock.paused else countdown.resume(at)
 
 
 NOTICE = EventKind(

@@ -2,12 +2,9 @@
 
 from datetime import datetime
 
-from domain.case.events import Event
 from domain.case.intake import IntakeFlag
-from domain.case.kind import EventKind
-from domain.case.state import CaseState
+from domain.case.kind import CaseState, Event, EventData, EventKind
 from domain.catalogue.terms import USUAL_CLASS, CustomerClass
-from domain.kit.event import EventData
 from domain.shared.value import omit_default
 
 KNOWN = "known"

@@ -3,12 +3,10 @@
 from datetime import datetime
 
 from domain.case.actions import comment, complete, reply, resume
+from domain.case.actions.link_incident import KEPT, OVER, SETTLED, has_own_work
 from domain.case.batch import BatchAnswer
-from domain.case.events import Event
-from domain.case.incident_link import KEPT, OVER, SETTLED, has_own_work
-from domain.case.lifecycle import BEFORE_REPLY, State
-from domain.case.state import CaseState
-from domain.kit.event import Decision
+from domain.case.kind import Action, CaseState, Decision, State
+from domain.case.lifecycle import BEFORE_REPLY
 from domain.shared.value import Immutable, omit_default
 
 _STEPS = {action.ACTION.name for action in (resume, complete, reply)}
@@ -42,8 +40,8 @@ def outcome(case: CaseState, incident: str) -> str:
     return KEPT if has_own_work(case) or not _STEPS.isdisjoint(case.left_out) else SETTLED
 
 
-def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: bool) -> Event | None:
-    """Return the next event that brings the case to its reply; None if nothing is left to do.
+def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: bool) -> tuple[Action, Decision] | None:
+    """Return what happens next to bring the case to its reply; None if nothing is left to do.
 
     `keeps` is set if the case had work of its own before the first step.
 
@@ -55,14 +53,13 @@ def next_step(case: CaseState, settlement: Settlement, at: datetime, *, keeps: b
         return None
     if keeps:
         kept = comment.Commented(incident=incident, note=settlement.result, settled=KEPT)
-        return comment.ACTION.next_event(case, at, Decision(kept))
+        return comment.ACTION, Decision(kept)
     if case.state is State.SUSPENDED:
-        return resume.ACTION.next_event(case, at, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS))
+        return resume.ACTION, Decision(resume.Resumed(incident=incident), State.IN_PROGRESS)
     if not case.completed:
         done = complete.Completed(incident=incident, result=settlement.result)
-        return complete.ACTION.next_event(case, at, Decision(done, State.PENDING_REPLY))
-    replied = reply.Replied(incident=incident, message=settlement.message, settled=SETTLED)
-    if settlement.follow_up:
-        return reply.ACTION.next_event(case, at, Decision(replied, State.PENDING_FOLLOW_UP))
-    closed = reply.Replied.of(replied, reopen_ends_at=case.window_ends_at(at))
-    return reply.ACTION.next_event(case, at, Decision(closed, State.CLOSED))
+        return complete.ACTION, Decision(done, State.PENDING_REPLY)
+    state = State.PENDING_FOLLOW_UP if settlement.follow_up else State.CLOSED
+    ends_at = None if settlement.follow_up else case.window_ends_at(at)
+    replied = reply.Replied(incident=incident, message=settlement.message, settled=SETTLED, reopen_ends_at=ends_at)
+    return reply.ACTION, Decision(replied, state)

@@ -54,7 +54,6 @@ ACTION = IncidentAction(
     roles=CONTROL_ROOM,
     sources={IncidentState.SUSPECTED},
     targets=(IncidentState.CONFIRMED,),
-    body=Confirm,
     example=Confirm(title="Salt tide 咸潮", districts=("west", "south")),
     data=Confirmed,
     decide=decide,

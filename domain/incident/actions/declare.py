@@ -10,7 +10,6 @@ ACTION = IncidentAction(
     roles=CONTROL_ROOM,
     sources=set(),
     targets=(IncidentState.CONFIRMED,),
-    body=ActionBody,
     example=ActionBody(),
     data=Opened,
     notifies=("supervisor",),

@@ -15,6 +15,5 @@ ACTION = IncidentAction(
     roles=CONTROL_ROOM,
     sources={IncidentState.SUSPECTED, IncidentState.CONFIRMED},
     targets=(IncidentState.DISMISSING,),
-    body=Dismiss,
     example=Dismiss(reason="One street, one owner's pump."),
 )

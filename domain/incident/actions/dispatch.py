@@ -20,7 +20,6 @@ ACTION = IncidentAction(
     roles=CONTROL_ROOM,
     sources=LINKS_NEW_CASES,
     targets=(IncidentState.DISPATCHED,),
-    body=DispatchIncident,
     example=DispatchIncident(department="water_quality"),
     sets=("department", "assignee"),
     notifies=("department:{department}",),

@@ -27,7 +27,6 @@ ACTION = IncidentAction(
     description="News for every caller of a linked case.",
     roles=CONTROL_ROOM,
     sources=LINKS_NEW_CASES,
-    body=Inform,
     example=Inform.model_validate(
         {
             "message": "因咸潮影响，自来水略带咸味，正在调水稀释。",

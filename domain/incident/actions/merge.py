@@ -29,7 +29,6 @@ ACTION = IncidentAction(
     roles=CONTROL_ROOM,
     sources=LINKABLE,
     targets=(IncidentState.MERGING,),
-    body=Merge,
     example=Merge(into="i26080300014", reason="The same tide."),
     problems=(SAME_INCIDENT,),
     check=check,

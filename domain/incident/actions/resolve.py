@@ -31,7 +31,6 @@ ACTION = IncidentAction(
     roles=CONTROL_ROOM | {Role.CREW},
     sources=LINKS_NEW_CASES,
     targets=(IncidentState.SETTLING,),
-    body=Resolve,
     example=Resolve(
         result="Fresh water was led in; chloride is below 250 mg/L.",
         message="水质已恢复正常，感谢谅解。Water is as it should be again.",

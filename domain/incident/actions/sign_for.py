@@ -25,7 +25,6 @@ ACTION = IncidentAction(
     roles={Role.CREW},
     sources={IncidentState.DISPATCHED},
     targets=(IncidentState.IN_PROGRESS,),
-    body=SignForIncident,
     example=SignForIncident(assignee="梁伟"),
     decide=decide,
     sets=("assignee",),

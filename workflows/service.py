@@ -1,20 +1,30 @@
-"""Workflows of which one runs, for ever. All but one run a poller (`activities.poller`), again and again."""
+"""Workflows of the service itself: those that run for ever, the end of days and months, and that of unknown types."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities import poller
-    from activities.incidents.surge_watch import SurgeWatch
     from activities.names import INSTALLATION, UNSEALED
     from activities.notifications.courier import Courier
     from activities.recovery.reconcile import Reconciler
     from activities.recovery.report import ReconcilerReport
+    from activities.reports import PeriodEnd, ReportActivities, ReportOrder
+    from activities.sealing.stamps import UndecidedError
+    from activities.surge_watch import SurgeWatch
+    from domain.reports.period import ReportKind
     from domain.shared.value import Start
-    from workflows.kit.entity import RETRY
+    from workflows.kit.entity import LOWEST, RETRY
+
+MAKE_TIMEOUT = timedelta(minutes=2)
+"""Longest duration of one attempt: a month is a dozen statements of at most four seconds each."""
+BEGIN_TIMEOUT = timedelta(minutes=10)
+"""Longest duration of one attempt: the assessments and reports run in workflows of their own."""
 
 
 class ReconcilerStart(ReconcilerReport, Start):
@@ -86,3 +96,57 @@ async def _run_poller(activity: Callable[..., Awaitable[Any]], summary: str, res
         before = (found,) if before else ()
         workflow.set_current_details(f"{result.format(found)} ({workflow.now():%Y-%m-%d %H:%M:%S} UTC)")
     workflow.continue_as_new(args=before)
+
+
+class ReportStart(Start):
+    """Start message of a report."""
+
+    kind: ReportKind
+    period: str
+
+
+@workflow.defn(name="ReportWorkflow")
+class ReportWorkflow:
+    """Makes the report of one period."""
+
+    @workflow.run
+    async def run(self, start: ReportStart) -> str:
+        """Return the path of the report in the API, once it is made."""
+        made = await workflow.execute_activity_method(
+            ReportActivities.make_report,
+            ReportOrder(kind=start.kind, period=start.period),
+            start_to_close_timeout=MAKE_TIMEOUT,
+            retry_policy=RETRY,
+            priority=LOWEST,
+            summary=f"{start.period} 编制{start.kind.zh}",
+        )
+        workflow.set_current_details(made.details)
+        return made.path
+
+
+@workflow.defn(name="PeriodEndWorkflow")
+class PeriodEndWorkflow:
+    """Begins the assessments and reports that are due (日终月终). A Schedule starts it each night."""
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        """Begin what is due; return what was begun."""
+        started: list[str] = await workflow.execute_activity_method(
+            PeriodEnd.begin_due_periods,
+            start_to_close_timeout=BEGIN_TIMEOUT,
+            heartbeat_timeout=timedelta(minutes=1),
+            retry_policy=RETRY,
+            summary="begins what is due 启动到期的考核和报表",
+        )
+        workflow.set_current_details("\n".join(f"- {each}" for each in started) or "无 nothing was due")
+        return started
+
+
+@workflow.defn(dynamic=True)
+class UnknownWorkflow:
+    """Workflow that waits for a release that has its type. One that the service has not started fails before `run`."""
+
+    @workflow.run
+    async def run(self, arguments: Sequence[RawValue]) -> None:  # noqa: ARG002 - as the SDK wants it
+        """Fail the task, which is tried again."""
+        raise UndecidedError(f"this release has no {workflow.info().workflow_type}")

@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.cases.updates import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal
+from activities.case_updates import BRISK, NO_ANSWER, CaseAnswer, CaseUpdates, Left, is_refusal
 from activities.names import CATALOGUE_CHANGE
 from activities.poller import now
 from activities.projection import plain_errors, read
@@ -21,7 +21,7 @@ from domain.case.bulk import Handover, RolloutTerms
 from domain.case.views import Outcome
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
-from domain.kit.command import Command
+from domain.kit.event import Command
 from domain.shared.codes import UnknownCode
 from domain.shared.value import Immutable
 from readmodel.cases.queries import get_cases, open_numbers

@@ -1,1 +1,0 @@
-"""Updates and queries that activities send to many cases."""

@@ -1,1 +1,0 @@
-"""Activities of incidents, and the surge watch."""
