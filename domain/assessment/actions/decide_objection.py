@@ -11,7 +11,7 @@ from domain.assessment.state import (
     Objection,
 )
 from domain.catalogue.figures import QUALITY_FIGURE, Subject
-from domain.kit.event import ActionBody, Addressees, Decision
+from domain.kit.event import ActionBody, Decision
 from domain.shared.actors import Actor, Role
 from domain.shared.errors import ProblemType, Refused
 from domain.shared.text import ShortText
@@ -75,19 +75,11 @@ def _is_about(objection: Objection, inspection: Inspection) -> bool:
 
 def evolve(month: AssessmentFields, data: ObjectionDecided, event: AssessmentEvent) -> None:
     month.close_limit(f"decision-{data.objection}")
-    if objection := month.objection(data.objection):
-        month.put_objection(
-            objection,
-            accepted=data.accepted,
-            decided_by=event.actor,
-            decided_at=event.at,
-            decision_reason=data.reason,
-        )
-
-
-def notifies(_: AssessmentFields, data: ObjectionDecided, __: AssessmentEvent) -> Addressees:
-    """Return the author, who is reached as the owner of a case is."""
-    return (f"owner:{data.raised_by}",)
+    decided = {"decided_by": event.actor, "decided_at": event.at, "decision_reason": data.reason}
+    month.objections = tuple(
+        each.model_copy(update={"accepted": data.accepted, **decided}) if each.id == data.objection else each
+        for each in month.objections
+    )
 
 
 ACTION = AssessmentAction(
@@ -101,5 +93,5 @@ ACTION = AssessmentAction(
     data=ObjectionDecided,
     decide=decide,
     evolve=evolve,
-    notifies=notifies,
+    notifies=("owner:{raised_by}",),  # the author, who is reached as the owner of a case is
 )
