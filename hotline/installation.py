@@ -22,8 +22,7 @@ from domain.shared.errors import OperatorError
 from hotline.keys import KeysError, renew, ring_of
 from hotline.settings import Settings
 from hotline.temporal.connection import connect, known_address
-from readmodel.base.database import ReadConnection, exists, lock, opened, reading, writing
-from readmodel.base.statements import insert_missing
+from readmodel.base.database import ReadConnection, exists, insert_missing, lock, opened, reading, writing
 from readmodel.cases.queries import has_cases
 from readmodel.migrate import require_tables
 from readmodel.processes import installation, last_sealed
