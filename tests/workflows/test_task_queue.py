@@ -24,7 +24,7 @@ from api.health import Component
 from api.health.temporal import TemporalHealth
 from hotline.installation import adopt
 from hotline.settings import Settings
-from hotline.temporal.setup import prepare
+from hotline.temporal.connection import prepare
 from readmodel.migrate import migrate
 from tests.support.hotline import until
 from tests.support.sealing import SEALING, stranger
