@@ -22,8 +22,7 @@ from domain.incident.state import IncidentState
 from domain.rights.rights import READ_CANDIDATES, READ_INCIDENTS, RIGHT_TO_DECLARE
 from domain.shared.actors import Actor
 from readmodel import incidents as stored
-from readmodel.incidents import IncidentCounts
-from readmodel.timelines import incident_timeline
+from readmodel.incidents import IncidentCounts, incident_timeline
 
 PREFIX = "/v1/incidents/{number}"
 UNKNOWN_SCOPE = (UNKNOWN["service"], UNKNOWN["district"])
