@@ -10,7 +10,7 @@ from domain.customers.customer import Thanks
 from domain.reports.report import EXAMPLES as PERIODS
 from domain.reports.report import Column, ColumnKind, Report, ReportKind, Table
 from readmodel.calls.report import DutyFigures, Grouping
-from readmodel.cases.decisions import MoneyTotal
+from readmodel.reports.causes import MoneyTotal
 from readmodel.reports.follow_ups import FollowUpCounts, FollowUpSubject
 
 THANKS = Thanks(
