@@ -322,10 +322,9 @@ def by_body(*actions: ActionT) -> dict[type[ActionBody], ActionT]:
     return _table("body", [(body, row) for row in actions for body in (row.body, row.extended_body) if body])
 
 
-def _table(what: str, rows: Collection[tuple[KeyT, RowT]]) -> dict[KeyT, RowT]:
+def _table(what: str, rows: Collection[tuple[Any, Any]]) -> dict[Any, Any]:
     table = dict(rows)
     if len(table) != len(rows):
-        raise LookupError(
-            f"two kinds of events have one {what}; accepted: one for each of {', '.join(map(str, table))}"
-        )
+        names = ", ".join(map(str, table))
+        raise LookupError(f"two kinds of events have one {what}; accepted: one for each of {names}")
     return table
