@@ -30,7 +30,7 @@ from api.people import routes as people
 from api.reports import calls as call_reports
 from api.reports import routes as reports
 from api.sign_in import sessions
-from api.temporal_ui import acting, codec, pages
+from api.temporal_ui import acting, pages, reading
 from api.temporal_ui.door import Door
 
 ROUTERS = [
@@ -103,7 +103,7 @@ async def _lifespan(backend: Backend, _: FastAPI) -> AsyncIterator[None]:
 
 
 def _middleware(backend: Backend) -> list[Middleware]:
-    settings, larger = backend.settings, {**calls.LARGER_BODIES, **codec.LARGER_BODIES}
+    settings, larger = backend.settings, {**calls.LARGER_BODIES, **reading.LARGER_BODIES}
     return [
         Middleware(CorrelationIdMiddleware, validator=lambda given: bool(REQUEST_ID.fullmatch(given))),
         Middleware(watch, metrics=backend.metrics),

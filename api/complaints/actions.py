@@ -30,8 +30,7 @@ from api.edge.problems import (
     workflow_lost,
 )
 from api.parameters import POST_ERRORS, NumberText, not_found, number_in
-from api.rights import KEY, require_reach
-from api.routing import OnceRoute
+from api.routing import KEY, OnceRoute, require_reach
 from api.sql import Reader, away
 from api.temporal.client import INCIDENT_CLOSED, UNKNOWN_INCIDENT, ComplaintClient, IncidentClient
 from domain.calls.call import CallMismatch
