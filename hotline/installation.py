@@ -26,7 +26,7 @@ from readmodel.base.database import ReadConnection, exists, insert_missing, lock
 from readmodel.cases.queries import has_cases
 from readmodel.migrate import require_tables
 from readmodel.processes import installation, last_sealed
-from workflows.clients.singletons import claim, installation_of
+from workflows.clients.service import claim, installation_of
 
 ID_BYTES = 8
 ANSWER_SECONDS = 2.0

@@ -38,11 +38,11 @@ from tests.workflows.test_envelope import waits
 from tests.workflows.test_hijacked_tasks import hijack, schedule
 from tests.workflows.test_late_cases import timer
 from tests.workflows.test_no_cases import nested
-from workflows.clients.schedule import SCHEDULE
-from workflows.clients.singletons import (
+from workflows.clients.service import (
     COURIER,
     INSTALLATION,
     POLLERS,
+    SCHEDULE,
     SURGE_WATCH,
     Singleton,
     installation_of,
