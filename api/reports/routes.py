@@ -20,8 +20,7 @@ from api.edge.problems import ProblemError, ProblemKind, declare
 from api.exports.files import CSV, XLSX, attachment
 from api.exports.reports import as_csv, as_xlsx, page
 from api.responses import formats, masked_for, problems
-from api.rights import TheActor, needs
-from api.routing import OnceRoute
+from api.routing import OnceRoute, TheActor, needs
 from api.sql import Reader
 from domain.customers.customer import Thanks
 from domain.reports.period import (
