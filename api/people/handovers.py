@@ -1,6 +1,6 @@
 """Handovers (全部移交): all open cases of a person who is ill or leaves get another owner."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -25,6 +25,7 @@ from domain.case.bulk import Handover, HandoverProgress, OpenWork
 from domain.rights.rights import RIGHT_TO_HAND_OVER
 from domain.shared.actors import Actor
 from domain.shared.text import Name, Text
+from domain.shared.value import Immutable
 from readmodel.people.workload import assigned_to, begin_handover, count_owned
 from workflows.clients.start import Request
 
@@ -48,7 +49,7 @@ class RefusedCase(BaseModel):
     why: str
 
 
-class HandoverItem(BaseModel):
+class HandoverItem(Immutable):
     """Handover (全部移交) of all open cases of a person, and how far it is."""
 
     id: str
@@ -67,18 +68,15 @@ class HandoverItem(BaseModel):
     links: dict[str, str] = Field(description="`self` is its progress.")
 
     @classmethod
-    def of(cls, progress: HandoverProgress, to_assign: Iterable[OpenWork]) -> Self:
+    def of(cls, progress: HandoverProgress, to_assign: Sequence[OpenWork]) -> Self:
         order = progress.handover
-        ends = {"from": order.previous_owner, "to": order.owner}
-        return cls(
-            **ends,
-            id=order.id,
-            reason=order.reason,
+        return cls.taken_from(
+            order,
+            progress,
+            **{"from": order.previous_owner, "to": order.owner},
             by=order.actor.id,
-            state=progress.state,
-            handed_over=progress.handed_over,
             refused=[RefusedCase(number=number, why=why) for number, why in progress.refused.items()],
-            to_assign=tuple(to_assign),
+            to_assign=to_assign,
             links={"self": f"/v1/handovers/{order.id}"},
         )
 
@@ -95,15 +93,7 @@ class Handovers:
     clock: Callable[[], datetime]
 
     async def begin(self, body: NewHandover, actor: Actor, request: Request) -> HandoverProgress:
-        """Begin the handover that is asked for. Raises ProblemError."""
-        begun = HandoverProgress(handover=await self._ordered(request.key, body, actor))
-        # Before the start: an API that dies in between has begun nothing, and the same request begins it.
-        await self.writer.write(partial(begin_handover, handover=begun.handover, at=self.clock()))
-        await self.client.start(begun.handover, request)
-        return begun
-
-    async def _ordered(self, handover_id: str, body: NewHandover, actor: Actor) -> Handover:
-        """Return the handover that is asked for. Raises ProblemError."""
+        """Begin the handover that is asked for, which has the key of its request as id. Raises ProblemError."""
         previous, owner = self.naming.former_owner(body.previous_owner), self.naming.new_owner(body.owner)
         if owner.id == previous.id:
             detail = f"{owner.id} owns these cases already."
@@ -111,14 +101,12 @@ class Handovers:
         if not self.people.get(previous.id) and not await self.reader.ask(count_owned, previous.id):
             detail = f"{body.previous_owner!r} is nobody in the directory, and owns no open case."
             raise ProblemError(UNKNOWN_OWNER, detail, accepted=ACCEPTED)
-        return Handover(
-            id=handover_id,
-            previous_owner=previous.id,
-            owner=owner.id,
-            people=owner.people,
-            reason=body.reason,
-            actor=actor,
-        )
+        ends = {"previous_owner": previous.id, "owner": owner.id}
+        order = Handover(id=request.key, **ends, people=owner.people, reason=body.reason, actor=actor)
+        # Before the start: an API that dies in between has begun nothing, and the same request begins it.
+        await self.writer.write(partial(begin_handover, handover=order, at=self.clock()))
+        await self.client.start(order, request)
+        return HandoverProgress(handover=order)
 
     async def found(self, handover_id: str) -> HandoverProgress:
         progress = await self.client.progress(handover_id)
