@@ -29,7 +29,7 @@ from api.health.sql import SqlHealth
 from api.health.storage import READ_MODEL, TEMPORAL, Integrity, Storage
 from api.health.temporal import TemporalHealth
 from api.incidents.incidents import Incidents
-from api.people.handovers import Handovers
+from api.people.routes import Handovers
 from api.sign_in.security import BearerKey
 from api.sign_in.sessions import CALLBACK, Handshake, OidcSignIn, Session, Sessions
 from api.sign_in.tokens import ClaimMap, Issuer, Tokens
