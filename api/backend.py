@@ -18,8 +18,7 @@ from api.complaints.caller_page import CallerPage
 from api.complaints.cases import Cases
 from api.complaints.intake import IntakeService, Recognition
 from api.directory import Naming, People
-from api.documents.documents import Documents
-from api.documents.printer import printer
+from api.documents.documents import Documents, printer
 from api.edge.browsers import SealedCookie
 from api.edge.limits import TOO_MANY_ACTIONS, Limit, Limits, Turns
 from api.edge.middleware import Metrics
