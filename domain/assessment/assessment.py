@@ -133,10 +133,11 @@ ASSESSMENT_FINISH = AssessmentKind(
     evolve=_finish,
     notifies=("supervisor", "manager", "general_manager"),
 )
-ASSESSMENT_CANCELLATION = AssessmentKind.cancellation("assessment")
-_AUTOMATIC = (ASSESSMENT_OPEN, DRAW, COMPUTE, PUBLISH, REMIND, ASSESSMENT_FINISH, ASSESSMENT_CANCELLATION)
+_AUTOMATIC = (ASSESSMENT_OPEN, DRAW, COMPUTE, PUBLISH, REMIND, ASSESSMENT_FINISH)
 """Events that nobody asks for: the month is computed, published and final; people are told before a time ends."""
-ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(*ASSESSMENT_ACTIONS, *_AUTOMATIC)
+ASSESSMENT_KINDS: dict[str, AssessmentKind] = by_name(
+    *ASSESSMENT_ACTIONS, *_AUTOMATIC, AssessmentKind.cancellation("assessment")
+)
 """Every kind of event of an assessment."""
 
 
@@ -163,9 +164,7 @@ class DueReminder(NamedTuple):
 class Assessment(AssessmentFields, EntityRules[AssessmentEvent]):
     """One assessment, from the end of its month until it is final."""
 
-    TABLE: ClassVar[EntityTable] = EntityTable(
-        "assessment of", ASSESSMENT_KINDS, ASSESSMENT_ACTION_OF, ASSESSMENT_CANCELLATION
-    )
+    TABLE: ClassVar[EntityTable] = EntityTable("assessment of", ASSESSMENT_KINDS, ASSESSMENT_ACTION_OF)
 
     @classmethod
     def open(cls, start: AssessmentOpening) -> tuple["Assessment", AssessmentEvent]:
