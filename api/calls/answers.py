@@ -29,8 +29,7 @@ from domain.shared.actors import Actor
 from domain.shared.numbers import ACCEPTED_NUMBER, NumberError, parse_number
 from domain.shared.text import CallId, Instant, Name, Phone, RecordingUrl
 from domain.shared.value import Value
-from readmodel.calls.calls import LinkedCall
-from readmodel.calls.withdrawals import Unconfirmed
+from readmodel.calls.calls import LinkedCall, Unconfirmed
 
 INVALID_CALL = declare("invalid-call", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid call")
 CALLS = "/v1/calls"

@@ -24,8 +24,7 @@ from domain.shared.actors import Actor
 from domain.shared.text import CallId, Instant, Name, Text
 from domain.shared.value import Value
 from readmodel.calls.call_backs import CallBackEntry, list_call_backs, work_off
-from readmodel.calls.calls import CallFilters, calls_of_case, keep, linked_calls
-from readmodel.calls.withdrawals import unconfirmed
+from readmodel.calls.calls import CallFilters, calls_of_case, keep, linked_calls, unconfirmed
 
 
 class CallListing(LongPaging):

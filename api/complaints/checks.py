@@ -22,8 +22,8 @@ from domain.case.actions.withdraw import needs_call
 from domain.case.progress import Owed
 from domain.shared.actors import Actor
 from readmodel.callers import links_sent
+from readmodel.calls.calls import call_mismatch
 from readmodel.calls.contacts import link_goes_nowhere
-from readmodel.calls.withdrawals import call_mismatch
 from readmodel.cases.queries import PastCredit, credited, get_case
 from readmodel.cases.search_terms import phone_term
 
