@@ -7,8 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from domain.catalogue.terms import CLOCKS, CalendarKind, ClockName, CustomerClass, EscalationStep, Priority, Starts
-from domain.shared.amounts import Money, PositiveMoney
-from domain.shared.value import Coded, Value, complete, omit_default
+from domain.shared.value import Coded, Money, PositiveMoney, Value, complete, omit_default
 
 Zone = Literal["town", "outskirts"]
 
@@ -41,6 +40,12 @@ Sources = Annotated[
 ]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Whole = Annotated[int, Field(ge=0, strict=True)]
+
+
+class Sourced(Value):
+    """Norm, and where it comes from."""
+
+    source: Sources
 
 
 class Count(Value):
@@ -169,10 +174,8 @@ class Service(Coded):
 complete("Service of domain.catalogue.norms", CLOCKS, Service.model_fields)
 
 
-class EscalationStepNorm(EscalationStep):
+class EscalationStepNorm(Sourced, EscalationStep):
     """An escalation step, and where it comes from."""
-
-    source: Sources
 
 
 class Post(Value):

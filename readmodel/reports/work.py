@@ -8,9 +8,8 @@ from sqlalchemy import ColumnElement, and_, case, func, select
 from domain.case.clocks import CLOCK_ZH
 from domain.case.lifecycle import State
 from domain.reports.report import Chart, ChartKind, Column, ColumnKind, Table
-from domain.shared.amounts import half_up
 from domain.shared.text import to_milliseconds
-from domain.shared.value import NamedCode, complete
+from domain.shared.value import NamedCode, complete, half_up
 from readmodel.base.database import ReadConnection
 from readmodel.cases.tables import cases, clocks, events, parts
 from readmodel.reports.causes import given_to, gives
@@ -140,12 +139,7 @@ def missed(connection: ReadConnection, scope: ReportScope) -> Table:
             MISSED,
         ),
         rows=tuple(
-            (
-                *in_words(clock, CLOCK_ZH[clock]),
-                *scope.department(department),
-                *in_words(stage.value, stage.zh),
-                number,
-            )
+            (*in_words(clock, CLOCK_ZH[clock]), *scope.department(department), *in_words(stage.value, stage.zh), number)
             for (clock, department, stage), number in most_first(counted)
         ),
         chart=Chart(kind=ChartKind.STACKED, label="waited_for", values=("missed",), series="clock"),

@@ -13,15 +13,14 @@ from domain.assessment.score import Item
 from domain.assessment.state import Computation
 from domain.case.case import Case
 from domain.case.intake import Registration
-from domain.catalogue.figures import Subject
-from domain.catalogue.standard import Standard
+from domain.catalogue.figures import Standard, Subject
 from domain.catalogue.terms import Edition
 from domain.kit.event import ActionBody
 from domain.shared.actors import Actor
 from hotline.files.catalogue import load_catalogue
 from hotline.settings import DEFAULT_CATALOGUE
+from readmodel.assessments.computation import figure_entries
 from readmodel.assessments.months import items
-from readmodel.assessments.tables import figure_entries
 from readmodel.base.database import reading, writing
 from readmodel.projection import write
 from readmodel.writer import GroupWriter
