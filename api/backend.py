@@ -140,9 +140,9 @@ class Backend:
         if tokens and settings.oidc_client_id:
             callback = f"{settings.public_url}{CALLBACK}"
             client_id, secret = settings.oidc_client_id, settings.oidc_client_secret
-            handshake = SealedCookie("hotline-oidc", self._seal("oidc"), Handshake, clock, secure=self.secure)
+            handshake = SealedCookie("hotline-oidc", self._seal("oidc"), Handshake, clock, self.secure)
             self.oidc = OidcSignIn(tokens, client_id, secret, callback, handshake, clock)
-        session = SealedCookie("hotline", self._seal("session"), Session, clock, secure=self.secure)
+        session = SealedCookie("hotline", self._seal("session"), Session, clock, self.secure)
         self.sessions = Sessions(session, self.people, clock, settings.oidc_issuer if self.oidc else None)
 
     def _tokens(self, issuer: Issuer) -> Tokens:
@@ -185,9 +185,8 @@ class Backend:
 
     def _add_temporal_ui(self) -> None:
         cases, sessions, limits, in_force = self.cases, self.sessions, self.limits, self.in_force
-        confirmation = SealedCookie(
-            "hotline-grant", self._seal("confirmation"), Confirmation, self.clock, secure=self.secure, strict=True
-        )
+        seal = self._seal("confirmation")
+        confirmation = SealedCookie("hotline-grant", seal, Confirmation, self.clock, self.secure, "strict")
         self.dangerous = Dangerous(cases, confirmation)
         ui = UiServer(self.settings.temporal_ui_url, self.turns)
         self.door = Door(ui, cases, sessions, limits, in_force, self.dangerous, self.turns)

@@ -27,12 +27,10 @@ class CatalogueInForce(Protocol):
     """False if an earlier catalogue is used because the one on record cannot be read."""
 
     @property
-    def catalogue(self) -> Catalogue:
-        """Catalogue that is in force now."""
+    def catalogue(self) -> Catalogue: ...
 
     @property
-    def edition(self) -> Edition:
-        """Edition of the catalogue that is in force now."""
+    def edition(self) -> Edition: ...
 
     def former_code(self, kind: CodeKind, given: str) -> str | None:
         """Return the code by the last catalogue that knows it, or None if none ever did."""
@@ -42,8 +40,6 @@ class CatalogueInForce(Protocol):
 
 
 def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
-    """Return the dependency on the part of this name."""
-
     async def get(request: Request) -> Any:  # noqa: ANN401 - of any type
         return getattr(request.app.state.backend, name)
 
