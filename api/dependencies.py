@@ -46,20 +46,6 @@ def part(name: str) -> Any:  # noqa: ANN401 - as `Depends`
     return Depends(get)
 
 
-async def _catalogue(request: Request) -> Catalogue:
-    catalogue: Catalogue = request.app.state.backend.catalogue
-    return catalogue
-
-
-async def _now(request: Request) -> datetime:
-    now: datetime = request.app.state.backend.clock()
-    return now
-
-
-async def _zone(catalogue: Annotated[Catalogue, Depends(_catalogue)]) -> ZoneInfo:
-    return ZoneInfo(catalogue.calendar.timezone)
-
-
 TheReader = Annotated[Reader, part("reader")]
 TheWriter = Annotated[DirectWriter, part("direct")]
 ThePeople = Annotated[People, part("people")]
@@ -68,8 +54,8 @@ ThePrinter = Annotated[Printer | None, part("print_pdf")]
 """Printer of PDF; None if the extra for it is not installed."""
 TheExportTurn = Annotated[ExportTurn, part("export_turn")]
 """Held by the one step of an export that runs."""
-TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
+TheCatalogue = Annotated[Catalogue, part("catalogue")]
 """Catalogue in force now."""
-TheZone = Annotated[ZoneInfo, Depends(_zone)]
+TheZone = Annotated[ZoneInfo, part("zone")]
 """Time zone of the catalogue in force."""
-Now = Annotated[datetime, Depends(_now)]
+Now = Annotated[datetime, part("now")]
