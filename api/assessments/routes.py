@@ -31,7 +31,7 @@ from api.routing import OnceRoute, needs
 from domain.assessment.actions import decide_objection, inspect, object_
 from domain.assessment.state import AssessmentAction, AssessmentFields, Objection
 from domain.catalogue.figures import Subject
-from domain.reports.period import MONTH as MONTH_PATTERN
+from domain.reports.report import MONTH as MONTH_PATTERN
 from domain.reports.report import Cell
 from domain.rights.rights import READ_ASSESSMENTS, right_to
 from domain.shared.actors import Actor
