@@ -276,9 +276,8 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
         policy = FRAME if match.kind is RequestKind.RENDER else PAGE.format("".join(map(source, _SCRIPT.findall(html))))
     else:
         response = StreamingResponse(answer.aiter_raw(), answer.status_code)
-        # In lower case, as ASGI has them: compressing takes the length away by this name.
-        fields = ((name.lower(), value) for name, value in answer.headers.raw)
-        response.raw_headers = [field for field in fields if field[0].decode() in ANSWERED]
+        named = [(name.lower(), value) for name, value in answer.headers.raw]  # as ASGI wants them
+        response.raw_headers = [field for field in named if field[0].decode() in ANSWERED]
     response.headers["Content-Security-Policy"] = policy
     if "location" in answer.headers:
         response.headers["Location"] = answer.headers["location"]

@@ -13,7 +13,22 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Row, case, delete, func, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Float,
+    Integer,
+    Row,
+    Table,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from domain.assessment.assessment import Assessment
 from domain.assessment.entry import (
@@ -32,9 +47,55 @@ from domain.case.clocks import APPROVE, ClockStatus
 from domain.catalogue.figures import FIGURE_OF, EntryKind, Subject
 from domain.catalogue.terms import MISS
 from readmodel.assessments.exclusions import grounds_until
-from readmodel.assessments.tables import assessment_items, figure_entries, given_points
+from readmodel.base import schema
 from readmodel.base.database import ReadConnection, WriteConnection, insert_many, insert_missing, is_one_of, row
 from readmodel.cases.tables import cases, clocks, decisions, events
+
+MONTH = schema.code(7)
+
+assessment_items = Table(
+    "assessment_items",
+    schema.metadata,
+    Column("month", MONTH, primary_key=True),
+    Column("computation", Integer, primary_key=True, comment="domain.assessment.state.Computation.serial"),
+    Column("by", schema.CODE, primary_key=True, comment="domain.catalogue.figures.Subject"),
+    Column("subject", schema.PERSON, primary_key=True),
+    Column("document", schema.JsonOf(Item), nullable=False, comment="domain.assessment.score.Item"),
+)
+"""Results of subjects in a month, of each computation that is still needed."""
+
+figure_entries = Table(
+    "figure_entries",
+    schema.metadata,
+    Column("month", MONTH, primary_key=True),
+    Column("computation", Integer, primary_key=True, comment="domain.assessment.state.Computation.serial"),
+    Column("kind", schema.CODE, primary_key=True, comment="domain.catalogue.figures.Kind"),
+    Column("number", schema.NUMBER, primary_key=True),
+    Column("serial", Integer, primary_key=True),
+    Column("at", schema.UtcDateTime, nullable=False),
+    Column("counts", Boolean, nullable=False, comment="False: it counts against the subject."),
+    Column("amount", BigInteger, comment="Hundredths of money or of points."),
+    Column("agent", schema.PERSON),
+    Column("crew", schema.PERSON),
+    Column("department", schema.CODE),
+    Column("service", schema.CODE, nullable=False),
+    Column("district", schema.CODE),
+    Column("excluded", schema.CODE, comment="Ground of the exclusion, or `objection`; null if it counts."),
+)
+"""Entries of figures (`domain.assessment.entry`): the list of cases behind every number of a month."""
+
+given_points = Table(
+    "given_points",
+    schema.metadata,
+    Column("month", MONTH, primary_key=True),
+    Column("figure", schema.CODE, primary_key=True),
+    Column("by", schema.CODE, primary_key=True),
+    Column("subject", schema.PERSON, primary_key=True),
+    Column("value", Float, nullable=False),
+    Column("numerator", Integer, comment="Of calls; null for points from outside."),
+    Column("denominator", Integer),
+)
+"""Values that no event of a case tells: points that were imported, and calls, as they were when it was computed."""
 
 _NO_DATA: Mapping[str, Any] = {}
 _CASE = tuple(cases.c[name] for name in ("number", "owner", "service_code", "district"))
