@@ -192,7 +192,6 @@ class IncidentWorkflow(PublishingWorkflow):
         if answers.silent and not self._incident.end:
             self._named = naming.model_copy(update={"numbers": answers.silent})
             self._named_timer = asyncio.create_task(self._name_again(len(answers.silent)))
-        self._wake()
 
     async def _name_again(self, silent: int) -> None:
         """Wait as a task of its own: neither the end of the incident nor its next run waits for silent cases."""
@@ -237,7 +236,6 @@ class IncidentWorkflow(PublishingWorkflow):
         if self._waiting and self._waiting.keys() <= self._silent:
             await workflow.sleep(LATER, summary=f"{len(self._waiting)} cases do not answer 工单无应答")
             self._silent.clear()
-        self._wake()
 
     async def _ask_doubtful(self) -> None:
         """Forget the cases that say themselves that they are not linked to it."""
@@ -248,7 +246,6 @@ class IncidentWorkflow(PublishingWorkflow):
         # Those that were linked again meanwhile are asked no longer.
         for number in self._asked.keys() & unlinked:
             self._waiting.pop(number, None)
-        self._wake()
 
     async def _finish(self) -> None:
         self._note(self._incident.finish(workflow.now(), dict(self._counts)))
