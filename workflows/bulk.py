@@ -83,7 +83,6 @@ class CatalogueRolloutWorkflow:
 
     @workflow.run
     async def run(self, start: RolloutStart) -> dict[str, int]:
-        """Ask every open case once; return the count of each answer."""
         self._start, self._progress = start, start.progress
         self._counts, self._asked = Counter(start.progress.counts), dict.fromkeys(start.asked)
         began_at = self._progress.began_at or workflow.now()
@@ -173,7 +172,6 @@ class HandoverWorkflow:
 
     @workflow.run
     async def run(self, start: HandoverStart) -> HandoverProgress:
-        """Ask every case once; return what came of it."""
         self._progress = progress = start.progress
         handover = progress.handover
         query = OwnedQuery(handover_id=handover.id, owner=handover.previous_owner, after=start.after, limit=start.page)

@@ -9,6 +9,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 
 from activities.names import REPORT, assessment_id
+from activities.reports import ReportOrder
 from domain.assessment.assessment import Assessment, AssessmentOpening
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
@@ -20,7 +21,7 @@ from workflows.clients.start import Request, start_once, warn_of_other
 from workflows.kit.entity import LOWEST
 from workflows.kit.search_attributes import typed
 from workflows.kit.words import CatalogueNames
-from workflows.service import ReportStart, ReportWorkflow
+from workflows.service import ReportWorkflow
 
 
 async def begin_assessment(
@@ -98,7 +99,7 @@ async def start_report(client: Client, task_queue: str, kind: ReportKind, period
         client,
         request,
         ReportWorkflow.run,
-        ReportStart(kind=kind, period=period),
+        ReportOrder(kind=kind, period=period),
         reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         id=workflow_id,
         task_queue=task_queue,

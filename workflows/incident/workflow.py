@@ -37,13 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.shared.actors import Actor
     from domain.shared.errors import OUT_OF_TURN, Refused
     from domain.shared.numbers import is_number
-    from workflows.incident.messages import (
-        CaseNumbers,
-        IncidentOutcome,
-        IncidentStart,
-        details,
-        search_attributes,
-    )
+    from workflows.incident.messages import CaseNumbers, IncidentOutcome, IncidentStart, details, search_attributes
     from workflows.kit.entity import Done, PublishingWorkflow
     from workflows.kit.search_attributes import Values
     from workflows.kit.words import WorkerNames

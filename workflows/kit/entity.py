@@ -139,8 +139,7 @@ class EntityWorkflow:
         self._keep(*events)
 
     @abstractmethod
-    def _search_attributes(self) -> Values:
-        """Return the search attributes of the entity."""
+    def _search_attributes(self) -> Values: ...
 
     @abstractmethod
     def details(self, names: WorkerNames) -> str:
@@ -155,8 +154,7 @@ class EntityWorkflow:
         """Return the answer to an update: the outcome, with the batch that its sender writes."""
 
     @abstractmethod
-    def _carried_over(self) -> BaseModel:
-        """Return the start message of the next run."""
+    def _carried_over(self) -> EntityStart: ...
 
     def check(self, command: Command[Any]) -> None:
         """Validate an update of the table: raise ApplicationError before anything is recorded."""
@@ -318,7 +316,6 @@ class PublishingWorkflow(EntityWorkflow):
     """Longest duration of one of its other activities, however busy the service is."""
 
     def act(self, action: str, command: Command[Any]) -> BaseModel:
-        """Handle an update of the table."""
         return super().act(action, command.model_copy(update={"acknowledged": None}))
 
     def _answer(self, done: Done, command: Command[Any]) -> BaseModel:
