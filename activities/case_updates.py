@@ -37,12 +37,7 @@ ANSWER_SECONDS = 8.0
 
 
 class FanOut(NamedTuple):
-    """Number of cases that are asked together.
-
-    Args:
-        concurrency: cases that are asked at the same time.
-        checkpoint: cases between two checkpoints.
-    """
+    """Number of cases that are asked at the same time, and of those between two checkpoints."""
 
     concurrency: int
     checkpoint: int

@@ -15,7 +15,7 @@ from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Edition
 from domain.reports.period import ReportKind, month_bounds
 from domain.shared.text import to_milliseconds
-from workflows.assessment.messages import AssessmentStart, search_attributes, summary
+from workflows.assessment.messages import AssessmentStart, search_attributes
 from workflows.assessment.workflow import AssessmentWorkflow
 from workflows.clients.start import Request, start_once, warn_of_other
 from workflows.kit.entity import LOWEST
@@ -79,7 +79,7 @@ async def _assess(
         id=assessment_id(month.number),
         task_queue=task_queue,
         priority=LOWEST,
-        static_summary=summary(month.number),
+        static_summary=f"月度考核 assessment {month.number}",
         search_attributes=typed(search_attributes(month)),
     )
 

@@ -1,7 +1,7 @@
 """The workflow of one incident: one cause behind many calls, until every case is replied to.
 
 It has no child workflow for a case: each case is a workflow already. Cases signal that they belong to it; when it ends,
-activities act on a batch of cases at a time, at a low priority (`urgency` is that of cases).
+activities act on a batch of cases at a time, at the lowest priority.
 """
 
 import asyncio

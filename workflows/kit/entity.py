@@ -109,16 +109,13 @@ UPDATES = {
 
 
 class EntityWorkflow:
-    """Base of a workflow that keeps one entity.
+    """Base of a workflow that keeps one entity, which it changes in place.
 
     Handlers change the entity and await nothing. The main coroutine alone asks Temporal for something, in an order that
     docs/decisions/0004 explains. The class is not generic and its metaclass is Python's own: at every start of a
     run, the SDK looks at all members of a workflow class and of its bases.
 
-    Args:
-        entity: the entity, which is changed in place.
-        events: events that led to the entity and that SQL is not known to have.
-        start: the start message, for what an earlier run carried over.
+    `events` led to the entity, and SQL is not known to have them. `start` has what an earlier run carried over.
     """
 
     def __init_subclass__(cls) -> None:
