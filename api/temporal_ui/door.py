@@ -23,10 +23,9 @@ from api.edge.problems import ProblemError, declare
 from api.sign_in.security import WRONG_SCOPE
 from api.sign_in.sessions import Session, Sessions, takes_pages
 from api.temporal_ui.acting import act
-from api.temporal_ui.codec import SETTINGS, answer_codec
 from api.temporal_ui.dangerous import GRANT, Dangerous, flags
 from api.temporal_ui.pages import not_shown
-from api.temporal_ui.reading import admit
+from api.temporal_ui.reading import SETTINGS, admit, answer_codec
 from api.temporal_ui.rules import NOT_ALLOWED, PREFIX, Match, RequestKind, refused, rule_of, shown
 
 RENDER = f"{PREFIX}/render"
@@ -276,7 +275,8 @@ async def _passed_on(request: Request, match: Match, answer: httpx.Response, *, 
         policy = FRAME if match.kind is RequestKind.RENDER else PAGE.format(_digests(html))
     else:
         response = StreamingResponse(answer.aiter_raw(), answer.status_code)
-        response.raw_headers = [field for field in answer.headers.raw if field[0].decode().lower() in ANSWERED]
+        named = [(name.lower(), value) for name, value in answer.headers.raw]  # as ASGI wants them
+        response.raw_headers = [field for field in named if field[0].decode() in ANSWERED]
     response.headers["Content-Security-Policy"] = policy
     if "location" in answer.headers:
         response.headers["Location"] = answer.headers["location"]
