@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Engine, func, insert, literal, select
 from temporalio.testing import ActivityEnvironment
 
 from activities.assessments import AssessmentActivities
-from api.assessments import exports as exported
+from api.assessments import answers
 from api.exports.files import lines
 from bench import postgres
 from bench.assessment_data import fill
@@ -37,9 +37,8 @@ from domain.reports.report import month_bounds, month_of, next_month
 from hotline.files.catalogue import load_catalogue
 from hotline.process import collect_less
 from hotline.settings import DEFAULT_CATALOGUE
-from readmodel.assessments.computation import SUBJECTS
+from readmodel.assessments.computation import SUBJECTS, figure_entries
 from readmodel.assessments.months import Number, cases_behind
-from readmodel.assessments.tables import figure_entries
 from readmodel.base.database import ReadConnection, engine, reading, writing
 from readmodel.migrate import migrate
 from readmodel.writer import GroupWriter
@@ -236,8 +235,8 @@ def _export(database: Engine, month: str) -> Exported:
     most, cursor = before, None
     while True:
         with reading(database) as connection:
-            page = cases_behind(connection, number, cursor, exported.PAGE)
-        lines(exported.case_cells(page.items))
+            page = cases_behind(connection, number, cursor, answers.EXPORTED_PAGE)
+        lines(answers.case_cells(page.items))
         entries, cursor = entries + len(page.items), page.next_cursor
         most = max(most, process.memory_info().rss)
         if cursor is None:

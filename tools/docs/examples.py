@@ -24,7 +24,7 @@ from api.health import Component, Health
 from api.health.readiness import readiness, unknown
 from api.health.temporal import NO_ANSWER, NO_WORKER
 from api.incidents.answers import Candidate, IncidentItem
-from api.people.handovers import HandoverItem
+from api.people.routes import HandoverItem
 from api.reference import LIFECYCLE, ServiceItem, Services, roles
 from api.responses import Page, timeline_item
 from domain.assessment.actions import object_
@@ -55,8 +55,7 @@ from domain.shared.value import Coded
 from readmodel.assessments.months import CountedCase
 from readmodel.base.paging import Place
 from readmodel.calls.call_backs import CallBackEntry
-from readmodel.calls.calls import LinkedCall
-from readmodel.calls.withdrawals import Unconfirmed
+from readmodel.calls.calls import LinkedCall, Unconfirmed
 from readmodel.cases.queries import CaseCount, PartOfCase
 from readmodel.incidents import IncidentCandidate, IncidentCounts
 from readmodel.notifications.notifications import DeadLetter
