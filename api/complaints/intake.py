@@ -25,9 +25,10 @@ from api.sql import ProjectionWriter, Reader
 from api.temporal.backlog import Backlog
 from api.temporal.client import RETRY_SECONDS, TEMPORAL_UNAVAILABLE
 from api.temporal.complaints import ComplaintClient
+from domain.case.actions.register import Registration
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Contact, Intake, Registration
+from domain.case.intake import Contact, Intake
 from domain.catalogue.catalogue import Catalogue
 from domain.catalogue.terms import Terms
 from domain.shared.actors import Actor, Role

@@ -9,11 +9,11 @@ from temporalio.exceptions import ApplicationError
 from activities.names import complaint_id
 from activities.sealing.envelope import context_of
 from api.temporal.client import EntityClient, answer_unless_gone, answering, other_release
+from domain.case.actions.register import Registration
 from domain.case.automatic.recognise import KNOWN, Recognised
 from domain.case.batch import ProjectionBatch
 from domain.case.case import Case
 from domain.case.events import Event
-from domain.case.intake import Registration
 from domain.case.views import CaseView, Outcome
 from domain.shared.actors import Actor
 from domain.shared.text import to_milliseconds

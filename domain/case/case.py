@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ValidationError
 
 from domain.case.actions import ACTION_OF, link_incident, register, resume
+from domain.case.actions.register import Registered, Registration
 from domain.case.automatic import (
     CASE_CANCELLATION,
     catalogue_change,
@@ -29,7 +30,7 @@ from domain.case.automatic.settle import Settlement
 from domain.case.automatic.undelivered import Undelivered
 from domain.case.decide import CASE_KINDS, available_actions, decide, evolve
 from domain.case.events import Event
-from domain.case.intake import Intake, Registered, Registration
+from domain.case.intake import Intake
 from domain.case.kind import Due
 from domain.case.lifecycle import State
 from domain.case.new_terms import with_priority

@@ -34,7 +34,7 @@ def evolve(case: CaseState, event: Event) -> None:
     if isinstance(kind, Action):
         case.left_out = ()
     if isinstance(kind, Action) and kind.part and isinstance(data, PartData) and data.part:
-        kind.part.evolve(case, case.parts[data.part - 1], data, event)
+        data.evolve_part(case, case.parts[data.part - 1], event)
     else:
         kind.change(case, event)
     if case.terms.credits and not kind.by_time:
@@ -71,7 +71,7 @@ def decide(case: CaseState, command: Command[Any], at: datetime) -> Event:
     attempt = Attempt.of(action, case, actor, at, body)
     if against := attempt.against():
         raise _refused(against, case, actor, at)
-    action.check(case, body)
+    body.check(case)
     decision = attempt.decision(body)
     if isinstance(decision, NotPossible):
         raise _refused(decision, case, actor, at)

@@ -107,7 +107,6 @@ class PartAction:
     sources: AbstractSet[PartState]
     target: PartState | None = None
     facts: Callable[[Part, Any], Mapping[str, Any]] = lambda *_: {}
-    evolve: Callable[[CaseState, Part, Any, Event], None] = lambda *_: None
     states: AbstractSet[State] = WORKABLE
     leads_to: State | None = None
     guard: Callable[[CaseState, Part, datetime], Objection] = lambda *_: None
@@ -137,9 +136,8 @@ class Action(EventKind, BaseAction[CaseState, Event, State]):
 
     1. `guard`: is it possible now? A condition beyond the state.
     2. `objection`: may this person do it? A condition beyond the role.
-    3. `check`: is the body right? Raises Refused if not.
-    4. `decide`: what happens? Returns the decision or NotPossible, or raises Refused. By default the body becomes the
-       data of the event, and the first target the state.
+    3. `check` of the body: is it right?
+    4. `decide` of the body: what happens?
 
     `part` says how a department that has only a part does it; of the rules above, `objection` and `check` count there.
     `offers` is False if this person has nothing to do it to, so that the action is not offered.

@@ -6,6 +6,7 @@ The case goes to its owner for the reply when all are done.
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from pydantic import Field
 
@@ -66,3 +67,6 @@ class PartData(OfDepartment):
     """Facts about the case, or about one part of it: the serial of the part; None for the case itself."""
 
     part: int | None = None
+
+    def evolve_part(self, case: Any, part: Part, event: Any, /) -> None:  # noqa: ANN401 - a case, and the event with these facts
+        """Change the part; without one, `evolve` changes the case."""

@@ -10,7 +10,7 @@ from domain.case.events import Event, MayClose
 from domain.case.intake import Intake
 from domain.case.lifecycle import ENDED, STATES, State
 from domain.case.parts import Part, PartState
-from domain.case.progress import Owed, Progress
+from domain.case.progress import Owed, Progress, Supervision
 from domain.catalogue.terms import MISS, URGED, Approver, ClockName, Promise, Starts, Terms
 
 CREDIT_WAITS = "credit_waits"
@@ -77,6 +77,10 @@ class CaseState(Progress):
     def release(self, part: Part, at: datetime) -> None:
         self.put_part(part, state=PartState.RELEASED)
         self.cancel_clocks(at, part=part.serial)
+
+    def supervise(self, event: Event) -> None:
+        self.add_flags("supervised")
+        self.supervision = Supervision(cycle=event.cycle, supervised_at=event.at)
 
     def window_ends_at(self, at: datetime) -> datetime:
         """Return until when the case can be reopened or reinstated, if it is closed or withdrawn at `at`."""

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy import JSON, ColumnElement, RowMapping, Select, bindparam, func, select, tuple_, type_coerce, union_all
 
+from domain.case.actions.register import Registered
 from domain.case.case import Case
-from domain.case.intake import Registered
 from domain.case.lifecycle import State
 from domain.case.parts import Part, PartState
 from domain.case.progress import Progress

@@ -16,25 +16,23 @@ class Assign(PartBody):
 
     assignee: Name
 
+    def decide(self, case: CaseState, *_: object) -> Decision:
+        """Refuse the assignee of the case."""
+        return Decision(Assigned.of(self, **_previous(self, case.assignee)))
+
 
 class Assigned(PartData, Assign):
     """New assignee, and the one before."""
 
     previous_assignee: str | None = None
 
-
-def decide(case: CaseState, body: Assign, *_: object) -> Decision:
-    """Refuse the assignee of the case."""
-    return Decision(Assigned.of(body, **_previous(body, case.assignee)))
+    def evolve_part(self, case: CaseState, part: Part, _: Event) -> None:
+        case.put_part(part, assignee=self.assignee)
 
 
 def facts_of_part(part: Part, body: Assign) -> dict[str, Any]:
     """Return the assignee before. Raises Refused for the assignee of the part."""
     return _previous(body, part.assignee)
-
-
-def evolve_part(case: CaseState, part: Part, data: Assigned, _: Event) -> None:
-    case.put_part(part, assignee=data.assignee)
 
 
 def _previous(body: Assign, assignee: str | None) -> dict[str, Any]:
@@ -57,8 +55,7 @@ ACTION = Action(
     problems=(SAME_ASSIGNEE, NO_SUCH_PART),
     data=Assigned,
     guard=while_incomplete,
-    decide=decide,
     sets=("assignee",),
     notifies=notifies,
-    part=PartAction(sources=PART_AT_WORK, facts=facts_of_part, evolve=evolve_part),
+    part=PartAction(sources=PART_AT_WORK, facts=facts_of_part),
 )

@@ -41,6 +41,35 @@ class Correct(Reasoned):
     caller: Caller | None = None
     location: Location | None = None
 
+    def decide(self, case: CaseState, _: object, at: datetime) -> Decision | NotPossible:
+        """Refuse what changes nothing, and a service that is not looked up or needs a decision of management."""
+        in_force, filled = (self.in_force, self.filled) if isinstance(self, Correction) else (None, ())
+        if not {*filled} <= {*case.filled}:
+            message = "Somebody has corrected what the registry had filled in. Send the same again."
+            raise Refused(VERSION_CHANGED, message, ("the same correction once more",))
+        intake = case.intake
+        service, location = self.service_code or intake.service_code, _located(intake.location, self.location)
+        terms = _terms(case, self, in_force, service, location.district)
+        if case.completed and case.model_copy(update={"terms": terms}).needs_decision:
+            why = f"its work is completed in cycle {case.cycle}, and {terms.name} is completed once management has"
+            return NotPossible(NOT_APPROVED, f"{why} decided; send it back first (审核退回)")
+        facts: dict[str, tuple[Any, Any]] = {
+            "service_code": (intake.service_code, service),
+            "priority": (case.terms.priority, terms.priority),
+            "caller": (intake.caller, merged(intake.caller, self.caller)),
+            "location": (intake.location, location),
+        }
+        changed = {name: values for name, values in facts.items() if values[0] != values[1]}
+        if not changed:
+            raise Refused(NOTHING_CORRECTED, f"The case {case.number} has these facts already.", tuple(facts))
+        before = CorrectedFacts(**{name: old for name, (old, _) in changed.items()})
+        after = CorrectedFacts(**{name: new for name, (_, new) in changed.items()})
+        more: dict[str, Any] = {"filled": filled}
+        if in_force and terms != case.terms:
+            more |= {"catalogue": in_force.edition, "terms": terms, "changed": changed_terms(case.terms, terms)}
+            more["moved"] = moved_promises(case, terms, at)
+        return Decision(Corrected.of(self, before=before, after=after, **more))
+
 
 class CatalogueTerms(Value):
     """Terms of a service in a district, by the catalogue of this edition."""
@@ -95,57 +124,27 @@ class Corrected(Reasoned):
         """Telephone that the caller had until now; None if it stays, or if there was none."""
         return self.before.caller.phone if self.before.caller and self.changes_phone else None
 
-
-def decide(case: CaseState, body: Correct, _: object, at: datetime) -> Decision | NotPossible:
-    """Refuse what changes nothing, and a service that is not looked up, or that management should have decided on."""
-    in_force, filled = (body.in_force, body.filled) if isinstance(body, Correction) else (None, ())
-    if not {*filled} <= {*case.filled}:
-        message = "Somebody has corrected what the registry had filled in. Send the same again."
-        raise Refused(VERSION_CHANGED, message, ("the same correction once more",))
-    intake = case.intake
-    service, location = body.service_code or intake.service_code, _located(intake.location, body.location)
-    terms = _terms(case, body, in_force, service, location.district)
-    if case.completed and case.model_copy(update={"terms": terms}).needs_decision:
-        why = f"its work is completed in cycle {case.cycle}, and {terms.name} is completed once management has decided"
-        return NotPossible(NOT_APPROVED, f"{why}; send it back first (审核退回)")
-    facts: dict[str, tuple[Any, Any]] = {
-        "service_code": (intake.service_code, service),
-        "priority": (case.terms.priority, terms.priority),
-        "caller": (intake.caller, merged(intake.caller, body.caller)),
-        "location": (intake.location, location),
-    }
-    changed = {name: values for name, values in facts.items() if values[0] != values[1]}
-    if not changed:
-        raise Refused(NOTHING_CORRECTED, f"The case {case.number} has these facts already.", tuple(facts))
-    before, after = (CorrectedFacts(**{name: values[place] for name, values in changed.items()}) for place in (0, 1))
-    new: dict[str, Any] = {"filled": filled}
-    if in_force and terms != case.terms:
-        new |= {"catalogue": in_force.edition, "terms": terms, "changed": changed_terms(case.terms, terms)}
-        new["moved"] = moved_promises(case, terms, at)
-    return Decision(Corrected.of(body, before=before, after=after, **new))
-
-
-def evolve(case: CaseState, data: Corrected, event: Event) -> None:
-    if data.terms:
-        hold_to(case, data.terms, event)
-    elif data.after.priority:
-        case.terms = with_priority(case.terms, data.after.priority)
-    if data.needs_recognition:
-        case.caller_version = event.seq
-    if data.changes_phone:
-        by_owner = event.actor == case.owner
-        case.contact_changed = ContactChange(by=event.actor, at=event.at, by_owner=by_owner)
-        case.set_flag(CONTACT_CHANGED, raised=by_owner)
-    intake = case.intake
-    case.corrected = IntakeFacts(
-        service_code=data.after.service_code or intake.service_code,
-        caller=data.after.caller or intake.caller,
-        location=data.after.location or intake.location,
-        priority=case.terms.priority if case.terms.priority_by_hand else None,
-    )
-    case.intake = case.corrected.of(intake)
-    as_before = (each for each in case.filled if attrgetter(each)(case.intake) == attrgetter(each)(intake))
-    case.filled = tuple(dict.fromkeys((*as_before, *data.filled)))
+    def evolve(self, case: CaseState, event: Event) -> None:
+        if self.terms:
+            hold_to(case, self.terms, event)
+        elif self.after.priority:
+            case.terms = with_priority(case.terms, self.after.priority)
+        if self.needs_recognition:
+            case.caller_version = event.seq
+        if self.changes_phone:
+            by_owner = event.actor == case.owner
+            case.contact_changed = ContactChange(by=event.actor, at=event.at, by_owner=by_owner)
+            case.set_flag(CONTACT_CHANGED, raised=by_owner)
+        intake = case.intake
+        case.corrected = IntakeFacts(
+            service_code=self.after.service_code or intake.service_code,
+            caller=self.after.caller or intake.caller,
+            location=self.after.location or intake.location,
+            priority=case.terms.priority if case.terms.priority_by_hand else None,
+        )
+        case.intake = case.corrected.of(intake)
+        as_before = (each for each in case.filled if attrgetter(each)(case.intake) == attrgetter(each)(intake))
+        case.filled = tuple(dict.fromkeys((*as_before, *self.filled)))
 
 
 def merged(value: V, given: V | None) -> V:
@@ -200,8 +199,6 @@ ACTION = Action(
     example=Correct(reason="The leak is two doors further on.", location=Location(address="莲塘东路18号")),
     problems=(NOTHING_CORRECTED, TERMS_NOT_SENT, NOT_APPROVED, VERSION_CHANGED),
     data=Corrected,
-    decide=decide,
-    evolve=evolve,
     notifies=notifies,
     text=text,
 )

@@ -15,6 +15,15 @@ class Return(PartBody, Reasoned):
 class Returned(PartData, Return):
     """Return of the case, or of a part."""
 
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.signed_before = case.signed_before or event.from_state is State.IN_PROGRESS
+        case.assignee = None
+        case.extension = None
+
+    def evolve_part(self, case: CaseState, part: Part, event: Event) -> None:
+        case.put_part(part, state=PartState.RETURNED, assignee=None)
+        case.cancel_clocks(event.at, part=part.serial)
+
 
 def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
     return while_incomplete(case) or within_return_limit(case.dispatched_at, case, at)
@@ -22,17 +31,6 @@ def guard(case: CaseState, _: Actor, at: datetime) -> Objection:
 
 def guard_part(case: CaseState, part: Part, at: datetime) -> NotPossible | None:
     return within_return_limit(part.involved_at, case, at)
-
-
-def evolve(case: CaseState, _: Returned, event: Event) -> None:
-    case.signed_before = case.signed_before or event.from_state is State.IN_PROGRESS
-    case.assignee = None
-    case.extension = None
-
-
-def evolve_part(case: CaseState, part: Part, _: Returned, event: Event) -> None:
-    case.put_part(part, state=PartState.RETURNED, assignee=None)
-    case.cancel_clocks(event.at, part=part.serial)
 
 
 ACTION = Action(
@@ -46,7 +44,6 @@ ACTION = Action(
     problems=(RETURN_TOO_LATE, NO_SUCH_PART),
     data=Returned,
     guard=guard,
-    evolve=evolve,
     notifies=("dispatcher", "owner"),
-    part=PartAction(sources=PART_AT_WORK, target=PartState.RETURNED, evolve=evolve_part, guard=guard_part),
+    part=PartAction(sources=PART_AT_WORK, target=PartState.RETURNED, guard=guard_part),
 )

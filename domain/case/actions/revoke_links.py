@@ -8,9 +8,8 @@ from domain.case.permission import while_active
 class RevokeLinks(ActionBody):
     """作废链接."""
 
-
-def evolve(case: CaseState, _: RevokeLinks, event: Event) -> None:
-    case.links_revoked_at = event.at
+    def evolve(self, case: CaseState, event: Event) -> None:
+        case.links_revoked_at = event.at
 
 
 ACTION = Action(
@@ -21,6 +20,5 @@ ACTION = Action(
     sources=OPEN | {State.CLOSED},
     example=RevokeLinks(note="The telephone was lost."),
     guard=while_active,
-    evolve=evolve,
     notifies=("owner",),
 )

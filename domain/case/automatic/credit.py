@@ -36,6 +36,18 @@ class Credited(EventData):
     paid_by: str | None = omit_default(None)
     note: str | None = omit_default(None)
 
+    def evolve(self, case: CaseState, _: Event) -> None:
+        owed = Owed.taken_from(
+            self,
+            serial=self.credit,
+            clock_serial=self.serial,
+            # Trap: since it is owed, not since this event. A worker that is late must make the same case. All that was
+            # owed before the last act was raised before it; what fell due before it, and is raised after it, is owed
+            # since then.
+            asked_at=max(self.fell_at, case.acted_at or self.fell_at),
+        )
+        case.put_credit(owed)
+
 
 class _Raise(NamedTuple):
     """Credit to be raised: when, by which promise of the catalogue, for which clock or finding, and how much.
@@ -81,18 +93,6 @@ def _data(case: CaseState, owed: _Raise) -> Credited:
         note=credit.note or None,
         **why,
     )
-
-
-def evolve(case: CaseState, data: Credited, _: Event) -> None:
-    owed = Owed.taken_from(
-        data,
-        serial=data.credit,
-        clock_serial=data.serial,
-        # Trap: since it is owed, not since this event. A worker that is late must make the same case. All that was owed
-        # before the last act was raised before it; what fell due before it, and is raised after it, is owed since then.
-        asked_at=max(data.fell_at, case.acted_at or data.fell_at),
-    )
-    case.put_credit(owed)
 
 
 def _for_finding(case: CaseState, credit: Credit, finding: Finding) -> _Raise | None:
@@ -156,7 +156,6 @@ KIND = EventKind(
     description="The company owes an amount of the catalogue for a missed promise or a finding.",
     data=Credited,
     by_time=True,
-    evolve=evolve,
     notifies=("manager", "owner"),
     text=text,
 )

@@ -19,6 +19,12 @@ class Escalated(EventData):
     notify: tuple[str, ...]
     part: int | None = omit_default(None)
 
+    def evolve(self, case: CaseState, _: Event) -> None:
+        case.change_clocks(
+            lambda clock: clock.escalate(self.percent, self.fell_at) if clock.serial == self.serial else clock,
+            part=None,
+        )
+
 
 def next_due(case: CaseState) -> Due | None:
     """Return the escalation that falls due first, of several that of the clock opened first; None without one."""
@@ -38,12 +44,6 @@ def _data(case: CaseState, clock: Clock, percent: int, falls_at: datetime) -> Es
         fell_at=falls_at,
         notify=next((each.notify for each in case.terms.ladder if each.percent == percent), ()),
         part=clock.part or None,
-    )
-
-
-def evolve(case: CaseState, data: Escalated, _: Event) -> None:
-    case.change_clocks(
-        lambda clock: clock.escalate(data.percent, data.fell_at) if clock.serial == data.serial else clock, part=None
     )
 
 
@@ -75,7 +75,6 @@ KIND = EventKind(
     description="A rung of the ladder was reached, and people were notified.",
     data=Escalated,
     by_time=True,
-    evolve=evolve,
     notifies=notifies,
     holders=holders,
     text=text,

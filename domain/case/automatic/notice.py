@@ -53,12 +53,23 @@ class Noticed(Document):
 
     deadline_at: datetime | None
 
+    def evolve(self, case: CaseState, event: Event) -> None:
+        seconds = criticism_seconds(case)
+        countdown = start_countdown(self.serial, "working", seconds, event.at) if seconds else None
+        case.add_flags("noticed")
+        case.urging = Urging(clock_serial=self.serial, countdown=countdown, notice_seq=event.seq, noticed_at=event.at)
+
 
 class Criticised(Document):
     """Criticism, with the seq of the notice before it."""
 
     notice: int
     noticed_at: datetime | None
+
+    def evolve(self, case: CaseState, __: Event) -> None:
+        case.add_flags("criticised")
+        if case.urging:
+            case.urging = case.urging.model_copy(update={"countdown": None})
 
 
 def next_due(case: CaseState, at: datetime | None = None) -> Due | None:
@@ -111,19 +122,6 @@ def _late(case: CaseState) -> tuple[Addressee, ...]:
         )
         for department, assignee in late
     )
-
-
-def give_notice(case: CaseState, data: Noticed, event: Event) -> None:
-    seconds = criticism_seconds(case)
-    countdown = start_countdown(data.serial, "working", seconds, event.at) if seconds else None
-    case.add_flags("noticed")
-    case.urging = Urging(clock_serial=data.serial, countdown=countdown, notice_seq=event.seq, noticed_at=event.at)
-
-
-def criticise(case: CaseState, _: Criticised, __: Event) -> None:
-    case.add_flags("criticised")
-    if case.urging:
-        case.urging = case.urging.model_copy(update={"countdown": None})
 
 
 def holders(_: CaseState, data: Document) -> tuple[Holder, ...]:
@@ -184,7 +182,6 @@ NOTICE = EventKind(
     description="The written notice of a missed promise went out, one day after the miss.",
     data=Noticed,
     by_time=True,
-    evolve=give_notice,
     notifies=("assignee", "lead", "owner"),
     holders=holders,
     text=text,
@@ -195,7 +192,6 @@ CRITICISE = EventKind(
     description="The criticism went out, five working days after the notice.",
     data=Criticised,
     by_time=True,
-    evolve=criticise,
     notifies=("lead", "director", "general_manager", "owner", "supervisor"),
     holders=holders,
     text=text,

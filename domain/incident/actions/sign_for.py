@@ -13,9 +13,8 @@ class SignForIncident(ActionBody):
 
     assignee: Name | None = None
 
-
-def decide(_: IncidentFields, body: SignForIncident, actor: Actor, __: datetime) -> Decision:
-    return Decision(SignForIncident.of(body, assignee=body.assignee or actor.id), IncidentState.IN_PROGRESS)
+    def decide(self, _: IncidentFields, actor: Actor, __: datetime) -> Decision:
+        return Decision(SignForIncident.of(self, assignee=self.assignee or actor.id), IncidentState.IN_PROGRESS)
 
 
 ACTION = IncidentAction(
@@ -26,7 +25,6 @@ ACTION = IncidentAction(
     sources={IncidentState.DISPATCHED},
     targets=(IncidentState.IN_PROGRESS,),
     example=SignForIncident(assignee="梁伟"),
-    decide=decide,
     sets=("assignee",),
     notifies=("dispatcher",),
 )
