@@ -193,9 +193,9 @@ Addressees = tuple[str, ...]
 class BaseKind(Generic[EntityT, EventT]):
     """Kind of event: what it says, what it does to the entity, and who is notified of it.
 
-    `sets` are the facts that become fields of the same names; `evolve` of the data changes all else; `event.at` is the
-    time of every change. `notifies` are those who are notified, a table of them by the state that the event leads to, or a
-    function that returns them once the entity has evolved.
+    `sets` are the facts that become fields of the same names; `evolve` of the data changes all else, as of `event.at`.
+    `notifies` are those who are notified, a table of them by the state that the event leads to, or a function that
+    returns them once the entity has evolved.
 
     Trap: `name` and the fields of `data` are in histories and SQL. Under another name, old events cannot be read.
     """
